@@ -1,0 +1,65 @@
+"""Which of very many keys have been seen before, without keeping them in memory."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Self
+
+from ethora_async_secrets._threads import run_blocking
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+
+class Distinct:
+    """An index of keys in a private temporary file that vanishes with it.
+
+    A set of a million ids takes some 90 MB; this takes the database's page cache. The work is done in the private
+    thread pool.
+    """
+
+    def __init__(self) -> None:
+        self._database: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A cancelled `add` may still be at work in its thread: closing waits for it there.
+        await run_blocking(self._close)
+
+    async def add(self, keys: Sequence[str]) -> list[bool]:
+        """Add the keys; for each, whether it is new (the first of two equal ones is)."""
+        return await run_blocking(self._add, keys)
+
+    def _add(self, keys: Sequence[str]) -> list[bool]:
+        with self._lock:
+            database = self._database = self._database or _temporary_database()
+            database.execute("BEGIN")
+            new = [database.execute(_INSERT, (key,)).rowcount == 1 for key in keys]
+            database.execute("COMMIT")
+            return new
+
+    def _close(self) -> None:
+        with self._lock:
+            database, self._database = self._database, None
+            if database is not None:
+                database.close()
+
+
+_INSERT = "INSERT OR IGNORE INTO seen VALUES (?)"
+
+
+def _temporary_database() -> sqlite3.Connection:
+    # An empty name is SQLite's word for a database that spills to a temporary file and is deleted when closed.
+    database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+    database.executescript(
+        "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;"
+        "CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID;"
+    )
+    return database

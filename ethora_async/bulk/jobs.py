@@ -1,0 +1,69 @@
+"""Server-side jobs, asked after until they end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.errors import ApiError, JobFailed, JobTimeout, TransportError
+from ethora_async.redaction import scrub
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ethora_async.protocols import Clock
+
+JOB_TIMEOUT = 120.0
+"""Seconds that a job may take (contract §1.4 names clients that wait 60 to 300)."""
+
+_FIRST_WAIT = 0.05
+_LONGEST_WAIT = 2.0
+_GROWTH = 1.6
+
+
+async def wait_for_job(
+    read: Callable[[], Awaitable[Any]], *, operation: str, clock: Clock, timeout: float = JOB_TIMEOUT
+) -> Any:
+    """What the job answers once it has ended well: its whole decoded reply.
+
+    Args:
+        read: asks for the job once and returns the decoded reply, ``{state, error?, result?}``. Any state but
+            ``completed`` and ``failed`` counts as still under way (contract §1.4).
+
+    Raises:
+        JobFailed: it ended in failure, or its reply has no state.
+        JobTimeout: it had not ended after `timeout` seconds.
+        TransportError: it could not be asked for; the `effect` is "unknown", whatever stood in the way.
+    """
+    deadline = clock.monotonic() + timeout
+    wait = _FIRST_WAIT
+    while True:
+        reply = await _asked(read, operation)
+        state = reply.get("state") if isinstance(reply, dict) else None
+        if state == "completed":
+            return reply
+        if state == "failed":
+            reason = reply.get("error")
+            msg = f"the job failed: {scrub(reason) if isinstance(reason, str) else 'the platform did not say why'}"
+            raise JobFailed(msg, operation=operation)
+        if not isinstance(state, str):
+            msg = "the job's reply has no state"
+            raise JobFailed(msg, operation=operation)
+        if clock.monotonic() + wait > deadline:
+            msg = f"the job was still {scrub(state)} after {timeout:g} s"
+            raise JobTimeout(msg, operation=operation)
+        await clock.sleep(wait)
+        wait = min(_LONGEST_WAIT, wait * _GROWTH)
+
+
+async def _asked(read: Callable[[], Awaitable[Any]], operation: str) -> Any:
+    try:
+        return await read()
+    except ApiError as error:
+        msg = f"the job was accepted, but could not be asked for: {error.message}"
+        raise JobFailed(
+            msg, operation=operation, status=error.status, code=error.code, request_id=error.request_id
+        ) from None
+    except TransportError as error:
+        # The question was not answered, but the job it is about is under way.
+        error.effect = "unknown"
+        raise

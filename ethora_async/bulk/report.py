@@ -1,0 +1,80 @@
+"""The sum of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ethora_async.bulk.outcome import STATUSES, Outcome, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ethora_async.errors import ChatError
+
+
+@attrs.define(eq=False)
+class Report:
+    """How many items ended how, and which failed.
+
+    Attributes:
+        counts: how many items ended in each status; statuses that did not occur are left out.
+        failures: the outcomes ``failed`` and ``unknown``, the first `keep_failures` of them.
+        keep_failures: how many failures are kept (default 10,000), so that a run in which everything fails stays within
+            bounds. All are counted.
+    """
+
+    counts: Counter[Status] = attrs.field(factory=Counter)
+    failures: list[Outcome[Any]] = attrs.field(factory=list, repr=False)
+    keep_failures: int = 10_000
+
+    @classmethod
+    def of(cls, outcomes: Iterable[Outcome[Any]]) -> Report:
+        """The report of these outcomes."""
+        report = cls()
+        for outcome in outcomes:
+            report.add(outcome)
+        return report
+
+    def add(self, outcome: Outcome[Any]) -> None:
+        """Count one more outcome."""
+        self.counts[outcome.status] += 1
+        if not outcome.ok and len(self.failures) < self.keep_failures:
+            self.failures.append(outcome)
+
+    @property
+    def total(self) -> int:
+        """How many items there were."""
+        return self.counts.total()
+
+    @property
+    def failed(self) -> int:
+        """How many of them failed or are unknown."""
+        return self.counts["failed"] + self.counts["unknown"]
+
+    @property
+    def ok(self) -> bool:
+        """Whether none failed."""
+        return not self.failed
+
+    def raise_for_failures(self) -> Report:
+        """This report, or one group of all errors that it kept.
+
+        Raises:
+            ExceptionGroup: at least one item failed. Each error has a note that names its item.
+        """
+        if self.ok:
+            return self
+        errors: list[ChatError] = []
+        for outcome in self.failures:
+            if outcome.error is not None:
+                outcome.error.add_note(f"item {outcome.key!r}")
+                errors.append(outcome.error)
+        msg = f"{self.failed} of {self.total} items failed"
+        raise ExceptionGroup(msg, errors)
+
+    def __str__(self) -> str:
+        parts = [f"{self.counts[status]} {status}" for status in STATUSES if self.counts[status]]
+        return ", ".join(parts) or "nothing to do"

@@ -1,0 +1,247 @@
+"""A run over many items: workers that pull, and a stream of outcomes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Sequence,
+)
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Any, Generic, TypeVar
+
+from ethora_async.bulk.outcome import ItemFinished, Outcome
+from ethora_async.bulk.report import Report
+from ethora_async.errors import (
+    ConfigError,
+    InvalidInput,
+    RateLimited,
+    ServerFault,
+    TransportError,
+    Unauthorized,
+    WrongLoop,
+)
+
+T = TypeVar("T")
+B = TypeVar("B")
+
+Work = Callable[[B], Awaitable[Sequence[Outcome[T]]]]
+"""Does one batch. Errors about its items it returns as outcomes."""
+
+GIVE_UP_AFTER = 10
+"""Batches in a row that could not be delivered, after which a run ends."""
+
+_POINTLESS = (Unauthorized, ConfigError, WrongLoop)
+"""Errors that every further batch would meet as well."""
+
+_UNDELIVERED = (*_POINTLESS, TransportError, ServerFault, RateLimited)
+"""Errors that are not about the items of a batch."""
+
+
+class Run(Generic[T]):
+    """Many items under way.
+
+    ``await run`` carries out all and gives the `Report`; ``async for outcome in run`` streams the outcomes as they
+    come.
+    Either may be done once. Leaving the loop early, or cancelling, stops the workers; what was sent stays sent, and
+    `report` tells what was done until then.
+
+    Nothing is sent before the first of the two. An error that every further item would meet as well (the platform
+    refuses
+    our token, a setting is wrong, or ten batches in a row could not be delivered) ends the run: it is raised, and
+    `report` tells what had been done.
+
+    Args:
+        items: read as they are needed.
+        working: opens what the work needs and yields the work itself, which does one batch of at most `batch_size`.
+        ordered: whether outcomes come in the order of `items` rather than as they are done.
+
+    Raises:
+        InvalidInput: `batch_size` or `concurrency` is less than 1.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[T] | AsyncIterable[T],
+        working: Callable[[], AbstractAsyncContextManager[Work[list[T], T]]],
+        *,
+        batch_size: int,
+        concurrency: int,
+        ordered: bool = False,
+        emit: Callable[[object], None] | None = None,
+    ) -> None:
+        if batch_size < 1:
+            msg = f"batch_size must be at least 1, not {batch_size}"
+            raise InvalidInput(msg, field="batch_size")
+        if concurrency < 1:
+            msg = f"concurrency must be at least 1, not {concurrency}"
+            raise InvalidInput(msg, field="concurrency")
+        self._items = items
+        self._working = working
+        self._batch_size = batch_size
+        self._concurrency = concurrency
+        self._ordered = ordered
+        self._emit = emit
+        self._started = False
+        self.report = Report()
+
+    def __await__(self) -> Generator[Any, None, Report]:
+        return self._finish().__await__()
+
+    async def __aiter__(self) -> AsyncIterator[Outcome[T]]:
+        if self._started:
+            msg = "a run is carried out once: call the method again for another one"
+            raise InvalidInput(msg)
+        self._started = True
+        async with self._working() as work:
+            batches = chunked(self._items, self._batch_size)
+            running = fan_out(batches, work, concurrency=self._concurrency, ordered=self._ordered)
+            # Without `aclosing` the workers would go on until the garbage collector finds the generator.
+            async with aclosing(running) as outcomes:
+                async for outcome in outcomes:
+                    self._count(outcome)
+                    yield outcome
+
+    def _count(self, outcome: Outcome[T]) -> None:
+        self.report.add(outcome)
+        if self._emit is not None:
+            error = type(outcome.error).__name__ if outcome.error is not None else None
+            self._emit(ItemFinished(outcome.key, outcome.status, error))
+
+    async def _finish(self) -> Report:
+        async for _ in self:
+            pass
+        return self.report
+
+
+async def fan_out(
+    batches: AsyncIterator[B],
+    work: Work[B, T],
+    *,
+    concurrency: int,
+    ordered: bool = False,
+    give_up_after: int = GIVE_UP_AFTER,
+) -> AsyncGenerator[Outcome[T], None]:
+    """The outcomes of `work` on every batch, at most `concurrency` at once.
+
+    Workers pull: a batch is read when a worker is free, so memory does not grow with the input, nor with a consumer
+    that is slow. `ordered` keeps the input's order at the price of waiting for the slowest.
+
+    Raises:
+        ChatError: going on is pointless; raised after the outcomes of all that had been sent.
+        Exception: what `batches` or `work` raise, likewise.
+    """
+    pool = _Workers(batches, work, concurrency, give_up_after)
+    try:
+        async for outcomes in pool.results(ordered=ordered):
+            for outcome in outcomes:
+                yield outcome
+    finally:
+        await pool.stop()
+
+
+class _Workers(Generic[B, T]):
+    def __init__(self, batches: AsyncIterator[B], work: Work[B, T], concurrency: int, give_up_after: int) -> None:
+        self._source = batches
+        self._work = work
+        self._give_up_after = give_up_after
+        self._undelivered = 0
+        self._failure: Exception | None = None
+        self._pulling = asyncio.Lock()
+        self._pulled = 0
+        # Results that nobody has taken yet hold their place here, so that workers cannot run ahead of the consumer.
+        self._places = asyncio.Semaphore(2 * concurrency)
+        self._done: asyncio.Queue[tuple[int, Sequence[Outcome[T]]] | None] = asyncio.Queue()
+        self._tasks = [asyncio.create_task(self._until_empty()) for _ in range(concurrency)]
+        self._at_work = concurrency
+
+    async def results(self, *, ordered: bool) -> AsyncIterator[Sequence[Outcome[T]]]:
+        waiting: dict[int, Sequence[Outcome[T]]] = {}
+        following = 0
+        while (result := await self._done.get()) is not None:
+            number, outcomes = result
+            if not ordered:
+                self._places.release()
+                yield outcomes
+                continue
+            waiting[number] = outcomes
+            while following in waiting:
+                self._places.release()
+                yield waiting.pop(following)
+                following += 1
+        for number in sorted(waiting):  # behind one that a failure left out
+            yield waiting[number]
+        if self._failure is not None:
+            raise self._failure
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if isinstance(self._source, AsyncGenerator):
+            await self._source.aclose()
+
+    async def _until_empty(self) -> None:
+        try:
+            while await self._one():
+                pass
+        except Exception as error:  # noqa: BLE001  raised by `results`, once the others have come home
+            self._failure = self._failure or error
+        finally:
+            self._at_work -= 1
+            if not self._at_work:
+                self._done.put_nowait(None)
+
+    async def _one(self) -> bool:
+        await self._places.acquire()
+        async with self._pulling:
+            if self._failure is not None:
+                return False
+            try:
+                batch = await anext(self._source)
+            except StopAsyncIteration:
+                self._places.release()
+                return False
+            number = self._pulled
+            self._pulled += 1
+        outcomes = await self._work(batch)
+        self._done.put_nowait((number, outcomes))
+        self._check_delivery(outcomes)
+        return True
+
+    def _check_delivery(self, outcomes: Sequence[Outcome[T]]) -> None:
+        errors = [outcome.error for outcome in outcomes]
+        first = errors[0] if errors else None
+        if not all(isinstance(error, _UNDELIVERED) for error in errors) or first is None:
+            self._undelivered = 0
+            return
+        self._undelivered += 1
+        if isinstance(first, _POINTLESS) or self._undelivered >= self._give_up_after:
+            raise first
+
+
+async def chunked(items: Iterable[T] | AsyncIterable[T], size: int) -> AsyncGenerator[list[T], None]:
+    """The items in lists of `size`, the last one shorter."""
+    chunk: list[T] = []
+    async for item in _each(items):
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+async def _each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item

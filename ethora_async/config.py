@@ -1,0 +1,131 @@
+"""Settings of a client, as small values that refuse what cannot work."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import attrs
+
+from ethora_async.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Seconds = float | int | timedelta
+"""A duration: a `timedelta`, or a number of seconds."""
+
+
+def seconds(value: Seconds, name: str) -> float:
+    """`value` as a number of seconds greater than 0.
+
+    Raises:
+        ConfigError: it is no duration, is not finite, or is not greater than 0; `name` says which setting.
+    """
+    if isinstance(value, timedelta):
+        number = value.total_seconds()
+    elif type(value) in (int, float):
+        number = float(value)
+    else:
+        msg = f"{name} must be a timedelta or a number of seconds, not {type(value).__name__}"
+        raise ConfigError(msg)
+    if not 0 < number < float("inf"):
+        msg = f"{name} must be greater than 0 seconds, not {number:g}"
+        raise ConfigError(msg)
+    return number
+
+
+@attrs.frozen
+class Limits:
+    """How much a client sends at once.
+
+    Attributes:
+        concurrency: requests in flight at the most, and the size of the connection pool (default 100).
+        rate: requests started per second at the most; None (the default) for no such limit.
+        adaptive: whether the client sends fewer at once after a 429, or while replies grow slow, and finds its
+            way back up by itself (default yes).
+    """
+
+    concurrency: int = attrs.field(default=100)
+    rate: float | None = None
+    adaptive: bool = True
+
+    def __attrs_post_init__(self) -> None:
+        if self.concurrency < 1:
+            msg = f"Limits.concurrency must be at least 1, not {self.concurrency}"
+            raise ConfigError(msg)
+        if self.rate is not None and self.rate <= 0:
+            msg = f"Limits.rate must be greater than 0 requests per second, not {self.rate:g}"
+            raise ConfigError(msg)
+
+
+@attrs.frozen
+class RetryPolicy:
+    """When to give up, beside the deadline, and how to space the attempts.
+
+    The wait before attempt n+1 is what the platform asked for, else a random part of ``base · 2ⁿ⁻¹``, at most `cap`.
+
+    Attributes:
+        attempts: how often one request is tried at the most (default 5; 1 switches retries off).
+        base: seconds (default 0.25).
+        cap: seconds (default 8).
+    """
+
+    attempts: int = 5
+    base: float = 0.25
+    cap: float = 8.0
+
+    def __attrs_post_init__(self) -> None:
+        if self.attempts < 1:
+            msg = f"RetryPolicy.attempts must be at least 1, not {self.attempts}"
+            raise ConfigError(msg)
+        if self.base < 0 or self.cap < 0:
+            msg = "RetryPolicy.base and RetryPolicy.cap must not be negative"
+            raise ConfigError(msg)
+
+
+def setting(name: str, argument: str, environ: Mapping[str, str] | None = None) -> str:
+    """The value of the environment variable `name`, trimmed.
+
+    Raises:
+        ConfigError: it is not set or empty; the text names the variable and the `argument` that may replace it.
+    """
+    value = (os.environ if environ is None else environ).get(name, "").strip()
+    if not value:
+        msg = f"{name} is not set or empty: set it in the environment, or pass {argument}= instead"
+        raise ConfigError(msg)
+    return value
+
+
+def normal_api_url(url: str) -> str:
+    """The origin of a platform's API: no trailing slash, no ``/v1`` or ``/v2`` (contract §1.1).
+
+    Raises:
+        ConfigError: it is not an http(s) URL, or holds credentials, a query or a fragment.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigError(_bad_url("is not a URL")) from None
+    if parts.scheme not in ("http", "https"):
+        raise ConfigError(_bad_url(f"must start with https:// or http://, not {parts.scheme or 'nothing'}"))
+    if "@" in parts.netloc:
+        raise ConfigError(_bad_url("must not hold a user name or password"))
+    if not host:
+        raise ConfigError(_bad_url("names no host"))
+    if parts.query or parts.fragment or "?" in url or "#" in url:
+        raise ConfigError(_bad_url("must not hold a query or a fragment"))
+    path = parts.path.rstrip("/")
+    for version in ("/v1", "/v2"):
+        path = path.removesuffix(version)
+    if any(character.isspace() for character in path + parts.netloc):
+        raise ConfigError(_bad_url("must not hold spaces"))
+    return f"{parts.scheme}://{parts.netloc}{path.rstrip('/')}"
+
+
+def _bad_url(reason: str) -> str:
+    # The URL itself is not repeated: it may be the very place where somebody put a password.
+    return f"api_url (ETHORA_CHAT_API_URL) {reason}; an example is https://api.chat.ethora.com"

@@ -1,0 +1,337 @@
+"""The attempt loop: every request of every platform goes through `Engine.call`."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+import attrs
+
+from ethora_async import codec
+from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
+from ethora_async.engine.events import AttemptFinished, Emitter, RequestStarted, RetryScheduled
+from ethora_async.engine.limiter import Limiter
+from ethora_async.engine.retry import backoff, read_retry_after, wait_before_retry
+from ethora_async.errors import ApiError, ChatError, Effect, NotSent, ReplyLost, TransportError, WrongLoop
+from ethora_async.protocols import Credentials
+from ethora_async.redaction import scrub, sensitive_values
+from ethora_async.request import Operation, Reply, Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ethora_async.engine.retry import Draw
+    from ethora_async.protocols import Clock, Credential, Dialect, Transport
+
+_SHORTEST_SECRET = 8
+"""Characters: header values shorter than this ("Bearer", "1") are words, and masking them would garble the message."""
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """A path template with its ``{named}`` parts filled in, each percent-encoded."""
+    return template.format_map({name: quote(value, safe="") for name, value in values.items()})
+
+
+@attrs.define
+class _Call:
+    """How far one call has come; what an error has to tell about it."""
+
+    operation: Operation
+    url: str
+    body: bytes | None
+    deadline: float
+    credentials: Credentials
+    attempts: int = 0
+    failures: int = 0
+    sending: bool = False
+    effect: Effect = "none"
+    tried: set[str] = attrs.field(factory=set)
+    last_error: ChatError | None = None
+
+
+class Engine:
+    """Sends the operations of one platform for one client.
+
+    It belongs to the event loop in which the first call is made.
+
+    Args:
+        base_url: the origin, without a trailing slash.
+        transport: carries the requests; closed by `aclose`.
+        dialect: reads the platform's failures.
+        credentials: signs requests that name no others.
+        timeout: seconds for one call: queueing, signing, all attempts and the waits between them.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        transport: Transport,
+        dialect: Dialect,
+        credentials: Credentials,
+        *,
+        clock: Clock,
+        timeout: float = 30.0,
+        limits: Limits | None = None,
+        retry: RetryPolicy | None = None,
+        emitter: Emitter | None = None,
+        draw: Draw = random.random,
+        user_agent: str = "ethora-async",
+    ) -> None:
+        self._base_url = base_url
+        self._transport = transport
+        self._dialect = dialect
+        self._credentials = credentials
+        self._clock = clock
+        self._timeout = timeout
+        self._limiter = Limiter(limits or Limits())
+        self._retry = retry or RetryPolicy()
+        self._emitter = emitter or Emitter()
+        self._draw = draw
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._common = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": user_agent,
+        }
+        self._signed: tuple[Credential | None, Mapping[str, str]] = (None, self._common)
+        self._closed = False
+
+    @property
+    def limiter(self) -> Limiter:
+        """The slots for requests in flight."""
+        return self._limiter
+
+    async def call(
+        self,
+        operation: Operation,
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, str | int] | None = None,
+        data: Any = None,
+        credentials: Credentials | None = None,
+        timeout: Seconds | None = None,
+        decode: bool = True,
+    ) -> Reply:
+        """Carry out one operation.
+
+        Args:
+            operation: what to do.
+            path: values for the path template's named parts.
+            query: the query string's values.
+            data: the JSON body; None sends none.
+            credentials: in place of the client's own.
+            timeout: in place of the client's own.
+            decode: False leaves the reply's body unread, for routes that need not answer JSON.
+
+        Raises:
+            NotSent, ReplyLost, ApiError: as `ethora_async.errors` describes them, after all attempts.
+            WrongLoop: the client belongs to another event loop.
+        """
+        self._check_usable(operation)
+        budget = self._timeout if timeout is None else seconds(timeout, "timeout")
+        url = self._base_url + (fill(operation.path, path) if path else operation.path)
+        if query:
+            url = f"{url}?{urlencode(query, quote_via=quote)}"
+        call = _Call(
+            operation,
+            url,
+            None if data is None else codec.dumps(data),
+            self._clock.monotonic() + budget,
+            credentials or self._credentials,
+        )
+        if self._emitter.wanted:
+            self._emitter.emit(RequestStarted(operation.name, operation.method))
+        try:
+            async with asyncio.timeout(budget):
+                return await self._until_done(call, decode=decode)
+        except TimeoutError:
+            raise self._out_of_time(call, budget) from None
+        except ChatError as error:
+            raise self._complete(error, call)  # noqa: B904  it is the same error
+
+    async def aclose(self) -> None:
+        """Close the transport. Calls under way fail with `NotSent` or `ReplyLost`. May be called more than once."""
+        self._closed = True
+        await self._transport.aclose()
+
+    def _check_usable(self, operation: Operation) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            msg = (
+                f"this client belongs to event loop {id(self._loop):#x} and was used from {id(loop):#x}: "
+                "make one client per event loop"
+            )
+            raise WrongLoop(msg)
+        if self._closed:
+            msg = "the client is closed"
+            raise NotSent(msg, operation=operation.name)
+
+    async def _until_done(self, call: _Call, *, decode: bool) -> Reply:
+        credential = call.credentials.peek() or await call.credentials.acquire()
+        while True:
+            try:
+                response = await self._attempt(call, credential)
+                if response.status < 300:
+                    call.credentials.accepted(credential)
+                    return self._reply(call, response, decode=decode)
+                error: ChatError
+                error, rejected = self._failure(call, response, credential)
+            except TransportError as lost:
+                error, rejected = lost, False
+            if error.effect == "unknown":
+                call.effect = "unknown"
+            call.last_error = error
+            if rejected:
+                credential = await self._another(call, credential, error)
+                continue
+            if error.status is not None:
+                call.credentials.accepted(credential)
+            await self._pause(call, error)
+            # The token may have come to its end, or the secret been rotated, during the pause.
+            credential = call.credentials.peek() or await call.credentials.acquire()
+
+    async def _attempt(self, call: _Call, credential: Credential) -> Response:
+        clock = self._clock
+        await self._limiter.acquire()
+        try:
+            call.attempts += 1
+            started = clock.monotonic()
+            request = Request(
+                call.operation.method, call.url, self._headers(credential), call.body, call.deadline - started
+            )
+            # Left standing when the deadline cancels the attempt: that is how `_out_of_time` knows.
+            call.sending = True
+            response = await self._send(request)
+            call.sending = False
+            taken = clock.monotonic() - started
+            self._limiter.learn(call.operation.name, taken, refused=response.status == 429)
+        except TransportError as error:
+            call.sending = False
+            self._tell_lost(call, error, clock.monotonic() - started)
+            raise
+        finally:
+            self._limiter.release()
+        if self._emitter.wanted:
+            self._emitter.emit(
+                AttemptFinished(
+                    call.operation.name,
+                    call.attempts,
+                    taken,
+                    response.status,
+                    request_id=response.headers.get("x-request-id"),
+                )
+            )
+        return response
+
+    async def _send(self, request: Request) -> Response:
+        try:
+            return await self._transport.send(request)
+        except (OSError, TimeoutError) as error:
+            # A transport of somebody else's that did not sort its errors: assume the worst.
+            msg = f"the transport failed ({type(error).__name__})"
+            raise ReplyLost(msg) from None
+
+    def _headers(self, credential: Credential) -> Mapping[str, str]:
+        known, headers = self._signed
+        if known is not credential:
+            # The same object for as long as the token lives, so that the transport can prepare it once.
+            headers = {**self._common, **credential.headers}
+            self._signed = (credential, headers)
+        return headers
+
+    def _reply(self, call: _Call, response: Response, *, decode: bool) -> Reply:
+        try:
+            data = codec.loads(response.body) if decode else None
+        except ValueError as error:
+            msg = f"the platform's reply is {error}"
+            raise ReplyLost(msg, status=response.status, request_id=response.headers.get("x-request-id")) from None
+        return Reply(response.status, data, response.headers, call.attempts)
+
+    def _failure(self, call: _Call, response: Response, credential: Credential) -> tuple[ApiError, bool]:
+        failure = self._dialect.read_failure(response)
+        known = [
+            part for value in credential.headers.values() for part in value.split() if len(part) >= _SHORTEST_SECRET
+        ]
+        if call.body is not None:
+            known += sensitive_values(codec.loads(call.body))
+        retry_after = failure.retry_after
+        if retry_after is None:
+            retry_after = read_retry_after(response.headers, self._clock.now())
+        error = failure.kind(
+            scrub(failure.message, known),
+            status=response.status,
+            code=scrub(failure.code, known) if failure.code else None,
+            request_id=failure.request_id,
+            retry_after=retry_after,
+        )
+        return error, failure.token_rejected
+
+    async def _another(self, call: _Call, rejected: Credential, error: ChatError) -> Credential:
+        """The next credential to try after `rejected`; raises `error` when there is none."""
+        call.tried.add(rejected.key)
+        rounds = 0
+        while True:
+            replacement = await call.credentials.replace(rejected, frozenset(call.tried))
+            if replacement is not None:
+                return replacement
+            rounds += 1
+            wait = backoff(rounds, self._retry, self._draw)
+            if not call.credentials.may_change() or wait >= call.deadline - self._clock.monotonic():
+                raise error
+            await self._announce_and_sleep(call, wait, "waiting for a newer secret")
+
+    async def _pause(self, call: _Call, error: ChatError) -> None:
+        """Wait before the next attempt; raises `error` when there must not be one."""
+        call.failures += 1
+        wait = wait_before_retry(
+            error,
+            repeatable=call.operation.repeatable,
+            failures=call.failures,
+            policy=self._retry,
+            remaining=call.deadline - self._clock.monotonic(),
+            draw=self._draw,
+        )
+        if wait is None or self._closed:
+            raise error
+        await self._announce_and_sleep(call, wait, type(error).__name__)
+
+    async def _announce_and_sleep(self, call: _Call, wait: float, reason: str) -> None:
+        if self._emitter.wanted:
+            self._emitter.emit(RetryScheduled(call.operation.name, call.attempts, wait, reason))
+        await self._clock.sleep(wait)
+
+    def _tell_lost(self, call: _Call, error: TransportError, taken: float) -> None:
+        if self._emitter.wanted:
+            self._emitter.emit(
+                AttemptFinished(
+                    call.operation.name,
+                    call.attempts,
+                    taken,
+                    None,
+                    error=type(error).__name__,
+                    effect=error.effect,
+                )
+            )
+
+    def _out_of_time(self, call: _Call, budget: float) -> ChatError:
+        if call.sending:
+            call.effect = "unknown"
+            return self._complete(ReplyLost(f"no reply within the deadline of {budget:g} s"), call)
+        if call.last_error is not None:
+            return self._complete(call.last_error, call)
+        return self._complete(NotSent(f"the deadline of {budget:g} s passed before the request could be sent"), call)
+
+    def _complete(self, error: ChatError, call: _Call) -> ChatError:
+        error.operation = call.operation.name
+        error.attempts = call.attempts
+        if call.effect == "unknown":
+            # An earlier attempt may have taken effect, whatever became of the last one.
+            error.effect = "unknown"
+        return error
+
+
+__all__ = ["Engine", "fill"]

@@ -1,0 +1,101 @@
+"""What happens inside, told to whoever listens: logging, metrics, progress."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from ethora_async.errors import Effect
+
+logger = logging.getLogger("ethora_async")
+
+
+@attrs.frozen
+class RequestStarted:
+    """A call begins; one for any number of attempts."""
+
+    operation: str
+    method: str
+
+
+@attrs.frozen
+class AttemptFinished:
+    """One attempt ended: with a `status`, or without a reply and then with the name of an `error`.
+
+    `seconds` is how long it took; `effect` whether it may have taken effect, None when it succeeded.
+    """
+
+    operation: str
+    attempt: int
+    seconds: float
+    status: int | None
+    error: str | None = None
+    effect: Effect | None = None
+    request_id: str | None = None
+
+
+@attrs.frozen
+class RetryScheduled:
+    """The call will be tried again in `wait` seconds, for the reason named."""
+
+    operation: str
+    attempt: int
+    wait: float
+    reason: str
+
+
+@attrs.frozen
+class TokenRefreshed:
+    """A new token was made. `purpose` is "server", "client", …; `version` is the secret's, and no secret."""
+
+    purpose: str
+    version: str
+
+
+@attrs.frozen
+class SecretRotated:
+    """The secret store answered another version than before."""
+
+    old_version: str | None
+    new_version: str
+
+
+Event = RequestStarted | AttemptFinished | RetryScheduled | TokenRefreshed | SecretRotated
+"""Everything the engine and the tokens tell. `ethora_async.bulk` adds `ItemFinished`."""
+
+Listener = Callable[[object], None]
+"""Called with each event, in the event loop: it must be quick and must not raise."""
+
+
+def log_event(event: object) -> None:
+    """The listener that every client has: one debug line an event, on the logger ``ethora_async``."""
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug("%s", event)
+
+
+class Emitter:
+    """Passes events on, and lets no listener's failure reach a call."""
+
+    __slots__ = ("_complained", "_listeners")
+
+    def __init__(self, listeners: Sequence[Listener] = ()) -> None:
+        self._listeners = (*listeners, log_event)
+        self._complained: set[Listener] = set()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody would see an event; when not, none need be made."""
+        return len(self._listeners) > 1 or logger.isEnabledFor(logging.DEBUG)
+
+    def emit(self, event: object) -> None:
+        """Tell every listener. One that raises is logged once and still told of the next."""
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception as error:  # noqa: BLE001  a listener must not break the call it watches
+                if listener not in self._complained:
+                    self._complained.add(listener)
+                    # No traceback: it would show the listener's own values, which we cannot vouch for.
+                    logger.error("an event listener failed with %s; it is not reported again", type(error).__name__)

@@ -1,0 +1,72 @@
+"""Whether to try again, and when: pure functions, no waiting in here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from ethora_async.errors import ChatError, NotSent, RateLimited, ReplyLost
+
+if TYPE_CHECKING:
+    from ethora_async.config import RetryPolicy
+
+PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses that another attempt may get past."""
+
+Draw = Callable[[], float]
+"""A random number from 0 to 1."""
+
+
+def backoff(failures: int, policy: RetryPolicy, draw: Draw) -> float:
+    """Full jitter: a random part of ``base · 2ⁿ⁻¹`` seconds, at most `cap`, after the n-th failure."""
+    # 2.0 ** 1024 overflows; the cap is reached long before.
+    return draw() * min(policy.cap, policy.base * 2.0 ** min(failures - 1, 64))
+
+
+def wait_before_retry(
+    error: ChatError, *, repeatable: bool, failures: int, policy: RetryPolicy, remaining: float, draw: Draw
+) -> float | None:
+    """Seconds to wait before the next attempt after `error`, or None when there must not be one.
+
+    There is none when it would risk doing something twice that must be done once, when it is pointless, after
+    `policy.attempts`, and when the wait does not fit into the `remaining` seconds of the deadline.
+    """
+    if failures >= policy.attempts or not _worth_repeating(error, repeatable=repeatable):
+        return None
+    wait = error.retry_after if error.retry_after is not None else backoff(failures, policy, draw)
+    return wait if wait < remaining else None
+
+
+def _worth_repeating(error: ChatError, *, repeatable: bool) -> bool:
+    if isinstance(error, (NotSent, RateLimited)):
+        return True  # refused before any work was done
+    return repeatable and (isinstance(error, ReplyLost) or error.status in PASSING_STATUSES)
+
+
+def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """The seconds that a reply's headers ask to wait: ``Retry-After-Ms``, or ``Retry-After`` in seconds or as an
+    HTTP date.
+
+    None when they ask nothing that makes sense.
+    """
+    if milliseconds := _number(headers.get("retry-after-ms")):
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    if (number := _number(value)) is not None:
+        return number
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value) if value is not None else math.nan
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None

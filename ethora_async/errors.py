@@ -1,0 +1,212 @@
+"""Every error of the package, in one place.
+
+::
+
+    ChatError
+    ├── ConfigError            a setting is missing or cannot be used; nothing was sent
+    ├── InvalidInput           an argument or a row cannot be used; nothing was sent
+    ├── InvalidToken           a token failed verification
+    ├── WrongLoop              a client was used from a second event loop
+    ├── TransportError         no complete reply arrived
+    │   ├── NotSent            the request never reached the platform
+    │   └── ReplyLost          it may have: the connection broke, the reply was cut or unreadable, or time ran out
+    ├── ApiError               the platform answered with an error status
+    │   ├── Unauthorized       401, or 403 about the token
+    │   ├── Forbidden          403
+    │   ├── NotFound           404, and 422 whose body says "not found"
+    │   ├── Conflict           409, and 422 whose body says "already exists"
+    │   ├── ValidationFailed   400, 413, 422
+    │   ├── RateLimited        429
+    │   └── ServerFault        5xx
+    ├── JobFailed              a server-side job ended in failure
+    └── JobTimeout             a server-side job did not end before its deadline
+
+``effect`` answers the question that matters after a failure, "may it have happened?": ``"none"`` (it never left, or was
+refused) or ``"unknown"`` (the reply was lost, a 5xx, a timeout).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Effect = Literal["none", "unknown"]
+"""Whether the failed operation may have taken effect on the platform."""
+
+_FIELDS = ("effect", "operation", "status", "code", "request_id", "attempts", "retry_after")
+
+
+def _rebuild(cls: type[ChatError], message: str, state: Mapping[str, Any]) -> ChatError:
+    error = cls.__new__(cls)
+    Exception.__init__(error, message)
+    error.__dict__.update(state)
+    return error
+
+
+class ChatError(Exception):
+    """The base of every error raised by this package.
+
+    Attributes:
+        effect: ``"none"`` when the operation certainly did not happen, ``"unknown"`` when it may have.
+        operation: the operation's name, e.g. ``"users.create_many"``, when one was under way.
+        status: the HTTP status of the last reply, if there was one.
+        code: the platform's own error code, e.g. ``"USER_NOT_FOUND"``.
+        request_id: the platform's correlation id, for its support.
+        attempts: how many times the request was tried.
+        retry_after: seconds that the platform asked to wait, if it said so.
+
+    Instances pickle and copy; they hold no secret, token or request body.
+    """
+
+    effect: Effect = "none"
+    operation: str | None = None
+    status: int | None = None
+    code: str | None = None
+    request_id: str | None = None
+    attempts: int = 0
+    retry_after: float | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        effect: Effect | None = None,
+        operation: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        attempts: int = 0,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        if effect is not None:
+            self.effect = effect
+        self.operation = operation
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.attempts = attempts
+        self.retry_after = retry_after
+
+    @property
+    def message(self) -> str:
+        """What went wrong, in one sentence, without the details that `str()` adds."""
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        notes = [self.operation] if self.operation else []
+        notes += [f"HTTP {self.status}"] if self.status else []
+        notes += [f"code {self.code}"] if self.code else []
+        notes += [f"request {self.request_id}"] if self.request_id else []
+        notes += [f"{self.attempts} attempts"] if self.attempts > 1 else []
+        notes += ["it may have taken effect"] if self.effect == "unknown" else []
+        return f"{self.message} [{', '.join(notes)}]" if notes else self.message
+
+    def __reduce__(self) -> tuple[Callable[..., ChatError], tuple[type[Self], str, dict[str, Any]]]:
+        return _rebuild, (type(self), self.message, dict(self.__dict__))
+
+
+class ConfigError(ChatError):
+    """A setting is missing, empty or cannot be used. The text names it and where it was looked for."""
+
+
+class InvalidInput(ChatError):
+    """An argument or an input row cannot be used; nothing was sent for it.
+
+    Attributes:
+        field: the argument, column or key at fault.
+        file, row, column: where it stands, for input that comes from a file (`row` is the line, the first is 1).
+    """
+
+    field: str | None = None
+    file: str | None = None
+    row: int | None = None
+    column: str | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        file: str | None = None,
+        row: int | None = None,
+        column: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.field = field if field is not None else column
+        self.file = file
+        self.row = row
+        self.column = column
+
+
+class InvalidToken(ChatError):
+    """A token failed verification: malformed, wrong algorithm, signature, app or type, or past its end."""
+
+
+class WrongLoop(ChatError):
+    """A client bound to one event loop was used from another.
+
+    A client belongs to the loop in which it sent its first request. Make one client per loop.
+    """
+
+
+class TransportError(ChatError):
+    """No complete reply arrived."""
+
+
+class NotSent(TransportError):
+    """The request never reached the platform: name lookup, connection, TLS or proxy failed, or no slot came free."""
+
+
+class ReplyLost(TransportError):
+    """The request may have reached the platform, but its reply did not arrive whole and readable."""
+
+    effect: Effect = "unknown"
+
+
+class ApiError(ChatError):
+    """The platform answered with an error status."""
+
+
+class Unauthorized(ApiError):
+    """The platform refused the token."""
+
+
+class Forbidden(ApiError):
+    """The token is good, but may not do this."""
+
+
+class NotFound(ApiError):
+    """The record, or the route, does not exist. A missing route has no `code`."""
+
+
+class Conflict(ApiError):
+    """What was to be created collides with what is there."""
+
+
+class ValidationFailed(ApiError):
+    """The platform refused the request's content."""
+
+
+class RateLimited(ApiError):
+    """The platform asks for patience; `retry_after` holds the seconds it named, if it did."""
+
+
+class ServerFault(ApiError):
+    """The platform failed while it handled the request."""
+
+    effect: Effect = "unknown"
+
+
+class JobFailed(ChatError):
+    """A server-side job ended in failure; parts of it may have been done."""
+
+    effect: Effect = "unknown"
+
+
+class JobTimeout(ChatError):
+    """A server-side job had not ended when its deadline passed; it may still end well."""
+
+    effect: Effect = "unknown"

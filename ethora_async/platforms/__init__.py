@@ -1,0 +1,1 @@
+"""The platforms: siblings that share the engine and never import each other."""

@@ -1,0 +1,260 @@
+"""Ethora's keys, server credentials and client tokens (contract §2)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import warnings
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from ethora_async.engine.events import Emitter, SecretRotated, TokenRefreshed
+from ethora_async.errors import ConfigError
+from ethora_async.protocols import Credential
+from ethora_async.tokens.cache import TokenCache
+from ethora_async.tokens.hs256 import HS256Key
+from ethora_async_secrets import CachedProvider, SecretBundle, SecretError, SecretProvider, StaticProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ethora_async.protocols import Clock
+
+APP_SECRET = "ETHORA_CHAT_APP_SECRET"  # noqa: S105
+SERVER_TOKEN_TTL = 3600.0
+"""Seconds that a server token lives."""
+_SECRET_TTL = 30.0
+"""Seconds for which the store's answer is used before it is asked again; a rejected token asks at once."""
+_SHORT = 14
+"""Bytes: below 112 bits a key for HMAC can be guessed (NIST SP 800-131A)."""
+
+_PROCESS_KEY = secrets.token_bytes(16)
+
+Purpose = Literal["server", "client"]
+
+
+class WeakSecretWarning(UserWarning):
+    """The app secret is so short that it can be guessed."""
+
+
+class SigningKeys:
+    """One app secret, with the keys made from it."""
+
+    __slots__ = ("_raw", "_scoped", "_secret", "_use_scoped", "version")
+
+    def __init__(self, secret: str, *, scoped: bool) -> None:
+        # Tells secrets apart in cache keys and events, and cannot be guessed back from them.
+        self.version = hashlib.blake2b(secret.encode(), key=_PROCESS_KEY, digest_size=8).hexdigest()
+        self._secret = secret
+        self._use_scoped = scoped
+        self._scoped: dict[Purpose, HS256Key] = {}
+        self._raw: HS256Key | None = None
+
+    def scoped(self, purpose: Purpose) -> HS256Key:
+        """The hex text of HMAC-SHA256(secret, "ethora:<purpose>:v1") as a key (contract §2.4)."""
+        key = self._scoped.get(purpose)
+        if key is None:
+            digest = hmac.new(self._secret.encode(), f"ethora:{purpose}:v1".encode(), hashlib.sha256)
+            key = self._scoped[purpose] = HS256Key(digest.hexdigest())
+        return key
+
+    def raw(self) -> HS256Key:
+        """The secret itself as a key, as older callers sign."""
+        if self._raw is None:
+            self._raw = HS256Key(self._secret)
+        return self._raw
+
+    def signing(self, purpose: Purpose) -> HS256Key:
+        """The key that this client signs with."""
+        return self.scoped(purpose) if self._use_scoped else self.raw()
+
+    def verifies(self, purpose: Purpose, token: str) -> bool:
+        """Whether the token was signed with the scoped key or, failing that, the raw secret."""
+        return self.scoped(purpose).verifies(token) or self.raw().verifies(token)
+
+
+@attrs.frozen(eq=False)
+class KeyRing:
+    """The keys in one answer of the store: the current secret's, then those that may hold during a rotation."""
+
+    bundle: SecretBundle
+    current: SigningKeys
+    previous: SigningKeys | None = None
+    pending: SigningKeys | None = None
+
+    def candidates(self) -> Iterator[SigningKeys]:
+        """All there are, in the order in which to try them."""
+        yield self.current
+        yield from (keys for keys in (self.previous, self.pending) if keys is not None)
+
+
+class AppSecret:
+    """The app secret of one client: read through a cache, turned into keys once per version.
+
+    Args:
+        secret: the secret itself, or where it comes from.
+        scoped: False signs with the raw secret, as older back ends do.
+
+    Raises:
+        ConfigError: the secret is empty, blank or cannot be read.
+    """
+
+    def __init__(self, secret: str | SecretProvider, *, scoped: bool, clock: Clock, emitter: Emitter) -> None:
+        self.rotates = not isinstance(secret, str)
+        provider = StaticProvider({APP_SECRET: _usable(secret)}) if isinstance(secret, str) else secret
+        self._scoped = scoped
+        self._emitter = emitter
+        self._ring: KeyRing | None = None
+        self._provider = CachedProvider(provider, ttl=_SECRET_TTL, clock=clock, on_rotated=self._on_rotated)
+
+    def peek(self) -> KeyRing | None:
+        """The keys at hand, or None when the store must be asked first."""
+        bundle = self._provider.peek()
+        if bundle is None:
+            return None
+        ring = self._ring
+        return ring if ring is not None and ring.bundle is bundle else self._made(bundle)
+
+    async def load(self) -> KeyRing:
+        """The keys, from the store when need be.
+
+        Raises:
+            ConfigError: the store cannot be read, or holds no usable secret.
+        """
+        return self.peek() or self._made(await self.bundle())
+
+    async def bundle(self) -> SecretBundle:
+        """Everything that the store holds under this source.
+
+        Raises:
+            ConfigError: the store cannot be read.
+        """
+        try:
+            return await self._provider.fetch()
+        except SecretError as error:
+            msg = f"the app secret could not be read: {error}"
+            raise ConfigError(msg) from None
+
+    def invalidate(self, ring: KeyRing) -> None:
+        """Ask the store again at the next use, unless it has answered something newer already."""
+        self._provider.invalidate(ring.bundle.version)
+
+    async def aclose(self) -> None:
+        """Close the provider."""
+        await self._provider.aclose()
+
+    def _made(self, bundle: SecretBundle) -> KeyRing:
+        try:
+            current = bundle.reveal(APP_SECRET)
+        except SecretError as error:
+            msg = f"the app secret could not be read: {error}"
+            raise ConfigError(msg) from None
+        self._ring = KeyRing(
+            bundle,
+            SigningKeys(_usable(current), scoped=self._scoped),
+            self._other(bundle.previous),
+            self._other(bundle.pending),
+        )
+        return self._ring
+
+    def _other(self, bundle: SecretBundle | None) -> SigningKeys | None:
+        value = bundle.get(APP_SECRET) if bundle is not None else None
+        return SigningKeys(value, scoped=self._scoped) if value and value.strip() else None
+
+    def _on_rotated(self, old: str | None, new: str) -> None:
+        self._emitter.emit(SecretRotated(old, new))
+
+
+def _usable(secret: str) -> str:
+    if not secret.strip():
+        msg = f"the app secret ({APP_SECRET}) is empty"
+        raise ConfigError(msg)
+    if len(secret.encode()) < _SHORT:
+        warnings.warn(
+            f"the app secret ({APP_SECRET}) is shorter than {_SHORT} bytes and can be guessed: rotate it",
+            WeakSecretWarning,
+            stacklevel=4,
+        )
+    return secret
+
+
+def server_claims(app_id: str) -> dict[str, Any]:
+    """The claims of a server token (contract §2.2)."""
+    return {"data": {"appId": app_id, "type": "server"}}
+
+
+def sign(key: HS256Key, claims: dict[str, Any], ttl: float, now: float) -> tuple[str, float]:
+    """A token with these claims, `iat` and `exp`; and its `exp`. Tokens count whole seconds."""
+    issued = int(now)
+    expires = issued + max(1, int(ttl))
+    return key.sign({**claims, "iat": issued, "exp": expires}), float(expires)
+
+
+class ServerCredentials:
+    """Signs this client's requests as its app's server, with one token for many requests.
+
+    During a rotation either side may change first. A rejected token is made anew from what the store answers now; if
+    that is no newer, the previous and the pending secret get one try each. What the platform accepted is kept to.
+    """
+
+    def __init__(self, app_id: str, secret: AppSecret, *, clock: Clock, emitter: Emitter) -> None:
+        self._claims = server_claims(app_id)
+        self._secret = secret
+        self._clock = clock
+        self._emitter = emitter
+        self._tokens: TokenCache[Credential] = TokenCache(clock, size=8)
+        self._accepted: Credential | None = None
+
+    def peek(self) -> Credential | None:
+        """The credential at hand, made from the newest keys at hand."""
+        ring = self._secret.peek()
+        return None if ring is None else self._credential(ring, self.chosen(ring))
+
+    async def acquire(self) -> Credential:
+        """A credential, after asking the store.
+
+        Raises:
+            ConfigError: the store cannot be read.
+        """
+        ring = await self._secret.load()
+        return self._credential(ring, self.chosen(ring))
+
+    def accepted(self, credential: Credential) -> None:
+        """Keep to the secret that this credential was made from, until the store answers something newer."""
+        self._accepted = credential
+
+    async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
+        """A credential from a newer secret, or from the next untried candidate."""
+        ring = await self._secret.load()
+        if ring.bundle.version == rejected.version:
+            self._secret.invalidate(ring)
+            ring = await self._secret.load()
+        for keys in ring.candidates():
+            if keys.version not in tried:
+                return self._credential(ring, keys)
+        return None
+
+    def may_change(self) -> bool:
+        """Whether the secret can rotate and was once right: then a rejection is a rotation on its way."""
+        return self._secret.rotates and self._accepted is not None
+
+    def chosen(self, ring: KeyRing) -> SigningKeys:
+        """Which secret of the store's answer to sign with: the one accepted since it came, else the current one."""
+        accepted = self._accepted
+        if accepted is not None and accepted.version == ring.bundle.version and accepted.key != ring.current.version:
+            return next((keys for keys in ring.candidates() if keys.version == accepted.key), ring.current)
+        return ring.current
+
+    def _credential(self, ring: KeyRing, keys: SigningKeys) -> Credential:
+        cache_key = (ring.bundle.version, keys.version)
+        credential = self._tokens.get(cache_key)
+        if credential is None:
+            token, _ = sign(keys.signing("server"), self._claims, SERVER_TOKEN_TTL, self._clock.now())
+            # Both headers carry it: the old name always works, the live specification prefers the new (contract §2.1).
+            headers = {"Authorization": f"Bearer {token}", "x-custom-token": token}
+            credential = Credential(headers, keys.version, ring.bundle.version)
+            self._tokens.put(cache_key, credential, SERVER_TOKEN_TTL)
+            self._emitter.emit(TokenRefreshed("server", ring.bundle.version))
+        return credential

@@ -1,0 +1,322 @@
+"""``ethora.chats``: the rooms, and who may enter them (contract §1.6)."""
+
+from __future__ import annotations
+
+import builtins
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ethora_async.bulk.outcome import Outcome, Status, failed
+from ethora_async.bulk.report import Report
+from ethora_async.bulk.run import Run, Work
+from ethora_async.bulk.split import split_around
+from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ReplyLost
+from ethora_async.pages import Pages
+from ethora_async.platforms.ethora import operations, rows, wire
+from ethora_async.platforms.ethora.names import conference_host
+from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, required_text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+
+    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.platforms.ethora.users import Users
+    from ethora_async.request import Operation
+
+CONCURRENCY = 8
+LARGEST_PAGE = 500
+MEMBERS_AT_ONCE = 100
+
+
+class Chats:
+    """The chats of one app."""
+
+    def __init__(self, context: Context, users: Users, *, xmpp_host: str | None, bot_jid: str | None) -> None:
+        self._context = context
+        self._users = users
+        self._xmpp_host = xmpp_host
+        self._bot_jid = bot_jid
+
+    async def create(
+        self,
+        id: Id | None = None,
+        *,
+        title: str,
+        access: ChatAccess = "private",
+        description: str | None = None,
+        members: Iterable[Id] = (),
+    ) -> Outcome[NewChat]:
+        """Create one chat.
+
+        Args:
+            id: your own id of what the chat is about. Without one the platform makes an id, and the request is never
+                repeated: a second one would make a second chat.
+            title: not empty.
+            access: ``"private"`` (only members, the wire's ``group``) or ``"public"``.
+            members: users who are members from the start; they must exist.
+
+        Returns:
+            An outcome that is ``created`` or ``existed``; a chat that is already there is left as it is. `value` holds
+            the `Chat` when it was created.
+
+        Raises:
+            InvalidInput: an argument cannot be used.
+            NotFound: one of the members does not exist; no chat was created.
+        """
+        people = tuple(members)
+        if id is None:
+            return await self._create_unnamed(title, access, description, people)
+        chat = NewChat(id=id, title=title, access=access, description=description, members=people)
+        return (await self._create_one(await self._context.open(), [chat]))[0].raise_for_failure()
+
+    def create_many(
+        self,
+        chats: Iterable[NewChat] | AsyncIterable[NewChat],
+        *,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[NewChat]:
+        """Create any number of chats, one request each, `concurrency` at once; each ends ``created``, ``existed``,
+        ``failed`` or ``unknown``.
+        """
+
+        @asynccontextmanager
+        async def working() -> AsyncGenerator[Work[builtins.list[NewChat], NewChat], None]:
+            yield partial(self._create_one, await self._context.open())
+
+        emit = self._context.emitter.emit
+        return Run(chats, working, batch_size=1, concurrency=concurrency, ordered=ordered, emit=emit)
+
+    async def update(self, id: Id, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
+        """Change a chat's title or description. None leaves a field as it is, an empty description clears it.
+
+        Its access cannot be changed on this platform.
+
+        Raises:
+            InvalidInput: nothing is to be changed, or the title is empty.
+            NotFound: there is no such chat.
+        """
+        data: dict[str, str] = {}
+        if title is not None:
+            data["title"] = required_text(title, "title")
+        if description is not None:
+            data["description"] = description
+        if not data:
+            msg = "nothing to change: pass title or description"
+            raise InvalidInput(msg, field="title")
+        app = await self._context.open()
+        path = {"app": app.app_id, "chat": app.names.prefixed(id)}
+        reply = await app.engine.call(operations.UPDATE_CHAT, path=path, data=data)
+        key = app.names.plain(id)
+        return Outcome(key, key, "updated", attempts=reply.attempts)
+
+    async def delete(self, id: Id) -> Outcome[str]:
+        """Delete a chat with all its messages.
+
+        Returns:
+            An outcome that is ``deleted``, or ``absent`` when there was no such chat. Real servers go on listing a
+            deleted chat for some ten seconds (contract §1.8).
+        """
+        app = await self._context.open()
+        key = app.names.plain(id)
+        try:
+            reply = await app.engine.call(operations.DELETE_CHAT, data={"name": app.names.prefixed(id)})
+        except NotFound as error:
+            return Outcome(key, key, "absent", attempts=error.attempts)
+        return Outcome(key, key, "deleted", attempts=reply.attempts)
+
+    async def get(self, id: Id) -> Chat:
+        """One chat, looked for in the listing: no route reads a single chat.
+
+        It costs a request for every 500 chats of the app until it is found.
+
+        Raises:
+            NotFound: no page lists it.
+        """
+        app = await self._context.open()
+        name = app.names.prefixed(id)
+        async for chat in self.list():
+            if name in (chat.name, chat.record_id):
+                return chat
+        msg = f"no chat {str(id)!r}"
+        raise NotFound(msg, operation=operations.LIST_CHATS.name)
+
+    def list(self, *, include_members: bool = False, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
+        """The app's chats; the platform's own (default, 1-1 and widget chats) are among them.
+
+        Args:
+            include_members: whether each chat lists its members.
+            limit: chats in a page, 1 to 500 (default 500).
+            offset: where to start; 0 is the first.
+        """
+
+        async def fetch(offset: int, limit: int) -> tuple[tuple[Chat, ...], int | None]:
+            app = await self._context.open()
+            query: dict[str, str | int] = {"limit": limit, "offset": offset}
+            if include_members:
+                query["includeMembers"] = "true"
+            reply = await app.engine.call(operations.LIST_CHATS, path={"app": app.app_id}, query=query)
+            return wire.read_chats(reply.data, app.names, operation=operations.LIST_CHATS.name)
+
+        return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
+
+    def members(self, id: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
+        """A chat's members, all of them: the platform's own member lists stop at 30 (contract §1.6).
+
+        A removed member may stay listed for up to a minute on real servers (contract §1.8).
+        """
+        return self._users.list(chat=id, limit=limit, offset=offset)
+
+    async def grant(self, id: Id, users: Id | Iterable[Id]) -> Report:
+        """Let users into a chat: one id or several. Granting twice changes nothing.
+
+        Returns:
+            A report with an outcome for each user: ``created``, ``existed`` or ``failed``;
+            `Report.raise_for_failures` turns failures into an error.
+
+        Raises:
+            InvalidInput: there is no user, or an id cannot be used.
+            NotFound: there is no such chat.
+        """
+        return await self._change_access(operations.GRANT, id, users, done="created")
+
+    async def revoke(self, id: Id, users: Id | Iterable[Id]) -> Report:
+        """Take users out of a chat: one id or several.
+
+        Returns:
+            A report with an outcome for each user: ``deleted``, ``absent`` or ``failed``.
+
+        Raises:
+            InvalidInput: there is no user, or an id cannot be used.
+            NotFound: there is no such chat.
+        """
+        return await self._change_access(operations.REVOKE, id, users, done="deleted")
+
+    async def grant_bot(self, id: Id) -> Report:
+        """Let the app's bot, named by ``bot_jid=`` or ``ETHORA_CHAT_BOT_JID``, into a chat.
+
+        Raises:
+            InvalidInput: no bot is named.
+            NotFound: there is no such chat.
+        """
+        if not self._bot_jid:
+            msg = "no bot is named: set ETHORA_CHAT_BOT_JID, or pass bot_jid= to the client"
+            raise InvalidInput(msg, field="bot_jid")
+        return await self.grant(id, self._bot_jid)
+
+    def grant_many(
+        self,
+        grants: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]],
+        *,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[tuple[Id, Id]]:
+        """Let any number of users into any number of chats: pairs of chat and user, `concurrency` requests at once.
+
+        Pairs are read a hundred at a time, and those of one chat among them share a request: input sorted by chat needs
+        the fewest. Each pair ends ``created``, ``existed``, ``failed`` or ``unknown``; its key is ``chat/user``.
+        """
+
+        @asynccontextmanager
+        async def working() -> AsyncGenerator[Work[builtins.list[tuple[Id, Id]], tuple[Id, Id]], None]:
+            yield partial(self._grant_batch, await self._context.open())
+
+        emit = self._context.emitter.emit
+        return Run(grants, working, batch_size=MEMBERS_AT_ONCE, concurrency=concurrency, ordered=ordered, emit=emit)
+
+    def name(self, id: Id) -> str:
+        """The chat's name on the platform, ``<appId>_<id>``, from any form of its id. No request is made."""
+        return self._context.known().names.prefixed(id)
+
+    def jid(self, id: Id) -> str:
+        """The chat's address, ``<appId>_<id>@conference.<xmpp host>``. No request is made.
+
+        The host is ``xmpp_host=`` or ``ETHORA_XMPP_HOST``; without them ``xmpp.`` in place of the API host's
+        ``api.``, as on Ethora's own clusters (contract §3).
+
+        Raises:
+            ConfigError: the host is not set and cannot be told from the API's.
+        """
+        app = self._context.known()
+        return f"{app.names.prefixed(id)}@{conference_host(self._xmpp_host or app.xmpp_host())}"
+
+    async def _create_unnamed(
+        self, title: str, access: ChatAccess, description: str | None, members: tuple[Id, ...]
+    ) -> Outcome[NewChat]:
+        app = await self._context.open()
+        # The record wants an id; what goes out has none.
+        chat = NewChat(id="new", title=title, access=access, description=description, members=members)
+        body = wire.chat_body(chat, app.names)
+        del body["uuid"]
+        operation = operations.CREATE_CHAT_WITHOUT_ID
+        reply = await app.engine.call(operation, data=body)
+        made = wire.read_chat(wire.result(reply.data), app.names, operation=operation.name)
+        return Outcome(
+            NewChat(id=made.id, title=title, access=access, description=description, members=members),
+            made.id,
+            "created",
+            value=made,
+            attempts=reply.attempts,
+        )
+
+    async def _create_one(self, app: App, chats: Sequence[NewChat]) -> builtins.list[Outcome[NewChat]]:
+        (chat,) = chats
+        key = app.names.strip(chat.id)
+        try:
+            reply = await app.engine.call(operations.CREATE_CHAT, data=wire.chat_body(chat, app.names))
+        except Conflict as error:
+            return [Outcome(chat, key, "existed", attempts=error.attempts)]
+        except ChatError as error:
+            return [failed(chat, key, error)]
+        try:
+            made = wire.read_chat(wire.result(reply.data), app.names, operation=operations.CREATE_CHAT.name)
+        except ReplyLost:
+            made = None  # a 2xx says that it happened; that it shows the chat badly does not undo it
+        return [Outcome(chat, key, "created", value=made, attempts=reply.attempts)]
+
+    async def _change_access(self, operation: Operation, id: Id, users: Id | Iterable[Id], *, done: Status) -> Report:
+        app = await self._context.open()
+        chat = app.names.prefixed(id)
+        members = app.names.members(users)
+        report = Report()
+        for start in range(0, len(members), MEMBERS_AT_ONCE):
+            for outcome in await self._access_batch(
+                app, operation, chat, members[start : start + MEMBERS_AT_ONCE], done
+            ):
+                report.add(outcome)
+        return report
+
+    async def _access_batch(
+        self, app: App, operation: Operation, chat: str, members: Sequence[str], done: Status
+    ) -> builtins.list[Outcome[str]]:
+        reply = await app.engine.call(operation, data={"chatName": chat, "members": builtins.list(members)})
+        return rows.match_access(
+            members, reply.data, app.names, done=done, operation=operation.name, attempts=reply.attempts
+        )
+
+    async def _grant_batch(self, app: App, pairs: Sequence[tuple[Id, Id]]) -> builtins.list[Outcome[tuple[Id, Id]]]:
+        by_chat: dict[str, dict[str, tuple[Id, Id]]] = {}
+        outcomes: builtins.list[Outcome[tuple[Id, Id]]] = []
+        for pair in pairs:
+            chat, user = app.names.prefixed(pair[0], "chat"), app.names.prefixed(pair[1], "user")
+            earlier = by_chat.setdefault(chat, {}).setdefault(user, pair)
+            if earlier is not pair:
+                outcomes.append(Outcome(pair, _pair_key(app, pair), "existed"))
+        for chat, users in by_chat.items():
+            send = partial(self._access_batch, app, operations.GRANT, chat, done="created")
+            for member, outcome in zip(
+                users, await split_around(builtins.list(users), send, app.names.plain), strict=True
+            ):
+                pair = users[member]
+                outcomes.append(
+                    Outcome(pair, _pair_key(app, pair), outcome.status, outcome.error, attempts=outcome.attempts)
+                )
+        return outcomes
+
+
+def _pair_key(app: App, pair: tuple[Id, Id]) -> str:
+    return f"{app.names.plain(pair[0])}/{app.names.plain(pair[1])}"
+
+
+__all__ = ["CONCURRENCY", "LARGEST_PAGE", "Chats"]

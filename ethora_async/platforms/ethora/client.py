@@ -1,0 +1,238 @@
+"""`EthoraClient`: everything that a back end does with one Ethora app."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from ethora_async._version import __version__
+from ethora_async.clock import SystemClock
+from ethora_async.config import Limits, RetryPolicy, Seconds, seconds, setting
+from ethora_async.engine.engine import Engine
+from ethora_async.engine.events import Emitter, Listener
+from ethora_async.errors import ConfigError
+from ethora_async.platforms.ethora import operations
+from ethora_async.platforms.ethora.auth import APP_SECRET, AppSecret, ServerCredentials
+from ethora_async.platforms.ethora.chats import Chats
+from ethora_async.platforms.ethora.context import API_URL, APP_ID, App, Context
+from ethora_async.platforms.ethora.dialect import EthoraDialect
+from ethora_async.platforms.ethora.names import Names
+from ethora_async.platforms.ethora.sessions import Sessions, StaticCredentials
+from ethora_async.platforms.ethora.tokens import Tokens
+from ethora_async.platforms.ethora.users import Users
+from ethora_async_secrets import SecretError, SecretProvider, provider_from_url
+
+if TYPE_CHECKING:
+    import ssl
+    from pathlib import Path
+    from types import TracebackType
+
+    from ethora_async.protocols import Clock, Transport
+
+XMPP_HOST = "ETHORA_XMPP_HOST"
+BOT_JID = "ETHORA_CHAT_BOT_JID"
+
+
+@attrs.frozen
+class Ping:
+    """The platform answered. `latency` is in seconds; `server_time` is its clock (whole seconds), where it shows it."""
+
+    latency: float
+    server_time: float | None
+
+
+class EthoraClient:
+    """A back end's client for one Ethora app.
+
+    It is usable at once: the connection opens in the running event loop with the first request, and the client then
+    belongs to that loop. End it with ``async with`` or `aclose`. Several clients in one process share nothing.
+
+    Args:
+        app_id: the app's id; by default ``ETHORA_CHAT_APP_ID`` from the environment.
+        secret: the app secret, or a `SecretProvider` that reads and rotates it; by default ``ETHORA_CHAT_APP_SECRET``.
+        api_url: the API's origin; by default ``ETHORA_CHAT_API_URL``. A trailing slash, ``/v1`` or ``/v2`` is left out.
+        xmpp_host: for `chats.jid`; by default ``ETHORA_XMPP_HOST``.
+        bot_jid: for `chats.grant_bot`; by default ``ETHORA_CHAT_BOT_JID``.
+        scoped: False signs with the raw secret in place of the key derived from it (contract §2.4), for old servers.
+        timeout: for a whole call: queueing, signing, all attempts and the waits between them (default 30 s).
+        limits: how much to send at once.
+        retry: how often and how patiently to try again.
+        transport: anything that satisfies `ethora_async.protocols.Transport`, in place of aiohttp. It is closed with
+        the client. proxy, trust_env, verify, cert: see `ethora_async.transport.AiohttpTransport`.
+        on_event: one callable, or several, told of every event (`ethora_async.engine.events`).
+        token_cache_size: how many users' tokens are kept (default 10,000).
+        clock: where time comes from.
+
+    Raises:
+        ConfigError: a setting is missing, empty or cannot be used; the text names it and where it was looked for.
+    """
+
+    def __init__(
+        self,
+        *,
+        app_id: str | None = None,
+        secret: str | SecretProvider | None = None,
+        api_url: str | None = None,
+        xmpp_host: str | None = None,
+        bot_jid: str | None = None,
+        scoped: bool = True,
+        timeout: Seconds = 30.0,
+        limits: Limits | None = None,
+        retry: RetryPolicy | None = None,
+        transport: Transport | None = None,
+        proxy: str | None = None,
+        trust_env: bool = False,
+        verify: bool | str | Path | ssl.SSLContext = True,
+        cert: str | Path | tuple[str | Path, str | Path] | None = None,
+        on_event: Listener | Sequence[Listener] = (),
+        token_cache_size: int = 10_000,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock: Clock = clock or SystemClock()
+        self._emitter = Emitter(on_event if isinstance(on_event, Sequence) else (on_event,))
+        self._limits = limits or Limits()
+        self._retry = retry or RetryPolicy()
+        self._timeout = seconds(timeout, "timeout")
+        self._transport = transport
+        self._network: dict[str, Any] = {
+            "proxy": proxy,
+            "trust_env": trust_env,
+            "verify": verify,
+            "cert": cert,
+        }
+        # Settings may stand in the secret store beside the secret; a plain secret has no store.
+        in_store = secret is not None and not isinstance(secret, str)
+        source = secret if secret is not None else setting(APP_SECRET, "secret")
+        self._secret = AppSecret(source, scoped=scoped, clock=self._clock, emitter=self._emitter)
+        self._context = Context(
+            app_id=_setting(app_id, APP_ID, "app_id", optional=in_store),
+            api_url=_setting(api_url, API_URL, "api_url", optional=in_store),
+            secret=self._secret,
+            connect=self._connect,
+            clock=self._clock,
+            emitter=self._emitter,
+        )
+        self.users = Users(self._context)
+        self.chats = Chats(
+            self._context,
+            self.users,
+            xmpp_host=xmpp_host or os.environ.get(XMPP_HOST, "").strip() or None,
+            bot_jid=bot_jid or os.environ.get(BOT_JID, "").strip() or None,
+        )
+        self.tokens = Tokens(self._context, cache_size=token_cache_size)
+        self.sessions = Sessions(self._context)
+
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """A client with ``ETHORA_CHAT_API_URL``, ``ETHORA_CHAT_APP_ID`` and ``ETHORA_CHAT_APP_SECRET`` from the
+        environment.
+
+        Where ``ETHORA_SECRETS`` is set, everything missing comes from the provider that it names. `options` are the
+        constructor's.
+
+        Raises:
+            ConfigError: one is not set or empty.
+        """
+        if urls := os.environ.get("ETHORA_SECRETS", "").strip():
+            return cls.from_secrets(urls, **options)
+        return cls(**options)
+
+    @classmethod
+    def from_secrets(cls, provider: SecretProvider | str, **options: Any) -> Self:
+        """A client whose secret comes from a provider, or from a provider URL such as ``file:///run/secrets/ethora``.
+
+        The app id and the API's URL come from the arguments, else from the environment, else from the same provider.
+
+        Raises:
+            ConfigError: the URL cannot be used.
+        """
+        if isinstance(provider, str):
+            try:
+                provider = provider_from_url(provider)
+            except SecretError as error:
+                raise ConfigError(str(error)) from None
+        return cls(secret=provider, **options)
+
+    @property
+    def app_id(self) -> str:
+        """The app's id.
+
+        Raises:
+            ConfigError: it comes from the secret store, which has not been asked yet.
+        """
+        return self._context.known().app_id
+
+    async def ping(self) -> Ping:
+        """Ask the platform for a sign of life; needs no right.
+
+        Raises:
+            NotSent, ReplyLost, ApiError: there was none.
+        """
+        app = await self._context.open()
+        started = self._clock.monotonic()
+        reply = await app.engine.call(operations.PING, credentials=StaticCredentials({}), decode=False)
+        return Ping(self._clock.monotonic() - started, _server_time(reply.headers.get("date")))
+
+    async def aclose(self) -> None:
+        """Close connections and the secret provider. May be called more than once."""
+        if self._context.app is not None:
+            await self._context.app.engine.aclose()
+        elif self._transport is not None:
+            await self._transport.aclose()
+        await self._secret.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self._context.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        app = self._context.app
+        return (
+            f"EthoraClient(app_id={app.app_id!r}, api_url={app.api_url!r})" if app else "EthoraClient(not opened yet)"
+        )
+
+    def _connect(self, app_id: str, api_url: str) -> App:
+        credentials = ServerCredentials(app_id, self._secret, clock=self._clock, emitter=self._emitter)
+        if self._transport is None:
+            from ethora_async.transport.aiohttp import AiohttpTransport
+
+            self._transport = AiohttpTransport(concurrency=self._limits.concurrency, **self._network)
+        engine = Engine(
+            api_url,
+            self._transport,
+            EthoraDialect(),
+            credentials,
+            clock=self._clock,
+            timeout=self._timeout,
+            limits=self._limits,
+            retry=self._retry,
+            emitter=self._emitter,
+            user_agent=f"ethora-async/{__version__}",
+        )
+        return App(Names(app_id), engine, credentials, api_url)
+
+
+def _setting(value: str | None, name: str, argument: str, *, optional: bool) -> str | None:
+    if value is not None:
+        if not value.strip():
+            msg = f"{argument} is empty"
+            raise ConfigError(msg)
+        return value
+    return os.environ.get(name, "").strip() or None if optional else setting(name, argument)
+
+
+def _server_time(date: str | None) -> float | None:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(date).timestamp() if date else None
+    except ValueError:
+        return None

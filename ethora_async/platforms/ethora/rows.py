@@ -1,0 +1,198 @@
+"""Which row of a batch's reply belongs to which item, and what it says became of it (design §6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.bulk.outcome import Outcome, Status
+from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ReplyLost, ValidationFailed
+from ethora_async.platforms.ethora import operations, wire
+from ethora_async.redaction import scrub
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ethora_async.platforms.ethora.names import Names
+    from ethora_async.platforms.ethora.users import UserChange
+    from ethora_async.records import NewUser, User
+
+_CREATED = "created"
+_EXISTING = frozenset({"exists", "uuid_exists", "existed", "existing", "already_exists"})
+_REFUSALS = ("error", "fail", "invalid", "forbidden", "denied", "skip")
+_NO_CHANGE = ("already", "exist", "unchanged", "not_a_member", "not-member", "absent")
+_MISSING = frozenset({"not-found", "not_found", "notfound", "user_not_found", "missing"})
+
+
+def job_id(data: Any) -> str | None:
+    """The id of the job that a 202 announces (contract §1.4): ``jobId``, or the last part of ``statusUrl``."""
+    if not isinstance(data, dict):
+        return None
+    stated = data.get("jobId")
+    if isinstance(stated, (str, int)) and str(stated):
+        return str(stated)
+    url = data.get("statusUrl")
+    return url.rstrip("/").rpartition("/")[2] or None if isinstance(url, str) else None
+
+
+def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts: int) -> list[Outcome[NewUser]]:
+    """An outcome for each user, from the finished job or from the synchronous reply of the older route.
+
+    Rows are matched by the collapsed ``xmppUsername``. ``exists`` under another name means that the e-mail address is
+    somebody else's: `Conflict`. A user whom no row mentions is ``unknown``.
+    """
+    found = list(_rows(data))
+    wanted = {names.strip(user.id) for user in users}
+    own: dict[str, dict[str, Any]] = {}
+    others: list[dict[str, Any]] = []
+    for row in found:
+        id = _row_id(row, names)
+        if id in wanted and id not in own:
+            own[id] = row
+        else:
+            others.append(row)
+    by_email = {email: row for row in others if (email := _row_email(row))}
+    in_order = found if len(found) == len(users) else [None] * len(users)
+    outcomes: list[Outcome[NewUser]] = []
+    for user, in_its_place in zip(users, in_order, strict=True):
+        id = names.strip(user.id)
+        match = own.get(id) or by_email.get(user.email)
+        if match is None and any(in_its_place is other for other in others):
+            # It names somebody else and no e-mail: its place in the reply is all there is to go by.
+            match = in_its_place
+        outcomes.append(_created(user, id, match, names, attempts))
+    return outcomes
+
+
+def _created(user: NewUser, id: str, row: dict[str, Any] | None, names: Names, attempts: int) -> Outcome[NewUser]:
+    if row is None:
+        return _unmentioned(user, id, operations.CREATE_USERS.name, attempts)
+    word = _word(row)
+    somebody = _row_id(row, names)
+    if word in _EXISTING and somebody is not None and somebody != id:
+        msg = f"the e-mail address of {id!r} belongs to another user"
+        error: ChatError = Conflict(msg, operation=operations.CREATE_USERS.name)
+        return Outcome(user, id, "failed", error, attempts=attempts)
+    # The older synchronous route answers plain user records: whoever is in there has been created (contract §1.4).
+    status: Status | None = "created" if word in (_CREATED, "") else "existed" if word in _EXISTING else None
+    if status is None:
+        return _refused(user, id, operations.CREATE_USERS.name, row, word, attempts)
+    record = row.get("user", row)
+    return Outcome(user, id, status, value=_user(record, names), attempts=attempts)
+
+
+def _user(record: Any, names: Names) -> User | None:
+    try:
+        return wire.read_user(record, names, operation=operations.CREATE_USERS.name)
+    except ReplyLost:
+        return None  # the row says that it happened; that it shows the user badly does not undo it
+
+
+def change_body(change: UserChange, names: Names) -> dict[str, Any]:
+    """One row of the body that changes users: only what is to change (contract §1.4).
+
+    Raises:
+        InvalidInput: nothing is to change.
+    """
+    fields = {
+        "firstName": change.first_name,
+        "lastName": change.last_name,
+        "profileImage": change.profile_image,
+    }
+    given = {name: value for name, value in fields.items() if value is not None}
+    if not given:
+        msg = f"nothing to change for user {change.id!r}: pass first_name, last_name or profile_image"
+        raise InvalidInput(msg, field="first_name")
+    return {"xmppUsername": names.prefixed(change.id), **given}
+
+
+def match_updated(
+    changes: Sequence[UserChange], data: Any, names: Names, *, attempts: int
+) -> list[Outcome[UserChange]]:
+    """An outcome for each change: ``updated``, ``skipped`` → ``unchanged``, ``not-found`` → `NotFound`."""
+    by_id = {_row_id(row, names): row for row in _rows(data)}
+    outcomes: list[Outcome[UserChange]] = []
+    for change in changes:
+        id = names.plain(change.id)
+        row = by_id.get(id)
+        if row is None:
+            outcomes.append(_unmentioned(change, id, operations.UPDATE_USERS.name, attempts))
+            continue
+        word = _word(row)
+        if word in ("updated", "skipped"):
+            status: Status = "updated" if word == "updated" else "unchanged"
+            outcomes.append(Outcome(change, id, status, value=_user(row.get("user", row), names), attempts=attempts))
+        else:
+            outcomes.append(_refused(change, id, operations.UPDATE_USERS.name, row, word, attempts))
+    return outcomes
+
+
+def match_access(
+    members: Sequence[str], data: Any, names: Names, *, done: Status, operation: str, attempts: int
+) -> list[Outcome[str]]:
+    """An outcome for each member of an access change.
+
+    The words of its rows are not public (contract §8.2, 3): a row that speaks of something missing is `NotFound`, one
+    that speaks of an error or a refusal is `ValidationFailed`, "already" or "not a member" is no change, anything else,
+    and a reply without rows, is `done`.
+    """
+    by_id = {_row_id(row, names): row for row in _rows(data, "details")}
+    outcomes: list[Outcome[str]] = []
+    for member in members:
+        id = names.plain(member)
+        row = by_id.get(id)
+        word = _word(row) if row is not None else ""
+        if word in _MISSING or any(part in word for part in _REFUSALS):
+            outcomes.append(_refused(member, id, operation, row or {}, word, attempts))
+        elif any(part in word for part in _NO_CHANGE):
+            outcomes.append(Outcome(id, id, "existed" if done == "created" else "absent", attempts=attempts))
+        else:
+            outcomes.append(Outcome(id, id, done, attempts=attempts))
+    return outcomes
+
+
+def _rows(data: Any, key: str = "results") -> Iterator[dict[str, Any]]:
+    holder = wire.result(data)
+    rows = holder.get(key) if isinstance(holder, dict) else None
+    yield from (row for row in rows or () if isinstance(row, dict))
+
+
+def _row_id(row: dict[str, Any], names: Names) -> str | None:
+    user = row.get("user")
+    for holder in (row, user if isinstance(user, dict) else {}):
+        for key in ("xmppUsername", "uuid"):
+            name = holder.get(key)
+            if isinstance(name, str) and name:
+                return names.strip(name.partition("@")[0])
+    return None
+
+
+def _row_email(row: dict[str, Any]) -> str | None:
+    user = row.get("user")
+    for holder in (row, user if isinstance(user, dict) else {}):
+        email = holder.get("email")
+        if isinstance(email, str) and email:
+            return email.lower()
+    return None
+
+
+def _word(row: dict[str, Any]) -> str:
+    word = row.get("status")
+    return word.lower() if isinstance(word, str) else ""
+
+
+def _unmentioned(item: Any, id: str, operation: str, attempts: int) -> Outcome[Any]:
+    msg = f"the platform's reply does not mention {id!r}"
+    return Outcome(item, id, "unknown", ReplyLost(msg, operation=operation), attempts=attempts)
+
+
+def _refused(item: Any, id: str, operation: str, row: dict[str, Any], word: str, attempts: int) -> Outcome[Any]:
+    password = getattr(item, "password", None)
+    known = [password.reveal()] if password is not None else []
+    reason = next((row[key] for key in ("error", "message", "reason") if isinstance(row.get(key), str)), "")
+    kind = NotFound if word in _MISSING else ValidationFailed
+    msg = f"the platform answered {scrub(word) or 'nothing'} for {id!r}" + (
+        f": {scrub(reason, known)}" if reason else ""
+    )
+    code = row.get("code")
+    error = kind(msg, operation=operation, code=code if isinstance(code, str) else None)
+    return Outcome(item, id, "failed", error, attempts=attempts)

@@ -1,0 +1,194 @@
+"""``ethora.tokens``: what front ends log in with, minted in this process (contract §2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from ethora_async.config import Seconds, seconds
+from ethora_async.engine.events import TokenRefreshed
+from ethora_async.errors import InvalidToken
+from ethora_async.platforms.ethora.auth import SERVER_TOKEN_TTL, server_claims, sign
+from ethora_async.records import ChatToken, Id, email_text
+from ethora_async.redaction import Secret
+from ethora_async.tokens.cache import TokenCache, margin
+from ethora_async.tokens.hs256 import read_unverified
+
+if TYPE_CHECKING:
+    from ethora_async.platforms.ethora.auth import KeyRing, Purpose
+    from ethora_async.platforms.ethora.context import App, Context
+
+USER_TOKEN_TTL = 3600.0
+"""Seconds that a user's token lives unless a call says otherwise."""
+
+
+@attrs.frozen(kw_only=True)
+class VerifiedToken:
+    """A token that this app's secret signed and that is still good.
+
+    Attributes:
+        purpose: ``"client"`` for a user's token, ``"server"`` for a back end's.
+        user_id: your own id of the user; None in a server's token.
+        issued_at, expires_at: seconds since the epoch, None where the token does not say.
+        claims: everything it says.
+    """
+
+    purpose: Literal["client", "server"]
+    app_id: str
+    user_id: str | None
+    issued_at: float | None
+    expires_at: float | None
+    claims: Mapping[str, Any] = attrs.field(repr=False)
+
+
+class Tokens:
+    """Signed with the app secret, cached until a minute before their end. No request is made."""
+
+    def __init__(self, context: Context, *, cache_size: int) -> None:
+        self._context = context
+        self._cache: TokenCache[ChatToken] = TokenCache(context.clock, cache_size)
+
+    async def for_user(self, id: Id, *, ttl: Seconds = USER_TOKEN_TTL) -> ChatToken:
+        """The token with which one user's front end logs in: a client JWT (contract §2.3).
+
+        The front end exchanges it for a session (``POST /v1/users/client``); the user must exist by then.
+
+        Args:
+            id: your own id of the user.
+            ttl: how long it is good for (default 1 h); whole seconds, at least 1.
+
+        Returns:
+            A token from the cache, or a new one when that would end within a minute (or half its life, if shorter).
+
+        Raises:
+            InvalidInput: the id is empty or of an unfit type.
+            ConfigError: the secret cannot be read, or the ttl is not greater than 0.
+        """
+        app = self._context.app or await self._context.open()
+        user = app.names.plain(id)
+        # Key order as in the vendor's tokens, so that the same claims give the same bytes.
+        claims = {"data": {"type": "client", "userId": user, "appId": app.app_id}}
+        return await self._minted(app, "client", user, ttl, claims)
+
+    async def for_email(self, email: str, *, ttl: Seconds = USER_TOKEN_TTL) -> ChatToken:
+        """A token that names the user by e-mail address: the flat payload of the older guide (contract §2.7).
+
+        Today's platform identifies users by id and refuses this form; use it only against a server that asks for it.
+
+        Raises:
+            InvalidInput: it is not a valid e-mail address.
+            ConfigError: the secret cannot be read.
+        """
+        app = self._context.app or await self._context.open()
+        address = email_text(email)
+        claims = {"email": address, "type": "client", "appId": app.app_id}
+        return await self._minted(app, "email", address, ttl, claims)
+
+    async def for_server(self, *, ttl: Seconds = SERVER_TOKEN_TTL) -> ChatToken:
+        """A server JWT (contract §2.2), for calls that this client does not make. Keep it in the back end.
+
+        Its `user_id` is empty.
+        """
+        app = self._context.app or await self._context.open()
+        return await self._minted(app, "server", "", ttl, server_claims(app.app_id))
+
+    async def verify(self, token: str | ChatToken, *, leeway: Seconds | None = None) -> VerifiedToken:
+        """Check a token that somebody presents as signed with this app's secret.
+
+        Accepted: HS256 only, signed with the scoped key of its type or with the raw secret, by the current or the
+        previous
+        secret, for this app, not past its ``exp``. ``iat`` and ``exp`` need not be there (contract §2.5). A leading
+        ``Bearer `` is left out.
+
+        Args:
+            leeway: how long past its ``exp`` it is still accepted (default not at all).
+
+        Raises:
+            InvalidToken: it is not such a token; the text says why and repeats nothing of it.
+        """
+        app = self._context.app or await self._context.open()
+        text = token.value if isinstance(token, ChatToken) else token
+        if not isinstance(text, str):
+            msg = f"a token is text, not {type(token).__name__}"
+            raise InvalidToken(msg)
+        text = text.strip().removeprefix("Bearer ").strip()
+        claims = read_unverified(text)
+        verified = _read_claims(claims, app)
+        self._check_signature(await self._context.secret.load(), verified.purpose, text)
+        slack = seconds(leeway, "leeway") if leeway else 0.0
+        if verified.expires_at is not None and self._context.clock.now() >= verified.expires_at + slack:
+            msg = "the token is past its end"
+            raise InvalidToken(msg)
+        return verified
+
+    def _check_signature(self, ring: KeyRing, purpose: Purpose, token: str) -> None:
+        for keys in (ring.current, ring.previous):
+            if keys is not None and keys.verifies(purpose, token):
+                return
+        msg = "the token was not signed with this app's secret"
+        raise InvalidToken(msg)
+
+    async def _minted(
+        self,
+        app: App,
+        purpose: Literal["client", "server", "email"],
+        subject: str,
+        ttl: Seconds,
+        claims: dict[str, Any],
+    ) -> ChatToken:
+        ring = self._context.secret.peek() or await self._context.secret.load()
+        keys = app.credentials.chosen(ring)
+        cache_key = ("ethora", purpose, subject, ttl, ring.bundle.version, keys.version)
+        token = self._cache.get(cache_key)
+        if token is None:
+            lifetime = max(1.0, seconds(ttl, "ttl"))
+            # The older guide knows no scoped keys.
+            key = keys.raw() if purpose == "email" else keys.signing(purpose)
+            value, expires = sign(key, claims, lifetime, self._context.clock.now())
+            token = ChatToken(
+                secret=Secret(value),
+                user_id=subject,
+                expires_at=expires,
+                refresh_at=expires - margin(lifetime),
+                platform="ethora",
+            )
+            self._cache.put(cache_key, token, lifetime)
+            self._context.emitter.emit(TokenRefreshed(purpose, ring.bundle.version))
+        return token
+
+
+def _read_claims(claims: dict[str, Any], app: App) -> VerifiedToken:
+    data = claims.get("data")
+    if not isinstance(data, dict):
+        msg = "the token's claims are not nested under data"
+        raise InvalidToken(msg)
+    purpose, user = data.get("type"), data.get("userId")
+    if purpose not in ("client", "server"):
+        msg = "the token's type is neither client nor server"
+        raise InvalidToken(msg)
+    if data.get("appId") != app.app_id:
+        msg = "the token is for another app"
+        raise InvalidToken(msg)
+    if purpose == "client" and not (isinstance(user, str) and user):
+        msg = "the client token names no user"
+        raise InvalidToken(msg)
+    return VerifiedToken(
+        purpose=purpose,
+        app_id=app.app_id,
+        user_id=app.names.plain(user) if purpose == "client" and isinstance(user, str) else None,
+        issued_at=_time(claims, "iat"),
+        expires_at=_time(claims, "exp"),
+        claims=claims,
+    )
+
+
+def _time(claims: dict[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        msg = f"the token's {name} is not a number"
+        raise InvalidToken(msg)
+    return float(value)

@@ -1,0 +1,316 @@
+"""``ethora.users``: who may chat (contract §1.4)."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from ethora_async._distinct import Distinct
+from ethora_async.bulk.jobs import JOB_TIMEOUT, wait_for_job
+from ethora_async.bulk.outcome import Outcome, failed
+from ethora_async.bulk.run import Run, Work
+from ethora_async.bulk.split import split_around
+from ethora_async.config import Seconds, seconds
+from ethora_async.errors import InvalidInput, NotFound
+from ethora_async.pages import Pages
+from ethora_async.platforms.ethora import operations, rows, wire
+from ethora_async.records import Chat, Id, MongoId, NewUser, User, id_text
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+
+    from ethora_async.platforms.ethora.context import App, Context
+
+T = TypeVar("T")
+
+BATCH_SIZE = 100
+"""Users in one request, the most that the platform takes."""
+CONCURRENCY = 8
+LARGEST_PAGE = 500
+
+
+@attrs.frozen(kw_only=True)
+class UserChange:
+    """What to change about a user: None leaves a field as it is, an empty text clears it."""
+
+    id: str = attrs.field(converter=id_text)
+    first_name: str | None = None
+    last_name: str | None = None
+    profile_image: str | None = None
+
+
+class Users:
+    """The users of one app."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def create(
+        self,
+        id: Id,
+        *,
+        email: str,
+        first_name: str,
+        last_name: str,
+        password: str | None = None,
+        profile_image: str | None = None,
+        timeout: Seconds = JOB_TIMEOUT,
+    ) -> Outcome[NewUser]:
+        """Create one user, and wait until the platform has done it.
+
+        Returns:
+            An outcome that is ``created`` or ``existed``; a user who is already there is left as they are. `value`
+            holds the `User` where the platform shows it.
+
+        Raises:
+            InvalidInput: an argument cannot be used.
+            Conflict: the e-mail address belongs to another user of the app.
+            JobFailed, JobTimeout: the platform's job failed, or took longer than `timeout`.
+            ChatError: see `ethora_async.errors`.
+        """
+        user = NewUser(
+            id=id,
+            email=email,
+            first_name=first_name,
+            last_name=last_name,
+            password=password,
+            profile_image=profile_image,
+        )
+        app = await self._context.open()
+        outcomes = await self._create_batch(app, [user], timeout=seconds(timeout, "timeout"))
+        return outcomes[0].raise_for_failure()
+
+    def create_many(
+        self,
+        users: Iterable[NewUser] | AsyncIterable[NewUser],
+        *,
+        batch_size: int = BATCH_SIZE,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+        timeout: Seconds = JOB_TIMEOUT,
+    ) -> Run[NewUser]:
+        """Create any number of users, `batch_size` to a request, `concurrency` requests at once, memory flat.
+
+        Each ends ``created``, ``existed`` (left as they are), ``failed`` or ``unknown``. A batch that is refused
+        because
+        of one user is split around that one. A second user with the same id is ``failed: InvalidInput``; one whose
+        e-mail address belongs to somebody else is ``failed: Conflict``. `timeout` is the deadline of each batch's job.
+
+        Raises:
+            InvalidInput: `batch_size` is not from 1 to 100, or `concurrency` less than 1.
+        """
+        job_timeout = seconds(timeout, "timeout")
+
+        @asynccontextmanager
+        async def working() -> AsyncGenerator[Work[builtins.list[NewUser], NewUser], None]:
+            app = await self._context.open()
+            send = partial(self._create_batch, app, timeout=job_timeout)
+            async with Distinct() as seen:
+
+                async def work(batch: builtins.list[NewUser]) -> Sequence[Outcome[NewUser]]:
+                    new = await seen.add([app.names.strip(user.id) for user in batch])
+                    fresh = [user for user, first in zip(batch, new, strict=True) if first]
+                    repeated = [_repeated(user) for user, first in zip(batch, new, strict=True) if not first]
+                    return (await split_around(fresh, send, _id) if fresh else []) + repeated
+
+                yield work
+
+        return self._run(users, working, batch_size, concurrency, ordered=ordered)
+
+    async def get(self, id: Id) -> User:
+        """One user, by your own id, the prefixed name, a JID or a `MongoId`.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+        app = await self._context.open()
+        name = app.names.prefixed(id)
+        query = {"userId" if isinstance(name, MongoId) else "xmppUsername": name}
+        reply = await app.engine.call(operations.GET_USER, query=query)
+        data = wire.result(reply.data)
+        if isinstance(data, dict) and isinstance(data.get("items"), list):
+            # Where the filter is taken as a search, the reply is a list.
+            if not data["items"]:
+                msg = f"no user {str(id)!r}"
+                raise NotFound(msg, operation=operations.GET_USER.name, status=reply.status)
+            data = data["items"][0]
+        return wire.read_user(data, app.names, operation=operations.GET_USER.name)
+
+    def list(self, *, chat: Id | None = None, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
+        """The app's users, or the members of one chat; the platform's own accounts (owner, bots) are among them.
+
+        Args:
+            chat: your own id of a chat, its name or JID.
+            limit: users in a page, 1 to 500 (default 500).
+            offset: where to start; 0 is the first.
+        """
+
+        async def fetch(offset: int, limit: int) -> tuple[tuple[User, ...], int | None]:
+            app = await self._context.open()
+            query: dict[str, str | int] = {"limit": limit, "offset": offset}
+            if chat is not None:
+                query["chatName"] = app.names.prefixed(chat, "chat")
+            reply = await app.engine.call(operations.LIST_USERS, query=query)
+            return wire.read_users(reply.data, app.names, operation=operations.LIST_USERS.name)
+
+        return Pages(
+            fetch,
+            lambda user: user.xmpp_username or user.id,
+            limit=limit,
+            offset=offset,
+            largest=LARGEST_PAGE,
+        )
+
+    def chats(
+        self, id: Id, *, include_members: bool = False, limit: int = LARGEST_PAGE, offset: int = 0
+    ) -> Pages[Chat]:
+        """The chats that a user is a member of.
+
+        Args:
+            id: the user's own id, the prefixed name, a JID or a `MongoId`.
+            include_members: whether each chat lists its members.
+        """
+
+        async def fetch(offset: int, limit: int) -> tuple[tuple[Chat, ...], int | None]:
+            app = await self._context.open()
+            query: dict[str, str | int] = {"limit": limit, "offset": offset}
+            if include_members:
+                query["includeMembers"] = "true"
+            path = {"app": app.app_id, "user": app.names.plain(id)}
+            reply = await app.engine.call(operations.LIST_USER_CHATS, path=path, query=query)
+            return wire.read_chats(reply.data, app.names, operation=operations.LIST_USER_CHATS.name)
+
+        return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
+
+    async def update(
+        self,
+        id: Id,
+        *,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        profile_image: str | None = None,
+    ) -> Outcome[UserChange]:
+        """Change a user's names or picture. None leaves a field as it is, an empty text clears it.
+
+        Returns:
+            An outcome that is ``updated`` or ``unchanged``.
+
+        Raises:
+            InvalidInput: nothing is to be changed.
+            NotFound: there is no such user.
+        """
+        change = UserChange(id=id, first_name=first_name, last_name=last_name, profile_image=profile_image)
+        app = await self._context.open()
+        return (await self._update_batch(app, [change]))[0].raise_for_failure()
+
+    def update_many(
+        self,
+        changes: Iterable[UserChange] | AsyncIterable[UserChange],
+        *,
+        batch_size: int = BATCH_SIZE,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[UserChange]:
+        """Change any number of users; each ends ``updated``, ``unchanged``, ``failed`` or ``unknown``."""
+
+        @asynccontextmanager
+        async def working() -> AsyncGenerator[Work[builtins.list[UserChange], UserChange], None]:
+            send = partial(self._update_batch, await self._context.open())
+            yield lambda batch: split_around(batch, send, _id)
+
+        return self._run(changes, working, batch_size, concurrency, ordered=ordered)
+
+    async def delete(self, id: Id) -> Outcome[Id]:
+        """Delete one user.
+
+        Returns:
+            An outcome that is ``deleted``, or ``absent`` when there was no such user.
+        """
+        app = await self._context.open()
+        return (await self._delete_batch(app, [id]))[0].raise_for_failure()
+
+    def delete_many(
+        self,
+        ids: Iterable[Id] | AsyncIterable[Id],
+        *,
+        batch_size: int = BATCH_SIZE,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[Id]:
+        """Delete any number of users; each ends ``deleted``, ``absent``, ``failed`` or ``unknown``.
+
+        The platform refuses a whole batch for one unknown id (contract §1.4): it is split around that one.
+        """
+
+        @asynccontextmanager
+        async def working() -> AsyncGenerator[Work[builtins.list[Id], Id], None]:
+            app = await self._context.open()
+            send = partial(self._delete_batch, app)
+            yield lambda batch: split_around(batch, send, app.names.plain)
+
+        return self._run(ids, working, batch_size, concurrency, ordered=ordered)
+
+    def _run(
+        self,
+        items: Iterable[T] | AsyncIterable[T],
+        working: Callable[[], AbstractAsyncContextManager[Work[builtins.list[T], T]]],
+        batch_size: int,
+        concurrency: int,
+        *,
+        ordered: bool,
+    ) -> Run[T]:
+        if batch_size > BATCH_SIZE:
+            msg = f"batch_size must be from 1 to {BATCH_SIZE}, not {batch_size}"
+            raise InvalidInput(msg, field="batch_size")
+        emit = self._context.emitter.emit
+        return Run(items, working, batch_size=batch_size, concurrency=concurrency, ordered=ordered, emit=emit)
+
+    async def _create_batch(
+        self, app: App, users: Sequence[NewUser], *, timeout: float
+    ) -> builtins.list[Outcome[NewUser]]:
+        body = {
+            "bypassEmailConfirmation": True,
+            "usersList": [wire.user_body(user, app.names) for user in users],
+        }
+        reply = await app.engine.call(operations.CREATE_USERS, data=body)
+        finished, attempts = reply.data, reply.attempts
+        if job := rows.job_id(reply.data):
+
+            async def read() -> Any:
+                return (await app.engine.call(operations.CREATE_USERS_JOB, path={"job": job})).data
+
+            finished = await wait_for_job(
+                read, operation=operations.CREATE_USERS.name, clock=self._context.clock, timeout=timeout
+            )
+        return rows.match_created(users, finished, app.names, attempts=attempts)
+
+    async def _update_batch(self, app: App, changes: Sequence[UserChange]) -> builtins.list[Outcome[UserChange]]:
+        body = {"users": [rows.change_body(change, app.names) for change in changes]}
+        reply = await app.engine.call(operations.UPDATE_USERS, data=body)
+        return rows.match_updated(changes, reply.data, app.names, attempts=reply.attempts)
+
+    async def _delete_batch(self, app: App, ids: Sequence[Id]) -> builtins.list[Outcome[Id]]:
+        plain = [app.names.plain(id) for id in ids]
+        try:
+            reply = await app.engine.call(operations.DELETE_USERS, data={"usersIdList": plain})
+        except NotFound as error:
+            if len(ids) > 1:
+                raise
+            return [Outcome(ids[0], plain[0], "absent", attempts=error.attempts)]
+        return [Outcome(id, key, "deleted", attempts=reply.attempts) for id, key in zip(ids, plain, strict=True)]
+
+
+def _id(item: NewUser | UserChange) -> str:
+    return item.id
+
+
+def _repeated(user: NewUser) -> Outcome[NewUser]:
+    msg = f"id {user.id!r} occurs more than once"
+    return failed(user, user.id, InvalidInput(msg, field="id"))
+
+
+__all__ = ["BATCH_SIZE", "CONCURRENCY", "LARGEST_PAGE", "UserChange", "Users"]

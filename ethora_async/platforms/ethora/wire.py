@@ -1,0 +1,167 @@
+"""Ethora's JSON, both ways: records to request bodies, replies to records (contract §1.4–§1.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.codec import Codec
+from ethora_async.errors import ReplyLost
+from ethora_async.records import Chat, NewChat, NewUser, User, record_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from ethora_async.platforms.ethora.names import Names
+
+    T = TypeVar("T")
+
+_TYPE_OF_ACCESS = {"private": "group", "public": "public"}
+_LIST_KEYS = ("items", "results")
+"""Where lists stand, most telling first; older and newer routes differ (contract §1.4, §1.6)."""
+
+_TIMES = {"record_id": "_id", "created_at": "createdAt", "updated_at": "updatedAt"}
+
+codec = Codec()
+codec.add(
+    User,
+    {
+        "first_name": "firstName",
+        "last_name": "lastName",
+        "profile_image": "profileImage",
+        "xmpp_username": "xmppUsername",
+        **_TIMES,
+    },
+)
+codec.add(Chat, {"member_count": "usersCnt", **_TIMES})
+
+
+def user_body(user: NewUser, names: Names) -> dict[str, Any]:
+    """One row of ``usersList``: the id plain, nothing but what the contract names (§1.4)."""
+    row = {
+        "uuid": names.strip(user.id),
+        "email": user.email,
+        "firstName": user.first_name,
+        "lastName": user.last_name,
+    }
+    if user.password is not None:
+        row["password"] = user.password.reveal()
+    if user.profile_image is not None:
+        row["profileImage"] = user.profile_image
+    return row
+
+
+def chat_body(chat: NewChat, names: Names) -> dict[str, Any]:
+    """The body of a chat's creation (§1.6): `access` as the wire's `type`, members prefixed."""
+    body: dict[str, Any] = {
+        "uuid": names.strip(chat.id),
+        "title": chat.title,
+        "type": _TYPE_OF_ACCESS[chat.access],
+    }
+    if chat.description is not None:
+        body["description"] = chat.description
+    if chat.members:
+        body["members"] = names.members(chat.members)
+    return body
+
+
+def read_user(data: Any, names: Names, *, operation: str, path: str = "reply") -> User:
+    """A user record.
+
+    Raises:
+        ReplyLost: it has an unexpected shape.
+    """
+    return codec.read(_user_fields(data, names), User, operation=operation, path=path)
+
+
+def read_chat(data: Any, names: Names, *, operation: str, path: str = "reply") -> Chat:
+    """A chat record, its members included when it lists them.
+
+    Raises:
+        ReplyLost: it has an unexpected shape.
+    """
+    if isinstance(data, dict):
+        name = data.get("name")
+        local = name.partition("@")[0] if isinstance(name, str) else None
+        plain = names.strip(local) if local else None
+        data = {**data, **_record_fields(data), "id": plain, "name": names.prefix + plain if plain else None}
+        members = data.get("members")
+        if isinstance(members, list):
+            data["members"] = [_user_fields(member, names) for member in members]
+    return codec.read(data, Chat, operation=operation, path=path)
+
+
+def read_chats(data: Any, names: Names, *, operation: str) -> tuple[tuple[Chat, ...], int | None]:
+    """The chats of a listing, and its total."""
+    return read_list(
+        data,
+        ("chats",),
+        lambda row, path: read_chat(row, names, operation=operation, path=path),
+        operation=operation,
+    )
+
+
+def read_users(data: Any, names: Names, *, operation: str) -> tuple[tuple[User, ...], int | None]:
+    """The users of a listing, and its total."""
+    return read_list(
+        data,
+        ("users",),
+        lambda row, path: read_user(row, names, operation=operation, path=path),
+        operation=operation,
+    )
+
+
+def read_list(
+    data: Any, keys: tuple[str, ...], read: Callable[[Any, str], T], *, operation: str
+) -> tuple[tuple[T, ...], int | None]:
+    """The items of a listing and its total: under `items`, `results` or one of `keys`, or the reply itself.
+
+    Raises:
+        ReplyLost: there is no list, or one of its items has an unexpected shape.
+    """
+    key, rows = "", data
+    if isinstance(data, dict):
+        key = next((key for key in (*_LIST_KEYS, *keys) if isinstance(data.get(key), list)), "")
+        rows = data.get(key)
+    if not isinstance(rows, list):
+        msg = f"the platform's reply has an unexpected shape: no list under any of {', '.join((*_LIST_KEYS, *keys))}"
+        raise ReplyLost(msg, operation=operation)
+    path = f"reply.{key}" if key else "reply"
+    return tuple(read(row, f"{path}[{index}]") for index, row in enumerate(rows)), _total(data)
+
+
+def result(data: Any) -> Any:
+    """What a reply wraps under ``result``, else the reply itself."""
+    return data["result"] if isinstance(data, dict) and isinstance(data.get("result"), dict) else data
+
+
+def _total(data: Any) -> int | None:
+    if not isinstance(data, dict):
+        return None
+    pagination = data.get("pagination")
+    for holder in (data, pagination if isinstance(pagination, dict) else {}):
+        total = holder.get("total")
+        if isinstance(total, int) and not isinstance(total, bool):
+            return total
+    return None
+
+
+def _user_fields(data: Any, names: Names) -> Any:
+    if not isinstance(data, dict):
+        return data
+    fields = {**data, **_record_fields(data)}
+    uuid = fields.pop("uuid", None)
+    name = data.get("xmppUsername")
+    plain = names.strip(name.partition("@")[0]) if isinstance(name, str) and name else None
+    if plain is not None:
+        fields["xmppUsername"] = names.prefix + plain
+    # A user made without a uuid goes by its record id (contract §3).
+    own = names.strip(uuid) if isinstance(uuid, str) and uuid else plain or data.get("_id")
+    if own is not None:
+        fields["id"] = own
+    return fields
+
+
+def _record_fields(data: dict[str, Any]) -> dict[str, Any]:
+    stated = data.get("_id")
+    return {"_id": record_id(stated)} if isinstance(stated, str) else {}

@@ -1,0 +1,116 @@
+"""The seams of the package: what can be replaced, and what a platform may be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import attrs
+
+from ethora_async.errors import ApiError
+
+if TYPE_CHECKING:
+    from ethora_async.request import Request, Response
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start that only ever grow."""
+        ...
+
+    async def sleep(self, delay: float, /) -> Any:
+        """Wait `delay` seconds."""
+        ...
+
+
+@runtime_checkable
+class Transport(Protocol):
+    """What carries one request to the platform and its reply back.
+
+    The contract, which `ethora_async.testing.TransportContract` checks on any implementation:
+
+    * `send` returns every complete reply, whatever its status, follows no redirect and repeats nothing.
+    * It raises `NotSent` only when the request certainly did not reach the platform, else `ReplyLost`.
+    * Cancelling it releases the connection.
+    * `aclose` may be called more than once; a session that was passed in stays open.
+    """
+
+    async def send(self, request: Request, /) -> Response:
+        """Send one request and read its whole reply.
+
+        Raises:
+            NotSent: it did not leave, or did not arrive.
+            ReplyLost: it may have arrived, but no complete reply came back.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release what the transport opened."""
+        ...
+
+
+@attrs.frozen(eq=False)
+class Credential:
+    """Headers that authorise a request, and which secret they were made from.
+
+    `headers` stays the same object while the token lives. `key` stands for the secret that signed it, `version` for the
+    store's answer that this secret was part of; neither is a secret.
+    """
+
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    key: str = ""
+    version: str = ""
+
+
+class Credentials(Protocol):
+    """Where the engine gets the headers for a request, and whom it tells what became of them."""
+
+    def peek(self) -> Credential | None:
+        """The credential at hand, or None when `acquire` must be awaited. Called for every attempt; never blocks."""
+        ...
+
+    async def acquire(self) -> Credential:
+        """A usable credential, from a cache where there is one."""
+        ...
+
+    def accepted(self, credential: Credential) -> None:
+        """The platform took it; called after every reply that was not about the token."""
+        ...
+
+    async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
+        """Another credential after the platform refused `rejected`, its `key` not in `tried`; or None."""
+        ...
+
+    def may_change(self) -> bool:
+        """Whether it is worth waiting for a newer secret when `replace` has nothing more to offer."""
+        ...
+
+
+class Dialect(Protocol):
+    """How one platform words its failures."""
+
+    def read_failure(self, response: Response) -> Failure:
+        """What an error reply says, in this package's words."""
+        ...
+
+
+@attrs.frozen
+class Failure:
+    """An error reply, read.
+
+    `message`, `code` and `request_id` are the platform's; `kind` names the error class of the tree in
+    `ethora_async.errors`; `token_rejected` says that another token may help.
+    """
+
+    kind: type[ApiError]
+    message: str
+    code: str | None = None
+    request_id: str | None = None
+    token_rejected: bool = False
+    retry_after: float | None = None

@@ -1,0 +1,312 @@
+"""The records that callers pass in and get back, the same for every platform."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Literal, Self
+from uuid import UUID
+
+import attrs
+
+from ethora_async.errors import InvalidInput
+from ethora_async.redaction import Secret
+
+_MONGO_ID = re.compile(r"[0-9a-fA-F]{24}")
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class MongoId(str):
+    """A platform's own record id: 24 hex digits.
+
+    Plain strings always mean the caller's own ids, even when they look like this; wrap a record id to say so.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, value: str) -> Self:
+        """Check and lower-case the digits."""
+        if not _MONGO_ID.fullmatch(value):
+            msg = f"a MongoId is 24 hexadecimal digits, not {value!r}"
+            raise InvalidInput(msg, field="id")
+        return super().__new__(cls, value.lower())
+
+    def __repr__(self) -> str:
+        return f"MongoId({str(self)!r})"
+
+
+Id = str | int | UUID
+"""A caller's own id for a user or a chat, or a `MongoId`."""
+
+ChatAccess = Literal["private", "public"]
+"""Who may join a chat: only those added, or anyone who knows its address."""
+
+
+def record_id(value: str) -> str:
+    """A platform's record id as a reply gives it: a `MongoId` when it has that form."""
+    return MongoId(value) if _MONGO_ID.fullmatch(value) else value
+
+
+def id_text(value: Id, field: str = "id") -> str:
+    """The id as text, trimmed.
+
+    Raises:
+        InvalidInput: it is empty, or not a `str`, `int` or `UUID`.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int, UUID)):
+        msg = f"{field} must be a str, an int or a UUID, not {type(value).__name__}"
+        raise InvalidInput(msg, field=field)
+    text = _well_formed(str(value).strip(), field)
+    if not text:
+        msg = f"{field} is empty: pass your own id of the user or chat"
+        raise InvalidInput(msg, field=field)
+    return text
+
+
+_UNFIT_FOR_ID = re.compile(r"[@/\s\x00-\x1f\x7f-\x9f]")
+
+
+def new_id(value: Id, field: str = "id") -> str:
+    """The id of something about to be created, as text.
+
+    Raises:
+        InvalidInput: it is empty, or holds ``@``, ``/``, a space or a control character: such ids cannot be part
+            of a JID (contract §3).
+    """
+    text = id_text(value, field)
+    if found := _UNFIT_FOR_ID.search(text):
+        culprit = {"@": "@", "/": "/", " ": "a space"}.get(found.group(), "white space or a control character")
+        msg = f"{field} {text!r} holds {culprit}: use letters, digits, '-', '.' or '_'"
+        raise InvalidInput(msg, field=field)
+    return text
+
+
+# The "valid e-mail address" of the HTML standard, as browsers apply it to <input type=email>.
+_EMAIL = re.compile(
+    r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+"
+    r"@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*"
+)
+
+
+def email_text(value: str, field: str = "email") -> str:
+    """The e-mail address trimmed and lower-cased.
+
+    Raises:
+        InvalidInput: it is not a valid e-mail address by the HTML standard.
+    """
+    text = _string(value, field).lower()
+    if not _EMAIL.fullmatch(text):
+        msg = f"{field} {text!r} is not a valid e-mail address" if text else f"{field} is empty"
+        raise InvalidInput(msg, field=field)
+    return text
+
+
+def required_text(value: str, field: str) -> str:
+    """The text trimmed.
+
+    Raises:
+        InvalidInput: nothing is left of it.
+    """
+    text = _string(value, field)
+    if not text:
+        msg = f"{field} is empty"
+        if field == "last_name":
+            msg += ": the platform requires one; for somebody with a single name repeat it"
+        raise InvalidInput(msg, field=field)
+    return text
+
+
+def _first_name(value: str) -> str:
+    return required_text(value, "first_name")
+
+
+def _last_name(value: str) -> str:
+    return required_text(value, "last_name")
+
+
+def _profile_image(value: str | None) -> str | None:
+    return None if value is None else _string(value, "profile_image") or None
+
+
+def _title(value: str) -> str:
+    return required_text(value, "title")
+
+
+def _description(value: str | None) -> str | None:
+    return None if value is None else _string(value, "description")
+
+
+def _member_ids(ids: Iterable[Id]) -> tuple[str, ...]:
+    return tuple(id_text(one, "members") for one in ids)
+
+
+def _new_id(value: Id) -> str:
+    return new_id(value)
+
+
+def _email(value: str) -> str:
+    return email_text(value)
+
+
+def _string(value: Any, field: str) -> str:
+    if not isinstance(value, str):
+        msg = f"{field} must be text, not {type(value).__name__}"
+        raise InvalidInput(msg, field=field)
+    return _well_formed(value.strip(), field)
+
+
+def _well_formed(text: str, field: str) -> str:
+    # Neither can be stored or sent by any platform: half a character has no UTF-8, and NUL ends texts in C.
+    if "\x00" in text or (not text.isascii() and any("\ud800" <= one <= "\udfff" for one in text)):
+        msg = f"{field} holds a NUL character or half of a surrogate pair"
+        raise InvalidInput(msg, field=field)
+    return text
+
+
+def _secret(value: str | Secret | None) -> Secret | None:
+    if value is None or isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        msg = f"password must be text, not {type(value).__name__}"
+        raise InvalidInput(msg, field="password")
+    return Secret(value) if value else None
+
+
+@attrs.frozen(kw_only=True)
+class NewUser:
+    """A user to create. All texts are trimmed.
+
+    Attributes:
+        id: your own id (`str`, `int` or `UUID`), kept as text.
+        email: lower-cased; valid by the HTML standard; one user of an app each.
+        first_name, last_name: not empty.
+        password: for platforms whose users can log in by themselves; None lets the platform make one. Masked.
+        profile_image: the URL of a picture.
+
+    Raises:
+        InvalidInput: a field cannot be used; its `field` names it.
+    """
+
+    id: str = attrs.field(converter=_new_id)
+    email: str = attrs.field(converter=_email)
+    first_name: str = attrs.field(converter=_first_name)
+    last_name: str = attrs.field(converter=_last_name)
+    password: Secret | None = attrs.field(default=None, converter=_secret)
+    profile_image: str | None = attrs.field(default=None, converter=_profile_image)
+
+
+@attrs.frozen(kw_only=True)
+class User:
+    """A user as the platform knows it. What it did not tell is None.
+
+    Attributes:
+        id: your own id.
+        xmpp_username: the platform's name for the user, ``<appId>_<id>``.
+        record_id: the platform's own record id; a `MongoId` on Ethora.
+        extra: every field of the reply that has no attribute here, under the platform's name for it.
+    """
+
+    id: str
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    profile_image: str | None = None
+    tags: tuple[str, ...] | None = None
+    xmpp_username: str | None = None
+    record_id: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    # A reply may carry the user's XMPP password or session here.
+    extra: Mapping[str, Any] = attrs.field(default=_NOTHING, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class NewChat:
+    """A chat to create.
+
+    Attributes:
+        id: your own id of what the chat is about: an order, a ticket, a team.
+        title: not empty.
+        access: ``"private"`` (the default: only members) or ``"public"``.
+        description: may be empty.
+        members: your own ids of users to add at once; they must exist.
+
+    Raises:
+        InvalidInput: a field cannot be used; its `field` names it.
+    """
+
+    id: str = attrs.field(converter=_new_id)
+    title: str = attrs.field(converter=_title)
+    access: ChatAccess = attrs.field(default="private")
+    description: str | None = attrs.field(default=None, converter=_description)
+    members: tuple[str, ...] = attrs.field(default=(), converter=_member_ids)
+
+    def __attrs_post_init__(self) -> None:
+        if self.access not in ("private", "public"):
+            msg = f"access must be 'private' or 'public', not {self.access!r}"
+            raise InvalidInput(msg, field="access")
+
+
+@attrs.frozen(kw_only=True)
+class Chat:
+    """A chat as the platform knows it.
+
+    Attributes:
+        id: your own id.
+        name: the platform's name for it, ``<appId>_<id>``: the local part of its JID.
+        type: the platform's word: ``group``, ``public``, ``private`` (1-1) or ``widget`` (contract §1.6).
+        members: those the reply listed, or None when it listed none.
+        member_count: how many there are, when the reply said so.
+        extra: every field of the reply that has no attribute here, under the platform's name for it.
+    """
+
+    id: str
+    name: str
+    title: str | None = None
+    description: str | None = None
+    type: str | None = None
+    picture: str | None = None
+    record_id: str | None = None
+    members: tuple[User, ...] | None = None
+    member_count: int | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    extra: Mapping[str, Any] = attrs.field(default=_NOTHING, repr=False)
+
+    @property
+    def access(self) -> ChatAccess:
+        """``"public"`` when anyone may join, else ``"private"``."""
+        return "public" if self.type == "public" else "private"
+
+
+@attrs.frozen(kw_only=True)
+class ChatToken:
+    """What a front end logs in with.
+
+    Attributes:
+        user_id: your own id of the user it is for.
+        expires_at, refresh_at: seconds since the epoch: when it ends, and from when on to ask for the next one.
+        platform: ``"ethora"``, …
+        extra: what the front end needs beside it, if anything.
+
+    It prints masked and refuses to be pickled; `value` is the token.
+    """
+
+    secret: Secret
+    user_id: str
+    expires_at: float
+    refresh_at: float
+    platform: str
+    extra: Mapping[str, Any] = attrs.field(default=_NOTHING, repr=False)
+
+    @property
+    def value(self) -> str:
+        """The token itself."""
+        return self.secret.reveal()
+
+    @property
+    def expires(self) -> datetime:
+        """`expires_at` as an aware `datetime` in UTC."""
+        return datetime.fromtimestamp(self.expires_at, UTC)

@@ -1,0 +1,117 @@
+"""Keeping secrets out of what people read."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+MASK = "•••"
+
+
+class Secret:
+    """A text that shows itself only when asked by name.
+
+    `repr`, `str`, `format` and logging print a mask, `attrs.asdict` keeps it wrapped, and pickling is refused.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __repr__(self) -> str:
+        return MASK
+
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a secret is not pickled: it would leave the process in clear; pass what it was made from instead"
+        raise TypeError(msg)
+
+
+READABLE_HEADERS = frozenset(
+    {"content-length", "content-type", "date", "retry-after", "server", "x-request-id", "x-ratelimit-reset"}
+)
+"""The only headers whose values may be shown; of all others just the name."""
+
+_SENSITIVE_KEY = re.compile(r"pass(word|wd)?|secret|token|api_?key|authorization|credential|cookie", re.IGNORECASE)
+_TOKEN_SHAPES = re.compile(
+    r"""
+    eyJ[\w-]{4,}(?:\.[\w-]*){1,4}                       # a JSON Web Token, whole or cut
+    | \b(?:bearer|basic|jwt)\s+[\w.~+/=-]{8,}           # an Authorization header's value
+    | (?:pass(?:word|wd)?|secret|token|api_?key)["']?\s*[=:]\s*["']?[^\s"',;&}]{3,}
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_MAX_SHOWN = 300
+
+
+def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers with every value masked that is not on the list of readable ones."""
+    return {name: value if name.lower() in READABLE_HEADERS else MASK for name, value in headers.items()}
+
+
+def scrub(text: str, known: Iterable[str] = ()) -> str:
+    """Text from outside, fit for an error message: cut short, known secrets and whatever looks like one masked."""
+    # The longest first: a secret that is part of another must not leave the rest of the other behind.
+    for value in sorted(set(known), key=len, reverse=True):
+        if value:
+            text = text.replace(value, MASK)
+    text = _TOKEN_SHAPES.sub(MASK, text)
+    text = "".join(character if character.isprintable() else " " for character in text)
+    text = " ".join(text.split())
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+def sensitive_values(data: Any) -> Iterator[str]:
+    """Every string that stands under a key such as ``password`` or ``token`` anywhere in decoded JSON."""
+    pending: list[tuple[bool, Any]] = [(False, data)]
+    while pending:
+        sensitive, value = pending.pop()
+        if isinstance(value, dict):
+            pending.extend((_is_sensitive(str(key)), inner) for key, inner in value.items())
+        elif isinstance(value, list):
+            pending.extend((sensitive, inner) for inner in value)
+        elif sensitive and isinstance(value, str):
+            yield value
+
+
+def sealed(data: Any, *, sensitive: bool = False) -> Any:
+    """Decoded JSON with every text under a key such as ``password`` or ``token`` wrapped as a `Secret`."""
+    if isinstance(data, dict):
+        return {key: sealed(value, sensitive=_is_sensitive(key)) for key, value in data.items()}
+    if isinstance(data, list):
+        return [sealed(value, sensitive=sensitive) for value in data]
+    return Secret(data) if sensitive and isinstance(data, str) else data
+
+
+@lru_cache(maxsize=1024)
+def _is_sensitive(key: str) -> bool:
+    return bool(_SENSITIVE_KEY.search(key))

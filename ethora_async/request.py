@@ -1,0 +1,68 @@
+"""What is sent and what comes back, as plain values that every layer shares.
+
+The three that are made for every call are `attrs.define`, not `frozen`: nobody changes them, and freezing costs a
+third of a microsecond each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@attrs.frozen
+class Operation:
+    """One thing that a platform can be asked to do, listed once in its platform's table.
+
+    Attributes:
+        name: the name in errors and events, e.g. ``"users.create_many"``.
+        method: the HTTP method.
+        path: the path as a template with ``{named}`` parts; values are percent-encoded when filled in.
+        repeatable: whether doing it twice leaves the same state as doing it once. Only such an operation
+            is sent again when it is unknown whether the first attempt took effect.
+        source: where the wire fact comes from, e.g. ``"contract §1.4"``.
+    """
+
+    name: str
+    method: Method
+    path: str
+    repeatable: bool
+    source: str
+
+
+@attrs.define(eq=False)
+class Request:
+    """One attempt, complete: a transport sends it as it stands.
+
+    `headers` is the same object for as long as the same token is in use, so that a transport may prepare it once.
+    """
+
+    method: Method
+    url: str
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes | None = attrs.field(default=None, repr=False)
+    timeout: float | None = None
+    """Seconds that this attempt may still take; the engine enforces it too."""
+
+
+@attrs.define(eq=False)
+class Response:
+    """A complete reply. `headers` must be a case-insensitive mapping."""
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+
+
+@attrs.define(eq=False)
+class Reply:
+    """A successful reply, decoded: `data` is the JSON value, or None for an empty body."""
+
+    status: int
+    data: Any = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    attempts: int = 1

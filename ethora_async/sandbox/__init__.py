@@ -1,0 +1,34 @@
+"""Stateful local chat platforms to develop and test against.
+
+`EthoraSandbox` is a real HTTP server with real state; `Faults` makes it misbehave on purpose. Nothing here is
+shared with the client side of this library: a fake built from the code it checks would check nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.ethora.server import EthoraSandbox
+    from ethora_async.sandbox.ethora.store import Store
+    from ethora_async.sandbox.faults import Fault, Faults
+    from ethora_async.sandbox.logs import RequestRecord
+
+__all__ = ["EthoraSandbox", "Fault", "Faults", "RequestRecord", "Store"]
+
+_HOMES = {
+    "EthoraSandbox": "ethora_async.sandbox.ethora.server",
+    "Fault": "ethora_async.sandbox.faults",
+    "Faults": "ethora_async.sandbox.faults",
+    "RequestRecord": "ethora_async.sandbox.logs",
+    "Store": "ethora_async.sandbox.ethora.store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use: importing this package pulls no aiohttp in."""
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,1 @@
+"""The local Ethora: routes, rules and state of contract §1 to §3."""

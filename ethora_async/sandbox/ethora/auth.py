@@ -1,0 +1,129 @@
+"""Who calls, and may they (contract §1.3, §2).
+
+The order of the checks is what clients see: a missing token, then claims outside `data`, an unknown app, a
+bad or expired signature, a token of the wrong family, and last the app in the path.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from ethora_async.sandbox.ethora.call import Caller
+from ethora_async.sandbox.ethora.errors import (
+    Refusal,
+    app_not_found,
+    bad_token,
+    forbidden,
+    missing_token,
+    wrong_token_type,
+)
+from ethora_async.sandbox.ethora.routing import OPENED_BY, Auth, Route, TokenKind
+from ethora_async.sandbox.ethora.tokens import peek, strip_scheme
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ethora_async.sandbox.ethora.platform import Platform
+    from ethora_async.sandbox.ethora.records import App
+
+
+def token_of(headers: Mapping[str, str]) -> str:
+    """Return the token without its scheme words, or ""; `x-custom-token` comes before `Authorization`."""
+    return strip_scheme(headers.get("x-custom-token", "")) or strip_scheme(headers.get("Authorization", ""))
+
+
+def authenticate(platform: Platform, route: Route, headers: Mapping[str, str], now: float) -> Caller | None:
+    """Return the caller, or None where the route takes callers without a token. Raises the 400 or 401."""
+    if route.auth is Auth.NONE:
+        return None
+    token = token_of(headers)
+    if not token:
+        if route.auth is Auth.APP_OR_ID:
+            return None
+        raise missing_token(b2b=route.auth.b2b)
+    caller = identify(platform, token, now)
+    if caller.kind not in OPENED_BY[route.auth]:
+        raise wrong_token_type()
+    return caller
+
+
+def target_app(platform: Platform, route: Route, params: Mapping[str, str], caller: Caller | None) -> App | None:
+    """Return the app that the call is about, if the caller may touch it: its own, or a child of its own.
+
+    Raises 404 `APP_NOT_FOUND` and 403.
+    """
+    if caller is None:
+        return None
+    target = caller.app
+    if "appId" in params:
+        named = platform.store.find_app(params["appId"])
+        if named is None:
+            raise app_not_found(404)
+        if caller.app not in (named, named.parent):
+            raise forbidden()
+        target = named
+    if caller.user is not None and (route.admin or target is not caller.app) and not caller.user.manages(target):
+        raise forbidden()
+    return target
+
+
+def identify(platform: Platform, token: str, now: float) -> Caller:
+    """Check a token of any family and return whose it is. Raises the 400 or 401."""
+    payload = peek(token)
+    if payload is None:
+        raise bad_token()
+    data = payload.get("data")
+    if type(data) is not dict:
+        if platform.legacy_tokens and payload.get("type") == "client":
+            return _customer(platform, token, payload, payload, "client", now)
+        raise wrong_token_type()
+    claims = cast("dict[str, Any]", data)
+    purpose = claims.get("type", "client")
+    if "appId" in claims and purpose in ("server", "client"):
+        return _customer(platform, token, payload, claims, purpose, now)
+    return _own(platform, token, payload, claims, now)
+
+
+def _customer(
+    platform: Platform, token: str, payload: dict[str, Any], claims: dict[str, Any], purpose: str, now: float
+) -> Caller:
+    """Check a token that a customer's backend signed."""
+    app = platform.store.find_app(claims.get("appId"))
+    if app is None:
+        raise app_not_found()
+    if "type" not in claims and not platform.lenient:
+        raise bad_token()
+    if not app.keys.accepts(token, purpose) or _expired(payload, now):
+        raise bad_token()
+    return Caller(TokenKind(purpose), app, claims)
+
+
+def _own(platform: Platform, token: str, payload: dict[str, Any], claims: dict[str, Any], now: float) -> Caller:
+    """Check a token that this sandbox signed."""
+    if not platform.signer.keys.accepts(token):
+        raise bad_token()
+    app = platform.store.find_app(claims.get("appId"))
+    if app is None:
+        raise app_not_found()
+    kind = claims.get("type")
+    if kind == "app":
+        return Caller(TokenKind.APP, app, claims)
+    if kind not in ("user", "refresh"):
+        raise wrong_token_type()
+    session = platform.sessions.of(claims)
+    alive = (
+        session is not None and app.users.with_uuid(session.user.uuid) is session.user and not _expired(payload, now)
+    )
+    if kind == "refresh":
+        if not alive or session is None or session.refresh_id != claims.get("refreshId"):
+            raise Refusal(401, "!refreshRecord", "REFRESH_RECORD_NOT_FOUND")
+        return Caller(TokenKind.REFRESH, app, claims, session.user, session)
+    if not alive or session is None:
+        raise bad_token()
+    return Caller(TokenKind.USER, app, claims, session.user, session)
+
+
+def _expired(payload: dict[str, Any], now: float) -> bool:
+    """Tell whether `exp` is past, or no number at all; tokens without one never end (contract §2.5)."""
+    end = payload.get("exp", now + 1)
+    return not isinstance(end, int | float) or isinstance(end, bool) or end <= now

@@ -1,0 +1,100 @@
+"""One request on its way through a handler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ethora_async.sandbox.ethora.errors import bad_token, chat_not_found, invalid, user_not_found
+from ethora_async.sandbox.ethora.platform import Platform
+from ethora_async.sandbox.ethora.records import App, User
+from ethora_async.sandbox.ethora.routing import Route, TokenKind
+from ethora_async.sandbox.ethora.sessions import Session
+from ethora_async.sandbox.ethora.validation import Form, Invalid
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.ethora.records import Chat
+
+
+@attrs.frozen
+class Caller:
+    """Who calls: the family of the token, the app it opens, and for user tokens the user and session.
+
+    `claims` is what the token says under `data`.
+    """
+
+    kind: TokenKind
+    app: App
+    claims: Mapping[str, Any] = attrs.field(repr=False)
+    user: User | None = None
+    session: Session | None = None
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Call:
+    """A request after routing, token check and decoding. `now` is the time it came in."""
+
+    platform: Platform
+    route: Route
+    params: dict[str, str]
+    query: dict[str, Any]
+    body: Any
+    headers: Mapping[str, str]
+    now: float
+    caller: Caller | None
+    target: App | None
+
+    @property
+    def app(self) -> App:
+        """The app that the call is about: the one in the path, else the token's."""
+        if self.target is None:
+            raise bad_token()
+        return self.target
+
+    @property
+    def user(self) -> User | None:
+        """The user whose token this is; None for a server token."""
+        return None if self.caller is None else self.caller.user
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """What the caller's token says."""
+        nothing: dict[str, Any] = {}
+        return nothing if self.caller is None else self.caller.claims
+
+    def signed_in(self) -> tuple[User, Session]:
+        """Return the user and session of a user token."""
+        if self.caller is None or self.caller.user is None or self.caller.session is None:
+            raise bad_token()
+        return self.caller.user, self.caller.session
+
+    def form(self, form: Form) -> dict[str, Any]:
+        """Read the JSON body; a missing body counts as an empty object. Raises the 422."""
+        return _read(form, self.body)
+
+    def asked(self, form: Form) -> dict[str, Any]:
+        """Read the query string. Raises the 422."""
+        return _read(form, self.query)
+
+    def find_user(self, reference: str, status: int = 404) -> User:
+        """Look a user of the app up by any form of id (contract §3.1); raises `USER_NOT_FOUND`."""
+        user = self.app.users.find(reference)
+        if user is None:
+            raise user_not_found(status)
+        return user
+
+    def find_chat(self, reference: str) -> Chat:
+        """Look a chat of the app up by any form of id; raises `CHAT_NOT_FOUND`."""
+        chat = self.app.chats.find(reference)
+        if chat is None:
+            raise chat_not_found()
+        return chat
+
+
+def _read(form: Form, value: Any) -> dict[str, Any]:
+    try:
+        return form.read(value)
+    except Invalid as problem:
+        raise invalid(problem.message, problem.path) from None

@@ -1,0 +1,138 @@
+"""From a raw request to an answer: routing, decoding, token check, handler, error bodies."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import secrets
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import orjson
+from aiohttp.web import HTTPRequestEntityTooLarge
+
+from ethora_async.sandbox.ethora import (
+    routes_chats,
+    routes_members,
+    routes_platform,
+    routes_sessions,
+    routes_user_records,
+    routes_users,
+)
+from ethora_async.sandbox.ethora.auth import authenticate, target_app
+from ethora_async.sandbox.ethora.call import Call
+from ethora_async.sandbox.ethora.errors import Refusal
+from ethora_async.sandbox.ethora.routing import Match, RouteTable
+from ethora_async.sandbox.wire import HTML, Answer, json_answer, text_answer
+
+if TYPE_CHECKING:
+    from aiohttp.web import BaseRequest
+
+    from ethora_async.sandbox.ethora.platform import Platform
+
+TABLE = RouteTable(
+    routes_platform.ROUTES,
+    routes_users.ROUTES,
+    routes_user_records.ROUTES,
+    routes_chats.ROUTES,
+    routes_members.ROUTES,
+    routes_sessions.ROUTES,
+)
+
+
+class Gateway:
+    """Answers requests with what the routes say about one platform."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._prefix = secrets.token_hex(4)
+        self._count = itertools.count(1)
+
+    def operation(self, method: str, path: str) -> str | None:
+        """Name the route that would serve a request: `POST /v1/chats`. None when there is none."""
+        try:
+            match = TABLE.find(method, path)
+        except ValueError:
+            return None
+        return None if match is None else match.route.operation
+
+    async def answer(self, request: BaseRequest, path: str, query: str) -> Answer:
+        """Answer one request."""
+        request_id = f"{self._prefix}-{next(self._count):08x}"
+        try:
+            answer = await self._serve(request, path, query)
+        except Refusal as refusal:
+            answer = _refusal_answer(refusal, request_id)
+        answer.headers["x-request-id"] = request_id
+        return answer
+
+    async def _serve(self, request: BaseRequest, path: str, query: str) -> Answer:
+        match = _find(request.method, path)
+        body = await _read_body(request)
+        if match is None:
+            return text_answer(_cannot(request.method, path), 404, HTML)
+        platform, route, headers = self._platform, match.route, request.headers
+        now = platform.clock()
+        platform.store.agenda.settle(now)
+        caller = authenticate(platform, route, headers, now)
+        call = Call(
+            platform=platform,
+            route=route,
+            params=match.params,
+            query=_read_query(query),
+            body=body,
+            headers=headers,
+            now=now,
+            caller=caller,
+            target=target_app(platform, route, match.params, caller),
+        )
+        return route.handler(call)
+
+
+def _find(method: str, path: str) -> Match | None:
+    try:
+        return TABLE.find(method, path)
+    except ValueError:
+        raise Refusal(400, "Failed to decode param") from None
+
+
+def _cannot(method: str, path: str) -> str:
+    """Write the page with which Express says that a route does not exist."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
+        f"<body>\n<pre>Cannot {html.escape(method)} {html.escape(path)}</pre>\n</body>\n</html>\n"
+    )
+
+
+async def _read_body(request: BaseRequest) -> Any:
+    """Decode a JSON body. Like Express, take no notice of other content types, and of an empty body."""
+    try:
+        raw = await request.read()
+    except HTTPRequestEntityTooLarge:
+        raise Refusal(413, "request entity too large", "PAYLOAD_TOO_LARGE") from None
+    if not raw or "json" not in request.headers.get("Content-Type", ""):
+        return {}
+    try:
+        body: Any = orjson.loads(raw)
+    except ValueError:
+        raise Refusal(400, "Request body is not valid JSON", "INVALID_JSON") from None
+    return body
+
+
+def _read_query(query: str) -> dict[str, Any]:
+    """Decode the query; a key that comes again turns into a list, as in Express."""
+    if not query:
+        return {}
+    result: dict[str, Any] = {}
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        result[key] = [result[key], value] if key in result else value
+    return result
+
+
+def _refusal_answer(refusal: Refusal, request_id: str) -> Answer:
+    if refusal.plain:
+        return text_answer(refusal.error, refusal.status)
+    body: dict[str, Any] = {"success": False, "error": refusal.error}
+    if refusal.code is not None:
+        body["code"] = refusal.code
+    return json_answer({**body, **refusal.extra, "requestId": request_id}, refusal.status)

@@ -1,0 +1,101 @@
+"""Chats: making, changing, deleting, listing (contract §1.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.sandbox.ethora.errors import chat_exists, forbidden, invalid, legacy_not_found
+from ethora_async.sandbox.ethora.forms import CHAT_CHANGE, CHAT_DELETION, CHAT_META, PAGE
+from ethora_async.sandbox.ethora.names import collapse
+from ethora_async.sandbox.ethora.routing import Auth, Routes
+from ethora_async.sandbox.ethora.shapes import MY_CHATS_MEMBERS, chat_record, chat_with_members, listing
+from ethora_async.sandbox.ethora.store import ChatData
+from ethora_async.sandbox.wire import Answer, json_answer
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.ethora.call import Call
+    from ethora_async.sandbox.ethora.records import Chat
+
+ROUTES = Routes()
+
+
+@ROUTES.add("POST", "/v1/chats", "/v2/chats", "/v2/apps/{appId}/chats", auth=Auth.TENANT_ACTOR, section="1.6")
+def create_chat(call: Call) -> Answer:
+    """Create a chat, with members if asked; nothing is created when one of them is unknown."""
+    form = call.form(call.platform.forms.chat)
+    uuid = form.get("uuid")
+    data = ChatData(
+        title=form["title"],
+        type=form["type"],
+        uuid=None if uuid is None else collapse(call.app.id, uuid),
+        description=form["description"],
+        picture=form.get("picture"),
+    )
+    members = [call.find_user(reference) for reference in form["members"]]
+    if data.uuid is not None and call.app.chats.with_uuid(data.uuid) is not None:
+        raise chat_exists()
+    chat = call.platform.store.create_chat(call.app, data, call.now, creator=call.user, members=members)
+    status = 200 if call.route.path.startswith("/v1/") else 201
+    return json_answer({"ok": True, "success": True, "result": chat_record(chat)}, status)
+
+
+@ROUTES.add("GET", "/v2/apps/{appId}/chats", auth=Auth.TENANT_ACTOR, section="1.6", admin=True)
+def list_chats(call: Call) -> Answer:
+    """List the chats of the app."""
+    asked = call.asked(PAGE)
+    shape = chat_with_members if asked["includeMembers"] else chat_record
+    rows = [shape(chat) for chat in call.app.chats.window(asked["offset"], asked["limit"])]
+    return listing("chats", rows, total=call.app.chats.listed, limit=asked["limit"], offset=asked["offset"])
+
+
+@ROUTES.add("GET", "/v1/chats/my", auth=Auth.USER, section="1.6")
+def list_my_chats(call: Call) -> Answer:
+    """List the chats of the user who asks, with at most 30 members each."""
+    user, _ = call.signed_in()
+    chats = user.chats.window(0, user.chats.listed)
+    rows = [{**chat_with_members(chat, MY_CHATS_MEMBERS), "unreadCount": 0} for chat in chats]
+    return listing("chats", rows, total=len(rows), limit=len(rows), offset=0)
+
+
+@ROUTES.add("PATCH", "/v2/apps/{appId}/chats/{chat}", auth=Auth.TENANT_ACTOR, section="1.6")
+def change_chat(call: Call) -> Answer:
+    """Change title or description of a chat, named by its room name or JID."""
+    changes = call.form(CHAT_CHANGE)
+    return _change(call, call.find_chat(call.params["chat"]), changes)
+
+
+@ROUTES.add("PATCH", "/v1/chats/meta", auth=Auth.TENANT_ACTOR, section="1.6")
+def change_chat_meta(call: Call) -> Answer:
+    """Change title or description of a chat, the older way."""
+    form = call.form(CHAT_META)
+    return _change(call, call.find_chat(form["name"]), form["data"])
+
+
+@ROUTES.add("DELETE", "/v1/chats", "/v2/apps/{appId}/chats", auth=Auth.TENANT_ACTOR, section="1.6")
+def delete_chat(call: Call) -> Answer:
+    """Delete a chat with its memberships; listings may lag behind."""
+    form = call.form(CHAT_DELETION)
+    reference = form.get("name", form.get("chatName"))
+    if reference is None:
+        raise invalid('"name" is required', "name")
+    faults = call.platform.faults
+    if faults.legacy_errors and call.route.path == "/v1/chats" and call.app.chats.find(reference) is None:
+        raise legacy_not_found("Chat")
+    chat = call.find_chat(reference)
+    require_control(call, chat)
+    call.platform.store.delete_chat(chat, call.now, faults.deletion_lag)
+    return json_answer({"ok": True, "success": True, "result": chat.name})
+
+
+def require_control(call: Call, chat: Chat) -> None:
+    """Let through the app's server, its owner account, and the user who made the chat. Raises the 403."""
+    if call.user is not None and chat.creator is not call.user and not call.user.manages(call.app):
+        raise forbidden()
+
+
+def _change(call: Call, chat: Chat, changes: dict[str, Any]) -> Answer:
+    require_control(call, chat)
+    chat.title = changes.get("title", chat.title)
+    chat.description = changes.get("description", chat.description)
+    chat.updated_at = call.now
+    return json_answer({"ok": True, "success": True, "result": chat_record(chat)})

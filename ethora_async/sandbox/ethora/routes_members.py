@@ -1,0 +1,82 @@
+"""Who is in a chat: `users-access` (contract §1.6).
+
+The words of `details[].status` are not public (§8.2): `added`, `already-member`, `removed`, `not-member` and
+`not-found` are this server's, written as PATCH writes its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.sandbox.ethora.errors import chat_not_found, user_not_found
+from ethora_async.sandbox.ethora.forms import CHAT_MEMBERS
+from ethora_async.sandbox.ethora.routes_chats import require_control
+from ethora_async.sandbox.ethora.routing import Auth, Routes
+from ethora_async.sandbox.ethora.shapes import member
+from ethora_async.sandbox.wire import Answer, json_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ethora_async.sandbox.ethora.call import Call
+    from ethora_async.sandbox.ethora.records import Chat, User
+
+ROUTES = Routes()
+PATHS = ("/v1/chats/users-access", "/v2/chats/users-access", "/v2/apps/{appId}/chats/users-access")
+
+
+@ROUTES.add("POST", *PATHS, auth=Auth.TENANT_ACTOR, section="1.6")
+def add_members(call: Call) -> Answer:
+    """Let users into a chat."""
+    chat, members = _read(call)
+    store = call.platform.store
+
+    def add(user: User) -> str:
+        return "added" if store.join(chat, user) else "already-member"
+
+    return _answer(members, add, "results")
+
+
+@ROUTES.add("DELETE", *PATHS, auth=Auth.TENANT_ACTOR, section="1.6")
+def remove_members(call: Call) -> Answer:
+    """Take users out of a chat; listings may lag behind. Nobody removes themselves."""
+    chat, members = _read(call)
+    if call.user is not None and any(user is call.user for _, user in members):
+        raise chat_not_found()
+    store, lag = call.platform.store, call.platform.faults.deletion_lag
+
+    def remove(user: User) -> str:
+        return "removed" if store.leave(chat, user, call.now, lag) else "not-member"
+
+    return _answer(members, remove, "result")
+
+
+def _read(call: Call) -> tuple[Chat, list[tuple[str, User | None]]]:
+    """Return the chat and the users named; v1 knows no row for an unknown user and answers 404."""
+    form = call.form(CHAT_MEMBERS)
+    chat = call.find_chat(form["chatName"])
+    require_control(call, chat)
+    members = [(reference, call.app.users.find(reference)) for reference in form["members"]]
+    if call.route.path.startswith("/v1/") and any(user is None for _, user in members):
+        raise user_not_found()
+    return chat, members
+
+
+def _answer(members: list[tuple[str, User | None]], act: Callable[[User], str], key: str) -> Answer:
+    """Act on each user found; `key` is where older clients look for the members."""
+    rows: list[dict[str, Any]] = [
+        {"xmppUsername": reference, "status": "not-found"}
+        if user is None
+        else {"xmppUsername": user.xmpp_username, "status": act(user)}
+        for reference, user in members
+    ]
+    return json_answer(
+        {
+            "ok": True,
+            "success": True,
+            "summary": {"requested": len(rows), "byStatus": Counter(row["status"] for row in rows)},
+            "details": rows,
+            key: [member(user) for _, user in members if user is not None],
+        }
+    )

@@ -1,0 +1,35 @@
+"""The platform itself: health and what a front end reads before anybody logs in (contract §1.1, §1.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ethora_async.sandbox.ethora.errors import app_not_found
+from ethora_async.sandbox.ethora.forms import DOMAIN
+from ethora_async.sandbox.ethora.routing import Auth, Routes
+from ethora_async.sandbox.ethora.shapes import app_config
+from ethora_async.sandbox.wire import Answer, json_answer
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.ethora.call import Call
+
+ROUTES = Routes()
+
+
+@ROUTES.add("GET", "/ping", "/v1/ping", auth=Auth.NONE, section="1.1")
+def ping(call: Call) -> Answer:  # noqa: ARG001 - every handler takes the call
+    """Say that the server is up."""
+    return json_answer({"ok": True, "success": True, "message": "pong"})
+
+
+@ROUTES.add("GET", "/v1/apps/get-config", auth=Auth.NONE, section="1.7")
+def get_config(call: Call) -> Answer:
+    """Tell a front end about an app, its app token included."""
+    platform = call.platform
+    app = platform.store.app_of_domain(call.asked(DOMAIN)["domainName"])
+    if app is None:
+        raise app_not_found(404)
+    token = platform.signer.sign(
+        {"type": "app", "appId": app.id, "_id": app.id, "displayName": app.display_name}, now=app.created_at
+    )
+    return json_answer({"ok": True, "success": True, "result": app_config(app, platform.xmpp_host, token)})

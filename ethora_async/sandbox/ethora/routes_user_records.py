@@ -1,0 +1,109 @@
+"""Reading and changing users (contract §1.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.sandbox.ethora.errors import user_not_found
+from ethora_async.sandbox.ethora.forms import PAGE, USER_ORDER, USER_SEARCH
+from ethora_async.sandbox.ethora.routing import Auth, Routes
+from ethora_async.sandbox.ethora.shapes import brief_user, chat_record, chat_with_members, listing
+from ethora_async.sandbox.wire import Answer, json_answer
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.ethora.call import Call
+    from ethora_async.sandbox.ethora.records import User
+
+ROUTES = Routes()
+ORDERS = {"firsName": "first_name", "firstName": "first_name", "lastName": "last_name"}
+CHANGES = {
+    "firstName": "first_name",
+    "lastName": "last_name",
+    "username": "username",
+    "profileImage": "profile_image",
+}
+
+
+@ROUTES.add("GET", "/v2/chats/users", auth=Auth.TENANT_ACTOR, section="1.4")
+def find_users(call: Call) -> Answer:
+    """Look one user up, or list the users of the app or of one chat."""
+    asked = call.asked(USER_SEARCH)
+    chat = call.find_chat(asked["chatName"]) if "chatName" in asked else None
+    reference = asked.get("xmppUsername", asked.get("userId"))
+    if reference is not None:
+        user = call.find_user(reference)
+        if chat is not None and user not in chat.members:
+            raise user_not_found()
+        return json_answer({"ok": True, "success": True, "result": brief_user(user)})
+    offset, limit = asked["offset"], asked["limit"]
+    source = call.app.users if chat is None else chat.members
+    total = len(call.app.users) if chat is None else chat.members.listed
+    rows = [brief_user(user) for user in source.window(offset, limit)]
+    return listing("users", rows, total=total, limit=limit, offset=offset)
+
+
+@ROUTES.add(
+    "PATCH",
+    "/v2/chats/users",
+    "/v2/apps/{appId}/chats/users",
+    "/v1/chats/users",
+    auth=Auth.TENANT_ACTOR,
+    section="1.4",
+    admin=True,
+)
+def change_users(call: Call) -> Answer:
+    """Change names and pictures of 1 to 100 users, row by row."""
+    rows = call.form(call.platform.forms.user_changes)["users"]
+    results = [_change_user(call, row) for row in rows]
+    call.app.users.renamed()
+    return json_answer({"ok": True, "success": True, "results": results})
+
+
+@ROUTES.add("GET", "/v2/apps/{appId}/users/{userId}/chats", auth=Auth.TENANT_ACTOR, section="1.4", admin=True)
+def list_chats_of_user(call: Call) -> Answer:
+    """List the chats that a user is a member of."""
+    asked = call.asked(PAGE)
+    user = call.find_user(call.params["userId"])
+    shape = chat_with_members if asked["includeMembers"] else chat_record
+    rows = [shape(chat) for chat in user.chats.window(asked["offset"], asked["limit"])]
+    return listing("chats", rows, total=user.chats.listed, limit=asked["limit"], offset=asked["offset"])
+
+
+@ROUTES.add("GET", "/v1/apps/users/{xmppUsername}", auth=Auth.SERVER, section="1.4")
+def read_user(call: Call) -> Answer:
+    """Look one user up by xmppUsername."""
+    return json_answer({"ok": True, "success": True, "result": brief_user(call.find_user(call.params["xmppUsername"]))})
+
+
+@ROUTES.add("GET", "/v1/apps/users", auth=Auth.SERVER, section="1.4")
+def list_users_in_order(call: Call) -> Answer:
+    """List the users of the app by name or time of creation."""
+    asked = call.asked(USER_ORDER)
+    offset, limit, total = asked["offset"], asked["limit"], len(call.app.users)
+    descending = asked["order"] == "desc"
+    start = max(0, total - offset - limit) if descending else offset
+    count = min(limit, max(0, total - offset))
+    field = ORDERS.get(asked["orderBy"])
+    if field is None:
+        users = call.app.users.window(start, count)
+    else:
+        users = call.app.users.sorted_by(field)[start : start + count]
+    rows = [brief_user(user) for user in (reversed(users) if descending else users)]
+    return listing("users", rows, total=total, limit=limit, offset=offset)
+
+
+def _change_user(call: Call, row: dict[str, Any]) -> dict[str, Any]:
+    user = call.app.users.find(row["xmppUsername"])
+    if user is None:
+        return {"xmppUsername": row["xmppUsername"], "status": "not-found"}
+    changes = {field: row[key] for key, field in CHANGES.items() if key in row}
+    if changes:
+        _apply(user, changes, call.now)
+    status = "updated" if changes else "skipped"
+    return {"xmppUsername": user.xmpp_username, "status": status, "user": brief_user(user)}
+
+
+def _apply(user: User, changes: dict[str, str], now: float) -> None:
+    for field, value in changes.items():
+        setattr(user, field, value)
+    user.updated_at = now

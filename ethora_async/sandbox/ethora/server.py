@@ -1,0 +1,167 @@
+"""The local Ethora: a real server with real state, for development and tests."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING, Self
+
+from ethora_async.sandbox.ethora.gateway import Gateway
+from ethora_async.sandbox.ethora.platform import Platform
+from ethora_async.sandbox.ethora.records import UserKind
+from ethora_async.sandbox.ethora.store import UserData
+from ethora_async.sandbox.ethora.tokens import AppKeys
+from ethora_async.sandbox.faults import Faults
+from ethora_async.sandbox.front import Front
+from ethora_async.sandbox.listener import Listener
+from ethora_async.sandbox.logs import RequestLog
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from ethora_async.sandbox.ethora.records import App
+    from ethora_async.sandbox.ethora.store import Store
+    from ethora_async.sandbox.logs import RequestRecord
+
+BASE_DOMAIN = "app"
+DEFAULT_XMPP_HOST = "xmpp.localhost"
+DEFAULT_ADMIN = "admin@sandbox.localhost"
+
+
+class EthoraSandbox:
+    """A stateful Ethora on this machine: `async with EthoraSandbox() as sandbox: … sandbox.url …`.
+
+    It starts with a base app (`domainName` "app") and that app's owner account, which logs in with the
+    admin's e-mail and password. State lives in memory and outlasts `aclose` and `start`, so that an outage
+    can be played.
+
+    app_id, secret: those of the base app; made when not given. host, port: where to listen, port 0 takes a
+    free one. admin_email, admin_password: made when not given. lenient: names and uuids of one character,
+    last names optional, client tokens without `type`. xmpp_host: as `get-config` tells it. clock: seconds
+    since 1970; drives tokens, lag and job delay. job_polls, deletion_lag, legacy_errors: see `Faults`.
+    legacy_tokens: take the flat `{email, type, appId}` payload of older guides at the token exchange.
+    on_request: called after each request.
+    """
+
+    def __init__(
+        self,
+        *,
+        app_id: str | None = None,
+        secret: str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        admin_email: str | None = None,
+        admin_password: str | None = None,
+        lenient: bool = False,
+        xmpp_host: str = DEFAULT_XMPP_HOST,
+        clock: Callable[[], float] = time.time,
+        job_polls: int = 1,
+        deletion_lag: float = 0.0,
+        legacy_errors: bool = False,
+        legacy_tokens: bool = False,
+        on_request: Callable[[RequestRecord], None] | None = None,
+    ) -> None:
+        self.faults = Faults(job_polls=job_polls, deletion_lag=deletion_lag, legacy_errors=legacy_errors)
+        self.admin_email = (admin_email or DEFAULT_ADMIN).lower()
+        self.admin_password = admin_password or secrets.token_urlsafe(12)
+        self._platform = Platform(
+            clock=clock, xmpp_host=xmpp_host, lenient=lenient, legacy_tokens=legacy_tokens, faults=self.faults
+        )
+        self._log = RequestLog(on_request)
+        front = Front(Gateway(self._platform), self.faults, self._log, clock)
+        self._listener = Listener(front, host, port)
+        self._base = self.add_app(BASE_DOMAIN, app_id=app_id or secrets.token_hex(12), secret=secret, parent=None)
+
+    def __repr__(self) -> str:
+        counts = f"users={len(self._base.users)} chats={len(self._base.chats)}"
+        return f"<EthoraSandbox app_id={self.app_id!r} {counts}>"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def start(self) -> None:
+        """Listen. OSError when the port is taken."""
+        await self._listener.start()
+
+    async def aclose(self) -> None:
+        """Stop listening and drop every connection; the state stays."""
+        await self._listener.aclose()
+
+    @property
+    def url(self) -> str:
+        """The origin to call: `http://127.0.0.1:PORT`. RuntimeError before the first `start`."""
+        return self._listener.url
+
+    @property
+    def app_id(self) -> str:
+        """The id of the base app."""
+        return self._base.id
+
+    @property
+    def secret(self) -> str:
+        """The current secret of the base app."""
+        return self._base.secret
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that point a client at this sandbox; the secret is among them."""
+        return {
+            "ETHORA_CHAT_API_URL": self.url,
+            "ETHORA_CHAT_APP_ID": self.app_id,
+            "ETHORA_CHAT_APP_SECRET": self.secret,
+        }
+
+    @property
+    def store(self) -> Store:
+        """The state, to look at: `sandbox.store.app(sandbox.app_id).users.find("u1")`."""
+        return self._platform.store
+
+    @property
+    def requests(self) -> deque[RequestRecord]:
+        """The latest 10 000 requests as (method, path, status), oldest first."""
+        return self._log.records
+
+    def add_app(
+        self, domain_name: str, *, app_id: str | None = None, secret: str | None = None, parent: str | None
+    ) -> App:
+        """Make a further app with its owner account; `parent` names the app whose server token may act in it.
+
+        ValueError when the id or the domain name is taken, KeyError for an unknown parent.
+        """
+        store, now = self._platform.store, self._platform.clock()
+        app = store.create_app(
+            app_id=app_id,
+            secret=secret or secrets.token_hex(32),
+            now=now,
+            display_name=domain_name.capitalize(),
+            domain_name=domain_name,
+            parent=None if parent is None else store.app(parent),
+        )
+        base = parent is None
+        owner = UserData(
+            first_name="Platform",
+            last_name="Owner",
+            email=self.admin_email,
+            uuid=f"owner-{store.ids.text(store.ids.next())}",
+            password=self.admin_password if base else None,
+            kind=UserKind.OWNER,
+        )
+        store.create_user(app, owner, now)
+        return app
+
+    def rotate_secret(self, new: str, *, keep_previous: bool) -> None:
+        """Change the secret of the base app, as its owner does on the platform.
+
+        With `keep_previous`, tokens made with the secret before this one are still taken.
+        """
+        old = self._base.secret
+        self._base.keys = AppKeys(new, old) if keep_previous else AppKeys(new)
+        self._base.secret = new

@@ -1,0 +1,75 @@
+"""User sessions: what a login opens, a refresh renews and a logout ends (contract §1.5)."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ethora_async.sandbox.ethora.records import User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ethora_async.sandbox.ethora.tokens import Signer
+
+ACCESS_TTL = 15 * 60.0
+REFRESH_TTL = 7 * 24 * 3600.0
+XMPP_TTL = 5 * 60.0
+
+
+@attrs.define(eq=False, repr=False)
+class Session:
+    """A login. `refresh_id` names the one refresh token that is good now."""
+
+    id: str
+    user: User
+    refresh_id: str
+
+
+class Sessions:
+    """All open sessions."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+        self._open: dict[str, Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def open(self, user: User) -> Session:
+        """Start a session."""
+        session = Session(secrets.token_hex(12), user, secrets.token_hex(12))
+        self._open[session.id] = session
+        return session
+
+    def of(self, claims: Mapping[str, Any]) -> Session | None:
+        """Return the open session that a platform token belongs to, or None once it has ended."""
+        session_id = claims.get("sessionId")
+        return self._open.get(session_id) if isinstance(session_id, str) else None
+
+    def renew(self, session: Session) -> None:
+        """Make the refresh token that was used worthless."""
+        session.refresh_id = secrets.token_hex(12)
+
+    def end(self, chosen: Callable[[Session], bool]) -> None:
+        """End every session that `chosen` picks."""
+        self._open = {key: session for key, session in self._open.items() if not chosen(session)}
+
+    def tokens(self, session: Session, now: float) -> dict[str, str]:
+        """Sign the access, refresh and websocket tokens of a session."""
+        data = {"userId": session.user.id, "appId": session.user.app.id, "sessionId": session.id}
+        sign = self._signer.sign
+        return {
+            "token": sign({**data, "type": "user"}, now=now, ttl=ACCESS_TTL),
+            "refreshToken": sign(
+                {**data, "type": "refresh", "refreshId": session.refresh_id}, now=now, ttl=REFRESH_TTL
+            ),
+            "wsToken": sign({**data, "type": "ws"}, now=now, ttl=ACCESS_TTL),
+        }
+
+    def xmpp_password(self, user: User, now: float) -> str:
+        """Make a fresh short-lived XMPP password, as `POST /v1/users/xmpp-token` hands out."""
+        signed = self._signer.sign({"xmppUsername": user.xmpp_username, "type": "xmpp"}, now=now, ttl=XMPP_TTL)
+        return signed.removeprefix("JWT ")

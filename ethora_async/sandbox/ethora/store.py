@@ -1,0 +1,176 @@
+"""The state of a local Ethora, with a read side for assertions.
+
+`store.app(id)` → `App`; `app.users` and `app.chats` are sized, iterable in order of creation, and look
+records up by any form of id: `app.users.find("u1")`, `app.chats.find("<appId>_room@conference.host")`.
+`chat.members` and `user.chats` are rosters: sized, iterable, `in`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ethora_async.sandbox.ethora.directories import Chats, Users
+from ethora_async.sandbox.ethora.names import RecordIds
+from ethora_async.sandbox.ethora.records import App, Chat, User, UserKind
+from ethora_async.sandbox.ethora.tokens import AppKeys
+from ethora_async.sandbox.lag import Agenda
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@attrs.frozen
+class UserData:
+    """The values of a new user, already validated; `uuid` may be missing."""
+
+    first_name: str
+    last_name: str
+    email: str | None = None
+    uuid: str | None = None
+    password: str | None = attrs.field(default=None, repr=False)
+    profile_image: str | None = None
+    kind: UserKind = UserKind.PERSON
+
+
+@attrs.frozen
+class ChatData:
+    """The values of a new chat, already validated."""
+
+    title: str
+    type: str
+    uuid: str | None = None
+    description: str = ""
+    picture: str | None = None
+
+
+class Store:
+    """All apps of a local Ethora, and the changes that keep their indexes in step."""
+
+    def __init__(self) -> None:
+        self.ids = RecordIds()
+        self.agenda = Agenda()
+        self._apps: dict[str, App] = {}
+
+    def __repr__(self) -> str:
+        return f"<Store apps={len(self._apps)}>"
+
+    @property
+    def apps(self) -> list[App]:
+        """All apps, the base app first."""
+        return list(self._apps.values())
+
+    def app(self, app_id: str) -> App:
+        """Return an app; KeyError when this host does not have it."""
+        return self._apps[app_id]
+
+    def find_app(self, app_id: object) -> App | None:
+        """Return an app, or None for an unknown (or absurd) id."""
+        return self._apps.get(app_id) if isinstance(app_id, str) else None
+
+    def app_of_domain(self, domain_name: str) -> App | None:
+        """Return the app with this `domainName`, or None."""
+        return next((app for app in self._apps.values() if app.domain_name == domain_name), None)
+
+    def create_app(
+        self,
+        *,
+        secret: str,
+        now: float,
+        display_name: str,
+        domain_name: str,
+        app_id: str | None = None,
+        parent: App | None = None,
+    ) -> App:
+        """Make an app; `app_id` defaults to a new record id. ValueError when id or domain name are taken."""
+        app_id = app_id or self.ids.text(self.ids.next())
+        if app_id in self._apps or self.app_of_domain(domain_name) is not None:
+            msg = f"The sandbox already has an app with the id {app_id!r} or the domain name {domain_name!r}."
+            raise ValueError(msg)
+        app = App(
+            id=app_id,
+            secret=secret,
+            keys=AppKeys(secret),
+            display_name=display_name,
+            domain_name=domain_name,
+            created_at=now,
+            parent=parent,
+            users=Users(app_id, self.ids),
+            chats=Chats(app_id, self.ids),
+        )
+        self._apps[app_id] = app
+        return app
+
+    def create_user(self, app: App, data: UserData, now: float) -> User:
+        """Make a user whose uuid and e-mail are known to be free."""
+        number = self.ids.next()
+        user = User(
+            app=app,
+            number=number,
+            uuid=self.ids.text(number) if data.uuid is None else data.uuid,
+            email=data.email,
+            first_name=data.first_name,
+            last_name=data.last_name,
+            created_at=now,
+            updated_at=now,
+            password=data.password,
+            profile_image=data.profile_image,
+            kind=data.kind,
+        )
+        app.users.add(user)
+        return user
+
+    def create_chat(
+        self,
+        app: App,
+        data: ChatData,
+        now: float,
+        *,
+        creator: User | None = None,
+        members: Iterable[User] = (),
+    ) -> Chat:
+        """Make a chat whose uuid is known to be free; a creator becomes its first member."""
+        number = self.ids.next()
+        chat = Chat(
+            app=app,
+            number=number,
+            uuid=self.ids.text(number) if data.uuid is None else data.uuid,
+            title=data.title,
+            type=data.type,
+            created_at=now,
+            updated_at=now,
+            description=data.description,
+            picture=data.picture,
+            creator=creator,
+        )
+        app.chats.add(chat)
+        if creator is not None:
+            self.join(chat, creator)
+        for member in members:
+            self.join(chat, member)
+        return chat
+
+    def delete_chat(self, chat: Chat, now: float, lag: float) -> None:
+        """Delete a chat at once; listings follow after `lag` seconds."""
+        chat.app.chats.remove(chat)
+        if lag > 0:
+            self.agenda.add(now + lag, partial(chat.app.chats.unlist, chat))
+        else:
+            chat.app.chats.unlist(chat)
+
+    def join(self, chat: Chat, user: User) -> bool:
+        """Make `user` a member of `chat`; False when it is one already."""
+        user.chats.add(chat)
+        return chat.members.add(user)
+
+    def leave(self, chat: Chat, user: User, now: float, lag: float) -> bool:
+        """End a membership at once; listings follow after `lag` seconds. False when there was none."""
+        due = now + lag if lag > 0 else None
+        user.chats.discard(chat, due)
+        left = chat.members.discard(user, due)
+        if left and due is not None:
+            self.agenda.add(due, partial(user.chats.forget, chat, due))
+            self.agenda.add(due, partial(chat.members.forget, user, due))
+        return left

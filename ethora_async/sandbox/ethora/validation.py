@@ -1,0 +1,201 @@
+"""A small validator that fails with the platform's words: those of Joi (contract §1.2).
+
+Each rule reads a decoded JSON value and returns the value to use, or raises `Invalid`. The path of a bad
+value is put together while the exception travels up, so that good input pays nothing for it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Protocol, cast
+
+import attrs
+
+MISSING: Any = object()
+SAFE_INTEGER = 2**53 - 1
+ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+DECIMAL = re.compile(r"\s*[+-]?\d+(\.\d*)?([eE][+-]?\d{1,4})?\s*", re.ASCII)
+
+
+class Invalid(Exception):
+    """A value that breaks a rule. `message` is the whole sentence, `path` leads to the value."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = ""
+
+    def under(self, parent: str) -> Invalid:
+        """Put `parent` in front of the path."""
+        separator = "." if self.path and not self.path.startswith("[") else ""
+        self.path = f"{parent}{separator}{self.path}"
+        return self
+
+
+class Rule(Protocol):
+    """Reads one value."""
+
+    def read(self, value: Any, label: str) -> Any:
+        """Return the value to use; `label` is how messages name it. Raises `Invalid`."""
+        ...
+
+
+def js_length(text: str) -> int:
+    """Return the length that JavaScript sees: UTF-16 code units."""
+    return len(text) if text.isascii() else len(text) + len(ASTRAL.findall(text))
+
+
+@attrs.frozen
+class Text:
+    """A string. `pattern` comes with the words that a mismatch is reported in."""
+
+    min: int = 1
+    trim: bool = False
+    lower: bool = False
+    may_be_empty: bool = False
+    pattern: re.Pattern[str] | None = None
+    mismatch: str = ""
+    choices: tuple[str, ...] = ()
+
+    def read(self, value: Any, label: str) -> Any:
+        """Return the string, trimmed and lower-cased as the rule says."""
+        if type(value) is not str:
+            raise Invalid(f'"{label}" must be a string')
+        text = value.strip() if self.trim else value
+        if not text:
+            if self.may_be_empty:
+                return text
+            raise Invalid(f'"{label}" is not allowed to be empty')
+        if self.choices and text not in self.choices:
+            raise Invalid(f'"{label}" must be one of [{", ".join(self.choices)}]')
+        if self.min > 1 and js_length(text) < self.min:
+            raise Invalid(f'"{label}" length must be at least {self.min} characters long')
+        if self.pattern is not None and self.pattern.fullmatch(text) is None:
+            raise Invalid(f'"{label}" {self.mismatch}')
+        return text.lower() if self.lower else text
+
+
+@attrs.frozen
+class Flag:
+    """A boolean, or the words "true" and "false"."""
+
+    def read(self, value: Any, label: str) -> Any:
+        """Return the boolean."""
+        if type(value) is bool:
+            return value
+        if type(value) is str and value.strip().lower() in ("true", "false"):
+            return value.strip().lower() == "true"
+        raise Invalid(f'"{label}" must be a boolean')
+
+
+@attrs.frozen
+class Whole:
+    """A whole number between two bounds, or a string that says one (query values are strings)."""
+
+    low: int = 0
+    high: int | None = None
+
+    def read(self, value: Any, label: str) -> Any:
+        """Return the integer."""
+        number = _number(value, label)
+        if abs(number) > SAFE_INTEGER:
+            raise Invalid(f'"{label}" must be a safe number')
+        if number != int(number):
+            raise Invalid(f'"{label}" must be an integer')
+        if number < self.low:
+            raise Invalid(f'"{label}" must be greater than or equal to {self.low}')
+        if self.high is not None and number > self.high:
+            raise Invalid(f'"{label}" must be less than or equal to {self.high}')
+        return int(number)
+
+
+def _number(value: Any, label: str) -> int | float:
+    if type(value) is int or type(value) is float:
+        return value
+    if type(value) is str and DECIMAL.fullmatch(value):
+        return float(value)
+    raise Invalid(f'"{label}" must be a number')
+
+
+@attrs.frozen
+class Items:
+    """An array of values that follow one rule."""
+
+    item: Rule
+    low: int = 0
+    high: int | None = None
+
+    def read(self, value: Any, label: str) -> Any:
+        """Return the list of read items."""
+        values = cast("list[Any]", value)
+        if type(value) is not list:
+            raise Invalid(f'"{label}" must be an array')
+        if len(values) < self.low:
+            raise Invalid(f'"{label}" must contain at least {self.low} items')
+        if self.high is not None and len(values) > self.high:
+            raise Invalid(f'"{label}" must contain less than or equal to {self.high} items')
+        read = self.item.read
+        index = 0
+        result: list[Any] = []
+        try:
+            for index, item in enumerate(values):
+                result.append(read(item, f"{label}[{index}]"))
+        except Invalid as problem:
+            raise problem.under(f"[{index}]") from None
+        return result
+
+
+@attrs.frozen
+class Field:
+    """A key of an object: its rule, whether it must be there, and what stands in when it is not."""
+
+    rule: Rule
+    required: bool = False
+    default: Any = MISSING
+
+
+def required(rule: Rule) -> Field:
+    """Return a field that has to be there."""
+    return Field(rule, required=True)
+
+
+@attrs.frozen
+class Form:
+    """An object with known keys. `strict` refuses others, as the platform does with bodies, not queries.
+
+    `rivals` are keys that exclude each other; `filled` asks for at least one key.
+    """
+
+    fields: dict[str, Field]
+    strict: bool = True
+    rivals: tuple[str, str] | None = None
+    filled: bool = False
+
+    def read(self, value: Any, label: str = "value") -> dict[str, Any]:
+        """Return a dict of the known keys that were sent, plus defaults."""
+        if type(value) is not dict:
+            raise Invalid(f'"{label}" must be of type object')
+        source = cast("dict[str, Any]", value)
+        result: dict[str, Any] = {}
+        key = ""
+        try:
+            for key, field in self.fields.items():
+                if key in source:
+                    result[key] = field.rule.read(source[key], key)
+                elif field.required:
+                    raise Invalid(f'"{key}" is required')
+                elif field.default is not MISSING:
+                    result[key] = field.default
+        except Invalid as problem:
+            raise problem.under(key) from None
+        self._check_keys(source, label)
+        return result
+
+    def _check_keys(self, source: dict[str, Any], label: str) -> None:
+        if self.strict and not source.keys() <= self.fields.keys():
+            key = next(key for key in source if key not in self.fields)
+            raise Invalid(f'"{key}" is not allowed').under(key)
+        if self.filled and not source:
+            raise Invalid(f'"{label}" must have at least 1 key')
+        if self.rivals is not None and all(key in source for key in self.rivals):
+            raise Invalid(f'"{label}" contains a conflict between exclusive peers [{", ".join(self.rivals)}]')

@@ -1,0 +1,285 @@
+"""Knobs that make a sandbox misbehave on purpose.
+
+A *route* selects the calls that a fault strikes: `"*"`, `"POST /v2/users/batch"` (a placeholder such as
+`{appId}` stands for any value, whatever its name), `"DELETE *"`, or a path alone. Both the route's pattern
+and the path that was really called are compared.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Literal
+
+import attrs
+import orjson
+
+from ethora_async.sandbox.fault_spec import Spec, read_spec
+from ethora_async.sandbox.wire import JSON, TEXT, Answer, text_answer
+
+Cut = Literal["before", "after", "body"]
+CUTS: tuple[Cut, ...] = ("before", "after", "body")
+SELECTOR = re.compile(r"\*|(?:[A-Z]+ )?(?:/\S*|\*)")
+PLACEHOLDER = re.compile(r"\\\{.*?\\\}")
+
+
+@attrs.frozen
+class Failure:
+    """How a call goes wrong: an `answer` in place of the real one, or a `cut` connection.
+
+    `after_work` answers only once the real work is done, as a gateway does that loses patience.
+    """
+
+    answer: Answer | None = None
+    cut: Cut | None = None
+    after_work: bool = False
+
+
+@attrs.frozen
+class Plan:
+    """What happens to one request: seconds to wait first, then perhaps a failure."""
+
+    latency: float
+    failure: Failure | None
+
+
+class Fault:
+    """One active knob. `hits` counts the calls it struck; `remove()` takes it away."""
+
+    def __init__(self, owner: Faults, route: str, times: int | None) -> None:
+        if SELECTOR.fullmatch(route) is None:
+            msg = f'The route {route!r} selects nothing: write "*", "METHOD /path", "METHOD *" or "/path".'
+            raise ValueError(msg)
+        if times is not None and times < 1:
+            msg = f"times={times} for the route {route!r}: a fault strikes at least once."
+            raise ValueError(msg)
+        self.route = route
+        self.hits = 0
+        self._owner = owner
+        self._left = times
+        pattern = PLACEHOLDER.sub("[^/]+", re.escape(route)).replace(r"\*", ".*")
+        self._pattern = re.compile(pattern if " " in route or route == "*" else f"[A-Z]+ {pattern}")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.route!r} hits={self.hits}>"
+
+    def strikes(self, calls: tuple[str, ...], now: float) -> bool:
+        """Tell whether this fault applies to a call, and count it."""
+        if not any(self._pattern.fullmatch(call) for call in calls) or not self._due(now):
+            return False
+        self.hits += 1
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                self.remove()
+        return True
+
+    def remove(self) -> None:
+        """Take the fault away; harmless when it is gone already."""
+        self._owner.drop(self)
+
+    def _due(self, now: float) -> bool:  # noqa: ARG002 - a rate limit asks for the time
+        return True
+
+
+class Delay(Fault):
+    """Waits before the call is handled."""
+
+    def __init__(self, owner: Faults, route: str, times: int | None, seconds: float) -> None:
+        super().__init__(owner, route, times)
+        self.seconds = seconds
+
+
+class Break(Fault):
+    """Lets the call go wrong."""
+
+    def __init__(self, owner: Faults, route: str, times: int | None, failure: Failure) -> None:
+        super().__init__(owner, route, times)
+        self.failure = failure
+
+
+class Limit(Break):
+    """Refuses what comes above `limit` calls in a window of `per` seconds."""
+
+    def __init__(self, owner: Faults, route: str, failure: Failure, limit: int, per: float) -> None:
+        super().__init__(owner, route, None, failure)
+        self._limit = limit
+        self._per = per
+        self._opened = float("-inf")
+        self._seen = 0
+
+    def _due(self, now: float) -> bool:
+        if not 0 <= now - self._opened < self._per:
+            self._opened, self._seen = now, 0
+        self._seen += 1
+        return self._seen > self._limit
+
+
+class Faults:
+    """All knobs of a sandbox.
+
+    `job_polls`: how many polls see a job unfinished (1). `job_delay`: seconds, by the sandbox's clock, before
+    a job may finish. `deletion_lag`: seconds for which deleted chats and removed members stay listed.
+    `legacy_errors`: bare text in place of JSON where older servers answered so.
+    """
+
+    def __init__(
+        self,
+        *,
+        job_polls: int = 1,
+        job_delay: float = 0.0,
+        deletion_lag: float = 0.0,
+        legacy_errors: bool = False,
+    ) -> None:
+        self.job_polls = job_polls
+        self.job_delay = job_delay
+        self.deletion_lag = deletion_lag
+        self.legacy_errors = legacy_errors
+        self._active: list[Fault] = []
+        self._job_failures: list[str] = []
+
+    @classmethod
+    def parse(cls, spec: str) -> Faults:
+        """Read a compact SPEC: `POST /v2/users/batch: status=503 times=2; *: latency=0.05; job_polls=3`.
+
+        Keys of a route: status, times, cut, after_work, retry_after, body, content_type, latency, limit, per.
+        Without a route: job_polls, job_delay, deletion_lag, legacy_errors. ValueError names the part that is
+        wrong.
+        """
+        faults = cls()
+        faults.load(spec)
+        return faults
+
+    @property
+    def armed(self) -> bool:
+        """True while some fault waits for calls."""
+        return bool(self._active)
+
+    @property
+    def active(self) -> tuple[Fault, ...]:
+        """The faults that wait for calls, in the order they were set."""
+        return tuple(self._active)
+
+    def load(self, spec: str) -> None:
+        """Add what a SPEC says (see `parse`); nothing is added when a part of it is wrong."""
+        entries = read_spec(spec)
+        trial = Faults()
+        for faults in (trial, self):
+            for entry in entries:
+                _apply(faults, entry)
+
+    def fail(
+        self,
+        route: str = "*",
+        *,
+        times: int | None = 1,
+        status: int = 503,
+        cut: Cut | None = None,
+        after_work: bool = False,
+        retry_after: float | str | None = None,
+        body: object = None,
+        content_type: str | None = None,
+    ) -> Fault:
+        """Let the next `times` calls (None: all) fail with a status, or cut their connection.
+
+        `cut`: "before" resets it before any work, "after" once the work is done, "body" sends half of the
+        real reply. `after_work` does the work before it answers with `status`. `retry_after` is seconds or an
+        HTTP date. `body` is text, or anything that JSON can say; the default is the platform's error object.
+        """
+        if cut is not None:
+            if cut not in CUTS:
+                msg = f"cut={cut!r} for the route {route!r}: choose one of {', '.join(CUTS)}."
+                raise ValueError(msg)
+            return self._add(Break(self, route, times, Failure(cut=cut)))
+        answer = _failure_answer(status, retry_after, body, content_type)
+        return self._add(Break(self, route, times, Failure(answer, after_work=after_work)))
+
+    def latency(self, seconds: float, route: str = "*", *, times: int | None = None) -> Fault:
+        """Wait before calls are handled; several latencies add up."""
+        if seconds < 0:
+            msg = f"latency={seconds} for the route {route!r}: time does not run backwards."
+            raise ValueError(msg)
+        return self._add(Delay(self, route, times, seconds))
+
+    def rate_limit(
+        self,
+        route: str = "*",
+        *,
+        times: int = 1,
+        limit: int | None = None,
+        per: float = 1.0,
+        retry_after: float | str | None = 1,
+    ) -> Fault:
+        """Answer 429: to the next `times` calls, or with `limit` to all above that many in `per` seconds."""
+        if limit is None:
+            return self.fail(route, times=times, status=429, retry_after=retry_after)
+        if limit < 0 or per <= 0:
+            msg = f"limit={limit} per={per} for the route {route!r}: give a limit from 0 on and a time above 0."
+            raise ValueError(msg)
+        failure = Failure(_failure_answer(429, retry_after, None, None))
+        return self._add(Limit(self, route, failure, limit, per))
+
+    def fail_jobs(self, times: int = 1, error: str = "Job failed") -> None:
+        """Let the next `times` jobs end as `failed`, without any effect."""
+        self._job_failures += [error] * times
+
+    def take_job_failure(self) -> str | None:
+        """Return the error of the job that is being made, if it is to fail."""
+        return self._job_failures.pop(0) if self._job_failures else None
+
+    def drop(self, fault: Fault) -> None:
+        """Take one fault away."""
+        self._active = [other for other in self._active if other is not fault]
+
+    def clear(self) -> None:
+        """Take all faults away. Lag, polls and the legacy switch stay as they are."""
+        self._active.clear()
+        self._job_failures.clear()
+
+    def plan(self, method: str, path: str, operation: str | None, now: float) -> Plan | None:
+        """Decide what happens to a call, and count it. The first break wins; latencies add up."""
+        calls = (f"{method} {path}",) if operation is None else (f"{method} {path}", operation)
+        latency, failure, struck = 0.0, None, False
+        for fault in self.active:
+            if isinstance(fault, Break) and failure is not None:
+                continue
+            if not fault.strikes(calls, now):
+                continue
+            struck = True
+            if isinstance(fault, Delay):
+                latency += fault.seconds
+            elif isinstance(fault, Break):
+                failure = fault.failure
+        return Plan(latency, failure) if struck else None
+
+    def _add(self, fault: Fault) -> Fault:
+        self._active.append(fault)
+        return fault
+
+
+def _failure_answer(status: int, retry_after: float | str | None, body: object, content_type: str | None) -> Answer:
+    if not 200 <= status <= 599:
+        msg = f"status={status}: a reply has a status from 200 to 599."
+        raise ValueError(msg)
+    headers: dict[str, str] = {}
+    if retry_after is not None:
+        headers["Retry-After"] = retry_after if isinstance(retry_after, str) else f"{retry_after:g}"
+    if isinstance(body, str):
+        return text_answer(body, status, content_type or TEXT, headers)
+    if body is None:
+        known = status in {member.value for member in HTTPStatus}
+        body = {"success": False, "error": HTTPStatus(status).phrase if known else f"Status {status}"}
+    return Answer(status, orjson.dumps(body), content_type or JSON, headers)
+
+
+def _apply(faults: Faults, entry: Spec) -> None:
+    if entry.route is None:
+        for key, value in entry.values.items():
+            setattr(faults, key, value)
+        return
+    if entry.latency is not None:
+        faults.latency(entry.latency, entry.route, times=entry.values.get("times"))
+    if "limit" in entry.values:
+        faults.rate_limit(entry.route, **entry.values)
+    elif entry.breaks:
+        faults.fail(entry.route, **entry.values)

@@ -1,0 +1,118 @@
+"""The HTTP side that every sandbox shares: faults, the request log, replies on the socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ethora_async.sandbox.faults import Failure, Faults
+    from ethora_async.sandbox.logs import RequestLog
+    from ethora_async.sandbox.wire import Answer
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Service(Protocol):
+    """What stands behind the front: a platform that answers."""
+
+    def operation(self, method: str, path: str) -> str | None:
+        """Name the route that would serve a request, or None."""
+        ...
+
+    async def answer(self, request: web.BaseRequest, path: str, query: str) -> Answer:
+        """Answer one request; `path` and `query` as they were on the wire, still percent-encoded."""
+        ...
+
+
+class Front:
+    """Takes requests off the sockets, lets the faults have their way, and writes the replies."""
+
+    def __init__(self, service: Service, faults: Faults, log: RequestLog, clock: Callable[[], float]) -> None:
+        self._service = service
+        self._faults = faults
+        self._log = log
+        self._clock = clock
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Serve one request."""
+        started = time.perf_counter()
+        path, _, query = request.raw_path.partition("?")
+        if not path.startswith("/"):
+            path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
+        if "Expect" in request.headers:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        if self._faults.armed:
+            response, status = await self._serve_with_faults(request, path, query)
+        else:
+            response = _response(await self._service.answer(request, path, query))
+            status = response.status
+        self._log.add(request.method, path, query, status, time.perf_counter() - started)
+        return response
+
+    async def _serve_with_faults(
+        self, request: web.BaseRequest, path: str, query: str
+    ) -> tuple[web.StreamResponse, int]:
+        operation = self._service.operation(request.method, path)
+        plan = self._faults.plan(request.method, path, operation, self._clock())
+        if plan is not None and plan.latency:
+            await asyncio.sleep(plan.latency)
+        if plan is not None and plan.failure is not None:
+            return await self._fail(request, path, query, plan.failure)
+        answer = await self._service.answer(request, path, query)
+        return _response(answer), answer.status
+
+    async def _fail(
+        self, request: web.BaseRequest, path: str, query: str, failure: Failure
+    ) -> tuple[web.StreamResponse, int]:
+        if failure.cut == "before":
+            return _reset(request), 0
+        if failure.answer is not None and not failure.after_work:
+            await request.read()
+            return _response(failure.answer), failure.answer.status
+        answer = await self._service.answer(request, path, query)
+        if failure.cut == "after":
+            return _reset(request), 0
+        if failure.cut == "body":
+            return await _truncate(request, answer), answer.status
+        given = failure.answer or answer
+        return _response(given), given.status
+
+
+def _response(answer: Answer) -> web.Response:
+    return web.Response(
+        body=answer.body,
+        status=answer.status,
+        headers={**answer.headers, "Content-Type": answer.content_type},
+    )
+
+
+def _reset(request: web.BaseRequest) -> web.Response:
+    """Drop the connection so that the peer sees a reset, not an orderly end."""
+    transport = request.transport
+    if transport is not None:
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        transport.abort()
+    return web.Response(status=502)
+
+
+async def _truncate(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+    """Send the headers of a reply and half of its body, then hang up."""
+    response = web.StreamResponse(status=answer.status, headers={**answer.headers, "Content-Type": answer.content_type})
+    response.content_length = len(answer.body)
+    response.force_close()
+    await response.prepare(request)
+    await response.write(answer.body[: len(answer.body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response

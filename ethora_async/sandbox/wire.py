@@ -1,0 +1,32 @@
+"""What a sandbox answers, before any socket is involved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import orjson
+
+JSON = "application/json; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+
+
+@attrs.frozen
+class Answer:
+    """A reply: status, body as bytes, content type and further headers."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: dict[str, str] = attrs.field(factory=dict[str, str])
+
+
+def json_answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+    """Answer with JSON."""
+    return Answer(status, orjson.dumps(body), JSON, headers or {})
+
+
+def text_answer(text: str, status: int, content_type: str = TEXT, headers: dict[str, str] | None = None) -> Answer:
+    """Answer with text."""
+    return Answer(status, text.encode("utf-8", "replace"), content_type, headers or {})

@@ -1,0 +1,65 @@
+"""Tokens kept until shortly before their end, the least recently used dropped first."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from ethora_async.protocols import Clock
+
+T = TypeVar("T")
+
+RENEWAL_MARGIN = 60.0
+"""Seconds before its end from which a token is not handed out any more (design §2)."""
+
+
+def margin(ttl: float) -> float:
+    """How long before its end a token of this lifetime is renewed: 60 s, or half its life when it is short."""
+    return min(RENEWAL_MARGIN, ttl / 2)
+
+
+class TokenCache(Generic[T]):
+    """An expiry-aware LRU cache.
+
+    The key should hold everything that the token depends on, the version of the secret included: a rotated secret then
+    makes new tokens by itself. Age is measured on the monotonic clock as well as on the wall clock: the one survives a
+    corrected system time, the other a suspended machine.
+
+    Args:
+        size: how many tokens are kept (default 10,000).
+    """
+
+    def __init__(self, clock: Clock, size: int = 10_000) -> None:
+        self._clock = clock
+        self._size = size
+        self._tokens: OrderedDict[Hashable, tuple[float, float, T]] = OrderedDict()
+
+    def get(self, key: Hashable) -> T | None:
+        """The token, or None when there is none that may still be handed out."""
+        entry = self._tokens.get(key)
+        if entry is None:
+            return None
+        until, wall_until, token = entry
+        if self._clock.monotonic() >= until or self._clock.now() >= wall_until:
+            del self._tokens[key]
+            return None
+        self._tokens.move_to_end(key)
+        return token
+
+    def put(self, key: Hashable, token: T, ttl: float) -> None:
+        """Keep a token that was made just now and lives `ttl` seconds."""
+        lifetime = ttl - margin(ttl)
+        self._tokens[key] = (self._clock.monotonic() + lifetime, self._clock.now() + lifetime, token)
+        self._tokens.move_to_end(key)
+        if len(self._tokens) > self._size:
+            self._tokens.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._tokens.clear()
+
+    def __len__(self) -> int:
+        return len(self._tokens)

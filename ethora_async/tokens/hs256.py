@@ -1,0 +1,77 @@
+"""JSON Web Tokens signed with HMAC-SHA256: the only kind that Ethora and ImbaChat know."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from ethora_async import codec
+from ethora_async.errors import InvalidToken
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_HEADER = {"alg": "HS256", "typ": "JWT"}
+_ALGORITHMS = ("HS256",)
+_LONGEST = 16_384
+"""Characters; a longer "token" is not looked at."""
+
+
+class HS256Key:
+    """One signing key, made ready once. It prints nothing of itself."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: str) -> None:
+        # Imported here: joserfc brings `cryptography` along, and `import ethora_async` is to be light.
+        from joserfc.errors import SecurityWarning
+        from joserfc.jwk import OctKey
+
+        with warnings.catch_warnings():
+            # Whoever passes the secret in is warned of its length there, once.
+            warnings.simplefilter("ignore", SecurityWarning)
+            self._key = OctKey.import_key(key.encode())
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """The compact token with these claims; the header is ``{"alg":"HS256","typ":"JWT"}`` (contract §2.2)."""
+        from joserfc.jws import serialize_compact
+
+        return serialize_compact(_HEADER, codec.dumps(claims), self._key)
+
+    def verifies(self, token: str) -> bool:
+        """Whether `token` was signed with this key, by HS256 and nothing else."""
+        from joserfc.errors import JoseError
+        from joserfc.jws import deserialize_compact
+
+        try:
+            deserialize_compact(token, self._key, algorithms=_ALGORITHMS)
+        except (JoseError, ValueError):
+            return False
+        return True
+
+
+def read_unverified(token: str) -> dict[str, Any]:
+    """The claims of a token before anybody has checked it: only to choose the key to check it with.
+
+    Raises:
+        InvalidToken: it is not a compact JSON Web Token, is not signed by HS256, or its claims are no JSON object.
+    """
+    from joserfc.errors import JoseError
+    from joserfc.jws import extract_compact
+
+    if len(token) > _LONGEST:
+        msg = f"the token is longer than {_LONGEST} characters"
+        raise InvalidToken(msg)
+    try:
+        parts = extract_compact(token.encode())
+        claims = codec.loads(parts.payload)
+    except (JoseError, ValueError):
+        msg = "it is not a JSON Web Token of three parts"
+        raise InvalidToken(msg) from None
+    if parts.protected.get("alg") != "HS256":
+        msg = "the token is not signed with HS256"
+        raise InvalidToken(msg)
+    if not isinstance(claims, dict):
+        msg = "the token's claims are not a JSON object"
+        raise InvalidToken(msg)
+    return claims

@@ -1,0 +1,25 @@
+"""What carries requests: aiohttp for real work, memory for tests. Anything that satisfies `Transport` will do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ethora_async.transport.aiohttp import AiohttpTransport
+    from ethora_async.transport.memory import MemoryTransport
+
+__all__ = ["AiohttpTransport", "MemoryTransport"]
+
+
+def __getattr__(name: str) -> Any:
+    # aiohttp takes a fifth of a second to import, and `MemoryTransport` does without it.
+    if name == "AiohttpTransport":
+        from ethora_async.transport.aiohttp import AiohttpTransport
+
+        return AiohttpTransport
+    if name == "MemoryTransport":
+        from ethora_async.transport.memory import MemoryTransport
+
+        return MemoryTransport
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

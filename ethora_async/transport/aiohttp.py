@@ -1,0 +1,189 @@
+"""The default transport: one aiohttp session, opened in the running loop when the first request is sent."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from ethora_async.errors import ConfigError, NotSent, ReplyLost
+from ethora_async.request import Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for name lookup, TCP and TLS together."""
+
+_KNOWN_URLS = 256
+
+# The order matters: aiohttp's connector errors are also OS errors, and its connect timeout is also a server timeout.
+_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+
+
+class AiohttpTransport:
+    """Sends through aiohttp.
+
+    Args:
+        session: a session of yours to use; it is never closed here, and its own timeout, proxy and TLS settings hold.
+        concurrency: the size of the connection pool (default 100).
+        proxy: the URL of an HTTP proxy; it may hold credentials, which are masked everywhere.
+        trust_env: whether to take proxies from the environment (default no).
+        verify: True for the system's certificate authorities (default), a path to a PEM file, or an `ssl.SSLContext`.
+        cert: client certificate: the path of a PEM file, or a pair of certificate and key files.
+
+    Raises:
+        ConfigError: a certificate file cannot be read, or `session` comes together with settings of a session.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession | None = None,
+        *,
+        concurrency: int = 100,
+        proxy: str | None = None,
+        trust_env: bool = False,
+        verify: bool | str | Path | ssl.SSLContext = True,
+        cert: str | Path | tuple[str | Path, str | Path] | None = None,
+    ) -> None:
+        if session is not None and (proxy or trust_env or verify is not True or cert):
+            msg = "a session that is passed in keeps its own proxy and TLS settings: set them on the session"
+            raise ConfigError(msg)
+        self._session = session
+        self._owned = session is None
+        self._closed = False
+        self._concurrency = concurrency
+        self._trust_env = trust_env
+        self._ssl = _ssl_context(verify, cert)
+        self._proxy = _proxy_settings(proxy)
+        self._urls: dict[str, URL] = {}
+        self._last_headers: Mapping[str, str] | None = None
+        self._prepared: CIMultiDict[str] = CIMultiDict()
+
+    async def send(self, request: Request, /) -> Response:
+        """Send the request and read the whole reply.
+
+        Raises:
+            NotSent: name lookup, connection, TLS or proxy failed, or the transport is closed.
+            ReplyLost: the connection broke or ended after it was opened.
+        """
+        session = self._session or self._open()
+        if session.closed:
+            msg = "the transport is closed"
+            raise NotSent(msg)
+        try:
+            response = await session.request(
+                request.method,
+                self._urls.get(request.url) or self._url(request.url),
+                headers=self._headers(request.headers),
+                data=request.body,
+                allow_redirects=False,
+                **self._proxy,
+            )
+            async with response:
+                return Response(response.status, response.headers, await response.read())
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise _sorted(error) from None
+        except RuntimeError as error:
+            if not session.closed:
+                raise
+            # Another task closed the session while this one waited for a connection.
+            msg = "the transport was closed"
+            raise NotSent(msg) from error
+
+    async def aclose(self) -> None:
+        """Close the session, unless it was passed in. May be called more than once."""
+        self._closed = True
+        if self._owned and self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._closed:
+            msg = "the transport is closed"
+            raise NotSent(msg)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._concurrency, ssl=self._ssl),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # The engine's deadline spans all attempts; only what it cannot see, the connecting phase, is timed here.
+            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_connect=CONNECT_TIMEOUT),
+            trust_env=self._trust_env,
+        )
+        # aiohttp sends an idempotent request a second time by itself when a kept-alive connection turns out dead.
+        # The engine decides and counts that.
+        if hasattr(self._session, "_retry_connection"):
+            self._session._retry_connection = False  # noqa: SLF001
+        return self._session
+
+    def _url(self, text: str) -> URL:
+        # Building a URL costs as much as signing half a token, and most calls go to a handful of them.
+        if len(self._urls) >= _KNOWN_URLS:
+            self._urls.clear()
+        url = self._urls[text] = URL(text, encoded=True)
+        return url
+
+    def _headers(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
+        if headers is not self._last_headers:
+            self._prepared = CIMultiDict(headers)
+            self._last_headers = headers
+        return self._prepared
+
+
+def _sorted(error: Exception) -> NotSent | ReplyLost:
+    # Only the kind and the OS's own words are kept: aiohttp's texts and attributes hold URLs, and a proxy's
+    # credentials.
+    reason = type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        reason = f"{reason}: {error.strerror}"
+    if isinstance(error, _NEVER_SENT):
+        return NotSent(f"the platform could not be reached ({reason})")
+    if isinstance(error, TimeoutError):
+        return ReplyLost(f"the platform did not answer in time ({reason})")
+    return ReplyLost(f"the connection broke before the reply was complete ({reason})")
+
+
+def _ssl_context(
+    verify: bool | str | Path | ssl.SSLContext, cert: str | Path | tuple[str | Path, str | Path] | None
+) -> ssl.SSLContext | bool:
+    if isinstance(verify, ssl.SSLContext):
+        context = verify
+    elif verify is False:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif verify is True and cert is None:
+        return True
+    else:
+        try:
+            context = ssl.create_default_context(cafile=None if verify is True else verify)
+        except (OSError, ssl.SSLError) as error:
+            msg = f"verify={verify!s} is not a readable PEM file of certificate authorities ({type(error).__name__})"
+            raise ConfigError(msg) from None
+    if cert is not None:
+        files = cert if isinstance(cert, tuple) else (cert, None)
+        try:
+            context.load_cert_chain(files[0], files[1])
+        except (OSError, ssl.SSLError) as error:
+            msg = f"cert={files[0]!s} is not a usable PEM client certificate with its key ({type(error).__name__})"
+            raise ConfigError(msg) from None
+    return context
+
+
+def _proxy_settings(proxy: str | None) -> dict[str, Any]:
+    if proxy is None:
+        return {}
+    try:
+        url = URL(proxy)
+    except ValueError:
+        url = URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        msg = "proxy must be a URL such as http://proxy.example.com:3128"
+        raise ConfigError(msg)
+    auth = aiohttp.BasicAuth(url.user, url.password or "") if url.user else None
+    return {"proxy": url.with_user(None), "proxy_auth": auth}
+
+
+__all__ = ["CONNECT_TIMEOUT", "AiohttpTransport"]

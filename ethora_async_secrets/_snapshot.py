@@ -1,0 +1,165 @@
+"""Blocking reads of a secrets file or directory that see one state of it, or say why not.
+
+Nothing here raises: a failure comes back as data, so that no traceback holds a frame with values in it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from typing import Final
+
+import attrs
+
+from ethora_async_secrets._formats import FormatError, parser_for
+from ethora_async_secrets.bundle import SecretBundle
+from ethora_async_secrets.provider import SecretDenied, SecretError, SecretMalformed, SecretUnavailable
+
+READ_TRIES: Final = 5
+SIZE_LIMIT: Final = 1 << 20
+SETTLED_AFTER: Final = 2.0
+
+_Stamp = tuple[str, int, int, int, int, int]
+
+
+@attrs.frozen
+class Signature:
+    """What `stat` says of every file read: equal signatures mean equal contents, once `settled`."""
+
+    files: tuple[_Stamp, ...]
+    is_directory: bool
+    changed_ns: int
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last change is over 2 s ago.
+
+        Before that, a second change can leave the same time stamp, and a writer may not be done.
+        """
+        return abs(time.time_ns() - self.changed_ns) > SETTLED_AFTER * 1e9
+
+
+@attrs.frozen
+class Snapshot:
+    """One look at the path: a bundle with its signature, or the error to raise with its text."""
+
+    signature: Signature | None
+    bundle: SecretBundle | None = None
+    error: type[SecretError] | None = None
+    detail: str = ""
+
+
+class _UnfitError(Exception):
+    """A file that must not be accepted; says why without its content."""
+
+
+def sign(path: str) -> Signature:
+    """Return the signature of the file or directory at `path`; raises `OSError`."""
+    info = os.stat(path)
+    if not stat.S_ISDIR(info.st_mode):
+        return Signature((_stamp("", info),), is_directory=False, changed_ns=info.st_mtime_ns)
+    stamps: list[_Stamp] = []
+    changed = info.st_mtime_ns
+    for name in sorted(os.listdir(path)):
+        # Kubernetes keeps its bookkeeping (`..data`, `..2024_…`) beside the secrets; nobody's secret is
+        # hidden.
+        if name.startswith("."):
+            continue
+        try:
+            member = os.stat(os.path.join(path, name))
+        except FileNotFoundError:
+            continue  # the link of a key that was just removed from a Kubernetes secret
+        if stat.S_ISREG(member.st_mode):
+            stamps.append(_stamp(name, member))
+            changed = max(changed, member.st_mtime_ns)
+    return Signature(tuple(stamps), is_directory=True, changed_ns=changed)
+
+
+def unchanged(path: str, known: Signature) -> bool:
+    """Say whether `path` surely still is what it was when `known` was taken."""
+    try:
+        return known.settled and sign(path) == known
+    except OSError:
+        return False
+
+
+def take(path: str, source: str) -> Snapshot:
+    """Read `path` so that `stat` is the same before and after, trying 5 times."""
+    try:
+        for _ in range(READ_TRIES):
+            before = sign(path)
+            try:
+                contents = _read(path, before)
+            except FileNotFoundError:
+                continue  # swapped between listing and reading
+            except _UnfitError as unfit:
+                return Snapshot(before, error=SecretMalformed, detail=str(unfit))
+            if sign(path) == before:
+                return _parse(path, contents, before, source)
+    except PermissionError as error:
+        return Snapshot(
+            None,
+            error=SecretDenied,
+            detail=f"no permission to read {error.filename}: check its owner and mode",
+        )
+    except FileNotFoundError:
+        return Snapshot(None, error=SecretUnavailable, detail="it does not exist: mount or create it")
+    except OSError as error:
+        reason = os.strerror(error.errno or errno.EIO)
+        return Snapshot(None, error=SecretUnavailable, detail=f"it cannot be read now ({reason})")
+    return Snapshot(None, error=SecretMalformed, detail="it kept changing while it was read: replace it by a rename")
+
+
+def _stamp(name: str, info: os.stat_result) -> _Stamp:
+    return (name, info.st_dev, info.st_ino, info.st_mtime_ns, info.st_ctime_ns, info.st_size)
+
+
+def _read(path: str, signature: Signature) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    for name, *_ in signature.files:
+        place = os.path.join(path, name) if signature.is_directory else path
+        if not stat.S_ISREG(os.stat(place).st_mode):
+            raise _UnfitError("it is neither a directory nor a regular file")
+        with open(place, "rb") as file:
+            raw = file.read(SIZE_LIMIT + 1)
+        if len(raw) > SIZE_LIMIT:
+            raise _UnfitError(f"{name or 'it'} is larger than {SIZE_LIMIT} bytes, too large for secrets")
+        contents[name] = raw
+    return contents
+
+
+def _parse(path: str, contents: dict[str, bytes], signature: Signature, source: str) -> Snapshot:
+    try:
+        values = _members(contents) if signature.is_directory else _whole(path, contents[""])
+    except (_UnfitError, FormatError) as problem:
+        return Snapshot(signature, error=SecretMalformed, detail=str(problem))
+    return Snapshot(signature, bundle=SecretBundle.from_names(values, source=source))
+
+
+def _members(contents: dict[str, bytes]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, raw in contents.items():
+        value = _decode(raw, f"file {name}").rstrip("\r\n")
+        if not value.strip():
+            raise _UnfitError(f"file {name} is empty, so it may be half-written (remove it if the secret is gone)")
+        values[name] = value
+    return values
+
+
+def _whole(path: str, raw: bytes) -> dict[str, str]:
+    parse = parser_for(os.path.basename(path))
+    if parse is None:
+        raise _UnfitError("its name ends neither in .json nor in .env: rename it, or name the directory it is in")
+    text = _decode(raw, "it")
+    if not text.strip():
+        raise _UnfitError("it is empty, so it may be half-written")
+    return parse(text)
+
+
+def _decode(raw: bytes, what: str) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _UnfitError(f"{what} is not UTF-8 (byte {error.start})") from None

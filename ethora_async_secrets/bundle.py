@@ -1,0 +1,191 @@
+"""The values a secret store holds at one moment, under one version, masked wherever they could be printed."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import TYPE_CHECKING, NoReturn, Self, cast, final, overload
+
+from ethora_async_secrets.provider import SecretNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PREVIOUS = "_PREVIOUS"
+_PENDING = "_PENDING"
+
+# Random, so that a version in a log cannot be compared with the digests of guessed secrets.
+_VERSION_KEY = secrets.token_bytes(32)
+
+
+@final
+class SecretBundle:
+    """Named secret values with their version; immutable, and silent about its values.
+
+    `values` maps names (`ETHORA_CHAT_APP_SECRET`) to values, whatever the store (design §5). `version` says
+    when they changed: the store's own label, or by default a digest keyed with a random key of this process,
+    which can be logged and means nothing elsewhere. `source` says where they came from (`env`,
+    `file:/run/secrets/ethora`). `previous` and `pending` hold the values before and after a rotation; an
+    empty mapping counts as none.
+
+    Values come out by `reveal` and `get` only. A bundle has no iteration and no attrs fields, prints its
+    names alone, and refuses `pickle` and `copy` with `TypeError`. Raises `TypeError` when a name or value is
+    not a `str`, `ValueError` when a name or `version` is empty.
+    """
+
+    __slots__ = ("_pending", "_previous", "_source", "_values", "_version")
+
+    _values: dict[str, str]
+    _version: str
+    _source: str
+    _previous: SecretBundle | None
+    _pending: SecretBundle | None
+
+    def __init__(
+        self,
+        values: Mapping[str, str],
+        *,
+        version: str | None = None,
+        source: str = "",
+        previous: Mapping[str, str] | SecretBundle | None = None,
+        pending: Mapping[str, str] | SecretBundle | None = None,
+    ) -> None:
+        if version == "":
+            msg = "A bundle's version is empty: leave it out to have one made from the values."
+            raise ValueError(msg)
+        checked = _checked(values)
+        put = super().__setattr__
+        put("_values", checked)
+        put("_version", version or _digest(checked))
+        put("_source", source)
+        put("_previous", _side(previous, source))
+        put("_pending", _side(pending, source))
+
+    @classmethod
+    def from_names(cls, values: Mapping[str, str], *, source: str = "") -> Self:
+        """Build a bundle where `NAME_PREVIOUS` and `NAME_PENDING` stand for the other values of `NAME`."""
+        current: dict[str, str] = {}
+        previous: dict[str, str] = {}
+        pending: dict[str, str] = {}
+        for name, value in values.items():
+            stem, side = name, current
+            for suffix, target in ((_PREVIOUS, previous), (_PENDING, pending)):
+                if name.endswith(suffix) and name != suffix:
+                    stem, side = name.removesuffix(suffix), target
+            side[stem] = value
+        return cls(current, source=source, previous=previous, pending=pending)
+
+    @property
+    def version(self) -> str:
+        """What changes when the values change; safe to log."""
+        return self._version
+
+    @property
+    def source(self) -> str:
+        """Where the values came from, e.g. `env` or `file:/run/secrets/ethora`."""
+        return self._source
+
+    @property
+    def previous(self) -> SecretBundle | None:
+        """The values before the last rotation, when the store still has them."""
+        return self._previous
+
+    @property
+    def pending(self) -> SecretBundle | None:
+        """The values a rotation under way will make current, when the store has them."""
+        return self._pending
+
+    def reveal(self, name: str) -> str:
+        """Return the value of `name` in clear; raise `SecretNotFound` when the bundle lacks it."""
+        value = self._values.get(name)
+        if value is None:
+            raise SecretNotFound.missing(name, self._source, self.names())
+        return value
+
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str) -> str: ...
+    @overload
+    def get(self, name: str, default: None) -> str | None: ...
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return the value of `name` in clear, or `default` when the bundle lacks it."""
+        return self._values.get(name, default)
+
+    def names(self) -> frozenset[str]:
+        """Return the names of the current values."""
+        return frozenset(self._values)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SecretBundle):
+            return NotImplemented
+        return self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __repr__(self) -> str:
+        names = sorted(self._values)
+        return f"SecretBundle(source={self._source!r}, version={self._version!r}, names={names!r})"
+
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"A SecretBundle does not change: cannot set {name!r}; make a new bundle.")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"A SecretBundle does not change: cannot delete {name!r}.")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(_NO_COPY)
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError(_NO_COPY)
+
+    def _identity(self) -> tuple[str, str, str | None, str | None]:
+        previous, pending = self._previous, self._pending
+        return (
+            self._version,
+            self._source,
+            previous.version if previous else None,
+            pending.version if pending else None,
+        )
+
+
+_NO_COPY = (
+    "A SecretBundle is not pickled or copied, since that writes secret values where nobody masks them: "
+    "hand over the provider's URL and fetch again on the other side."
+)
+
+
+def _checked(values: Mapping[str, str]) -> dict[str, str]:
+    checked: dict[str, str] = {}
+    for name, value in cast("Mapping[object, object]", values).items():
+        if not isinstance(name, str):
+            raise TypeError(f"A secret's name is a {type(name).__name__}; names are str.")
+        if not name:
+            raise ValueError("A secret's name is empty.")
+        if not isinstance(value, str):
+            raise TypeError(f"The value of secret {name!r} is a {type(value).__name__}; values are str.")
+        checked[name] = value
+    return checked
+
+
+def _side(values: Mapping[str, str] | SecretBundle | None, source: str) -> SecretBundle | None:
+    if values is None or isinstance(values, SecretBundle):
+        return values
+    return SecretBundle(values, source=source) if values else None
+
+
+def _digest(values: Mapping[str, str]) -> str:
+    digest = hashlib.blake2b(key=_VERSION_KEY, digest_size=8)
+    for text in (part for item in sorted(values.items()) for part in item):
+        # surrogatepass: an unencodable value must not end up inside a UnicodeEncodeError
+        raw = text.encode("utf-8", "surrogatepass")
+        digest.update(len(raw).to_bytes(8, "big"))
+        digest.update(raw)
+    return digest.hexdigest()

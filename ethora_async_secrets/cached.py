@@ -1,0 +1,264 @@
+"""A cache before a provider: early refresh, one call for all, old values while the store is down."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from ethora_async_secrets._singleflight import FlightCancelledError, SingleFlight, own_copy
+from ethora_async_secrets.provider import SecretUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ethora_async_secrets.bundle import SecretBundle
+    from ethora_async_secrets.provider import SecretProvider
+
+_log = logging.getLogger(__name__)
+
+
+class Clock(Protocol):
+    """What tells the time: the `time` module, or a test's own object."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards."""
+        ...
+
+
+class CachedProvider:
+    """Keep the bundle of `provider` (which it owns and closes) for `ttl` seconds.
+
+    * From `refresh_ahead` (a fraction) of `ttl` on, a use of the bundle starts a refresh in the background.
+    * Any number of waiters share one call; cancelling them costs no further call.
+    * While the store fails, the old bundle is served until `max_stale` seconds after its `ttl`, even when it
+      was invalidated: it is the store's last word. `refresh` never serves it.
+    * After a failure the store is left alone for `failure_ttl` seconds, doubling up to `failure_ttl_max`
+      while it keeps failing; within them, `fetch` repeats the failure only when there is no old bundle to
+      serve.
+    * `on_rotated(old_version, new_version)` is called, in the loop, when a new version arrives; what it
+      raises is logged.
+
+    Usable from a second event loop after the first one ended: what the first left running is not waited for.
+    Not for two loops at a time. Raises `ValueError` for limits that make no sense.
+    """
+
+    __slots__ = (
+        "_bundle",
+        "_closed",
+        "_expires_at",
+        "_failure",
+        "_failure_ttl",
+        "_failure_ttl_max",
+        "_failures",
+        "_fetching",
+        "_invalidated",
+        "_max_stale",
+        "_monotonic",
+        "_on_rotated",
+        "_order",
+        "_provider",
+        "_refresh_at",
+        "_refresh_share",
+        "_refreshing",
+        "_retry_at",
+        "_stale_until",
+        "_stored_order",
+        "_ttl",
+    )
+
+    def __init__(
+        self,
+        provider: SecretProvider,
+        *,
+        ttl: float = 60.0,
+        refresh_ahead: float = 0.8,
+        max_stale: float = 3600.0,
+        failure_ttl: float = 1.0,
+        failure_ttl_max: float = 30.0,
+        clock: Clock = time,
+        on_rotated: Callable[[str, str], None] | None = None,
+    ) -> None:
+        _check(ttl, refresh_ahead, max_stale, failure_ttl, failure_ttl_max)
+        self._provider = provider
+        self._ttl = ttl
+        self._refresh_share = refresh_ahead
+        self._max_stale = max_stale
+        self._failure_ttl = failure_ttl
+        self._failure_ttl_max = failure_ttl_max
+        self._monotonic = clock.monotonic
+        self._on_rotated = on_rotated
+        self._bundle: SecretBundle | None = None
+        self._refresh_at = self._expires_at = self._stale_until = self._retry_at = -math.inf
+        self._failure: BaseException | None = None
+        self._failures = 0
+        self._order = self._stored_order = 0
+        self._invalidated = ("", 0)
+        self._closed = False
+        self._fetching = SingleFlight(self._load_by_fetch)
+        self._refreshing = SingleFlight(self._load_by_refresh)
+
+    def __repr__(self) -> str:
+        return f"CachedProvider({self._provider!r}, ttl={self._ttl!r})"
+
+    @property
+    def source(self) -> str:
+        """The inner provider's source."""
+        return self._provider.source
+
+    def peek(self) -> SecretBundle | None:
+        """Return the bundle when it is fresh, else None; the synchronous hot path.
+
+        Late in its `ttl` this also starts the refresh, when called in a running loop.
+        """
+        if self._monotonic() < self._refresh_at:
+            return self._bundle
+        return self._peek_late()
+
+    async def fetch(self) -> SecretBundle:
+        """Return the fresh bundle, or wait for the store, or serve the old bundle while the store fails."""
+        if (fresh := self.peek()) is not None:
+            return fresh
+        self._ensure_open()
+        if self._failure is not None and self._monotonic() < self._retry_at:
+            if (old := self._servable()) is not None:
+                return old
+            raise own_copy(self._failure)
+        try:
+            # a refresh under way will bring news at least as good
+            return await self._join(self._refreshing if self._refreshing.running else self._fetching)
+        except Exception:
+            if (old := self._servable()) is None:
+                raise
+            return old
+
+    async def refresh(self) -> SecretBundle:
+        """Ask the store, past every cache; who asks while a refresh runs shares it, and its error."""
+        self._ensure_open()
+        return await self._join(self._refreshing)
+
+    def invalidate(self, version: str) -> None:
+        """Make the next `fetch` ask the store if `version` is the one cached; else do nothing here."""
+        if self._bundle is not None and self._bundle.version == version:
+            self._refresh_at = self._expires_at = -math.inf
+            self._invalidated = (version, self._order)
+        self._provider.invalidate(version)
+
+    async def aclose(self) -> None:
+        """Cancel what runs, forget the bundle, close the inner provider; it answers no more."""
+        self._closed = True
+        self._bundle = self._failure = None
+        self._refresh_at = self._expires_at = self._stale_until = -math.inf
+        await self._fetching.aclose()
+        await self._refreshing.aclose()
+        await self._provider.aclose()
+
+    def _peek_late(self) -> SecretBundle | None:
+        now = self._monotonic()
+        if now >= self._expires_at:
+            return None
+        if now >= self._retry_at:
+            self._start_ahead()
+        return self._bundle
+
+    def _start_ahead(self) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        if not self._refreshing.running:
+            self._fetching.start()
+
+    def _servable(self) -> SecretBundle | None:
+        return self._bundle if self._monotonic() < self._stale_until else None
+
+    def _ensure_open(self) -> None:
+        if self._closed:
+            raise SecretUnavailable(f"The cache of {self.source} is closed: make a new one.", self.source)
+
+    async def _join(self, flight: SingleFlight[SecretBundle]) -> SecretBundle:
+        try:
+            return await flight.join()
+        except FlightCancelledError:
+            pass
+        raise SecretUnavailable(f"Reading {self.source} was cancelled: its cache is being closed.", self.source)
+
+    async def _load_by_fetch(self) -> SecretBundle:
+        return await self._load(self._provider.fetch)
+
+    async def _load_by_refresh(self) -> SecretBundle:
+        return await self._load(self._provider.refresh)
+
+    async def _load(self, ask: Callable[[], Awaitable[SecretBundle]]) -> SecretBundle:
+        self._order += 1
+        order = self._order
+        try:
+            bundle = await ask()
+        except Exception as error:
+            self._note_failure(error)
+            raise
+        return self._store(bundle, order)
+
+    def _store(self, bundle: SecretBundle, order: int) -> SecretBundle:
+        old = self._bundle
+        # a slow fetch that began before a refresh must not put an older value over the refreshed one
+        if old is not None and order < self._stored_order:
+            return old
+        if self._closed:
+            return bundle
+        self._bundle = bundle
+        self._stored_order = order
+        self._set_lifetime(fresh=not self._answered_before_rejection(bundle, order))
+        self._retry_at = -math.inf
+        self._failures = 0
+        self._failure = None
+        if old is not None and old.version != bundle.version:
+            self._tell(old.version, bundle.version)
+        return bundle
+
+    def _set_lifetime(self, *, fresh: bool) -> None:
+        now = self._monotonic()
+        self._refresh_at = now + self._ttl * self._refresh_share if fresh else -math.inf
+        self._expires_at = now + self._ttl if fresh else -math.inf
+        self._stale_until = now + self._ttl + self._max_stale
+
+    def _answered_before_rejection(self, bundle: SecretBundle, order: int) -> bool:
+        """Say whether a call that was under way at an `invalidate` brought back what was invalidated."""
+        version, last_order = self._invalidated
+        return bundle.version == version and order <= last_order
+
+    def _tell(self, old_version: str, new_version: str) -> None:
+        if self._on_rotated is None:
+            return
+        try:
+            self._on_rotated(old_version, new_version)
+        except Exception:  # noqa: BLE001
+            _log.exception("on_rotated failed for %s", self.source)
+
+    def _note_failure(self, error: Exception) -> None:
+        if self._closed:
+            return
+        # the exponent is capped: 2.0 ** 1100 overflows
+        wait = min(self._failure_ttl * 2.0 ** min(self._failures, 60), self._failure_ttl_max)
+        self._failures += 1
+        self._failure = own_copy(error)
+        self._retry_at = self._monotonic() + wait
+        if (old := self._servable()) is not None:
+            # the class alone: the text of an error that is not ours may hold anything
+            _log.warning(
+                "%s did not answer (%s); serving version %s, next try in %g s",
+                self.source, type(error).__name__, old.version, wait,
+            )  # fmt: skip
+
+
+def _check(ttl: float, refresh_ahead: float, max_stale: float, failure_ttl: float, failure_ttl_max: float) -> None:
+    if not ttl > 0:
+        raise ValueError(f"ttl is {ttl!r}; it is a number of seconds above 0.")
+    if not 0 < refresh_ahead <= 1:
+        raise ValueError(f"refresh_ahead is {refresh_ahead!r}; it is a fraction of ttl above 0, up to 1.")
+    if not max_stale >= 0:
+        raise ValueError(f"max_stale is {max_stale!r}; it is a number of seconds, 0 or more.")
+    if not 0 < failure_ttl <= failure_ttl_max:
+        raise ValueError(f"failure_ttl is {failure_ttl!r}; it is above 0 and at most failure_ttl_max.")

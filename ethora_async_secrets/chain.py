@@ -1,0 +1,110 @@
+"""Several sources of secrets, tried in order."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+
+from ethora_async_secrets.provider import SecretDenied, SecretError, SecretMalformed, SecretUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from ethora_async_secrets.bundle import SecretBundle
+    from ethora_async_secrets.provider import SecretProvider
+
+Outcome = Literal["answered", "unavailable", "denied", "malformed", "failed"]
+
+
+@attrs.frozen
+class Attempt:
+    """What one source said: its `outcome`, the error's text as `detail`, and the `names` it has, sorted.
+
+    `failed` is an error that is not a `SecretError`; `detail` is then the name of its class, as its text is
+    not known to be free of secrets.
+    """
+
+    source: str
+    outcome: Outcome
+    detail: str = ""
+    names: tuple[str, ...] = ()
+
+
+class ChainProvider:
+    """Ask `providers` in order until one answers; `source` of the bundle says which one did.
+
+    `SecretUnavailable` leads to the next one. `SecretDenied` and `SecretMalformed` end the search: a store
+    that refuses needs mending, and falling through it would bring up an old secret from elsewhere. When none
+    answers, raises `SecretUnavailable` listing each attempt. Raises `ValueError` for no providers.
+    """
+
+    __slots__ = ("_providers",)
+
+    def __init__(self, providers: Iterable[SecretProvider]) -> None:
+        self._providers = tuple(providers)
+        if not self._providers:
+            raise ValueError("A chain of secret providers is empty: pass at least one.")
+
+    def __repr__(self) -> str:
+        return f"ChainProvider({list(self._providers)!r})"
+
+    @property
+    def source(self) -> str:
+        """The sources in order, separated by commas."""
+        return ", ".join(provider.source for provider in self._providers)
+
+    @property
+    def providers(self) -> tuple[SecretProvider, ...]:
+        """The providers in the order in which they are asked."""
+        return self._providers
+
+    async def fetch(self) -> SecretBundle:
+        """Return the first answer to `fetch`."""
+        return await self._first(lambda provider: provider.fetch())
+
+    async def refresh(self) -> SecretBundle:
+        """Return the first answer to `refresh`."""
+        return await self._first(lambda provider: provider.refresh())
+
+    def invalidate(self, version: str) -> None:
+        """Pass it on to every provider; each compares for itself."""
+        for provider in self._providers:
+            provider.invalidate(version)
+
+    async def aclose(self) -> None:
+        """Close every provider, also when one of them fails to close."""
+        async with AsyncExitStack() as stack:
+            for provider in self._providers:
+                stack.push_async_callback(provider.aclose)
+
+    async def diagnose(self) -> list[Attempt]:
+        """Ask every store itself, past the first answer too, and report what each said; raises nothing."""
+        return [await _attempt(provider) for provider in self._providers]
+
+    async def _first(self, ask: Callable[[SecretProvider], Awaitable[SecretBundle]]) -> SecretBundle:
+        attempts: list[str] = []
+        for provider in self._providers:
+            try:
+                return await ask(provider)
+            except SecretUnavailable as error:
+                attempts.append(f"{provider.source}: {error}")
+        message = f"No source has the secrets. Asked {len(attempts)}: " + " | ".join(attempts)
+        raise SecretUnavailable(message, self.source)
+
+
+async def _attempt(provider: SecretProvider) -> Attempt:
+    try:
+        bundle = await provider.refresh()
+    except SecretError as error:
+        return Attempt(provider.source, _outcome(error), str(error))
+    except Exception as error:  # noqa: BLE001
+        return Attempt(provider.source, "failed", type(error).__name__)
+    return Attempt(provider.source, "answered", names=tuple(sorted(bundle.names())))
+
+
+def _outcome(error: SecretError) -> Outcome:
+    if isinstance(error, SecretDenied):
+        return "denied"
+    return "malformed" if isinstance(error, SecretMalformed) else "unavailable"

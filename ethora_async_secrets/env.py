@@ -1,0 +1,96 @@
+"""Secrets in environment variables."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ethora_async_secrets._formats import is_text
+from ethora_async_secrets.bundle import SecretBundle
+from ethora_async_secrets.provider import SecretMalformed, SecretUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# Says where secrets are and is none: alone in the environment, it must not make this source answer.
+_LOCATOR = "ETHORA_SECRETS"
+
+
+class EnvProvider:
+    """Read secrets from the environment, again at each `fetch`.
+
+    `environ` (default: the live `os.environ`) is where to look. `names` are the variables wanted; without
+    them, every variable that starts with `prefix` (default `ETHORA_`) is taken, except `ETHORA_SECRETS`,
+    which holds provider URLs. `NAME_PREVIOUS` and `NAME_PENDING` become the bundle's `previous` and `pending`
+    (design §5). A value of white space alone counts as missing. There is no `NAME_FILE` convention: use a
+    `FileProvider`.
+
+    Raises `SecretUnavailable` when no wanted variable is set, `SecretMalformed` for one that is not UTF-8.
+    """
+
+    __slots__ = ("_environ", "_names", "_prefix")
+
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        *,
+        names: Iterable[str] | None = None,
+        prefix: str = "ETHORA_",
+    ) -> None:
+        if isinstance(names, str):
+            raise TypeError("EnvProvider's names is one str; pass a list of names.")
+        self._environ = environ
+        self._names = None if names is None else tuple(names)
+        self._prefix = prefix
+
+    def __repr__(self) -> str:
+        return f"EnvProvider({self._where()})"
+
+    @property
+    def source(self) -> str:
+        """Always `env`."""
+        return "env"
+
+    async def fetch(self) -> SecretBundle:
+        """Read the environment now."""
+        bundle, unreadable = self._read()
+        if unreadable:
+            raise SecretMalformed(f"Environment variable {unreadable} is not UTF-8 text: set it again.", self.source)
+        if not bundle.names():
+            raise SecretUnavailable(
+                f"No secret in the environment: looked for {self._where()}. Set one of them.", self.source
+            )
+        return bundle
+
+    async def refresh(self) -> SecretBundle:
+        """Read the environment now; there is no cache to pass by."""
+        return await self.fetch()
+
+    def invalidate(self, version: str) -> None:
+        """Do nothing: every `fetch` reads again."""
+
+    async def aclose(self) -> None:
+        """Do nothing: nothing is held open."""
+
+    def _read(self) -> tuple[SecretBundle, str]:
+        """Return the bundle and the name of an unreadable variable: no frame that raises may hold a value."""
+        environ = os.environ if self._environ is None else self._environ
+        values: dict[str, str] = {}
+        unreadable = ""
+        for name in self._wanted(environ):
+            value = environ.get(name)
+            if value is None or not value.strip():
+                continue
+            if is_text(value):
+                values[name] = value
+            else:
+                unreadable = name
+        return SecretBundle.from_names(values, source=self.source), unreadable
+
+    def _wanted(self, environ: Mapping[str, str]) -> list[str]:
+        if self._names is None:
+            return [name for name in environ if name.startswith(self._prefix) and name != _LOCATOR]
+        return [name + suffix for name in self._names for suffix in ("", "_PREVIOUS", "_PENDING")]
+
+    def _where(self) -> str:
+        return f"{self._prefix}*" if self._names is None else ", ".join(self._names)

@@ -1,0 +1,112 @@
+"""Secrets in files: a directory with a file per name, a `.json` object, or a `.env` file."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from ethora_async_secrets._snapshot import Snapshot, take, unchanged
+from ethora_async_secrets._threads import run_blocking
+from ethora_async_secrets.provider import SecretMalformed, SecretUnavailable
+
+if TYPE_CHECKING:
+    from ethora_async_secrets._snapshot import Signature
+    from ethora_async_secrets.bundle import SecretBundle
+
+_log = logging.getLogger(__name__)
+
+
+class FileProvider:
+    """Read secrets from `path` (made absolute), again whenever its files change.
+
+    A directory holds one file per name, as Docker and Kubernetes mount them: hidden entries and
+    sub-directories are skipped, symlink swaps are followed, newlines at the end are cut. `.json` is one
+    object of strings. `.env` has `KEY=value` lines with comments, `export` and quotes, each ended by a
+    newline. `NAME_PREVIOUS` and `NAME_PENDING` are the other values of `NAME` (design §5).
+
+    A half-written file is never accepted. While new content does not parse, is empty, or lost names less than
+    2 s ago, `fetch` serves the last good bundle (and logs it once) and `refresh` raises `SecretMalformed`.
+    Two cuts look like whole files and are not noticed: of a `.env` file between two lines before anything was
+    read from it, and of a value in a directory; write there by renaming.
+
+    Raises `SecretUnavailable` (missing, or holds nothing), `SecretDenied` (no permission), `SecretMalformed`
+    (unreadable, not UTF-8, over 1 MiB).
+    """
+
+    __slots__ = ("_bundle", "_path", "_signature", "_warned")
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path: str = os.path.abspath(path)
+        self._bundle: SecretBundle | None = None
+        self._signature: Signature | None = None
+        self._warned: Signature | None = None
+
+    def __repr__(self) -> str:
+        return f"FileProvider({self._path!r})"
+
+    @property
+    def source(self) -> str:
+        """`file:` and the absolute path."""
+        return f"file:{self._path}"
+
+    async def fetch(self) -> SecretBundle:
+        """Return the last bundle when the files did not change, else read them."""
+        bundle, signature = self._bundle, self._signature
+        if bundle is not None and signature is not None and await run_blocking(unchanged, self._path, signature):
+            return bundle
+        snapshot = await run_blocking(take, self._path, self.source)
+        try:
+            return self._accept(snapshot)
+        except SecretMalformed as problem:
+            if self._bundle is None:
+                raise
+            self._warn(problem, snapshot.signature)
+            return self._bundle
+
+    async def refresh(self) -> SecretBundle:
+        """Read the files now."""
+        return self._accept(await run_blocking(take, self._path, self.source))
+
+    def invalidate(self, version: str) -> None:
+        """Make the next `fetch` read the files if `version` is the one last read.
+
+        The bundle itself stays, to be served while the files are half-written.
+        """
+        if self._bundle is not None and self._bundle.version == version:
+            self._signature = None
+
+    async def aclose(self) -> None:
+        """Forget what was read; nothing is held open, and a later `fetch` reads again."""
+        self._bundle = self._signature = self._warned = None
+
+    def _accept(self, snapshot: Snapshot) -> SecretBundle:
+        bundle = snapshot.bundle
+        if bundle is None:
+            error = snapshot.error or SecretMalformed
+            raise error(f"Secrets in {self._path} cannot be used: {snapshot.detail}.", self.source)
+        if missing := self._lost(bundle, snapshot.signature):
+            raise SecretMalformed(
+                f"Secrets in {self._path} may be half-written: {missing} was there moments ago.",
+                self.source,
+            )
+        if not bundle.names():
+            raise SecretUnavailable(f"{self._path} holds no secrets: add at least one.", self.source)
+        self._bundle, self._signature = bundle, snapshot.signature
+        return bundle
+
+    def _lost(self, bundle: SecretBundle, signature: Signature | None) -> str:
+        """Name what `bundle` lacks of the last one, when that can be the work of a writer not yet done."""
+        if self._bundle is None:
+            return ""
+        lost = sorted(self._bundle.names() - bundle.names())
+        if bundle.names() and (signature is None or signature.settled):
+            return ""
+        return ", ".join(lost)
+
+    def _warn(self, problem: SecretMalformed, signature: Signature | None) -> None:
+        if signature is not None and signature == self._warned:
+            return
+        self._warned = signature
+        version = self._bundle.version if self._bundle else None
+        _log.warning("%s Still serving version %s.", problem, version)

@@ -1,0 +1,47 @@
+"""Secrets that are already at hand, such as one passed as a `str`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ethora_async_secrets.bundle import SecretBundle
+from ethora_async_secrets.provider import SecretUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class StaticProvider:
+    """Answer with fixed `values`: a mapping of names, or a finished bundle (which then keeps its own source).
+
+    With no value at all, `fetch` and `refresh` raise `SecretUnavailable`.
+    """
+
+    __slots__ = ("_bundle",)
+
+    def __init__(self, values: Mapping[str, str] | SecretBundle, *, source: str = "static") -> None:
+        self._bundle = values if isinstance(values, SecretBundle) else SecretBundle(values, source=source)
+
+    def __repr__(self) -> str:
+        return f"StaticProvider({self._bundle!r})"
+
+    @property
+    def source(self) -> str:
+        """The bundle's source, `static` by default."""
+        return self._bundle.source
+
+    async def fetch(self) -> SecretBundle:
+        """Return the bundle; raise `SecretUnavailable` when it is empty."""
+        if not self._bundle.names():
+            raise SecretUnavailable("The static secrets are empty: pass at least one name and value.", self.source)
+        return self._bundle
+
+    async def refresh(self) -> SecretBundle:
+        """Return the bundle, which never changes."""
+        return await self.fetch()
+
+    def invalidate(self, version: str) -> None:
+        """Do nothing: there is no store behind the values to ask again."""
+
+    async def aclose(self) -> None:
+        """Do nothing: nothing is held open."""

@@ -1,0 +1,142 @@
+"""Provider URLs: `env:`, `file:///run/secrets/ethora`, and chains of them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+import attrs
+
+from ethora_async_secrets.chain import ChainProvider
+from ethora_async_secrets.env import EnvProvider
+from ethora_async_secrets.files import FileProvider
+from ethora_async_secrets.provider import BadProviderURL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ethora_async_secrets.provider import SecretProvider
+
+_PARTS: Final = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,19}):(?://(?P<authority>[^/?#]*))?(?P<path>[^?#]*)"
+    r"(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?"
+)
+_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def provider_from_url(url: str, *, environ: Mapping[str, str] | None = None) -> SecretProvider:
+    """Build the provider that `url` names; several, separated by spaces, make a `ChainProvider` (design §5).
+
+    * `env:` reads `environ` (default: the live environment). `env:?names=A,B` takes only these variables,
+      `env:?prefix=CHAT_` those with this prefix (default `ETHORA_`).
+    * `file:///run/secrets/ethora` (also `file:/…` and `file://localhost/…`): a directory, `.json` or `.env`
+      file. The path is absolute, since a relative one would depend on where the process was started; a space
+      in it is written `%20`.
+
+    Raises `BadProviderURL`, which is a `ValueError` too: for an unknown scheme it lists the known ones.
+    Credentials in a URL are refused, and no text of the URL beyond its scheme is repeated.
+    """
+    written = url.split()
+    if not written:
+        raise BadProviderURL(f"No provider URL given. Known schemes: {_known()}.")
+    providers = [
+        _build(one, environ, f"Provider URL {number} of {len(written)}") for number, one in enumerate(written, start=1)
+    ]
+    return providers[0] if len(providers) == 1 else ChainProvider(providers)
+
+
+@attrs.frozen
+class _URL:
+    """One provider URL, decoded; `where` begins every message about it."""
+
+    where: str
+    authority: str
+    path: str
+    query: dict[str, str]
+
+    def refuse(self, reason: str) -> BadProviderURL:
+        return BadProviderURL(f"{self.where} {reason}")
+
+    def only(self, *known: str) -> dict[str, str]:
+        """Return the query; refuse parameters beyond `known` unrepeated: one could be a password."""
+        if self.query.keys() <= set(known):
+            return self.query
+        raise self.refuse(f"has a parameter that is not known. Known: {', '.join(known) or 'none'}.")
+
+
+def _env(url: _URL, environ: Mapping[str, str] | None) -> SecretProvider:
+    if url.authority or url.path:
+        raise url.refuse("has more after env: than expected. Write env: or env:?names=A,B or env:?prefix=CHAT_.")
+    query = url.only("names", "prefix")
+    if len(query) > 1:
+        raise url.refuse("has both names and prefix. Keep one of them.")
+    if "prefix" in query:
+        return EnvProvider(environ, prefix=query["prefix"])
+    if "names" not in query:
+        return EnvProvider(environ)
+    names = [name for name in query["names"].split(",") if name]
+    if not names:
+        raise url.refuse("has an empty names. Write env:?names=A,B.")
+    return EnvProvider(environ, names=names)
+
+
+def _file(url: _URL, _environ: Mapping[str, str] | None) -> SecretProvider:
+    url.only()
+    if url.authority not in ("", "localhost"):
+        raise url.refuse("names a host. Write three slashes: file:///run/secrets/ethora.")
+    if not url.path.startswith("/"):
+        raise url.refuse("has no absolute path. Write it from the root: file:///run/secrets/ethora.")
+    return FileProvider(url.path)
+
+
+_SCHEMES: Final[dict[str, Callable[[_URL, Mapping[str, str] | None], SecretProvider]]] = {
+    "env": _env,
+    "file": _file,
+}
+
+
+def _known() -> str:
+    return ", ".join(f"{scheme}:" for scheme in sorted(_SCHEMES))
+
+
+def _build(written: str, environ: Mapping[str, str] | None, where: str) -> SecretProvider:
+    match = _PARTS.fullmatch(written)
+    if match is None:
+        raise BadProviderURL(f"{where} does not begin with a scheme. Known schemes: {_known()}.")
+    scheme = match["scheme"].lower()
+    where = f"{where} ({scheme}:)"
+    authority = match["authority"] or ""
+    if "@" in authority:
+        raise BadProviderURL(f"{where} holds credentials. Take them out: they belong in the environment or in files.")
+    if scheme not in _SCHEMES:
+        raise BadProviderURL(f"{where} has a scheme that is not known. Known schemes: {_known()}.")
+    if match["fragment"]:
+        raise BadProviderURL(f"{where} has a #. Write %23 for one that belongs to a name.")
+    path = _decoded(match["path"], where)
+    return _SCHEMES[scheme](_URL(where, authority, path, _query(match["query"] or "", where)), environ)
+
+
+def _query(written: str, where: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in filter(None, written.split("&")):
+        name, equals, value = pair.partition("=")
+        name = _decoded(name, where)
+        if not equals or name in found:
+            raise BadProviderURL(
+                f"{where} has a parameter without a value, or one given twice. Write ?name=value once."
+            )
+        found[name] = _decoded(value, where)
+    return found
+
+
+def _decoded(text: str, where: str) -> str:
+    decoded: str | None = None
+    if not _BAD_ESCAPE.search(text):
+        try:
+            decoded = unquote(text, errors="strict")
+        except UnicodeDecodeError:
+            decoded = None
+    if decoded is None or "\0" in decoded:
+        raise BadProviderURL(f"{where} has a % that does not begin a valid UTF-8 escape. Write %25 for a plain %.")
+    return decoded
