@@ -33,17 +33,17 @@ class Distinct:
         # A cancelled `add` may still be at work in its thread: closing waits for it there.
         await run_blocking(self._close)
 
-    async def add(self, keys: Sequence[str]) -> list[bool]:
-        """Add the keys; for each, whether it is new (the first of two equal ones is)."""
-        return await run_blocking(self._add, keys)
+    async def add(self, entries: Sequence[tuple[str, int]]) -> list[int | None]:
+        """Add keys, each with its place; for each, the place where it was seen before, or None when it is new."""
+        return await run_blocking(self._add, entries)
 
-    def _add(self, keys: Sequence[str]) -> list[bool]:
+    def _add(self, entries: Sequence[tuple[str, int]]) -> list[int | None]:
         with self._lock:
             database = self._database = self._database or _temporary_database()
             database.execute("BEGIN")
-            new = [database.execute(_INSERT, (key,)).rowcount == 1 for key in keys]
+            earlier = [_earlier(database, *entry) for entry in entries]
             database.execute("COMMIT")
-            return new
+            return earlier
 
     def _close(self) -> None:
         with self._lock:
@@ -52,7 +52,11 @@ class Distinct:
                 database.close()
 
 
-_INSERT = "INSERT OR IGNORE INTO seen VALUES (?)"
+def _earlier(database: sqlite3.Connection, key: str, place: int) -> int | None:
+    if database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key, place)).rowcount == 1:
+        return None
+    found: tuple[int] = database.execute("SELECT place FROM seen WHERE key = ?", (key,)).fetchone()
+    return found[0]
 
 
 def _temporary_database() -> sqlite3.Connection:
@@ -60,6 +64,6 @@ def _temporary_database() -> sqlite3.Connection:
     database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
     database.executescript(
         "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;"
-        "CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID;"
+        "CREATE TABLE seen (key TEXT PRIMARY KEY, place INTEGER) WITHOUT ROWID;"
     )
     return database

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 import attrs
 import orjson
-from cattrs import BaseValidationError, Converter, transform_error
+from cattrs import Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
 from ethora_async.errors import ReplyLost
@@ -70,10 +70,11 @@ class Codec:
             return self._fast.structure(data, cls)
         try:
             return self._detailed.structure(data, cls)
-        except (BaseValidationError, _Unfit) as error:
+        except Exception as error:  # noqa: BLE001  a reply in a shape that cattrs stumbles over is still only that
             problems = "; ".join(transform_error(error, path=path, format_exception=_describe))
-            msg = f"the platform's reply has an unexpected shape: {problems}"
-            raise ReplyLost(msg, operation=operation) from None
+        # Outside the handler: the values that did not fit hang on the error handled there.
+        msg = f"the platform's reply has an unexpected shape: {problems}"
+        raise ReplyLost(msg, operation=operation)
 
 
 class _Unfit(Exception):
@@ -143,12 +144,30 @@ def _converter(*, detailed: bool) -> Converter:
     return converter
 
 
+def _holds_list(kind: Any) -> bool:
+    return any(get_origin(part) in (list, tuple) for part in (kind, *get_args(kind)))
+
+
+def _list_hook(converter: Converter) -> Callable[[Any, Any], Any]:
+    def hook(value: Any, kind: Any) -> Any:
+        # cattrs takes any iterable for a list: text would come apart into its characters.
+        if value is not None and not isinstance(value, list):
+            raise _Unfit("a list", value)
+        return converter.structure(value, kind)
+
+    return hook
+
+
 def _record_hook(
     cls: type[Any], converter: Converter, names: Mapping[str, str], *, detailed: bool
 ) -> Callable[[Any, Any], Any]:
     fields = [field.name for field in attrs.fields(cls)]
     known = {names.get(name, name) for name in fields if name != "extra"}
     overrides = {name: override(rename=wire) for name, wire in names.items()}
+    attrs.resolve_types(cls)
+    for field in attrs.fields(cls):
+        if _holds_list(field.type):
+            overrides[field.name] = override(rename=names.get(field.name), struct_hook=_list_hook(converter))
     overrides["extra"] = override(rename=_EXTRA, struct_hook=lambda value, _: value)
     structure = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=detailed, **overrides)  # type: ignore[arg-type]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
@@ -11,7 +12,7 @@ from ethora_async._distinct import Distinct
 from ethora_async.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator
 
 T = TypeVar("T")
 
@@ -66,19 +67,21 @@ class Pages(Generic[T]):
         return self._page(self._offset).__await__()
 
     async def __aiter__(self) -> AsyncIterator[T]:
-        async for page in self.by_page():
-            for item in page.items:
-                yield item
+        # Whoever breaks out of the loop leaves this generator; the index of what was seen goes with it, not later.
+        async with aclosing(self.by_page()) as pages:
+            async for page in pages:
+                for item in page.items:
+                    yield item
 
-    async def by_page(self) -> AsyncIterator[Page[T]]:
+    async def by_page(self) -> AsyncGenerator[Page[T]]:
         """Every page, repeats left out; a page may be empty for that reason."""
         offset: int | None = self._offset
         fruitless = 0
         async with Distinct() as seen:
             while offset is not None and fruitless < _FRUITLESS_PAGES:
                 page = await self._page(offset)
-                first_seen = await seen.add([self._key(item) for item in page.items])
-                fresh = tuple(item for item, new in zip(page.items, first_seen, strict=True) if new)
+                earlier = await seen.add([(self._key(item), offset) for item in page.items])
+                fresh = tuple(item for item, place in zip(page.items, earlier, strict=True) if place is None)
                 fruitless = 0 if fresh else fruitless + 1
                 yield attrs.evolve(page, items=fresh)
                 offset = page.next_offset

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import html
+import json
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +34,9 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        # surrogatepass: a text that UTF-8 cannot hold must not end up inside a UnicodeEncodeError
+        mine, others = (secret._text.encode("utf-8", "surrogatepass") for secret in (self, other))  # noqa: SLF001
+        return hmac.compare_digest(mine, others)
 
     def __hash__(self) -> int:
         return hash((Secret, self._text))
@@ -70,6 +75,7 @@ _TOKEN_SHAPES = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_REQUEST_ID = re.compile(r"[\w.:-]{1,128}")
 _MAX_SHOWN = 300
 
 
@@ -81,13 +87,35 @@ def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
 def scrub(text: str, known: Iterable[str] = ()) -> str:
     """Text from outside, fit for an error message: cut short, known secrets and whatever looks like one masked."""
     # The longest first: a secret that is part of another must not leave the rest of the other behind.
-    for value in sorted(set(known), key=len, reverse=True):
-        if value:
-            text = text.replace(value, MASK)
+    spellings = {spelling for value in known if value for spelling in _spellings(value)}
+    for value in sorted(spellings, key=len, reverse=True):
+        text = text.replace(value, MASK)
     text = _TOKEN_SHAPES.sub(MASK, text)
     text = "".join(character if character.isprintable() else " " for character in text)
     text = " ".join(text.split())
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+def _spellings(value: str) -> Iterator[str]:
+    """The value as servers echo it: as it is, inside JSON text, inside HTML, inside a URL."""
+    yield value
+    if value.isalnum() and value.isascii():
+        return
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    yield html.escape(value)
+    yield html.escape(value).replace("&#x27;", "&#39;")
+    # A lone surrogate has no place in a URL.
+    encodable = value.encode("utf-8", "replace")
+    yield quote(encodable, safe="")
+    yield quote_plus(encodable)
+
+
+def request_id(candidate: object) -> str | None:
+    """A platform's correlation id, when it is one: whatever else a server puts there is not repeated."""
+    if not isinstance(candidate, str) or not _REQUEST_ID.fullmatch(candidate) or _TOKEN_SHAPES.search(candidate):
+        return None
+    return candidate
 
 
 def sensitive_values(data: Any) -> Iterator[str]:

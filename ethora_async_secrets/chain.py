@@ -38,12 +38,16 @@ class ChainProvider:
     `SecretUnavailable` leads to the next one. `SecretDenied` and `SecretMalformed` end the search: a store
     that refuses needs mending, and falling through it would bring up an old secret from elsewhere. When none
     answers, raises `SecretUnavailable` listing each attempt. Raises `ValueError` for no providers.
+
+    A source that lacks one of the `required` names counts as unavailable: a lone setting in the environment must not
+    hide the file that holds the secret.
     """
 
-    __slots__ = ("_providers",)
+    __slots__ = ("_providers", "_required")
 
-    def __init__(self, providers: Iterable[SecretProvider]) -> None:
+    def __init__(self, providers: Iterable[SecretProvider], *, required: Iterable[str] = ()) -> None:
         self._providers = tuple(providers)
+        self._required = frozenset(required)
         if not self._providers:
             raise ValueError("A chain of secret providers is empty: pass at least one.")
 
@@ -81,27 +85,31 @@ class ChainProvider:
 
     async def diagnose(self) -> list[Attempt]:
         """Ask every store itself, past the first answer too, and report what each said; raises nothing."""
-        return [await _attempt(provider) for provider in self._providers]
+        return [await self._attempt(provider) for provider in self._providers]
 
     async def _first(self, ask: Callable[[SecretProvider], Awaitable[SecretBundle]]) -> SecretBundle:
         attempts: list[str] = []
         for provider in self._providers:
             try:
-                return await ask(provider)
+                return self._complete(await ask(provider))
             except SecretUnavailable as error:
                 attempts.append(f"{provider.source}: {error}")
         message = f"No source has the secrets. Asked {len(attempts)}: " + " | ".join(attempts)
         raise SecretUnavailable(message, self.source)
 
+    def _complete(self, bundle: SecretBundle) -> SecretBundle:
+        if lacking := sorted(self._required - bundle.names()):
+            raise SecretUnavailable(f"It lacks {', '.join(lacking)}.", bundle.source)
+        return bundle
 
-async def _attempt(provider: SecretProvider) -> Attempt:
-    try:
-        bundle = await provider.refresh()
-    except SecretError as error:
-        return Attempt(provider.source, _outcome(error), str(error))
-    except Exception as error:  # noqa: BLE001
-        return Attempt(provider.source, "failed", type(error).__name__)
-    return Attempt(provider.source, "answered", names=tuple(sorted(bundle.names())))
+    async def _attempt(self, provider: SecretProvider) -> Attempt:
+        try:
+            bundle = self._complete(await provider.refresh())
+        except SecretError as error:
+            return Attempt(provider.source, _outcome(error), str(error))
+        except Exception as error:  # noqa: BLE001  a diagnosis reports whatever goes wrong
+            return Attempt(provider.source, "failed", type(error).__name__)
+        return Attempt(provider.source, "answered", names=tuple(sorted(bundle.names())))
 
 
 def _outcome(error: SecretError) -> Outcome:

@@ -14,7 +14,7 @@ from ethora_async_secrets.files import FileProvider
 from ethora_async_secrets.provider import BadProviderURL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ethora_async_secrets.provider import SecretProvider
 
@@ -25,7 +25,9 @@ _PARTS: Final = re.compile(
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-def provider_from_url(url: str, *, environ: Mapping[str, str] | None = None) -> SecretProvider:
+def provider_from_url(
+    url: str, *, environ: Mapping[str, str] | None = None, required: Iterable[str] = ()
+) -> SecretProvider:
     """Build the provider that `url` names; several, separated by spaces, make a `ChainProvider` (design §5).
 
     * `env:` reads `environ` (default: the live environment). `env:?names=A,B` takes only these variables,
@@ -33,6 +35,8 @@ def provider_from_url(url: str, *, environ: Mapping[str, str] | None = None) -> 
     * `file:///run/secrets/ethora` (also `file:/…` and `file://localhost/…`): a directory, `.json` or `.env`
       file. The path is absolute, since a relative one would depend on where the process was started; a space
       in it is written `%20`.
+
+    In a chain, a source that lacks one of the `required` names is passed over.
 
     Raises `BadProviderURL`, which is a `ValueError` too: for an unknown scheme it lists the known ones.
     Credentials in a URL are refused, and no text of the URL beyond its scheme is repeated.
@@ -43,7 +47,7 @@ def provider_from_url(url: str, *, environ: Mapping[str, str] | None = None) -> 
     providers = [
         _build(one, environ, f"Provider URL {number} of {len(written)}") for number, one in enumerate(written, start=1)
     ]
-    return providers[0] if len(providers) == 1 else ChainProvider(providers)
+    return providers[0] if len(providers) == 1 else ChainProvider(providers, required=required)
 
 
 @attrs.frozen

@@ -14,9 +14,18 @@ from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
 from ethora_async.engine.events import AttemptFinished, Emitter, RequestStarted, RetryScheduled
 from ethora_async.engine.limiter import Limiter
 from ethora_async.engine.retry import backoff, read_retry_after, wait_before_retry
-from ethora_async.errors import ApiError, ChatError, Effect, NotSent, ReplyLost, TransportError, WrongLoop
+from ethora_async.errors import (
+    ApiError,
+    ChatError,
+    Effect,
+    InvalidInput,
+    NotSent,
+    ReplyLost,
+    TransportError,
+    WrongLoop,
+)
 from ethora_async.protocols import Credentials
-from ethora_async.redaction import scrub, sensitive_values
+from ethora_async.redaction import request_id, scrub, sensitive_values
 from ethora_async.request import Operation, Reply, Request, Response
 
 if TYPE_CHECKING:
@@ -30,7 +39,15 @@ _SHORTEST_SECRET = 8
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """A path template with its ``{named}`` parts filled in, each percent-encoded."""
+    """A path template with its ``{named}`` parts filled in, each percent-encoded.
+
+    Raises:
+        InvalidInput: a part is ``.`` or ``..``, which servers and proxies take for a step through the path.
+    """
+    for name, value in values.items():
+        if value in (".", ".."):
+            msg = f"{name} must not be {value!r}: it would name another path"
+            raise InvalidInput(msg, field=name)
     return template.format_map({name: quote(value, safe="") for name, value in values.items()})
 
 
@@ -40,11 +57,12 @@ class _Call:
 
     operation: Operation
     url: str
-    body: bytes | None
+    body: bytes | None = attrs.field(repr=False)
     deadline: float
     credentials: Credentials
     attempts: int = 0
     failures: int = 0
+    started: float = 0.0
     sending: bool = False
     effect: Effect = "none"
     tried: set[str] = attrs.field(factory=set)
@@ -199,7 +217,7 @@ class Engine:
         await self._limiter.acquire()
         try:
             call.attempts += 1
-            started = clock.monotonic()
+            started = call.started = clock.monotonic()
             request = Request(
                 call.operation.method, call.url, self._headers(credential), call.body, call.deadline - started
             )
@@ -211,20 +229,12 @@ class Engine:
             self._limiter.learn(call.operation.name, taken, refused=response.status == 429)
         except TransportError as error:
             call.sending = False
-            self._tell_lost(call, error, clock.monotonic() - started)
+            self._tell_lost(call, error)
             raise
         finally:
             self._limiter.release()
         if self._emitter.wanted:
-            self._emitter.emit(
-                AttemptFinished(
-                    call.operation.name,
-                    call.attempts,
-                    taken,
-                    response.status,
-                    request_id=response.headers.get("x-request-id"),
-                )
-            )
+            self._tell_answered(call, response, taken)
         return response
 
     async def _send(self, request: Request) -> Response:
@@ -248,7 +258,8 @@ class Engine:
             data = codec.loads(response.body) if decode else None
         except ValueError as error:
             msg = f"the platform's reply is {error}"
-            raise ReplyLost(msg, status=response.status, request_id=response.headers.get("x-request-id")) from None
+            stated = request_id(response.headers.get("x-request-id"))
+            raise ReplyLost(msg, status=response.status, request_id=stated) from None
         return Reply(response.status, data, response.headers, call.attempts)
 
     def _failure(self, call: _Call, response: Response, credential: Credential) -> tuple[ApiError, bool]:
@@ -265,7 +276,7 @@ class Engine:
             scrub(failure.message, known),
             status=response.status,
             code=scrub(failure.code, known) if failure.code else None,
-            request_id=failure.request_id,
+            request_id=scrub(failure.request_id, known) if failure.request_id else None,
             retry_after=retry_after,
         )
         return error, failure.token_rejected
@@ -304,13 +315,28 @@ class Engine:
             self._emitter.emit(RetryScheduled(call.operation.name, call.attempts, wait, reason))
         await self._clock.sleep(wait)
 
-    def _tell_lost(self, call: _Call, error: TransportError, taken: float) -> None:
+    def _tell_answered(self, call: _Call, response: Response, taken: float) -> None:
+        effect: Effect | None = None
+        if response.status >= 300:
+            effect = "unknown" if response.status >= 500 else "none"
+        self._emitter.emit(
+            AttemptFinished(
+                call.operation.name,
+                call.attempts,
+                taken,
+                response.status,
+                effect=effect,
+                request_id=request_id(response.headers.get("x-request-id")),
+            )
+        )
+
+    def _tell_lost(self, call: _Call, error: TransportError) -> None:
         if self._emitter.wanted:
             self._emitter.emit(
                 AttemptFinished(
                     call.operation.name,
                     call.attempts,
-                    taken,
+                    self._clock.monotonic() - call.started,
                     None,
                     error=type(error).__name__,
                     effect=error.effect,
@@ -319,8 +345,10 @@ class Engine:
 
     def _out_of_time(self, call: _Call, budget: float) -> ChatError:
         if call.sending:
+            lost = ReplyLost(f"no reply within the deadline of {budget:g} s")
+            self._tell_lost(call, lost)
             call.effect = "unknown"
-            return self._complete(ReplyLost(f"no reply within the deadline of {budget:g} s"), call)
+            return self._complete(lost, call)
         if call.last_error is not None:
             return self._complete(call.last_error, call)
         return self._complete(NotSent(f"the deadline of {budget:g} s passed before the request could be sent"), call)

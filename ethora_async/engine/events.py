@@ -82,7 +82,7 @@ class Emitter:
 
     def __init__(self, listeners: Sequence[Listener] = ()) -> None:
         self._listeners = (*listeners, log_event)
-        self._complained: set[Listener] = set()
+        self._complained: set[int] = set()
 
     @property
     def wanted(self) -> bool:
@@ -91,11 +91,11 @@ class Emitter:
 
     def emit(self, event: object) -> None:
         """Tell every listener. One that raises is logged once and still told of the next."""
-        for listener in self._listeners:
+        for place, listener in enumerate(self._listeners):
             try:
                 listener(event)
             except Exception as error:  # noqa: BLE001  a listener must not break the call it watches
-                if listener not in self._complained:
-                    self._complained.add(listener)
+                if place not in self._complained:
+                    self._complained.add(place)
                     # No traceback: it would show the listener's own values, which we cannot vouch for.
                     logger.error("an event listener failed with %s; it is not reported again", type(error).__name__)

@@ -25,9 +25,8 @@ class Limiter:
     """Slots for requests in flight, given out first come, first served.
 
     The limit starts at the ceiling. A 429 halves it, growing latency takes a tenth off it, each at most once per
-    round of
-    replies; every reply that came well adds its share back. Slots are given to waiters in order, and a cancelled waiter
-    leaves none behind.
+    round of replies; every reply that came well adds its share back. Slots are given to waiters in order, and a
+    cancelled waiter leaves none behind.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -53,8 +52,16 @@ class Limiter:
 
     async def acquire(self) -> None:
         """Wait for a slot. Every successful call must be matched by one `release`."""
+        await self._slot()
         if self._rate is not None:
-            await self._paced(self._rate)
+            # After the slot, not before: permissions to start would pile up in the queue and be used all at once.
+            try:
+                await self._paced(self._rate)
+            except BaseException:
+                self.release()
+                raise
+
+    async def _slot(self) -> None:
         if self._in_flight < self.limit and not self._waiters:
             self._in_flight += 1
             return
@@ -110,6 +117,6 @@ class Limiter:
         if self._pace is None:
             from aiolimiter import AsyncLimiter
 
-            # Below one a second the bucket must still hold one request.
-            self._pace = AsyncLimiter(max(rate, 1.0), max(1.0, 1.0 / rate))
+            # A bucket for one: a bigger one would let as many start at once on top of the rate.
+            self._pace = AsyncLimiter(1, 1 / rate)
         await self._pace.acquire()

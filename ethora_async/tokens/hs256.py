@@ -45,7 +45,7 @@ class HS256Key:
 
         try:
             deserialize_compact(token, self._key, algorithms=_ALGORITHMS)
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, TypeError):  # TypeError: header fields of a wrong type, such as "crit": 5
             return False
         return True
 
@@ -68,7 +68,8 @@ def read_unverified(token: str) -> dict[str, Any]:
     except (JoseError, ValueError):
         msg = "it is not a JSON Web Token of three parts"
         raise InvalidToken(msg) from None
-    if parts.protected.get("alg") != "HS256":
+    # joserfc has looked for "alg" in the header, but not whether the header is an object.
+    if not isinstance(parts.protected, dict) or parts.protected.get("alg") != "HS256":
         msg = "the token is not signed with HS256"
         raise InvalidToken(msg)
     if not isinstance(claims, dict):

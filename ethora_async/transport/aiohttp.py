@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies_environment, proxy_bypass_environment
 
 import aiohttp
 from multidict import CIMultiDict
@@ -22,7 +23,13 @@ CONNECT_TIMEOUT = 10.0
 _KNOWN_URLS = 256
 
 # The order matters: aiohttp's connector errors are also OS errors, and its connect timeout is also a server timeout.
-_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_NEVER_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+    aiohttp.ClientHttpProxyError,  # the proxy refused to open a tunnel
+)
 
 
 class AiohttpTransport:
@@ -32,7 +39,8 @@ class AiohttpTransport:
         session: a session of yours to use; it is never closed here, and its own timeout, proxy and TLS settings hold.
         concurrency: the size of the connection pool (default 100).
         proxy: the URL of an HTTP proxy; it may hold credentials, which are masked everywhere.
-        trust_env: whether to take proxies from the environment (default no).
+        trust_env: whether to take proxies from ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY`` (default no), as they
+            stand when the transport is made.
         verify: True for the system's certificate authorities (default), a path to a PEM file, or an `ssl.SSLContext`.
         cert: client certificate: the path of a PEM file, or a pair of certificate and key files.
 
@@ -57,10 +65,10 @@ class AiohttpTransport:
         self._owned = session is None
         self._closed = False
         self._concurrency = concurrency
-        self._trust_env = trust_env
+        self._proxies = getproxies_environment() if trust_env else {}
         self._ssl = _ssl_context(verify, cert)
         self._proxy = _proxy_settings(proxy)
-        self._urls: dict[str, URL] = {}
+        self._routes: dict[str, tuple[URL, dict[str, Any]]] = {}
         self._last_headers: Mapping[str, str] | None = None
         self._prepared: CIMultiDict[str] = CIMultiDict()
 
@@ -75,25 +83,29 @@ class AiohttpTransport:
         if session.closed:
             msg = "the transport is closed"
             raise NotSent(msg)
+        url, proxy = self._routes.get(request.url) or self._route(request.url)
+        lost: NotSent | ReplyLost
         try:
             response = await session.request(
                 request.method,
-                self._urls.get(request.url) or self._url(request.url),
+                url,
                 headers=self._headers(request.headers),
                 data=request.body,
                 allow_redirects=False,
-                **self._proxy,
+                raise_for_status=False,  # a session that was passed in may be set to raise
+                **proxy,
             )
             async with response:
                 return Response(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _sorted(error) from None
-        except RuntimeError as error:
+            lost = _sorted(error)
+        except RuntimeError:
             if not session.closed:
                 raise
             # Another task closed the session while this one waited for a connection.
-            msg = "the transport was closed"
-            raise NotSent(msg) from error
+            lost = NotSent("the transport was closed")
+        # Outside the handler: aiohttp's errors hold the request's headers, and would hang on ours as its context.
+        raise lost
 
     async def aclose(self) -> None:
         """Close the session, unless it was passed in. May be called more than once."""
@@ -110,7 +122,6 @@ class AiohttpTransport:
             cookie_jar=aiohttp.DummyCookieJar(),
             # The engine's deadline spans all attempts; only what it cannot see, the connecting phase, is timed here.
             timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_connect=CONNECT_TIMEOUT),
-            trust_env=self._trust_env,
         )
         # aiohttp sends an idempotent request a second time by itself when a kept-alive connection turns out dead.
         # The engine decides and counts that.
@@ -118,12 +129,21 @@ class AiohttpTransport:
             self._session._retry_connection = False  # noqa: SLF001
         return self._session
 
-    def _url(self, text: str) -> URL:
+    def _route(self, text: str) -> tuple[URL, dict[str, Any]]:
         # Building a URL costs as much as signing half a token, and most calls go to a handful of them.
-        if len(self._urls) >= _KNOWN_URLS:
-            self._urls.clear()
-        url = self._urls[text] = URL(text, encoded=True)
-        return url
+        if len(self._routes) >= _KNOWN_URLS:
+            self._routes.clear()
+        url = URL(text, encoded=True)
+        route = self._routes[text] = (url, self._proxy or self._proxy_from_environment(url))
+        return route
+
+    def _proxy_from_environment(self, url: URL) -> dict[str, Any]:
+        # aiohttp's own `trust_env` looks into ~/.netrc too, and refuses every request whose host it finds there: ours
+        # carry an Authorization header already.
+        proxy = self._proxies.get(url.scheme)
+        if proxy is None or proxy_bypass_environment(url.host or "", self._proxies):
+            return {}
+        return _proxy_settings(proxy)
 
     def _headers(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
         if headers is not self._last_headers:
@@ -165,7 +185,8 @@ def _ssl_context(
     if cert is not None:
         files = cert if isinstance(cert, tuple) else (cert, None)
         try:
-            context.load_cert_chain(files[0], files[1])
+            # The empty password keeps OpenSSL from asking for one on the terminal when the key is encrypted.
+            context.load_cert_chain(files[0], files[1], password="")
         except (OSError, ssl.SSLError) as error:
             msg = f"cert={files[0]!s} is not a usable PEM client certificate with its key ({type(error).__name__})"
             raise ConfigError(msg) from None
@@ -182,7 +203,11 @@ def _proxy_settings(proxy: str | None) -> dict[str, Any]:
     if url.scheme not in ("http", "https") or not url.host:
         msg = "proxy must be a URL such as http://proxy.example.com:3128"
         raise ConfigError(msg)
-    auth = aiohttp.BasicAuth(url.user, url.password or "") if url.user else None
+    if ":" in (url.user or ""):
+        msg = "the proxy's user name must not hold a colon: Basic authentication cannot carry it"
+        raise ConfigError(msg)
+    # UTF-8, as RFC 7617 recommends: in aiohttp's default, Latin-1, many a password cannot be written.
+    auth = aiohttp.BasicAuth(url.user, url.password or "", encoding="utf-8") if url.user else None
     return {"proxy": url.with_user(None), "proxy_auth": auth}
 
 

@@ -9,6 +9,7 @@ from ethora_async_secrets import (
     SecretDenied,
     SecretMalformed,
     SecretUnavailable,
+    StaticProvider,
 )
 from ethora_async_secrets.testing import MemoryProvider
 
@@ -84,3 +85,15 @@ async def test_invalidate_and_close_reach_every_provider():
 def test_an_empty_chain_is_refused():
     with pytest.raises(ValueError, match="empty"):
         ChainProvider([])
+
+
+async def test_a_source_that_lacks_a_required_name_is_passed_over():
+    """A lone setting in the environment must not hide the file that holds the secret."""
+    partial = StaticProvider({"ETHORA_CHAT_API_URL": "https://api.example.com"}, source="first")
+    whole = StaticProvider({"ETHORA_CHAT_APP_SECRET": "a-long-enough-secret"}, source="second")
+    chain = ChainProvider([partial, whole], required=["ETHORA_CHAT_APP_SECRET"])
+
+    assert (await chain.fetch()).source == "second"
+    assert [attempt.outcome for attempt in await chain.diagnose()] == ["unavailable", "answered"]
+    with pytest.raises(SecretUnavailable, match="first: It lacks ETHORA_CHAT_APP_SECRET"):
+        await ChainProvider([partial], required=["ETHORA_CHAT_APP_SECRET"]).fetch()

@@ -153,7 +153,8 @@ class AppSecret:
             raise ConfigError(msg) from None
         self._ring = KeyRing(
             bundle,
-            SigningKeys(_usable(current), scoped=self._scoped),
+            # One that was passed in has been checked, and warned of, where it was.
+            SigningKeys(_usable(current) if self.rotates else current, scoped=self._scoped),
             self._other(bundle.previous),
             self._other(bundle.pending),
         )
@@ -161,7 +162,7 @@ class AppSecret:
 
     def _other(self, bundle: SecretBundle | None) -> SigningKeys | None:
         value = bundle.get(APP_SECRET) if bundle is not None else None
-        return SigningKeys(value, scoped=self._scoped) if value and value.strip() else None
+        return SigningKeys(value, scoped=self._scoped) if value and value.strip() and _encodes(value) else None
 
     def _on_rotated(self, old: str | None, new: str) -> None:
         self._emitter.emit(SecretRotated(old, new))
@@ -171,6 +172,9 @@ def _usable(secret: str) -> str:
     if not secret.strip():
         msg = f"the app secret ({APP_SECRET}) is empty"
         raise ConfigError(msg)
+    if not _encodes(secret):
+        msg = f"the app secret ({APP_SECRET}) is not valid UTF-8: check the encoding of the place it is kept in"
+        raise ConfigError(msg)
     if len(secret.encode()) < _SHORT:
         warnings.warn(
             f"the app secret ({APP_SECRET}) is shorter than {_SHORT} bytes and can be guessed: rotate it",
@@ -178,6 +182,15 @@ def _usable(secret: str) -> str:
             stacklevel=4,
         )
     return secret
+
+
+def _encodes(secret: str) -> bool:
+    # Bytes that are no UTF-8 come from the environment as lone surrogates; encoding one raises an error that holds it.
+    try:
+        secret.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def server_claims(app_id: str) -> dict[str, Any]:

@@ -111,20 +111,26 @@ class Chats:
         key = app.names.plain(id)
         return Outcome(key, key, "updated", attempts=reply.attempts)
 
-    async def delete(self, id: Id) -> Outcome[str]:
+    async def delete(self, id: Id) -> Outcome[Id]:
         """Delete a chat with all its messages.
 
         Returns:
             An outcome that is ``deleted``, or ``absent`` when there was no such chat. Real servers go on listing a
             deleted chat for some ten seconds (contract §1.8).
         """
-        app = await self._context.open()
-        key = app.names.plain(id)
-        try:
-            reply = await app.engine.call(operations.DELETE_CHAT, data={"name": app.names.prefixed(id)})
-        except NotFound as error:
-            return Outcome(key, key, "absent", attempts=error.attempts)
-        return Outcome(key, key, "deleted", attempts=reply.attempts)
+        return (await self._delete_one(await self._context.open(), [id]))[0].raise_for_failure()
+
+    def delete_many(
+        self, ids: Iterable[Id] | AsyncIterable[Id], *, concurrency: int = CONCURRENCY, ordered: bool = False
+    ) -> Run[Id]:
+        """Delete any number of chats, one request each; each ends ``deleted``, ``absent``, ``failed`` or ``unknown``."""
+
+        @asynccontextmanager
+        async def working() -> AsyncGenerator[Work[builtins.list[Id], Id], None]:
+            yield partial(self._delete_one, await self._context.open())
+
+        emit = self._context.emitter.emit
+        return Run(ids, working, batch_size=1, concurrency=concurrency, ordered=ordered, emit=emit)
 
     async def get(self, id: Id) -> Chat:
         """One chat, looked for in the listing: no route reads a single chat.
@@ -274,6 +280,17 @@ class Chats:
         except ReplyLost:
             made = None  # a 2xx says that it happened; that it shows the chat badly does not undo it
         return [Outcome(chat, key, "created", value=made, attempts=reply.attempts)]
+
+    async def _delete_one(self, app: App, ids: Sequence[Id]) -> builtins.list[Outcome[Id]]:
+        (id,) = ids
+        key = app.names.plain(id)
+        try:
+            reply = await app.engine.call(operations.DELETE_CHAT, data={"name": app.names.prefixed(id)})
+        except NotFound as error:
+            return [Outcome(id, key, "absent", attempts=error.attempts)]
+        except ChatError as error:
+            return [failed(id, key, error)]
+        return [Outcome(id, key, "deleted", attempts=reply.attempts)]
 
     async def _change_access(self, operation: Operation, id: Id, users: Id | Iterable[Id], *, done: Status) -> Report:
         app = await self._context.open()

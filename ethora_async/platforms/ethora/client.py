@@ -151,7 +151,7 @@ class EthoraClient:
         """
         if isinstance(provider, str):
             try:
-                provider = provider_from_url(provider)
+                provider = provider_from_url(provider, required=(APP_SECRET,))
             except SecretError as error:
                 raise ConfigError(str(error)) from None
         return cls(secret=provider, **options)
@@ -165,7 +165,7 @@ class EthoraClient:
         """
         return self._context.known().app_id
 
-    async def ping(self) -> Ping:
+    async def ping(self, *, timeout: Seconds | None = None) -> Ping:
         """Ask the platform for a sign of life; needs no right.
 
         Raises:
@@ -173,7 +173,7 @@ class EthoraClient:
         """
         app = await self._context.open()
         started = self._clock.monotonic()
-        reply = await app.engine.call(operations.PING, credentials=StaticCredentials({}), decode=False)
+        reply = await app.engine.call(operations.PING, credentials=StaticCredentials({}), timeout=timeout, decode=False)
         return Ping(self._clock.monotonic() - started, _server_time(reply.headers.get("date")))
 
     async def aclose(self) -> None:

@@ -17,6 +17,7 @@ from ethora_async.errors import (
     ValidationFailed,
 )
 from ethora_async.protocols import Failure
+from ethora_async.redaction import request_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,9 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 _MESSAGE_KEYS = ("error", "message", "msg", "reason")
 _ABOUT_TOKEN = re.compile(r"\b(?:token|jwt|signature)\b", re.IGNORECASE)
 _TITLE = re.compile(r"<(title|pre|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_PAGE = "an HTML page came in place of JSON"
+_TITLE_WITHIN = 8_192
+"""Characters: a title stands near the top, and looking for one in a long page that has none takes long."""
 _RETRY_KEYS = ("retryAfter", "retry_after")
 
 
@@ -77,12 +81,8 @@ def _code(data: Any) -> str | None:
 def _message(data: Any) -> str:
     if isinstance(data, str):
         if (page := data.lstrip()).startswith("<"):
-            title = _TITLE.search(page)
-            return (
-                f"an HTML page came in place of JSON: {title.group(2).strip()}"
-                if title
-                else "an HTML page came in place of JSON"
-            )
+            title = _TITLE.search(page, 0, _TITLE_WITHIN)
+            return f"{_PAGE}: {title.group(2).strip()}" if title else _PAGE
         return data.strip()
     if not isinstance(data, dict):
         return ""
@@ -102,7 +102,8 @@ def _token_rejected(status: int, code: str | None, message: str) -> bool:
 
 
 def _kind(status: int, code: str | None, message: str) -> type[ApiError]:
-    words = message.lower()
+    # A page speaks for a web server or a proxy on the way, and knows nothing of records.
+    words = "" if message.startswith(_PAGE) else message.lower()
     if status >= 500:
         return ServerFault
     if code == "INVALID_TOKEN_TYPE":
@@ -120,8 +121,8 @@ def _request_id(response: Response, data: Any) -> str | None:
         stated,
         *(response.headers.get(name) for name in ("x-request-id", "x-requestid", "x-correlation-id")),
     ):
-        if isinstance(candidate, str) and re.fullmatch(r"[\w.:-]{1,128}", candidate):
-            return candidate
+        if found := request_id(candidate):
+            return found
     return None
 
 

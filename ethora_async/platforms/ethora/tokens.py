@@ -9,7 +9,7 @@ import attrs
 
 from ethora_async.config import Seconds, seconds
 from ethora_async.engine.events import TokenRefreshed
-from ethora_async.errors import InvalidToken
+from ethora_async.errors import InvalidInput, InvalidToken
 from ethora_async.platforms.ethora.auth import SERVER_TOKEN_TTL, server_claims, sign
 from ethora_async.records import ChatToken, Id, email_text
 from ethora_async.redaction import Secret
@@ -98,8 +98,7 @@ class Tokens:
         """Check a token that somebody presents as signed with this app's secret.
 
         Accepted: HS256 only, signed with the scoped key of its type or with the raw secret, by the current or the
-        previous
-        secret, for this app, not past its ``exp``. ``iat`` and ``exp`` need not be there (contract §2.5). A leading
+        previous secret, for this app, not past its ``exp``. ``iat`` and ``exp`` need not be there (contract §2.5). A leading
         ``Bearer `` is left out.
 
         Args:
@@ -146,7 +145,10 @@ class Tokens:
             lifetime = max(1.0, seconds(ttl, "ttl"))
             # The older guide knows no scoped keys.
             key = keys.raw() if purpose == "email" else keys.signing(purpose)
-            value, expires = sign(key, claims, lifetime, self._context.clock.now())
+            now = self._context.clock.now()
+            value, expires = sign(key, claims, lifetime, now)
+            # Tokens count whole seconds: this one ends up to a second earlier than was asked for.
+            lifetime = expires - now
             token = ChatToken(
                 secret=Secret(value),
                 user_id=subject,
@@ -171,17 +173,24 @@ def _read_claims(claims: dict[str, Any], app: App) -> VerifiedToken:
     if data.get("appId") != app.app_id:
         msg = "the token is for another app"
         raise InvalidToken(msg)
-    if purpose == "client" and not (isinstance(user, str) and user):
-        msg = "the client token names no user"
-        raise InvalidToken(msg)
     return VerifiedToken(
         purpose=purpose,
         app_id=app.app_id,
-        user_id=app.names.plain(user) if purpose == "client" and isinstance(user, str) else None,
+        user_id=_user(user, app) if purpose == "client" else None,
         issued_at=_time(claims, "iat"),
         expires_at=_time(claims, "exp"),
         claims=claims,
     )
+
+
+def _user(value: Any, app: App) -> str:
+    try:
+        if isinstance(value, str):
+            return app.names.plain(value)
+    except InvalidInput:
+        pass
+    msg = "the client token names no user"
+    raise InvalidToken(msg)
 
 
 def _time(claims: dict[str, Any], name: str) -> float | None:

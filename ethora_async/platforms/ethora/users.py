@@ -112,10 +112,13 @@ class Users:
             async with Distinct() as seen:
 
                 async def work(batch: builtins.list[NewUser]) -> Sequence[Outcome[NewUser]]:
-                    new = await seen.add([app.names.strip(user.id) for user in batch])
-                    fresh = [user for user, first in zip(batch, new, strict=True) if first]
-                    repeated = [_repeated(user) for user, first in zip(batch, new, strict=True) if not first]
-                    return (await split_around(fresh, send, _id) if fresh else []) + repeated
+                    earlier = await seen.add([(app.names.strip(user.id), 0) for user in batch])
+                    fresh = [user for user, place in zip(batch, earlier, strict=True) if place is None]
+                    done = iter(await split_around(fresh, send, _id) if fresh else ())
+                    return [
+                        next(done) if place is None else _repeated(user)
+                        for user, place in zip(batch, earlier, strict=True)
+                    ]
 
                 yield work
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ethora_async.sandbox.ethora.errors import bad_token, chat_not_found, invalid, user_not_found
+from ethora_async.sandbox.ethora.names import collapse
 from ethora_async.sandbox.ethora.platform import Platform
 from ethora_async.sandbox.ethora.records import App, User
 from ethora_async.sandbox.ethora.routing import Route, TokenKind
@@ -77,6 +78,15 @@ class Call:
     def asked(self, form: Form) -> dict[str, Any]:
         """Read the query string. Raises the 422."""
         return _read(form, self.query)
+
+    def plain_uuid(self, sent: str | None) -> str | None:
+        """Return the uuid for a new record, its prefixes dropped (contract §3.1); raises the 422 if none is left."""
+        if sent is None:
+            return None
+        uuid = collapse(self.app.id, sent)
+        if not uuid:
+            raise invalid('"uuid" is not allowed to be empty', "uuid")
+        return uuid
 
     def find_user(self, reference: str, status: int = 404) -> User:
         """Look a user of the app up by any form of id (contract §3.1); raises `USER_NOT_FOUND`."""

@@ -21,6 +21,8 @@ email = Text(trim=True, lower=True, pattern=EMAIL, mismatch="must be a valid ema
 uri = Text(pattern=URI, mismatch="must be a valid uri")
 optional_text = Text(may_be_empty=True)
 identifier = Text(trim=True)
+# One character is enough: that a uuid needs two is a rule of the playground's form, and ids such as 7 are common.
+uuid = Text(trim=True, pattern=LOCAL_PART, mismatch="fails to match the required pattern")
 
 PAGE = Form(
     {
@@ -68,7 +70,7 @@ REFRESH = Form({"refreshToken": Field(identifier)}, strict=False)
 
 @attrs.frozen
 class Forms:
-    """The forms that depend on how strict this deployment is about names and uuids."""
+    """The forms that depend on how strict this deployment is about names."""
 
     user: Form
     users: Form
@@ -77,11 +79,9 @@ class Forms:
 
     @classmethod
     def of(cls, *, lenient: bool) -> Forms:
-        """Build them: names and uuids of at least 2 characters, or 1 and no last name when `lenient`."""
-        shortest = 1 if lenient else 2
-        name = Text(min=shortest)
-        uuid = Text(min=shortest, trim=True, pattern=LOCAL_PART, mismatch="fails to match the required pattern")
-        user = _user_fields(name, uuid, last_name=Field(name, required=not lenient))
+        """Build them: names of at least 2 characters, or 1 and no last name needed when `lenient`."""
+        name = Text(min=1 if lenient else 2)
+        user = _user_fields(name, last_name=Field(name, required=not lenient))
         return cls(
             user=Form({**user, "email": Field(email)}),
             users=Form(
@@ -110,7 +110,7 @@ class Forms:
         )
 
 
-def _user_fields(name: Rule, uuid: Rule, *, last_name: Field) -> dict[str, Field]:
+def _user_fields(name: Rule, *, last_name: Field) -> dict[str, Field]:
     return {
         "email": required(email),
         "firstName": required(name),

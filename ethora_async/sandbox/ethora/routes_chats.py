@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async.sandbox.ethora.errors import chat_exists, forbidden, invalid, legacy_not_found
 from ethora_async.sandbox.ethora.forms import CHAT_CHANGE, CHAT_DELETION, CHAT_META, PAGE
-from ethora_async.sandbox.ethora.names import collapse
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import MY_CHATS_MEMBERS, chat_record, chat_with_members, listing
 from ethora_async.sandbox.ethora.store import ChatData
@@ -23,11 +22,10 @@ ROUTES = Routes()
 def create_chat(call: Call) -> Answer:
     """Create a chat, with members if asked; nothing is created when one of them is unknown."""
     form = call.form(call.platform.forms.chat)
-    uuid = form.get("uuid")
     data = ChatData(
         title=form["title"],
         type=form["type"],
-        uuid=None if uuid is None else collapse(call.app.id, uuid),
+        uuid=call.plain_uuid(form.get("uuid")),
         description=form["description"],
         picture=form.get("picture"),
     )

@@ -13,7 +13,6 @@ from ethora_async.sandbox.ethora.errors import (
 )
 from ethora_async.sandbox.ethora.forms import USER_DELETION
 from ethora_async.sandbox.ethora.jobs import Job, Row
-from ethora_async.sandbox.ethora.names import collapse
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import full_user, timestamp
 from ethora_async.sandbox.ethora.store import UserData
@@ -29,7 +28,7 @@ ROUTES = Routes()
 @ROUTES.add("POST", "/v1/users/batch", auth=Auth.TENANT_ACTOR, section="1.4", admin=True)
 def create_users(call: Call) -> Answer:
     """Create 1 to 100 users at once; none of them when an e-mail or uuid is taken."""
-    rows = [_user_data(call.app, row) for row in call.form(call.platform.forms.users)["usersList"]]
+    rows = [_user_data(call, row) for row in call.form(call.platform.forms.users)["usersList"]]
     _check_free(call.app, rows, "usersList[{}]")
     users = [call.platform.store.create_user(call.app, row, call.now) for row in rows]
     signer = call.platform.signer
@@ -39,7 +38,7 @@ def create_users(call: Call) -> Answer:
 @ROUTES.add("POST", "/v1/users", auth=Auth.SERVER, section="1.4")
 def create_user(call: Call) -> Answer:
     """Create one user; the e-mail is optional here."""
-    row = _user_data(call.app, call.form(call.platform.forms.user))
+    row = _user_data(call, call.form(call.platform.forms.user))
     _check_free(call.app, [row], "")
     user = call.platform.store.create_user(call.app, row, call.now)
     return json_answer({"ok": True, "success": True, "user": full_user(user, call.platform.signer)}, 201)
@@ -55,10 +54,10 @@ def create_user(call: Call) -> Answer:
 )
 def create_users_in_job(call: Call) -> Answer:
     """Create 1 to 100 users as a job; rows that are there already are reported, not refused."""
-    form = call.form(call.platform.forms.users)
+    users = [_user_data(call, row) for row in call.form(call.platform.forms.users)["usersList"]]
     faults = call.platform.faults
     error = faults.take_job_failure()
-    rows = [] if error else [_create_or_meet(call, _user_data(call.app, row)) for row in form["usersList"]]
+    rows = [] if error else [_create_or_meet(call, user) for user in users]
     job = call.platform.jobs.add(
         call.app, rows, now=call.now, polls=faults.job_polls, delay=faults.job_delay, error=error
     )
@@ -118,13 +117,12 @@ def delete_users(call: Call) -> Answer:
     return json_answer({"ok": True, "success": True})
 
 
-def _user_data(app: App, row: dict[str, Any]) -> UserData:
-    uuid = row.get("uuid")
+def _user_data(call: Call, row: dict[str, Any]) -> UserData:
     return UserData(
         first_name=row["firstName"],
         last_name=row.get("lastName", ""),
         email=row.get("email"),
-        uuid=None if uuid is None else collapse(app.id, uuid),
+        uuid=call.plain_uuid(row.get("uuid")),
         password=row.get("password"),
         profile_image=row.get("profileImage"),
     )

@@ -37,11 +37,14 @@ class EthoraSandbox:
     admin's e-mail and password. State lives in memory and outlasts `aclose` and `start`, so that an outage
     can be played.
 
-    app_id, secret: those of the base app; made when not given. host, port: where to listen, port 0 takes a
-    free one. admin_email, admin_password: made when not given. lenient: names and uuids of one character,
-    last names optional, client tokens without `type`. xmpp_host: as `get-config` tells it. clock: seconds
-    since 1970; drives tokens, lag and job delay. job_polls, deletion_lag, legacy_errors: see `Faults`.
-    legacy_tokens: take the flat `{email, type, appId}` payload of older guides at the token exchange.
+    app_id, secret: those of the base app; made when not given.
+    host, port: where to listen; port 0 takes a free one.
+    admin_email, admin_password: made when not given.
+    lenient: names of one character, last names optional, client tokens without `type`.
+    xmpp_host: as `get-config` tells it.
+    clock: seconds since 1970; drives tokens, lag and job delay.
+    job_polls, deletion_lag, legacy_errors: see `Faults`.
+    legacy_tokens: the token exchange also takes the flat `{email, type, appId}` payload of older guides.
     on_request: called after each request.
     """
 

@@ -73,9 +73,10 @@ class AppKeys:
 def strip_scheme(value: str) -> str:
     """Take an optional `Bearer ` and then an optional `JWT ` off a header value (contract §2.1)."""
     value = value.strip()
-    for scheme in ("bearer ", "jwt "):
-        if value[: len(scheme)].lower() == scheme:
-            value = value[len(scheme) :].lstrip()
+    for scheme in ("bearer", "jwt"):
+        word, _, rest = value.partition(" ")
+        if word.lower() == scheme:
+            value = rest.lstrip()
     return value
 
 

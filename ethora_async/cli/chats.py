@@ -1,0 +1,114 @@
+"""``ethora chats``: the rooms, and who may enter them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ethora_async.cli.output import JSON_OPTION, print_json, print_list, print_outcome, print_outcomes
+from ethora_async.cli.runtime import DONE, SOME_FAILED, USAGE, Options, run
+
+if TYPE_CHECKING:
+    from ethora_async.bulk.report import Report
+
+app = typer.Typer(help="The chats of the app, and who may enter them.", no_args_is_help=True)
+
+_CHAT = typer.Argument(help="Your own id of the chat.")
+_USERS = typer.Argument(help="Your own ids of users.")
+
+
+@app.command("create")
+def create(
+    context: typer.Context,
+    chat: Annotated[str, _CHAT],
+    title: Annotated[str, typer.Option()],
+    access: Annotated[str, typer.Option(help="private or public")] = "private",
+    description: Annotated[str | None, typer.Option()] = None,
+    member: Annotated[list[str] | None, typer.Option(help="A user to add at once; may be repeated.")] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Create one chat; one that is there already is left as it is."""
+    if access not in ("private", "public"):
+        typer.echo(f"error: --access must be private or public, not {access!r}", err=True)
+        raise typer.Exit(USAGE)
+
+    async def work(options: Options) -> int:
+        async with options.client() as client:
+            outcome = await client.chats.create(
+                chat,
+                title=title,
+                access="public" if access == "public" else "private",
+                description=description,
+                members=member or (),
+            )
+        print_outcome(outcome, as_json=as_json)
+        return DONE
+
+    run(work(context.obj))
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: Annotated[bool, JSON_OPTION] = False) -> None:
+    """List all chats, each once."""
+
+    async def work(options: Options) -> int:
+        async with options.client() as client:
+            await print_list(client.chats.list(), as_json=as_json)
+        return DONE
+
+    run(work(context.obj))
+
+
+@app.command("delete")
+def delete(context: typer.Context, chats: list[str], as_json: Annotated[bool, JSON_OPTION] = False) -> None:
+    """Delete chats with all their messages; one that is not there is no error."""
+
+    async def work(options: Options) -> int:
+        async with options.client() as client:
+            return await print_outcomes(client.chats.delete_many(chats, ordered=True), as_json=as_json)
+
+    run(work(context.obj))
+
+
+@app.command("grant")
+def grant(
+    context: typer.Context,
+    chat: Annotated[str, _CHAT],
+    users: Annotated[list[str], _USERS],
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Let users into a chat."""
+
+    async def work(options: Options) -> int:
+        async with options.client() as client:
+            return _print_access(await client.chats.grant(chat, users), as_json=as_json)
+
+    run(work(context.obj))
+
+
+@app.command("revoke")
+def revoke(
+    context: typer.Context,
+    chat: Annotated[str, _CHAT],
+    users: Annotated[list[str], _USERS],
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Take users out of a chat."""
+
+    async def work(options: Options) -> int:
+        async with options.client() as client:
+            return _print_access(await client.chats.revoke(chat, users), as_json=as_json)
+
+    run(work(context.obj))
+
+
+def _print_access(report: Report, *, as_json: bool) -> int:
+    failures = [{"id": outcome.key, "reason": str(outcome.error)} for outcome in report.failures]
+    if as_json:
+        print_json({"counts": dict(report.counts), "failures": failures})
+    else:
+        typer.echo(str(report))
+        for failure in failures:
+            typer.echo(f"  {failure['id']}: {failure['reason']}")
+    return DONE if report.ok else SOME_FAILED

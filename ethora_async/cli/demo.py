@@ -1,0 +1,68 @@
+"""``ethora demo``: the main job, start to end, on a local Ethora."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
+
+import typer
+
+from ethora_async.cli.importing import carry_out, opened, print_report
+from ethora_async.cli.runtime import DONE, run
+from ethora_async.cli.tally import Tally
+from ethora_async.platforms.ethora.client import EthoraClient
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ethora_async.sandbox import EthoraSandbox
+
+_NEXT = """
+Next:
+  ethora sandbox                      keep a local Ethora running; paste its export lines into another terminal
+  ethora users import people.csv      your own people: id,email,first_name,last_name
+  ethora doctor                       check the settings of the real thing
+"""
+
+
+def demo() -> None:
+    """Import a thousand people, fifty chats and their members into a local Ethora, and log one of them in.
+
+    A few rows are wrong on purpose, to show how they are named; the exit code is 0 all the same.
+    """
+    run(_demo())
+
+
+async def _demo() -> int:
+    from ethora_async.sandbox import EthoraSandbox
+
+    with as_file(files("ethora_async.cli") / "demo_data") as data, Tally() as tally:
+        async with EthoraSandbox() as sandbox:
+            typer.echo(f"A local Ethora is listening at {sandbox.url}")
+            async with EthoraClient(
+                app_id=sandbox.app_id, secret=sandbox.secret, api_url=sandbox.url, xmpp_host="xmpp.localhost"
+            ) as client:
+                steps = await opened(client, data / "users.csv", data / "chats.csv", data / "members.csv")
+                await carry_out(steps, tally)
+                await _log_in(client, data)
+                print_report(tally, as_json=False)
+                await _show_agreement(client, sandbox)
+    typer.echo(_NEXT)
+    return DONE
+
+
+async def _log_in(client: EthoraClient, data: Path) -> None:
+    user = next(iter((data / "members.csv").read_text("utf-8").splitlines()[1:])).partition(",")[2]
+    token = await client.tokens.for_user(user, ttl=900)
+    typer.echo(f"\nMinted a chat token for {user}, good for 15 minutes: {token!r}")
+    session = await client.sessions.exchange(token)
+    typer.echo(f"Exchanged it as their front end would: logged in as {session.user.xmpp_username}")
+    chats = [chat.id async for chat in client.users.chats(user)]
+    typer.echo(f"They may enter {len(chats)} chat{'s' * (len(chats) != 1)}: {', '.join(chats)}\n")
+
+
+async def _show_agreement(client: EthoraClient, sandbox: EthoraSandbox) -> None:
+    users = {user.id async for user in client.users.list()}
+    chats = {chat.id async for chat in client.chats.list()}
+    typer.echo(f"\nThe platform lists {len(users)} users (its own owner account among them) and {len(chats)} chats.")
+    typer.echo(f"It answered {len(sandbox.requests)} requests for all of this.")

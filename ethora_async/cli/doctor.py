@@ -1,0 +1,143 @@
+"""``ethora doctor``: where the chain from the secret to the platform breaks, if it does."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import attrs
+import typer
+
+from ethora_async.cli.output import JSON_OPTION, print_json
+from ethora_async.cli.runtime import DONE, PLATFORM, USAGE, Options, run
+from ethora_async.errors import ChatError, ConfigError
+from ethora_async.platforms.ethora.auth import APP_SECRET
+from ethora_async_secrets import ChainProvider, SecretError, provider_from_url
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from ethora_async.platforms.ethora.client import EthoraClient
+
+TOLERATED_SKEW = 30.0
+"""Seconds: a front end refreshes its session this long before its end (contract §2.8)."""
+_TIMEOUT = 10.0
+
+Verdict = Literal["ok", "warning", "failed", "skipped"]
+
+
+@attrs.frozen
+class Check:
+    """One thing looked at."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+
+
+def doctor(context: typer.Context, as_json: Annotated[bool, JSON_OPTION] = False) -> None:
+    """Check every link: the secret's source, settings, reachability, clocks, our token, our rights. Changes nothing."""
+    run(_doctor(context.obj, as_json=as_json))
+
+
+async def _doctor(options: Options, *, as_json: bool) -> int:
+    checks: list[Check] = []
+    async for check in _checks(options):
+        checks.append(check)
+        if not as_json:
+            typer.echo(f"{check.verdict:8} {check.name}: {check.detail}")
+    if as_json:
+        print_json({"ok": not _failed(checks), "checks": checks})
+    failed = _failed(checks)
+    if not failed:
+        return DONE
+    return USAGE if failed[0].name in ("secret", "settings") else PLATFORM
+
+
+def _failed(checks: list[Check]) -> list[Check]:
+    return [check for check in checks if check.verdict == "failed"]
+
+
+async def _checks(options: Options) -> AsyncGenerator[Check, None]:
+    async for check in _secret_sources(options.secrets or f"env:?names={APP_SECRET}"):
+        yield check
+        if check.verdict == "failed":
+            return
+    try:
+        async with options.client() as client:
+            yield Check("settings", "ok", repr(client))
+            async for check in _platform(client):
+                yield check
+    except ConfigError as error:
+        yield Check("settings", "failed", str(error))
+
+
+async def _secret_sources(urls: str) -> AsyncGenerator[Check, None]:
+    try:
+        provider = provider_from_url(urls, required=(APP_SECRET,))
+    except SecretError as error:
+        yield Check("secret", "failed", str(error))
+        return
+    chain = provider if isinstance(provider, ChainProvider) else ChainProvider([provider], required=(APP_SECRET,))
+    answered = False
+    attempts = await chain.diagnose()
+    await chain.aclose()
+    for attempt in attempts:
+        if attempt.outcome == "answered":
+            names = ", ".join(attempt.names)
+            yield Check("secret", "ok", f"{attempt.source} {'also has it' if answered else 'answered'} ({names})")
+            answered = True
+        elif not answered:
+            yield Check("secret", "warning", f"{attempt.source} did not answer: {attempt.detail}")
+    if not answered:
+        yield Check("secret", "failed", "no source has the app secret")
+
+
+async def _platform(client: EthoraClient) -> AsyncGenerator[Check, None]:
+    try:
+        answer = await client.ping(timeout=_TIMEOUT)
+    except ChatError as error:
+        yield Check("reachable", "failed", str(error))
+        return
+    yield Check("reachable", "ok", f"answered in {answer.latency * 1000:.0f} ms")
+    yield _clock(answer.server_time)
+    first = True
+    for name, read in _rights(client):
+        check = await _right(name, read)
+        if first:
+            # The first refusal tells a bad token from a missing right.
+            first = False
+            if check.verdict == "failed":
+                yield Check("token", "failed", check.detail)
+                return
+            yield Check("token", "ok", "the platform accepts what we sign")
+        yield check
+
+
+def _clock(server_time: float | None) -> Check:
+    if server_time is None:
+        return Check("clock", "skipped", "the platform does not tell its time")
+    skew = time.time() - server_time
+    # The platform tells whole seconds.
+    if abs(skew) <= TOLERATED_SKEW + 1:
+        return Check("clock", "ok", f"within {max(1, round(abs(skew)))} s of the platform's")
+    way = "ahead of" if skew > 0 else "behind"
+    return Check("clock", "warning", f"{abs(skew):.0f} s {way} the platform's: tokens may be refused; set the clock")
+
+
+def _rights(client: EthoraClient) -> list[tuple[str, Callable[[], Awaitable[Any]]]]:
+    async def users() -> Any:
+        return await client.users.list(limit=1)
+
+    async def chats() -> Any:
+        return await client.chats.list(limit=1)
+
+    return [("may list users", users), ("may list chats", chats)]
+
+
+async def _right(name: str, read: Callable[[], Awaitable[Any]]) -> Check:
+    try:
+        page = await read()
+    except ChatError as error:
+        return Check(name, "failed", str(error))
+    return Check(name, "ok", f"{page.total if page.total is not None else 'an unknown number'} there")

@@ -1,0 +1,104 @@
+"""What commands print: JSON or plain lines on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import typer
+from rich.console import Console
+
+from ethora_async import codec
+from ethora_async.records import Chat, User
+from ethora_async.redaction import MASK, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable
+
+    from ethora_async.bulk.outcome import Outcome
+
+T = TypeVar("T")
+
+JSON_OPTION = typer.Option("--json", help="Print JSON, and nothing else, on stdout.")
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+"""stderr, for people."""
+
+
+def plain(value: Any) -> Any:
+    """Anything of ours as JSON can say it; secrets masked."""
+    if isinstance(value, Secret):
+        return MASK
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if attrs.has(type(value)):
+        fields = {field.name: getattr(value, field.name) for field in attrs.fields(type(value))}
+        extra = fields.pop("extra", None) or {}
+        return {name: plain(inner) for name, inner in {**extra, **fields}.items()}
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    return str(value) if isinstance(value, str) else value
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout, in UTF-8 whatever the terminal's encoding."""
+    typer.echo(codec.dumps(plain(value)))
+
+
+async def print_list(items: AsyncIterable[Any], *, as_json: bool) -> None:
+    """Records as they come: a JSON array with one to a line, or plain lines."""
+    if as_json:
+        await _print_array(items, plain)
+        return
+    async for item in items:
+        typer.echo(line(item))
+
+
+async def print_outcomes(outcomes: AsyncIterable[Outcome[Any]], *, as_json: bool) -> int:
+    """Outcomes as they come, and the exit code that they amount to."""
+    failed = False
+
+    async def noticed() -> AsyncGenerator[Outcome[Any], None]:
+        nonlocal failed
+        async for outcome in outcomes:
+            failed = failed or not outcome.ok
+            yield outcome
+
+    if as_json:
+        await _print_array(noticed(), _outcome_fields)
+    else:
+        async for outcome in noticed():
+            reason = f": {outcome.error}" if outcome.error is not None else ""
+            typer.echo(f"{outcome.key}: {outcome.status}{reason}")
+    return int(failed)
+
+
+def _outcome_fields(outcome: Outcome[Any]) -> dict[str, Any]:
+    reason = str(outcome.error) if outcome.error is not None else None
+    return {"id": outcome.key, "status": outcome.status, "reason": reason}
+
+
+async def _print_array(items: AsyncIterable[T], fields: Callable[[T], Any]) -> None:
+    opening = b"["
+    async for item in items:
+        typer.echo(opening + codec.dumps(fields(item)), nl=False)
+        opening = b",\n"
+    typer.echo(b"]" if opening == b",\n" else b"[]")
+
+
+def line(item: User | Chat) -> str:
+    """A record in one line, its parts separated by tabs."""
+    if isinstance(item, User):
+        return "\t".join((item.id, item.email or "", " ".join(filter(None, (item.first_name, item.last_name)))))
+    return "\t".join((item.id, item.access, item.title or ""))
+
+
+def print_outcome(outcome: Outcome[Any], *, as_json: bool) -> None:
+    """What became of one item."""
+    if as_json:
+        print_json(_outcome_fields(outcome))
+    else:
+        typer.echo(f"{outcome.key}: {outcome.status}")

@@ -1,0 +1,78 @@
+"""The report of an import: counts, and every failure with its place in the file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from ethora_async import codec
+from ethora_async.bulk.outcome import STATUSES, Status
+from ethora_async.redaction import scrub
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from ethora_async.sync.importing import RowResult
+
+_IN_MEMORY = 1_000_000
+"""Bytes of failures kept in memory; more go to a temporary file, for a list in which every row is wrong."""
+
+
+class Tally:
+    """Counts results by file, and keeps the failures."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, Counter[Status]] = {}
+        self._failures: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  closed by us
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._failures.close()
+
+    def add(self, result: RowResult) -> None:
+        """Take in one result."""
+        self.counts.setdefault(result.file, Counter())[result.status] += 1
+        if result.error is not None:
+            failure = {
+                "file": result.file,
+                "row": result.row,
+                "column": result.column,
+                "id": scrub(result.id),
+                "reason": result.reason,
+            }
+            self._failures.write(codec.dumps(failure) + b"\n")
+
+    def total(self) -> Counter[Status]:
+        """The counts of all files together."""
+        return sum(self.counts.values(), Counter())
+
+    @property
+    def failed(self) -> int:
+        """How many rows failed or are unknown."""
+        total = self.total()
+        return total["failed"] + total["unknown"]
+
+    def failures(self) -> Iterator[dict[str, Any]]:
+        """Every failure, in the order in which they came."""
+        self._failures.seek(0)
+        for line in self._failures:
+            yield codec.loads(line)
+
+    def json_parts(self) -> Iterator[bytes]:
+        """The report as one JSON object, piece by piece: ``counts``, ``files`` and ``failures``."""
+        files = [{"file": file, "counts": _in_order(counts)} for file, counts in self.counts.items()]
+        head = codec.dumps({"counts": _in_order(self.total()), "files": files})
+        yield head[:-1] + b',"failures":['
+        for number, failure in enumerate(self.failures()):
+            yield (b"," if number else b"") + codec.dumps(failure)
+        yield b"]}"
+
+
+def _in_order(counts: Counter[Status]) -> dict[str, int]:
+    return {status: counts[status] for status in STATUSES if counts[status]}
