@@ -80,7 +80,7 @@ class Credentials(Protocol):
         ...
 
     def accepted(self, credential: Credential) -> None:
-        """The platform took it; called after every reply that was not about the token."""
+        """The platform took it; called after every reply that it gives only once it has looked at the token."""
         ...
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:

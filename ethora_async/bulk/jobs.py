@@ -8,7 +8,7 @@ from ethora_async.errors import ApiError, JobFailed, JobTimeout, TransportError
 from ethora_async.redaction import scrub
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from ethora_async.protocols import Clock
 
@@ -21,13 +21,19 @@ _GROWTH = 1.6
 
 
 async def wait_for_job(
-    read: Callable[[], Awaitable[Any]], *, operation: str, clock: Clock, timeout: float = JOB_TIMEOUT
+    read: Callable[[], Awaitable[Any]],
+    *,
+    operation: str,
+    clock: Clock,
+    timeout: float = JOB_TIMEOUT,
+    known: Iterable[str] = (),
 ) -> Any:
     """What the job answers once it has ended well: its whole decoded reply.
 
     Args:
         read: asks for the job once and returns the decoded reply, ``{state, error?, result?}``. Any state but
             ``completed`` and ``failed`` counts as still under way (contract §1.4).
+        known: secrets that the job was given, to be masked in what it says.
 
     Raises:
         JobFailed: it ended in failure, or its reply has no state.
@@ -37,31 +43,38 @@ async def wait_for_job(
     deadline = clock.monotonic() + timeout
     wait = _FIRST_WAIT
     while True:
-        reply = await _asked(read, operation)
+        reply = await _asked(read, operation, known)
         state = reply.get("state") if isinstance(reply, dict) else None
         if state == "completed":
             return reply
         if state == "failed":
             reason = reply.get("error")
-            msg = f"the job failed: {scrub(reason) if isinstance(reason, str) else 'the platform did not say why'}"
+            msg = (
+                f"the job failed: {scrub(reason, known) if isinstance(reason, str) else 'the platform did not say why'}"
+            )
             raise JobFailed(msg, operation=operation)
         if not isinstance(state, str):
             msg = "the job's reply has no state"
             raise JobFailed(msg, operation=operation)
         if clock.monotonic() + wait > deadline:
-            msg = f"the job was still {scrub(state)} after {timeout:g} s"
+            msg = f"the job was still {scrub(state, known)} after {timeout:g} s"
             raise JobTimeout(msg, operation=operation)
         await clock.sleep(wait)
         wait = min(_LONGEST_WAIT, wait * _GROWTH)
 
 
-async def _asked(read: Callable[[], Awaitable[Any]], operation: str) -> Any:
+async def _asked(read: Callable[[], Awaitable[Any]], operation: str, known: Iterable[str]) -> Any:
     try:
         return await read()
     except ApiError as error:
-        msg = f"the job was accepted, but could not be asked for: {error.message}"
+        msg = f"the job was accepted, but could not be asked for: {scrub(error.message, known)}"
         raise JobFailed(
-            msg, operation=operation, status=error.status, code=error.code, request_id=error.request_id
+            msg,
+            operation=operation,
+            status=error.status,
+            code=scrub(error.code, known) if error.code else None,
+            request_id=error.request_id,
+            attempts=error.attempts,
         ) from None
     except TransportError as error:
         # The question was not answered, but the job it is about is under way.

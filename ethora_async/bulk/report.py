@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ethora_async.bulk.outcome import STATUSES, Outcome, Status
+from ethora_async.errors import ChatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from ethora_async.errors import ChatError
 
 
 @attrs.define(eq=False)
@@ -67,14 +67,20 @@ class Report:
         """
         if self.ok:
             return self
-        errors: list[ChatError] = []
-        for outcome in self.failures:
-            if outcome.error is not None:
-                outcome.error.add_note(f"item {outcome.key!r}")
-                errors.append(outcome.error)
+        errors = [_noted(outcome.error, outcome.key) for outcome in self.failures if outcome.error is not None]
         msg = f"{self.failed} of {self.total} items failed"
+        if not errors:
+            msg = f"{msg}; none was kept (keep_failures={self.keep_failures})"
+            errors = [ChatError(msg)]
         raise ExceptionGroup(msg, errors)
 
     def __str__(self) -> str:
         parts = [f"{self.counts[status]} {status}" for status in STATUSES if self.counts[status]]
         return ", ".join(parts) or "nothing to do"
+
+
+def _noted(error: ChatError, key: str) -> ChatError:
+    # A copy: the items of a batch share their error, and each is to name its own item, once.
+    noted = copy(error)
+    noted.__notes__ = [*getattr(error, "__notes__", ()), f"item {key!r}"]
+    return noted

@@ -49,16 +49,15 @@ class Run(Generic[T]):
 
     ``await run`` carries out all and gives the `Report`; ``async for outcome in run`` streams the outcomes as they
     come.
-    Either may be done once. Leaving the loop early, or cancelling, stops the workers; what was sent stays sent, and
-    `report` tells what was done until then.
+    Either may be done once. Leaving the loop early, or cancelling, stops the workers; what was sent stays sent.
+    `report` counts every item that is done, read by the loop or not yet.
 
     Nothing is sent before the first of the two. An error that every further item would meet as well (the platform
-    refuses
-    our token, a setting is wrong, or ten batches in a row could not be delivered) ends the run: it is raised, and
-    `report` tells what had been done.
+    refuses our token, a setting is wrong, or ten batches in a row could not be delivered) ends the run: it is raised
+    after the outcomes of all that was sent, and `report` tells what had been done.
 
     Args:
-        items: read as they are needed.
+        items: read as they are needed. A generator is closed when the run ends early.
         working: opens what the work needs and yields the work itself, which does one batch of at most `batch_size`.
         ordered: whether outcomes come in the order of `items` rather than as they are done.
 
@@ -100,12 +99,19 @@ class Run(Generic[T]):
             raise InvalidInput(msg)
         self._started = True
         async with self._working() as work:
+
+            async def counted(batch: list[T]) -> Sequence[Outcome[T]]:
+                outcomes = await work(batch)
+                # Here and not when they are read: what is done is done, whether or not the loop gets to it.
+                for outcome in outcomes:
+                    self._count(outcome)
+                return outcomes
+
             batches = chunked(self._items, self._batch_size)
-            running = fan_out(batches, work, concurrency=self._concurrency, ordered=self._ordered)
+            running = fan_out(batches, counted, concurrency=self._concurrency, ordered=self._ordered)
             # Without `aclosing` the workers would go on until the garbage collector finds the generator.
             async with aclosing(running) as outcomes:
                 async for outcome in outcomes:
-                    self._count(outcome)
                     yield outcome
 
     def _count(self, outcome: Outcome[T]) -> None:
@@ -135,13 +141,14 @@ async def fan_out(
 
     Raises:
         ChatError: going on is pointless; raised after the outcomes of all that had been sent.
-        Exception: what `batches` or `work` raise, likewise.
+        BaseException: what `batches` or `work` raise, likewise.
     """
     pool = _Workers(batches, work, concurrency, give_up_after)
     try:
-        async for outcomes in pool.results(ordered=ordered):
-            for outcome in outcomes:
-                yield outcome
+        async with aclosing(pool.results(ordered=ordered)) as results:
+            async for outcomes in results:
+                for outcome in outcomes:
+                    yield outcome
     finally:
         await pool.stop()
 
@@ -152,7 +159,7 @@ class _Workers(Generic[B, T]):
         self._work = work
         self._give_up_after = give_up_after
         self._undelivered = 0
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._pulling = asyncio.Lock()
         self._pulled = 0
         # Results that nobody has taken yet hold their place here, so that workers cannot run ahead of the consumer.
@@ -161,7 +168,7 @@ class _Workers(Generic[B, T]):
         self._tasks = [asyncio.create_task(self._until_empty()) for _ in range(concurrency)]
         self._at_work = concurrency
 
-    async def results(self, *, ordered: bool) -> AsyncIterator[Sequence[Outcome[T]]]:
+    async def results(self, *, ordered: bool) -> AsyncGenerator[Sequence[Outcome[T]], None]:
         waiting: dict[int, Sequence[Outcome[T]]] = {}
         following = 0
         while (result := await self._done.get()) is not None:
@@ -183,16 +190,24 @@ class _Workers(Generic[B, T]):
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if isinstance(self._source, AsyncGenerator):
-            await self._source.aclose()
+        try:
+            # Cancelled once more, it still returns only when every task has ended.
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        finally:
+            if isinstance(self._source, AsyncGenerator):
+                await self._source.aclose()
 
     async def _until_empty(self) -> None:
         try:
             while await self._one():
                 pass
-        except Exception as error:  # noqa: BLE001  raised by `results`, once the others have come home
+        except BaseException as error:  # raised by `results`, once the others have come home
             self._failure = self._failure or error
+            # Results behind the one that never comes hold their places: nobody may wait for those now.
+            for _ in self._tasks:
+                self._places.release()
+            if not isinstance(error, Exception):
+                raise
         finally:
             self._at_work -= 1
             if not self._at_work:
@@ -216,32 +231,47 @@ class _Workers(Generic[B, T]):
         return True
 
     def _check_delivery(self, outcomes: Sequence[Outcome[T]]) -> None:
-        errors = [outcome.error for outcome in outcomes]
-        first = errors[0] if errors else None
-        if not all(isinstance(error, _UNDELIVERED) for error in errors) or first is None:
+        # Items that were found unfit here say nothing about the platform.
+        errors = [outcome.error for outcome in outcomes if not isinstance(outcome.error, InvalidInput)]
+        for error in errors:
+            if isinstance(error, _POINTLESS):
+                raise error
+        if not errors:
+            return
+        if not isinstance(errors[0], _UNDELIVERED) or not all(isinstance(error, _UNDELIVERED) for error in errors):
             self._undelivered = 0
             return
         self._undelivered += 1
-        if isinstance(first, _POINTLESS) or self._undelivered >= self._give_up_after:
-            raise first
+        if self._undelivered >= self._give_up_after:
+            raise errors[0]
 
 
 async def chunked(items: Iterable[T] | AsyncIterable[T], size: int) -> AsyncGenerator[list[T], None]:
     """The items in lists of `size`, the last one shorter."""
     chunk: list[T] = []
-    async for item in _each(items):
-        chunk.append(item)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
+    async with aclosing(_each(items)) as each:
+        async for item in each:
+            chunk.append(item)
+            if len(chunk) == size:
+                yield chunk
+                chunk = []
     if chunk:
         yield chunk
 
 
-async def _each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+async def _each(items: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T, None]:
+    # Generators are closed here, and not when the garbage collector finds them: files that they hold open are released.
     if isinstance(items, AsyncIterable):
-        async for item in items:
-            yield item
-    else:
+        try:
+            async for item in items:
+                yield item
+        finally:
+            if isinstance(items, AsyncGenerator):
+                await items.aclose()
+        return
+    try:
         for item in items:
             yield item
+    finally:
+        if isinstance(items, Generator):
+            items.close()

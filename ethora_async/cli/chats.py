@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from ethora_async.bulk.report import Report
 from ethora_async.cli.output import JSON_OPTION, print_json, print_list, print_outcome, print_outcomes
 from ethora_async.cli.runtime import DONE, SOME_FAILED, USAGE, Options, run
-
-if TYPE_CHECKING:
-    from ethora_async.bulk.report import Report
 
 app = typer.Typer(help="The chats of the app, and who may enter them.", no_args_is_help=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -13,8 +14,6 @@ from ethora_async.cli.tally import Tally
 from ethora_async.platforms.ethora.client import EthoraClient
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ethora_async.sandbox import EthoraSandbox
 
 _NEXT = """

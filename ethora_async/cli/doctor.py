@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Annotated, Any, Literal
 
 import attrs
 import typer
@@ -12,12 +13,8 @@ from ethora_async.cli.output import JSON_OPTION, print_json
 from ethora_async.cli.runtime import DONE, PLATFORM, USAGE, Options, run
 from ethora_async.errors import ChatError, ConfigError
 from ethora_async.platforms.ethora.auth import APP_SECRET
+from ethora_async.platforms.ethora.client import EthoraClient
 from ethora_async_secrets import ChainProvider, SecretError, provider_from_url
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
-
-    from ethora_async.platforms.ethora.client import EthoraClient
 
 TOLERATED_SKEW = 30.0
 """Seconds: a front end refreshes its session this long before its end (contract §2.8)."""

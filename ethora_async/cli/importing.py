@@ -12,13 +12,13 @@ import typer
 
 from ethora_async.cli.output import errors
 from ethora_async.cli.progress import counting
+from ethora_async.cli.tally import Tally
 from ethora_async.sync.csv_file import CsvFile
 from ethora_async.sync.formats import CHATS, MEMBERS, USERS
 from ethora_async.sync.importing import RowResult, import_rows
 from ethora_async_secrets._threads import run_blocking
 
 if TYPE_CHECKING:
-    from ethora_async.cli.tally import Tally
     from ethora_async.platforms.ethora.client import EthoraClient
 
 SHOWN_FAILURES = 20

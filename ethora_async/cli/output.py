@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import typer
 from rich.console import Console
 
 from ethora_async import codec
+from ethora_async.bulk.outcome import Outcome
 from ethora_async.records import Chat, User
 from ethora_async.redaction import MASK, Secret
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable
-
-    from ethora_async.bulk.outcome import Outcome
 
 T = TypeVar("T")
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ethora_async.cli.output import errors
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 _PLAIN_STEPS = 10
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import typer
@@ -23,9 +24,6 @@ from ethora_async.errors import (
 )
 from ethora_async.platforms.ethora.auth import APP_SECRET
 from ethora_async.platforms.ethora.client import EthoraClient
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine
 
 DONE = 0
 SOME_FAILED = 1

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from typing import IO, TYPE_CHECKING, Any, Self
+from collections.abc import Iterator
+from types import TracebackType
+from typing import IO, Any, Self
 
 from ethora_async import codec
 from ethora_async.bulk.outcome import STATUSES, Status
 from ethora_async.redaction import scrub
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-
-    from ethora_async.sync.importing import RowResult
+from ethora_async.sync.importing import RowResult
 
 _IN_MEMORY = 1_000_000
 """Bytes of failures kept in memory; more go to a temporary file, for a list in which every row is wrong."""

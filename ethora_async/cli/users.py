@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -10,9 +11,6 @@ from ethora_async.cli.importing import carry_out, opened, print_report
 from ethora_async.cli.output import JSON_OPTION, line, print_json, print_list, print_outcome, print_outcomes
 from ethora_async.cli.runtime import DONE, SOME_FAILED, Options, run
 from ethora_async.cli.tally import Tally
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 app = typer.Typer(help="The users of the app.", no_args_is_help=True)
 

@@ -17,11 +17,15 @@ from ethora_async.engine.retry import backoff, read_retry_after, wait_before_ret
 from ethora_async.errors import (
     ApiError,
     ChatError,
+    Conflict,
     Effect,
+    Forbidden,
     InvalidInput,
+    NotFound,
     NotSent,
     ReplyLost,
     TransportError,
+    ValidationFailed,
     WrongLoop,
 )
 from ethora_async.protocols import Credentials
@@ -33,6 +37,9 @@ if TYPE_CHECKING:
 
     from ethora_async.engine.retry import Draw
     from ethora_async.protocols import Clock, Credential, Dialect, Transport
+
+_AFTER_THE_TOKEN = (Forbidden, NotFound, Conflict, ValidationFailed)
+"""Refusals that come only once the token was taken. Others may be a proxy's, which never looked at it."""
 
 _SHORTEST_SECRET = 8
 """Characters: header values shorter than this ("Bearer", "1") are words, and masking them would garble the message."""
@@ -145,6 +152,7 @@ class Engine:
 
         Raises:
             NotSent, ReplyLost, ApiError: as `ethora_async.errors` describes them, after all attempts.
+            InvalidInput: a part of the path is ``.`` or ``..``.
             WrongLoop: the client belongs to another event loop.
         """
         self._check_usable(operation)
@@ -194,8 +202,9 @@ class Engine:
             try:
                 response = await self._attempt(call, credential)
                 if response.status < 300:
+                    reply = self._reply(call, response, decode=decode)
                     call.credentials.accepted(credential)
-                    return self._reply(call, response, decode=decode)
+                    return reply
                 error: ChatError
                 error, rejected = self._failure(call, response, credential)
             except TransportError as lost:
@@ -206,7 +215,7 @@ class Engine:
             if rejected:
                 credential = await self._another(call, credential, error)
                 continue
-            if error.status is not None:
+            if isinstance(error, _AFTER_THE_TOKEN):
                 call.credentials.accepted(credential)
             await self._pause(call, error)
             # The token may have come to its end, or the secret been rotated, during the pause.

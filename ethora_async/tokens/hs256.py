@@ -69,7 +69,8 @@ def read_unverified(token: str) -> dict[str, Any]:
         msg = "it is not a JSON Web Token of three parts"
         raise InvalidToken(msg) from None
     # joserfc has looked for "alg" in the header, but not whether the header is an object.
-    if not isinstance(parts.protected, dict) or parts.protected.get("alg") != "HS256":
+    header: object = parts.protected
+    if not isinstance(header, dict) or header.get("alg") != "HS256":
         msg = "the token is not signed with HS256"
         raise InvalidToken(msg)
     if not isinstance(claims, dict):

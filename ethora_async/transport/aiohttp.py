@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from typing import TYPE_CHECKING, Any
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
 from multidict import CIMultiDict
@@ -40,7 +40,7 @@ class AiohttpTransport:
         concurrency: the size of the connection pool (default 100).
         proxy: the URL of an HTTP proxy; it may hold credentials, which are masked everywhere.
         trust_env: whether to take proxies from ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY`` (default no), as they
-            stand when the transport is made.
+            stand when the transport is made and a URL is first used.
         verify: True for the system's certificate authorities (default), a path to a PEM file, or an `ssl.SSLContext`.
         cert: client certificate: the path of a PEM file, or a pair of certificate and key files.
 
@@ -141,7 +141,7 @@ class AiohttpTransport:
         # aiohttp's own `trust_env` looks into ~/.netrc too, and refuses every request whose host it finds there: ours
         # carry an Authorization header already.
         proxy = self._proxies.get(url.scheme)
-        if proxy is None or proxy_bypass_environment(url.host or "", self._proxies):
+        if proxy is None or proxy_bypass(url.host or ""):
             return {}
         return _proxy_settings(proxy)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -61,12 +62,12 @@ async def test_another_content_type_is_not_read(kind: str, session: aiohttp.Clie
 
 async def test_a_body_that_is_too_large_is_413(session: aiohttp.ClientSession) -> None:
     big = b'{"usersList": ["' + b"x" * (9 * 1024 * 1024) + b'"]}'
-    async with session.post(BATCH, data=big, headers=JSON_HEADERS) as reply:
+    async with session.post(BATCH, data=io.BytesIO(big), headers=JSON_HEADERS) as reply:
         assert (reply.status, (await reply.json())["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
 
 async def test_a_hundred_users_with_long_values_fit(api: Api) -> None:
-    rows = [row(f"u{index}", firstName="A" * 20_000) for index in range(100)]
+    rows = [row(f"u{index}", firstName="A" * 9_000) for index in range(100)]
     assert (await api("POST", BATCH, {"usersList": rows})).status == 202
 
 
@@ -85,38 +86,15 @@ ABSURD = st.recursive(
 )  # fmt: skip
 KEYS = st.sampled_from(
     [
-        "usersList",
-        "usersIdList",
-        "users",
-        "chatName",
-        "members",
-        "name",
-        "title",
-        "uuid",
-        "type",
-        "data",
-        "email",
-        "password",
-        "appId",
-        "refreshToken",
-        "description",
-        "picture",
-        "chatJid",
-        "firstName",
-        "lastName",
-        "xmppUsername",
-        "profileImage",
-        "profileImageFileIndex",
+        *("usersList", "usersIdList", "users", "chatName", "members", "name", "title", "uuid", "type", "data"),
+        *("email", "password", "appId", "refreshToken", "description", "picture", "chatJid", "firstName"),
+        *("lastName", "xmppUsername", "profileImage", "profileImageFileIndex"),
     ]
 )
 BODIES = st.dictionaries(KEYS, ABSURD | st.lists(st.dictionaries(KEYS, ABSURD, max_size=6), max_size=3), max_size=6)
-QUERIES = st.dictionaries(
-    st.sampled_from(
-        ["limit", "offset", "includeMembers", "orderBy", "order", "userId", "chatName", "type", "domainName"]
-    ),
-    st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=8) | st.integers().map(str),
-    max_size=3,
-)
+ASKED = ["limit", "offset", "includeMembers", "orderBy", "order", "userId", "chatName", "type", "domainName"]
+TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=8)
+QUERIES = st.dictionaries(st.sampled_from(ASKED), TEXT | st.integers().map(str), max_size=3)
 CALLS = st.sampled_from([route for route in TABLE.routes if not route.path.endswith("logout")])
 WORDS = st.sampled_from(["app123", "app123_u1", "u1", "c1", "%00", "%E2%80%AE", "x" * 300, "a%2Fb", "..", "-1"])
 
@@ -144,5 +122,5 @@ async def test_another_sandbox_refuses_this_ones_tokens(api: Api) -> None:
     await api.make_users("u1")
     token = (await api.log_in("u1"))["token"]
     async with EthoraSandbox(app_id=APP, secret=SECRET) as other, aiohttp.ClientSession(other.url) as session:
-        async with session.get("/v1/users/me", headers={"Authorization": token}) as reply:
-            assert (reply.status, (await reply.json())["error"]) == (401, "authorization token verify error")
+        reply = await Api(session)("GET", "/v1/users/me", token=token)
+    assert (reply.status, reply.body["error"]) == (401, "authorization token verify error")

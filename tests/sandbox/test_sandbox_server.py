@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -52,9 +53,9 @@ async def test_the_url_is_known_once_it_listens() -> None:
 
 
 async def test_an_address_for_everybody_is_called_on_this_machine() -> None:
-    async with EthoraSandbox(host="0.0.0.0") as sandbox, aiohttp.ClientSession() as session:
-        async with session.get(f"{sandbox.url}/ping") as reply:
-            assert (reply.status, sandbox.url.startswith("http://127.0.0.1:")) == (200, True)
+    async with EthoraSandbox(host="0.0.0.0") as sandbox, aiohttp.ClientSession(sandbox.url) as session:
+        assert sandbox.url.startswith("http://127.0.0.1:")
+        assert (await Api(session)("GET", "/ping")).status == 200
 
 
 async def test_state_and_port_outlast_an_outage(sandbox: EthoraSandbox, api: Api) -> None:
@@ -75,14 +76,19 @@ async def test_a_port_that_is_taken_is_an_error_and_nothing_stays_open(plain: Et
     await second.aclose()
 
 
-async def test_closing_does_not_wait_for_idle_or_busy_connections(plain: EthoraSandbox) -> None:
+async def test_closing_does_not_wait_for_idle_or_busy_connections(plain: EthoraSandbox, monkeypatch) -> None:
+    waiting = asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("ethora_async.sandbox.front.asyncio", SimpleNamespace(sleep=sleep))
     async with aiohttp.ClientSession(plain.url) as session:
-        async with session.get("/ping"):
-            pass
+        assert (await Api(session)("GET", "/ping")).status == 200
         plain.faults.latency(3600)
-        busy = asyncio.create_task(session.get("/ping"))
-        while not plain.faults.active[0].hits:
-            await asyncio.sleep(0)
+        busy = asyncio.create_task(Api(session)("POST", "/v1/chats", {}))
+        await waiting.wait()
         async with asyncio.timeout(30):
             await plain.aclose()
         with pytest.raises(aiohttp.ClientConnectionError):
@@ -93,9 +99,8 @@ async def test_nothing_leaks() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", ResourceWarning)
         async with EthoraSandbox() as sandbox, aiohttp.ClientSession(sandbox.url) as session:
-            async with session.get("/ping") as reply:
-                assert reply.status == 200
-        del sandbox, session, reply
+            assert (await Api(session)("GET", "/ping")).status == 200
+        del sandbox, session
         gc.collect()
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
 

@@ -139,8 +139,13 @@ async def test_tokens_open_their_own_kind_of_route_only(api: Api) -> None:
 
 @pytest.mark.parametrize(
     ("query", "alive"),
-    [("", [False, True]), ("?type=current", [False, True]), ("?type=except-current", [True, False]), ("?type=all", [False, False])],
-)  # fmt: skip
+    [
+        ("", [False, True]),
+        ("?type=current", [False, True]),
+        ("?type=except-current", [True, False]),
+        ("?type=all", [False, False]),
+    ],
+)
 async def test_a_logout_ends_the_sessions_it_names(query: str, alive: list[bool], api: Api) -> None:
     await api.make_users("u1", "u2")
     sessions = [await api.log_in("u1"), await api.log_in("u1")]

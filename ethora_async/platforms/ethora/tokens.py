@@ -98,8 +98,8 @@ class Tokens:
         """Check a token that somebody presents as signed with this app's secret.
 
         Accepted: HS256 only, signed with the scoped key of its type or with the raw secret, by the current or the
-        previous secret, for this app, not past its ``exp``. ``iat`` and ``exp`` need not be there (contract §2.5). A leading
-        ``Bearer `` is left out.
+        previous secret, for this app, not past its ``exp``. ``iat`` and ``exp`` need not be there (contract §2.5).
+        A leading ``Bearer `` is left out.
 
         Args:
             leeway: how long past its ``exp`` it is still accepted (default not at all).
