@@ -75,11 +75,12 @@ async def test_a_new_chat_is_validated(change: dict, message: str, api: Api) -> 
     assert (reply.status, reply.body["error"]) == (422, message)
 
 
-async def test_the_listing_pages_and_shows_members_on_request(api: Api) -> None:
+async def test_the_listing_pages_and_shows_members_on_request(api: Api, sandbox: EthoraSandbox) -> None:
     await api.make_users("u1")
     for index in range(5):
         await api.make_chat(f"c{index}", "u1")
     body = (await api("GET", f"{LIST}?limit=2&offset=3")).body
+    assert [chat.uuid for chat in sandbox.store.app(APP).chats] == [f"c{index}" for index in range(5)]
     assert [chat["name"] for chat in body["results"]] == ["app123_c3", "app123_c4"]
     assert (body["total"], body["limit"], body["offset"]) == (5, 2, 3)
     assert "members" not in body["results"][0]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sandbox_helpers import APP, Api, Clock, row, server_token
+from yarl import URL
 
 from ethora_async.sandbox import Faults
 
@@ -121,7 +122,7 @@ async def test_a_route_that_does_not_exist_can_fail_too(api: Api, sandbox: Ethor
     sandbox.faults.fail("GET /nowhere", status=410)
     assert (await api("GET", "/nowhere")).status == 410
     sandbox.faults.fail(status=410)
-    assert (await api("GET", sandbox.url + "/%ff/x")).status == 410
+    assert (await api("GET", URL(sandbox.url + "/v1/apps/users/%ff", encoded=True))).status == 410
 
 
 async def test_latencies_add_up_and_wait_before_the_work(api: Api, sandbox: EthoraSandbox, monkeypatch) -> None:

@@ -92,6 +92,11 @@ async def test_the_app_token_needs_its_signature_and_no_prefix_is_lost(api: Api,
     assert (await api("POST", LOGIN, body, token=token[:-3] + "abc")).status == 401
 
 
+async def test_an_app_token_of_an_app_that_is_gone_is_refused(api: Api, sandbox: EthoraSandbox) -> None:
+    token = sandbox._platform.signer.sign({"type": "app", "appId": "gone"}, now=0.0)
+    assert (await api("POST", LOGIN, {}, token=token)).body["code"] == "APP_NOT_FOUND"
+
+
 async def test_access_tokens_end_and_a_refresh_renews_them(api: Api, clock: Clock) -> None:
     await api.make_users("u1")
     session = await api.log_in("u1")
@@ -130,7 +135,8 @@ async def test_an_old_refresh_token_has_no_record(api: Api, clock: Clock) -> Non
 async def test_tokens_open_their_own_kind_of_route_only(api: Api) -> None:
     await api.make_users("u1")
     session = await api.log_in("u1")
-    for token in (session["refreshToken"], session["wsToken"], await app_token(api)):
+    xmpp = (await api("POST", "/v1/users/xmpp-token", {}, token=session["token"])).body["xmppPassword"]
+    for token in (session["refreshToken"], session["wsToken"], xmpp, await app_token(api)):
         reply = await api("GET", "/v1/users/my", token=token)
         assert (reply.status, reply.body["code"]) == (400, "INVALID_TOKEN_TYPE")
     reply = await api("POST", "/v2/users/login/refresh", token=session["token"])

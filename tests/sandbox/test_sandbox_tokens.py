@@ -106,6 +106,15 @@ async def test_an_exp_that_is_no_number_is_refused(end, api: Api) -> None:
     assert outcome(await api(*PROBE, token=server_token(exp=end))) == VERIFY
 
 
+async def test_memory_of_tokens_is_bounded_and_costs_no_correctness(
+    api: Api, sandbox: EthoraSandbox, clock: Clock, monkeypatch
+) -> None:
+    monkeypatch.setattr("ethora_async.sandbox.ethora.tokens.REMEMBERED", 3)
+    for second in range(10):
+        assert (await api(*PROBE, token=server_token(iat=second))).status == 200
+    assert len(sandbox.store.app(APP).keys._sets["server"]._passed) <= 3
+
+
 async def test_a_token_that_passed_still_ends_at_its_exp(api: Api, clock: Clock) -> None:
     token = server_token(exp=clock.now + 60)
     assert (await api(*PROBE, token=token)).status == 200

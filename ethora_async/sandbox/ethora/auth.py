@@ -102,14 +102,14 @@ def _own(platform: Platform, token: str, payload: dict[str, Any], claims: dict[s
     """Check a token that this sandbox signed."""
     if not platform.signer.keys.accepts(token):
         raise bad_token()
+    kind = claims.get("type")
+    if kind not in ("app", "user", "refresh"):
+        raise wrong_token_type()
     app = platform.store.find_app(claims.get("appId"))
     if app is None:
         raise app_not_found()
-    kind = claims.get("type")
     if kind == "app":
         return Caller(TokenKind.APP, app, claims)
-    if kind not in ("user", "refresh"):
-        raise wrong_token_type()
     session = platform.sessions.of(claims)
     alive = (
         session is not None and app.users.with_uuid(session.user.uuid) is session.user and not _expired(payload, now)

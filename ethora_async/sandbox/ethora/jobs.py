@@ -53,9 +53,6 @@ class Jobs:
     def __init__(self) -> None:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
 
-    def __len__(self) -> int:
-        return len(self._jobs)
-
     def add(self, app: App, rows: list[Row], *, now: float, polls: int, delay: float, error: str | None = None) -> Job:
         """Keep a new job."""
         job = Job(secrets.token_hex(12), app, now, rows, polls, now + delay, error)

@@ -35,9 +35,6 @@ class Sessions:
         self._signer = signer
         self._open: dict[str, Session] = {}
 
-    def __len__(self) -> int:
-        return len(self._open)
-
     def open(self, user: User) -> Session:
         """Start a session."""
         session = Session(secrets.token_hex(12), user, secrets.token_hex(12))

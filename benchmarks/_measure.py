@@ -1,0 +1,78 @@
+"""What the benchmarks share: cores, interleaved rounds, child processes, and how a result is printed."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+HERE = Path(__file__).parent
+
+Samples = dict[str, list[float]]
+"""What each variant took, round by round."""
+
+
+def quick(description: str) -> bool:
+    """Whether the command line asks for the short form."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="small and less exact, for CI")
+    return bool(parser.parse_args().quick)
+
+
+def pin(place: int) -> None:
+    """Keep this process on one core, 0 for the measured side and 1 for the other; on a single core, do nothing."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) > 1:
+        os.sched_setaffinity(0, {cores[place % len(cores)]})
+
+
+def interleaved(variants: Mapping[str, Callable[[], float]], rounds: int) -> Samples:
+    """Run every variant once a round, A B C, B C A, …: what disturbs the machine disturbs all of them alike."""
+    names = list(variants)
+    for name in names:
+        variants[name]()  # warm: imports, connections, caches
+    samples: Samples = {name: [] for name in names}
+    for number in range(rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            gc.collect()
+            samples[name].append(variants[name]())
+    return samples
+
+
+def ratio(samples: Samples, of: str, to: str) -> float:
+    """The median of the rounds' own ratios: the two of one round met the same machine."""
+    return median(a / b for a, b in zip(samples[of], samples[to], strict=True))
+
+
+@contextmanager
+def server(script: str, *arguments: str) -> Generator[list[str], None, None]:
+    """One of this folder's servers in a process of its own; yields the words of the line that it prints when it
+    listens. It ends when its standard input does, so also when the benchmark is killed.
+    """
+    with subprocess.Popen(
+        [sys.executable, HERE / script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield process.stdout.readline().split()
+        process.stdin.close()
+
+
+def child(command: Sequence[str | Path]) -> tuple[os.stat_result | object, str]:
+    raise NotImplementedError
+
+
+def show(name: str, headline: str, parts: Sequence[str], aim: str) -> None:
+    """The one ratio, then what it is made of."""
+    print(f"{name}: {headline}  (aim: {aim})")
+    for part in parts:
+        print(f"  {part}")
