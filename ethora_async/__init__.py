@@ -52,7 +52,12 @@ _HOMES = {
 }  # fmt: skip
 _HOME_OF = {name: f"ethora_async.{module}" for module, names in _HOMES.items() for name in names}
 
-__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604  they are texts
+__all__ = [
+    "ApiError", "Chat", "ChatError", "ChatToken", "ConfigError", "Conflict", "EthoraClient", "Forbidden",
+    "InvalidInput", "InvalidToken", "JobFailed", "JobTimeout", "Limits", "MongoId", "NewChat", "NewUser",
+    "NotFound", "NotSent", "RateLimited", "ReplyLost", "RetryPolicy", "ServerFault", "TransportError",
+    "Unauthorized", "User", "ValidationFailed", "WrongLoop", "__version__",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

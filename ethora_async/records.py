@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -15,7 +14,6 @@ from ethora_async.errors import InvalidInput
 from ethora_async.redaction import Secret
 
 _MONGO_ID = re.compile(r"[0-9a-fA-F]{24}")
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class MongoId(str):
@@ -50,17 +48,23 @@ def record_id(value: str) -> str:
 
 
 def id_text(value: Id, field: str = "id") -> str:
-    """The id as text, trimmed.
+    """The id as text, trimmed; a `MongoId` stays one.
 
     Raises:
-        InvalidInput: it is empty, or not a `str`, `int` or `UUID`.
+        InvalidInput: it is empty, ``.`` or ``..``, or not a `str`, `int` or `UUID`.
     """
     if isinstance(value, bool) or not isinstance(value, (str, int, UUID)):
         msg = f"{field} must be a str, an int or a UUID, not {type(value).__name__}"
         raise InvalidInput(msg, field=field)
-    text = _well_formed(str(value).strip(), field)
+    if isinstance(value, MongoId):
+        return value
+    # str() of a text that is also an enum member names the member, not the text.
+    text = _well_formed((value if isinstance(value, str) else str(value)).strip(), field)
     if not text:
         msg = f"{field} is empty: pass your own id of the user or chat"
+        raise InvalidInput(msg, field=field)
+    if text in (".", ".."):
+        msg = f"{field} {text!r} cannot be used: in a URL it names another place"
         raise InvalidInput(msg, field=field)
     return text
 
@@ -73,8 +77,11 @@ def new_id(value: Id, field: str = "id") -> str:
 
     Raises:
         InvalidInput: it is empty, or holds ``@``, ``/``, a space or a control character: such ids cannot be part
-            of a JID (contract §3).
+            of a JID (contract §3). Or it is a `MongoId`: the platform makes those.
     """
+    if isinstance(value, MongoId):
+        msg = f"{field} is a MongoId, which the platform gives out: pass an id of your own"
+        raise InvalidInput(msg, field=field)
     text = id_text(value, field)
     if found := _UNFIT_FOR_ID.search(text):
         culprit = {"@": "@", "/": "/", " ": "a space"}.get(found.group(), "white space or a control character")
@@ -118,6 +125,15 @@ def required_text(value: str, field: str) -> str:
     return text
 
 
+def optional_text(value: str, field: str) -> str:
+    """The text trimmed; it may be empty.
+
+    Raises:
+        InvalidInput: it is no text, or cannot be stored.
+    """
+    return _string(value, field)
+
+
 def _first_name(value: str) -> str:
     return required_text(value, "first_name")
 
@@ -138,8 +154,10 @@ def _description(value: str | None) -> str | None:
     return None if value is None else _string(value, "description")
 
 
-def _member_ids(ids: Iterable[Id]) -> tuple[str, ...]:
-    return tuple(id_text(one, "members") for one in ids)
+def _member_ids(ids: Id | Iterable[Id]) -> tuple[str, ...]:
+    # A single id is meant as one user, not as a list of its letters.
+    several = [ids] if isinstance(ids, Id) else ids
+    return tuple(id_text(one, "members") for one in several)
 
 
 def _new_id(value: Id) -> str:
@@ -219,7 +237,7 @@ class User:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     # A reply may carry the user's XMPP password or session here.
-    extra: Mapping[str, Any] = attrs.field(default=_NOTHING, repr=False)
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -231,7 +249,7 @@ class NewChat:
         title: not empty.
         access: ``"private"`` (the default: only members) or ``"public"``.
         description: may be empty.
-        members: your own ids of users to add at once; they must exist.
+        members: your own ids of users to add at once, or a single one; they must exist.
 
     Raises:
         InvalidInput: a field cannot be used; its `field` names it.
@@ -273,7 +291,7 @@ class Chat:
     member_count: int | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
-    extra: Mapping[str, Any] = attrs.field(default=_NOTHING, repr=False)
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
 
     @property
     def access(self) -> ChatAccess:
@@ -299,7 +317,7 @@ class ChatToken:
     expires_at: float
     refresh_at: float
     platform: str
-    extra: Mapping[str, Any] = attrs.field(default=_NOTHING, repr=False)
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
 
     @property
     def value(self) -> str:

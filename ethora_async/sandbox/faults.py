@@ -196,8 +196,8 @@ class Faults:
 
     def latency(self, seconds: float, route: str = "*", *, times: int | None = None) -> Fault:
         """Wait before calls are handled; several latencies add up."""
-        if seconds < 0:
-            msg = f"latency={seconds} for the route {route!r}: time does not run backwards."
+        if not 0 <= seconds < float("inf"):
+            msg = f"latency={seconds} for the route {route!r}: give seconds from 0 on."
             raise ValueError(msg)
         return self._add(Delay(self, route, times, seconds))
 
@@ -213,7 +213,7 @@ class Faults:
         """Answer 429: to the next `times` calls, or with `limit` to all above that many in `per` seconds."""
         if limit is None:
             return self.fail(route, times=times, status=429, retry_after=retry_after)
-        if limit < 0 or per <= 0:
+        if limit < 0 or not per > 0:
             msg = f"limit={limit} per={per} for the route {route!r}: give a limit from 0 on and a time above 0."
             raise ValueError(msg)
         failure = Failure(_failure_answer(429, retry_after, None, None))

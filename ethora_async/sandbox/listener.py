@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_BODY = 8 * 1024 * 1024
 SHUTDOWN_SECONDS = 0.1
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - recognised, not bound
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not bound
 
 
 class Listener:
@@ -29,15 +29,16 @@ class Listener:
         self._handler = handler
         self._host = host
         self._port = port
+        self._bound = ""
         self._runner: web.ServerRunner | None = None
 
     @property
     def url(self) -> str:
         """The origin that clients use. RuntimeError before the first `start`."""
-        if not self._port:
+        if not self._bound:
             msg = "The sandbox is not listening yet: use `async with sandbox` or `await sandbox.start()` first."
             raise RuntimeError(msg)
-        host = ANY_ADDRESS.get(self._host, self._host)
+        host = ANY_ADDRESS.get(self._bound, self._bound)
         return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
 
     async def start(self) -> None:
@@ -53,7 +54,8 @@ class Listener:
         except BaseException:
             await self.aclose()
             raise
-        self._port = runner.addresses[0][1]
+        # A name may stand for several addresses, each with a free port of its own: the URL tells the first.
+        self._bound, self._port = runner.addresses[0][:2]
 
     async def aclose(self) -> None:
         """Stop listening and drop every connection, idle or busy; harmless when it does not listen."""

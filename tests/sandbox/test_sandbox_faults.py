@@ -210,6 +210,8 @@ def test_an_empty_spec_arms_nothing() -> None:
         ("*: status=500 times=many", "times=many"),
         ("*: cut=sideways", "sideways"),
         ("*: latency=-1", "-1"),
+        ("*: latency=nan", "nan"),
+        ("*: limit=1 per=nan", "nan"),
         ("*: limit=3 status=500", "limit=3"),
         ("*: per=3", "per=3"),
         ("*: limit=-1", "limit=-1"),

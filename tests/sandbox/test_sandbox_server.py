@@ -52,9 +52,12 @@ async def test_the_url_is_known_once_it_listens() -> None:
     await sandbox.aclose()
 
 
-async def test_an_address_for_everybody_is_called_on_this_machine() -> None:
-    async with EthoraSandbox(host="0.0.0.0") as sandbox, aiohttp.ClientSession(sandbox.url) as session:
-        assert sandbox.url.startswith("http://127.0.0.1:")
+@pytest.mark.parametrize(
+    ("host", "origin"), [("0.0.0.0", "http://127.0.0.1:"), ("::1", "http://[::1]:"), ("localhost", "http://")]
+)
+async def test_the_url_leads_to_the_address_that_is_bound(host: str, origin: str) -> None:
+    async with EthoraSandbox(host=host) as sandbox, aiohttp.ClientSession(sandbox.url) as session:
+        assert sandbox.url.startswith(origin)
         assert (await Api(session)("GET", "/ping")).status == 200
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import builtins
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
+
+import attrs
 
 from ethora_async.bulk.outcome import Outcome, Status, failed
 from ethora_async.bulk.report import Report
@@ -15,7 +17,7 @@ from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, Rep
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import operations, rows, wire
 from ethora_async.platforms.ethora.names import conference_host
-from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, required_text
+from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, optional_text, required_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 CONCURRENCY = 8
 LARGEST_PAGE = 500
 MEMBERS_AT_ONCE = 100
+_CHAT_NOT_FOUND = "CHAT_NOT_FOUND"
 
 
 class Chats:
@@ -45,7 +48,7 @@ class Chats:
         title: str,
         access: ChatAccess = "private",
         description: str | None = None,
-        members: Iterable[Id] = (),
+        members: Id | Iterable[Id] = (),
     ) -> Outcome[NewChat]:
         """Create one chat.
 
@@ -64,10 +67,9 @@ class Chats:
             InvalidInput: an argument cannot be used.
             NotFound: one of the members does not exist; no chat was created.
         """
-        people = tuple(members)
         if id is None:
-            return await self._create_unnamed(title, access, description, people)
-        chat = NewChat(id=id, title=title, access=access, description=description, members=people)
+            return await self._create_unnamed(title, access, description, members)
+        chat = NewChat(id=id, title=title, access=access, description=description, members=members)
         return (await self._create_one(await self._context.open(), [chat]))[0].raise_for_failure()
 
     def create_many(
@@ -101,7 +103,7 @@ class Chats:
         if title is not None:
             data["title"] = required_text(title, "title")
         if description is not None:
-            data["description"] = description
+            data["description"] = optional_text(description, "description")
         if not data:
             msg = "nothing to change: pass title or description"
             raise InvalidInput(msg, field="title")
@@ -123,7 +125,10 @@ class Chats:
     def delete_many(
         self, ids: Iterable[Id] | AsyncIterable[Id], *, concurrency: int = CONCURRENCY, ordered: bool = False
     ) -> Run[Id]:
-        """Delete any number of chats, one request each; each ends ``deleted``, ``absent``, ``failed`` or ``unknown``."""
+        """Delete any number of chats, one request each.
+
+        Each ends ``deleted``, ``absent``, ``failed`` or ``unknown``.
+        """
 
         @asynccontextmanager
         async def working() -> AsyncGenerator[Work[builtins.list[Id], Id], None]:
@@ -142,9 +147,11 @@ class Chats:
         """
         app = await self._context.open()
         name = app.names.prefixed(id)
-        async for chat in self.list():
-            if name in (chat.name, chat.record_id):
-                return chat
+        async with aclosing(self.list().by_page()) as pages:
+            async for page in pages:
+                for chat in page.items:
+                    if name in (chat.name, chat.record_id):
+                        return chat
         msg = f"no chat {str(id)!r}"
         raise NotFound(msg, operation=operations.LIST_CHATS.name)
 
@@ -248,7 +255,7 @@ class Chats:
         return f"{app.names.prefixed(id)}@{conference_host(self._xmpp_host or app.xmpp_host())}"
 
     async def _create_unnamed(
-        self, title: str, access: ChatAccess, description: str | None, members: tuple[Id, ...]
+        self, title: str, access: ChatAccess, description: str | None, members: Id | Iterable[Id]
     ) -> Outcome[NewChat]:
         app = await self._context.open()
         # The record wants an id; what goes out has none.
@@ -259,7 +266,7 @@ class Chats:
         reply = await app.engine.call(operation, data=body)
         made = wire.read_chat(wire.result(reply.data), app.names, operation=operation.name)
         return Outcome(
-            NewChat(id=made.id, title=title, access=access, description=description, members=members),
+            attrs.evolve(chat, id=made.id),
             made.id,
             "created",
             value=made,
@@ -283,7 +290,7 @@ class Chats:
 
     async def _delete_one(self, app: App, ids: Sequence[Id]) -> builtins.list[Outcome[Id]]:
         (id,) = ids
-        key = app.names.plain(id)
+        key = app.names.key(id)
         try:
             reply = await app.engine.call(operations.DELETE_CHAT, data={"name": app.names.prefixed(id)})
         except NotFound as error:
@@ -313,27 +320,37 @@ class Chats:
         )
 
     async def _grant_batch(self, app: App, pairs: Sequence[tuple[Id, Id]]) -> builtins.list[Outcome[tuple[Id, Id]]]:
-        by_chat: dict[str, dict[str, tuple[Id, Id]]] = {}
-        outcomes: builtins.list[Outcome[tuple[Id, Id]]] = []
-        for pair in pairs:
-            chat, user = app.names.prefixed(pair[0], "chat"), app.names.prefixed(pair[1], "user")
-            earlier = by_chat.setdefault(chat, {}).setdefault(user, pair)
-            if earlier is not pair:
-                outcomes.append(Outcome(pair, _pair_key(app, pair), "existed"))
-        for chat, users in by_chat.items():
-            send = partial(self._access_batch, app, operations.GRANT, chat, done="created")
-            for member, outcome in zip(
-                users, await split_around(builtins.list(users), send, app.names.plain), strict=True
-            ):
-                pair = users[member]
-                outcomes.append(
-                    Outcome(pair, _pair_key(app, pair), outcome.status, outcome.error, attempts=outcome.attempts)
-                )
-        return outcomes
+        outcomes: dict[int, Outcome[tuple[Id, Id]]] = {}
+        by_chat: dict[str, dict[str, builtins.list[int]]] = {}
+        for place, pair in enumerate(pairs):
+            try:
+                chat, user = app.names.prefixed(pair[0], "chat"), app.names.prefixed(pair[1], "user")
+            except InvalidInput as error:
+                outcomes[place] = failed(pair, _pair_key(app, pair), error)
+                continue
+            by_chat.setdefault(chat, {}).setdefault(user, []).append(place)
+        for chat, places_of in by_chat.items():
+            send = partial(self._grant_to_chat, app, chat)
+            granted = await split_around([*places_of], send, app.names.key)
+            for places, outcome in zip(places_of.values(), granted, strict=True):
+                for repeat, place in enumerate(places):
+                    status = "existed" if repeat and outcome.status == "created" else outcome.status
+                    key = _pair_key(app, pairs[place])
+                    outcomes[place] = Outcome(pairs[place], key, status, outcome.error, attempts=outcome.attempts)
+        return [outcomes[place] for place in range(len(pairs))]
+
+    async def _grant_to_chat(self, app: App, chat: str, members: Sequence[str]) -> builtins.list[Outcome[str]]:
+        try:
+            return await self._access_batch(app, operations.GRANT, chat, members, done="created")
+        except NotFound as error:
+            if error.code != _CHAT_NOT_FOUND:
+                raise
+            # No member is to blame: splitting would ask for the missing chat again for each of them.
+            return [failed(member, app.names.key(member), error) for member in members]
 
 
 def _pair_key(app: App, pair: tuple[Id, Id]) -> str:
-    return f"{app.names.plain(pair[0])}/{app.names.plain(pair[1])}"
+    return f"{app.names.key(pair[0])}/{app.names.key(pair[1])}"
 
 
 __all__ = ["CONCURRENCY", "LARGEST_PAGE", "Chats"]

@@ -61,7 +61,8 @@ class EthoraClient:
         limits: how much to send at once.
         retry: how often and how patiently to try again.
         transport: anything that satisfies `ethora_async.protocols.Transport`, in place of aiohttp. It is closed with
-        the client. proxy, trust_env, verify, cert: see `ethora_async.transport.AiohttpTransport`.
+            the client.
+        proxy, trust_env, verify, cert: see `ethora_async.transport.AiohttpTransport`.
         on_event: one callable, or several, told of every event (`ethora_async.engine.events`).
         token_cache_size: how many users' tokens are kept (default 10,000).
         clock: where time comes from.
@@ -178,14 +179,20 @@ class EthoraClient:
 
     async def aclose(self) -> None:
         """Close connections and the secret provider. May be called more than once."""
-        if self._context.app is not None:
-            await self._context.app.engine.aclose()
-        elif self._transport is not None:
-            await self._transport.aclose()
-        await self._secret.aclose()
+        try:
+            if self._context.app is not None:
+                await self._context.app.engine.aclose()
+            elif self._transport is not None:
+                await self._transport.aclose()
+        finally:
+            await self._secret.aclose()
 
     async def __aenter__(self) -> Self:
-        await self._context.open()
+        try:
+            await self._context.open()
+        except BaseException:
+            await self.aclose()  # nobody else will: a failed `async with` never reaches its end
+            raise
         return self
 
     async def __aexit__(
@@ -234,5 +241,5 @@ def _server_time(date: str | None) -> float | None:
 
     try:
         return parsedate_to_datetime(date).timestamp() if date else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -57,6 +57,13 @@ class Names:
         plain = self.plain(value, field)
         return plain if isinstance(plain, MongoId) else self.prefix + plain
 
+    def key(self, value: Id) -> str:
+        """`plain` for reports: an id that cannot be used is shown as it came."""
+        try:
+            return self.plain(value)
+        except InvalidInput:
+            return str(value).encode("utf-8", "backslashreplace").decode()
+
     def members(self, users: Id | Iterable[Id]) -> list[str]:
         """The prefixed names of one user or several, each once, in order.
 

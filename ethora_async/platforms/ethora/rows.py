@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ReplyLost, ValidationFailed
 from ethora_async.platforms.ethora import operations, wire
+from ethora_async.records import MongoId
 from ethora_async.redaction import scrub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ethora_async.platforms.ethora.names import Names
     from ethora_async.platforms.ethora.users import UserChange
     from ethora_async.records import NewUser, User
 
-_CREATED = "created"
+_MADE = frozenset({"created", ""})
 _EXISTING = frozenset({"exists", "uuid_exists", "existed", "existing", "already_exists"})
 _REFUSALS = ("error", "fail", "invalid", "forbidden", "denied", "skip")
-_NO_CHANGE = ("already", "exist", "unchanged", "not_a_member", "not-member", "absent")
-_MISSING = frozenset({"not-found", "not_found", "notfound", "user_not_found", "missing"})
+_MISSING = ("not_found", "notfound", "not_exist", "missing", "unknown")
+_NO_CHANGE = ("already", "exist", "unchanged", "not_a_member", "not_member", "absent")
 
 
 def job_id(data: Any) -> str | None:
@@ -31,7 +34,7 @@ def job_id(data: Any) -> str | None:
     if isinstance(stated, (str, int)) and str(stated):
         return str(stated)
     url = data.get("statusUrl")
-    return url.rstrip("/").rpartition("/")[2] or None if isinstance(url, str) else None
+    return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) or None if isinstance(url, str) else None
 
 
 def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts: int) -> list[Outcome[NewUser]]:
@@ -40,30 +43,50 @@ def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts
     Rows are matched by the collapsed ``xmppUsername``. ``exists`` under another name means that the e-mail address is
     somebody else's: `Conflict`. A user whom no row mentions is ``unknown``.
     """
+    own, others = _sorted_out(_rows(data), {names.strip(user.id) for user in users}, names)
+    by_email = {email: row for row in reversed(others) if (email := _row_email(row))}
     found = list(_rows(data))
-    wanted = {names.strip(user.id) for user in users}
-    own: dict[str, dict[str, Any]] = {}
-    others: list[dict[str, Any]] = []
-    for row in found:
-        id = _row_id(row, names)
-        if id in wanted and id not in own:
-            own[id] = row
-        else:
-            others.append(row)
-    by_email = {email: row for row in others if (email := _row_email(row))}
     in_order = found if len(found) == len(users) else [None] * len(users)
+    secrets = [user.password.reveal() for user in users if user.password is not None]
     outcomes: list[Outcome[NewUser]] = []
     for user, in_its_place in zip(users, in_order, strict=True):
         id = names.strip(user.id)
         match = own.get(id) or by_email.get(user.email)
-        if match is None and any(in_its_place is other for other in others):
-            # It names somebody else and no e-mail: its place in the reply is all there is to go by.
+        if match is None and _stands_for_its_place(in_its_place, others):
             match = in_its_place
-        outcomes.append(_created(user, id, match, names, attempts))
+        outcomes.append(_created(user, id, match, names, attempts, secrets))
     return outcomes
 
 
-def _created(user: NewUser, id: str, row: dict[str, Any] | None, names: Names, attempts: int) -> Outcome[NewUser]:
+def _sorted_out(
+    found: Iterable[dict[str, Any]], wanted: set[str], names: Names
+) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+    """Each wanted user's own row, and the rows that may be about those who have none."""
+    own: dict[str, dict[str, Any]] = {}
+    others: list[dict[str, Any]] = []
+    # Creations first: where an e-mail address occurs twice, its owner is in there as created and once more as existing.
+    for row in sorted(found, key=_rank):
+        id = _row_id(row, names)
+        if id in wanted and id not in own:
+            own[id] = row
+        elif id is None or _rank(row):  # that somebody else was created says nothing about anybody here
+            others.append(row)
+    return own, others
+
+
+def _rank(row: dict[str, Any]) -> int:
+    word = _word(row)
+    return 0 if word in _MADE else 1 if word in _EXISTING else 2
+
+
+def _stands_for_its_place(row: dict[str, Any] | None, others: list[dict[str, Any]]) -> bool:
+    # A row that tells neither whose it is nor an e-mail: its place in the reply is all there is to go by.
+    return row is not None and bool(_word(row)) and _row_email(row) is None and any(row is other for other in others)
+
+
+def _created(
+    user: NewUser, id: str, row: dict[str, Any] | None, names: Names, attempts: int, secrets: Sequence[str]
+) -> Outcome[NewUser]:
     if row is None:
         return _unmentioned(user, id, operations.CREATE_USERS.name, attempts)
     word = _word(row)
@@ -73,9 +96,9 @@ def _created(user: NewUser, id: str, row: dict[str, Any] | None, names: Names, a
         error: ChatError = Conflict(msg, operation=operations.CREATE_USERS.name)
         return Outcome(user, id, "failed", error, attempts=attempts)
     # The older synchronous route answers plain user records: whoever is in there has been created (contract §1.4).
-    status: Status | None = "created" if word in (_CREATED, "") else "existed" if word in _EXISTING else None
+    status: Status | None = "created" if word in _MADE else "existed" if word in _EXISTING else None
     if status is None:
-        return _refused(user, id, operations.CREATE_USERS.name, row, word, attempts)
+        return _refused(user, id, operations.CREATE_USERS.name, row, word, attempts, secrets)
     record = row.get("user", row)
     return Outcome(user, id, status, value=_user(record, names), attempts=attempts)
 
@@ -99,6 +122,9 @@ def change_body(change: UserChange, names: Names) -> dict[str, Any]:
         "profileImage": change.profile_image,
     }
     given = {name: value for name, value in fields.items() if value is not None}
+    if isinstance(change.id, MongoId):
+        msg = "users are changed by your own id, not by a MongoId: read the user first, and pass its id"
+        raise InvalidInput(msg, field="id")
     if not given:
         msg = f"nothing to change for user {change.id!r}: pass first_name, last_name or profile_image"
         raise InvalidInput(msg, field="first_name")
@@ -135,13 +161,17 @@ def match_access(
     that speaks of an error or a refusal is `ValidationFailed`, "already" or "not a member" is no change, anything else,
     and a reply without rows, is `done`.
     """
-    by_id = {_row_id(row, names): row for row in _rows(data, "details")}
+    by_id: dict[str | None, dict[str, Any]] = {}
+    for detail in _rows(data, "details"):
+        by_id[_row_id(detail, names)] = detail
+        if isinstance(record := detail.get("_id"), str):
+            by_id.setdefault(record, detail)
     outcomes: list[Outcome[str]] = []
     for member in members:
         id = names.plain(member)
         row = by_id.get(id)
         word = _word(row) if row is not None else ""
-        if word in _MISSING or any(part in word for part in _REFUSALS):
+        if any(part in word for part in (*_MISSING, *_REFUSALS)):
             outcomes.append(_refused(member, id, operation, row or {}, word, attempts))
         elif any(part in word for part in _NO_CHANGE):
             outcomes.append(Outcome(id, id, "existed" if done == "created" else "absent", attempts=attempts))
@@ -153,7 +183,8 @@ def match_access(
 def _rows(data: Any, key: str = "results") -> Iterator[dict[str, Any]]:
     holder = wire.result(data)
     rows = holder.get(key) if isinstance(holder, dict) else None
-    yield from (row for row in rows or () if isinstance(row, dict))
+    if isinstance(rows, list):
+        yield from (row for row in rows if isinstance(row, dict))
 
 
 def _row_id(row: dict[str, Any], names: Names) -> str | None:
@@ -177,7 +208,7 @@ def _row_email(row: dict[str, Any]) -> str | None:
 
 def _word(row: dict[str, Any]) -> str:
     word = row.get("status")
-    return word.lower() if isinstance(word, str) else ""
+    return re.sub(r"[\s-]+", "_", word.strip().lower()) if isinstance(word, str) else ""
 
 
 def _unmentioned(item: Any, id: str, operation: str, attempts: int) -> Outcome[Any]:
@@ -185,14 +216,14 @@ def _unmentioned(item: Any, id: str, operation: str, attempts: int) -> Outcome[A
     return Outcome(item, id, "unknown", ReplyLost(msg, operation=operation), attempts=attempts)
 
 
-def _refused(item: Any, id: str, operation: str, row: dict[str, Any], word: str, attempts: int) -> Outcome[Any]:
-    password = getattr(item, "password", None)
-    known = [password.reveal()] if password is not None else []
+def _refused(
+    item: Any, id: str, operation: str, row: dict[str, Any], word: str, attempts: int, secrets: Sequence[str] = ()
+) -> Outcome[Any]:
     reason = next((row[key] for key in ("error", "message", "reason") if isinstance(row.get(key), str)), "")
-    kind = NotFound if word in _MISSING else ValidationFailed
-    msg = f"the platform answered {scrub(word) or 'nothing'} for {id!r}" + (
-        f": {scrub(reason, known)}" if reason else ""
+    kind = NotFound if any(part in word for part in _MISSING) else ValidationFailed
+    msg = f"the platform answered {scrub(word, secrets) or 'nothing'} for {id!r}" + (
+        f": {scrub(reason, secrets)}" if reason else ""
     )
     code = row.get("code")
-    error = kind(msg, operation=operation, code=code if isinstance(code, str) else None)
+    error = kind(msg, operation=operation, code=scrub(code, secrets) if isinstance(code, str) else None)
     return Outcome(item, id, "failed", error, attempts=attempts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -33,7 +32,7 @@ class Session:
     token: Secret
     refresh_token: Secret | None
     xmpp_password: Secret | None
-    extra: Mapping[str, Any] = attrs.field(default=MappingProxyType({}), repr=False)
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
 
 
 class StaticCredentials:
@@ -72,13 +71,16 @@ class Sessions:
         """Exchange a user's chat token for a session, as the front end does on start: proof that the token works.
 
         Raises:
-            InvalidInput: the token is empty.
+            InvalidInput: the token is empty, or holds a control character.
             NotFound: the token is good, but its user does not exist (the platform never creates them here).
             Unauthorized: the platform refuses the token.
         """
         text = token.value if isinstance(token, ChatToken) else token.strip()
         if not text:
             msg = "the token is empty"
+            raise InvalidInput(msg, field="token")
+        if not text.isprintable():
+            msg = "the token holds a control character: it was cut or pasted badly"
             raise InvalidInput(msg, field="token")
         app = await self._context.open()
         credentials = StaticCredentials({"x-custom-token": text})

@@ -17,7 +17,7 @@ from ethora_async.config import Seconds, seconds
 from ethora_async.errors import InvalidInput, NotFound
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import operations, rows, wire
-from ethora_async.records import Chat, Id, MongoId, NewUser, User, id_text
+from ethora_async.records import Chat, Id, MongoId, NewUser, User, id_text, optional_text
 
 if TYPE_CHECKING:
     import builtins
@@ -33,14 +33,34 @@ CONCURRENCY = 8
 LARGEST_PAGE = 500
 
 
+def _user_id(value: Id) -> str:
+    return id_text(value)
+
+
+def _first_name(value: str | None) -> str | None:
+    return None if value is None else optional_text(value, "first_name")
+
+
+def _last_name(value: str | None) -> str | None:
+    return None if value is None else optional_text(value, "last_name")
+
+
+def _profile_image(value: str | None) -> str | None:
+    return None if value is None else optional_text(value, "profile_image")
+
+
 @attrs.frozen(kw_only=True)
 class UserChange:
-    """What to change about a user: None leaves a field as it is, an empty text clears it."""
+    """What to change about a user. Texts are trimmed; None leaves a field as it is, an empty text clears it.
 
-    id: str = attrs.field(converter=id_text)
-    first_name: str | None = None
-    last_name: str | None = None
-    profile_image: str | None = None
+    Raises:
+        InvalidInput: a field cannot be used; its `field` names it.
+    """
+
+    id: str = attrs.field(converter=_user_id)
+    first_name: str | None = attrs.field(default=None, converter=_first_name)
+    last_name: str | None = attrs.field(default=None, converter=_last_name)
+    profile_image: str | None = attrs.field(default=None, converter=_profile_image)
 
 
 class Users:
@@ -96,9 +116,9 @@ class Users:
         """Create any number of users, `batch_size` to a request, `concurrency` requests at once, memory flat.
 
         Each ends ``created``, ``existed`` (left as they are), ``failed`` or ``unknown``. A batch that is refused
-        because
-        of one user is split around that one. A second user with the same id is ``failed: InvalidInput``; one whose
-        e-mail address belongs to somebody else is ``failed: Conflict``. `timeout` is the deadline of each batch's job.
+        because of one user is split around that one. A second user with the same id is ``failed: InvalidInput``; one
+        whose e-mail address belongs to somebody else is ``failed: Conflict``. `timeout` is the deadline of each batch's
+        job.
 
         Raises:
             InvalidInput: `batch_size` is not from 1 to 100, or `concurrency` less than 1.
@@ -109,14 +129,18 @@ class Users:
         async def working() -> AsyncGenerator[Work[builtins.list[NewUser], NewUser], None]:
             app = await self._context.open()
             send = partial(self._create_batch, app, timeout=job_timeout)
+
+            def key(user: NewUser) -> str:
+                return app.names.strip(user.id)
+
             async with Distinct() as seen:
 
                 async def work(batch: builtins.list[NewUser]) -> Sequence[Outcome[NewUser]]:
-                    earlier = await seen.add([(app.names.strip(user.id), 0) for user in batch])
+                    earlier = await seen.add([(key(user), 0) for user in batch])
                     fresh = [user for user, place in zip(batch, earlier, strict=True) if place is None]
-                    done = iter(await split_around(fresh, send, _id) if fresh else ())
+                    done = iter(await split_around(fresh, send, key) if fresh else ())
                     return [
-                        next(done) if place is None else _repeated(user)
+                        next(done) if place is None else _repeated(user, key(user))
                         for user, place in zip(batch, earlier, strict=True)
                     ]
 
@@ -134,14 +158,16 @@ class Users:
         name = app.names.prefixed(id)
         query = {"userId" if isinstance(name, MongoId) else "xmppUsername": name}
         reply = await app.engine.call(operations.GET_USER, query=query)
+        operation = operations.GET_USER.name
         data = wire.result(reply.data)
-        if isinstance(data, dict) and isinstance(data.get("items"), list):
-            # Where the filter is taken as a search, the reply is a list.
-            if not data["items"]:
-                msg = f"no user {str(id)!r}"
-                raise NotFound(msg, operation=operations.GET_USER.name, status=reply.status)
-            data = data["items"][0]
-        return wire.read_user(data, app.names, operation=operations.GET_USER.name)
+        if not wire.holds_list(data, "users"):
+            return wire.read_user(data, app.names, operation=operation)
+        # Where the filter is taken as a search, or not known, the reply is a list: of whom is not said.
+        for user in wire.read_users(data, app.names, operation=operation)[0]:
+            if name in (user.xmpp_username, user.record_id):
+                return user
+        msg = f"no user {app.names.key(id)!r}"
+        raise NotFound(msg, operation=operation, status=reply.status, attempts=reply.attempts)
 
     def list(self, *, chat: Id | None = None, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
         """The app's users, or the members of one chat; the platform's own accounts (owner, bots) are among them.
@@ -222,8 +248,9 @@ class Users:
 
         @asynccontextmanager
         async def working() -> AsyncGenerator[Work[builtins.list[UserChange], UserChange], None]:
-            send = partial(self._update_batch, await self._context.open())
-            yield lambda batch: split_around(batch, send, _id)
+            app = await self._context.open()
+            send = partial(self._update_batch, app)
+            yield lambda batch: split_around(batch, send, lambda change: app.names.key(change.id))
 
         return self._run(changes, working, batch_size, concurrency, ordered=ordered)
 
@@ -253,7 +280,7 @@ class Users:
         async def working() -> AsyncGenerator[Work[builtins.list[Id], Id], None]:
             app = await self._context.open()
             send = partial(self._delete_batch, app)
-            yield lambda batch: split_around(batch, send, app.names.plain)
+            yield lambda batch: split_around(batch, send, app.names.key)
 
         return self._run(ids, working, batch_size, concurrency, ordered=ordered)
 
@@ -287,7 +314,11 @@ class Users:
                 return (await app.engine.call(operations.CREATE_USERS_JOB, path={"job": job})).data
 
             finished = await wait_for_job(
-                read, operation=operations.CREATE_USERS.name, clock=self._context.clock, timeout=timeout
+                read,
+                operation=operations.CREATE_USERS.name,
+                clock=self._context.clock,
+                timeout=timeout,
+                known=[user.password.reveal() for user in users if user.password is not None],
             )
         return rows.match_created(users, finished, app.names, attempts=attempts)
 
@@ -307,13 +338,9 @@ class Users:
         return [Outcome(id, key, "deleted", attempts=reply.attempts) for id, key in zip(ids, plain, strict=True)]
 
 
-def _id(item: NewUser | UserChange) -> str:
-    return item.id
-
-
-def _repeated(user: NewUser) -> Outcome[NewUser]:
+def _repeated(user: NewUser, key: str) -> Outcome[NewUser]:
     msg = f"id {user.id!r} occurs more than once"
-    return failed(user, user.id, InvalidInput(msg, field="id"))
+    return failed(user, key, InvalidInput(msg, field="id"))
 
 
 __all__ = ["BATCH_SIZE", "CONCURRENCY", "LARGEST_PAGE", "UserChange", "Users"]

@@ -121,13 +121,22 @@ def read_list(
     """
     key, rows = "", data
     if isinstance(data, dict):
-        key = next((key for key in (*_LIST_KEYS, *keys) if isinstance(data.get(key), list)), "")
+        key = _list_key(data, keys)
         rows = data.get(key)
     if not isinstance(rows, list):
         msg = f"the platform's reply has an unexpected shape: no list under any of {', '.join((*_LIST_KEYS, *keys))}"
         raise ReplyLost(msg, operation=operation)
     path = f"reply.{key}" if key else "reply"
     return tuple(read(row, f"{path}[{index}]") for index, row in enumerate(rows)), _total(data)
+
+
+def holds_list(data: Any, *keys: str) -> bool:
+    """Whether this is a listing: a list, or an object with one under `items`, `results` or one of `keys`."""
+    return isinstance(data, list) or (isinstance(data, dict) and bool(_list_key(data, keys)))
+
+
+def _list_key(data: dict[str, Any], keys: tuple[str, ...]) -> str:
+    return next((key for key in (*_LIST_KEYS, *keys) if isinstance(data.get(key), list)), "")
 
 
 def result(data: Any) -> Any:

@@ -111,14 +111,13 @@ def _own(platform: Platform, token: str, payload: dict[str, Any], claims: dict[s
     if kind == "app":
         return Caller(TokenKind.APP, app, claims)
     session = platform.sessions.of(claims)
-    alive = (
-        session is not None and app.users.with_uuid(session.user.uuid) is session.user and not _expired(payload, now)
-    )
+    if session is not None and (_expired(payload, now) or app.users.with_uuid(session.user.uuid) is not session.user):
+        session = None
     if kind == "refresh":
-        if not alive or session is None or session.refresh_id != claims.get("refreshId"):
+        if session is None or session.refresh_id != claims.get("refreshId"):
             raise Refusal(401, "!refreshRecord", "REFRESH_RECORD_NOT_FOUND")
         return Caller(TokenKind.REFRESH, app, claims, session.user, session)
-    if not alive or session is None:
+    if session is None:
         raise bad_token()
     return Caller(TokenKind.USER, app, claims, session.user, session)
 
