@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from _measure import pin
-
 
 class FixedReply(asyncio.Protocol):
     """Looks for the end of each request and at its length, and at nothing else."""
@@ -46,5 +44,4 @@ async def serve(body: bytes) -> None:
 
 
 if __name__ == "__main__":
-    pin(1)
     asyncio.run(serve(sys.argv[1].encode()))

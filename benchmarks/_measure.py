@@ -14,6 +14,9 @@ from statistics import median
 
 HERE = Path(__file__).parent
 
+# As they were before anybody was pinned.
+_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+
 Samples = dict[str, list[float]]
 """What each variant took, round by round."""
 
@@ -25,13 +28,13 @@ def quick(description: str) -> bool:
     return bool(parser.parse_args().quick)
 
 
-def pin(place: int) -> None:
-    """Keep this process on one core, 0 for the measured side and 1 for the other; on a single core, do nothing."""
-    if not hasattr(os, "sched_setaffinity"):
-        return
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) > 1:
-        os.sched_setaffinity(0, {cores[place % len(cores)]})
+def pin(place: int, process: int = 0) -> None:
+    """Keep a process (this one by default) on one core: 0 for the measured side, 1 for the other side.
+
+    Where there is only one core, or no such call, do nothing.
+    """
+    if len(_CORES) > 1:
+        os.sched_setaffinity(process, {_CORES[place % len(_CORES)]})
 
 
 def interleaved(variants: Mapping[str, Callable[[], float]], rounds: int) -> Samples:
@@ -61,14 +64,11 @@ def server(script: str, *arguments: str) -> Generator[list[str], None, None]:
     with subprocess.Popen(
         [sys.executable, HERE / script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
+        pin(1, process.pid)
         assert process.stdin is not None
         assert process.stdout is not None
         yield process.stdout.readline().split()
         process.stdin.close()
-
-
-def child(command: Sequence[str | Path]) -> tuple[os.stat_result | object, str]:
-    raise NotImplementedError
 
 
 def show(name: str, headline: str, parts: Sequence[str], aim: str) -> None:

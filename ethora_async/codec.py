@@ -38,9 +38,9 @@ def loads(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        # orjson's own error holds the whole document, which may hold a token.
         msg = f"not JSON (line {error.lineno} column {error.colno})"
-        raise ValueError(msg) from None
+    # Outside the handler: orjson's error holds the whole document, tokens included, and would hang on ours.
+    raise ValueError(msg)
 
 
 class Codec:
@@ -137,11 +137,15 @@ def _moment(value: Any, _: Any) -> datetime:
 def _converter(*, detailed: bool) -> Converter:
     converter = Converter(detailed_validation=detailed)
     # cattrs would turn anything into text, None included, by calling str() on it.
-    converter.register_structure_hook(str, _text)
-    converter.register_structure_hook(int, _integer)
-    converter.register_structure_hook(bool, _boolean)
-    converter.register_structure_hook(datetime, _moment)
+    for kind, hook in ((str, _text), (int, _integer), (bool, _boolean), (datetime, _moment)):
+        converter.register_structure_hook(kind, hook)
+        # Most fields may be null; told so, cattrs calls our hook without a detour through its own.
+        converter.register_structure_hook(kind | None, _or_null(hook))
     return converter
+
+
+def _or_null(hook: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda value, kind: None if value is None else hook(value, kind)
 
 
 def _holds_list(kind: Any) -> bool:

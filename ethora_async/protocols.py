@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, runtime_checkable
 
 import attrs
 
@@ -66,6 +66,10 @@ class Credential:
     headers: Mapping[str, str] = attrs.field(repr=False)
     key: str = ""
     version: str = ""
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a credential is not pickled or copied: its token would leave the process in clear"
+        raise TypeError(msg)
 
 
 class Credentials(Protocol):

@@ -8,7 +8,8 @@ import typer
 
 from ethora_async.bulk.report import Report
 from ethora_async.cli.output import JSON_OPTION, print_json, print_list, print_outcome, print_outcomes
-from ethora_async.cli.runtime import DONE, SOME_FAILED, USAGE, Options, run
+from ethora_async.cli.runtime import DONE, SOME_FAILED, USAGE, run_with_client
+from ethora_async.platforms.ethora.client import EthoraClient
 
 app = typer.Typer(help="The chats of the app, and who may enter them.", no_args_is_help=True)
 
@@ -20,9 +21,9 @@ _USERS = typer.Argument(help="Your own ids of users.")
 def create(
     context: typer.Context,
     chat: Annotated[str, _CHAT],
-    title: Annotated[str, typer.Option()],
-    access: Annotated[str, typer.Option(help="private or public")] = "private",
-    description: Annotated[str | None, typer.Option()] = None,
+    title: Annotated[str, typer.Option(help="What people see.")],
+    access: Annotated[str, typer.Option(help="private (members only) or public.")] = "private",
+    description: Annotated[str | None, typer.Option(help="A sentence below the title.")] = None,
     member: Annotated[list[str] | None, typer.Option(help="A user to add at once; may be repeated.")] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -31,42 +32,43 @@ def create(
         typer.echo(f"error: --access must be private or public, not {access!r}", err=True)
         raise typer.Exit(USAGE)
 
-    async def work(options: Options) -> int:
-        async with options.client() as client:
-            outcome = await client.chats.create(
-                chat,
-                title=title,
-                access="public" if access == "public" else "private",
-                description=description,
-                members=member or (),
-            )
+    async def work(client: EthoraClient) -> int:
+        outcome = await client.chats.create(
+            chat,
+            title=title,
+            access="public" if access == "public" else "private",
+            description=description,
+            members=member or (),
+        )
         print_outcome(outcome, as_json=as_json)
         return DONE
 
-    run(work(context.obj))
+    run_with_client(context.obj, work)
 
 
 @app.command("list")
 def list_(context: typer.Context, as_json: Annotated[bool, JSON_OPTION] = False) -> None:
     """List all chats, each once."""
 
-    async def work(options: Options) -> int:
-        async with options.client() as client:
-            await print_list(client.chats.list(), as_json=as_json)
+    async def work(client: EthoraClient) -> int:
+        await print_list(client.chats.list(), as_json=as_json)
         return DONE
 
-    run(work(context.obj))
+    run_with_client(context.obj, work)
 
 
 @app.command("delete")
-def delete(context: typer.Context, chats: list[str], as_json: Annotated[bool, JSON_OPTION] = False) -> None:
+def delete(
+    context: typer.Context,
+    chats: Annotated[list[str], typer.Argument(help="Your own ids of chats.")],
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
     """Delete chats with all their messages; one that is not there is no error."""
 
-    async def work(options: Options) -> int:
-        async with options.client() as client:
-            return await print_outcomes(client.chats.delete_many(chats, ordered=True), as_json=as_json)
+    async def work(client: EthoraClient) -> int:
+        return await print_outcomes(client.chats.delete_many(chats, ordered=True), as_json=as_json)
 
-    run(work(context.obj))
+    run_with_client(context.obj, work)
 
 
 @app.command("grant")
@@ -78,11 +80,10 @@ def grant(
 ) -> None:
     """Let users into a chat."""
 
-    async def work(options: Options) -> int:
-        async with options.client() as client:
-            return _print_access(await client.chats.grant(chat, users), as_json=as_json)
+    async def work(client: EthoraClient) -> int:
+        return _print_access(await client.chats.grant(chat, users), as_json=as_json)
 
-    run(work(context.obj))
+    run_with_client(context.obj, work)
 
 
 @app.command("revoke")
@@ -94,11 +95,10 @@ def revoke(
 ) -> None:
     """Take users out of a chat."""
 
-    async def work(options: Options) -> int:
-        async with options.client() as client:
-            return _print_access(await client.chats.revoke(chat, users), as_json=as_json)
+    async def work(client: EthoraClient) -> int:
+        return _print_access(await client.chats.revoke(chat, users), as_json=as_json)
 
-    run(work(context.obj))
+    run_with_client(context.obj, work)
 
 
 def _print_access(report: Report, *, as_json: bool) -> int:

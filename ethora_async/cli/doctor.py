@@ -11,7 +11,7 @@ import typer
 
 from ethora_async.cli.output import JSON_OPTION, print_json
 from ethora_async.cli.runtime import DONE, PLATFORM, USAGE, Options, run
-from ethora_async.errors import ChatError, ConfigError
+from ethora_async.errors import ChatError, ConfigError, Forbidden
 from ethora_async.platforms.ethora.auth import APP_SECRET
 from ethora_async.platforms.ethora.client import EthoraClient
 from ethora_async_secrets import ChainProvider, SecretError, provider_from_url
@@ -84,6 +84,10 @@ async def _secret_sources(urls: str) -> AsyncGenerator[Check, None]:
             names = ", ".join(attempt.names)
             yield Check("secret", "ok", f"{attempt.source} {'also has it' if answered else 'answered'} ({names})")
             answered = True
+        elif not answered and attempt.outcome != "unavailable":
+            # Such a source ends the search (design §5): whatever comes after it is not asked.
+            yield Check("secret", "failed", f"{attempt.source}: {attempt.outcome}: {attempt.detail}")
+            return
         elif not answered:
             yield Check("secret", "warning", f"{attempt.source} did not answer: {attempt.detail}")
     if not answered:
@@ -98,17 +102,17 @@ async def _platform(client: EthoraClient) -> AsyncGenerator[Check, None]:
         return
     yield Check("reachable", "ok", f"answered in {answer.latency * 1000:.0f} ms")
     yield _clock(answer.server_time)
-    first = True
+    accepted = False
     for name, read in _rights(client):
-        check = await _right(name, read)
-        if first:
-            # The first refusal tells a bad token from a missing right.
-            first = False
-            if check.verdict == "failed":
-                yield Check("token", "failed", check.detail)
-                return
+        refusal, found = await _tried(read)
+        # A right can be missing only where the token has been accepted.
+        if not accepted and refusal is not None and not isinstance(refusal, Forbidden):
+            yield Check("token", "failed", found)
+            return
+        if not accepted:
+            accepted = True
             yield Check("token", "ok", "the platform accepts what we sign")
-        yield check
+        yield Check(name, "ok" if refusal is None else "failed", found)
 
 
 def _clock(server_time: float | None) -> Check:
@@ -132,9 +136,9 @@ def _rights(client: EthoraClient) -> list[tuple[str, Callable[[], Awaitable[Any]
     return [("may list users", users), ("may list chats", chats)]
 
 
-async def _right(name: str, read: Callable[[], Awaitable[Any]]) -> Check:
+async def _tried(read: Callable[[], Awaitable[Any]]) -> tuple[ChatError | None, str]:
     try:
         page = await read()
     except ChatError as error:
-        return Check(name, "failed", str(error))
-    return Check(name, "ok", f"{page.total if page.total is not None else 'an unknown number'} there")
+        return error, str(error)
+    return None, f"{page.total if page.total is not None else 'an unknown number'} there"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from heapq import nsmallest
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ethora_async.bulk.outcome import STATUSES
 from ethora_async.cli.output import errors
 from ethora_async.cli.progress import counting
+from ethora_async.cli.runtime import Delivery
 from ethora_async.cli.tally import Tally
+from ethora_async.errors import ChatError
 from ethora_async.sync.csv_file import CsvFile
 from ethora_async.sync.formats import CHATS, MEMBERS, USERS
 from ethora_async.sync.importing import RowResult, import_rows
@@ -51,13 +55,22 @@ async def carry_out(steps: list[Step], tally: Tally) -> None:
         ChatError: the platform cannot be reached or refuses us.
     """
     for what, file, start in steps:
+        tally.begin(str(file.path))
+        delivery = Delivery()
         with counting(what, await run_blocking(_lines_below_header, file.path)) as steps_done:
 
-            def on_result(result: RowResult, advance: Callable[[], None] = steps_done.advance) -> None:
+            def on_result(
+                result: RowResult,
+                advance: Callable[[], None] = steps_done.advance,
+                note: Callable[[ChatError | None], None] = delivery.note,
+            ) -> None:
                 tally.add(result)
+                note(result.error)
                 advance()
 
             await import_rows(file, start, on_result)
+        if delivery.failure is not None:
+            raise delivery.failure
 
 
 def print_report(tally: Tally, *, as_json: bool) -> None:
@@ -68,8 +81,8 @@ def print_report(tally: Tally, *, as_json: bool) -> None:
         typer.echo()
         return
     for file, counts in tally.counts.items():
-        summary = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
-        typer.echo(f"{Path(file).name}: {summary}")
+        summary = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+        typer.echo(f"{Path(file).name}: {summary or 'no rows'}")
     files = list(tally.counts)
     for failure in nsmallest(SHOWN_FAILURES, tally.failures(), lambda one: (files.index(one["file"]), one["row"])):
         place = f"{Path(failure['file']).name} line {failure['row']}"
@@ -80,6 +93,9 @@ def print_report(tally: Tally, *, as_json: bool) -> None:
 
 
 def _lines_below_header(path: Path) -> int:
+    ends = Counter[bytes]()
     with suppress(OSError), path.open("rb") as file:
-        return max(0, sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) - 1)
-    return 0
+        while block := file.read(1 << 20):
+            ends.update({end: block.count(end) for end in (b"\n", b"\r")})
+    # CRLF counts in both; a file of an old Mac has CR alone.
+    return max(0, max(ends.values(), default=0) - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from datetime import datetime
 from typing import Any, TypeVar
@@ -12,6 +13,8 @@ from rich.console import Console
 
 from ethora_async import codec
 from ethora_async.bulk.outcome import Outcome
+from ethora_async.cli.runtime import DONE, PLATFORM, SOME_FAILED, Delivery
+from ethora_async.errors import ChatError
 from ethora_async.records import Chat, User
 from ethora_async.redaction import MASK, Secret
 
@@ -57,11 +60,13 @@ async def print_list(items: AsyncIterable[Any], *, as_json: bool) -> None:
 async def print_outcomes(outcomes: AsyncIterable[Outcome[Any]], *, as_json: bool) -> int:
     """Outcomes as they come, and the exit code that they amount to."""
     failed = False
+    delivery = Delivery()
 
     async def noticed() -> AsyncGenerator[Outcome[Any], None]:
         nonlocal failed
         async for outcome in outcomes:
             failed = failed or not outcome.ok
+            delivery.note(outcome.error)
             yield outcome
 
     if as_json:
@@ -69,8 +74,10 @@ async def print_outcomes(outcomes: AsyncIterable[Outcome[Any]], *, as_json: bool
     else:
         async for outcome in noticed():
             reason = f": {outcome.error}" if outcome.error is not None else ""
-            typer.echo(f"{outcome.key}: {outcome.status}{reason}")
-    return int(failed)
+            typer.echo(f"{shown(outcome.key)}: {outcome.status}{reason}")
+    if delivery.failure is not None:
+        return PLATFORM
+    return SOME_FAILED if failed else DONE
 
 
 def _outcome_fields(outcome: Outcome[Any]) -> dict[str, Any]:
@@ -80,17 +87,29 @@ def _outcome_fields(outcome: Outcome[Any]) -> dict[str, Any]:
 
 async def _print_array(items: AsyncIterable[T], fields: Callable[[T], Any]) -> None:
     opening = b"["
-    async for item in items:
-        typer.echo(opening + codec.dumps(fields(item)), nl=False)
-        opening = b",\n"
-    typer.echo(b"]" if opening == b",\n" else b"[]")
+    try:
+        async for item in items:
+            typer.echo(opening + codec.dumps(fields(item)), nl=False)
+            opening = b",\n"
+    except (ChatError, asyncio.CancelledError):
+        # What was told until then stays readable; the exit code says that it is not all.
+        if opening != b"[":
+            typer.echo(b"]")
+        raise
+    typer.echo(b"[]" if opening == b"[" else b"]")
 
 
 def line(item: User | Chat) -> str:
     """A record in one line, its parts separated by tabs."""
     if isinstance(item, User):
-        return "\t".join((item.id, item.email or "", " ".join(filter(None, (item.first_name, item.last_name)))))
-    return "\t".join((item.id, item.access, item.title or ""))
+        name = " ".join(filter(None, (item.first_name, item.last_name)))
+        return "\t".join(map(shown, (item.id, item.email or "", name)))
+    return "\t".join(map(shown, (item.id, item.access, item.title or "")))
+
+
+def shown(text: str) -> str:
+    """The text in one line, without what would steer a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def print_outcome(outcome: Outcome[Any], *, as_json: bool) -> None:
@@ -98,4 +117,4 @@ def print_outcome(outcome: Outcome[Any], *, as_json: bool) -> None:
     if as_json:
         print_json(_outcome_fields(outcome))
     else:
-        typer.echo(f"{outcome.key}: {outcome.status}")
+        typer.echo(f"{shown(outcome.key)}: {outcome.status}")

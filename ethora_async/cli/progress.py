@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from ethora_async.cli.output import errors
 
 _PLAIN_STEPS = 10
+_SMALLEST_STEP = 100
 
 
 class Steps(Protocol):
@@ -24,7 +26,8 @@ class Steps(Protocol):
 @contextmanager
 def counting(what: str, total: int) -> Generator[Steps, None, None]:
     """Show how many of about `total` things are done."""
-    if not errors.is_terminal:
+    # FORCE_COLOR makes rich take a file for a terminal.
+    if not (errors.is_interactive and sys.stderr.isatty()):
         lines = _Lines(what, total)
         try:
             yield lines
@@ -56,11 +59,11 @@ class _Lines:
         self._what = what
         self._total = total
         self._done = 0
-        self._next = self._step = max(1, total // _PLAIN_STEPS)
+        self._next = self._step = max(_SMALLEST_STEP, total // _PLAIN_STEPS)
 
     def advance(self, count: int = 1) -> None:
         self._done += count
-        if self._done >= self._next:
+        if self._next <= self._done < self._total:
             self._next = self._done + self._step
             errors.print(f"{self._what}: {self._done} of about {self._total}", markup=False)
 

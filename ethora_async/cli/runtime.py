@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -24,6 +24,7 @@ from ethora_async.errors import (
 )
 from ethora_async.platforms.ethora.auth import APP_SECRET
 from ethora_async.platforms.ethora.client import EthoraClient
+from ethora_async.platforms.ethora.context import API_URL, APP_ID
 
 DONE = 0
 SOME_FAILED = 1
@@ -39,27 +40,53 @@ class Options:
 
     secrets: str | None = None
 
-    @asynccontextmanager
-    async def client(self) -> AsyncGenerator[EthoraClient, None]:
-        """The client that the environment and the options describe.
+    def client(self, secret: str | None = None) -> EthoraClient:
+        """The client that the environment and the options describe; `secret` stands in for the environment's.
 
         Raises:
             ConfigError: a setting is missing.
         """
         if self.secrets is not None:
-            client = EthoraClient.from_secrets(self.secrets)
-        else:
-            client = EthoraClient(secret=_asked_for())
-        async with client:
-            yield client
+            return EthoraClient.from_secrets(self.secrets)
+        given = {APP_SECRET: secret or ""}
+        missing = [
+            name for name in (API_URL, APP_ID, APP_SECRET) if not (given.get(name) or os.environ.get(name, "")).strip()
+        ]
+        if missing:
+            verb = "is" if len(missing) == 1 else "are"
+            msg = (
+                f"{', '.join(missing)} {verb} not set, or empty, in the environment: set what is missing, or name the"
+                " store that has it with --secrets; for a local try, ethora sandbox prints all settings"
+            )
+            raise ConfigError(msg)
+        return EthoraClient(secret=secret)
+
+    def asked_secret(self) -> str | None:
+        """The secret, typed in by whoever sits at the terminal, when nothing else tells it."""
+        if self.secrets is not None or os.environ.get(APP_SECRET, "").strip() or not sys.stdin.isatty():
+            return None
+        return prompt(f"{APP_SECRET} is not set; app secret")
 
 
-def _asked_for() -> str | None:
-    """The secret, typed in by whoever sits at the terminal, when the environment lacks it."""
-    if os.environ.get(APP_SECRET, "").strip() or not sys.stdin.isatty():
-        return None
-    secret: str = typer.prompt(f"{APP_SECRET} is not set; app secret", hide_input=True, err=True)
-    return secret
+def prompt(text: str) -> str:
+    """A secret typed in unseen. To be asked for outside the event loop, where Ctrl-C would not be heard."""
+    try:
+        answer: str = typer.prompt(text, hide_input=True, err=True)
+    except typer.Abort:
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    return answer
+
+
+def run_with_client(options: Options, work: Callable[[EthoraClient], Awaitable[int]]) -> None:
+    """Carry out a command that talks to the platform, and exit with its code: see `run`."""
+    secret = options.asked_secret()
+
+    async def connected() -> int:
+        async with options.client(secret) as client:
+            return await work(client)
+
+    run(connected())
 
 
 def run(work: Coroutine[Any, Any, int]) -> None:
@@ -77,10 +104,22 @@ def run(work: Coroutine[Any, Any, int]) -> None:
         typer.echo(f"error: {error}", err=True)
         code = exit_code(error)
     except BrokenPipeError:
-        # Whoever read our output has had enough; Python must not complain of it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has had enough.
+        _abandon_stdout()
+        code = SOME_FAILED
+    except OSError as error:
+        # A full disk behind stdout, say, or a file that has gone since it was checked.
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"error: {where}{error.strerror or error}", err=True)
+        _abandon_stdout()
         code = SOME_FAILED
     raise typer.Exit(code)
+
+
+def _abandon_stdout() -> None:
+    # Python would complain at exit of what it could not write any more.
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def exit_code(error: ChatError) -> int:
@@ -90,3 +129,25 @@ def exit_code(error: ChatError) -> int:
     if isinstance(error, (TransportError, Unauthorized, Forbidden, ServerFault, RateLimited)):
         return PLATFORM
     return SOME_FAILED
+
+
+class Delivery:
+    """Tells a platform that cannot be reached, or refuses us, from items that cannot be done."""
+
+    def __init__(self) -> None:
+        self._met: ChatError | None = None
+        self._answered = False
+
+    def note(self, error: ChatError | None) -> None:
+        """Take in what became of one item."""
+        if isinstance(error, InvalidInput):
+            return  # it was never sent
+        if error is not None and exit_code(error) == PLATFORM:
+            self._met = self._met or error
+        else:
+            self._answered = True
+
+    @property
+    def failure(self) -> ChatError | None:
+        """What every item that was sent met with, when it was the platform's state and not the items."""
+        return None if self._answered else self._met

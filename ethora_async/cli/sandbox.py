@@ -45,8 +45,8 @@ async def _sandbox(host: str, port: int, *, lenient: bool) -> int:
     )
     try:
         await server.start()
-    except OSError as error:
-        errors.print(f"error: cannot listen on {host} port {port}: {error.strerror}", markup=False)
+    except (OSError, UnicodeError) as error:
+        errors.print(f"error: cannot listen on {host} port {port}: {_reason(error)}", markup=False)
         return USAGE
     try:
         for name, value in server.environment.items():
@@ -57,6 +57,14 @@ async def _sandbox(host: str, port: int, *, lenient: bool) -> int:
     finally:
         await server.aclose()
     return DONE
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError):
+        return "that is not a host name"
+    # asyncio's own text repeats the address.
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
 def _from_environment(name: str) -> str | None:

@@ -32,16 +32,22 @@ class Tally:
     ) -> None:
         self._failures.close()
 
+    def begin(self, file: str) -> None:
+        """A file's turn has come: it is reported even if nothing of it is done."""
+        self.counts.setdefault(_printable(file), Counter())
+
     def add(self, result: RowResult) -> None:
         """Take in one result."""
-        self.counts.setdefault(result.file, Counter())[result.status] += 1
+        file = _printable(result.file)
+        self.counts.setdefault(file, Counter())[result.status] += 1
         if result.error is not None:
             failure = {
-                "file": result.file,
+                "file": file,
                 "row": result.row,
                 "column": result.column,
                 "id": scrub(result.id),
-                "reason": result.reason,
+                # Cut short: it may quote a field of any length.
+                "reason": scrub(result.reason or ""),
             }
             self._failures.write(codec.dumps(failure) + b"\n")
 
@@ -73,3 +79,8 @@ class Tally:
 
 def _in_order(counts: Counter[Status]) -> dict[str, int]:
     return {status: counts[status] for status in STATUSES if counts[status]}
+
+
+def _printable(path: str) -> str:
+    # The name of a file need not be UTF-8; JSON has to be.
+    return path.encode("utf-8", "backslashreplace").decode()

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from ethora_async.cli.output import JSON_OPTION, print_json
-from ethora_async.cli.runtime import DONE, Options, run
+from ethora_async.cli.runtime import DONE, run_with_client
 from ethora_async.errors import InvalidInput
+from ethora_async.platforms.ethora.client import EthoraClient
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 3650 * _UNITS["d"]
 
 
 def token(
@@ -23,10 +25,9 @@ def token(
 ) -> None:
     """Print a chat token for one user. It is as good as their password until it ends: mind where it goes."""
 
-    async def work(options: Options) -> int:
+    async def work(client: EthoraClient) -> int:
         lifetime = duration(ttl)
-        async with options.client() as client:
-            minted = await client.tokens.for_user(user, ttl=lifetime)
+        minted = await client.tokens.for_user(user, ttl=lifetime)
         if as_json:
             expires = datetime.fromtimestamp(minted.expires_at, UTC)
             print_json({"token": str(minted.value), "user_id": minted.user_id, "expires_at": expires})
@@ -34,18 +35,21 @@ def token(
             typer.echo(minted.value)
         return DONE
 
-    run(work(context.obj))
+    run_with_client(context.obj, work)
 
 
 def duration(text: str) -> int:
     """Seconds from ``90``, ``90s``, ``15m``, ``12h`` or ``2d``.
 
     Raises:
-        InvalidInput: it is none of these, or not greater than 0.
+        InvalidInput: it is none of these, or not greater than 0, or above ten years.
     """
     match = re.fullmatch(r"(\d{1,9})\s*([smhd]?)", text.strip().lower())
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
     if not seconds:
         msg = f"--ttl {text!r} is not a duration: write seconds, or 90s, 15m, 12h, 2d"
+        raise InvalidInput(msg, field="ttl")
+    if seconds > _LONGEST:
+        msg = f"--ttl {text!r} is too long: a token is good for 3650d at most"
         raise InvalidInput(msg, field="ttl")
     return seconds

@@ -11,6 +11,7 @@ import attrs
 
 from ethora_async import codec
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
+from ethora_async.engine.deadlines import Deadlines
 from ethora_async.engine.events import AttemptFinished, Emitter, RequestStarted, RetryScheduled
 from ethora_async.engine.limiter import Limiter
 from ethora_async.engine.retry import backoff, read_retry_after, wait_before_retry
@@ -114,6 +115,7 @@ class Engine:
         self._retry = retry or RetryPolicy()
         self._emitter = emitter or Emitter()
         self._draw = draw
+        self._deadlines = Deadlines()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._common = {
             "Content-Type": "application/json",
@@ -170,7 +172,7 @@ class Engine:
         if self._emitter.wanted:
             self._emitter.emit(RequestStarted(operation.name, operation.method))
         try:
-            async with asyncio.timeout(budget):
+            with self._deadlines.within(budget):
                 return await self._until_done(call, decode=decode)
         except TimeoutError:
             raise self._out_of_time(call, budget) from None

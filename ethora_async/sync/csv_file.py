@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -13,14 +10,13 @@ import attrs
 
 from ethora_async._distinct import Distinct
 from ethora_async.errors import InvalidInput
+from ethora_async.sync.csv_lines import Lines, RawRow, read_header, undecodable
 from ethora_async_secrets._threads import run_blocking
 
 T = TypeVar("T")
 
 ROWS_AT_ONCE = 500
 """Rows read in one go, in the private thread pool: a file may lie on a slow disk."""
-
-_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @attrs.frozen
@@ -76,14 +72,14 @@ class CsvFile(Generic[T]):
             InvalidInput: the file does not exist, is a directory, cannot be read, is empty, is not UTF-8 or lacks a
             column.
         """
-        columns = await run_blocking(_read_header, Path(path))
+        columns = await run_blocking(read_header, Path(path))
         _check_columns(columns, format, str(path))
         known = {*format.required, *format.optional}
         return cls(Path(path), format, tuple(name for name in columns if name and name not in known), columns)
 
     async def rows(self) -> AsyncGenerator[Row[T] | BadRow, None]:
         """Every row, good or bad, in order. Blank lines are passed over. Memory does not grow with the file."""
-        lines = await run_blocking(_Lines, self.path)
+        lines = await run_blocking(Lines, self.path)
         try:
             async with Distinct() as seen:
                 while chunk := await run_blocking(lines.read, ROWS_AT_ONCE):
@@ -108,17 +104,17 @@ class CsvFile(Generic[T]):
         id = self.format.key(row.item)
         return self._bad(id, f"id {id!r} was already used on line {first}", row.line, "id")
 
-    def _row(self, raw: _RawRow) -> Row[T] | BadRow:
+    def _row(self, raw: RawRow) -> Row[T] | BadRow:
         if isinstance(raw.fields, str):
             return self._bad("", raw.fields, raw.line, None)
         values = dict(zip(self._columns, (field.strip() for field in raw.fields), strict=False))
-        id = values.get("id", "")
+        id = "" if undecodable(values.get("id", "")) else values.get("id", "")
         if len(raw.fields) != len(self._columns):
             reason = f"the row has {len(raw.fields)} fields, the header {len(self._columns)}"
             return self._bad(id, reason, raw.line, None)
         for column, value in values.items():
-            if _undecodable(value):
-                return self._bad("", f"{column} is not UTF-8: save the file as UTF-8", raw.line, column)
+            if undecodable(value):
+                return self._bad(id, f"{column} is not UTF-8: save the file as UTF-8", raw.line, column)
         try:
             return Row(self.format.make(values), raw.line)
         except InvalidInput as error:
@@ -128,83 +124,13 @@ class CsvFile(Generic[T]):
         return BadRow(id, InvalidInput(reason, file=str(self.path), row=line, column=column))
 
 
-@attrs.frozen
-class _RawRow:
-    line: int
-    fields: Sequence[str] | str
-    """The fields, or why there are none."""
-
-
-class _Lines:
-    """The open file; every method blocks."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
-        self._reader = csv.reader(self._file, strict=True)
-        self._rows = self._raw_rows()
-        next(self._rows, None)  # the header
-
-    def read(self, count: int) -> list[_RawRow]:
-        return list(islice(self._rows, count))
-
-    def close(self) -> None:
-        self._file.close()
-
-    def _raw_rows(self) -> Iterator[_RawRow]:
-        while True:
-            line = self._reader.line_num + 1
-            try:
-                fields = next(self._reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield _RawRow(line, _explain(error, line, self._reader.line_num))
-                continue
-            if any(field.strip() for field in fields):
-                yield _RawRow(line, fields)
-
-
-def _explain(error: csv.Error, first: int, last: int) -> str:
-    if "unexpected end" in str(error) or "field larger" in str(error):
-        return f"a quoted field that starts here never ends: lines {first} to {last} could not be read"
-    return f"the row is not valid CSV ({error}): double a quotation mark inside a quoted field"
-
-
-def _read_header(path: Path) -> tuple[str, ...]:
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-        if start.startswith(_WIDE_BOMS):
-            msg = f"{path} is UTF-16, not UTF-8: save it as CSV UTF-8"
-            raise InvalidInput(msg, file=str(path), row=1)
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            header = next(csv.reader(file, strict=True), [])
-    except InvalidInput:
-        raise
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror}"
-        raise InvalidInput(msg, file=str(path)) from None
-    except csv.Error as error:
-        msg = f"the header of {path} is not valid CSV: {error}"
-        raise InvalidInput(msg, file=str(path), row=1) from None
-    if any(_undecodable(name) for name in header):
-        msg = f"the header of {path} is not UTF-8: save the file as UTF-8"
-        raise InvalidInput(msg, file=str(path), row=1)
-    return tuple(name.strip().lower() for name in header)
-
-
-def _undecodable(text: str) -> bool:
-    # `surrogateescape` lets bytes in that are not UTF-8, so that one bad row does not end the file.
-    return not text.isascii() and any("\udc80" <= one <= "\udcff" for one in text)
-
-
 def _check_columns(columns: Sequence[str], format: CsvFormat[T], path: str) -> None:  # noqa: A002
     if not any(columns):
         msg = f"{path} is empty: its first line must be a header with {', '.join(format.required)}"
         raise InvalidInput(msg, file=path, row=1)
     missing = [name for name in format.required if name not in columns]
     if missing:
-        msg = f"{path} lacks the column {missing[0]}: its header must hold {', '.join(format.required)}"
+        msg = f"{path} lacks the column {missing[0]}: its header (line 1) must hold {', '.join(format.required)}"
         if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
             msg += ", separated by commas"
         raise InvalidInput(msg, file=path, row=1, column=missing[0])

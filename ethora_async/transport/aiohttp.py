@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies_environment, proxy_bypass
 
@@ -21,6 +23,7 @@ CONNECT_TIMEOUT = 10.0
 """Seconds for name lookup, TCP and TLS together."""
 
 _KNOWN_URLS = 256
+_CLOSED = "the transport is closed"
 
 # The order matters: aiohttp's connector errors are also OS errors, and its connect timeout is also a server timeout.
 _NEVER_SENT = (
@@ -81,8 +84,7 @@ class AiohttpTransport:
         """
         session = self._session or self._open()
         if session.closed:
-            msg = "the transport is closed"
-            raise NotSent(msg)
+            raise NotSent(_CLOSED)
         url, proxy = self._routes.get(request.url) or self._route(request.url)
         lost: NotSent | ReplyLost
         try:
@@ -102,8 +104,14 @@ class AiohttpTransport:
         except RuntimeError:
             if not session.closed:
                 raise
-            # Another task closed the session while this one waited for a connection.
-            lost = NotSent("the transport was closed")
+            # Another task closed the session while this one was about to connect.
+            lost = NotSent(_CLOSED)
+        except asyncio.CancelledError:
+            # Closing cancels what waits for a connection in the pool, without anybody having cancelled this task.
+            task = asyncio.current_task()
+            if not session.closed or task is None or task.cancelling():
+                raise
+            lost = NotSent(_CLOSED)
         # Outside the handler: aiohttp's errors hold the request's headers, and would hang on ours as its context.
         raise lost
 
@@ -115,8 +123,7 @@ class AiohttpTransport:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._closed:
-            msg = "the transport is closed"
-            raise NotSent(msg)
+            raise NotSent(_CLOSED)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._concurrency, ssl=self._ssl),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -206,9 +213,13 @@ def _proxy_settings(proxy: str | None) -> dict[str, Any]:
     if ":" in (url.user or ""):
         msg = "the proxy's user name must not hold a colon: Basic authentication cannot carry it"
         raise ConfigError(msg)
-    # UTF-8, as RFC 7617 recommends: in aiohttp's default, Latin-1, many a password cannot be written.
-    auth = aiohttp.BasicAuth(url.user, url.password or "", encoding="utf-8") if url.user else None
-    return {"proxy": url.with_user(None), "proxy_auth": auth}
+    settings: dict[str, Any] = {"proxy": url.with_user(None)}
+    if url.user:
+        # UTF-8, as RFC 7617 recommends. aiohttp makes it Proxy-Authorization, on the tunnel's request or, without a
+        # tunnel, on the request itself; its own `proxy_auth` is deprecated.
+        credentials = b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+        settings["proxy_headers"] = {"Authorization": f"Basic {credentials}"}
+    return settings
 
 
 __all__ = ["CONNECT_TIMEOUT", "AiohttpTransport"]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import builtins
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from ethora_async.bulk.outcome import Outcome, Status, failed
+from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.report import Report
 from ethora_async.bulk.run import Run, Work
 from ethora_async.bulk.split import split_around
 from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ReplyLost
 from ethora_async.pages import Pages
-from ethora_async.platforms.ethora import operations, rows, wire
+from ethora_async.platforms.ethora import rows, wire
 from ethora_async.platforms.ethora.names import conference_host
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, optional_text, required_text
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from ethora_async.platforms.ethora.context import App, Context
     from ethora_async.platforms.ethora.users import Users
-    from ethora_async.request import Operation
 
 CONCURRENCY = 8
 LARGEST_PAGE = 500
@@ -108,8 +107,7 @@ class Chats:
             msg = "nothing to change: pass title or description"
             raise InvalidInput(msg, field="title")
         app = await self._context.open()
-        path = {"app": app.app_id, "chat": app.names.prefixed(id)}
-        reply = await app.engine.call(operations.UPDATE_CHAT, path=path, data=data)
+        reply = await app.call(app.operations.update_chat, path={"chat": app.names.prefixed(id)}, data=data)
         key = app.names.plain(id)
         return Outcome(key, key, "updated", attempts=reply.attempts)
 
@@ -153,7 +151,7 @@ class Chats:
                     if name in (chat.name, chat.record_id):
                         return chat
         msg = f"no chat {str(id)!r}"
-        raise NotFound(msg, operation=operations.LIST_CHATS.name)
+        raise NotFound(msg, operation=app.operations.list_chats.name)
 
     def list(self, *, include_members: bool = False, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
         """The app's chats; the platform's own (default, 1-1 and widget chats) are among them.
@@ -169,8 +167,8 @@ class Chats:
             query: dict[str, str | int] = {"limit": limit, "offset": offset}
             if include_members:
                 query["includeMembers"] = "true"
-            reply = await app.engine.call(operations.LIST_CHATS, path={"app": app.app_id}, query=query)
-            return wire.read_chats(reply.data, app.names, operation=operations.LIST_CHATS.name)
+            reply = await app.call(app.operations.list_chats, query=query)
+            return wire.read_chats(reply.data, app.names, operation=app.operations.list_chats.name)
 
         return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
@@ -192,7 +190,7 @@ class Chats:
             InvalidInput: there is no user, or an id cannot be used.
             NotFound: there is no such chat.
         """
-        return await self._change_access(operations.GRANT, id, users, done="created")
+        return await self._change_access(id, users, done="created")
 
     async def revoke(self, id: Id, users: Id | Iterable[Id]) -> Report:
         """Take users out of a chat: one id or several.
@@ -204,7 +202,7 @@ class Chats:
             InvalidInput: there is no user, or an id cannot be used.
             NotFound: there is no such chat.
         """
-        return await self._change_access(operations.REVOKE, id, users, done="deleted")
+        return await self._change_access(id, users, done="deleted")
 
     async def grant_bot(self, id: Id) -> Report:
         """Let the app's bot, named by ``bot_jid=`` or ``ETHORA_CHAT_BOT_JID``, into a chat.
@@ -262,8 +260,8 @@ class Chats:
         chat = NewChat(id="new", title=title, access=access, description=description, members=members)
         body = wire.chat_body(chat, app.names)
         del body["uuid"]
-        operation = operations.CREATE_CHAT_WITHOUT_ID
-        reply = await app.engine.call(operation, data=body)
+        operation = app.operations.create_chat_without_id
+        reply = await app.call(operation, data=body)
         made = wire.read_chat(wire.result(reply.data), app.names, operation=operation.name)
         return Outcome(
             attrs.evolve(chat, id=made.id),
@@ -277,13 +275,13 @@ class Chats:
         (chat,) = chats
         key = app.names.strip(chat.id)
         try:
-            reply = await app.engine.call(operations.CREATE_CHAT, data=wire.chat_body(chat, app.names))
+            reply = await app.call(app.operations.create_chat, data=wire.chat_body(chat, app.names))
         except Conflict as error:
             return [Outcome(chat, key, "existed", attempts=error.attempts)]
         except ChatError as error:
             return [failed(chat, key, error)]
         try:
-            made = wire.read_chat(wire.result(reply.data), app.names, operation=operations.CREATE_CHAT.name)
+            made = wire.read_chat(wire.result(reply.data), app.names, operation=app.operations.create_chat.name)
         except ReplyLost:
             made = None  # a 2xx says that it happened; that it shows the chat badly does not undo it
         return [Outcome(chat, key, "created", value=made, attempts=reply.attempts)]
@@ -292,29 +290,28 @@ class Chats:
         (id,) = ids
         key = app.names.key(id)
         try:
-            reply = await app.engine.call(operations.DELETE_CHAT, data={"name": app.names.prefixed(id)})
+            reply = await app.call(app.operations.delete_chat, data={"name": app.names.prefixed(id)})
         except NotFound as error:
             return [Outcome(id, key, "absent", attempts=error.attempts)]
         except ChatError as error:
             return [failed(id, key, error)]
         return [Outcome(id, key, "deleted", attempts=reply.attempts)]
 
-    async def _change_access(self, operation: Operation, id: Id, users: Id | Iterable[Id], *, done: Status) -> Report:
+    async def _change_access(self, id: Id, users: Id | Iterable[Id], *, done: Literal["created", "deleted"]) -> Report:
         app = await self._context.open()
         chat = app.names.prefixed(id)
         members = app.names.members(users)
         report = Report()
         for start in range(0, len(members), MEMBERS_AT_ONCE):
-            for outcome in await self._access_batch(
-                app, operation, chat, members[start : start + MEMBERS_AT_ONCE], done
-            ):
+            for outcome in await self._access_batch(app, chat, members[start : start + MEMBERS_AT_ONCE], done=done):
                 report.add(outcome)
         return report
 
     async def _access_batch(
-        self, app: App, operation: Operation, chat: str, members: Sequence[str], done: Status
+        self, app: App, chat: str, members: Sequence[str], *, done: Literal["created", "deleted"]
     ) -> builtins.list[Outcome[str]]:
-        reply = await app.engine.call(operation, data={"chatName": chat, "members": builtins.list(members)})
+        operation = app.operations.grant if done == "created" else app.operations.revoke
+        reply = await app.call(operation, data={"chatName": chat, "members": builtins.list(members)})
         return rows.match_access(
             members, reply.data, app.names, done=done, operation=operation.name, attempts=reply.attempts
         )
@@ -341,7 +338,7 @@ class Chats:
 
     async def _grant_to_chat(self, app: App, chat: str, members: Sequence[str]) -> builtins.list[Outcome[str]]:
         try:
-            return await self._access_batch(app, operations.GRANT, chat, members, done="created")
+            return await self._access_batch(app, chat, members, done="created")
         except NotFound as error:
             if error.code != _CHAT_NOT_FOUND:
                 raise

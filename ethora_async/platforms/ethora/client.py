@@ -17,12 +17,14 @@ from ethora_async.errors import ConfigError
 from ethora_async.platforms.ethora import operations
 from ethora_async.platforms.ethora.auth import APP_SECRET, AppSecret, ServerCredentials
 from ethora_async.platforms.ethora.chats import Chats
-from ethora_async.platforms.ethora.context import API_URL, APP_ID, App, Context
+from ethora_async.platforms.ethora.context import API_URL, APP_ID, App, Context, OtherContext
 from ethora_async.platforms.ethora.dialect import EthoraDialect
+from ethora_async.platforms.ethora.in_app import InApp
 from ethora_async.platforms.ethora.names import Names
 from ethora_async.platforms.ethora.sessions import Sessions, StaticCredentials
 from ethora_async.platforms.ethora.tokens import Tokens
 from ethora_async.platforms.ethora.users import Users
+from ethora_async.records import id_text
 from ethora_async_secrets import SecretError, SecretProvider, provider_from_url
 
 if TYPE_CHECKING:
@@ -117,10 +119,11 @@ class EthoraClient:
             emitter=self._emitter,
         )
         self.users = Users(self._context)
+        self._xmpp_host = xmpp_host or os.environ.get(XMPP_HOST, "").strip() or None
         self.chats = Chats(
             self._context,
             self.users,
-            xmpp_host=xmpp_host or os.environ.get(XMPP_HOST, "").strip() or None,
+            xmpp_host=self._xmpp_host,
             bot_jid=bot_jid or os.environ.get(BOT_JID, "").strip() or None,
         )
         self.tokens = Tokens(self._context, cache_size=token_cache_size)
@@ -156,6 +159,15 @@ class EthoraClient:
             except SecretError as error:
                 raise ConfigError(str(error)) from None
         return cls(secret=provider, **options)
+
+    def in_app(self, app_id: str) -> InApp:
+        """The same operations on another app: a child of this one (contract §1.3). No request is made.
+
+        Raises:
+            InvalidInput: the id is empty.
+        """
+        other = id_text(app_id, "app_id")
+        return InApp(OtherContext(self._context, other, None), other, xmpp_host=self._xmpp_host)
 
     @property
     def app_id(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import attrs
@@ -12,6 +12,8 @@ from ethora_async.engine.engine import Engine
 from ethora_async.errors import ConfigError
 from ethora_async.platforms.ethora.auth import ServerCredentials
 from ethora_async.platforms.ethora.names import Names
+from ethora_async.platforms.ethora.operations import OTHER_APP, OWN_APP, AppOperations
+from ethora_async.protocols import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from ethora_async.engine.events import Emitter
     from ethora_async.platforms.ethora.auth import AppSecret
     from ethora_async.protocols import Clock
+    from ethora_async.request import Operation, Reply
 
 API_URL = "ETHORA_CHAT_API_URL"
 APP_ID = "ETHORA_CHAT_APP_ID"
@@ -32,6 +35,26 @@ class App:
     engine: Engine
     credentials: ServerCredentials
     api_url: str
+    operations: AppOperations = OWN_APP
+    signer: Credentials | None = None
+    """Signs in place of the app's own server token: a user's session."""
+
+    def other(self, app_id: str, signer: Credentials | None) -> App:
+        """Another app, asked through this one's connection."""
+        return attrs.evolve(self, names=Names(app_id), operations=OTHER_APP, signer=signer)
+
+    async def call(
+        self,
+        operation: Operation,
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, str | int] | None = None,
+        data: Any = None,
+    ) -> Reply:
+        """Carry out one operation on this app; see `Engine.call`. The path's ``{app}`` is filled in here."""
+        if "{" in operation.path:
+            path = {"app": self.names.app_id, **(path or {})}
+        return await self.engine.call(operation, path=path, query=query, data=data, credentials=self.signer)
 
     @property
     def app_id(self) -> str:
@@ -107,3 +130,26 @@ class Context:
 
     def _made(self, settings: Mapping[str, str | None]) -> App:
         return self._connect((settings[APP_ID] or "").strip(), normal_api_url(settings[API_URL] or ""))
+
+
+class OtherContext(Context):
+    """The same client's view of another app: a child of its own, or one that a user's session may act in."""
+
+    def __init__(self, own: Context, app_id: str, signer: Credentials | None) -> None:  # it shares, and makes nothing
+        self.secret = own.secret
+        self.clock = own.clock
+        self.emitter = own.emitter
+        self._own = own
+        self._app_id = app_id
+        self._signer = signer
+        self.app = own.app.other(app_id, signer) if own.app is not None else None
+
+    async def open(self) -> App:
+        """The other app.
+
+        Raises:
+            ConfigError: the client's own settings come from a secret store that cannot be read.
+        """
+        if self.app is None:
+            self.app = (await self._own.open()).other(self._app_id, self._signer)
+        return self.app

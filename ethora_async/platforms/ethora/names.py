@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import attrs
@@ -11,6 +12,8 @@ from ethora_async.records import Id, MongoId, id_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_SIMPLE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
 @attrs.frozen
@@ -41,8 +44,8 @@ class Names:
         Raises:
             InvalidInput: it is empty or of an unfit type.
         """
-        if type(value) is str and value.startswith(self.prefix) is False and value.isalnum():
-            return value  # nine of ten ids that ever come in, at a tenth of the cost
+        if type(value) is str and _SIMPLE.fullmatch(value) and not value.startswith(self.prefix):
+            return value  # nine of ten ids that ever come in, at a third of the cost
         if isinstance(value, MongoId):
             return value
         text = id_text(value, field)

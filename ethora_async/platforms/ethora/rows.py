@@ -8,7 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ReplyLost, ValidationFailed
-from ethora_async.platforms.ethora import operations, wire
+from ethora_async.platforms.ethora import wire
+from ethora_async.platforms.ethora.operations import OWN_APP
 from ethora_async.records import MongoId
 from ethora_async.redaction import scrub
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ethora_async.records import NewUser, User
 
 _MADE = frozenset({"created", ""})
+_CREATE = OWN_APP.create_users.name
+_UPDATE = OWN_APP.update_users.name
 _EXISTING = frozenset({"exists", "uuid_exists", "existed", "existing", "already_exists"})
 _REFUSALS = ("error", "fail", "invalid", "forbidden", "denied", "skip")
 _MISSING = ("not_found", "notfound", "not_exist", "missing", "unknown")
@@ -88,24 +91,24 @@ def _created(
     user: NewUser, id: str, row: dict[str, Any] | None, names: Names, attempts: int, secrets: Sequence[str]
 ) -> Outcome[NewUser]:
     if row is None:
-        return _unmentioned(user, id, operations.CREATE_USERS.name, attempts)
+        return _unmentioned(user, id, _CREATE, attempts)
     word = _word(row)
     somebody = _row_id(row, names)
     if word in _EXISTING and somebody is not None and somebody != id:
         msg = f"the e-mail address of {id!r} belongs to another user"
-        error: ChatError = Conflict(msg, operation=operations.CREATE_USERS.name)
+        error: ChatError = Conflict(msg, operation=_CREATE)
         return Outcome(user, id, "failed", error, attempts=attempts)
     # The older synchronous route answers plain user records: whoever is in there has been created (contract §1.4).
     status: Status | None = "created" if word in _MADE else "existed" if word in _EXISTING else None
     if status is None:
-        return _refused(user, id, operations.CREATE_USERS.name, row, word, attempts, secrets)
+        return _refused(user, id, _CREATE, row, word, attempts, secrets)
     record = row.get("user", row)
     return Outcome(user, id, status, value=_user(record, names), attempts=attempts)
 
 
 def _user(record: Any, names: Names) -> User | None:
     try:
-        return wire.read_user(record, names, operation=operations.CREATE_USERS.name)
+        return wire.read_user(record, names, operation=_CREATE)
     except ReplyLost:
         return None  # the row says that it happened; that it shows the user badly does not undo it
 
@@ -141,14 +144,14 @@ def match_updated(
         id = names.plain(change.id)
         row = by_id.get(id)
         if row is None:
-            outcomes.append(_unmentioned(change, id, operations.UPDATE_USERS.name, attempts))
+            outcomes.append(_unmentioned(change, id, _UPDATE, attempts))
             continue
         word = _word(row)
         if word in ("updated", "skipped"):
             status: Status = "updated" if word == "updated" else "unchanged"
             outcomes.append(Outcome(change, id, status, value=_user(row.get("user", row), names), attempts=attempts))
         else:
-            outcomes.append(_refused(change, id, operations.UPDATE_USERS.name, row, word, attempts))
+            outcomes.append(_refused(change, id, _UPDATE, row, word, attempts))
     return outcomes
 
 

@@ -16,7 +16,7 @@ from ethora_async.bulk.split import split_around
 from ethora_async.config import Seconds, seconds
 from ethora_async.errors import InvalidInput, NotFound
 from ethora_async.pages import Pages
-from ethora_async.platforms.ethora import operations, rows, wire
+from ethora_async.platforms.ethora import rows, wire
 from ethora_async.records import Chat, Id, MongoId, NewUser, User, id_text, optional_text
 
 if TYPE_CHECKING:
@@ -156,18 +156,20 @@ class Users:
         """
         app = await self._context.open()
         name = app.names.prefixed(id)
-        query = {"userId" if isinstance(name, MongoId) else "xmppUsername": name}
-        reply = await app.engine.call(operations.GET_USER, query=query)
-        operation = operations.GET_USER.name
+        operation = app.operations.get_user
+        if "{user}" in operation.path:
+            reply = await app.call(operation, path={"user": name})
+        else:
+            reply = await app.call(operation, query={"userId" if isinstance(name, MongoId) else "xmppUsername": name})
         data = wire.result(reply.data)
         if not wire.holds_list(data, "users"):
-            return wire.read_user(data, app.names, operation=operation)
+            return wire.read_user(data, app.names, operation=operation.name)
         # Where the filter is taken as a search, or not known, the reply is a list: of whom is not said.
-        for user in wire.read_users(data, app.names, operation=operation)[0]:
+        for user in wire.read_users(data, app.names, operation=operation.name)[0]:
             if name in (user.xmpp_username, user.record_id):
                 return user
         msg = f"no user {app.names.key(id)!r}"
-        raise NotFound(msg, operation=operation, status=reply.status, attempts=reply.attempts)
+        raise NotFound(msg, operation=operation.name, status=reply.status, attempts=reply.attempts)
 
     def list(self, *, chat: Id | None = None, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
         """The app's users, or the members of one chat; the platform's own accounts (owner, bots) are among them.
@@ -183,8 +185,8 @@ class Users:
             query: dict[str, str | int] = {"limit": limit, "offset": offset}
             if chat is not None:
                 query["chatName"] = app.names.prefixed(chat, "chat")
-            reply = await app.engine.call(operations.LIST_USERS, query=query)
-            return wire.read_users(reply.data, app.names, operation=operations.LIST_USERS.name)
+            reply = await app.call(app.operations.list_users, query=query)
+            return wire.read_users(reply.data, app.names, operation=app.operations.list_users.name)
 
         return Pages(
             fetch,
@@ -209,9 +211,9 @@ class Users:
             query: dict[str, str | int] = {"limit": limit, "offset": offset}
             if include_members:
                 query["includeMembers"] = "true"
-            path = {"app": app.app_id, "user": app.names.plain(id)}
-            reply = await app.engine.call(operations.LIST_USER_CHATS, path=path, query=query)
-            return wire.read_chats(reply.data, app.names, operation=operations.LIST_USER_CHATS.name)
+            operation = app.operations.user_chats
+            reply = await app.call(operation, path={"user": app.names.plain(id)}, query=query)
+            return wire.read_chats(reply.data, app.names, operation=operation.name)
 
         return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
@@ -306,16 +308,16 @@ class Users:
             "bypassEmailConfirmation": True,
             "usersList": [wire.user_body(user, app.names) for user in users],
         }
-        reply = await app.engine.call(operations.CREATE_USERS, data=body)
+        reply = await app.call(app.operations.create_users, data=body)
         finished, attempts = reply.data, reply.attempts
         if job := rows.job_id(reply.data):
 
             async def read() -> Any:
-                return (await app.engine.call(operations.CREATE_USERS_JOB, path={"job": job})).data
+                return (await app.call(app.operations.create_users_job, path={"job": job})).data
 
             finished = await wait_for_job(
                 read,
-                operation=operations.CREATE_USERS.name,
+                operation=app.operations.create_users.name,
                 clock=self._context.clock,
                 timeout=timeout,
                 known=[user.password.reveal() for user in users if user.password is not None],
@@ -324,13 +326,13 @@ class Users:
 
     async def _update_batch(self, app: App, changes: Sequence[UserChange]) -> builtins.list[Outcome[UserChange]]:
         body = {"users": [rows.change_body(change, app.names) for change in changes]}
-        reply = await app.engine.call(operations.UPDATE_USERS, data=body)
+        reply = await app.call(app.operations.update_users, data=body)
         return rows.match_updated(changes, reply.data, app.names, attempts=reply.attempts)
 
     async def _delete_batch(self, app: App, ids: Sequence[Id]) -> builtins.list[Outcome[Id]]:
         plain = [app.names.plain(id) for id in ids]
         try:
-            reply = await app.engine.call(operations.DELETE_USERS, data={"usersIdList": plain})
+            reply = await app.call(app.operations.delete_users, data={"usersIdList": plain})
         except NotFound as error:
             if len(ids) > 1:
                 raise

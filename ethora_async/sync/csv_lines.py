@@ -1,0 +1,151 @@
+"""The lines of a CSV file: its header, and its rows with the line that each starts on. Everything here blocks."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import stat
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, TextIO
+
+import attrs
+
+from ethora_async.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@attrs.frozen
+class RawRow:
+    """A row as it stands in the file.
+
+    Attributes:
+        line: the line it starts on.
+        fields: its fields, or why there are none.
+    """
+
+    line: int
+    fields: Sequence[str] | str
+
+
+class Lines:
+    """The open file; every method blocks."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = _opened(path)
+        self._source = _Source(self._file)
+        self._reader = csv.reader(self._source, strict=True)
+        self._rows = self._raw_rows()
+        next(self._rows, None)  # the header
+
+    def read(self, count: int) -> list[RawRow]:
+        """The next rows below the header, at most so many; none at the end. Blank lines are passed over."""
+        return list(islice(self._rows, count))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _raw_rows(self) -> Iterator[RawRow]:
+        while True:
+            line = self._source.start_row()
+            try:
+                fields = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                self._source.keep_first_line()
+                yield RawRow(line, _explain(error))
+                continue
+            if any(field.strip() for field in fields):
+                yield RawRow(line, fields)
+
+
+class _Source:
+    """The lines of a file, for `csv.reader`, which can be taken back.
+
+    One stray quotation mark makes the reader swallow every line up to the next one: the lines after the first of such
+    a row are read again, as rows of their own.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._again: deque[str] = deque()
+        self._row: list[str] = []
+        self._line = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        text = self._again.popleft() if self._again else next(self._file)
+        self._line += 1
+        self._row.append(text)
+        return text
+
+    def start_row(self) -> int:
+        """The number of the line that comes next."""
+        self._row.clear()
+        return self._line + 1
+
+    def keep_first_line(self) -> None:
+        """Take back all lines since `start_row` but the first."""
+        self._line -= len(self._row) - 1
+        self._again.extendleft(reversed(self._row[1:]))
+
+
+def _opened(path: Path) -> TextIO:
+    # Bytes that are not UTF-8 are let in here and refused row by row, so that one bad row does not end the file.
+    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _explain(error: csv.Error) -> str:
+    if "unexpected end" in str(error):
+        return "a quoted field that begins here never ends: double a quotation mark that belongs to the text"
+    if "field larger" in str(error):
+        return f"a field is longer than {csv.field_size_limit()} characters, or its quotation mark is never closed"
+    return f"the row is not valid CSV ({error}): double a quotation mark inside a quoted field"
+
+
+def read_header(path: Path) -> tuple[str, ...]:
+    """The names in the first line, trimmed and lower-cased; none when the file is empty.
+
+    Raises:
+        InvalidInput: the file does not exist, is no regular file, cannot be read, is not UTF-8 or begins blank.
+    """
+    try:
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+            msg = f"{path} is not a regular file: save what it gives to one, which can be read more than once"
+            raise InvalidInput(msg, file=str(path))
+        with path.open("rb") as file:
+            start = file.read(4)
+        if start.startswith(_WIDE_BOMS) or b"\0" in start:
+            msg = f"{path} is UTF-16, not UTF-8: save it as CSV UTF-8"
+            raise InvalidInput(msg, file=str(path), row=1)
+        with _opened(path) as file:
+            header = next(csv.reader(file, strict=True), [])
+    except (OSError, ValueError) as error:
+        # ValueError: a path with a NUL in it.
+        msg = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise InvalidInput(msg, file=str(path)) from None
+    except csv.Error as error:
+        msg = f"the header of {path} is not valid CSV: {error}"
+        raise InvalidInput(msg, file=str(path), row=1) from None
+    if any(undecodable(name) for name in header):
+        msg = f"the header of {path} is not UTF-8: save the file as UTF-8"
+        raise InvalidInput(msg, file=str(path), row=1)
+    if start and start != codecs.BOM_UTF8 and not any(name.strip() for name in header):
+        msg = f"{path} begins with a blank line: its first line must be the header"
+        raise InvalidInput(msg, file=str(path), row=1)
+    return tuple(name.strip().lower() for name in header)
+
+
+def undecodable(text: str) -> bool:
+    """Whether bytes stood there that are not UTF-8."""
+    return not text.isascii() and any("\udc80" <= one <= "\udcff" for one in text)

@@ -1,0 +1,126 @@
+"""What listeners are told, in which order, and how little they can break."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import attrs
+import pytest
+from engine_parts import READ, WRITE, engine, reply, scripted
+
+from ethora_async.engine import AttemptFinished, RequestStarted, RetryScheduled
+from ethora_async.engine.events import Emitter
+from ethora_async.errors import ReplyLost, ServerFault
+from ethora_async.request import Request, Response
+from ethora_async.testing import BadServer, FakeClock, Fault
+from ethora_async.transport import AiohttpTransport, MemoryTransport
+
+
+async def test_a_call_with_a_retry_tells_its_story_in_order() -> None:
+    clock, seen = FakeClock(), list[object]()
+    answers = [
+        reply(503, headers={"X-Request-Id": "r-1", "Retry-After": "2"}),
+        ReplyLost("gone"),
+        reply(200, {}, {"X-Request-Id": "r-3"}),
+    ]
+
+    def slow(_: Request) -> Response:
+        clock.advance(0.5)
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    await engine(MemoryTransport(slow), clock=clock, listeners=[seen.append]).call(READ)
+    assert seen == [
+        RequestStarted("things.read", "GET"),
+        AttemptFinished("things.read", 1, 0.5, 503, effect="unknown", request_id="r-1"),
+        RetryScheduled("things.read", 1, 2.0, "ServerFault"),
+        AttemptFinished("things.read", 2, 0.5, None, error="ReplyLost", effect="unknown"),
+        RetryScheduled("things.read", 2, 0.5, "ReplyLost"),
+        AttemptFinished("things.read", 3, 0.5, 200, request_id="r-3"),
+    ]
+
+
+async def test_a_refusal_had_no_effect() -> None:
+    seen: list[Any] = []
+    with pytest.raises(Exception, match="HTTP 422"):
+        await engine(scripted(reply(422)), listeners=[seen.append]).call(READ)
+    assert [(event.status, event.effect) for event in seen[1:]] == [(422, "none")]
+
+
+async def test_an_attempt_that_the_deadline_ends_is_told_of_too() -> None:
+    seen: list[Any] = []
+    async with BadServer(Fault.SILENT) as server:
+        using = engine(AiohttpTransport(), server.url, listeners=[seen.append])
+        with pytest.raises(ReplyLost):
+            await using.call(READ, timeout=0.03)
+        await using.aclose()
+    assert [type(event) for event in seen] == [RequestStarted, AttemptFinished]
+    assert (seen[1].error, seen[1].effect, seen[1].status) == ("ReplyLost", "unknown", None)
+
+
+@pytest.mark.parametrize("stated", ["x" * 129, "two words", "eyJhbGciOiJIUzI1NiJ9.eyJkYXRhIjp7fX0.sig", "a\tb", "<b>"])
+async def test_a_request_id_that_is_none_is_not_repeated(stated: str) -> None:
+    seen: list[Any] = []
+    with pytest.raises(ServerFault) as caught:
+        await engine(scripted(reply(501, headers={"X-Request-Id": stated})), listeners=[seen.append]).call(READ)
+    assert (seen[1].request_id, caught.value.request_id) == (None, None)
+    with pytest.raises(ReplyLost) as lost:
+        await engine(scripted(Response(200, {"x-request-id": stated}, b"{"))).call(WRITE, path={"id": "1"})
+    assert lost.value.request_id is None
+
+
+async def test_a_listener_that_raises_is_logged_once_and_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[object] = []
+
+    def broken(event: object) -> None:
+        msg = "canary-in-a-listener"
+        raise ValueError(msg)
+
+    using = engine(scripted(reply()), listeners=[broken, seen.append])
+    with caplog.at_level(logging.INFO, "ethora_async"):
+        await using.call(READ)
+        await using.call(READ)
+    assert [record.getMessage() for record in caplog.records] == [
+        "an event listener failed with ValueError; it is not reported again"
+    ]
+    assert "canary" not in caplog.text
+    assert len(seen) == 4
+
+
+async def test_a_listener_that_cannot_be_hashed_may_raise_too() -> None:
+    @attrs.define
+    class Broken:
+        calls: int = 0
+
+        def __call__(self, event: object) -> None:
+            self.calls += 1
+            raise ValueError
+
+    broken = Broken()
+    assert (await engine(scripted(reply()), listeners=[broken]).call(READ)).status == 200
+    assert broken.calls == 2
+
+
+async def test_each_of_two_broken_listeners_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def first(_: object) -> None:
+        raise ValueError
+
+    def second(_: object) -> None:
+        raise KeyError
+
+    emitter = Emitter([first, second])
+    emitter.emit("x")
+    emitter.emit("y")
+    assert sorted(record.args[0] for record in caplog.records if record.args) == ["KeyError", "ValueError"]
+
+
+def test_without_listeners_events_are_wanted_only_for_the_debug_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "ethora_async"):
+        assert not Emitter().wanted
+    with caplog.at_level(logging.DEBUG, "ethora_async"):
+        assert Emitter().wanted
+        Emitter().emit(RequestStarted("a", "GET"))
+    assert caplog.messages == ["RequestStarted(operation='a', method='GET')"]

@@ -1,0 +1,83 @@
+"""A client whose platform is a list of replies, and every request that it sent, taken apart."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import attrs
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from ethora_async import EthoraClient, NewUser
+from ethora_async.request import Response
+from ethora_async.transport import MemoryTransport
+
+if TYPE_CHECKING:
+    from ethora_async.request import Request
+    from ethora_async.testing import FakeClock
+
+APP = "6540f2a1b3c4d5e6f7a8b9c0"
+SECRET = "a-secret-that-is-long-enough-for-anyone"
+URL = "https://api.chat.example.com"
+RECORD = "0123456789abcdef01234567"
+
+
+def reply(status: int, data: Any = None, **headers: str) -> Response:
+    """A reply with JSON, or with text when `data` is bytes."""
+    body = data if isinstance(data, bytes) else b"" if data is None else json.dumps(data).encode()
+    return Response(status, CIMultiDictProxy(CIMultiDict(headers)), body)
+
+
+def ok(data: Any = None) -> Response:
+    return reply(200, data)
+
+
+@attrs.frozen
+class Sent:
+    """One request: the path as it stood on the wire, still percent-encoded."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+
+    @classmethod
+    def of(cls, request: Request) -> Sent:
+        parts = urlsplit(request.url)
+        assert f"{parts.scheme}://{parts.netloc}" == URL
+        body = None if request.body is None else json.loads(request.body)
+        return cls(request.method, parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)), body)
+
+
+class Wire:
+    """Answers with `replies` one after the other, the last one again and again."""
+
+    def __init__(self, clock: FakeClock, *replies: Response, **options: Any) -> None:
+        self._replies = list(replies)
+        self.transport = MemoryTransport(self._answer)
+        self.client = EthoraClient(
+            app_id=APP, secret=SECRET, api_url=URL, transport=self.transport, clock=clock, **options
+        )
+
+    def _answer(self, request: Request) -> Response:
+        return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+
+    @property
+    def sent(self) -> list[Sent]:
+        return [Sent.of(request) for request in self.transport.requests]
+
+    @property
+    def only(self) -> Sent:
+        (one,) = self.sent
+        return one
+
+
+def person(id: Any, /, **changes: Any) -> NewUser:
+    """A user that every platform would take."""
+    fields: dict[str, Any] = {"id": id, "email": f"{id}@example.com", "first_name": "Ann", "last_name": "Lee"}
+    return NewUser(**{**fields, **changes})
+
+
+def people(count: int, start: int = 0) -> list[NewUser]:
+    return [person(f"u{number}") for number in range(start, start + count)]

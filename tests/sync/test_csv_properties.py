@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ethora_async.sync.csv_file import CsvFile, CsvFormat, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+LINE_ENDS = re.compile(r"\r\n|\r|\n")
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=12) | st.text("a\",;\r\n '", max_size=8)
+TABLES = st.integers(1, 4).flatmap(
+    lambda width: st.lists(st.lists(TEXTS, min_size=width, max_size=width), min_size=1, max_size=8)
+)
+ENDS = st.sampled_from(["\n", "\r\n"])
+QUOTING = st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+
+
+def _fields(row: Mapping[str, str]) -> list[str]:
+    return list(row.values())
+
+
+def _write(table: Sequence[Sequence[str]], *, end: str, quoting: int) -> tuple[str, list[int]]:
+    """The CSV text, and the line on which each row of it starts."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator=end, quoting=quoting)
+    starts = []
+    for row in table:
+        starts.append(1 + len(LINE_ENDS.findall(text.getvalue())))
+        writer.writerow(row)
+    return text.getvalue(), starts
+
+
+async def _read(content: bytes, names: tuple[str, ...]) -> list[tuple[int, list[str]]]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        path.write_bytes(content)
+        file = await CsvFile.open(path, CsvFormat(required=names, optional=(), make=_fields))
+        rows = [row async for row in file.rows()]
+    assert all(isinstance(row, Row) for row in rows)
+    return [(row.line, row.item) for row in rows if isinstance(row, Row)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(table=TABLES, end=ENDS, quoting=QUOTING)
+def test_whatever_a_csv_writer_wrote_is_read_back_trimmed_with_the_line_each_row_starts_on(
+    table: list[list[str]], end: str, quoting: int
+) -> None:
+    names = tuple(f"column{number}" for number in range(len(table[0])))
+    text, starts = _write([names, *table], end=end, quoting=quoting)
+    trimmed = [[field.strip() for field in row] for row in table]
+    expected = [(start, row) for start, row in zip(starts[1:], trimmed, strict=True) if any(row)]
+    assert asyncio.run(_read(text.encode(), names)) == expected
+
+
+@settings(max_examples=150, deadline=None)
+@given(content=st.binary(max_size=200) | st.text('a,"\r\n', max_size=60).map(str.encode))
+def test_any_bytes_below_a_header_end_in_rows_good_or_bad_whose_lines_only_grow(content: bytes) -> None:
+    async def lines() -> list[int]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "table.csv"
+            path.write_bytes(b"first,second\n" + content)
+            file = await CsvFile.open(path, CsvFormat(required=("first",), optional=("second",), make=_fields))
+            return [row.line if isinstance(row, Row) else row.error.row or 0 async for row in file.rows()]
+
+    found = asyncio.run(lines())
+    assert found == sorted(set(found))
+    assert all(2 <= line <= 2 + len(LINE_ENDS.findall(content.decode("latin-1"))) for line in found)
