@@ -44,7 +44,7 @@ def by_client(kind: Kind, client: EthoraClient) -> Call:
 
 
 def by_expert(kind: Kind, session: aiohttp.ClientSession, base: str, token: str) -> Call:
-    """With all that `Tuned` stands for: URL and headers made ready, no cookie jar, orjson both ways."""
+    """As somebody does who knows aiohttp: URL and headers made ready, no cookie jar, orjson both ways, bytes."""
     template = base + kind.path
     fixed = None if "{number}" in template else URL(template)
     headers = {

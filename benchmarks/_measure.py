@@ -7,10 +7,13 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
 HERE = Path(__file__).parent
 
@@ -65,10 +68,8 @@ def server(script: str, *arguments: str) -> Generator[list[str], None, None]:
         [sys.executable, HERE / script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         pin(1, process.pid)
-        assert process.stdin is not None
         assert process.stdout is not None
         yield process.stdout.readline().split()
-        process.stdin.close()
 
 
 def show(name: str, headline: str, parts: Sequence[str], aim: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ethora_async._version import __version__
 
 if TYPE_CHECKING:
+    from ethora_async.access import Access as Access
     from ethora_async.config import Limits as Limits
     from ethora_async.config import RetryPolicy as RetryPolicy
     from ethora_async.errors import ApiError as ApiError
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from ethora_async.records import User as User
 
 _HOMES = {
+    "access": ("Access",),
     "config": ("Limits", "RetryPolicy"),
     "errors": (
         "ApiError", "ChatError", "ConfigError", "Conflict", "Forbidden", "InvalidInput", "InvalidToken", "JobFailed",
@@ -53,7 +55,7 @@ _HOMES = {
 _HOME_OF = {name: f"ethora_async.{module}" for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "ApiError", "Chat", "ChatError", "ChatToken", "ConfigError", "Conflict", "EthoraClient", "Forbidden",
+    "Access", "ApiError", "Chat", "ChatError", "ChatToken", "ConfigError", "Conflict", "EthoraClient", "Forbidden",
     "InvalidInput", "InvalidToken", "JobFailed", "JobTimeout", "Limits", "MongoId", "NewChat", "NewUser",
     "NotFound", "NotSent", "RateLimited", "ReplyLost", "RetryPolicy", "ServerFault", "TransportError",
     "Unauthorized", "User", "ValidationFailed", "WrongLoop", "__version__",

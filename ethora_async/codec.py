@@ -12,7 +12,7 @@ from cattrs import Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
 from ethora_async.errors import ReplyLost
-from ethora_async.redaction import sealed
+from ethora_async.redaction import Secret, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -134,10 +134,16 @@ def _moment(value: Any, _: Any) -> datetime:
     raise _Unfit("an ISO 8601 time or milliseconds since the epoch", value)
 
 
+def _secret(value: Any, _: Any) -> Secret:
+    if isinstance(value, str):
+        return Secret(value)
+    raise _Unfit("text", value)
+
+
 def _converter(*, detailed: bool) -> Converter:
     converter = Converter(detailed_validation=detailed)
     # cattrs would turn anything into text, None included, by calling str() on it.
-    for kind, hook in ((str, _text), (int, _integer), (bool, _boolean), (datetime, _moment)):
+    for kind, hook in ((str, _text), (int, _integer), (bool, _boolean), (datetime, _moment), (Secret, _secret)):
         converter.register_structure_hook(kind, hook)
         # Most fields may be null; told so, cattrs calls our hook without a detour through its own.
         converter.register_structure_hook(kind | None, _or_null(hook))

@@ -12,7 +12,7 @@
     │   └── ReplyLost          it may have: the connection broke, the reply was cut or unreadable, or time ran out
     ├── ApiError               the platform answered with an error status
     │   ├── Unauthorized       401, or 403 about the token
-    │   ├── Forbidden          403
+    │   ├── Forbidden          403, and 402: the plan does not include it
     │   ├── NotFound           404, and 422 whose body says "not found"
     │   ├── Conflict           409, and 422 whose body says "already exists"
     │   ├── ValidationFailed   400, 413, 422
@@ -175,7 +175,7 @@ class Unauthorized(ApiError):
 
 
 class Forbidden(ApiError):
-    """The token is good, but may not do this."""
+    """The token is good, but may not do this, or the plan does not include it."""
 
 
 class NotFound(ApiError):

@@ -107,6 +107,7 @@ def _spellings(value: str) -> Iterator[str]:
     yield html.escape(value).replace("&#x27;", "&#39;")
     # A lone surrogate has no place in a URL.
     encodable = value.encode("utf-8", "replace")
+    yield quote(encodable)
     yield quote(encodable, safe="")
     yield quote_plus(encodable)
 

@@ -6,10 +6,13 @@ third of a microsecond each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import attrs
+
+if TYPE_CHECKING:
+    from ethora_async.errors import ChatError
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -34,6 +37,31 @@ class Operation:
     source: str
 
 
+class Upload(Protocol):
+    """A body that is read piece by piece while it is sent: a form with files.
+
+    Attributes:
+        content_type: its Content-Type, which the request's headers carry already.
+        error: why the last reading broke off, if it did: the transport's own error tells less.
+    """
+
+    content_type: str
+    error: ChatError | None
+
+    @property
+    def length(self) -> int | None:
+        """Its length in bytes, for the Content-Length that the transport adds; None sends it in chunks."""
+        ...
+
+    def can_restart(self) -> bool:
+        """Whether `chunks` can be called, for the first time or again."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The whole body from its start."""
+        ...
+
+
 @attrs.define(eq=False)
 class Request:
     """One attempt, complete: a transport sends it as it stands.
@@ -47,6 +75,8 @@ class Request:
     body: bytes | None = attrs.field(default=None, repr=False)
     timeout: float | None = None
     """Seconds that this attempt may still take; the engine enforces it too."""
+    upload: Upload | None = attrs.field(default=None, repr=False)
+    """What to send in place of `body`."""
 
 
 @attrs.define(eq=False)
@@ -60,9 +90,13 @@ class Response:
 
 @attrs.define(eq=False)
 class Reply:
-    """A successful reply, decoded: `data` is the JSON value, or None for an empty body."""
+    """A successful reply, decoded: `data` is the JSON value, or None for an empty body.
+
+    `body` holds the bytes of a reply that was not to be decoded.
+    """
 
     status: int
     data: Any = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(repr=False)
     attempts: int = 1
+    body: bytes = attrs.field(default=b"", repr=False)

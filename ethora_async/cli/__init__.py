@@ -19,9 +19,10 @@ def main() -> None:
 
         app()
     except ModuleNotFoundError as error:
-        if error.name not in ("typer", "rich"):
+        package = (error.name or "").partition(".")[0]
+        if package not in ("typer", "rich"):
             raise
-        sys.stderr.write(f"error: the command line needs {error.name}: pip install 'ethora-async[cli]'\n")
+        sys.stderr.write(f"error: the command line needs {package}: pip install 'ethora-async[cli]'\n")
         sys.exit(_USAGE)
     except KeyboardInterrupt:  # before there was a command to stop
         sys.exit(_INTERRUPTED)

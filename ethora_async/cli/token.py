@@ -44,7 +44,7 @@ def duration(text: str) -> int:
     Raises:
         InvalidInput: it is none of these, or not greater than 0, or above ten years.
     """
-    match = re.fullmatch(r"(\d{1,9})\s*([smhd]?)", text.strip().lower())
+    match = re.fullmatch(r"([0-9]{1,9})\s*([smhd]?)", text.strip().lower())
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
     if not seconds:
         msg = f"--ttl {text!r} is not a duration: write seconds, or 90s, 15m, 12h, 2d"

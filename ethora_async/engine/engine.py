@@ -31,7 +31,7 @@ from ethora_async.errors import (
 )
 from ethora_async.protocols import Credentials
 from ethora_async.redaction import request_id, scrub, sensitive_values
-from ethora_async.request import Operation, Reply, Request, Response
+from ethora_async.request import Operation, Reply, Request, Response, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +68,7 @@ class _Call:
     body: bytes | None = attrs.field(repr=False)
     deadline: float
     credentials: Credentials
+    upload: Upload | None = attrs.field(default=None, repr=False)
     attempts: int = 0
     failures: int = 0
     started: float = 0.0
@@ -75,6 +76,11 @@ class _Call:
     effect: Effect = "none"
     tried: set[str] = attrs.field(factory=set)
     last_error: ChatError | None = None
+
+    @property
+    def spent(self) -> bool:
+        """Whether its body was read and cannot be read again."""
+        return self.upload is not None and not self.upload.can_restart()
 
 
 class Engine:
@@ -137,6 +143,7 @@ class Engine:
         path: Mapping[str, str] | None = None,
         query: Mapping[str, str | int] | None = None,
         data: Any = None,
+        upload: Upload | None = None,
         credentials: Credentials | None = None,
         timeout: Seconds | None = None,
         decode: bool = True,
@@ -148,13 +155,15 @@ class Engine:
             path: values for the path template's named parts.
             query: the query string's values.
             data: the JSON body; None sends none.
+            upload: a body in place of it that is read while it is sent. It is sent again, as far as the operation
+                allows that, only if it can be read again.
             credentials: in place of the client's own.
             timeout: in place of the client's own.
-            decode: False leaves the reply's body unread, for routes that need not answer JSON.
+            decode: False leaves the reply's body as it came, for routes that need not answer JSON.
 
         Raises:
             NotSent, ReplyLost, ApiError: as `ethora_async.errors` describes them, after all attempts.
-            InvalidInput: a part of the path is ``.`` or ``..``.
+            InvalidInput: a part of the path is ``.`` or ``..``, or the upload cannot be read to its end.
             WrongLoop: the client belongs to another event loop.
         """
         self._check_usable(operation)
@@ -168,6 +177,7 @@ class Engine:
             None if data is None else codec.dumps(data),
             self._clock.monotonic() + budget,
             credentials or self._credentials,
+            upload,
         )
         if self._emitter.wanted:
             self._emitter.emit(RequestStarted(operation.name, operation.method))
@@ -229,15 +239,18 @@ class Engine:
         try:
             call.attempts += 1
             started = call.started = clock.monotonic()
-            request = Request(
-                call.operation.method, call.url, self._headers(credential), call.body, call.deadline - started
-            )
+            headers = self._headers(credential)
+            if call.upload is not None:
+                headers = {**headers, "Content-Type": call.upload.content_type}
+            left = call.deadline - started
+            request = Request(call.operation.method, call.url, headers, call.body, left, call.upload)
             # Left standing when the deadline cancels the attempt: that is how `_out_of_time` knows.
             call.sending = True
             response = await self._send(request)
             call.sending = False
             taken = clock.monotonic() - started
-            self._limiter.learn(call.operation.name, taken, refused=response.status == 429)
+            if call.upload is None or response.status == 429:  # how long an upload takes says how large it is
+                self._limiter.learn(call.operation.name, taken, refused=response.status == 429)
         except TransportError as error:
             call.sending = False
             self._tell_lost(call, error)
@@ -251,7 +264,11 @@ class Engine:
     async def _send(self, request: Request) -> Response:
         try:
             return await self._transport.send(request)
-        except (OSError, TimeoutError) as error:
+        except (TransportError, OSError, TimeoutError) as error:
+            if request.upload is not None and request.upload.error is not None:
+                raise request.upload.error from request.upload.error.__cause__
+            if isinstance(error, TransportError):
+                raise
             # A transport of somebody else's that did not sort its errors: assume the worst.
             msg = f"the transport failed ({type(error).__name__})"
             raise ReplyLost(msg) from None
@@ -265,8 +282,10 @@ class Engine:
         return headers
 
     def _reply(self, call: _Call, response: Response, *, decode: bool) -> Reply:
+        if not decode:
+            return Reply(response.status, None, response.headers, call.attempts, response.body)
         try:
-            data = codec.loads(response.body) if decode else None
+            data = codec.loads(response.body)
         except ValueError as error:
             msg = f"the platform's reply is {error}"
             stated = request_id(response.headers.get("x-request-id"))
@@ -294,6 +313,8 @@ class Engine:
 
     async def _another(self, call: _Call, rejected: Credential, error: ChatError) -> Credential:
         """The next credential to try after `rejected`; raises `error` when there is none."""
+        if call.spent:
+            raise error
         call.tried.add(rejected.key)
         rounds = 0
         while True:
@@ -317,7 +338,7 @@ class Engine:
             remaining=call.deadline - self._clock.monotonic(),
             draw=self._draw,
         )
-        if wait is None or self._closed:
+        if wait is None or self._closed or call.spent:
             raise error
         await self._announce_and_sleep(call, wait, type(error).__name__)
 

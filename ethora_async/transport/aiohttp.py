@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ethora_async.request import Upload
+
 CONNECT_TIMEOUT = 10.0
 """Seconds for name lookup, TCP and TLS together."""
 
@@ -86,13 +88,16 @@ class AiohttpTransport:
         if session.closed:
             raise NotSent(_CLOSED)
         url, proxy = self._routes.get(request.url) or self._route(request.url)
+        headers, data = self._headers(request.headers), request.body
+        if request.upload is not None:
+            headers, data = _streamed(headers, request.upload)
         lost: NotSent | ReplyLost
         try:
             response = await session.request(
                 request.method,
                 url,
-                headers=self._headers(request.headers),
-                data=request.body,
+                headers=headers,
+                data=data,
                 allow_redirects=False,
                 raise_for_status=False,  # a session that was passed in may be set to raise
                 **proxy,
@@ -157,6 +162,14 @@ class AiohttpTransport:
             self._prepared = CIMultiDict(headers)
             self._last_headers = headers
         return self._prepared
+
+
+def _streamed(headers: CIMultiDict[str], upload: Upload) -> tuple[CIMultiDict[str], Any]:
+    if upload.length is not None:
+        # A copy: the same headers may be prepared for requests to come.
+        headers = CIMultiDict(headers)
+        headers["Content-Length"] = str(upload.length)
+    return headers, upload.chunks()
 
 
 def _sorted(error: Exception) -> NotSent | ReplyLost:

@@ -7,16 +7,17 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING
 
 from ethora_async.errors import NotSent
+from ethora_async.request import Request
 
 if TYPE_CHECKING:
-    from ethora_async.request import Request, Response
+    from ethora_async.request import Response
 
-Handler = Callable[["Request"], "Response | Awaitable[Response]"]
+Handler = Callable[[Request], "Response | Awaitable[Response]"]
 """Answers one request, or raises `NotSent` or `ReplyLost` in place of an answer."""
 
 
 class MemoryTransport:
-    """Hands every request to `handler` and keeps them all in `requests`."""
+    """Hands every request to `handler` and keeps them all in `requests`; an upload comes as its `body`."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
@@ -33,6 +34,9 @@ class MemoryTransport:
         if self._closed:
             msg = "the transport is closed"
             raise NotSent(msg)
+        if request.upload is not None:
+            body = b"".join([chunk async for chunk in request.upload.chunks()])
+            request = Request(request.method, request.url, request.headers, body, request.timeout)
         self.requests.append(request)
         answer = self._handler(request)
         return await answer if isawaitable(answer) else answer

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.bulk import Outcome, Run
 from ethora_async.bulk.outcome import failed
-from ethora_async.errors import ChatError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
+
+    from ethora_async.errors import ChatError
 
 
 class Work:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ethora_async.bulk.jobs import JOB_TIMEOUT, wait_for_job
 from ethora_async.errors import ChatError, Forbidden, JobFailed, JobTimeout, NotFound, NotSent, ReplyLost
-from ethora_async.testing import FakeClock
+
+if TYPE_CHECKING:
+    from ethora_async.testing import FakeClock
 
 
 class Job:

@@ -59,7 +59,7 @@ def test_each_error_of_the_group_names_its_own_item_once() -> None:
     assert isinstance(first, ServerFault)
     assert (first.status, first.effect, str(first)) == (500, "unknown", str(shared))
     assert not hasattr(shared, "__notes__")
-    text = "".join(traceback.format_exception(caught.value, max_group_width=1000))
+    text = "".join(traceback.TracebackException.from_exception(caught.value, max_group_width=1000).format())
     assert text.count("item 'u42'") == 1
 
 

@@ -59,7 +59,7 @@ async def test_one_bad_item_among_a_hundred_costs_about_fifteen_requests(place: 
 
 
 @given(st.integers(1, 60).flatmap(lambda size: st.tuples(st.just(size), st.sets(st.integers(0, size - 1)))))
-async def _check_any_bad_ones(case: tuple[int, set[int]]) -> None:
+async def test_any_number_of_bad_items_fails_and_all_others_go_through_once(case: tuple[int, set[int]]) -> None:
     size, bad = case
     platform = Platform(bad)
     outcomes = await split_around(range(size), platform.send, str)
@@ -67,9 +67,6 @@ async def _check_any_bad_ones(case: tuple[int, set[int]]) -> None:
     assert {outcome.item for outcome in outcomes if outcome.status == "failed"} == bad
     assert sorted(platform.taken) == sorted(set(range(size)) - bad)
     assert platform.requests <= 2 * size
-
-
-test_any_number_of_bad_items_fails_and_all_others_go_through_once = _check_any_bad_ones
 
 
 async def test_all_bad_costs_at_most_two_requests_an_item() -> None:

@@ -9,9 +9,9 @@ import pytest
 from ethora_helpers import APP, SECRET, person
 
 from ethora_async import Chat, EthoraClient, InvalidInput, MongoId, NewChat, NotFound, ValidationFailed
-from ethora_async.sandbox import EthoraSandbox
 
 if TYPE_CHECKING:
+    from ethora_async.sandbox import EthoraSandbox
     from ethora_async.sandbox.ethora.records import App
     from ethora_async.testing import FakeClock
 

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ethora_helpers import APP, RECORD, Wire, ok, person, reply
 
-from ethora_async import ApiError, Conflict, JobFailed, JobTimeout, MongoId, NotFound, NotSent, ReplyLost, ServerFault
-from ethora_async import ValidationFailed
+from ethora_async import (
+    ApiError,
+    Conflict,
+    JobFailed,
+    JobTimeout,
+    MongoId,
+    NotFound,
+    NotSent,
+    ReplyLost,
+    ServerFault,
+    ValidationFailed,
+)
 from ethora_async.redaction import MASK, Secret
 
 if TYPE_CHECKING:

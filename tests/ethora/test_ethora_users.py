@@ -270,7 +270,7 @@ async def test_delete_many_gets_past_unknown_and_unfit_ids(ethora: EthoraClient,
 async def test_an_empty_input_sends_nothing(ethora: EthoraClient, sandbox: EthoraSandbox) -> None:
     assert (await ethora.users.create_many([])).total == 0
     assert (await ethora.users.delete_many(iter(()))).total == 0
-    assert str((await ethora.users.update_many([]))) == "nothing to do"
+    assert str(await ethora.users.update_many([])) == "nothing to do"
     assert not sandbox.requests
 
 

@@ -13,9 +13,8 @@ from ethora_async.platforms.ethora.users import UserChange
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from ethora_async.platforms.ethora.in_app import InApp
     from ethora_async.testing import FakeClock
-
-Act = "Callable[[EthoraClient], Awaitable[Any]]"
 
 ROW = {"uuid": "u1", "email": "u1@example.com", "firstName": "Ann", "lastName": "Lee"}
 EMPTY_LIST = {"items": [], "total": 0}
@@ -185,6 +184,40 @@ async def test_a_call_sends_exactly_this(
     await act(wire.client)
     sent = wire.only
     assert (sent.method, sent.path, sent.query, sent.body) == expected
+
+
+CHILD = "f" * 24
+OTHER_CALLS: list[tuple[Callable[[InApp], Awaitable[Any]], Any, tuple[str, str]]] = [
+    (lambda child: child.users.create_many([person("u1")]), {"results": []}, ("POST", "users/batch")),
+    (lambda child: child.users.update_many([UserChange(id="u1", last_name="")]), {}, ("PATCH", "chats/users")),
+    (lambda child: child.users.delete("u1"), {}, ("DELETE", "users/batch")),
+    (lambda child: child.users.chats("u1"), EMPTY_LIST, ("GET", "users/u1/chats")),
+    (lambda child: child.chats.create("c1", title="Chat"), {}, ("POST", "chats")),
+    (lambda child: child.chats.create(title="Chat"), {"name": f"{CHILD}_{RECORD}"}, ("POST", "chats")),
+    (lambda child: child.chats.update("c1", title="New"), {}, ("PATCH", f"chats/{CHILD}_c1")),
+    (lambda child: child.chats.delete("c1"), {}, ("DELETE", "chats")),
+    (lambda child: child.chats.list(), EMPTY_LIST, ("GET", "chats")),
+    (lambda child: child.chats.grant("c1", "u1"), {}, ("POST", "chats/users-access")),
+    (lambda child: child.chats.revoke("c1", "u1"), {}, ("DELETE", "chats/users-access")),
+]
+
+
+@pytest.mark.parametrize(("act", "data", "expected"), OTHER_CALLS)
+async def test_another_app_is_asked_by_paths_and_names_of_its_own(
+    act: Callable[[InApp], Awaitable[Any]], data: Any, expected: tuple[str, str], clock: FakeClock
+) -> None:
+    wire = Wire(clock, ok(data))
+    await act(wire.client.in_app(CHILD))
+    assert (wire.only.method, wire.only.path) == (expected[0], f"/v2/apps/{CHILD}/{expected[1]}")
+    assert APP not in str(wire.only.body)
+    assert (await wire.client.tokens.verify(wire.transport.requests[0].headers["x-custom-token"])).app_id == APP
+
+
+async def test_a_job_of_another_app_is_asked_for_there(clock: FakeClock) -> None:
+    done = ok({"state": "completed", "result": {"results": [{"status": "created", "xmppUsername": f"{CHILD}_u1"}]}})
+    wire = Wire(clock, reply(202, {"jobId": "j1"}), done)
+    assert (await wire.client.in_app(CHILD).users.create_many([person("u1")])).counts == {"created": 1}
+    assert wire.sent[1].path == f"/v2/apps/{CHILD}/users/batch/j1"
 
 
 async def test_every_request_but_the_ping_is_signed_in_both_headers(clock: FakeClock) -> None:

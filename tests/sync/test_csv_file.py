@@ -24,26 +24,26 @@ def written(folder: Path, content: str | bytes) -> Path:
     return path
 
 
-async def rows(path: Path, format: CsvFormat[Any] = USERS) -> list[Row[Any] | BadRow]:
-    return [row async for row in (await CsvFile.open(path, format)).rows()]
+async def rows(path: Path, kind: CsvFormat[Any] = USERS) -> list[Row[Any] | BadRow]:
+    return [row async for row in (await CsvFile.open(path, kind)).rows()]
 
 
-async def lines(path: Path, format: CsvFormat[Any] = USERS) -> list[tuple[int | None, str | None]]:
+async def lines(path: Path, kind: CsvFormat[Any] = USERS) -> list[tuple[int | None, str | None]]:
     """Each row's line, and what is wrong with it."""
     return [
         (row.line, None) if isinstance(row, Row) else (row.error.row, row.error.message)
-        for row in await rows(path, format)
+        for row in await rows(path, kind)
     ]
 
 
-async def bad(path: Path, format: CsvFormat[Any] = USERS) -> BadRow:
-    (row,) = [row for row in await rows(path, format) if isinstance(row, BadRow)]
+async def bad(path: Path, kind: CsvFormat[Any] = USERS) -> BadRow:
+    (row,) = [row for row in await rows(path, kind) if isinstance(row, BadRow)]
     return row
 
 
-async def refused(path: Path, format: CsvFormat[Any] = USERS) -> InvalidInput:
+async def refused(path: Path, kind: CsvFormat[Any] = USERS) -> InvalidInput:
     with pytest.raises(InvalidInput) as caught:
-        await CsvFile.open(path, format)
+        await CsvFile.open(path, kind)
     return caught.value
 
 

@@ -6,7 +6,7 @@ import io
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,15 +21,15 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=12) | st.text("a\",;\r\n 
 TABLES = st.integers(1, 4).flatmap(
     lambda width: st.lists(st.lists(TEXTS, min_size=width, max_size=width), min_size=1, max_size=8)
 )
-ENDS = st.sampled_from(["\n", "\r\n"])
-QUOTING = st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+# Up to Python 3.12 the writer leaves a lone CR unquoted unless the line ends hold one.
+FORMS = st.sampled_from([("\r\n", csv.QUOTE_MINIMAL), ("\r\n", csv.QUOTE_ALL), ("\n", csv.QUOTE_ALL)])
 
 
 def _fields(row: Mapping[str, str]) -> list[str]:
     return list(row.values())
 
 
-def _write(table: Sequence[Sequence[str]], *, end: str, quoting: int) -> tuple[str, list[int]]:
+def _write(table: Sequence[Sequence[str]], end: str, quoting: Literal[0, 1]) -> tuple[str, list[int]]:
     """The CSV text, and the line on which each row of it starts."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator=end, quoting=quoting)
@@ -51,12 +51,12 @@ async def _read(content: bytes, names: tuple[str, ...]) -> list[tuple[int, list[
 
 
 @settings(max_examples=150, deadline=None)
-@given(table=TABLES, end=ENDS, quoting=QUOTING)
+@given(table=TABLES, form=FORMS)
 def test_whatever_a_csv_writer_wrote_is_read_back_trimmed_with_the_line_each_row_starts_on(
-    table: list[list[str]], end: str, quoting: int
+    table: list[list[str]], form: tuple[str, Literal[0, 1]]
 ) -> None:
     names = tuple(f"column{number}" for number in range(len(table[0])))
-    text, starts = _write([names, *table], end=end, quoting=quoting)
+    text, starts = _write([names, *table], *form)
     trimmed = [[field.strip() for field in row] for row in table]
     expected = [(start, row) for start, row in zip(starts[1:], trimmed, strict=True) if any(row)]
     assert asyncio.run(_read(text.encode(), names)) == expected

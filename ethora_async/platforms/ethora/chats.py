@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import builtins
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import attrs
 
 from ethora_async.bulk.outcome import Outcome, failed
-from ethora_async.bulk.report import Report
 from ethora_async.bulk.run import Run, Work
-from ethora_async.bulk.split import split_around
 from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ReplyLost
 from ethora_async.pages import Pages
-from ethora_async.platforms.ethora import rows, wire
+from ethora_async.platforms.ethora import wire
+from ethora_async.platforms.ethora.access_control import CONCURRENCY, AccessControl
 from ethora_async.platforms.ethora.names import conference_host
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, optional_text, required_text
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 
     from ethora_async.platforms.ethora.context import App, Context
     from ethora_async.platforms.ethora.users import Users
 
-CONCURRENCY = 8
 LARGEST_PAGE = 500
-MEMBERS_AT_ONCE = 100
-_CHAT_NOT_FOUND = "CHAT_NOT_FOUND"
 
 
-class Chats:
+class Chats(AccessControl):
     """The chats of one app."""
 
     def __init__(self, context: Context, users: Users, *, xmpp_host: str | None, bot_jid: str | None) -> None:
-        self._context = context
+        super().__init__(context, bot_jid=bot_jid)
         self._users = users
         self._xmpp_host = xmpp_host
-        self._bot_jid = bot_jid
 
     async def create(
         self,
@@ -179,63 +174,6 @@ class Chats:
         """
         return self._users.list(chat=id, limit=limit, offset=offset)
 
-    async def grant(self, id: Id, users: Id | Iterable[Id]) -> Report:
-        """Let users into a chat: one id or several. Granting twice changes nothing.
-
-        Returns:
-            A report with an outcome for each user: ``created``, ``existed`` or ``failed``;
-            `Report.raise_for_failures` turns failures into an error.
-
-        Raises:
-            InvalidInput: there is no user, or an id cannot be used.
-            NotFound: there is no such chat.
-        """
-        return await self._change_access(id, users, done="created")
-
-    async def revoke(self, id: Id, users: Id | Iterable[Id]) -> Report:
-        """Take users out of a chat: one id or several.
-
-        Returns:
-            A report with an outcome for each user: ``deleted``, ``absent`` or ``failed``.
-
-        Raises:
-            InvalidInput: there is no user, or an id cannot be used.
-            NotFound: there is no such chat.
-        """
-        return await self._change_access(id, users, done="deleted")
-
-    async def grant_bot(self, id: Id) -> Report:
-        """Let the app's bot, named by ``bot_jid=`` or ``ETHORA_CHAT_BOT_JID``, into a chat.
-
-        Raises:
-            InvalidInput: no bot is named.
-            NotFound: there is no such chat.
-        """
-        if not self._bot_jid:
-            msg = "no bot is named: set ETHORA_CHAT_BOT_JID, or pass bot_jid= to the client"
-            raise InvalidInput(msg, field="bot_jid")
-        return await self.grant(id, self._bot_jid)
-
-    def grant_many(
-        self,
-        grants: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]],
-        *,
-        concurrency: int = CONCURRENCY,
-        ordered: bool = False,
-    ) -> Run[tuple[Id, Id]]:
-        """Let any number of users into any number of chats: pairs of chat and user, `concurrency` requests at once.
-
-        Pairs are read a hundred at a time, and those of one chat among them share a request: input sorted by chat needs
-        the fewest. Each pair ends ``created``, ``existed``, ``failed`` or ``unknown``; its key is ``chat/user``.
-        """
-
-        @asynccontextmanager
-        async def working() -> AsyncGenerator[Work[builtins.list[tuple[Id, Id]], tuple[Id, Id]], None]:
-            yield partial(self._grant_batch, await self._context.open())
-
-        emit = self._context.emitter.emit
-        return Run(grants, working, batch_size=MEMBERS_AT_ONCE, concurrency=concurrency, ordered=ordered, emit=emit)
-
     def name(self, id: Id) -> str:
         """The chat's name on the platform, ``<appId>_<id>``, from any form of its id. No request is made."""
         return self._context.known().names.prefixed(id)
@@ -296,58 +234,6 @@ class Chats:
         except ChatError as error:
             return [failed(id, key, error)]
         return [Outcome(id, key, "deleted", attempts=reply.attempts)]
-
-    async def _change_access(self, id: Id, users: Id | Iterable[Id], *, done: Literal["created", "deleted"]) -> Report:
-        app = await self._context.open()
-        chat = app.names.prefixed(id)
-        members = app.names.members(users)
-        report = Report()
-        for start in range(0, len(members), MEMBERS_AT_ONCE):
-            for outcome in await self._access_batch(app, chat, members[start : start + MEMBERS_AT_ONCE], done=done):
-                report.add(outcome)
-        return report
-
-    async def _access_batch(
-        self, app: App, chat: str, members: Sequence[str], *, done: Literal["created", "deleted"]
-    ) -> builtins.list[Outcome[str]]:
-        operation = app.operations.grant if done == "created" else app.operations.revoke
-        reply = await app.call(operation, data={"chatName": chat, "members": builtins.list(members)})
-        return rows.match_access(
-            members, reply.data, app.names, done=done, operation=operation.name, attempts=reply.attempts
-        )
-
-    async def _grant_batch(self, app: App, pairs: Sequence[tuple[Id, Id]]) -> builtins.list[Outcome[tuple[Id, Id]]]:
-        outcomes: dict[int, Outcome[tuple[Id, Id]]] = {}
-        by_chat: dict[str, dict[str, builtins.list[int]]] = {}
-        for place, pair in enumerate(pairs):
-            try:
-                chat, user = app.names.prefixed(pair[0], "chat"), app.names.prefixed(pair[1], "user")
-            except InvalidInput as error:
-                outcomes[place] = failed(pair, _pair_key(app, pair), error)
-                continue
-            by_chat.setdefault(chat, {}).setdefault(user, []).append(place)
-        for chat, places_of in by_chat.items():
-            send = partial(self._grant_to_chat, app, chat)
-            granted = await split_around([*places_of], send, app.names.key)
-            for places, outcome in zip(places_of.values(), granted, strict=True):
-                for repeat, place in enumerate(places):
-                    status = "existed" if repeat and outcome.status == "created" else outcome.status
-                    key = _pair_key(app, pairs[place])
-                    outcomes[place] = Outcome(pairs[place], key, status, outcome.error, attempts=outcome.attempts)
-        return [outcomes[place] for place in range(len(pairs))]
-
-    async def _grant_to_chat(self, app: App, chat: str, members: Sequence[str]) -> builtins.list[Outcome[str]]:
-        try:
-            return await self._access_batch(app, chat, members, done="created")
-        except NotFound as error:
-            if error.code != _CHAT_NOT_FOUND:
-                raise
-            # No member is to blame: splitting would ask for the missing chat again for each of them.
-            return [failed(member, app.names.key(member), error) for member in members]
-
-
-def _pair_key(app: App, pair: tuple[Id, Id]) -> str:
-    return f"{app.names.key(pair[0])}/{app.names.key(pair[1])}"
 
 
 __all__ = ["CONCURRENCY", "LARGEST_PAGE", "Chats"]

@@ -20,6 +20,7 @@ from ethora_async.platforms.ethora.chats import Chats
 from ethora_async.platforms.ethora.context import API_URL, APP_ID, App, Context, OtherContext
 from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.platforms.ethora.in_app import InApp
+from ethora_async.platforms.ethora.legacy import LegacyChats
 from ethora_async.platforms.ethora.names import Names
 from ethora_async.platforms.ethora.sessions import Sessions, StaticCredentials
 from ethora_async.platforms.ethora.tokens import Tokens
@@ -59,6 +60,8 @@ class EthoraClient:
         xmpp_host: for `chats.jid`; by default ``ETHORA_XMPP_HOST``.
         bot_jid: for `chats.grant_bot`; by default ``ETHORA_CHAT_BOT_JID``.
         scoped: False signs with the raw secret in place of the key derived from it (contract §2.4), for old servers.
+        legacy_api: True creates and deletes chats, and sets access, through the guide's ``/chats/`` and
+            ``/chat-access/`` (contract §5), for old servers: no part of today's API, which has neither.
         timeout: for a whole call: queueing, signing, all attempts and the waits between them (default 30 s).
         limits: how much to send at once.
         retry: how often and how patiently to try again.
@@ -82,6 +85,7 @@ class EthoraClient:
         xmpp_host: str | None = None,
         bot_jid: str | None = None,
         scoped: bool = True,
+        legacy_api: bool = False,
         timeout: Seconds = 30.0,
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
@@ -100,6 +104,7 @@ class EthoraClient:
         self._retry = retry or RetryPolicy()
         self._timeout = seconds(timeout, "timeout")
         self._transport = transport
+        self._operations = operations.LEGACY_APP if legacy_api else operations.OWN_APP
         self._network: dict[str, Any] = {
             "proxy": proxy,
             "trust_env": trust_env,
@@ -120,7 +125,8 @@ class EthoraClient:
         )
         self.users = Users(self._context)
         self._xmpp_host = xmpp_host or os.environ.get(XMPP_HOST, "").strip() or None
-        self.chats = Chats(
+        make_chats = LegacyChats if legacy_api else Chats
+        self.chats: Chats = make_chats(
             self._context,
             self.users,
             xmpp_host=self._xmpp_host,
@@ -236,7 +242,7 @@ class EthoraClient:
             emitter=self._emitter,
             user_agent=f"ethora-async/{__version__}",
         )
-        return App(Names(app_id), engine, credentials, api_url)
+        return App(Names(app_id), engine, credentials, api_url, self._operations)
 
 
 def _setting(value: str | None, name: str, argument: str, *, optional: bool) -> str | None:

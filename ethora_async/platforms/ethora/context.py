@@ -50,11 +50,14 @@ class App:
         path: Mapping[str, str] | None = None,
         query: Mapping[str, str | int] | None = None,
         data: Any = None,
+        decode: bool = True,
     ) -> Reply:
         """Carry out one operation on this app; see `Engine.call`. The path's ``{app}`` is filled in here."""
         if "{" in operation.path:
             path = {"app": self.names.app_id, **(path or {})}
-        return await self.engine.call(operation, path=path, query=query, data=data, credentials=self.signer)
+        return await self.engine.call(
+            operation, path=path, query=query, data=data, credentials=self.signer, decode=decode
+        )
 
     @property
     def app_id(self) -> str:

@@ -29,6 +29,7 @@ _OTHER_MEANING = frozenset({"USER_NOT_FOUND", "AUTH_FAILED", "REFRESH_RECORD_NOT
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     400: ValidationFailed,
     401: Unauthorized,
+    402: Forbidden,  # over plan (contract §1.2)
     403: Forbidden,
     409: Conflict,
     413: ValidationFailed,

@@ -25,6 +25,7 @@ class AppOperations:
 
     create_users: Operation
     create_users_job: Operation
+    create_users_now: Operation | None
     delete_users: Operation
     update_users: Operation
     list_users: Operation
@@ -48,6 +49,7 @@ _LIST_CHATS = _repeatable("chats.list", "GET", "/v2/apps/{app}/chats", "1.6")
 OWN_APP = AppOperations(
     create_users=_repeatable("users.create", "POST", "/v2/users/batch", "1.4"),
     create_users_job=_repeatable("users.create.job", "GET", "/v2/users/batch/{job}", "1.4"),
+    create_users_now=_repeatable("users.create", "POST", "/v1/users/batch", "1.4"),
     delete_users=_repeatable("users.delete", "DELETE", "/v1/users/batch", "1.4"),
     update_users=_repeatable("users.update", "PATCH", "/v2/chats/users", "1.4"),
     list_users=_repeatable("users.list", "GET", "/v2/chats/users", "1.4"),
@@ -65,6 +67,7 @@ OWN_APP = AppOperations(
 OTHER_APP = AppOperations(
     create_users=_repeatable("users.create", "POST", "/v2/apps/{app}/users/batch", "1.4"),
     create_users_job=_repeatable("users.create.job", "GET", "/v2/apps/{app}/users/batch/{job}", "1.4"),
+    create_users_now=None,  # it takes the app from the token, and ours names the parent
     delete_users=_repeatable("users.delete", "DELETE", "/v2/apps/{app}/users/batch", "1.4"),
     update_users=_repeatable("users.update", "PATCH", "/v2/apps/{app}/chats/users", "1.4"),
     list_users=_repeatable("users.list", "GET", "/v1/users/{app}", "1.4"),
@@ -78,6 +81,61 @@ OTHER_APP = AppOperations(
     grant=_repeatable("chats.grant", "POST", "/v2/apps/{app}/chats/users-access", "1.6"),
     revoke=_repeatable("chats.revoke", "DELETE", "/v2/apps/{app}/chats/users-access", "1.6"),
 )
+
+# The guide's older API: legacy, not part of the live one. Its other calls are today's. A setting is absolute, so that
+# making it twice leaves what making it once does.
+LEGACY_APP = attrs.evolve(
+    OWN_APP,
+    create_chat=_repeatable("chats.create", "POST", "/chats/", "5"),
+    create_chat_without_id=_once("chats.create", "POST", "/chats/", "5"),
+    delete_chat=_repeatable("chats.delete", "DELETE", "/chats/", "5"),
+    grant=_repeatable("chats.grant", "POST", "/chat-access/", "5"),
+    revoke=_repeatable("chats.revoke", "POST", "/chat-access/", "5"),
+)
+SET_ACCESS = _repeatable("chats.set_access", "POST", "/chat-access/", "5")
+
+# What a user's session does to an app's users, the own app's or another's.
+UNREAD_COUNTS = _repeatable("users.unread_counts", "POST", "/v2/apps/{app}/users/unread-counts", "1.4")
+IMPORT_USERS = _repeatable("users.import", "POST", "/v1/users/create-many-with-app-id/{app}", "1.4")
+SET_TAGS = _repeatable("users.tags_set", "POST", "/v1/users/tags-set/{app}", "1.4")
+ADD_TAGS = _repeatable("users.tags_add", "POST", "/v1/users/tags-add/{app}", "1.4")
+DELETE_TAGS = _repeatable("users.tags_delete", "POST", "/v1/users/tags-delete/{app}", "1.4")
+UPDATE_PROFILE = _repeatable("users.update_profile", "PUT", "/v1/users/{app}/{user}", "1.4")
+EXPORT_USERS = _repeatable("users.export", "GET", "/v1/users/export/{app}", "1.4")
+
+UPDATE_CHAT_META = _repeatable("chats.update_meta", "PATCH", "/v1/chats/meta", "1.6")
+LIST_MESSAGES = _repeatable("chats.messages", "GET", "/v2/apps/{app}/chats/{chat}/messages", "1.6")
+CLEAR_MESSAGES = _repeatable("chats.clear_messages", "DELETE", "/v2/apps/{app}/chats/{chat}/messages", "1.6")
+MESSAGES_CONTEXT = _repeatable(
+    "chats.messages_context", "GET", "/v2/apps/{app}/chats/{chat}/messages/context", "1.6"
+)
+SEARCH_MESSAGES = _repeatable("chats.search", "GET", "/v2/apps/{app}/messages/search", "1.6")
+LIST_DEFAULT_ROOMS = _repeatable("default_rooms.list", "GET", "/v1/apps/get-default-rooms/app-id/{app}", "1.7")
+CREATE_DEFAULT_ROOM = _once("default_rooms.create", "POST", "/v1/apps/create-app-chat/{app}", "1.7")
+DELETE_DEFAULT_ROOM = _repeatable("default_rooms.delete", "DELETE", "/v1/apps/delete-app-chat/{app}", "1.7")
+BROADCAST = _once("broadcasts.send", "POST", "/v2/apps/{app}/chats/broadcast", "1.6")
+BROADCAST_JOB = _repeatable("broadcasts.job", "GET", "/v2/apps/{app}/chats/broadcast/{job}", "1.6")
+
+# The tenant's apps. Rooms that are provisioned have no id of ours: asked for twice, they are made twice.
+LIST_APPS = _repeatable("apps.list", "GET", "/v2/apps", "1.7")
+GET_APP = _repeatable("apps.get", "GET", "/v2/apps/{app}", "1.7")
+GET_APP_CONFIG = _repeatable("apps.find", "GET", "/v1/apps/get-config", "1.7")
+CHECK_DOMAIN_NAME = _repeatable("apps.domain_name_is_free", "POST", "/v1/apps/check-domain-name", "1.7")
+CREATE_APP = _once("apps.create", "POST", "/v2/apps", "1.7")
+UPDATE_APP = _repeatable("apps.update", "PATCH", "/v2/apps/{app}", "1.7")
+DELETE_APP = _repeatable("apps.delete", "DELETE", "/v2/apps/{app}", "1.7")
+PURGE_APP = _repeatable("apps.purge", "DELETE", "/v1/apps/{app}", "1.7")
+PURGE_JOB = _repeatable("apps.purge_job", "GET", "/v2/apps/purge-jobs/{job}", "1.7")
+RESTORE_APP = _repeatable("apps.restore", "POST", "/v1/apps/{app}/restore", "1.7")
+EXPORT_APP = _repeatable("apps.export", "GET", "/v2/apps/{app}/export", "1.7")
+IMPORT_APP = _once("apps.import", "POST", "/v2/apps/import", "1.7")
+PROVISION_APP = _once("apps.provision", "POST", "/v2/apps/{app}/provision", "1.7")
+GET_BOT = _repeatable("bot.get", "GET", "/v2/apps/{app}/bot", "1.7")
+UPDATE_BOT = _repeatable("bot.update", "PUT", "/v2/apps/{app}/bot", "1.7")
+LIST_APP_TOKENS = _repeatable("app_tokens.list", "GET", "/v2/apps/{app}/tokens", "1.7")
+CREATE_APP_TOKEN = _once("app_tokens.create", "POST", "/v2/apps/{app}/tokens", "1.7")
+ROTATE_APP_TOKEN = _once("app_tokens.rotate", "POST", "/v2/apps/{app}/tokens/{token}/rotate", "1.7")
+REVOKE_APP_TOKEN = _repeatable("app_tokens.revoke", "DELETE", "/v2/apps/{app}/tokens/{token}", "1.7")
 
 PING = _repeatable("ping", "GET", "/ping", "1.1")
 EXCHANGE = _repeatable("sessions.exchange", "POST", "/v1/users/client", "1.5")

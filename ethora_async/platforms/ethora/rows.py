@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ReplyLost, ValidationFailed
 from ethora_async.platforms.ethora import wire
-from ethora_async.platforms.ethora.operations import OWN_APP
+from ethora_async.platforms.ethora.operations import IMPORT_USERS, OWN_APP
 from ethora_async.records import MongoId
 from ethora_async.redaction import scrub
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ethora_async.platforms.ethora.names import Names
-    from ethora_async.platforms.ethora.users import UserChange
+    from ethora_async.platforms.ethora.user_records import UserChange, UserImport
     from ethora_async.records import NewUser, User
 
 _MADE = frozenset({"created", ""})
@@ -180,6 +180,19 @@ def match_access(
             outcomes.append(Outcome(id, id, "existed" if done == "created" else "absent", attempts=attempts))
         else:
             outcomes.append(Outcome(id, id, done, attempts=attempts))
+    return outcomes
+
+
+def match_imported(users: Sequence[UserImport], data: Any, names: Names) -> list[Outcome[UserImport]]:
+    """An outcome for each imported user: ``created`` when the reply lists their e-mail address, else ``unknown``."""
+    by_email = {email: row for row in _rows(data) if (email := _row_email(row))}
+    outcomes: list[Outcome[UserImport]] = []
+    for user in users:
+        row = by_email.get(user.email)
+        if row is None:
+            outcomes.append(_unmentioned(user, user.email, IMPORT_USERS.name, 1))
+        else:
+            outcomes.append(Outcome(user, user.email, "created", value=_user(row.get("user", row), names)))
     return outcomes
 
 

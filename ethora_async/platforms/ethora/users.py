@@ -6,8 +6,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
-
 from ethora_async._distinct import Distinct
 from ethora_async.bulk.jobs import JOB_TIMEOUT, wait_for_job
 from ethora_async.bulk.outcome import Outcome, failed
@@ -17,7 +15,8 @@ from ethora_async.config import Seconds, seconds
 from ethora_async.errors import InvalidInput, NotFound
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import rows, wire
-from ethora_async.records import Chat, Id, MongoId, NewUser, User, id_text, optional_text
+from ethora_async.platforms.ethora.user_records import UserChange
+from ethora_async.records import Chat, Id, MongoId, NewUser, User
 
 if TYPE_CHECKING:
     import builtins
@@ -31,36 +30,6 @@ BATCH_SIZE = 100
 """Users in one request, the most that the platform takes."""
 CONCURRENCY = 8
 LARGEST_PAGE = 500
-
-
-def _user_id(value: Id) -> str:
-    return id_text(value)
-
-
-def _first_name(value: str | None) -> str | None:
-    return None if value is None else optional_text(value, "first_name")
-
-
-def _last_name(value: str | None) -> str | None:
-    return None if value is None else optional_text(value, "last_name")
-
-
-def _profile_image(value: str | None) -> str | None:
-    return None if value is None else optional_text(value, "profile_image")
-
-
-@attrs.frozen(kw_only=True)
-class UserChange:
-    """What to change about a user. Texts are trimmed; None leaves a field as it is, an empty text clears it.
-
-    Raises:
-        InvalidInput: a field cannot be used; its `field` names it.
-    """
-
-    id: str = attrs.field(converter=_user_id)
-    first_name: str | None = attrs.field(default=None, converter=_first_name)
-    last_name: str | None = attrs.field(default=None, converter=_last_name)
-    profile_image: str | None = attrs.field(default=None, converter=_profile_image)
 
 
 class Users:

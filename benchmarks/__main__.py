@@ -1,0 +1,13 @@
+"""``python -m benchmarks [--quick]``: all of them, one after another."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+NAMES = ("request_overhead", "import_time", "token_cache", "bulk_memory")
+
+if __name__ == "__main__":
+    for name in NAMES:
+        subprocess.run([sys.executable, Path(__file__).with_name(f"{name}.py"), *sys.argv[1:]], check=True)

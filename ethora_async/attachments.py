@@ -1,0 +1,220 @@
+"""Files on their way to a platform: read piece by piece while they are sent, never whole."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import re
+import stat
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from inspect import isawaitable, iscoroutinefunction
+from pathlib import Path
+from typing import Any, Protocol
+
+import attrs
+
+from ethora_async.errors import ChatError, InvalidInput
+from ethora_async.records import required_text
+from ethora_async_secrets._threads import run_blocking
+
+CHUNK = 256 * 1024
+"""Bytes read at once."""
+
+_CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?:; ?[\w.+-]+=[\w.+-]+)*", re.ASCII)
+
+
+class ReadsBytes(Protocol):
+    """A file object opened in binary mode, or one of a web framework whose `read` is awaited."""
+
+    def read(self, size: int, /) -> Any:
+        """Up to `size` bytes; none at the end."""
+        ...
+
+
+Source = str | os.PathLike[str] | bytes | ReadsBytes | AsyncIterable[bytes]
+"""Where a file's content comes from: a path, the bytes themselves, a binary file object or an async iterable."""
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Attachment:
+    """A file to send, when its path alone does not say everything.
+
+    Attributes:
+        source: see `Source`. A file object is read from where it stands and is not closed. A text is a path.
+        name: what it is called; by default as the path or the file object says.
+        content_type: by default told from the name, else ``application/octet-stream``.
+        size: in bytes; found out for everything but async iterables and files that cannot seek. Where it stays unknown
+            the request is sent in chunks, without its length.
+
+    Raises:
+        InvalidInput: one cannot be used; its `field` names it.
+    """
+
+    source: Source = attrs.field(repr=False)
+    name: str | None = None
+    content_type: str | None = None
+    size: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.content_type is not None and not _CONTENT_TYPE.fullmatch(self.content_type):
+            msg = f"content_type {self.content_type!r} does not look like image/png"
+            raise InvalidInput(msg, field="content_type")
+        if self.size is not None and self.size < 0:
+            msg = f"size must not be negative, not {self.size}"
+            raise InvalidInput(msg, field="size")
+
+
+@attrs.define(eq=False)
+class Content:
+    """One file, found and measured: what `open_content` makes of an `Attachment`.
+
+    Attributes:
+        pieces: its content from the start, each time it is called.
+        restartable: whether it can be read more than once.
+        size: in bytes, None when it shows only at the end.
+    """
+
+    name: str
+    content_type: str
+    pieces: Callable[[], AsyncIterator[bytes]] = attrs.field(repr=False)
+    restartable: bool
+    size: int | None
+
+    async def checked(self, largest: int | None) -> AsyncIterator[bytes]:
+        """The content, piece by piece.
+
+        Raises:
+            InvalidInput: it cannot be read, is not as long as was said before, or longer than `largest`.
+        """
+        sent = 0
+        try:
+            async for piece in self.pieces():
+                if not isinstance(piece, (bytes, bytearray, memoryview)):
+                    raise _unusable(self.name, f"gives {type(piece).__name__}, not bytes: open it in binary mode")
+                sent += len(piece)
+                if self.size is not None and sent > self.size:
+                    raise _unusable(self.name, f"is longer than the {self.size} bytes that it was said to have")
+                check_size(self.name, sent, largest)
+                if piece:  # an empty chunk would end a body that is sent in chunks
+                    yield bytes(piece)
+        except ChatError:
+            raise
+        except Exception as error:
+            raise _unusable(self.name, f"could not be read ({type(error).__name__})") from error
+        if self.size is not None and sent < self.size:
+            raise _unusable(self.name, f"ended after {sent} of {self.size} bytes")
+
+
+def check_size(name: str, size: int, largest: int | None) -> None:
+    """Refuse a file of more than `largest` bytes.
+
+    Raises:
+        InvalidInput: it is larger.
+    """
+    if largest is not None and size > largest:
+        raise _unusable(name, f"is larger than {largest // 2**20} MB, the most that the platform takes")
+
+
+async def open_content(attachment: Attachment | Source) -> Content:
+    """Find a file and measure it; nothing of it is read yet.
+
+    Raises:
+        InvalidInput: there is no such file, it cannot be read, or it has no name.
+    """
+    if not isinstance(attachment, Attachment):
+        attachment = Attachment(source=attachment)
+    source = attachment.source
+    name = required_text(attachment.name if attachment.name is not None else _own_name(source), "name")
+    pieces, restartable, size = await _opened(source, name)
+    if attachment.size is not None and size not in (None, attachment.size):
+        raise _unusable(name, f"has {size} bytes, not the {attachment.size} that it was said to have")
+    kind = attachment.content_type
+    if kind is None:
+        kind = await run_blocking(_guessed, name)
+    return Content(name, kind, pieces, restartable, attachment.size if size is None else size)
+
+
+def _own_name(source: Any) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source).name
+    # `filename` is what web frameworks call it; `name` of an unnamed file is a number.
+    for name in (getattr(source, "filename", None), getattr(source, "name", None)):
+        if isinstance(name, str) and name:
+            return Path(name).name
+    msg = "the file has no name: pass Attachment(source=…, name=…)"
+    raise InvalidInput(msg, field="name")
+
+
+def _guessed(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+async def _opened(source: Any, name: str) -> tuple[Callable[[], AsyncIterator[bytes]], bool, int | None]:
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        try:
+            found = await run_blocking(os.stat, path)
+        except (OSError, ValueError) as error:
+            raise _unusable(name, f"could not be read ({type(error).__name__})") from error
+        if not stat.S_ISREG(found.st_mode):
+            raise _unusable(name, "is not a regular file")
+        return (lambda: _of_path(path, found)), True, found.st_size
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        content = bytes(source)
+        return (lambda: _of_bytes(content)), True, len(content)
+    if callable(getattr(source, "read", None)):
+        start, size = await run_blocking(_measured, source)
+        return (lambda: _of_file(source, start)), start is not None, size
+    if isinstance(source, AsyncIterable):
+        # What is its own iterator gives everything once.
+        return (lambda: aiter(source)), not isinstance(source, AsyncIterator), None
+    raise _unusable(name, f"is a {type(source).__name__}: pass a path, bytes, a binary file or an async iterable")
+
+
+async def _of_path(path: Path, found: os.stat_result) -> AsyncIterator[bytes]:
+    # Opened anew for each piece: between two of them nothing is held that a cancelled upload would leave open.
+    for offset in range(0, found.st_size, CHUNK):
+        yield await run_blocking(_piece, path, offset, found)
+
+
+def _piece(path: Path, offset: int, found: os.stat_result) -> bytes:
+    with path.open("rb") as file:
+        now = os.fstat(file.fileno())
+        if (now.st_ino, now.st_size, now.st_mtime_ns) != (found.st_ino, found.st_size, found.st_mtime_ns):
+            raise _unusable(path.name, "was changed while it was being sent")
+        file.seek(offset)
+        return file.read(CHUNK)
+
+
+async def _of_bytes(content: bytes) -> AsyncIterator[bytes]:
+    for offset in range(0, len(content), CHUNK):
+        yield content[offset : offset + CHUNK]
+
+
+async def _of_file(file: Any, start: int | None) -> AsyncIterator[bytes]:
+    if start is not None:
+        await run_blocking(file.seek, start)
+    while True:
+        piece = await run_blocking(file.read, CHUNK)
+        if isawaitable(piece):
+            piece = await piece
+        if not piece:
+            return
+        yield piece
+
+
+def _measured(file: Any) -> tuple[int | None, int | None]:
+    """Where a file object stands, and how much is left of it; None for one that cannot say."""
+    if iscoroutinefunction(file.read):
+        return None, None
+    try:
+        start = file.tell()
+        size = file.seek(0, os.SEEK_END) - start
+        file.seek(start)
+    except (OSError, ValueError, AttributeError, TypeError):
+        return None, None
+    return start, size
+
+
+def _unusable(name: str, what: str) -> InvalidInput:
+    return InvalidInput(f"file {name!r} {what}", field="files")

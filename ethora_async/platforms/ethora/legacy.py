@@ -1,0 +1,127 @@
+"""Chats through the guide's older ``/chats/`` and ``/chat-access/``: legacy, not part of the live API (contract §5).
+
+Only the guide speaks of them. What it leaves open was decided here: ``/chats/`` takes POST and DELETE with JSON,
+``/chat-access/`` POST, and every reply that such a server may plausibly give is understood.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+
+from ethora_async.access import Access
+from ethora_async.bulk.outcome import Outcome, failed
+from ethora_async.bulk.report import Report
+from ethora_async.errors import ChatError, Conflict, NotFound, ReplyLost, ValidationFailed
+from ethora_async.platforms.ethora import legacy_wire, operations
+from ethora_async.platforms.ethora.access_control import CHAT_NOT_FOUND, MEMBER, pair_key
+from ethora_async.platforms.ethora.chats import Chats
+from ethora_async.records import Id, NewChat
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Iterable, Sequence
+
+    from ethora_async.platforms.ethora.context import App
+    from ethora_async.records import ChatAccess
+    from ethora_async.request import Operation, Reply
+
+
+class LegacyChats(Chats):
+    """The chats of an app on a server that speaks the older API: what ``legacy_api=True`` makes of `Chats`.
+
+    `create` and `delete`, `grant`, `revoke` and `set_access`, and what is built on them, take the older routes, a
+    request for each user. The older API takes neither members nor a description for a new chat. Everything else is
+    today's, as the guide has no call for it.
+    """
+
+    async def _set_access(self, pair: tuple[Id, Id], rights: Access, timer: int | None) -> Outcome[tuple[Id, Id]]:
+        app = await self._context.open()
+        body = legacy_wire.access_body(pair, rights, timer, app.names)
+        reply = await _sent(app, operations.SET_ACCESS, body)
+        setting = legacy_wire.read_setting(reply.data, rights)
+        return Outcome(pair, pair_key(app, pair), "updated", value=setting, attempts=reply.attempts)
+
+    async def _create_unnamed(
+        self, title: str, access: ChatAccess, description: str | None, members: Id | Iterable[Id]
+    ) -> Outcome[NewChat]:
+        app = await self._context.open()
+        # The record wants an id; what goes out has none.
+        chat = NewChat(id="new", title=title, access=access, description=description, members=members)
+        operation = app.operations.create_chat_without_id
+        reply = await _sent(app, operation, legacy_wire.chat_body(chat, app.names, named=False))
+        made = legacy_wire.read_chat(chat, reply.data, app.names, operation=operation.name)
+        # A JID may be all there is to name the chat by, and no caller could make one up.
+        named = attrs.evolve(chat, id=made.id) if "@" not in made.id else chat
+        return Outcome(named, made.id, "created", value=made, attempts=reply.attempts)
+
+    async def _create_one(self, app: App, chats: Sequence[NewChat]) -> builtins.list[Outcome[NewChat]]:
+        (chat,) = chats
+        key = app.names.strip(chat.id)
+        operation = app.operations.create_chat
+        try:
+            reply = await _sent(app, operation, legacy_wire.chat_body(chat, app.names))
+        except Conflict as error:
+            return [Outcome(chat, key, "existed", attempts=error.attempts)]
+        except ChatError as error:
+            return [failed(chat, key, error)]
+        try:
+            made = legacy_wire.read_chat(chat, reply.data, app.names, operation=operation.name)
+        except ReplyLost:
+            made = None  # a 2xx says that it happened; that it shows the chat badly does not undo it
+        return [Outcome(chat, key, "created", value=made, attempts=reply.attempts)]
+
+    async def _delete_one(self, app: App, ids: Sequence[Id]) -> builtins.list[Outcome[Id]]:
+        (id,) = ids
+        key = app.names.key(id)
+        try:
+            body = legacy_wire.chat_reference(id, app.names, "UUID")
+            reply = await _sent(app, app.operations.delete_chat, body)
+        except NotFound as error:
+            return [Outcome(id, key, "absent", attempts=error.attempts)]
+        except ChatError as error:
+            return [failed(id, key, error)]
+        return [Outcome(id, key, "deleted", attempts=reply.attempts)]
+
+    async def _change_access(self, id: Id, users: Id | Iterable[Id], *, done: Literal["created", "deleted"]) -> Report:
+        app = await self._context.open()
+        several = [users] if isinstance(users, Id) else [*users]
+        app.names.members(several)  # refuses an empty list
+        rights = MEMBER if done == "created" else Access.NONE
+        operation = app.operations.grant if done == "created" else app.operations.revoke
+        # All at once, so that an id that cannot be used is found before anything is sent.
+        bodies = {
+            app.names.plain(user): legacy_wire.access_body((id, user), rights, None, app.names) for user in several
+        }
+        report = Report()
+        for key, body in bodies.items():
+            try:
+                reply = await _sent(app, operation, body)
+            except (NotFound, ValidationFailed) as error:
+                if error.code == CHAT_NOT_FOUND:
+                    raise
+                report.add(failed(key, key, error))
+            else:
+                report.add(Outcome(key, key, done, attempts=reply.attempts))
+        return report
+
+    async def _grant_batch(self, app: App, pairs: Sequence[tuple[Id, Id]]) -> builtins.list[Outcome[tuple[Id, Id]]]:
+        return [await self._grant_one(app, pair) for pair in pairs]
+
+    async def _grant_one(self, app: App, pair: tuple[Id, Id]) -> Outcome[tuple[Id, Id]]:
+        key = pair_key(app, pair)
+        try:
+            reply = await _sent(app, app.operations.grant, legacy_wire.access_body(pair, MEMBER, None, app.names))
+        except ChatError as error:
+            return failed(pair, key, error)
+        return Outcome(pair, key, "created", attempts=reply.attempts)
+
+
+async def _sent(app: App, operation: Operation, body: dict[str, object]) -> Reply:
+    reply = await app.call(operation, data=body)
+    legacy_wire.check(reply, operation)
+    return reply
+
+
+__all__ = ["LegacyChats"]

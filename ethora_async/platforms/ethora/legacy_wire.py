@@ -1,0 +1,202 @@
+"""The JSON of the guide's older API, both ways (contract §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ethora_async.access import Access
+from ethora_async.errors import ApiError, Conflict, InvalidInput, NotFound, ValidationFailed
+from ethora_async.platforms.ethora import wire
+from ethora_async.records import Id, MongoId, id_text
+from ethora_async.redaction import scrub, sealed
+
+if TYPE_CHECKING:
+    from ethora_async.platforms.ethora.names import Names
+    from ethora_async.records import Chat, NewChat
+    from ethora_async.request import Operation, Reply
+
+_JID_KEYS = ("jid", "chatJid", "JID", "roomJid", "name")
+_EXACT_IN_JSON = 15
+"""Digits that a number in JSON keeps in every language."""
+_MILLISECONDS_FROM = 1e11
+"""Numbers from here on count milliseconds: as seconds they would mean the year 5138."""
+
+
+@attrs.frozen(kw_only=True)
+class AccessSetting:
+    """What the older API says it has set.
+
+    Attributes:
+        access: the rights now in force.
+        expires_at: when they end, where they do.
+        chat_jid, user_jid: whom they are about, where the reply says so.
+        extra: every other field of the reply.
+    """
+
+    access: Access
+    expires_at: datetime | None = None
+    chat_jid: str | None = None
+    user_jid: str | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+
+
+def chat_body(chat: NewChat, names: Names, *, named: bool = True) -> dict[str, Any]:
+    """The body of a chat's creation: ``access``, ``UUID`` and, though the guide has none, ``title``.
+
+    Raises:
+        InvalidInput: the chat has members or a description, which this API does not take.
+    """
+    for field in ("members", "description"):
+        if getattr(chat, field):
+            msg = f"the older API takes no {field} for a new chat: leave it out" + (
+                ", and grant access once the chat is there" if field == "members" else ""
+            )
+            raise InvalidInput(msg, field=field)
+    body: dict[str, Any] = {"access": chat.access, "title": chat.title}
+    return {**body, "UUID": _number_if_one(names.strip(chat.id))} if named else body
+
+
+def chat_reference(id: Id, names: Names, uuid_key: str) -> dict[str, Any]:
+    """What names a chat: its JID, or your own id under `uuid_key`.
+
+    Raises:
+        InvalidInput: it is empty, of an unfit type, or a `MongoId`.
+    """
+    plain, jid = _plain_and_jid(id, names, "chat")
+    return {"chatJid": jid} if jid else {uuid_key: _number_if_one(plain)}
+
+
+def user_reference(id: Id, names: Names) -> dict[str, Any]:
+    """What names a user: their JID, or your own id.
+
+    Raises:
+        InvalidInput: it is empty, of an unfit type, or a `MongoId`.
+    """
+    plain, jid = _plain_and_jid(id, names, "user")
+    return {"userJid": jid} if jid else {"userUuid": plain}
+
+
+def access_body(pair: tuple[Id, Id], rights: Access, timer: int | None, names: Names) -> dict[str, Any]:
+    """The body that sets one user's access to one chat.
+
+    Raises:
+        InvalidInput: one of the two cannot be named.
+    """
+    body = {
+        **chat_reference(pair[0], names, "chatUuid"),
+        **user_reference(pair[1], names),
+        "accessCode": rights.code,
+    }
+    return body if timer is None else {**body, "accessTimer": timer}
+
+
+def check(reply: Reply, operation: Operation) -> None:
+    """Make sure that a reply with a good HTTP status tells of success: the guide has a status of its own in there.
+
+    Raises:
+        NotFound, Conflict, ValidationFailed: it does not.
+    """
+    data = reply.data
+    if not isinstance(data, dict):
+        return
+    word = data.get("status")
+    refused = data.get("ok") is False or data.get("success") is False
+    if not refused and not (isinstance(word, str) and word.lower() in ("error", "fail", "failed", "ko")):
+        return
+    reason = next((data[key] for key in ("error", "message", "msg", "reason") if isinstance(data.get(key), str)), "")
+    code = data.get("code") if isinstance(data.get("code"), str) else None
+    raise _kind(f"{code or ''} {reason}".lower().replace("_", " "))(
+        scrub(reason) or "the platform refused without saying why",
+        operation=operation.name,
+        status=reply.status,
+        code=scrub(code) if code else None,
+        attempts=reply.attempts,
+    )
+
+
+def read_chat(chat: NewChat, data: Any, names: Names, *, operation: str) -> Chat:
+    """The chat that was made. A JID outside the app's prefix stays whole, as the chat's id: nothing else names it.
+
+    Raises:
+        ReplyLost: the reply holds no JID.
+    """
+    jid = _jid(data)
+    fields = wire.result(data) if isinstance(data, dict) else {}
+    made = wire.read_chat(
+        {"title": chat.title, **fields, "type": "public" if chat.access == "public" else "group", "name": jid},
+        names,
+        operation=operation,
+    )
+    return made if jid is None or jid.startswith(names.prefix) else attrs.evolve(made, id=jid, name=jid)
+
+
+def read_setting(data: Any, asked: Access) -> AccessSetting:
+    """What a reply says was set; what it leaves out is taken to be as asked."""
+    fields = wire.result(data)
+    fields = dict(fields) if isinstance(fields, dict) else {}
+    code = fields.pop("accessCode", None)
+    rights = asked
+    with suppress(InvalidInput):  # a number has lost its leading zeros
+        rights = Access.parse(f"{code:04d}" if type(code) is int else code)
+    return AccessSetting(
+        access=rights,
+        expires_at=_moment(fields.pop("expiresAt", None)),
+        chat_jid=_popped_text(fields, "chatJid"),
+        user_jid=_popped_text(fields, "userJid"),
+        extra=sealed(fields),
+    )
+
+
+def _plain_and_jid(id: Id, names: Names, field: str) -> tuple[str, str | None]:
+    text = id_text(id, field)
+    if isinstance(text, MongoId):
+        msg = f"{field} is a MongoId, which the older API does not know: pass your own id or a JID"
+        raise InvalidInput(msg, field=field)
+    plain = names.plain(text, field)
+    local, at, host = text.partition("@")
+    if not at:
+        return plain, None
+    # Any address may be handed on, also one without the app's prefix; doubled it never goes out.
+    return plain, f"{names.prefix if local.startswith(names.prefix) else ''}{plain}@{host}"
+
+
+def _number_if_one(id: str) -> int | str:
+    # The guide's UUID is an integer; ids that are none go as text.
+    number = id.isascii() and id.isdigit() and len(id) <= _EXACT_IN_JSON and (id == "0" or id[0] != "0")
+    return int(id) if number else id
+
+
+def _kind(words: str) -> type[ApiError]:
+    if "not found" in words:
+        return NotFound
+    return Conflict if "already exist" in words else ValidationFailed
+
+
+def _jid(data: Any) -> str | None:
+    holders = [data, data.get("result"), data.get("chat")] if isinstance(data, dict) else [data]
+    for holder in holders:
+        found = [holder.get(key) for key in _JID_KEYS] if isinstance(holder, dict) else [holder]
+        for one in found:
+            if isinstance(one, str) and one.strip():
+                return one.strip()
+    return None
+
+
+def _moment(value: Any) -> datetime | None:
+    with suppress(ValueError, OverflowError, OSError):
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if type(value) in (int, float):
+            return datetime.fromtimestamp(value / 1000 if value >= _MILLISECONDS_FROM else value, UTC)
+    return None
+
+
+def _popped_text(fields: dict[str, Any], key: str) -> str | None:
+    value = fields.pop(key, None)
+    return value if isinstance(value, str) and value else None

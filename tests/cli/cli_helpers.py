@@ -1,0 +1,103 @@
+"""Running the command line as a user does, in this process or in one of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+SECRET = "canary-secret-of-the-app"
+PATIENCE = 30.0
+"""Seconds after which a command that hangs is killed, so that its test fails."""
+
+
+@attrs.frozen
+class Result:
+    """What a command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+
+class Cli(Protocol):
+    """Runs a command in this process."""
+
+    def __call__(self, *args: str, stdin: str | None = None) -> Result: ...
+
+
+def start(*args: str, env: Mapping[str, str], cwd: Path | None = None, code: str | None = None) -> Process:
+    """Start the command in a process of its own; `code` replaces ``-m ethora_async``."""
+    how = ["-m", "ethora_async"] if code is None else ["-c", code]
+    process = subprocess.Popen(
+        [sys.executable, *how, *args],
+        env=clean(env),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    return Process(process)
+
+
+def clean(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a user's shell with these settings, wide enough for any message."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
+    return {**inherited, "COLUMNS": "200", **env}
+
+
+class Process:
+    """A running command."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self.popen = process
+        self.stdout: IO[bytes] = process.stdout
+        self.stderr: IO[bytes] = process.stderr
+        self._timer = threading.Timer(PATIENCE, process.kill)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def lines_until(self, stream: IO[bytes], wanted: Callable[[str], bool]) -> list[str]:
+        """Read lines up to and with the wanted one."""
+        lines: list[str] = []
+        while text := stream.readline():
+            lines.append(text.decode().rstrip("\n"))
+            if wanted(lines[-1]):
+                return lines
+        msg = f"it ended before the line that was waited for: {lines}"
+        raise AssertionError(msg)
+
+    def finish(self) -> Result:
+        """Wait for its end."""
+        stdout, stderr = self.popen.communicate()
+        self._timer.cancel()
+        return Result(self.popen.returncode, stdout.decode(), stderr.decode())
+
+    def kill(self) -> None:
+        """Make sure that it is gone."""
+        self._timer.cancel()
+        self.popen.kill()
+        self.popen.wait()
+        self.stdout.close()
+        self.stderr.close()
+
+
+def people(count: int, *, prefix: str = "u") -> str:
+    """A CSV file of users."""
+    rows = [f"{prefix}{number},{prefix}{number}@example.com,Ann,Lee" for number in range(1, count + 1)]
+    return "\n".join(["id,email,first_name,last_name", *rows, ""])

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cli_helpers import Cli, Process
+
+    from ethora_async.sandbox import EthoraSandbox
+
+    Launch = Callable[..., Process]
+
+NAMES = ["ETHORA_CHAT_API_URL", "ETHORA_CHAT_APP_ID", "ETHORA_CHAT_APP_SECRET"]
+
+
+def exported(process: Process) -> dict[str, str]:
+    """What a shell that evaluates the first three lines would have in its environment."""
+    lines = [process.stdout.readline().decode() for _ in NAMES]
+    words = [shlex.split(line) for line in lines]
+    assert [word[0] for word in words] == ["export"] * 3
+    assert all(len(word) == 2 and line.endswith("\n") for word, line in zip(words, lines, strict=True))
+    return dict(word[1].split("=", 1) for word in words)
+
+
+def test_it_prints_the_three_settings_once_it_listens_and_nothing_else_on_stdout(
+    launch: Launch, bare: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = launch("sandbox", env={})
+    settings = exported(process)
+    assert list(settings) == NAMES
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", settings["ETHORA_CHAT_API_URL"])
+    assert len(settings["ETHORA_CHAT_APP_SECRET"]) >= 32
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert bare("users", "list", "--json").code == 0
+    process.popen.send_signal(signal.SIGINT)
+    result = process.finish()
+    assert (result.code, result.stdout) == (130, "")
+    assert "GET /v2/chats/users" in result.stderr
+    assert settings["ETHORA_CHAT_APP_SECRET"] not in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_it_takes_app_secret_and_admin_from_the_environment_and_quotes_them_for_the_shell(
+    launch: Launch, bare: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = 'it\'s a $ecret; with `all` that shells "like"'
+    env = {
+        "ETHORA_CHAT_APP_ID": "my-app",
+        "ETHORA_CHAT_APP_SECRET": secret,
+        "ETHORA_ADMIN_EMAIL": "boss@example.com",
+        "ETHORA_ADMIN_PASSWORD": "canary-admin-password",
+    }
+    process = launch("sandbox", "--lenient", env=env)
+    settings = exported(process)
+    assert settings["ETHORA_CHAT_APP_ID"] == "my-app"
+    assert settings["ETHORA_CHAT_APP_SECRET"] == secret
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert bare("users", "create", "x", "--email", "x@x.io", "--first-name", "X", "--last-name", "Y").code == 0
+    assert "boss@example.com" in bare("users", "list").stdout
+    process.popen.send_signal(signal.SIGINT)
+    assert "canary" not in process.finish().stderr
+
+
+@pytest.fixture
+def taken() -> object:
+    """A port that is in use."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_a_port_that_is_taken_is_named(bare: Cli, taken: int) -> None:
+    result = bare("sandbox", "--port", str(taken))
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr == f"error: cannot listen on 127.0.0.1 port {taken}: Address already in use\n"
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "x" * 300, "\udcff", "203.0.113.1"])
+def test_an_address_that_cannot_be_listened_on_is_one_sentence(bare: Cli, host: str) -> None:
+    result = bare("sandbox", "--host", host)
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: cannot listen on ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "http"])
+def test_a_port_that_cannot_be_is_a_mistake_of_usage(bare: Cli, port: str) -> None:
+    assert bare("sandbox", "--port", port).code == 2
+
+
+def test_a_sandbox_of_the_tests_own_is_reached_by_the_same_settings(cli: Cli, sandbox: EthoraSandbox) -> None:
+    assert list(sandbox.environment) == NAMES
+    assert cli("users", "list").code == 0

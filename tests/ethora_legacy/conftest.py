@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from legacy_helpers import APP, SECRET
+
+from ethora_async import EthoraClient
+from ethora_async.sandbox import EthoraSandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ethora_async.sandbox.ethora.records import App
+    from ethora_async.testing import FakeClock
+
+
+@pytest.fixture
+async def sandbox(clock: FakeClock) -> AsyncIterator[EthoraSandbox]:
+    """A local Ethora on the test's own time."""
+    async with EthoraSandbox(app_id=APP, secret=SECRET, clock=clock.now, legacy_tokens=True) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def ethora(sandbox: EthoraSandbox, clock: FakeClock) -> AsyncIterator[EthoraClient]:
+    """A client of the sandbox that speaks today's API."""
+    async with EthoraClient(app_id=APP, secret=SECRET, api_url=sandbox.url, clock=clock) as client:
+        yield client
+
+
+@pytest.fixture
+async def older(sandbox: EthoraSandbox, clock: FakeClock) -> AsyncIterator[EthoraClient]:
+    """A client of the sandbox that speaks the guide's older API."""
+    async with EthoraClient(app_id=APP, secret=SECRET, api_url=sandbox.url, clock=clock, legacy_api=True) as client:
+        yield client
+
+
+@pytest.fixture
+def app(sandbox: EthoraSandbox) -> App:
+    """The sandbox's own view of the app."""
+    return sandbox.store.app(APP)

@@ -1,0 +1,70 @@
+"""One id, whatever form it comes in."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ethora_async.errors import InvalidInput
+from ethora_async.platforms.ethora.names import Names, conference_host
+from ethora_async.records import MongoId
+
+APP = "app123"
+names = Names(APP)
+PLAIN = st.text(st.characters(exclude_categories=["Cs", "Z", "Cc"], exclude_characters="@"), min_size=1).filter(
+    lambda text: not text.startswith("app123_") and text == text.strip() and text not in (".", "..")
+)
+
+
+@given(PLAIN, st.integers(0, 3), st.sampled_from(["", "@xmpp.example", "@xmpp.example/phone"]))
+def test_every_form_of_an_id_comes_down_to_the_plain_one(plain: str, prefixes: int, host: str) -> None:
+    form = "app123_" * prefixes + plain + host
+    assert names.plain(form) == plain
+    assert names.prefixed(form) == f"app123_{plain}"
+    assert names.strip(names.prefixed(form)) == plain
+
+
+@given(PLAIN)
+def test_prefixing_twice_is_prefixing_once(plain: str) -> None:
+    once = names.prefixed(plain)
+    assert names.prefixed(once) == once
+
+
+@pytest.mark.parametrize("value", ["app1234", "app1234_u1", "app123", "APP123_u1", "xapp123_u1"])
+def test_what_only_looks_like_the_prefix_is_part_of_the_id(value: str) -> None:
+    assert names.plain(value) == value
+    assert names.prefixed(value) == f"app123_{value}"
+
+
+def test_numbers_and_uuids_are_ids_too() -> None:
+    uuid = UUID(int=7)
+    assert (names.plain(42), names.plain(uuid), names.prefixed(0)) == ("42", str(uuid), "app123_0")
+
+
+def test_a_record_id_stays_what_it_is_and_plain_hex_is_an_id_like_any_other() -> None:
+    digits = "64b0c0ffee64b0c0ffee64b0"
+    assert names.plain(MongoId(digits)) == names.prefixed(MongoId(digits)) == digits
+    assert isinstance(names.prefixed(MongoId(digits)), MongoId)
+    assert names.prefixed(digits) == f"app123_{digits}"
+
+
+@pytest.mark.parametrize("value", ["", "  ", ".", "..", "@xmpp.example", True, None, 1.5, b"u1", ["u1"], "u\udcff"])
+def test_what_can_be_no_id_is_refused(value: object) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        names.plain(value, "user")  # type: ignore[arg-type]
+    assert caught.value.field == "user"
+
+
+def test_members_come_each_once_and_in_order() -> None:
+    assert names.members(["b", "app123_a", "b", "a@host"]) == ["app123_b", "app123_a"]
+    assert names.members("one") == ["app123_one"]
+    assert names.members(iter([1, 2])) == ["app123_1", "app123_2"]
+    with pytest.raises(InvalidInput, match="users is empty"):
+        names.members([])
+
+
+def test_chats_live_on_the_conference_host() -> None:
+    assert conference_host("xmpp.example") == "conference.xmpp.example"

@@ -1,0 +1,94 @@
+"""Where everything is, and which module imports which."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("ethora_async", "ethora_async_secrets")
+
+GROUND = "ground floor"
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"ethora_async_secrets"}),
+    frozenset({GROUND}),
+    frozenset({"transport"}),
+    frozenset({"engine"}),
+    frozenset({"bulk", "tokens"}),
+    frozenset({"sync", "platforms"}),
+    frozenset({"sandbox"}),
+    frozenset({"testing", "web"}),
+    frozenset({"cli"}),
+)
+"""Design §3, the lowest first. A module may import from its own part and from lower layers."""
+
+CLOSED_TO_THE_SANDBOX = frozenset({"platforms", "engine", "tokens", "transport"})
+"""A fake built from the code it checks checks nothing."""
+
+
+def part(module: str) -> str:
+    """The part of the house that a module belongs to."""
+    package, _, rest = module.partition(".")
+    if package == "ethora_async_secrets":
+        return package
+    first = rest.partition(".")[0]
+    return first if any(first in layer for layer in LAYERS) else GROUND
+
+
+def layer(name: str) -> int:
+    return next(number for number, names in enumerate(LAYERS) if name in names)
+
+
+def modules(root: Path) -> Iterator[tuple[str, Path]]:
+    """Every module of both packages under `root`, with its file."""
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def imports(path: Path, known: frozenset[str]) -> Iterator[tuple[int, str]]:
+    """Every import of our own modules anywhere in a file, with its line: in functions and under TYPE_CHECKING too."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            # What is imported may be a module itself: `from ethora_async import codec`.
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in known else node.module for name in names]
+        else:
+            continue
+        yield from ((node.lineno, name) for name in names if name.partition(".")[0] in PACKAGES)
+
+
+def upward_imports(root: Path) -> list[str]:
+    """Every import under `root` that the design forbids, as ``module:line imports other``."""
+    known = frozenset(name for name, _ in modules(root))
+    return [
+        f"{importer}:{line} imports {imported}"
+        for importer, path in modules(root)
+        for line, imported in imports(path, known)
+        if not allowed(importer, imported)
+    ]
+
+
+def allowed(importer: str, imported: str) -> bool:
+    above, below = part(importer), part(imported)
+    # The root's public names lead upwards by design; nobody inside comes in through that door.
+    if imported == "ethora_async":
+        return False
+    if importer in ("ethora_async", "ethora_async.__main__"):
+        return True
+    if above == below:
+        return above != "platforms" or _platform(importer) in (_platform(imported), "")
+    if above == "sandbox" and below in CLOSED_TO_THE_SANDBOX:
+        return False
+    return layer(below) < layer(above)
+
+
+def _platform(module: str) -> str:
+    return ".".join(module.split(".")[2:3])
