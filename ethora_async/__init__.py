@@ -13,6 +13,7 @@ from ethora_async._version import __version__
 
 if TYPE_CHECKING:
     from ethora_async.access import Access as Access
+    from ethora_async.attachments import Attachment as Attachment
     from ethora_async.config import Limits as Limits
     from ethora_async.config import RetryPolicy as RetryPolicy
     from ethora_async.errors import ApiError as ApiError
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from ethora_async.errors import ValidationFailed as ValidationFailed
     from ethora_async.errors import WrongLoop as WrongLoop
     from ethora_async.platforms.ethora.client import EthoraClient as EthoraClient
+    from ethora_async.platforms.ethora.mfa import MfaRequired as MfaRequired
+    from ethora_async.platforms.ethora.session import Session as Session
     from ethora_async.records import Chat as Chat
     from ethora_async.records import ChatToken as ChatToken
     from ethora_async.records import MongoId as MongoId
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "access": ("Access",),
+    "attachments": ("Attachment",),
     "config": ("Limits", "RetryPolicy"),
     "errors": (
         "ApiError", "ChatError", "ConfigError", "Conflict", "Forbidden", "InvalidInput", "InvalidToken", "JobFailed",
@@ -50,15 +54,18 @@ _HOMES = {
         "Unauthorized", "ValidationFailed", "WrongLoop",
     ),
     "platforms.ethora.client": ("EthoraClient",),
+    "platforms.ethora.mfa": ("MfaRequired",),
+    "platforms.ethora.session": ("Session",),
     "records": ("Chat", "ChatToken", "MongoId", "NewChat", "NewUser", "User"),
 }  # fmt: skip
 _HOME_OF = {name: f"ethora_async.{module}" for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "Access", "ApiError", "Chat", "ChatError", "ChatToken", "ConfigError", "Conflict", "EthoraClient", "Forbidden",
-    "InvalidInput", "InvalidToken", "JobFailed", "JobTimeout", "Limits", "MongoId", "NewChat", "NewUser",
-    "NotFound", "NotSent", "RateLimited", "ReplyLost", "RetryPolicy", "ServerFault", "TransportError",
-    "Unauthorized", "User", "ValidationFailed", "WrongLoop", "__version__",
+    "Access", "ApiError", "Attachment", "Chat", "ChatError", "ChatToken", "ConfigError", "Conflict",
+    "EthoraClient", "Forbidden", "InvalidInput", "InvalidToken", "JobFailed", "JobTimeout", "Limits",
+    "MfaRequired", "MongoId", "NewChat", "NewUser", "NotFound", "NotSent", "RateLimited", "ReplyLost",
+    "RetryPolicy", "ServerFault", "Session", "TransportError", "Unauthorized", "User", "ValidationFailed",
+    "WrongLoop", "__version__",
 ]  # fmt: skip
 
 

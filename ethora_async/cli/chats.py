@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ethora_async.bulk.report import Report
-from ethora_async.cli.output import JSON_OPTION, print_json, print_list, print_outcome, print_outcomes
-from ethora_async.cli.runtime import DONE, SOME_FAILED, USAGE, run_with_client
+from ethora_async.cli.output import JSON_OPTION, print_list, print_outcome, print_outcomes, print_report
+from ethora_async.cli.runtime import DONE, USAGE, run_with_client
 from ethora_async.platforms.ethora.client import EthoraClient
 
 app = typer.Typer(help="The chats of the app, and who may enter them.", no_args_is_help=True)
@@ -81,7 +80,7 @@ def grant(
     """Let users into a chat."""
 
     async def work(client: EthoraClient) -> int:
-        return _print_access(await client.chats.grant(chat, users), as_json=as_json)
+        return print_report(await client.chats.grant(chat, users), as_json=as_json)
 
     run_with_client(context.obj, work)
 
@@ -96,17 +95,6 @@ def revoke(
     """Take users out of a chat."""
 
     async def work(client: EthoraClient) -> int:
-        return _print_access(await client.chats.revoke(chat, users), as_json=as_json)
+        return print_report(await client.chats.revoke(chat, users), as_json=as_json)
 
     run_with_client(context.obj, work)
-
-
-def _print_access(report: Report, *, as_json: bool) -> int:
-    failures = [{"id": outcome.key, "reason": str(outcome.error)} for outcome in report.failures]
-    if as_json:
-        print_json({"counts": dict(report.counts), "failures": failures})
-    else:
-        typer.echo(str(report))
-        for failure in failures:
-            typer.echo(f"  {failure['id']}: {failure['reason']}")
-    return DONE if report.ok else SOME_FAILED

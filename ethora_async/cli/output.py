@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ethora_async import codec
 from ethora_async.bulk.outcome import Outcome
+from ethora_async.bulk.report import Report
 from ethora_async.cli.runtime import DONE, PLATFORM, SOME_FAILED, Delivery
 from ethora_async.errors import ChatError
 from ethora_async.records import Chat, User
@@ -118,3 +119,15 @@ def print_outcome(outcome: Outcome[Any], *, as_json: bool) -> None:
         print_json(_outcome_fields(outcome))
     else:
         typer.echo(f"{shown(outcome.key)}: {outcome.status}")
+
+
+def print_report(report: Report, *, as_json: bool) -> int:
+    """How many ended how, every failure that was kept, and the exit code that they amount to."""
+    failures = [{"id": outcome.key, "reason": str(outcome.error)} for outcome in report.failures]
+    if as_json:
+        print_json({"counts": dict(report.counts), "failures": failures})
+    else:
+        typer.echo(str(report))
+        for failure in failures:
+            typer.echo(f"  {failure['id']}: {failure['reason']}")
+    return DONE if report.ok else SOME_FAILED

@@ -10,18 +10,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ethora_async.sandbox.ethora.seeding import SeedRefused
     from ethora_async.sandbox.ethora.server import EthoraSandbox
     from ethora_async.sandbox.ethora.store import Store
     from ethora_async.sandbox.faults import Fault, Faults
     from ethora_async.sandbox.logs import RequestRecord
 
-__all__ = ["EthoraSandbox", "Fault", "Faults", "RequestRecord", "Store"]
+__all__ = ["EthoraSandbox", "Fault", "Faults", "RequestRecord", "SeedRefused", "Store"]
 
 _HOMES = {
     "EthoraSandbox": "ethora_async.sandbox.ethora.server",
     "Fault": "ethora_async.sandbox.faults",
     "Faults": "ethora_async.sandbox.faults",
     "RequestRecord": "ethora_async.sandbox.logs",
+    "SeedRefused": "ethora_async.sandbox.ethora.seeding",
     "Store": "ethora_async.sandbox.ethora.store",
 }
 

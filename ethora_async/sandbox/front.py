@@ -76,7 +76,7 @@ class Front:
         if failure.cut == "before":
             return _reset(request), 0
         if failure.answer is not None and not failure.after_work:
-            await request.read()
+            await _drain(request)
             return _response(failure.answer), failure.answer.status
         answer = await self._service.answer(request, path, query)
         if failure.cut == "after":
@@ -87,12 +87,20 @@ class Front:
         return _response(given), given.status
 
 
-def _response(answer: Answer) -> web.Response:
+def _response(answer: Answer) -> web.StreamResponse:
+    if answer.path is not None:
+        return web.FileResponse(answer.path, headers={**answer.headers, "Content-Type": answer.content_type})
     return web.Response(
         body=answer.body,
         status=answer.status,
         headers={**answer.headers, "Content-Type": answer.content_type},
     )
+
+
+async def _drain(request: web.BaseRequest) -> None:
+    """Take a body off the socket, whatever its size, so that the peer gets to read the reply."""
+    async for _ in request.content.iter_any():
+        pass
 
 
 def _reset(request: web.BaseRequest) -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -14,12 +15,15 @@ HTML = "text/html; charset=utf-8"
 
 @attrs.frozen
 class Answer:
-    """A reply: status, body as bytes, content type and further headers."""
+    """A reply: status, body as bytes, content type and further headers; the content of `path`, if given, is sent
+    in place of a body.
+    """
 
     status: int
     body: bytes
     content_type: str = JSON
     headers: dict[str, str] = attrs.field(factory=dict[str, str])
+    path: Path | None = None
 
 
 def json_answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:

@@ -17,6 +17,7 @@ from ethora_async.request import Response
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import AsyncIterator
     from types import TracebackType
 
     from ethora_async.request import Request
@@ -233,7 +234,15 @@ async def _read(reader: asyncio.StreamReader) -> Received:
     for line in filter(None, lines):
         name, _, value = line.partition(": ")
         headers.add(name, value)
+    if headers.get("Transfer-Encoding", "").lower() == "chunked":
+        return Received(method, target, headers, b"".join([chunk async for chunk in _chunks(reader)]))
     return Received(method, target, headers, await reader.readexactly(int(headers.get("Content-Length", "0"))))
+
+
+async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while length := int(await reader.readuntil(b"\r\n"), 16):
+        yield (await reader.readexactly(length + 2))[:-2]
+    await reader.readexactly(2)
 
 
 def _rendered(answer: Answer) -> bytes:

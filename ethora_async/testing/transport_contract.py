@@ -21,8 +21,9 @@ from ethora_async.testing.bad_server import Answer, BadServer, Fault
 from ethora_async.testing.canary import Canary
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 
+    from ethora_async.errors import ChatError
     from ethora_async.protocols import Transport
     from ethora_async.request import Method
 
@@ -87,6 +88,36 @@ class TransportContract(abc.ABC):
                 _check((got.method, got.target, got.body) == (method, target, b'{"a":1}'), f"{method} came as {got}")
                 _check(got.headers.get("Authorization") == f"Bearer {_TOKEN}", "the Authorization header was changed")
                 _check(got.headers.get("X-Custom-Token") == _TOKEN, "a header was lost")
+
+    @_in_new_loop
+    async def test_an_upload_arrives_whole_and_with_its_length_when_that_is_known(self) -> None:
+        """In pieces of any size; the headers of the request stand as they are."""
+        pieces = (b"--x", b"1" * 300_000, b"\r\n", b"2")
+        async with BadServer() as server, self._transport(server) as transport:
+            for length in (300_006, None):
+                request = _request(server, "POST")
+                request.upload = _Upload(pieces, length)
+                await transport.send(request)
+                got = server.requests[-1]
+                _check(got.body == b"".join(pieces), f"{len(got.body)} bytes arrived of an upload of 300006")
+                _check(got.headers.get("Authorization") == f"Bearer {_TOKEN}", "the Authorization header was changed")
+                if self.uses_sockets:
+                    stated = got.headers.get("Content-Length")
+                    _check(stated == (str(length) if length else None), f"Content-Length is {stated} for {length}")
+
+    @_in_new_loop
+    async def test_an_upload_that_breaks_off_is_not_taken_for_a_whole_one(self) -> None:
+        """The request fails, the server never gets it whole, and the connection is not used again."""
+        self._needs_sockets()
+        for length in (100, None):
+            async with BadServer() as server, self._transport(server) as transport:
+                request = _request(server, "POST")
+                request.upload = _Upload((b"half", ValueError("the source broke")), length)
+                error = await _error_of(transport, request)
+                _check(error is not None, "half an upload was taken for a whole one")
+                await server.left_alone()
+                _check(not server.requests, "half an upload arrived as a whole request")
+                await transport.send(_request(server))
 
     @_in_new_loop
     async def test_every_complete_reply_is_returned(self) -> None:
@@ -242,6 +273,25 @@ class TransportContract(abc.ABC):
             import pytest
 
             pytest.skip("this transport has no connection to break")
+
+
+class _Upload:
+    """An `Upload` of these pieces; an exception among them is raised in its place."""
+
+    def __init__(self, pieces: tuple[bytes | Exception, ...], length: int | None) -> None:
+        self.content_type = "application/octet-stream"
+        self.error: ChatError | None = None
+        self.length = length
+        self._pieces = pieces
+
+    def can_restart(self) -> bool:
+        return True
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
 
 
 def _request(server: BadServer, method: Method = "GET", target: str = "/x", *, body: bytes | None = None) -> Request:

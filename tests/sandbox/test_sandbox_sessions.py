@@ -184,7 +184,7 @@ async def test_me_answers_with_fresh_tokens_of_the_same_session(api: Api) -> Non
     session = await api.log_in("u1")
     me = (await api("GET", "/v2/users/me", token=session["token"])).body
     assert me["app"] == {"isUserDataEncrypted": False}
-    assert me["isAllowedNewAppCreate"] is False
+    assert me["isAllowedNewAppCreate"] is True  # every account of the base app may
     assert (await api("POST", "/v1/users/login/refresh", token=session["refreshToken"])).status == 200
 
 

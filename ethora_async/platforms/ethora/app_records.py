@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ethora_async.errors import ReplyLost
 from ethora_async.platforms.ethora import wire
-from ethora_async.platforms.ethora.names import Names
 from ethora_async.redaction import Secret
+
+if TYPE_CHECKING:
+    from ethora_async.platforms.ethora.names import Names
 
 
 @attrs.frozen(kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,11 @@ import attrs
 from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.run import Run, Work
 from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ReplyLost
-from ethora_async.pages import Pages
-from ethora_async.platforms.ethora import wire
+from ethora_async.platforms.ethora import operations, wire
 from ethora_async.platforms.ethora.access_control import CONCURRENCY, AccessControl
+from ethora_async.platforms.ethora.chat_messages import ChatMessages
+from ethora_async.platforms.ethora.default_rooms import DefaultRooms
+from ethora_async.platforms.ethora.listings import LARGEST_PAGE, chat_pages, find_chat
 from ethora_async.platforms.ethora.names import conference_host
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, optional_text, required_text
 
@@ -21,19 +23,19 @@ if TYPE_CHECKING:
     import builtins
     from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 
+    from ethora_async.pages import Pages
     from ethora_async.platforms.ethora.context import App, Context
     from ethora_async.platforms.ethora.users import Users
 
-LARGEST_PAGE = 500
 
-
-class Chats(AccessControl):
+class Chats(AccessControl, ChatMessages):
     """The chats of one app."""
 
     def __init__(self, context: Context, users: Users, *, xmpp_host: str | None, bot_jid: str | None) -> None:
         super().__init__(context, bot_jid=bot_jid)
         self._users = users
         self._xmpp_host = xmpp_host
+        self.default_rooms = DefaultRooms(context)
 
     async def create(
         self,
@@ -93,16 +95,26 @@ class Chats(AccessControl):
             InvalidInput: nothing is to be changed, or the title is empty.
             NotFound: there is no such chat.
         """
-        data: dict[str, str] = {}
-        if title is not None:
-            data["title"] = required_text(title, "title")
-        if description is not None:
-            data["description"] = optional_text(description, "description")
-        if not data:
-            msg = "nothing to change: pass title or description"
-            raise InvalidInput(msg, field="title")
+        data = _chat_changes(title, description)
         app = await self._context.open()
         reply = await app.call(app.operations.update_chat, path={"chat": app.names.prefixed(id)}, data=data)
+        key = app.names.plain(id)
+        return Outcome(key, key, "updated", attempts=reply.attempts)
+
+    async def update_meta(self, id: Id, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
+        """Change what the chat server itself shows of a chat, as the platform's web client does (``/v1/chats/meta``).
+
+        Its arguments are those of `update`, which is the documented way; the route needs the chat's JID, see `jid`.
+
+        Raises:
+            InvalidInput: nothing is to be changed, or the title is empty.
+            ConfigError: the XMPP host is not set and cannot be told from the API's.
+            NotFound: there is no such chat.
+        """
+        changes = _chat_changes(title, description)
+        app = await self._context.open()
+        data = {"name": app.names.prefixed(id), "data": {"chatJid": self.jid(id), **changes}}
+        reply = await app.call(operations.UPDATE_CHAT_META, data=data)
         key = app.names.plain(id)
         return Outcome(key, key, "updated", attempts=reply.attempts)
 
@@ -138,15 +150,7 @@ class Chats(AccessControl):
         Raises:
             NotFound: no page lists it.
         """
-        app = await self._context.open()
-        name = app.names.prefixed(id)
-        async with aclosing(self.list().by_page()) as pages:
-            async for page in pages:
-                for chat in page.items:
-                    if name in (chat.name, chat.record_id):
-                        return chat
-        msg = f"no chat {str(id)!r}"
-        raise NotFound(msg, operation=app.operations.list_chats.name)
+        return await find_chat(self._context, id)
 
     def list(self, *, include_members: bool = False, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
         """The app's chats; the platform's own (default, 1-1 and widget chats) are among them.
@@ -156,16 +160,7 @@ class Chats(AccessControl):
             limit: chats in a page, 1 to 500 (default 500).
             offset: where to start; 0 is the first.
         """
-
-        async def fetch(offset: int, limit: int) -> tuple[tuple[Chat, ...], int | None]:
-            app = await self._context.open()
-            query: dict[str, str | int] = {"limit": limit, "offset": offset}
-            if include_members:
-                query["includeMembers"] = "true"
-            reply = await app.call(app.operations.list_chats, query=query)
-            return wire.read_chats(reply.data, app.names, operation=app.operations.list_chats.name)
-
-        return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
+        return chat_pages(self._context, include_members=include_members, limit=limit, offset=offset)
 
     def members(self, id: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
         """A chat's members, all of them: the platform's own member lists stop at 30 (contract §1.6).
@@ -234,6 +229,18 @@ class Chats(AccessControl):
         except ChatError as error:
             return [failed(id, key, error)]
         return [Outcome(id, key, "deleted", attempts=reply.attempts)]
+
+
+def _chat_changes(title: str | None, description: str | None) -> dict[str, str]:
+    data: dict[str, str] = {}
+    if title is not None:
+        data["title"] = required_text(title, "title")
+    if description is not None:
+        data["description"] = optional_text(description, "description")
+    if not data:
+        msg = "nothing to change: pass title or description"
+        raise InvalidInput(msg, field="title")
+    return data
 
 
 __all__ = ["CONCURRENCY", "LARGEST_PAGE", "Chats"]

@@ -13,17 +13,23 @@ from ethora_async.clock import SystemClock
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds, setting
 from ethora_async.engine.engine import Engine
 from ethora_async.engine.events import Emitter, Listener
-from ethora_async.errors import ConfigError
+from ethora_async.errors import ConfigError, InvalidInput
 from ethora_async.platforms.ethora import operations
+from ethora_async.platforms.ethora.apps import Apps
 from ethora_async.platforms.ethora.auth import APP_SECRET, AppSecret, ServerCredentials
+from ethora_async.platforms.ethora.broadcasts import Broadcasts
 from ethora_async.platforms.ethora.chats import Chats
 from ethora_async.platforms.ethora.context import API_URL, APP_ID, App, Context, OtherContext
 from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.platforms.ethora.in_app import InApp
 from ethora_async.platforms.ethora.legacy import LegacyChats
 from ethora_async.platforms.ethora.names import Names
-from ethora_async.platforms.ethora.sessions import Sessions, StaticCredentials
+from ethora_async.platforms.ethora.reset import RESET_LAG, reset
+from ethora_async.platforms.ethora.session import token_secret
+from ethora_async.platforms.ethora.session_credentials import StaticCredentials
+from ethora_async.platforms.ethora.sessions import Sessions
 from ethora_async.platforms.ethora.tokens import Tokens
+from ethora_async.platforms.ethora.user_client import UserClient
 from ethora_async.platforms.ethora.users import Users
 from ethora_async.records import id_text
 from ethora_async_secrets import SecretError, SecretProvider, provider_from_url
@@ -33,7 +39,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from ethora_async.bulk.report import Report
+    from ethora_async.platforms.ethora.session import Session
+    from ethora_async.platforms.ethora.session_credentials import OnRenewed, SessionCredentials
     from ethora_async.protocols import Clock, Transport
+    from ethora_async.redaction import Secret
 
 XMPP_HOST = "ETHORA_XMPP_HOST"
 BOT_JID = "ETHORA_CHAT_BOT_JID"
@@ -125,15 +135,18 @@ class EthoraClient:
         )
         self.users = Users(self._context)
         self._xmpp_host = xmpp_host or os.environ.get(XMPP_HOST, "").strip() or None
+        self._bot_jid = bot_jid or os.environ.get(BOT_JID, "").strip() or None
         make_chats = LegacyChats if legacy_api else Chats
         self.chats: Chats = make_chats(
             self._context,
             self.users,
             xmpp_host=self._xmpp_host,
-            bot_jid=bot_jid or os.environ.get(BOT_JID, "").strip() or None,
+            bot_jid=self._bot_jid,
         )
         self.tokens = Tokens(self._context, cache_size=token_cache_size)
         self.sessions = Sessions(self._context)
+        self.apps = Apps(self._context)
+        self.broadcasts = Broadcasts(self._context)
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:
@@ -175,6 +188,35 @@ class EthoraClient:
         other = id_text(app_id, "app_id")
         return InApp(OtherContext(self._context, other, None), other, xmpp_host=self._xmpp_host)
 
+    def as_user(
+        self,
+        session: Session | None = None,
+        *,
+        api_key: str | Secret | None = None,
+        on_renewed: OnRenewed | None = None,
+    ) -> UserClient:
+        """What one user does, in a session of theirs or by one of their API keys. No request is made.
+
+        Args:
+            session: from `sessions`, or made again from what was kept of one.
+            api_key: in place of a session; it is never renewed.
+            on_renewed: told of every session that takes the place of the one before, to keep it; it may be a
+                coroutine function.
+
+        Raises:
+            InvalidInput: there is neither a session nor an API key, or both.
+        """
+        if (session is None) == (api_key is None):
+            msg = "pass a session or an api_key, and not both"
+            raise InvalidInput(msg, field="session")
+        signer: SessionCredentials | StaticCredentials
+        if session is not None:
+            signer = self.sessions.signer(session, on_renewed)
+        else:
+            key = token_secret(api_key or "", "api_key").reveal()
+            signer = StaticCredentials({"Authorization": f"Bearer {key}"})
+        return UserClient(self._context, self.sessions, signer, self._xmpp_host)
+
     @property
     def app_id(self) -> str:
         """The app's id.
@@ -195,9 +237,33 @@ class EthoraClient:
         reply = await app.engine.call(operations.PING, credentials=StaticCredentials({}), timeout=timeout, decode=False)
         return Ping(self._clock.monotonic() - started, _server_time(reply.headers.get("date")))
 
+    async def reset(self, *, confirm: str, timeout: Seconds = RESET_LAG) -> Report:
+        """Empty the app: delete all its users and chats, with their messages. There is no way back.
+
+        The platform's own records stay (design §6): owner accounts (``owner-…``), bots, widget visitors (``widget-…``),
+        and default, 1-1 and widget rooms. Run it while nothing else writes; doing it again does no harm.
+
+        Args:
+            confirm: the app's id, said once more.
+            timeout: listings go on showing deleted records for a while; how long to wait for that to end, after the
+                last deletion (default two minutes).
+
+        Returns:
+            A report of what was ``deleted`` and what ``failed``. ``unknown`` is what is listed still, although the
+            platform said that it is gone.
+
+        Raises:
+            InvalidInput: `confirm` is not the app's id; nothing was deleted.
+            ChatError: going on was pointless; what had been deleted by then stays deleted.
+        """
+        return await reset(
+            self._context, self.users, self.chats, confirm=confirm, bot_jid=self._bot_jid, timeout=timeout
+        )
+
     async def aclose(self) -> None:
         """Close connections and the secret provider. May be called more than once."""
         try:
+            await self.sessions.aclose()
             if self._context.app is not None:
                 await self._context.app.engine.aclose()
             elif self._transport is not None:

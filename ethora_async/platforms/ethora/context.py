@@ -18,10 +18,11 @@ from ethora_async.protocols import Credentials
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ethora_async.config import Seconds
     from ethora_async.engine.events import Emitter
     from ethora_async.platforms.ethora.auth import AppSecret
     from ethora_async.protocols import Clock
-    from ethora_async.request import Operation, Reply
+    from ethora_async.request import Operation, Reply, Upload
 
 API_URL = "ETHORA_CHAT_API_URL"
 APP_ID = "ETHORA_CHAT_APP_ID"
@@ -39,9 +40,10 @@ class App:
     signer: Credentials | None = None
     """Signs in place of the app's own server token: a user's session."""
 
-    def other(self, app_id: str, signer: Credentials | None) -> App:
-        """Another app, asked through this one's connection."""
-        return attrs.evolve(self, names=Names(app_id), operations=OTHER_APP, signer=signer)
+    def other(self, app_id: str | None, signer: Credentials | None) -> App:
+        """Another app, or this one signed for by another, asked through this one's connection."""
+        names = self.names if app_id is None else Names(app_id)
+        return attrs.evolve(self, names=names, operations=OTHER_APP, signer=signer)
 
     async def call(
         self,
@@ -50,13 +52,22 @@ class App:
         path: Mapping[str, str] | None = None,
         query: Mapping[str, str | int] | None = None,
         data: Any = None,
+        upload: Upload | None = None,
+        timeout: Seconds | None = None,
         decode: bool = True,
     ) -> Reply:
         """Carry out one operation on this app; see `Engine.call`. The path's ``{app}`` is filled in here."""
         if "{" in operation.path:
             path = {"app": self.names.app_id, **(path or {})}
         return await self.engine.call(
-            operation, path=path, query=query, data=data, credentials=self.signer, decode=decode
+            operation,
+            path=path,
+            query=query,
+            data=data,
+            upload=upload,
+            credentials=self.signer,
+            timeout=timeout,
+            decode=decode,
         )
 
     @property
@@ -136,9 +147,14 @@ class Context:
 
 
 class OtherContext(Context):
-    """The same client's view of another app: a child of its own, or one that a user's session may act in."""
+    """The same client's view of another app: a child of its own, or one that a user's session may act in.
 
-    def __init__(self, own: Context, app_id: str, signer: Credentials | None) -> None:  # it shares, and makes nothing
+    Without an `app_id` it is the client's own app, seen by a user.
+    """
+
+    def __init__(
+        self, own: Context, app_id: str | None, signer: Credentials | None
+    ) -> None:  # it shares, and makes nothing
         self.secret = own.secret
         self.clock = own.clock
         self.emitter = own.emitter

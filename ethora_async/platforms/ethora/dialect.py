@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # 401s that are not about the token that the request carried (design §4).
 _OTHER_MEANING = frozenset({"USER_NOT_FOUND", "AUTH_FAILED", "REFRESH_RECORD_NOT_FOUND", "INVALID_TOKEN_TYPE"})
+_NOT_LET_IN = _OTHER_MEANING - {"USER_NOT_FOUND"}
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     400: ValidationFailed,
     401: Unauthorized,
@@ -107,7 +108,7 @@ def _kind(status: int, code: str | None, message: str) -> type[ApiError]:
     words = "" if message.startswith(_PAGE) else message.lower()
     if status >= 500:
         return ServerFault
-    if code == "INVALID_TOKEN_TYPE":
+    if code in _NOT_LET_IN:
         return Unauthorized
     if (code or "").endswith("_NOT_FOUND") or (status in (404, 422) and "not found" in words):
         return NotFound

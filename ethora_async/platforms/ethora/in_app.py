@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ethora_async.platforms.ethora.broadcasts import Broadcasts
 from ethora_async.platforms.ethora.chats import Chats
+from ethora_async.platforms.ethora.reset import RESET_LAG, reset
 from ethora_async.platforms.ethora.users import Users
 
 if TYPE_CHECKING:
+    from ethora_async.bulk.report import Report
+    from ethora_async.config import Seconds
     from ethora_async.platforms.ethora.context import OtherContext
 
 
 class InApp:
-    """The users and chats of another app, usually a child of the client's own (contract §1.3).
+    """The users, chats and broadcasts of another app, usually a child of the client's own (contract §1.3).
 
     Signed with the own app's server token, which a parent app may use on its children; or with a user's session, for
-    what only users may do there.
+    what only users may do there: list the users, import them, tag them.
     """
 
     def __init__(self, context: OtherContext, app_id: str, *, xmpp_host: str | None) -> None:
         self.app_id = app_id
+        self._context = context
         self.users = Users(context)
         self.chats = Chats(context, self.users, xmpp_host=xmpp_host, bot_jid=None)
+        self.broadcasts = Broadcasts(context)
+
+    async def reset(self, *, confirm: str, timeout: Seconds = RESET_LAG) -> Report:
+        """Empty the app, as `EthoraClient.reset` does; `confirm` is this app's id.
+
+        Listing another app's users is a user's right (contract §1.4): make this `InApp` from a user's session.
+        """
+        return await reset(self._context, self.users, self.chats, confirm=confirm, bot_jid=None, timeout=timeout)
 
     def __repr__(self) -> str:
         return f"InApp({self.app_id!r})"

@@ -60,6 +60,18 @@ class Names:
         plain = self.plain(value, field)
         return plain if isinstance(plain, MongoId) else self.prefix + plain
 
+    def pair(self, first: Id, second: Id) -> tuple[str, str]:
+        """The names that the 1-1 chat of two users may have: ``<appId>_a-<appId>_b``, in either order (contract §3).
+
+        Raises:
+            InvalidInput: an id cannot be used, or is a `MongoId`, of which no name can be made.
+        """
+        one, other = (self.prefixed(user, "user") for user in (first, second))
+        if isinstance(first, MongoId) or isinstance(second, MongoId):
+            msg = "the name of a 1-1 chat is made of users' own ids, not of a MongoId"
+            raise InvalidInput(msg, field="user")
+        return f"{one}-{other}", f"{other}-{one}"
+
     def key(self, value: Id) -> str:
         """`plain` for reports: an id that cannot be used is shown as it came."""
         try:

@@ -29,6 +29,7 @@ class AppOperations:
     delete_users: Operation
     update_users: Operation
     list_users: Operation
+    list_members: Operation | None
     get_user: Operation
     user_chats: Operation
     create_chat: Operation
@@ -53,6 +54,7 @@ OWN_APP = AppOperations(
     delete_users=_repeatable("users.delete", "DELETE", "/v1/users/batch", "1.4"),
     update_users=_repeatable("users.update", "PATCH", "/v2/chats/users", "1.4"),
     list_users=_repeatable("users.list", "GET", "/v2/chats/users", "1.4"),
+    list_members=_repeatable("users.list", "GET", "/v2/chats/users", "1.4"),
     get_user=_repeatable("users.get", "GET", "/v2/chats/users", "1.4"),
     user_chats=_USER_CHATS,
     create_chat=_repeatable("chats.create", "POST", "/v2/chats", "1.6"),
@@ -71,6 +73,7 @@ OTHER_APP = AppOperations(
     delete_users=_repeatable("users.delete", "DELETE", "/v2/apps/{app}/users/batch", "1.4"),
     update_users=_repeatable("users.update", "PATCH", "/v2/apps/{app}/chats/users", "1.4"),
     list_users=_repeatable("users.list", "GET", "/v1/users/{app}", "1.4"),
+    list_members=None,  # the route above knows no chats, and the own app's takes the app from the token
     get_user=_repeatable("users.get", "GET", "/v1/apps/users/{user}", "1.4"),
     user_chats=_USER_CHATS,
     create_chat=_repeatable("chats.create", "POST", "/v2/apps/{app}/chats", "1.6"),
@@ -106,9 +109,7 @@ EXPORT_USERS = _repeatable("users.export", "GET", "/v1/users/export/{app}", "1.4
 UPDATE_CHAT_META = _repeatable("chats.update_meta", "PATCH", "/v1/chats/meta", "1.6")
 LIST_MESSAGES = _repeatable("chats.messages", "GET", "/v2/apps/{app}/chats/{chat}/messages", "1.6")
 CLEAR_MESSAGES = _repeatable("chats.clear_messages", "DELETE", "/v2/apps/{app}/chats/{chat}/messages", "1.6")
-MESSAGES_CONTEXT = _repeatable(
-    "chats.messages_context", "GET", "/v2/apps/{app}/chats/{chat}/messages/context", "1.6"
-)
+MESSAGES_CONTEXT = _repeatable("chats.messages_context", "GET", "/v2/apps/{app}/chats/{chat}/messages/context", "1.6")
 SEARCH_MESSAGES = _repeatable("chats.search", "GET", "/v2/apps/{app}/messages/search", "1.6")
 LIST_DEFAULT_ROOMS = _repeatable("default_rooms.list", "GET", "/v1/apps/get-default-rooms/app-id/{app}", "1.7")
 CREATE_DEFAULT_ROOM = _once("default_rooms.create", "POST", "/v1/apps/create-app-chat/{app}", "1.7")
@@ -139,3 +140,32 @@ REVOKE_APP_TOKEN = _repeatable("app_tokens.revoke", "DELETE", "/v2/apps/{app}/to
 
 PING = _repeatable("ping", "GET", "/ping", "1.1")
 EXCHANGE = _repeatable("sessions.exchange", "POST", "/v1/users/client", "1.5")
+
+# How users get in and leave. A sign-up mails, and a code is taken, once; a second log-in or refresh is a new session.
+LOGIN = _repeatable("sessions.login", "POST", "/v2/users/login-with-email", "1.5")
+COMPLETE_MFA = _once("sessions.complete_mfa", "POST", "/v2/users/login/mfa", "1.5")
+SIGN_UP = _once("sessions.sign_up", "POST", "/v2/users/sign-up-with-email", "1.5")
+SIGN_UP_BY_MAIL = _once("sessions.sign_up_by_mail", "POST", "/v1/users/sign-up-with-email", "1.5")
+REFRESH = _repeatable("sessions.refresh", "POST", "/v2/users/login/refresh", "1.5")
+LOGOUT = _repeatable("sessions.logout", "POST", "/v1/users/logout", "1.5")
+ME = _repeatable("me.get", "GET", "/v2/users/me", "1.5")
+
+# What a user does as themselves. A report, a file and an API key are made twice when they are asked for twice.
+UPDATE_ME = _repeatable("me.update_profile", "PUT", "/v1/users", "1.5")
+XMPP_TOKEN = _repeatable("me.xmpp_credentials", "POST", "/v1/users/xmpp-token", "1.5")
+LIST_API_KEYS = _repeatable("me.api_keys.list", "GET", "/v2/users/me/api-keys", "1.5")
+CREATE_API_KEY = _once("me.api_keys.create", "POST", "/v2/users/me/api-keys", "1.5")
+DELETE_API_KEY = _repeatable("me.api_keys.delete", "DELETE", "/v2/users/me/api-keys/{key}", "1.5")
+MY_CHATS = _repeatable("me.chats.list", "GET", "/v1/chats/my", "1.6")
+MY_CHAT = _repeatable("me.chats.get", "GET", "/v1/chats/my/{chat}", "1.6")
+CREATED_CHATS = _repeatable("me.chats.created", "GET", "/v1/chats", "1.6")
+PUBLIC_CHATS = _repeatable("me.chats.public", "GET", "/v1/chats/public", "1.6")
+PRIVATE_CHAT = _repeatable("me.chats.private", "POST", "/v1/chats/private", "1.6")
+MUTE_CHAT = _repeatable("me.chats.mute", "PUT", "/v1/chats/my/{chat}/mute", "1.6")
+UNMUTE_CHAT = _repeatable("me.chats.unmute", "DELETE", "/v1/chats/my/{chat}/mute", "1.6")
+REPORT_CHAT = _once("me.chats.report", "POST", "/v1/chats/reports/{chat}", "1.6")
+SEND_MEDIA = _once("me.chats.send_media", "POST", "/v1/chats/media/{chat}", "1.6")
+LIST_FILES = _repeatable("me.files.list", "GET", "/v2/files", "1.7")
+UPLOAD_FILES = _once("me.files.upload", "POST", "/v2/files", "1.7")
+UPLOAD_SECURE_FILES = _once("me.files.upload_secure", "POST", "/v2/files/secure", "1.7")
+DELETE_FILE = _repeatable("me.files.delete", "DELETE", "/v2/files/{file}", "1.7")

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ReplyLost, ValidationFailed
 from ethora_async.platforms.ethora import wire
-from ethora_async.platforms.ethora.operations import IMPORT_USERS, OWN_APP
+from ethora_async.platforms.ethora.operations import BROADCAST, IMPORT_USERS, OWN_APP
 from ethora_async.records import MongoId
 from ethora_async.redaction import scrub
 
@@ -26,6 +26,7 @@ _UPDATE = OWN_APP.update_users.name
 _EXISTING = frozenset({"exists", "uuid_exists", "existed", "existing", "already_exists"})
 _REFUSALS = ("error", "fail", "invalid", "forbidden", "denied", "skip")
 _MISSING = ("not_found", "notfound", "not_exist", "missing", "unknown")
+_CHAT_KEYS = ("chatName", "name", "chatJid", "roomJid", "jid", "room", "chatId", "_id", "chat")
 _NO_CHANGE = ("already", "exist", "unchanged", "not_a_member", "not_member", "absent")
 
 
@@ -183,17 +184,74 @@ def match_access(
     return outcomes
 
 
-def match_imported(users: Sequence[UserImport], data: Any, names: Names) -> list[Outcome[UserImport]]:
+def match_imported(users: Sequence[UserImport], data: Any, names: Names, *, attempts: int) -> list[Outcome[UserImport]]:
     """An outcome for each imported user: ``created`` when the reply lists their e-mail address, else ``unknown``."""
     by_email = {email: row for row in _rows(data) if (email := _row_email(row))}
     outcomes: list[Outcome[UserImport]] = []
     for user in users:
         row = by_email.get(user.email)
         if row is None:
-            outcomes.append(_unmentioned(user, user.email, IMPORT_USERS.name, 1))
+            outcomes.append(_unmentioned(user, user.email, IMPORT_USERS.name, attempts))
         else:
-            outcomes.append(Outcome(user, user.email, "created", value=_user(row.get("user", row), names)))
+            outcomes.append(
+                Outcome(user, user.email, "created", value=_user(row.get("user", row), names), attempts=attempts)
+            )
     return outcomes
+
+
+def match_sent(chats: Sequence[str], data: Any, names: Names, *, dry_run: bool = False) -> Iterator[Outcome[str]]:
+    """An outcome for each chat of a broadcast, by its plain id: ``created`` when the message was sent.
+
+    Of the words for a row only ``sent`` is public (contract §8.2, 3). One that speaks of a refusal is ``failed``, one
+    of a rehearsal (and in a rehearsal any other) ``unchanged``, anything else ``unknown``. So is a chat that was asked
+    for and is in no row, and, where none was named, each that the reply counts and does not list.
+    """
+    holder = wire.result(data)
+    summary = holder if isinstance(holder, dict) else {}
+    dry_run = dry_run or summary.get("dryRun") is True
+    found = list(_rows(data))
+    keys = [_chat_keys(row, names) for row in found]
+    left = set(range(len(found)))
+    for chat, at in zip(chats, _places(chats, keys), strict=True):
+        if at is None:
+            yield _unmentioned(chat, chat, BROADCAST.name, 1)
+        else:
+            left.discard(at)
+            yield _sent(chat, found[at], dry_run=dry_run)
+    for at in sorted(left):
+        yield _sent(keys[at][0] if keys[at] else "", found[at], dry_run=dry_run)
+    total = summary.get("total")
+    if not chats and isinstance(total, int):
+        for _ in range(len(found), total):
+            yield _unmentioned("", "", BROADCAST.name, 1)
+
+
+def _places(chats: Sequence[str], keys: Sequence[Sequence[str]]) -> Iterator[int | None]:
+    """For each chat the place of its row: the one that names it, else the one in its own place that names no other."""
+    asked = set(chats)
+    named = {key: at for at, several in enumerate(keys) for key in several}
+    for place, chat in enumerate(chats):
+        in_its_place = len(keys) == len(chats) and asked.isdisjoint(keys[place])
+        yield named.get(chat, place if in_its_place else None)
+
+
+def _chat_keys(row: dict[str, Any], names: Names) -> list[str]:
+    chat = row.get("chat")
+    holders = (row, chat if isinstance(chat, dict) else {})
+    values = (holder.get(key) for holder in holders for key in _CHAT_KEYS)
+    return [names.strip(value.partition("@")[0]) for value in values if isinstance(value, str) and value]
+
+
+def _sent(chat: str, row: dict[str, Any], *, dry_run: bool) -> Outcome[str]:
+    word = _word(row)
+    if word.startswith(("un", "not_")) or any(part in word for part in (*_MISSING, *_REFUSALS)):
+        return _refused(chat, chat, BROADCAST.name, row, word, 1)
+    if dry_run or "dry" in word:
+        return Outcome(chat, chat, "unchanged", value=row)
+    if word == "sent":
+        return Outcome(chat, chat, "created", value=row)
+    msg = f"the platform answered {scrub(word) or 'nothing'} for {chat!r}, not that the message was sent"
+    return Outcome(chat, chat, "unknown", ReplyLost(msg, operation=BROADCAST.name))
 
 
 def _rows(data: Any, key: str = "results") -> Iterator[dict[str, Any]]:

@@ -29,7 +29,8 @@ def token_secret(value: str | Secret, field: str = "token") -> Secret:
     if not isinstance(value, (str, Secret)):
         msg = f"{field} must be text, not {type(value).__name__}"
         raise InvalidInput(msg, field=field)
-    text = (value.reveal() if isinstance(value, Secret) else value).strip().removeprefix("Bearer ").strip()
+    text = value.reveal() if isinstance(value, Secret) else value
+    text = f"{text.strip()} ".removeprefix("Bearer ").strip()
     if not text:
         msg = f"the {field} is empty"
         raise InvalidInput(msg, field=field)

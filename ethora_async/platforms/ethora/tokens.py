@@ -157,7 +157,8 @@ class Tokens:
                 platform="ethora",
             )
             self._cache.put(cache_key, token, lifetime)
-            self._context.emitter.emit(TokenRefreshed(purpose, ring.bundle.version))
+            if self._context.emitter.wanted:
+                self._context.emitter.emit(TokenRefreshed(purpose, ring.bundle.version))
         return token
 
 

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ethora_async._distinct import Distinct
 from ethora_async.bulk.jobs import JOB_TIMEOUT, wait_for_job
 from ethora_async.bulk.outcome import Outcome, failed
-from ethora_async.bulk.run import Run, Work
 from ethora_async.bulk.split import split_around
 from ethora_async.config import Seconds, seconds
-from ethora_async.errors import InvalidInput, NotFound
+from ethora_async.errors import Conflict, InvalidInput, NotFound
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import rows, wire
+from ethora_async.platforms.ethora.listings import find_members
+from ethora_async.platforms.ethora.user_admin import BATCH_SIZE, CONCURRENCY, UserAdministration
 from ethora_async.platforms.ethora.user_records import UserChange
 from ethora_async.records import Chat, Id, MongoId, NewUser, User
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 
-    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.bulk.run import Run, Work
+    from ethora_async.platforms.ethora.context import App
+    from ethora_async.request import Operation
 
-T = TypeVar("T")
-
-BATCH_SIZE = 100
-"""Users in one request, the most that the platform takes."""
-CONCURRENCY = 8
 LARGEST_PAGE = 500
 
 
-class Users:
+class Users(UserAdministration):
     """The users of one app."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
 
     async def create(
         self,
@@ -81,6 +76,7 @@ class Users:
         concurrency: int = CONCURRENCY,
         ordered: bool = False,
         timeout: Seconds = JOB_TIMEOUT,
+        synchronous: bool = False,
     ) -> Run[NewUser]:
         """Create any number of users, `batch_size` to a request, `concurrency` requests at once, memory flat.
 
@@ -89,15 +85,20 @@ class Users:
         whose e-mail address belongs to somebody else is ``failed: Conflict``. `timeout` is the deadline of each batch's
         job.
 
+        `synchronous` uses the platform's older route, which answers at once and starts no job. It refuses a whole batch
+        for one user who exists: the batch is split around that one, who is then looked up. Good for few users, of whom
+        most are new; only for the client's own app.
+
         Raises:
-            InvalidInput: `batch_size` is not from 1 to 100, or `concurrency` less than 1.
+            InvalidInput: `batch_size` is not from 1 to 100, `concurrency` less than 1, or `synchronous` is asked for
+                under `in_app` (raised by the run).
         """
         job_timeout = seconds(timeout, "timeout")
 
         @asynccontextmanager
         async def working() -> AsyncGenerator[Work[builtins.list[NewUser], NewUser], None]:
             app = await self._context.open()
-            send = partial(self._create_batch, app, timeout=job_timeout)
+            send = self._sender(app, job_timeout, synchronous=synchronous)
 
             def key(user: NewUser) -> str:
                 return app.names.strip(user.id)
@@ -143,19 +144,32 @@ class Users:
     def list(self, *, chat: Id | None = None, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
         """The app's users, or the members of one chat; the platform's own accounts (owner, bots) are among them.
 
+        Under `in_app` the users come from ``GET /v1/users/{app}``, which only a user's session opens; and the members
+        from the app's listing of chats, gone through until the chat is found: no other route is known to name both the
+        app and the chat.
+
         Args:
             chat: your own id of a chat, its name or JID.
             limit: users in a page, 1 to 500 (default 500).
             offset: where to start; 0 is the first.
+
+        Reading raises, for a chat under `in_app`:
+            NotFound: there is no such chat.
+            ReplyLost: the listing shows fewer of its members than it counts.
         """
 
         async def fetch(offset: int, limit: int) -> tuple[tuple[User, ...], int | None]:
             app = await self._context.open()
+            operation = app.operations.list_users
             query: dict[str, str | int] = {"limit": limit, "offset": offset}
             if chat is not None:
+                if app.operations.list_members is None:
+                    members = await find_members(self._context, chat)
+                    return members[offset : offset + limit], len(members)
+                operation = app.operations.list_members
                 query["chatName"] = app.names.prefixed(chat, "chat")
-            reply = await app.call(app.operations.list_users, query=query)
-            return wire.read_users(reply.data, app.names, operation=app.operations.list_users.name)
+            reply = await app.call(operation, query=query)
+            return wire.read_users(reply.data, app.names, operation=operation.name)
 
         return Pages(
             fetch,
@@ -255,29 +269,20 @@ class Users:
 
         return self._run(ids, working, batch_size, concurrency, ordered=ordered)
 
-    def _run(
-        self,
-        items: Iterable[T] | AsyncIterable[T],
-        working: Callable[[], AbstractAsyncContextManager[Work[builtins.list[T], T]]],
-        batch_size: int,
-        concurrency: int,
-        *,
-        ordered: bool,
-    ) -> Run[T]:
-        if batch_size > BATCH_SIZE:
-            msg = f"batch_size must be from 1 to {BATCH_SIZE}, not {batch_size}"
-            raise InvalidInput(msg, field="batch_size")
-        emit = self._context.emitter.emit
-        return Run(items, working, batch_size=batch_size, concurrency=concurrency, ordered=ordered, emit=emit)
+    def _sender(
+        self, app: App, timeout: float, *, synchronous: bool
+    ) -> Callable[[Sequence[NewUser]], Awaitable[builtins.list[Outcome[NewUser]]]]:
+        if not synchronous:
+            return partial(self._create_batch, app, timeout=timeout)
+        if app.operations.create_users_now is None:
+            msg = "synchronous creation is for the client's own app: the route takes the app from the token"
+            raise InvalidInput(msg, field="synchronous")
+        return partial(self._create_now, app, app.operations.create_users_now)
 
     async def _create_batch(
         self, app: App, users: Sequence[NewUser], *, timeout: float
     ) -> builtins.list[Outcome[NewUser]]:
-        body = {
-            "bypassEmailConfirmation": True,
-            "usersList": [wire.user_body(user, app.names) for user in users],
-        }
-        reply = await app.call(app.operations.create_users, data=body)
+        reply = await app.call(app.operations.create_users, data=_creation(app, users))
         finished, attempts = reply.data, reply.attempts
         if job := rows.job_id(reply.data):
 
@@ -293,6 +298,26 @@ class Users:
             )
         return rows.match_created(users, finished, app.names, attempts=attempts)
 
+    async def _create_now(
+        self, app: App, operation: Operation, users: Sequence[NewUser]
+    ) -> builtins.list[Outcome[NewUser]]:
+        try:
+            reply = await app.call(operation, data=_creation(app, users))
+        except Conflict as refusal:
+            if len(users) > 1:
+                raise
+            return [await self._existing(app, users[0], refusal)]
+        return rows.match_created(users, reply.data, app.names, attempts=reply.attempts)
+
+    async def _existing(self, app: App, user: NewUser, refusal: Conflict) -> Outcome[NewUser]:
+        key = app.names.strip(user.id)
+        try:
+            # The refusal does not say which of the two it is: the id, or somebody else's e-mail address.
+            found = await self.get(user.id)
+        except NotFound:
+            return failed(user, key, refusal)
+        return Outcome(user, key, "existed", value=found, attempts=refusal.attempts)
+
     async def _update_batch(self, app: App, changes: Sequence[UserChange]) -> builtins.list[Outcome[UserChange]]:
         body = {"users": [rows.change_body(change, app.names) for change in changes]}
         reply = await app.call(app.operations.update_users, data=body)
@@ -307,6 +332,10 @@ class Users:
                 raise
             return [Outcome(ids[0], plain[0], "absent", attempts=error.attempts)]
         return [Outcome(id, key, "deleted", attempts=reply.attempts) for id, key in zip(ids, plain, strict=True)]
+
+
+def _creation(app: App, users: Sequence[NewUser]) -> dict[str, Any]:
+    return {"bypassEmailConfirmation": True, "usersList": [wire.user_body(user, app.names) for user in users]}
 
 
 def _repeated(user: NewUser, key: str) -> Outcome[NewUser]:

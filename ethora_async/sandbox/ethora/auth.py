@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from ethora_async.sandbox.ethora.call import Caller
+from ethora_async.sandbox.ethora.call import Call, Caller
+from ethora_async.sandbox.ethora.credentials import AppToken
 from ethora_async.sandbox.ethora.errors import (
-    Refusal,
+    app_archived,
     app_not_found,
     bad_token,
     forbidden,
     missing_token,
+    refresh_record_not_found,
     wrong_token_type,
 )
 from ethora_async.sandbox.ethora.routing import OPENED_BY, Auth, Route, TokenKind
@@ -50,7 +52,7 @@ def authenticate(platform: Platform, route: Route, headers: Mapping[str, str], n
 def target_app(platform: Platform, route: Route, params: Mapping[str, str], caller: Caller | None) -> App | None:
     """Return the app that the call is about, if the caller may touch it: its own, or a child of its own.
 
-    Raises 404 `APP_NOT_FOUND` and 403.
+    Raises 404 `APP_NOT_FOUND`, 403, and 403 `APP_ARCHIVED` where the call needs a live app.
     """
     if caller is None:
         return None
@@ -64,14 +66,34 @@ def target_app(platform: Platform, route: Route, params: Mapping[str, str], call
         target = named
     if caller.user is not None and (route.admin or target is not caller.app) and not caller.user.manages(target):
         raise forbidden()
+    if target.archived and not route.archived:
+        raise app_archived()
     return target
+
+
+def named_app(call: Call, app_id: str | None) -> App:
+    """Return the app of a login or sign-up: the app token's, or the one that body or `x-app-id` name.
+
+    Raises 401, 400 `APP_NOT_FOUND` and 403 `APP_ARCHIVED`.
+    """
+    if call.target is not None:
+        return call.target
+    named = app_id or call.headers.get("x-app-id")
+    if not named:
+        raise missing_token(b2b=False)
+    app = call.platform.store.find_app(named)
+    if app is None:
+        raise app_not_found()
+    if app.archived:
+        raise app_archived()
+    return app
 
 
 def identify(platform: Platform, token: str, now: float) -> Caller:
     """Check a token of any family and return whose it is. Raises the 400 or 401."""
     payload = peek(token)
     if payload is None:
-        raise bad_token()
+        return _opaque(platform, token, now)
     data = payload.get("data")
     if type(data) is not dict:
         if platform.legacy_tokens and payload.get("type") == "client":
@@ -93,7 +115,7 @@ def _customer(
         raise app_not_found()
     if "type" not in claims and not platform.lenient:
         raise bad_token()
-    if not app.keys.accepts(token, purpose) or _expired(payload, now):
+    if not app.keys.accepts(token, purpose) or expired(payload, now):
         raise bad_token()
     return Caller(TokenKind(purpose), app, claims)
 
@@ -109,20 +131,37 @@ def _own(platform: Platform, token: str, payload: dict[str, Any], claims: dict[s
     if app is None:
         raise app_not_found()
     if kind == "app":
+        if claims.get("version") != app.token_version:
+            raise bad_token()
         return Caller(TokenKind.APP, app, claims)
     session = platform.sessions.of(claims)
-    if session is not None and (_expired(payload, now) or app.users.with_uuid(session.user.uuid) is not session.user):
+    if session is not None and (expired(payload, now) or not session.user.exists):
         session = None
     if kind == "refresh":
         if session is None or session.refresh_id != claims.get("refreshId"):
-            raise Refusal(401, "!refreshRecord", "REFRESH_RECORD_NOT_FOUND")
+            raise refresh_record_not_found()
         return Caller(TokenKind.REFRESH, app, claims, session.user, session)
     if session is None:
         raise bad_token()
     return Caller(TokenKind.USER, app, claims, session.user, session)
 
 
-def _expired(payload: dict[str, Any], now: float) -> bool:
+def _opaque(platform: Platform, token: str, now: float) -> Caller:
+    """Check a value that was handed out: an app token or an API key."""
+    holder = platform.credentials.holder_of(token)
+    if holder is None or (isinstance(holder, AppToken) and not holder.active):
+        raise bad_token()
+    if isinstance(holder, AppToken):
+        if platform.store.find_app(holder.app.id) is not holder.app:
+            raise app_not_found()
+        return Caller(TokenKind.APP, holder.app, {})
+    user = holder.session.user
+    if holder.revoked or now >= holder.expires_at or not user.exists:
+        raise refresh_record_not_found()
+    return Caller(TokenKind.USER, user.app, {}, user, holder.session)
+
+
+def expired(payload: dict[str, Any], now: float) -> bool:
     """Tell whether `exp` is past, or no number at all; tokens without one never end (contract §2.5)."""
     end = payload.get("exp", now + 1)
     return not isinstance(end, int | float) or isinstance(end, bool) or end <= now

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ethora_async.sandbox.ethora.errors import bad_token, chat_not_found, invalid, user_not_found
+from ethora_async.sandbox.ethora.errors import bad_token, chat_not_found, forbidden, invalid, user_not_found
 from ethora_async.sandbox.ethora.names import collapse
 from ethora_async.sandbox.ethora.platform import Platform
 from ethora_async.sandbox.ethora.records import App, User
 from ethora_async.sandbox.ethora.routing import Route, TokenKind
 from ethora_async.sandbox.ethora.sessions import Session
+from ethora_async.sandbox.ethora.uploads import Upload
 from ethora_async.sandbox.ethora.validation import Form, Invalid
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Call:
     now: float
     caller: Caller | None
     target: App | None
+    upload: Upload = attrs.field(factory=Upload)
 
     @property
     def app(self) -> App:
@@ -53,6 +55,11 @@ class Call:
         if self.target is None:
             raise bad_token()
         return self.target
+
+    @property
+    def origin(self) -> str:
+        """Where the caller found this server, for links in replies."""
+        return f"http://{self.headers.get('Host', 'localhost')}"
 
     @property
     def user(self) -> User | None:
@@ -71,13 +78,14 @@ class Call:
             raise bad_token()
         return self.caller.user, self.caller.session
 
-    def form(self, form: Form) -> dict[str, Any]:
-        """Read the JSON body; a missing body counts as an empty object. Raises the 422."""
-        return _read(form, self.body)
+    def form(self) -> dict[str, Any]:
+        """Read the body by the route's form; a missing body counts as an empty object. Raises the 422."""
+        form = self.route.body_form(self.platform.forms)
+        return {} if form is None else _read(form, self.body)
 
-    def asked(self, form: Form) -> dict[str, Any]:
-        """Read the query string. Raises the 422."""
-        return _read(form, self.query)
+    def asked(self) -> dict[str, Any]:
+        """Read the query string by the route's form. Raises the 422."""
+        return {} if self.route.query is None else _read(self.route.query, self.query)
 
     def plain_uuid(self, sent: str | None) -> str | None:
         """Return the uuid for a new record, its prefixes dropped (contract §3.1); raises the 422 if none is left."""
@@ -93,6 +101,15 @@ class Call:
         user = self.app.users.find(reference)
         if user is None:
             raise user_not_found(status)
+        return user
+
+    def founder(self) -> User:
+        """Return in whose name the call acts: the user who calls, or the owner account of the server's app."""
+        if self.caller is None:
+            raise bad_token()
+        user = self.caller.user or self.caller.app.owner
+        if user is None:
+            raise forbidden()
         return user
 
     def find_chat(self, reference: str) -> Chat:

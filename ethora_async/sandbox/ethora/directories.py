@@ -38,21 +38,23 @@ class Users:
     def sorted_by(self, field: str) -> list[User]:
         """Return all users ordered by an attribute; kept until a user changes, as pages ask for it again."""
         if field not in self._sorted:
-            self._sorted[field] = sorted(self._ledger, key=lambda user: getattr(user, field))
+            self._sorted[field] = sorted(self._ledger, key=lambda user: getattr(user, field) or "")
         return self._sorted[field]
 
     def find(self, reference: str) -> User | None:
         """Look a user up by uuid, xmppUsername (doubled prefixes too), JID or record id."""
         uuid = local_id(self.app_id, reference)
         user = self._by_uuid.get(uuid)
-        if user is not None:
-            return user
-        number = self.ids.number(uuid)
-        return None if number is None else self._ledger.get(number)
+        return self.with_id(uuid) if user is None else user
 
     def with_uuid(self, uuid: str) -> User | None:
         """Return the user whose uuid is exactly this."""
         return self._by_uuid.get(uuid)
+
+    def with_id(self, record_id: str) -> User | None:
+        """Return the user whose record id is exactly this."""
+        number = self.ids.number(record_id)
+        return None if number is None else self._ledger.get(number)
 
     def with_email(self, email: str) -> User | None:
         """Return the user with this address (lower case)."""
@@ -74,6 +76,7 @@ class Users:
             del self._by_email[user.email]
         for chat in user.chats:
             chat.members.discard(user)
+            chat.forget(user)
         self._sorted.clear()
 
     def renamed(self) -> None:

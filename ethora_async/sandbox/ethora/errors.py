@@ -48,6 +48,26 @@ def app_not_found(status: int = 400) -> Refusal:
     return Refusal(status, "App not found", "APP_NOT_FOUND")
 
 
+def app_archived() -> Refusal:
+    """Return the 403 for live use of an archived app."""
+    return Refusal(403, "App is archived", "APP_ARCHIVED")
+
+
+def refresh_record_not_found() -> Refusal:
+    """Return the 401 for a refresh token or API key that was revoked, used up, or has expired."""
+    return Refusal(401, "!refreshRecord", "REFRESH_RECORD_NOT_FOUND")
+
+
+def wrong_login() -> Refusal:
+    """Return the 401 for a wrong e-mail, password or code."""
+    return Refusal(401, "Wrong email or password", "AUTH_FAILED")
+
+
+def not_found(what: str) -> Refusal:
+    """Return the 404 for an unknown record of another kind: `not_found("File")`."""
+    return Refusal(404, f"{what} not found", f"{what.upper().replace(' ', '_')}_NOT_FOUND")
+
+
 def forbidden() -> Refusal:
     """Return the 403 of the access rules."""
     return Refusal(403, "Forbidden", "FORBIDDEN")

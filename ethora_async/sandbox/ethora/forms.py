@@ -50,22 +50,7 @@ USER_ORDER = Form(
     strict=False,
 )
 DOMAIN = Form({"domainName": required(Text())}, strict=False)
-LOGOUT = Form({"type": Field(Text(choices=("all", "current", "except-current")), default="current")}, strict=False)
-
 USER_DELETION = Form({"usersIdList": required(Items(identifier, low=1))})
-CHAT_CHANGE = Form({"title": Field(Text()), "description": Field(optional_text)}, filled=True)
-CHAT_META = Form(
-    {
-        "name": required(identifier),
-        "data": required(
-            Form({"chatJid": Field(identifier), "title": Field(Text()), "description": Field(optional_text)})
-        ),
-    }
-)
-CHAT_DELETION = Form({"name": Field(identifier), "chatName": Field(identifier)})
-CHAT_MEMBERS = Form({"chatName": required(identifier), "members": required(Items(identifier, low=1))})
-LOGIN = Form({"email": required(email), "password": required(Text()), "appId": Field(identifier)})
-REFRESH = Form({"refreshToken": Field(identifier)}, strict=False)
 
 
 @attrs.frozen
@@ -83,7 +68,7 @@ class Forms:
         name = Text(min=1 if lenient else 2)
         user = _user_fields(name, last_name=Field(name, required=not lenient))
         return cls(
-            user=Form({**user, "email": Field(email)}),
+            user=Form({**user, "email": Field(email)}, rivals=("profileImage", "profileImageFileIndex")),
             users=Form(
                 {
                     "usersList": required(

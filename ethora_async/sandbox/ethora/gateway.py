@@ -12,10 +12,22 @@ import orjson
 from aiohttp.web import HTTPRequestEntityTooLarge
 
 from ethora_async.sandbox.ethora import (
+    routes_accounts,
+    routes_app_parts,
+    routes_app_tokens,
+    routes_apps,
+    routes_broadcasts,
+    routes_bundles,
     routes_chats,
+    routes_docs,
+    routes_files,
     routes_members,
+    routes_messages,
+    routes_my_chats,
+    routes_older,
     routes_platform,
     routes_sessions,
+    routes_user_admin,
     routes_user_records,
     routes_users,
 )
@@ -23,6 +35,7 @@ from ethora_async.sandbox.ethora.auth import authenticate, target_app
 from ethora_async.sandbox.ethora.call import Call
 from ethora_async.sandbox.ethora.errors import Refusal
 from ethora_async.sandbox.ethora.routing import Match, RouteTable
+from ethora_async.sandbox.ethora.uploads import Upload, is_multipart, receive
 from ethora_async.sandbox.wire import HTML, Answer, json_answer, text_answer
 
 if TYPE_CHECKING:
@@ -32,11 +45,23 @@ if TYPE_CHECKING:
 
 TABLE = RouteTable(
     routes_platform.ROUTES,
+    routes_docs.ROUTES,
     routes_users.ROUTES,
     routes_user_records.ROUTES,
+    routes_user_admin.ROUTES,
+    routes_sessions.ROUTES,
+    routes_accounts.ROUTES,
     routes_chats.ROUTES,
     routes_members.ROUTES,
-    routes_sessions.ROUTES,
+    routes_my_chats.ROUTES,
+    routes_messages.ROUTES,
+    routes_broadcasts.ROUTES,
+    routes_files.ROUTES,
+    routes_apps.ROUTES,
+    routes_app_tokens.ROUTES,
+    routes_app_parts.ROUTES,
+    routes_bundles.ROUTES,
+    routes_older.ROUTES,
 )
 
 
@@ -68,25 +93,42 @@ class Gateway:
 
     async def _serve(self, request: BaseRequest, path: str, query: str) -> Answer:
         match = _find(request.method, path)
-        body = await _read_body(request)
+        in_parts = match is not None and match.route.uploads > 0 and is_multipart(request)
+        body = {} if in_parts else await _read_body(request)
         if match is None:
             return text_answer(_cannot(request.method, path), 404, HTML)
         platform, route, headers = self._platform, match.route, request.headers
         now = platform.clock()
         platform.store.agenda.settle(now)
         caller = authenticate(platform, route, headers, now)
-        call = Call(
-            platform=platform,
-            route=route,
-            params=match.params,
-            query=_read_query(query),
-            body=body,
-            headers=headers,
-            now=now,
-            caller=caller,
-            target=target_app(platform, route, match.params, caller),
-        )
-        return route.handler(call)
+        target = target_app(platform, route, match.params, caller)
+        try:
+            upload = await receive(request, platform.shelf, route.uploads) if in_parts else Upload()
+            call = Call(
+                platform=platform,
+                route=route,
+                params=match.params,
+                query=_read_query(query),
+                body=upload.values if in_parts else body,
+                headers=headers,
+                now=now,
+                caller=caller,
+                target=target,
+                upload=upload,
+            )
+            return _handle(call)
+        finally:
+            await platform.shelf.sweep()
+
+
+def _handle(call: Call) -> Answer:
+    """Call the handler; files that it refuses to take are thrown away."""
+    try:
+        return call.route.handler(call)
+    except Refusal:
+        for file in call.upload.files:
+            call.platform.shelf.doom(file.path)
+        raise
 
 
 def _find(method: str, path: str) -> Match | None:

@@ -1,37 +1,52 @@
-"""Jobs of the asynchronous user batches (contract §1.4, §1.8).
+"""Jobs of the calls that answer 202 (contract §1.8): user batches, broadcasts, purges.
 
-The rows of a batch are written while its POST is answered; only the *report* takes a few polls, as the
-vendor's own scripts need it.
+The work is done while the POST is answered; only the *report* takes a few polls, as the vendor's own scripts
+need it.
 """
 
 from __future__ import annotations
 
+import enum
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ethora_async.sandbox.ethora.records import App, User
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.faults import Faults
 
 KEPT = 2_000
 
 
 @attrs.frozen
 class Row:
-    """What became of one row: `created`, `exists` (the e-mail is taken) or `uuid_exists`, and the user."""
+    """What became of one user: `created`, `exists` (the e-mail is taken) or `uuid_exists`, and the user."""
 
     status: str
     user: User
 
 
+class JobKind(enum.Enum):
+    """What a job does; each kind has its own status route."""
+
+    USERS = "users"
+    BROADCAST = "broadcast"
+    PURGE = "purge"
+
+
 @attrs.define(eq=False)
 class Job:
-    """A batch of one app. It reports its end after `polls_left` more polls, and not before `ready_at`."""
+    """A job of one app. It reports its end after `polls_left` more polls, and not before `ready_at`."""
 
     id: str
+    kind: JobKind
     app: App
     created_at: float
-    rows: list[Row]
+    report: Callable[[], dict[str, Any]]
     polls_left: int
     ready_at: float
     error: str | None = None
@@ -50,18 +65,22 @@ class Job:
 class Jobs:
     """The latest jobs; the oldest make room, as in the platform's queue."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
         self._jobs: OrderedDict[str, Job] = OrderedDict()
 
-    def add(self, app: App, rows: list[Row], *, now: float, polls: int, delay: float, error: str | None = None) -> Job:
-        """Keep a new job."""
-        job = Job(secrets.token_hex(12), app, now, rows, polls, now + delay, error)
+    def run(self, kind: JobKind, app: App, now: float, work: Callable[[], Callable[[], dict[str, Any]]]) -> Job:
+        """Do the work, unless a fault wants the job to fail, and keep the job. `work` returns its report."""
+        error = self._faults.take_job_failure()
+        report = dict[str, Any] if error else work()
+        faults = self._faults
+        job = Job(secrets.token_hex(12), kind, app, now, report, faults.job_polls, now + faults.job_delay, error)
         self._jobs[job.id] = job
         if len(self._jobs) > KEPT:
             self._jobs.popitem(last=False)
         return job
 
-    def find(self, job_id: str, app: App) -> Job | None:
-        """Return a job of this app, or None."""
+    def find(self, kind: JobKind, job_id: str, app: App) -> Job | None:
+        """Return a job of this kind and app, or None."""
         job = self._jobs.get(job_id)
-        return job if job is not None and job.app is app else None
+        return job if job is not None and job.app is app and job.kind is kind else None

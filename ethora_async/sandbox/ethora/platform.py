@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import attrs
 
+from ethora_async.sandbox.ethora.credentials import Credentials
+from ethora_async.sandbox.ethora.files import Shelf
 from ethora_async.sandbox.ethora.forms import Forms
 from ethora_async.sandbox.ethora.jobs import Jobs
 from ethora_async.sandbox.ethora.sessions import Sessions
 from ethora_async.sandbox.ethora.store import Store
 from ethora_async.sandbox.ethora.tokens import Signer
 from ethora_async.sandbox.faults import Faults
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.ethora.records import App
+
+
+@attrs.frozen
+class Mail:
+    """A mail that the platform would have sent. `kind`: `password` or `reset`; `value` is what it brings."""
+
+    to: str
+    kind: str
+    value: str = attrs.field(repr=False)
 
 
 @attrs.define(kw_only=True, repr=False)
@@ -25,10 +40,19 @@ class Platform:
     faults: Faults
     store: Store = attrs.field(factory=Store)
     signer: Signer = attrs.field(factory=Signer)
-    jobs: Jobs = attrs.field(factory=Jobs)
+    credentials: Credentials = attrs.field(factory=Credentials)
+    shelf: Shelf = attrs.field(factory=Shelf)
+    outbox: list[Mail] = attrs.field(factory=list[Mail])
+    jobs: Jobs = attrs.field(init=False)
     sessions: Sessions = attrs.field(init=False)
     forms: Forms = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.jobs = Jobs(self.faults)
         self.sessions = Sessions(self.signer)
         self.forms = Forms.of(lenient=self.lenient)
+
+    def app_token(self, app: App) -> str:
+        """Return the app token of an app: the same at every call, until a rotation."""
+        data = {"type": "app", "appId": app.id, "_id": app.id, "version": app.token_version}
+        return self.signer.sign(data, now=app.created_at)

@@ -7,12 +7,22 @@ Records are plain slotted objects compared by identity. Everything that a reply 
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ethora_async.sandbox.ethora.access import EVERYTHING, MEMBER
+from ethora_async.sandbox.ethora.conversation import Conversation
 from ethora_async.sandbox.ethora.directories import Chats, Users
 from ethora_async.sandbox.ethora.tokens import AppKeys
 from ethora_async.sandbox.ledger import Roster
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ethora_async.sandbox.ethora.access import Grant
+    from ethora_async.sandbox.ethora.conversation import Message
+    from ethora_async.sandbox.ethora.credentials import AppToken  # noqa: TC004 - a cycle, and nothing evaluates it
 
 
 class UserKind(enum.Enum):
@@ -20,6 +30,24 @@ class UserKind(enum.Enum):
 
     PERSON = "person"
     OWNER = "owner"
+
+
+@attrs.frozen
+class Profile:
+    """What few users have beyond a name. `mfa_code` is what a login of this user asks for, if anything."""
+
+    description: str = ""
+    phone: str = ""
+    address: str = ""
+    home_screen: str = ""
+    open: bool = True
+    assets_open: bool = True
+    tags: tuple[str, ...] = ()
+    acl: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    mfa_code: str | None = attrs.field(default=None, repr=False)
+
+
+PLAIN = Profile()
 
 
 @attrs.define(eq=False)
@@ -38,6 +66,7 @@ class User:
     profile_image: str | None = None
     username: str | None = None
     kind: UserKind = UserKind.PERSON
+    profile: Profile = attrs.field(default=PLAIN, repr=False)
     _chats: Roster[Chat] | None = attrs.field(default=None, repr=False, alias="chats")
 
     @property
@@ -58,13 +87,27 @@ class User:
         return self._chats
 
     @property
+    def exists(self) -> bool:
+        """False once the account is deleted."""
+        return self.app.users.with_uuid(self.uuid) is self
+
+    @property
     def platform_owned(self) -> bool:
         """True for the platform's own accounts, such as an app's owner account."""
         return self.kind is not UserKind.PERSON
 
+    @property
+    def may_create_apps(self) -> bool:
+        """True for every account of the base app, and for owner accounts (contract §1.7)."""
+        return self.app.parent is None or self.kind is UserKind.OWNER
+
     def manages(self, app: App) -> bool:
-        """True when this account may administrate `app`: its own app, or a child of it."""
-        return self.kind is UserKind.OWNER and (self.app is app or self.app is app.parent)
+        """True when this account may administrate `app`: it made it, or it is an owner of it or of its parent."""
+        return app.creator is self or (self.kind is UserKind.OWNER and (self.app is app or self.app is app.parent))
+
+    def require_code(self, code: str | None) -> None:
+        """Let logins of this user ask for `code` as a second step; None ends that."""
+        self.profile = attrs.evolve(self.profile, mfa_code=code)
 
 
 @attrs.define(eq=False)
@@ -83,6 +126,8 @@ class Chat:
     creator: User | None = None
     members: Roster[User] = attrs.field(factory=Roster["User"], repr=False)
     listed: bool = attrs.field(default=True, repr=False)
+    is_app_chat: bool = False
+    _conversation: Conversation | None = attrs.field(default=None, repr=False, init=False)
 
     @property
     def id(self) -> str:
@@ -94,10 +139,74 @@ class Chat:
         """`<appId>_<uuid>`, the local part of the chat's JID."""
         return f"{self.app.id}_{self.uuid}"
 
+    @property
+    def exists(self) -> bool:
+        """False once the chat is deleted."""
+        return self.app.chats.with_uuid(self.uuid) is self
+
+    @property
+    def conversation(self) -> Conversation:
+        """Messages, mutes, reports and access settings."""
+        if self._conversation is None:
+            self._conversation = Conversation()
+        return self._conversation
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        """What is kept of what was said, oldest first."""
+        return () if self._conversation is None else self._conversation.messages
+
+    @property
+    def reported(self) -> bool:
+        """True when somebody complained about it."""
+        return self._conversation is not None and bool(self._conversation.reports)
+
+    def muted_by(self, user: User) -> bool:
+        """True when `user` wants no notices from it."""
+        return self._conversation is not None and user in self._conversation.muted
+
+    def unread(self, user: User) -> int:
+        """Count the messages that `user` has not seen."""
+        return 0 if self._conversation is None else self._conversation.unread(user)
+
+    def grant_of(self, user: User) -> Grant | None:
+        """Return the access setting of `user` (contract §5), or None."""
+        return None if self._conversation is None else self._conversation.grants.get(user)
+
+    def access(self, user: User) -> int:
+        """Return what `user` may do, as the bits of an access code: 1 read, 2 write, 4 admin, 8 owner.
+
+        A plain member has 3, the creator 15, anybody else 0.
+        """
+        if user not in self.members:
+            return 0
+        grant = self.grant_of(user)
+        if grant is not None:
+            return grant.bits
+        return EVERYTHING if user is self.creator else MEMBER
+
+    def forget(self, user: User) -> None:
+        """Drop what was kept about a member who left."""
+        if self._conversation is not None:
+            self._conversation.forget(user)
+
+
+@attrs.frozen(eq=False)
+class DefaultRoom:
+    """A chat that belongs to the app and is offered to all its users."""
+
+    id: str
+    chat: Chat
+    pinned: bool
+
 
 @attrs.define(eq=False)
 class App:
-    """One app (tenant) with its users and chats. A child app names its `parent`."""
+    """One app (tenant) with its users and chats. A child app names its `parent`.
+
+    `creator` is the account whose owner account stands in this app, `owner` that account. `bot` is None where
+    the platform never made one. `token_version` counts rotations of the app token.
+    """
 
     id: str
     secret: str = attrs.field(repr=False)
@@ -105,6 +214,20 @@ class App:
     display_name: str
     domain_name: str
     created_at: float
+    updated_at: float
     parent: App | None = attrs.field(repr=False)
     users: Users = attrs.field(repr=False)
     chats: Chats = attrs.field(repr=False)
+    settings: dict[str, Any] = attrs.field(factory=dict[str, Any], repr=False)
+    bot: dict[str, Any] | None = attrs.field(default=None, repr=False)
+    creator: User | None = attrs.field(default=None, repr=False)
+    owner: User | None = attrs.field(default=None, repr=False)
+    rooms: list[DefaultRoom] = attrs.field(factory=list[DefaultRoom], repr=False)
+    tokens: dict[str, AppToken] = attrs.field(factory=dict[str, "AppToken"], repr=False)
+    token_version: int = 1
+    archived_at: float | None = None
+
+    @property
+    def archived(self) -> bool:
+        """True while the app is archived: it can be looked at and restored, not used."""
+        return self.archived_at is not None

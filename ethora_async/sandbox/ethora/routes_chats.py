@@ -1,13 +1,16 @@
-"""Chats: making, changing, deleting, listing (contract §1.6)."""
+"""Chats as a backend sees them: making, changing, deleting, listing (contract §1.6)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ethora_async.sandbox.ethora.access import ADMIN, OWNER
 from ethora_async.sandbox.ethora.errors import chat_exists, forbidden, invalid, legacy_not_found
-from ethora_async.sandbox.ethora.forms import CHAT_CHANGE, CHAT_DELETION, CHAT_META, PAGE
+from ethora_async.sandbox.ethora.forms import PAGE
+from ethora_async.sandbox.ethora.forms_chats import CHAT_CHANGE, CHAT_DELETION, CHAT_META
+from ethora_async.sandbox.ethora.replies import TEXT, listed, ref, result
 from ethora_async.sandbox.ethora.routing import Auth, Routes
-from ethora_async.sandbox.ethora.shapes import MY_CHATS_MEMBERS, chat_record, chat_with_members, listing
+from ethora_async.sandbox.ethora.shapes import chat_record, chat_with_members, listing
 from ethora_async.sandbox.ethora.store import ChatData
 from ethora_async.sandbox.wire import Answer, json_answer
 
@@ -16,12 +19,22 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.records import Chat
 
 ROUTES = Routes()
+CHAT = result(ref("Chat"))[200]
 
 
-@ROUTES.add("POST", "/v1/chats", "/v2/chats", "/v2/apps/{appId}/chats", auth=Auth.TENANT_ACTOR, section="1.6")
+@ROUTES.add(
+    "POST",
+    "/v1/chats",
+    "/v2/chats",
+    "/v2/apps/{appId}/chats",
+    auth=Auth.TENANT_ACTOR,
+    section="1.6",
+    body=lambda forms: forms.chat,
+    replies={200: CHAT, 201: CHAT},
+)
 def create_chat(call: Call) -> Answer:
     """Create a chat, with members if asked; nothing is created when one of them is unknown."""
-    form = call.form(call.platform.forms.chat)
+    form = call.form()
     data = ChatData(
         title=form["title"],
         type=form["type"],
@@ -37,42 +50,56 @@ def create_chat(call: Call) -> Answer:
     return json_answer({"ok": True, "success": True, "result": chat_record(chat)}, status)
 
 
-@ROUTES.add("GET", "/v2/apps/{appId}/chats", auth=Auth.TENANT_ACTOR, section="1.6", admin=True)
+@ROUTES.add(
+    "GET",
+    "/v2/apps/{appId}/chats",
+    auth=Auth.TENANT_ACTOR,
+    section="1.6",
+    admin=True,
+    query=PAGE,
+    replies=listed("chats", {"anyOf": [ref("Chat"), ref("ChatWithMembers")]}),
+)
 def list_chats(call: Call) -> Answer:
     """List the chats of the app."""
-    asked = call.asked(PAGE)
+    asked = call.asked()
     shape = chat_with_members if asked["includeMembers"] else chat_record
     rows = [shape(chat) for chat in call.app.chats.window(asked["offset"], asked["limit"])]
     return listing("chats", rows, total=call.app.chats.listed, limit=asked["limit"], offset=asked["offset"])
 
 
-@ROUTES.add("GET", "/v1/chats/my", auth=Auth.USER, section="1.6")
-def list_my_chats(call: Call) -> Answer:
-    """List the chats of the user who asks, with at most 30 members each."""
-    user, _ = call.signed_in()
-    chats = user.chats.window(0, user.chats.listed)
-    rows = [{**chat_with_members(chat, MY_CHATS_MEMBERS), "unreadCount": 0} for chat in chats]
-    return listing("chats", rows, total=len(rows), limit=len(rows), offset=0)
-
-
-@ROUTES.add("PATCH", "/v2/apps/{appId}/chats/{chat}", auth=Auth.TENANT_ACTOR, section="1.6")
+@ROUTES.add(
+    "PATCH",
+    "/v2/apps/{appId}/chats/{chat}",
+    auth=Auth.TENANT_ACTOR,
+    section="1.6",
+    body=CHAT_CHANGE,
+    replies={200: CHAT},
+)
 def change_chat(call: Call) -> Answer:
     """Change title or description of a chat, named by its room name or JID."""
-    changes = call.form(CHAT_CHANGE)
+    changes = call.form()
     return _change(call, call.find_chat(call.params["chat"]), changes)
 
 
-@ROUTES.add("PATCH", "/v1/chats/meta", auth=Auth.TENANT_ACTOR, section="1.6")
+@ROUTES.add("PATCH", "/v1/chats/meta", auth=Auth.TENANT_ACTOR, section="1.6", body=CHAT_META, replies={200: CHAT})
 def change_chat_meta(call: Call) -> Answer:
     """Change title or description of a chat, the older way."""
-    form = call.form(CHAT_META)
+    form = call.form()
     return _change(call, call.find_chat(form["name"]), form["data"])
 
 
-@ROUTES.add("DELETE", "/v1/chats", "/v2/apps/{appId}/chats", auth=Auth.TENANT_ACTOR, section="1.6")
+@ROUTES.add(
+    "DELETE",
+    "/v1/chats",
+    "/v2/apps/{appId}/chats",
+    auth=Auth.TENANT_ACTOR,
+    section="1.6",
+    body=CHAT_DELETION,
+    replies=result(TEXT),
+)
 def delete_chat(call: Call) -> Answer:
     """Delete a chat with its memberships; listings may lag behind."""
-    form = call.form(CHAT_DELETION)
+    form = call.form()
     reference = form.get("name", form.get("chatName"))
     if reference is None:
         raise invalid('"name" is required', "name")
@@ -86,9 +113,11 @@ def delete_chat(call: Call) -> Answer:
 
 
 def require_control(call: Call, chat: Chat) -> None:
-    """Let through the app's server, its owner account, and the user who made the chat. Raises the 403."""
-    if call.user is not None and chat.creator is not call.user and not call.user.manages(call.app):
-        raise forbidden()
+    """Let through the app's server, its managers, the user who made the chat, and its moderators. Raises the 403."""
+    user = call.user
+    if user is None or chat.creator is user or user.manages(call.app) or chat.access(user) & (ADMIN | OWNER):
+        return
+    raise forbidden()
 
 
 def _change(call: Call, chat: Chat, changes: dict[str, Any]) -> Answer:

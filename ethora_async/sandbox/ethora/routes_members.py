@@ -10,7 +10,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.sandbox.ethora.errors import chat_not_found, user_not_found
-from ethora_async.sandbox.ethora.forms import CHAT_MEMBERS
+from ethora_async.sandbox.ethora.forms_chats import CHAT_MEMBERS
+from ethora_async.sandbox.ethora.replies import COUNT, TEXT, Schema, closed, many, ref, success
 from ethora_async.sandbox.ethora.routes_chats import require_control
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import member
@@ -26,7 +27,18 @@ ROUTES = Routes()
 PATHS = ("/v1/chats/users-access", "/v2/chats/users-access", "/v2/apps/{appId}/chats/users-access")
 
 
-@ROUTES.add("POST", *PATHS, auth=Auth.TENANT_ACTOR, section="1.6")
+def _schema(key: str) -> Schema:
+    by_status = {"type": "object", "additionalProperties": COUNT}
+    return success(
+        {
+            "summary": closed({"requested": COUNT, "byStatus": by_status}),
+            "details": many(closed({"xmppUsername": TEXT, "status": TEXT})),
+            key: many(ref("Member")),
+        }
+    )
+
+
+@ROUTES.add("POST", *PATHS, auth=Auth.TENANT_ACTOR, section="1.6", body=CHAT_MEMBERS, replies={200: _schema("results")})
 def add_members(call: Call) -> Answer:
     """Let users into a chat."""
     chat, members = _read(call)
@@ -38,7 +50,9 @@ def add_members(call: Call) -> Answer:
     return _answer(members, add, "results")
 
 
-@ROUTES.add("DELETE", *PATHS, auth=Auth.TENANT_ACTOR, section="1.6")
+@ROUTES.add(
+    "DELETE", *PATHS, auth=Auth.TENANT_ACTOR, section="1.6", body=CHAT_MEMBERS, replies={200: _schema("result")}
+)
 def remove_members(call: Call) -> Answer:
     """Take users out of a chat; listings may lag behind. Nobody removes themselves."""
     chat, members = _read(call)
@@ -54,7 +68,7 @@ def remove_members(call: Call) -> Answer:
 
 def _read(call: Call) -> tuple[Chat, list[tuple[str, User | None]]]:
     """Return the chat and the users named; v1 knows no row for an unknown user and answers 404."""
-    form = call.form(CHAT_MEMBERS)
+    form = call.form()
     chat = call.find_chat(form["chatName"])
     require_control(call, chat)
     members = [(reference, call.app.users.find(reference)) for reference in form["members"]]

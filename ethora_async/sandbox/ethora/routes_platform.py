@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from ethora_async.sandbox.ethora.errors import app_not_found
 from ethora_async.sandbox.ethora.forms import DOMAIN
+from ethora_async.sandbox.ethora.replies import TEXT, ref, result, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
-from ethora_async.sandbox.ethora.shapes import app_config
+from ethora_async.sandbox.ethora.shapes_apps import app_config
 from ethora_async.sandbox.wire import Answer, json_answer
 
 if TYPE_CHECKING:
@@ -16,20 +17,16 @@ if TYPE_CHECKING:
 ROUTES = Routes()
 
 
-@ROUTES.add("GET", "/ping", "/v1/ping", auth=Auth.NONE, section="1.1")
+@ROUTES.add("GET", "/ping", "/v1/ping", auth=Auth.NONE, section="1.1", replies={200: success({"message": TEXT})})
 def ping(call: Call) -> Answer:  # noqa: ARG001 - every handler takes the call
     """Say that the server is up."""
     return json_answer({"ok": True, "success": True, "message": "pong"})
 
 
-@ROUTES.add("GET", "/v1/apps/get-config", auth=Auth.NONE, section="1.7")
+@ROUTES.add("GET", "/v1/apps/get-config", auth=Auth.NONE, section="1.7", query=DOMAIN, replies=result(ref("AppConfig")))
 def get_config(call: Call) -> Answer:
-    """Tell a front end about an app, its app token included."""
-    platform = call.platform
-    app = platform.store.app_of_domain(call.asked(DOMAIN)["domainName"])
+    """Tell a front end about an app, its app token included; archived apps say so."""
+    app = call.platform.store.app_of_domain(call.asked()["domainName"].lower())
     if app is None:
         raise app_not_found(404)
-    token = platform.signer.sign(
-        {"type": "app", "appId": app.id, "_id": app.id, "displayName": app.display_name}, now=app.created_at
-    )
-    return json_answer({"ok": True, "success": True, "result": app_config(app, platform.xmpp_host, token)})
+    return json_answer({"ok": True, "success": True, "result": app_config(app, call.platform)})

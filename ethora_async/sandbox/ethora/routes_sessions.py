@@ -3,52 +3,92 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ethora_async.sandbox.ethora.auth import identify
+from ethora_async.sandbox.ethora.answers import session_reply
+from ethora_async.sandbox.ethora.auth import expired, identify, named_app
 from ethora_async.sandbox.ethora.errors import (
-    Refusal,
-    app_not_found,
+    bad_token,
     missing_token,
     user_not_found,
+    wrong_login,
     wrong_token_type,
 )
-from ethora_async.sandbox.ethora.forms import LOGIN, LOGOUT, REFRESH
+from ethora_async.sandbox.ethora.forms_users import LOGIN, LOGIN_CODE, LOGOUT, REFRESH
+from ethora_async.sandbox.ethora.replies import FLAG, SESSION, TEXT, TOKENS, closed, ref, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes, TokenKind
 from ethora_async.sandbox.ethora.shapes import full_user
-from ethora_async.sandbox.ethora.tokens import strip_scheme
+from ethora_async.sandbox.ethora.tokens import peek, strip_scheme
 from ethora_async.sandbox.wire import Answer, json_answer
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
-    from ethora_async.sandbox.ethora.records import App, User
+    from ethora_async.sandbox.ethora.records import User
     from ethora_async.sandbox.ethora.sessions import Session
 
 ROUTES = Routes()
+OPENED = success(SESSION)
+CHALLENGED = success({"mfaRequired": FLAG, "mfaToken": TEXT})
 
 
-@ROUTES.add("POST", "/v1/users/client", auth=Auth.CLIENT, section="1.5")
+@ROUTES.add("POST", "/v1/users/client", auth=Auth.CLIENT, section="1.5", replies={200: OPENED})
 def exchange(call: Call) -> Answer:
     """Exchange a client token for a session of its user, who has to exist already."""
     user = _user_of_claims(call)
     if user is None:
         raise user_not_found(401)
-    return _session_reply(call, call.platform.sessions.open(user))
+    return session_reply(call, call.platform.sessions.open(user))
 
 
-@ROUTES.add("POST", "/v1/users/login-with-email", "/v2/users/login-with-email", auth=Auth.APP_OR_ID, section="1.5")
+@ROUTES.add(
+    "POST",
+    "/v1/users/login-with-email",
+    "/v2/users/login-with-email",
+    auth=Auth.APP_OR_ID,
+    section="1.5",
+    body=LOGIN,
+    replies={200: {"anyOf": [OPENED, CHALLENGED]}},
+)
 def login(call: Call) -> Answer:
     """Log in with e-mail and password; the app comes from the app token, the body or `x-app-id`."""
-    form = call.form(LOGIN)
-    app = call.target or _named_app(call, form.get("appId"))
-    user = app.users.with_email(form["email"])
+    form = call.form()
+    user = named_app(call, form.get("appId")).users.with_email(form["email"])
     password = None if user is None else user.password
-    if user is None or password is None or not hmac.compare_digest(password.encode(), form["password"].encode()):
-        raise Refusal(401, "Wrong email or password", "AUTH_FAILED")
-    return _session_reply(call, call.platform.sessions.open(user))
+    if user is None or password is None or not _same(password, form["password"]):
+        raise wrong_login()
+    if user.profile.mfa_code is not None:
+        token = call.platform.sessions.challenge(user, call.now)
+        return json_answer({"success": True, "mfaRequired": True, "mfaToken": token})
+    return session_reply(call, call.platform.sessions.open(user))
 
 
-@ROUTES.add("POST", "/v1/users/login/refresh", "/v2/users/login/refresh", auth=Auth.REFRESH, section="1.5")
+@ROUTES.add("POST", "/v2/users/login/mfa", auth=Auth.APP_OR_ID, section="1.5", body=LOGIN_CODE, replies={200: OPENED})
+def login_with_code(call: Call) -> Answer:
+    """Finish a login that asked for a code. A wrong code leaves the login open, until it is five minutes old."""
+    form, platform = call.form(), call.platform
+    app = named_app(call, form.get("appId"))
+    token = strip_scheme(form["mfaToken"])
+    payload = peek(token)
+    if payload is None or not platform.signer.keys.accepts(token) or expired(payload, call.now):
+        raise bad_token()
+    user = platform.sessions.challenged(payload["data"])
+    if user is None or user.app is not app or not user.exists:
+        raise bad_token()
+    if not _same(user.profile.mfa_code or "", form["code"]):
+        raise wrong_login()
+    platform.sessions.met(payload["data"])
+    return session_reply(call, platform.sessions.open(user))
+
+
+@ROUTES.add(
+    "POST",
+    "/v1/users/login/refresh",
+    "/v2/users/login/refresh",
+    auth=Auth.REFRESH,
+    section="1.5",
+    body=REFRESH,
+    replies={200: success(TOKENS)},
+)
 def refresh(call: Call) -> Answer:
     """Exchange a refresh token for new tokens; the old refresh token is used up."""
     session = _refreshed_session(call)
@@ -56,29 +96,38 @@ def refresh(call: Call) -> Answer:
     return json_answer({"success": True, **call.platform.sessions.tokens(session, call.now)})
 
 
-@ROUTES.add("GET", "/v1/users/me", "/v2/users/me", auth=Auth.USER, section="1.5")
+@ROUTES.add(
+    "GET",
+    "/v1/users/me",
+    "/v2/users/me",
+    auth=Auth.USER,
+    section="1.5",
+    replies={200: success({**SESSION, "app": closed({"isUserDataEncrypted": FLAG})})},
+)
 def read_me(call: Call) -> Answer:
     """Tell who the user is, with fresh tokens of the same session."""
-    return _session_reply(call, call.signed_in()[1], {"app": {"isUserDataEncrypted": False}})
+    return session_reply(call, call.signed_in()[1], {"app": {"isUserDataEncrypted": False}})
 
 
-@ROUTES.add("GET", "/v1/users/my", auth=Auth.USER, section="1.5")
+@ROUTES.add("GET", "/v1/users/my", auth=Auth.USER, section="1.5", replies={200: success({"user": ref("OwnUser")})})
 def read_my(call: Call) -> Answer:
     """Tell who the user is."""
     return json_answer({"success": True, "user": full_user(call.signed_in()[0], call.platform.signer)})
 
 
-@ROUTES.add("POST", "/v1/users/xmpp-token", auth=Auth.USER, section="1.5")
+@ROUTES.add(
+    "POST", "/v1/users/xmpp-token", auth=Auth.USER, section="1.5", replies={200: success({"xmppPassword": TEXT})}
+)
 def xmpp_token(call: Call) -> Answer:
     """Hand out a fresh short-lived XMPP password."""
     password = call.platform.sessions.xmpp_password(call.signed_in()[0], call.now)
     return json_answer({"success": True, "xmppPassword": password})
 
 
-@ROUTES.add("POST", "/v1/users/logout", auth=Auth.USER, section="1.5")
+@ROUTES.add("POST", "/v1/users/logout", auth=Auth.USER, section="1.5", query=LOGOUT)
 def logout(call: Call) -> Answer:
-    """End this session, all others, or all sessions of the user."""
-    which = call.asked(LOGOUT)["type"]
+    """End this session, all others, or all sessions of the user; API keys live on."""
+    which = call.asked()["type"]
     user, current = call.signed_in()
     if which == "current":
         call.platform.sessions.end(lambda session: session is current)
@@ -86,6 +135,11 @@ def logout(call: Call) -> Answer:
         spare = current if which == "except-current" else None
         call.platform.sessions.end(lambda session: session.user is user and session is not spare)
     return json_answer({"ok": True, "success": True})
+
+
+def _same(known: str, sent: str) -> bool:
+    """Compare in constant time. Lone surrogates of JSON are bytes like others."""
+    return hmac.compare_digest(known.encode("utf-8", "surrogatepass"), sent.encode("utf-8", "surrogatepass"))
 
 
 def _user_of_claims(call: Call) -> User | None:
@@ -98,37 +152,14 @@ def _user_of_claims(call: Call) -> User | None:
     return None
 
 
-def _named_app(call: Call, app_id: str | None) -> App:
-    named = app_id or call.headers.get("x-app-id")
-    if not named:
-        raise missing_token(b2b=False)
-    app = call.platform.store.find_app(named)
-    if app is None:
-        raise app_not_found()
-    return app
-
-
 def _refreshed_session(call: Call) -> Session:
     """Find the session of a refresh token, sent as the token itself or in the body beside an app token."""
     if call.caller is not None and call.caller.kind is TokenKind.REFRESH:
         return call.signed_in()[1]
-    token = strip_scheme(call.form(REFRESH).get("refreshToken", ""))
+    token = strip_scheme(call.form().get("refreshToken", ""))
     if not token:
         raise missing_token(b2b=False)
     caller = identify(call.platform, token, call.now)
     if caller.kind is not TokenKind.REFRESH or caller.session is None:
         raise wrong_token_type()
     return caller.session
-
-
-def _session_reply(call: Call, session: Session, extra: dict[str, Any] | None = None) -> Answer:
-    platform, user = call.platform, session.user
-    return json_answer(
-        {
-            "success": True,
-            **platform.sessions.tokens(session, call.now),
-            "user": full_user(user, platform.signer),
-            "isAllowedNewAppCreate": user.manages(user.app),
-            **(extra or {}),
-        }
-    )

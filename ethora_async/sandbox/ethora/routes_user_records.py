@@ -6,28 +6,37 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async.sandbox.ethora.errors import user_not_found
 from ethora_async.sandbox.ethora.forms import PAGE, USER_ORDER, USER_SEARCH
+from ethora_async.sandbox.ethora.replies import TEXT, closed, listed, many, ref, result, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import brief_user, chat_record, chat_with_members, listing
 from ethora_async.sandbox.wire import Answer, json_answer
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
-    from ethora_async.sandbox.ethora.records import User
+    from ethora_async.sandbox.ethora.records import App, User
 
 ROUTES = Routes()
-ORDERS = {"firsName": "first_name", "firstName": "first_name", "lastName": "last_name"}
+ORDERS = {"firsName": "first_name", "firstName": "first_name", "lastName": "last_name", "email": "email"}
 CHANGES = {
     "firstName": "first_name",
     "lastName": "last_name",
     "username": "username",
     "profileImage": "profile_image",
 }
+CHANGED = closed({"xmppUsername": TEXT, "status": TEXT, "user?": ref("User")})
 
 
-@ROUTES.add("GET", "/v2/chats/users", auth=Auth.TENANT_ACTOR, section="1.4")
+@ROUTES.add(
+    "GET",
+    "/v2/chats/users",
+    auth=Auth.TENANT_ACTOR,
+    section="1.4",
+    query=USER_SEARCH,
+    replies={200: {"anyOf": [listed("users", ref("User"))[200], result(ref("User"))[200]]}},
+)
 def find_users(call: Call) -> Answer:
     """Look one user up, or list the users of the app or of one chat."""
-    asked = call.asked(USER_SEARCH)
+    asked = call.asked()
     chat = call.find_chat(asked["chatName"]) if "chatName" in asked else None
     reference = asked.get("xmppUsername", asked.get("userId"))
     if reference is not None:
@@ -50,46 +59,60 @@ def find_users(call: Call) -> Answer:
     auth=Auth.TENANT_ACTOR,
     section="1.4",
     admin=True,
+    body=lambda forms: forms.user_changes,
+    replies={200: success({"results": many(CHANGED)})},
 )
 def change_users(call: Call) -> Answer:
     """Change names and pictures of 1 to 100 users, row by row."""
-    rows = call.form(call.platform.forms.user_changes)["users"]
+    rows = call.form()["users"]
     results = [_change_user(call, row) for row in rows]
     call.app.users.renamed()
     return json_answer({"ok": True, "success": True, "results": results})
 
 
-@ROUTES.add("GET", "/v2/apps/{appId}/users/{userId}/chats", auth=Auth.TENANT_ACTOR, section="1.4", admin=True)
+@ROUTES.add(
+    "GET",
+    "/v2/apps/{appId}/users/{userId}/chats",
+    auth=Auth.TENANT_ACTOR,
+    section="1.4",
+    admin=True,
+    query=PAGE,
+    replies=listed("chats", {"anyOf": [ref("Chat"), ref("ChatWithMembers")]}),
+)
 def list_chats_of_user(call: Call) -> Answer:
     """List the chats that a user is a member of."""
-    asked = call.asked(PAGE)
+    asked = call.asked()
     user = call.find_user(call.params["userId"])
     shape = chat_with_members if asked["includeMembers"] else chat_record
     rows = [shape(chat) for chat in user.chats.window(asked["offset"], asked["limit"])]
     return listing("chats", rows, total=user.chats.listed, limit=asked["limit"], offset=asked["offset"])
 
 
-@ROUTES.add("GET", "/v1/apps/users/{xmppUsername}", auth=Auth.SERVER, section="1.4")
+@ROUTES.add("GET", "/v1/apps/users/{xmppUsername}", auth=Auth.SERVER, section="1.4", replies=result(ref("User")))
 def read_user(call: Call) -> Answer:
     """Look one user up by xmppUsername."""
     return json_answer({"ok": True, "success": True, "result": brief_user(call.find_user(call.params["xmppUsername"]))})
 
 
-@ROUTES.add("GET", "/v1/apps/users", auth=Auth.SERVER, section="1.4")
+@ROUTES.add(
+    "GET", "/v1/apps/users", auth=Auth.SERVER, section="1.4", query=USER_ORDER, replies=listed("users", ref("User"))
+)
 def list_users_in_order(call: Call) -> Answer:
     """List the users of the app by name or time of creation."""
-    asked = call.asked(USER_ORDER)
-    offset, limit, total = asked["offset"], asked["limit"], len(call.app.users)
+    asked = call.asked()
+    rows = [brief_user(user) for user in users_in_order(call.app, asked)]
+    return listing("users", rows, total=len(call.app.users), limit=asked["limit"], offset=asked["offset"])
+
+
+def users_in_order(app: App, asked: dict[str, Any]) -> list[User]:
+    """Return the page of users that `limit`, `offset`, `orderBy` and `order` ask for."""
+    offset, limit, total = asked["offset"], asked["limit"], len(app.users)
     descending = asked["order"] == "desc"
     start = max(0, total - offset - limit) if descending else offset
     count = min(limit, max(0, total - offset))
     field = ORDERS.get(asked["orderBy"])
-    if field is None:
-        users = call.app.users.window(start, count)
-    else:
-        users = call.app.users.sorted_by(field)[start : start + count]
-    rows = [brief_user(user) for user in (reversed(users) if descending else users)]
-    return listing("users", rows, total=total, limit=limit, offset=offset)
+    users = app.users.window(start, count) if field is None else app.users.sorted_by(field)[start : start + count]
+    return users[::-1] if descending else users
 
 
 def _change_user(call: Call, row: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ethora_async.sandbox.ethora import replies
+from ethora_async.sandbox.ethora.answers import accepted, job_body
 from ethora_async.sandbox.ethora.errors import (
     forbidden,
     job_not_found,
@@ -12,34 +15,54 @@ from ethora_async.sandbox.ethora.errors import (
     user_not_found,
 )
 from ethora_async.sandbox.ethora.forms import USER_DELETION
-from ethora_async.sandbox.ethora.jobs import Job, Row
+from ethora_async.sandbox.ethora.jobs import JobKind, Row
+from ethora_async.sandbox.ethora.replies import COUNT, STARTED, TEXT, closed, many, ref, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
-from ethora_async.sandbox.ethora.shapes import full_user, timestamp
+from ethora_async.sandbox.ethora.shapes import full_user
 from ethora_async.sandbox.ethora.store import UserData
 from ethora_async.sandbox.wire import Answer, json_answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ethora_async.sandbox.ethora.call import Call
     from ethora_async.sandbox.ethora.records import App, User
+    from ethora_async.sandbox.ethora.tokens import Signer
 
 ROUTES = Routes()
+ROW = closed({"status": TEXT, "xmppUsername": TEXT, "user": ref("OwnUser")})
 
 
-@ROUTES.add("POST", "/v1/users/batch", auth=Auth.TENANT_ACTOR, section="1.4", admin=True)
+@ROUTES.add(
+    "POST",
+    "/v1/users/batch",
+    auth=Auth.TENANT_ACTOR,
+    section="1.4",
+    admin=True,
+    body=lambda forms: forms.users,
+    replies={200: success({"results": many(ref("OwnUser"))})},
+)
 def create_users(call: Call) -> Answer:
     """Create 1 to 100 users at once; none of them when an e-mail or uuid is taken."""
-    rows = [_user_data(call, row) for row in call.form(call.platform.forms.users)["usersList"]]
-    _check_free(call.app, rows, "usersList[{}]")
+    rows = [_user_data(call, row) for row in call.form()["usersList"]]
+    check_free(call.app, rows, "usersList[{}]")
     users = [call.platform.store.create_user(call.app, row, call.now) for row in rows]
     signer = call.platform.signer
     return json_answer({"ok": True, "success": True, "results": [full_user(user, signer) for user in users]})
 
 
-@ROUTES.add("POST", "/v1/users", auth=Auth.SERVER, section="1.4")
+@ROUTES.add(
+    "POST",
+    "/v1/users",
+    auth=Auth.SERVER,
+    section="1.4",
+    body=lambda forms: forms.user,
+    replies={201: success({"user": ref("OwnUser")})},
+)
 def create_user(call: Call) -> Answer:
     """Create one user; the e-mail is optional here."""
-    row = _user_data(call, call.form(call.platform.forms.user))
-    _check_free(call.app, [row], "")
+    row = _user_data(call, call.form())
+    check_free(call.app, [row], "")
     user = call.platform.store.create_user(call.app, row, call.now)
     return json_answer({"ok": True, "success": True, "user": full_user(user, call.platform.signer)}, 201)
 
@@ -51,18 +74,18 @@ def create_user(call: Call) -> Answer:
     auth=Auth.TENANT_ACTOR,
     section="1.4",
     admin=True,
+    body=lambda forms: forms.users,
+    replies=STARTED,
 )
 def create_users_in_job(call: Call) -> Answer:
     """Create 1 to 100 users as a job; rows that are there already are reported, not refused."""
-    users = [_user_data(call, row) for row in call.form(call.platform.forms.users)["usersList"]]
-    faults = call.platform.faults
-    error = faults.take_job_failure()
-    rows = [] if error else [_create_or_meet(call, user) for user in users]
-    job = call.platform.jobs.add(
-        call.app, rows, now=call.now, polls=faults.job_polls, delay=faults.job_delay, error=error
-    )
-    prefix = call.route.path.replace("{appId}", call.app.id)
-    return json_answer({"ok": True, "jobId": job.id, "statusUrl": f"{prefix}/{job.id}"}, 202)
+    users = [_user_data(call, row) for row in call.form()["usersList"]]
+
+    def create() -> Callable[[], dict[str, Any]]:
+        return partial(_report, call.platform.signer, [_create_or_meet(call, user) for user in users])
+
+    job = call.platform.jobs.run(JobKind.USERS, call.app, call.now, create)
+    return accepted(job, call.route.path.replace("{appId}", call.app.id))
 
 
 @ROUTES.add(
@@ -72,24 +95,14 @@ def create_users_in_job(call: Call) -> Answer:
     auth=Auth.TENANT_ACTOR,
     section="1.4",
     admin=True,
+    replies=replies.job(closed({"total": COUNT, "results": many(ROW)})),
 )
 def read_job(call: Call) -> Answer:
     """Tell how far a batch is, and its rows once it is done."""
-    job = call.platform.jobs.find(call.params["jobId"], call.app)
+    job = call.platform.jobs.find(JobKind.USERS, call.params["jobId"], call.app)
     if job is None:
         raise job_not_found()
-    state = job.poll(call.now)
-    body: dict[str, Any] = {
-        "ok": True,
-        "jobId": job.id,
-        "state": state,
-        "createdAt": timestamp(job.created_at),
-    }
-    if state == "completed":
-        body["result"] = _job_result(call, job)
-    if state == "failed":
-        body["error"] = job.error
-    return json_answer(body)
+    return json_answer(job_body(job, call.now))
 
 
 @ROUTES.add(
@@ -99,10 +112,11 @@ def read_job(call: Call) -> Answer:
     auth=Auth.TENANT_ACTOR,
     section="1.4",
     admin=True,
+    body=USER_DELETION,
 )
 def delete_users(call: Call) -> Answer:
     """Delete users; none of them when one is unknown. The platform's own accounts cannot be deleted."""
-    references = call.form(USER_DELETION)["usersIdList"]
+    references = call.form()["usersIdList"]
     users: dict[User, None] = {}
     for reference in references:
         user = call.app.users.find(reference)
@@ -128,7 +142,7 @@ def _user_data(call: Call, row: dict[str, Any]) -> UserData:
     )
 
 
-def _check_free(app: App, rows: list[UserData], where: str) -> None:
+def check_free(app: App, rows: list[UserData], where: str) -> None:
     """Refuse the creation when an e-mail or uuid is taken, by a user or by an earlier row."""
     emails: set[str] = set()
     uuids: set[str] = set()
@@ -155,10 +169,9 @@ def _create_or_meet(call: Call, data: UserData) -> Row:
     return Row("created", call.platform.store.create_user(call.app, data, call.now))
 
 
-def _job_result(call: Call, job: Job) -> dict[str, Any]:
-    signer = call.platform.signer
-    rows = [
+def _report(signer: Signer, rows: list[Row]) -> dict[str, Any]:
+    results = [
         {"status": row.status, "xmppUsername": row.user.xmpp_username, "user": full_user(row.user, signer)}
-        for row in job.rows
+        for row in rows
     ]
-    return {"total": len(rows), "results": rows}
+    return {"total": len(results), "results": results}

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import attrs
 
+from ethora_async.sandbox.ethora.forms import Forms
+from ethora_async.sandbox.ethora.replies import OK, Replies
+from ethora_async.sandbox.ethora.validation import Form
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ethora_async.sandbox.ethora.call import Call
     from ethora_async.sandbox.wire import Answer
@@ -23,6 +28,8 @@ class Handler(Protocol):
         ...
 
 
+JSON_ONLY = ("application/json",)
+FormOf = Callable[[Forms], Form]
 HandlerT = TypeVar("HandlerT", bound=Handler)
 
 
@@ -45,6 +52,8 @@ class Auth(enum.Enum):
     USER = "user"
     CLIENT = "client"
     REFRESH = "refresh"
+    APP = "app"
+    APP_OR_USER = "app or user"
     APP_OR_ID = "app token or appId"
 
     @property
@@ -60,15 +69,23 @@ OPENED_BY = {
     Auth.USER: frozenset({TokenKind.USER}),
     Auth.CLIENT: frozenset({TokenKind.CLIENT}),
     Auth.REFRESH: frozenset({TokenKind.REFRESH, TokenKind.APP}),
+    Auth.APP: frozenset({TokenKind.APP}),
+    Auth.APP_OR_USER: frozenset({TokenKind.APP, TokenKind.USER}),
     Auth.APP_OR_ID: frozenset({TokenKind.APP}),
 }
 
 
 @attrs.frozen
 class Route:
-    """One call. `admin` routes take a user token only from an account that manages the app.
+    """One call.
 
-    `section` is the place in the contract, `summary` the first line of the handler's docstring.
+    section: the place in the contract.
+    admin: a user token opens it only for an account that manages the app.
+    archived: it serves archived apps too; other calls are refused with 403 `APP_ARCHIVED`.
+    body, query: what it reads; `body` may depend on how strict this deployment is.
+    uploads: the most files that a multipart body may bring; 0 takes none.
+    replies: the schema of the reply for each status of success.
+    kinds: the content types of those replies.
     """
 
     method: str
@@ -77,6 +94,12 @@ class Route:
     section: str
     handler: Handler = attrs.field(repr=False)
     admin: bool = False
+    archived: bool = False
+    body: Form | FormOf | None = attrs.field(default=None, repr=False)
+    query: Form | None = attrs.field(default=None, repr=False)
+    uploads: int = 0
+    replies: Replies = attrs.field(default=OK, repr=False)
+    kinds: tuple[str, ...] = JSON_ONLY
 
     @property
     def operation(self) -> str:
@@ -85,8 +108,17 @@ class Route:
 
     @property
     def summary(self) -> str:
-        """What the call does, in a line."""
+        """What the call does: the first line of the handler's docstring."""
         return (self.handler.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def placeholders(self) -> list[str]:
+        """The names in braces in the path."""
+        return [word[1:-1] for word in _split(self.path) if word.startswith("{")]
+
+    def body_form(self, forms: Forms) -> Form | None:
+        """Return the form of the body for a deployment with these rules."""
+        return self.body if self.body is None or isinstance(self.body, Form) else self.body(forms)
 
 
 class Routes:
@@ -99,12 +131,39 @@ class Routes:
         return iter(self._routes)
 
     def add(
-        self, method: str, *paths: str, auth: Auth, section: str, admin: bool = False
+        self,
+        method: str,
+        *paths: str,
+        auth: Auth,
+        section: str,
+        admin: bool = False,
+        archived: bool = False,
+        body: Form | FormOf | None = None,
+        query: Form | None = None,
+        uploads: int = 0,
+        replies: Replies = OK,
+        kinds: tuple[str, ...] = JSON_ONLY,
     ) -> Callable[[HandlerT], HandlerT]:
-        """Return a decorator that serves `method` on all `paths` with the handler."""
+        """Return a decorator that serves `method` on all `paths` with the handler; see `Route`."""
 
         def register(handler: HandlerT) -> HandlerT:
-            self._routes.extend(Route(method, path, auth, section, handler, admin) for path in paths)
+            self._routes.extend(
+                Route(
+                    method,
+                    path,
+                    auth,
+                    section,
+                    handler,
+                    admin=admin,
+                    archived=archived,
+                    body=body,
+                    query=query,
+                    uploads=uploads,
+                    replies=replies,
+                    kinds=kinds,
+                )
+                for path in paths
+            )
             return handler
 
         return register
@@ -160,8 +219,8 @@ class RouteTable:
             return None
         if not values:
             return Match(route, {})
-        names = [word[1:-1] for word in _split(route.path) if word.startswith("{")]
-        return Match(route, {name: unquote_to_bytes(value).decode() for name, value in zip(names, values, strict=True)})
+        named = zip(route.placeholders, values, strict=True)
+        return Match(route, {name: unquote_to_bytes(value).decode() for name, value in named})
 
 
 def _split(path: str) -> list[str]:

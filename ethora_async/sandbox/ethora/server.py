@@ -10,6 +10,7 @@ from ethora_async.sandbox.ethora.gateway import Gateway
 from ethora_async.sandbox.ethora.platform import Platform
 from ethora_async.sandbox.ethora.records import UserKind
 from ethora_async.sandbox.ethora.store import UserData
+from ethora_async.sandbox.ethora.tenancy import AppData, open_app
 from ethora_async.sandbox.ethora.tokens import AppKeys
 from ethora_async.sandbox.faults import Faults
 from ethora_async.sandbox.front import Front
@@ -18,10 +19,13 @@ from ethora_async.sandbox.logs import RequestLog
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
     from types import TracebackType
 
+    from ethora_async.sandbox.ethora.platform import Mail
     from ethora_async.sandbox.ethora.records import App
+    from ethora_async.sandbox.ethora.seeding import Seed
     from ethora_async.sandbox.ethora.store import Store
     from ethora_async.sandbox.logs import RequestRecord
 
@@ -124,8 +128,15 @@ class EthoraSandbox:
 
     @property
     def store(self) -> Store:
-        """The state, to look at: `sandbox.store.app(sandbox.app_id).users.find("u1")`."""
-        return self._platform.store
+        """The state as of now, to look at: `sandbox.store.app(sandbox.app_id).users.find("u1")`."""
+        store = self._platform.store
+        store.agenda.settle(self._platform.clock())
+        return store
+
+    @property
+    def outbox(self) -> list[Mail]:
+        """The mails that the platform would have sent, oldest first: passwords and reset tokens."""
+        return self._platform.outbox
 
     @property
     def requests(self) -> deque[RequestRecord]:
@@ -140,25 +151,44 @@ class EthoraSandbox:
         ValueError when the id or the domain name is taken, KeyError for an unknown parent.
         """
         store, now = self._platform.store, self._platform.clock()
-        app = store.create_app(
-            app_id=app_id,
-            secret=secret or secrets.token_hex(32),
-            now=now,
-            display_name=domain_name.capitalize(),
-            domain_name=domain_name,
-            parent=None if parent is None else store.app(parent),
-        )
-        base = parent is None
-        owner = UserData(
-            first_name="Platform",
-            last_name="Owner",
-            email=self.admin_email,
-            uuid=f"owner-{store.ids.text(store.ids.next())}",
-            password=self.admin_password if base else None,
-            kind=UserKind.OWNER,
-        )
-        store.create_user(app, owner, now)
+        above = None if parent is None else store.app(parent)
+        data = AppData(display_name=domain_name.capitalize(), domain_name=domain_name, id=app_id, secret=secret)
+        app = open_app(store, data, now, parent=above, creator=None if above is None else above.owner)
+        if above is None:
+            owner = UserData(
+                first_name="Platform",
+                last_name="Owner",
+                email=self.admin_email,
+                uuid=f"owner-{store.ids.text(store.ids.next())}",
+                password=self.admin_password,
+                kind=UserKind.OWNER,
+            )
+            app.owner = store.create_user(app, owner, now)
         return app
+
+    async def seed(self, path: str | Path, *, app_id: str | None = None) -> int:
+        """Make users of the rows of a CSV file, in the base app if no other is named, and return how many.
+
+        Columns as for `ethora users import`: id, email, first_name, last_name; password and profile_image if
+        wanted. All or nothing. Raises InvalidInput when the file cannot be read or lacks a column, and
+        SeedRefused, a ValueError that names the lines, when rows are bad.
+        """
+        seed = self._seed(app_id)
+        await seed.read(path)
+        return seed.plant(self._platform.store, self._platform.clock())
+
+    async def seed_users(self, rows: Iterable[Mapping[str, str]], *, app_id: str | None = None) -> int:
+        """Make users of rows with the columns of `seed`; the first row counts as line 1."""
+        seed = self._seed(app_id)
+        seed.take(rows)
+        return seed.plant(self._platform.store, self._platform.clock())
+
+    def _seed(self, app_id: str | None) -> Seed:
+        # The one place that uses what the client side uses too, the CSV reader: imported only when asked for.
+        from ethora_async.sandbox.ethora.seeding import Seed
+
+        app = self._base if app_id is None else self._platform.store.app(app_id)
+        return Seed(app, self._platform.forms.user)
 
     def rotate_secret(self, new: str, *, keep_previous: bool) -> None:
         """Change the secret of the base app, as its owner does on the platform.

@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 ACCESS_TTL = 15 * 60.0
 REFRESH_TTL = 7 * 24 * 3600.0
 XMPP_TTL = 5 * 60.0
+CHALLENGE_TTL = 5 * 60.0
 
 
 @attrs.define(eq=False, repr=False)
 class Session:
-    """A login. `refresh_id` names the one refresh token that is good now."""
+    """A login. `refresh_id` names the one refresh token that is good now. A logout spares those of API keys."""
 
     id: str
     user: User
     refresh_id: str
+    api_key: bool = False
 
 
 class Sessions:
@@ -34,10 +36,11 @@ class Sessions:
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
         self._open: dict[str, Session] = {}
+        self._challenges: dict[str, User] = {}
 
-    def open(self, user: User) -> Session:
+    def open(self, user: User, *, api_key: bool = False) -> Session:
         """Start a session."""
-        session = Session(secrets.token_hex(12), user, secrets.token_hex(12))
+        session = Session(secrets.token_hex(12), user, secrets.token_hex(12), api_key)
         self._open[session.id] = session
         return session
 
@@ -51,8 +54,28 @@ class Sessions:
         session.refresh_id = secrets.token_hex(12)
 
     def end(self, chosen: Callable[[Session], bool]) -> None:
-        """End every session that `chosen` picks."""
-        self._open = {key: session for key, session in self._open.items() if not chosen(session)}
+        """End every session that `chosen` picks, those of API keys excepted."""
+        kept = {key: session for key, session in self._open.items() if session.api_key or not chosen(session)}
+        self._open = kept
+
+    def close(self, session: Session) -> None:
+        """End one session, that of an API key too."""
+        self._open.pop(session.id, None)
+
+    def challenge(self, user: User, now: float) -> str:
+        """Start a login that needs a code, and return the token that goes with it."""
+        challenge = secrets.token_hex(12)
+        self._challenges[challenge] = user
+        return self._signer.sign({"type": "mfa", "challengeId": challenge}, now=now, ttl=CHALLENGE_TTL)
+
+    def challenged(self, claims: Mapping[str, Any]) -> User | None:
+        """Return whose login a challenge belongs to; None once it was met."""
+        challenge = claims.get("challengeId")
+        return self._challenges.get(challenge) if isinstance(challenge, str) else None
+
+    def met(self, claims: Mapping[str, Any]) -> None:
+        """Use a challenge up."""
+        self._challenges.pop(claims["challengeId"], None)
 
     def tokens(self, session: Session, now: float) -> dict[str, str]:
         """Sign the access, refresh and websocket tokens of a session."""

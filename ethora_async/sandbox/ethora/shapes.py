@@ -1,4 +1,4 @@
-"""Records as the wire shows them (contract §1.4, §1.6).
+"""Records as the wire shows them (contract §1.4, §1.6, §1.7).
 
 Replies are supersets of what any known client reads (§8.1).
 """
@@ -17,7 +17,9 @@ from ethora_async.sandbox.wire import Answer, json_answer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ethora_async.sandbox.ethora.records import App, Chat, User
+    from ethora_async.sandbox.ethora.conversation import Message
+    from ethora_async.sandbox.ethora.files import StoredFile
+    from ethora_async.sandbox.ethora.records import Chat, User
     from ethora_async.sandbox.ethora.tokens import Signer
 
 MY_CHATS_MEMBERS = 30
@@ -40,8 +42,8 @@ def brief_user(user: User) -> dict[str, Any]:
         "lastName": user.last_name,
         "email": user.email,
         "username": user.username,
-        "description": "",
-        "tags": [],
+        "description": user.profile.description,
+        "tags": user.profile.tags,
         "profileImage": user.profile_image,
         "createdAt": timestamp(user.created_at),
         "updatedAt": timestamp(user.updated_at),
@@ -56,10 +58,12 @@ def full_user(user: User, signer: Signer) -> dict[str, Any]:
         "xmppPassword": signer.derive(f"xmpp:{user.id}"),
         "emails": [] if user.email is None else [verified],
         "roles": ["owner"] if user.kind is UserKind.OWNER else ["user"],
-        "isProfileOpen": True,
-        "isAssetsOpen": True,
+        "isProfileOpen": user.profile.open,
+        "isAssetsOpen": user.profile.assets_open,
         "isAgreeWithTerms": False,
-        "homeScreen": "",
+        "homeScreen": user.profile.home_screen,
+        "phone": user.profile.phone,
+        "address": user.profile.address,
         "registrationChannelType": "b2b",
         "defaultWallet": {"walletAddress": ""},
     }
@@ -72,7 +76,7 @@ def member(user: User) -> dict[str, Any]:
         "xmppUsername": user.xmpp_username,
         "firstName": user.first_name,
         "lastName": user.last_name,
-        "description": "",
+        "description": user.profile.description,
         "profileImage": user.profile_image,
     }
 
@@ -89,8 +93,8 @@ def chat_record(chat: Chat) -> dict[str, Any]:
         "picture": chat.picture,
         "appId": chat.app.id,
         **creator,
-        "isAppChat": False,
-        "reported": False,
+        "isAppChat": chat.is_app_chat,
+        "reported": chat.reported,
         "usersCnt": len(chat.members),
         "createdAt": timestamp(chat.created_at),
         "updatedAt": timestamp(chat.updated_at),
@@ -103,28 +107,71 @@ def chat_with_members(chat: Chat, most: int | None = None) -> dict[str, Any]:
     return {**chat_record(chat), "members": [member(user) for user in members]}
 
 
-def app_config(app: App, xmpp_host: str, app_token: str) -> dict[str, Any]:
-    """Return what `GET /v1/apps/get-config` tells a front end about an app."""
+def my_chat(chat: Chat, user: User) -> dict[str, Any]:
+    """Return a chat as one of its members sees it."""
     return {
-        "_id": app.id,
-        "displayName": app.display_name,
-        "domainName": app.domain_name,
-        "appToken": app_token,
-        "xmppHost": xmpp_host,
-        "isBaseApp": app.parent is None,
-        "isAllowedNewAppCreate": app.parent is None,
-        "parentAppId": None if app.parent is None else app.parent.id,
-        "defaultRooms": [],
-        "aiBot": {"status": "off"},
-        "signonOptions": ["email"],
-        "allowUsersToCreateRooms": True,
-        "status": "active",
-        "archivedAt": None,
-        "createdAt": timestamp(app.created_at),
+        **chat_with_members(chat, MY_CHATS_MEMBERS),
+        "muted": chat.muted_by(user),
+        "unreadCount": chat.unread(user),
     }
 
 
-def listing(alias: str, rows: Iterable[Any], *, total: int, limit: int, offset: int) -> Answer:
+def message_record(chat: Chat, message: Message) -> dict[str, Any]:
+    """Return a message of a chat's archive; `ts` is in milliseconds."""
+    sender = message.sender
+    nick = chat.app.display_name if sender is None else f"{sender.first_name} {sender.last_name}".strip()
+    metadata = {} if message.metadata is None else {"metadata": message.metadata}
+    return {
+        "id": str(message.stanza),
+        "originId": message.id,
+        "ts": int(message.sent_at * 1000),
+        "from": chat.app.id if sender is None else sender.xmpp_username,
+        "nick": nick,
+        "body": message.body,
+        **metadata,
+    }
+
+
+def found_message(chat: Chat, message: Message) -> dict[str, Any]:
+    """Return a message that a search found."""
+    sender = message.sender
+    return {
+        "_id": message.id,
+        "chatId": chat.id,
+        "chatType": chat.type,
+        "room": chat.name,
+        "from": chat.app.id if sender is None else sender.xmpp_username,
+        "fromUserId": None if sender is None else sender.id,
+        "body": message.body,
+        "messageId": message.id,
+        "stanzaId": str(message.stanza),
+        "createdAt": timestamp(message.sent_at),
+    }
+
+
+def file_record(file: StoredFile, origin: str) -> dict[str, Any]:
+    """Return an uploaded file; `origin` is where this server was called."""
+    location = f"{origin}/files/{file.filename}"
+    return {
+        "_id": file.id,
+        "userId": file.owner.id,
+        "ownerKey": file.owner.xmpp_username,
+        "location": location,
+        "locationPreview": location,
+        "originalname": file.content.name,
+        "filename": file.filename,
+        "mimetype": file.content.mimetype,
+        "size": file.content.size,
+        "expiresAt": None,
+        "isPrivate": file.private,
+        "createdAt": timestamp(file.created_at),
+        "updatedAt": timestamp(file.created_at),
+    }
+
+
+def listing(
+    alias: str, rows: Iterable[Any], *, total: int, limit: int, offset: int, further: dict[str, Any] | None = None
+) -> Answer:
     """Answer with a page, under the keys `results`, `items` and the resource's own name; encoded once."""
     encoded = orjson.Fragment(orjson.dumps(list(rows)))
     return json_answer(
@@ -137,5 +184,6 @@ def listing(alias: str, rows: Iterable[Any], *, total: int, limit: int, offset: 
             "total": total,
             "limit": limit,
             "offset": offset,
+            **(further or {}),
         }
     )

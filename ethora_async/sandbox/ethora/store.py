@@ -2,19 +2,22 @@
 
 `store.app(id)` → `App`; `app.users` and `app.chats` are sized, iterable in order of creation, and look
 records up by any form of id: `app.users.find("u1")`, `app.chats.find("<appId>_room@conference.host")`.
-`chat.members` and `user.chats` are rosters: sized, iterable, `in`.
+`chat.members` and `user.chats` are rosters: sized, iterable, `in`. `chat.messages` are oldest first,
+`chat.access(user)` are the bits of an access code.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ethora_async.sandbox.ethora.bots import new_bot
+from ethora_async.sandbox.ethora.conversation import Message
 from ethora_async.sandbox.ethora.directories import Chats, Users
 from ethora_async.sandbox.ethora.names import RecordIds
-from ethora_async.sandbox.ethora.records import App, Chat, User, UserKind
+from ethora_async.sandbox.ethora.records import App, Chat, DefaultRoom, User, UserKind
 from ethora_async.sandbox.ethora.tokens import AppKeys
 from ethora_async.sandbox.lag import Agenda
 
@@ -33,6 +36,7 @@ class UserData:
     password: str | None = attrs.field(default=None, repr=False)
     profile_image: str | None = None
     kind: UserKind = UserKind.PERSON
+    tags: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -44,6 +48,7 @@ class ChatData:
     uuid: str | None = None
     description: str = ""
     picture: str | None = None
+    is_app_chat: bool = False
 
 
 class Store:
@@ -53,6 +58,7 @@ class Store:
         self.ids = RecordIds()
         self.agenda = Agenda()
         self._apps: dict[str, App] = {}
+        self._by_domain: dict[str, App] = {}
 
     def __repr__(self) -> str:
         return f"<Store apps={len(self._apps)}>"
@@ -72,7 +78,7 @@ class Store:
 
     def app_of_domain(self, domain_name: str) -> App | None:
         """Return the app with this `domainName`, or None."""
-        return next((app for app in self._apps.values() if app.domain_name == domain_name), None)
+        return self._by_domain.get(domain_name)
 
     def create_app(
         self,
@@ -84,7 +90,10 @@ class Store:
         app_id: str | None = None,
         parent: App | None = None,
     ) -> App:
-        """Make an app; `app_id` defaults to a new record id. ValueError when id or domain name are taken."""
+        """Make an app with a bot that is off; `app_id` defaults to a new record id.
+
+        ValueError when id or domain name are taken.
+        """
         app_id = app_id or self.ids.text(self.ids.next())
         if app_id in self._apps or self.app_of_domain(domain_name) is not None:
             msg = f"The sandbox already has an app with the id {app_id!r} or the domain name {domain_name!r}."
@@ -96,12 +105,26 @@ class Store:
             display_name=display_name,
             domain_name=domain_name,
             created_at=now,
+            updated_at=now,
             parent=parent,
             users=Users(app_id, self.ids),
             chats=Chats(app_id, self.ids),
+            bot=new_bot(),
         )
         self._apps[app_id] = app
+        self._by_domain[domain_name] = app
         return app
+
+    def rename_domain(self, app: App, domain_name: str) -> None:
+        """Give an app another domain name, which is known to be free."""
+        del self._by_domain[app.domain_name]
+        app.domain_name = domain_name
+        self._by_domain[domain_name] = app
+
+    def purge_app(self, app: App) -> None:
+        """Delete an app with everything in it."""
+        del self._apps[app.id]
+        del self._by_domain[app.domain_name]
 
     def create_user(self, app: App, data: UserData, now: float) -> User:
         """Make a user whose uuid and e-mail are known to be free."""
@@ -119,6 +142,8 @@ class Store:
             profile_image=data.profile_image,
             kind=data.kind,
         )
+        if data.tags:
+            user.profile = attrs.evolve(user.profile, tags=data.tags)
         app.users.add(user)
         return user
 
@@ -144,6 +169,7 @@ class Store:
             description=data.description,
             picture=data.picture,
             creator=creator,
+            is_app_chat=data.is_app_chat,
         )
         app.chats.add(chat)
         if creator is not None:
@@ -155,6 +181,7 @@ class Store:
     def delete_chat(self, chat: Chat, now: float, lag: float) -> None:
         """Delete a chat at once; listings follow after `lag` seconds."""
         chat.app.chats.remove(chat)
+        chat.app.rooms = [room for room in chat.app.rooms if room.chat is not chat]
         if lag > 0:
             self.agenda.add(now + lag, partial(chat.app.chats.unlist, chat))
         else:
@@ -163,14 +190,36 @@ class Store:
     def join(self, chat: Chat, user: User) -> bool:
         """Make `user` a member of `chat`; False when it is one already."""
         user.chats.add(chat)
-        return chat.members.add(user)
+        if not chat.members.add(user):
+            return False
+        chat.forget(user)
+        if chat.messages:
+            chat.conversation.mark_read(user)
+        return True
 
     def leave(self, chat: Chat, user: User, now: float, lag: float) -> bool:
         """End a membership at once; listings follow after `lag` seconds. False when there was none."""
         due = now + lag if lag > 0 else None
         user.chats.discard(chat, due)
         left = chat.members.discard(user, due)
+        chat.forget(user)
         if left and due is not None:
             self.agenda.add(due, partial(user.chats.forget, chat, due))
             self.agenda.add(due, partial(chat.members.forget, user, due))
         return left
+
+    def open_room(self, app: App, title: str, now: float, *, pinned: bool) -> DefaultRoom:
+        """Make a chat of the app itself, offered to all its users (contract §1.7)."""
+        chat = self.create_chat(app, ChatData(title=title, type="public", is_app_chat=True), now)
+        room = DefaultRoom(self.ids.text(self.ids.next()), chat, pinned)
+        app.rooms.append(room)
+        return room
+
+    def post(
+        self, chat: Chat, body: str, now: float, *, sender: User | None = None, metadata: dict[str, Any] | None = None
+    ) -> Message:
+        """Keep a message in a chat, as if `sender` had written it over XMPP."""
+        talk = chat.conversation
+        message = Message(talk.next_stanza(now), self.ids.text(self.ids.next()), now, body, sender, metadata)
+        talk.messages.append(message)
+        return message

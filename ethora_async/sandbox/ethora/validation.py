@@ -39,6 +39,10 @@ class Rule(Protocol):
         """Return the value to use; `label` is how messages name it. Raises `Invalid`."""
         ...
 
+    def schema(self) -> dict[str, Any]:
+        """Say the rule in JSON Schema, for the OpenAPI document."""
+        ...
+
 
 def js_length(text: str) -> int:
     """Return the length that JavaScript sees: UTF-16 code units."""
@@ -50,6 +54,7 @@ class Text:
     """A string. `pattern` comes with the words that a mismatch is reported in."""
 
     min: int = 1
+    max: int | None = None
     trim: bool = False
     lower: bool = False
     may_be_empty: bool = False
@@ -70,9 +75,24 @@ class Text:
             raise Invalid(f'"{label}" must be one of [{", ".join(self.choices)}]')
         if self.min > 1 and js_length(text) < self.min:
             raise Invalid(f'"{label}" length must be at least {self.min} characters long')
+        if self.max is not None and js_length(text) > self.max:
+            raise Invalid(f'"{label}" length must be less than or equal to {self.max} characters long')
         if self.pattern is not None and self.pattern.fullmatch(text) is None:
             raise Invalid(f'"{label}" {self.mismatch}')
         return text.lower() if self.lower else text
+
+    def schema(self) -> dict[str, Any]:
+        """Say the rule in JSON Schema. An empty string that is let in passes whatever else is asked for."""
+        if self.choices:
+            return {"type": "string", "enum": list(self.choices)}
+        full: dict[str, Any] = {"type": "string", "minLength": self.min}
+        if self.max is not None:
+            full["maxLength"] = self.max
+        if self.pattern is not None:
+            full["pattern"] = f"^(?:{self.pattern.pattern})$"
+        if not self.may_be_empty:
+            return full
+        return {"type": "string"} if self.min == 1 else {"anyOf": [full, {"type": "string", "maxLength": 0}]}
 
 
 @attrs.frozen
@@ -86,6 +106,10 @@ class Flag:
         if type(value) is str and value.strip().lower() in ("true", "false"):
             return value.strip().lower() == "true"
         raise Invalid(f'"{label}" must be a boolean')
+
+    def schema(self) -> dict[str, Any]:
+        """Say the rule in JSON Schema."""
+        return {"type": "boolean"}
 
 
 @attrs.frozen
@@ -107,6 +131,44 @@ class Whole:
         if self.high is not None and number > self.high:
             raise Invalid(f'"{label}" must be less than or equal to {self.high}')
         return int(number)
+
+    def schema(self) -> dict[str, Any]:
+        """Say the rule in JSON Schema."""
+        return {
+            "type": "integer",
+            "minimum": self.low,
+            "maximum": SAFE_INTEGER if self.high is None else self.high,
+        }
+
+
+@attrs.frozen
+class Reference:
+    """A caller's own id: a string, or a whole number that is turned into text (contract §5)."""
+
+    def read(self, value: Any, label: str) -> Any:
+        """Return the id as text."""
+        if type(value) is int:
+            return str(value)
+        return Text(trim=True).read(value, label)
+
+    def schema(self) -> dict[str, Any]:
+        """Say the rule in JSON Schema."""
+        return {"anyOf": [{"type": "integer"}, {"type": "string", "minLength": 1}]}
+
+
+@attrs.frozen
+class Anything:
+    """A JSON object that is kept as it came."""
+
+    def read(self, value: Any, label: str) -> Any:
+        """Return the object."""
+        if type(value) is not dict:
+            raise Invalid(f'"{label}" must be of type object')
+        return cast("dict[str, Any]", value)
+
+    def schema(self) -> dict[str, Any]:
+        """Say the rule in JSON Schema."""
+        return {"type": "object"}
 
 
 def _number(value: Any, label: str) -> int | float:
@@ -144,6 +206,11 @@ class Items:
             raise problem.under(f"[{index}]") from None
         return result
 
+    def schema(self) -> dict[str, Any]:
+        """Say the rule in JSON Schema."""
+        high = {} if self.high is None else {"maxItems": self.high}
+        return {"type": "array", "items": self.item.schema(), "minItems": self.low, **high}
+
 
 @attrs.frozen
 class Field:
@@ -163,13 +230,15 @@ def required(rule: Rule) -> Field:
 class Form:
     """An object with known keys. `strict` refuses others, as the platform does with bodies, not queries.
 
-    `rivals` are keys that exclude each other; `filled` asks for at least one key.
+    `rivals` are keys that exclude each other; of each group in `one_of` exactly one key is needed; `filled` asks
+    for at least one key.
     """
 
     fields: dict[str, Field]
     strict: bool = True
     rivals: tuple[str, str] | None = None
     filled: bool = False
+    one_of: tuple[tuple[str, ...], ...] = ()
 
     def read(self, value: Any, label: str = "value") -> dict[str, Any]:
         """Return a dict of the known keys that were sent, plus defaults."""
@@ -199,3 +268,29 @@ class Form:
             raise Invalid(f'"{label}" must have at least 1 key')
         if self.rivals is not None and all(key in source for key in self.rivals):
             raise Invalid(f'"{label}" contains a conflict between exclusive peers [{", ".join(self.rivals)}]')
+        for group in self.one_of:
+            found = sum(key in source for key in group)
+            if found == 0:
+                raise Invalid(f'"{label}" must contain at least one of [{", ".join(group)}]')
+            if found > 1:
+                raise Invalid(f'"{label}" contains a conflict between exclusive peers [{", ".join(group)}]')
+
+    def schema(self) -> dict[str, Any]:
+        """Say the form in JSON Schema."""
+        named = [key for key, field in self.fields.items() if field.required]
+        document: dict[str, Any] = {
+            "type": "object",
+            "properties": {key: field.rule.schema() for key, field in self.fields.items()},
+        }
+        if named:
+            document["required"] = named
+        if self.strict:
+            document["additionalProperties"] = False
+        if self.filled:
+            document["minProperties"] = 1
+        demands: list[dict[str, Any]] = [{"oneOf": [{"required": [key]} for key in group]} for group in self.one_of]
+        if self.rivals is not None:
+            demands.append({"not": {"required": list(self.rivals)}})
+        if demands:
+            document["allOf"] = demands
+        return document

@@ -1,0 +1,64 @@
+"""The listing of an app's chats, and what can only be found by going through it (contract §1.6)."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from ethora_async.errors import NotFound, ReplyLost
+from ethora_async.pages import Pages
+from ethora_async.platforms.ethora import wire
+
+if TYPE_CHECKING:
+    from ethora_async.platforms.ethora.context import Context
+    from ethora_async.records import Chat, Id, User
+
+LARGEST_PAGE = 500
+
+
+def chat_pages(
+    context: Context, *, include_members: bool = False, limit: int = LARGEST_PAGE, offset: int = 0
+) -> Pages[Chat]:
+    """The app's chats, in pages."""
+
+    async def fetch(offset: int, limit: int) -> tuple[tuple[Chat, ...], int | None]:
+        app = await context.open()
+        query: dict[str, str | int] = {"limit": limit, "offset": offset}
+        if include_members:
+            query["includeMembers"] = "true"
+        reply = await app.call(app.operations.list_chats, query=query)
+        return wire.read_chats(reply.data, app.names, operation=app.operations.list_chats.name)
+
+    return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
+
+
+async def find_chat(context: Context, id: Id, *, include_members: bool = False) -> Chat:
+    """One chat, looked for page by page.
+
+    Raises:
+        NotFound: no page lists it.
+    """
+    app = await context.open()
+    name = app.names.prefixed(id)
+    async with aclosing(chat_pages(context, include_members=include_members).by_page()) as pages:
+        async for page in pages:
+            for chat in page.items:
+                if name in (chat.name, chat.record_id):
+                    return chat
+    msg = f"no chat {str(id)!r}"
+    raise NotFound(msg, operation=app.operations.list_chats.name)
+
+
+async def find_members(context: Context, id: Id) -> tuple[User, ...]:
+    """The members of one chat, as the listing of chats shows them.
+
+    Raises:
+        NotFound: no page lists the chat.
+        ReplyLost: the listing shows no members, or fewer than it counts.
+    """
+    chat = await find_chat(context, id, include_members=True)
+    shown = len(chat.members or ())
+    if chat.members is None or shown < (chat.member_count or 0):
+        msg = f"the platform lists {shown} of the {chat.member_count or 'unknown number of'} members of {chat.id!r}"
+        raise ReplyLost(msg, operation="chats.list")
+    return chat.members

@@ -1,0 +1,212 @@
+"""``client.reset``: an app emptied of its users and chats, the platform's own records left alone (design §6, §8)."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import attrs
+
+from ethora_async._distinct import Distinct
+from ethora_async.bulk.outcome import Outcome
+from ethora_async.bulk.report import Report
+from ethora_async.config import Seconds, seconds
+from ethora_async.errors import ApiError, InvalidInput, JobTimeout, RateLimited, ServerFault, Unauthorized
+from ethora_async.platforms.ethora import operations, wire
+from ethora_async.records import Chat, User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ethora_async.bulk.run import Run
+    from ethora_async.pages import Pages
+    from ethora_async.platforms.ethora.chats import Chats
+    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.platforms.ethora.users import Users
+    from ethora_async.records import Id
+    from ethora_async.request import Operation
+
+T = TypeVar("T", User, Chat)
+
+RESET_LAG = 120.0
+"""Seconds for which listings may go on showing what is gone: twice what is known of real servers (contract §1.8)."""
+_FIRST_WAIT = 1.0
+_LONGEST_WAIT = 10.0
+_TRIES = 3
+"""How often one deletion is asked for of which it is not known whether it happened."""
+_OWN_ACCOUNTS = ("owner-", "widget-")
+_OWN_CHATS = frozenset({"private", "widget"})
+_NAMES_A_BOT = frozenset({"xmppusername", "botxmppusername", "jid", "botjid", "userid", "botuserid"})
+
+
+async def reset(
+    context: Context, users: Users, chats: Chats, *, confirm: str, bot_jid: str | None, timeout: Seconds
+) -> Report:
+    """Delete the app's chats and users until its listings show none of them; see `EthoraClient.reset`."""
+    lag = seconds(timeout, "timeout")
+    app = await context.open()
+    if confirm != app.app_id:
+        msg = f"nothing was deleted: confirm must be the id of the app to empty, {app.app_id!r}, not {confirm!r}"
+        raise InvalidInput(msg, field="confirm")
+    spared = await _Spared.of(app, bot_jid)
+    async with Distinct() as chats_done, Distinct() as users_done:
+        sweeps = (
+            _Sweep(chats.list, chats.delete_many, lambda chat: chat.name, spared.chat, chats_done),
+            _Sweep(users.list, users.delete_many, lambda user: user.xmpp_username or user.id, spared.user, users_done),
+        )
+        await _sweep_until_empty(context, sweeps, lag)
+        return _summed(sweeps, lag)
+
+
+async def _sweep_until_empty(context: Context, sweeps: Sequence[_Sweep[Any]], lag: float) -> None:
+    clock = context.clock
+    quiet_since, wait = clock.monotonic(), _FIRST_WAIT
+    while True:
+        # Chats first: deleting a user takes them out of every chat they are in, which is work for nothing.
+        progress = [await sweep.once() for sweep in sweeps]
+        if any(progress):
+            quiet_since, wait = clock.monotonic(), _FIRST_WAIT
+            continue
+        if not any(sweep.lingering for sweep in sweeps) or clock.monotonic() + wait > quiet_since + lag:
+            return
+        await clock.sleep(wait)
+        wait = min(_LONGEST_WAIT, 2 * wait)
+
+
+@attrs.frozen
+class _Spared:
+    """What is the platform's own and stays."""
+
+    bots: frozenset[str]
+    rooms: frozenset[str]
+
+    @classmethod
+    async def of(cls, app: App, bot_jid: str | None) -> _Spared:
+        bot = await _told(app, operations.GET_BOT)
+        about = await _told(app, operations.GET_APP)
+        return cls(
+            frozenset(_plain_names(app, [bot_jid, *_bot_names(bot)])),
+            frozenset(_plain_names(app, _default_rooms(about))),
+        )
+
+    def user(self, user: User) -> bool:
+        marked = user.extra.get("isBot") is True or user.extra.get("type") == "bot"
+        return marked or user.id.startswith(_OWN_ACCOUNTS) or user.id in self.bots or user.record_id in self.bots
+
+    def chat(self, chat: Chat) -> bool:
+        return chat.type in _OWN_CHATS or chat.extra.get("isAppChat") is True or chat.id in self.rooms
+
+
+class _Sweep(Generic[T]):
+    """One kind of record: listed, deleted, and listed again."""
+
+    def __init__(
+        self,
+        listing: Callable[[], Pages[T]],
+        delete_many: Callable[[Sequence[Id]], Run[Id]],
+        key: Callable[[T], str],
+        spared: Callable[[T], bool],
+        done: Distinct,
+    ) -> None:
+        self._listing: Callable[[], Pages[T]] = listing
+        self._delete_many = delete_many
+        self._key: Callable[[T], str] = key
+        self._spared: Callable[[T], bool] = spared
+        self._done = done
+        self._absent: set[str] = set()
+        self._again: dict[str, int] = {}
+        self.deleted = 0
+        self.failures: dict[str, Outcome[Any]] = {}
+        self.lingering: list[str] = []
+        """What the last round still found listed although it is gone."""
+
+    async def once(self) -> bool:
+        """Go through the listing once; whether anything new was found there."""
+        progress = False
+        self.lingering = []
+        # Deleting moves the rest of the list up under our feet: what is skipped so is found in the next round.
+        async with aclosing(self._listing().by_page()) as pages:
+            async for page in pages:
+                todo = await self._undone([item for item in page.items if not self._spared(item)])
+                if todo:
+                    progress = True
+                    await self._delete(todo)
+        return progress
+
+    async def _undone(self, items: Sequence[T]) -> list[T]:
+        if not items:
+            return []
+        keys = [self._key(item) for item in items]
+        earlier = await self._done.add([(key, 0) for key in keys])
+        todo = []
+        for item, key, place in zip(items, keys, earlier, strict=True):
+            if place is None or key in self._again:
+                todo.append(item)
+            elif key not in self.failures:
+                self.lingering.append(key)
+        return todo
+
+    async def _delete(self, items: Sequence[T]) -> None:
+        key_of = {item.id: self._key(item) for item in items}
+        async for outcome in self._delete_many([item.id for item in items]):
+            key = key_of.get(str(outcome.item), outcome.key)
+            tries = self._again.pop(key, 0) + 1
+            if outcome.status == "deleted":
+                self.deleted += 1
+            elif outcome.status == "absent":
+                self._absent.add(key)
+            elif outcome.status == "unknown" and tries < _TRIES:
+                self._again[key] = tries  # the next listing tells
+            else:
+                self.failures[key] = outcome
+
+    def add_to(self, report: Report, lag: float) -> None:
+        """Count what became of everything."""
+        still = [key for key in self.lingering if key not in self._absent]
+        for outcome in self.failures.values():
+            report.add(outcome)
+        for key in still:
+            error = JobTimeout(f"{key!r} is still listed {lag:g} s after its deletion")
+            report.add(Outcome(key, key, "unknown", error))
+        # Those to be asked for again were not listed any more: they are gone.
+        report.counts["deleted"] += self.deleted + len(self._again) - len(still)
+
+
+def _summed(sweeps: Sequence[_Sweep[Any]], lag: float) -> Report:
+    report = Report()
+    for sweep in sweeps:
+        sweep.add_to(report, lag)
+    report.counts = +report.counts
+    return report
+
+
+async def _told(app: App, operation: Operation) -> Any:
+    try:
+        return wire.result((await app.call(operation)).data)
+    except (Unauthorized, RateLimited, ServerFault):
+        raise
+    except ApiError:
+        return None  # an app without a bot, or a server without the route: there is nothing more to spare
+
+
+def _default_rooms(data: Any) -> list[Any]:
+    about = data.get("app", data) if isinstance(data, dict) else None
+    rooms = about.get("defaultRooms") if isinstance(about, dict) else None
+    return [room.get("jid") for room in rooms if isinstance(room, dict)] if isinstance(rooms, list) else []
+
+
+def _bot_names(data: Any) -> Iterator[Any]:
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if key.lower() in _NAMES_A_BOT:
+                yield value
+            yield from _bot_names(value)
+
+
+def _plain_names(app: App, names: Sequence[Any]) -> Iterator[str]:
+    for name in names:
+        if isinstance(name, str) and (local := name.strip().partition("@")[0]):
+            yield app.names.strip(local)
+
+
+__all__ = ["RESET_LAG", "reset"]

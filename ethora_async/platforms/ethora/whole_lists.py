@@ -1,0 +1,28 @@
+"""Lists that the platform answers whole, as `Pages` like every other."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from ethora_async.pages import Pages
+
+T = TypeVar("T")
+
+_LARGEST_PAGE = 500
+
+Read = Callable[[dict[str, str | int]], Awaitable[tuple[tuple[T, ...], int | None]]]
+"""Reads the list with a query: (its items, the total when the platform said one)."""
+
+
+def whole_list(read: Read[T], key: Callable[[T], str]) -> Pages[T]:
+    """A list of whose route no paging is known: one request without any.
+
+    Should the platform say that there is more than it answered, the next pages are asked for by ``offset``.
+    """
+
+    async def fetch(offset: int, limit: int) -> tuple[tuple[T, ...], int | None]:
+        items, total = await read({"limit": limit, "offset": offset} if offset else {})
+        return items, len(items) if total is None and not offset else total
+
+    return Pages(fetch, key, limit=_LARGEST_PAGE, offset=0, largest=_LARGEST_PAGE)

@@ -1,0 +1,61 @@
+"""Access codes with an end, from the older guide (contract §5).
+
+The contract leaves open what a code implies and what follows its end. Here: a code is four bits, none implies
+another; any bit makes the user a member, `0000` takes the user out; a setting with a time falls back to what
+held before it. These settings live in the sandbox alone: today's platform knows members and nothing else.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.ethora.records import Chat, User
+    from ethora_async.sandbox.ethora.store import Store
+
+READ, WRITE, ADMIN, OWNER = 1, 2, 4, 8
+MEMBER = READ | WRITE
+EVERYTHING = MEMBER | ADMIN | OWNER
+
+
+@attrs.frozen(eq=False)
+class Grant:
+    """A setting: the bits, when it ends (None: never), and what it falls back to."""
+
+    bits: int
+    expires_at: float | None = None
+    before: Grant | None = None
+
+
+def set_access(store: Store, chat: Chat, user: User, bits: int, now: float, seconds: float) -> Grant:
+    """Set what `user` may do in `chat`, for `seconds` from `now`; 0 means for good."""
+    if not seconds:
+        return _enter(store, chat, user, Grant(bits), now)
+    held = chat.grant_of(user) or Grant(chat.access(user))
+    grant = _enter(store, chat, user, Grant(bits, now + seconds, held), now)
+    store.agenda.add(now + seconds, partial(_end, store, chat, user, grant))
+    return grant
+
+
+def _enter(store: Store, chat: Chat, user: User, grant: Grant, now: float) -> Grant:
+    """Make a setting hold, membership included. Joining and leaving drop the setting before it."""
+    if grant.bits:
+        store.join(chat, user)
+    else:
+        store.leave(chat, user, now, 0.0)
+    chat.conversation.grants[user] = grant
+    return grant
+
+
+def _end(store: Store, chat: Chat, user: User, grant: Grant) -> None:
+    """Fall back, past every earlier setting that has ended meanwhile."""
+    end, back = grant.expires_at, grant.before
+    if end is None or chat.grant_of(user) is not grant or not (chat.exists and user.exists):
+        return
+    while back is not None and back.expires_at is not None and back.expires_at <= end:
+        back = back.before
+    if back is not None:
+        _enter(store, chat, user, back, end)

@@ -1,0 +1,44 @@
+"""Answers that several routes share: jobs and sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.sandbox.ethora.shapes import full_user, timestamp
+from ethora_async.sandbox.wire import Answer, json_answer
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.ethora.call import Call
+    from ethora_async.sandbox.ethora.jobs import Job
+    from ethora_async.sandbox.ethora.sessions import Session
+
+
+def accepted(job: Job, prefix: str) -> Answer:
+    """Answer 202 with where to ask about a job."""
+    return json_answer({"ok": True, "success": True, "jobId": job.id, "statusUrl": f"{prefix}/{job.id}"}, 202)
+
+
+def job_body(job: Job, now: float) -> dict[str, Any]:
+    """Return the state of a job, and its outcome once it is done."""
+    state = job.poll(now)
+    body: dict[str, Any] = {"ok": True, "jobId": job.id, "state": state, "createdAt": timestamp(job.created_at)}
+    if state == "completed":
+        body["result"] = job.report()
+    if state == "failed":
+        body["error"] = job.error
+    return body
+
+
+def session_reply(call: Call, session: Session, extra: dict[str, Any] | None = None) -> Answer:
+    """Answer with fresh tokens of a session and its user (contract §1.5)."""
+    platform, user = call.platform, session.user
+    return json_answer(
+        {
+            "ok": True,
+            "success": True,
+            **platform.sessions.tokens(session, call.now),
+            "user": full_user(user, platform.signer),
+            "isAllowedNewAppCreate": user.may_create_apps,
+            **(extra or {}),
+        }
+    )

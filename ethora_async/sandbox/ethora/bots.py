@@ -1,0 +1,23 @@
+"""The bot that every new app has, switched off (contract §1.7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NEW_BOT: dict[str, Any] = {
+    "status": "off",
+    "trigger": "/bot",
+    "prompt": "",
+    "greetingMessage": "",
+    "chatId": None,
+    "isRAG": False,
+    "botFirstName": "Chat",
+    "botLastName": "Bot",
+    "botDisplayName": "Chat Bot",
+    "savedAgentId": None,
+}
+
+
+def new_bot() -> dict[str, Any]:
+    """Return the settings of a bot that nobody has touched."""
+    return dict(NEW_BOT)

@@ -1,0 +1,72 @@
+"""Tokens that are opaque to clients: app tokens and API keys (contract §2.1).
+
+Values are handed out once; only their SHA-256 is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    # A cycle: apps hold their tokens. Nothing evaluates these annotations.
+    from ethora_async.sandbox.ethora.records import App, User  # noqa: TC004
+    from ethora_async.sandbox.ethora.sessions import Session  # noqa: TC004
+
+
+@attrs.define(eq=False)
+class AppToken:
+    """An app token of `/v2/apps/{id}/tokens`."""
+
+    id: str
+    app: App = attrs.field(repr=False)
+    label: str
+    created_at: float
+    rotated_at: float | None = None
+    revoked_at: float | None = None
+
+    @property
+    def active(self) -> bool:
+        """False once it was revoked, or replaced by a rotation."""
+        return self.revoked_at is None
+
+
+@attrs.define(eq=False)
+class ApiKey:
+    """An API key: it opens what its user's token opens, through a session of its own."""
+
+    id: str
+    session: Session
+    name: str
+    created_at: float
+    expires_at: float
+    revoked: bool = False
+
+
+class Credentials:
+    """Everything opaque that was handed out, found by its value."""
+
+    def __init__(self) -> None:
+        self._holders: dict[bytes, AppToken | ApiKey] = {}
+
+    def hand_out(self, holder: AppToken | ApiKey) -> str:
+        """Return the value of a new credential; it cannot be had again."""
+        value = secrets.token_urlsafe(32)
+        self._holders[_digest(value)] = holder
+        return value
+
+    def holder_of(self, value: str) -> AppToken | ApiKey | None:
+        """Return what a value stands for, revoked or not; None for anything else."""
+        return self._holders.get(_digest(value))
+
+    def keys_of(self, user: User) -> list[ApiKey]:
+        """Return the API keys of a user that are not revoked, oldest first."""
+        keys = (holder for holder in self._holders.values() if isinstance(holder, ApiKey))
+        return [key for key in keys if key.session.user is user and not key.revoked]
+
+
+def _digest(value: str) -> bytes:
+    return hashlib.sha256(value.encode("utf-8", "surrogateescape")).digest()

@@ -1,0 +1,109 @@
+"""Uploaded files: kept on disk as they arrive, whatever their size (contract §1.6, §1.7)."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ethora_async.sandbox.ethora.records import Chat, User
+from ethora_async_secrets._threads import run_blocking
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.ethora.records import App
+
+
+@attrs.frozen(eq=False)
+class Received:
+    """A file that came in: its content lies at `path`, `digest` is its SHA-256."""
+
+    field: str
+    name: str
+    mimetype: str
+    size: int
+    digest: str
+    path: Path
+
+
+@attrs.frozen(eq=False)
+class StoredFile:
+    """A file that a user put on the platform, perhaps into a chat."""
+
+    id: str
+    owner: User
+    content: Received
+    created_at: float
+    private: bool = False
+    chat: Chat | None = None
+
+    @property
+    def filename(self) -> str:
+        """The name under which it is served: the record id and the original ending."""
+        ending = Path(self.content.name).suffix
+        return self.id + (ending if ending.isascii() and ending[1:].isalnum() else "")
+
+
+class Shelf:
+    """All files of a sandbox, in a temporary directory that goes when the sandbox does."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, StoredFile] = {}
+        self._directory: Path | None = None
+        self._doomed: list[Path] = []
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    async def new_path(self) -> Path:
+        """Return where the next upload goes: an empty file."""
+        if self._directory is None:
+            made = Path(await run_blocking(tempfile.mkdtemp, None, "ethora-sandbox-"))
+            weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
+            self._directory = made
+        path = self._directory / secrets.token_hex(16)
+        await run_blocking(path.touch)
+        return path
+
+    async def append(self, path: Path, piece: bytes) -> None:
+        """Write a piece at the end of a file."""
+        await run_blocking(_append, path, piece)
+
+    def doom(self, path: Path) -> None:
+        """Mark a file on disk for the next `sweep`."""
+        self._doomed.append(path)
+
+    async def sweep(self) -> None:
+        """Delete what is marked."""
+        while self._doomed:
+            await run_blocking(self._doomed.pop().unlink, True)
+
+    def add(self, file: StoredFile) -> None:
+        """Keep a file."""
+        self._files[file.id] = file
+
+    def remove(self, file: StoredFile) -> None:
+        """Forget a file."""
+        del self._files[file.id]
+        self.doom(file.content.path)
+
+    def find(self, file_id: str) -> StoredFile | None:
+        """Return a file by its record id, or None."""
+        return self._files.get(file_id)
+
+    def of_user(self, owner: User) -> list[StoredFile]:
+        """Return the files of one user, oldest first."""
+        return [file for file in self._files.values() if file.owner is owner]
+
+    def count(self, app: App) -> int:
+        """Count the files of one app."""
+        return sum(file.owner.app is app for file in self._files.values())
+
+
+def _append(path: Path, piece: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(piece)

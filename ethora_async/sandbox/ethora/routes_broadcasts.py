@@ -1,0 +1,90 @@
+"""Broadcasts: one text into many chats, as a job (contract §1.6).
+
+What the contract leaves open: `allRooms` means every public and group chat; a chat that is not found is a row
+`failed` of the job, not a refusal; a dry run reports `dry-run` rows and keeps nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.sandbox.ethora.answers import accepted, job_body
+from ethora_async.sandbox.ethora.errors import Refusal, job_not_found
+from ethora_async.sandbox.ethora.forms_chats import BROADCAST
+from ethora_async.sandbox.ethora.jobs import JobKind
+from ethora_async.sandbox.ethora.replies import COUNT, FLAG, STARTED, TEXT, closed, job, many
+from ethora_async.sandbox.ethora.routing import Auth, Routes
+from ethora_async.sandbox.wire import Answer, json_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ethora_async.sandbox.ethora.call import Call
+    from ethora_async.sandbox.ethora.records import Chat
+
+ROUTES = Routes()
+TARGETS = ("allRooms", "chatIds", "chatNames")
+PATHS = ("/v2/chats/broadcast", "/v2/apps/{appId}/chats/broadcast")
+ROW = closed({"status": TEXT, "chatName": TEXT, "chatId?": TEXT, "messageId?": TEXT, "error?": TEXT, "code?": TEXT})
+OUTCOME = closed({"total": COUNT, "sent": COUNT, "failed": COUNT, "dryRun": FLAG, "results": many(ROW)})
+
+
+@ROUTES.add("POST", *PATHS, auth=Auth.TENANT_ACTOR, section="1.6", admin=True, body=BROADCAST, replies=STARTED)
+def broadcast(call: Call) -> Answer:
+    """Send a text to all chats, or to those named by id or name; it is kept as a message of each."""
+    form = call.form()
+    named = [key for key in TARGETS if key in form and form[key] is not False]
+    if len(named) != 1 or not form[named[0]]:
+        raise Refusal(400, f"Exactly one of {', '.join(TARGETS)} is required", "BROADCAST_TARGET_INVALID")
+    targets = _targets(call, form)
+
+    def send() -> Callable[[], dict[str, Any]]:
+        rows = [_send(call, form, reference, chat) for reference, chat in targets]
+        sent = sum(row["status"] == "sent" for row in rows)
+        failed = sum(row["status"] == "failed" for row in rows)
+        counts = {"total": len(rows), "sent": sent, "failed": failed, "dryRun": form["dryRun"]}
+        return lambda: {**counts, "results": rows}
+
+    return accepted(
+        call.platform.jobs.run(JobKind.BROADCAST, call.app, call.now, send),
+        call.route.path.replace("{appId}", call.app.id),
+    )
+
+
+@ROUTES.add(
+    "GET",
+    *[f"{path}/{{jobId}}" for path in PATHS],
+    auth=Auth.TENANT_ACTOR,
+    section="1.6",
+    admin=True,
+    replies=job(OUTCOME),
+)
+def read_broadcast(call: Call) -> Answer:
+    """Tell how far a broadcast is, and what became of each chat once it is done."""
+    job = call.platform.jobs.find(JobKind.BROADCAST, call.params["jobId"], call.app)
+    if job is None:
+        raise job_not_found()
+    return json_answer(job_body(job, call.now))
+
+
+def _targets(call: Call, form: dict[str, Any]) -> list[tuple[str, Chat | None]]:
+    """Return what is to be reached, each chat once however often and by whatever id it is named."""
+    chats = call.app.chats
+    if form.get("allRooms"):
+        return [(chat.name, chat) for chat in chats if chat.type != "private"]
+    references = form["chatIds"] if form.get("chatIds") else form["chatNames"]
+    found: dict[object, tuple[str, Chat | None]] = {}
+    for reference in references:
+        chat = chats.find(reference)
+        found.setdefault(chat or reference, (reference, chat))
+    return list(found.values())
+
+
+def _send(call: Call, form: dict[str, Any], reference: str, chat: Chat | None) -> dict[str, Any]:
+    if chat is None:
+        return {"status": "failed", "chatName": reference, "error": "Chat not found", "code": "CHAT_NOT_FOUND"}
+    row = {"status": "dry-run", "chatName": chat.name, "chatId": chat.id}
+    if form["dryRun"]:
+        return row
+    message = call.platform.store.post(chat, form["text"], call.now, sender=call.user, metadata=form.get("metadata"))
+    return {**row, "status": "sent", "messageId": message.id}

@@ -1,0 +1,142 @@
+"""What was said: the archive of a chat, context, search (contract §1.6).
+
+Messages get there by broadcasts, uploads, and `store.post`: chat itself is XMPP, which is not spoken here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.sandbox.ethora.conversation import find_messages
+from ethora_async.sandbox.ethora.errors import forbidden, invalid, not_found
+from ethora_async.sandbox.ethora.forms_chats import ARCHIVE, CONTEXT, SEARCH
+from ethora_async.sandbox.ethora.replies import COUNT, FLAG, MAYBE_TEXT, listed, many, ref, success
+from ethora_async.sandbox.ethora.routes_chats import require_control
+from ethora_async.sandbox.ethora.routing import Auth, Routes
+from ethora_async.sandbox.ethora.shapes import found_message, listing, message_record
+from ethora_async.sandbox.wire import Answer, json_answer
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.ethora.call import Call
+    from ethora_async.sandbox.ethora.conversation import Message
+    from ethora_async.sandbox.ethora.records import Chat
+
+ROUTES = Routes()
+PATH = "/v2/apps/{appId}/chats/{chatId}/messages"
+MESSAGES = many(ref("Message"))
+
+
+@ROUTES.add(
+    "GET",
+    PATH,
+    auth=Auth.TENANT_ACTOR,
+    section="1.6",
+    query=ARCHIVE,
+    replies={
+        200: success({"results": MESSAGES, "total": COUNT, "nextBefore": MAYBE_TEXT, "mamUnavailable": FLAG}),
+    },
+)
+def list_messages(call: Call) -> Answer:
+    """List the latest messages, oldest first; `before` takes the `nextBefore` of the page that came before."""
+    asked, chat = call.asked(), _readable(call)
+    before = asked.get("before")
+    if before is not None and not (before.isascii() and before.isdigit() and len(before) < 20):
+        raise invalid('"before" must be a message id', "before")
+    page = chat.conversation.before(None if before is None else int(before), asked["limit"])
+    more = bool(page) and page[0] is not chat.messages[0]
+    return json_answer(
+        {
+            "ok": True,
+            "success": True,
+            "results": [message_record(chat, message) for message in page],
+            "total": len(chat.messages),
+            "nextBefore": str(page[0].stanza) if more else None,
+            "mamUnavailable": False,
+        }
+    )
+
+
+@ROUTES.add("DELETE", PATH, auth=Auth.TENANT_ACTOR, section="1.6")
+def clear_messages(call: Call) -> Answer:
+    """Clear the history of a chat."""
+    chat = call.find_chat(call.params["chatId"])
+    require_control(call, chat)
+    chat.conversation.messages.clear()
+    return json_answer({"ok": True, "success": True})
+
+
+@ROUTES.add(
+    "GET",
+    PATH + "/context",
+    auth=Auth.TENANT_ACTOR,
+    section="1.6",
+    query=CONTEXT,
+    replies={200: success({"results": MESSAGES, "items": MESSAGES, "message": ref("Message")})},
+)
+def read_context(call: Call) -> Answer:
+    """Read a message with the `radius` messages before and after it."""
+    asked, chat = call.asked(), _readable(call)
+    place = chat.conversation.place(asked.get("aroundStanzaId", asked.get("aroundMessageId", "")))
+    if place is None:
+        raise not_found("Message")
+    around = chat.messages[max(0, place - asked["radius"]) : place + asked["radius"] + 1]
+    rows = [message_record(chat, message) for message in around]
+    found = message_record(chat, chat.messages[place])
+    return json_answer({"ok": True, "success": True, "results": rows, "items": rows, "message": found})
+
+
+@ROUTES.add(
+    "GET",
+    "/v2/apps/{appId}/messages/search",
+    auth=Auth.TENANT_ACTOR,
+    section="1.6",
+    query=SEARCH,
+    replies=listed("messages", ref("FoundMessage")),
+)
+def search_messages(call: Call) -> Answer:
+    """Search the messages of the app; a user finds only what was said in their own chats."""
+    asked = call.asked()
+    words = asked["q"].split() if asked["mode"] == "fulltext" else [asked["q"]]
+    found = [pair for pair in find_messages(_searched(call, asked), words) if _meets(call, asked, pair[1])]
+    if asked["sort"] == "date":
+        found.sort(key=lambda pair: pair[1].stanza, reverse=True)
+    else:
+        found.sort(key=lambda pair: len(pair[1].body))
+    rows = [found_message(*pair) for pair in found[asked["offset"] : asked["offset"] + asked["limit"]]]
+    return listing("messages", rows, total=len(found), limit=asked["limit"], offset=asked["offset"])
+
+
+def _readable(call: Call) -> Chat:
+    chat = call.find_chat(call.params["chatId"])
+    if not _may_read(call, chat):
+        raise forbidden()
+    return chat
+
+
+def _may_read(call: Call, chat: Chat) -> bool:
+    return call.user is None or call.user in chat.members or call.user.manages(call.app)
+
+
+def _searched(call: Call, asked: dict[str, Any]) -> list[Chat]:
+    chats = list(call.app.chats) if "chatId" not in asked else [call.find_chat(asked["chatId"])]
+    return [chat for chat in chats if call.user is None or call.user in chat.members]
+
+
+def _meets(call: Call, asked: dict[str, Any], message: Message) -> bool:
+    author = asked.get("fromUserId")
+    if author is not None and (message.sender is None or message.sender is not call.app.users.find(author)):
+        return False
+    since, until = _moment(asked, "since"), _moment(asked, "until")
+    return (since is None or message.sent_at >= since) and (until is None or message.sent_at <= until)
+
+
+def _moment(asked: dict[str, Any], key: str) -> float | None:
+    """Read a time; one without an offset is UTC."""
+    if key not in asked:
+        return None
+    try:
+        moment = datetime.fromisoformat(asked[key])
+    except ValueError:
+        raise invalid(f'"{key}" must be in ISO 8601 date format', key) from None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()

@@ -1,0 +1,267 @@
+"""Users as an app's managers see them, through a user session (contract §1.4, "Others").
+
+`usersIdList` holds record ids here, not the caller's own: these routes are those of the admin's web page.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ethora_async.sandbox.ethora.errors import forbidden, user_not_found
+from ethora_async.sandbox.ethora.forms_users import (
+    ACL,
+    IMPORT_MANY,
+    IMPORTED,
+    PROFILE,
+    UNREAD,
+    USER_IDS,
+    USER_LIST,
+    USER_TAGS,
+)
+from ethora_async.sandbox.ethora.passwords import mail_new_password
+from ethora_async.sandbox.ethora.profiles import change_profile
+from ethora_async.sandbox.ethora.replies import COUNT, FLAG, MAP, TEXT, closed, listed, many, ref, success
+from ethora_async.sandbox.ethora.routes_user_records import users_in_order
+from ethora_async.sandbox.ethora.routes_users import check_free
+from ethora_async.sandbox.ethora.routing import Auth, Routes
+from ethora_async.sandbox.ethora.shapes import brief_user, full_user, listing, timestamp
+from ethora_async.sandbox.ethora.store import UserData
+from ethora_async.sandbox.wire import Answer, json_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ethora_async.sandbox.ethora.call import Call
+    from ethora_async.sandbox.ethora.records import User
+
+ROUTES = Routes()
+COLUMNS = ("_id", "uuid", "xmppUsername", "email", "firstName", "lastName", "tags", "createdAt")
+ORDER = {"orderBy": TEXT, "order": TEXT}
+ACL_REPLY = success({"result": closed({"userId": TEXT, "application?": MAP, "network?": MAP})})
+UNREAD_ROW = closed({"userId": TEXT, "xmppUsername": TEXT, "status": TEXT, "count?": COUNT, "hasUnread?": FLAG})
+
+
+@ROUTES.add(
+    "POST",
+    "/v1/users/create-with-app-id/{appId}",
+    auth=Auth.USER,
+    section="1.4",
+    admin=True,
+    body=IMPORTED,
+    replies={200: success({"user": ref("OwnUser")})},
+)
+def create_one(call: Call) -> Answer:
+    """Create a user; the password is mailed."""
+    user = _create(call, [call.form()], "")[0]
+    return json_answer({"ok": True, "success": True, "user": full_user(user, call.platform.signer)})
+
+
+@ROUTES.add(
+    "POST",
+    "/v1/users/create-many-with-app-id/{appId}",
+    auth=Auth.USER,
+    section="1.4",
+    admin=True,
+    body=IMPORT_MANY,
+    replies={200: success({"results": many(ref("OwnUser"))})},
+)
+def create_many(call: Call) -> Answer:
+    """Create 1 to 100 users; none of them when an e-mail is taken. This is the import of the older guide."""
+    users = _create(call, call.form()["usersList"], "usersList[{}]")
+    rows = [full_user(user, call.platform.signer) for user in users]
+    return json_answer({"ok": True, "success": True, "results": rows})
+
+
+@ROUTES.add(
+    "POST", "/v1/users/delete-many-with-app-id/{appId}", auth=Auth.USER, section="1.4", admin=True, body=USER_IDS
+)
+def delete_many(call: Call) -> Answer:
+    """Delete users; none of them when one is unknown or the platform's own."""
+    users = _users(call, call.form()["usersIdList"])
+    if any(user.platform_owned for user in users):
+        raise forbidden()
+    for user in users:
+        call.app.users.remove(user)
+    return json_answer({"ok": True, "success": True})
+
+
+@ROUTES.add(
+    "POST", "/v1/users/reset-passwords-with-app-id/{appId}", auth=Auth.USER, section="1.4", admin=True, body=USER_IDS
+)
+def reset_passwords(call: Call) -> Answer:
+    """Mail new passwords; the old ones and all sessions end."""
+    users = _users(call, call.form()["usersIdList"])
+    for user in users:
+        mail_new_password(call.platform, user)
+    call.platform.sessions.end(lambda session: session.user in users)
+    return json_answer({"ok": True, "success": True})
+
+
+@ROUTES.add("POST", "/v1/users/tags-set/{appId}", auth=Auth.USER, section="1.4", admin=True, body=USER_TAGS)
+def set_tags(call: Call) -> Answer:
+    """Replace the tags of users."""
+    return _tag(call, lambda _, sent: sent)
+
+
+@ROUTES.add("POST", "/v1/users/tags-add/{appId}", auth=Auth.USER, section="1.4", admin=True, body=USER_TAGS)
+def add_tags(call: Call) -> Answer:
+    """Add tags to users."""
+    return _tag(call, lambda had, sent: [*had, *sent])
+
+
+@ROUTES.add("POST", "/v1/users/tags-delete/{appId}", auth=Auth.USER, section="1.4", admin=True, body=USER_TAGS)
+def delete_tags(call: Call) -> Answer:
+    """Take tags off users."""
+    return _tag(call, lambda had, sent: [tag for tag in had if tag not in sent])
+
+
+@ROUTES.add(
+    "GET",
+    "/v1/users/{appId}",
+    auth=Auth.USER,
+    section="1.4",
+    admin=True,
+    query=USER_LIST,
+    replies=listed("users", ref("User"), ORDER),
+)
+def list_users(call: Call) -> Answer:
+    """List the users of the app in order."""
+    asked = call.asked()
+    rows = [brief_user(user) for user in users_in_order(call.app, asked)]
+    further = {"orderBy": asked["orderBy"], "order": asked["order"]}
+    page = {"limit": asked["limit"], "offset": asked["offset"]}
+    return listing("users", rows, total=len(call.app.users), further=further, **page)
+
+
+@ROUTES.add(
+    "GET",
+    "/v1/users/export/{appId}",
+    auth=Auth.USER,
+    section="1.4",
+    admin=True,
+    replies={200: TEXT},
+    kinds=("text/csv",),
+)
+def export_users(call: Call) -> Answer:
+    """Write all users of the app as CSV; tags are separated by semicolons."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(COLUMNS)
+    for user in call.app.users:
+        names = (user.id, user.uuid, user.xmpp_username, user.email or "", user.first_name, user.last_name)
+        writer.writerow((*names, ";".join(user.profile.tags), timestamp(user.created_at)))
+    return Answer(200, buffer.getvalue().encode("utf-8", "replace"), "text/csv; charset=utf-8")
+
+
+@ROUTES.add(
+    "PUT",
+    "/v1/users/{appId}/{userId}",
+    auth=Auth.USER,
+    section="1.4",
+    admin=True,
+    body=PROFILE,
+    uploads=1,
+    replies={200: success({"user": ref("OwnUser"), "result": ref("OwnUser")})},
+)
+def change_user(call: Call) -> Answer:
+    """Change the profile of a user."""
+    user, form = call.find_user(call.params["userId"]), call.form()
+    change_profile(call, user, form)
+    record = full_user(user, call.platform.signer)
+    return json_answer({"ok": True, "success": True, "user": record, "result": record})
+
+
+@ROUTES.add("GET", "/v1/users/acl", auth=Auth.USER, section="1.4", replies={200: ACL_REPLY})
+def read_own_acl(call: Call) -> Answer:
+    """Read one's own access rules."""
+    return _acl(call.signed_in()[0])
+
+
+@ROUTES.add(
+    "GET",
+    "/v1/users/acl/{appId}/{userId}",
+    auth=Auth.USER,
+    section="1.4",
+    admin=True,
+    replies={200: ACL_REPLY},
+)
+def read_acl(call: Call) -> Answer:
+    """Read the access rules of a user."""
+    return _acl(call.find_user(call.params["userId"]))
+
+
+@ROUTES.add(
+    "PUT",
+    "/v1/users/acl/{appId}/{userId}",
+    auth=Auth.USER,
+    section="1.4",
+    admin=True,
+    body=ACL,
+    replies={200: ACL_REPLY},
+)
+def change_acl(call: Call) -> Answer:
+    """Keep the access rules of a user. They are kept and shown; the sandbox itself goes by who made the app."""
+    user = call.find_user(call.params["userId"])
+    user.profile = attrs.evolve(user.profile, acl={**user.profile.acl, **call.form()})
+    return _acl(user)
+
+
+@ROUTES.add(
+    "POST",
+    "/v2/apps/{appId}/users/unread-counts",
+    auth=Auth.TENANT_ACTOR,
+    section="1.4",
+    admin=True,
+    body=UNREAD,
+    replies={200: success({"mode": TEXT, "results": many(UNREAD_ROW), "items": many(UNREAD_ROW)})},
+)
+def count_unread(call: Call) -> Answer:
+    """Count what 1 to 100 users have not read over all their chats, or only tell whether there is any."""
+    form = call.form()
+    rows = [_unread(call, form, reference) for reference in form["userIds"]]
+    return json_answer({"ok": True, "success": True, "mode": form["mode"], "results": rows, "items": rows})
+
+
+def _unread(call: Call, form: dict[str, Any], reference: str) -> dict[str, Any]:
+    user = call.app.users.find(reference)
+    if user is None:
+        return {"userId": reference, "xmppUsername": reference, "status": "not-found"}
+    count = sum(chat.unread(user) for chat in user.chats)
+    told = {"hasUnread": count > 0} if form["mode"] == "flag" else {"count": min(count, form.get("cap", count))}
+    return {"userId": reference, "xmppUsername": user.xmpp_username, "status": "ok", **told}
+
+
+def _create(call: Call, rows: list[dict[str, Any]], where: str) -> list[User]:
+    users = [
+        UserData(first_name=row["firstName"], last_name=row.get("lastName", ""), email=row["email"]) for row in rows
+    ]
+    check_free(call.app, users, where)
+    made = [call.platform.store.create_user(call.app, user, call.now) for user in users]
+    for user in made:
+        mail_new_password(call.platform, user)
+    return made
+
+
+def _users(call: Call, ids: list[str]) -> dict[User, None]:
+    users = [call.app.users.with_id(record_id) for record_id in ids]
+    found = [user for user in users if user is not None]
+    if len(found) < len(users):
+        raise user_not_found()
+    return dict.fromkeys(found)
+
+
+def _tag(call: Call, change: Callable[[list[str], list[str]], list[str]]) -> Answer:
+    form = call.form()
+    for user in _users(call, form["usersIdList"]):
+        tags = change(list(user.profile.tags), form["tagsList"])
+        user.profile = attrs.evolve(user.profile, tags=tuple(dict.fromkeys(tags)))
+        user.updated_at = call.now
+    return json_answer({"ok": True, "success": True})
+
+
+def _acl(user: User) -> Answer:
+    return json_answer({"ok": True, "success": True, "result": {"userId": user.id, **user.profile.acl}})

@@ -1,0 +1,152 @@
+"""A client whose platform is a function, and every request that it sent, taken apart."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import attrs
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from ethora_async import EthoraClient, Session, User
+from ethora_async.request import Response
+from ethora_async.transport import MemoryTransport
+
+if TYPE_CHECKING:
+    from ethora_async.request import Request
+    from ethora_async.testing import FakeClock
+
+APP = "6540f2a1b3c4d5e6f7a8b9c0"
+SECRET = "a-secret-that-is-long-enough-for-anyone"
+URL = "https://api.chat.example.com"
+RECORD = "0123456789abcdef01234567"
+ME = {"_id": RECORD, "xmppUsername": f"{APP}_u1", "firstName": "Ann", "xmppPassword": "pw-of-u1"}
+
+
+def reply(status: int, data: Any = None, **headers: str) -> Response:
+    """A reply with JSON, or with what stands in `data` when that is bytes."""
+    body = data if isinstance(data, bytes) else b"" if data is None else json.dumps(data).encode()
+    return Response(status, CIMultiDictProxy(CIMultiDict(headers)), body)
+
+
+def ok(data: Any = None) -> Response:
+    return reply(200, data)
+
+
+@attrs.frozen
+class Sent:
+    """One request: the path as it stood on the wire, still percent-encoded."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+    headers: dict[str, str]
+
+    @classmethod
+    def of(cls, request: Request) -> Sent:
+        parts = urlsplit(request.url)
+        assert f"{parts.scheme}://{parts.netloc}" == URL
+        body: Any = request.body
+        if body and request.headers["Content-Type"] == "application/json":
+            body = json.loads(body)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        return cls(request.method, parts.path, query, body, dict(request.headers))
+
+    @property
+    def line(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def token(self) -> str | None:
+        return self.headers.get("Authorization")
+
+
+Answer = Callable[[Sent], "Response | Awaitable[Response]"]
+
+
+class Platform:
+    """Answers each request by what `answers` holds for its ``METHOD /path``: replies in order, the last for good, or a
+    function."""
+
+    def __init__(self, clock: FakeClock, answers: dict[str, Any], **options: Any) -> None:
+        self._answers = {line: list(one) if isinstance(one, list) else one for line, one in answers.items()}
+        self.transport = MemoryTransport(self._answer)
+        self.client = EthoraClient(
+            app_id=APP, secret=SECRET, api_url=URL, transport=self.transport, clock=clock, **options
+        )
+
+    async def _answer(self, request: Request) -> Response:
+        sent = Sent.of(request)
+        answer = self._answers[sent.line]
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if callable(answer):
+            answer = answer(sent)
+        if isawaitable(answer):
+            answer = await answer
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    @property
+    def sent(self) -> list[Sent]:
+        return [Sent.of(request) for request in self.transport.requests]
+
+    @property
+    def lines(self) -> list[str]:
+        return [sent.line for sent in self.sent]
+
+    @property
+    def only(self) -> Sent:
+        (one,) = self.sent
+        return one
+
+
+def jwt(name: str, *, issued: float | None = None, ends: float | None = None) -> str:
+    """A platform's token: readable, and signed by nobody."""
+    claims: dict[str, Any] = {"data": {"name": name}}
+    if issued is not None:
+        claims["iat"] = issued
+    if ends is not None:
+        claims["exp"] = ends
+    parts = [base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in ({"alg": "X"}, claims)]
+    return f"JWT {parts[0]}.{parts[1]}.{name}"
+
+
+def session(token: str = "JWT access-1", refresh: str | None = "JWT refresh-1", **changes: Any) -> Session:
+    return Session(
+        **{"user": User(id="u1", xmpp_username=f"{APP}_u1"), "token": token, "refresh_token": refresh, **changes}
+    )
+
+
+class Rotating:
+    """A platform's log-ins: access and refresh tokens that replace one another, each refresh token good for once."""
+
+    def __init__(self) -> None:
+        self.number = 1
+        self.refused: Response | None = None
+        self.refreshes = 0
+
+    @property
+    def access(self) -> str:
+        return f"JWT access-{self.number}"
+
+    def guarded(self, data: Any) -> Answer:
+        """A route that only the newest access token opens."""
+        return lambda sent: ok(data) if sent.token == self.access else reply(401, {"error": "jwt expired"})
+
+    def refresh(self, sent: Sent) -> Response:
+        self.refreshes += 1
+        if self.refused is not None:
+            return self.refused
+        if sent.token != f"JWT refresh-{self.number}":
+            return reply(
+                401, {"error": "!refreshRecord", "code": "REFRESH_RECORD_NOT_FOUND"}, **{"x-request-id": "r-9"}
+            )
+        self.number += 1
+        return ok({"token": self.access, "refreshToken": f"JWT refresh-{self.number}", "wsToken": "ws"})
