@@ -139,7 +139,7 @@ def _own_name(source: Any) -> str:
         return Path(source).name
     # `filename` is what web frameworks call it; `name` of an unnamed file is a number.
     for name in (getattr(source, "filename", None), getattr(source, "name", None)):
-        if isinstance(name, str) and name:
+        if isinstance(name, (str, os.PathLike)) and Path(name).name:
             return Path(name).name
     msg = "the file has no name: pass Attachment(source=…, name=…)"
     raise InvalidInput(msg, field="name")

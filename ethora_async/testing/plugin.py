@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ethora_async import EthoraClient
+    from ethora_async.platforms.ethora.client import EthoraClient
     from ethora_async.sandbox import EthoraSandbox, Faults
     from ethora_async.testing.background import BackgroundLoop
     from ethora_async.testing.clock import FakeClock

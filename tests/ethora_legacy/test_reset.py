@@ -10,6 +10,7 @@ import pytest
 from legacy_helpers import APP, SECRET, URL, person, reply
 
 from ethora_async import EthoraClient, Forbidden, InvalidInput, JobTimeout, NewChat, ReplyLost, Unauthorized
+from ethora_async.platforms.ethora.apps import NewRoom
 from ethora_async.transport import MemoryTransport
 
 if TYPE_CHECKING:
@@ -90,6 +91,30 @@ async def test_a_lost_reply_is_settled_by_the_next_listing(ethora: EthoraClient,
     await fill(ethora)
     sandbox.faults.fail("DELETE /v1/chats", status=502, times=12)
     assert (await ethora.reset(confirm=APP)).counts == {"deleted": 9}
+
+
+async def test_default_and_private_rooms_stay(ethora: EthoraClient, sandbox: EthoraSandbox, app: App) -> None:
+    await fill(ethora)
+    await ethora.apps.provision(APP, [NewRoom("Lobby"), NewRoom("News", pinned=True)])
+    admin = ethora.as_user(await ethora.sessions.login(sandbox.admin_email, sandbox.admin_password))
+    await admin.chats.private("u1")
+    assert (await ethora.reset(confirm=APP)).counts == {"deleted": 9}
+    assert sorted(chat.title for chat in app.chats if chat.type != "private") == ["Lobby", "News"]
+    assert len(app.chats) == 3
+
+
+async def test_a_child_app_is_emptied_by_its_owner(ethora: EthoraClient, sandbox: EthoraSandbox, app: App) -> None:
+    await fill(ethora)
+    child = (await ethora.apps.create("Child", domain_name="child")).id
+    inside = ethora.in_app(child)
+    await inside.users.create_many(person(f"k{number}") for number in range(4))
+    await inside.chats.create("c0", title="Chat", members=["k0"])
+    admin = ethora.as_user(await ethora.sessions.login(sandbox.admin_email, sandbox.admin_password))
+    with pytest.raises(InvalidInput, match="nothing was deleted"):
+        await admin.in_app(child).reset(confirm=APP)
+    assert (await admin.in_app(child).reset(confirm=child)).counts == {"deleted": 5}
+    assert left(sandbox.store.app(child)) == (["owner"], [])
+    assert len(app.chats) == 3
 
 
 # What follows needs records that no caller can make: a platform of the test's own.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable
@@ -122,6 +123,16 @@ def session(token: str = "JWT access-1", refresh: str | None = "JWT refresh-1", 
     return Session(
         **{"user": User(id="u1", xmpp_username=f"{APP}_u1"), "token": token, "refresh_token": refresh, **changes}
     )
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the event loop run until something holds."""
+    for _ in range(10_000):
+        if holds():
+            return
+        await asyncio.sleep(0)
+    msg = "it never came to hold"
+    raise AssertionError(msg)
 
 
 class Rotating:

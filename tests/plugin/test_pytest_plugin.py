@@ -6,14 +6,17 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
+if TYPE_CHECKING:
+    import pytest
 
 pytest_plugins = ["pytester"]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "test_your_product.py"
 SETTLED = ("-W", "error", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function")
-NO_ASYNC_PLUGIN = ("-p", "no:asyncio", "-p", "no:aiohttp", "-W", "error", "-p", "no:cacheprovider")
+ALONE = ("--disable-plugin-autoload", "-p", "ethora", "-W", "error", "-p", "no:cacheprovider")
+"""Without whatever else is installed here: no plugin runs coroutines."""
 
 
 def test_it_is_there_once_the_package_is_installed() -> None:
@@ -76,7 +79,7 @@ def test_plain_functions_need_no_other_plugin(pytester: pytest.Pytester) -> None
             assert not ethora_sandbox.requests
         """
     )
-    pytester.runpytest_subprocess(*NO_ASYNC_PLUGIN).assert_outcomes(passed=3)
+    pytester.runpytest_subprocess(*ALONE).assert_outcomes(passed=3)
 
 
 def test_anyio_can_run_the_tests_too(pytester: pytest.Pytester) -> None:
@@ -93,7 +96,7 @@ def test_anyio_can_run_the_tests_too(pytester: pytest.Pytester) -> None:
             assert (await ethora.chats.create("c1", title="Chat")).status == "created"
         """
     )
-    pytester.runpytest_subprocess(*NO_ASYNC_PLUGIN).assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(*ALONE, "-p", "anyio").assert_outcomes(passed=1)
 
 
 def test_every_test_begins_afresh(pytester: pytest.Pytester) -> None:
@@ -111,7 +114,7 @@ def test_every_test_begins_afresh(pytester: pytest.Pytester) -> None:
             ethora_clock.advance(10**6)
         """
     )
-    pytester.runpytest_subprocess(*NO_ASYNC_PLUGIN).assert_outcomes(passed=3)
+    pytester.runpytest_subprocess(*ALONE).assert_outcomes(passed=3)
 
 
 def test_time_stands_still_where_it_began(pytester: pytest.Pytester) -> None:
@@ -129,15 +132,15 @@ def test_time_stands_still_where_it_began(pytester: pytest.Pytester) -> None:
             assert asyncio.run(ethora.tokens.for_user("ann", ttl=60)).value != first.value
         """
     )
-    pytester.runpytest_subprocess(*NO_ASYNC_PLUGIN).assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(*ALONE).assert_outcomes(passed=1)
 
 
 def test_fixtures_of_the_same_name_win_and_the_plugin_can_be_left_out(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("import pytest\n@pytest.fixture\ndef ethora():\n    return 'mine'\n")
     pytester.makepyfile("def test_it(ethora):\n    assert ethora == 'mine'\n")
-    pytester.runpytest_subprocess(*NO_ASYNC_PLUGIN).assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(*ALONE).assert_outcomes(passed=1)
     pytester.makepyfile("def test_it(fault):\n    pass\n")
-    pytester.runpytest_subprocess(*NO_ASYNC_PLUGIN, "-p", "no:ethora").assert_outcomes(errors=1)
+    pytester.runpytest_subprocess(*SETTLED, "-p", "no:ethora").assert_outcomes(errors=1)
 
 
 def test_a_run_that_does_not_use_it_loads_nothing(pytester: pytest.Pytester) -> None:
@@ -149,4 +152,4 @@ def test_a_run_that_does_not_use_it_loads_nothing(pytester: pytest.Pytester) -> 
             assert not {"ethora_async.sandbox", "ethora_async.errors", "attrs", "joserfc"} & set(sys.modules)
         """
     )
-    pytester.runpytest_subprocess(*NO_ASYNC_PLUGIN).assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(*ALONE).assert_outcomes(passed=1)

@@ -123,9 +123,10 @@ def _days(ttl: Seconds) -> int:
 
 def _read(data: Any, path: str, operation: str) -> ApiKey:
     if isinstance(data, dict):
-        held: dict[str, Any] = next((data[holder] for holder in _HOLDERS if isinstance(data.get(holder), dict)), {})
-        fields = {**data, **held}
+        holder = next((name for name in _HOLDERS if isinstance(data.get(name), dict)), None)
+        fields: dict[str, Any] = {name: value for name, value in data.items() if name != holder}
+        fields |= data[holder] if holder else {}
         id = next((fields.pop(name) for name in _IDS if fields.get(name)), None)
-        value = next((fields.pop(name) for name in _VALUES if isinstance(fields.get(name), str)), None)
-        data = {**fields, "id": id, "value": value}
+        values = [fields.pop(name) for name in _VALUES if isinstance(fields.get(name), str)]
+        data = {**fields, "id": id, "value": values[0] if values else None}
     return wire.codec.read(data, ApiKey, operation=operation, path=path)

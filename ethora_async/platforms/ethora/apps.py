@@ -10,7 +10,7 @@ from ethora_async.bulk.jobs import JOB_TIMEOUT
 from ethora_async.bulk.outcome import Outcome
 from ethora_async.bulk.run import Run
 from ethora_async.config import Seconds, seconds
-from ethora_async.errors import InvalidInput, NotFound, ReplyLost, ValidationFailed
+from ethora_async.errors import Conflict, InvalidInput, NotFound, ReplyLost, ValidationFailed
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import operations, rows, wire
 from ethora_async.platforms.ethora.app_bundles import AppBundle, ImportedApp, included, read_bundle, read_import
@@ -106,7 +106,7 @@ class Apps:
         return read_app(reply.data, operation=operations.GET_APP_CONFIG.name)
 
     async def domain_name_is_free(self, domain_name: str) -> bool:
-        """Whether no app of the platform has this domain name yet.
+        """Whether no app of the platform has this domain name yet. For a user's session (`EthoraClient.as_user`).
 
         Raises:
             InvalidInput: the name has more than letters and digits.
@@ -115,6 +115,8 @@ class Apps:
         app = await self._context.open()
         try:
             reply = await app.call(operations.CHECK_DOMAIN_NAME, data=data)
+        except Conflict:
+            return False
         except ValidationFailed as error:
             if error.status == 422 and error.code is None:
                 return False  # a taken name is answered with 422 and nothing but ``exists`` (contract §1.7)

@@ -1,4 +1,4 @@
-"""The listing of an app's chats, and what can only be found by going through it (contract §1.6)."""
+"""The listings of an app's users and chats, and what can only be found by going through them (contract §1.4, §1.6)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from ethora_async.errors import NotFound, ReplyLost
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import wire
+from ethora_async.records import MongoId
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ethora_async.platforms.ethora.context import Context
     from ethora_async.records import Chat, Id, User
 
@@ -30,6 +33,46 @@ def chat_pages(
         return wire.read_chats(reply.data, app.names, operation=app.operations.list_chats.name)
 
     return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
+
+
+def user_pages(context: Context, *, chat: Id | None = None, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
+    """The app's users or a chat's members, in pages."""
+
+    async def fetch(offset: int, limit: int) -> tuple[tuple[User, ...], int | None]:
+        app = await context.open()
+        operation = app.operations.list_users
+        query: dict[str, str | int] = {"limit": limit, "offset": offset}
+        if chat is not None:
+            if app.operations.list_members is None:
+                members = await find_members(context, chat)
+                return members[offset : offset + limit], len(members)
+            operation = app.operations.list_members
+            query["chatName"] = app.names.prefixed(chat, "chat")
+        reply = await app.call(operation, query=query)
+        return wire.read_users(reply.data, app.names, operation=operation.name)
+
+    return Pages(fetch, lambda user: user.xmpp_username or user.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
+
+
+async def find_record_ids(context: Context, ids: Sequence[str]) -> list[str]:
+    """The platform's record ids of users, in order: a `MongoId` is one, others are looked for page by page.
+
+    Raises:
+        NotFound: no page lists one of them.
+    """
+    wanted = {id for id in ids if not isinstance(id, MongoId)}
+    found: dict[str, str] = {}
+    if wanted:
+        async with aclosing(user_pages(context).by_page()) as pages:
+            async for page in pages:
+                found |= {user.id: user.record_id for user in page.items if user.id in wanted and user.record_id}
+                if len(found) == len(wanted):
+                    break
+    for id in ids:
+        if id in wanted and id not in found:
+            msg = f"no user {id!r}, or none whose record id is shown"
+            raise NotFound(msg, operation=(await context.open()).operations.list_users.name)
+    return [id if isinstance(id, MongoId) else found[id] for id in ids]
 
 
 async def find_chat(context: Context, id: Id, *, include_members: bool = False) -> Chat:
@@ -60,5 +103,5 @@ async def find_members(context: Context, id: Id) -> tuple[User, ...]:
     shown = len(chat.members or ())
     if chat.members is None or shown < (chat.member_count or 0):
         msg = f"the platform lists {shown} of the {chat.member_count or 'unknown number of'} members of {chat.id!r}"
-        raise ReplyLost(msg, operation="chats.list")
+        raise ReplyLost(msg, operation=(await context.open()).operations.list_chats.name)
     return chat.members

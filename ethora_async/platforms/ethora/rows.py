@@ -123,6 +123,7 @@ def change_body(change: UserChange, names: Names) -> dict[str, Any]:
     fields = {
         "firstName": change.first_name,
         "lastName": change.last_name,
+        "username": change.username,
         "profileImage": change.profile_image,
     }
     given = {name: value for name, value in fields.items() if value is not None}
@@ -130,7 +131,7 @@ def change_body(change: UserChange, names: Names) -> dict[str, Any]:
         msg = "users are changed by your own id, not by a MongoId: read the user first, and pass its id"
         raise InvalidInput(msg, field="id")
     if not given:
-        msg = f"nothing to change for user {change.id!r}: pass first_name, last_name or profile_image"
+        msg = f"nothing to change for user {change.id!r}: pass first_name, last_name, username or profile_image"
         raise InvalidInput(msg, field="first_name")
     return {"xmppUsername": names.prefixed(change.id), **given}
 
@@ -294,10 +295,11 @@ def _refused(
     item: Any, id: str, operation: str, row: dict[str, Any], word: str, attempts: int, secrets: Sequence[str] = ()
 ) -> Outcome[Any]:
     reason = next((row[key] for key in ("error", "message", "reason") if isinstance(row.get(key), str)), "")
-    kind = NotFound if any(part in word for part in _MISSING) else ValidationFailed
+    code = row.get("code")
+    missing = str(code).endswith("_NOT_FOUND") or any(part in word for part in _MISSING)
+    kind = NotFound if missing else ValidationFailed
     msg = f"the platform answered {scrub(word, secrets) or 'nothing'} for {id!r}" + (
         f": {scrub(reason, secrets)}" if reason else ""
     )
-    code = row.get("code")
     error = kind(msg, operation=operation, code=scrub(code, secrets) if isinstance(code, str) else None)
     return Outcome(item, id, "failed", error, attempts=attempts)

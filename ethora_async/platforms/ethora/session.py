@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from ethora_async.redaction import Secret, sealed
 
 _LONGEST_READ = 16_384
 """Characters; nothing is read out of a longer token."""
+_APP_PREFIX = re.compile(r"([a-f0-9]{24})_")
 
 
 def token_secret(value: str | Secret, field: str = "token") -> Secret:
@@ -148,8 +150,13 @@ def _stated(value: Any) -> Secret | None:
 
 
 def _app_of(record: Any) -> str | None:
-    app_id = record.get("appId") if isinstance(record, dict) else None
-    return app_id if isinstance(app_id, str) and app_id else None
+    if not isinstance(record, dict):
+        return None
+    app_id, name = record.get("appId"), record.get("xmppUsername")
+    if isinstance(app_id, str) and app_id:
+        return app_id
+    prefix = _APP_PREFIX.match(name) if isinstance(name, str) else None
+    return prefix.group(1) if prefix else None
 
 
 def _unexpected(what: str, operation: str, status: int) -> ReplyLost:

@@ -12,6 +12,7 @@ from ethora_async.engine.events import Emitter, TokenRefreshed
 from ethora_async.errors import ChatError, NotSent, Unauthorized
 from ethora_async.platforms.ethora.session import Session, authorization, life
 from ethora_async.protocols import Credential
+from ethora_async.redaction import scrub
 from ethora_async_secrets._singleflight import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ class SessionCredentials:
             session = await self._renew(self._session)
         except ChatError as error:
             self._due = self._clock.now() + _AFTER_FAILURE
-            failure = _renewal_failure(error)
+            failure = _renewal_failure(error, self._session)
             if isinstance(failure, Unauthorized):
                 self._refused = failure
             raise failure from None
@@ -204,9 +205,11 @@ class SessionCredentials:
             logger.error("on_renewed failed with %s; the renewed session is used all the same", type(error).__name__)
 
 
-def _renewal_failure(error: ChatError) -> ChatError:
+def _renewal_failure(error: ChatError, session: Session) -> ChatError:
     failure = copy.copy(error)
-    failure.args = (f"the session could not be renewed: {error.message}",)
+    # The engine masks what the request carried; the token that is to be replaced was not part of it.
+    reason = scrub(error.message, session.token.reveal().split()[-1:])
+    failure.args = (f"the session could not be renewed: {reason}",)
     # The call that needed it was refused, or not sent at all: nothing of it happened.
     failure.effect = "none"
     return failure

@@ -14,6 +14,7 @@ from ethora_async.bulk.run import Run, Work
 from ethora_async.bulk.split import split_around
 from ethora_async.errors import Conflict, InvalidInput
 from ethora_async.platforms.ethora import operations, rows
+from ethora_async.platforms.ethora.listings import find_record_ids
 from ethora_async.platforms.ethora.unread import read_unread
 from ethora_async.records import Id, optional_text
 
@@ -87,8 +88,8 @@ class UserAdministration:
     async def tags_set(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
         """Give users exactly these tags, in place of those they have; no tag takes all away.
 
-        The contract does not say how this route names users; its neighbours take record ids, so a `MongoId` (see
-        `User.record_id`) is the safest. Your own ids are sent as they are.
+        The route takes record ids. Pass them where you have them (`User.record_id`, a `MongoId`): your own ids are
+        looked up in the listing of users, which costs a request for every 500 users until all are found.
 
         Returns:
             A report with an outcome ``updated`` for each user.
@@ -205,8 +206,11 @@ class UserAdministration:
     async def _change_tags(self, operation: Operation, ids: Id | Iterable[Id], tags: list[str]) -> Report:
         app = await self._context.open()
         report = Report()
-        for batch in _batches(_plain(app, ids)):
-            reply = await app.call(operation, data={"usersIdList": batch, "tagsList": tags})
+        plain = _plain(app, ids)
+        records = dict(zip(plain, await find_record_ids(self._context, plain), strict=True))
+        for batch in _batches(plain):
+            data = {"usersIdList": [records[id] for id in batch], "tagsList": tags}
+            reply = await app.call(operation, data=data)
             for id in batch:
                 report.add(Outcome(id, id, "updated", attempts=reply.attempts))
         return report

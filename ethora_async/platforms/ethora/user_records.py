@@ -23,6 +23,10 @@ def _profile_image(value: str | None) -> str | None:
     return None if value is None else optional_text(value, "profile_image")
 
 
+def _username(value: str | None) -> str | None:
+    return None if value is None else optional_text(value, "username")
+
+
 def _email(value: str) -> str:
     return email_text(value)
 
@@ -46,6 +50,7 @@ class UserChange:
     id: str = attrs.field(converter=_user_id)
     first_name: str | None = attrs.field(default=None, converter=_first_name)
     last_name: str | None = attrs.field(default=None, converter=_last_name)
+    username: str | None = attrs.field(default=None, converter=_username)
     profile_image: str | None = attrs.field(default=None, converter=_profile_image)
 
 

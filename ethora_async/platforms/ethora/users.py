@@ -14,7 +14,7 @@ from ethora_async.config import Seconds, seconds
 from ethora_async.errors import Conflict, InvalidInput, NotFound
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import rows, wire
-from ethora_async.platforms.ethora.listings import find_members
+from ethora_async.platforms.ethora.listings import LARGEST_PAGE, user_pages
 from ethora_async.platforms.ethora.user_admin import BATCH_SIZE, CONCURRENCY, UserAdministration
 from ethora_async.platforms.ethora.user_records import UserChange
 from ethora_async.records import Chat, Id, MongoId, NewUser, User
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ethora_async.bulk.run import Run, Work
     from ethora_async.platforms.ethora.context import App
     from ethora_async.request import Operation
-
-LARGEST_PAGE = 500
 
 
 class Users(UserAdministration):
@@ -121,6 +119,9 @@ class Users(UserAdministration):
     async def get(self, id: Id) -> User:
         """One user, by your own id, the prefixed name, a JID or a `MongoId`.
 
+        Under `in_app` the route is ``GET /v1/apps/users/{name}``, which is known for prefixed names and an app's own
+        server token: whether it shows a parent the users of its children is not public.
+
         Raises:
             NotFound: there is no such user.
         """
@@ -157,27 +158,7 @@ class Users(UserAdministration):
             NotFound: there is no such chat.
             ReplyLost: the listing shows fewer of its members than it counts.
         """
-
-        async def fetch(offset: int, limit: int) -> tuple[tuple[User, ...], int | None]:
-            app = await self._context.open()
-            operation = app.operations.list_users
-            query: dict[str, str | int] = {"limit": limit, "offset": offset}
-            if chat is not None:
-                if app.operations.list_members is None:
-                    members = await find_members(self._context, chat)
-                    return members[offset : offset + limit], len(members)
-                operation = app.operations.list_members
-                query["chatName"] = app.names.prefixed(chat, "chat")
-            reply = await app.call(operation, query=query)
-            return wire.read_users(reply.data, app.names, operation=operation.name)
-
-        return Pages(
-            fetch,
-            lambda user: user.xmpp_username or user.id,
-            limit=limit,
-            offset=offset,
-            largest=LARGEST_PAGE,
-        )
+        return user_pages(self._context, chat=chat, limit=limit, offset=offset)
 
     def chats(
         self, id: Id, *, include_members: bool = False, limit: int = LARGEST_PAGE, offset: int = 0
@@ -206,6 +187,7 @@ class Users(UserAdministration):
         *,
         first_name: str | None = None,
         last_name: str | None = None,
+        username: str | None = None,
         profile_image: str | None = None,
     ) -> Outcome[UserChange]:
         """Change a user's names or picture. None leaves a field as it is, an empty text clears it.
@@ -217,7 +199,9 @@ class Users(UserAdministration):
             InvalidInput: nothing is to be changed.
             NotFound: there is no such user.
         """
-        change = UserChange(id=id, first_name=first_name, last_name=last_name, profile_image=profile_image)
+        change = UserChange(
+            id=id, first_name=first_name, last_name=last_name, username=username, profile_image=profile_image
+        )
         app = await self._context.open()
         return (await self._update_batch(app, [change]))[0].raise_for_failure()
 
