@@ -37,6 +37,7 @@ class Transport(Protocol):
 
     * `send` returns every complete reply, whatever its status, follows no redirect and repeats nothing.
     * It raises `NotSent` only when the request certainly did not reach the platform, else `ReplyLost`.
+    * It ends with `ReplyLost` (or `NotSent`) after `request.timeout` seconds: nobody else watches the time.
     * Cancelling it releases the connection.
     * `aclose` may be called more than once; a session that was passed in stays open.
     """

@@ -74,7 +74,7 @@ class Request:
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
     timeout: float | None = None
-    """Seconds that this attempt may still take; the engine enforces it too."""
+    """Seconds that this attempt may take; the transport ends it then."""
     upload: Upload | None = attrs.field(default=None, repr=False)
     """What to send in place of `body`."""
 

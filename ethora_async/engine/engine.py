@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 import attrs
 
 from ethora_async import codec
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
-from ethora_async.engine.deadlines import Deadlines
 from ethora_async.engine.events import AttemptFinished, Emitter, RequestStarted, RetryScheduled
 from ethora_async.engine.limiter import Limiter
 from ethora_async.engine.retry import backoff, read_retry_after, wait_before_retry
@@ -34,13 +34,19 @@ from ethora_async.redaction import request_id, scrub, sensitive_values
 from ethora_async.request import Operation, Reply, Request, Response, Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from ethora_async.engine.retry import Draw
     from ethora_async.protocols import Clock, Credential, Dialect, Transport
 
+T = TypeVar("T")
+
+_A_SLOT = "a free slot"
+_THE_SECRET = "the secret store"  # noqa: S105  a name for messages
 _AFTER_THE_TOKEN = (Forbidden, NotFound, Conflict, ValidationFailed)
 """Refusals that come only once the token was taken. Others may be a proxy's, which never looked at it."""
+
+_NEEDS_NO_QUOTING = re.compile(r"[\w.~-]+", re.ASCII).fullmatch
 
 _SHORTEST_SECRET = 8
 """Characters: header values shorter than this ("Bearer", "1") are words, and masking them would garble the message."""
@@ -56,7 +62,16 @@ def fill(template: str, values: Mapping[str, str]) -> str:
         if value in (".", ".."):
             msg = f"{name} must not be {value!r}: it would name another path"
             raise InvalidInput(msg, field=name)
-    return template.format_map({name: quote(value, safe="") for name, value in values.items()})
+    return template.format_map({name: _quoted(value) for name, value in values.items()})
+
+
+def _quoted(value: str) -> str:
+    # Most ids need no encoding, and finding that out is a tenth of the work.
+    return value if _NEEDS_NO_QUOTING(value) else quote(value, safe="")
+
+
+def _with_query(url: str, query: Mapping[str, str | int]) -> str:
+    return f"{url}?{'&'.join(f'{name}={_quoted(str(value))}' for name, value in query.items())}"
 
 
 @attrs.define
@@ -66,13 +81,13 @@ class _Call:
     operation: Operation
     url: str
     body: bytes | None = attrs.field(repr=False)
+    budget: float
     deadline: float
     credentials: Credentials
     upload: Upload | None = attrs.field(default=None, repr=False)
     attempts: int = 0
     failures: int = 0
     started: float = 0.0
-    sending: bool = False
     effect: Effect = "none"
     tried: set[str] = attrs.field(factory=set)
     last_error: ChatError | None = None
@@ -121,7 +136,6 @@ class Engine:
         self._retry = retry or RetryPolicy()
         self._emitter = emitter or Emitter()
         self._draw = draw
-        self._deadlines = Deadlines()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._common = {
             "Content-Type": "application/json",
@@ -170,11 +184,12 @@ class Engine:
         budget = self._timeout if timeout is None else seconds(timeout, "timeout")
         url = self._base_url + (fill(operation.path, path) if path else operation.path)
         if query:
-            url = f"{url}?{urlencode(query, quote_via=quote)}"
+            url = _with_query(url, query)
         call = _Call(
             operation,
             url,
             None if data is None else codec.dumps(data),
+            budget,
             self._clock.monotonic() + budget,
             credentials or self._credentials,
             upload,
@@ -182,10 +197,7 @@ class Engine:
         if self._emitter.wanted:
             self._emitter.emit(RequestStarted(operation.name, operation.method))
         try:
-            with self._deadlines.within(budget):
-                return await self._until_done(call, decode=decode)
-        except TimeoutError:
-            raise self._out_of_time(call, budget) from None
+            return await self._until_done(call, decode=decode)
         except ChatError as error:
             raise self._complete(error, call)  # noqa: B904  it is the same error
 
@@ -209,7 +221,7 @@ class Engine:
             raise NotSent(msg, operation=operation.name)
 
     async def _until_done(self, call: _Call, *, decode: bool) -> Reply:
-        credential = call.credentials.peek() or await call.credentials.acquire()
+        credential = await self._credential(call)
         while True:
             try:
                 response = await self._attempt(call, credential)
@@ -231,32 +243,54 @@ class Engine:
                 call.credentials.accepted(credential)
             await self._pause(call, error)
             # The token may have come to its end, or the secret been rotated, during the pause.
-            credential = call.credentials.peek() or await call.credentials.acquire()
+            credential = await self._credential(call)
+
+    async def _credential(self, call: _Call) -> Credential:
+        credential = call.credentials.peek()
+        if credential is None:
+            credential = await self._in_time(call, call.credentials.acquire(), _THE_SECRET)
+        return credential
+
+    async def _in_time(self, call: _Call, waiting: Awaitable[T], what: str) -> T:
+        """What is waited for, if it comes before the deadline.
+
+        Waiting is rare. The request itself needs no timer here: it is told how long it may take.
+        """
+        try:
+            async with asyncio.timeout(call.deadline - self._clock.monotonic()) as timer:
+                return await waiting
+        except TimeoutError:
+            if not timer.expired():
+                raise
+            raise self._too_late(call, what) from None
+
+    def _too_late(self, call: _Call, what: str) -> ChatError:
+        return call.last_error or NotSent(f"the deadline of {call.budget:g} s passed while waiting for {what}")
 
     async def _attempt(self, call: _Call, credential: Credential) -> Response:
         clock = self._clock
-        await self._limiter.acquire()
+        limiter = self._limiter
+        if not limiter.try_acquire():
+            await self._in_time(call, limiter.acquire(), _A_SLOT)
         try:
-            call.attempts += 1
             started = call.started = clock.monotonic()
+            left = call.deadline - started
+            if left <= 0:
+                raise self._too_late(call, _A_SLOT)
+            call.attempts += 1
             headers = self._headers(credential)
             if call.upload is not None:
                 headers = {**headers, "Content-Type": call.upload.content_type}
-            left = call.deadline - started
             request = Request(call.operation.method, call.url, headers, call.body, left, call.upload)
-            # Left standing when the deadline cancels the attempt: that is how `_out_of_time` knows.
-            call.sending = True
             response = await self._send(request)
-            call.sending = False
             taken = clock.monotonic() - started
             if call.upload is None or response.status == 429:  # how long an upload takes says how large it is
-                self._limiter.learn(call.operation.name, taken, refused=response.status == 429)
+                limiter.learn(call.operation.name, taken, refused=response.status == 429)
         except TransportError as error:
-            call.sending = False
             self._tell_lost(call, error)
             raise
         finally:
-            self._limiter.release()
+            limiter.release()
         if self._emitter.wanted:
             self._tell_answered(call, response, taken)
         return response
@@ -318,7 +352,8 @@ class Engine:
         call.tried.add(rejected.key)
         rounds = 0
         while True:
-            replacement = await call.credentials.replace(rejected, frozenset(call.tried))
+            replacing = call.credentials.replace(rejected, frozenset(call.tried))
+            replacement = await self._in_time(call, replacing, _THE_SECRET)
             if replacement is not None:
                 return replacement
             rounds += 1
@@ -345,7 +380,7 @@ class Engine:
     async def _announce_and_sleep(self, call: _Call, wait: float, reason: str) -> None:
         if self._emitter.wanted:
             self._emitter.emit(RetryScheduled(call.operation.name, call.attempts, wait, reason))
-        await self._clock.sleep(wait)
+        await self._in_time(call, self._clock.sleep(wait), "the next attempt")
 
     def _tell_answered(self, call: _Call, response: Response, taken: float) -> None:
         effect: Effect | None = None
@@ -374,16 +409,6 @@ class Engine:
                     effect=error.effect,
                 )
             )
-
-    def _out_of_time(self, call: _Call, budget: float) -> ChatError:
-        if call.sending:
-            lost = ReplyLost(f"no reply within the deadline of {budget:g} s")
-            self._tell_lost(call, lost)
-            call.effect = "unknown"
-            return self._complete(lost, call)
-        if call.last_error is not None:
-            return self._complete(call.last_error, call)
-        return self._complete(NotSent(f"the deadline of {budget:g} s passed before the request could be sent"), call)
 
     def _complete(self, error: ChatError, call: _Call) -> ChatError:
         error.operation = call.operation.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -17,8 +18,8 @@ _AFTER_SLOWNESS = 0.9
 _SLOW_FACTOR = 8.0
 _SLOW_FLOOR = 0.5
 """Seconds: quicker replies are never called slow, however much quicker the quickest was."""
-_FLOOR_DRIFT = 1.001
-"""How the memory of the quickest reply fades: a platform that has become slower for good is not held to it."""
+_FLOOR_DRIFT = 1.01
+"""How much of the quickest reply each slow one forgets: a platform that is slower for good is not held to it."""
 
 
 class Limiter:
@@ -49,6 +50,13 @@ class Limiter:
     def in_flight(self) -> int:
         """How many are."""
         return self._in_flight
+
+    def try_acquire(self) -> bool:
+        """Take a slot if one is free at once; matched by one `release`, as `acquire` is."""
+        if self._rate is not None or self._waiters or self._in_flight >= self._limit:
+            return False
+        self._in_flight += 1
+        return True
 
     async def acquire(self) -> None:
         """Wait for a slot. Every successful call must be matched by one `release`."""
@@ -91,11 +99,14 @@ class Limiter:
         if refused:
             self._cut(_AFTER_REFUSAL)
             return
-        quickest = min(self._quickest.get(operation, seconds) * _FLOOR_DRIFT, seconds)
-        self._quickest[operation] = quickest
-        if seconds > _SLOW_FLOOR and seconds > _SLOW_FACTOR * quickest:
+        quickest = self._quickest.get(operation, math.inf)
+        if seconds < quickest:
+            self._quickest[operation] = seconds
+        elif seconds > _SLOW_FLOOR and seconds > _SLOW_FACTOR * quickest:
+            self._quickest[operation] = quickest * _FLOOR_DRIFT
             self._cut(_AFTER_SLOWNESS)
-        elif self._limit < self._ceiling:
+            return
+        if self._limit < self._ceiling:
             self._limit = min(self._ceiling, self._limit + 1 / self._limit)
             self._hand_out()
 

@@ -100,12 +100,13 @@ class AiohttpTransport:
                 data=data,
                 allow_redirects=False,
                 raise_for_status=False,  # a session that was passed in may be set to raise
+                timeout=aiohttp.ClientTimeout(request.timeout, CONNECT_TIMEOUT, sock_connect=CONNECT_TIMEOUT),
                 **proxy,
             )
             async with response:
                 return Response(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            lost = _sorted(error)
+            lost = _sorted(error, request.timeout)
         except RuntimeError:
             if not session.closed:
                 raise
@@ -132,8 +133,6 @@ class AiohttpTransport:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._concurrency, ssl=self._ssl),
             cookie_jar=aiohttp.DummyCookieJar(),
-            # The engine's deadline spans all attempts; only what it cannot see, the connecting phase, is timed here.
-            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_connect=CONNECT_TIMEOUT),
         )
         # aiohttp sends an idempotent request a second time by itself when a kept-alive connection turns out dead.
         # The engine decides and counts that.
@@ -172,7 +171,7 @@ def _streamed(headers: CIMultiDict[str], upload: Upload) -> tuple[CIMultiDict[st
     return headers, upload.chunks()
 
 
-def _sorted(error: Exception) -> NotSent | ReplyLost:
+def _sorted(error: Exception, timeout: float | None) -> NotSent | ReplyLost:
     # Only the kind and the OS's own words are kept: aiohttp's texts and attributes hold URLs, and a proxy's
     # credentials.
     reason = type(error).__name__
@@ -181,7 +180,8 @@ def _sorted(error: Exception) -> NotSent | ReplyLost:
     if isinstance(error, _NEVER_SENT):
         return NotSent(f"the platform could not be reached ({reason})")
     if isinstance(error, TimeoutError):
-        return ReplyLost(f"the platform did not answer in time ({reason})")
+        within = f"within {timeout:.3g} s" if timeout is not None else f"in time ({reason})"
+        return ReplyLost(f"the platform did not answer {within}")
     return ReplyLost(f"the connection broke before the reply was complete ({reason})")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
-from ethora_async.errors import NotSent
+from ethora_async.errors import NotSent, ReplyLost
 from ethora_async.request import Request
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class MemoryTransport:
 
         Raises:
             NotSent: the transport is closed, or the handler said so.
-            ReplyLost: the handler said so.
+            ReplyLost: the handler said so, or took longer than the request's timeout.
         """
         if self._closed:
             msg = "the transport is closed"
@@ -39,7 +40,14 @@ class MemoryTransport:
             request = Request(request.method, request.url, request.headers, body, request.timeout)
         self.requests.append(request)
         answer = self._handler(request)
-        return await answer if isawaitable(answer) else answer
+        if not isawaitable(answer):
+            return answer
+        try:
+            async with asyncio.timeout(request.timeout):
+                return await answer
+        except TimeoutError:
+            msg = "the handler did not answer in time"
+            raise ReplyLost(msg) from None
 
     async def aclose(self) -> None:
         """Refuse further requests."""

@@ -120,6 +120,16 @@ async def test_every_kind_of_source_arrives_as_it_is(note: Path, clock: FakeCloc
     assert found[8][1].startswith("q%22uo%0D%0Ate ")
 
 
+async def test_a_pipe_is_sent_without_its_length_and_once(clock: FakeClock) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"from a pipe")
+    os.close(writing)
+    platform = Platform(clock, {SEND: NotSent("refused")})
+    with os.fdopen(reading, "rb") as pipe, pytest.raises(NotSent):
+        await platform.client.as_user(session()).chats.send_media("c1", Attachment(source=pipe, name="log.txt"))
+    assert parts_of(platform.only) == [("files", "log.txt", "text/plain", b"from a pipe")]
+
+
 async def test_several_files_share_a_form(note: Path, clock: FakeClock) -> None:
     files = (note, Attachment(source=b"2", name="b.png"), Attachment(source=once(b"3"), name="c"))
     assert [part[1] for part in await sent_parts(files, clock)] == ["note.txt", "b.png", "c"]

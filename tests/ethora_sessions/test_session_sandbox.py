@@ -20,7 +20,10 @@ from ethora_async import (
     MfaRequired,
     NewUser,
     NotFound,
+    ServerFault,
+    Session,
     Unauthorized,
+    User,
     ValidationFailed,
 )
 from ethora_async.engine.events import TokenRefreshed
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from ethora_async import Session
     from ethora_async.platforms.ethora.user_client import UserClient
     from ethora_async.testing import FakeClock
 
@@ -324,3 +326,42 @@ async def test_the_admin_works_in_their_apps(ethora: EthoraClient, sandbox: Etho
     somebody = await log_in(ethora)
     with pytest.raises(Forbidden):
         await somebody.in_app(child.id).users.list()
+
+
+async def test_an_archived_app_lets_nobody_in(ethora: EthoraClient, sandbox: EthoraSandbox, clock: FakeClock) -> None:
+    user = await log_in(ethora)
+    sandbox.store.app(APP).archived_at = clock.now()
+    for call in (user.me, lambda: ethora.sessions.login("u1@example.com", PASSWORD)):
+        with pytest.raises(Forbidden) as caught:
+            await call()
+        assert caught.value.code == "APP_ARCHIVED"
+        assert caught.value.request_id
+
+
+async def test_tokens_of_the_wrong_family_are_told_by_their_code(ethora: EthoraClient, sandbox: EthoraSandbox) -> None:
+    server = await ethora.tokens.for_server()
+    for token in (server.value, (await ethora.tokens.for_user("u1")).value):
+        stranger = Session(user=User(id="u1"), token=token, refresh_token="never-asked")
+        with pytest.raises(Unauthorized) as caught:
+            await ethora.as_user(stranger).me()
+        assert (caught.value.code, caught.value.status) == ("INVALID_TOKEN_TYPE", 400)
+        assert caught.value.request_id
+    assert "POST /v2/users/login/refresh" not in calls(sandbox)
+
+
+async def test_the_chats_of_others_are_not_mine(ethora: EthoraClient, sandbox: EthoraSandbox) -> None:
+    child = sandbox.add_app("child", parent=APP)
+    await ethora.in_app(child.id).chats.create("theirs", title="Theirs")
+    user = await log_in(ethora)
+    for id in ("theirs", f"{child.id}_theirs", "open"):
+        with pytest.raises(NotFound) as caught:
+            await user.chats.get(id)
+        assert caught.value.code == "CHAT_NOT_FOUND"
+        assert caught.value.request_id
+
+
+async def test_a_gateways_page_is_told_as_one(ethora: EthoraClient, sandbox: EthoraSandbox) -> None:
+    page = "<html><head><title>502 Bad Gateway</title></head></html>"
+    sandbox.faults.fail("POST /v2/users/login-with-email", status=502, body=page, content_type="text/html", times=None)
+    with pytest.raises(ServerFault, match=r"HTML page.*502 Bad Gateway"):
+        await ethora.sessions.login("u1@example.com", PASSWORD)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, assert_type
 from uuid import UUID
 
 from ethora_async import (
+    Access,
     Chat,
     ChatError,
     ChatToken,
@@ -26,6 +27,7 @@ from ethora_async import (
 from ethora_async.bulk import Outcome, Report, Run, Status
 from ethora_async.pages import Page, Pages
 from ethora_async.platforms.ethora.users import UserChange
+from ethora_async.records import Id
 from ethora_async.redaction import Secret
 from ethora_async.testing import FakeClock
 from ethora_async.transport import MemoryTransport
@@ -86,6 +88,10 @@ async def chats(ethora: EthoraClient) -> None:
     assert_type(await ethora.chats.revoke("c1", [UUID(int=1)]), Report)
     assert_type(await ethora.chats.grant_bot("c1"), Report)
     await ethora.chats.grant_many([("c1", "u1"), ("c1", 7)])
+    member_rights = Access.READ | Access.WRITE
+    assert_type(await ethora.chats.set_access("c1", 7, member_rights, expires_in=None), Outcome[tuple[Id, Id]])
+    assert_type(await ethora.chats.set_access("c1", 7, "0000"), Outcome[tuple[Id, Id]])
+    assert_type(await ethora.reset(confirm="app"), Report)
     assert_type(ethora.chats.name(7), str)
     assert_type(ethora.chats.jid("c1"), str)
     async for member in ethora.chats.members("c1"):

@@ -56,9 +56,6 @@ class Shelf:
         self._directory: Path | None = None
         self._doomed: list[Path] = []
 
-    def __len__(self) -> int:
-        return len(self._files)
-
     async def new_path(self) -> Path:
         """Return where the next upload goes: an empty file."""
         if self._directory is None:

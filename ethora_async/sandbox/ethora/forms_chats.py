@@ -5,11 +5,20 @@ from __future__ import annotations
 import re
 
 from ethora_async.sandbox.ethora.forms import PAGE, identifier, optional_text
-from ethora_async.sandbox.ethora.validation import Anything, Field, Flag, Form, Items, Reference, Text, Whole, required
+from ethora_async.sandbox.ethora.validation import (
+    Anything,
+    Field,
+    Flag,
+    Form,
+    Items,
+    Moment,
+    Reference,
+    Text,
+    Whole,
+    required,
+)
 
 CODE = re.compile("[01]{4}")
-ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII)
-iso_time = Text(pattern=ISO_TIME, mismatch="must be in ISO 8601 date format")
 
 CHAT_CHANGE = Form({"title": Field(Text()), "description": Field(optional_text)}, filled=True)
 CHAT_META = Form(
@@ -65,8 +74,8 @@ SEARCH = Form(
         "mode": Field(Text(choices=("substring", "fulltext")), default="substring"),
         "chatId": Field(identifier),
         "fromUserId": Field(identifier),
-        "since": Field(iso_time),
-        "until": Field(iso_time),
+        "since": Field(Moment()),
+        "until": Field(Moment()),
         "sort": Field(Text(choices=("relevance", "date")), default="relevance"),
     },
     strict=False,

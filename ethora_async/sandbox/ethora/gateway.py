@@ -93,8 +93,8 @@ class Gateway:
 
     async def _serve(self, request: BaseRequest, path: str, query: str) -> Answer:
         match = _find(request.method, path)
-        in_parts = match is not None and match.route.uploads > 0 and is_multipart(request)
-        body = {} if in_parts else await _read_body(request)
+        parts = match.route.uploads if match is not None and is_multipart(request) else None
+        body = await _read_body(request) if parts is None else {}
         if match is None:
             return text_answer(_cannot(request.method, path), 404, HTML)
         platform, route, headers = self._platform, match.route, request.headers
@@ -103,13 +103,13 @@ class Gateway:
         caller = authenticate(platform, route, headers, now)
         target = target_app(platform, route, match.params, caller)
         try:
-            upload = await receive(request, platform.shelf, route.uploads) if in_parts else Upload()
+            upload = Upload() if parts is None else await receive(request, platform.shelf, parts[1])
             call = Call(
                 platform=platform,
                 route=route,
                 params=match.params,
                 query=_read_query(query),
-                body=upload.values if in_parts else body,
+                body=body if parts is None else upload.values,
                 headers=headers,
                 now=now,
                 caller=caller,

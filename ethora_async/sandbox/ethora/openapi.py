@@ -100,13 +100,17 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 
 def _body(route: Route, forms: Forms) -> dict[str, Any]:
     form = route.body_form(forms)
-    content = {} if form is None else {"application/json": {"schema": form.schema()}}
-    if not route.uploads:
-        return content
-    files = {"type": "array", "items": {"type": "string", "format": "binary"}, "maxItems": route.uploads}
-    values = {} if form is None else {name: field.rule.schema() for name, field in form.fields.items()}
-    parts = {"type": "object", "properties": {**values, "files": files}}
-    return {**content, "multipart/form-data": {"schema": parts}}
+    schema: dict[str, Any] = {"type": "object", "properties": {}} if form is None else form.schema()
+    if route.uploads is None:
+        return {} if form is None else {"application/json": {"schema": schema}}
+    least, most = route.uploads
+    binary = {"type": "string", "format": "binary"}
+    files = {"type": "array", "items": binary, "minItems": least, "maxItems": most}
+    parts = {**schema, "properties": {**schema["properties"], "files": files}}
+    if least:
+        parts["required"] = [*schema.get("required", ()), "files"]
+    content = {"multipart/form-data": {"schema": parts}}
+    return content if least else {"application/json": {"schema": schema}, **content}
 
 
 def _success(route: Route, schema: dict[str, Any]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def check_email(call: Call) -> Answer:
     auth=Auth.USER,
     section="1.5",
     body=PROFILE,
-    uploads=1,
+    uploads=(0, 1),
     replies={200: success({"user": ref("OwnUser")})},
 )
 def change_own_profile(call: Call) -> Answer:

@@ -110,7 +110,7 @@ def read_app(call: Call) -> Answer:
     section="1.7",
     admin=True,
     body=APP_CHANGE,
-    uploads=5,
+    uploads=(0, 5),
     replies={200: success({"result": APP, "app": APP})},
 )
 @ROUTES.add(

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.records import Chat
 
 ROUTES = Routes()
-MOST_FILES = 5
+FILES = (1, 5)
 KEPT = {200: success({"results": many(ref("File"))})}
 
 
-@ROUTES.add("POST", "/v1/chats/media/{chatName}", auth=Auth.USER, section="1.6", uploads=MOST_FILES, replies=KEPT)
+@ROUTES.add("POST", "/v1/chats/media/{chatName}", auth=Auth.USER, section="1.6", uploads=FILES, replies=KEPT)
 def upload_media(call: Call) -> Answer:
     """Put 1 to 5 files into a chat; each is a message there before this reply is sent."""
     user, _ = call.signed_in()
@@ -33,15 +33,13 @@ def upload_media(call: Call) -> Answer:
     return _keep(call, chat=chat)
 
 
-@ROUTES.add("POST", "/v1/files", "/v2/files", auth=Auth.USER, section="1.7", uploads=MOST_FILES, replies=KEPT)
+@ROUTES.add("POST", "/v1/files", "/v2/files", auth=Auth.USER, section="1.7", uploads=FILES, replies=KEPT)
 def upload_files(call: Call) -> Answer:
     """Put 1 to 5 files onto the platform."""
     return _keep(call)
 
 
-@ROUTES.add(
-    "POST", "/v2/files/secure", auth=Auth.USER, section="1.7", body=SECURE_FILE, uploads=MOST_FILES, replies=KEPT
-)
+@ROUTES.add("POST", "/v2/files/secure", auth=Auth.USER, section="1.7", body=SECURE_FILE, uploads=FILES, replies=KEPT)
 def upload_secure_files(call: Call) -> Answer:
     """Put 1 to 5 files onto the platform for the members of a chat."""
     chat = call.find_chat(call.form()["chatName"])

@@ -5,7 +5,7 @@ Messages get there by broadcasts, uploads, and `store.post`: chat itself is XMPP
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import math
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.sandbox.ethora.conversation import find_messages
@@ -127,16 +127,6 @@ def _meets(call: Call, asked: dict[str, Any], message: Message) -> bool:
     author = asked.get("fromUserId")
     if author is not None and (message.sender is None or message.sender is not call.app.users.find(author)):
         return False
-    since, until = _moment(asked, "since"), _moment(asked, "until")
-    return (since is None or message.sent_at >= since) and (until is None or message.sent_at <= until)
-
-
-def _moment(asked: dict[str, Any], key: str) -> float | None:
-    """Read a time; one without an offset is UTC."""
-    if key not in asked:
-        return None
-    try:
-        moment = datetime.fromisoformat(asked[key])
-    except ValueError:
-        raise invalid(f'"{key}" must be in ISO 8601 date format', key) from None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    since: float = asked.get("since", 0.0)
+    until: float = asked.get("until", math.inf)
+    return since <= message.sent_at <= until

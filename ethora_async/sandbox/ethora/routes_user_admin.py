@@ -164,7 +164,7 @@ def export_users(call: Call) -> Answer:
     section="1.4",
     admin=True,
     body=PROFILE,
-    uploads=1,
+    uploads=(0, 1),
     replies={200: success({"user": ref("OwnUser"), "result": ref("OwnUser")})},
 )
 def change_user(call: Call) -> Answer:

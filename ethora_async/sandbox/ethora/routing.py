@@ -83,7 +83,7 @@ class Route:
     admin: a user token opens it only for an account that manages the app.
     archived: it serves archived apps too; other calls are refused with 403 `APP_ARCHIVED`.
     body, query: what it reads; `body` may depend on how strict this deployment is.
-    uploads: the most files that a multipart body may bring; 0 takes none.
+    uploads: the fewest and the most files that a multipart body brings; without them it takes no such body.
     replies: the schema of the reply for each status of success.
     kinds: the content types of those replies.
     """
@@ -97,7 +97,7 @@ class Route:
     archived: bool = False
     body: Form | FormOf | None = attrs.field(default=None, repr=False)
     query: Form | None = attrs.field(default=None, repr=False)
-    uploads: int = 0
+    uploads: tuple[int, int] | None = None
     replies: Replies = attrs.field(default=OK, repr=False)
     kinds: tuple[str, ...] = JSON_ONLY
 
@@ -140,7 +140,7 @@ class Routes:
         archived: bool = False,
         body: Form | FormOf | None = None,
         query: Form | None = None,
-        uploads: int = 0,
+        uploads: tuple[int, int] | None = None,
         replies: Replies = OK,
         kinds: tuple[str, ...] = JSON_ONLY,
     ) -> Callable[[HandlerT], HandlerT]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 from aiohttp import BodyPartReader
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ethora_async.sandbox.ethora.errors import Refusal, invalid
 from ethora_async.sandbox.ethora.files import Received
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 MAX_FILE = 50 * 1024 * 1024
 MAX_FIELD = 1024 * 1024
 PIECE = 256 * 1024
-BROKEN = (ValueError, RuntimeError, AssertionError, LookupError)
+BROKEN = (HttpProcessingError, ValueError, RuntimeError, AssertionError, LookupError)
 """What aiohttp's reader raises for bodies that are no multipart; RuntimeError includes its warnings."""
 
 

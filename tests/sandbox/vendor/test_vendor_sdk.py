@@ -1,0 +1,147 @@
+"""The vendor's own Node SDK, unmodified from the registry, against the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+import pytest_asyncio
+from sandbox_helpers import APP, SECRET
+
+from ethora_async.sandbox import EthoraSandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+PACKAGE = "@ethora/sdk-backend@26.8.1"
+CACHE = Path(tempfile.gettempdir()) / "ethora-vendor-sdk-26.8.1"
+SCRIPT = Path(__file__).with_name("every_method.cjs")
+CHILD = "0123456789abcdef01234567"
+PRIVATE = {
+    *("getHeaders", "createScopedChatName", "createScopedMembers", "buildQueryString", "makeRequest"),
+}
+
+
+async def _run(*command: str, **environment: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def _installed() -> Path:
+    """The directory that holds the package: installed once per machine, moved into place when complete."""
+    if not CACHE.exists():
+        with tempfile.TemporaryDirectory(prefix=f"{CACHE.name}-", dir=CACHE.parent) as fresh:
+            (Path(fresh) / "package.json").write_text('{"private": true}')
+            code, _, err = await _run("npm", "install", "--prefix", fresh, "--no-audit", "--no-fund", PACKAGE)
+            if code:
+                _give_up(f"npm could not install {PACKAGE}: {err[-500:]}")
+            shutil.copytree(fresh, f"{fresh}.done", symlinks=True)
+            os.replace(f"{fresh}.done", CACHE)
+    return CACHE
+
+
+def _give_up(reason: str) -> None:
+    if os.environ.get("ETHORA_REQUIRE_SERVICES") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@attrs.frozen
+class Vendor:
+    """What the SDK's methods answered, and the sandbox that they left behind."""
+
+    methods: set[str]
+    replies: dict[str, list[Any]]
+    sandbox: EthoraSandbox
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def vendor() -> AsyncIterator[Vendor]:
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        _give_up("node and npm are not installed")
+    installed = await _installed()
+    async with EthoraSandbox(app_id=APP, secret=SECRET) as sandbox:
+        sandbox.add_app("child", app_id=CHILD, parent=APP)
+        quiet = {"NODE_ENV": "production", "NO_PROXY": "*"}
+        code, out, err = await _run("node", str(SCRIPT), str(installed), CHILD, **sandbox.environment, **quiet)
+        assert code == 0, err[-2000:]
+        result = json.loads(out.rpartition("\n")[2])
+        yield Vendor(set(result["methods"]) - PRIVATE, result["replies"], sandbox)
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_every_public_method_was_called_and_succeeded(vendor: Vendor) -> None:
+    assert vendor.methods == set(vendor.replies)
+    assert len(vendor.methods) == 36
+
+
+async def test_the_users_and_chats_of_the_own_app_are_as_told(vendor: Vendor) -> None:
+    app = vendor.sandbox.store.app(APP)
+    assert [user.uuid for user in app.users if not user.platform_owned] == ["ada", "bob"]
+    ada = app.users.find("ada")
+    assert ada is not None
+    assert (ada.first_name, ada.last_name, ada.email) == ("Augusta", "Lovelace", "ada@example.com")
+    assert [chat.uuid for chat in app.chats] == ["room"]
+    room = app.chats.find("room")
+    assert room is not None
+    assert (room.title, room.description, room.type) == ("A better room", "for all", "group")
+    assert list(room.members) == [ada]
+
+
+async def test_the_users_and_chats_of_the_child_app_are_as_told(vendor: Vendor) -> None:
+    app = vendor.sandbox.store.app(CHILD)
+    assert [user.uuid for user in app.users if not user.platform_owned] == ["carl"]
+    (room,) = app.chats
+    assert (room.uuid, room.title, [user.uuid for user in room.members]) == ("room", "Grown up", ["carl"])
+    assert [message.body for message in room.messages] == ["hello"]
+
+
+async def test_jobs_end_and_tell_their_rows(vendor: Vendor) -> None:
+    first, second = vendor.replies["getUsersBatchJob"]
+    assert (first["state"], second["state"]) == ("pending", "completed")
+    assert [row["status"] for row in second["result"]["results"]] == ["created", "created"]
+    sent = vendor.replies["getAppBroadcastJob"][1]
+    assert [row["status"] for row in sent["result"]["results"]] == ["sent"]
+
+
+async def test_apps_are_made_and_archived(vendor: Vendor) -> None:
+    store = vendor.sandbox.store
+    made = store.app_of_domain("madebynode")
+    assert made is not None
+    assert (made.display_name, made.parent, made.settings) == ("Made by Node", store.app(APP), {"bundleId": "x.y"})
+    assert [room.chat.title for room in made.rooms] == ["Lobby", "Help"]
+    assert made.bot is not None
+    assert (made.bot["status"], made.bot["prompt"]) == ("on", "Be kind.")
+    assert [app.display_name for app in store.apps if app.archived] == ["Doomed"]
+    (listed,) = vendor.replies["listApps"]
+    assert [app["displayName"] for app in listed["apps"]] == ["Made by Node", "Child", "App"]
+
+
+async def test_app_tokens_are_shown_once_and_kept_as_hashes(vendor: Vendor) -> None:
+    app = vendor.sandbox.store.app_of_domain("madebynode")
+    assert app is not None
+    assert [(token.label, token.active) for token in app.tokens.values()] == [
+        ("ci", False),
+        ("ci 2", False),
+        ("", True),
+    ]
+    (listed,) = vendor.replies["listAppTokens"]
+    assert all("token" not in row for row in listed["tokens"])
+    values = [reply["token"] for name in ("createAppToken", "rotateAppToken") for reply in vendor.replies[name]]
+    assert len(set(values)) == 3
+    assert not any(value in repr(vars(vendor.sandbox._platform.credentials)) for value in values)
