@@ -185,6 +185,6 @@ def _record_hook(
         if not isinstance(data, dict):
             raise _Unfit("an object", data)
         extra = {name: value for name, value in data.items() if name not in known}
-        return structure({**data, _EXTRA: sealed(extra)}, cls)
+        return structure({**data, _EXTRA: sealed(extra)} if extra else data, cls)
 
     return hook

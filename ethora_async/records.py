@@ -44,7 +44,8 @@ ChatAccess = Literal["private", "public"]
 
 def record_id(value: str) -> str:
     """A platform's record id as a reply gives it: a `MongoId` when it has that form."""
-    return MongoId(value) if _MONGO_ID.fullmatch(value) else value
+    # `str.__new__`: what has just been checked need not be checked again by MongoId's own.
+    return str.__new__(MongoId, value.lower()) if _MONGO_ID.fullmatch(value) else value
 
 
 def id_text(value: Id, field: str = "id") -> str:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
-
-import attrs
 
 from ethora_async import codec
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
+from ethora_async.engine.call_state import Call
 from ethora_async.engine.events import AttemptFinished, Emitter, RequestStarted, RetryScheduled
 from ethora_async.engine.limiter import Limiter
 from ethora_async.engine.retry import backoff, read_retry_after, wait_before_retry
+from ethora_async.engine.urls import fill, with_query
 from ethora_async.errors import (
     ApiError,
     ChatError,
     Conflict,
     Effect,
     Forbidden,
-    InvalidInput,
     NotFound,
     NotSent,
     ReplyLost,
@@ -29,7 +26,6 @@ from ethora_async.errors import (
     ValidationFailed,
     WrongLoop,
 )
-from ethora_async.protocols import Credentials
 from ethora_async.redaction import request_id, scrub, sensitive_values
 from ethora_async.request import Operation, Reply, Request, Response, Upload
 
@@ -37,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
     from ethora_async.engine.retry import Draw
-    from ethora_async.protocols import Clock, Credential, Dialect, Transport
+    from ethora_async.protocols import Clock, Credential, Credentials, Dialect, Transport
 
 T = TypeVar("T")
 
@@ -46,56 +42,8 @@ _THE_SECRET = "the secret store"  # noqa: S105  a name for messages
 _AFTER_THE_TOKEN = (Forbidden, NotFound, Conflict, ValidationFailed)
 """Refusals that come only once the token was taken. Others may be a proxy's, which never looked at it."""
 
-_NEEDS_NO_QUOTING = re.compile(r"[\w.~-]+", re.ASCII).fullmatch
-
 _SHORTEST_SECRET = 8
 """Characters: header values shorter than this ("Bearer", "1") are words, and masking them would garble the message."""
-
-
-def fill(template: str, values: Mapping[str, str]) -> str:
-    """A path template with its ``{named}`` parts filled in, each percent-encoded.
-
-    Raises:
-        InvalidInput: a part is ``.`` or ``..``, which servers and proxies take for a step through the path.
-    """
-    for name, value in values.items():
-        if value in (".", ".."):
-            msg = f"{name} must not be {value!r}: it would name another path"
-            raise InvalidInput(msg, field=name)
-    return template.format_map({name: _quoted(value) for name, value in values.items()})
-
-
-def _quoted(value: str) -> str:
-    # Most ids need no encoding, and finding that out is a tenth of the work.
-    return value if _NEEDS_NO_QUOTING(value) else quote(value, safe="")
-
-
-def _with_query(url: str, query: Mapping[str, str | int]) -> str:
-    return f"{url}?{'&'.join(f'{name}={_quoted(str(value))}' for name, value in query.items())}"
-
-
-@attrs.define
-class _Call:
-    """How far one call has come; what an error has to tell about it."""
-
-    operation: Operation
-    url: str
-    body: bytes | None = attrs.field(repr=False)
-    budget: float
-    deadline: float
-    credentials: Credentials
-    upload: Upload | None = attrs.field(default=None, repr=False)
-    attempts: int = 0
-    failures: int = 0
-    started: float = 0.0
-    effect: Effect = "none"
-    tried: set[str] = attrs.field(factory=set)
-    last_error: ChatError | None = None
-
-    @property
-    def spent(self) -> bool:
-        """Whether its body was read and cannot be read again."""
-        return self.upload is not None and not self.upload.can_restart()
 
 
 class Engine:
@@ -184,8 +132,8 @@ class Engine:
         budget = self._timeout if timeout is None else seconds(timeout, "timeout")
         url = self._base_url + (fill(operation.path, path) if path else operation.path)
         if query:
-            url = _with_query(url, query)
-        call = _Call(
+            url = with_query(url, query)
+        call = Call(
             operation,
             url,
             None if data is None else codec.dumps(data),
@@ -220,7 +168,7 @@ class Engine:
             msg = "the client is closed"
             raise NotSent(msg, operation=operation.name)
 
-    async def _until_done(self, call: _Call, *, decode: bool) -> Reply:
+    async def _until_done(self, call: Call, *, decode: bool) -> Reply:
         credential = await self._credential(call)
         while True:
             try:
@@ -245,29 +193,30 @@ class Engine:
             # The token may have come to its end, or the secret been rotated, during the pause.
             credential = await self._credential(call)
 
-    async def _credential(self, call: _Call) -> Credential:
+    async def _credential(self, call: Call) -> Credential:
         credential = call.credentials.peek()
         if credential is None:
             credential = await self._in_time(call, call.credentials.acquire(), _THE_SECRET)
         return credential
 
-    async def _in_time(self, call: _Call, waiting: Awaitable[T], what: str) -> T:
+    async def _in_time(self, call: Call, waiting: Awaitable[T], what: str) -> T:
         """What is waited for, if it comes before the deadline.
 
         Waiting is rare. The request itself needs no timer here: it is told how long it may take.
         """
+        timer = asyncio.timeout(call.deadline - self._clock.monotonic())
         try:
-            async with asyncio.timeout(call.deadline - self._clock.monotonic()) as timer:
+            async with timer:
                 return await waiting
         except TimeoutError:
             if not timer.expired():
                 raise
             raise self._too_late(call, what) from None
 
-    def _too_late(self, call: _Call, what: str) -> ChatError:
+    def _too_late(self, call: Call, what: str) -> ChatError:
         return call.last_error or NotSent(f"the deadline of {call.budget:g} s passed while waiting for {what}")
 
-    async def _attempt(self, call: _Call, credential: Credential) -> Response:
+    async def _attempt(self, call: Call, credential: Credential) -> Response:
         clock = self._clock
         limiter = self._limiter
         if not limiter.try_acquire():
@@ -315,7 +264,7 @@ class Engine:
             self._signed = (credential, headers)
         return headers
 
-    def _reply(self, call: _Call, response: Response, *, decode: bool) -> Reply:
+    def _reply(self, call: Call, response: Response, *, decode: bool) -> Reply:
         if not decode:
             return Reply(response.status, None, response.headers, call.attempts, response.body)
         try:
@@ -326,7 +275,7 @@ class Engine:
             raise ReplyLost(msg, status=response.status, request_id=stated) from None
         return Reply(response.status, data, response.headers, call.attempts)
 
-    def _failure(self, call: _Call, response: Response, credential: Credential) -> tuple[ApiError, bool]:
+    def _failure(self, call: Call, response: Response, credential: Credential) -> tuple[ApiError, bool]:
         failure = self._dialect.read_failure(response)
         known = [
             part for value in credential.headers.values() for part in value.split() if len(part) >= _SHORTEST_SECRET
@@ -345,7 +294,7 @@ class Engine:
         )
         return error, failure.token_rejected
 
-    async def _another(self, call: _Call, rejected: Credential, error: ChatError) -> Credential:
+    async def _another(self, call: Call, rejected: Credential, error: ChatError) -> Credential:
         """The next credential to try after `rejected`; raises `error` when there is none."""
         if call.spent:
             raise error
@@ -362,7 +311,7 @@ class Engine:
                 raise error
             await self._announce_and_sleep(call, wait, "waiting for a newer secret")
 
-    async def _pause(self, call: _Call, error: ChatError) -> None:
+    async def _pause(self, call: Call, error: ChatError) -> None:
         """Wait before the next attempt; raises `error` when there must not be one."""
         call.failures += 1
         wait = wait_before_retry(
@@ -377,12 +326,12 @@ class Engine:
             raise error
         await self._announce_and_sleep(call, wait, type(error).__name__)
 
-    async def _announce_and_sleep(self, call: _Call, wait: float, reason: str) -> None:
+    async def _announce_and_sleep(self, call: Call, wait: float, reason: str) -> None:
         if self._emitter.wanted:
             self._emitter.emit(RetryScheduled(call.operation.name, call.attempts, wait, reason))
         await self._in_time(call, self._clock.sleep(wait), "the next attempt")
 
-    def _tell_answered(self, call: _Call, response: Response, taken: float) -> None:
+    def _tell_answered(self, call: Call, response: Response, taken: float) -> None:
         effect: Effect | None = None
         if response.status >= 300:
             effect = "unknown" if response.status >= 500 else "none"
@@ -397,7 +346,7 @@ class Engine:
             )
         )
 
-    def _tell_lost(self, call: _Call, error: TransportError) -> None:
+    def _tell_lost(self, call: Call, error: TransportError) -> None:
         if self._emitter.wanted:
             self._emitter.emit(
                 AttemptFinished(
@@ -410,7 +359,7 @@ class Engine:
                 )
             )
 
-    def _complete(self, error: ChatError, call: _Call) -> ChatError:
+    def _complete(self, error: ChatError, call: Call) -> ChatError:
         error.operation = call.operation.name
         error.attempts = call.attempts
         if call.effect == "unknown":

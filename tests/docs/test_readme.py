@@ -61,7 +61,7 @@ async def test_the_tour_can_be_followed(
 
 async def _run_python(text: str, scope: dict[str, object]) -> None:
     code = compile(text, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    result = eval(code, scope)  # noqa: S307  our own README
+    result = eval(code, scope)
     if inspect.isawaitable(result):
         await result
 
@@ -69,6 +69,11 @@ async def _run_python(text: str, scope: dict[str, object]) -> None:
 def _run_shell(text: str, folder: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     finished = subprocess.run(
-        ["bash", "-euc", text], cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+        ["bash", "-euc", text],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ethora_async.config import Limits
-from ethora_async.engine.engine import fill
+from ethora_async.engine.urls import fill
 from ethora_async.errors import (
     ChatError,
     ConfigError,

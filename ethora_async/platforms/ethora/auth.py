@@ -30,6 +30,9 @@ _SECRET_TTL = 30.0
 _SHORT = 14
 """Bytes: below 112 bits a key for HMAC can be guessed (NIST SP 800-131A)."""
 
+_LOOK_AGAIN = 1.0
+"""Seconds for which the same credential is handed out without asking whether it is still the one to use."""
+
 _PROCESS_KEY = secrets.token_bytes(16)
 
 Purpose = Literal["server", "client"]
@@ -219,11 +222,19 @@ class ServerCredentials:
         self._emitter = emitter
         self._tokens: TokenCache[Credential] = TokenCache(clock, size=8)
         self._accepted: Credential | None = None
+        self._at_hand: tuple[KeyRing, Credential, float] | None = None
 
     def peek(self) -> Credential | None:
         """The credential at hand, made from the newest keys at hand."""
         ring = self._secret.peek()
-        return None if ring is None else self._credential(ring, self.chosen(ring))
+        if ring is None:
+            return None
+        at_hand = self._at_hand
+        if at_hand is not None and at_hand[0] is ring and self._clock.monotonic() < at_hand[2]:
+            return at_hand[1]
+        credential = self._credential(ring, self.chosen(ring))
+        self._at_hand = (ring, credential, self._clock.monotonic() + _LOOK_AGAIN)
+        return credential
 
     async def acquire(self) -> Credential:
         """A credential, after asking the store.
@@ -236,7 +247,9 @@ class ServerCredentials:
 
     def accepted(self, credential: Credential) -> None:
         """Keep to the secret that this credential was made from, until the store answers something newer."""
-        self._accepted = credential
+        if credential is not self._accepted:
+            self._accepted = credential
+            self._at_hand = None
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
         """A credential from a newer secret, or from the next untried candidate."""

@@ -1,0 +1,33 @@
+"""One call on its way through the attempt loop."""
+
+from __future__ import annotations
+
+import attrs
+
+from ethora_async.errors import ChatError, Effect
+from ethora_async.protocols import Credentials
+from ethora_async.request import Operation, Upload
+
+
+@attrs.define
+class Call:
+    """How far one call has come; what an error has to tell about it."""
+
+    operation: Operation
+    url: str
+    body: bytes | None = attrs.field(repr=False)
+    budget: float
+    deadline: float
+    credentials: Credentials
+    upload: Upload | None = attrs.field(default=None, repr=False)
+    attempts: int = 0
+    failures: int = 0
+    started: float = 0.0
+    effect: Effect = "none"
+    tried: set[str] = attrs.field(factory=set)
+    last_error: ChatError | None = None
+
+    @property
+    def spent(self) -> bool:
+        """Whether its body was read and cannot be read again."""
+        return self.upload is not None and not self.upload.can_restart()
