@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ethora_async.sandbox import EthoraSandbox
 
 
+ADMIN_PASSWORD = "ETHORA_ADMIN_PASSWORD"  # noqa: S105  the name of the setting
+
+
 def sandbox(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 0,
@@ -48,7 +51,7 @@ async def _sandbox(host: str, port: int, *, lenient: bool, seed: Path | None, fa
         app_id=_from_environment(APP_ID),
         secret=_from_environment(APP_SECRET),
         admin_email=_from_environment("ETHORA_ADMIN_EMAIL"),
-        admin_password=_from_environment("ETHORA_ADMIN_PASSWORD"),
+        admin_password=_from_environment(ADMIN_PASSWORD),
         host=host,
         port=port,
         lenient=lenient,
@@ -64,6 +67,8 @@ async def _sandbox(host: str, port: int, *, lenient: bool, seed: Path | None, fa
         for name, value in server.environment.items():
             typer.echo(f"export {name}={shlex.quote(value)}")
         sys.stdout.flush()
+        if _from_environment(ADMIN_PASSWORD) is None:
+            errors.print(f"the admin is {server.admin_email}, password {server.admin_password}", markup=False)
         errors.print("listening; Ctrl-C stops it and forgets everything", markup=False)
         await asyncio.Event().wait()
     finally:

@@ -19,7 +19,7 @@ from ethora_async.platforms.ethora.apps import Apps
 from ethora_async.platforms.ethora.auth import APP_SECRET, AppSecret, ServerCredentials
 from ethora_async.platforms.ethora.broadcasts import Broadcasts
 from ethora_async.platforms.ethora.chats import Chats
-from ethora_async.platforms.ethora.context import API_URL, APP_ID, App, Context, OtherContext
+from ethora_async.platforms.ethora.context import API_URL, APP_ID, App, OtherContext, OwnContext
 from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.platforms.ethora.in_app import InApp
 from ethora_async.platforms.ethora.legacy import LegacyChats
@@ -125,7 +125,7 @@ class EthoraClient:
         in_store = secret is not None and not isinstance(secret, str)
         source = secret if secret is not None else setting(APP_SECRET, "secret")
         self._secret = AppSecret(source, scoped=scoped, clock=self._clock, emitter=self._emitter)
-        self._context = Context(
+        self._context = OwnContext(
             app_id=_setting(app_id, APP_ID, "app_id", optional=in_store),
             api_url=_setting(api_url, API_URL, "api_url", optional=in_store),
             secret=self._secret,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -88,7 +89,31 @@ class App:
         return f"xmpp.{host.removeprefix('api.')}"
 
 
-class Context:
+class Context(ABC):
+    """What every part of a client works with: an app, perhaps not known before the first call, and its surroundings."""
+
+    secret: AppSecret
+    clock: Clock
+    emitter: Emitter
+    app: App | None
+
+    @abstractmethod
+    async def open(self) -> App:
+        """The app, found out first if need be."""
+
+    def known(self) -> App:
+        """The app, for what cannot wait.
+
+        Raises:
+            ConfigError: it is to come from the secret store, which has not been asked yet.
+        """
+        if self.app is None:
+            msg = "the app id comes from the secret store: await any call first, or pass app_id= and api_url="
+            raise ConfigError(msg)
+        return self.app
+
+
+class OwnContext(Context):
     """One client's app, once it is known.
 
     The app id and the API's URL may stand in the secret store beside the secret; then they are known only after the
@@ -131,17 +156,6 @@ class Context:
                 self.app = self._made(found)
         return self.app
 
-    def known(self) -> App:
-        """The app, for what cannot wait.
-
-        Raises:
-            ConfigError: it is to come from the secret store, which has not been asked yet.
-        """
-        if self.app is None:
-            msg = "the app id comes from the secret store: await any call first, or pass app_id= and api_url="
-            raise ConfigError(msg)
-        return self.app
-
     def _made(self, settings: Mapping[str, str | None]) -> App:
         return self._connect((settings[APP_ID] or "").strip(), normal_api_url(settings[API_URL] or ""))
 
@@ -152,9 +166,7 @@ class OtherContext(Context):
     Without an `app_id` it is the client's own app, seen by a user.
     """
 
-    def __init__(
-        self, own: Context, app_id: str | None, signer: Credentials | None
-    ) -> None:  # it shares, and makes nothing
+    def __init__(self, own: Context, app_id: str | None, signer: Credentials | None) -> None:
         self.secret = own.secret
         self.clock = own.clock
         self.emitter = own.emitter

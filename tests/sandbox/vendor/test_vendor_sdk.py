@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 from sandbox_helpers import APP, SECRET
 
+from ethora_async import EthoraClient
 from ethora_async.sandbox import EthoraSandbox
 
 if TYPE_CHECKING:
@@ -145,3 +146,26 @@ async def test_app_tokens_are_shown_once_and_kept_as_hashes(vendor: Vendor) -> N
     values = [reply["token"] for name in ("createAppToken", "rotateAppToken") for reply in vendor.replies[name]]
     assert len(set(values)) == 3
     assert not any(value in repr(vars(vendor.sandbox._platform.credentials)) for value in values)
+
+
+@pytest.mark.filterwarnings("ignore::ethora_async.platforms.ethora.auth.WeakSecretWarning")
+async def test_our_client_reads_the_state_that_it_left(vendor: Vendor) -> None:
+    async with EthoraClient(app_id=APP, secret=SECRET, api_url=vendor.sandbox.url) as ours:
+        names = {user.id: user.first_name async for user in ours.users.list() if "owner-" not in user.id}
+        assert names == {"ada": "Augusta", "bob": "Bob"}
+        room = await ours.chats.get("room")
+        assert (room.title, room.description, room.access) == ("A better room", "for all", "private")
+        assert [user.id async for user in ours.chats.members("room")] == ["ada"]
+        assert [chat.id async for chat in ours.users.chats("ada")] == ["room"]
+        (token,) = vendor.replies["createChatUserJwtToken"]
+        assert (await ours.sessions.exchange(token)).user.id == "ada"
+
+        child = ours.in_app(CHILD)
+        assert [(chat.id, chat.title) async for chat in child.chats.list()] == [("room", "Grown up")]
+        assert [user.id async for user in child.chats.members("room")] == ["carl"]
+        (job,) = {reply["jobId"] for reply in vendor.replies["broadcastToAppChats"]}
+        assert str(await child.broadcasts.job(job)) == "1 created"
+
+        made = [app async for app in ours.apps.list() if app.display_name == "Made by Node"]
+        assert [token.label async for token in ours.apps.tokens(made[0].id).list()] == ["ci", "ci 2", None]
+        assert (await ours.apps.bot(made[0].id).get()).prompt == "Be kind."
