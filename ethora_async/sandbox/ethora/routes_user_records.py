@@ -90,8 +90,14 @@ def list_chats_of_user(call: Call) -> Answer:
 
 @ROUTES.add("GET", "/v1/apps/users/{xmppUsername}", auth=Auth.SERVER, section="1.4", replies=result(ref("User")))
 def read_user(call: Call) -> Answer:
-    """Look one user up by xmppUsername."""
-    return json_answer({"ok": True, "success": True, "result": brief_user(call.find_user(call.params["xmppUsername"]))})
+    """Look one user up by xmppUsername: of the token's own app, or of a child that the name's prefix tells."""
+    name = call.params["xmppUsername"]
+    named = call.platform.store.find_app(name.partition("_")[0])
+    app = named if named is not None and named.parent is call.app else call.app
+    user = app.users.find(name)
+    if user is None:
+        raise user_not_found()
+    return json_answer({"ok": True, "success": True, "result": brief_user(user)})
 
 
 @ROUTES.add(

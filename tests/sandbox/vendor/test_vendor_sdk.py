@@ -163,9 +163,10 @@ async def test_our_client_reads_the_state_that_it_left(vendor: Vendor) -> None:
         child = ours.in_app(CHILD)
         assert [(chat.id, chat.title) async for chat in child.chats.list()] == [("room", "Grown up")]
         assert [user.id async for user in child.chats.members("room")] == ["carl"]
+        assert (await child.users.get("carl")).last_name == "Gauss"
         (job,) = {reply["jobId"] for reply in vendor.replies["broadcastToAppChats"]}
         assert str(await child.broadcasts.job(job)) == "1 created"
 
         made = [app async for app in ours.apps.list() if app.display_name == "Made by Node"]
-        assert [token.label async for token in ours.apps.tokens(made[0].id).list()] == ["ci", "ci 2", None]
+        assert [token.label async for token in ours.apps.tokens(made[0].id).list()] == ["ci", "ci 2", ""]
         assert (await ours.apps.bot(made[0].id).get()).prompt == "Be kind."
