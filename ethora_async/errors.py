@@ -179,7 +179,7 @@ class Forbidden(ApiError):
 
 
 class NotFound(ApiError):
-    """The record, or the route, does not exist. A missing route has no `code`."""
+    """The record does not exist. A missing route is a plain `ApiError`: it says nothing of any record."""
 
 
 class Conflict(ApiError):

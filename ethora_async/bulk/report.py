@@ -33,16 +33,19 @@ class Report:
     @classmethod
     def of(cls, outcomes: Iterable[Outcome[Any]]) -> Report:
         """The report of these outcomes."""
-        report = cls()
-        for outcome in outcomes:
-            report.add(outcome)
-        return report
+        return cls().add_all(outcomes)
 
     def add(self, outcome: Outcome[Any]) -> None:
         """Count one more outcome."""
         self.counts[outcome.status] += 1
         if not outcome.ok and len(self.failures) < self.keep_failures:
             self.failures.append(outcome)
+
+    def add_all(self, outcomes: Iterable[Outcome[Any]]) -> Report:
+        """Count more outcomes; this report again."""
+        for outcome in outcomes:
+            self.add(outcome)
+        return self
 
     @property
     def total(self) -> int:

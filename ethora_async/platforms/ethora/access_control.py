@@ -12,7 +12,7 @@ from ethora_async.bulk.report import Report
 from ethora_async.bulk.run import Run, Work
 from ethora_async.bulk.split import split_around
 from ethora_async.config import Seconds, seconds
-from ethora_async.errors import ConfigError, InvalidInput, NotFound
+from ethora_async.errors import ChatError, ConfigError, InvalidInput, NotFound
 from ethora_async.platforms.ethora import rows
 
 if TYPE_CHECKING:
@@ -132,8 +132,14 @@ class AccessControl:
         members = app.names.members(users)
         report = Report()
         for start in range(0, len(members), MEMBERS_AT_ONCE):
-            for outcome in await self._access_batch(app, chat, members[start : start + MEMBERS_AT_ONCE], done=done):
-                report.add(outcome)
+            try:
+                outcomes = await self._access_batch(app, chat, members[start : start + MEMBERS_AT_ONCE], done=done)
+            except ChatError as error:
+                if not start:
+                    raise
+                # Raised, it would say that nothing was done, and those before would be lost with it.
+                return report.add_all(failed(member, app.names.key(member), error) for member in members[start:])
+            report.add_all(outcomes)
         return report
 
     async def _access_batch(
@@ -141,9 +147,10 @@ class AccessControl:
     ) -> list[Outcome[str]]:
         operation = app.operations.grant if done == "created" else app.operations.revoke
         reply = await app.call(operation, data={"chatName": chat, "members": list(members)})
-        return rows.match_access(
+        outcomes = rows.match_access(
             members, reply.data, app.names, done=done, operation=operation.name, attempts=reply.attempts
         )
+        return rows.traceable(outcomes, reply)
 
     async def _grant_batch(self, app: App, pairs: Sequence[tuple[Id, Id]]) -> list[Outcome[tuple[Id, Id]]]:
         outcomes: dict[int, Outcome[tuple[Id, Id]]] = {}

@@ -98,8 +98,10 @@ class LegacyChats(Chats):
         for key, body in bodies.items():
             try:
                 reply = await _sent(app, operation, body)
-            except (NotFound, ValidationFailed) as error:
-                if error.code == CHAT_NOT_FOUND:
+            except ChatError as error:
+                about_user = isinstance(error, (NotFound, ValidationFailed)) and error.code != CHAT_NOT_FOUND
+                # Raised after others were done, it would say that nothing was, and those would be lost with it.
+                if not about_user and not report.total:
                     raise
                 report.add(failed(key, key, error))
             else:

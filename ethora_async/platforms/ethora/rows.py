@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from ethora_async.bulk.outcome import Outcome, Status
@@ -11,7 +11,7 @@ from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, Rep
 from ethora_async.platforms.ethora import wire
 from ethora_async.platforms.ethora.operations import BROADCAST, IMPORT_USERS, OWN_APP
 from ethora_async.records import MongoId
-from ethora_async.redaction import scrub
+from ethora_async.redaction import request_id, scrub
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.names import Names
     from ethora_async.platforms.ethora.user_records import UserChange, UserImport
     from ethora_async.records import NewUser, User
+    from ethora_async.request import Reply
+
+T = TypeVar("T")
 
 _MADE = frozenset({"created", ""})
 _CREATE = OWN_APP.create_users.name
@@ -39,6 +42,15 @@ def job_id(data: Any) -> str | None:
         return str(stated)
     url = data.get("statusUrl")
     return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) or None if isinstance(url, str) else None
+
+
+def traceable(outcomes: list[Outcome[T]], reply: Reply) -> list[Outcome[T]]:
+    """The outcomes, their errors told the status and the request id of the reply that their rows stood in."""
+    stated = request_id(reply.headers.get("x-request-id"))
+    for outcome in outcomes:
+        if outcome.error is not None and outcome.error.request_id is None:
+            outcome.error.request_id, outcome.error.status = stated, reply.status
+    return outcomes
 
 
 def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts: int) -> list[Outcome[NewUser]]:
@@ -301,5 +313,6 @@ def _refused(
     msg = f"the platform answered {scrub(word, secrets) or 'nothing'} for {id!r}" + (
         f": {scrub(reason, secrets)}" if reason else ""
     )
-    error = kind(msg, operation=operation, code=scrub(code, secrets) if isinstance(code, str) else None)
+    # A row rarely has a code; the word in its place is what the platform's support can look for.
+    error = kind(msg, operation=operation, code=scrub(code if isinstance(code, str) else word, secrets) or None)
     return Outcome(item, id, "failed", error, attempts=attempts)

@@ -8,11 +8,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from ethora_async.bulk.outcome import Outcome
+from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.report import Report
 from ethora_async.bulk.run import Run, Work
 from ethora_async.bulk.split import split_around
-from ethora_async.errors import Conflict, InvalidInput
+from ethora_async.errors import ChatError, Conflict, InvalidInput
 from ethora_async.platforms.ethora import operations, rows
 from ethora_async.platforms.ethora.listings import find_record_ids
 from ethora_async.platforms.ethora.unread import read_unread
@@ -210,9 +210,14 @@ class UserAdministration:
         records = dict(zip(plain, await find_record_ids(self._context, plain), strict=True))
         for batch in _batches(plain):
             data = {"usersIdList": [records[id] for id in batch], "tagsList": tags}
-            reply = await app.call(operation, data=data)
-            for id in batch:
-                report.add(Outcome(id, id, "updated", attempts=reply.attempts))
+            try:
+                reply = await app.call(operation, data=data)
+            except ChatError as error:
+                if not report.total:
+                    raise
+                # Raised, it would say that nothing was done, and those before would be lost with it.
+                return report.add_all(failed(id, id, error) for id in plain[report.total :])
+            report.add_all(Outcome(id, id, "updated", attempts=reply.attempts) for id in batch)
         return report
 
     async def _import_batch(self, app: App, users: Sequence[UserImport]) -> list[Outcome[UserImport]]:

@@ -280,7 +280,7 @@ class Users(UserAdministration):
                 timeout=timeout,
                 known=[user.password.reveal() for user in users if user.password is not None],
             )
-        return rows.match_created(users, finished, app.names, attempts=attempts)
+        return rows.traceable(rows.match_created(users, finished, app.names, attempts=attempts), reply)
 
     async def _create_now(
         self, app: App, operation: Operation, users: Sequence[NewUser]
@@ -291,7 +291,7 @@ class Users(UserAdministration):
             if len(users) > 1:
                 raise
             return [await self._existing(app, users[0], refusal)]
-        return rows.match_created(users, reply.data, app.names, attempts=reply.attempts)
+        return rows.traceable(rows.match_created(users, reply.data, app.names, attempts=reply.attempts), reply)
 
     async def _existing(self, app: App, user: NewUser, refusal: Conflict) -> Outcome[NewUser]:
         key = app.names.strip(user.id)
@@ -305,7 +305,7 @@ class Users(UserAdministration):
     async def _update_batch(self, app: App, changes: Sequence[UserChange]) -> builtins.list[Outcome[UserChange]]:
         body = {"users": [rows.change_body(change, app.names) for change in changes]}
         reply = await app.call(app.operations.update_users, data=body)
-        return rows.match_updated(changes, reply.data, app.names, attempts=reply.attempts)
+        return rows.traceable(rows.match_updated(changes, reply.data, app.names, attempts=reply.attempts), reply)
 
     async def _delete_batch(self, app: App, ids: Sequence[Id]) -> builtins.list[Outcome[Id]]:
         plain = [app.names.plain(id) for id in ids]
