@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
+from unicodedata import category
 from uuid import UUID
 
 import attrs
@@ -70,6 +71,14 @@ def id_text(value: Id, field: str = "id") -> str:
     return text
 
 
+def several(ids: Id | Iterable[Id] | AsyncIterable[Id]) -> Iterable[Id] | AsyncIterable[Id]:
+    """Ids to go through, of which there may be one: a single text is one id, not a list of its letters."""
+    return [ids] if isinstance(ids, Id) else ids
+
+
+LONGEST_ID = 998
+"""Bytes: with the app's prefix it is what the local part of a JID may hold (RFC 7622)."""
+
 _UNFIT_FOR_ID = re.compile(r"[@/\s\x00-\x1f\x7f-\x9f]")
 
 
@@ -78,7 +87,8 @@ def new_id(value: Id, field: str = "id") -> str:
 
     Raises:
         InvalidInput: it is empty, or holds ``@``, ``/``, a space or a control character: such ids cannot be part
-            of a JID (contract §3). Or it is a `MongoId`: the platform makes those.
+            of a JID (contract §3). Or it holds an invisible character, is longer than 998 bytes, or is a `MongoId`:
+            the platform makes those.
     """
     if isinstance(value, MongoId):
         msg = f"{field} is a MongoId, which the platform gives out: pass an id of your own"
@@ -87,6 +97,12 @@ def new_id(value: Id, field: str = "id") -> str:
     if found := _UNFIT_FOR_ID.search(text):
         culprit = {"@": "@", "/": "/", " ": "a space"}.get(found.group(), "white space or a control character")
         msg = f"{field} {text!r} holds {culprit}: use letters, digits, '-', '.' or '_'"
+        raise InvalidInput(msg, field=field)
+    if not text.isascii() and any(category(character) == "Cf" for character in text):
+        msg = f"{field} {text!r} holds an invisible character, and could never be typed again"
+        raise InvalidInput(msg, field=field)
+    if len(text.encode()) > LONGEST_ID:
+        msg = f"{field} is longer than {LONGEST_ID} bytes"
         raise InvalidInput(msg, field=field)
     return text
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
 MASK = "•••"
 
@@ -61,11 +61,6 @@ class Secret:
         raise TypeError(msg)
 
 
-READABLE_HEADERS = frozenset(
-    {"content-length", "content-type", "date", "retry-after", "server", "x-request-id", "x-ratelimit-reset"}
-)
-"""The only headers whose values may be shown; of all others just the name."""
-
 _SENSITIVE_KEY = re.compile(r"pass(word|wd)?|secret|token|api_?key|authorization|credential|cookie", re.IGNORECASE)
 _TOKEN_SHAPES = re.compile(
     r"""
@@ -77,11 +72,6 @@ _TOKEN_SHAPES = re.compile(
 )
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}")
 _MAX_SHOWN = 300
-
-
-def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers with every value masked that is not on the list of readable ones."""
-    return {name: value if name.lower() in READABLE_HEADERS else MASK for name, value in headers.items()}
 
 
 def scrub(text: str, known: Iterable[str] = ()) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.errors import ApiError, JobFailed, JobTimeout, TransportError
@@ -42,8 +43,16 @@ async def wait_for_job(
     """
     deadline = clock.monotonic() + timeout
     wait = _FIRST_WAIT
+    state: Any = "under way"
     while True:
-        reply = await _asked(read, operation, known)
+        timer = asyncio.timeout(deadline - clock.monotonic())
+        try:
+            async with timer:
+                reply = await _asked(read, operation, known)
+        except TimeoutError:
+            if not timer.expired():
+                raise
+            raise _too_late(state, timeout, operation) from None
         state = reply.get("state") if isinstance(reply, dict) else None
         if state == "completed":
             return reply
@@ -57,10 +66,13 @@ async def wait_for_job(
             msg = "the job's reply has no state"
             raise JobFailed(msg, operation=operation)
         if clock.monotonic() + wait > deadline:
-            msg = f"the job was still {scrub(state, known)} after {timeout:g} s"
-            raise JobTimeout(msg, operation=operation)
+            raise _too_late(scrub(state, known), timeout, operation)
         await clock.sleep(wait)
         wait = min(_LONGEST_WAIT, wait * _GROWTH)
+
+
+def _too_late(state: str, timeout: float, operation: str) -> JobTimeout:
+    return JobTimeout(f"the job was still {state} after {timeout:g} s", operation=operation)
 
 
 async def _asked(read: Callable[[], Awaitable[Any]], operation: str, known: Iterable[str]) -> Any:

@@ -108,9 +108,13 @@ def line(item: User | Chat) -> str:
     return "\t".join(map(shown, (item.id, item.access, item.title or "")))
 
 
+_JOINERS = "\u200c\u200d"
+"""Invisible, and part of how names are written in Persian and the scripts of India."""
+
+
 def shown(text: str) -> str:
     """The text in one line, without what would steer a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    return "".join(one if one.isprintable() or one in _JOINERS else " " for one in text)
 
 
 def print_outcome(outcome: Outcome[Any], *, as_json: bool) -> None:
@@ -129,5 +133,5 @@ def print_report(report: Report, *, as_json: bool) -> int:
     else:
         typer.echo(str(report))
         for failure in failures:
-            typer.echo(f"  {failure['id']}: {failure['reason']}")
+            typer.echo(f"  {shown(failure['id'])}: {failure['reason']}")
     return DONE if report.ok else SOME_FAILED

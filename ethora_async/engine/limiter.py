@@ -53,7 +53,7 @@ class Limiter:
 
     def try_acquire(self) -> bool:
         """Take a slot if one is free at once; matched by one `release`, as `acquire` is."""
-        if self._rate is not None or self._waiters or self._in_flight >= self._limit:
+        if self._rate is not None or self._waiters or self._in_flight >= self.limit:
             return False
         self._in_flight += 1
         return True

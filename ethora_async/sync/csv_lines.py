@@ -17,6 +17,12 @@ from ethora_async.errors import InvalidInput
 if TYPE_CHECKING:
     from pathlib import Path
 
+LINES_IN_A_ROW = 100
+"""A row of more lines than this is taken for one whose quotation mark is never closed.
+
+Without an end to it, a file in which every line leaves one open would be read to its end once for each line.
+"""
+
 _WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -66,6 +72,10 @@ class Lines:
                 yield RawRow(line, fields)
 
 
+class _NeverEnds(csv.Error):
+    """A row has swallowed more lines than any has."""
+
+
 class _Source:
     """The lines of a file, for `csv.reader`, which can be taken back.
 
@@ -83,6 +93,8 @@ class _Source:
         return self
 
     def __next__(self) -> str:
+        if len(self._row) == LINES_IN_A_ROW:
+            raise _NeverEnds
         text = self._again.popleft() if self._again else next(self._file)
         self._line += 1
         self._row.append(text)
@@ -105,7 +117,7 @@ def _opened(path: Path) -> TextIO:
 
 
 def _explain(error: csv.Error) -> str:
-    if "unexpected end" in str(error):
+    if isinstance(error, _NeverEnds) or "unexpected end" in str(error):
         return "a quoted field that begins here never ends: double a quotation mark that belongs to the text"
     if "field larger" in str(error):
         return f"a field is longer than {csv.field_size_limit()} characters, or its quotation mark is never closed"

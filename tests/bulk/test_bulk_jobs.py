@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ethora_async.bulk.jobs import JOB_TIMEOUT, wait_for_job
+from ethora_async.clock import SystemClock
 from ethora_async.errors import ChatError, Forbidden, JobFailed, JobTimeout, NotFound, NotSent, ReplyLost
 
 if TYPE_CHECKING:
@@ -96,3 +98,12 @@ async def test_secrets_that_the_job_was_given_are_masked_in_what_it_says(clock: 
         with pytest.raises(ChatError) as caught:
             await wait(Job(reply), clock, known=["hunter2"])
         assert "hunter2" not in str(caught.value)
+
+
+async def test_the_deadline_also_ends_a_question_that_is_not_answered() -> None:
+    async def read() -> object:
+        return await asyncio.Event().wait()
+
+    with pytest.raises(JobTimeout) as caught:
+        await wait_for_job(read, operation="users.create", clock=SystemClock(), timeout=0.02)
+    assert caught.value.effect == "unknown"

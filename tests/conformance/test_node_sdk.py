@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+import attrs
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from node_sdk import APP, CHILD, DIFFERENCES, EVERY_REQUEST, METHODS, Case, Sent
@@ -154,6 +155,15 @@ def _fields(sent: Sent) -> dict[str, Any]:
     }
 
 
+def _standing_differences(request: Request) -> set[str]:
+    """How the headers and the claims differ, which are the same on every request of the Node SDK."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    token = headers["x-custom-token"]
+    masked = {name: value.replace(token, "<token>") for name, value in headers.items()}
+    found = _unlike(_flat(NODE_HEADERS, "headers"), _flat(masked, "headers"))
+    return found | _unlike(_flat(NODE_CLAIMS, "claims"), _flat(read_unverified(token), "claims"))
+
+
 async def _differences(case: Case, ours: Recorder) -> set[str]:
     try:
         result = await case.ours(ours.client)
@@ -184,22 +194,13 @@ def test_the_table_has_every_public_method() -> None:
 async def test_a_request_is_the_node_sdks_but_for_what_is_listed(method: str, case: str, ours: Recorder) -> None:
     listed = {what for named, which, what in DIFFERENCES if (named, which) == (method, case)}
     assert await _differences(METHODS[method].cases[case], ours) == listed
+    for request in ours.transport.requests:
+        assert _standing_differences(request) == set(EVERY_REQUEST)
 
 
 def test_every_listed_difference_is_about_a_case_and_has_a_reason() -> None:
     assert {(method, case) for method, case, _ in DIFFERENCES} <= set(CASES)
     assert all(len(reason) > 15 for reason in (*DIFFERENCES.values(), *EVERY_REQUEST.values()))
-
-
-async def test_headers_and_claims_are_the_node_sdks_but_for_what_is_listed(ours: Recorder) -> None:
-    await ours.client.users.list()
-    (request,) = ours.transport.requests
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    token = headers["x-custom-token"]
-    masked = {name: value.replace(token, "<token>") for name, value in headers.items()}
-    found = _unlike(_flat(NODE_HEADERS, "headers"), _flat(masked, "headers"))
-    found |= _unlike(_flat(NODE_CLAIMS, "claims"), _flat(read_unverified(token), "claims"))
-    assert found == set(EVERY_REQUEST)
 
 
 @pytest.mark.parametrize(
@@ -209,3 +210,23 @@ async def test_headers_and_claims_are_the_node_sdks_but_for_what_is_listed(ours:
 async def test_a_difference_that_nobody_listed_is_noticed(unlike: Sent, ours: Recorder) -> None:
     (case,) = METHODS["getApp"].cases.values()
     assert await _differences(Case(unlike, case.ours), ours)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("Authorization", "Basic x"), ("Content-Type", "text/plain"), ("X-Tenant", "t1")],
+)
+async def test_a_header_that_nobody_listed_is_noticed(name: str, value: str, ours: Recorder) -> None:
+    await ours.client.users.list()
+    (request,) = ours.transport.requests
+    headers = CIMultiDict(request.headers)
+    headers[name] = value
+    unlike = attrs.evolve(request, headers=headers)
+    assert _standing_differences(unlike) == {*EVERY_REQUEST, f"headers.{name.lower()}"}
+
+
+async def test_a_claim_that_nobody_listed_is_noticed(clock: FakeClock, ours: Recorder) -> None:
+    clock.advance(1)
+    await ours.client.users.list()
+    (request,) = ours.transport.requests
+    assert _standing_differences(request) == {*EVERY_REQUEST, "claims.iat"}

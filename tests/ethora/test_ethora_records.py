@@ -173,7 +173,7 @@ _plain_ids = st.text(
     _plain_ids.filter(lambda id: id not in (".", "..")), st.integers(0, 3), st.sampled_from(["", "@xmpp.x", "@x/res"])
 )
 def test_every_form_of_an_id_gives_one_plain_and_one_prefixed_name(id: str, prefixes: int, host: str) -> None:
-    form = f"{APP}_" * prefixes + id + host
+    form = f"{APP}_" * prefixes + id + (host if prefixes else "")
     assert NAMES.plain(form) == id
     assert NAMES.prefixed(form) == f"{APP}_{id}"
     assert NAMES.plain(NAMES.prefixed(form)) == id

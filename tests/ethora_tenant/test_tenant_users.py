@@ -244,6 +244,14 @@ async def test_another_apps_user_is_looked_up_by_the_prefixed_name(clock: FakeCl
     assert script.only == Asked("GET", f"/v1/apps/users/{CHILD}_u%2F1")
 
 
+async def test_another_apps_user_is_not_looked_up_by_a_record_id(clock: FakeClock) -> None:
+    script = Script(clock, fine())
+    with pytest.raises(InvalidInput, match="MongoId") as caught:
+        await script.client.in_app(CHILD).users.get(MongoId(RECORD))
+    assert caught.value.field == "id"
+    assert script.asked == []
+
+
 async def test_another_apps_users_are_listed_by_its_own_route(clock: FakeClock) -> None:
     script = Script(clock, fine({"items": [{"xmppUsername": f"{CHILD}_u1"}], "total": 1, "orderBy": "email"}))
     assert [user.id async for user in script.client.in_app(CHILD).users.list(limit=10)] == ["u1"]

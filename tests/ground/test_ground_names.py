@@ -21,7 +21,7 @@ PLAIN = st.text(st.characters(exclude_categories=["Cs", "Z", "Cc"], exclude_char
 
 @given(PLAIN, st.integers(0, 3), st.sampled_from(["", "@xmpp.example", "@xmpp.example/phone"]))
 def test_every_form_of_an_id_comes_down_to_the_plain_one(plain: str, prefixes: int, host: str) -> None:
-    form = "app123_" * prefixes + plain + host
+    form = "app123_" * prefixes + plain + (host if prefixes else "")
     assert names.plain(form) == plain
     assert names.prefixed(form) == f"app123_{plain}"
     assert names.strip(names.prefixed(form)) == plain
@@ -58,8 +58,15 @@ def test_what_can_be_no_id_is_refused(value: object) -> None:
     assert caught.value.field == "user"
 
 
+@pytest.mark.parametrize("value", ["zoe@gmail.com", "app1234_zoe@xmpp.example", "ffff_bob@xmpp.example", "app123@x"])
+def test_an_address_that_is_no_jid_of_the_app_is_nobody(value: str) -> None:
+    """Else an e-mail address would mean whoever has its first part as an id."""
+    with pytest.raises(InvalidInput, match="not an e-mail address"):
+        names.plain(value)
+
+
 def test_members_come_each_once_and_in_order() -> None:
-    assert names.members(["b", "app123_a", "b", "a@host"]) == ["app123_b", "app123_a"]
+    assert names.members(["b", "app123_a", "b", "app123_a@host"]) == ["app123_b", "app123_a"]
     assert names.members("one") == ["app123_one"]
     assert names.members(iter([1, 2])) == ["app123_1", "app123_2"]
     with pytest.raises(InvalidInput, match="users is empty"):

@@ -97,7 +97,8 @@ class AccessControl:
         if not self._bot_jid:
             msg = "no bot is named: set ETHORA_CHAT_BOT_JID, or pass bot_jid= to the client"
             raise InvalidInput(msg, field="bot_jid")
-        return await self.grant(id, self._bot_jid)
+        # The setting is the bot's whole JID, and need not carry the app's prefix (contract §4.1).
+        return await self.grant(id, self._bot_jid.partition("@")[0])
 
     def grant_many(
         self,

@@ -17,7 +17,7 @@ from ethora_async.platforms.ethora.chat_messages import ChatMessages
 from ethora_async.platforms.ethora.default_rooms import DefaultRooms
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, chat_pages, find_chat
 from ethora_async.platforms.ethora.names import conference_host
-from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, optional_text, required_text
+from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, optional_text, required_text, several
 
 if TYPE_CHECKING:
     import builtins
@@ -128,7 +128,7 @@ class Chats(AccessControl, ChatMessages):
         return (await self._delete_one(await self._context.open(), [id]))[0].raise_for_failure()
 
     def delete_many(
-        self, ids: Iterable[Id] | AsyncIterable[Id], *, concurrency: int = CONCURRENCY, ordered: bool = False
+        self, ids: Id | Iterable[Id] | AsyncIterable[Id], *, concurrency: int = CONCURRENCY, ordered: bool = False
     ) -> Run[Id]:
         """Delete any number of chats, one request each.
 
@@ -140,7 +140,7 @@ class Chats(AccessControl, ChatMessages):
             yield partial(self._delete_one, await self._context.open())
 
         emit = self._context.emitter.emit
-        return Run(ids, working, batch_size=1, concurrency=concurrency, ordered=ordered, emit=emit)
+        return Run(several(ids), working, batch_size=1, concurrency=concurrency, ordered=ordered, emit=emit)
 
     async def get(self, id: Id) -> Chat:
         """One chat, looked for in the listing: no route reads a single chat.

@@ -91,9 +91,7 @@ class LegacyChats(Chats):
         rights = MEMBER if done == "created" else Access.NONE
         operation = app.operations.grant if done == "created" else app.operations.revoke
         # All at once, so that an id that cannot be used is found before anything is sent.
-        bodies = {
-            app.names.plain(user): legacy_wire.access_body((id, user), rights, None, app.names) for user in several
-        }
+        bodies = {app.names.key(user): legacy_wire.access_body((id, user), rights, None, app.names) for user in several}
         report = Report()
         for key, body in bodies.items():
             try:

@@ -157,8 +157,8 @@ def _plain_and_jid(id: Id, names: Names, field: str) -> tuple[str, str | None]:
     if isinstance(text, MongoId):
         msg = f"{field} is a MongoId, which the older API does not know: pass your own id or a JID"
         raise InvalidInput(msg, field=field)
-    plain = names.plain(text, field)
     local, at, host = text.partition("@")
+    plain = names.plain(local, field)
     if not at:
         return plain, None
     # Any address may be handed on, also one without the app's prefix; doubled it never goes out.

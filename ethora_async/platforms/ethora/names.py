@@ -42,16 +42,18 @@ class Names:
         """The caller's own id, from any form of it. A `MongoId` stays what it is.
 
         Raises:
-            InvalidInput: it is empty or of an unfit type.
+            InvalidInput: it is empty, of an unfit type, or holds an ``@`` and is no JID of this app.
         """
         if type(value) is str and _SIMPLE.fullmatch(value) and not value.startswith(self.prefix):
             return value  # nine of ten ids that ever come in, at a third of the cost
         if isinstance(value, MongoId):
             return value
         text = id_text(value, field)
-        local = text.partition("@")[0]
-        if not local:
-            msg = f"{field} {text!r} has nothing before its '@': pass a plain id, a prefixed name or a JID"
+        local, at, _ = text.partition("@")
+        # Every JID of the app begins with its prefix (contract §3). Taken for one, an e-mail address would mean
+        # whoever happens to have its first part as an id.
+        if at and not local.startswith(self.prefix):
+            msg = f"{field} {text!r} holds '@' and is no JID of this app: pass your own id, not an e-mail address"
             raise InvalidInput(msg, field=field)
         return self.strip(local)
 

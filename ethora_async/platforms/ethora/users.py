@@ -17,7 +17,7 @@ from ethora_async.platforms.ethora import rows, wire
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, user_pages
 from ethora_async.platforms.ethora.user_admin import BATCH_SIZE, CONCURRENCY, UserAdministration
 from ethora_async.platforms.ethora.user_records import UserChange
-from ethora_async.records import Chat, Id, MongoId, NewUser, User
+from ethora_async.records import Chat, Id, MongoId, NewUser, User, several
 
 if TYPE_CHECKING:
     import builtins
@@ -119,19 +119,26 @@ class Users(UserAdministration):
     async def get(self, id: Id) -> User:
         """One user, by your own id, the prefixed name, a JID or a `MongoId`.
 
-        Under `in_app` the route is ``GET /v1/apps/users/{name}``, which is known for prefixed names and an app's own
-        server token: whether it shows a parent the users of its children is not public.
+        Under `in_app` the route is ``GET /v1/apps/users/{name}``, which takes names only. The sandbox lets a parent's
+        token look up the users of its children there; that real servers do is not proven.
 
         Raises:
+            InvalidInput: under `in_app`, `id` is a `MongoId`.
             NotFound: there is no such user.
         """
         app = await self._context.open()
         name = app.names.prefixed(id)
         operation = app.operations.get_user
-        if "{user}" in operation.path:
-            reply = await app.call(operation, path={"user": name})
+        by_record = isinstance(name, MongoId)
+        if "{user}" not in operation.path:
+            reply = await app.call(operation, query={"userId" if by_record else "xmppUsername": name})
+        elif by_record:
+            msg = (
+                "users of another app are looked up by your own id, not by a MongoId: pass the id or the prefixed name"
+            )
+            raise InvalidInput(msg, field="id")
         else:
-            reply = await app.call(operation, query={"userId" if isinstance(name, MongoId) else "xmppUsername": name})
+            reply = await app.call(operation, path={"user": name})
         data = wire.result(reply.data)
         if not wire.holds_list(data, "users"):
             return wire.read_user(data, app.names, operation=operation.name)
@@ -234,7 +241,7 @@ class Users(UserAdministration):
 
     def delete_many(
         self,
-        ids: Iterable[Id] | AsyncIterable[Id],
+        ids: Id | Iterable[Id] | AsyncIterable[Id],
         *,
         batch_size: int = BATCH_SIZE,
         concurrency: int = CONCURRENCY,
@@ -251,7 +258,7 @@ class Users(UserAdministration):
             send = partial(self._delete_batch, app)
             yield lambda batch: split_around(batch, send, app.names.key)
 
-        return self._run(ids, working, batch_size, concurrency, ordered=ordered)
+        return self._run(several(ids), working, batch_size, concurrency, ordered=ordered)
 
     def _sender(
         self, app: App, timeout: float, *, synchronous: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.ethora.errors import user_not_found
+from ethora_async.sandbox.ethora.errors import app_archived, user_not_found
 from ethora_async.sandbox.ethora.forms import PAGE, USER_ORDER, USER_SEARCH
 from ethora_async.sandbox.ethora.replies import TEXT, closed, listed, many, ref, result, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
@@ -90,10 +90,16 @@ def list_chats_of_user(call: Call) -> Answer:
 
 @ROUTES.add("GET", "/v1/apps/users/{xmppUsername}", auth=Auth.SERVER, section="1.4", replies=result(ref("User")))
 def read_user(call: Call) -> Answer:
-    """Look one user up by xmppUsername: of the token's own app, or of a child that the name's prefix tells."""
+    """Look one user up by xmppUsername: of the token's own app, or of a child that the name's prefix tells.
+
+    That a parent may look up a child's user is this sandbox's choice: the contract is silent about it. An archived
+    child is refused with 403 `APP_ARCHIVED`, as by the routes that name it in their path.
+    """
     name = call.params["xmppUsername"]
     named = call.platform.store.find_app(name.partition("_")[0])
     app = named if named is not None and named.parent is call.app else call.app
+    if app.archived:
+        raise app_archived()
     user = app.users.find(name)
     if user is None:
         raise user_not_found()

@@ -19,10 +19,10 @@ from ethora_async import EthoraClient
 from ethora_async.sandbox import EthoraSandbox
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 PACKAGE = "@ethora/sdk-backend@26.8.1"
-CACHE = Path(tempfile.gettempdir()) / "ethora-vendor-sdk-26.8.1"
+CACHE = Path.home() / ".cache" / "ethora-async-tests" / "sdk-backend-26.8.1"
 SCRIPT = Path(__file__).with_name("every_method.cjs")
 CHILD = "0123456789abcdef01234567"
 PRIVATE = {
@@ -41,17 +41,33 @@ async def _run(*command: str, **environment: str) -> tuple[int, str, str]:
     return process.returncode or 0, out.decode(), err.decode()
 
 
-async def _installed() -> Path:
-    """The directory that holds the package: installed once per machine, moved into place when complete."""
-    if not CACHE.exists():
-        with tempfile.TemporaryDirectory(prefix=f"{CACHE.name}-", dir=CACHE.parent) as fresh:
-            (Path(fresh) / "package.json").write_text('{"private": true}')
-            code, _, err = await _run("npm", "install", "--prefix", fresh, "--no-audit", "--no-fund", PACKAGE)
-            if code:
-                _give_up(f"npm could not install {PACKAGE}: {err[-500:]}")
-            shutil.copytree(fresh, f"{fresh}.done", symlinks=True)
-            os.replace(f"{fresh}.done", CACHE)
-    return CACHE
+async def _npm_install(directory: Path) -> None:
+    (directory / "package.json").write_text('{"private": true}')
+    code, _, err = await _run("npm", "install", "--prefix", str(directory), "--no-audit", "--no-fund", PACKAGE)
+    if code:
+        _give_up(f"npm could not install {PACKAGE}: {err[-500:]}")
+
+
+async def _installed(cache: Path, install: Callable[[Path], Awaitable[None]] = _npm_install) -> Path:
+    """The directory that holds the package: installed once per user, moved into place when complete."""
+    if _in_place(cache):
+        return cache
+    with tempfile.TemporaryDirectory(prefix=f"{cache.name}-", dir=cache.parent) as fresh:
+        complete = Path(fresh, "package")
+        os.mkdir(complete)
+        await install(complete)
+        try:
+            os.rename(complete, cache)
+        except OSError:
+            if not _in_place(cache):  # else another run was quicker, and has put the same there
+                raise
+    return cache
+
+
+def _in_place(cache: Path) -> bool:
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    cache.parent.chmod(0o700)  # what lies in there is run
+    return cache.exists()
 
 
 def _give_up(reason: str) -> None:
@@ -73,7 +89,7 @@ class Vendor:
 async def vendor() -> AsyncIterator[Vendor]:
     if shutil.which("node") is None or shutil.which("npm") is None:
         _give_up("node and npm are not installed")
-    installed = await _installed()
+    installed = await _installed(CACHE)
     async with EthoraSandbox(app_id=APP, secret=SECRET) as sandbox:
         sandbox.add_app("child", app_id=CHILD, parent=APP)
         quiet = {"NODE_ENV": "production", "NO_PROXY": "*"}
@@ -84,6 +100,29 @@ async def vendor() -> AsyncIterator[Vendor]:
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_of_two_first_runs_at_once_one_installs_and_both_succeed(tmp_path: Path) -> None:
+    together = asyncio.Barrier(2)
+
+    async def install(directory: Path) -> None:
+        (directory / "node_modules").mkdir()
+        await together.wait()
+
+    cache = tmp_path / "tests" / "sdk"
+    assert await asyncio.gather(_installed(cache, install), _installed(cache, install)) == [cache, cache]
+    assert [path.name for path in cache.iterdir()] == ["node_modules"]
+    assert list(cache.parent.iterdir()) == [cache]
+    assert cache.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_an_install_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def install(directory: Path) -> None:
+        raise OSError
+
+    with pytest.raises(OSError):
+        await _installed(tmp_path / "tests" / "sdk", install)
+    assert list((tmp_path / "tests").iterdir()) == []
 
 
 async def test_every_public_method_was_called_and_succeeded(vendor: Vendor) -> None:
@@ -167,6 +206,11 @@ async def test_our_client_reads_the_state_that_it_left(vendor: Vendor) -> None:
         (job,) = {reply["jobId"] for reply in vendor.replies["broadcastToAppChats"]}
         assert str(await child.broadcasts.job(job)) == "1 created"
 
+        assert [message.body async for message in child.chats.messages("room")] == ["hello"]
+
         made = [app async for app in ours.apps.list() if app.display_name == "Made by Node"]
+        assert [chat.title async for chat in ours.in_app(made[0].id).chats.list()] == ["Lobby", "Help"]
+        everything = {app.display_name: app.archived async for app in ours.apps.list(include_archived=True)}
+        assert everything == {"App": False, "Child": False, "Made by Node": False, "Doomed": True}
         assert [token.label async for token in ours.apps.tokens(made[0].id).list()] == ["ci", "ci 2", ""]
         assert (await ours.apps.bot(made[0].id).get()).prompt == "Be kind."
