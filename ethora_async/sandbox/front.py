@@ -50,13 +50,19 @@ class Front:
         if "Expect" in request.headers:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
-        if self._faults.armed:
-            response, status = await self._serve_with_faults(request, path, query)
-        else:
-            response = _response(await self._service.answer(request, path, query))
-            status = response.status
+        try:
+            response, status = await self._serve(request, path, query)
+        except ConnectionError:
+            # The client hung up in the middle of its request: nobody is left to answer.
+            response, status = _reset(request), 0
         self._log.add(request.method, path, query, status, time.perf_counter() - started)
         return response
+
+    async def _serve(self, request: web.BaseRequest, path: str, query: str) -> tuple[web.StreamResponse, int]:
+        if self._faults.armed:
+            return await self._serve_with_faults(request, path, query)
+        answer = await self._service.answer(request, path, query)
+        return _response(answer), answer.status
 
     async def _serve_with_faults(
         self, request: web.BaseRequest, path: str, query: str
