@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ethora_async.protocols import Transport
     from ethora_async.request import Method
 
+_SHORT = 0.05
 _PATIENCE = 10.0
 """Seconds after which something that should have happened has not; no test waits so long when all is well."""
 
@@ -214,6 +215,18 @@ class TransportContract(abc.ABC):
             _check(error is None or isinstance(error, TransportError), f"it raised {_name(error)}")
             response = await transport.send(_request(server))
             _check(response.status == 200, "it did not recover")
+
+    @_in_new_loop
+    async def test_it_gives_up_when_the_time_of_the_request_is_up(self) -> None:
+        """In any phase of the reply; nobody else watches the time. The connection is released."""
+        self._needs_sockets()
+        for fault in (Fault.SILENT, Fault.SLOW_HEADER, Fault.SLOW_BODY):
+            async with BadServer(fault) as server, self._transport(server) as transport:
+                request = _request(server)
+                request.timeout = _SHORT
+                error = await _error_of(transport, request)
+                _check(type(error) is ReplyLost, f"{fault.name} for longer than the timeout raised {_name(error)}")
+                await server.left_alone()
 
     @_in_new_loop
     async def test_cancelling_releases_the_connection(self) -> None:
