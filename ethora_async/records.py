@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, overload
 from unicodedata import category
 from uuid import UUID
 
@@ -71,6 +71,10 @@ def id_text(value: Id, field: str = "id") -> str:
     return text
 
 
+@overload
+def several(ids: Id | Iterable[Id]) -> Iterable[Id]: ...
+@overload
+def several(ids: Id | Iterable[Id] | AsyncIterable[Id]) -> Iterable[Id] | AsyncIterable[Id]: ...
 def several(ids: Id | Iterable[Id] | AsyncIterable[Id]) -> Iterable[Id] | AsyncIterable[Id]:
     """Ids to go through, of which there may be one: a single text is one id, not a list of its letters."""
     return [ids] if isinstance(ids, Id) else ids
@@ -172,9 +176,7 @@ def _description(value: str | None) -> str | None:
 
 
 def _member_ids(ids: Id | Iterable[Id]) -> tuple[str, ...]:
-    # A single id is meant as one user, not as a list of its letters.
-    several = [ids] if isinstance(ids, Id) else ids
-    return tuple(id_text(one, "members") for one in several)
+    return tuple(id_text(one, "members") for one in several(ids))
 
 
 def _new_id(value: Id) -> str:

@@ -34,6 +34,9 @@ B = TypeVar("B")
 Work = Callable[[B], Awaitable[Sequence[Outcome[T]]]]
 """Does one batch. Errors about its items it returns as outcomes."""
 
+CONCURRENCY = 8
+"""Requests that a run has in flight unless a call says otherwise."""
+
 GIVE_UP_AFTER = 10
 """Batches in a row that could not be delivered, after which a run ends."""
 

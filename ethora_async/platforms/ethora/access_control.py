@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from ethora_async.access import Access
 from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.report import Report
-from ethora_async.bulk.run import Run, Work
+from ethora_async.bulk.run import CONCURRENCY, Run, Work
 from ethora_async.bulk.split import split_around
 from ethora_async.config import Seconds, seconds
 from ethora_async.errors import ChatError, ConfigError, InvalidInput, NotFound
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.context import App, Context
     from ethora_async.records import Id
 
-CONCURRENCY = 8
 MEMBERS_AT_ONCE = 100
 CHAT_NOT_FOUND = "CHAT_NOT_FOUND"
 _LONGEST_TIMER = 100 * 365 * 86_400

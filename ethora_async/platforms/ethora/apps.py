@@ -19,6 +19,7 @@ from ethora_async.platforms.ethora.app_settings import AppOrder, color, domain_t
 from ethora_async.platforms.ethora.app_tokens import AppTokens
 from ethora_async.platforms.ethora.bots import AppBot
 from ethora_async.platforms.ethora.jobs import Job, asking
+from ethora_async.platforms.ethora.listings import LARGEST_PAGE
 from ethora_async.platforms.ethora.provisioning import ROOMS_AT_ONCE, NewRoom, provision_batch
 from ethora_async.platforms.ethora.session_credentials import StaticCredentials
 from ethora_async.records import id_text, optional_text, required_text
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
     from ethora_async.bulk.run import Work
     from ethora_async.platforms.ethora.context import Context
-
-LARGEST_PAGE = 500
 
 
 class Apps:

@@ -9,9 +9,8 @@ from ethora_async.bulk.outcome import Outcome
 from ethora_async.errors import InvalidInput, ReplyLost
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import operations
-from ethora_async.platforms.ethora.listings import find_chat
+from ethora_async.platforms.ethora.listings import LARGEST_PAGE, find_chat
 from ethora_async.platforms.ethora.messages import (
-    LARGEST_PAGE,
     FoundMessage,
     History,
     HistoryPage,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ethora_async.records import Chat, Id, User
 
 LARGEST_PAGE = 500
+"""Items that one page of any list holds at the most (contract §1.1)."""
 
 
 def chat_pages(

@@ -15,6 +15,7 @@ from ethora_async.errors import InvalidInput, NotFound
 from ethora_async.multipart import Multipart
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import operations, wire
+from ethora_async.platforms.ethora.listings import LARGEST_PAGE
 from ethora_async.records import Id, id_text
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ LARGEST_FILE = 50 * 2**20
 """Bytes: what the platform calls 50 MB, read generously."""
 UPLOAD_TIMEOUT = 300.0
 """Seconds for sending files, unless a call says otherwise."""
-LARGEST_PAGE = 500
 
 SeveralFiles = Attachment | Source | Iterable[Attachment | Source]
 """One file or several; see `ethora_async.attachments.Source`."""

@@ -12,7 +12,6 @@ import attrs
 from ethora_async.errors import InvalidInput, ServerFault
 from ethora_async.platforms.ethora import wire
 
-LARGEST_PAGE = 500
 _FRUITLESS_PAGES = 5
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ethora_async.bulk.outcome import Outcome
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import operations, wire
+from ethora_async.platforms.ethora.listings import LARGEST_PAGE
 from ethora_async.platforms.ethora.media import UPLOAD_TIMEOUT, FileRecord, SeveralFiles, media_form, read_files
 from ethora_async.platforms.ethora.whole_lists import whole_list
 from ethora_async.records import Chat, Id, required_text
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from ethora_async.config import Seconds
     from ethora_async.platforms.ethora.context import Context
     from ethora_async.request import Operation
-
-LARGEST_PAGE = 500
 
 
 class MyChats:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ethora_async.errors import InvalidInput
-from ethora_async.records import Id, MongoId, id_text
+from ethora_async.records import Id, MongoId, id_text, several
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,8 +87,7 @@ class Names:
         Raises:
             InvalidInput: there is none, or one cannot be used.
         """
-        several = [users] if isinstance(users, Id) else users
-        names = list(dict.fromkeys(self.prefixed(user, "users") for user in several))
+        names = list(dict.fromkeys(self.prefixed(user, "users") for user in several(users)))
         if not names:
             msg = "users is empty: pass at least one user id"
             raise InvalidInput(msg, field="users")

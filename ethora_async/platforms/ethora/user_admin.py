@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.report import Report
-from ethora_async.bulk.run import Run, Work
+from ethora_async.bulk.run import CONCURRENCY, Run, Work
 from ethora_async.bulk.split import split_around
 from ethora_async.errors import ChatError, Conflict, InvalidInput
 from ethora_async.platforms.ethora import operations, rows
 from ethora_async.platforms.ethora.listings import find_record_ids
 from ethora_async.platforms.ethora.unread import read_unread
-from ethora_async.records import Id, optional_text
+from ethora_async.records import Id, optional_text, several
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
@@ -29,7 +29,6 @@ T = TypeVar("T")
 
 BATCH_SIZE = 100
 """Users in one request, the most that the platform takes."""
-CONCURRENCY = 8
 
 
 class UserAdministration:
@@ -232,8 +231,7 @@ class UserAdministration:
 
 
 def _plain(app: App, ids: Id | Iterable[Id]) -> list[str]:
-    several = [ids] if isinstance(ids, Id) else ids
-    plain = list(dict.fromkeys(app.names.plain(id, "ids") for id in several))
+    plain = list(dict.fromkeys(app.names.plain(id, "ids") for id in several(ids)))
     if not plain:
         msg = "ids is empty: pass at least one user id"
         raise InvalidInput(msg, field="ids")

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from ethora_async.pages import Pages
+from ethora_async.platforms.ethora.listings import LARGEST_PAGE
 
 T = TypeVar("T")
 
-_LARGEST_PAGE = 500
 
 Read = Callable[[dict[str, str | int]], Awaitable[tuple[tuple[T, ...], int | None]]]
 """Reads the list with a query: (its items, the total when the platform said one)."""
@@ -25,4 +25,4 @@ def whole_list(read: Read[T], key: Callable[[T], str]) -> Pages[T]:
         items, total = await read({"limit": limit, "offset": offset} if offset else {})
         return items, len(items) if total is None and not offset else total
 
-    return Pages(fetch, key, limit=_LARGEST_PAGE, offset=0, largest=_LARGEST_PAGE)
+    return Pages(fetch, key, limit=LARGEST_PAGE, offset=0, largest=LARGEST_PAGE)
