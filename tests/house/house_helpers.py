@@ -19,6 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"transport"}),
     frozenset({"engine"}),
     frozenset({"bulk", "tokens"}),
+    frozenset({"capabilities"}),
     frozenset({"sync", "platforms"}),
     frozenset({"sandbox"}),
     frozenset({"testing", "web"}),

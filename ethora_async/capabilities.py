@@ -1,0 +1,166 @@
+"""What a platform may be able to do (design §7): small protocols that clients satisfy by having the parts they name.
+
+What a platform cannot do, its client does not have, so that asking for it is a type error. The sync engine and the web
+handlers know clients by these alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+
+if TYPE_CHECKING:
+    from ethora_async.bulk.outcome import Outcome
+    from ethora_async.bulk.run import Run
+    from ethora_async.records import Chat, ChatToken, Id, NewChat, NewUser, User
+
+ChangeT = TypeVar("ChangeT")
+
+State = Mapping[str, str | None]
+"""A record in the words in which two sides are compared: field name to text; None stands for "not stated"."""
+
+
+class UserTokens(Protocol):
+    """``client.tokens``."""
+
+    async def for_user(self, id: Id, /) -> ChatToken:
+        """What the user's front end logs in with."""
+        ...
+
+
+@runtime_checkable
+class MintsUserTokens(Protocol):
+    """A client that gives a front end what it logs in with."""
+
+    @property
+    def tokens(self) -> UserTokens:
+        """Makes tokens."""
+        ...
+
+
+class RevocableTokens(UserTokens, Protocol):
+    """``client.tokens`` where the platform can take a token back."""
+
+    async def revoke(self, token: ChatToken, /) -> Any:
+        """End one token now."""
+        ...
+
+
+@runtime_checkable
+class RevokesTokens(Protocol):
+    """A client that can end a token before its time."""
+
+    @property
+    def tokens(self) -> RevocableTokens:
+        """Makes and ends tokens."""
+        ...
+
+
+class UserDirectory(Protocol[ChangeT]):
+    """``client.users``, as far as keeping users in step needs it."""
+
+    @property
+    def changeable(self) -> frozenset[str]:
+        """The fields of `comparable` that the platform lets us change."""
+        ...
+
+    def key(self, id: Id, /) -> str:
+        """The plain id that stands for this one on both sides. Not before the first call has been answered."""
+        ...
+
+    def comparable(self, user: NewUser | User, /) -> State:
+        """A wanted or an existing user in the words in which the two are compared; never a password."""
+        ...
+
+    def change(self, user: NewUser, fields: frozenset[str], /) -> ChangeT:
+        """What makes these fields of the platform's record as `user` has them."""
+        ...
+
+    async def reserved(self) -> Callable[[User], bool]:
+        """What tells the platform's own records, which are never planned, deleted or counted (design §6)."""
+        ...
+
+    def list(self) -> AsyncIterable[User]:
+        """Everybody, each once."""
+        ...
+
+    def create_many(self, users: Iterable[NewUser] | AsyncIterable[NewUser], /) -> Run[NewUser]:
+        """Create them; who is there already is left alone."""
+        ...
+
+    def update_many(self, changes: Iterable[ChangeT] | AsyncIterable[ChangeT], /) -> Run[ChangeT]:
+        """Change them."""
+        ...
+
+    def delete_many(self, ids: Iterable[Id] | AsyncIterable[Id], /) -> Run[Id]:
+        """Delete them; one who is not there is ``absent``."""
+        ...
+
+
+class ChatDirectory(Protocol):
+    """``client.chats``, as far as keeping chats and memberships in step needs it."""
+
+    @property
+    def changeable(self) -> frozenset[str]:
+        """The fields of `comparable` that the platform lets us change: some of ``title`` and ``description``."""
+        ...
+
+    def key(self, id: Id, /) -> str:
+        """The plain id that stands for this one on both sides. Not before the first call has been answered."""
+        ...
+
+    def comparable(self, chat: NewChat | Chat, /) -> State:
+        """A wanted or an existing chat in the words in which the two are compared."""
+        ...
+
+    async def reserved(self) -> Callable[[Chat], bool]:
+        """What tells the platform's own chats, which are never planned, deleted or counted (design §6)."""
+        ...
+
+    def list(self) -> AsyncIterable[Chat]:
+        """All chats, each once."""
+        ...
+
+    def members(self, id: Id, /) -> AsyncIterable[User]:
+        """Who may enter a chat."""
+        ...
+
+    def create_many(self, chats: Iterable[NewChat] | AsyncIterable[NewChat], /) -> Run[NewChat]:
+        """Create them; what is there already is left alone."""
+        ...
+
+    async def update(self, id: Id, /, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
+        """Change one; None leaves a field as it is."""
+        ...
+
+    def delete_many(self, ids: Iterable[Id] | AsyncIterable[Id], /) -> Run[Id]:
+        """Delete them; one that is not there is ``absent``."""
+        ...
+
+    def grant_many(self, pairs: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]], /) -> Run[tuple[Id, Id]]:
+        """Let users into chats: pairs of chat and user."""
+        ...
+
+    def revoke_many(self, pairs: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]], /) -> Run[tuple[Id, Id]]:
+        """Take users out of chats: pairs of chat and user."""
+        ...
+
+
+@runtime_checkable
+class ManagesUsers(Protocol):
+    """A client that can keep the platform's users in step with yours."""
+
+    @property
+    def users(self) -> UserDirectory[Any]:
+        """The users."""
+        ...
+
+
+@runtime_checkable
+class ManagesChats(Protocol):
+    """A client that can keep the platform's chats, and who may enter them, in step with yours."""
+
+    @property
+    def chats(self) -> ChatDirectory:
+        """The chats."""
+        ...
