@@ -11,28 +11,13 @@ import attrs
 from ethora_async._distinct import Distinct
 from ethora_async.errors import InvalidInput
 from ethora_async.sync.csv_lines import Lines, RawRow, read_header, undecodable
+from ethora_async.sync.source import BadRow, Row
 from ethora_async_secrets._threads import run_blocking
 
 T = TypeVar("T")
 
 ROWS_AT_ONCE = 500
 """Rows read in one go, in the private thread pool: a file may lie on a slow disk."""
-
-
-@attrs.frozen
-class Row(Generic[T]):
-    """A good row: what it describes, and the line it starts on (the header is line 1)."""
-
-    item: T
-    line: int
-
-
-@attrs.frozen
-class BadRow:
-    """A row that cannot be used: why, and its id where it has one."""
-
-    id: str
-    error: InvalidInput
 
 
 @attrs.frozen

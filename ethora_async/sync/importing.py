@@ -9,7 +9,7 @@ import attrs
 
 from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.errors import ChatError, InvalidInput
-from ethora_async.sync.csv_file import BadRow
+from ethora_async.sync.source import BadRow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable

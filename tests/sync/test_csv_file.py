@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ethora_async.errors import InvalidInput
-from ethora_async.sync.csv_file import BadRow, CsvFile, Row
+from ethora_async.sync.csv_file import CsvFile
 from ethora_async.sync.formats import CHATS, MEMBERS, USERS
+from ethora_async.sync.source import BadRow, Row
 
 if TYPE_CHECKING:
     from pathlib import Path

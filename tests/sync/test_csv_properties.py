@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ethora_async.sync.csv_file import CsvFile, CsvFormat, Row
+from ethora_async.sync.csv_file import CsvFile, CsvFormat
+from ethora_async.sync.source import Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from ethora_async.errors import InvalidInput
 from ethora_async.sandbox.ethora.store import UserData
 from ethora_async.sandbox.ethora.validation import Form, Invalid
-from ethora_async.sync.csv_file import BadRow, CsvFile
+from ethora_async.sync.csv_file import CsvFile
 from ethora_async.sync.formats import USERS
+from ethora_async.sync.source import BadRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
