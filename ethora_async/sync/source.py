@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 
 @attrs.frozen
@@ -31,7 +30,7 @@ class BadRow:
     error: InvalidInput
 
 
-class Source(Protocol[T_co]):
+class Source(Protocol[T]):
     """Users (`NewUser`), chats (`NewChat`) or members (pairs of chat and user), row by row."""
 
     @property
@@ -43,6 +42,6 @@ class Source(Protocol[T_co]):
         """A text that changes whenever the rows do; a password's change included, but never one itself."""
         ...
 
-    def rows(self) -> AsyncGenerator[Row[T_co] | BadRow, None]:
+    def rows(self) -> AsyncGenerator[Row[T] | BadRow, None]:
         """Every row, good or bad, in order; may be called again. Memory does not grow with the source."""
         ...
