@@ -135,7 +135,8 @@ def _parse(path: str, contents: dict[str, bytes], signature: Signature, source: 
         values = _members(contents) if signature.is_directory else _whole(path, contents[""])
     except (_UnfitError, FormatError) as problem:
         return Snapshot(signature, error=SecretMalformed, detail=str(problem))
-    return Snapshot(signature, bundle=SecretBundle.from_names(values, source=source))
+    changed_at = signature.changed_ns / 1e9
+    return Snapshot(signature, bundle=SecretBundle.from_names(values, source=source, created_at=changed_at))
 
 
 def _members(contents: dict[str, bytes]) -> dict[str, str]:

@@ -25,7 +25,8 @@ class SecretBundle:
     `values` maps names (`ETHORA_CHAT_APP_SECRET`) to values, whatever the store (design §5). `version` says
     when they changed: the store's own label, or by default a digest keyed with a random key of this process,
     which can be logged and means nothing elsewhere. `source` says where they came from (`env`,
-    `file:/run/secrets/ethora`). `previous` and `pending` hold the values before and after a rotation; an
+    `file:/run/secrets/ethora`), `created_at` since when, in seconds since the epoch, the store has had them, where it
+    tells. `previous` and `pending` hold the values before and after a rotation; an
     empty mapping counts as none.
 
     Values come out by `reveal` and `get` only. A bundle has no iteration and no attrs fields, prints its
@@ -33,11 +34,12 @@ class SecretBundle:
     not a `str`, `ValueError` when a name or `version` is empty.
     """
 
-    __slots__ = ("_pending", "_previous", "_source", "_values", "_version")
+    __slots__ = ("_created_at", "_pending", "_previous", "_source", "_values", "_version")
 
     _values: dict[str, str]
     _version: str
     _source: str
+    _created_at: float | None
     _previous: SecretBundle | None
     _pending: SecretBundle | None
 
@@ -47,6 +49,7 @@ class SecretBundle:
         *,
         version: str | None = None,
         source: str = "",
+        created_at: float | None = None,
         previous: Mapping[str, str] | SecretBundle | None = None,
         pending: Mapping[str, str] | SecretBundle | None = None,
     ) -> None:
@@ -58,11 +61,12 @@ class SecretBundle:
         put("_values", checked)
         put("_version", version or _digest(checked))
         put("_source", source)
+        put("_created_at", created_at)
         put("_previous", _side(previous, source))
         put("_pending", _side(pending, source))
 
     @classmethod
-    def from_names(cls, values: Mapping[str, str], *, source: str = "") -> Self:
+    def from_names(cls, values: Mapping[str, str], *, source: str = "", created_at: float | None = None) -> Self:
         """Build a bundle where `NAME_PREVIOUS` and `NAME_PENDING` stand for the other values of `NAME`."""
         current: dict[str, str] = {}
         previous: dict[str, str] = {}
@@ -73,7 +77,7 @@ class SecretBundle:
                 if name.endswith(suffix) and name != suffix:
                     stem, side = name.removesuffix(suffix), target
             side[stem] = value
-        return cls(current, source=source, previous=previous, pending=pending)
+        return cls(current, source=source, created_at=created_at, previous=previous, pending=pending)
 
     @property
     def version(self) -> str:
@@ -84,6 +88,11 @@ class SecretBundle:
     def source(self) -> str:
         """Where the values came from, e.g. `env` or `file:/run/secrets/ethora`."""
         return self._source
+
+    @property
+    def created_at(self) -> float | None:
+        """Since when the store has had these values, in seconds since the epoch; None when it does not tell."""
+        return self._created_at
 
     @property
     def previous(self) -> SecretBundle | None:

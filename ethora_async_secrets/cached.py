@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import random
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,7 +32,8 @@ class Clock(Protocol):
 class CachedProvider:
     """Keep the bundle of `provider` (which it owns and closes) for `ttl` seconds.
 
-    * From `refresh_ahead` (a fraction) of `ttl` on, a use of the bundle starts a refresh in the background.
+    * From `refresh_ahead` (a fraction) of `ttl` on, a use of the bundle starts a refresh in the background; up to
+      `jitter` (a fraction too) of it earlier, drawn anew each time, so that processes started together drift apart.
     * Any number of waiters share one call; cancelling them costs no further call.
     * While the store fails, the old bundle is served until `max_stale` seconds after its `ttl`, even when it
       was invalidated: it is the store's last word. `refresh` never serves it.
@@ -55,6 +57,7 @@ class CachedProvider:
         "_failures",
         "_fetching",
         "_invalidated",
+        "_jitter",
         "_max_stale",
         "_monotonic",
         "_on_rotated",
@@ -75,16 +78,18 @@ class CachedProvider:
         *,
         ttl: float = 60.0,
         refresh_ahead: float = 0.8,
+        jitter: float = 0.1,
         max_stale: float = 3600.0,
         failure_ttl: float = 1.0,
         failure_ttl_max: float = 30.0,
         clock: Clock = time,
         on_rotated: Callable[[str, str], None] | None = None,
     ) -> None:
-        _check(ttl, refresh_ahead, max_stale, failure_ttl, failure_ttl_max)
+        _check(ttl, refresh_ahead, jitter, max_stale, failure_ttl, failure_ttl_max)
         self._provider = provider
         self._ttl = ttl
         self._refresh_share = refresh_ahead
+        self._jitter = jitter
         self._max_stale = max_stale
         self._failure_ttl = failure_ttl
         self._failure_ttl_max = failure_ttl_max
@@ -220,7 +225,8 @@ class CachedProvider:
 
     def _set_lifetime(self, *, fresh: bool) -> None:
         now = self._monotonic()
-        self._refresh_at = now + self._ttl * self._refresh_share if fresh else -math.inf
+        share = self._refresh_share * (1 - self._jitter * random.random())  # noqa: S311  no secret is drawn
+        self._refresh_at = now + self._ttl * share if fresh else -math.inf
         self._expires_at = now + self._ttl if fresh else -math.inf
         self._stale_until = now + self._ttl + self._max_stale
 
@@ -253,11 +259,15 @@ class CachedProvider:
             )  # fmt: skip
 
 
-def _check(ttl: float, refresh_ahead: float, max_stale: float, failure_ttl: float, failure_ttl_max: float) -> None:
+def _check(
+    ttl: float, refresh_ahead: float, jitter: float, max_stale: float, failure_ttl: float, failure_ttl_max: float
+) -> None:
     if not ttl > 0:
         raise ValueError(f"ttl is {ttl!r}; it is a number of seconds above 0.")
     if not 0 < refresh_ahead <= 1:
         raise ValueError(f"refresh_ahead is {refresh_ahead!r}; it is a fraction of ttl above 0, up to 1.")
+    if not 0 <= jitter < 1:
+        raise ValueError(f"jitter is {jitter!r}; it is a fraction from 0 up to, but not including, 1.")
     if not max_stale >= 0:
         raise ValueError(f"max_stale is {max_stale!r}; it is a number of seconds, 0 or more.")
     if not 0 < failure_ttl <= failure_ttl_max:

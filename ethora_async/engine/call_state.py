@@ -11,7 +11,10 @@ from ethora_async.request import Operation, Upload
 
 @attrs.define
 class Call:
-    """How far one call has come; what an error has to tell about it."""
+    """How far one call has come; what an error has to tell about it.
+
+    `tried` holds the keys that were refused since the last pause, `rounds` counts such pauses.
+    """
 
     operation: Operation
     url: str
@@ -25,6 +28,7 @@ class Call:
     started: float = 0.0
     effect: Effect = "none"
     tried: set[str] = attrs.field(factory=set)
+    rounds: int = 0
     last_error: ChatError | None = None
 
     @property

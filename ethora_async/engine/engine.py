@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ethora_async import codec
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
 from ethora_async.engine.call_state import Call
-from ethora_async.engine.events import AttemptFinished, Emitter, RequestStarted, RetryScheduled
+from ethora_async.engine.events import AttemptFinished, Emitter, RequestFinished, RequestStarted, RetryScheduled
 from ethora_async.engine.limiter import Limiter
 from ethora_async.engine.retry import backoff, read_retry_after, wait_before_retry
 from ethora_async.engine.urls import fill, with_query
@@ -145,9 +145,15 @@ class Engine:
         if self._emitter.wanted:
             self._emitter.emit(RequestStarted(operation.name, operation.method))
         try:
-            return await self._until_done(call, decode=decode)
+            reply = await self._until_done(call, decode=decode)
         except ChatError as error:
+            self._tell_finished(call, error)
             raise self._complete(error, call)  # noqa: B904  it is the same error
+        except asyncio.CancelledError as cancelled:
+            self._tell_finished(call, cancelled)
+            raise
+        self._tell_finished(call)
+        return reply
 
     async def aclose(self) -> None:
         """Close the transport. Calls under way fail with `NotSent` or `ReplyLost`. May be called more than once."""
@@ -299,17 +305,18 @@ class Engine:
         if call.spent:
             raise error
         call.tried.add(rejected.key)
-        rounds = 0
         while True:
             replacing = call.credentials.replace(rejected, frozenset(call.tried))
             replacement = await self._in_time(call, replacing, _THE_SECRET)
             if replacement is not None:
                 return replacement
-            rounds += 1
-            wait = backoff(rounds, self._retry, self._draw)
+            call.rounds += 1
+            wait = backoff(call.rounds, self._retry, self._draw)
             if not call.credentials.may_change() or wait >= call.deadline - self._clock.monotonic():
                 raise error
             await self._announce_and_sleep(call, wait, "waiting for a newer secret")
+            # Or for the platform: by now it may take one that it has refused, where the store was changed first.
+            call.tried.clear()
 
     async def _pause(self, call: Call, error: ChatError) -> None:
         """Wait before the next attempt; raises `error` when there must not be one."""
@@ -358,6 +365,12 @@ class Engine:
                     effect=error.effect,
                 )
             )
+
+    def _tell_finished(self, call: Call, error: BaseException | None = None) -> None:
+        if self._emitter.wanted:
+            taken = self._clock.monotonic() - (call.deadline - call.budget)
+            name = None if error is None else type(error).__name__
+            self._emitter.emit(RequestFinished(call.operation.name, call.attempts, taken, name))
 
     def _complete(self, error: ChatError, call: Call) -> ChatError:
         error.operation = call.operation.name

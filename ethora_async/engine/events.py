@@ -37,6 +37,16 @@ class AttemptFinished:
 
 
 @attrs.frozen
+class RequestFinished:
+    """A call ended, after `attempts` attempts: well, or with the name of an `error`. `seconds` is how long it took."""
+
+    operation: str
+    attempts: int
+    seconds: float
+    error: str | None = None
+
+
+@attrs.frozen
 class RetryScheduled:
     """The call will be tried again in `wait` seconds, for the reason named."""
 
@@ -62,7 +72,7 @@ class SecretRotated:
     new_version: str
 
 
-Event = RequestStarted | AttemptFinished | RetryScheduled | TokenRefreshed | SecretRotated
+Event = RequestStarted | AttemptFinished | RequestFinished | RetryScheduled | TokenRefreshed | SecretRotated
 """Everything the engine and the tokens tell. `ethora_async.bulk` adds `ItemFinished`."""
 
 Listener = Callable[[object], None]
@@ -70,8 +80,13 @@ Listener = Callable[[object], None]
 
 
 def log_event(event: object) -> None:
-    """The listener that every client has: one debug line an event, on the logger ``ethora_async``."""
-    if logger.isEnabledFor(logging.DEBUG):
+    """The listener that every client has: one debug line an event, on the logger ``ethora_async``.
+
+    A rotated secret is told at level INFO: an operator looks for it.
+    """
+    if isinstance(event, SecretRotated):
+        logger.info("the secret changed from version %s to version %s", event.old_version, event.new_version)
+    elif logger.isEnabledFor(logging.DEBUG):
         logger.debug("%s", event)
 
 

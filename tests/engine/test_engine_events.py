@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -9,7 +10,7 @@ import attrs
 import pytest
 from engine_parts import READ, WRITE, engine, reply, scripted
 
-from ethora_async.engine import AttemptFinished, RequestStarted, RetryScheduled
+from ethora_async.engine import AttemptFinished, RequestFinished, RequestStarted, RetryScheduled, SecretRotated
 from ethora_async.engine.events import Emitter
 from ethora_async.errors import ReplyLost, ServerFault
 from ethora_async.request import Request, Response
@@ -40,6 +41,7 @@ async def test_a_call_with_a_retry_tells_its_story_in_order() -> None:
         AttemptFinished("things.read", 2, 0.5, None, error="ReplyLost", effect="unknown"),
         RetryScheduled("things.read", 2, 0.5, "ReplyLost"),
         AttemptFinished("things.read", 3, 0.5, 200, request_id="r-3"),
+        RequestFinished("things.read", 3, 4.0, None),
     ]
 
 
@@ -47,7 +49,27 @@ async def test_a_refusal_had_no_effect() -> None:
     seen: list[Any] = []
     with pytest.raises(Exception, match="HTTP 422"):
         await engine(scripted(reply(422)), listeners=[seen.append]).call(READ)
-    assert [(event.status, event.effect) for event in seen[1:]] == [(422, "none")]
+    assert [(event.status, event.effect) for event in seen[1:-1]] == [(422, "none")]
+    assert (seen[-1].error, seen[-1].attempts) == ("ValidationFailed", 1)
+
+
+async def test_the_end_of_a_cancelled_call_is_told() -> None:
+    seen: list[Any] = []
+    sent = asyncio.Event()
+
+    class Silent(MemoryTransport):
+        async def send(self, request: Request, /) -> Response:
+            sent.set()
+            await asyncio.Event().wait()
+            return await super().send(request)
+
+    task = asyncio.create_task(engine(Silent(lambda _: reply()), listeners=[seen.append]).call(READ))
+    await sent.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [type(event) for event in seen] == [RequestStarted, RequestFinished]
+    assert seen[-1].error == "CancelledError"
 
 
 async def test_an_attempt_that_the_deadline_ends_is_told_of_too() -> None:
@@ -57,7 +79,7 @@ async def test_an_attempt_that_the_deadline_ends_is_told_of_too() -> None:
         with pytest.raises(ReplyLost):
             await using.call(READ, timeout=0.03)
         await using.aclose()
-    assert [type(event) for event in seen] == [RequestStarted, AttemptFinished]
+    assert [type(event) for event in seen] == [RequestStarted, AttemptFinished, RequestFinished]
     assert (seen[1].error, seen[1].effect, seen[1].status) == ("ReplyLost", "unknown", None)
 
 
@@ -87,7 +109,7 @@ async def test_a_listener_that_raises_is_logged_once_and_breaks_nothing(caplog: 
         "an event listener failed with ValueError; it is not reported again"
     ]
     assert "canary" not in caplog.text
-    assert len(seen) == 4
+    assert len(seen) == 6
 
 
 async def test_a_listener_that_cannot_be_hashed_may_raise_too() -> None:
@@ -101,7 +123,7 @@ async def test_a_listener_that_cannot_be_hashed_may_raise_too() -> None:
 
     broken = Broken()
     assert (await engine(scripted(reply()), listeners=[broken]).call(READ)).status == 200
-    assert broken.calls == 2
+    assert broken.calls == 3
 
 
 async def test_each_of_two_broken_listeners_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -124,3 +146,9 @@ def test_without_listeners_events_are_wanted_only_for_the_debug_log(caplog: pyte
         assert Emitter().wanted
         Emitter().emit(RequestStarted("a", "GET"))
     assert caplog.messages == ["RequestStarted(operation='a', method='GET')"]
+
+
+def test_a_rotated_secret_is_told_at_level_info_by_its_versions(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "ethora_async"):
+        Emitter().emit(SecretRotated("v-1", "v-2"))
+    assert caplog.messages == ["the secret changed from version v-1 to version v-2"]

@@ -30,6 +30,10 @@ _SECRET_TTL = 30.0
 _SHORT = 14
 """Bytes: below 112 bits a key for HMAC can be guessed (NIST SP 800-131A)."""
 
+_BETWEEN_READS = 0.1
+"""Seconds between two readings of the store for the sake of one refused version: every call that is refused asks."""
+_NEVER_RIGHT = 2.0
+"""Seconds for which a secret that has never been accepted is taken for one in the middle of a rotation."""
 _LOOK_AGAIN = 1.0
 """Seconds for which the same credential is handed out without asking whether it is still the one to use."""
 
@@ -80,24 +84,30 @@ class SigningKeys:
 
 @attrs.frozen(eq=False)
 class KeyRing:
-    """The keys in one answer of the store: the current secret's, then those that may hold during a rotation."""
+    """The keys in one answer of the store: the current secret's, then those that may hold during a rotation.
+
+    `former` was the current one before, as this process remembers it: not every store keeps the previous secret, and
+    the platform may go on asking for it for a while. It only signs; what others present is not checked with it.
+    """
 
     bundle: SecretBundle
     current: SigningKeys
     previous: SigningKeys | None = None
     pending: SigningKeys | None = None
+    former: SigningKeys | None = None
 
     def candidates(self) -> Iterator[SigningKeys]:
         """All there are, in the order in which to try them."""
         yield self.current
-        yield from (keys for keys in (self.previous, self.pending) if keys is not None)
+        yield from (keys for keys in (self.previous, self.pending, self.former) if keys is not None)
 
 
 class AppSecret:
     """The app secret of one client: read through a cache, turned into keys once per version.
 
     Args:
-        secret: the secret itself, or where it comes from.
+        secret: the secret itself, or where it comes from. A `CachedProvider` is used as it is, any other is asked every
+            30 s, and its last answer used for up to an hour while it does not answer.
         scoped: False signs with the raw secret, as older back ends do.
 
     Raises:
@@ -108,9 +118,14 @@ class AppSecret:
         self.rotates = not isinstance(secret, str)
         provider = StaticProvider({APP_SECRET: _usable(secret)}) if isinstance(secret, str) else secret
         self._scoped = scoped
+        self._clock = clock
         self._emitter = emitter
         self._ring: KeyRing | None = None
-        self._provider = CachedProvider(provider, ttl=_SECRET_TTL, clock=clock, on_rotated=self._on_rotated)
+        self._asked_again: tuple[str, float] | None = None
+        # Whoever passes a cache has chosen its times.
+        self._provider = (
+            provider if isinstance(provider, CachedProvider) else CachedProvider(provider, ttl=_SECRET_TTL, clock=clock)
+        )
 
     def peek(self) -> KeyRing | None:
         """The keys at hand, or None when the store must be asked first."""
@@ -140,9 +155,25 @@ class AppSecret:
             msg = f"the app secret could not be read: {error}"
             raise ConfigError(msg) from None
 
-    def invalidate(self, ring: KeyRing) -> None:
-        """Ask the store again at the next use, unless it has answered something newer already."""
-        self._provider.invalidate(ring.bundle.version)
+    async def newer(self, version: str) -> KeyRing:
+        """The keys after this version of the store's answer was refused: the store is asked again if it is the newest.
+
+        However many calls are refused, the store is asked once for all of them, and then ten times a second at most.
+
+        Raises:
+            ConfigError: the store cannot be read.
+        """
+        ring = await self.load()
+        if ring.bundle.version != version:
+            return ring
+        now = self._clock.monotonic()
+        if self._asked_again is not None:
+            asked_for, asked_at = self._asked_again
+            if asked_for == version and now < asked_at + _BETWEEN_READS:
+                return ring
+        self._asked_again = (version, now)
+        self._provider.invalidate(version)
+        return await self.load()
 
     async def aclose(self) -> None:
         """Close the provider."""
@@ -154,21 +185,25 @@ class AppSecret:
         except SecretError as error:
             msg = f"the app secret could not be read: {error}"
             raise ConfigError(msg) from None
-        self._ring = KeyRing(
-            bundle,
-            # One that was passed in has been checked, and warned of, where it was.
-            SigningKeys(_usable(current) if self.rotates else current, scoped=self._scoped),
-            self._other(bundle.previous),
-            self._other(bundle.pending),
+        # One that was passed in has been checked, and warned of, where it was.
+        keys = SigningKeys(_usable(current) if self.rotates else current, scoped=self._scoped)
+        old = self._ring
+        ring = self._ring = KeyRing(
+            bundle, keys, self._other(bundle.previous), self._other(bundle.pending), _former(old, keys)
         )
-        return self._ring
+        if old is not None and old.bundle.version != bundle.version:
+            self._emitter.emit(SecretRotated(old.bundle.version, bundle.version))
+        return ring
 
     def _other(self, bundle: SecretBundle | None) -> SigningKeys | None:
         value = bundle.get(APP_SECRET) if bundle is not None else None
         return SigningKeys(value, scoped=self._scoped) if value and value.strip() and _encodes(value) else None
 
-    def _on_rotated(self, old: str | None, new: str) -> None:
-        self._emitter.emit(SecretRotated(old, new))
+
+def _former(ring: KeyRing | None, current: SigningKeys) -> SigningKeys | None:
+    if ring is None:
+        return None
+    return ring.former if ring.current.version == current.version else ring.current
 
 
 def _usable(secret: str) -> str:
@@ -212,7 +247,8 @@ class ServerCredentials:
     """Signs this client's requests as its app's server, with one token for many requests.
 
     During a rotation either side may change first. A rejected token is made anew from what the store answers now; if
-    that is no newer, the previous and the pending secret get one try each. What the platform accepted is kept to.
+    that is no newer, the previous secret, the pending one and the one this process knew before get one try each. What
+    the platform accepted is kept to.
     """
 
     def __init__(self, app_id: str, secret: AppSecret, *, clock: Clock, emitter: Emitter) -> None:
@@ -222,6 +258,7 @@ class ServerCredentials:
         self._emitter = emitter
         self._tokens: TokenCache[Credential] = TokenCache(clock, size=8)
         self._accepted: Credential | None = None
+        self._refused_at: float | None = None
         self._at_hand: tuple[KeyRing, Credential, float] | None = None
 
     def peek(self) -> Credential | None:
@@ -253,18 +290,25 @@ class ServerCredentials:
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
         """A credential from a newer secret, or from the next untried candidate."""
-        ring = await self._secret.load()
-        if ring.bundle.version == rejected.version:
-            self._secret.invalidate(ring)
-            ring = await self._secret.load()
+        if self._refused_at is None:
+            self._refused_at = self._clock.monotonic()
+        ring = await self._secret.newer(rejected.version)
         for keys in ring.candidates():
             if keys.version not in tried:
                 return self._credential(ring, keys)
         return None
 
     def may_change(self) -> bool:
-        """Whether the secret can rotate and was once right: then a rejection is a rotation on its way."""
-        return self._secret.rotates and self._accepted is not None
+        """Whether a rejection may be a rotation on its way: the secret can rotate, and was right once.
+
+        One that was never right may have come at a bad moment as well, but for two seconds only: the error of a wrong
+        setting is not to be waited for.
+        """
+        if not self._secret.rotates:
+            return False
+        if self._accepted is not None or self._refused_at is None:
+            return True
+        return self._clock.monotonic() < self._refused_at + _NEVER_RIGHT
 
     def chosen(self, ring: KeyRing) -> SigningKeys:
         """Which secret of the store's answer to sign with: the one accepted since it came, else the current one."""

@@ -66,6 +66,8 @@ class EthoraClient:
     Args:
         app_id: the app's id; by default ``ETHORA_CHAT_APP_ID`` from the environment.
         secret: the app secret, or a `SecretProvider` that reads and rotates it; by default ``ETHORA_CHAT_APP_SECRET``.
+            The store is asked every 30 s, and at once when the platform refuses our token; while it does not answer,
+            its last answer serves for up to an hour. A `CachedProvider` with other times is used as it is.
         api_url: the API's origin; by default ``ETHORA_CHAT_API_URL``. A trailing slash, ``/v1`` or ``/v2`` is left out.
         xmpp_host: for `chats.jid`; by default ``ETHORA_XMPP_HOST``.
         bot_jid: for `chats.grant_bot`; by default ``ETHORA_CHAT_BOT_JID``.

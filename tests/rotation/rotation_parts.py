@@ -1,0 +1,173 @@
+"""A secret rotated under load: what rotates it, who works meanwhile, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from ethora_async import ChatError, EthoraClient
+from ethora_async.engine import RequestFinished, SecretRotated
+from ethora_async.platforms.ethora.auth import APP_SECRET
+from ethora_async_secrets import FileProvider, SecretBundle, SecretProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ethora_async.sandbox import EthoraSandbox
+
+GAP = 0.1
+"""Seconds between the two sides of a rotation."""
+
+
+class Store(Protocol):
+    """A store that an operator writes to, and the provider that the client reads it by."""
+
+    def provider(self) -> SecretProvider: ...
+
+    async def put(self, secret: str) -> None: ...
+
+
+class MountedFile:
+    """A directory as Kubernetes mounts a secret: every change is a new directory behind a swapped link."""
+
+    def __init__(self, directory: Path, secret: str) -> None:
+        self._directory = directory
+        self._number = itertools.count()
+        self._swap(secret)
+        (directory / APP_SECRET).symlink_to(f"..data/{APP_SECRET}")
+
+    def provider(self) -> SecretProvider:
+        return FileProvider(self._directory)
+
+    async def put(self, secret: str) -> None:
+        await asyncio.to_thread(self._swap, secret)
+
+    def _swap(self, secret: str) -> None:
+        version = self._directory / f"..version-{next(self._number)}"
+        version.mkdir()
+        (version / APP_SECRET).write_text(f"{secret}\n")
+        link = self._directory / "..data_tmp"
+        link.symlink_to(version.name)
+        link.rename(self._directory / "..data")
+
+
+class Counted:
+    """A provider that counts how often the store itself is read."""
+
+    def __init__(self, provider: SecretProvider) -> None:
+        self._provider = provider
+        self.reads = 0
+
+    @property
+    def source(self) -> str:
+        return self._provider.source
+
+    async def fetch(self) -> SecretBundle:
+        self.reads += 1
+        return await self._provider.fetch()
+
+    async def refresh(self) -> SecretBundle:
+        self.reads += 1
+        return await self._provider.refresh()
+
+    def invalidate(self, version: str) -> None:
+        self._provider.invalidate(version)
+
+    async def aclose(self) -> None:
+        await self._provider.aclose()
+
+
+@attrs.define
+class Result:
+    """What came of it. `longest` is the longest call, in seconds; `errors` those of the calls that failed."""
+
+    rotations: int = 0
+    seen: int = 0
+    calls: int = 0
+    created: int = 0
+    broadcasts: int = 0
+    reads: int = 0
+    longest: float = 0.0
+    refused: int = 0
+    errors: list[str] = attrs.field(factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rotations} rotations, {self.calls} calls, {len(self.errors)} failed, {self.reads} reads of the store"
+            f" ({self.reads / max(1, self.rotations):.1f} a rotation), longest call {self.longest:.2f} s"
+        )
+
+
+def new_secrets() -> Iterator[str]:
+    """Secrets that no two rotations share."""
+    return (f"rotated-{number:05d}-{os.urandom(12).hex()}" for number in itertools.count())
+
+
+async def soak(
+    sandbox: EthoraSandbox, store: Store, *, rotations: int, interval: float, workers: int = 64, gap: float = GAP
+) -> Result:
+    """Call without pause while the secret changes: in the store first and on the platform first, by turns.
+
+    The platform refuses the secret before at once.
+    """
+    result, counted, stop = Result(), Counted(store.provider()), asyncio.Event()
+
+    def listen(event: object) -> None:
+        if isinstance(event, SecretRotated):
+            result.seen += 1
+        elif isinstance(event, RequestFinished):
+            result.calls += 1
+            result.longest = max(result.longest, event.seconds)
+
+    client = EthoraClient(app_id=sandbox.app_id, secret=counted, api_url=sandbox.url, on_event=listen)
+    async with client:
+        work = [asyncio.create_task(_work(client, worker, result, stop)) for worker in range(workers)]
+        try:
+            await _rotate(sandbox, store, result, rotations=rotations, interval=interval, gap=gap)
+        finally:
+            stop.set()
+            await asyncio.gather(*work)
+    result.reads = counted.reads
+    return result
+
+
+async def _rotate(
+    sandbox: EthoraSandbox, store: Store, result: Result, *, rotations: int, interval: float, gap: float
+) -> None:
+    fresh = new_secrets()
+    loop = asyncio.get_running_loop()
+    for number in range(rotations):
+        due, secret = loop.time() + interval, next(fresh)
+        if number % 2:
+            await store.put(secret)
+            await asyncio.sleep(gap)
+            sandbox.rotate_secret(secret, keep_previous=False)
+        else:
+            sandbox.rotate_secret(secret, keep_previous=False)
+            await asyncio.sleep(gap)
+            await store.put(secret)
+        result.rotations += 1
+        await asyncio.sleep(max(0.0, due - loop.time()))
+
+
+async def _work(client: EthoraClient, worker: int, result: Result, stop: asyncio.Event) -> None:
+    number = 0
+    while not stop.is_set():
+        number += 1
+        try:
+            if number % 3 == 1:
+                outcome = await client.chats.create(f"w{worker}-{number}", title="Soak")
+                result.created += outcome.status == "created"
+            elif number % 3 == 2:
+                await client.users.list(limit=1)
+            else:
+                # Not repeatable: only a refusal before any work allows to send it again.
+                await client.broadcasts.send("soak", chats=[f"w{worker}-{number - 2}"])
+                result.broadcasts += 1
+        except ChatError as error:
+            result.errors.append(f"{type(error).__name__}: {error}")
