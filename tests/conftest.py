@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-from ethora_async.testing import FakeClock
+from ethora_async.testing import FakeClock, Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A loaded machine is slow, and a test that fails for it proves nothing.
 settings.register_profile("house", deadline=None)
@@ -20,6 +24,14 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("ETHORA_", "AWS_", "VAULT_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _the_loop_is_never_blocked() -> Iterator[None]:
+    """A test fails when our code keeps an event loop from running for more than 50 ms."""
+    with Watchdog(["ethora_async", "ethora_async_secrets"]).watching() as watchdog:
+        yield
+    assert not watchdog.stalls, "; ".join(map(str, watchdog.stalls))
 
 
 @pytest.fixture

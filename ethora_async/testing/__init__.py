@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ethora_async.testing.cancel import cancel_at_every_step
     from ethora_async.testing.clock import FakeClock
     from ethora_async.testing.transport_contract import TransportContract
+    from ethora_async.testing.watchdog import Stall, Watchdog
 
 _HOME_OF = {
     "Answer": "bad_server",
@@ -23,7 +24,9 @@ _HOME_OF = {
     "FakeClock": "clock",
     "Fault": "bad_server",
     "Received": "bad_server",
+    "Stall": "watchdog",
     "TransportContract": "transport_contract",
+    "Watchdog": "watchdog",
     "cancel_at_every_step": "cancel",
 }
 
@@ -34,7 +37,9 @@ __all__ = [
     "FakeClock",
     "Fault",
     "Received",
+    "Stall",
     "TransportContract",
+    "Watchdog",
     "cancel_at_every_step",
 ]
 
