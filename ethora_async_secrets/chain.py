@@ -23,13 +23,17 @@ class Attempt:
     """What one source said: its `outcome`, the error's text as `detail`, and the `names` it has, sorted.
 
     `failed` is an error that is not a `SecretError`; `detail` is then the name of its class, as its text is
-    not known to be free of secrets.
+    not known to be free of secrets. `version`, `created_at`, `has_previous` and `has_pending` are its bundle's.
     """
 
     source: str
     outcome: Outcome
     detail: str = ""
     names: tuple[str, ...] = ()
+    version: str = ""
+    created_at: float | None = None
+    has_previous: bool = False
+    has_pending: bool = False
 
 
 class ChainProvider:
@@ -109,7 +113,15 @@ class ChainProvider:
             return Attempt(provider.source, _outcome(error), str(error))
         except Exception as error:  # noqa: BLE001  a diagnosis reports whatever goes wrong
             return Attempt(provider.source, "failed", type(error).__name__)
-        return Attempt(provider.source, "answered", names=tuple(sorted(bundle.names())))
+        return Attempt(
+            provider.source,
+            "answered",
+            names=tuple(sorted(bundle.names())),
+            version=bundle.version,
+            created_at=bundle.created_at,
+            has_previous=bundle.previous is not None,
+            has_pending=bundle.pending is not None,
+        )
 
 
 def _outcome(error: SecretError) -> Outcome:

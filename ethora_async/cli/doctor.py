@@ -12,9 +12,10 @@ import typer
 from ethora_async.cli.output import JSON_OPTION, print_json
 from ethora_async.cli.runtime import DONE, PLATFORM, USAGE, Options, run
 from ethora_async.errors import ChatError, ConfigError, Forbidden
-from ethora_async.platforms.ethora.auth import APP_SECRET
+from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.platforms.ethora.client import EthoraClient
 from ethora_async_secrets import ChainProvider, SecretError, provider_from_url
+from ethora_async_secrets.chain import Attempt
 
 TOLERATED_SKEW = 30.0
 """Seconds: a front end refreshes its session this long before its end (contract §2.8)."""
@@ -81,8 +82,7 @@ async def _secret_sources(urls: str) -> AsyncGenerator[Check, None]:
     await chain.aclose()
     for attempt in attempts:
         if attempt.outcome == "answered":
-            names = ", ".join(attempt.names)
-            yield Check("secret", "ok", f"{attempt.source} {'also has it' if answered else 'answered'} ({names})")
+            yield Check("secret", "ok", _answer(attempt, "also has it" if answered else "answered"))
             answered = True
         elif not answered and attempt.outcome != "unavailable":
             # Such a source ends the search (design §5): whatever comes after it is not asked.
@@ -92,6 +92,24 @@ async def _secret_sources(urls: str) -> AsyncGenerator[Check, None]:
             yield Check("secret", "warning", f"{attempt.source} did not answer: {attempt.detail}")
     if not answered:
         yield Check("secret", "failed", "no source has the app secret")
+
+
+def _answer(attempt: Attempt, verb: str) -> str:
+    parts = [f"{attempt.source} {verb} ({', '.join(attempt.names)})", f"version {attempt.version}"]
+    if attempt.created_at is not None:
+        parts.append(f"{_age(time.time() - attempt.created_at)} old")
+    if attempt.has_previous:
+        parts.append("with a previous secret")
+    if attempt.has_pending:
+        parts.append("with a pending one")
+    return ", ".join(parts)
+
+
+def _age(seconds: float) -> str:
+    for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} seconds"
 
 
 async def _platform(client: EthoraClient) -> AsyncGenerator[Check, None]:
@@ -111,7 +129,7 @@ async def _platform(client: EthoraClient) -> AsyncGenerator[Check, None]:
             return
         if not accepted:
             accepted = True
-            yield Check("token", "ok", "the platform accepts what we sign")
+            yield Check("token", "ok", f"the platform accepts what we sign with the {client.signing_secret} secret")
         yield Check(name, "ok" if refusal is None else "failed", found)
 
 

@@ -22,7 +22,7 @@ from ethora_async.errors import (
     TransportError,
     Unauthorized,
 )
-from ethora_async.platforms.ethora.auth import APP_SECRET
+from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.platforms.ethora.client import EthoraClient
 from ethora_async.platforms.ethora.context import API_URL, APP_ID
 

@@ -15,7 +15,7 @@ import typer
 from ethora_async.cli.output import errors
 from ethora_async.cli.runtime import DONE, USAGE, run
 from ethora_async.errors import InvalidInput
-from ethora_async.platforms.ethora.auth import APP_SECRET
+from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.platforms.ethora.context import APP_ID
 
 if TYPE_CHECKING:

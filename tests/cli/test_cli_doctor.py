@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import re
 import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
@@ -37,12 +39,14 @@ def test_every_link_is_ok_when_all_is_well(cli: Cli) -> None:
     assert verdicts(result) == dict.fromkeys(
         ["secret", "settings", "reachable", "clock", "token", "may list users", "may list chats"], "ok"
     )
-    assert details(result, "secret") == ["env answered (ETHORA_CHAT_APP_SECRET)"]
+    (secret,) = details(result, "secret")
+    assert re.fullmatch(r"env answered \(ETHORA_CHAT_APP_SECRET\), version [0-9a-f]{16}", secret)
+    assert details(result, "token") == ["the platform accepts what we sign with the current secret"]
 
 
 def test_people_read_a_line_for_each_link(cli: Cli, sandbox: EthoraSandbox) -> None:
     lines = cli("doctor").stdout.splitlines()
-    assert lines[0] == "ok       secret: env answered (ETHORA_CHAT_APP_SECRET)"
+    assert lines[0].startswith("ok       secret: env answered (ETHORA_CHAT_APP_SECRET), version ")
     assert sandbox.url in lines[1]
     assert lines[-1] == "ok       may list chats: 0 there"
 
@@ -56,7 +60,27 @@ def test_the_file_that_answered_is_named(cli: Cli, store: Path, monkeypatch: pyt
     monkeypatch.delenv("ETHORA_CHAT_APP_SECRET")
     result = cli("--secrets", f"file://{store}", "doctor", "--json")
     assert result.code == 0
-    assert details(result, "secret") == [f"file:{store} answered (ETHORA_CHAT_APP_SECRET)"]
+    (secret,) = details(result, "secret")
+    assert re.fullmatch(
+        rf"file:{store} answered \(ETHORA_CHAT_APP_SECRET\), version [0-9a-f]{{16}}, \d+ seconds old", secret
+    )
+
+
+def test_a_rotation_half_done_shows_which_secret_signs(
+    cli: Cli, store: Path, sandbox: EthoraSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write_text(
+        f"ETHORA_CHAT_APP_SECRET=canary-not-yet-on-the-platform\nETHORA_CHAT_APP_SECRET_PREVIOUS={SECRET}\n"
+    )
+    two_days_ago = time.time() - 2 * 86_400
+    os.utime(store, (two_days_ago, two_days_ago))
+    monkeypatch.delenv("ETHORA_CHAT_APP_SECRET")
+    result = cli("--secrets", f"file://{store}", "doctor", "--json")
+    assert result.code == 0
+    (secret,) = details(result, "secret")
+    assert secret.endswith(", 2 days old, with a previous secret")
+    assert details(result, "token") == ["the platform accepts what we sign with the previous secret"]
+    assert "canary" not in result.stdout
 
 
 def test_in_a_chain_it_tells_who_did_not_answer_who_did_and_who_else_could(

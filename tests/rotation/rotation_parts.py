@@ -11,7 +11,7 @@ import attrs
 
 from ethora_async import ChatError, EthoraClient
 from ethora_async.engine import RequestFinished, SecretRotated
-from ethora_async.platforms.ethora.auth import APP_SECRET
+from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async_secrets import FileProvider, SecretBundle, SecretProvider
 
 if TYPE_CHECKING:
@@ -98,8 +98,9 @@ class Result:
 
     def __str__(self) -> str:
         return (
-            f"{self.rotations} rotations, {self.calls} calls, {len(self.errors)} failed, {self.reads} reads of the store"
-            f" ({self.reads / max(1, self.rotations):.1f} a rotation), longest call {self.longest:.2f} s"
+            f"{self.rotations} rotations, {self.calls} calls, {len(self.errors)} failed,"
+            f" {self.reads / max(1, self.rotations):.1f} reads of the store a rotation,"
+            f" longest call {self.longest:.2f} s"
         )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ethora_async import ConfigError, EthoraClient, InvalidToken, Unauthorized
 from ethora_async.engine import RetryScheduled, SecretRotated
-from ethora_async.platforms.ethora.auth import APP_SECRET
+from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.sandbox import EthoraSandbox
 from ethora_async_secrets import CachedProvider, SecretBundle, SecretUnavailable
 from ethora_async_secrets.testing import MemoryProvider

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import pytest
 from rotation_parts import MountedFile, soak
 
 from ethora_async.sandbox import EthoraSandbox

@@ -61,7 +61,7 @@ async def test_diagnose_reports_every_source_and_raises_nothing():
         Attempt("d", "denied", "No."),
         Attempt("m", "malformed", "Garbled."),
         Attempt("b", "failed", "OSError"),
-        Attempt("g", "answered", "", ("A", "B")),
+        Attempt("g", "answered", "", ("A", "B"), version=good.bundle.version),
     ]
     assert CANARY not in repr(attempts)
     assert good.refreshes == 1

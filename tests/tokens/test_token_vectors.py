@@ -11,7 +11,8 @@ from token_parts import CLIENT_VECTOR, SECRET, SERVER_VECTOR, USER, client
 from ethora_async.codec import loads
 from ethora_async.engine import TokenRefreshed
 from ethora_async.errors import ConfigError, InvalidInput
-from ethora_async.platforms.ethora.auth import APP_SECRET, SigningKeys, WeakSecretWarning, server_claims
+from ethora_async.platforms.ethora.app_secret import APP_SECRET, SigningKeys, WeakSecretWarning
+from ethora_async.platforms.ethora.auth import server_claims
 from ethora_async.testing import FakeClock
 from ethora_async.tokens.hs256 import HS256Key, read_unverified
 from ethora_async_secrets.testing import MemoryProvider

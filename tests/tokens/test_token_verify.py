@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from token_parts import CLIENT_VECTOR, SECRET, SERVER_VECTOR, USER, client
 
 from ethora_async.errors import InvalidToken
-from ethora_async.platforms.ethora.auth import APP_SECRET, SigningKeys
+from ethora_async.platforms.ethora.app_secret import APP_SECRET, SigningKeys
 from ethora_async.testing import FakeClock
 from ethora_async.tokens.hs256 import HS256Key, read_unverified
 from ethora_async_secrets import SecretBundle
 from ethora_async_secrets.testing import MemoryProvider
 
-pytestmark = pytest.mark.filterwarnings("ignore::ethora_async.platforms.ethora.auth.WeakSecretWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::ethora_async.platforms.ethora.app_secret.WeakSecretWarning")
 
 DATA = {"type": "client", "userId": "u1", "appId": "app123"}
 

@@ -15,8 +15,9 @@ from ethora_async.engine.engine import Engine
 from ethora_async.engine.events import Emitter, Listener
 from ethora_async.errors import ConfigError, InvalidInput
 from ethora_async.platforms.ethora import operations
+from ethora_async.platforms.ethora.app_secret import APP_SECRET, AppSecret
 from ethora_async.platforms.ethora.apps import Apps
-from ethora_async.platforms.ethora.auth import APP_SECRET, AppSecret, ServerCredentials
+from ethora_async.platforms.ethora.auth import ServerCredentials, SigningSecret
 from ethora_async.platforms.ethora.broadcasts import Broadcasts
 from ethora_async.platforms.ethora.chats import Chats
 from ethora_async.platforms.ethora.context import API_URL, APP_ID, App, OtherContext, OwnContext
@@ -227,6 +228,13 @@ class EthoraClient:
             ConfigError: it comes from the secret store, which has not been asked yet.
         """
         return self._context.known().app_id
+
+    @property
+    def signing_secret(self) -> SigningSecret:
+        """Which secret signs now: ``"current"``, or ``"previous"`` or ``"pending"`` while a rotation is under way
+        and the platform took that one.
+        """
+        return self._context.app.credentials.signing_secret if self._context.app is not None else "current"
 
     async def ping(self, *, timeout: Seconds | None = None) -> Ping:
         """Ask the platform for a sign of life; needs no right.

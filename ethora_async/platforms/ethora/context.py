@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ethora_async.config import Seconds
     from ethora_async.engine.events import Emitter
-    from ethora_async.platforms.ethora.auth import AppSecret
+    from ethora_async.platforms.ethora.app_secret import AppSecret
     from ethora_async.protocols import Clock
     from ethora_async.request import Operation, Reply, Upload
 

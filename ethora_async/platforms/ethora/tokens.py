@@ -17,7 +17,7 @@ from ethora_async.tokens.cache import TokenCache, margin
 from ethora_async.tokens.hs256 import read_unverified
 
 if TYPE_CHECKING:
-    from ethora_async.platforms.ethora.auth import KeyRing, Purpose
+    from ethora_async.platforms.ethora.app_secret import KeyRing, Purpose
     from ethora_async.platforms.ethora.context import App, Context
 
 USER_TOKEN_TTL = 3600.0
