@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ethora_async.cli.importing import carry_out, opened, print_report
-from ethora_async.cli.runtime import DONE, run
+from ethora_async.cli.rotating import rotating
+from ethora_async.cli.runtime import DONE, SOME_FAILED, run
 from ethora_async.cli.tally import Tally
 from ethora_async.platforms.ethora.client import EthoraClient
 
@@ -24,22 +25,30 @@ Next:
 """
 
 
-def demo() -> None:
+def demo(
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Change the app secret again and again meanwhile, and count failed calls.")
+    ] = False,
+) -> None:
     """Import a thousand people, fifty chats and their members into a local Ethora, and log one of them in.
 
     A few rows are wrong on purpose, to show how they are named; the exit code is 0 all the same.
     """
-    run(_demo())
+    run(_demo(rotate=rotate))
 
 
-async def _demo() -> int:
+async def _demo(*, rotate: bool) -> int:
     from ethora_async.sandbox import EthoraSandbox
 
     with as_file(files("ethora_async.cli") / "demo_data") as data, Tally() as tally:
-        async with EthoraSandbox() as sandbox:
+        async with EthoraSandbox() as sandbox, rotating(sandbox, wanted=rotate) as rotation:
             typer.echo(f"A local Ethora is listening at {sandbox.url}")
             async with EthoraClient(
-                app_id=sandbox.app_id, secret=sandbox.secret, api_url=sandbox.url, xmpp_host="xmpp.localhost"
+                app_id=sandbox.app_id,
+                secret=rotation.provider if rotation else sandbox.secret,
+                api_url=sandbox.url,
+                xmpp_host="xmpp.localhost",
+                on_event=rotation.on_event if rotation else (),
             ) as client:
                 steps = await opened(client, data / "users.csv", data / "chats.csv", data / "members.csv")
                 await carry_out(steps, tally)
@@ -47,6 +56,9 @@ async def _demo() -> int:
                 print_report(tally, as_json=False)
                 await _show_agreement(client, sandbox)
     typer.echo(_NEXT)
+    if rotation:
+        typer.echo(str(rotation))
+        return DONE if not rotation.failed else SOME_FAILED
     return DONE
 
 

@@ -96,3 +96,18 @@ def test_a_built_package_holds_the_lists_and_the_type_marker(tmp_path: Path) -> 
         assert built.read_bytes() == (DATA / name).read_bytes()
     assert (tmp_path / "ethora_async" / "py.typed").exists()
     assert (tmp_path / "ethora_async_secrets" / "py.typed").exists()
+
+
+def test_the_secret_rotates_during_the_import_and_no_call_fails(cli: Cli) -> None:
+    result = cli("demo", "--rotate")
+    assert result.code == 0
+    last = result.stdout.splitlines()[-1]
+    told = re.fullmatch(r"The app secret was rotated (\d+) times during (\d+) calls; failed calls: 0\.", last)
+    assert told is not None, last
+    rotations, calls = map(int, told.groups())
+    assert rotations >= 4
+    assert calls > 10 * rotations
+
+
+def test_without_rotation_nothing_is_said_of_it(cli: Cli) -> None:
+    assert "rotated" not in cli("demo").stdout

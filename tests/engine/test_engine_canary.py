@@ -14,7 +14,8 @@ from engine_parts import READ, WRITE, engine, reply, scripted
 
 from ethora_async.engine.events import Emitter
 from ethora_async.errors import ChatError, Unauthorized
-from ethora_async.platforms.ethora.auth import APP_SECRET, AppSecret, ServerCredentials
+from ethora_async.platforms.ethora.app_secret import APP_SECRET, AppSecret
+from ethora_async.platforms.ethora.auth import ServerCredentials
 from ethora_async.request import Request, Response
 from ethora_async.testing import Answer, BadServer, Canary, FakeClock, Fault
 from ethora_async.transport import AiohttpTransport, MemoryTransport

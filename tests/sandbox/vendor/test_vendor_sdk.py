@@ -187,7 +187,7 @@ async def test_app_tokens_are_shown_once_and_kept_as_hashes(vendor: Vendor) -> N
     assert not any(value in repr(vars(vendor.sandbox._platform.credentials)) for value in values)
 
 
-@pytest.mark.filterwarnings("ignore::ethora_async.platforms.ethora.auth.WeakSecretWarning")
+@pytest.mark.filterwarnings("ignore::ethora_async.platforms.ethora.app_secret.WeakSecretWarning")
 async def test_our_client_reads_the_state_that_it_left(vendor: Vendor) -> None:
     async with EthoraClient(app_id=APP, secret=SECRET, api_url=vendor.sandbox.url) as ours:
         names = {user.id: user.first_name async for user in ours.users.list() if "owner-" not in user.id}
