@@ -1,4 +1,7 @@
-"""What carries requests: aiohttp for real work, memory for tests. Anything that satisfies `Transport` will do."""
+"""What carries requests: aiohttp for real work, httpx where it is at hand, memory for tests.
+
+Anything that satisfies `Transport` will do.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ethora_async.transport.aiohttp import AiohttpTransport
+    from ethora_async.transport.httpx import HttpxTransport
     from ethora_async.transport.memory import MemoryTransport
 
-__all__ = ["AiohttpTransport", "MemoryTransport"]
+__all__ = ["AiohttpTransport", "HttpxTransport", "MemoryTransport"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,6 +21,10 @@ def __getattr__(name: str) -> Any:
         from ethora_async.transport.aiohttp import AiohttpTransport
 
         return AiohttpTransport
+    if name == "HttpxTransport":
+        from ethora_async.transport.httpx import HttpxTransport
+
+        return HttpxTransport
     if name == "MemoryTransport":
         from ethora_async.transport.memory import MemoryTransport
 

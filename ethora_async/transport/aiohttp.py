@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies_environment, proxy_bypass
 
@@ -14,8 +12,10 @@ from yarl import URL
 
 from ethora_async.errors import ConfigError, NotSent, ReplyLost
 from ethora_async.request import Request, Response
+from ethora_async.transport._network import proxy_settings, ssl_context
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -71,8 +71,8 @@ class AiohttpTransport:
         self._closed = False
         self._concurrency = concurrency
         self._proxies = getproxies_environment() if trust_env else {}
-        self._ssl = _ssl_context(verify, cert)
-        self._proxy = _proxy_settings(proxy)
+        self._ssl = ssl_context(verify, cert)
+        self._proxy = _proxy_arguments(proxy)
         self._routes: dict[str, tuple[URL, dict[str, Any]]] = {}
         self._last_headers: Mapping[str, str] | None = None
         self._prepared: CIMultiDict[str] = CIMultiDict()
@@ -154,7 +154,7 @@ class AiohttpTransport:
         proxy = self._proxies.get(url.scheme)
         if proxy is None or proxy_bypass(url.host or ""):
             return {}
-        return _proxy_settings(proxy)
+        return _proxy_arguments(proxy)
 
     def _headers(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
         if headers is not self._last_headers:
@@ -185,54 +185,16 @@ def _sorted(error: Exception, timeout: float | None) -> NotSent | ReplyLost:
     return ReplyLost(f"the connection broke before the reply was complete ({reason})")
 
 
-def _ssl_context(
-    verify: bool | str | Path | ssl.SSLContext, cert: str | Path | tuple[str | Path, str | Path] | None
-) -> ssl.SSLContext | bool:
-    if isinstance(verify, ssl.SSLContext):
-        context = verify
-    elif verify is False:
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    elif verify is True and cert is None:
-        return True
-    else:
-        try:
-            context = ssl.create_default_context(cafile=None if verify is True else verify)
-        except (OSError, ssl.SSLError) as error:
-            msg = f"verify={verify!s} is not a readable PEM file of certificate authorities ({type(error).__name__})"
-            raise ConfigError(msg) from None
-    if cert is not None:
-        files = cert if isinstance(cert, tuple) else (cert, None)
-        try:
-            # The empty password keeps OpenSSL from asking for one on the terminal when the key is encrypted.
-            context.load_cert_chain(files[0], files[1], password="")
-        except (OSError, ssl.SSLError) as error:
-            msg = f"cert={files[0]!s} is not a usable PEM client certificate with its key ({type(error).__name__})"
-            raise ConfigError(msg) from None
-    return context
-
-
-def _proxy_settings(proxy: str | None) -> dict[str, Any]:
-    if proxy is None:
+def _proxy_arguments(proxy: str | None) -> dict[str, Any]:
+    settings = proxy_settings(proxy)
+    if settings is None:
         return {}
-    try:
-        url = URL(proxy)
-    except ValueError:
-        url = URL()
-    if url.scheme not in ("http", "https") or not url.host:
-        msg = "proxy must be a URL such as http://proxy.example.com:3128"
-        raise ConfigError(msg)
-    if ":" in (url.user or ""):
-        msg = "the proxy's user name must not hold a colon: Basic authentication cannot carry it"
-        raise ConfigError(msg)
-    settings: dict[str, Any] = {"proxy": url.with_user(None)}
-    if url.user:
-        # UTF-8, as RFC 7617 recommends. aiohttp makes it Proxy-Authorization, on the tunnel's request or, without a
-        # tunnel, on the request itself; its own `proxy_auth` is deprecated.
-        credentials = b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
-        settings["proxy_headers"] = {"Authorization": f"Basic {credentials}"}
-    return settings
+    arguments: dict[str, Any] = {"proxy": URL(settings.url)}
+    if settings.authorization:
+        # aiohttp makes it Proxy-Authorization, on the tunnel's request or, without a tunnel, on the request itself; its
+        # own `proxy_auth` is deprecated.
+        arguments["proxy_headers"] = {"Authorization": settings.authorization}
+    return arguments
 
 
 __all__ = ["CONNECT_TIMEOUT", "AiohttpTransport"]

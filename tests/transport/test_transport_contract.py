@@ -1,4 +1,4 @@
-"""Both transports keep to the exported contract, and the contract notices one that does not."""
+"""Every transport keeps to the exported contract, and the contract notices one that does not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from ethora_async.errors import NotSent, ReplyLost
 from ethora_async.request import Request, Response
 from ethora_async.testing import TransportContract
-from ethora_async.transport import AiohttpTransport, MemoryTransport
+from ethora_async.transport import AiohttpTransport, HttpxTransport, MemoryTransport
 
 if TYPE_CHECKING:
     from ethora_async.protocols import Transport
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 class TestAiohttpTransport(TransportContract):
     async def make_transport(self, server: BadServer) -> Transport:
         return AiohttpTransport()
+
+
+class TestHttpxTransport(TransportContract):
+    async def make_transport(self, server: BadServer) -> Transport:
+        return HttpxTransport()
 
 
 class TestMemoryTransport(TransportContract):

@@ -25,17 +25,18 @@ class Counted:
 
     content_type = "application/octet-stream"
     error: ChatError | None = None
-    length: int | None = PIECES * len(PIECE)
 
-    def __init__(self) -> None:
+    def __init__(self, pieces: int = PIECES) -> None:
+        self.length: int | None = pieces * len(PIECE)
         self.taken = 0
+        self._pieces = pieces
         self.begun = asyncio.Event()
 
     def can_restart(self) -> bool:
         return True
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        for _ in range(PIECES):
+        for _ in range(self._pieces):
             self.taken += 1
             self.begun.set()
             yield PIECE
@@ -130,7 +131,7 @@ async def test_the_memory_transport_hands_over_the_bytes() -> None:
     from ethora_async.request import Response
 
     transport = MemoryTransport(lambda request: Response(200, CIMultiDict(), request.body or b""))
-    response = await transport.send(Request("POST", "http://x/", {"a": "b"}, timeout=3, upload=Counted()))
-    assert len(response.body) == PIECES * len(PIECE)
+    response = await transport.send(Request("POST", "http://x/", {"a": "b"}, timeout=3, upload=Counted(10)))
+    assert len(response.body) == 10 * len(PIECE)
     (kept,) = transport.requests
     assert (kept.headers, kept.timeout, kept.upload) == ({"a": "b"}, 3, None)

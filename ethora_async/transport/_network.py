@@ -1,0 +1,82 @@
+"""Proxy and TLS settings, checked once for every transport."""
+
+from __future__ import annotations
+
+import ssl
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+import attrs
+from yarl import URL
+
+from ethora_async.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@attrs.frozen
+class ProxySettings:
+    """An HTTP proxy: its URL without credentials, and the header that carries them."""
+
+    url: str
+    authorization: str | None = attrs.field(default=None, repr=False)
+
+
+def ssl_context(
+    verify: bool | str | Path | ssl.SSLContext, cert: str | Path | tuple[str | Path, str | Path] | None
+) -> ssl.SSLContext | bool:
+    """The context for these settings; True stands for the default one.
+
+    Raises:
+        ConfigError: a certificate file cannot be read.
+    """
+    if isinstance(verify, ssl.SSLContext):
+        context = verify
+    elif verify is False:
+        # Not `create_default_context`, which would read all of the system's authorities for nothing.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif verify is True and cert is None:
+        return True
+    else:
+        try:
+            context = ssl.create_default_context(cafile=None if verify is True else verify)
+        except (OSError, ssl.SSLError) as error:
+            msg = f"verify={verify!s} is not a readable PEM file of certificate authorities ({type(error).__name__})"
+            raise ConfigError(msg) from None
+    if cert is not None:
+        files = cert if isinstance(cert, tuple) else (cert, None)
+        try:
+            # The empty password keeps OpenSSL from asking for one on the terminal when the key is encrypted.
+            context.load_cert_chain(files[0], files[1], password="")
+        except (OSError, ssl.SSLError) as error:
+            msg = f"cert={files[0]!s} is not a usable PEM client certificate with its key ({type(error).__name__})"
+            raise ConfigError(msg) from None
+    return context
+
+
+def proxy_settings(proxy: str | None) -> ProxySettings | None:
+    """A proxy's URL taken apart.
+
+    Raises:
+        ConfigError: it is no URL of an HTTP proxy; nothing of it is repeated.
+    """
+    if proxy is None:
+        return None
+    try:
+        url = URL(proxy)
+    except ValueError:
+        url = URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        msg = "proxy must be a URL such as http://proxy.example.com:3128"
+        raise ConfigError(msg)
+    if ":" in (url.user or ""):
+        msg = "the proxy's user name must not hold a colon: Basic authentication cannot carry it"
+        raise ConfigError(msg)
+    if not url.user:
+        return ProxySettings(str(url))
+    # UTF-8, as RFC 7617 recommends.
+    credentials = b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+    return ProxySettings(str(url.with_user(None)), f"Basic {credentials}")

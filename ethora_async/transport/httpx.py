@@ -1,0 +1,184 @@
+"""A transport on httpx, for products that have it already. It costs several times what aiohttp does (design §10)."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ethora_async.errors import ConfigError, NotSent, ReplyLost
+from ethora_async.request import Request, Response
+from ethora_async.transport._network import ProxySettings, proxy_settings, ssl_context
+
+try:
+    import httpx
+except ImportError:
+    msg = "httpx is not installed: pip install 'ethora-async[httpx]'"
+    raise ImportError(msg) from None
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for name lookup, TCP and TLS together."""
+
+_CLOSED = "the transport is closed"
+_SYSTEM_AUTHORITIES = ssl.create_default_context()
+"""Made with the import: reading the system's certificates takes longer than an event loop may stand still."""
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.InvalidURL,
+    httpx.LocalProtocolError,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+class HttpxTransport:
+    """Sends through httpx.
+
+    Args:
+        client: a client of yours to use; it is never closed here, and its own limits, proxy and TLS settings hold. Its
+            default headers, cookies and authentication are left out: requests are sent as they stand.
+        concurrency: the size of the connection pool (default 100).
+        proxy: the URL of an HTTP proxy; it may hold credentials, which are masked everywhere.
+        trust_env: whether to take proxies from ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY`` (default no), as they
+            stand when the first request is sent.
+        verify: True for the system's certificate authorities (default), a path to a PEM file, or an `ssl.SSLContext`.
+        cert: client certificate: the path of a PEM file, or a pair of certificate and key files.
+
+    Raises:
+        ConfigError: a certificate file cannot be read, or `client` comes together with settings of a client.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient | None = None,
+        *,
+        concurrency: int = 100,
+        proxy: str | None = None,
+        trust_env: bool = False,
+        verify: bool | str | Path | ssl.SSLContext = True,
+        cert: str | Path | tuple[str | Path, str | Path] | None = None,
+    ) -> None:
+        if client is not None and (proxy or trust_env or verify is not True or cert):
+            msg = "a client that is passed in keeps its own proxy and TLS settings: set them on the client"
+            raise ConfigError(msg)
+        self._client = client
+        self._owned = client is None
+        self._closed = False
+        self._timers: set[asyncio.Timeout] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._concurrency = concurrency
+        self._trust_env = trust_env
+        self._ssl = ssl_context(verify, cert)
+        self._proxy = proxy_settings(proxy)
+
+    async def send(self, request: Request, /) -> Response:
+        """Send the request and read the whole reply.
+
+        Raises:
+            NotSent: name lookup, connection, TLS or proxy failed, or the transport is closed.
+            ReplyLost: the connection broke or ended after it was opened.
+        """
+        client = self._client or self._open()
+        if client.is_closed:
+            raise NotSent(_CLOSED)
+        lost: NotSent | ReplyLost
+        timer = asyncio.timeout(request.timeout)
+        try:
+            async with timer:
+                with self._under_way(timer):
+                    response = await client.send(_prepared(request), auth=None, follow_redirects=False)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, TimeoutError) as error:
+            lost = ReplyLost(_CLOSED) if self._closed else _sorted(error, request.timeout)
+        except RuntimeError:
+            if not client.is_closed:
+                raise
+            # Another task closed the client while this one was about to send.
+            lost = NotSent(_CLOSED)
+        except Exception as error:
+            if request.upload is None:
+                raise
+            # What was to be uploaded could not be read to its end.
+            lost = _sorted(error, request.timeout)
+        else:
+            return Response(response.status_code, response.headers, response.content)
+        # Outside the handler: httpx's errors hold the request with its headers, and would hang on ours as its context.
+        raise lost
+
+    async def aclose(self) -> None:
+        """Close the client, unless it was passed in. May be called more than once."""
+        self._closed = True
+        # httpx would leave the calls under way waiting for their replies.
+        for timer in self._timers:
+            timer.reschedule(0.0)
+        await self._idle.wait()
+        if self._owned and self._client is not None:
+            await self._client.aclose()
+
+    @contextmanager
+    def _under_way(self, timer: asyncio.Timeout) -> Iterator[None]:
+        self._timers.add(timer)
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._timers.discard(timer)
+            if not self._timers:
+                self._idle.set()
+
+    def _open(self) -> httpx.AsyncClient:
+        if self._closed:
+            raise NotSent(_CLOSED)
+        self._client = httpx.AsyncClient(
+            verify=_SYSTEM_AUTHORITIES if self._ssl is True else self._ssl,
+            proxy=None if self._proxy is None else _proxy(self._proxy),
+            trust_env=self._trust_env,
+            limits=httpx.Limits(max_connections=self._concurrency, max_keepalive_connections=self._concurrency),
+            timeout=None,  # noqa: S113  the whole request has one, and `_prepared` sets the connection's
+        )
+        return self._client
+
+
+def _prepared(request: Request) -> httpx.Request:
+    # Not by the client's `build_request`, which adds headers and cookies of its own.
+    headers: Mapping[str, str] = request.headers
+    if request.upload is not None and request.upload.length is not None:
+        headers = {**headers, "Content-Length": str(request.upload.length)}
+    return httpx.Request(
+        request.method,
+        request.url,
+        headers=headers,
+        content=request.body if request.upload is None else request.upload.chunks(),
+        extensions={"timeout": {"connect": CONNECT_TIMEOUT, "read": None, "write": None, "pool": None}},
+    )
+
+
+def _proxy(settings: ProxySettings) -> httpx.Proxy:
+    authorization = {"Proxy-Authorization": settings.authorization} if settings.authorization else None
+    return httpx.Proxy(settings.url, headers=authorization)
+
+
+def _sorted(error: Exception, timeout: float | None) -> NotSent | ReplyLost:
+    # Only the kind and the OS's own words are kept: httpx's texts and attributes hold URLs and headers.
+    inner: BaseException = error
+    while (deeper := inner.__cause__ or inner.__context__) is not None:
+        inner = deeper
+    reason = type(inner).__name__
+    if isinstance(inner, OSError) and inner.strerror:
+        reason = f"{reason}: {inner.strerror}"
+    if isinstance(error, _NEVER_SENT):
+        return NotSent(f"the platform could not be reached ({reason})")
+    if isinstance(error, TimeoutError):
+        within = f"within {timeout:.3g} s" if timeout is not None else "in time"
+        return ReplyLost(f"the platform did not answer {within}")
+    return ReplyLost(f"the connection broke before the reply was complete ({reason})")
+
+
+__all__ = ["CONNECT_TIMEOUT", "HttpxTransport"]

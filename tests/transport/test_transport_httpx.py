@@ -1,0 +1,61 @@
+"""What is httpx's own: clients of others, and a product without it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import httpx
+import pytest
+
+from ethora_async.errors import ConfigError, NotSent
+from ethora_async.request import Request
+from ethora_async.testing import Answer, BadServer
+from ethora_async.transport import HttpxTransport
+
+
+def get(server: BadServer) -> Request:
+    return Request("GET", f"{server.url}/x", {"Authorization": "Bearer canary-token-77"})
+
+
+async def test_a_client_that_is_passed_in_is_used_and_never_closed() -> None:
+    async with BadServer() as server, httpx.AsyncClient(auth=("somebody", "else"), cookies={"a": "b"}) as client:
+        transport = HttpxTransport(client)
+        assert (await transport.send(get(server))).status == 200
+        await transport.aclose()
+        assert not client.is_closed
+        # Its own authentication and cookies are not for the platform.
+        assert server.requests[0].headers["Authorization"] == "Bearer canary-token-77"
+        assert "Cookie" not in server.requests[0].headers
+
+
+async def test_a_client_that_follows_redirects_does_not_here() -> None:
+    async with (
+        BadServer(Answer(302, headers={"Location": "/elsewhere"})) as server,
+        httpx.AsyncClient(follow_redirects=True) as client,
+    ):
+        assert (await HttpxTransport(client).send(get(server))).status == 302
+        assert len(server.requests) == 1
+
+
+async def test_a_client_that_its_owner_closed_says_so() -> None:
+    client = httpx.AsyncClient()
+    await client.aclose()
+    with pytest.raises(NotSent, match="closed"):
+        await HttpxTransport(client).send(Request("GET", "http://127.0.0.1:1/", {}))
+
+
+@pytest.mark.parametrize(
+    "options", [{"proxy": "http://p:1"}, {"trust_env": True}, {"verify": False}, {"cert": "x.pem"}]
+)
+async def test_a_client_together_with_settings_of_a_client_is_refused(options: dict[str, Any]) -> None:
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(ConfigError, match="client"):
+            HttpxTransport(client, **options)
+
+
+def test_without_httpx_the_error_names_the_extra() -> None:
+    script = "import sys; sys.modules['httpx'] = None\nfrom ethora_async.transport import HttpxTransport"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "pip install 'ethora-async[httpx]'" in ran.stderr.splitlines()[-1]
