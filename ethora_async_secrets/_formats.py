@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _DOUBLE_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?')
@@ -48,8 +48,13 @@ def parse_json(text: str) -> dict[str, str]:
         raise FormatError("it is nested too deeply: one flat object of strings is expected") from None
     if not isinstance(found, dict):
         raise FormatError(f"it holds a JSON {type(found).__name__}: one object of strings is expected")
+    return string_values(cast("dict[str, object]", found))
+
+
+def string_values(found: Mapping[str, object]) -> dict[str, str]:
+    """Return the values of a decoded object of strings; a blank one counts as missing. Raises `FormatError`."""
     values: dict[str, str] = {}
-    for name, value in cast("dict[str, object]", found).items():
+    for name, value in found.items():
         if not isinstance(value, str) or not is_text(value):
             raise FormatError(f"the value of key {name!r} is not a string of text")
         if not name:

@@ -108,7 +108,8 @@ class Watchdog:
         looks = step.looks
         if used > self._limit:
             places = [place for _, _, place in looks if place is not None]
-            if len(places) * 2 > len(looks):
+            # Few looks for so long a time: the whole process stood still, as on a machine that others use as well.
+            if len(places) * 2 > max(len(looks), used / _EVERY):
                 self.stalls.append(Stall(used, places[-1]))
             return
         still = 1

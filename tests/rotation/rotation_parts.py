@@ -12,11 +12,15 @@ import attrs
 from ethora_async import ChatError, EthoraClient
 from ethora_async.engine import RequestFinished, SecretRotated
 from ethora_async.platforms.ethora.app_secret import APP_SECRET
-from ethora_async_secrets import FileProvider, SecretBundle, SecretProvider
+from ethora_async_secrets import AwsSecretsManagerProvider, FileProvider, SecretBundle, SecretProvider, VaultProvider
+from ethora_async_secrets.vault import TokenLogin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from moto_server import Moto
+    from openbao_server import OpenBao
 
     from ethora_async.sandbox import EthoraSandbox
 
@@ -54,6 +58,37 @@ class MountedFile:
         link = self._directory / "..data_tmp"
         link.symlink_to(version.name)
         link.rename(self._directory / "..data")
+
+
+class Vault:
+    """A secret in OpenBao, written by the operator's own client."""
+
+    def __init__(self, server: OpenBao, secret: str) -> None:
+        self._server = server
+        self._write(secret)
+
+    def provider(self) -> SecretProvider:
+        return VaultProvider("rotated", address=self._server.address, auth=TokenLogin(self._server.token))
+
+    async def put(self, secret: str) -> None:
+        await asyncio.to_thread(self._write, secret)
+
+    def _write(self, secret: str) -> None:
+        self._server.write("rotated", {APP_SECRET: secret})
+
+
+class Aws:
+    """A secret in AWS Secrets Manager (moto), rotated in the four steps of AWS."""
+
+    def __init__(self, server: Moto, secret: str) -> None:
+        self._server = server
+        server.create("rotated", secret)
+
+    def provider(self) -> SecretProvider:
+        return AwsSecretsManagerProvider("rotated", region="us-east-1", endpoint=self._server.url)
+
+    async def put(self, secret: str) -> None:
+        await asyncio.to_thread(self._server.rotate, "rotated", secret)
 
 
 class Counted:
