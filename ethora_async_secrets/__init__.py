@@ -12,6 +12,9 @@ the suite in `ethora_async_secrets.testing`.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ethora_async_secrets.bundle import SecretBundle
 from ethora_async_secrets.cached import CachedProvider, Clock
 from ethora_async_secrets.chain import Attempt, ChainProvider
@@ -29,8 +32,19 @@ from ethora_async_secrets.provider import (
 from ethora_async_secrets.static import StaticProvider
 from ethora_async_secrets.url import provider_from_url
 
+if TYPE_CHECKING:
+    from ethora_async_secrets.aws import AwsSecretsManagerProvider
+    from ethora_async_secrets.vault import VaultProvider
+
+_HOME_OF = {
+    "AwsSecretsManagerProvider": "aws",
+    "VaultProvider": "vault",
+}
+"""Names that are loaded when first used: what is behind them is not everybody's."""
+
 __all__ = [
     "Attempt",
+    "AwsSecretsManagerProvider",
     "BadProviderURL",
     "CachedProvider",
     "ChainProvider",
@@ -45,5 +59,15 @@ __all__ = [
     "SecretProvider",
     "SecretUnavailable",
     "StaticProvider",
+    "VaultProvider",
     "provider_from_url",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return value

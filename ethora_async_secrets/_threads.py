@@ -1,4 +1,4 @@
-"""Blocking calls in four private daemon threads.
+"""Blocking calls in four private daemon threads, or in one of the caller's own.
 
 The loop's default pool is shared with the host application; and a `ThreadPoolExecutor` is joined when the
 interpreter exits, so that one read hanging on a dead network mount would keep the process from ending.
@@ -25,23 +25,36 @@ _SIZE = 4
 
 
 class _Pool:
-    def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+    def __init__(
+        self,
+        name: str = "ethora-secrets",
+        size: int = _SIZE,
+        start: Callable[[threading.Thread], None] = threading.Thread.start,
+    ) -> None:
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._started = 0
+        self._name = name
+        self._size = size
+        self._start = start
 
     def submit(self, job: Callable[[], None]) -> None:
         self._jobs.put(job)
         with self._lock:
-            if self._started == _SIZE:
+            if self._started == self._size:
                 return
             self._started += 1
-            name = f"ethora-secrets-{self._started}"
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+            name = f"{self._name}-{self._started}"
+        self._start(threading.Thread(target=self._work, name=name, daemon=True))
+
+    def end(self) -> None:
+        """Let the threads go once everything submitted before is done."""
+        with self._lock:
+            for _ in range(self._started):
+                self._jobs.put(None)
 
     def _work(self) -> None:
-        while True:
-            job = self._jobs.get()
+        while job := self._jobs.get():
             job()
             # an idle thread must not keep the last result, a secret, alive
             del job
@@ -66,14 +79,63 @@ async def run_blocking(func: Callable[[*Ts], T], *args: *Ts) -> T:
     A cancelled call that waits for a thread never starts; one already running ends by itself, and its result
     or error is dropped. Raises what `func` raises.
     """
+    return await _run_in(_pool, func, *args)
+
+
+class OwnThread:
+    """A daemon thread of the caller's own, for what must not hop between threads or may keep one for minutes.
+
+    It starts with the first call and does one at a time. `finish` ends it.
+    """
+
+    def __init__(self, name: str) -> None:
+        # `start` waits until the new thread runs, which on a busy machine is too long for the loop.
+        self._thread = _Pool(name, 1, lambda thread: _pool.submit(thread.start))
+        self._asked = self._ended = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way, its caller waiting for it or gone."""
+        return self._asked > self._ended
+
+    async def run(self, func: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Return `func(*args)`, as `run_blocking` does."""
+        self._asked += 1
+
+        def counted() -> T:
+            try:
+                return func(*args)
+            finally:
+                # written by this thread alone, as `_asked` is by the loop's
+                self._ended += 1
+
+        return await _run_in(self._thread, counted)
+
+    def finish(self, last: Callable[[], object]) -> asyncio.Future[object]:
+        """Call `last` after everything else, then let the thread go; this happens whether or not it is awaited.
+
+        `last` must not raise: nobody may be there to hear of it.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[object] = loop.create_future()
+
+        def job() -> None:
+            try:
+                value = last()
+            except BaseException as error:  # noqa: BLE001
+                _deliver(loop, partial(_fail, done, error))
+            else:
+                _deliver(loop, partial(_settle, done, value))
+
+        self._thread.submit(job)
+        self._thread.end()
+        return done
+
+
+async def _run_in(pool: _Pool, func: Callable[[*Ts], T], *args: *Ts) -> T:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
     context = contextvars.copy_context()
-
-    def deliver(result: Callable[[], None]) -> None:
-        # the loop may have closed while the call ran: nobody is left to tell
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(result)
 
     def job() -> None:
         if future.cancelled():
@@ -82,14 +144,20 @@ async def run_blocking(func: Callable[[*Ts], T], *args: *Ts) -> T:
             value = context.run(func, *args)
         except StopIteration:
             # a future refuses StopIteration, which would leave the waiter waiting for ever
-            deliver(partial(_fail, future, RuntimeError("a blocking call raised StopIteration")))
+            _deliver(loop, partial(_fail, future, RuntimeError("a blocking call raised StopIteration")))
         except BaseException as error:  # noqa: BLE001
-            deliver(partial(_fail, future, error))
+            _deliver(loop, partial(_fail, future, error))
         else:
-            deliver(partial(_settle, future, value))
+            _deliver(loop, partial(_settle, future, value))
 
-    _pool.submit(job)
+    pool.submit(job)
     return await future
+
+
+def _deliver(loop: asyncio.AbstractEventLoop, result: Callable[[], None]) -> None:
+    # the loop may have closed while the call ran: nobody is left to tell
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(result)
 
 
 def _settle(future: asyncio.Future[T], value: T) -> None:

@@ -35,6 +35,11 @@ def provider_from_url(
     * `file:///run/secrets/ethora` (also `file:/…` and `file://localhost/…`): a directory, `.json` or `.env`
       file. The path is absolute, since a relative one would depend on where the process was started; a space
       in it is written `%20`.
+    * `aws-sm:///NAME-or-ARN?region=&profile=&role_arn=&endpoint=&key=`: a secret of AWS Secrets Manager, each
+      parameter optional; they are `AwsSecretsManagerProvider`'s. AWS's own variables come from the live environment.
+    * `vault://host:8200/MOUNT/PATH?auth=token|approle|kubernetes|jwt&role=&kv=2&namespace=&auth_mount=`: a secret of
+      Vault or OpenBao; without host (`vault:///MOUNT/PATH`) at `VAULT_ADDR`. The scheme is `VAULT_ADDR`'s when it
+      names the same host and port, else http on loopback and https anywhere else. Parameters are `VaultProvider`'s.
 
     In a chain, a source that lacks one of the `required` names is passed over.
 
@@ -94,9 +99,43 @@ def _file(url: _URL, _environ: Mapping[str, str] | None) -> SecretProvider:
     return FileProvider(url.path)
 
 
+def _aws_sm(url: _URL, _environ: Mapping[str, str] | None) -> SecretProvider:
+    from ethora_async_secrets.aws import DEFAULT_KEY, AwsSecretsManagerProvider
+
+    form = "Write aws-sm:///NAME-or-ARN?region=eu-west-1."
+    if url.authority or not url.path.startswith("/"):
+        raise url.refuse(f"has no three slashes before the secret's name. {form}")
+    query = url.only("region", "profile", "role_arn", "endpoint", "key")
+    try:
+        return AwsSecretsManagerProvider(
+            url.path[1:],
+            region=query.get("region"),
+            profile=query.get("profile"),
+            role_arn=query.get("role_arn"),
+            endpoint=query.get("endpoint"),
+            key=query.get("key", DEFAULT_KEY),
+        )
+    except ValueError as problem:
+        reason = str(problem)
+    raise url.refuse(f"cannot be used: {reason} {form}")
+
+
+def _vault(url: _URL, environ: Mapping[str, str] | None) -> SecretProvider:
+    from ethora_async_secrets.vault import URL_FORM, URL_PARAMETERS, provider_of_url
+
+    query = url.only(*URL_PARAMETERS)
+    try:
+        return provider_of_url(url.authority, url.path, query, environ)
+    except ValueError as problem:
+        reason = str(problem)
+    raise url.refuse(f"cannot be used: {reason} {URL_FORM}")
+
+
 _SCHEMES: Final[dict[str, Callable[[_URL, Mapping[str, str] | None], SecretProvider]]] = {
+    "aws-sm": _aws_sm,
     "env": _env,
     "file": _file,
+    "vault": _vault,
 }
 
 

@@ -47,9 +47,9 @@ def test_good_urls(url: str, kind: type, shown: str):
     [
         ("", "No provider URL given"),
         (" \t", "No provider URL given"),
-        (CANARY, "does not begin with a scheme. Known schemes: env:, file:."),
+        (CANARY, "does not begin with a scheme. Known schemes: aws-sm:, env:, file:"),
         (f"/run/{CANARY}", "does not begin with a scheme"),
-        (f"nope:{CANARY}", "(nope:) has a scheme that is not known. Known schemes: env:, file:."),
+        (f"nope:{CANARY}", "(nope:) has a scheme that is not known. Known schemes: aws-sm:, env:, file:"),
         (f"env: nope:///{CANARY}", "Provider URL 2 of 2 (nope:)"),
         (f"file://{CANARY}/x", "names a host. Write three slashes"),
         (f"file:{CANARY}", "has no absolute path"),
