@@ -26,7 +26,7 @@ def store() -> MemoryProvider:
 
 @pytest.fixture
 def cached(store: MemoryProvider, clock: FakeClock) -> CachedProvider:
-    return CachedProvider(store, clock=clock)
+    return CachedProvider(store, jitter=0, clock=clock)
 
 
 async def spin(turns: int = 10) -> None:
@@ -390,6 +390,8 @@ async def test_canary_no_log_line_or_traceback_shows_a_value(store, cached, cloc
         {"ttl": float("nan")},
         {"refresh_ahead": 0},
         {"refresh_ahead": 1.1},
+        {"jitter": -0.1},
+        {"jitter": 1},
         {"max_stale": -1},
         {"failure_ttl": 0},
         {"failure_ttl": 31},
@@ -398,3 +400,35 @@ async def test_canary_no_log_line_or_traceback_shows_a_value(store, cached, cloc
 def test_senseless_limits_are_refused(store, limits):
     with pytest.raises(ValueError, match=next(iter(limits))):
         CachedProvider(store, **limits)
+
+
+async def test_processes_started_together_refresh_at_different_times_and_never_late(store, clock):
+    """Each asks once between 72 % and 80 % of its ttl: one bundle's time is drawn once, not at every use."""
+    caches = [CachedProvider(store, ttl=100, clock=clock) for _ in range(50)]
+    for cached in caches:
+        await cached.fetch()
+    assert store.calls == 50
+    clock.now += 71.9
+    asked = []
+    for _ in range(9):
+        for cached in caches:
+            assert cached.peek() is not None
+        await spin()
+        asked.append(store.calls - 50)
+        clock.now += 1
+    assert asked[0] == 0
+    assert asked[-1] == 50
+    assert len(set(asked)) > 3, "they all asked at the same moment"
+
+
+async def test_without_jitter_the_refresh_comes_on_time(store, clock):
+    cached = CachedProvider(store, ttl=100, refresh_ahead=0.5, jitter=0, clock=clock)
+    await cached.fetch()
+    clock.now += 49.9
+    cached.peek()
+    await spin()
+    assert store.calls == 1
+    clock.now += 0.1
+    cached.peek()
+    await spin()
+    assert store.calls == 2
