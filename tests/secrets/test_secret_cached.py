@@ -410,7 +410,7 @@ async def test_processes_started_together_refresh_at_different_times_and_never_l
     assert store.calls == 50
     clock.now += 71.9
     asked = []
-    for _ in range(9):
+    for _ in range(10):
         for cached in caches:
             assert cached.peek() is not None
         await spin()
