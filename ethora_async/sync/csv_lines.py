@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 import attrs
 
 from ethora_async.errors import InvalidInput
+from ethora_async.sync.text_file import start_of, unreadable
+from ethora_async.sync.values import undecodable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,20 +24,20 @@ LINES_IN_A_ROW = 100
 Without an end to it, a file in which every line leaves one open would be read to its end once for each line.
 """
 
-_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
 
 @attrs.frozen
-class RawRow:
+class CsvRow:
     """A row as it stands in the file.
 
     Attributes:
         line: the line it starts on.
-        fields: its fields, or why there are none.
+        fields: its fields; when it is no valid CSV its first line alone, not taken apart.
+        problem: why it is none.
     """
 
     line: int
-    fields: Sequence[str] | str
+    fields: Sequence[str] = attrs.field(repr=False)
+    problem: str | None = None
 
 
 class Lines:
@@ -49,7 +50,7 @@ class Lines:
         self._rows = self._raw_rows()
         next(self._rows, None)  # the header
 
-    def read(self, count: int) -> list[RawRow]:
+    def read(self, count: int) -> list[CsvRow]:
         """The next rows below the header, at most so many; none at the end. Blank lines are passed over."""
         return list(islice(self._rows, count))
 
@@ -57,7 +58,7 @@ class Lines:
         """Close the file."""
         self._file.close()
 
-    def _raw_rows(self) -> Iterator[RawRow]:
+    def _raw_rows(self) -> Iterator[CsvRow]:
         while True:
             line = self._source.start_row()
             try:
@@ -65,11 +66,10 @@ class Lines:
             except StopIteration:
                 return
             except csv.Error as error:
-                self._source.keep_first_line()
-                yield RawRow(line, _explain(error))
+                yield CsvRow(line, [self._source.keep_first_line()], _explain(error))
                 continue
             if any(field.strip() for field in fields):
-                yield RawRow(line, fields)
+                yield CsvRow(line, fields)
 
 
 class _NeverEnds(csv.Error):
@@ -105,10 +105,11 @@ class _Source:
         self._row.clear()
         return self._line + 1
 
-    def keep_first_line(self) -> None:
-        """Take back all lines since `start_row` but the first."""
+    def keep_first_line(self) -> str:
+        """Take back all lines since `start_row` but the first, and give that without its end."""
         self._line -= len(self._row) - 1
         self._again.extendleft(reversed(self._row[1:]))
+        return self._row[0].rstrip("\r\n")
 
 
 def _opened(path: Path) -> TextIO:
@@ -125,27 +126,17 @@ def _explain(error: csv.Error) -> str:
 
 
 def read_header(path: Path) -> tuple[str, ...]:
-    """The names in the first line, trimmed and lower-cased; none when the file is empty.
+    """The names in the first line, trimmed; none when the file is empty.
 
     Raises:
         InvalidInput: the file does not exist, is no regular file, cannot be read, is not UTF-8 or begins blank.
     """
+    start = start_of(path, "CSV UTF-8")
     try:
-        kind = path.stat().st_mode
-        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-            msg = f"{path} is not a regular file: save what it gives to one, which can be read more than once"
-            raise InvalidInput(msg, file=str(path))
-        with path.open("rb") as file:
-            start = file.read(4)
-        if start.startswith(_WIDE_BOMS) or b"\0" in start:
-            msg = f"{path} is UTF-16, not UTF-8: save it as CSV UTF-8"
-            raise InvalidInput(msg, file=str(path), row=1)
         with _opened(path) as file:
             header = next(csv.reader(file, strict=True), [])
-    except (OSError, ValueError) as error:
-        # ValueError: a path with a NUL in it.
-        msg = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
-        raise InvalidInput(msg, file=str(path)) from None
+    except OSError as error:
+        raise unreadable(path, 0, error) from None
     except csv.Error as error:
         msg = f"the header of {path} is not valid CSV: {error}"
         raise InvalidInput(msg, file=str(path), row=1) from None
@@ -155,9 +146,4 @@ def read_header(path: Path) -> tuple[str, ...]:
     if start and start != codecs.BOM_UTF8 and not any(name.strip() for name in header):
         msg = f"{path} begins with a blank line: its first line must be the header"
         raise InvalidInput(msg, file=str(path), row=1)
-    return tuple(name.strip().lower() for name in header)
-
-
-def undecodable(text: str) -> bool:
-    """Whether bytes stood there that are not UTF-8."""
-    return not text.isascii() and any("\udc80" <= one <= "\udcff" for one in text)
+    return tuple(name.strip() for name in header)

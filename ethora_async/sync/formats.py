@@ -1,15 +1,43 @@
-"""The CSV files that describe users, chats and members."""
+"""What rows hold: users, chats and members."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+import attrs
 
 from ethora_async.errors import InvalidInput
 from ethora_async.records import ChatAccess, NewChat, NewUser, id_text
-from ethora_async.sync.csv_file import CsvFormat
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+T = TypeVar("T")
+
+
+@attrs.frozen
+class RowFormat(Generic[T]):
+    """What rows hold.
+
+    Attributes:
+        name: ``users``, ``chats`` or ``members``; the table of a mapping file that speaks of them.
+        required, optional: columns; their order is free, upper and lower case are the same.
+        make: builds the item from the row's trimmed texts; raises `InvalidInput` with `field` set to the column.
+        key: what must not occur twice, or None.
+        ids: columns whose values may be integers or UUIDs where the source knows such types; all others are text.
+        own: columns that differ from row to row by nature, so that a default for them makes no sense.
+    """
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    make: Callable[[Mapping[str, str]], T]
+    key: Callable[[T], str] | None = None
+    name: str = "rows"
+    ids: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.required + self.optional
 
 
 def _user(row: Mapping[str, str]) -> NewUser:
@@ -38,11 +66,24 @@ def _member(row: Mapping[str, str]) -> tuple[str, str]:
     return id_text(row["chat"], "chat"), id_text(row["user"], "user")
 
 
-USERS = CsvFormat(
+USERS = RowFormat(
     required=("id", "email", "first_name", "last_name"),
     optional=("password", "profile_image"),
     make=_user,
     key=lambda user: user.id,
+    name="users",
+    ids=frozenset({"id"}),
+    own=frozenset({"id", "email", "password"}),
 )
-CHATS = CsvFormat(required=("id", "title"), optional=("access", "description"), make=_chat, key=lambda chat: chat.id)
-MEMBERS = CsvFormat(required=("chat", "user"), optional=(), make=_member)
+CHATS = RowFormat(
+    required=("id", "title"),
+    optional=("access", "description"),
+    make=_chat,
+    key=lambda chat: chat.id,
+    name="chats",
+    ids=frozenset({"id"}),
+    own=frozenset({"id"}),
+)
+MEMBERS = RowFormat(
+    required=("chat", "user"), optional=(), make=_member, name="members", ids=frozenset({"chat", "user"})
+)

@@ -1,4 +1,4 @@
-"""A file's rows carried out, each result named by its line."""
+"""A source's rows carried out, each result named by its line."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import attrs
 
 from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.errors import ChatError, InvalidInput
-from ethora_async.sync.source import BadRow
+from ethora_async.sync.source import BadRow, Row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
     from ethora_async.bulk.run import Run
-    from ethora_async.sync.csv_file import CsvFile
+    from ethora_async.sync.reject import RejectFile
+    from ethora_async.sync.source import Source
 
 T = TypeVar("T")
 
 
 @attrs.frozen
 class RowResult:
-    """What became of one row. `row` is the line it starts on; `column` the one at fault, where one is."""
+    """What became of one row: `row` is the line it starts on, or its number; `column` the one at fault, if any."""
 
     file: str
     row: int
@@ -38,37 +39,46 @@ class RowResult:
 
 
 async def import_rows(
-    file: CsvFile[T], start: Callable[[AsyncIterable[T]], Run[T]], on_result: Callable[[RowResult], None]
+    source: Source[T],
+    start: Callable[[AsyncIterable[T]], Run[T]],
+    on_result: Callable[[RowResult], None],
+    *,
+    reject: RejectFile | None = None,
 ) -> None:
     """Carry out every good row by `start` (``client.users.create_many``, …); `on_result` is told what became of each
     row.
 
-    Bad rows are told as they are read, the others as they are done. Memory does not grow with the file: only the rows
-    under way are kept.
+    Bad rows are told as they are read, the others as they are done. Memory does not grow with the source: only the
+    rows under way are kept. `reject` collects the bad rows and those that the platform refused.
 
     Raises:
         ChatError: going on is pointless (see `ethora_async.bulk.Run`); raised after the results of all that was sent.
     """
-    lines: dict[int, int] = {}
+    under_way: dict[int, Row[T]] = {}
 
     async def good() -> AsyncGenerator[T, None]:
-        async with aclosing(file.rows()) as rows:
+        async with aclosing(source.rows()) as rows:
             async for row in rows:
                 if isinstance(row, BadRow):
-                    on_result(_of_bad_row(file, row))
+                    on_result(_of_bad_row(source, row))
+                    if reject is not None:
+                        await reject.add(row, row.error)
                 else:
                     # The item itself is the key: it comes back in its outcome, and two rows may be equal.
-                    lines[id(row.item)] = row.line
+                    under_way[id(row.item)] = row
                     yield row.item
 
     async for outcome in start(good()):
-        on_result(_of_outcome(file, outcome, lines.pop(id(outcome.item))))
+        row = under_way.pop(id(outcome.item))
+        on_result(_of_outcome(source, outcome, row))
+        if reject is not None and outcome.status == "failed" and outcome.error is not None:
+            await reject.add(row, outcome.error)
 
 
-def _of_bad_row(file: CsvFile[Any], row: BadRow) -> RowResult:
-    return RowResult(str(file.path), row.error.row or 0, row.id, "failed", row.error.column, row.error)
+def _of_bad_row(source: Source[Any], row: BadRow) -> RowResult:
+    return RowResult(row.error.file or source.name, row.error.row or 0, row.id, "failed", row.error.column, row.error)
 
 
-def _of_outcome(file: CsvFile[Any], outcome: Outcome[Any], line: int) -> RowResult:
+def _of_outcome(source: Source[Any], outcome: Outcome[Any], row: Row[Any]) -> RowResult:
     column = outcome.error.field if isinstance(outcome.error, InvalidInput) else None
-    return RowResult(str(file.path), line, outcome.key, outcome.status, column, outcome.error)
+    return RowResult(row.file or source.name, row.line, outcome.key, outcome.status, column, outcome.error)

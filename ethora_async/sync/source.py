@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import attrs
 
 from ethora_async.errors import InvalidInput
+from ethora_async.redaction import Secret
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -16,18 +18,36 @@ T = TypeVar("T")
 
 @attrs.frozen
 class Row(Generic[T]):
-    """A good row: what it describes, and the line it starts on (the header is line 1; else the row's number)."""
+    """A good row.
+
+    Attributes:
+        item: what it describes.
+        line: the line it starts on (the header is line 1); in a Parquet file or a database its number, the first is 1.
+        file: the file it stands in, or the source's name when that is no file.
+        raw: its fields under the source's own column names, as they stood there; what is read as the password is a
+            `Secret`. For a `RejectFile`; two rows are equal whatever is in it.
+    """
 
     item: T
     line: int
+    file: str | None = None
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
 
 @attrs.frozen
 class BadRow:
-    """A row that cannot be used: why, and its id where it has one."""
+    """A row that cannot be used: why, and its id where it has one.
+
+    Attributes:
+        error: its `file`, `row` and `column` say where, in the source's own names.
+        raw: as in `Row`; empty when the row could not be taken apart.
+        broken: then its fields as they stood there, or its text; a password may be anywhere in it.
+    """
 
     id: str
     error: InvalidInput
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
+    broken: tuple[Secret, ...] = attrs.field(default=(), repr=False, eq=False)
 
 
 class Source(Protocol[T]):

@@ -13,7 +13,7 @@ from ethora_async.sync.source import BadRow, Row
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ethora_async.sync.csv_file import CsvFormat
+    from ethora_async.sync.formats import RowFormat
 
 HEADER = "id,email,first_name,last_name\n"
 ANN = "ann,ann@example.com,Ann,Lee\n"
@@ -25,11 +25,11 @@ def written(folder: Path, content: str | bytes) -> Path:
     return path
 
 
-async def rows(path: Path, kind: CsvFormat[Any] = USERS) -> list[Row[Any] | BadRow]:
+async def rows(path: Path, kind: RowFormat[Any] = USERS) -> list[Row[Any] | BadRow]:
     return [row async for row in (await CsvFile.open(path, kind)).rows()]
 
 
-async def lines(path: Path, kind: CsvFormat[Any] = USERS) -> list[tuple[int | None, str | None]]:
+async def lines(path: Path, kind: RowFormat[Any] = USERS) -> list[tuple[int | None, str | None]]:
     """Each row's line, and what is wrong with it."""
     return [
         (row.line, None) if isinstance(row, Row) else (row.error.row, row.error.message)
@@ -37,12 +37,12 @@ async def lines(path: Path, kind: CsvFormat[Any] = USERS) -> list[tuple[int | No
     ]
 
 
-async def bad(path: Path, kind: CsvFormat[Any] = USERS) -> BadRow:
+async def bad(path: Path, kind: RowFormat[Any] = USERS) -> BadRow:
     (row,) = [row for row in await rows(path, kind) if isinstance(row, BadRow)]
     return row
 
 
-async def refused(path: Path, kind: CsvFormat[Any] = USERS) -> InvalidInput:
+async def refused(path: Path, kind: RowFormat[Any] = USERS) -> InvalidInput:
     with pytest.raises(InvalidInput) as caught:
         await CsvFile.open(path, kind)
     return caught.value

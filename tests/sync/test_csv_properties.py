@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ethora_async.sync.csv_file import CsvFile, CsvFormat
+from ethora_async.sync.csv_file import CsvFile
+from ethora_async.sync.formats import RowFormat
 from ethora_async.sync.source import Row
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ async def _read(content: bytes, names: tuple[str, ...]) -> list[tuple[int, list[
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
         path.write_bytes(content)
-        file = await CsvFile.open(path, CsvFormat(required=names, optional=(), make=_fields))
+        file = await CsvFile.open(path, RowFormat(required=names, optional=(), make=_fields))
         rows = [row async for row in file.rows()]
     assert all(isinstance(row, Row) for row in rows)
     return [(row.line, row.item) for row in rows if isinstance(row, Row)]
@@ -70,7 +71,7 @@ def test_any_bytes_below_a_header_end_in_rows_good_or_bad_whose_lines_only_grow(
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "table.csv"
             path.write_bytes(b"first,second\n" + content)
-            file = await CsvFile.open(path, CsvFormat(required=("first",), optional=("second",), make=_fields))
+            file = await CsvFile.open(path, RowFormat(required=("first",), optional=("second",), make=_fields))
             return [row.line if isinstance(row, Row) else row.error.row or 0 async for row in file.rows()]
 
     found = asyncio.run(lines())

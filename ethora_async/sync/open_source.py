@@ -1,0 +1,89 @@
+"""One door for every kind of source."""
+
+from __future__ import annotations
+
+import glob
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ethora_async.errors import InvalidInput
+from ethora_async.sync.csv_file import CsvTable
+from ethora_async.sync.json_lines import JsonLinesTable
+from ethora_async.sync.mapping import ColumnMapping
+from ethora_async.sync.parquet import ParquetTable
+from ethora_async.sync.sql import sql_table
+from ethora_async.sync.table_source import TableSource
+from ethora_async_secrets._threads import run_blocking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ethora_async.sync.formats import RowFormat
+    from ethora_async.sync.table import Table
+
+T = TypeVar("T")
+
+_DATABASE = re.compile(r"[a-zA-Z][\w+.-]+:(?:/|[^/]*@)")
+"""A URL, or what was meant to be one: that is never shown as a path, since a password may be in it."""
+
+_KINDS: dict[str, Callable[[Path, RowFormat[Any]], Table]] = {
+    ".csv": lambda path, format: CsvTable(path, format.required),  # noqa: A006
+    ".jsonl": lambda path, _: JsonLinesTable(path),
+    ".ndjson": lambda path, _: JsonLinesTable(path),
+    ".json": lambda path, _: JsonLinesTable(path),
+    ".parquet": lambda path, _: ParquetTable(path),
+}
+
+
+async def open_source(
+    location: str | Path,
+    format: RowFormat[T],  # noqa: A002
+    *,
+    mapping: ColumnMapping | Mapping[str, str] | None = None,
+    query: str | None = None,
+) -> TableSource[T]:
+    """Users, chats or members (`USERS`, `CHATS`, `MEMBERS`) wherever they are, checked as far as it goes without rows.
+
+    Args:
+        location: a file (``.csv``; ``.jsonl``, ``.ndjson`` or ``.json`` with one object a line; ``.parquet``), a
+            pattern such as ``people/*.csv`` whose files are one source, read in the order of their names and of one
+            kind or several, or a database as an SQLAlchemy URL. A `Path` is never a pattern nor a URL.
+        mapping: how columns are called there; a plain mapping is ours → theirs.
+        query: the SELECT, for a database.
+
+    Raises:
+        ConfigError: a library that is needed is not installed; the text says how to install it.
+        InvalidInput: the location cannot be read, no file matches, a column is missing, or the mapping cannot be meant.
+    """
+    found = mapping if isinstance(mapping, ColumnMapping) else ColumnMapping(mapping or {})
+    if isinstance(location, str) and _DATABASE.match(location):
+        table = await run_blocking(sql_table, location, query)
+        return await TableSource.of(table.name, [table], format, found)
+    if query is not None:
+        msg = f"{location} is no database, so that a query makes no sense: leave it out, or pass a database URL"
+        raise InvalidInput(msg, field="query", file=str(location))
+    paths = await run_blocking(_paths, location)
+    return await TableSource.of(str(location), [_table(path, format) for path in paths], format, found)
+
+
+def _paths(location: str | Path) -> list[Path]:
+    try:
+        if isinstance(location, Path) or not glob.has_magic(location) or Path(location).exists():
+            return [Path(location)]
+        matches = sorted(path for name in glob.iglob(location, recursive=True) if (path := Path(name)).is_file())
+    except (OSError, ValueError) as error:
+        msg = f"{location} cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise InvalidInput(msg, file=str(location)) from None
+    if not matches:
+        msg = f"no file matches {location}"
+        raise InvalidInput(msg, file=location)
+    return matches
+
+
+def _table(path: Path, format: RowFormat[Any]) -> Table:  # noqa: A002
+    make = _KINDS.get(path.suffix.lower())
+    if make is None:
+        msg = f"{path} has no ending that says what it is: known are {', '.join(_KINDS)}"
+        raise InvalidInput(msg, file=str(path))
+    return make(path, format)
