@@ -34,9 +34,13 @@ if TYPE_CHECKING:
     from ethora_async.errors import Unauthorized as Unauthorized
     from ethora_async.errors import ValidationFailed as ValidationFailed
     from ethora_async.errors import WrongLoop as WrongLoop
+    from ethora_async.platforms.avaya.client import AvayaClient as AvayaClient
     from ethora_async.platforms.ethora.client import EthoraClient as EthoraClient
     from ethora_async.platforms.ethora.mfa import MfaRequired as MfaRequired
     from ethora_async.platforms.ethora.session import Session as Session
+    from ethora_async.platforms.imbachat.client import ImbaChatClient as ImbaChatClient
+    from ethora_async.platforms.imbachat.user_info import UserInfo as UserInfo
+    from ethora_async.platforms.rocketchat.client import RocketChatClient as RocketChatClient
     from ethora_async.records import Chat as Chat
     from ethora_async.records import ChatToken as ChatToken
     from ethora_async.records import MongoId as MongoId
@@ -53,19 +57,23 @@ _HOMES = {
         "JobTimeout", "NotFound", "NotSent", "RateLimited", "ReplyLost", "ServerFault", "TransportError",
         "Unauthorized", "ValidationFailed", "WrongLoop",
     ),
+    "platforms.avaya.client": ("AvayaClient",),
     "platforms.ethora.client": ("EthoraClient",),
     "platforms.ethora.mfa": ("MfaRequired",),
     "platforms.ethora.session": ("Session",),
+    "platforms.imbachat.client": ("ImbaChatClient",),
+    "platforms.imbachat.user_info": ("UserInfo",),
+    "platforms.rocketchat.client": ("RocketChatClient",),
     "records": ("Chat", "ChatToken", "MongoId", "NewChat", "NewUser", "User"),
 }  # fmt: skip
 _HOME_OF = {name: f"ethora_async.{module}" for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "Access", "ApiError", "Attachment", "Chat", "ChatError", "ChatToken", "ConfigError", "Conflict",
-    "EthoraClient", "Forbidden", "InvalidInput", "InvalidToken", "JobFailed", "JobTimeout", "Limits",
+    "Access", "ApiError", "Attachment", "AvayaClient", "Chat", "ChatError", "ChatToken", "ConfigError", "Conflict",
+    "EthoraClient", "Forbidden", "ImbaChatClient", "InvalidInput", "InvalidToken", "JobFailed", "JobTimeout", "Limits",
     "MfaRequired", "MongoId", "NewChat", "NewUser", "NotFound", "NotSent", "RateLimited", "ReplyLost",
-    "RetryPolicy", "ServerFault", "Session", "TransportError", "Unauthorized", "User", "ValidationFailed",
-    "WrongLoop", "__version__",
+    "RetryPolicy", "RocketChatClient", "ServerFault", "Session", "TransportError", "Unauthorized", "User", "UserInfo",
+    "ValidationFailed", "WrongLoop", "__version__",
 ]  # fmt: skip
 
 

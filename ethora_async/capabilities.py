@@ -6,10 +6,12 @@ handlers know clients by these alone.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from ethora_async.bulk.outcome import Outcome
     from ethora_async.bulk.run import Run
     from ethora_async.records import Chat, ChatToken, Id, NewChat, NewUser, User
@@ -163,4 +165,96 @@ class ManagesChats(Protocol):
     @property
     def chats(self) -> ChatDirectory:
         """The chats."""
+        ...
+
+
+class CallbackAnswer(Protocol):
+    """A reply to a platform that called us, for a web framework to send."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, Content-Type among them."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The body."""
+        ...
+
+
+class CallbackHandler(Protocol):
+    """Answers what a platform asks this site, without any web framework."""
+
+    async def handle(
+        self,
+        method: str,
+        path: str,
+        query: str | Mapping[str, str],
+        headers: Mapping[str, str] | Iterable[tuple[str, str]],
+        /,
+    ) -> CallbackAnswer:
+        """Answer one request: `path` percent-encoded and without its query, `query` raw or as a mapping."""
+        ...
+
+
+@runtime_checkable
+class AnswersUserInfo(Protocol):
+    """A client for a platform that asks this site who its users are."""
+
+    def user_info(self, lookup: Callable[[Sequence[Any]], Awaitable[Iterable[Any]]], /) -> CallbackHandler:
+        """The handler; `lookup` finds users by their ids."""
+        ...
+
+
+class EventStream(Protocol):
+    """What happens on the platform as one user sees it, as it happens: entered, then iterated over."""
+
+    async def __aenter__(self) -> Self:
+        """Open it."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Close it."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        """The events. The end of the user's session is raised, as an error."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close it; may be called more than once."""
+        ...
+
+
+@runtime_checkable
+class StreamsEvents(Protocol):
+    """A client that tells what happens as it happens."""
+
+    def realtime(self, user: Id | ChatToken, /) -> EventStream:
+        """What one user sees."""
+        ...
+
+
+@runtime_checkable
+class KnowsWhetherReady(Protocol):
+    """A client that can tell whether it could sign a call now."""
+
+    async def ready(self) -> None:
+        """Pass when the settings are complete and the secret is at hand; asks for it when it is not."""
+        ...
+
+
+@runtime_checkable
+class AnswersPing(Protocol):
+    """A client that can ask its platform for a sign of life."""
+
+    async def ping(self) -> Any:
+        """Pass when the platform answers."""
         ...

@@ -49,9 +49,12 @@ class TokenCache(Generic[T]):
         self._tokens.move_to_end(key)
         return token
 
-    def put(self, key: Hashable, token: T, ttl: float) -> None:
-        """Keep a token that was made just now and lives `ttl` seconds."""
-        lifetime = ttl - margin(ttl)
+    def put(self, key: Hashable, token: T, ttl: float, *, early: float | None = None) -> None:
+        """Keep a token that was made just now and lives `ttl` seconds.
+
+        It is handed out until `early` seconds before its end; by default see `margin`.
+        """
+        lifetime = ttl - (margin(ttl) if early is None else early)
         self._tokens[key] = (self._clock.monotonic() + lifetime, self._clock.now() + lifetime, token)
         self._tokens.move_to_end(key)
         if len(self._tokens) > self._size:

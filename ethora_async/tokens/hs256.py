@@ -32,11 +32,13 @@ class HS256Key:
             warnings.simplefilter("ignore", SecurityWarning)
             self._key = OctKey.import_key(key.encode())
 
-    def sign(self, claims: Mapping[str, Any]) -> str:
-        """The compact token with these claims; the header is ``{"alg":"HS256","typ":"JWT"}`` (contract §2.2)."""
+    def sign(self, claims: Mapping[str, Any], header: Mapping[str, str] = _HEADER) -> str:
+        """The compact token with these claims; the header is ``{"alg":"HS256","typ":"JWT"}`` (contract §2.2) unless
+        another is given: the order of its members is part of the bytes that are signed.
+        """
         from joserfc.jws import serialize_compact
 
-        return serialize_compact(_HEADER, codec.dumps(claims), self._key)
+        return serialize_compact(dict(header), codec.dumps(claims), self._key)
 
     def verifies(self, token: str) -> bool:
         """Whether `token` was signed with this key, by HS256 and nothing else."""

@@ -1,0 +1,1 @@
+"""Avaya Experience Platform: chat tokens for verified customers and guests."""

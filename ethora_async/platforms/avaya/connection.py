@@ -1,0 +1,79 @@
+"""What all parts of one Avaya client share, made once its settings are known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import attrs
+
+from ethora_async.engine.engine import Engine
+from ethora_async.platforms.avaya.settings import account_id, integration_id, origin
+from ethora_async.tokens.oauth2 import AccessTokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ethora_async.engine.events import Emitter
+    from ethora_async.protocols import Clock
+    from ethora_async.tokens.stored import StoredSettings, Values
+
+
+@attrs.frozen(eq=False)
+class Connection:
+    """One account and chat integration, ready to be talked to."""
+
+    api_url: str
+    account_id: str
+    integration_id: str
+    engine: Engine
+    access: AccessTokens
+
+    def for_browser(self) -> dict[str, str]:
+        """What a front end needs beside its token, and may know (contract §A7)."""
+        return {
+            "app_key": self.access.header("appkey"),
+            "integration_id": self.integration_id,
+            "host": urlsplit(self.api_url).netloc,
+        }
+
+
+class Context:
+    """The settings, and the connection that is made of them at the first call.
+
+    Args:
+        connect: makes the engine, and what signs its requests, for an origin and an account.
+    """
+
+    def __init__(
+        self,
+        settings: StoredSettings,
+        connect: Callable[[str, str], tuple[Engine, AccessTokens]],
+        *,
+        clock: Clock,
+        emitter: Emitter,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.emitter = emitter
+        self.connection: Connection | None = None
+        self._connect = connect
+        if not settings.rotates and (answer := settings.peek()) is not None:
+            self.connection = self._made(answer.current)
+
+    async def open(self) -> Connection:
+        """The connection; asks the secret store for what was not passed in.
+
+        Raises:
+            ConfigError: the store cannot be read, or a setting is missing or cannot be used.
+        """
+        if self.connection is None:
+            answer = await self.settings.load()
+            if self.connection is None:  # another task may have been quicker
+                self.connection = self._made(answer.current)
+        return self.connection
+
+    def _made(self, values: Values) -> Connection:
+        url, account, integration = origin(values), account_id(values), integration_id(values)
+        engine, access = self._connect(url, account)
+        return Connection(url, account, integration, engine, access)

@@ -1,0 +1,152 @@
+"""What an Avaya client is told: the names of its settings, and which of them can be used."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ethora_async.errors import ConfigError
+from ethora_async.redaction import Secret
+from ethora_async.tokens.oauth2 import ClientLogin
+
+if TYPE_CHECKING:
+    from ethora_async.tokens.stored import Values
+
+ACCOUNT_ID = "AVAYA_ACCOUNT_ID"
+REGION = "AVAYA_REGION"
+HOST = "AVAYA_HOST"
+APP_KEY = "AVAYA_APP_KEY"
+CLIENT_ID = "AVAYA_CLIENT_ID"
+CLIENT_SECRET = "AVAYA_CLIENT_SECRET"  # noqa: S105  the name of the setting
+INTEGRATION_ID = "AVAYA_INTEGRATION_ID"
+
+ARGUMENTS = {
+    ACCOUNT_ID: "account_id",
+    REGION: "region",
+    HOST: "host",
+    APP_KEY: "app_key",
+    CLIENT_ID: "client_id",
+    CLIENT_SECRET: "client_secret",
+    INTEGRATION_ID: "integration_id",
+}
+REQUIRED = (ACCOUNT_ID, APP_KEY, CLIENT_ID, CLIENT_SECRET, INTEGRATION_ID)
+ROTATING = (APP_KEY, CLIENT_ID, CLIENT_SECRET)
+
+_ACCOUNT = re.compile(r"[a-zA-Z]{6}").fullmatch
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
+_CODE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?").fullmatch
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})+").fullmatch
+_LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?").fullmatch
+_HEADER_VALUE = re.compile(r"[!-~]+").fullmatch
+
+
+def account_id(values: Values) -> str:
+    """The account's id: six letters (contract §A2).
+
+    Raises:
+        ConfigError: it is not.
+    """
+    text = values[ACCOUNT_ID].strip()
+    if not _ACCOUNT(text):
+        msg = f"account_id ({ACCOUNT_ID}) must be six letters, as Avaya gives them"
+        raise ConfigError(msg)
+    return text
+
+
+def integration_id(values: Values) -> str:
+    """The chat integration's id: a UUID (contract §A3).
+
+    Raises:
+        ConfigError: it is not.
+    """
+    text = values[INTEGRATION_ID].strip()
+    if not _UUID(text):
+        msg = f"integration_id ({INTEGRATION_ID}) must be a UUID of 36 characters"
+        raise ConfigError(msg)
+    return text
+
+
+def origin(values: Values) -> str:
+    """The API's origin, by the host or else by the region (contract §A6).
+
+    Raises:
+        ConfigError: neither is there, or the one that is cannot be used.
+    """
+    host, region = values.get(HOST), values.get(REGION)
+    if host is not None:
+        return host_origin(host)
+    if region is not None:
+        return region_origin(region)
+    msg = (
+        f"neither {REGION} nor {HOST} is set: set one in the environment, or pass region= (such as 'eu') or host= "
+        "(such as 'eu.api.avayacloud.com')"
+    )
+    raise ConfigError(msg)
+
+
+def region_origin(region: str) -> str:
+    """The origin of a region; any code is taken, since not all are published.
+
+    Raises:
+        ConfigError: it is no code.
+    """
+    code = region.strip().lower()
+    if not _CODE(code):
+        msg = f"region ({REGION}) must be a region's code such as 'eu' or 'na'; for a host pass host="
+        raise ConfigError(msg)
+    return f"https://{code}.api.avayacloud.com"
+
+
+def host_origin(host: str) -> str:
+    """The origin of a host name, always https. A region's code alone is expanded.
+
+    This machine alone may be named with ``http://`` and a port, for a sandbox.
+
+    Raises:
+        ConfigError: it is no host name, or holds anything beside it.
+    """
+    text = host.strip().lower().removesuffix("/")
+    scheme, _, name = text.rpartition("://")
+    if scheme in ("", "https", "http") and _LOOPBACK(name) and _port_fits(name):
+        return f"{scheme or 'https'}://{name}"
+    if scheme in ("", "https") and _HOSTNAME(name) and len(name) <= 253:
+        return f"https://{name}"
+    if not scheme and _CODE(name):
+        return region_origin(name)
+    # What was written is not repeated: it may be the very place where somebody put a password.
+    msg = (
+        f"host ({HOST}) must be a bare host name such as eu.api.avayacloud.com: no http://, path, port, user name or "
+        "spaces"
+    )
+    raise ConfigError(msg)
+
+
+def _port_fits(name: str) -> bool:
+    try:
+        return urlsplit(f"//{name}").port != 0
+    except ValueError:
+        return False
+
+
+def login(values: Values) -> ClientLogin:
+    """What the token endpoint asks for, and the application key that goes with every request.
+
+    Raises:
+        ConfigError: the application key cannot stand in a header.
+    """
+    return ClientLogin(values[CLIENT_ID], Secret(values[CLIENT_SECRET]), {"appkey": app_key(values)})
+
+
+def app_key(values: Values) -> str:
+    """The application key.
+
+    Raises:
+        ConfigError: it cannot stand in a header.
+    """
+    text = values[APP_KEY].strip()
+    if not _HEADER_VALUE(text):
+        msg = f"app_key ({APP_KEY}) must be visible ASCII characters: it is sent as a header"
+        raise ConfigError(msg)
+    return text

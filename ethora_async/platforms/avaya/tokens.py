@@ -1,0 +1,154 @@
+"""``avaya.tokens``: what a customer's chat logs in with, from the Generate JWT call (contract §A3, §A4, §A7)."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from ethora_async import codec
+from ethora_async.engine.events import TokenRefreshed
+from ethora_async.errors import InvalidToken, ReplyLost
+from ethora_async.platforms.avaya import operations
+from ethora_async.platforms.avaya.customers import Customer, Identifiers, whole_minutes
+from ethora_async.records import ChatToken, Id
+from ethora_async.redaction import Secret
+from ethora_async.tokens.cache import TokenCache
+
+if TYPE_CHECKING:
+    from ethora_async.config import Seconds
+    from ethora_async.platforms.avaya.connection import Connection, Context
+    from ethora_async.request import Reply
+
+USER_TOKEN_TTL = 900.0
+"""Seconds that a token lives unless a call says otherwise: Avaya's own default."""
+LEAST_LEFT = 300.0
+"""Seconds: a token with less left is not handed out (design §7)."""
+REMINDER = 180.0
+"""Seconds before its end at which Avaya's front end asks for the next token (contract §A7)."""
+
+_LONGEST = 16_384
+"""Characters; the claims of a longer token are not looked at."""
+_YEAR_10000 = 253_402_300_800.0
+_PREFIX = "jwt"
+
+
+class Tokens:
+    """Fetched from Avaya, cached until five minutes before their end."""
+
+    def __init__(self, context: Context, *, cache_size: int) -> None:
+        self._context = context
+        self._cache: TokenCache[ChatToken] = TokenCache(context.clock, cache_size)
+
+    async def for_user(
+        self,
+        id: Id,
+        *,
+        verified: bool = False,
+        name: str | None = None,
+        identifiers: Identifiers | None = None,
+        ttl: Seconds = USER_TOKEN_TTL,
+    ) -> ChatToken:
+        """The token with which one customer's chat starts.
+
+        Take the customer from your own session, never from what a browser sent: who may name themselves may be anyone
+        (contract §A9).
+
+        Args:
+            id: your own id of the customer, at most 256 characters, the same at every visit of a verified one. Where
+                it is an e-mail address or a telephone number, pass an HMAC of it under a key of yours.
+            verified: True for a customer who is logged in with you; a guest otherwise.
+            name: at most 70 characters, shown to the agent.
+            identifiers: for verified customers alone: 1 to 10 names of at most 50 characters (``emailAddresses``,
+                ``phoneNumbers``, or what your Customer Journey is configured for), each with one value or up to 5, of
+                at most 256 characters.
+            ttl: 15 to 60 whole minutes, as a `timedelta` or in seconds (default 15 minutes).
+
+        Returns:
+            A token from the cache, or a new one when that would end within five minutes. `value` is Avaya's, unchanged;
+            `refresh_at` is three minutes before its end; `extra` holds ``app_key``, ``integration_id`` and ``host``,
+            which a browser may know.
+
+        Raises:
+            InvalidInput: an argument does not fit; nothing was sent.
+            ConfigError: a setting cannot be had or used.
+            InvalidToken: Avaya gave a token that has less than five minutes left.
+            NotSent, ReplyLost, ApiError: as `ethora_async.errors` describes them, after all attempts.
+        """
+        customer = Customer.of(id, verified=verified, name=name, identifiers=identifiers)
+        minutes = whole_minutes(ttl)
+        connection = await self._context.open()
+        answer = self._context.settings.peek() or await self._context.settings.load()
+        # Whatever the token depends on is part of its key (contract §A7).
+        key = ("avaya", connection.integration_id, customer, minutes, answer.version)
+        token = self._cache.get(key)
+        if token is None:
+            token = await self._minted(connection, customer, minutes)
+            if self._context.emitter.wanted:
+                self._context.emitter.emit(TokenRefreshed("client", answer.version))
+            self._cache.put(key, token, token.expires_at - self._context.clock.now(), early=LEAST_LEFT)
+        return token
+
+    async def for_guest(self, *, name: str | None = None, ttl: Seconds = USER_TOKEN_TTL) -> ChatToken:
+        """A token for a visitor of whom nothing is known, under a random id; otherwise as `for_user`."""
+        return await self.for_user(secrets.token_urlsafe(24), name=name, ttl=ttl)
+
+    async def _minted(self, connection: Connection, customer: Customer, minutes: int) -> ChatToken:
+        asked = self._context.clock.now()
+        reply = await connection.engine.call(
+            operations.GENERATE_JWT,
+            path={"account": connection.account_id},
+            data=customer.body(connection.integration_id, minutes),
+        )
+        secret = _token(reply)
+        if secret is None:
+            msg = "the platform's reply holds no jwtToken"
+            raise ReplyLost(msg, operation=operations.GENERATE_JWT.name, status=reply.status)
+        # Counted from before the request, where the token itself does not say.
+        expires = expiry(secret) or asked + minutes * 60
+        left = expires - self._context.clock.now()
+        if left < LEAST_LEFT:
+            msg = (
+                f"the platform gave a token that has {left:.0f} seconds left, and one with less than "
+                f"{LEAST_LEFT:.0f} is not handed out: is this machine's clock right?"
+            )
+            raise InvalidToken(msg, operation=operations.GENERATE_JWT.name)
+        return ChatToken(
+            secret=secret,
+            user_id=customer.id,
+            expires_at=expires,
+            refresh_at=expires - REMINDER,
+            platform="avaya",
+            extra=connection.for_browser(),
+        )
+
+
+def _token(reply: Reply) -> Secret | None:
+    value = reply.data.get("jwtToken") if isinstance(reply.data, dict) else None
+    return Secret(value) if isinstance(value, str) and value else None
+
+
+def expiry(token: Secret) -> float | None:
+    """When a token ends, in seconds since the epoch; None where that cannot be read.
+
+    Avaya's have four parts, the first of them the word ``jwt`` (contract §A4); three are read as well. Nothing is
+    verified: no key for it is published.
+    """
+    text = token.reveal()
+    parts = text.split(".") if len(text) <= _LONGEST else []
+    if parts[:1] == [_PREFIX]:
+        del parts[0]
+    if len(parts) < 2:
+        return None
+    claims = _claims(parts[1])
+    value = claims.get("exp") if isinstance(claims, dict) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < _YEAR_10000:
+        return None
+    return float(value)
+
+
+def _claims(part: str) -> Any:
+    try:
+        return codec.loads(base64.urlsafe_b64decode(part.rstrip("=") + "=" * (-len(part.rstrip("=")) % 4)))
+    except ValueError:
+        return None

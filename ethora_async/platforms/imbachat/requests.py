@@ -1,0 +1,94 @@
+"""What the chat server asks for: its request taken apart (contract §B3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+from urllib.parse import parse_qsl, unquote
+
+import attrs
+
+_USERS = frozenset({"users", "getusers"})
+_SEARCHES: Mapping[str, Literal["wrapped", "list"]] = {"search": "wrapped", "searchusers": "list"}
+_ID_PARAMETERS = ("user_ids", "ids")
+_DECIMAL = re.compile(r"[1-9][0-9]{0,18}").fullmatch
+_LONGEST_TEXT_ID = 256
+
+
+@attrs.frozen
+class AskUsers:
+    """Who are these? `ids` as they were written, joined."""
+
+    ids: str
+
+
+@attrs.frozen
+class AskSearch:
+    """Who has this in their name? `form` is how the answer is to be written."""
+
+    term: str
+    form: Literal["wrapped", "list"]
+
+
+@attrs.frozen
+class AskVersion:
+    """Which API is this?"""
+
+
+Asked = AskUsers | AskSearch | AskVersion | None
+
+
+def asked(method: str, path: str, query: str | Mapping[str, str], separator: str) -> Asked:
+    """What a request asks for; None for nothing that we know.
+
+    Args:
+        path: what comes after the handler's prefix, percent-encoded as on the wire.
+        query: the raw query string, or a mapping of its decoded parameters.
+    """
+    steps = [step for step in path.split("/") if step]
+    if len(steps) == 2 and steps[0] in _SEARCHES:
+        return AskSearch(unquote(steps[1]), _SEARCHES[steps[0]]) if method in ("GET", "POST") else None
+    if steps and steps[-1] in _SEARCHES:
+        return AskSearch("", _SEARCHES[steps[-1]]) if method in ("GET", "POST") else None
+    if method != "GET":
+        return None
+    if (ids := _ids_in(query, separator)) is not None and (not steps or (len(steps) == 1 and steps[0] in _USERS)):
+        return AskUsers(ids)
+    if not steps:
+        return AskVersion()
+    if steps[0] in _USERS:
+        del steps[0]
+    return AskUsers(unquote("/".join(steps))) if len(steps) <= 1 else None
+
+
+def _ids_in(query: str | Mapping[str, str], separator: str) -> str | None:
+    # multidict's `items` yields a repeated name each time.
+    pairs = list(query.items()) if isinstance(query, Mapping) else parse_qsl(query, keep_blank_values=True)
+    for parameter in _ID_PARAMETERS:
+        found = [value for name, value in pairs if name == parameter]
+        if found:
+            return separator.join(found)
+    return None
+
+
+def split_ids(
+    text: str, *, separator: str, most: int, pattern: re.Pattern[str] | None
+) -> tuple[list[int | str], str | None]:
+    """The ids, each once, in the order in which they were asked for; and what is wrong with them, if anything is.
+
+    Args:
+        pattern: what a whole id must match to be taken as text; None takes positive decimal numbers, as `int`.
+    """
+    if len(text) > most * (_LONGEST_TEXT_ID + len(separator)):
+        return [], f"at most {most} ids can be asked for at once"
+    texts = dict.fromkeys(part for part in (one.strip() for one in text.split(separator)) if part)
+    if len(texts) > most:
+        return [], f"at most {most} ids can be asked for at once"
+    if pattern is None:
+        if not all(map(_DECIMAL, texts)):
+            return [], "an id is not a positive decimal number"
+        return [int(one) for one in texts], None
+    if not all(len(one) <= _LONGEST_TEXT_ID and pattern.fullmatch(one) for one in texts):
+        return [], "an id is not of the form that this site uses"
+    return list(texts), None

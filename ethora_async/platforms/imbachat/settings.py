@@ -1,0 +1,104 @@
+"""What an ImbaChat client is told: the names of its settings, and which of them can be used (contract §B1)."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ethora_async.config import normal_api_url
+from ethora_async.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ethora_async.tokens.stored import Values
+
+WIDGET_ID = "IMBACHAT_WIDGET_ID"
+SECRET_KEY = "IMBACHAT_SECRET_KEY"  # noqa: S105  the name of the setting
+API_LOGIN = "IMBACHAT_API_LOGIN"
+API_PASSWORD = "IMBACHAT_API_PASSWORD"  # noqa: S105  the name of the setting
+API_URL = "IMBACHAT_API_URL"
+DEFAULT_API_URL = "https://api.imbachat.com"
+
+ARGUMENTS = {
+    WIDGET_ID: "widget_id",
+    SECRET_KEY: "secret_key",
+    API_LOGIN: "api_login",
+    API_PASSWORD: "api_password",
+    API_URL: "api_url",
+}
+ROTATING = (SECRET_KEY, API_LOGIN, API_PASSWORD)
+
+_SHORT = 32
+"""Bytes: HMAC-SHA256 wants a key as long as its output (RFC 7518 §3.2)."""
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+_DECIMAL = re.compile(r"[1-9][0-9]{0,18}").fullmatch
+
+
+class ShortKeyWarning(UserWarning):
+    """The widget's Secret key is so short that it can be guessed from a token."""
+
+
+def warn_of_short(key: str) -> None:
+    """Warn of a Secret key below 32 bytes (contract §B8)."""
+    if len(key.encode()) < _SHORT:
+        warnings.warn(
+            f"the widget's Secret key ({SECRET_KEY}) is shorter than {_SHORT} bytes and can be guessed: change it",
+            ShortKeyWarning,
+            stacklevel=3,
+        )
+
+
+def widget_id(values: Values) -> int | None:
+    """The widget's id: a decimal number; None where it is not set.
+
+    Raises:
+        ConfigError: it is no such number.
+    """
+    text = (values.get(WIDGET_ID) or "").strip()
+    if not text:
+        return None
+    if not _DECIMAL(text):
+        msg = f"widget_id ({WIDGET_ID}) must be a decimal number, as in the widget's settings"
+        raise ConfigError(msg)
+    return int(text)
+
+
+def script_url(values: Values) -> str | None:
+    """Where the widget's script is (contract §B6); None without a widget id.
+
+    Raises:
+        ConfigError: the widget's id or the API's URL cannot be used.
+    """
+    number = widget_id(values)
+    if number is None:
+        return None
+    try:
+        origin = normal_api_url(values.get(API_URL) or DEFAULT_API_URL)
+    except ConfigError as error:
+        reason = error.message.partition(") ")[2].partition(";")[0]
+        msg = f"api_url ({API_URL}) {reason}; an example is {DEFAULT_API_URL}"
+        raise ConfigError(msg) from None
+    parts = urlsplit(origin)
+    if parts.scheme != "https" and parts.hostname not in _THIS_MACHINE:
+        msg = f"api_url ({API_URL}) must start with https://: whoever can change the script can read the chat"
+        raise ConfigError(msg)
+    return f"{origin}/imbachat/v1/{number}/widget"
+
+
+def check_login(values: Values) -> None:
+    """Both parts of the API login are there, and can be compared with what the chat server sends.
+
+    Raises:
+        ConfigError: one is missing, or the login holds a colon, which Basic authentication cannot carry.
+    """
+    for name in (API_LOGIN, API_PASSWORD):
+        if not (values.get(name) or "").strip():
+            msg = (
+                f"{name} is not set or empty: without it everybody could ask for your users; set it in the "
+                f"environment, or pass {ARGUMENTS[name]}= instead"
+            )
+            raise ConfigError(msg)
+    if ":" in (values.get(API_LOGIN) or ""):
+        msg = f"api_login ({API_LOGIN}) must not hold a colon: Basic authentication cannot carry it"
+        raise ConfigError(msg)

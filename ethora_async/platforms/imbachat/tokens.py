@@ -1,0 +1,112 @@
+"""``imbachat.tokens``: what a user's widget logs in with, minted in this process (contract §B5)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ethora_async.config import Seconds, seconds
+from ethora_async.engine.events import Emitter, TokenRefreshed
+from ethora_async.errors import InvalidInput
+from ethora_async.platforms.imbachat.settings import SECRET_KEY, script_url, warn_of_short, widget_id
+from ethora_async.records import ChatToken, Id
+from ethora_async.redaction import Secret
+from ethora_async.tokens.cache import TokenCache, margin
+from ethora_async.tokens.hs256 import HS256Key
+
+if TYPE_CHECKING:
+    from ethora_async.protocols import Clock
+    from ethora_async.tokens.stored import Answer, StoredSettings
+
+USER_TOKEN_TTL = 3600.0
+"""Seconds that a user's token lives unless a call says otherwise."""
+# The members' order is part of what is signed: this one gives the bytes of the vendor's samples.
+_HEADER = {"typ": "JWT", "alg": "HS256"}
+_DECIMAL = re.compile(r"[1-9][0-9]{0,18}").fullmatch
+_LARGEST = 2**63 - 1
+
+
+def user_number(id: Id) -> int:
+    """A user's id as the whole number that ImbaChat knows: an `int`, or text that writes one plainly.
+
+    Raises:
+        InvalidInput: it is not, or not greater than 0.
+    """
+    number = id if isinstance(id, int) and not isinstance(id, bool) else None
+    if isinstance(id, str) and _DECIMAL(id.strip()):
+        number = int(id.strip())
+    if number is None or not 0 < number <= _LARGEST:
+        # PHP's cast, as in the vendor's samples, would make user 0 of a word, and user 12 of "12abc".
+        msg = f"an ImbaChat user's id is a whole number from 1 to {_LARGEST}: {_kind(id)} is not one"
+        raise InvalidInput(msg, field="id")
+    return number
+
+
+def _kind(id: object) -> str:
+    return repr(id) if isinstance(id, int) else f"a {type(id).__name__} of another form"
+
+
+class Tokens:
+    """Signed with the widget's Secret key, cached until a minute before their end. No request is made."""
+
+    def __init__(self, settings: StoredSettings, *, clock: Clock, emitter: Emitter, cache_size: int) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._emitter = emitter
+        self._cache: TokenCache[ChatToken] = TokenCache(clock, cache_size)
+        self._key: tuple[str, HS256Key] | None = None
+
+    async def for_user(self, id: Id, *, ttl: Seconds = USER_TOKEN_TTL) -> ChatToken:
+        """The token with which one user's widget logs in. Guests need none.
+
+        It names neither widget nor audience and cannot be taken back: whoever has it is that user until its end, in
+        every widget with the same Secret key. Keep it short, and give each widget a key of its own.
+
+        Args:
+            id: the user's id, a whole number greater than 0.
+            ttl: how long it is good for (default 1 h); whole seconds, at least 1.
+
+        Returns:
+            A token from the cache, or a new one when that would end within a minute (or half its life, if shorter).
+            `extra` holds ``widget_id`` and ``script_url`` where the widget's id is set.
+
+        Raises:
+            InvalidInput: the id is no such number.
+            ConfigError: the Secret key cannot be read, or the ttl is not greater than 0.
+        """
+        user = user_number(id)
+        answer = self._settings.peek() or await self._settings.load()
+        cache_key = ("imbachat", user, ttl, answer.version)
+        token = self._cache.get(cache_key)
+        if token is None:
+            now = self._clock.now()
+            lifetime = max(1.0, seconds(ttl, "ttl"))
+            expires = int(now) + int(lifetime)
+            value = self._signing(answer).sign({"exp": expires, "user_id": user}, _HEADER)
+            left = expires - now
+            token = ChatToken(
+                secret=Secret(value),
+                user_id=str(user),
+                expires_at=float(expires),
+                refresh_at=expires - margin(left),
+                platform="imbachat",
+                extra=_shown(answer),
+            )
+            self._cache.put(cache_key, token, left)
+            if self._emitter.wanted:
+                self._emitter.emit(TokenRefreshed("client", answer.version))
+        return token
+
+    def _signing(self, answer: Answer) -> HS256Key:
+        if self._key is None or self._key[0] != answer.version:
+            secret = answer.current[SECRET_KEY]
+            if self._settings.rotates:  # one that was passed in has been looked at where it was
+                warn_of_short(secret)
+            # The characters themselves are the key: it is not base64.
+            self._key = (answer.version, HS256Key(secret))
+        return self._key[1]
+
+
+def _shown(answer: Answer) -> dict[str, str | int]:
+    number, url = widget_id(answer.current), script_url(answer.current)
+    return {"widget_id": number, "script_url": url} if number is not None and url is not None else {}

@@ -1,0 +1,74 @@
+"""The widget's snippet for a page, safe to embed in HTML (contract §B6)."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+from ethora_async import codec
+from ethora_async.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store"}
+"""Headers for the page that the snippet stands in: its token is worth the user's password while it lives."""
+
+_NONCE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}").fullmatch
+_ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
+_OWN = frozenset({"user_id", "token"})
+
+
+class Html(str):
+    """Text that is HTML already: Jinja, Django and MarkupSafe do not escape it a second time."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return str(self)
+
+
+def script_json(value: Any) -> str:
+    """A JSON value as it may stand between ``<script>`` and ``</script>``.
+
+    ``<``, ``>``, ``&`` and the two line separators that JavaScript knows and JSON does not are written as escapes: no
+    text can end the script, open a comment in it, or break it.
+
+    Raises:
+        InvalidInput: it is no JSON value.
+    """
+    try:
+        text = codec.dumps(value).decode()
+    except (TypeError, ValueError) as error:
+        msg = f"options must be JSON values ({type(error).__name__})"
+    else:
+        return text.translate(_ESCAPES)
+    # Outside the handler: the error holds the values.
+    raise InvalidInput(msg, field="options")
+
+
+def snippet(
+    script_url: str, *, user_id: int | None, token: str | None, options: Mapping[str, Any], nonce: str | None
+) -> Html:
+    """The two script elements that load the widget, for a user, or for a guest without a token.
+
+    Raises:
+        InvalidInput: the nonce is none, or the options hold what is not theirs.
+    """
+    if nonce is not None and not _NONCE(nonce):
+        msg = "nonce must be base64 text, as in the page's Content-Security-Policy"
+        raise InvalidInput(msg, field="nonce")
+    if _OWN & options.keys():
+        msg = "user_id and token come from the token: leave them out of the options"
+        raise InvalidInput(msg, field="options")
+    who = {"user_id": user_id, "token": token} if token is not None else {}
+    parameters = {**who, **options}
+    mark = f' nonce="{nonce}"' if nonce is not None else ""
+    return Html(
+        f'<script src="{html.escape(script_url)}"{mark} async></script>\n'
+        f"<script{mark}>(function start(){{"
+        "if(!window.ImbaChat){return setTimeout(start,50)}"
+        f"window.ImbaChat.load({script_json(parameters) if parameters else ''})"
+        "})()</script>"
+    )

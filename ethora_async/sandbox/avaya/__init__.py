@@ -1,0 +1,1 @@
+"""The local Avaya Experience Platform: its token endpoint and its Generate JWT call."""

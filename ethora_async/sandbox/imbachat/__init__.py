@@ -1,0 +1,1 @@
+"""The local ImbaChat: it serves the widget, takes its log-ins, and asks your site about users."""

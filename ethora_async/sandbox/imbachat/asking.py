@@ -1,0 +1,94 @@
+"""The chat server's own requests: it asks a site who its users are (contract §B3)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote, urlsplit
+
+import attrs
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+UserIdsForm = Literal["as configured", "path", "user_ids", "ids"]
+TIMEOUT = 10.0
+SHOWN = 200
+
+
+class SiteFailed(Exception):
+    """The site gave no answer that the chat server can use; the text says what came."""
+
+
+@attrs.frozen
+class SiteAnswer:
+    """What the site answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = attrs.field(repr=False)
+
+
+def users_url(base: str, ids: Iterable[int | str], form: UserIdsForm, separator: str) -> str:
+    """Where to ask for these users.
+
+    `as configured` appends the ids to the URL, which the vendor's texts let one conclude; `path` as a further step of
+    the path; the others as a parameter of that name.
+    """
+    joined = quote(separator.join(map(str, ids)), safe=",")
+    if form == "as configured":
+        return base + joined
+    if form == "path":
+        return f"{base.rstrip('/')}/{joined}"
+    return f"{base}{'&' if urlsplit(base).query else '?'}{form}={joined}"
+
+
+def basic(login: str, password: str) -> str:
+    """The Authorization header (RFC 7617), in UTF-8."""
+    return "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()
+
+
+async def fetch(method: str, url: str, headers: Mapping[str, str]) -> SiteAnswer:
+    """Send one request. SiteFailed when no answer comes within 10 s."""
+    import aiohttp
+
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
+            session.request(method, url, headers=dict(headers), allow_redirects=False) as response,
+        ):
+            return SiteAnswer(response.status, response.headers, await response.read())
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        problem = type(error).__name__
+    # Outside the handler: aiohttp's errors hold the request's headers.
+    msg = f"The site could not be asked ({problem})."
+    raise SiteFailed(msg)
+
+
+def read_users(answer: SiteAnswer) -> list[dict[str, Any]]:
+    """The users in a site's answer. SiteFailed when it is no array of objects with `user_id` and `name`."""
+    if answer.status != 200:
+        msg = f"The site answered HTTP {answer.status}: {answer.body[:SHOWN].decode('utf-8', 'replace')}"
+        raise SiteFailed(msg)
+    try:
+        users: object = orjson.loads(answer.body)
+    except ValueError:
+        users = None
+    if not isinstance(users, list):
+        msg = "The site did not answer with a JSON array."
+        raise SiteFailed(msg)
+    for place, user in enumerate(users):
+        if not _is_user(user):
+            msg = f"User {place} of the site's answer has no user_id and name of the right kinds."
+            raise SiteFailed(msg)
+    return users
+
+
+def _is_user(user: object) -> bool:
+    if not isinstance(user, dict):
+        return False
+    id, name = user.get("user_id"), user.get("name")
+    return isinstance(id, (int, str)) and not isinstance(id, bool) and isinstance(name, str) and bool(name)

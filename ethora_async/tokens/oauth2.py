@@ -1,0 +1,343 @@
+"""Access tokens by OAuth 2.0 client credentials (RFC 6749 §4.4), for the platforms that ask for them.
+
+authlib writes the token request and the header that carries the token; the engine sends them.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ethora_async.engine.events import Emitter, TokenRefreshed
+from ethora_async.errors import ChatError, NotSent, ReplyLost
+from ethora_async.protocols import Credential
+from ethora_async.redaction import Secret
+from ethora_async.tokens.cache import margin
+from ethora_async.tokens.stored import Values
+from ethora_async_secrets._singleflight import FlightCancelledError, SingleFlight
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ethora_async.protocols import Clock
+    from ethora_async.request import Reply
+    from ethora_async.tokens.stored import Answer, StoredSettings
+
+FORM = "application/x-www-form-urlencoded"
+UNSTATED_LIFETIME = 300.0
+"""Seconds that an access token is used whose answer does not say how long it lives."""
+_BEARER_TOKEN = re.compile(r"[!-~]+").fullmatch
+_AFTER_FAILURE = 5.0
+"""Seconds until an early renewal that failed is tried again."""
+SHARE_OF_TIME = 0.8
+"""How much of a call's time a token request may take: the call that waits for it is to hear why none came."""
+
+
+@attrs.frozen(eq=False)
+class ClientLogin:
+    """What a client shows the token endpoint: its id and secret, and `headers` that go with every request."""
+
+    client_id: str
+    client_secret: Secret
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+
+ReadLogin = Callable[[Values], ClientLogin]
+"""Finds a client's login among its settings."""
+
+
+@attrs.frozen(eq=False)
+class AccessToken:
+    """What the token endpoint gave; `lifetime` in seconds."""
+
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    lifetime: float
+
+
+def token_form(login: ClientLogin) -> bytes:
+    """The body of a token request, client id and secret in the form itself (``client_secret_post``)."""
+    from authlib.oauth2.auth import ClientAuth
+    from authlib.oauth2.rfc6749.parameters import prepare_token_request
+
+    auth = ClientAuth(login.client_id, login.client_secret.reveal(), "client_secret_post")
+    _, _, body = auth.prepare("POST", "", {}, prepare_token_request("client_credentials"))
+    return str(body).encode("ascii")
+
+
+def read_token(reply: Reply) -> AccessToken:
+    """The access token in a token endpoint's answer (RFC 6749 §5.1).
+
+    A missing ``token_type`` is taken for ``Bearer``, a missing or senseless ``expires_in`` for 300 s.
+
+    Raises:
+        ReplyLost: there is none in it, or one of a kind that we cannot use.
+    """
+    token = _parsed(reply.data)
+    if isinstance(token, str):
+        raise ReplyLost(token, status=reply.status)
+    return token
+
+
+def _parsed(data: Any) -> AccessToken | str:
+    """The token, or what is wrong with the answer: no frame that raises may hold the token in clear."""
+    from authlib.oauth2.auth import TokenAuth
+
+    data = data if isinstance(data, dict) else {}
+    value = data.get("access_token")
+    kind = data.get("token_type") or TokenAuth.DEFAULT_TOKEN_TYPE
+    if not isinstance(value, str) or not _BEARER_TOKEN(value):
+        return "the answer of the token endpoint holds no usable access_token"
+    if not isinstance(kind, str) or kind.lower() not in TokenAuth.SIGN_METHODS:
+        return "the token endpoint gave an access token that is no bearer token"
+    _, headers, _ = TokenAuth({"access_token": value, "token_type": kind}).prepare("", {}, "")
+    return AccessToken(headers, _lifetime(data.get("expires_in")))
+
+
+def _lifetime(value: Any) -> float:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:12])
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        return UNSTATED_LIFETIME
+    return float(value)
+
+
+class Grant:
+    """One token request: its form, and the headers beside it, always of the same login.
+
+    It is the request's `Credentials` and its `Upload` at once, so that the engine's loop goes through the logins that
+    may hold during a rotation.
+    """
+
+    content_type = FORM
+    error: ChatError | None = None
+
+    def __init__(self, settings: StoredSettings, read: ReadLogin, accepted: Credential | None) -> None:
+        self._settings = settings
+        self._read = read
+        self._accepted = accepted
+        self._chosen: tuple[Answer, ClientLogin, Credential] | None = None
+
+    @property
+    def used(self) -> tuple[ClientLogin, Credential]:
+        """The login of the last attempt."""
+        if self._chosen is None:
+            msg = "no token request was made"
+            raise NotSent(msg)
+        return self._chosen[1:]
+
+    def peek(self) -> Credential | None:
+        """The login at hand, chosen anew when the store has answered anew."""
+        answer = self._settings.peek()
+        if answer is None:
+            return None
+        if self._chosen is not None and self._chosen[0] is answer:
+            return self._chosen[2]
+        return self._choose(answer, preferred(answer, self._accepted))
+
+    async def acquire(self) -> Credential:
+        """The login, after asking the store."""
+        answer = await self._settings.load()
+        return self._choose(answer, preferred(answer, self._accepted))
+
+    def accepted(self, credential: Credential) -> None:
+        """Remember that there was one that worked."""
+        self._accepted = credential
+
+    async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
+        """The next login that was not tried yet."""
+        answer = await self._settings.newer(rejected.version)
+        for values in answer.candidates():
+            if values.key not in tried:
+                return self._choose(answer, values)
+        return None
+
+    def may_change(self) -> bool:
+        """Whether the login can rotate and was once right: then a rejection is a rotation on its way."""
+        return self._settings.rotates and self._accepted is not None
+
+    @property
+    def length(self) -> int:
+        """The form's length in bytes."""
+        return len(token_form(self.used[0]))
+
+    def can_restart(self) -> bool:
+        """Yes: it is made anew for every attempt."""
+        return True
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The form, in one piece."""
+        yield token_form(self.used[0])
+
+    def _choose(self, answer: Answer, values: Values) -> Credential:
+        login = self._read(values)
+        credential = Credential(login.headers, values.key, answer.version)
+        self._chosen = (answer, login, credential)
+        return credential
+
+
+def preferred(answer: Answer, accepted: Credential | None) -> Values:
+    """Which of the store's values to use: those accepted since it answered so, else the current ones."""
+    if accepted is not None and accepted.version == answer.version:
+        return next((values for values in answer.candidates() if values.key == accepted.key), answer.current)
+    return answer.current
+
+
+@attrs.frozen(eq=False)
+class _Held:
+    """An access token at hand: when to renew it and when it ends, by both clocks (see `TokenCache`)."""
+
+    number: int
+    token: AccessToken
+    version: str
+    renew: tuple[float, float]
+    end: tuple[float, float]
+
+    @classmethod
+    def of(cls, number: int, token: AccessToken, version: str, started: float, wall: float) -> _Held:
+        """One that was asked for at these times."""
+        life = token.lifetime
+        until = life - margin(life)
+        return cls(number, token, version, (started + until, wall + until), (started + life, wall + life))
+
+    def due(self, clock: Clock) -> bool:
+        return clock.monotonic() >= self.renew[0] or clock.now() >= self.renew[1]
+
+    def ended(self, clock: Clock) -> bool:
+        return clock.monotonic() >= self.end[0] or clock.now() >= self.end[1]
+
+
+class AccessTokens:
+    """Signs requests with an access token, fetched once for all who need it.
+
+    In the last minute of its life (or half of it, if shorter) it is renewed in the background; past its end, and when
+    the platform rejects it, the calls wait for the next one. A rejection costs one renewal per call at the most: what
+    rejects a new token too means something else, perhaps the headers that go beside it, and those of the other logins
+    that may hold during a rotation are tried with the new token.
+
+    Args:
+        send: carries out one token request, with the `Grant` as its upload and its credentials.
+        settings: where the login is.
+        read: finds the login there.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Grant], Awaitable[Reply]],
+        settings: StoredSettings,
+        read: ReadLogin,
+        *,
+        clock: Clock,
+        emitter: Emitter,
+    ) -> None:
+        self._send = send
+        self._settings = settings
+        self._read = read
+        self._clock = clock
+        self._emitter = emitter
+        self._flight = SingleFlight(self._fetching)
+        self._number = 0
+        self._held: _Held | None = None
+        self._credential: Credential | None = None
+        self._login: Credential | None = None
+        self._retry_at = -math.inf
+
+    def peek(self) -> Credential | None:
+        """The credential at hand; None when there is none, or none that is still good."""
+        held = self._held
+        if held is None or held.ended(self._clock):
+            return None
+        if held.due(self._clock) and self._clock.monotonic() >= self._retry_at:
+            self._flight.start()
+        return self._credential
+
+    async def acquire(self) -> Credential:
+        """A credential with a token that has not ended.
+
+        Raises:
+            ChatError: none could be had.
+        """
+        return self.peek() or await self._fetched()
+
+    def accepted(self, credential: Credential) -> None:
+        """Keep to the headers that were taken, while the token lives."""
+        if self._held is not None and _number(credential.key) == str(self._held.number):
+            self._credential = credential
+
+    async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
+        """A credential with a newer token, or with the new token and other headers; None when all were tried.
+
+        Raises:
+            ChatError: no newer token could be had.
+        """
+        answer = await self._settings.newer(rejected.version)
+        held = self._held
+        first = len({_number(key) for key in tried}) == 1
+        if held is None or (first and _number(rejected.key) == str(held.number)):
+            await self._fetched()
+            held = self._held
+        if held is None:  # closed meanwhile
+            return None
+        for values in (preferred(answer, self._login), *answer.candidates()):
+            credential = _signed(held, self._read(values))
+            if credential.key not in tried:
+                return credential
+        return None
+
+    def header(self, name: str) -> str:
+        """A header that went with the newest token; empty before there is one."""
+        return self._credential.headers.get(name, "") if self._credential is not None else ""
+
+    def may_change(self) -> bool:
+        """No: what `replace` cannot get, waiting will not bring."""
+        return False
+
+    async def aclose(self) -> None:
+        """Cancel a token request under way."""
+        await self._flight.aclose()
+
+    async def _fetched(self) -> Credential:
+        try:
+            return await self._flight.join()
+        except FlightCancelledError:
+            msg = "the client is closed"
+            raise NotSent(msg) from None
+
+    async def _fetching(self) -> Credential:
+        grant = Grant(self._settings, self._read, self._login)
+        wall, started = self._clock.now(), self._clock.monotonic()
+        try:
+            token = read_token(await self._send(grant))
+        except ChatError as error:
+            self._retry_at = self._clock.monotonic() + _AFTER_FAILURE
+            raise _failed(error) from None
+        return self._take(token, grant, started, wall)
+
+    def _take(self, token: AccessToken, grant: Grant, started: float, wall: float) -> Credential:
+        self._number += 1
+        login, self._login = grant.used
+        self._held = _Held.of(self._number, token, self._login.version, started, wall)
+        self._credential = _signed(self._held, login)
+        self._emitter.emit(TokenRefreshed("access", self._login.version))
+        return self._credential
+
+
+def _signed(held: _Held, login: ClientLogin) -> Credential:
+    key = f"{held.number}/{Values(login.headers).key}"
+    return Credential({**held.token.headers, **login.headers}, key, held.version)
+
+
+def _number(key: str) -> str:
+    return key.partition("/")[0]
+
+
+def _failed(error: ChatError) -> ChatError:
+    failure = copy.copy(error)
+    failure.args = (f"no access token could be had: {error.message}",)
+    # The call that needed it was refused, or not sent at all: nothing of it happened.
+    failure.effect = "none"
+    return failure
