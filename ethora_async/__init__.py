@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ethora_async.errors import RateLimited as RateLimited
     from ethora_async.errors import ReplyLost as ReplyLost
     from ethora_async.errors import ServerFault as ServerFault
+    from ethora_async.errors import StoppedByGuard as StoppedByGuard
     from ethora_async.errors import TransportError as TransportError
     from ethora_async.errors import Unauthorized as Unauthorized
     from ethora_async.errors import ValidationFailed as ValidationFailed
@@ -54,8 +55,8 @@ _HOMES = {
     "config": ("Limits", "RetryPolicy"),
     "errors": (
         "ApiError", "ChatError", "ConfigError", "Conflict", "Forbidden", "InvalidInput", "InvalidToken", "JobFailed",
-        "JobTimeout", "NotFound", "NotSent", "RateLimited", "ReplyLost", "ServerFault", "TransportError",
-        "Unauthorized", "ValidationFailed", "WrongLoop",
+        "JobTimeout", "NotFound", "NotSent", "RateLimited", "ReplyLost", "ServerFault", "StoppedByGuard",
+        "TransportError", "Unauthorized", "ValidationFailed", "WrongLoop",
     ),
     "platforms.avaya.client": ("AvayaClient",),
     "platforms.ethora.client": ("EthoraClient",),
@@ -72,8 +73,8 @@ __all__ = [
     "Access", "ApiError", "Attachment", "AvayaClient", "Chat", "ChatError", "ChatToken", "ConfigError", "Conflict",
     "EthoraClient", "Forbidden", "ImbaChatClient", "InvalidInput", "InvalidToken", "JobFailed", "JobTimeout", "Limits",
     "MfaRequired", "MongoId", "NewChat", "NewUser", "NotFound", "NotSent", "RateLimited", "ReplyLost",
-    "RetryPolicy", "RocketChatClient", "ServerFault", "Session", "TransportError", "Unauthorized", "User", "UserInfo",
-    "ValidationFailed", "WrongLoop", "__version__",
+    "RetryPolicy", "RocketChatClient", "ServerFault", "Session", "StoppedByGuard", "TransportError", "Unauthorized",
+    "User", "UserInfo", "ValidationFailed", "WrongLoop", "__version__",
 ]  # fmt: skip
 
 

@@ -42,10 +42,12 @@ class Limits:
     """How much a client sends at once.
 
     Attributes:
-        concurrency: requests in flight at the most, and the size of the connection pool (default 100).
+        concurrency: requests in flight at the most, and the size of the connection pool (default 100). Runs leave an
+            eighth of it to all other calls.
         rate: requests started per second at the most; None (the default) for no such limit.
-        adaptive: whether the client sends fewer at once after a 429, or while replies grow slow, and finds its
-            way back up by itself (default yes).
+        adaptive: whether the client begins with a few requests at once, sends more while latency holds, and fewer after
+            a 429 or a 503, or while replies grow slow (default yes). Runs then also keep to the pace that the platform
+            has shown to bear.
     """
 
     concurrency: int = attrs.field(default=100)
@@ -105,27 +107,38 @@ def normal_api_url(url: str) -> str:
     Raises:
         ConfigError: it is not an http(s) URL, or holds credentials, a query or a fragment.
     """
+    parts = urlsplit(normal_url(url, "api_url (ETHORA_CHAT_API_URL)", "https://api.chat.ethora.com"))
+    path = parts.path
+    for version in ("/v1", "/v2"):
+        path = path.removesuffix(version)
+    return f"{parts.scheme}://{parts.netloc}{path.rstrip('/')}"
+
+
+def normal_url(url: str, name: str, example: str) -> str:
+    """An http(s) URL without its trailing slash. `name` and `example` stand in messages.
+
+    Raises:
+        ConfigError: it is not an http(s) URL, or holds credentials, a query or a fragment.
+    """
+
+    def bad(reason: str) -> ConfigError:
+        # The URL itself is not repeated: it may be the very place where somebody put a password.
+        return ConfigError(f"{name} {reason}; an example is {example}")
+
     try:
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ConfigError(_bad_url("is not a URL")) from None
+        raise bad("is not a URL") from None
     if parts.scheme not in ("http", "https"):
-        raise ConfigError(_bad_url(f"must start with https:// or http://, not {parts.scheme or 'nothing'}"))
+        raise bad(f"must start with https:// or http://, not {parts.scheme or 'nothing'}")
     if "@" in parts.netloc:
-        raise ConfigError(_bad_url("must not hold a user name or password"))
+        raise bad("must not hold a user name or password")
     if not host:
-        raise ConfigError(_bad_url("names no host"))
+        raise bad("names no host")
     if parts.query or parts.fragment or "?" in url or "#" in url:
-        raise ConfigError(_bad_url("must not hold a query or a fragment"))
+        raise bad("must not hold a query or a fragment")
     path = parts.path.rstrip("/")
-    for version in ("/v1", "/v2"):
-        path = path.removesuffix(version)
     if any(character.isspace() for character in path + parts.netloc):
-        raise ConfigError(_bad_url("must not hold spaces"))
-    return f"{parts.scheme}://{parts.netloc}{path.rstrip('/')}"
-
-
-def _bad_url(reason: str) -> str:
-    # The URL itself is not repeated: it may be the very place where somebody put a password.
-    return f"api_url (ETHORA_CHAT_API_URL) {reason}; an example is https://api.chat.ethora.com"
+        raise bad("must not hold spaces")
+    return f"{parts.scheme}://{parts.netloc}{path}"

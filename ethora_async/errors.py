@@ -152,6 +152,10 @@ class WrongLoop(ChatError):
     """
 
 
+class StoppedByGuard(ChatError):
+    """A guard refused to carry something out as it stands; nothing was sent."""
+
+
 class TransportError(ChatError):
     """No complete reply arrived."""
 

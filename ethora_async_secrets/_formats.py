@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _DOUBLE_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?')
 _SINGLE_QUOTED: Final = re.compile(r"'([^']*)'\s*(?:#.*)?")
-_COMMENT: Final = re.compile(r"(?:^|\s+)#.*")
+# one white space and not all of it: \s+ would try a long run of it from each of its places
+_COMMENT: Final = re.compile(r"(?:^|\s)#.*")
 _ESCAPE: Final = re.compile(r"\\(.)")
 _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 
@@ -46,6 +47,9 @@ def parse_json(text: str) -> dict[str, str]:
         raise FormatError(f"line {error.lineno} column {error.colno} is not JSON ({error.msg})") from None
     except RecursionError:
         raise FormatError("it is nested too deeply: one flat object of strings is expected") from None
+    except ValueError:
+        # int refuses more than some thousand digits, and its error comes with the text in its frames
+        raise FormatError("it holds a number too long to read: one object of strings is expected") from None
     if not isinstance(found, dict):
         raise FormatError(f"it holds a JSON {type(found).__name__}: one object of strings is expected")
     return string_values(cast("dict[str, object]", found))
@@ -57,8 +61,8 @@ def string_values(found: Mapping[str, object]) -> dict[str, str]:
     for name, value in found.items():
         if not isinstance(value, str) or not is_text(value):
             raise FormatError(f"the value of key {name!r} is not a string of text")
-        if not name:
-            raise FormatError("a key is empty")
+        if not name or not is_text(name):
+            raise FormatError("a key is not text" if name else "a key is empty")
         if value.strip():
             values[name] = value
     return values
@@ -104,7 +108,7 @@ def _assignment(statement: str, number: int) -> tuple[str, str]:
         if not (match := _SINGLE_QUOTED.fullmatch(written)):
             raise FormatError(f"the single quote of {name} on line {number} is not closed at the end of the line")
         return name, match[1]
-    return name, _COMMENT.sub("", written)
+    return name, _COMMENT.sub("", written).rstrip()
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from ethora_async_secrets._formats import FormatError, parser_for
+from ethora_async_secrets._formats import FormatError, is_text, parser_for
 from ethora_async_secrets.bundle import SecretBundle
 from ethora_async_secrets.provider import SecretDenied, SecretError, SecretMalformed, SecretUnavailable
 
@@ -142,6 +142,8 @@ def _parse(path: str, contents: dict[str, bytes], signature: Signature, source: 
 def _members(contents: dict[str, bytes]) -> dict[str, str]:
     values: dict[str, str] = {}
     for name, raw in contents.items():
+        if not is_text(name):
+            raise _UnfitError(f"the name of file {name!r} is not UTF-8")
         value = _decode(raw, f"file {name}").rstrip("\r\n")
         if not value.strip():
             raise _UnfitError(f"file {name} is empty, so it may be half-written (remove it if the secret is gone)")

@@ -71,13 +71,13 @@ class AwsSecretsManagerProvider:
         key: str = DEFAULT_KEY,
         timeout: float = 3.0,
     ) -> None:
-        _match(_NAME, name_or_arn, "The secret is no name or ARN of one: it has letters, digits and /_+=.@- only.")
+        _match(_NAME, name_or_arn, "the secret is no name or ARN of one: it has letters, digits and /_+=.@- only.")
         if region is None and name_or_arn.startswith("arn:"):
             region = name_or_arn.split(":")[3]
-        _match(_REGION, region, "region is none, as eu-west-1 is.")
+        _match(_REGION, region, "region does not look like eu-west-1.")
         _match(_PROFILE, profile, "profile is empty or holds control characters or brackets.")
-        _match(_ROLE, role_arn, "role_arn is no role's ARN, as arn:aws:iam::123456789012:role/reader is.")
-        _match(_KEY, key, "key is no name of a variable, as ETHORA_CHAT_APP_SECRET is.")
+        _match(_ROLE, role_arn, "role_arn does not look like arn:aws:iam::123456789012:role/reader.")
+        _match(_KEY, key, "key does not look like ETHORA_CHAT_APP_SECRET.")
         if endpoint is not None:
             _check_endpoint(endpoint)
         if not 0 < timeout < float("inf"):
@@ -160,5 +160,5 @@ def _check_endpoint(endpoint: str) -> None:
     except ValueError:
         fine = False
     if not fine or not endpoint.isprintable() or " " in endpoint:
-        msg = "endpoint is no bare address of a server, as https://host:8443 is."
+        msg = "endpoint does not look like https://host:8443."
         raise ValueError(msg)

@@ -132,8 +132,11 @@ class CachedProvider:
                 return old
             raise own_copy(self._failure)
         try:
-            # a refresh under way will bring news at least as good
-            return await self._join(self._refreshing if self._refreshing.running else self._fetching)
+            bundle = await self._join_any()
+            # what was under way when it was invalidated: the store has not been asked since
+            if bundle.version == self._invalidated[0] and self._stored_order <= self._invalidated[1]:
+                bundle = await self._join_any()
+            return bundle
         except Exception:
             if (old := self._servable()) is None:
                 raise
@@ -190,6 +193,10 @@ class CachedProvider:
             pass
         raise SecretUnavailable(f"Reading {self.source} was cancelled: its cache is being closed.", self.source)
 
+    async def _join_any(self) -> SecretBundle:
+        # a refresh under way will bring news at least as good
+        return await self._join(self._refreshing if self._refreshing.running else self._fetching)
+
     async def _load_by_fetch(self) -> SecretBundle:
         return await self._load(self._provider.fetch)
 
@@ -202,7 +209,9 @@ class CachedProvider:
         try:
             bundle = await ask()
         except Exception as error:
-            self._note_failure(error)
+            # a call that began before a later one was answered says nothing new
+            if order > self._stored_order:
+                self._note_failure(error)
             raise
         return self._store(bundle, order)
 

@@ -94,4 +94,4 @@ class SecretNotFound(SecretError):
 
 
 class BadProviderURL(SecretError, ValueError):
-    """A provider URL cannot be used as written; the text repeats its scheme and nothing else of it."""
+    """A provider URL cannot be used as written; the text repeats its scheme, if known, and nothing else of it."""

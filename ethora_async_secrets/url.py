@@ -22,6 +22,7 @@ _PARTS: Final = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,19}):(?://(?P<authority>[^/?#]*))?(?P<path>[^?#]*)"
     r"(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?"
 )
+_FORMS: Final = "Write env:, file:///run/secrets/ethora, aws-sm:///NAME-or-ARN or vault://host:8200/MOUNT/PATH."
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -44,11 +45,11 @@ def provider_from_url(
     In a chain, a source that lacks one of the `required` names is passed over.
 
     Raises `BadProviderURL`, which is a `ValueError` too: for an unknown scheme it lists the known ones.
-    Credentials in a URL are refused, and no text of the URL beyond its scheme is repeated.
+    Credentials in a URL are refused, and no text of the URL beyond a known scheme is repeated.
     """
     written = url.split()
     if not written:
-        raise BadProviderURL(f"No provider URL given. Known schemes: {_known()}.")
+        raise BadProviderURL(f"No provider URL given. {_FORMS}")
     providers = [
         _build(one, environ, f"Provider URL {number} of {len(written)}") for number, one in enumerate(written, start=1)
     ]
@@ -81,6 +82,8 @@ def _env(url: _URL, environ: Mapping[str, str] | None) -> SecretProvider:
     if len(query) > 1:
         raise url.refuse("has both names and prefix. Keep one of them.")
     if "prefix" in query:
+        if not query["prefix"]:
+            raise url.refuse("has an empty prefix, which would take every variable. Write env:?prefix=CHAT_.")
         return EnvProvider(environ, prefix=query["prefix"])
     if "names" not in query:
         return EnvProvider(environ)
@@ -146,14 +149,15 @@ def _known() -> str:
 def _build(written: str, environ: Mapping[str, str] | None, where: str) -> SecretProvider:
     match = _PARTS.fullmatch(written)
     if match is None:
-        raise BadProviderURL(f"{where} does not begin with a scheme. Known schemes: {_known()}.")
+        raise BadProviderURL(f"{where} does not begin with a scheme (a space within a URL is written %20). {_FORMS}")
     scheme = match["scheme"].lower()
+    if scheme not in _SCHEMES:
+        # unrepeated: a secret pasted here by mistake may hold a colon
+        raise BadProviderURL(f"{where} has a scheme that is not known. Known schemes: {_known()}. {_FORMS}")
     where = f"{where} ({scheme}:)"
     authority = match["authority"] or ""
     if "@" in authority:
         raise BadProviderURL(f"{where} holds credentials. Take them out: they belong in the environment or in files.")
-    if scheme not in _SCHEMES:
-        raise BadProviderURL(f"{where} has a scheme that is not known. Known schemes: {_known()}.")
     if match["fragment"]:
         raise BadProviderURL(f"{where} has a #. Write %23 for one that belongs to a name.")
     path = _decoded(match["path"], where)

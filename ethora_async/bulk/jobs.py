@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.errors import ApiError, JobFailed, JobTimeout, TransportError
+from ethora_async.errors import ApiError, JobFailed, JobTimeout, RateLimited, TransportError
 from ethora_async.redaction import scrub
 
 if TYPE_CHECKING:
@@ -16,9 +17,62 @@ if TYPE_CHECKING:
 JOB_TIMEOUT = 120.0
 """Seconds that a job may take (contract §1.4 names clients that wait 60 to 300)."""
 
-_FIRST_WAIT = 0.05
+_FIRST_WAIT = 0.025
 _LONGEST_WAIT = 2.0
-_GROWTH = 1.6
+_SHARE = 0.25
+"""The second question comes after a quarter of the wait for the first; from then on the waits double."""
+_SOON = 0.001
+"""Seconds that are not worth waiting."""
+_EARLIER = 0.95
+_LATER = 1.1
+_IN_VAIN = 3.0
+"""So many times the wait for the first question, and still as many of them: they are what the platform counts."""
+
+
+class JobTimes:
+    """How long jobs of one kind have been taking: what the run that started them learns, for the jobs that follow.
+
+    There is one route for each job (contract §1.4), so questions cannot be put together; but they can be put once the
+    job is likely to have ended. A job that was found ended at the first question lets the next one be asked a little
+    earlier, one that needed a second question a little later; when the last three needed more, the next is left alone
+    for as long as all of these were seen at work. So jobs that take a steady time cost little more than one question,
+    and one that stalls changes nothing for the others. Where waiting longer spares no question, as on a platform that
+    moves on only when asked, it is not waited for.
+    """
+
+    def __init__(self) -> None:
+        self._usual = _FIRST_WAIT
+        self._at_work: deque[float] = deque(maxlen=3)
+        self._compared: tuple[float, int] = (_FIRST_WAIT, 0)
+
+    @property
+    def usual(self) -> float:
+        """Seconds from a job's start to the first question."""
+        return self._usual
+
+    def ended(self, first: float, questions: int, at_work: float) -> None:
+        """A job has ended, well or badly.
+
+        Args:
+            first: seconds that were waited before the first question.
+            questions: how many were asked.
+            at_work: seconds after which it was last seen at work.
+        """
+        self._at_work.append(at_work)
+        if questions == 1:
+            self._usual = max(_FIRST_WAIT, min(self._usual, _EARLIER * first))
+            self._compared = (first, 1)
+            return
+        earlier, as_many = self._compared
+        if questions != as_many:
+            self._compared = (first, questions)
+        elif first > _IN_VAIN * earlier:
+            self._usual = _FIRST_WAIT
+            return
+        if questions == 2:
+            self._usual = max(self._usual, _LATER * first)
+        elif len(self._at_work) == self._at_work.maxlen:
+            self._usual = max(self._usual, min(self._at_work))
 
 
 async def wait_for_job(
@@ -28,67 +82,118 @@ async def wait_for_job(
     clock: Clock,
     timeout: float = JOB_TIMEOUT,
     known: Iterable[str] = (),
+    times: JobTimes | None = None,
 ) -> Any:
     """What the job answers once it has ended well: its whole decoded reply.
+
+    Nothing is held while it waits: no connection and no slot. A question that the platform refuses for being one too
+    many (429) is put again when it says, the deadline permitting.
 
     Args:
         read: asks for the job once and returns the decoded reply, ``{state, error?, result?}``. Any state but
             ``completed`` and ``failed`` counts as still under way (contract §1.4).
         known: secrets that the job was given, to be masked in what it says.
+        times: what jobs of this kind have taken so far; shared by those of one run.
 
     Raises:
         JobFailed: it ended in failure, or its reply has no state.
         JobTimeout: it had not ended after `timeout` seconds.
         TransportError: it could not be asked for; the `effect` is "unknown", whatever stood in the way.
     """
-    deadline = clock.monotonic() + timeout
-    wait = _FIRST_WAIT
-    state: Any = "under way"
+    job = _Job(read, operation, clock, timeout, known)
+    times = times or JobTimes()
+    # Others of the run may have shown in the meantime that it takes longer.
+    while (left := min(times.usual, timeout / 2) - job.age) > _SOON:
+        await job.sleep(left)
+    first, at_work, questions = job.age, 0.0, 0
+    wait = max(_FIRST_WAIT, _SHARE * first)
     while True:
-        timer = asyncio.timeout(deadline - clock.monotonic())
+        asked = job.age
+        try:
+            ended = await job.ask()
+        except RateLimited as refusal:
+            await job.sleep(max(wait, refusal.retry_after or 0.0))
+            continue
+        questions += 1
+        if ended:
+            times.ended(first, questions, at_work)
+            return job.result()
+        at_work = asked
+        await job.sleep(wait)
+        wait = min(2 * wait, max(_LONGEST_WAIT, first))
+
+
+class _Job:
+    """One job that is asked after, and what it answered last."""
+
+    def __init__(
+        self, read: Callable[[], Awaitable[Any]], operation: str, clock: Clock, timeout: float, known: Iterable[str]
+    ) -> None:
+        self._read = read
+        self._operation = operation
+        self._clock = clock
+        self._timeout = timeout
+        self._known = known
+        self._started = clock.monotonic()
+        self._reply: Any = None
+        self._state: Any = "under way"
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was started."""
+        return self._clock.monotonic() - self._started
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, if the deadline leaves so much time."""
+        if self.age + seconds > self._timeout:
+            raise self._too_late()
+        await self._clock.sleep(seconds)
+
+    async def ask(self) -> bool:
+        """Ask once; whether it has ended."""
+        timer = asyncio.timeout(self._timeout - self.age)
         try:
             async with timer:
-                reply = await _asked(read, operation, known)
+                self._reply = await self._asked()
         except TimeoutError:
             if not timer.expired():
                 raise
-            raise _too_late(state, timeout, operation) from None
-        state = reply.get("state") if isinstance(reply, dict) else None
-        if state == "completed":
-            return reply
-        if state == "failed":
-            reason = reply.get("error")
-            msg = (
-                f"the job failed: {scrub(reason, known) if isinstance(reason, str) else 'the platform did not say why'}"
-            )
-            raise JobFailed(msg, operation=operation)
-        if not isinstance(state, str):
+            raise self._too_late() from None
+        self._state = self._reply.get("state") if isinstance(self._reply, dict) else None
+        if not isinstance(self._state, str):
             msg = "the job's reply has no state"
-            raise JobFailed(msg, operation=operation)
-        if clock.monotonic() + wait > deadline:
-            raise _too_late(scrub(state, known), timeout, operation)
-        await clock.sleep(wait)
-        wait = min(_LONGEST_WAIT, wait * _GROWTH)
+            raise JobFailed(msg, operation=self._operation)
+        return self._state in ("completed", "failed")
 
+    def result(self) -> Any:
+        """The reply of a job that has ended well."""
+        if self._state == "completed":
+            return self._reply
+        reason = self._reply.get("error")
+        said = scrub(reason, self._known) if isinstance(reason, str) else "the platform did not say why"
+        msg = f"the job failed: {said}"
+        raise JobFailed(msg, operation=self._operation)
 
-def _too_late(state: str, timeout: float, operation: str) -> JobTimeout:
-    return JobTimeout(f"the job was still {state} after {timeout:g} s", operation=operation)
+    def _too_late(self) -> JobTimeout:
+        msg = f"the job was still {scrub(self._state, self._known)} after {self._timeout:g} s"
+        return JobTimeout(msg, operation=self._operation)
 
-
-async def _asked(read: Callable[[], Awaitable[Any]], operation: str, known: Iterable[str]) -> Any:
-    try:
-        return await read()
-    except ApiError as error:
-        msg = f"the job was accepted, but could not be asked for: {scrub(error.message, known)}"
-        raise JobFailed(
-            msg,
-            operation=operation,
-            status=error.status,
-            code=scrub(error.code, known) if error.code else None,
-            request_id=error.request_id,
-            attempts=error.attempts,
-        ) from None
-    except TransportError as error:
-        # The question was not answered, but the job it is about is under way.
-        error.effect = "unknown"
-        raise
+    async def _asked(self) -> Any:
+        try:
+            return await self._read()
+        except RateLimited:
+            raise
+        except ApiError as error:
+            msg = f"the job was accepted, but could not be asked for: {scrub(error.message, self._known)}"
+            raise JobFailed(
+                msg,
+                operation=self._operation,
+                status=error.status,
+                code=scrub(error.code, self._known) if error.code else None,
+                request_id=error.request_id,
+                attempts=error.attempts,
+            ) from None
+        except TransportError as error:
+            # The question was not answered, but the job it is about is under way.
+            error.effect = "unknown"
+            raise

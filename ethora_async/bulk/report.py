@@ -24,11 +24,14 @@ class Report:
         failures: the outcomes ``failed`` and ``unknown``, the first `keep_failures` of them.
         keep_failures: how many failures are kept (default 10,000), so that a run in which everything fails stays within
             bounds. All are counted.
+        interrupted: items that were under way when the run was cancelled, left or broken off: they may have been done,
+            or some of them. They are in no count.
     """
 
     counts: Counter[Status] = attrs.field(factory=Counter)
     failures: list[Outcome[Any]] = attrs.field(factory=list, repr=False)
     keep_failures: int = 10_000
+    interrupted: int = 0
 
     @classmethod
     def of(cls, outcomes: Iterable[Outcome[Any]]) -> Report:
@@ -79,6 +82,7 @@ class Report:
 
     def __str__(self) -> str:
         parts = [f"{self.counts[status]} {status}" for status in STATUSES if self.counts[status]]
+        parts += [f"{self.interrupted} interrupted"] if self.interrupted else []
         return ", ".join(parts) or "nothing to do"
 
 

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from ethora_async.bulk.outcome import ItemFinished, Outcome
 from ethora_async.bulk.report import Report
+from ethora_async.engine.limiter import mark_bulk
 from ethora_async.errors import (
     ConfigError,
     InvalidInput,
@@ -34,8 +35,10 @@ B = TypeVar("B")
 Work = Callable[[B], Awaitable[Sequence[Outcome[T]]]]
 """Does one batch. Errors about its items it returns as outcomes."""
 
-CONCURRENCY = 8
-"""Requests that a run has in flight unless a call says otherwise."""
+CONCURRENCY = 16
+"""Batches that a run has under way at the most, unless a call says otherwise. How many of their requests are in flight
+is the client's to decide: it begins with a few, and learns what the platform bears (`ethora_async.engine.limiter`).
+"""
 
 GIVE_UP_AFTER = 10
 """Batches in a row that could not be delivered, after which a run ends."""
@@ -53,7 +56,11 @@ class Run(Generic[T]):
     ``await run`` carries out all and gives the `Report`; ``async for outcome in run`` streams the outcomes as they
     come.
     Either may be done once. Leaving the loop early, or cancelling, stops the workers; what was sent stays sent.
-    `report` counts every item that is done, read by the loop or not yet.
+    `report` counts every item that is done, read by the loop or not yet, and how many were under way when the run was
+    stopped: those may have been done.
+
+    All requests that are made for a run, its `items` included, let those pass that are made beside it: see
+    `ethora_async.engine.limiter.Limiter`. While the platform asks for a pause, the whole run waits.
 
     Nothing is sent before the first of the two. An error that every further item would meet as well (the platform
     refuses our token, a setting is wrong, or ten batches in a row could not be delivered) ends the run: it is raised
@@ -104,7 +111,11 @@ class Run(Generic[T]):
         async with self._working() as work:
 
             async def counted(batch: list[T]) -> Sequence[Outcome[T]]:
-                outcomes = await work(batch)
+                try:
+                    outcomes = await work(batch)
+                except BaseException:
+                    self.report.interrupted += len(batch)
+                    raise
                 # Here and not when they are read: what is done is done, whether or not the loop gets to it.
                 for outcome in outcomes:
                     self._count(outcome)
@@ -201,6 +212,7 @@ class _Workers(Generic[B, T]):
                 await self._source.aclose()
 
     async def _until_empty(self) -> None:
+        mark_bulk()
         try:
             while await self._one():
                 pass

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from collections import deque
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ValidationFailed
@@ -13,21 +14,80 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ABOUT_AN_ITEM = (InvalidInput, ValidationFailed, NotFound, Conflict)
+_MEANT_BY_A_REFUSAL = ("absent", "existed", "failed")
 
 
 async def split_around(
     items: Sequence[T], send: Callable[[Sequence[T]], Awaitable[list[Outcome[T]]]], key: Callable[[T], str]
 ) -> list[Outcome[T]]:
-    """Send the items together; when they are refused because of one, send the halves, down to the culprit.
+    """Send the items together; when they are refused because of one, find it and send the others.
 
-    One culprit among a hundred costs about fifteen requests; one that is found before sending costs none. Errors that
-    are not about an item's content fail all of them at once. No `ChatError` is raised: every item gets its outcome, in
-    order. `key` must not raise.
+    A refusal does not say whose it is (contract §1.4), so the culprit is looked for by halves: when the first half goes
+    through, it is in the other, which need not be sent to know it; when not, the other half waits until the culprit is
+    found, and goes on with all that is left. What is left is sent in groups as large as the share of culprits so far
+    makes sensible. One culprit among n costs about log₂n requests more, k of them about k·log₂(n/k), and if all are,
+    a few more than one each. One that is found before sending costs none.
+
+    Errors that are not about an item's content fail the items that were sent together. No `ChatError` is raised: every
+    item gets its outcome, in order. `key` must not raise.
     """
-    try:
-        return await send(items)
-    except ChatError as error:
-        if len(items) == 1 or not isinstance(error, _ABOUT_AN_ITEM):
-            return [failed(item, key(item), error) for item in items]
-    middle = len(items) // 2
-    return [*await split_around(items[:middle], send, key), *await split_around(items[middle:], send, key)]
+    search = _Search(items, send, key)
+    while search.left:
+        await search.go_on()
+    return [search.outcomes[place] for place in range(len(items))]
+
+
+class _Search(Generic[T]):
+    """How far the items have come; they are known by their places."""
+
+    def __init__(
+        self, items: Sequence[T], send: Callable[[Sequence[T]], Awaitable[list[Outcome[T]]]], key: Callable[[T], str]
+    ) -> None:
+        self.left = deque(range(len(items)))
+        self.outcomes: dict[int, Outcome[T]] = {}
+        self._items = items
+        self._send = send
+        self._key = key
+        self._culprits = 0
+
+    async def go_on(self) -> None:
+        """Send the next group, and look for the first culprit in it if it is refused."""
+        group = [self.left.popleft() for _ in range(min(len(self.left), self._sensible()))]
+        if not await self._refused(group):
+            return
+        # There is one in the group, at the least; all before it goes through on the way.
+        while len(group) > 1:
+            half, rest = group[: len(group) // 2], group[len(group) // 2 :]
+            refused = await self._refused(half)
+            if refused is False:
+                group = rest
+                continue
+            self.left.extendleft(reversed(rest))
+            if refused is None:
+                return
+            group = half
+        if group[0] not in self.outcomes:
+            # Never sent alone so far: only its own refusal is taken for an answer about it.
+            await self._refused(group)
+        self._culprits += 1
+
+    def _sensible(self) -> int:
+        """How many to send together: few enough that the group is as likely to go through as not."""
+        if self._culprits < 2:  # most often there is just one
+            return len(self._items)
+        return int(max(1, 1 + (len(self.outcomes) - self._culprits) // self._culprits))
+
+    async def _refused(self, group: Sequence[int]) -> bool | None:
+        """Send a group; whether it was refused because of an item in it. None when that was not found out."""
+        try:
+            done = await self._send([self._items[place] for place in group])
+        except ChatError as error:
+            about_an_item = True if isinstance(error, _ABOUT_AN_ITEM) else None
+            if about_an_item and len(group) > 1:
+                return True
+            done = [failed(self._items[place], self._key(self._items[place]), error) for place in group]
+        else:
+            # Of one item alone, `send` may say itself what its refusal means.
+            about_an_item = len(group) == 1 and done[0].status in _MEANT_BY_A_REFUSAL
+        self.outcomes.update(zip(group, done, strict=True))
+        return about_an_item

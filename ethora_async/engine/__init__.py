@@ -5,8 +5,11 @@ from __future__ import annotations
 from ethora_async.engine.engine import Engine
 from ethora_async.engine.events import (
     AttemptFinished,
+    ConcurrencyChanged,
     Event,
     Listener,
+    PaceChanged,
+    Paused,
     RequestFinished,
     RequestStarted,
     RetryScheduled,
@@ -16,9 +19,12 @@ from ethora_async.engine.events import (
 
 __all__ = [
     "AttemptFinished",
+    "ConcurrencyChanged",
     "Engine",
     "Event",
     "Listener",
+    "PaceChanged",
+    "Paused",
     "RequestFinished",
     "RequestStarted",
     "RetryScheduled",

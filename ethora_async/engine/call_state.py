@@ -13,7 +13,8 @@ from ethora_async.request import Operation, Upload
 class Call:
     """How far one call has come; what an error has to tell about it.
 
-    `tried` holds the keys that were refused since the last pause, `rounds` counts such pauses.
+    `bulk` says that it belongs to a run. `tried` holds the keys that were refused since the last pause, `rounds` counts
+    such pauses.
     """
 
     operation: Operation
@@ -23,6 +24,7 @@ class Call:
     deadline: float
     credentials: Credentials
     upload: Upload | None = attrs.field(default=None, repr=False)
+    bulk: bool = False
     attempts: int = 0
     failures: int = 0
     started: float = 0.0

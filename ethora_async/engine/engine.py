@@ -10,8 +10,8 @@ from ethora_async import codec
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
 from ethora_async.engine.call_state import Call
 from ethora_async.engine.events import AttemptFinished, Emitter, RequestFinished, RequestStarted, RetryScheduled
-from ethora_async.engine.limiter import Limiter
-from ethora_async.engine.retry import backoff, read_retry_after, wait_before_retry
+from ethora_async.engine.limiter import LONGEST_PAUSE, Limiter, in_bulk
+from ethora_async.engine.retry import backoff, time_to_wait, wait_before_retry
 from ethora_async.engine.urls import fill, with_query
 from ethora_async.errors import (
     ApiError,
@@ -42,6 +42,9 @@ _THE_SECRET = "the secret store"  # noqa: S105  a name for messages
 _AFTER_THE_TOKEN = (Forbidden, NotFound, Conflict, ValidationFailed)
 """Refusals that come only once the token was taken. Others may be a proxy's, which never looked at it."""
 
+_OVERLOADED = frozenset({429, 503})
+"""Statuses that say that too much was sent."""
+
 _SHORTEST_SECRET = 8
 """Characters: header values shorter than this ("Bearer", "1") are words, and masking them would garble the message."""
 
@@ -56,7 +59,9 @@ class Engine:
         transport: carries the requests; closed by `aclose`.
         dialect: reads the platform's failures.
         credentials: signs requests that name no others.
-        timeout: seconds for one call: queueing, signing, all attempts and the waits between them.
+        timeout: seconds for one call: queueing, signing, all attempts and the waits between them. A request of a run
+            has all of it for itself: while it queues behind others, or waits as long as the platform asked
+            (`limiter.LONGEST_PAUSE` at the most), its time stands still.
     """
 
     def __init__(
@@ -80,9 +85,9 @@ class Engine:
         self._credentials = credentials
         self._clock = clock
         self._timeout = timeout
-        self._limiter = Limiter(limits or Limits())
-        self._retry = retry or RetryPolicy()
         self._emitter = emitter or Emitter()
+        self._limiter = Limiter(limits or Limits(), clock=clock, emitter=self._emitter)
+        self._retry = retry or RetryPolicy()
         self._draw = draw
         self._loop: asyncio.AbstractEventLoop | None = None
         self._common = {
@@ -141,6 +146,7 @@ class Engine:
             self._clock.monotonic() + budget,
             credentials or self._credentials,
             upload,
+            in_bulk(),
         )
         if self._emitter.wanted:
             self._emitter.emit(RequestStarted(operation.name, operation.method))
@@ -225,8 +231,8 @@ class Engine:
     async def _attempt(self, call: Call, credential: Credential) -> Response:
         clock = self._clock
         limiter = self._limiter
-        if not limiter.try_acquire():
-            await self._in_time(call, limiter.acquire(), _A_SLOT)
+        if not limiter.try_acquire(bulk=call.bulk):
+            await self._queue(call)
         try:
             started = call.started = clock.monotonic()
             left = call.deadline - started
@@ -238,17 +244,34 @@ class Engine:
                 headers = {**headers, "Content-Type": call.upload.content_type}
             request = Request(call.operation.method, call.url, headers, call.body, left, call.upload)
             response = await self._send(request)
-            taken = clock.monotonic() - started
-            if call.upload is None or response.status == 429:  # how long an upload takes says how large it is
-                limiter.learn(call.operation.name, taken, refused=response.status == 429)
+            now = clock.monotonic()
+            taken = now - started
+            # Before the slot is given back: the next in line is not to walk into the same refusal.
+            if response.status in _OVERLOADED:
+                failure = self._dialect.read_failure(response)
+                limiter.refused(response.status, time_to_wait(failure, response.headers, clock.now()))
+            elif call.upload is None:  # how long an upload takes says how large it is
+                limiter.learn(call.operation.name, taken, now)
         except TransportError as error:
-            self._tell_lost(call, error)
+            if self._emitter.wanted:
+                self._tell_attempt(call, clock.monotonic() - call.started, error)
             raise
         finally:
-            limiter.release()
+            limiter.release(bulk=call.bulk)
         if self._emitter.wanted:
-            self._tell_answered(call, response, taken)
+            self._tell_attempt(call, taken, response)
         return response
+
+    async def _queue(self, call: Call) -> None:
+        if not call.bulk:
+            await self._in_time(call, self._limiter.acquire(), _A_SLOT)
+            return
+        queued = self._clock.monotonic()
+        try:
+            await self._limiter.acquire(bulk=True)
+        except NotSent as refusal:
+            raise call.last_error or refusal from None
+        call.deadline += self._clock.monotonic() - queued
 
     async def _send(self, request: Request) -> Response:
         try:
@@ -288,15 +311,12 @@ class Engine:
         ]
         if call.body is not None:
             known += sensitive_values(codec.loads(call.body))
-        retry_after = failure.retry_after
-        if retry_after is None:
-            retry_after = read_retry_after(response.headers, self._clock.now())
         error = failure.kind(
             scrub(failure.message, known),
             status=response.status,
             code=scrub(failure.code, known) if failure.code else None,
             request_id=scrub(failure.request_id, known) if failure.request_id else None,
-            retry_after=retry_after,
+            retry_after=time_to_wait(failure, response.headers, self._clock.now()),
         )
         return error, failure.token_rejected
 
@@ -309,6 +329,8 @@ class Engine:
             replacing = call.credentials.replace(rejected, frozenset(call.tried))
             replacement = await self._in_time(call, replacing, _THE_SECRET)
             if replacement is not None:
+                if replacement.version != rejected.version:
+                    call.rounds = 0  # news from the store: what was waited for so far has come
                 return replacement
             call.rounds += 1
             wait = backoff(call.rounds, self._retry, self._draw)
@@ -321,16 +343,19 @@ class Engine:
     async def _pause(self, call: Call, error: ChatError) -> None:
         """Wait before the next attempt; raises `error` when there must not be one."""
         call.failures += 1
+        patient = call.bulk and error.retry_after is not None
         wait = wait_before_retry(
             error,
             repeatable=call.operation.repeatable,
             failures=call.failures,
             policy=self._retry,
-            remaining=call.deadline - self._clock.monotonic(),
+            remaining=LONGEST_PAUSE if patient else call.deadline - self._clock.monotonic(),
             draw=self._draw,
         )
         if wait is None or self._closed or call.spent:
             raise error
+        if patient:
+            call.deadline += wait
         await self._announce_and_sleep(call, wait, type(error).__name__)
 
     async def _announce_and_sleep(self, call: Call, wait: float, reason: str) -> None:
@@ -338,33 +363,17 @@ class Engine:
             self._emitter.emit(RetryScheduled(call.operation.name, call.attempts, wait, reason))
         await self._in_time(call, self._clock.sleep(wait), "the next attempt")
 
-    def _tell_answered(self, call: Call, response: Response, taken: float) -> None:
+    def _tell_attempt(self, call: Call, taken: float, ended: Response | TransportError) -> None:
+        name, attempt = call.operation.name, call.attempts
+        if isinstance(ended, TransportError):
+            lost = type(ended).__name__
+            self._emitter.emit(AttemptFinished(name, attempt, taken, None, error=lost, effect=ended.effect))
+            return
         effect: Effect | None = None
-        if response.status >= 300:
-            effect = "unknown" if response.status >= 500 else "none"
-        self._emitter.emit(
-            AttemptFinished(
-                call.operation.name,
-                call.attempts,
-                taken,
-                response.status,
-                effect=effect,
-                request_id=request_id(response.headers.get("x-request-id")),
-            )
-        )
-
-    def _tell_lost(self, call: Call, error: TransportError) -> None:
-        if self._emitter.wanted:
-            self._emitter.emit(
-                AttemptFinished(
-                    call.operation.name,
-                    call.attempts,
-                    self._clock.monotonic() - call.started,
-                    None,
-                    error=type(error).__name__,
-                    effect=error.effect,
-                )
-            )
+        if ended.status >= 300:
+            effect = "unknown" if ended.status >= 500 else "none"
+        stated = request_id(ended.headers.get("x-request-id"))
+        self._emitter.emit(AttemptFinished(name, attempt, taken, ended.status, effect=effect, request_id=stated))
 
     def _tell_finished(self, call: Call, error: BaseException | None = None) -> None:
         if self._emitter.wanted:

@@ -72,7 +72,43 @@ class SecretRotated:
     new_version: str
 
 
-Event = RequestStarted | AttemptFinished | RequestFinished | RetryScheduled | TokenRefreshed | SecretRotated
+@attrs.frozen
+class ConcurrencyChanged:
+    """From now on `limit` requests may be in flight, for the reason named (``"HTTP 429"``, ``"slow replies"``, …)."""
+
+    limit: int
+    reason: str
+
+
+@attrs.frozen
+class PaceChanged:
+    """From now on runs start `pace` requests a second, for the reason named; the pace grows again as replies come
+    well.
+    """
+
+    pace: float | None
+    reason: str
+
+
+@attrs.frozen
+class Paused:
+    """The platform asked to wait: no run sends anything for `seconds`. Told once for all whom it refused together."""
+
+    seconds: float
+    reason: str
+
+
+Event = (
+    RequestStarted
+    | AttemptFinished
+    | RequestFinished
+    | RetryScheduled
+    | TokenRefreshed
+    | SecretRotated
+    | ConcurrencyChanged
+    | PaceChanged
+    | Paused
+)
 """Everything the engine and the tokens tell. `ethora_async.bulk` adds `ItemFinished`."""
 
 Listener = Callable[[object], None]
@@ -82,10 +118,12 @@ Listener = Callable[[object], None]
 def log_event(event: object) -> None:
     """The listener that every client has: one debug line an event, on the logger ``ethora_async``.
 
-    A rotated secret is told at level INFO: an operator looks for it.
+    A rotated secret and a pause that the platform asked for are told at level INFO: an operator looks for them.
     """
     if isinstance(event, SecretRotated):
         logger.info("the secret changed from version %s to version %s", event.old_version, event.new_version)
+    elif isinstance(event, Paused):
+        logger.info("the platform asked for a pause of %g s (%s): runs wait", event.seconds, event.reason)
     elif logger.isEnabledFor(logging.DEBUG):
         logger.debug("%s", event)
 

@@ -1,4 +1,4 @@
-"""How many requests may be in flight: a ceiling, and below it what the platform has shown to bear."""
+"""How many requests may be in flight, which of those that wait is next, and when."""
 
 from __future__ import annotations
 
@@ -6,128 +6,270 @@ import asyncio
 import math
 from collections import deque
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from ethora_async.clock import SystemClock
+from ethora_async.engine.events import ConcurrencyChanged, Emitter, PaceChanged, Paused
+from ethora_async.engine.learning import Learning
+from ethora_async.errors import NotSent
+
 if TYPE_CHECKING:
-    from aiolimiter import AsyncLimiter
-
     from ethora_async.config import Limits
+    from ethora_async.protocols import Clock
 
-_AFTER_REFUSAL = 0.5
-_AFTER_SLOWNESS = 0.9
-_SLOW_FACTOR = 8.0
-_SLOW_FLOOR = 0.5
-"""Seconds: quicker replies are never called slow, however much quicker the quickest was."""
-_FLOOR_DRIFT = 1.01
-"""How much of the quickest reply each slow one forgets: a platform that is slower for good is not held to it."""
+LONGEST_PAUSE = 300.0
+"""Seconds that a run's requests wait because the platform asked for it; asked for more, they fail at once."""
+
+_BULK_TURN = 8
+"""While both kinds wait, every eighth slot goes to a run."""
+
+_bulk: ContextVar[bool] = ContextVar("ethora_async_bulk", default=False)
+
+in_bulk = _bulk.get
+"""Whether the task at work belongs to a run."""
+
+
+def mark_bulk() -> None:
+    """From here on, requests of this task, and of tasks that it starts, are a run's: they let all others pass."""
+    _bulk.set(True)
 
 
 class Limiter:
-    """Slots for requests in flight, given out first come, first served.
+    """Slots for requests in flight.
 
-    The limit starts at the ceiling. A 429 halves it, growing latency takes a tenth off it, each at most once per
-    round of replies; every reply that came well adds its share back. Slots are given to waiters in order, and a
-    cancelled waiter leaves none behind.
+    There are two kinds of requests: those of a run (*bulk*), and all others, for which somebody waits (*foreground*).
+    Each kind is served first come, first served; foreground goes first, but for every eighth slot, so that neither
+    starves the other.
+
+    * `limit` slots are shared. Bulk never takes the last eighth of the ceiling, and foreground may take an eighth more
+      than the limit: a lone foreground request finds a slot at once, whatever runs are under way. (With a ceiling of
+      one it waits for the request that is in flight.)
+    * `Limits.rate` spaces all starts.
+    * What the platform says in a 429 or a 503 is for bulk: it waits out a ``Retry-After``, all of it together, and then
+      keeps to the pace that `Learning` has found. A foreground request tries, and learns for itself; nobody has to
+      wait for a run's sins.
+
+    A cancelled waiter leaves nothing behind.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, clock: Clock | None = None, emitter: Emitter | None = None) -> None:
+        self._clock: Clock = clock or SystemClock()
+        self._emitter = emitter or Emitter()
         self._ceiling = limits.concurrency
-        self._adaptive = limits.adaptive
-        self._limit = float(limits.concurrency)
+        self._bulk_ceiling = max(1, self._ceiling - max(1, self._ceiling // 8))
+        self._learning = Learning(self._ceiling) if limits.adaptive else None
+        self._limit = self._learning.limit if self._learning else self._ceiling
         self._in_flight = 0
-        self._waiters: deque[asyncio.Future[None]] = deque()
-        self._rate = limits.rate
-        self._pace: AsyncLimiter | None = None
-        self._until_next_cut = 0
-        self._quickest: dict[str, float] = {}
+        self._foreground = 0
+        self._passed = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting_bulk: deque[asyncio.Future[None]] = deque()
+        self._interval = 1 / limits.rate if limits.rate is not None else 0.0
+        self._next_start = -math.inf
+        self._next_bulk_start = -math.inf
+        self._paused_until = -math.inf
+        self._ticker: asyncio.Task[None] | None = None
+        self._tick_at = math.inf
 
     @property
     def limit(self) -> int:
         """How many may be in flight now."""
-        return max(1, int(self._limit))
+        return self._limit
 
     @property
     def in_flight(self) -> int:
         """How many are."""
         return self._in_flight
 
-    def try_acquire(self) -> bool:
+    @property
+    def waiting(self) -> int:
+        """How many wait for a slot."""
+        return len(self._waiting) + len(self._waiting_bulk)
+
+    @property
+    def pace(self) -> float | None:
+        """How many requests of runs may start in a second, where the platform has shown that it counts them."""
+        return self._learning.pace if self._learning else None
+
+    def try_acquire(self, *, bulk: bool = False) -> bool:
         """Take a slot if one is free at once; matched by one `release`, as `acquire` is."""
-        if self._rate is not None or self._waiters or self._in_flight >= self.limit:
+        if self._interval or self._waiting:
+            return False
+        if not bulk:
+            if not self._fits():
+                return False
+            self._foreground += 1
+            self._in_flight += 1
+            if self.pace is not None:
+                self._push_back_bulk(self._clock.monotonic())
+            return True
+        if self._waiting_bulk or not self._fits_bulk() or self.pace is not None:
+            return False
+        if self._paused_until > -math.inf and self._paused_until > self._clock.monotonic():
             return False
         self._in_flight += 1
         return True
 
-    async def acquire(self) -> None:
-        """Wait for a slot. Every successful call must be matched by one `release`."""
-        await self._slot()
-        if self._rate is not None:
-            # After the slot, not before: permissions to start would pile up in the queue and be used all at once.
-            try:
-                await self._paced(self._rate)
-            except BaseException:
-                self.release()
-                raise
+    async def acquire(self, *, bulk: bool = False) -> None:
+        """Wait for a slot. Every successful call must be matched by one `release`.
 
-    async def _slot(self) -> None:
-        if self._in_flight < self.limit and not self._waiters:
-            self._in_flight += 1
-            return
+        Raises:
+            NotSent: `bulk`, and the platform asks for more patience than `LONGEST_PAUSE`; `retry_after` says for how
+                much.
+        """
+        if bulk and (left := self._paused_until - self._clock.monotonic()) > LONGEST_PAUSE:
+            raise _too_long(left)
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        queue = self._waiting_bulk if bulk else self._waiting
+        queue.append(waiter)
+        self._hand_out()
         try:
             await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self.release()  # the slot had just been handed over
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self.release(bulk=bulk)  # the slot had just been handed over
             else:
                 # `_hand_out` may have passed over it already.
                 with suppress(ValueError):
-                    self._waiters.remove(waiter)
+                    queue.remove(waiter)
+                self._watch()
             raise
 
-    def release(self) -> None:
+    def release(self, *, bulk: bool = False) -> None:
         """Give the slot back."""
         self._in_flight -= 1
-        self._hand_out()
-
-    def learn(self, operation: str, seconds: float, *, refused: bool) -> None:
-        """Take in how one attempt went: how long its reply took, and whether it was a 429."""
-        if not self._adaptive:
-            return
-        self._until_next_cut -= 1
-        if refused:
-            self._cut(_AFTER_REFUSAL)
-            return
-        quickest = self._quickest.get(operation, math.inf)
-        if seconds < quickest:
-            self._quickest[operation] = seconds
-        elif seconds > _SLOW_FLOOR and seconds > _SLOW_FACTOR * quickest:
-            self._quickest[operation] = quickest * _FLOOR_DRIFT
-            self._cut(_AFTER_SLOWNESS)
-            return
-        if self._limit < self._ceiling:
-            self._limit = min(self._ceiling, self._limit + 1 / self._limit)
+        if not bulk:
+            self._foreground -= 1
+        if self._waiting or self._waiting_bulk:
             self._hand_out()
 
-    def _cut(self, factor: float) -> None:
-        # Replies to requests that left before the last cut say nothing about whether it was enough.
-        if self._until_next_cut > 0:
+    def learn(self, operation: str, seconds: float, now: float) -> None:
+        """Take in that a reply came and refused nothing. Called before its slot is released."""
+        learning = self._learning
+        if learning is None:
             return
-        self._until_next_cut = self._in_flight
-        self._limit = max(1.0, min(self._limit, self._in_flight) * factor)
+        paced = bool(self._waiting_bulk) and self._in_flight <= self._limit
+        slow = learning.good(operation, seconds, in_flight=self._in_flight, paced=paced, now=now)
+        if learning.limit != self._limit:
+            self._adopt("slow replies" if slow else "replies come well")
+
+    def refused(self, status: int, retry_after: float | None) -> None:
+        """Take in a 429 or a 503, and how long it asks to wait. Called before the slot of its request is released."""
+        now = self._clock.monotonic()
+        learning = self._learning
+        wait = retry_after or 0.0
+        if learning is not None:
+            pace = learning.pace
+            wait = max(wait, learning.refused(status, retry_after, in_flight=self._in_flight, now=now))
+            if learning.limit != self._limit:
+                self._adopt(f"HTTP {status}")
+            if learning.pace != pace and self._emitter.wanted:
+                self._emitter.emit(PaceChanged(learning.pace, f"HTTP {status}"))
+        if wait:
+            self._pause(wait, now, status, asked=bool(retry_after))
+
+    def _pause(self, wait: float, now: float, status: int, *, asked: bool) -> None:
+        until = now + wait
+        if until <= self._paused_until:
+            return
+        # Requests that were on their way together are refused together: one pause, told once.
+        news = until > self._paused_until + max(1.0, 0.1 * wait)
+        self._paused_until = until
+        if asked and news:
+            self._emitter.emit(Paused(wait, f"HTTP {status}"))
+        if wait > LONGEST_PAUSE:
+            for waiter in self._waiting_bulk:
+                if not waiter.done():
+                    waiter.set_exception(_too_long(wait))
+            self._waiting_bulk.clear()
+        self._watch()
+
+    def _adopt(self, reason: str) -> None:
+        assert self._learning is not None  # noqa: S101  for the type checkers
+        self._limit = self._learning.limit
+        if self._emitter.wanted:
+            self._emitter.emit(ConcurrencyChanged(self._limit, reason))
+        self._hand_out()
+
+    def _fits(self) -> bool:
+        if self._in_flight < self._limit:
+            return True
+        return self._foreground < max(1, self._limit // 8) and self._in_flight < self._ceiling
+
+    def _fits_bulk(self) -> bool:
+        return self._in_flight < self._limit and self._in_flight - self._foreground < self._bulk_ceiling
+
+    def _opens(self) -> float:
+        """When the next foreground request may start, as far as time goes."""
+        return self._next_start
+
+    def _opens_bulk(self) -> float:
+        if self.pace is None:
+            return max(self._next_start, self._paused_until)
+        return max(self._next_start, self._paused_until, self._next_bulk_start)
 
     def _hand_out(self) -> None:
-        while self._waiters and self._in_flight < self.limit:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                self._in_flight += 1
-                waiter.set_result(None)
+        now = self._clock.monotonic()
+        while (queue := self._next_queue(now)) is not None:
+            waiter = queue.popleft()
+            if waiter.done():
+                continue
+            self._in_flight += 1
+            if queue is self._waiting:
+                self._foreground += 1
+                self._passed += 1
+            else:
+                self._passed = 0
+            self._push_back(now)
+            waiter.set_result(None)
+        self._watch()
 
-    async def _paced(self, rate: float) -> None:
-        if self._pace is None:
-            from aiolimiter import AsyncLimiter
+    def _next_queue(self, now: float) -> deque[asyncio.Future[None]] | None:
+        foreground = bool(self._waiting) and self._fits() and self._opens() <= now
+        bulk = bool(self._waiting_bulk) and self._fits_bulk() and self._opens_bulk() <= now
+        if not self._waiting_bulk:
+            self._passed = 0
+        if foreground and not (bulk and self._passed >= _BULK_TURN - 1):
+            return self._waiting
+        return self._waiting_bulk if bulk else None
 
-            # A bucket for one: a bigger one would let as many start at once on top of the rate.
-            self._pace = AsyncLimiter(1, 1 / rate)
-        await self._pace.acquire()
+    def _push_back(self, now: float) -> None:
+        if self._interval:
+            self._next_start = max(self._next_start, now) + self._interval
+        self._push_back_bulk(now)
+
+    def _push_back_bulk(self, now: float) -> None:
+        if (pace := self.pace) is not None:
+            self._next_bulk_start = max(self._next_bulk_start, now) + 1 / pace
+
+    def _watch(self) -> None:
+        """See to it that somebody who waits for nothing but the time is served when it has come."""
+        due = math.inf
+        if self._waiting and self._fits():
+            due = self._opens()
+        if self._waiting_bulk and self._fits_bulk():
+            due = min(due, self._opens_bulk())
+        if due == self._tick_at:
+            return
+        self._tick_at = due
+        if self._ticker is not None and self._ticker is not asyncio.current_task():
+            self._ticker.cancel()
+            self._ticker = None
+        if due < math.inf and self._ticker is None:
+            self._ticker = asyncio.get_running_loop().create_task(self._tick())
+
+    async def _tick(self) -> None:
+        while self._tick_at < math.inf:
+            await self._clock.sleep(max(0.0, self._tick_at - self._clock.monotonic()))
+            self._tick_at = math.inf
+            self._hand_out()
+        self._ticker = None
+
+
+def _too_long(seconds: float) -> NotSent:
+    msg = (
+        f"the platform asked everyone to wait {seconds:.0f} s, longer than the {LONGEST_PAUSE:.0f} s for which a run"
+        " waits: start it again then"
+    )
+    return NotSent(msg, retry_after=seconds)

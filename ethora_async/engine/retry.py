@@ -12,6 +12,7 @@ from ethora_async.errors import ChatError, NotSent, RateLimited, ReplyLost
 
 if TYPE_CHECKING:
     from ethora_async.config import RetryPolicy
+    from ethora_async.protocols import Failure
 
 PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that another attempt may get past."""
@@ -44,6 +45,11 @@ def _worth_repeating(error: ChatError, *, repeatable: bool) -> bool:
     if isinstance(error, (NotSent, RateLimited)):
         return True  # refused before any work was done
     return repeatable and (isinstance(error, ReplyLost) or error.status in PASSING_STATUSES)
+
+
+def time_to_wait(failure: Failure, headers: Mapping[str, str], now: float) -> float | None:
+    """The seconds that an error reply asks to wait, in its body or in its headers; None when it does not."""
+    return failure.retry_after if failure.retry_after is not None else read_retry_after(headers, now)
 
 
 def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -8,6 +8,7 @@ and the path that was really called are compared.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Literal
 
@@ -19,6 +20,7 @@ from ethora_async.sandbox.wire import JSON, TEXT, Answer, text_answer
 
 Cut = Literal["before", "after", "body"]
 CUTS: tuple[Cut, ...] = ("before", "after", "body")
+Wording = Callable[[int, float | str | None], Answer]
 SELECTOR = re.compile(r"\*|(?:[A-Z]+ )?(?:/\S*|\*)")
 PLACEHOLDER = re.compile(r"\\\{.*?\\\}")
 
@@ -120,7 +122,8 @@ class Faults:
 
     `job_polls`: how many polls see a job unfinished (1). `job_delay`: seconds, by the sandbox's clock, before
     a job may finish. `deletion_lag`: seconds for which deleted chats and removed members stay listed.
-    `legacy_errors`: bare text in place of JSON where older servers answered so.
+    `legacy_errors`: bare text in place of JSON where older servers answered so. `wording`: how the platform words a
+    failure that was given no body.
     """
 
     def __init__(
@@ -130,7 +133,9 @@ class Faults:
         job_delay: float = 0.0,
         deletion_lag: float = 0.0,
         legacy_errors: bool = False,
+        wording: Wording | None = None,
     ) -> None:
+        self._wording = wording
         self.job_polls = job_polls
         self.job_delay = job_delay
         self.deletion_lag = deletion_lag
@@ -191,7 +196,7 @@ class Faults:
                 msg = f"cut={cut!r} for the route {route!r}: choose one of {', '.join(CUTS)}."
                 raise ValueError(msg)
             return self._add(Break(self, route, times, Failure(cut=cut)))
-        answer = _failure_answer(status, retry_after, body, content_type)
+        answer = self._failure_answer(status, retry_after, body, content_type)
         return self._add(Break(self, route, times, Failure(answer, after_work=after_work)))
 
     def latency(self, seconds: float, route: str = "*", *, times: int | None = None) -> Fault:
@@ -216,7 +221,7 @@ class Faults:
         if limit < 0 or not per > 0:
             msg = f"limit={limit} per={per} for the route {route!r}: give a limit from 0 on and a time above 0."
             raise ValueError(msg)
-        failure = Failure(_failure_answer(429, retry_after, None, None))
+        failure = Failure(self._failure_answer(429, retry_after, None, None))
         return self._add(Limit(self, route, failure, limit, per))
 
     def fail_jobs(self, times: int = 1, error: str = "Job failed") -> None:
@@ -256,11 +261,17 @@ class Faults:
         self._active.append(fault)
         return fault
 
+    def _failure_answer(
+        self, status: int, retry_after: float | str | None, body: object, content_type: str | None
+    ) -> Answer:
+        if body is None and content_type is None and self._wording is not None:
+            _check_status(status)
+            return self._wording(status, retry_after)
+        return _failure_answer(status, retry_after, body, content_type)
+
 
 def _failure_answer(status: int, retry_after: float | str | None, body: object, content_type: str | None) -> Answer:
-    if not 200 <= status <= 599:
-        msg = f"status={status}: a reply has a status from 200 to 599."
-        raise ValueError(msg)
+    _check_status(status)
     headers: dict[str, str] = {}
     if retry_after is not None:
         headers["Retry-After"] = retry_after if isinstance(retry_after, str) else f"{retry_after:g}"
@@ -270,6 +281,12 @@ def _failure_answer(status: int, retry_after: float | str | None, body: object, 
         known = status in {member.value for member in HTTPStatus}
         body = {"success": False, "error": HTTPStatus(status).phrase if known else f"Status {status}"}
     return Answer(status, orjson.dumps(body), content_type or JSON, headers)
+
+
+def _check_status(status: int) -> None:
+    if not 200 <= status <= 599:
+        msg = f"status={status}: a reply has a status from 200 to 599."
+        raise ValueError(msg)
 
 
 def _apply(faults: Faults, entry: Spec) -> None:

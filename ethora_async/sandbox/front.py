@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from ethora_async.sandbox.faults import Failure, Faults
     from ethora_async.sandbox.logs import RequestLog
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Answer, Takeover
+
+    Served = tuple[web.StreamResponse | Takeover, int]
+    """What goes out, and the status that the log tells."""
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -56,17 +59,15 @@ class Front:
             # The client hung up in the middle of its request: nobody is left to answer.
             response, status = _reset(request), 0
         self._log.add(request.method, path, query, status, time.perf_counter() - started)
-        return response
+        return response if isinstance(response, web.StreamResponse) else await response(request)
 
-    async def _serve(self, request: web.BaseRequest, path: str, query: str) -> tuple[web.StreamResponse, int]:
+    async def _serve(self, request: web.BaseRequest, path: str, query: str) -> Served:
         if self._faults.armed:
             return await self._serve_with_faults(request, path, query)
         answer = await self._service.answer(request, path, query)
         return _response(answer), answer.status
 
-    async def _serve_with_faults(
-        self, request: web.BaseRequest, path: str, query: str
-    ) -> tuple[web.StreamResponse, int]:
+    async def _serve_with_faults(self, request: web.BaseRequest, path: str, query: str) -> Served:
         operation = self._service.operation(request.method, path)
         plan = self._faults.plan(request.method, path, operation, self._clock())
         if plan is not None and plan.latency:
@@ -76,9 +77,7 @@ class Front:
         answer = await self._service.answer(request, path, query)
         return _response(answer), answer.status
 
-    async def _fail(
-        self, request: web.BaseRequest, path: str, query: str, failure: Failure
-    ) -> tuple[web.StreamResponse, int]:
+    async def _fail(self, request: web.BaseRequest, path: str, query: str, failure: Failure) -> Served:
         if failure.cut == "before":
             return _reset(request), 0
         if failure.answer is not None and not failure.after_work:
@@ -93,7 +92,9 @@ class Front:
         return _response(given), given.status
 
 
-def _response(answer: Answer) -> web.StreamResponse:
+def _response(answer: Answer) -> web.StreamResponse | Takeover:
+    if answer.takeover is not None:
+        return answer.takeover
     if answer.path is not None:
         return web.FileResponse(answer.path, headers={**answer.headers, "Content-Type": answer.content_type})
     return web.Response(

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import attrs
 import orjson
+from aiohttp import web
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 
+Takeover = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
 
 @attrs.frozen
 class Answer:
     """A reply: status, body as bytes, content type and further headers; the content of `path`, if given, is sent
-    in place of a body.
+    in place of a body. A `takeover` gets the connection instead, as a websocket needs it.
     """
 
     status: int
@@ -24,6 +28,7 @@ class Answer:
     content_type: str = JSON
     headers: dict[str, str] = attrs.field(factory=dict[str, str])
     path: Path | None = None
+    takeover: Takeover | None = None
 
 
 def json_answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:

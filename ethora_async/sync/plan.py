@@ -15,6 +15,7 @@ from ethora_async.errors import InvalidInput, StoppedByGuard
 from ethora_async.sync import intake
 from ethora_async.sync.compare import CANNOT_CHANGE, EXTRA, Comparison, Kind
 from ethora_async.sync.progress import OnProgress, Progress, silent
+from ethora_async.sync.source import Source
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from ethora_async.capabilities import ManagesUsers
     from ethora_async.records import NewChat, NewUser
-    from ethora_async.sync.source import Source
 
 Part = Literal["users", "chats", "access"]
 PARTS: tuple[Part, ...] = ("users", "chats", "access")
@@ -172,32 +172,41 @@ async def make_plan(
         ChatError: the platform could not be listed.
     """
     _check(client, users, chats, members, limit)
-    sources: dict[Kind, Source[Any]] = {}
-    for kind, source in (("user", users), ("chat", chats), ("member", members)):
-        if source is not None:
-            sources[kind] = source  # type: ignore[index]
+    offered: dict[Kind, Source[Any] | None] = {"user": users, "chat": chats, "member": members}
+    sources = {kind: source for kind, source in offered.items() if source is not None}
     parts = frozenset(only) if only is not None else frozenset(PARTS)
-    kinds = frozenset(kind for part, kind in _KIND_OF.items() if part in parts and kind in sources)
     if unknown := parts - set(PARTS):
-        msg = f"only takes {', '.join(PARTS)}, not {sorted(unknown)[0]!r}"
+        msg = f"only takes {', '.join(PARTS)}, not {min(unknown)!r}"
         raise InvalidInput(msg, field="only")
+    options = {"prune": prune, "allow_delete": allow_delete, "only": sorted(parts), "limit": limit}
+    meta = {"state": PLANNING, "options": options, "recipe": recipe, "made_at": time.time()}
     async with AsyncExitStack() as stack:
-        book = await stack.enter_async_context(await Journal.create(journal, tables=intake.TABLES))
-        options = {"prune": prune, "allow_delete": allow_delete, "only": sorted(parts), "limit": limit}
-        await book.set_meta(state=PLANNING, options=options, recipe=recipe, made_at=time.time())
-        await take_in(client, book, sources, on_progress, list_users="user" in sources)
-        comparison = Comparison(
-            kinds, prune, _changeable(client, kinds), users_known="user" in sources, chats_known="member" in sources
-        )
-        on_progress(Progress("comparing", 0))
-        left = await book.transaction(partial(_compare, comparison=comparison, limit=limit))
-        prints = {kind: {"name": one.name, "fingerprint": await one.fingerprint()} for kind, one in sources.items()}
-        guard = await book.transaction(partial(_guard, prune=prune, allow_delete=allow_delete))
-        platform = repr(client)
-        await book.set_meta(state=PLANNED, sources=prints, left=left, guard=guard, platform=platform)
-        plan = Plan(book, sources, await summary_of(book), guard, platform)
+        created = await Journal.create(journal, tables=intake.TABLES, meta=meta)
+        book = await stack.enter_async_context(created)
+        plan = await plan_in(book, client, sources, on_progress)
         stack.pop_all()
     return plan
+
+
+async def plan_in(
+    book: Journal, client: ManagesUsers, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress
+) -> Plan:
+    """Make the plan in a journal that says with which options; what an earlier try left there is thrown away."""
+    options = await book.meta("options")
+    prune = options["prune"]
+    kinds = frozenset(kind for part, kind in _KIND_OF.items() if part in options["only"] and kind in sources)
+    await book.transaction(_clear)
+    await take_in(client, book, sources, on_progress, list_users="user" in sources)
+    comparison = Comparison(
+        kinds, prune, _changeable(client, kinds), users_known="user" in sources, chats_known="member" in sources
+    )
+    on_progress(Progress("comparing", 0))
+    left = await book.transaction(partial(_compare, comparison=comparison, limit=options["limit"]))
+    prints = {kind: {"name": one.name, "fingerprint": await one.fingerprint()} for kind, one in sources.items()}
+    guard = await book.transaction(partial(_guard, prune=prune, allow_delete=options["allow_delete"]))
+    platform = repr(client)
+    await book.set_meta(state=PLANNED, sources=prints, left=left, guard=guard, platform=platform)
+    return Plan(book, sources, await summary_of(book), guard, platform)
 
 
 async def take_in(
@@ -307,6 +316,11 @@ def _compare(db: sqlite3.Connection, *, comparison: Comparison, limit: int | Non
         (limit,),
     )
     return before - _to_do(db)
+
+
+def _clear(db: sqlite3.Connection) -> None:
+    for table in ("wanted", "actual", "bad", "item"):
+        db.execute(f"DELETE FROM {table}")  # noqa: S608  words of ours
 
 
 def _to_do(db: sqlite3.Connection) -> int:

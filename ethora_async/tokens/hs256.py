@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ethora_async import codec
 from ethora_async.errors import InvalidToken
@@ -31,6 +31,10 @@ class HS256Key:
             # Whoever passes the secret in is warned of its length there, once.
             warnings.simplefilter("ignore", SecurityWarning)
             self._key = OctKey.import_key(key.encode())
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        msg = "a signing key is not pickled or copied, since that writes out the secret"
+        raise TypeError(msg)
 
     def sign(self, claims: Mapping[str, Any], header: Mapping[str, str] = _HEADER) -> str:
         """The compact token with these claims; the header is ``{"alg":"HS256","typ":"JWT"}`` (contract §2.2) unless

@@ -25,6 +25,8 @@ CONNECT_TIMEOUT = 10.0
 """Seconds for name lookup, TCP and TLS together."""
 
 _KNOWN_URLS = 256
+_LARGEST_FRAME = 16 * 1024 * 1024
+"""Bytes of one websocket frame."""
 _CLOSED = "the transport is closed"
 
 # The order matters: aiohttp's connector errors are also OS errors, and its connect timeout is also a server timeout.
@@ -119,6 +121,35 @@ class AiohttpTransport:
                 raise
             lost = NotSent(_CLOSED)
         # Outside the handler: aiohttp's errors hold the request's headers, and would hang on ours as its context.
+        raise lost
+
+    async def websocket(self, url: str) -> aiohttp.ClientWebSocketResponse:
+        """Open a websocket at an http(s) URL, through the same proxy and with the same TLS settings. The caller closes
+        it. Pings of the websocket itself are answered.
+
+        Raises:
+            NotSent: name lookup, connection, TLS or proxy failed, or the transport is closed.
+            ReplyLost: the other side did not open it.
+        """
+        session = self._session or self._open()
+        if session.closed:
+            raise NotSent(_CLOSED)
+        address, proxy = self._routes.get(url) or self._route(url)
+        lost: NotSent | ReplyLost
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                # pyright does not see the fields of this class of aiohttp's.
+                closing = aiohttp.ClientWSTimeout(ws_close=1.0)  # pyright: ignore[reportCallIssue]
+                socket: aiohttp.ClientWebSocketResponse = await session.ws_connect(
+                    address, max_msg_size=_LARGEST_FRAME, timeout=closing, **proxy
+                )
+                # aiohttp follows redirects here and cannot be told not to; what is said next may be a token.
+                if not socket._response.history:  # noqa: SLF001
+                    return socket
+                await socket.close()
+                lost = ReplyLost("the platform redirected the websocket, which is not followed")
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            lost = _sorted(error, CONNECT_TIMEOUT)
         raise lost
 
     async def aclose(self) -> None:

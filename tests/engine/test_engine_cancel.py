@@ -118,7 +118,7 @@ async def test_a_cancelled_call_in_the_queue_blocks_nobody_behind_it(complaints:
 
         async def check() -> None:
             assert using.limiter.in_flight == 0
-            assert not using.limiter._waiters
+            assert not using.limiter.waiting
             assert not connector(transport)._acquired
             await using.call(READ)
 
@@ -134,7 +134,9 @@ async def test_a_deadline_leaks_nothing_either(complaints: list[dict[str, Any]])
         using, transport = make(server)
         calls = [using.call(READ, timeout=0.05) for _ in range(3)]
         errors = await asyncio.gather(*calls, return_exceptions=True)
-        assert sum(isinstance(error, NotSent) for error in errors) == 2
+        # All deadlines are the same: the slot may come free in the last instant, for one more that is sent in vain.
+        kinds = sorted(type(error).__name__ for error in errors)
+        assert kinds in (["NotSent", "NotSent", "ReplyLost"], ["NotSent", "ReplyLost", "ReplyLost"])
         assert using.limiter.in_flight == 0
         assert not connector(transport)._acquired
         await using.aclose()

@@ -10,7 +10,15 @@ import attrs
 import pytest
 from engine_parts import READ, WRITE, engine, reply, scripted
 
-from ethora_async.engine import AttemptFinished, RequestFinished, RequestStarted, RetryScheduled, SecretRotated
+from ethora_async.engine import (
+    AttemptFinished,
+    ConcurrencyChanged,
+    Paused,
+    RequestFinished,
+    RequestStarted,
+    RetryScheduled,
+    SecretRotated,
+)
 from ethora_async.engine.events import Emitter
 from ethora_async.errors import ReplyLost, ServerFault
 from ethora_async.request import Request, Response
@@ -34,7 +42,10 @@ async def test_a_call_with_a_retry_tells_its_story_in_order() -> None:
         return answer
 
     await engine(MemoryTransport(slow), clock=clock, listeners=[seen.append]).call(READ)
-    assert seen == [
+    # What the limiter learned from the refusal, in between.
+    assert seen[1:3] == [ConcurrencyChanged(1, "HTTP 503"), Paused(2.0, "HTTP 503")]
+    del seen[1:3]
+    assert [event for event in seen if not isinstance(event, ConcurrencyChanged)] == [
         RequestStarted("things.read", "GET"),
         AttemptFinished("things.read", 1, 0.5, 503, effect="unknown", request_id="r-1"),
         RetryScheduled("things.read", 1, 2.0, "ServerFault"),
@@ -152,3 +163,13 @@ def test_a_rotated_secret_is_told_at_level_info_by_its_versions(caplog: pytest.L
     with caplog.at_level(logging.INFO, "ethora_async"):
         Emitter().emit(SecretRotated("v-1", "v-2"))
     assert caplog.messages == ["the secret changed from version v-1 to version v-2"]
+
+
+async def test_an_operator_reads_in_the_log_that_the_platform_asked_for_a_pause(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, "ethora_async"):
+        await engine(scripted(reply(429, headers={"Retry-After": "7"}), reply(200, {}))).call(READ)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the platform asked for a pause of 7 s (HTTP 429): runs wait"
+    ]

@@ -123,10 +123,11 @@ async def test_what_broke_the_source_is_told_and_not_what_that_did_to_the_connec
 
 async def test_how_long_an_upload_takes_slows_nothing_down() -> None:
     from ethora_async.config import Limits
+    from ethora_async.engine.learning import START
     from ethora_async.testing import FakeClock
 
     clock = FakeClock()
-    seconds = iter((0.01, 60.0, 60.0))
+    seconds = iter([0.01] * 20 + [60.0] * 20)
 
     def answer(_: Request) -> Response:
         clock.advance(next(seconds))
@@ -136,10 +137,10 @@ async def test_how_long_an_upload_takes_slows_nothing_down() -> None:
     sender = engine(
         MemoryTransport(answer), clock=clock, limits=Limits(concurrency=10), timeout=900, listeners=[events.append]
     )
-    for _ in range(3):
+    for _ in range(40):
         await sender.call(SEND, upload=Form())
-    assert sender.limiter.limit == 10
-    assert [event.status for event in events if isinstance(event, AttemptFinished)] == [200] * 3
+    assert sender.limiter.limit == START
+    assert [event.status for event in events if isinstance(event, AttemptFinished)] == [200] * 40
 
 
 async def test_a_429_to_an_upload_still_slows_down() -> None:

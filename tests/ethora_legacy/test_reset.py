@@ -183,7 +183,7 @@ async def test_the_platforms_own_records_stay(wrapped: str, clock: FakeClock) ->
         app=reply(200, {wrapped: {"_id": APP, "defaultRooms": [{"jid": f"{APP}_lobby@conference.host"}, {}, 7]}}),
         bot=reply(200, {"bot": {"xmppUsername": f"{APP}_named", "user": {"userId": "a" * 24}, "chatId": 7}}),
     )
-    platform.client._bot_jid = f"{APP}_configured@xmpp.host"
+    platform.client.users._bot_jid = f"{APP}_configured@xmpp.host"
     report = await platform.client.reset(confirm=APP)
     assert report.counts == {"deleted": 6}
     assert platform.users == own_users

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
+from moto_server import running_moto
+from openbao_server import OpenBao
 
 from ethora_async import ChatError, EthoraClient
 from ethora_async.engine import RequestFinished, SecretRotated
@@ -19,11 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import pytest
     from moto_server import Moto
-    from openbao_server import OpenBao
 
     from ethora_async.sandbox import EthoraSandbox
 
+STORES = ("mounted file", "OpenBao", "moto")
 GAP = 0.1
 """Seconds between the two sides of a rotation."""
 
@@ -89,6 +93,21 @@ class Aws:
 
     async def put(self, secret: str) -> None:
         await asyncio.to_thread(self._server.rotate, "rotated", secret)
+
+
+@contextmanager
+def opened(name: str, directory: Path, secret: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The store of this name, holding `secret`, with a server of its own where it needs one."""
+    if name == "mounted file":
+        yield MountedFile(directory, secret)
+    elif name == "OpenBao":
+        with OpenBao(directory) as bao:
+            yield Vault(bao, secret)
+    else:
+        with running_moto() as moto:
+            for key, value in moto.env.items():
+                monkeypatch.setenv(key, value)
+            yield Aws(moto, secret)
 
 
 class Counted:

@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from moto_server import running_moto
-from openbao_server import OpenBao
-from rotation_parts import Aws, MountedFile, Result, Vault, soak
+from rotation_parts import STORES, opened, soak
 
 from ethora_async.sandbox import EthoraSandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from rotation_parts import Store
-
-STORES = ("mounted file", "OpenBao", "moto")
-
-
-@contextmanager
-def opened(name: str, directory: Path, secret: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    if name == "mounted file":
-        yield MountedFile(directory, secret)
-    elif name == "OpenBao":
-        with OpenBao(directory) as bao:
-            yield Vault(bao, secret)
-    else:
-        with running_moto() as moto:
-            for key, value in moto.env.items():
-                monkeypatch.setenv(key, value)
-            yield Aws(moto, secret)
+    from rotation_parts import Result
 
 
 def check(result: Result, sandbox: EthoraSandbox) -> None:

@@ -211,6 +211,53 @@ async def test_an_answer_already_on_its_way_does_not_revive_what_was_invalidated
     assert cached.peek() is new
 
 
+async def test_a_fetch_after_an_invalidation_is_not_content_with_an_answer_already_on_its_way(clock):
+    """The store is changed and the old value refused while a refresh in the background still reads the old one."""
+    answers: list[asyncio.Future] = []
+
+    class Slow(MemoryProvider):
+        async def fetch(self):
+            answers.append(asyncio.get_running_loop().create_future())
+            return await answers[-1]
+
+    store = Slow({NAME: "old"})
+    cached = CachedProvider(store, jitter=0, clock=clock)
+    old = await cached.refresh()
+    clock.now += 50
+    assert cached.peek() is old
+    await spin()
+    cached.invalidate(old.version)
+    waiting = [asyncio.create_task(cached.fetch()) for _ in range(20)]
+    await spin()
+    answers[0].set_result(old)
+    await spin()
+    new = store.put({NAME: "new"})
+    answers[1].set_result(new)
+    assert await asyncio.gather(*waiting) == [new] * 20
+    assert len(answers) == 2
+
+
+async def test_a_slow_failure_says_nothing_after_a_later_answer(clock):
+    answers: dict[str, asyncio.Future] = {}
+
+    class Slow(MemoryProvider):
+        async def fetch(self):
+            if "fetch" in answers:
+                return await super().fetch()
+            return await answers.setdefault("fetch", asyncio.get_running_loop().create_future())
+
+    store = Slow({NAME: "old"})
+    cached = CachedProvider(store, clock=clock)
+    slow = asyncio.create_task(cached.fetch())
+    await spin()
+    old = await cached.refresh()
+    answers["fetch"].set_exception(DOWN)
+    assert await slow is old
+    new = store.put({NAME: "new"})
+    cached.invalidate(old.version)
+    assert await cached.fetch() is new, "it is left alone as if it had failed just now"
+
+
 async def test_the_old_value_is_served_while_the_store_is_down_up_to_max_stale(store, clock, caplog):
     cached = CachedProvider(store, ttl=60, max_stale=100, clock=clock)
     old = await cached.fetch()

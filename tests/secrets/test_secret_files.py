@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import traceback
 from pathlib import Path
@@ -57,6 +59,34 @@ async def refused(path: Path, error: type[SecretError]) -> str:
     shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
     assert CANARY not in shown
     return str(caught.value)
+
+
+async def test_a_number_too_long_to_read_is_malformed_and_shows_nothing_of_the_file(tmp_path: Path):
+    path = tmp_path / "x.json"
+    path.write_text(f'{{"ETHORA_A": "{CANARY}", "n": {"1" * 5000}}}')
+    assert "number too long" in await refused(path, SecretMalformed)
+
+
+async def test_names_that_no_text_can_hold_are_malformed(tmp_path: Path):
+    path = tmp_path / "x.json"
+    path.write_text(f'{{"ETHORA_A": "{CANARY}", "\\ud800": "x"}}')
+    assert "a key is not text" in await refused(path, SecretMalformed)
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    (folder / "ETHORA_A").write_text(CANARY)
+    put(folder / os.fsdecode(b"\xff"), b"x")
+    assert r"file '\udcff' is not UTF-8" in await refused(folder, SecretMalformed)
+
+
+def test_a_megabyte_of_white_space_is_read_at_once(tmp_path: Path):
+    """Quadratic, as it once was, this takes an hour and holds every thread up: hence a process of its own."""
+    (tmp_path / "x.env").write_text(f"ETHORA_A=a{' ' * 1_000_000}b\nETHORA_B=b   # comment\n")
+    code = (
+        "import sys; from ethora_async_secrets._formats import parse_dotenv;"
+        "print(sorted(map(len, parse_dotenv(open(sys.argv[1]).read()).values())))"
+    )
+    read = subprocess.run([sys.executable, "-c", code, tmp_path / "x.env"], capture_output=True, text=True, timeout=60)
+    assert read.stdout == "[1, 1000002]\n", read.stderr
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,11 @@ def test_good_urls(url: str, kind: type, shown: str):
     [
         ("", "No provider URL given"),
         (" \t", "No provider URL given"),
-        (CANARY, "does not begin with a scheme. Known schemes: aws-sm:, env:, file:"),
+        (CANARY, "does not begin with a scheme (a space within a URL is written %20). Write env:, file:///run"),
         (f"/run/{CANARY}", "does not begin with a scheme"),
-        (f"nope:{CANARY}", "(nope:) has a scheme that is not known. Known schemes: aws-sm:, env:, file:"),
-        (f"env: nope:///{CANARY}", "Provider URL 2 of 2 (nope:)"),
+        (f"nope:{CANARY}", "1 of 1 has a scheme that is not known. Known schemes: aws-sm:, env:, file:, vault:."),
+        (f"{CANARY}:word", "has a scheme that is not known"),
+        (f"env: nope:///{CANARY}", "Provider URL 2 of 2 has a scheme"),
         (f"file://{CANARY}/x", "names a host. Write three slashes"),
         (f"file:{CANARY}", "has no absolute path"),
         ("file:", "has no absolute path"),
@@ -62,7 +63,7 @@ def test_good_urls(url: str, kind: type, shown: str):
         (f"file:///{CANARY}%00", "a % that does not begin"),
         (f"file://user:{CANARY}@/x", "holds credentials"),
         (f"file://user:pa/{CANARY}@host/x", "names a host"),
-        (f"nope://{CANARY}@host/x", "holds credentials"),
+        (f"nope://{CANARY}@host/x", "a scheme that is not known"),
         (f"env:{CANARY}", "more after env:"),
         (f"env://{CANARY}", "more after env:"),
         (f"env:?{CANARY}=1", "Known: names, prefix."),
@@ -70,6 +71,7 @@ def test_good_urls(url: str, kind: type, shown: str):
         (f"env:?names={CANARY}&names=B", "given twice"),
         (f"env:?names={CANARY}&prefix=B", "both names and prefix"),
         ("env:?names=,", "empty names"),
+        ("env:?prefix=", "an empty prefix, which would take every variable"),
     ],
 )
 def test_bad_urls_say_why_and_repeat_nothing(url: str, said: str):

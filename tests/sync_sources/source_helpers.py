@@ -9,7 +9,7 @@ import pytest
 
 from ethora_async.errors import InvalidInput
 from ethora_async.sync.formats import USERS
-from ethora_async.sync.open_source import open_source
+from ethora_async.sync.opening import open_source
 from ethora_async.sync.source import BadRow, Row
 
 if TYPE_CHECKING:

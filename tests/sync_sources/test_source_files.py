@@ -15,7 +15,7 @@ from source_helpers import ANN, BOB, HEADER, bad, fingerprint, items, json_lines
 from ethora_async.errors import ConfigError
 from ethora_async.sync.formats import MEMBERS, USERS
 from ethora_async.sync.json_lines import LONGEST_LINE
-from ethora_async.sync.open_source import open_source
+from ethora_async.sync.opening import open_source
 from ethora_async.sync.source import BadRow, Row
 from ethora_async.testing.canary import Canary
 

@@ -8,7 +8,7 @@ from source_helpers import bad, fingerprint, items, json_lines, refused
 from ethora_async.errors import InvalidInput
 from ethora_async.sync.formats import CHATS, MEMBERS, USERS
 from ethora_async.sync.mapping import ColumnMapping, read_mapping
-from ethora_async.sync.open_source import open_source
+from ethora_async.sync.opening import open_source
 
 if TYPE_CHECKING:
     from pathlib import Path

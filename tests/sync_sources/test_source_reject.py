@@ -13,7 +13,7 @@ from ethora_async.bulk.outcome import Outcome
 from ethora_async.errors import Conflict, InvalidInput
 from ethora_async.sync.formats import USERS
 from ethora_async.sync.importing import import_rows
-from ethora_async.sync.open_source import open_source
+from ethora_async.sync.opening import open_source
 from ethora_async.sync.reject import RejectFile
 from ethora_async.sync.source import BadRow, Row
 

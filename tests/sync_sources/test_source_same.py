@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ethora_async.sync.formats import USERS
-from ethora_async.sync.open_source import open_source
+from ethora_async.sync.opening import open_source
 from ethora_async.sync.source import BadRow, Row
 
 COLUMNS = ("id", "email", "first_name", "last_name", "password", "profile_image")

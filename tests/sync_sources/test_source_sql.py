@@ -17,7 +17,7 @@ from source_helpers import bad, fingerprint, items, refused, rows
 
 from ethora_async.errors import ChatError, ConfigError, InvalidInput
 from ethora_async.sync.formats import MEMBERS, USERS
-from ethora_async.sync.open_source import open_source
+from ethora_async.sync.opening import open_source
 from ethora_async.sync.source import BadRow, Row
 from ethora_async.testing.canary import Canary
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from ethora_async.access import Access
-from ethora_async.bulk.outcome import Outcome, failed
+from ethora_async.bulk.outcome import Outcome, Status, failed
 from ethora_async.bulk.report import Report
 from ethora_async.bulk.run import CONCURRENCY, Run, Work
 from ethora_async.bulk.split import split_around
@@ -16,7 +16,7 @@ from ethora_async.errors import ChatError, ConfigError, InvalidInput, NotFound
 from ethora_async.platforms.ethora import rows
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 
     from ethora_async.platforms.ethora.context import App, Context
     from ethora_async.records import Id
@@ -26,6 +26,7 @@ CHAT_NOT_FOUND = "CHAT_NOT_FOUND"
 _LONGEST_TIMER = 100 * 365 * 86_400
 MEMBER = Access.READ | Access.WRITE
 """What a member of a chat may do on today's platform."""
+_UNCHANGED: Mapping[str, Status] = {"created": "existed", "deleted": "absent"}
 
 
 class AccessControl:
@@ -112,12 +113,36 @@ class AccessControl:
         the fewest. Each pair ends ``created``, ``existed``, ``failed`` or ``unknown``; its key is ``chat/user``.
         """
 
+        return self._change_many(grants, "created", concurrency, ordered=ordered)
+
+    def revoke_many(
+        self,
+        revocations: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]],
+        *,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[tuple[Id, Id]]:
+        """Take any number of users out of any number of chats: pairs as for `grant_many`, which share requests alike.
+
+        Each pair ends ``deleted``, ``absent``, ``failed`` or ``unknown``. A removed member may stay listed for up to a
+        minute on real servers (contract §1.8).
+        """
+        return self._change_many(revocations, "deleted", concurrency, ordered=ordered)
+
+    def _change_many(
+        self,
+        pairs: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]],
+        done: Literal["created", "deleted"],
+        concurrency: int,
+        *,
+        ordered: bool,
+    ) -> Run[tuple[Id, Id]]:
         @asynccontextmanager
         async def working() -> AsyncGenerator[Work[list[tuple[Id, Id]], tuple[Id, Id]], None]:
-            yield partial(self._grant_batch, await self._context.open())
+            yield partial(self._change_batch, await self._context.open(), done=done)
 
         emit = self._context.emitter.emit
-        return Run(grants, working, batch_size=MEMBERS_AT_ONCE, concurrency=concurrency, ordered=ordered, emit=emit)
+        return Run(pairs, working, batch_size=MEMBERS_AT_ONCE, concurrency=concurrency, ordered=ordered, emit=emit)
 
     async def _set_access(self, pair: tuple[Id, Id], rights: Access, timer: int | None) -> Outcome[tuple[Id, Id]]:
         done = _expressible(rights, timer)
@@ -152,7 +177,9 @@ class AccessControl:
         )
         return rows.traceable(outcomes, reply)
 
-    async def _grant_batch(self, app: App, pairs: Sequence[tuple[Id, Id]]) -> list[Outcome[tuple[Id, Id]]]:
+    async def _change_batch(
+        self, app: App, pairs: Sequence[tuple[Id, Id]], *, done: Literal["created", "deleted"]
+    ) -> list[Outcome[tuple[Id, Id]]]:
         outcomes: dict[int, Outcome[tuple[Id, Id]]] = {}
         by_chat: dict[str, dict[str, list[int]]] = {}
         for place, pair in enumerate(pairs):
@@ -163,18 +190,20 @@ class AccessControl:
                 continue
             by_chat.setdefault(chat, {}).setdefault(user, []).append(place)
         for chat, places_of in by_chat.items():
-            send = partial(self._grant_to_chat, app, chat)
-            granted = await split_around([*places_of], send, app.names.key)
-            for places, outcome in zip(places_of.values(), granted, strict=True):
+            send = partial(self._change_in_chat, app, chat, done=done)
+            changed = await split_around([*places_of], send, app.names.key)
+            for places, outcome in zip(places_of.values(), changed, strict=True):
                 for repeat, place in enumerate(places):
-                    status = "existed" if repeat and outcome.status == "created" else outcome.status
+                    status = _UNCHANGED[done] if repeat and outcome.status == done else outcome.status
                     key = pair_key(app, pairs[place])
                     outcomes[place] = Outcome(pairs[place], key, status, outcome.error, attempts=outcome.attempts)
         return [outcomes[place] for place in range(len(pairs))]
 
-    async def _grant_to_chat(self, app: App, chat: str, members: Sequence[str]) -> list[Outcome[str]]:
+    async def _change_in_chat(
+        self, app: App, chat: str, members: Sequence[str], *, done: Literal["created", "deleted"]
+    ) -> list[Outcome[str]]:
         try:
-            return await self._access_batch(app, chat, members, done="created")
+            return await self._access_batch(app, chat, members, done=done)
         except NotFound as error:
             if error.code != CHAT_NOT_FOUND:
                 raise

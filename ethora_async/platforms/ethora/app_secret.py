@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 import warnings
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import attrs
 
@@ -50,6 +50,10 @@ class SigningKeys:
         self._use_scoped = scoped
         self._scoped: dict[Purpose, HS256Key] = {}
         self._raw: HS256Key | None = None
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        msg = "signing keys are not pickled or copied, since that writes out the secret"
+        raise TypeError(msg)
 
     def scoped(self, purpose: Purpose) -> HS256Key:
         """The hex text of HMAC-SHA256(secret, "ethora:<purpose>:v1") as a key (contract §2.4)."""
@@ -172,6 +176,10 @@ class AppSecret:
         await self._provider.aclose()
 
     def _made(self, bundle: SecretBundle) -> KeyRing:
+        old = self._ring
+        # By the first of many who waited for this answer, or while the store is down.
+        if old is not None and old.bundle is bundle:
+            return old
         try:
             current = bundle.reveal(APP_SECRET)
         except SecretError as error:
@@ -179,7 +187,6 @@ class AppSecret:
             raise ConfigError(msg) from None
         # One that was passed in has been checked, and warned of, where it was.
         keys = SigningKeys(_usable(current) if self.rotates else current, scoped=self._scoped)
-        old = self._ring
         ring = self._ring = KeyRing(
             bundle, keys, self._other(bundle.previous), self._other(bundle.pending), _former(old, keys)
         )

@@ -15,6 +15,7 @@ from ethora_async.platforms.ethora import operations, wire
 from ethora_async.platforms.ethora.access_control import CONCURRENCY, AccessControl
 from ethora_async.platforms.ethora.chat_messages import ChatMessages
 from ethora_async.platforms.ethora.default_rooms import DefaultRooms
+from ethora_async.platforms.ethora.in_step import ChatsInStep
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, chat_pages, find_chat
 from ethora_async.platforms.ethora.names import conference_host
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, optional_text, required_text, several
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.users import Users
 
 
-class Chats(AccessControl, ChatMessages):
+class Chats(AccessControl, ChatMessages, ChatsInStep):
     """The chats of one app."""
 
     def __init__(self, context: Context, users: Users, *, xmpp_host: str | None, bot_jid: str | None) -> None:

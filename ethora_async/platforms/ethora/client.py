@@ -136,15 +136,15 @@ class EthoraClient:
             clock=self._clock,
             emitter=self._emitter,
         )
-        self.users = Users(self._context)
         self._xmpp_host = xmpp_host or os.environ.get(XMPP_HOST, "").strip() or None
-        self._bot_jid = bot_jid or os.environ.get(BOT_JID, "").strip() or None
+        bot_jid = bot_jid or os.environ.get(BOT_JID, "").strip() or None
+        self.users = Users(self._context, bot_jid=bot_jid)
         make_chats = LegacyChats if legacy_api else Chats
         self.chats: Chats = make_chats(
             self._context,
             self.users,
             xmpp_host=self._xmpp_host,
-            bot_jid=self._bot_jid,
+            bot_jid=bot_jid,
         )
         self.tokens = Tokens(self._context, cache_size=token_cache_size)
         self.sessions = Sessions(self._context)
@@ -236,6 +236,17 @@ class EthoraClient:
         """
         return self._context.app.credentials.signing_secret if self._context.app is not None else "current"
 
+    async def ready(self) -> None:
+        """Pass when this client could sign a call now: its settings are complete, the secret is at hand or was read.
+
+        The platform is not asked.
+
+        Raises:
+            ConfigError: the secret store cannot be read, or a setting is missing.
+        """
+        await self._context.open()
+        await self._secret.load()
+
     async def ping(self, *, timeout: Seconds | None = None) -> Ping:
         """Ask the platform for a sign of life; needs no right.
 
@@ -266,9 +277,7 @@ class EthoraClient:
             InvalidInput: `confirm` is not the app's id; nothing was deleted.
             ChatError: going on was pointless; what had been deleted by then stays deleted.
         """
-        return await reset(
-            self._context, self.users, self.chats, confirm=confirm, bot_jid=self._bot_jid, timeout=timeout
-        )
+        return await reset(self._context, self.users, self.chats, confirm=confirm, timeout=timeout)
 
     async def aclose(self) -> None:
         """Close connections and the secret provider. May be called more than once."""

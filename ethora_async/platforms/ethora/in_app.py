@@ -34,7 +34,7 @@ class InApp:
 
         Listing another app's users is a user's right (contract §1.4): make this `InApp` from a user's session.
         """
-        return await reset(self._context, self.users, self.chats, confirm=confirm, bot_jid=None, timeout=timeout)
+        return await reset(self._context, self.users, self.chats, confirm=confirm, timeout=timeout)
 
     def __repr__(self) -> str:
         return f"InApp({self.app_id!r})"

@@ -106,16 +106,22 @@ class LegacyChats(Chats):
                 report.add(Outcome(key, key, done, attempts=reply.attempts))
         return report
 
-    async def _grant_batch(self, app: App, pairs: Sequence[tuple[Id, Id]]) -> builtins.list[Outcome[tuple[Id, Id]]]:
-        return [await self._grant_one(app, pair) for pair in pairs]
+    async def _change_batch(
+        self, app: App, pairs: Sequence[tuple[Id, Id]], *, done: Literal["created", "deleted"]
+    ) -> builtins.list[Outcome[tuple[Id, Id]]]:
+        return [await self._change_one(app, pair, done) for pair in pairs]
 
-    async def _grant_one(self, app: App, pair: tuple[Id, Id]) -> Outcome[tuple[Id, Id]]:
+    async def _change_one(
+        self, app: App, pair: tuple[Id, Id], done: Literal["created", "deleted"]
+    ) -> Outcome[tuple[Id, Id]]:
         key = pair_key(app, pair)
+        rights = MEMBER if done == "created" else Access.NONE
+        operation = app.operations.grant if done == "created" else app.operations.revoke
         try:
-            reply = await _sent(app, app.operations.grant, legacy_wire.access_body(pair, MEMBER, None, app.names))
+            reply = await _sent(app, operation, legacy_wire.access_body(pair, rights, None, app.names))
         except ChatError as error:
             return failed(pair, key, error)
-        return Outcome(pair, key, "created", attempts=reply.attempts)
+        return Outcome(pair, key, done, attempts=reply.attempts)
 
 
 async def _sent(app: App, operation: Operation, body: dict[str, object]) -> Reply:

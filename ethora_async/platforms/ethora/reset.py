@@ -5,26 +5,22 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import attrs
-
 from ethora_async._distinct import Distinct
 from ethora_async.bulk.outcome import Outcome
 from ethora_async.bulk.report import Report
 from ethora_async.config import Seconds, seconds
-from ethora_async.errors import ApiError, InvalidInput, JobTimeout, RateLimited, ServerFault, Unauthorized
-from ethora_async.platforms.ethora import operations, wire
+from ethora_async.errors import InvalidInput, JobTimeout
 from ethora_async.records import Chat, User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from ethora_async.bulk.run import Run
     from ethora_async.pages import Pages
     from ethora_async.platforms.ethora.chats import Chats
-    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.platforms.ethora.context import Context
     from ethora_async.platforms.ethora.users import Users
     from ethora_async.records import Id
-    from ethora_async.request import Operation
 
 T = TypeVar("T", User, Chat)
 
@@ -34,25 +30,20 @@ _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 10.0
 _TRIES = 3
 """How often one deletion is asked for of which it is not known whether it happened."""
-_OWN_ACCOUNTS = ("owner-", "widget-")
-_OWN_CHATS = frozenset({"private", "widget"})
-_NAMES_A_BOT = frozenset({"xmppusername", "botxmppusername", "jid", "botjid", "userid", "botuserid"})
 
 
-async def reset(
-    context: Context, users: Users, chats: Chats, *, confirm: str, bot_jid: str | None, timeout: Seconds
-) -> Report:
+async def reset(context: Context, users: Users, chats: Chats, *, confirm: str, timeout: Seconds) -> Report:
     """Delete the app's chats and users until its listings show none of them; see `EthoraClient.reset`."""
     lag = seconds(timeout, "timeout")
     app = await context.open()
     if confirm != app.app_id:
         msg = f"nothing was deleted: confirm must be the id of the app to empty, {app.app_id!r}, not {confirm!r}"
         raise InvalidInput(msg, field="confirm")
-    spared = await _Spared.of(app, bot_jid)
+    own_user, own_chat = await users.reserved(), await chats.reserved()
     async with Distinct() as chats_done, Distinct() as users_done:
         sweeps = (
-            _Sweep(chats.list, chats.delete_many, lambda chat: chat.name, spared.chat, chats_done),
-            _Sweep(users.list, users.delete_many, lambda user: user.xmpp_username or user.id, spared.user, users_done),
+            _Sweep(chats.list, chats.delete_many, lambda chat: chat.name, own_chat, chats_done),
+            _Sweep(users.list, users.delete_many, lambda user: user.xmpp_username or user.id, own_user, users_done),
         )
         await _sweep_until_empty(context, sweeps, lag)
         return _summed(sweeps, lag)
@@ -71,30 +62,6 @@ async def _sweep_until_empty(context: Context, sweeps: Sequence[_Sweep[Any]], la
             return
         await clock.sleep(wait)
         wait = min(_LONGEST_WAIT, 2 * wait)
-
-
-@attrs.frozen
-class _Spared:
-    """What is the platform's own and stays."""
-
-    bots: frozenset[str]
-    rooms: frozenset[str]
-
-    @classmethod
-    async def of(cls, app: App, bot_jid: str | None) -> _Spared:
-        bot = await _told(app, operations.GET_BOT)
-        about = await _told(app, operations.GET_APP)
-        return cls(
-            frozenset(_plain_names(app, [bot_jid, *_bot_names(bot)])),
-            frozenset(_plain_names(app, _default_rooms(about))),
-        )
-
-    def user(self, user: User) -> bool:
-        marked = user.extra.get("isBot") is True or user.extra.get("type") == "bot"
-        return marked or user.id.startswith(_OWN_ACCOUNTS) or user.id in self.bots or user.record_id in self.bots
-
-    def chat(self, chat: Chat) -> bool:
-        return chat.type in _OWN_CHATS or chat.extra.get("isAppChat") is True or chat.id in self.rooms
 
 
 class _Sweep(Generic[T]):
@@ -178,35 +145,6 @@ def _summed(sweeps: Sequence[_Sweep[Any]], lag: float) -> Report:
         sweep.add_to(report, lag)
     report.counts = +report.counts
     return report
-
-
-async def _told(app: App, operation: Operation) -> Any:
-    try:
-        return wire.result((await app.call(operation)).data)
-    except (Unauthorized, RateLimited, ServerFault):
-        raise
-    except ApiError:
-        return None  # an app without a bot, or a server without the route: there is nothing more to spare
-
-
-def _default_rooms(data: Any) -> list[Any]:
-    about = data.get("app", data) if isinstance(data, dict) else None
-    rooms = about.get("defaultRooms") if isinstance(about, dict) else None
-    return [room.get("jid") for room in rooms if isinstance(room, dict)] if isinstance(rooms, list) else []
-
-
-def _bot_names(data: Any) -> Iterator[Any]:
-    if isinstance(data, dict):
-        for key, value in data.items():
-            if key.lower() in _NAMES_A_BOT:
-                yield value
-            yield from _bot_names(value)
-
-
-def _plain_names(app: App, names: Sequence[Any]) -> Iterator[str]:
-    for name in names:
-        if isinstance(name, str) and (local := name.strip().partition("@")[0]):
-            yield app.names.strip(local)
 
 
 __all__ = ["RESET_LAG", "reset"]

@@ -38,8 +38,9 @@ class UserAdministration:
     §1.4: "user token + ACL"), not by the app's own server token: ask under an `in_app` that such a session signs.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, bot_jid: str | None = None) -> None:
         self._context = context
+        self._bot_jid = bot_jid
 
     @overload
     async def unread_counts(

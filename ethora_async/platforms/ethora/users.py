@@ -7,13 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ethora_async._distinct import Distinct
-from ethora_async.bulk.jobs import JOB_TIMEOUT, wait_for_job
+from ethora_async.bulk.jobs import JOB_TIMEOUT, JobTimes, wait_for_job
 from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.split import split_around
 from ethora_async.config import Seconds, seconds
 from ethora_async.errors import Conflict, InvalidInput, NotFound
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import rows, wire
+from ethora_async.platforms.ethora.in_step import UsersInStep
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, user_pages
 from ethora_async.platforms.ethora.user_admin import BATCH_SIZE, CONCURRENCY, UserAdministration
 from ethora_async.platforms.ethora.user_records import UserChange
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ethora_async.request import Operation
 
 
-class Users(UserAdministration):
+class Users(UserAdministration, UsersInStep):
     """The users of one app."""
 
     async def create(
@@ -264,14 +265,14 @@ class Users(UserAdministration):
         self, app: App, timeout: float, *, synchronous: bool
     ) -> Callable[[Sequence[NewUser]], Awaitable[builtins.list[Outcome[NewUser]]]]:
         if not synchronous:
-            return partial(self._create_batch, app, timeout=timeout)
+            return partial(self._create_batch, app, timeout=timeout, times=JobTimes())
         if app.operations.create_users_now is None:
             msg = "synchronous creation is for the client's own app: the route takes the app from the token"
             raise InvalidInput(msg, field="synchronous")
         return partial(self._create_now, app, app.operations.create_users_now)
 
     async def _create_batch(
-        self, app: App, users: Sequence[NewUser], *, timeout: float
+        self, app: App, users: Sequence[NewUser], *, timeout: float, times: JobTimes | None = None
     ) -> builtins.list[Outcome[NewUser]]:
         reply = await app.call(app.operations.create_users, data=_creation(app, users))
         finished, attempts = reply.data, reply.attempts
@@ -286,6 +287,7 @@ class Users(UserAdministration):
                 clock=self._context.clock,
                 timeout=timeout,
                 known=[user.password.reveal() for user in users if user.password is not None],
+                times=times,
             )
         return rows.traceable(rows.match_created(users, finished, app.names, attempts=attempts), reply)
 

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 import pytest_asyncio
+from npm_packages import CACHE, installed, need_npm, npm_install, run
 from sandbox_helpers import APP, SECRET
 
 from ethora_async import EthoraClient
 from ethora_async.sandbox import EthoraSandbox
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
 PACKAGE = "@ethora/sdk-backend@26.8.1"
-CACHE = Path.home() / ".cache" / "ethora-async-tests" / "sdk-backend-26.8.1"
 SCRIPT = Path(__file__).with_name("every_method.cjs")
 CHILD = "0123456789abcdef01234567"
 PRIVATE = {
@@ -30,50 +27,8 @@ PRIVATE = {
 }
 
 
-async def _run(*command: str, **environment: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **environment},
-    )
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
-
-
 async def _npm_install(directory: Path) -> None:
-    (directory / "package.json").write_text('{"private": true}')
-    code, _, err = await _run("npm", "install", "--prefix", str(directory), "--no-audit", "--no-fund", PACKAGE)
-    if code:
-        _give_up(f"npm could not install {PACKAGE}: {err[-500:]}")
-
-
-async def _installed(cache: Path, install: Callable[[Path], Awaitable[None]] = _npm_install) -> Path:
-    """The directory that holds the package: installed once per user, moved into place when complete."""
-    if _in_place(cache):
-        return cache
-    with tempfile.TemporaryDirectory(prefix=f"{cache.name}-", dir=cache.parent) as fresh:
-        complete = Path(fresh, "package")
-        os.mkdir(complete)
-        await install(complete)
-        try:
-            os.rename(complete, cache)
-        except OSError:
-            if not _in_place(cache):  # else another run was quicker, and has put the same there
-                raise
-    return cache
-
-
-def _in_place(cache: Path) -> bool:
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    cache.parent.chmod(0o700)  # what lies in there is run
-    return cache.exists()
-
-
-def _give_up(reason: str) -> None:
-    if os.environ.get("ETHORA_REQUIRE_SERVICES") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    await npm_install(directory, '{"private": true}', PACKAGE)
 
 
 @attrs.frozen
@@ -87,13 +42,12 @@ class Vendor:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def vendor() -> AsyncIterator[Vendor]:
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        _give_up("node and npm are not installed")
-    installed = await _installed(CACHE)
+    need_npm()
+    package = await installed(CACHE / "sdk-backend-26.8.1", _npm_install)
     async with EthoraSandbox(app_id=APP, secret=SECRET) as sandbox:
         sandbox.add_app("child", app_id=CHILD, parent=APP)
         quiet = {"NODE_ENV": "production", "NO_PROXY": "*"}
-        code, out, err = await _run("node", str(SCRIPT), str(installed), CHILD, **sandbox.environment, **quiet)
+        code, out, err = await run("node", str(SCRIPT), str(package), CHILD, **sandbox.environment, **quiet)
         assert code == 0, err[-2000:]
         result = json.loads(out.rpartition("\n")[2])
         yield Vendor(set(result["methods"]) - PRIVATE, result["replies"], sandbox)
@@ -110,7 +64,7 @@ async def test_of_two_first_runs_at_once_one_installs_and_both_succeed(tmp_path:
         await together.wait()
 
     cache = tmp_path / "tests" / "sdk"
-    assert await asyncio.gather(_installed(cache, install), _installed(cache, install)) == [cache, cache]
+    assert await asyncio.gather(installed(cache, install), installed(cache, install)) == [cache, cache]
     assert [path.name for path in cache.iterdir()] == ["node_modules"]
     assert list(cache.parent.iterdir()) == [cache]
     assert cache.parent.stat().st_mode & 0o777 == 0o700
@@ -121,7 +75,7 @@ async def test_an_install_that_fails_leaves_nothing_behind(tmp_path: Path) -> No
         raise OSError
 
     with pytest.raises(OSError):
-        await _installed(tmp_path / "tests" / "sdk", install)
+        await installed(tmp_path / "tests" / "sdk", install)
     assert list((tmp_path / "tests").iterdir()) == []
 
 

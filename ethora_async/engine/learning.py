@@ -1,0 +1,216 @@
+"""What a platform bears, learned from how it answers: how many requests at once, and how many a second."""
+
+from __future__ import annotations
+
+import math
+
+START = 4
+"""Requests in flight that a client begins with."""
+
+_AFTER_REFUSAL = 0.5
+_AFTER_SLOWNESS = 0.9
+_SLOW_FACTOR = 8.0
+_SLOW_FLOOR = 0.5
+"""Seconds: quicker replies are never called slow, however much quicker the quickest was."""
+_HELD_FACTOR = 2.0
+_HELD_FLOOR = 0.1
+"""Seconds: while replies take less than this, or than twice what they took at best, latency holds and the limit grows.
+"""
+_SMOOTHING = 0.05
+"""The weight of the latest reply in what replies take: single ones vary too much to tell anything."""
+_FIRST_REPLIES = 10
+"""So many of an operation are averaged before they count as its best."""
+_DRIFT = 1.002
+"""How much of the best each slower reply forgets: a platform that is slower for good is not held to its past."""
+
+_HOLD = 300
+"""Good replies for which a level that was too much is not tried again; doubled each time it proves so once more."""
+_LONGEST_HOLD = 4_800
+
+_PATIENCE = 0.25
+_LONGEST_PATIENCE = 8.0
+"""Seconds that runs wait after a refusal that names no time, by a platform that counts; doubled with each in a row."""
+_PACE_START = 0.9
+_PACE_CUT = 0.8
+_PACE_HELD = 0.9
+"""Which part of a pace that was refused is gone back to, until `_HOLD` replies have come well."""
+_PACE_GROWTH = 1.25
+"""By how much the pace grows in a second, and at most a tenth with one reply."""
+_SLOWEST_PACE = 0.05
+_STALE_AFTER = 60.0
+"""Seconds without a reply, after which a learned pace says nothing any more."""
+
+
+class Learning:
+    """The limit and the pace that a client's replies have taught it. It reads no clock and waits for nothing.
+
+    *The limit* is how many requests may be in flight. It starts at `START`, doubles with every round of replies until
+    the first bad one, and then grows by one a round, as long as latency holds and the limit is what holds requests
+    back. A 429 or a 503 halves it, growing latency takes a tenth off it, each at most once per round of replies.
+
+    *The pace* is how many of a run's requests may start in a second: None until the platform shows that it counts them,
+    by a 429 that names a time to wait, or by one to a request that was alone. It starts a little below what was
+    answered in the last seconds, is a fifth lower after a refusal, and grows by a quarter a second while all is well.
+
+    A level that brought a 429 is remembered and not tried again for some hundred good replies, so that a platform which
+    always draws the line at the same place hardly ever has to.
+    """
+
+    def __init__(self, ceiling: int) -> None:
+        self.pace: float | None = None
+        self._ceiling = ceiling
+        self._limit = float(min(START, ceiling))
+        self._doubling = True
+        self._until_next_cut = 0
+        self._latencies: dict[str, _Latency] = {}
+        # What is known to be too much, and for how many good replies that is believed.
+        self._too_many = math.inf
+        self._too_fast = math.inf
+        self._last_refused = math.inf
+        self._hold = _HOLD
+        self._good = 0
+        # Good replies in this second and in the one before.
+        self._second = -math.inf
+        self._now = self._before = 0
+        self._last_good = -math.inf
+        self._refusals = 0
+        self._next_slowing = -math.inf
+
+    @property
+    def limit(self) -> int:
+        """How many may be in flight now."""
+        return int(self._limit)
+
+    def good(self, operation: str, seconds: float, *, in_flight: int, paced: bool, now: float) -> bool:
+        """A reply came that refused nothing, after `seconds`.
+
+        Args:
+            in_flight: how many there were when it came, itself included.
+            paced: whether requests are waiting for the pace.
+
+        Returns:
+            Whether it came so slowly that the limit was lowered.
+        """
+        self._until_next_cut -= 1
+        self._good += 1
+        self._count(now)
+        if self.pace is not None:
+            self._quicken(now, paced=paced)
+        self._last_good = now
+        self._refusals = 0
+        latency = self._latencies.get(operation)
+        if latency is None:
+            latency = self._latencies[operation] = _Latency()
+        ratio = latency.add(seconds)
+        if ratio > _HELD_FACTOR:
+            return ratio > _SLOW_FACTOR and latency.usual > _SLOW_FLOOR and self._cut(in_flight, _AFTER_SLOWNESS)
+        if self._limit < self._ceiling and 2 * in_flight >= self._limit:
+            self._grow()
+        return False
+
+    def refused(self, status: int, retry_after: float | None, *, in_flight: int, now: float) -> float:
+        """A 429 or a 503 came. How many seconds runs had better wait, where the platform does not say."""
+        self._until_next_cut -= 1
+        level = min(self._limit, in_flight)
+        cut = self._cut(in_flight, _AFTER_REFUSAL)
+        if status != 429:
+            return 0.0
+        self._good = 0
+        if self.pace is None and retry_after is None and in_flight > 1:
+            if cut:
+                self._remember(level)
+                self._too_many = level
+            return 0.0
+        if now >= self._next_slowing:
+            self._slow_down(retry_after or 0.0, now)
+        if retry_after is not None:
+            return 0.0
+        self._refusals += 1
+        return float(min(_LONGEST_PATIENCE, _PATIENCE * 2.0 ** (self._refusals - 1)))
+
+    def _cut(self, in_flight: int, factor: float) -> bool:
+        # Replies to requests that left before the last cut say nothing about whether it was enough.
+        if self._until_next_cut > 0:
+            return False
+        self._until_next_cut = in_flight
+        self._limit = max(1.0, min(self._limit, in_flight) * factor)
+        self._doubling = False
+        return True
+
+    def _grow(self) -> None:
+        top = float(self._ceiling)
+        if self._good < self._hold:
+            top = min(top, max(1.0, self._too_many - 1))
+        else:
+            self._too_many = math.inf
+        step = 1.0 if self._doubling else 1 / self._limit
+        self._limit = max(self._limit, min(top, self._limit + step))
+
+    def _remember(self, level: float) -> None:
+        # Refused once more where it was refused before: that is where the line is. Lower, it has moved.
+        known = level >= 0.9 * self._last_refused
+        self._hold = min(2 * self._hold, _LONGEST_HOLD) if known else _HOLD
+        self._last_refused = level
+
+    def _slow_down(self, retry_after: float, now: float) -> None:
+        self._next_slowing = now + (retry_after or 1.0)
+        if self.pace is None:
+            # What was answered, spread over the time that the platform means it to last.
+            if answered := self._now + self._before:
+                lasting = max(1.0, now - self._second + (1.0 if self._before else 0.0) + retry_after)
+                self.pace = max(_SLOWEST_PACE, _PACE_START * answered / lasting)
+                self._last_refused = math.inf
+            return
+        self._remember(self.pace)
+        self._too_fast = self.pace
+        self.pace = max(_SLOWEST_PACE, _PACE_CUT * self.pace)
+
+    def _quicken(self, now: float, *, paced: bool) -> None:
+        assert self.pace is not None  # noqa: S101  for the type checkers
+        since = now - self._last_good
+        if since > _STALE_AFTER:
+            self.pace, self._too_fast = None, math.inf
+            return
+        # What is far above what comes back does not bind, and need not grow.
+        if not paced or self.pace > 2 * max(self._now, self._before) + 1:
+            return
+        top = math.inf
+        if self._good < self._hold:
+            top = _PACE_HELD * self._too_fast
+        else:
+            self._too_fast = math.inf
+        grown = min(top, self.pace * min(1.1, _PACE_GROWTH ** max(0.0, since)))
+        self.pace = max(self.pace, grown)
+
+    def _count(self, now: float) -> None:
+        if now - self._second >= 1.0:
+            self._before = self._now if now - self._second < 2.0 else 0
+            self._now = 0
+            self._second = now
+        self._now += 1
+
+
+class _Latency:
+    """How long one operation's replies take, and took at best."""
+
+    __slots__ = ("_best", "_replies", "usual")
+
+    def __init__(self) -> None:
+        self.usual = 0.0
+        self._best = math.inf
+        self._replies = 0
+
+    def add(self, seconds: float) -> float:
+        """Take in one more; how many times as long as at best they take now, 1 while that is not worth speaking of."""
+        self._replies += 1
+        self.usual += (seconds - self.usual) * max(_SMOOTHING, 1 / self._replies)
+        if self._replies < _FIRST_REPLIES:
+            return 1.0
+        if self.usual <= self._best:
+            self._best = self.usual
+        if self.usual <= _HELD_FLOOR:
+            return 1.0
+        ratio = self.usual / self._best
+        if ratio > _HELD_FACTOR:
+            self._best *= _DRIFT
+        return ratio

@@ -1,0 +1,1 @@
+"""Rocket.Chat: users, rooms, tokens, embedding and realtime."""

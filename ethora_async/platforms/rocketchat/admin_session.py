@@ -1,0 +1,229 @@
+"""Signs this client's requests as the admin: a personal access token, or a session that it logs in once (§1.3)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ethora_async.engine.events import Emitter, TokenRefreshed
+from ethora_async.errors import ChatError, Forbidden, NotSent, Unauthorized
+from ethora_async.platforms.rocketchat.settings import Admin
+from ethora_async.protocols import Credential
+from ethora_async_secrets._singleflight import FlightCancelledError, SingleFlight
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ethora_async.platforms.rocketchat.settings import Ring, Settings
+    from ethora_async.protocols import Clock
+
+_REFUSED_FOR = 60.0
+"""Seconds for which a refused password is not tried again: ten failures within five minutes lock the account."""
+_JUST_NOW = 5.0
+"""Seconds within which a second log-in would not help: what is refused then is refused for another reason."""
+
+
+@attrs.frozen(eq=False)
+class Login:
+    """A session of the admin's: their record id and the headers that sign for them."""
+
+    user_id: str
+    headers: Mapping[str, str] = attrs.field(repr=False)
+
+
+def headers_for(user_id: str, token: str) -> dict[str, str]:
+    """What signs a request as a user (contract §1.1)."""
+    return {"X-User-Id": user_id, "X-Auth-Token": token}
+
+
+class FixedCredentials:
+    """Headers that are what they are; none for the routes that need nobody."""
+
+    def __init__(self, headers: Mapping[str, str] | None = None) -> None:
+        self._credential = Credential(headers or {}, "fixed")
+
+    def peek(self) -> Credential:
+        """The credential."""
+        return self._credential
+
+    async def acquire(self) -> Credential:
+        """The credential."""
+        return self._credential
+
+    def accepted(self, credential: Credential) -> None:
+        """Nothing to remember."""
+
+    async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:  # noqa: ARG002
+        """None: there is only the one."""
+        return None
+
+    def may_change(self) -> bool:
+        """No."""
+        return False
+
+
+@attrs.frozen(eq=False)
+class _Session:
+    credential: Credential
+    admin: Admin
+    user_id: str
+    since: float
+
+
+class AdminSession:
+    """One session for the whole client.
+
+    It is opened by the first request, once for all who wait, and again when the platform rejects it: never for each
+    request, since log-ins are limited by address, and every one takes one of the admin's fifty tokens (contract §1.3).
+    A rejection reads the store again; the credentials before and after a rotation get a try each, and what the
+    platform accepted is kept to.
+
+    Args:
+        log_in: opens a session with a user name and password.
+    """
+
+    def __init__(
+        self, settings: Settings, log_in: Callable[[Admin, Ring], Awaitable[Login]], *, clock: Clock, emitter: Emitter
+    ) -> None:
+        self._settings = settings
+        self._log_in = log_in
+        self._clock = clock
+        self._emitter = emitter
+        self._flight = SingleFlight(self._logging_in)
+        self._session: _Session | None = None
+        self._dead: Credential | None = None
+        self._version = ""
+        self._logins = 0
+        self._accepted = False
+        self._refused: dict[str, tuple[float, ChatError]] = {}
+
+    @property
+    def user_id(self) -> str | None:
+        """The admin's record id; None before there was a session."""
+        return None if self._session is None else self._session.user_id
+
+    def peek(self) -> Credential | None:
+        """The credential at hand; None when one must be awaited."""
+        ring = self._settings.peek()
+        if ring is None:
+            return None
+        session = self._session
+        if session is None or not self._holds(session, ring):
+            return self._by_token(ring)
+        return session.credential
+
+    async def acquire(self) -> Credential:
+        """A credential, after a log-in if need be.
+
+        Raises:
+            ConfigError: the store cannot be read, or names no admin.
+            Unauthorized, TwoFactorRequired, Forbidden: the platform refused the log-in.
+            ChatError: the log-in failed.
+        """
+        await self._settings.load()
+        return self.peek() or await self._logged_in()
+
+    def accepted(self, credential: Credential) -> None:
+        """The platform took it: a later rejection is a rotation, or the session's end."""
+        if self._session is not None and credential is self._session.credential:
+            self._accepted = True
+
+    async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
+        """Another token of the store's, or a new session; the one at hand when it is newer than the rejected one.
+
+        Raises:
+            Unauthorized, TwoFactorRequired, Forbidden: the platform refused to log the admin in.
+        """
+        current = self._session
+        if current is not None and current.credential is not rejected and current.credential.key not in tried:
+            return current.credential
+        ring = await self._settings.newer(rejected.version)
+        for admin in ring.admins:
+            if admin.by_token and admin.key not in tried:
+                return self._take(admin, admin.user, headers_for(admin.user, admin.secret.reveal()), admin.key, ring)
+        if ring.admins[0].by_token:
+            return None
+        current = self._session
+        if current is not None and current.credential is rejected:
+            if self._clock.monotonic() < current.since + _JUST_NOW and not self._is_newer(ring, current):
+                return None
+            # It stays at hand: who begins meanwhile is rejected with it, and waits for a rotation as this call does.
+            self._dead = rejected
+        try:
+            return await self._logged_in()
+        except (Unauthorized, Forbidden):
+            if self.may_change():
+                return None
+            raise
+
+    def may_change(self) -> bool:
+        """Whether the credentials can rotate and were once right: then a rejection is a rotation on its way."""
+        return self._settings.rotates and self._accepted
+
+    async def aclose(self) -> Credential | None:
+        """Cancel a log-in under way; the session that was opened here, for whoever ends it."""
+        await self._flight.aclose()
+        session, self._session = self._session, None
+        return session.credential if session is not None and not session.admin.by_token else None
+
+    def _holds(self, session: _Session, ring: Ring) -> bool:
+        if self._version == ring.version:
+            return True
+        if session.admin.by_token:
+            return session.admin.key == ring.admins[0].key
+        # A new password ends no session by itself; another admin's does not become ours.
+        return not ring.admins[0].by_token and session.admin.user == ring.admins[0].user
+
+    def _is_newer(self, ring: Ring, session: _Session) -> bool:
+        return ring.version != self._version and ring.admins[0].key != session.admin.key
+
+    def _by_token(self, ring: Ring) -> Credential | None:
+        admin = ring.admins[0]
+        if not admin.by_token:
+            return None
+        return self._take(admin, admin.user, headers_for(admin.user, admin.secret.reveal()), admin.key, ring)
+
+    def _take(self, admin: Admin, user_id: str, headers: Mapping[str, str], key: str, ring: Ring) -> Credential:
+        credential = Credential(headers, key, ring.version)
+        self._session = _Session(credential, admin, user_id, self._clock.monotonic())
+        self._version = ring.version
+        return credential
+
+    async def _logged_in(self) -> Credential:
+        try:
+            return await self._flight.join()
+        except FlightCancelledError:
+            msg = "the client is closed"
+            raise NotSent(msg) from None
+
+    async def _logging_in(self) -> Credential:
+        ring = await self._settings.load()
+        session = self._session
+        if session is not None and session.credential is not self._dead and self._holds(session, ring):
+            return session.credential  # another task was quicker
+        failure: ChatError | None = None
+        for admin in ring.admins:
+            refused_until, earlier = self._refused.get(admin.key, (0.0, None))
+            if earlier is not None and self._clock.monotonic() < refused_until:
+                failure = failure or copy.copy(earlier)
+                continue
+            try:
+                login = await self._log_in(admin, ring)
+            except (Unauthorized, Forbidden) as error:
+                self._refused[admin.key] = (self._clock.monotonic() + _REFUSED_FOR, error)
+                if isinstance(error, Forbidden):
+                    raise  # blocked, or without a second factor: another password is no help
+                failure = failure or error
+                continue
+            self._refused.pop(admin.key, None)
+            self._logins += 1
+            credential = self._take(admin, login.user_id, login.headers, f"login {self._logins}", ring)
+            self._emitter.emit(TokenRefreshed("admin", credential.key))
+            return credential
+        if failure is None:
+            msg = "the admin could not be logged in: there is no user name and password"
+            raise Unauthorized(msg)
+        raise failure

@@ -1,0 +1,163 @@
+"""Calls to one server: signed, with a second factor where it is asked for, and not to routes that are closed to us."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ethora_async.config import Seconds, seconds
+from ethora_async.engine.engine import Engine
+from ethora_async.errors import RateLimited, ReplyLost
+from ethora_async.platforms.rocketchat.admin_session import AdminSession, FixedCredentials
+from ethora_async.platforms.rocketchat.dialect import RocketChatDialect
+from ethora_async.platforms.rocketchat.route_limits import RouteLimits
+from ethora_async.platforms.rocketchat.two_factor import Factors, TwoFactorRequired, WithCode
+from ethora_async.protocols import Clock, Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ethora_async.request import Operation, Reply
+
+_A_CODE = re.compile(r"[a-z]+(?:-[a-z]+)+")
+
+NOBODY = FixedCredentials()
+"""For the routes that need nobody."""
+
+
+@attrs.define(eq=False)
+class Shared:
+    """What the views of one server have in common."""
+
+    limits: RouteLimits
+    verifying: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+    verified: int = 0
+    clock_offset: float | None = None
+
+
+@attrs.frozen(eq=False)
+class Api:
+    """One server, asked as the admin, or as the one whom `signer` signs for."""
+
+    url: str
+    engine: Engine
+    dialect: RocketChatDialect
+    clock: Clock
+    timeout: float
+    shared: Shared
+    session: AdminSession
+    factors: Callable[[], Factors]
+    signer: Credentials | None = None
+
+    def signed_by(self, signer: Credentials) -> Api:
+        """The same server, asked as somebody else; their second factor is not ours to give."""
+        return attrs.evolve(self, signer=signer, factors=Factors)
+
+    def server_now(self) -> float:
+        """The server's time, as far as its replies have shown it: seconds since the epoch."""
+        return self.clock.now() + (self.shared.clock_offset or 0.0)
+
+    async def call(
+        self,
+        operation: Operation,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        data: Any = None,
+        credentials: Credentials | None = None,
+        timeout: Seconds | None = None,
+    ) -> Reply:
+        """Carry out one operation; see `Engine.call`.
+
+        Raises:
+            TwoFactorRequired: a second factor was asked for that this client cannot give, or its own was refused.
+            RateLimited: the route is closed for longer than the call may take.
+            ChatError: see `ethora_async.errors`.
+        """
+        budget = self.timeout if timeout is None else seconds(timeout, "timeout")
+        deadline = self.clock.monotonic() + budget
+        signer = credentials or self.signer
+        verified = self.shared.verified
+        try:
+            return await self._once(operation, query, data, signer, deadline)
+        except TwoFactorRequired as asked:
+            if signer is not None or asked.at_login:
+                raise
+            challenge = asked
+        # One code for all who were asked at once: the server remembers for a while who gave it.
+        async with self.shared.verifying:
+            if self.shared.verified != verified:
+                try:
+                    return await self._once(operation, query, data, None, deadline)
+                except TwoFactorRequired as asked:
+                    challenge = asked
+            code = await self.factors().answer(challenge, operation.name, self.clock.now())
+            with_code = WithCode(self.session, challenge.method, code)
+            # Reading a code from an e-mail takes its time; the call begins anew.
+            reply = await self._once(operation, query, data, with_code, self.clock.monotonic() + budget)
+            self.shared.verified += 1
+            return reply
+
+    async def _once(
+        self,
+        operation: Operation,
+        query: Mapping[str, str | int] | None,
+        data: Any,
+        signer: Credentials | None,
+        deadline: float,
+    ) -> Reply:
+        limits = self.shared.limits
+        route = limits.route(operation, admin=signer is None or isinstance(signer, WithCode))
+        await self._wait_for(operation, limits.wait(route), deadline)
+        left = max(0.001, deadline - self.clock.monotonic())
+        try:
+            reply = await self.engine.call(operation, query=query, data=data, credentials=signer, timeout=left)
+        except RateLimited as error:
+            if error.retry_after:
+                limits.close(route, error.retry_after)
+            raise
+        limits.learn(route, reply.headers)
+        self._learn_time(reply.headers)
+        self._check_envelope(operation, reply)
+        return reply
+
+    async def _wait_for(self, operation: Operation, wait: float, deadline: float) -> None:
+        if wait <= 0:
+            return
+        if wait >= deadline - self.clock.monotonic():
+            msg = f"the platform has closed this route to us for {wait:.0f} s more"
+            raise RateLimited(msg, operation=operation.name, retry_after=wait)
+        await self.clock.sleep(wait)
+
+    def _check_envelope(self, operation: Operation, reply: Reply) -> None:
+        data = reply.data
+        if not isinstance(data, dict):
+            msg = "the platform's reply has an unexpected shape: no object"
+            raise ReplyLost(msg, operation=operation.name, status=reply.status)
+        if data.get("success") is True or data.get("status") == "success":
+            return
+        failure = self.dialect.read(reply.status, data, reply.headers)
+        # The engine masks what a refusal repeats of the request. It took this one for a success: nothing is repeated.
+        code = failure.code if failure.code is not None and _A_CODE.fullmatch(failure.code) else None
+        msg = f"the platform answered HTTP {reply.status}, and said that the call failed"
+        raise failure.kind(
+            msg,
+            operation=operation.name,
+            status=reply.status,
+            code=code,
+            attempts=reply.attempts,
+            retry_after=failure.retry_after,
+        )
+
+    def _learn_time(self, headers: Mapping[str, str]) -> None:
+        try:
+            stated = parsedate_to_datetime(headers["date"]).timestamp()
+        except (KeyError, ValueError, OverflowError):
+            return
+        # The header counts whole seconds.
+        offset = stated - self.clock.now()
+        self.shared.clock_offset = 0.0 if abs(offset) <= 1.5 else offset

@@ -1,0 +1,140 @@
+"""What the DDP machine tells, and how it reads values (contract §2)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import attrs
+
+ROOM_MESSAGES = "stream-room-messages"
+NOTIFY_ROOM = "stream-notify-room"
+NOTIFY_USER = "stream-notify-user"
+TOO_MANY = "too-many-requests"
+
+
+@attrs.frozen
+class Topic:
+    """What can be subscribed to: a stream, and the name of an event in it. Events are told apart by these two alone."""
+
+    stream: str
+    name: str
+
+    def about(self, room_id: str) -> bool:
+        """Whether it is about this room."""
+        of_rooms = self.stream in (ROOM_MESSAGES, NOTIFY_ROOM)
+        return of_rooms and (self.name == room_id or self.name.startswith(f"{room_id}/"))
+
+
+@attrs.frozen
+class LoggedIn:
+    """The token was taken; `expires_at` in seconds since the epoch, None when the server does not say."""
+
+    user_id: str
+    expires_at: float | None
+
+
+@attrs.frozen
+class LoginRefused:
+    """The token was not taken. `why` is ``revoked`` (or never valid), ``expired``, ``later`` or ``refused``."""
+
+    why: Literal["revoked", "expired", "later", "refused"]
+    code: str
+    retry_after: float | None = None
+
+
+@attrs.frozen
+class Ready:
+    """A subscription holds from now on."""
+
+    topic: Topic
+
+
+@attrs.frozen
+class Refused:
+    """A subscription was refused, or ended by the server; it is not asked for again."""
+
+    topic: Topic
+    code: str
+
+
+@attrs.frozen
+class Happened:
+    """An event of a subscription; its arguments are as REST would show them."""
+
+    topic: Topic
+    args: tuple[Any, ...] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Left:
+    """The user is in this room no more; its subscriptions ended without a word. They come back with the user."""
+
+    room_id: str
+
+
+@attrs.frozen
+class Revoked:
+    """The token has ended: somebody logged the user out."""
+
+
+@attrs.frozen
+class Broken:
+    """The connection is of no more use."""
+
+    reason: str
+
+
+DdpEvent = LoggedIn | LoginRefused | Ready | Refused | Happened | Left | Revoked | Broken
+
+
+def as_rest(value: Any) -> Any:
+    """EJSON as REST would show it: ``{"$date": ms}`` becomes an ISO 8601 text, all else stays."""
+    if isinstance(value, list):
+        return [as_rest(inner) for inner in value]
+    if isinstance(value, dict):
+        if value.keys() == {"$date"}:
+            moment = date(value)
+            if moment is None:
+                return value["$date"]
+            return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return {key: as_rest(inner) for key, inner in value.items()}
+    return value
+
+
+def date(value: Any) -> float | None:
+    """EJSON's ``{"$date": ms}`` in seconds since the epoch; None for anything else."""
+    stated = value.get("$date") if isinstance(value, dict) else None
+    if isinstance(stated, bool) or not isinstance(stated, (int, float)):
+        return None
+    try:
+        return datetime.fromtimestamp(stated / 1000, UTC).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def error_code(error: dict[str, Any]) -> str:
+    """What an error is called: a word or a number."""
+    code = error.get("error")
+    return str(code) if isinstance(code, (str, int)) else "unknown"
+
+
+def refusal(error: Any) -> LoginRefused:
+    """What the error of a log-in means (contract §1.7)."""
+    error = error if isinstance(error, dict) else {}
+    code = error_code(error)
+    said = str(error.get("reason") or error.get("message") or "").lower()
+    if code == TOO_MANY:
+        return LoginRefused("later", code, reset_after(error))
+    if "expired" in said:
+        return LoginRefused("expired", code)
+    return LoginRefused("revoked" if code == "403" else "refused", code)
+
+
+def reset_after(error: dict[str, Any]) -> float | None:
+    """Seconds after which what was too much is let through again, if the error says so."""
+    details = error.get("details")
+    wait = details.get("timeToReset") if isinstance(details, dict) else None
+    if isinstance(wait, bool) or not isinstance(wait, (int, float)) or wait < 0:
+        return None
+    return wait / 1000

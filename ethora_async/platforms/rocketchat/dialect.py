@@ -1,0 +1,181 @@
+"""What Rocket.Chat's error replies say, from 6.x to 9.0 (contract §1.2–§1.4, §1.11)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ethora_async import codec
+from ethora_async.engine.retry import read_retry_after
+from ethora_async.errors import (
+    ApiError,
+    Conflict,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    ServerFault,
+    Unauthorized,
+    ValidationFailed,
+)
+from ethora_async.platforms.rocketchat.two_factor import REQUIRED_BY, TwoFactorRequired
+from ethora_async.protocols import Failure
+from ethora_async.redaction import request_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ethora_async.protocols import Clock
+    from ethora_async.request import Response
+
+_TWO_FACTOR = frozenset({"totp-required", "totp-invalid", "totp-max-attempts"})
+_NOT_FOUND = frozenset(
+    {
+        "error-invalid-user",
+        "error-invalid-user-id",
+        "error-room-not-found",
+        "error-invalid-room",
+        "error-user-not-found",
+        "error-user-not-in-room",
+        "invalid-channel",
+    }
+)
+_FORBIDDEN = frozenset(
+    {
+        "error-not-allowed",
+        "error-not-authorized",
+        "not-authorized",
+        "not-allowed",
+        "error-action-not-allowed",
+        "error-unauthorized",
+        "error-login-blocked-for-user",
+        "error-login-blocked-for-ip",
+        "error-user-is-not-activated",
+    }
+)
+_CONFLICT = frozenset(
+    {
+        "error-field-unavailable",
+        "error-duplicate-channel-name",
+        "error-token-already-exists",
+        "error-you-are-last-owner",
+        "user-last-owner",
+    }
+)
+_TOO_MANY = frozenset({"error-too-many-requests", "too-many-requests"})
+_BY_STATUS: Mapping[int, type[ApiError]] = {
+    400: ValidationFailed,
+    401: Unauthorized,
+    403: Forbidden,
+    413: ValidationFailed,
+    429: RateLimited,
+}
+_CODE_IN_TEXT = re.compile(r"\[([A-Za-z0-9_-]+)\]\s*$")
+_MISSING = re.compile(r"(?:user|room|channel|group|message|resource) not found|does not exist", re.IGNORECASE)
+_TAKEN = re.compile(r"already (?:exists|in use)", re.IGNORECASE)
+_BARE_CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
+_WAIT = re.compile(r"wait (\d+(?:\.\d+)?) seconds?", re.IGNORECASE)
+_WINDOW = 60.0
+_NO_ENVELOPE = "an answer came that is not Rocket.Chat's: is the URL right, or does a proxy stand before it?"
+
+
+class RocketChatDialect:
+    """Reads what stands under `error`, `errorType`, `message` and `details`; none of them has to be there.
+
+    Args:
+        clock: tells how far off the moment is at which a rate limit ends.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def read_failure(self, response: Response) -> Failure:
+        """The error class, message and code; whether another token may help; how long a rate limit lasts."""
+        try:
+            data = codec.loads(response.body)
+        except ValueError:
+            data = None
+        return self.read(response.status, data, response.headers)
+
+    def read(self, status: int, data: Any, headers: Mapping[str, str]) -> Failure:
+        """The same for a body that is decoded already, such as one with a 200 that says ``success: false``."""
+        body = data if isinstance(data, dict) else None
+        details = body.get("details") if body is not None else None
+        details = details if isinstance(details, dict) else {}
+        message, code = _message(body), _code(body)
+        kind = _kind(status, code, message, details, known=body is not None)
+        silent = _NO_ENVELOPE if body is None else f"the platform answered HTTP {status} without a reason"
+        return Failure(
+            kind=kind,
+            message=message or silent,
+            code=code,
+            request_id=request_id(headers.get("x-request-id")),
+            token_rejected=status == 401 and kind is Unauthorized,
+            retry_after=self._retry_after(message, details, headers) if issubclass(kind, RateLimited) else None,
+        )
+
+    def _retry_after(self, message: str, details: Mapping[str, Any], headers: Mapping[str, str]) -> float | None:
+        if stated := _WAIT.search(message):
+            return float(stated.group(1))
+        milliseconds = details.get("timeToReset")
+        if isinstance(milliseconds, (int, float)) and not isinstance(milliseconds, bool) and milliseconds >= 0:
+            return milliseconds / 1000
+        stated_wait = read_retry_after(headers, self._clock.now())
+        return stated_wait if stated_wait is not None else until_reset(headers, self._clock.now())
+
+
+def until_reset(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds until ``X-RateLimit-Reset``, which is in milliseconds since the epoch; None when it is not there.
+
+    A minute at the most, the length of the server's windows: a clock that is wrong must not close a route for long.
+    """
+    value = headers.get("x-ratelimit-reset", "").strip()
+    if not value.isascii() or not value.isdigit():
+        return None
+    return min(_WINDOW, max(0.0, int(value) / 1000 - now))
+
+
+def _message(body: Mapping[str, Any] | None) -> str:
+    # The number or bare code in place of a text comes with failed log-ins; the text then stands under `message`.
+    stated = [body.get(key) for key in ("error", "message")] if body is not None else []
+    texts = [text.strip() for text in stated if isinstance(text, str) and text.strip()]
+    return next((text for text in texts if not _is_code(text)), texts[0] if texts else "")
+
+
+def _is_code(text: str) -> bool:
+    return _BARE_CODE.fullmatch(text) is not None
+
+
+def _code(body: Mapping[str, Any] | None) -> str | None:
+    if body is None:
+        return None
+    stated = body.get("errorType")
+    if isinstance(stated, str) and stated:
+        # Here and there the text and the code have changed places: "Not Allowed".
+        return stated.lower().replace(" ", "-") if " " in stated else stated
+    error = body.get("error")
+    if isinstance(error, str):
+        if found := _CODE_IN_TEXT.search(error):
+            return found.group(1)
+        if _is_code(error):
+            return error
+    return None
+
+
+def _kind(status: int, code: str | None, message: str, details: Mapping[str, Any], *, known: bool) -> type[ApiError]:
+    if code in _TWO_FACTOR:
+        return REQUIRED_BY.get(str(details.get("method")), TwoFactorRequired)
+    if code in _TOO_MANY or status == 429:
+        return RateLimited
+    if status >= 500:
+        return ServerFault
+    if code in _FORBIDDEN:
+        return Forbidden
+    if status == 404:
+        # Without the envelope it is a missing route, or a proxy's: it says nothing of any record.
+        return NotFound if known else ApiError
+    if status in (200, 400, 403):
+        if code in _NOT_FOUND or (code is None and _MISSING.search(message)):
+            return NotFound
+        if code in _CONFLICT or (code is None and _TAKEN.search(message)):
+            return Conflict
+    return _BY_STATUS.get(status, ValidationFailed if status == 200 else ApiError)

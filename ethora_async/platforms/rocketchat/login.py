@@ -1,0 +1,83 @@
+"""Opening and ending sessions (contract §1.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ethora_async.errors import ChatError, ReplyLost, Unauthorized
+from ethora_async.platforms.rocketchat import operations
+from ethora_async.platforms.rocketchat.admin_session import Login, headers_for
+from ethora_async.platforms.rocketchat.api import NOBODY
+from ethora_async.platforms.rocketchat.two_factor import Factors, TwoFactorRequired, totp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ethora_async.config import Seconds
+    from ethora_async.platforms.rocketchat.api import Api
+    from ethora_async.platforms.rocketchat.settings import Admin
+    from ethora_async.protocols import Credentials
+    from ethora_async.request import Reply
+
+
+async def log_in(api: Api, admin: Admin, factors: Factors) -> Login:
+    """Open a session with a user name and password, and a one-time code where one is asked for (contract §1.3).
+
+    Raises:
+        Unauthorized: the user name or the password is wrong.
+        TwoFactorRequired: a second factor is needed that this client cannot give, or its own was refused.
+        Forbidden: the account or the address is blocked for some minutes after too many failures, or switched off.
+    """
+    body = {"user": admin.user, "password": admin.secret.reveal()}
+    try:
+        reply = await _login_call(api, body)
+    except (TwoFactorRequired, Unauthorized) as refused:
+        body["code"] = await _code(refused, factors, api.clock.now())
+        try:
+            reply = await _login_call(api, body)
+        except Unauthorized as again:
+            raise _explained(again) from None
+    data = reply.data.get("data")
+    if (
+        not isinstance(data, dict)
+        or not isinstance(data.get("userId"), str)
+        or not isinstance(data.get("authToken"), str)
+    ):
+        msg = "the platform's reply has an unexpected shape: no data.userId and data.authToken"
+        raise ReplyLost(msg, operation=operations.LOGIN.name)
+    return Login(data["userId"], headers_for(data["userId"], data["authToken"]))
+
+
+async def _login_call(api: Api, body: Mapping[str, str]) -> Reply:
+    try:
+        return await api.call(operations.LOGIN, data=dict(body), credentials=NOBODY)
+    except TwoFactorRequired as asked:
+        asked.at_login = True
+        raise
+
+
+async def _code(refused: TwoFactorRequired | Unauthorized, factors: Factors, now: float) -> str:
+    if isinstance(refused, TwoFactorRequired):
+        if refused.method == "password":
+            raise refused  # not taken at log-in
+        return await factors.answer(refused, operations.LOGIN.name, now)
+    if factors.totp_secret is None:
+        raise _explained(refused)
+    # From 9.0 on the refusal may no longer say that a code is missing.
+    return totp(factors.totp_secret, now)
+
+
+def _explained(error: Unauthorized) -> ChatError:
+    message = f"the platform refused the admin's user name or password: {error.message}"
+    return Unauthorized(
+        message, operation=error.operation, status=error.status, code=error.code, attempts=error.attempts
+    )
+
+
+async def end_session(api: Api, credentials: Credentials, *, timeout: Seconds | None = None) -> bool:
+    """End the session that the credentials stand for; False when it had ended before."""
+    try:
+        await api.call(operations.LOGOUT, credentials=credentials, timeout=timeout)
+    except Unauthorized:
+        return False
+    return True

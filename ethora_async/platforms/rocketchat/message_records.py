@@ -1,0 +1,46 @@
+"""A message, as REST and realtime show it (contract §1.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Message:
+    """A message in a room. What the platform did not tell is None.
+
+    Attributes:
+        id: the message's own id.
+        room_id: the room's record id.
+        user_id, username: who wrote it; the record id, and your own id.
+        type: set on the platform's own messages ("user joined": ``uj``), None on what people wrote.
+        thread_id: the message whose thread it belongs to.
+        updated_at: when it last changed in any way: edits, reactions and pins send the whole message again.
+        extra: every field of the reply that has no attribute here, under the platform's name for it.
+    """
+
+    id: str
+    room_id: str
+    text: str = ""
+    user_id: str | None = None
+    username: str | None = None
+    type: str | None = None
+    thread_id: str | None = None
+    sent_at: datetime | None = None
+    updated_at: datetime | None = None
+    edited_at: datetime | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+
+
+@attrs.frozen(kw_only=True)
+class MessageChanges:
+    """What changed in a room since a moment: messages new or edited, the least recently changed first, and the ids
+    of deleted ones.
+    """
+
+    updated: tuple[Message, ...]
+    deleted: tuple[str, ...]

@@ -1,0 +1,160 @@
+"""Messages of rooms (contract §1.9)."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.errors import ApiError, InvalidInput
+from ethora_async.platforms.rocketchat import operations, wire
+from ethora_async.platforms.rocketchat.names import RecordId, plain
+
+if TYPE_CHECKING:
+    from ethora_async.platforms.rocketchat.api import Api
+    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.platforms.rocketchat.message_records import Message, MessageChanges
+    from ethora_async.records import Id
+
+_LETTERS = "23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz"
+"""Those of the platform's own ids: none that is taken for another."""
+_ID_LENGTH = 17
+_HISTORY = {
+    "c": operations.CHANNEL_HISTORY,
+    "p": operations.GROUP_HISTORY,
+    "d": operations.DIRECT_HISTORY,
+}
+
+
+def new_message_id() -> str:
+    """A message id of the form that the platform's own clients make."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(_ID_LENGTH))
+
+
+class Messages:
+    """Sends and reads messages as the admin, or as the user of `RocketChatClient.as_user`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def send(self, room: Id, text: str, *, id: str | None = None, thread: str | None = None) -> Message:
+        """Write a message into a room that the sender is in.
+
+        Each message has an id, made here unless you pass one. So the request may be repeated: the platform takes an id
+        once, and a refusal of a repeat is cleared up by looking whether the message is there.
+
+        Args:
+            room: the room's name, or its `RecordId`.
+            id: your own id of the message (letters and digits, 17 by custom): sent twice, it is written once.
+            thread: the id of the message to answer in its thread.
+
+        Raises:
+            InvalidInput: the text is empty.
+            NotFound: there is no such room.
+            Forbidden: the sender is not in the room, or may not write there.
+        """
+        if not text.strip():
+            msg = "text is empty"
+            raise InvalidInput(msg, field="text")
+        api = await self._context.open()
+        room_id = await self._context.directory.room_id(api, room)
+        message_id = new_message_id() if id is None else plain(id)
+        body: dict[str, Any] = {"_id": message_id, "rid": room_id, "msg": text}
+        if thread is not None:
+            body["tmid"] = thread
+        try:
+            reply = await api.call(operations.SEND_MESSAGE, data={"message": body})
+        except ApiError as refusal:
+            if id is None and refusal.attempts < 2:
+                raise
+            # The refusal may mean that an earlier attempt has got through.
+            written = await self._written(api, message_id)
+            if written is None or written.room_id != room_id or written.text != text:
+                raise
+            return written
+        return wire.read_message(reply.data.get("message"), operation=operations.SEND_MESSAGE.name)
+
+    async def get(self, id: str) -> Message:
+        """One message by its id.
+
+        Raises:
+            NotFound, ValidationFailed: there is no such message, or the asker may not see it.
+        """
+        api = await self._context.open()
+        reply = await api.call(operations.GET_MESSAGE, query={"msgId": id})
+        return wire.read_message(reply.data.get("message"), operation=operations.GET_MESSAGE.name)
+
+    async def history(
+        self,
+        room: Id,
+        *,
+        before: datetime | None = None,
+        after: datetime | None = None,
+        count: int = 50,
+    ) -> tuple[Message, ...]:
+        """A room's messages, the newest first.
+
+        Args:
+            before, after: only messages sent between the two; aware datetimes.
+            count: how many at the most, 1 to 100.
+
+        Raises:
+            InvalidInput: `count` is out of range, or a datetime has no time zone.
+            NotFound: there is no such room.
+        """
+        if not 1 <= count <= 100:
+            msg = f"count must be from 1 to 100, not {count}"
+            raise InvalidInput(msg, field="count")
+        api = await self._context.open()
+        found = await self._context.directory.room(api, room)
+        operation = _HISTORY.get(found.kind)
+        if operation is None:
+            msg = f"rooms of the kind {found.kind!r} show no history"
+            raise InvalidInput(msg, field="room")
+        query: dict[str, str | int] = {"roomId": found.id, "count": count}
+        for name, moment in (("latest", before), ("oldest", after)):
+            if moment is not None:
+                query[name] = iso(moment)
+        reply = await api.call(operation, query=query)
+        return wire.read_list(reply.data, "messages", wire.read_message, operation=operation.name)
+
+    async def changes(self, room: Id, since: datetime) -> MessageChanges:
+        """Everything in a room that was written, edited, reacted to or deleted since a moment.
+
+        Raises:
+            InvalidInput: the datetime has no time zone.
+            NotFound: there is no such room.
+            Forbidden: the asker is not in the room.
+        """
+        api = await self._context.open()
+        room_id = await self._context.directory.room_id(api, room)
+        return await read_changes(api, room_id, since)
+
+    async def _written(self, api: Api, message_id: str) -> Message | None:
+        try:
+            reply = await api.call(operations.GET_MESSAGE, query={"msgId": message_id})
+        except ApiError:
+            return None
+        return wire.read_message(reply.data.get("message"), operation=operations.GET_MESSAGE.name)
+
+
+async def read_changes(api: Api, room_id: str, since: datetime) -> MessageChanges:
+    """What `Messages.changes` gives, of a room whose record id is known."""
+    operation = operations.SYNC_MESSAGES
+    reply = await api.call(operation, query={"roomId": room_id, "lastUpdate": iso(since)})
+    return wire.read_changes(reply.data, operation=operation.name)
+
+
+def iso(moment: datetime) -> str:
+    """A moment as REST writes it: UTC, milliseconds, ``Z``.
+
+    Raises:
+        InvalidInput: it has no time zone.
+    """
+    if moment.tzinfo is None:
+        msg = "a datetime needs a time zone: pass an aware one, such as datetime.now(UTC)"
+        raise InvalidInput(msg, field="since")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+__all__ = ["Messages", "RecordId", "new_message_id"]

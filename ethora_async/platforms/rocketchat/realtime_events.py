@@ -1,0 +1,84 @@
+"""What `Realtime` tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from ethora_async.platforms.rocketchat.message_records import Message
+from ethora_async.records import Chat
+
+
+@attrs.frozen
+class MessageReceived:
+    """A message was written, or changed: edited, reacted to, pinned.
+
+    `missed` says that it was fetched after a gap in the connection.
+    """
+
+    message: Message
+    missed: bool = False
+
+
+@attrs.frozen
+class MessageDeleted:
+    """A message was deleted. After a gap in the connection the same deletion may be told twice."""
+
+    room_id: str
+    message_id: str
+
+
+@attrs.frozen
+class RoomChanged:
+    """A room of the user's changed; `action` is ``inserted``, ``updated``, ``removed`` or ``changed``."""
+
+    action: str
+    room: Chat
+
+
+@attrs.frozen
+class SubscriptionChanged:
+    """How the user stands in a room changed: unread counts, mentions; or they came in, or went.
+
+    `action` is ``inserted``, ``updated``, ``removed`` or ``changed``; `subscription` is in the platform's words.
+    """
+
+    action: str
+    subscription: Mapping[str, Any] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class RoomLeft:
+    """The user is in this room no more. Its messages come again by themselves once the user is back."""
+
+    room_id: str
+
+
+@attrs.frozen
+class Reconnected:
+    """There was a gap in the connection. Missed messages follow; other events of that time are lost."""
+
+
+@attrs.frozen
+class Gap:
+    """Missed messages of a room could not be fetched: since this moment some may be missing."""
+
+    room_id: str
+    since: datetime
+
+
+@attrs.frozen
+class StreamEvent:
+    """An event of a stream that `Realtime.watch` asked for."""
+
+    stream: str
+    name: str
+    args: tuple[Any, ...] = attrs.field(repr=False)
+
+
+RealtimeEvent = (
+    MessageReceived | MessageDeleted | RoomChanged | SubscriptionChanged | RoomLeft | Reconnected | Gap | StreamEvent
+)

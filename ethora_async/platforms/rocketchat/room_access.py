@@ -1,0 +1,175 @@
+"""Who is in a room: invite, kick, members (contract §1.8)."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ethora_async.bulk.outcome import Outcome, failed
+from ethora_async.bulk.report import Report
+from ethora_async.bulk.run import CONCURRENCY, Run, Work
+from ethora_async.bulk.split import split_around
+from ethora_async.errors import ChatError, InvalidInput, NotFound
+from ethora_async.pages import Pages
+from ethora_async.platforms.rocketchat import operations, wire
+from ethora_async.platforms.rocketchat.names import plain
+from ethora_async.platforms.rocketchat.users import LARGEST_PAGE, each
+from ethora_async.records import Id, User, several
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+
+    from ethora_async.platforms.rocketchat.api import Api
+    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.platforms.rocketchat.directory import Room
+
+PAIRS_AT_ONCE = 100
+_NOT_IN_ROOM = "error-user-not-in-room"
+Pair = tuple[Id, Id]
+
+
+class RoomAccess:
+    """The part of `Rooms` that lets users in and takes them out."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def invite(self, id: Id, users: Id | Iterable[Id]) -> Report:
+        """Let users into a room: one or several. Who is in already stays; the platform does not tell the two apart.
+
+        Returns:
+            A report with an outcome for each user: ``created`` or ``failed``.
+
+        Raises:
+            NotFound: there is no such room.
+        """
+        api = await self._context.open()
+        await self._context.directory.room(api, id)
+        return Report.of(await self._invite_pairs(api, [(id, user) for user in several(users)]))
+
+    async def kick(self, id: Id, users: Id | Iterable[Id]) -> Report:
+        """Take users out of a room: one or several, a request each.
+
+        Returns:
+            A report with an outcome for each user: ``deleted``, ``absent`` or ``failed``; the last owner of a room
+            cannot be taken out (`Conflict`).
+
+        Raises:
+            NotFound: there is no such room.
+        """
+        api = await self._context.open()
+        await self._context.directory.room(api, id)
+        return Report.of([await self._kick_one(api, (id, user)) for user in several(users)])
+
+    def grant_many(
+        self, pairs: Iterable[Pair] | AsyncIterable[Pair], *, concurrency: int = CONCURRENCY, ordered: bool = False
+    ) -> Run[Pair]:
+        """Let any number of users into any number of rooms: pairs of room and user.
+
+        Pairs are read a hundred at a time, and those of one room among them share a request: input sorted by room needs
+        the fewest. Each pair ends ``created``, ``failed`` or ``unknown``; its key is ``room/user``.
+        """
+
+        @asynccontextmanager
+        async def working() -> AsyncGenerator[Work[list[Pair], Pair], None]:
+            yield partial(self._invite_pairs, await self._context.open())
+
+        emit = self._context.emitter.emit
+        return Run(pairs, working, batch_size=PAIRS_AT_ONCE, concurrency=concurrency, ordered=ordered, emit=emit)
+
+    def revoke_many(
+        self, pairs: Iterable[Pair] | AsyncIterable[Pair], *, concurrency: int = CONCURRENCY, ordered: bool = False
+    ) -> Run[Pair]:
+        """Take any number of users out of any number of rooms: pairs of room and user, a request each.
+
+        Each pair ends ``deleted``, ``absent``, ``failed`` or ``unknown``; its key is ``room/user``.
+        """
+        return each(self._context, pairs, self._kick_one, concurrency, ordered=ordered)
+
+    def members(self, id: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
+        """Who is in a channel or group; direct rooms list theirs in ``extra["usernames"]``.
+
+        Args:
+            limit: users in a page, 1 to 100 (default 100).
+            offset: where to start; 0 is the first.
+
+        Reading raises:
+            NotFound: there is no such room.
+            InvalidInput: it is neither a channel nor a group.
+        """
+
+        async def fetch(offset: int, limit: int) -> tuple[tuple[User, ...], int | None]:
+            api = await self._context.open()
+            room = await self._room(api, id)
+            operation = operations.CHANNEL_MEMBERS if room.public else operations.GROUP_MEMBERS
+            reply = await api.call(operation, query={"roomId": room.id, "offset": offset, "count": limit})
+            users = wire.read_list(reply.data, "members", wire.read_user, operation=operation.name)
+            return users, wire.total(reply.data)
+
+        return Pages(fetch, lambda user: user.record_id or user.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
+
+    async def _room(self, api: Api, id: Id) -> Room:
+        room = await self._context.directory.room(api, id)
+        if room.kind not in ("c", "p"):
+            msg = f"{plain(id)!r} is neither a channel nor a group: its members cannot be changed"
+            raise InvalidInput(msg, field="id")
+        return room
+
+    async def _invite_pairs(self, api: Api, pairs: Sequence[Pair]) -> list[Outcome[Pair]]:
+        outcomes: dict[int, Outcome[Pair]] = {}
+        by_room: dict[Room, list[tuple[int, str]]] = {}
+        for place, pair in enumerate(pairs):
+            try:
+                room = await self._room(api, pair[0])
+                # The platform passes over unknown users in silence: looking each up once tells.
+                user_id = await self._context.directory.user_id(api, pair[1])
+            except ChatError as error:
+                outcomes[place] = failed(pair, pair_key(pair), error)
+                continue
+            by_room.setdefault(room, []).append((place, user_id))
+        for room, entries in by_room.items():
+            send = partial(self._invite_batch, api, room, pairs)
+            done = await split_around(entries, send, lambda entry: pair_key(pairs[entry[0]]))
+            for (place, _), outcome in zip(entries, done, strict=True):
+                key = pair_key(pairs[place])
+                outcomes[place] = Outcome(pairs[place], key, outcome.status, outcome.error, attempts=outcome.attempts)
+        return [outcomes[place] for place in range(len(pairs))]
+
+    async def _invite_batch(
+        self, api: Api, room: Room, pairs: Sequence[Pair], entries: Sequence[tuple[int, str]]
+    ) -> list[Outcome[tuple[int, str]]]:
+        operation = operations.INVITE_TO_CHANNEL if room.public else operations.INVITE_TO_GROUP
+        users = list(dict.fromkeys(user_id for _, user_id in entries))
+        try:
+            reply = await api.call(operation, data={"roomId": room.id, "userIds": users})
+        except NotFound:
+            # A name looked up long ago may stand for another record by now.
+            for place, _ in entries:
+                self._forget(pairs[place])
+            raise
+        return [Outcome(entry, pair_key(pairs[entry[0]]), "created", attempts=reply.attempts) for entry in entries]
+
+    async def _kick_one(self, api: Api, pair: Pair) -> Outcome[Pair]:
+        key = pair_key(pair)
+        try:
+            room = await self._room(api, pair[0])
+            user_id = await self._context.directory.user_id(api, pair[1])
+            operation = operations.KICK_FROM_CHANNEL if room.public else operations.KICK_FROM_GROUP
+            reply = await api.call(operation, data={"roomId": room.id, "userId": user_id})
+        except NotFound as error:
+            self._forget(pair)
+            # Where the room or the user has gone, so has the membership.
+            return Outcome(pair, key, "absent", attempts=error.attempts)
+        except ChatError as error:
+            return failed(pair, key, error)
+        return Outcome(pair, key, "deleted", attempts=reply.attempts)
+
+    def _forget(self, pair: Pair) -> None:
+        self._context.directory.forget_room(pair[0])
+        self._context.directory.forget_user(pair[1])
+
+
+def pair_key(pair: Pair) -> str:
+    """``room/user``."""
+    return f"{pair[0]}/{pair[1]}"

@@ -1,0 +1,246 @@
+"""``rocketchat.chats``: channels, groups and direct rooms (contract §1.8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ethora_async.bulk.outcome import Outcome, failed
+from ethora_async.bulk.run import CONCURRENCY, Run
+from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ReplyLost
+from ethora_async.pages import Pages
+from ethora_async.platforms.rocketchat import operations, wire
+from ethora_async.platforms.rocketchat.directory import room_query
+from ethora_async.platforms.rocketchat.names import RecordId, plain
+from ethora_async.platforms.rocketchat.room_access import RoomAccess
+from ethora_async.platforms.rocketchat.users import LARGEST_PAGE, each
+from ethora_async.records import Chat, ChatAccess, Id, NewChat, optional_text, required_text, several
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+
+    from ethora_async.capabilities import State
+    from ethora_async.platforms.rocketchat.api import Api
+    from ethora_async.request import Operation
+
+GENERAL = "GENERAL"
+"""The record id of the room that every server has."""
+
+
+class Rooms(RoomAccess):
+    """The rooms of one server. Your own id of a chat is the room's name, its title the topic.
+
+    A private chat is a group, a public one a channel. A `RecordId` names Rocket.Chat's own id; direct rooms have
+    no other.
+    """
+
+    changeable = frozenset({"title", "description"})
+
+    async def create(
+        self,
+        id: Id,
+        *,
+        title: str,
+        access: ChatAccess = "private",
+        description: str | None = None,
+        members: Id | Iterable[Id] = (),
+    ) -> Outcome[NewChat]:
+        """Create a group, or a channel for ``access="public"``.
+
+        Args:
+            id: the room's name: letters, digits, ``-``, ``_`` and ``.`` unless the server allows more.
+            title: the topic.
+            members: user names to let in at once; they must exist.
+
+        Returns:
+            An outcome that is ``created`` or ``existed``; a room that is already there is left as it is. `value` holds
+            the `Chat` when it was created.
+
+        Raises:
+            InvalidInput: an argument cannot be used.
+            ValidationFailed: the server does not allow such a name.
+            Forbidden: the admin lacks the permission ``create-c`` or ``create-p``.
+        """
+        chat = NewChat(id=id, title=title, access=access, description=description, members=members)
+        return (await self._create_one(await self._context.open(), chat)).raise_for_failure()
+
+    def create_many(
+        self,
+        chats: Iterable[NewChat] | AsyncIterable[NewChat],
+        *,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[NewChat]:
+        """Create any number of rooms, one request each, `concurrency` at once; each ends ``created``, ``existed``,
+        ``failed`` or ``unknown``.
+        """
+        return each(self._context, chats, self._create_one, concurrency, ordered=ordered)
+
+    async def direct(self, users: Id | Iterable[Id]) -> Chat:
+        """The direct room of these users, without the admin in it; made when there is none. Asked twice it is one room.
+
+        Args:
+            users: user names, two as a rule.
+
+        Raises:
+            InvalidInput: there is no user, or a `RecordId` among them: the route takes names.
+            NotFound, ValidationFailed: one of the users does not exist.
+        """
+        names = list(dict.fromkeys(plain(user, "users") for user in several(users)))
+        if not names or any(isinstance(name, RecordId) or "," in name for name in names):
+            msg = "users must be user names, at least one"
+            raise InvalidInput(msg, field="users")
+        api = await self._context.open()
+        operation = operations.CREATE_DIRECT
+        reply = await api.call(operation, data={"usernames": ",".join(names), "excludeSelf": True})
+        return wire.read_chat(reply.data.get("room"), operation=operation.name)
+
+    async def get(self, id: Id) -> Chat:
+        """One room, by name or `RecordId`.
+
+        Raises:
+            NotFound: there is no such room.
+            Forbidden: the admin may not see it.
+        """
+        api = await self._context.open()
+        reply = await api.call(operations.GET_ROOM, query=room_query(plain(id)))
+        return wire.read_chat(reply.data.get("room"), operation=operations.GET_ROOM.name)
+
+    async def list(self) -> AsyncIterator[Chat]:
+        """All channels, then all groups; direct rooms are nobody's to list."""
+        async for channel in self.channels():
+            yield channel
+        async for group in self.groups():
+            yield group
+
+    def channels(self, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
+        """All channels.
+
+        Args:
+            limit: rooms in a page, 1 to 100 (default 100).
+            offset: where to start; 0 is the first.
+        """
+        return self._listing(operations.LIST_CHANNELS, "channels", limit, offset)
+
+    def groups(self, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
+        """All groups, whoever is in them; see `channels`. Needs the permission ``view-room-administration``."""
+        return self._listing(operations.LIST_GROUPS, "groups", limit, offset)
+
+    async def update(self, id: Id, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
+        """Change a room's topic or description, a request each. None leaves it as it is.
+
+        Raises:
+            InvalidInput: nothing is to be changed, the title is empty, or it is neither a channel nor a group.
+            NotFound: there is no such room.
+        """
+        if title is None and description is None:
+            msg = "nothing to change: pass title or description"
+            raise InvalidInput(msg, field="title")
+        topic = None if title is None else required_text(title, "title")
+        text = None if description is None else optional_text(description, "description")
+        api = await self._context.open()
+        room = await self._room(api, id)
+        attempts = 0
+        try:
+            if topic is not None:
+                operation = operations.CHANNEL_TOPIC if room.public else operations.GROUP_TOPIC
+                attempts += (await api.call(operation, data={"roomId": room.id, "topic": topic})).attempts
+            if text is not None:
+                operation = operations.CHANNEL_DESCRIPTION if room.public else operations.GROUP_DESCRIPTION
+                attempts += (await api.call(operation, data={"roomId": room.id, "description": text})).attempts
+        except NotFound:
+            self._context.directory.forget_room(id)
+            raise
+        key = self.key(id)
+        return Outcome(key, key, "updated", attempts=attempts)
+
+    async def delete(self, id: Id) -> Outcome[Id]:
+        """Delete a room of any kind, with its messages.
+
+        Returns:
+            An outcome that is ``deleted``, or ``absent`` when there was no such room.
+        """
+        return (await self._delete_one(await self._context.open(), id)).raise_for_failure()
+
+    def delete_many(
+        self,
+        ids: Id | Iterable[Id] | AsyncIterable[Id],
+        *,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[Id]:
+        """Delete any number of rooms; each ends ``deleted``, ``absent``, ``failed`` or ``unknown``."""
+        return each(self._context, several(ids), self._delete_one, concurrency, ordered=ordered)
+
+    def key(self, id: Id) -> str:
+        """The room's name."""
+        return str(plain(id))
+
+    def comparable(self, chat: NewChat | Chat) -> State:
+        """``title``, ``description`` and ``access``; what an existing room lacks is empty."""
+        absent = None if isinstance(chat, NewChat) else ""
+        return {
+            "title": chat.title or absent,
+            "description": chat.description if chat.description is not None else absent,
+            "access": chat.access,
+        }
+
+    async def reserved(self) -> Callable[[Chat], bool]:
+        """What tells the server's own rooms: ``general``, default ones, discussions, those of teams, and any that are
+        neither channel nor group.
+        """
+
+        def is_reserved(chat: Chat) -> bool:
+            extra = chat.extra
+            own = chat.record_id == GENERAL or extra.get("default") is True
+            part_of = any(extra.get(name) for name in ("prid", "teamId", "teamMain"))
+            return own or part_of or chat.type not in ("public", "group")
+
+        return is_reserved
+
+    def _listing(self, operation: Operation, key: str, limit: int, offset: int) -> Pages[Chat]:
+        async def fetch(offset: int, limit: int) -> tuple[tuple[Chat, ...], int | None]:
+            api = await self._context.open()
+            reply = await api.call(operation, query={"offset": offset, "count": limit})
+            return wire.read_list(reply.data, key, wire.read_chat, operation=operation.name), wire.total(reply.data)
+
+        return Pages(fetch, lambda chat: chat.record_id or chat.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
+
+    async def _create_one(self, api: Api, chat: NewChat) -> Outcome[NewChat]:
+        operation = operations.CREATE_CHANNEL if chat.access == "public" else operations.CREATE_GROUP
+        data = {"name": chat.id, "members": [*chat.members], "extraData": {"topic": chat.title}}
+        try:
+            reply = await api.call(operation, data=data)
+        except Conflict as error:
+            return Outcome(chat, chat.id, "existed", attempts=error.attempts)
+        except ChatError as error:
+            return failed(chat, chat.id, error)
+        self._context.directory.forget_room(chat.id)
+        key = "channel" if chat.access == "public" else "group"
+        try:
+            made = wire.read_chat(reply.data.get(key), operation=operation.name)
+        except ReplyLost:
+            made = None  # a 2xx says that it happened; that it shows the room badly does not undo it
+        if chat.description:
+            try:
+                await self.update(chat.id, description=chat.description)
+            except ChatError as error:
+                # The room is there: what failed is its description alone, and `update` brings it.
+                return failed(chat, chat.id, error)
+        return Outcome(chat, chat.id, "created", value=made, attempts=reply.attempts)
+
+    async def _delete_one(self, api: Api, id: Id) -> Outcome[Id]:
+        key = str(id)
+        try:
+            room = await self._context.directory.room(api, id)
+            reply = await api.call(operations.DELETE_ROOM, data={"roomId": room.id})
+        except NotFound as error:
+            outcome = Outcome(id, key, "absent", attempts=error.attempts)
+        except ChatError as error:
+            return failed(id, key, error)
+        else:
+            outcome = Outcome(id, key, "deleted", attempts=reply.attempts)
+        self._context.directory.forget_room(id)
+        return outcome
+
+
+__all__ = ["GENERAL", "LARGEST_PAGE", "Rooms"]

@@ -1,0 +1,50 @@
+"""How long each route is closed to us: Rocket.Chat limits calls per route (contract §1.11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ethora_async.platforms.rocketchat.dialect import until_reset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ethora_async.protocols import Clock
+    from ethora_async.request import Operation
+
+Route = tuple[str, bool]
+"""The path, and whether the admin asks: an admin is mostly let through where users are not."""
+
+
+class RouteLimits:
+    """Remembers which routes the server has closed until when, so that nobody knocks there in vain."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._closed_until: dict[Route, float] = {}
+
+    @staticmethod
+    def route(operation: Operation, *, admin: bool) -> Route:
+        """What the limit is counted by, as far as one client can tell."""
+        return operation.path, admin
+
+    def wait(self, route: Route) -> float:
+        """Seconds until the route is open again; 0 when it is."""
+        until = self._closed_until.get(route)
+        left = 0.0 if until is None else until - self._clock.monotonic()
+        if until is not None and left <= 0:
+            del self._closed_until[route]
+        return max(0.0, left)
+
+    def learn(self, route: Route, headers: Mapping[str, str]) -> None:
+        """Take in a reply's headers: none remaining closes the route until its reset."""
+        remaining = headers.get("x-ratelimit-remaining")
+        if remaining is None:
+            return
+        left = until_reset(headers, self._clock.now())
+        if remaining.strip() == "0" and left:
+            self.close(route, left)
+
+    def close(self, route: Route, seconds: float) -> None:
+        """Take in a refusal that says how long to wait."""
+        self._closed_until[route] = max(self._closed_until.get(route, 0.0), self._clock.monotonic() + seconds)

@@ -1,0 +1,100 @@
+"""The tokens that this process has made: those in use, and those that were replaced and are to be revoked."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ethora_async.redaction import Secret
+
+if TYPE_CHECKING:
+    from ethora_async.protocols import Clock
+
+MOST_REPLACED = 20
+"""Replaced tokens of one user that may wait for their end: fifty is all that the server keeps (contract §1.6)."""
+
+
+@attrs.frozen(eq=False)
+class Minted:
+    """One token: whose it is, and when it was asked for, on both clocks."""
+
+    user_id: str
+    secret: Secret
+    asked_at: float
+    asked_monotonic: float
+
+    def age(self, clock: Clock) -> float:
+        """Seconds: the wall clock knows of a suspended machine, the other one of a corrected system time."""
+        return max(clock.now() - self.asked_at, clock.monotonic() - self.asked_monotonic)
+
+
+class TokenStore:
+    """Per user one token in use, the least recently used dropped first, and a queue of replaced ones.
+
+    Args:
+        size: how many users' tokens are kept.
+        grace: seconds for which a replaced token lives on, for front ends that have not yet asked for the new one.
+    """
+
+    def __init__(self, clock: Clock, size: int, grace: float) -> None:
+        self._clock = clock
+        self._size = size
+        self._grace = grace
+        self._in_use: OrderedDict[str, Minted] = OrderedDict()
+        self._replaced: deque[tuple[float, Minted]] = deque()
+
+    def get(self, key: str) -> Minted | None:
+        """The token in use under this name."""
+        token = self._in_use.get(key)
+        if token is not None:
+            self._in_use.move_to_end(key)
+        return token
+
+    def put(self, key: str, token: Minted) -> None:
+        """Use this token from now on; the one before is revoked after its grace period."""
+        self.retire(key)
+        self._in_use[key] = token
+        if len(self._in_use) > self._size:
+            self._in_use.popitem(last=False)
+
+    def retire(self, key: str) -> None:
+        """Hand this token out no more, and revoke it after the grace period."""
+        before = self._in_use.pop(key, None)
+        if before is not None:
+            self._replaced.append((self._clock.monotonic() + self._grace, before))
+
+    def drop_user(self, user_id: str) -> None:
+        """Forget a user's tokens: they have ended by other means."""
+        for key in [key for key, token in self._in_use.items() if token.user_id == user_id]:
+            del self._in_use[key]
+        self._replaced = deque(entry for entry in self._replaced if entry[1].user_id != user_id)
+
+    def drop(self, secret: Secret) -> None:
+        """Forget one token: it has ended by other means."""
+        for key in [key for key, token in self._in_use.items() if token.secret == secret]:
+            del self._in_use[key]
+        self._replaced = deque(entry for entry in self._replaced if entry[1].secret != secret)
+
+    def due(self) -> list[Minted]:
+        """The replaced tokens whose grace period is over, or that are too many for one user; they are handed over."""
+        now = self._clock.monotonic()
+        waiting: dict[str, int] = {}
+        for _, token in self._replaced:
+            waiting[token.user_id] = waiting.get(token.user_id, 0) + 1
+        over: list[Minted] = []
+        kept: deque[tuple[float, Minted]] = deque()
+        for until, token in self._replaced:
+            if now >= until or waiting[token.user_id] > MOST_REPLACED:
+                waiting[token.user_id] -= 1
+                over.append(token)
+            else:
+                kept.append((until, token))
+        self._replaced = kept
+        return over
+
+    def any_due(self) -> bool:
+        """Whether `due` would hand anything over, as far as can be told at a glance."""
+        replaced = self._replaced
+        return bool(replaced) and (replaced[0][0] <= self._clock.monotonic() or len(replaced) > MOST_REPLACED)

@@ -1,0 +1,297 @@
+"""``rocketchat.tokens``: what front ends log in with (contract §1.6, §1.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ethora_async.engine.events import TokenRefreshed
+from ethora_async.errors import (
+    ApiError,
+    ChatError,
+    ConfigError,
+    Forbidden,
+    NotFound,
+    NotSent,
+    ReplyLost,
+    ValidationFailed,
+)
+from ethora_async.platforms.rocketchat import operations
+from ethora_async.platforms.rocketchat.admin_session import FixedCredentials, headers_for
+from ethora_async.platforms.rocketchat.login import end_session
+from ethora_async.platforms.rocketchat.names import RecordId, plain
+from ethora_async.platforms.rocketchat.settings import CREATE_TOKENS_SECRET
+from ethora_async.platforms.rocketchat.token_store import Minted, TokenStore
+from ethora_async.protocols import Credential
+from ethora_async.records import ChatToken, Id
+from ethora_async.redaction import Secret
+from ethora_async_secrets._singleflight import FlightCancelledError, SingleFlight
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ethora_async.platforms.rocketchat.api import Api
+    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.platforms.rocketchat.server_info import ServerInfo
+
+PLATFORM = "rocketchat"
+SecretCandidates = Callable[[bool], Awaitable[Sequence[Secret]]]
+"""The secrets to try in turn; told whether those at hand were refused, so that the store is to be read again."""
+
+_WITH_SECRET = (8, 0)
+"""The first version that wants the secret, and takes nothing but ``userId`` beside it."""
+_FRESH_USER_BUG = "reading 'tokens'"
+"""In the text by which 7.x fails for a user who was made a moment ago (server bug #40598)."""
+_PAUSES = (0.2, 0.5)
+"""Seconds before each further try."""
+_SHARE, _AN_HOUR = 0.1, 3600.0
+
+
+def margin(lifetime: float) -> float:
+    """Seconds before its end from which a token is replaced: a tenth of its life, an hour at the most."""
+    return min(lifetime * _SHARE, _AN_HOUR)
+
+
+class Tokens:
+    """Made by the server, one for each user, kept until shortly before their end.
+
+    Args:
+        secrets: the server's ``CREATE_TOKENS_FOR_USERS_SECRET``, which 8.0 and later want, and those that may hold in
+            its place during a rotation.
+        cache_size: how many users' tokens are kept.
+        grace: seconds for which a replaced token lives on before it is revoked.
+    """
+
+    def __init__(
+        self, context: Context, server: ServerInfo, secrets: SecretCandidates, *, cache_size: int, grace: float
+    ) -> None:
+        self._context = context
+        self._server = server
+        self._secrets = secrets
+        self._store = TokenStore(context.clock, cache_size, grace)
+        self._minting: dict[str, SingleFlight[Minted]] = {}
+        self._sweeping = SingleFlight(self._revoke_due)
+
+    async def for_user(self, id: Id, *, renew: bool = False) -> ChatToken:
+        """The token with which one user's front end logs in; the user must exist.
+
+        It is a session of the user's. The server keeps fifty for each and silently drops the oldest, which logs
+        browsers out: so the same token is handed out until a tenth of its life, or an hour, is left, however many ask
+        at once, and the one before it is revoked after a grace period. That is counted in this process alone.
+
+        Args:
+            id: the user name, or a `RecordId`.
+            renew: True makes a new token in any case: for a front end whose token was refused, because somebody
+                logged out with it. The one before is revoked after the grace period.
+
+        Returns:
+            The token; ``extra["userId"]`` is the record id that front ends need beside it, ``extra["url"]`` the site.
+
+        Raises:
+            NotFound: there is no such user.
+            Forbidden: the secret is wrong, the server lacks it, or the admin lacks ``user-generate-access-token``.
+                The server does not say which.
+            ConfigError: the server wants a secret, and none is configured.
+        """
+        name = plain(id)
+        key = repr(name)
+        lifetime = await self._server.token_lifetime()
+        if renew:
+            self._context.directory.forget_user(name)
+            self._store.retire(key)
+        token = self._store.get(key)
+        if token is None or token.age(self._context.clock) >= lifetime - margin(lifetime):
+            token = await self._minted(key, name)
+        self._sweep()
+        api = await self._context.open()
+        ends = token.asked_at + lifetime
+        return ChatToken(
+            secret=token.secret,
+            user_id=str(name),
+            expires_at=ends,
+            refresh_at=ends - margin(lifetime),
+            platform=PLATFORM,
+            extra={"userId": token.user_id, "url": api.url},
+        )
+
+    async def revoke(self, token: ChatToken) -> bool:
+        """End one token now: a log-out with the token itself, which leaves the user's other sessions alone.
+
+        Returns:
+            False when it had ended before.
+
+        Raises:
+            NotFound: the token does not say whose it is, and the user has gone.
+            ChatError: it could not be revoked.
+        """
+        api = await self._context.open()
+        stated = token.extra.get("userId")
+        user_id = stated if isinstance(stated, str) else await self._context.directory.user_id(api, token.user_id)
+        self._store.drop(token.secret)
+        return await end_session(api, FixedCredentials(headers_for(user_id, token.secret.reveal())))
+
+    def forget(self, user_id: str) -> None:
+        """Hand out none of this user's tokens again: they have all ended. `user_id` is the record id."""
+        self._store.drop_user(user_id)
+
+    async def aclose(self) -> None:
+        """Cancel what is under way."""
+        for flight in list(self._minting.values()):
+            await flight.aclose()
+        await self._sweeping.aclose()
+
+    async def _minted(self, key: str, name: str) -> Minted:
+        flight = self._minting.get(key)
+        if flight is None:
+            flight = self._minting[key] = SingleFlight(lambda: self._mint(key, name))
+        try:
+            return await flight.join()
+        except FlightCancelledError:
+            msg = "the client is closed"
+            raise NotSent(msg) from None
+
+    async def _mint(self, key: str, name: str) -> Minted:
+        try:
+            token = await self._made(name)
+            self._store.put(key, token)
+        finally:
+            # Whoever comes from now on finds the token in the store, or tries anew.
+            self._minting.pop(key, None)
+        if self._context.emitter.wanted:
+            self._context.emitter.emit(TokenRefreshed("client", token.user_id))
+        return token
+
+    async def _made(self, name: str) -> Minted:
+        api = await self._context.open()
+        directory = self._context.directory
+        user_id = await directory.user_id(api, name)
+        try:
+            return await self._ask(api, user_id)
+        except NotFound:
+            if isinstance(name, RecordId):
+                raise
+            # Deleted and made again, the user has another record id.
+            directory.forget_user(name)
+            fresh = await directory.user_id(api, name)
+            if fresh == user_id:
+                raise
+            return await self._ask(api, fresh)
+        except ValidationFailed as error:
+            # Upgraded while we ran, the server wants the other form.
+            known = await self._server.version()
+            self._server.forget_version()
+            if error.code not in ("invalid-params", "error-user-param-not-provided") or (
+                await self._server.version() == known
+            ):
+                raise
+            return await self._ask(api, user_id)
+
+    async def _ask(self, api: Api, user_id: str) -> Minted:
+        if await self._server.version() < _WITH_SECRET:
+            return await self._create(api, {"userId": user_id})
+        tried: list[Secret] = []
+        refusal: Forbidden | None = None
+        for again in (False, True):
+            for secret in await self._secrets(again):
+                if secret in tried:
+                    continue
+                tried.append(secret)
+                try:
+                    return await self._create(api, {"userId": user_id, "secret": secret.reveal()})
+                except Forbidden as error:
+                    refusal = refusal or error
+        if refusal is not None:
+            raise refusal
+        msg = (
+            "Rocket.Chat 8.0 and later make tokens only for those who know the server's CREATE_TOKENS_FOR_USERS_SECRET:"
+            f" set {CREATE_TOKENS_SECRET}, or pass create_tokens_secret="
+        )
+        raise ConfigError(msg)
+
+    async def _create(self, api: Api, body: Mapping[str, str]) -> Minted:
+        clock = self._context.clock
+        for wait in (*_PAUSES, None):
+            # Before the request: the server counts from a moment that comes later.
+            asked_at, asked_monotonic = clock.now(), clock.monotonic()
+            try:
+                reply = await api.call(operations.CREATE_TOKEN, data=body)
+            except ApiError as error:
+                if wait is None or _FRESH_USER_BUG not in error.message:
+                    raise
+                await clock.sleep(wait)
+                continue
+            return Minted(body["userId"], _read_token(reply.data), asked_at, asked_monotonic)
+        raise AssertionError  # the last round returns or raises
+
+    def _sweep(self) -> None:
+        if self._store.any_due():
+            self._sweeping.start()
+
+    async def _revoke_due(self) -> None:
+        api = await self._context.open()
+        for token in self._store.due():
+            try:
+                await end_session(api, FixedCredentials(headers_for(token.user_id, token.secret.reveal())))
+            except ChatError:
+                continue  # best effort: it ends by itself one day
+
+
+class UserCredentials:
+    """Signs as one user, with their token from `Tokens`; a rejected token is replaced once by a new one."""
+
+    def __init__(self, tokens: Tokens, user: Id) -> None:
+        self._tokens = tokens
+        self._user = user
+        self._credential: Credential | None = None
+        self._until = 0.0
+        self._renewals = 0
+
+    def peek(self) -> Credential | None:
+        """None: the tokens know whether they are good, and answer from memory."""
+        return None
+
+    async def acquire(self) -> Credential:
+        """The user's token.
+
+        Raises:
+            ChatError: see `Tokens.for_user`.
+        """
+        return self._made(await self._tokens.for_user(self._user))
+
+    def accepted(self, credential: Credential) -> None:
+        """Nothing to remember."""
+
+    async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:  # noqa: ARG002
+        """A new token, unless a new one has been rejected too."""
+        current = self._made(await self._tokens.for_user(self._user))
+        if current.key not in tried:
+            return current
+        if len(tried) > 1:
+            return None
+        return self._made(await self._tokens.for_user(self._user, renew=True))
+
+    def may_change(self) -> bool:
+        """No: what `replace` cannot get, waiting will not bring."""
+        return False
+
+    def _made(self, token: ChatToken) -> Credential:
+        headers = token_headers(token)
+        known = self._credential
+        if known is None or known.headers != headers:
+            self._renewals += 1
+            known = self._credential = Credential(headers, f"token {self._renewals}")
+        return known
+
+
+def token_headers(token: ChatToken) -> Mapping[str, str]:
+    """What signs a request with a user's token."""
+    return headers_for(str(token.extra.get("userId") or ""), token.secret.reveal())
+
+
+def _read_token(data: object) -> Secret:
+    inner = data.get("data") if isinstance(data, dict) else None
+    value = inner.get("authToken") if isinstance(inner, dict) else None
+    if not isinstance(value, str) or not value:
+        msg = "the platform's reply has an unexpected shape: no data.authToken"
+        raise ReplyLost(msg, operation=operations.CREATE_TOKEN.name)
+    return Secret(value)

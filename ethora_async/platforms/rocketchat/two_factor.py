@@ -1,0 +1,152 @@
+"""The second factor of the admin (contract §1.4): one-time codes, codes by e-mail, the password's digest."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import attrs
+
+from ethora_async.errors import ConfigError, Forbidden
+from ethora_async.protocols import Credential
+from ethora_async.redaction import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ethora_async.protocols import Credentials
+
+FactorMethod = Literal["totp", "email", "password"]
+
+_STEP = 30
+_DIGITS = 6
+
+
+class TwoFactorRequired(Forbidden):
+    """The platform asks for a second factor that this client could not give, or refused the one it gave.
+
+    `method` says which: ``totp``, ``email`` or ``password``; `code` is ``totp-required``, ``totp-invalid`` or
+    ``totp-max-attempts``.
+    """
+
+    method: ClassVar[FactorMethod] = "totp"
+    at_login: bool = False
+    """Whether it was the admin's log-in that asked, and not the call itself."""
+
+
+class _ByEmail(TwoFactorRequired):
+    method = "email"
+
+
+class _ByPassword(TwoFactorRequired):
+    method = "password"
+
+
+REQUIRED_BY: Mapping[str, type[TwoFactorRequired]] = {
+    "totp": TwoFactorRequired,
+    "email": _ByEmail,
+    "password": _ByPassword,
+}
+"""The error for each method that a reply may name."""
+
+EmailCode = Callable[[str], Awaitable[str] | str]
+"""Gets the code that the platform has just sent by e-mail; told the name of the operation that needs it."""
+
+
+def totp(secret: Secret, now: float) -> str:
+    """The six digits of a base32 secret at `now`, in seconds since the epoch (RFC 6238: SHA-1, steps of 30 s).
+
+    Raises:
+        ConfigError: the secret is not base32.
+    """
+    digest = _digest(secret, int(now) // _STEP)
+    if digest is None:
+        msg = "the TOTP secret (ROCKETCHAT_TOTP_SECRET) is not base32: letters A to Z and digits 2 to 7"
+        raise ConfigError(msg)
+    place = digest[-1] & 15
+    number = int.from_bytes(digest[place : place + 4], "big") & 0x7FFFFFFF
+    return f"{number % 10**_DIGITS:0{_DIGITS}d}"
+
+
+def _digest(secret: Secret, step: int) -> bytes | None:
+    # Its frames hold the secret, so nothing is raised in here.
+    compact = "".join(secret.reveal().split()).upper().rstrip("=")
+    try:
+        key = base64.b32decode(compact + "=" * (-len(compact) % 8))
+    except (binascii.Error, ValueError):
+        return None
+    return hmac.digest(key, step.to_bytes(8, "big"), "sha1") if key else None
+
+
+def password_code(password: Secret) -> str:
+    """What stands for the password as a second factor: its SHA-256 in lower-case hex (contract §1.4)."""
+    return hashlib.sha256(password.reveal().encode()).hexdigest()
+
+
+@attrs.frozen
+class Factors:
+    """What this client can answer with when it is asked for a second factor."""
+
+    totp_secret: Secret | None = None
+    password: Secret | None = None
+    email_code: EmailCode | None = attrs.field(default=None, repr=False)
+
+    async def answer(self, asked: TwoFactorRequired, operation: str, now: float) -> str:
+        """The code for what was asked.
+
+        Raises:
+            TwoFactorRequired: `asked` itself, when there is nothing to answer with or the answer has been refused.
+        """
+        if asked.code == "totp-max-attempts":
+            raise asked
+        if asked.method == "totp" and self.totp_secret is not None:
+            return totp(self.totp_secret, now)
+        if asked.method == "password" and self.password is not None:
+            return password_code(self.password)
+        if asked.method == "email" and self.email_code is not None:
+            answer = self.email_code(operation)
+            return (await answer if isawaitable(answer) else answer).strip()
+        raise asked
+
+
+class WithCode:
+    """Signs one call as `inner` does, and adds the code of the second factor."""
+
+    def __init__(self, inner: Credentials, method: FactorMethod, code: str) -> None:
+        self._inner = inner
+        self._added = {"X-2fa-code": code, "X-2fa-method": method}
+        self._plain: Credential | None = None
+        self._signed: Credential | None = None
+
+    def peek(self) -> Credential | None:
+        """The inner credential at hand, with the code."""
+        return self._with(self._inner.peek())
+
+    async def acquire(self) -> Credential:
+        """The inner credential, with the code."""
+        plain = await self._inner.acquire()
+        return self._with(plain) or plain
+
+    def accepted(self, credential: Credential) -> None:
+        """Tell the inner one."""
+        self._inner.accepted(self._plain or credential)
+
+    async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
+        """The inner replacement, with the code."""
+        return self._with(await self._inner.replace(self._plain or rejected, tried))
+
+    def may_change(self) -> bool:
+        """What the inner one says."""
+        return self._inner.may_change()
+
+    def _with(self, plain: Credential | None) -> Credential | None:
+        # A call has one credential at a time, so the last pair is the one that the engine speaks of.
+        if plain is not None and plain is not self._plain:
+            self._plain = plain
+            self._signed = Credential({**plain.headers, **self._added}, plain.key, plain.version)
+        return None if plain is None else self._signed

@@ -1,0 +1,112 @@
+"""What one user sees and does, asked with their own token (contract §1.8, §1.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ethora_async.platforms.rocketchat import operations, wire
+from ethora_async.platforms.rocketchat.messages import Messages, iso
+from ethora_async.platforms.rocketchat.names import plain
+from ethora_async.records import Chat, Id, User
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.request import Operation
+
+
+@attrs.frozen(kw_only=True)
+class Joined:
+    """The rooms that a user is in.
+
+    Attributes:
+        rooms: all of them; or those that changed since the moment that was asked for.
+        left: the record ids of those that the user has left since then, or that have gone.
+    """
+
+    rooms: tuple[Chat, ...]
+    left: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Subscriptions:
+    """How a user stands in their rooms: unread counts, mentions, favourites, as the platform words them.
+
+    Attributes:
+        rows: one for each room, with ``rid``, ``name``, ``t``, ``unread``, ``userMentions``, ``open`` and more.
+        removed: the same of those that ended since the moment that was asked for.
+    """
+
+    rows: tuple[Mapping[str, Any], ...] = attrs.field(repr=False)
+    removed: tuple[Mapping[str, Any], ...] = attrs.field(default=(), repr=False)
+
+
+class UserClient:
+    """One user's own view. The server limits these calls to about ten a minute for each route and address.
+
+    Attributes:
+        messages: sends and reads messages as this user.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.messages = Messages(context)
+
+    async def me(self) -> User:
+        """The user's own record; the cheapest way to see whether a token is still good.
+
+        Raises:
+            Unauthorized: it is not.
+        """
+        api = await self._context.open()
+        reply = await api.call(operations.ME)
+        return wire.read_user(reply.data, operation=operations.ME.name, path="reply")
+
+    async def rooms(self, *, since: datetime | None = None) -> Joined:
+        """The rooms that the user is in, direct ones included, in one request.
+
+        Args:
+            since: only what changed since then; an aware datetime.
+        """
+        data = await self._changed(operations.JOINED_ROOMS, since)
+        operation = operations.JOINED_ROOMS.name
+        removed = wire.read_list(data, "remove", wire.read_chat, operation=operation) if "remove" in data else ()
+        return Joined(
+            rooms=wire.read_list(data, "update", wire.read_chat, operation=operation),
+            left=tuple(room.record_id for room in removed if room.record_id is not None),
+        )
+
+    async def subscriptions(self, *, since: datetime | None = None) -> Subscriptions:
+        """How the user stands in their rooms, in one request.
+
+        Args:
+            since: only what changed since then; an aware datetime.
+        """
+        data = await self._changed(operations.SUBSCRIPTIONS, since)
+
+        def row(value: Any, **_: str) -> Mapping[str, Any]:
+            return value if isinstance(value, dict) else {}
+
+        operation = operations.SUBSCRIPTIONS.name
+        removed = wire.read_list(data, "remove", row, operation=operation) if "remove" in data else ()
+        return Subscriptions(rows=wire.read_list(data, "update", row, operation=operation), removed=removed)
+
+    async def direct(self, user: Id) -> Chat:
+        """The direct room of this user and another; made when there is none.
+
+        Raises:
+            NotFound, ValidationFailed: the other user does not exist.
+        """
+        api = await self._context.open()
+        reply = await api.call(operations.CREATE_DIRECT, data={"username": str(plain(user, "user"))})
+        return wire.read_chat(reply.data.get("room"), operation=operations.CREATE_DIRECT.name)
+
+    async def _changed(self, operation: Operation, since: datetime | None) -> dict[str, Any]:
+        api = await self._context.open()
+        query = {} if since is None else {"updatedSince": iso(since)}
+        data: dict[str, Any] = (await api.call(operation, query=query)).data
+        return data

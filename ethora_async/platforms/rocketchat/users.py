@@ -1,0 +1,364 @@
+"""``rocketchat.users``: who may chat (contract §1.5)."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ethora_async.bulk.outcome import Outcome, failed
+from ethora_async.bulk.run import CONCURRENCY, Run, Work
+from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ReplyLost
+from ethora_async.pages import Pages
+from ethora_async.platforms.rocketchat import operations, wire
+from ethora_async.platforms.rocketchat.directory import user_query
+from ethora_async.platforms.rocketchat.names import RecordId, plain
+from ethora_async.platforms.rocketchat.user_records import UserChange, UserOptions
+from ethora_async.records import Chat, Id, NewUser, User, several
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
+
+    from ethora_async.capabilities import State
+    from ethora_async.platforms.rocketchat.api import Api
+    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.redaction import Secret
+
+T = TypeVar("T")
+
+LARGEST_PAGE = 100
+"""Records in a page, the most that the server gives unless it is told otherwise."""
+_OWN_ROLES = frozenset({"admin", "bot", "app"})
+
+
+class Users:
+    """The users of one server. Your own id of a user is the user name; a `RecordId` names Rocket.Chat's own."""
+
+    changeable = frozenset({"name", "email"})
+
+    def __init__(self, context: Context, forget: Callable[[str], None]) -> None:
+        self._context = context
+        self._forget = forget
+
+    async def create(
+        self,
+        id: Id,
+        *,
+        email: str,
+        first_name: str,
+        last_name: str,
+        password: str | Secret | None = None,
+        options: UserOptions | None = None,
+    ) -> Outcome[NewUser]:
+        """Create one user.
+
+        Args:
+            id: the user name: letters, digits, ``-``, ``_`` and ``.`` unless the server allows more.
+            first_name, last_name: shown together as one name.
+            password: for those who log in by themselves; None makes a random one.
+
+        Returns:
+            An outcome that is ``created`` or ``existed``; a user who is already there is left as they are. `value`
+            holds the `User`.
+
+        Raises:
+            InvalidInput: an argument cannot be used.
+            Conflict: the e-mail address belongs to another user.
+            ValidationFailed: the server does not allow such a user name, address or password.
+            Forbidden: the admin lacks the permission ``create-user``.
+        """
+        user = NewUser(
+            id=id,
+            email=email,
+            first_name=first_name,
+            last_name=last_name,
+            password=password,
+        )
+        return (await self._create_one(await self._context.open(), user, options)).raise_for_failure()
+
+    def create_many(
+        self,
+        users: Iterable[NewUser] | AsyncIterable[NewUser],
+        *,
+        options: UserOptions | None = None,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[NewUser]:
+        """Create any number of users, one request each, `concurrency` at once.
+
+        Each ends ``created``, ``existed`` (left as they are), ``failed`` or ``unknown``.
+        """
+        return self._run(users, lambda api, user: self._create_one(api, user, options), concurrency, ordered=ordered)
+
+    async def get(self, id: Id) -> User:
+        """One user, by user name or `RecordId`.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+        return await self._get(await self._context.open(), plain(id))
+
+    def list(self, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
+        """All users; the platform's own accounts (admins, bots) are among them. Ends by the total that it states.
+
+        Args:
+            limit: users in a page, 1 to 100 (default 100): the server silently clamps larger ones.
+            offset: where to start; 0 is the first.
+        """
+
+        async def fetch(offset: int, limit: int) -> tuple[tuple[User, ...], int | None]:
+            api = await self._context.open()
+            operation = operations.LIST_USERS
+            reply = await api.call(operation, query={"offset": offset, "count": limit})
+            users = wire.read_list(reply.data, "users", wire.read_user, operation=operation.name)
+            return users, wire.total(reply.data)
+
+        return Pages(fetch, lambda user: user.record_id or user.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
+
+    async def chats(self, id: Id) -> tuple[Chat, ...]:
+        """The rooms that a user is in, direct ones included; asked as the admin, so that it takes no token of theirs.
+
+        The rooms show little more than their name and kind; ``extra`` holds the user's ``roles`` and ``unread`` there.
+        With the user's own token, `RocketChatClient.as_user` shows them whole.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+        api = await self._context.open()
+        operation = operations.GET_USER
+        reply = await api.call(operation, query={**user_query(plain(id)), "includeUserRooms": "true"})
+        user = reply.data.get("user")
+        if isinstance(user, dict) and user.get("rooms") is None:
+            return ()
+        return wire.read_list(user, "rooms", wire.read_chat, operation=operation.name)
+
+    async def update(
+        self,
+        id: Id,
+        *,
+        name: str | None = None,
+        email: str | None = None,
+        username: str | None = None,
+        password: str | Secret | None = None,
+        active: bool | None = None,
+        verified: bool | None = None,
+        roles: str | Iterable[str] | None = None,
+    ) -> Outcome[UserChange]:
+        """Change a user; None leaves a field as it is. See `UserChange`. The server asks for a second factor.
+
+        Returns:
+            An outcome that is ``updated``; `value` holds the `User`.
+
+        Raises:
+            InvalidInput: nothing is to be changed.
+            NotFound: there is no such user.
+            Conflict: the user name or the e-mail address belongs to somebody else.
+            TwoFactorRequired: the server asks for a second factor that this client cannot give.
+        """
+        change = UserChange(
+            id=id,
+            name=name,
+            email=email,
+            username=username,
+            password=password,
+            active=active,
+            verified=verified,
+            roles=roles,
+        )
+        return (await self._update_one(await self._context.open(), change)).raise_for_failure()
+
+    def update_many(
+        self,
+        changes: Iterable[UserChange] | AsyncIterable[UserChange],
+        *,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[UserChange]:
+        """Change any number of users; each ends ``updated``, ``failed`` or ``unknown``."""
+        return self._run(changes, self._update_one, concurrency, ordered=ordered)
+
+    async def set_active(self, id: Id, active: bool, *, confirm_relinquish: bool = False) -> None:
+        """Let a user log in, or no more; the latter ends all their sessions.
+
+        Args:
+            confirm_relinquish: True even where they are the last owner of rooms.
+
+        Raises:
+            NotFound: there is no such user.
+            Conflict: they are the last owner of a room, and `confirm_relinquish` is not given.
+        """
+        api = await self._context.open()
+        user_id = await self._context.directory.user_id(api, id)
+        data = {"userId": user_id, "activeStatus": active, **_relinquish(confirm_relinquish)}
+        await api.call(operations.SET_ACTIVE, data=data)
+        if not active:
+            self._forget(user_id)
+
+    async def delete(self, id: Id, *, confirm_relinquish: bool = False) -> Outcome[Id]:
+        """Delete one user.
+
+        Args:
+            confirm_relinquish: True even where they are the last owner of rooms: those get another owner, or go too.
+
+        Returns:
+            An outcome that is ``deleted``, or ``absent`` when there was no such user.
+
+        Raises:
+            Conflict: they are the last owner of a room, and `confirm_relinquish` is not given.
+        """
+        api = await self._context.open()
+        return (await self._delete_one(api, id, confirm_relinquish)).raise_for_failure()
+
+    def delete_many(
+        self,
+        ids: Id | Iterable[Id] | AsyncIterable[Id],
+        *,
+        confirm_relinquish: bool = False,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[Id]:
+        """Delete any number of users; each ends ``deleted``, ``absent``, ``failed`` or ``unknown``."""
+        return self._run(
+            several(ids), lambda api, id: self._delete_one(api, id, confirm_relinquish), concurrency, ordered=ordered
+        )
+
+    def key(self, id: Id) -> str:
+        """The user name."""
+        return str(plain(id))
+
+    def comparable(self, user: NewUser | User) -> State:
+        """``name`` and ``email``; the name is both names of yours together."""
+        return {"name": wire.full_name(user.first_name, user.last_name), "email": user.email}
+
+    def change(self, user: NewUser, fields: frozenset[str]) -> UserChange:
+        """What makes these fields as `user` has them; an address of yours counts as verified."""
+        return UserChange(
+            id=user.id,
+            name=wire.full_name(user.first_name, user.last_name) if "name" in fields else None,
+            email=user.email if "email" in fields else None,
+            verified=True if "email" in fields else None,
+        )
+
+    async def reserved(self) -> Callable[[User], bool]:
+        """What tells admins, bots, apps and this client's own account."""
+        api = await self._context.open()
+        reply = await api.call(operations.ME)
+        own = reply.data.get("_id")
+
+        def is_reserved(user: User) -> bool:
+            roles = user.extra.get("roles")
+            kind = user.extra.get("type")
+            return (
+                user.record_id == own
+                or (isinstance(roles, list) and not _OWN_ROLES.isdisjoint(roles))
+                or (kind is not None and kind != "user")
+            )
+
+        return is_reserved
+
+    def _run(
+        self,
+        items: Iterable[T] | AsyncIterable[T],
+        one: Callable[[Api, T], Awaitable[Outcome[T]]],
+        concurrency: int,
+        *,
+        ordered: bool,
+    ) -> Run[T]:
+        return each(self._context, items, one, concurrency, ordered=ordered)
+
+    async def _get(self, api: Api, name: str) -> User:
+        reply = await api.call(operations.GET_USER, query=user_query(name))
+        return wire.read_user(reply.data.get("user"), operation=operations.GET_USER.name)
+
+    async def _create_one(self, api: Api, user: NewUser, options: UserOptions | None) -> Outcome[NewUser]:
+        body = wire.user_body(user, (options or UserOptions()).body())
+        try:
+            reply = await api.call(operations.CREATE_USER, data=body)
+        except Conflict as refusal:
+            return await self._existing(api, user, refusal)
+        except ChatError as error:
+            return failed(user, user.id, error)
+        try:
+            made = wire.read_user(reply.data.get("user"), operation=operations.CREATE_USER.name)
+        except ReplyLost:
+            made = None  # a 2xx says that it happened; that it shows the user badly does not undo it
+        return Outcome(user, user.id, "created", value=made, attempts=reply.attempts)
+
+    async def _existing(self, api: Api, user: NewUser, refusal: Conflict) -> Outcome[NewUser]:
+        try:
+            # The refusal may be about the user name, or about somebody else's e-mail address.
+            found = await self._get(api, user.id)
+        except NotFound:
+            return failed(user, user.id, refusal)
+        except ChatError as error:
+            return failed(user, user.id, error)
+        return Outcome(user, user.id, "existed", value=found, attempts=refusal.attempts)
+
+    async def _update_one(self, api: Api, change: UserChange) -> Outcome[UserChange]:
+        directory = self._context.directory
+        try:
+            user_id = await directory.user_id(api, change.id)
+            reply = await api.call(operations.UPDATE_USER, data={"userId": user_id, "data": change.body()})
+            value = wire.read_user(reply.data.get("user"), operation=operations.UPDATE_USER.name)
+        except NotFound as error:
+            directory.forget_user(change.id)
+            return failed(change, str(change.id), error)
+        except ChatError as error:
+            return failed(change, str(change.id), error)
+        if change.username is not None:
+            directory.forget_user(change.id)
+        if change.active is False or change.password is not None:
+            self._forget(user_id)
+        return Outcome(change, str(change.id), "updated", value=value, attempts=reply.attempts)
+
+    async def _delete_one(self, api: Api, id: Id, confirm: bool) -> Outcome[Id]:
+        try:
+            name = plain(id)
+        except InvalidInput as error:
+            return failed(id, str(id), error)
+        key = str(name)
+        data = {"userId" if isinstance(name, RecordId) else "username": key, **_relinquish(confirm)}
+        try:
+            reply = await api.call(operations.DELETE_USER, data=data)
+        except NotFound as error:
+            self._gone(name)
+            return Outcome(id, key, "absent", attempts=error.attempts)
+        except ChatError as error:
+            return failed(id, key, error)
+        self._gone(name)
+        return Outcome(id, key, "deleted", attempts=reply.attempts)
+
+    def _gone(self, name: str) -> None:
+        directory = self._context.directory
+        if (user_id := directory.known_user(name)) is not None:
+            self._forget(user_id)
+        directory.forget_user(name)
+
+
+def each(
+    context: Context,
+    items: Iterable[T] | AsyncIterable[T],
+    one: Callable[[Api, T], Awaitable[Outcome[T]]],
+    concurrency: int,
+    *,
+    ordered: bool,
+) -> Run[T]:
+    """A run that does one item to a request: Rocket.Chat has no batches."""
+
+    @asynccontextmanager
+    async def working() -> AsyncGenerator[Work[list[T], T], None]:
+        api = await context.open()
+
+        async def work(batch: list[T]) -> Sequence[Outcome[T]]:
+            return [await one(api, item) for item in batch]
+
+        yield work
+
+    emit = context.emitter.emit
+    return Run(items, working, batch_size=1, concurrency=concurrency, ordered=ordered, emit=emit)
+
+
+def _relinquish(confirm: bool) -> dict[str, Any]:
+    return {"confirmRelinquish": True} if confirm else {}
+
+
+__all__ = ["LARGEST_PAGE", "UserChange", "UserOptions", "Users"]

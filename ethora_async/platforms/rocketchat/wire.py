@@ -1,0 +1,153 @@
+"""Rocket.Chat's JSON, both ways: records to request bodies, replies to records (contract §1.5, §1.8, §1.9)."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from ethora_async.codec import Codec
+from ethora_async.errors import ReplyLost
+from ethora_async.platforms.rocketchat.message_records import Message, MessageChanges
+from ethora_async.records import Chat, NewUser, User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+_TYPE_OF_KIND = {"c": "public", "p": "group", "d": "direct", "l": "livechat"}
+_PRIVATE_FIELDS = ("services", "inviteToken", "resume")
+"""Old servers show password digests and session tokens here: they go no further."""
+
+codec = Codec()
+codec.add(User, {"record_id": "_id", "created_at": "createdAt", "updated_at": "_updatedAt"})
+codec.add(Chat, {"record_id": "_id", "member_count": "usersCount", "created_at": "ts", "updated_at": "_updatedAt"})
+codec.add(
+    Message,
+    {
+        "id": "_id",
+        "room_id": "rid",
+        "text": "msg",
+        "type": "t",
+        "thread_id": "tmid",
+        "sent_at": "ts",
+        "updated_at": "_updatedAt",
+        "edited_at": "editedAt",
+    },
+)
+
+
+def full_name(first: str | None, last: str | None) -> str:
+    """Both names as the one that Rocket.Chat has, white space collapsed."""
+    return " ".join(f"{first or ''} {last or ''}".split())
+
+
+def user_body(user: NewUser, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a user's creation: a password is required even where nobody will ever type one."""
+    password = user.password.reveal() if user.password is not None else random_password()
+    return {
+        "name": full_name(user.first_name, user.last_name),
+        "email": user.email,
+        "username": user.id,
+        "password": password,
+        **options,
+    }
+
+
+def random_password() -> str:
+    """A password that nobody knows, with every kind of character that a password policy may ask for."""
+    return f"{secrets.token_urlsafe(32)}aA1!"
+
+
+def read_user(data: Any, *, operation: str, path: str = "reply.user") -> User:
+    """A user record. `first_name` is the name up to its first space, `last_name` the rest.
+
+    Raises:
+        ReplyLost: it has an unexpected shape.
+    """
+    if isinstance(data, dict):
+        data = {key: value for key, value in data.items() if key not in _PRIVATE_FIELDS}
+        name = data.get("name")
+        first, _, last = " ".join(name.split()).partition(" ") if isinstance(name, str) else ("", "", "")
+        emails = data.get("emails")
+        address = emails[0].get("address") if isinstance(emails, list) and emails and _is_object(emails[0]) else None
+        data |= {
+            "id": data.get("username") or data.get("_id"),
+            "first_name": first or None,
+            "last_name": last or None,
+            "email": address.lower() if isinstance(address, str) else None,
+        }
+    return codec.read(data, User, operation=operation, path=path)
+
+
+def read_chat(data: Any, *, operation: str, path: str = "reply.room") -> Chat:
+    """A room record: its name is your own id, its topic the title. Direct rooms have no name; their record id serves.
+
+    Raises:
+        ReplyLost: it has an unexpected shape.
+    """
+    if isinstance(data, dict):
+        record = data.get("_id") or data.get("rid")
+        name = data.get("name") or record
+        kind = data.get("t")
+        data = {
+            **data,
+            "_id": record,
+            "id": name,
+            "name": name,
+            "title": data.get("topic"),
+            "type": _TYPE_OF_KIND.get(kind, kind) if isinstance(kind, str) else None,
+        }
+        data.pop("members", None)
+    return codec.read(data, Chat, operation=operation, path=path)
+
+
+def read_message(data: Any, *, operation: str, path: str = "reply.message") -> Message:
+    """A message; times as ISO 8601 (REST) or milliseconds.
+
+    Raises:
+        ReplyLost: it has an unexpected shape.
+    """
+    if isinstance(data, dict):
+        author = data.get("u")
+        author = author if _is_object(author) else {}
+        data = {**data, "user_id": author.get("_id"), "username": author.get("username"), "msg": data.get("msg") or ""}
+    return codec.read(data, Message, operation=operation, path=path)
+
+
+def read_changes(data: Any, *, operation: str) -> MessageChanges:
+    """The reply of ``chat.syncMessages``.
+
+    Raises:
+        ReplyLost: it has an unexpected shape.
+    """
+    result = data.get("result") if _is_object(data) else None
+    updated = read_list(result, "updated", read_message, operation=operation)
+    gone = result.get("deleted") if _is_object(result) else None
+    ids = [row.get("_id") for row in gone if _is_object(row)] if isinstance(gone, list) else []
+    ordered = sorted(updated, key=lambda message: message.updated_at.timestamp() if message.updated_at else 0.0)
+    return MessageChanges(updated=tuple(ordered), deleted=tuple(id for id in ids if isinstance(id, str)))
+
+
+def read_list(data: Any, key: str, read: Callable[..., T], *, operation: str) -> tuple[T, ...]:
+    """The records of a list under `key`.
+
+    Raises:
+        ReplyLost: there is no list, or one of its items has an unexpected shape.
+    """
+    rows = data.get(key) if _is_object(data) else None
+    if not isinstance(rows, list):
+        msg = f"the platform's reply has an unexpected shape: no list under {key}"
+        raise ReplyLost(msg, operation=operation)
+    return tuple(read(row, operation=operation, path=f"reply.{key}[{index}]") for index, row in enumerate(rows))
+
+
+def total(data: Any) -> int | None:
+    """How many there are of what a listing shows in pages."""
+    value = data.get("total")
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)

@@ -1,0 +1,81 @@
+"""Who listens to which stream: events go out once for every subscription (contract §2.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ethora_async.sandbox.rocketchat.encoding import ejson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ethora_async.sandbox.rocketchat.records import User
+
+Key = tuple[str, str]
+
+
+class Listener(Protocol):
+    """A connection that events go to."""
+
+    user: User | None
+
+    def push(self, text: str) -> None:
+        """Send one frame, soon."""
+        ...
+
+    def token_died(self, hashed: str) -> None:
+        """Learn that a token is gone; it may be the one that this connection logged in with."""
+        ...
+
+
+class Hub:
+    """The fan-out of events. There is no replay: what nobody listens to is gone."""
+
+    def __init__(self) -> None:
+        self.listeners: set[Listener] = set()
+        self._subs: dict[Key, dict[tuple[Listener, str], None]] = {}
+
+    def subscribe(self, listener: Listener, sub_id: str, key: Key) -> None:
+        """Let a subscription of a connection hear an event."""
+        self._subs.setdefault(key, {})[listener, sub_id] = None
+
+    def unsubscribe(self, listener: Listener, sub_id: str, key: Key) -> None:
+        """End one subscription; harmless when it is gone."""
+        subs = self._subs.get(key)
+        if subs is None:
+            return
+        subs.pop((listener, sub_id), None)
+        if not subs:
+            del self._subs[key]
+
+    def drop(self, user: User, key: Key) -> None:
+        """End all subscriptions of a user to an event without a word, as the server does on a kick."""
+        for listener, sub_id in [entry for entry in self._subs.get(key, {}) if entry[0].user is user]:
+            self.unsubscribe(listener, sub_id, key)
+
+    def heard(self, key: Key) -> bool:
+        """Whether anyone listens to an event: what nobody hears needs not be built."""
+        return key in self._subs
+
+    def emit(self, stream: str, event: str, args: list[Any], *, but: Listener | None = None) -> None:
+        """Send an event to everyone who listens, but not to the connection that wrote it."""
+        subs = self._subs.get((stream, event))
+        if not subs:
+            return
+        text = ejson({"msg": "changed", "collection": stream, "id": "id", "fields": {"eventName": event, "args": args}})
+        for listener, _ in list(subs):
+            if listener is not but:
+                listener.push(text)
+
+    def emit_each(self, stream: str, event: str, args: Callable[[User | None], list[Any] | None]) -> None:
+        """Send everyone who listens their own form of an event; None leaves a listener out."""
+        for listener, _ in list(self._subs.get((stream, event), {})):
+            own = args(listener.user)
+            if own is not None:
+                fields = {"eventName": event, "args": own}
+                listener.push(ejson({"msg": "changed", "collection": stream, "id": "id", "fields": fields}))
+
+    def token_died(self, hashed: str) -> None:
+        """Tell every connection that a token is gone."""
+        for listener in list(self.listeners):
+            listener.token_died(hashed)

@@ -1,0 +1,66 @@
+"""Rate limits of REST, by client address, route and method (contract §1.11)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ethora_async.sandbox.rocketchat.errors import RestRefusal
+from ethora_async.sandbox.rocketchat.routing import Limit, Route
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.rocketchat.versions import Version
+
+CODE = "error-too-many-requests"
+
+
+@attrs.define
+class _Window:
+    ends: float
+    used: int = 0
+
+
+@attrs.define
+class RateLimiter:
+    """Counts calls in windows that begin with their first call.
+
+    default: what applies to routes without a limit of their own; None switches the limiter off.
+    legacy: answer 400 with an `errorType`, as very old servers did, in place of 429.
+    """
+
+    default: Limit | None
+    legacy: bool = False
+    _windows: dict[tuple[str, str], _Window] = attrs.field(factory=dict[tuple[str, str], _Window])
+
+    def count(self, route: Route, address: str, version: Version, now: float) -> dict[str, str]:
+        """Count one call and return the headers of its reply; raises the refusal when it is one too many."""
+        if self.default is None:
+            return {}
+        own = route.limit is not None and version.since(*route.limit_since)
+        limit = route.limit if own and route.limit is not None else self.default
+        window = self._windows.get((address, route.operation))
+        if window is None or now >= window.ends:
+            window = self._windows[address, route.operation] = _Window(now + limit.milliseconds / 1000)
+        window.used += 1
+        headers = {
+            "X-RateLimit-Limit": str(limit.calls),
+            "X-RateLimit-Remaining": str(max(0, limit.calls - window.used)),
+            "X-RateLimit-Reset": str(math.ceil(window.ends * 1000)),
+        }
+        if window.used > limit.calls:
+            raise too_many(window.ends - now, headers, legacy=self.legacy)
+        return headers
+
+
+def too_many(seconds: float, headers: dict[str, str], *, legacy: bool = False) -> RestRefusal:
+    """Return the refusal that says how long to wait: in whole seconds in its text, at the moment in its headers."""
+    text = (
+        "Error, too many requests. Please slow down. You must wait "
+        f"{math.ceil(seconds)} seconds before trying this endpoint again. [{CODE}]"
+    )
+    body: dict[str, object] = {"success": False, "error": text}
+    if legacy:
+        return RestRefusal(400, {**body, "errorType": CODE}, headers)
+    return RestRefusal(429, body, headers)

@@ -1,0 +1,177 @@
+"""Rooms and who is in them (contract §1.8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.sandbox.rocketchat import announce
+from ethora_async.sandbox.rocketchat.errors import MeteorError
+from ethora_async.sandbox.rocketchat.records import DeletedMessage, Departure, Membership, Message, Room
+from ethora_async.sandbox.rocketchat.shapes import brief
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.rocketchat.platform import Platform
+    from ethora_async.sandbox.rocketchat.records import User
+
+
+def create_named(platform: Platform, kind: str, data: dict[str, Any], founder: User, now: float) -> Room:
+    """Make a channel (`c`) or a group (`p`); unknown member names are passed over."""
+    name: str = data["name"]
+    if not name:
+        raise MeteorError("error-invalid-name", "Invalid name")
+    if not platform.settings.fits("UTF8_Channel_Names_Validation", name):
+        raise MeteorError("error-invalid-room-name", f"{name} is not a valid room name", {"channel_name": name})
+    if platform.store.rooms.with_name(name) is not None:
+        details = {"function": "RocketChat.createRoom", "channel_name": name}
+        raise MeteorError("error-duplicate-channel-name", f"A channel with name '{name}' exists", details)
+    extra = data.get("extraData") or {}
+    room = Room(
+        type=kind,
+        name=name,
+        creator={"_id": founder.id, "username": founder.username},
+        created_at=now,
+        updated_at=now,
+        topic=extra.get("topic"),
+        read_only=bool(data.get("readOnly")),
+        broadcast=bool(extra.get("broadcast")),
+        encrypted=bool(extra.get("encrypted")),
+        custom_fields=dict(data.get("customFields") or {}),
+    )
+    platform.store.rooms.add(room)
+    users = [platform.store.users.with_username(username) for username in data.get("members") or ()]
+    found = [user for user in users if user is not None]
+    if not data.get("excludeSelf"):
+        found.insert(0, founder)
+    for user in found:
+        join(platform, room, user, now, owner=user is founder)
+    return room
+
+
+def direct(platform: Platform, users: list[User], now: float) -> tuple[Room, bool]:
+    """Return the direct room of these users, and whether it is new."""
+    ids = sorted({user.id for user in users})
+    room_id = "".join(ids if len(ids) > 1 else ids * 2)
+    room = platform.store.rooms.with_id(room_id)
+    if room is not None:
+        return room, False
+    ordered = list({user.id: user for user in users}.values())
+    room = Room(
+        id=room_id,
+        type="d",
+        name=None,
+        creator={"_id": users[0].id, "username": users[0].username},
+        created_at=now,
+        updated_at=now,
+        usernames=[user.username for user in ordered],
+    )
+    platform.store.rooms.add(room)
+    for user in ordered:
+        join(platform, room, user, now)
+    return room, True
+
+
+def join(platform: Platform, room: Room, user: User, now: float, *, owner: bool = False) -> bool:
+    """Let a user into a room; False when they are in it already."""
+    if user.id in room.members:
+        return False
+    member = Membership(user=user, room=room, since=now, updated_at=now, roles=["owner"] if owner else [])
+    room.members[user.id] = member
+    user.rooms[room.id] = member
+    announce.subscription(platform, "inserted", member)
+    announce.room(platform, "inserted", room, user)
+    return True
+
+
+def remove(platform: Platform, member: Membership, now: float, *, room_deleted: bool = False) -> None:
+    """Take a user out of a room. Their stream of its messages ends without a word (contract §2.4)."""
+    room, user = member.room, member.user
+    del room.members[user.id]
+    del user.rooms[room.id]
+    user.left.append(Departure(member.id, room.id, now, room_deleted))
+    platform.hub.drop(user, (announce.MESSAGES, room.id))
+    announce.subscription(platform, "removed", member)
+    announce.room(platform, "removed", room, user)
+
+
+def delete(platform: Platform, room: Room, now: float) -> None:
+    """Delete a room with its messages."""
+    for member in list(room.members.values()):
+        remove(platform, member, now, room_deleted=True)
+    platform.store.rooms.remove(room)
+
+
+def add(platform: Platform, room: Room, users: list[User], actor: User, now: float) -> None:
+    """Invite users; those who are in stay in, without a word."""
+    for user in users:
+        if join(platform, room, user, now):
+            system_message(platform, room, actor, "au", user.username, now)
+
+
+def kick(platform: Platform, room: Room, user: User, actor: User, now: float) -> None:
+    """Take a user out on another's behalf."""
+    member = _leaving(room, user)
+    remove(platform, member, now)
+    system_message(platform, room, actor, "ru", user.username, now)
+
+
+def leave(platform: Platform, room: Room, user: User, now: float) -> None:
+    """Let a user go."""
+    member = _leaving(room, user)
+    remove(platform, member, now)
+    system_message(platform, room, user, "ul", user.username, now)
+
+
+def _leaving(room: Room, user: User) -> Membership:
+    member = room.members.get(user.id)
+    if member is None:
+        raise MeteorError("error-user-not-in-room", "User is not in this room")
+    if room.owners() == [member] and len(room.members) > 1:
+        raise MeteorError("error-you-are-last-owner", "You are the last owner. Please set new owner before leaving.")
+    return member
+
+
+def set_topic(platform: Platform, room: Room, topic: str, actor: User, now: float) -> None:
+    """Change the topic."""
+    room.topic, room.updated_at = topic, now
+    system_message(platform, room, actor, "room_changed_topic", topic, now)
+
+
+def set_description(platform: Platform, room: Room, description: str, actor: User, now: float) -> None:
+    """Change the description."""
+    room.description, room.updated_at = description, now
+    system_message(platform, room, actor, "room_changed_description", description, now)
+
+
+def system_message(platform: Platform, room: Room, actor: User, kind: str, text: str, now: float) -> None:
+    """Write what happened into the room."""
+    about = brief(actor)
+    message = Message(
+        room_id=room.id,
+        user_id=about["_id"],
+        username=about["username"],
+        user_name=about["name"],
+        text=text,
+        at=now,
+        updated_at=now,
+        kind=kind,
+    )
+    store_message(platform, room, message)
+
+
+def store_message(platform: Platform, room: Room, message: Message) -> None:
+    """Put a message into its room, and tell whoever listens."""
+    room.messages[message.id] = message
+    room.last_message = message
+    room.updated_at = message.at
+    announce.message(platform, room, message)
+    announce.room_to_members(platform, room)
+
+
+def drop_message(platform: Platform, room: Room, message: Message, now: float) -> None:
+    """Delete a message."""
+    del room.messages[message.id]
+    room.deleted.append(DeletedMessage(message.id, now))
+    if room.last_message is message:
+        room.last_message = next(reversed(room.messages.values()), None)
+    room.updated_at = now
+    announce.deleted_message(platform, room, message.id)

@@ -1,0 +1,64 @@
+"""Roles and what they may do: the defaults of a fresh server, as far as the routes ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.rocketchat.records import Room, User
+
+ADMIN = frozenset({"admin"})
+EVERYONE = frozenset({"admin", "user", "bot", "app"})
+MACHINES = frozenset({"admin", "bot", "app"})
+KEEPERS = frozenset({"admin", "owner", "moderator"})
+
+GRANTS: dict[str, frozenset[str]] = {
+    "add-user-to-any-c-room": ADMIN,
+    "add-user-to-any-p-room": frozenset(),
+    "add-user-to-joined-room": KEEPERS,
+    "api-bypass-rate-limit": MACHINES,
+    "assign-admin-role": ADMIN,
+    "create-c": EVERYONE,
+    "create-d": EVERYONE,
+    "create-p": EVERYONE,
+    "create-personal-access-tokens": frozenset({"admin", "user"}),
+    "create-user": ADMIN,
+    "delete-c": frozenset({"admin", "owner"}),
+    "delete-d": ADMIN,
+    "delete-message": KEEPERS,
+    "delete-p": frozenset({"admin", "owner"}),
+    "delete-user": ADMIN,
+    "edit-message": KEEPERS,
+    "edit-other-user-active-status": ADMIN,
+    "edit-other-user-info": ADMIN,
+    "edit-other-user-totp": ADMIN,
+    "edit-privileged-setting": ADMIN,
+    "edit-room": KEEPERS,
+    "logout-other-user": ADMIN,
+    "message-impersonate": frozenset({"bot", "app"}),
+    "preview-c-room": frozenset({"admin", "user", "anonymous"}),
+    "remove-user": KEEPERS,
+    "user-generate-access-token": ADMIN,
+    "view-c-room": frozenset({"admin", "user", "bot", "app", "anonymous"}),
+    "view-d-room": EVERYONE,
+    "view-full-other-user-info": ADMIN,
+    "view-other-user-info": EVERYONE,
+    "view-room-administration": ADMIN,
+    "view-statistics": ADMIN,
+}
+
+
+def may(user: User | None, permission: str, room: Room | None = None) -> bool:
+    """Whether a user may do something; roles inside `room` count too when it is named."""
+    granted = GRANTS[permission]
+    if user is None:
+        return "anonymous" in granted
+    if not granted.isdisjoint(user.roles):
+        return True
+    member = None if room is None else room.members.get(user.id)
+    return member is not None and not granted.isdisjoint(member.roles)
+
+
+def known_roles() -> frozenset[str]:
+    """The roles that an account may be given."""
+    return frozenset({"admin", "anonymous", "app", "bot", "guest", "livechat-agent", "livechat-manager", "user"})

@@ -1,0 +1,61 @@
+"""What every handler of the local Rocket.Chat shares: state, clock, rules and knobs. No sockets here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from ethora_async.sandbox.rocketchat.attempts import Attempts
+from ethora_async.sandbox.rocketchat.hub import Hub
+from ethora_async.sandbox.rocketchat.settings import Settings
+from ethora_async.sandbox.rocketchat.store import Store
+from ethora_async.sandbox.rocketchat.versions import Version
+
+
+@attrs.frozen
+class Mail:
+    """A mail that the server would have sent. `kind`: `code` or `password`; `value` is what it brings."""
+
+    to: str
+    kind: str
+    value: str = attrs.field(repr=False)
+
+
+@attrs.define
+class EmailCode:
+    """A second factor that is under way by mail. `failures` counts the wrong codes that came in its place."""
+
+    value: str = attrs.field(repr=False)
+    expires: float
+    failures: int = 0
+
+
+@attrs.define(kw_only=True, repr=False)
+class Platform:
+    """The server behind the routes.
+
+    clock: seconds since 1970.
+    create_tokens: whether the environment lets `users.createToken` work, and `secret`, what it asks for from 8.0 on.
+    token_cap: login tokens that a user may have; older ones are dropped.
+    two_factor_creation: whether `users.create` and `users.createToken` ask for a second factor too.
+    fresh_user_bug: how many times `users.createToken` fails for a user who never logged in.
+    """
+
+    clock: Callable[[], float]
+    version: Version
+    create_tokens: bool = True
+    secret: str = ""
+    token_cap: int = 50
+    two_factor_creation: bool = False
+    fresh_user_bug: int = 0
+    store: Store = attrs.field(factory=Store)
+    settings: Settings = attrs.field(factory=Settings)
+    hub: Hub = attrs.field(factory=Hub)
+    attempts: Attempts = attrs.field(factory=Attempts)
+    outbox: list[Mail] = attrs.field(factory=list[Mail])
+    email_codes: dict[str, EmailCode] = attrs.field(factory=dict[str, EmailCode])
+
+    def now(self) -> float:
+        """Seconds since 1970, cut to milliseconds as the database stores times."""
+        return int(self.clock() * 1000) / 1000

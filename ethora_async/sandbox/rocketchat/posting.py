@@ -1,0 +1,140 @@
+"""Messages: sent, changed, deleted, read (contract §1.9)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.sandbox.rocketchat import announce, membership
+from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, not_allowed
+from ethora_async.sandbox.rocketchat.ids import new_id
+from ethora_async.sandbox.rocketchat.permissions import may
+from ethora_async.sandbox.rocketchat.records import Message
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.rocketchat.platform import Platform
+    from ethora_async.sandbox.rocketchat.records import Room, User
+
+MENTION = re.compile(r"@([0-9a-zA-Z._-]*[0-9a-zA-Z_-])")
+EXTRAS = ("tmid", "tshow", "alias", "emoji", "avatar", "attachments", "blocks", "customFields")
+
+
+def send(platform: Platform, room: Room, author: User, data: dict[str, Any], now: float) -> Message:
+    """Write a message; one whose `_id` is there already is refused, and changes nothing."""
+    if author.id not in room.members:
+        raise not_allowed()
+    if room.read_only and "owner" not in room.members[author.id].roles:
+        raise MeteorError("error-not-allowed", "You can't send messages because the room is readonly.")
+    if (data.get("alias") or data.get("avatar")) and not may(author, "message-impersonate"):
+        raise MeteorError("error-not-allowed", "Not enough permission")
+    message_id = data.get("_id") or new_id()
+    if message_id in room.messages:
+        raise failure("The message was stored before: its _id is taken.")
+    if data.get("tmid") and data["tmid"] not in room.messages:
+        raise MeteorError("error-invalid-message", "Invalid thread message")
+    text = data.get("msg") or ""
+    message = Message(
+        id=message_id,
+        room_id=room.id,
+        user_id=author.id,
+        username=author.username,
+        user_name=author.name,
+        text=text,
+        at=now,
+        updated_at=now,
+        mentions=_mentions(platform, text),
+        extra={key: data[key] for key in EXTRAS if data.get(key) is not None},
+    )
+    _count_unread(room, message, now)
+    membership.store_message(platform, room, message)
+    _tell(platform, room, message)
+    return message
+
+
+def edit(platform: Platform, room: Room, message: Message, actor: User, text: str, now: float) -> None:
+    """Change the text of a message."""
+    _may_touch(room, message, actor, "edit-message")
+    message.text = text
+    message.mentions = _mentions(platform, text)
+    message.edited_at = message.updated_at = now
+    message.edited_by = {"_id": actor.id, "username": actor.username}
+    announce.message(platform, room, message)
+
+
+def delete(platform: Platform, room: Room, message: Message, actor: User, now: float) -> None:
+    """Delete a message."""
+    _may_touch(room, message, actor, "delete-message")
+    membership.drop_message(platform, room, message, now)
+
+
+def react(platform: Platform, room: Room, message: Message, actor: User, emoji: str, now: float) -> None:
+    """Add a reaction, or take it back when it is there."""
+    if actor.id not in room.members:
+        raise not_allowed()
+    names = message.reactions.setdefault(emoji, [])
+    if actor.username in names:
+        names.remove(actor.username)
+    else:
+        names.append(actor.username)
+    if not names:
+        del message.reactions[emoji]
+    message.updated_at = now
+    announce.message(platform, room, message)
+
+
+def mark_read(platform: Platform, room: Room, reader: User, now: float) -> None:
+    """Note that a member has seen everything."""
+    member = room.members.get(reader.id)
+    if member is None:
+        raise MeteorError("error-invalid-subscription", "Invalid subscription")
+    member.unread = member.mentions = 0
+    member.alert = False
+    member.seen_at = member.updated_at = now
+    announce.subscription(platform, "updated", member)
+    platform.hub.emit(announce.NOTIFY_ROOM, f"{room.id}/messagesRead", [{"rid": room.id, "until": None}])
+
+
+def find(platform: Platform, message_id: str) -> tuple[Room, Message] | None:
+    """Look a message up in all rooms."""
+    for room in platform.store.rooms:
+        message = room.messages.get(message_id)
+        if message is not None:
+            return room, message
+    return None
+
+
+def _may_touch(room: Room, message: Message, actor: User, permission: str) -> None:
+    own = message.user_id == actor.id and actor.id in room.members
+    if not own and not may(actor, permission, room):
+        raise MeteorError("error-action-not-allowed", "Not allowed", {"action": permission})
+
+
+def _mentions(platform: Platform, text: str) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    for name in dict.fromkeys(MENTION.findall(text)):
+        user = platform.store.users.with_username(name)
+        if user is not None:
+            found.append({"_id": user.id, "username": user.username, "name": user.name, "type": "user"})
+    return found
+
+
+def _count_unread(room: Room, message: Message, now: float) -> None:
+    mentioned = {mention["_id"] for mention in message.mentions}
+    for member in room.members.values():
+        member.updated_at = now
+        member.open = True
+        if member.user.id == message.user_id:
+            member.seen_at = now
+            continue
+        member.alert = True
+        if room.type == "d" or member.user.id in mentioned:
+            member.unread += 1
+            member.mentions += member.user.id in mentioned
+
+
+def _tell(platform: Platform, room: Room, message: Message) -> None:
+    mentioned = {mention["_id"] for mention in message.mentions}
+    for member in room.members.values():
+        announce.subscription(platform, "updated", member)
+        if member.user.id != message.user_id and (room.type == "d" or member.user.id in mentioned):
+            announce.notification(platform, member, message)

@@ -1,0 +1,147 @@
+"""What the local Rocket.Chat keeps: users, tokens, rooms, memberships, messages. Times are seconds since 1970."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from ethora_async.sandbox.rocketchat.ids import new_id
+
+
+@attrs.define(eq=False)
+class LoginToken:
+    """A token as the server keeps it: hashed. A personal access token has a `name`, and never ages.
+
+    `trusted_until`, `trusted_by`: until when calls of this fingerprint need no second factor.
+    """
+
+    hashed: str = attrs.field(repr=False)
+    when: float
+    name: str | None = None
+    bypass_two_factor: bool = False
+    trusted_until: float = 0.0
+    trusted_by: str = ""
+
+    @property
+    def personal(self) -> bool:
+        """Whether this is a personal access token."""
+        return self.name is not None
+
+
+@attrs.define(eq=False, kw_only=True)
+class User:
+    """An account. `password` is the sha256 of the sha256 that clients send; None when there is no local password.
+
+    `status` is the presence: offline, online, away or busy. `logged_in` tells whether a login ever succeeded.
+    """
+
+    id: str = attrs.field(factory=new_id)
+    username: str
+    name: str
+    email: str | None
+    verified: bool = False
+    password: str | None = attrs.field(default=None, repr=False)
+    roles: list[str] = attrs.field(factory=lambda: ["user"])
+    kind: str = "user"
+    active: bool = True
+    created_at: float
+    updated_at: float
+    last_login: float | None = None
+    status: str = "offline"
+    status_text: str = ""
+    bio: str | None = None
+    nickname: str | None = None
+    extension: str | None = None
+    import_ids: list[str] = attrs.field(factory=list[str])
+    custom_fields: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    require_password_change: bool = False
+    totp_secret: str | None = attrs.field(default=None, repr=False)
+    email_two_factor: bool = True
+    tokens: list[LoginToken] = attrs.field(factory=list[LoginToken], repr=False)
+    rooms: dict[str, Membership] = attrs.field(factory=dict[str, "Membership"], repr=False)
+    left: list[Departure] = attrs.field(factory=list["Departure"], repr=False)
+    bug_left: int = 0
+
+
+@attrs.frozen
+class Departure:
+    """A membership or room that is gone: what `remove` lists of `…get?updatedSince` tell."""
+
+    id: str
+    room_id: str
+    at: float
+    room_deleted: bool
+
+
+@attrs.define(eq=False, kw_only=True)
+class Membership:
+    """A user in a room: what the platform calls a subscription."""
+
+    id: str = attrs.field(factory=new_id)
+    user: User = attrs.field(repr=False)
+    room: Room = attrs.field(repr=False)
+    roles: list[str] = attrs.field(factory=list[str])
+    since: float
+    updated_at: float
+    seen_at: float | None = None
+    unread: int = 0
+    mentions: int = 0
+    open: bool = True
+    alert: bool = False
+
+
+@attrs.define(eq=False, kw_only=True)
+class Message:
+    """A message. `kind` is set on what the system wrote: `au` added, `ru` removed, `ul` left, `room_changed_topic`."""
+
+    id: str = attrs.field(factory=new_id)
+    room_id: str
+    user_id: str
+    username: str
+    user_name: str
+    text: str = attrs.field(repr=False)
+    at: float
+    updated_at: float
+    kind: str | None = None
+    edited_at: float | None = None
+    edited_by: dict[str, str] | None = None
+    mentions: list[dict[str, str]] = attrs.field(factory=list[dict[str, str]])
+    reactions: dict[str, list[str]] = attrs.field(factory=dict[str, list[str]])
+    extra: dict[str, Any] = attrs.field(factory=dict[str, Any], repr=False)
+
+
+@attrs.frozen
+class DeletedMessage:
+    """What is left of a deleted message."""
+
+    id: str
+    at: float
+
+
+@attrs.define(eq=False, kw_only=True)
+class Room:
+    """A room: `c` public channel, `p` private group, `d` direct. Direct rooms have no name."""
+
+    id: str = attrs.field(factory=new_id)
+    type: str
+    name: str | None
+    creator: dict[str, str]
+    created_at: float
+    updated_at: float
+    topic: str | None = None
+    description: str | None = None
+    read_only: bool = False
+    default: bool = False
+    broadcast: bool = False
+    encrypted: bool = False
+    usernames: list[str] = attrs.field(factory=list[str])
+    custom_fields: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    members: dict[str, Membership] = attrs.field(factory=dict[str, Membership], repr=False)
+    messages: dict[str, Message] = attrs.field(factory=dict[str, Message], repr=False)
+    deleted: list[DeletedMessage] = attrs.field(factory=list[DeletedMessage], repr=False)
+    last_message: Message | None = attrs.field(default=None, repr=False)
+
+    def owners(self) -> list[Membership]:
+        """The members who own the room, the oldest first."""
+        return [member for member in self.members.values() if "owner" in member.roles]

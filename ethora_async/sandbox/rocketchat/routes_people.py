@@ -1,0 +1,78 @@
+"""Users: their presence, and their second factor (contract §1.4, §1.11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ethora_async.sandbox.rocketchat import announce, two_factor
+from ethora_async.sandbox.rocketchat.announce import STATES
+from ethora_async.sandbox.rocketchat.call import success
+from ethora_async.sandbox.rocketchat.errors import MeteorError
+from ethora_async.sandbox.rocketchat.routing import Limit, Routes
+from ethora_async.sandbox.rocketchat.schema import TEXT, closed
+from ethora_async.sandbox.rocketchat.tokens import drop
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.rocketchat.call import Call
+    from ethora_async.sandbox.wire import Answer
+
+ROUTES = Routes()
+MINUTE = 60_000
+
+
+@ROUTES.add(
+    "POST",
+    "users.setStatus",
+    section="1.11",
+    limit=Limit(5, MINUTE),
+    body=closed({}, dict.fromkeys(("status", "message", "userId", "username", "user"), TEXT)),
+)
+def set_status(call: Call) -> Answer:
+    """Change the caller's presence, or the words that go with it."""
+    user = call.user
+    status = call.body.get("status", user.status)
+    if status not in STATES:
+        raise MeteorError("error-invalid-status", "Valid status types include online, away, offline, and busy.")
+    user.status = status
+    user.status_text = call.body.get("message", user.status_text)
+    announce.status(call.platform, user)
+    return success()
+
+
+@ROUTES.add("POST", "users.2fa.sendEmailCode", section="1.4", anonymous=True, body=closed({"emailOrUsername": TEXT}))
+def send_email_code(call: Call) -> Answer:
+    """Mail a code; whether there is such a user is not told."""
+    user = call.platform.store.users.find(call.body["emailOrUsername"])
+    if user is not None and "email" in two_factor.available(call.platform, user):
+        two_factor.send_code(call.platform, user, call.now, again=True)
+    return success()
+
+
+@ROUTES.add("POST", "users.2fa.enableEmail", section="1.4")
+def enable_email(call: Call) -> Answer:
+    """Let the caller's second factor come by mail."""
+    call.user.email_two_factor = True
+    return success()
+
+
+@ROUTES.add("POST", "users.2fa.disableEmail", section="1.4", two_factor=True)
+def disable_email(call: Call) -> Answer:
+    """Let no second factor come by mail."""
+    call.user.email_two_factor = False
+    return success()
+
+
+@ROUTES.add(
+    "POST",
+    "users.resetTOTP",
+    section="1.4",
+    any_of=("edit-other-user-totp",),
+    two_factor=True,
+    body=closed({}, {"userId": TEXT, "username": TEXT, "user": TEXT}),
+)
+def reset_totp(call: Call) -> Answer:
+    """Take a user's authenticator away, and end their sessions."""
+    user = call.user_of(call.body)
+    user.totp_secret = None
+    drop(call.platform, user, lambda token: not token.personal)
+    return success()

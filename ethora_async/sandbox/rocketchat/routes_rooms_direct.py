@@ -1,0 +1,115 @@
+"""Direct rooms, as `im.*` and as `dm.*` (contract §1.8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.sandbox.rocketchat import membership
+from ethora_async.sandbox.rocketchat.call import success
+from ethora_async.sandbox.rocketchat.errors import MeteorError, invalid_user, not_allowed, room_not_found
+from ethora_async.sandbox.rocketchat.permissions import may
+from ethora_async.sandbox.rocketchat.routing import Routes
+from ethora_async.sandbox.rocketchat.schema import FLAG, NUMBER, TEXT, TEXTS, closed, one_of
+from ethora_async.sandbox.rocketchat.shapes import member_shape, room_shape
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.rocketchat.call import Call
+    from ethora_async.sandbox.rocketchat.records import Room
+    from ethora_async.sandbox.wire import Answer
+
+ROUTES = Routes()
+PAGED = {"count": NUMBER, "offset": NUMBER, "sort": TEXT, "query": TEXT, "fields": TEXT}
+MORE = {"status": TEXTS, "filter": TEXT, "query": TEXT, "sort": TEXT, "count": NUMBER, "offset": NUMBER}
+
+
+def room_of(call: Call, fields: dict[str, Any]) -> Room:
+    """Find the direct room that `roomId` names, or that the caller shares with `username`."""
+    if fields.get("roomId"):
+        room = call.platform.store.rooms.with_id(fields["roomId"])
+    elif fields.get("username"):
+        room = _shared(call, fields["username"])
+    else:
+        raise MeteorError("error-room-param-not-provided", 'Query param "roomId" or "username" is required')
+    if room is None or room.type != "d":
+        raise room_not_found()
+    return room
+
+
+def _shared(call: Call, username: str) -> Room | None:
+    other = call.platform.store.users.with_username(username)
+    if other is None:
+        return None
+    ids = {call.user.id, other.id}
+    rooms = (member.room for member in call.user.rooms.values())
+    return next((room for room in rooms if room.type == "d" and room.members.keys() == ids), None)
+
+
+@ROUTES.add(
+    "POST",
+    "im.create",
+    "dm.create",
+    section="1.8",
+    any_of=("create-d",),
+    body=one_of(closed({"usernames": TEXT}, {"excludeSelf": FLAG}), closed({"username": TEXT}, {"excludeSelf": FLAG})),
+)
+def create(call: Call) -> Answer:
+    """Return the direct room of the caller and others, made when there is none; `inserted` tells."""
+    text: str = call.body.get("username") or call.body.get("usernames") or ""
+    names = [name.strip() for name in text.split(",") if name.strip()] if "usernames" in call.body else [text]
+    found = [call.platform.store.users.with_username(name) for name in names]
+    users = [user for user in found if user is not None]
+    if not users or len(users) < len(found):
+        raise invalid_user()
+    if not call.body.get("excludeSelf"):
+        users = [call.user, *users]
+    room, inserted = membership.direct(call.platform, users, call.now)
+    more = {"inserted": True} if inserted else {}
+    return success(room={**room_shape(room), "rid": room.id, **more})
+
+
+@ROUTES.add("GET", "im.list", "dm.list", section="1.8", query=closed({}, PAGED))
+def list_own(call: Call) -> Answer:
+    """List the caller's direct rooms."""
+    rooms = [member.room for member in call.user.rooms.values() if member.room.type == "d"]
+    return call.listing("ims", rooms, room_shape)
+
+
+@ROUTES.add(
+    "GET",
+    "im.list.everyone",
+    "dm.list.everyone",
+    section="1.8",
+    any_of=("view-room-administration",),
+    query=closed({}, PAGED),
+)
+def list_everyone(call: Call) -> Answer:
+    """List all direct rooms, for administrators."""
+    rooms = [room for room in call.platform.store.rooms if room.type == "d"]
+    return call.listing("ims", rooms, room_shape)
+
+
+@ROUTES.add(
+    "GET",
+    "im.members",
+    "dm.members",
+    section="1.8",
+    query=one_of(closed({"roomId": TEXT}, MORE), closed({"username": TEXT}, MORE)),
+)
+def members(call: Call) -> Answer:
+    """List who is in a direct room."""
+    room = room_of(call, call.query)
+    if call.user.id not in room.members:
+        raise room_not_found()
+    return call.listing("members", list(room.members.values()), member_shape)
+
+
+@ROUTES.add(
+    "POST", "im.delete", "dm.delete", section="1.8", body=one_of(closed({"roomId": TEXT}), closed({"username": TEXT}))
+)
+def delete(call: Call) -> Answer:
+    """Delete a direct room."""
+    room = room_of(call, call.body)
+    if not may(call.user, "delete-d"):
+        raise not_allowed()
+    membership.delete(call.platform, room, call.now)
+    return success()

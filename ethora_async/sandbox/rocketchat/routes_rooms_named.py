@@ -1,0 +1,249 @@
+"""Channels (public) and groups (private): the same calls by two names (contract §1.8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.sandbox.rocketchat import membership
+from ethora_async.sandbox.rocketchat.announce import may_read
+from ethora_async.sandbox.rocketchat.call import success
+from ethora_async.sandbox.rocketchat.errors import (
+    MeteorError,
+    failure,
+    missing_permission,
+    not_allowed,
+    room_not_found,
+)
+from ethora_async.sandbox.rocketchat.permissions import may
+from ethora_async.sandbox.rocketchat.routing import Routes
+from ethora_async.sandbox.rocketchat.schema import FLAG, MAP, NUMBER, TEXT, TEXTS, by_room, closed, maybe
+from ethora_async.sandbox.rocketchat.shapes import member_shape, room_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ethora_async.sandbox.rocketchat.call import Call
+    from ethora_async.sandbox.rocketchat.records import Room, User
+    from ethora_async.sandbox.rocketchat.schema import Schema
+    from ethora_async.sandbox.rocketchat.versions import Version
+    from ethora_async.sandbox.wire import Answer
+
+ROUTES = Routes()
+KINDS = {"channels": "c", "groups": "p"}
+NAMES = {"c": "channel", "p": "group"}
+FLAGS = {"broadcast": FLAG, "encrypted": FLAG}
+NEW_CHANNEL = closed(
+    {"name": TEXT},
+    {
+        **dict.fromkeys(("members", "teams"), TEXTS),
+        **dict.fromkeys(("readOnly", "excludeSelf"), FLAG),
+        "customFields": MAP,
+        "extraData": closed({}, {**FLAGS, "teamId": TEXT, "topic": TEXT, "federated": FLAG}),
+    },
+)
+NEW_GROUP = closed(
+    {"name": TEXT},
+    {
+        "members": maybe(TEXTS),
+        **dict.fromkeys(("readOnly", "excludeSelf"), maybe(FLAG)),
+        "customFields": maybe(MAP),
+        "extraData": maybe(
+            closed({}, {**FLAGS, "teamId": maybe(TEXT), "topic": maybe(TEXT), "federated": maybe(FLAG)})
+        ),
+    },
+)
+PEOPLE = {
+    **dict.fromkeys(("userId", "username", "user"), maybe(TEXT)),
+    **dict.fromkeys(("userIds", "usernames"), maybe(TEXTS)),
+}
+PAGED = {"count": NUMBER, "offset": NUMBER, "sort": TEXT, "query": TEXT, "fields": TEXT}
+MEMBERS = by_room(
+    None, {"offset": maybe(NUMBER), "count": maybe(NUMBER), "filter": maybe(TEXT), "status": maybe(TEXTS)}
+)
+
+
+def kind_of(call: Call) -> str:
+    """Return the kind of room that the call's name speaks of."""
+    return KINDS[call.route.path.rpartition("/")[2].partition(".")[0]]
+
+
+def room_of(call: Call, fields: dict[str, Any]) -> Room:
+    """Find the room of a call; a group that the caller is not in counts as unknown."""
+    kind = kind_of(call)
+    room = call.room_of(fields, kind)
+    if kind == "p" and call.user.id not in room.members:
+        raise room_not_found()
+    return room
+
+
+def _reply(room: Room) -> Answer:
+    return success(**{NAMES[room.type]: room_shape(room)})
+
+
+def _create(call: Call) -> Answer:
+    kind = kind_of(call)
+    if not may(call.user, f"create-{kind}"):
+        raise missing_permission()
+    return _reply(membership.create_named(call.platform, kind, call.body, call.user, call.now))
+
+
+@ROUTES.add("POST", "channels.create", section="1.8", body=NEW_CHANNEL)
+def create_channel(call: Call) -> Answer:
+    """Make a channel."""
+    return _create(call)
+
+
+@ROUTES.add("POST", "groups.create", section="1.8", body=NEW_GROUP)
+def create_group(call: Call) -> Answer:
+    """Make a group."""
+    return _create(call)
+
+
+def _listed(call: Call, key: str, rooms: Iterable[Room]) -> Answer:
+    return call.listing(key, sorted(rooms, key=lambda room: room.name or ""), room_shape)
+
+
+def _own(user: User, kind: str) -> list[Room]:
+    return [member.room for member in user.rooms.values() if member.room.type == kind]
+
+
+@ROUTES.add("GET", "channels.list", section="1.8", any_of=("view-c-room",), query=closed({}, {**PAGED, "_id": TEXT}))
+def list_channels(call: Call) -> Answer:
+    """List all channels by name."""
+    return _listed(call, "channels", (room for room in call.platform.store.rooms if room.type == "c"))
+
+
+@ROUTES.add("GET", "channels.list.joined", section="1.8", query=closed({}, PAGED))
+def list_joined(call: Call) -> Answer:
+    """List the channels that the caller is in."""
+    return _listed(call, "channels", _own(call.user, "c"))
+
+
+@ROUTES.add("GET", "groups.list", section="1.8", query=closed({}, PAGED))
+def list_groups(call: Call) -> Answer:
+    """List the groups that the caller is in."""
+    return _listed(call, "groups", _own(call.user, "p"))
+
+
+@ROUTES.add("GET", "groups.listAll", section="1.8", any_of=("view-room-administration",), query=closed({}, PAGED))
+def list_all_groups(call: Call) -> Answer:
+    """List all groups, for administrators."""
+    return _listed(call, "groups", (room for room in call.platform.store.rooms if room.type == "p"))
+
+
+@ROUTES.add("GET", "channels.info", "groups.info", section="1.8", query=by_room())
+def info(call: Call) -> Answer:
+    """Return a room."""
+    room = room_of(call, call.query)
+    if not may_read(call.user, room):
+        raise room_not_found()
+    return _reply(room)
+
+
+@ROUTES.add("GET", "channels.members", "groups.members", section="1.8", query=MEMBERS)
+def members(call: Call) -> Answer:
+    """List who is in a room, by user name."""
+    room = room_of(call, call.query)
+    if not may_read(call.user, room):
+        raise room_not_found()
+    wanted = (call.query.get("filter") or "").lower()
+    found = [member for member in room.members.values() if wanted in member.user.username.lower()]
+    return call.listing("members", sorted(found, key=lambda member: member.user.username.lower()), member_shape)
+
+
+@ROUTES.add("POST", "channels.invite", "groups.invite", section="1.8", body=by_room(None, PEOPLE))
+def invite(call: Call) -> Answer:
+    """Take users into a room; those who are in it already stay."""
+    room = room_of(call, call.body)
+    users = _people(call)
+    if not may(call.user, f"add-user-to-any-{room.type}-room") and not _keeps(call, room, "add-user-to-joined-room"):
+        raise not_allowed()
+    membership.add(call.platform, room, users, call.user, call.now)
+    return _reply(room)
+
+
+def _kick_body(version: Version) -> Schema:
+    """Return the form of `channels.kick`: from 8.8 on it names the user by id only."""
+    return by_room({"userId": TEXT}) if version.since(8, 8) else by_room(None, PEOPLE)
+
+
+@ROUTES.add("POST", "channels.kick", section="1.8", body=_kick_body)
+@ROUTES.add("POST", "groups.kick", section="1.8", body=by_room(None, PEOPLE))
+def kick(call: Call) -> Answer:
+    """Take a user out of a room."""
+    room = call.room_of(call.body, kind_of(call))
+    user = call.user_of(call.body)
+    if not may(call.user, "remove-user", room):
+        raise not_allowed()
+    membership.kick(call.platform, room, user, call.user, call.now)
+    return _reply(room)
+
+
+@ROUTES.add("POST", "channels.join", section="1.8", body=by_room(None, {"joinCode": maybe(TEXT)}))
+def join(call: Call) -> Answer:
+    """Let the caller into a channel."""
+    room = room_of(call, call.body)
+    membership.join(call.platform, room, call.user, call.now)
+    return _reply(room)
+
+
+@ROUTES.add("POST", "channels.leave", "groups.leave", section="1.8", body=by_room())
+def leave(call: Call) -> Answer:
+    """Let the caller out of a room."""
+    room = room_of(call, call.body)
+    membership.leave(call.platform, room, call.user, call.now)
+    return _reply(room)
+
+
+@ROUTES.add("POST", "channels.delete", "groups.delete", section="1.8", body=by_room())
+def delete(call: Call) -> Answer:
+    """Delete a room with its messages."""
+    room = call.room_of(call.body, kind_of(call))
+    if not may(call.user, f"delete-{room.type}", room):
+        raise not_allowed()
+    membership.delete(call.platform, room, call.now)
+    return success()
+
+
+@ROUTES.add("POST", "channels.setTopic", "groups.setTopic", section="1.8", body=by_room({"topic": TEXT}))
+def set_topic(call: Call) -> Answer:
+    """Change the topic of a room."""
+    room = _edited(call)
+    membership.set_topic(call.platform, room, call.body["topic"], call.user, call.now)
+    return success(topic=room.topic)
+
+
+@ROUTES.add(
+    "POST", "channels.setDescription", "groups.setDescription", section="1.8", body=by_room({"description": TEXT})
+)
+def set_description(call: Call) -> Answer:
+    """Change the description of a room."""
+    room = _edited(call)
+    membership.set_description(call.platform, room, call.body["description"], call.user, call.now)
+    return success(description=room.description)
+
+
+def _edited(call: Call) -> Room:
+    room = room_of(call, call.body)
+    if not may(call.user, "edit-room", room):
+        raise not_allowed()
+    return room
+
+
+def _keeps(call: Call, room: Room, permission: str) -> bool:
+    return call.user.id in room.members and may(call.user, permission, room)
+
+
+def _people(call: Call) -> list[User]:
+    """Find whom a body names, in whichever way; unknown ones are passed over as long as somebody is left."""
+    body, users = call.body, call.platform.store.users
+    ids = [*(body.get("userIds") or ()), *([body["userId"]] if body.get("userId") else ())]
+    names = [*(body.get("usernames") or ()), *(body[key] for key in ("username", "user") if body.get(key))]
+    if not ids and not names:
+        text = 'Please provide "userId" or "username" or "userIds" or "usernames" as param'
+        raise MeteorError("error-users-params-not-provided", text)
+    found = [users.with_id(user_id) for user_id in ids] + [users.with_username(name) for name in names]
+    present = [user for user in found if user is not None]
+    if not present:
+        raise failure("invalid-user-invite-list")
+    return present

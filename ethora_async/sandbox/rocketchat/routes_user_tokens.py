@@ -1,0 +1,162 @@
+"""Tokens: made for others, personal ones, and the rest of one's own (contract §1.5, §1.6)."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from ethora_async.sandbox.rocketchat.call import success
+from ethora_async.sandbox.rocketchat.encoding import moment
+from ethora_async.sandbox.rocketchat.errors import MeteorError, failure
+from ethora_async.sandbox.rocketchat.permissions import may
+from ethora_async.sandbox.rocketchat.routing import Routes
+from ethora_async.sandbox.rocketchat.schema import FILLED, FLAG, TEXT, closed, loose
+from ethora_async.sandbox.rocketchat.tokens import drop, expires_at, mint, mint_personal
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.rocketchat.call import Call
+    from ethora_async.sandbox.rocketchat.records import LoginToken, User
+    from ethora_async.sandbox.rocketchat.schema import Schema
+    from ethora_async.sandbox.rocketchat.versions import Version
+    from ethora_async.sandbox.wire import Answer
+
+ROUTES = Routes()
+PERSONAL = "create-personal-access-tokens"
+FRESH_BUG = "Cannot read properties of undefined (reading 'tokens')"
+
+
+def _create_token_body(version: Version) -> Schema:
+    """Return the form of `users.createToken`: from 8.0 on an id and the secret, and nothing else."""
+    if version.gate == "switch":
+        return loose(dict.fromkeys(("userId", "username", "user"), TEXT))
+    return closed({"userId": FILLED, "secret": FILLED})
+
+
+@ROUTES.add("POST", "users.createToken", section="1.6", creation=True, body=_create_token_body)
+def create_token(call: Call) -> Answer:
+    """Make a login token for a user, which says nothing about when it expires."""
+    platform = call.platform
+    user = _token_user(call)
+    if user.bug_left and user.last_login is None and not user.tokens:
+        # Issue 40598: the token is stored, but the check that follows does not see it yet.
+        user.bug_left -= 1
+        minted = mint(platform, user, call.now)
+        if user.bug_left:
+            drop(platform, user, lambda token: token is minted.token)
+        raise failure(FRESH_BUG)
+    minted = mint(platform, user, call.now)
+    return success(data={"userId": user.id, "authToken": minted.text})
+
+
+def _token_user(call: Call) -> User:
+    """Find for whom the token is; every refusal of the caller reads the same."""
+    platform = call.platform
+    refusal = MeteorError("error-not-authorized", "Not authorized")
+    gate = platform.version.gate
+    if gate == "switch":
+        if not platform.create_tokens:
+            raise refusal
+        user = call.user_of(call.body)
+        if user is not call.user and not may(call.user, "user-generate-access-token"):
+            raise refusal
+        return user
+    sent = call.body["secret"].encode("utf-8", "surrogatepass")
+    if not platform.create_tokens or not hmac.compare_digest(sent, platform.secret.encode()):
+        raise refusal
+    own = call.body["userId"] == call.user.id
+    if gate == "secret and permission" and not own and not may(call.user, "user-generate-access-token"):
+        raise refusal
+    return call.find_user(call.body["userId"])
+
+
+@ROUTES.add(
+    "POST",
+    "users.generatePersonalAccessToken",
+    section="1.5",
+    any_of=(PERSONAL,),
+    two_factor=True,
+    body=closed({"tokenName": TEXT}, {"bypassTwoFactor": FLAG}),
+)
+def generate(call: Call) -> Answer:
+    """Make a token for the caller that never expires."""
+    name = call.body["tokenName"]
+    if _personal(call.user, name) is not None:
+        raise MeteorError("error-token-already-exists", "A token with this name already exists")
+    bypass = bool(call.body.get("bypassTwoFactor"))
+    return success(token=mint_personal(call.platform, call.user, name, call.now, bypass_two_factor=bypass))
+
+
+@ROUTES.add(
+    "POST",
+    "users.regeneratePersonalAccessToken",
+    section="1.4",
+    any_of=(PERSONAL,),
+    two_factor=True,
+    body=closed({"tokenName": TEXT}),
+)
+def regenerate(call: Call) -> Answer:
+    """Put another token in the place of one."""
+    old = _existing(call)
+    drop(call.platform, call.user, lambda token: token is old)
+    name, bypass = str(old.name), old.bypass_two_factor
+    return success(token=mint_personal(call.platform, call.user, name, call.now, bypass_two_factor=bypass))
+
+
+@ROUTES.add(
+    "POST",
+    "users.removePersonalAccessToken",
+    section="1.4",
+    any_of=(PERSONAL,),
+    two_factor=True,
+    body=closed({"tokenName": TEXT}),
+)
+def remove(call: Call) -> Answer:
+    """Take a personal access token away."""
+    old = _existing(call)
+    drop(call.platform, call.user, lambda token: token is old)
+    return success()
+
+
+@ROUTES.add("GET", "users.getPersonalAccessTokens", section="1.5", any_of=(PERSONAL,))
+def list_personal(call: Call) -> Answer:
+    """List the caller's personal access tokens; the last six letters of the hash tell them apart."""
+    tokens = [
+        {
+            "name": token.name,
+            "createdAt": moment(token.when),
+            "lastTokenPart": token.hashed[-6:],
+            "bypassTwoFactor": token.bypass_two_factor,
+        }
+        for token in call.user.tokens
+        if token.personal
+    ]
+    return success(tokens=tokens)
+
+
+@ROUTES.add("POST", "users.logoutOtherClients", section="1.5")
+def logout_other_clients(call: Call) -> Answer:
+    """End all other sessions of the caller, and tell when this one expires; an empty text for never."""
+    user, presented = call.session()
+    drop(call.platform, user, lambda token: token is not presented and not token.personal)
+    expires = expires_at(call.platform, presented)
+    token = call.headers["X-Auth-Token"]
+    return success(token=token, tokenExpires="" if expires is None else moment(expires))
+
+
+@ROUTES.add("POST", "users.removeOtherTokens", section="1.5")
+def remove_other_tokens(call: Call) -> Answer:
+    """End all other sessions of the caller."""
+    user, presented = call.session()
+    drop(call.platform, user, lambda token: token is not presented and not token.personal)
+    return success()
+
+
+def _personal(user: User, name: str) -> LoginToken | None:
+    return next((token for token in user.tokens if token.name == name), None)
+
+
+def _existing(call: Call) -> LoginToken:
+    token = _personal(call.user, call.body["tokenName"])
+    if token is None:
+        raise MeteorError("error-token-does-not-exists", "Token does not exist")
+    return token

@@ -1,0 +1,211 @@
+"""Records as clients see them. Dates are datetimes here: each door writes them its own way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.sandbox.rocketchat.encoding import moment
+from ethora_async.sandbox.rocketchat.permissions import may
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.rocketchat.records import Departure, Membership, Message, Room, User
+
+Shape = dict[str, Any]
+
+
+def _present(**fields: Any) -> Shape:
+    """Return the fields that have a value: absent ones are absent, not null."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def brief(user: User) -> Shape:
+    """Return who wrote or owns something: `{_id, username, name}`."""
+    return {"_id": user.id, "username": user.username, "name": user.name}
+
+
+def emails(user: User) -> list[Shape]:
+    """Return the addresses of a user."""
+    return [] if user.email is None else [{"address": user.email, "verified": user.verified}]
+
+
+def visible_user(user: User) -> Shape:
+    """Return what everyone may see of a user."""
+    return _present(
+        _id=user.id,
+        createdAt=moment(user.created_at),
+        username=user.username,
+        type=user.kind,
+        status=user.status,
+        active=user.active,
+        name=user.name,
+        nickname=user.nickname,
+        bio=user.bio,
+        statusText=user.status_text,
+        roles=list(user.roles),
+        utcOffset=0,
+        _updatedAt=moment(user.updated_at),
+    )
+
+
+def full_user(user: User) -> Shape:
+    """Return what the user, and who may view others in full, see."""
+    last = None if user.last_login is None else moment(user.last_login)
+    return {
+        **visible_user(user),
+        "emails": emails(user),
+        **_present(
+            customFields=user.custom_fields or None,
+            lastLogin=last,
+            requirePasswordChange=user.require_password_change,
+            freeSwitchExtension=user.extension,
+            importIds=user.import_ids or None,
+        ),
+    }
+
+
+def user_for(viewer: User | None, user: User) -> Shape:
+    """Return a user as another one sees them."""
+    if viewer is user or may(viewer, "view-full-other-user-info"):
+        return full_user(user)
+    return visible_user(user)
+
+
+def own_user(user: User, origin: str) -> Shape:
+    """Return the account as its owner sees it after a login: what `me` and `login` tell."""
+    return {
+        **full_user(user),
+        "isOAuthUser": False,
+        "avatarUrl": f"{origin}/avatar/{user.username}",
+        **({"email": user.email} if user.email is not None else {}),
+        "settings": {"profile": {}, "preferences": {}, "calendar": {}},
+        "services": {
+            "password": {"exists": user.password is not None},
+            "email2fa": {"enabled": user.email_two_factor},
+            "totp": {"enabled": user.totp_secret is not None},
+        },
+    }
+
+
+def listed_user(user: User, viewer: User) -> Shape:
+    """Return a user as `users.list` shows them: a part of the record."""
+    own = user_for(viewer, user)
+    names = ("_id", "username", "emails", "type", "status", "active", "name", "roles", "nameInsensitive", "createdAt")
+    more = ("lastLogin", "freeSwitchExtension")
+    return {**{name: own[name] for name in (*names, *more) if name in own}, "nameInsensitive": user.name.lower()}
+
+
+def user_room(member: Membership) -> Shape:
+    """Return a room as `users.info?includeUserRooms` lists it."""
+    room = member.room
+    return {
+        "rid": room.id,
+        "name": room_label(room, member.user),
+        "t": room.type,
+        "roles": list(member.roles),
+        "unread": member.unread,
+        "federated": False,
+    }
+
+
+def room_label(room: Room, viewer: User) -> str:
+    """Return the name of a room for one of its members: a direct room is called by the others."""
+    if room.name is not None:
+        return room.name
+    return ", ".join(name for name in room.usernames if name != viewer.username) or viewer.username
+
+
+def room_shape(room: Room) -> Shape:
+    """Return a room."""
+    last = room.last_message
+    return {
+        **_present(
+            _id=room.id,
+            t=room.type,
+            name=room.name,
+            fname=room.name,
+            u=room.creator,
+            topic=room.topic,
+            description=room.description,
+            lastMessage=None if last is None else message_shape(last),
+            lm=None if last is None else moment(last.at),
+            customFields=room.custom_fields or None,
+            usernames=list(room.usernames) if room.type == "d" else None,
+            uids=list(room.members) if room.type == "d" else None,
+        ),
+        "msgs": len(room.messages),
+        "usersCount": len(room.members),
+        "ts": moment(room.created_at),
+        "ro": room.read_only,
+        "default": room.default,
+        "broadcast": room.broadcast,
+        "encrypted": room.encrypted,
+        "sysMes": True,
+        "_updatedAt": moment(room.updated_at),
+    }
+
+
+def subscription_shape(member: Membership) -> Shape:
+    """Return a membership."""
+    room, user = member.room, member.user
+    label = room_label(room, user)
+    return {
+        "_id": member.id,
+        "rid": room.id,
+        "t": room.type,
+        "name": label,
+        "fname": label,
+        "u": brief(user),
+        "open": member.open,
+        "alert": member.alert,
+        "ts": moment(member.since),
+        "unread": member.unread,
+        "userMentions": member.mentions,
+        "groupMentions": 0,
+        **({"roles": list(member.roles)} if member.roles else {}),
+        **({"ls": moment(member.seen_at)} if member.seen_at is not None else {}),
+        "_updatedAt": moment(member.updated_at),
+    }
+
+
+def removed_subscription(member: Membership) -> Shape:
+    """Return what is told of a membership that ended (contract §2.3)."""
+    return {
+        "_id": member.id,
+        "u": {"_id": member.user.id, "username": member.user.username},
+        "rid": member.room.id,
+        "t": member.room.type,
+    }
+
+
+def departure_shape(departure: Departure, *, room: bool) -> Shape:
+    """Return an entry of a `remove` list: of the room, or of the membership."""
+    return {"_id": departure.room_id if room else departure.id, "_deletedAt": moment(departure.at)}
+
+
+def message_shape(message: Message) -> Shape:
+    """Return a message."""
+    return {
+        "_id": message.id,
+        "rid": message.room_id,
+        "msg": message.text,
+        "ts": moment(message.at),
+        "u": {"_id": message.user_id, "username": message.username, "name": message.user_name},
+        "_updatedAt": moment(message.updated_at),
+        "mentions": list(message.mentions),
+        "channels": [],
+        "urls": [],
+        **({"t": message.kind} if message.kind is not None else {}),
+        **({"reactions": _reactions(message)} if message.reactions else {}),
+        **({} if message.edited_at is None else {"editedAt": moment(message.edited_at), "editedBy": message.edited_by}),
+        **message.extra,
+    }
+
+
+def _reactions(message: Message) -> Shape:
+    return {emoji: {"usernames": list(names)} for emoji, names in message.reactions.items()}
+
+
+def member_shape(member: Membership) -> Shape:
+    """Return a member of a room, as the lists of members show them."""
+    user = member.user
+    return {**brief(user), "status": user.status, "statusText": user.status_text, "utcOffset": 0}

@@ -1,0 +1,63 @@
+"""What differs between the generations of the server (contract §1.2, §1.6, §1.12)."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import attrs
+
+VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+OLDEST = (6, 0, 0)
+NEWEST = (10, 0, 0)
+
+Gate = Literal["switch", "secret", "secret and permission"]
+
+
+@attrs.frozen(order=True)
+class Version:
+    """The version of a server, and what follows from it."""
+
+    number: tuple[int, int, int]
+
+    @classmethod
+    def parse(cls, text: str) -> Version:
+        """Read `8.0.0` or `8.0`; ValueError for other texts, and for versions outside 6.0 to 9.x."""
+        match = VERSION.fullmatch(text)
+        if match is None:
+            msg = f'version={text!r} cannot be read: write "8.0.0".'
+            raise ValueError(msg)
+        number = (int(match[1]), int(match[2]), int(match[3] or 0))
+        if not OLDEST <= number < NEWEST:
+            msg = f"version={text!r}: the sandbox plays 6.0 to 9.x."
+            raise ValueError(msg)
+        return cls(number)
+
+    def __str__(self) -> str:
+        return ".".join(map(str, self.number))
+
+    @property
+    def short(self) -> str:
+        """`8.0`: all that `/api/info` tells strangers."""
+        return f"{self.number[0]}.{self.number[1]}"
+
+    def since(self, major: int, minor: int = 0) -> bool:
+        """Whether this is `major.minor` or later."""
+        return self.number >= (major, minor, 0)
+
+    @property
+    def typed(self) -> bool:
+        """Whether routes check their input by the typed router, whose errors read differently."""
+        return self.since(8)
+
+    @property
+    def reduced_errors(self) -> bool:
+        """Whether the breaking changes of 9.0 are on: bare bodies for failed logins and 401."""
+        return self.since(9)
+
+    @property
+    def gate(self) -> Gate:
+        """What `users.createToken` asks for (contract §1.6)."""
+        if not self.since(8):
+            return "switch"
+        return "secret and permission" if self.since(8, 7) else "secret"

@@ -1,0 +1,221 @@
+"""Plans as files: JSON that people read, that is reviewed, and applied later or elsewhere.
+
+```json
+{"ethora_plan": 1, "made_at": 1795255200.0, "platform": "…", "sources": {…}, "counts": {…}, "changes": [
+{"kind": "user", "action": "update", "id": "alice", "before": {"last_name": "A"}, "after": {"last_name": "B"}},
+…
+]}
+```
+
+One change a line, so that neither writing nor reading keeps them in memory. A file that was laid out anew is read as
+well, whole. There is no password in it: a change says ``needs_source`` where its source has one.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from ethora_async import codec
+from ethora_async.bulk.journal import Entry, Journal
+from ethora_async.errors import InvalidInput
+from ethora_async.sync import intake
+from ethora_async.sync.compare import CANNOT_CHANGE, EXTRA, STEPS
+from ethora_async.sync.plan import PLANNED, Plan, entries, summary_of
+from ethora_async_secrets._threads import OwnThread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ethora_async.sync.compare import Kind
+    from ethora_async.sync.source import Source
+
+SCHEMA = 1
+_CHUNK = 500
+_START = '"changes": ['
+
+
+async def save_plan(plan: Plan, path: str | Path) -> None:
+    """Write a plan to a file, readable by its owner alone. It appears whole or not at all.
+
+    Raises:
+        InvalidInput: the file cannot be written.
+    """
+    place = Path(path)
+    draft = place.with_name(f".{place.name}.{os.getpid()}.new")
+    thread = OwnThread("ethora-plan-file")
+    opened: list[IO[str]] = []
+    try:
+        await thread.run(_begin, draft, opened, await _head(plan))
+        first = True
+        async for part in intake.chunks(entries(plan.journal, "1")):
+            lines = [codec.dumps(_change(entry)).decode() for entry in part]
+            await thread.run(opened[0].write, ("\n" if first else ",\n") + ",\n".join(lines))
+            first = False
+        await thread.run(_finish, opened[0], draft, place)
+    except OSError as error:
+        msg = f"{place} cannot be written: {error.strerror}"
+        raise InvalidInput(msg, field="plan", file=str(place)) from None
+    finally:
+        # Also when cancelled: after whatever the thread is still at.
+        await thread.finish(partial(_abandon, opened, draft))
+
+
+async def load_plan(
+    path: str | Path, *, sources: Mapping[Kind, Source[Any]] | None = None, journal: str | Path | None = None
+) -> Plan:
+    """A plan from its file, in a journal of its own.
+
+    Before it is carried out, `check_plan` holds it against what the platform has become since.
+
+    Args:
+        sources: what it was made of, where passwords are to be read from it.
+        journal: where to keep it; None keeps it in a temporary file.
+
+    Raises:
+        InvalidInput: it cannot be read, is no plan, or is newer than this program.
+    """
+    place = Path(path)
+    thread = OwnThread("ethora-plan-file")
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(_ended, thread)
+        lines = await thread.run(_opened, place)
+        head, changes = await thread.run(_read_head, lines, place)
+        book = await stack.enter_async_context(await Journal.create(journal, tables=intake.TABLES))
+        number = 0
+        while part := await thread.run(_next, changes, place, number):
+            number += len(part)
+            await book.add(part)
+        await book.set_meta(
+            state=PLANNED, loaded=True, sources=head["sources"], guard=head["guard"], platform=head["platform"],
+            made_at=head["made_at"], left=head.get("left", 0), options=head.get("options"), recipe=head.get("recipe"),
+        )  # fmt: skip
+        plan = Plan(book, sources or {}, await summary_of(book), head["guard"], head["platform"])
+        stack.pop_all()
+        await _ended(thread)
+    return plan
+
+
+async def _ended(thread: OwnThread) -> None:
+    await thread.finish(lambda: None)
+
+
+async def _head(plan: Plan) -> dict[str, Any]:
+    names = ("made_at", "options", "recipe", "sources", "left")
+    kept = {name: await plan.journal.meta(name) for name in names}
+    counts = {f"{kind} {action}": count for (kind, action), count in plan.summary.changes.items()}
+    return {"ethora_plan": SCHEMA, "platform": plan.platform, "guard": plan.guard, "counts": counts, **kept}
+
+
+def _change(entry: Entry) -> dict[str, Any]:
+    after = entry.after
+    change: dict[str, Any] = {"kind": entry.kind, "action": entry.action, "id": entry.key}
+    if entry.other:
+        change["user"] = entry.other
+    if entry.before is not None:
+        change["before"] = entry.before
+    if after is not None:
+        change["after"] = after.get("fields", after)
+        if "item" in after:
+            change["record"] = after["item"]
+    if entry.needs_source:
+        change["needs_source"] = True
+    if entry.file is not None or entry.line is not None:
+        change |= {"file": entry.file, "line": entry.line}
+    return change
+
+
+def _entry(change: Any, number: int, place: Path) -> Entry:
+    try:
+        kind, action, after = change["kind"], change["action"], change.get("after")
+        if action not in (CANNOT_CHANGE, EXTRA) and (kind, action) not in STEPS:
+            raise ValueError
+        if "record" in change or action == CANNOT_CHANGE:
+            after = {"fields": after, **({"item": change["record"]} if "record" in change else {})}
+        return Entry(
+            0, STEPS.get((kind, action), 0), kind, action, str(change["id"]), str(change.get("user", "")),
+            change.get("before"), after, bool(change.get("needs_source")), change.get("file"), change.get("line"),
+        )  # fmt: skip
+    except (AttributeError, KeyError, TypeError, ValueError):
+        msg = f"change {number} of {place} is no change that a plan can hold: make the plan anew"
+        raise InvalidInput(msg, field="plan", file=str(place), row=number) from None
+
+
+def _begin(draft: Path, opened: list[IO[str]], head: dict[str, Any]) -> None:
+    file = open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")  # noqa: SIM115
+    opened.append(file)
+    file.write(f"{codec.dumps(head).decode()[:-1]}, {_START}")
+
+
+def _finish(file: IO[str], draft: Path, place: Path) -> None:
+    file.write("\n]}\n")
+    file.flush()
+    os.fsync(file.fileno())
+    draft.replace(place)
+
+
+def _abandon(opened: list[IO[str]], draft: Path) -> None:
+    with suppress(OSError):
+        for file in opened:
+            file.close()
+        draft.unlink(missing_ok=True)
+
+
+def _opened(place: Path) -> Iterator[str]:
+    try:
+        file = place.open(encoding="utf-8")
+    except OSError as error:
+        msg = f"{place} cannot be read: {error.strerror}"
+        raise InvalidInput(msg, field="plan", file=str(place)) from None
+
+    def lines() -> Iterator[str]:
+        with file:
+            yield from file
+
+    return lines()
+
+
+def _read_head(lines: Iterator[str], place: Path) -> tuple[dict[str, Any], Iterator[Any]]:
+    try:
+        first = next(lines, "")
+        if first.rstrip().endswith(_START):
+            head = codec.loads(f"{first.rstrip()[: -len(_START)].rstrip().rstrip(',')}}}".encode())
+            changes = _by_line(lines)
+        else:
+            head = codec.loads((first + "".join(lines)).encode())
+            changes = iter(head.pop("changes"))
+        schema, _, _, _ = head["ethora_plan"], head["platform"], head["sources"], head["guard"]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        msg = f"{place} is no plan: name a file that ethora plan wrote"
+        raise InvalidInput(msg, field="plan", file=str(place)) from None
+    if schema != SCHEMA:
+        msg = f"{place} is a plan of schema {schema}, and this version reads schema {SCHEMA}: update, or plan anew"
+        raise InvalidInput(msg, field="plan", file=str(place))
+    return head, changes
+
+
+def _by_line(lines: Iterator[str]) -> Iterator[Any]:
+    for line in lines:
+        text = line.strip()
+        if text == "]}":
+            return
+        if text:
+            yield codec.loads(text.removesuffix(",").encode())
+    msg = "the file ends in the middle"
+    raise ValueError(msg)
+
+
+def _next(changes: Iterator[Any], place: Path, number: int) -> list[Entry]:
+    part: list[Entry] = []
+    try:
+        for change in changes:
+            part.append(_entry(change, number + len(part) + 1, place))
+            if len(part) == _CHUNK:
+                break
+    except ValueError as error:
+        msg = f"{place} cannot be read behind change {number + len(part)}: {error}"
+        raise InvalidInput(msg, field="plan", file=str(place)) from None
+    return part

@@ -1,0 +1,66 @@
+"""Going on after a crash, or on another machine, from a journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.bulk.journal import Journal
+from ethora_async.errors import InvalidInput
+from ethora_async.sync.apply import Applied, apply_plan
+from ethora_async.sync.plan import PLANNED, Plan, plan_in, summary_of
+from ethora_async.sync.progress import OnProgress, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ethora_async.capabilities import ManagesUsers
+    from ethora_async.sync.compare import Kind
+    from ethora_async.sync.source import Source
+
+
+async def recipe_of(path: str | Path) -> Mapping[str, Any] | None:
+    """What `make_plan` was given to open the sources again, for a caller who has only the journal.
+
+    Raises:
+        InvalidInput: there is no such journal.
+    """
+    async with await Journal.open(path) as journal:
+        found: Mapping[str, Any] | None = await journal.meta("recipe")
+        return found
+
+
+async def resume(
+    client: ManagesUsers,
+    path: str | Path,
+    *,
+    sources: Mapping[Kind, Source[Any]] | None = None,
+    on_progress: OnProgress = silent,
+) -> Applied:
+    """Carry out what a journal says is not done, and once more what failed or of which nothing is known.
+
+    It ends in the same state as if nothing had come in between. A journal whose plan was not finished is planned anew
+    from the sources.
+
+    Args:
+        sources: the sources of the plan, by ``user``, ``chat`` and ``member``. They are needed for passwords, which are
+            in no journal, and for a plan that was not finished. On another machine they may lie elsewhere, as long as
+            they say the same; a user with a password fails when their source does not.
+
+    Raises:
+        InvalidInput: there is no such journal, another process has it open, it was made for another client, or the
+            sources are needed to finish its plan.
+        StoppedByGuard, ChatError: as `apply_plan`.
+    """
+    given = sources or {}
+    journal = await Journal.open(path)
+    async with journal:
+        if await journal.meta("state") == PLANNED:
+            guard, platform = await journal.meta("guard"), await journal.meta("platform")
+            plan = Plan(journal, given, await summary_of(journal), guard, platform)
+            return await apply_plan(client, plan, on_progress=on_progress)
+        if not given:
+            msg = f"the plan in {path} was not finished, and nothing of it was carried out: pass the sources again"
+            raise InvalidInput(msg, field="sources", file=str(path))
+        plan = await plan_in(journal, client, given, on_progress)
+        return await apply_plan(client, plan, on_progress=on_progress)

@@ -1,0 +1,84 @@
+"""Mounting in aiohttp::
+
+    ETHORA = web.AppKey("ETHORA", EthoraClient)
+    chat = AppClient(EthoraClient.from_env)
+
+    app = web.Application()
+    app.cleanup_ctx.append(client_context(chat, ETHORA))
+    app.add_subapp("/chat", chat_app(Routes(token=TokenEndpoint(chat, identify))))
+
+`identify` is called with the `aiohttp.web.Request`. Its handlers find the client as ``request.config_dict[ETHORA]``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from aiohttp import ClientConnectionResetError, web
+
+from ethora_async.web.request import ClientGone, Request, lower_case
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+    from ethora_async.answer import Answer
+    from ethora_async.web.clients import AppClient, Closable
+    from ethora_async.web.routes import Routes
+
+ClosableT = TypeVar("ClosableT", bound="Closable")
+
+_TAIL = "/{tail:.*}"
+
+
+def chat_app(routes: Routes) -> web.Application:
+    """An application to be mounted by ``add_subapp``, or run by itself."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return response(await routes.handle(taken_out(request)))
+
+    app = web.Application()
+    app.router.add_route("*", _TAIL, handle)
+    return app
+
+
+def client_context(
+    chat: AppClient[ClosableT], key: web.AppKey[ClosableT]
+) -> Callable[[web.Application], AsyncIterator[None]]:
+    """A cleanup context: opens the client when the application starts, puts it there under `key`, closes it at the
+    end.
+    """
+
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        async with chat as client:
+            app[key] = client
+            yield
+
+    return context
+
+
+def taken_out(request: web.Request) -> Request:
+    """The request in the words of `ethora_async.web`, its path below the mount."""
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        try:
+            async for chunk in request.content.iter_any():
+                yield chunk
+        except (ClientConnectionResetError, ConnectionError):
+            raise ClientGone from None
+
+    resource = request.match_info.route.resource
+    prefix = resource.canonical.removesuffix("/{tail}") if resource is not None else ""
+    return Request(
+        method=request.method,
+        path=request.rel_url.raw_path.removeprefix(prefix),
+        query=request.rel_url.raw_query_string,
+        headers=lower_case(request.headers.items()),
+        body=body,
+        native=request,
+        remote=request.remote,
+    )
+
+
+def response(answer: Answer) -> web.Response:
+    """The answer in aiohttp's words."""
+    return web.Response(status=answer.status, headers=answer.headers, body=answer.body or None)

@@ -1,0 +1,96 @@
+"""Mounting in Django::
+
+    chat = OwnLoop(EthoraClient.from_env)
+    urlpatterns = [path("chat/", include(chat_urls(Routes(token=TokenEndpoint(chat, identify)))))]
+
+`identify` is called with the `django.http.HttpRequest`; one for Django's own log-in is::
+
+    async def identify(request):
+        user = await request.auser()
+        return user.pk if user.is_authenticated else None
+
+**CSRF.** The view is exempt from Django's own protection, which wants a token in every form and which a page's script
+would have to be given. The token endpoint has its own (`ethora_async.web.origins`): it wants JSON, and the site's own
+origin. The users-info callback is authenticated by a password of its own, and health routes change nothing.
+
+**Event loops.** A client belongs to one event loop. Under ASGI, with uvicorn or Daphne, there is one, and a plain
+client will do. Under WSGI, and so under ``runserver``, every request of an async view has a loop of its own that ends
+with it: calls then fail with `WrongLoop`, all but those that send nothing, such as minting a token of Ethora's.
+`OwnLoop` keeps its client in a loop beside all these, and works everywhere.
+
+**Bodies.** Under ASGI Django reads the whole body before any view is called, to memory and then to disk. The endpoints
+still take no large one; but slow and huge bodies are for the server, or the proxy before it, to cut off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from django.http import HttpResponse
+from django.http.request import UnreadablePostError
+from django.urls import re_path
+from django.views.decorators.csrf import csrf_exempt
+
+from ethora_async.web.request import ClientGone, Request, lower_case
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from django.http import HttpRequest
+    from django.urls import URLPattern
+
+    from ethora_async.answer import Answer
+    from ethora_async.web.routes import Routes
+
+_CHUNK = 4096
+_PLAIN = "/!$&'()*+,:;=@~"
+
+
+def chat_urls(routes: Routes) -> list[URLPattern]:
+    """URL patterns for ``include``: everything below goes to the routes."""
+    return [re_path(r"^(?s:(?P<tail>.*))$", chat_view(routes))]
+
+
+def chat_view(routes: Routes) -> Callable[..., Awaitable[HttpResponse]]:
+    """The async view behind `chat_urls`; it is called with the request and the path below the mount as `tail`."""
+
+    async def view(request: HttpRequest, tail: str = "") -> HttpResponse:
+        try:
+            return response(await routes.handle(taken_out(request, tail)))
+        except ClientGone:
+            return HttpResponse(status=400)
+
+    exempt: Callable[..., Awaitable[HttpResponse]] = csrf_exempt(view)
+    return exempt
+
+
+def taken_out(request: HttpRequest, tail: str) -> Request:
+    """The request in the words of `ethora_async.web`. Headers that came several times are one, joined by commas."""
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        try:
+            while chunk := request.read(_CHUNK):
+                yield chunk
+        except UnreadablePostError:
+            raise ClientGone from None
+
+    return Request(
+        method=(request.method or "").upper(),
+        path="/" + quote(tail, safe=_PLAIN),
+        query=request.META.get("QUERY_STRING", ""),
+        headers=lower_case(request.headers),
+        body=body,
+        native=request,
+        remote=request.META.get("REMOTE_ADDR"),
+    )
+
+
+def response(answer: Answer) -> HttpResponse:
+    """The answer in Django's words."""
+    made = HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
+    if "Content-Type" not in answer.headers:
+        del made["Content-Type"]
+    if answer.status != 204:
+        made["Content-Length"] = str(len(answer.body))
+    return made

@@ -1,0 +1,44 @@
+"""What a site's visitors are told when the chat platform, or the way to it, fails: nothing but when to come back."""
+
+from __future__ import annotations
+
+import logging
+from math import ceil
+from typing import TYPE_CHECKING
+
+from ethora_async.answer import Answer
+from ethora_async.errors import ConfigError, InvalidInput, JobTimeout, RateLimited, TransportError, WrongLoop
+
+if TYPE_CHECKING:
+    from ethora_async.errors import ChatError
+
+log = logging.getLogger("ethora_async.web")
+
+_RETRY_AFTER = 5.0
+"""Seconds, where the platform did not say."""
+_LONGEST_WAIT = 3600.0
+_OURS = (InvalidInput, WrongLoop)
+_FOR_A_WHILE = (RateLimited, TransportError, JobTimeout, ConfigError)
+"""A secret store that is down is a `ConfigError` too; a setting that was never right has shown at the start."""
+
+
+def answer_to(error: ChatError) -> Answer:
+    """The reply to somebody whose request failed on this; the log has the reason.
+
+    500 where this site's own code is wrong, 503 where it is worth coming back, 502 where the platform refused us.
+    """
+    kind = type(error).__name__
+    if isinstance(error, _OURS):
+        log.error("chat request failed, %s: %s", kind, error)
+        return Answer.refusal(500, "server_error", "Something is wrong on this site.")
+    log.warning("chat request failed, %s: %s", kind, error)
+    wait = retry_after(error.retry_after or _RETRY_AFTER)
+    if isinstance(error, _FOR_A_WHILE):
+        return Answer.refusal(503, "chat_unavailable", "The chat cannot be reached now. Try again later.", wait)
+    return Answer.refusal(502, "chat_failed", "The chat did not answer as expected. Try again later.", wait)
+
+
+def retry_after(seconds: float) -> dict[str, str]:
+    """The header that asks for patience: whole seconds, at least 1 and at most an hour."""
+    patience = min(max(seconds, 1.0), _LONGEST_WAIT)
+    return {"Retry-After": str(ceil(patience))}

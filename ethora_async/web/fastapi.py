@@ -1,0 +1,64 @@
+"""The token endpoint as a FastAPI route whose user comes from a dependency of yours::
+
+    chat = AppClient(EthoraClient.from_env)
+    app = FastAPI(lifespan=chat.lifespan)
+    app.include_router(token_router(chat, current_user_id, may_enter=may_enter), prefix="/chat")
+
+Everything else is mounted as `ethora_async.web.asgi` says; ``Depends(chat.get)`` gives routes of yours the client.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from fastapi import APIRouter, Depends, Response
+from fastapi import Request as FastAPIRequest
+
+from ethora_async.web.asgi import raw_headers, taken_out
+from ethora_async.web.request import ClientGone
+from ethora_async.web.token_endpoint import TokenEndpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ethora_async.answer import Answer
+
+_USER = "ethora_async.user"
+_METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
+
+
+def token_router(client: Any, current_user: Callable[..., Any], **options: Any) -> APIRouter:
+    """A router with the token endpoint at ``/token``.
+
+    Args:
+        client: as for `TokenEndpoint`.
+        current_user: a dependency that gives the user's id, or None for nobody's request, which is answered with 401.
+            What it raises goes to FastAPI, before anything else is looked at.
+        options: `TokenEndpoint`'s; `rate_limit` is called with the `fastapi.Request`.
+    """
+    endpoint: TokenEndpoint[Any] = TokenEndpoint(client, _user_of, **options)
+    router = APIRouter()
+
+    async def token(request: FastAPIRequest, user: Any = Depends(current_user)) -> Response:  # noqa: B008
+        request.scope[_USER] = user
+        try:
+            asked = attrs.evolve(taken_out(request.scope, request.receive), native=request)
+            return _Prepared(await endpoint.handle(asked))
+        except ClientGone:
+            return Response(status_code=400)
+
+    router.add_api_route("/token", token, methods=_METHODS, include_in_schema=False)
+    return router
+
+
+async def _user_of(request: FastAPIRequest) -> Any:
+    return request.scope[_USER]
+
+
+class _Prepared(Response):
+    """An answer of ours: Starlette adds no headers of its own to it."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.body, answer.status)
+        self.raw_headers = raw_headers(answer)

@@ -1,0 +1,160 @@
+"""``/healthz`` and ``/readyz``: whether the process lives, and whether it can do its work."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.answer import Answer
+from ethora_async.capabilities import AnswersPing, KnowsWhetherReady
+from ethora_async.clock import SystemClock
+from ethora_async.config import Seconds, seconds
+from ethora_async.errors import ChatError
+from ethora_async.web.clients import place_of
+from ethora_async.web.failures import retry_after
+from ethora_async.web.request import Refusal, check_method
+from ethora_async_secrets._singleflight import FlightCancelledError, SingleFlight
+
+if TYPE_CHECKING:
+    from ethora_async.protocols import Clock
+    from ethora_async.web.request import Request
+
+log = logging.getLogger("ethora_async.web")
+
+Check = Callable[[], Awaitable[object]]
+"""Passes unless it raises, or returns False."""
+
+CACHE, TIMEOUT = 5.0, 3.0
+
+
+class Live:
+    """``/healthz``: 200 as long as the process can answer. It asks nobody: restarting us would not mend them."""
+
+    async def handle(self, request: Request) -> Answer:
+        """Answer one request."""
+        try:
+            check_method(request, "GET", "HEAD")
+        except Refusal as refusal:
+            return refusal.answer
+        return Answer.json(200, {"status": "ok"})
+
+
+class Health:
+    """The health of a process: `live` and `ready` are endpoints.
+
+    ``/readyz`` answers 200 when every check has passed: ``secret``, that the client could sign a call now, and
+    ``platform``, that the platform answers a ping, as far as the client can tell these, and your own. Otherwise it
+    answers 503. The body names the checks; why one failed is in the log.
+
+    However many ask, the checks run once at a time and every few seconds at the most.
+
+    Args:
+        client: a client, an `AppClient` or anything else that gives one when called, or an `OwnLoop`; or None.
+        checks: your own, by name.
+        cache: for how long a result is good (default 5 s).
+        timeout: for all checks together, which run at the same time (default 3 s).
+        clock: where time comes from.
+    """
+
+    def __init__(
+        self,
+        client: Any = None,
+        *,
+        checks: Mapping[str, Check] | None = None,
+        cache: Seconds = CACHE,
+        timeout: Seconds = TIMEOUT,
+        clock: Clock | None = None,
+    ) -> None:
+        self._place = place_of(client) if client is not None else None
+        self._checks = dict(checks or {})
+        self._cache = seconds(cache, "cache")
+        self._timeout = seconds(timeout, "timeout")
+        self._clock: Clock = clock or SystemClock()
+        self._flight = SingleFlight(self._look)
+        self._seen: tuple[float, Mapping[str, bool]] | None = None
+        self._draining = False
+        self.live = Live()
+        self.ready = Ready(self)
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process is about to end."""
+        return self._draining
+
+    def drain(self) -> None:
+        """Be unready from now on, so that no new requests are sent here: the process is about to end."""
+        self._draining = True
+
+    async def results(self) -> Mapping[str, bool]:
+        """Which checks passed, as of a few seconds ago at the most."""
+        while True:
+            if self._seen is not None and self._clock.monotonic() < self._seen[0] + self._cache:
+                return self._seen[1]
+            try:
+                return await self._flight.join()
+            except FlightCancelledError:
+                continue  # the loop that ran it has ended
+
+    async def _look(self) -> Mapping[str, bool]:
+        checks = {**self._own_checks(), **self._checks}
+        passed = await asyncio.gather(*(self._passes(name, check) for name, check in checks.items()))
+        found = dict(zip(checks, passed, strict=True))
+        self._seen = (self._clock.monotonic(), found)
+        return found
+
+    def _own_checks(self) -> dict[str, Check]:
+        place = self._place
+        if place is None:
+            return {}
+        return {"secret": lambda: place.run(_secret), "platform": lambda: place.run(_platform)}
+
+    async def _passes(self, name: str, check: Check) -> bool:
+        try:
+            async with asyncio.timeout(self._timeout):
+                good = await check() is not False
+        except TimeoutError:
+            log.warning("readiness: %s did not pass within %g s", name, self._timeout)
+            return False
+        except ChatError as error:
+            log.warning("readiness: %s failed, %s: %s", name, type(error).__name__, error)
+            return False
+        except Exception as error:  # noqa: BLE001  a check of somebody's may raise anything, which means no
+            # Only the kind: what others put into their errors may be a secret.
+            log.warning("readiness: %s failed, %s", name, type(error).__name__)
+            return False
+        if not good:
+            log.warning("readiness: %s did not pass", name)
+        return good
+
+
+class Ready:
+    """``/readyz``."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    async def handle(self, request: Request) -> Answer:
+        """Answer one request."""
+        try:
+            check_method(request, "GET", "HEAD")
+        except Refusal as refusal:
+            return refusal.answer
+        if self._health.draining:
+            return Answer.json(503, {"status": "shutting down", "checks": {}}, retry_after(1.0))
+        results = await self._health.results()
+        shown = {name: "ok" if good else "failed" for name, good in results.items()}
+        if all(results.values()):
+            return Answer.json(200, {"status": "ready", "checks": shown})
+        return Answer.json(503, {"status": "not ready", "checks": shown}, retry_after(1.0))
+
+
+async def _secret(client: object) -> None:
+    if isinstance(client, KnowsWhetherReady):
+        await client.ready()
+
+
+async def _platform(client: object) -> None:
+    if isinstance(client, AnswersPing):
+        await client.ping()

@@ -1,0 +1,154 @@
+"""A request taken out of its web framework, and how to say no to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import attrs
+
+from ethora_async.answer import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Refusal(Exception):
+    """Ends the handling of a request with an answer that is ready."""
+
+    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(code)
+        self.answer = Answer.refusal(status, code, detail, headers)
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was complete: there is nobody left to answer."""
+
+
+class Endpoint(Protocol):
+    """Answers requests."""
+
+    async def handle(self, request: Request, /) -> Answer:
+        """Answer one request."""
+        ...
+
+
+async def no_more() -> AsyncGenerator[bytes, None]:
+    """The chunks of an empty body."""
+    return
+    yield b""
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Request:
+    """One request.
+
+    Attributes:
+        method: in capitals.
+        path: percent-encoded, without the query, and without the prefix below which the framework mounted us. Where a
+            framework gives only decoded paths, a slash that was encoded is one like any other.
+        query: as on the wire, without the question mark.
+        headers: pairs, the names in lower case.
+        body: gives the body's chunks; called once at the most, and not at all for a request that is refused before.
+        native: the framework's own request, for your callbacks: aiohttp's, Starlette's (`token_router`) or Django's,
+            elsewhere under ASGI the scope.
+        remote: the address that the request came from, where it is known; of a proxy, if there is one.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
+    body: Callable[[], AsyncGenerator[bytes, None]] = attrs.field(default=no_more, repr=False)
+    native: Any = attrs.field(default=None, repr=False)
+    remote: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        query: str = "",
+        body: bytes = b"",
+        native: Any = None,
+        remote: str | None = None,
+    ) -> Self:
+        """A request whose pieces are all at hand."""
+
+        async def chunks() -> AsyncGenerator[bytes, None]:
+            yield body
+
+        return cls(
+            method=method.upper(),
+            path=path,
+            query=query,
+            headers=lower_case(headers),
+            body=chunks,
+            native=native,
+            remote=remote,
+        )
+
+    def header(self, name: str) -> str | None:
+        """The value of a header that may stand there once; `name` in lower case.
+
+        Raises:
+            Refusal: it stands there several times, so that a proxy may have read another one than we would.
+        """
+        values = [value for found, value in self.headers if found == name]
+        if len(values) > 1:
+            raise Refusal(400, "repeated_header", "A header that may be given once was given several times.")
+        return values[0].strip() if values else None
+
+    async def read(self, most: int, timeout: float) -> bytes:
+        """The whole body.
+
+        Args:
+            most: bytes.
+            timeout: seconds until it must be complete.
+
+        Raises:
+            Refusal: it is too large (413) or too slow (408).
+            ClientGone: it will never be complete.
+        """
+        stated = self.header("content-length")
+        if stated is not None and stated.isdecimal() and (len(stated) > 18 or int(stated) > most):
+            raise _too_large(most)
+        received = bytearray()
+        try:
+            async with asyncio.timeout(timeout), aclosing(self.body()) as chunks:
+                async for chunk in chunks:
+                    received += chunk
+                    if len(received) > most:
+                        raise _too_large(most)
+        except TimeoutError:
+            raise Refusal(408, "too_slow", "The body did not arrive in time.") from None
+        return bytes(received)
+
+
+def lower_case(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Headers as `Request` keeps them; a multidict's ``items()`` holds repeated ones each."""
+    pairs = headers.items() if hasattr(headers, "items") else headers
+    return tuple((name.lower(), value) for name, value in pairs)
+
+
+def check_method(request: Request, *allowed: str) -> None:
+    """Let the allowed methods through.
+
+    Raises:
+        Refusal: it is another one (405), or OPTIONS, which is answered with what is allowed.
+    """
+    if request.method in allowed:
+        return
+    words = ", ".join(sorted((*allowed, "OPTIONS")))
+    refusal = Refusal(405, "method_not_allowed", "This method is not allowed here.", {"Allow": words})
+    if request.method == "OPTIONS":
+        refusal.answer = Answer(204, {"Allow": words, "Cache-Control": "no-store"})
+    raise refusal
+
+
+def _too_large(most: int) -> Refusal:
+    return Refusal(413, "too_large", f"The body may hold {most} bytes at the most.")

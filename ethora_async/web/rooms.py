@@ -1,0 +1,96 @@
+"""Where a front end finds a room, on the platforms whose clients can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from ethora_async.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ethora_async.records import Id
+
+RoomAddress = Callable[[Any, str], Awaitable[Mapping[str, str]]]
+"""Gives what a front end needs to show a room; called with the client and your id of the room."""
+
+
+class HasJids(Protocol):
+    """``client.chats`` where rooms have JIDs: Ethora's."""
+
+    def jid(self, id: Id, /) -> str:
+        """The room's JID."""
+        ...
+
+
+class NamesRooms(Protocol):
+    """A client whose rooms have JIDs."""
+
+    @property
+    def chats(self) -> HasJids:
+        """The rooms."""
+        ...
+
+
+class RoomPages(Protocol):
+    """What `ShowsRooms.embedding` gives."""
+
+    @property
+    def origin(self) -> str:
+        """The only origin to exchange messages with."""
+        ...
+
+    def room_url(self, room: Id, kind: Literal["channel", "group"] = "group") -> str:
+        """The address for an iframe."""
+        ...
+
+
+class ShowsRooms(Protocol):
+    """A client whose rooms are pages to embed: Rocket.Chat's."""
+
+    async def embedding(self) -> RoomPages:
+        """Makes addresses."""
+        ...
+
+
+async def room_jid(client: NamesRooms, room: str) -> Mapping[str, str]:
+    """``jid``: the room's address on Ethora's XMPP side.
+
+    Raises:
+        InvalidInput: there can be no such room.
+        ConfigError: the XMPP host is not known: see `EthoraClient`.
+    """
+    return {"jid": client.chats.jid(room)}
+
+
+async def group_url(client: ShowsRooms, room: str) -> Mapping[str, str]:
+    """``url`` and ``origin`` of a private room of Rocket.Chat, for an iframe. The URL holds no token.
+
+    Raises:
+        InvalidInput: there can be no such room.
+    """
+    pages = await client.embedding()
+    return {"url": pages.room_url(room), "origin": pages.origin}
+
+
+async def channel_url(client: ShowsRooms, room: str) -> Mapping[str, str]:
+    """``url`` and ``origin`` of a public room of Rocket.Chat, for an iframe. The URL holds no token.
+
+    Raises:
+        InvalidInput: there can be no such room.
+    """
+    pages = await client.embedding()
+    return {"url": pages.room_url(room, "channel"), "origin": pages.origin}
+
+
+def address_for(client: object) -> RoomAddress:
+    """What fits a client by its abilities.
+
+    Raises:
+        ConfigError: it cannot tell where its rooms are.
+    """
+    if callable(getattr(client, "embedding", None)):
+        return group_url
+    if callable(getattr(getattr(client, "chats", None), "jid", None)):
+        return room_jid
+    msg = f"{type(client).__name__} cannot tell where a room is: leave out may_enter=, or pass rooms= to TokenEndpoint"
+    raise ConfigError(msg)

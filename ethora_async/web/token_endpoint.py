@@ -1,0 +1,195 @@
+"""``POST /chat/token``: gives a logged-in user's page what it logs in to the chat with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ethora_async import codec
+from ethora_async.answer import Answer
+from ethora_async.capabilities import MintsUserTokens
+from ethora_async.clock import SystemClock
+from ethora_async.config import Seconds, seconds
+from ethora_async.errors import ChatError, ConfigError, InvalidInput
+from ethora_async.records import ChatToken, Id, id_text
+from ethora_async.web.clients import OwnLoop, place_of
+from ethora_async.web.failures import answer_to, retry_after
+from ethora_async.web.origins import Origins
+from ethora_async.web.request import Refusal, check_method
+from ethora_async.web.rooms import RoomAddress, address_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ethora_async.protocols import Clock
+    from ethora_async.web.request import Request
+
+ClientT = TypeVar("ClientT", bound=MintsUserTokens)
+
+Identify = Callable[[Any], Awaitable[Id | None]]
+"""Says whose request it is: called with the framework's own request (`Request.native`); None for nobody's."""
+MayEnter = Callable[[Id, str], Awaitable[bool]]
+"""Says whether a user may enter a room: called with what `Identify` gave and the room that the page asks for."""
+RateLimit = Callable[[Id, Any], Awaitable[float | None]]
+"""Counts a user's request: seconds to wait if it is one too many, else None. Called with the native request too."""
+
+MAX_BODY = 4096
+"""Bytes."""
+BODY_TIMEOUT = 10.0
+"""Seconds."""
+_LONGEST_ROOM = 512
+_NO_ENTRY = "This room does not exist, or you may not enter it."
+
+
+class TokenEndpoint(Generic[ClientT]):
+    """Hands the chat token of whoever is logged in to their page.
+
+    A page asks with ``POST``, ``Content-Type: application/json``, and a body that is empty, ``{}`` or
+    ``{"room": "order-7"}``. The answer is never cached::
+
+        {"token": "…", "expires_at": 1700003600.0, "refresh_at": 1700003540.0, "expires_in": 3600, "refresh_in": 3540,
+         "platform": "ethora", "user_id": "ann", "extra": {}, "room": {"id": "order-7", "jid": "…"}}
+
+    ``expires_at`` and ``refresh_at`` are seconds since the epoch, ``expires_in`` and ``refresh_in`` seconds from now:
+    a page's clock may be wrong, its timers are not. ``room`` is there when it was asked for; on Rocket.Chat it holds
+    ``url`` and ``origin``.
+
+    Who the user is comes from `identify` alone: a body that holds anything but ``room`` is refused, one that names a
+    user too. Requests of other sites' pages are refused (`ethora_async.web.origins` says how and why). Nobody learns
+    whether a room exists that they may not enter. In order: 405, 403 (another site's page), 415, 401, 429, 413, 408,
+    400, 403 (the room), 502 and 503 (the platform), each with ``{"error": code, "detail": sentence}``.
+
+    Args:
+        client: a client, an `AppClient` or anything else that gives one when called, or an `OwnLoop`.
+        identify: your authentication; what it raises goes to the framework.
+        may_enter: your permissions; without it nobody is told of any room.
+        rate_limit: your limit; called for identified users only.
+        allowed_origins: origins beside the site's own whose pages may ask, with the user's cookies (CORS).
+        mint: makes the token in place of ``client.tokens.for_user(user)``; called with the client and the user's id.
+        rooms: says where a room is, in place of what fits the client (`ethora_async.web.rooms`).
+        max_body: bytes.
+        body_timeout: until the body must be complete (default 10 s).
+        clock: where time comes from.
+
+    Raises:
+        ConfigError: an argument cannot be used.
+    """
+
+    def __init__(
+        self,
+        client: ClientT | Callable[[], ClientT] | OwnLoop[Any],
+        identify: Identify,
+        *,
+        may_enter: MayEnter | None = None,
+        rate_limit: RateLimit | None = None,
+        allowed_origins: Iterable[str] = (),
+        mint: Callable[[ClientT, Id], Awaitable[ChatToken]] | None = None,
+        rooms: RoomAddress | None = None,
+        max_body: int = MAX_BODY,
+        body_timeout: Seconds = BODY_TIMEOUT,
+        clock: Clock | None = None,
+    ) -> None:
+        if max_body < 1:
+            msg = f"max_body must be at least 1 byte, not {max_body}"
+            raise ConfigError(msg)
+        self._place = place_of(client)
+        self._identify = identify
+        self._may_enter = may_enter
+        self._rate_limit = rate_limit
+        self._origins = Origins(allowed_origins)
+        self._mint: Callable[[Any, Id], Awaitable[ChatToken]] = mint or _plain_token
+        self._rooms = rooms
+        self._max_body = max_body
+        self._body_timeout = seconds(body_timeout, "body_timeout")
+        self._clock: Clock = clock or SystemClock()
+
+    async def handle(self, request: Request) -> Answer:
+        """Answer one request.
+
+        Raises:
+            ClientGone: there is nobody left to answer.
+            Exception: whatever your callbacks raise that is no `ChatError`.
+        """
+        try:
+            answer = self._origins.preflight(request, "POST") or await self._answer(request)
+        except Refusal as refusal:
+            answer = refusal.answer
+        except ChatError as error:
+            answer = answer_to(error)
+        return self._origins.marked(request, answer)
+
+    async def _answer(self, request: Request) -> Answer:
+        check_method(request, "POST")
+        self._origins.check(request)
+        _check_type(request)
+        user = await self._identify(request.native)
+        if user is None:
+            raise Refusal(401, "unauthorized", "Log in first.")
+        id_text(user, "what identify= gave")
+        if self._rate_limit is not None and (wait := await self._rate_limit(user, request.native)) is not None:
+            raise Refusal(429, "too_many_requests", "Too many requests. Try again later.", retry_after(wait))
+        room = _room_in(await request.read(self._max_body, self._body_timeout))
+        if room is not None and (self._may_enter is None or not await self._may_enter(user, room)):
+            raise Refusal(403, "room_refused", _NO_ENTRY)
+        token, address = await self._place.run(lambda client: self._made(client, user, room))
+        return Answer.json(200, self._shown(token, room, address))
+
+    async def _made(self, client: Any, user: Id, room: str | None) -> tuple[ChatToken, Mapping[str, str]]:
+        # The token first: it opens a client whose settings come from a store, which addresses need.
+        token = await self._mint(client, user)
+        if room is None:
+            return token, {}
+        locate = self._rooms or address_for(client)
+        try:
+            return token, await locate(client, room)
+        except InvalidInput:
+            raise Refusal(403, "room_refused", _NO_ENTRY) from None
+
+    def _shown(self, token: ChatToken, room: str | None, address: Mapping[str, str]) -> dict[str, Any]:
+        now = self._clock.now()
+        shown = {
+            "token": token.value,
+            "expires_at": token.expires_at,
+            "refresh_at": token.refresh_at,
+            "expires_in": max(0, int(token.expires_at - now)),
+            "refresh_in": max(0, int(token.refresh_at - now)),
+            "platform": token.platform,
+            "user_id": token.user_id,
+            "extra": dict(token.extra),
+        }
+        return shown if room is None else {**shown, "room": {"id": room, **address}}
+
+
+async def _plain_token(client: MintsUserTokens, user: Id) -> ChatToken:
+    return await client.tokens.for_user(user)
+
+
+def _check_type(request: Request) -> None:
+    kind = (request.header("content-type") or "").partition(";")[0].strip().lower()
+    # An encoded body may unfold to any size.
+    encoded = (request.header("content-encoding") or "identity").lower() != "identity"
+    if kind != "application/json" or encoded:
+        raise Refusal(415, "unsupported_media_type", "The body must be application/json, without a Content-Encoding.")
+
+
+def _room_in(body: bytes) -> str | None:
+    if not body.strip():
+        return None
+    try:
+        data = codec.loads(body)
+    except ValueError:
+        raise Refusal(400, "bad_json", "The body is not JSON.") from None
+    if not isinstance(data, dict) or data.keys() - {"room"}:
+        detail = "The body may hold nothing but room. Who you are is known from how you are logged in."
+        raise Refusal(400, "bad_request", detail)
+    room = data.get("room")
+    if room is None:
+        return None
+    try:
+        # ids of ours may be numbers, but what a page writes is text
+        text = id_text(room, "room") if isinstance(room, str) and len(room) <= _LONGEST_ROOM else None
+    except InvalidInput:
+        text = None
+    if text is None:
+        raise Refusal(400, "bad_room", f"room must be a text of 1 to {_LONGEST_ROOM} characters.")
+    return text

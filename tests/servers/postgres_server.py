@@ -1,0 +1,121 @@
+"""A real PostgreSQL of a test run's own: Debian's binaries, in a temporary folder, on a free port."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PASSWORD = "canary-Db@pass/word:1"
+USER = "reader"
+
+
+@attrs.frozen
+class Postgres:
+    """Where it listens. `USER` logs in with `PASSWORD`, and may create tables."""
+
+    port: int
+
+    def url(self, driver: str = "postgresql+psycopg", *, password: str | None = None) -> str:
+        """The SQLAlchemy URL; without a password unless one is given, as it stands in a URL."""
+        login = USER if password is None else f"{USER}:{password}"
+        return f"{driver}://{login}@127.0.0.1:{self.port}/postgres"
+
+    def run(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Carry them out, and give the rows of the last."""
+        with psycopg.connect(
+            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname="postgres", autocommit=True
+        ) as connection:
+            for statement in statements[:-1]:
+                connection.execute(statement.encode())
+            cursor = connection.execute(statements[-1].encode())
+            return cursor.fetchall() if cursor.description else []
+
+
+def _binaries() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    if found:
+        return found[-1].parent
+    if on_path:
+        return Path(on_path).parent
+    if os.environ.get("ETHORA_REQUIRE_SERVICES") == "1":
+        pytest.fail("PostgreSQL is not installed, and ETHORA_REQUIRE_SERVICES=1")
+    pytest.skip("PostgreSQL is not installed")
+
+
+def _as_nobody_special(folder: Path) -> dict[str, Any]:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return {}
+    owner = pwd.getpwnam("postgres")
+    os.chown(folder, owner.pw_uid, owner.pw_gid)
+    return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """Start one, and stop it at the end. Skips when it is not installed; fails then with ETHORA_REQUIRE_SERVICES=1."""
+    binaries = _binaries()
+    with tempfile.TemporaryDirectory(prefix="ethora-postgres-") as name:
+        folder = Path(name)
+        who = _as_nobody_special(folder)
+        secret = folder / "password"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o644)
+        data = folder / "data"
+        subprocess.run(
+            [binaries / "initdb", "-D", data, "-U", USER, "-A", "scram-sha-256", "--pwfile", secret, "-E", "UTF8",
+             "--locale=C", "--no-sync"],
+            check=True, capture_output=True, cwd=folder, timeout=120, **who,
+        )  # fmt: skip
+        server = Postgres(_free_port())
+        process = subprocess.Popen(
+            [binaries / "postgres", "-D", data, "-p", str(server.port), "-k", folder, "-h", "127.0.0.1",
+             "-c", "fsync=off", "-c", "max_connections=20"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **who,
+        )  # fmt: skip
+        try:
+            _wait(server, process)
+            yield server
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(20)
+
+
+def _wait(server: Postgres, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            server.run("SELECT 1")
+        except psycopg.OperationalError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
