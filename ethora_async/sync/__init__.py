@@ -49,9 +49,9 @@ _HOMES = {
 _HOME_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "CHATS", "MEMBERS", "USERS", "Applied", "BadRow", "ColumnMapping", "Plan", "Problem", "Progress", "RejectFile",
-    "Row", "Source", "Summary", "Verification", "apply_plan", "check_plan", "load_plan", "make_plan", "open_source",
-    "read_mapping", "resume", "save_plan", "split_name", "verify",
+    "Applied", "BadRow", "CHATS", "ColumnMapping", "MEMBERS", "Plan", "Problem", "Progress", "RejectFile", "Row",
+    "Source", "Summary", "USERS", "Verification", "apply_plan", "check_plan", "load_plan", "make_plan",
+    "open_source", "read_mapping", "resume", "save_plan", "split_name", "verify",
 ]  # fmt: skip
 
 
