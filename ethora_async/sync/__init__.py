@@ -48,7 +48,7 @@ _HOMES = {
 }
 _HOME_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
 
-__all__ = [
+__all__ = [  # noqa: RUF022  sorted as Python sorts
     "Applied", "BadRow", "CHATS", "ColumnMapping", "MEMBERS", "Plan", "Problem", "Progress", "RejectFile", "Row",
     "Source", "Summary", "USERS", "Verification", "apply_plan", "check_plan", "load_plan", "make_plan",
     "open_source", "read_mapping", "resume", "save_plan", "split_name", "verify",

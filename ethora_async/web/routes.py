@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Routes:
-    """Sends each request to its endpoint.
+    """Sends each request to its endpoint. A slash at the end makes no difference: Litestar puts one there.
 
     ========================  ====================================================
     path                      endpoint
@@ -56,10 +56,11 @@ class Routes:
             ClientGone: there is nobody left to answer.
             Exception: whatever your callbacks raise that is no `ChatError`.
         """
-        endpoint = self._exact.get(request.path)
+        path = request.path.removesuffix("/")
+        endpoint = self._exact.get(path)
         if endpoint is not None:
             return await endpoint.handle(request)
-        below = request.path.removeprefix(self._user_info_path)
-        if self._user_info is not None and below != request.path and below[:1] in ("", "/"):
+        below = path.removeprefix(self._user_info_path)
+        if self._user_info is not None and below != path and below[:1] in ("", "/"):
             return await self._user_info.handle(attrs.evolve(request, path=below))
         return Answer.refusal(404, "not_found", "There is nothing here.")

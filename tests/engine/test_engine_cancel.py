@@ -10,7 +10,7 @@ import pytest
 from engine_parts import READ, OneToken, engine, reply, scripted
 
 from ethora_async.config import Limits
-from ethora_async.errors import NotSent, ServerFault
+from ethora_async.errors import ServerFault
 from ethora_async.protocols import Credential
 from ethora_async.testing import Answer, BadServer, Fault, cancel_at_every_step
 from ethora_async.transport import AiohttpTransport

@@ -41,7 +41,7 @@ class Held(Counted):
 
 async def herd(client: EthoraClient, held: Held) -> list[object]:
     """Start the calls, take every other one away once the store is being read, and give what became of each."""
-    calls = [asyncio.create_task(client.users.list(limit=1)) for _ in range(CALLS)]
+    calls = [asyncio.ensure_future(client.users.list(limit=1)) for _ in range(CALLS)]
     async with asyncio.timeout(30):
         await held.asked.wait()
     for call in calls[::2]:  # the one that began the reading is the first of them

@@ -65,7 +65,7 @@ async def test_an_hour_without_the_store_fails_no_call_and_what_comes_after_it_i
                 await together(client)
             clock.advance(31)
             sent = len(sandbox.requests)
-            with pytest.raises(ConfigError, match="could not be read: vault://.*cannot be reached") as caught:
+            with pytest.raises(ConfigError, match=r"could not be read: vault://.*cannot be reached") as caught:
                 await together(client)
             assert sandbox.secret not in str(caught.value)
             assert len(sandbox.requests) == sent, "a call was sent with a secret that is too old"
@@ -97,7 +97,7 @@ class Load:
 
     async def until(self, reached: Callable[[], bool]) -> None:
         async with asyncio.timeout(60):
-            while not reached():
+            while not reached():  # noqa: ASYNC110  what it waits for is told to nobody
                 await asyncio.sleep(0.01)
 
     async def more(self, calls: int) -> None:

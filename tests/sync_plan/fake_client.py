@@ -1,9 +1,8 @@
-"""Clients of a `FakePlatform`, with the parts and the manners of real ones: real runs, ids known after the first call."""
+"""Clients of a `FakePlatform`, with the parts and manners of real ones: real runs, ids known after the first call."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,12 +11,14 @@ from fake_platform import CHAT_FIELDS, PREFIX, USER_FIELDS, FakeChange, Operatio
 from ethora_async.bulk.outcome import Outcome, Status, failed
 from ethora_async.bulk.run import Run, Work
 from ethora_async.errors import ChatError, ConfigError, InvalidInput
-from ethora_async.records import Chat, Id, NewChat, NewUser, User
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+
     from fake_platform import FakePlatform
 
     from ethora_async.capabilities import State
+    from ethora_async.records import Chat, Id, NewChat, NewUser, User
 
 T = TypeVar("T")
 

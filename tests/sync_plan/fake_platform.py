@@ -7,6 +7,8 @@
     platform.crash(at=7, after_effect=True, then=lambda: shutil.copytree(workspace, survived))
     client = platform.client()  # one per process: after a crash take a new one, as a new process would
 
+What is wanted comes from `fake_source.FakeSource`.
+
 `FakePlatform.effects` counts what really happened to each record, so that nothing happens twice unseen; what is done
 to a record that is the platform's own is refused, and noted in `attacks`.
 """
@@ -19,19 +21,13 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import attrs
 
-from ethora_async.bulk.outcome import Status
-from ethora_async.errors import (
-    ChatError,
-    Conflict,
-    Forbidden,
-    NotFound,
-    ReplyLost,
-)
+from ethora_async.errors import ChatError, Conflict, Forbidden, NotFound, ReplyLost
 from ethora_async.records import Chat, ChatAccess, NewChat, NewUser, User
 
 if TYPE_CHECKING:
     from fake_client import FakeClient
 
+    from ethora_async.bulk.outcome import Status
     from ethora_async.capabilities import State
 
 T = TypeVar("T")

@@ -91,7 +91,8 @@ CASES: dict[str, Case] = {
     "nothing": Case(404, "GET", "/chat/nothing", ()),
     "almost": Case(404, "POST", "/chat/tokens"),
     "almost user info": Case(404, "GET", "/chat/users-information", (basic(),)),
-    "a slash too many": Case(404, "POST", "/chat/token/"),
+    "a slash behind": Case(200, "POST", "/chat/token/"),
+    "two slashes behind": Case(404, "POST", "/chat/token//"),
 }
 
 
