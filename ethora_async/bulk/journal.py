@@ -6,7 +6,8 @@ One SQLite file. Every method is one transaction in a thread of the journal's ow
   that what is not marked so certainly never left.
 * A power cut may lose the last transactions (WAL with ``synchronous=NORMAL``), but never damages the file. What is lost
   is done once more, which does no harm: all that is journalled may be repeated.
-* Only one process has a journal open; a dead one's claim dies with it.
+* Only one process has a journal open; a dead one's claim dies with it. What it left behind may stand in ``-wal`` and
+  ``-shm`` files beside the journal: whoever copies it copies those too.
 
 No secret is ever written to it.
 """
@@ -45,14 +46,20 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE item (
     number INTEGER PRIMARY KEY, step INTEGER, kind TEXT, action TEXT, key TEXT, other TEXT,
     before TEXT, after TEXT, needs_source INTEGER, file TEXT, line INTEGER,
-    state INTEGER DEFAULT 0, status TEXT, reason TEXT, attempts INTEGER DEFAULT 0
+    state INTEGER DEFAULT 0, status TEXT, reason TEXT, attempts INTEGER DEFAULT 0, lost INTEGER DEFAULT 0
 );
 CREATE INDEX item_by_key ON item (kind, key, other);
 CREATE INDEX item_by_step ON item (step, state);
 """
 
 INTENDED, SENT, KNOWN = range(3)
-_AGAIN = ("failed", "unknown")
+
+_KNOWN = (
+    f"UPDATE item SET state = {KNOWN}, status = CASE"
+    " WHEN lost AND ?1 = 'existed' AND action IN ('create', 'grant') THEN 'created'"
+    " WHEN lost AND ?1 = 'absent' AND action IN ('delete', 'revoke') THEN 'deleted'"
+    " ELSE ?1 END, reason = ?2, attempts = attempts + ?3 WHERE number = ?4"
+)
 
 
 @attrs.frozen
@@ -193,19 +200,29 @@ class Journal:
         await self.transaction(lambda db: db.executemany(f"UPDATE item SET state = {SENT} WHERE number = ?", rows))
 
     async def mark_known(self, results: Sequence[tuple[Status, str | None, int, int]]) -> None:
-        """Keep what became of items: status, reason, attempts, number."""
-        update = f"UPDATE item SET state = {KNOWN}, status = ?, reason = ?, attempts = attempts + ? WHERE number = ?"
-        await self.transaction(lambda db: db.executemany(update, results))
+        """Keep what became of items: status, reason, attempts, number.
+
+        What turns out to be done already, after it was sent before and nothing came back, was done by that.
+        """
+        await self.transaction(lambda db: db.executemany(_KNOWN, [(status, *rest) for status, *rest in results]))
+
+    async def refuse(self, results: Sequence[tuple[Status, str | None, int, int]]) -> None:
+        """Keep why items are not to be carried out, now or at any later time."""
+
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany(_KNOWN, results)
+            db.executemany("UPDATE item SET step = -ABS(step) WHERE number = ?", [(result[3],) for result in results])
+
+        await self.transaction(work)
 
     async def take_up(self) -> int:
         """Intend once more all of which nothing is known, or that failed; how many there are to do."""
 
         def work(db: sqlite3.Connection) -> int:
-            marks = ", ".join("?" * len(_AGAIN))
+            db.execute(f"UPDATE item SET lost = 1 WHERE step > 0 AND (state = {SENT} OR status = 'unknown')")
             db.execute(
                 f"UPDATE item SET state = {INTENDED}, status = NULL, reason = NULL"
-                f" WHERE step > 0 AND (state = {SENT} OR status IN ({marks}))",
-                _AGAIN,
+                f" WHERE step > 0 AND (state = {SENT} OR status IN ('failed', 'unknown'))"
             )
             found = db.execute(f"SELECT COUNT(*) FROM item WHERE step > 0 AND state < {KNOWN}").fetchone()
             return int(found[0])
@@ -302,6 +319,9 @@ def _publish(draft: Path, place: Path) -> None:
         msg = f"{place} is there already: resume it, or name another journal"
         raise InvalidInput(msg, field="journal", file=str(place)) from None
     except OSError:  # a file system without links
+        if place.exists():
+            msg = f"{place} is there already: resume it, or name another journal"
+            raise InvalidInput(msg, field="journal", file=str(place)) from None
         draft.rename(place)
     else:
         draft.unlink()
@@ -311,25 +331,37 @@ def _reopened(path: Path) -> tuple[Path, sqlite3.Connection]:
     if not path.is_file():
         msg = f"{path} is no file: name the journal that apply wrote"
         raise InvalidInput(msg, field="journal", file=str(path))
+    _check_format(path)
     try:
-        database = _connected(path)
+        return path, _connected(path)
     except sqlite3.OperationalError as error:
-        in_use = "locked" in str(error)
-        msg = f"{path} is in use by another process: let it end first" if in_use else f"{path} cannot be read: {error}"
-        raise InvalidInput(msg, field="journal", file=str(path)) from None
-    except sqlite3.DatabaseError:
-        msg = f"{path} is no journal"
-        raise InvalidInput(msg, field="journal", file=str(path)) from None
+        raise _unreadable(path, error) from None
+
+
+def _check_format(path: Path) -> None:
+    # Not to be written to before it is known to be ours: somebody may name a database of their own.
+    text = "0"
     try:
-        (text,) = database.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() or ("0",)
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0.5)
+        try:
+            (text,) = database.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() or ("0",)
+        finally:
+            database.close()
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise _unreadable(path, error) from None
     except sqlite3.DatabaseError:
-        text = "0"
-    if int(text) != FORMAT:
-        database.close()
-        newer = int(text) > FORMAT
+        pass
+    if text != str(FORMAT):
+        newer = text.isdigit() and int(text) > FORMAT
         msg = f"{path} was written by a newer version: update ethora-async" if newer else f"{path} is no journal"
         raise InvalidInput(msg, field="journal", file=str(path))
-    return path, database
+
+
+def _unreadable(path: Path, error: sqlite3.OperationalError) -> InvalidInput:
+    in_use = "locked" in str(error)
+    msg = f"{path} is in use by another process: let it end first" if in_use else f"{path} cannot be read: {error}"
+    return InvalidInput(msg, field="journal", file=str(path))
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from ethora_async.sync.mapping import ColumnMapping, read_mapping
     from ethora_async.sync.names import split_name
     from ethora_async.sync.opening import open_source
+    from ethora_async.sync.outrun import check_plan
     from ethora_async.sync.plan import Plan, Problem, Summary, make_plan
     from ethora_async.sync.plan_file import load_plan, save_plan
     from ethora_async.sync.progress import Progress
     from ethora_async.sync.reject import RejectFile
     from ethora_async.sync.resumption import resume
     from ethora_async.sync.source import BadRow, Row, Source
-    from ethora_async.sync.verification import Verification, check_plan, verify
+    from ethora_async.sync.verification import Verification, verify
 
 _HOMES = {
     "apply": ("Applied", "apply_plan"),
@@ -38,13 +39,14 @@ _HOMES = {
     "mapping": ("ColumnMapping", "read_mapping"),
     "names": ("split_name",),
     "opening": ("open_source",),
+    "outrun": ("check_plan",),
     "plan": ("Plan", "Problem", "Summary", "make_plan"),
     "plan_file": ("load_plan", "save_plan"),
     "progress": ("Progress",),
     "reject": ("RejectFile",),
     "resumption": ("resume",),
     "source": ("BadRow", "Row", "Source"),
-    "verification": ("Verification", "check_plan", "verify"),
+    "verification": ("Verification", "verify"),
 }
 _HOME_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
 

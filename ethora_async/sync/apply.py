@@ -14,9 +14,10 @@ from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.bulk.run import CONCURRENCY, Run
 from ethora_async.errors import ChatError, InvalidInput
 from ethora_async.records import NewChat, NewUser
-from ethora_async.sync.compare import STEPS, Kind
+from ethora_async.sync.compare import MAKES_ROOM, STEPS, Kind
 from ethora_async.sync.intake import chunks
-from ethora_async.sync.plan import Plan, check_guard
+from ethora_async.sync.outrun import check_plan
+from ethora_async.sync.plan import Plan, check_guard, identity
 from ethora_async.sync.progress import OnProgress, Progress, silent
 from ethora_async.sync.source import BadRow
 
@@ -34,7 +35,7 @@ _AT_ONCE = 100
 KEPT_FAILURES = 1000
 
 _FAILURES = ("failed", "unknown")
-_STEP_OF = {number: step for step, number in STEPS.items()}
+_STEP_OF = {MAKES_ROOM: ("user", "delete"), **{number: step for step, number in STEPS.items()}}
 
 
 @attrs.frozen
@@ -79,7 +80,9 @@ class Applied:
 async def apply_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgress = silent) -> Applied:
     """Carry out what of a plan is not done yet.
 
-    Its journal knows at any moment what was intended, sent and done. After a crash, `resume` goes on from it; nothing
+    A plan that was loaded from a file is first held against the platform as it is now (`check_plan`).
+
+    The journal knows at any moment what was intended, sent and done. After a crash, `resume` goes on from it; nothing
     that is known to be done is done again.
 
     Raises:
@@ -89,9 +92,11 @@ async def apply_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgres
     """
     check_guard(plan)
     await client.users.reserved()  # the first call: from here on ids can be told apart, and the client has its name
-    if repr(client) != plan.platform:
-        msg = f"the plan was made for {plan.platform}, and this is {client!r}"
+    if identity(client) != plan.platform:
+        msg = f"the plan was made for {plan.platform}, and this is {identity(client)}"
         raise InvalidInput(msg, field="plan")
+    if await plan.journal.meta("loaded") and not await plan.journal.meta("checked"):
+        await check_plan(client, plan, on_progress=on_progress)
     await plan.journal.take_up()
     work = _Work(client, plan.journal, plan.sources, on_progress)
     for step in sorted(_STEP_OF):
@@ -172,6 +177,7 @@ class _Work:
             tell()
 
     def _note(self, outcome: Outcome[Any]) -> None:
+        # By identity: the platform may give an item back under another name, and two items may look alike.
         _, number = self._under_way.pop(id(outcome.item))
         reason = None if outcome.error is None else str(outcome.error)
         self._done += 1
@@ -199,13 +205,22 @@ class _Work:
         if source is None or not await self._journal.transaction(partial(_left, step=step)):
             return
         recorded = (await self._journal.meta("sources", {})).get("user", {}).get("fingerprint")
-        if recorded != await source.fingerprint():
-            return
+        try:
+            if recorded != await source.fingerprint():
+                return
+        except InvalidInput:
+            return  # it cannot be read any more, which those who have a password are told of
         async with aclosing(chunks(source.rows())) as parts:
             async for part in parts:
-                items = {self._client.users.key(row.item.id): row.item for row in part if not isinstance(row, BadRow)}
-                numbers = await self._journal.transaction(partial(_numbers, step=step, keys=list(items)))
-                wanted = [(items[key], number) for key, number in numbers]
+                # By line as well: another row may name the same user, and was refused for it.
+                items = {
+                    (self._client.users.key(row.item.id), row.line): row.item
+                    for row in part
+                    if not isinstance(row, BadRow)
+                }
+                keys = [key for key, _ in items]
+                numbers = await self._journal.transaction(partial(_numbers, step=step, keys=keys))
+                wanted = [(items[key, line], number) for key, line, number in numbers if (key, line) in items]
                 for start in range(0, len(wanted), _AT_ONCE):
                     async for item in self._sent(wanted[start : start + _AT_ONCE]):
                         yield item
@@ -256,10 +271,10 @@ def _left(db: sqlite3.Connection, *, step: int) -> int:
     return int(db.execute(f"SELECT COUNT(*) FROM item WHERE step = ? AND state < {KNOWN}", (step,)).fetchone()[0])
 
 
-def _numbers(db: sqlite3.Connection, *, step: int, keys: list[str]) -> list[tuple[str, int]]:
+def _numbers(db: sqlite3.Connection, *, step: int, keys: list[str]) -> list[tuple[str, int, int]]:
     marks = ", ".join("?" * len(keys))
     return db.execute(
-        f"SELECT key, number FROM item WHERE kind = 'user' AND step = ? AND state = 0 AND needs_source"
+        f"SELECT key, line, number FROM item WHERE kind = 'user' AND step = ? AND state = 0 AND needs_source"
         f" AND key IN ({marks})",
         (step, *keys),
     ).fetchall()

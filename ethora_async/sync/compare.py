@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 
 Kind = Literal["user", "chat", "member"]
 
+MAKES_ROOM = 1
+"""The step of deletions of users whose e-mail address somebody else is to have: no two users have the same one."""
+
 STEPS: dict[tuple[str, str], int] = {
-    ("user", "create"): 1,
-    ("user", "update"): 2,
-    ("chat", "create"): 3,
-    ("chat", "update"): 4,
-    ("member", "grant"): 5,
-    ("member", "revoke"): 6,
-    ("chat", "delete"): 7,
-    ("user", "delete"): 8,
+    ("user", "create"): 2,
+    ("user", "update"): 3,
+    ("chat", "create"): 4,
+    ("chat", "update"): 5,
+    ("member", "grant"): 6,
+    ("member", "revoke"): 7,
+    ("chat", "delete"): 8,
+    ("user", "delete"): 9,
 }
 """Everything that is to be carried out, in its order: who is to enter a chat must be there, and so must the chat."""
 
@@ -44,20 +47,17 @@ class Comparison:
         kinds: the kinds that were read from a source.
         prune: whether extras are to go.
         changeable: the fields of each kind that can be changed.
-        users_known, chats_known: whether the platform's were listed, so that a membership of an unknown one is found.
     """
 
     kinds: frozenset[Kind]
     prune: bool
     changeable: Mapping[Kind, frozenset[str]]
-    users_known: bool
-    chats_known: bool
 
     def write(self, db: sqlite3.Connection) -> None:
         """Make the journal's items of all differences, inside a transaction."""
         _refuse_reserved(db)
         if "member" in self.kinds:
-            self._refuse_unknown(db)
+            _refuse_unknown(db)
         kinds: tuple[Kind, ...] = ("user", "chat")
         for kind in kinds:
             if kind in self.kinds:
@@ -69,6 +69,7 @@ class Comparison:
         for kind, gone in (("chat", "delete"), ("member", "revoke"), ("user", "delete")):
             if kind in self.kinds:
                 _superfluous(db, kind, gone if self.prune else EXTRA)
+        make_room(db)
 
     def _changed(self, db: sqlite3.Connection, kind: Kind) -> Iterator[tuple[Any, ...]]:
         pairs = db.execute(
@@ -88,20 +89,28 @@ class Comparison:
                 old = {name: before[name] for name in there}
                 yield (0, kind, CANNOT_CHANGE, key, "", text_of(old), text_of({"fields": there}), False, file, line)
 
-    def _refuse_unknown(self, db: sqlite3.Connection) -> None:
-        for kind, column, known in (("chat", "key", self.chats_known), ("user", "other", self.users_known)):
-            if not known:
-                continue
-            nowhere = " AND ".join(
-                f"NOT EXISTS (SELECT 1 FROM {side} AS s WHERE s.kind = '{kind}' AND s.key = wanted.{column})"
-                for side in ("wanted", "actual")
-            )
-            db.execute(
-                f"INSERT INTO bad SELECT 'member', key || '/' || other, file, line, '{kind}',"
-                f" 'the {kind} ' || {column} || ' is neither among those wanted nor on the platform'"
-                f" FROM wanted WHERE kind = 'member' AND {nowhere}"
-            )
-            db.execute(f"DELETE FROM wanted WHERE kind = 'member' AND {nowhere}")
+
+def _refuse_unknown(db: sqlite3.Connection) -> None:
+    for kind, column in (("chat", "key"), ("user", "other")):
+        nowhere = " AND ".join(
+            f"NOT EXISTS (SELECT 1 FROM {side} AS s WHERE s.kind = '{kind}' AND s.key = wanted.{column})"
+            for side in ("wanted", "actual")
+        )
+        db.execute(
+            f"INSERT INTO bad SELECT 'member', key || '/' || other, file, line, '{kind}',"
+            f" 'the {kind} ' || {column} || ' is neither among those wanted nor on the platform'"
+            f" FROM wanted WHERE kind = 'member' AND {nowhere}"
+        )
+        db.execute(f"DELETE FROM wanted WHERE kind = 'member' AND {nowhere}")
+
+
+def make_room(db: sqlite3.Connection) -> None:
+    """Let deletions come first on which the creation of somebody else waits."""
+    db.execute(
+        f"UPDATE item SET step = {MAKES_ROOM} WHERE step > 0 AND kind = 'user' AND action = 'delete'"
+        " AND json_extract(before, '$.email') IN ("
+        "  SELECT json_extract(after, '$.email') FROM item WHERE kind = 'user' AND action = 'create')"
+    )
 
 
 def _refuse_reserved(db: sqlite3.Connection) -> None:

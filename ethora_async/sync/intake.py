@@ -6,12 +6,13 @@ Both may hold millions: everything goes in chunks into tables of the journal's f
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ethora_async import codec
 from ethora_async.bulk.journal import text_of
+from ethora_async.errors import NotFound
 from ethora_async.sync.source import BadRow
 
 if TYPE_CHECKING:
@@ -219,7 +220,9 @@ async def _list_members_of(
     def entry(user: User) -> tuple[Any, ...]:
         return ("member", chat, users.key(user.id), None, reserved(user))
 
-    await _list(journal, chats.members(chat), entry, lambda _: None)
+    # Listings lag: a chat that is listed may be gone, and then so are its members.
+    with suppress(NotFound):
+        await _list(journal, chats.members(chat), entry, lambda _: None)
 
 
 async def chunks(items: AsyncIterable[T]) -> AsyncGenerator[list[T], None]:

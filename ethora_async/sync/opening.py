@@ -36,6 +36,11 @@ _KINDS: dict[str, Callable[[Path, RowFormat[Any]], Table]] = {
 }
 
 
+def is_database(location: str) -> bool:
+    """Whether `open_source` takes this for a database, and not for files."""
+    return _DATABASE.match(location) is not None
+
+
 async def open_source(
     location: str | Path,
     format: RowFormat[T],  # noqa: A002
@@ -57,7 +62,7 @@ async def open_source(
         InvalidInput: the location cannot be read, no file matches, a column is missing, or the mapping cannot be meant.
     """
     found = mapping if isinstance(mapping, ColumnMapping) else ColumnMapping(mapping or {})
-    if isinstance(location, str) and _DATABASE.match(location):
+    if isinstance(location, str) and is_database(location):
         table = await run_blocking(sql_table, location, query)
         return await TableSource.of(table.name, [table], format, found)
     if query is not None:

@@ -196,22 +196,19 @@ async def plan_in(
     prune = options["prune"]
     kinds = frozenset(kind for part, kind in _KIND_OF.items() if part in options["only"] and kind in sources)
     await book.transaction(_clear)
-    await take_in(client, book, sources, on_progress, list_users="user" in sources)
-    comparison = Comparison(
-        kinds, prune, _changeable(client, kinds), users_known="user" in sources, chats_known="member" in sources
-    )
+    # Before they are read: what changes meanwhile must not pass for what was read.
+    prints = {kind: {"name": one.name, "fingerprint": await one.fingerprint()} for kind, one in sources.items()}
+    await take_in(client, book, sources, on_progress)
+    comparison = Comparison(kinds, prune, _changeable(client, kinds))
     on_progress(Progress("comparing", 0))
     left = await book.transaction(partial(_compare, comparison=comparison, limit=options["limit"]))
-    prints = {kind: {"name": one.name, "fingerprint": await one.fingerprint()} for kind, one in sources.items()}
-    guard = await book.transaction(partial(_guard, prune=prune, allow_delete=options["allow_delete"]))
-    platform = repr(client)
+    guard = await book.transaction(partial(guard_of, prune=prune, allow_delete=options["allow_delete"]))
+    platform = identity(client)
     await book.set_meta(state=PLANNED, sources=prints, left=left, guard=guard, platform=platform)
     return Plan(book, sources, await summary_of(book), guard, platform)
 
 
-async def take_in(
-    client: Any, book: Journal, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress, *, list_users: bool
-) -> None:
+async def take_in(client: Any, book: Journal, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress) -> None:
     """Fill the tables of both sides."""
 
     def told(step: str) -> Callable[[int], None]:
@@ -224,12 +221,18 @@ async def take_in(
         await intake.read_chats(book, client.chats, sources["chat"], told("reading chats"))
     if "member" in sources:
         await intake.read_members(book, client.users, client.chats, sources["member"], told("reading members"))
-    if list_users:
+    if "user" in sources or "member" in sources:
         await intake.list_users(book, client.users, mine, told("listing users"))
     if "chat" in sources or "member" in sources:
         await intake.list_chats(book, client.chats, await client.chats.reserved(), told("listing chats"))
     if "member" in sources:
         await intake.list_members(book, client.users, client.chats, mine, told("listing members"))
+
+
+def identity(client: object) -> str:
+    """What tells one platform, and one app there, from another: the client's text, or its type where it has none."""
+    text = repr(client)
+    return type(client).__name__ if " object at 0x" in text else text
 
 
 async def entries(journal: Journal, where: str, *values: Any, limit: int = 500) -> AsyncGenerator[Entry, None]:
@@ -327,7 +330,8 @@ def _to_do(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT COUNT(*) FROM item WHERE step > 0").fetchone()[0])
 
 
-def _guard(db: sqlite3.Connection, *, prune: bool, allow_delete: int | None) -> str | None:
+def guard_of(db: sqlite3.Connection, *, prune: bool, allow_delete: int | None) -> str | None:
+    """Why deletions of this size are not carried out as they stand, or None."""
     if not prune:
         return None
     bad = db.execute("SELECT COUNT(*) FROM bad").fetchone()[0]

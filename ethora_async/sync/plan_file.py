@@ -23,7 +23,7 @@ from ethora_async import codec
 from ethora_async.bulk.journal import Entry, Journal
 from ethora_async.errors import InvalidInput
 from ethora_async.sync import intake
-from ethora_async.sync.compare import CANNOT_CHANGE, EXTRA, STEPS
+from ethora_async.sync.compare import CANNOT_CHANGE, EXTRA, STEPS, make_room
 from ethora_async.sync.plan import PLANNED, Plan, entries, summary_of
 from ethora_async_secrets._threads import OwnThread
 
@@ -69,7 +69,7 @@ async def load_plan(
 ) -> Plan:
     """A plan from its file, in a journal of its own.
 
-    Before it is carried out, `check_plan` holds it against what the platform has become since.
+    Before it is carried out, `apply_plan` holds it against what the platform has become since.
 
     Args:
         sources: what it was made of, where passwords are to be read from it.
@@ -84,14 +84,16 @@ async def load_plan(
         stack.push_async_callback(_ended, thread)
         lines = await thread.run(_opened, place)
         head, changes = await thread.run(_read_head, lines, place)
-        book = await stack.enter_async_context(await Journal.create(journal, tables=intake.TABLES))
+        meta = {"state": "loading", "loaded": True, "options": head.get("options")}
+        book = await stack.enter_async_context(await Journal.create(journal, tables=intake.TABLES, meta=meta))
         number = 0
         while part := await thread.run(_next, changes, place, number):
             number += len(part)
             await book.add(part)
+        await book.transaction(make_room)
         await book.set_meta(
-            state=PLANNED, loaded=True, sources=head["sources"], guard=head["guard"], platform=head["platform"],
-            made_at=head["made_at"], left=head.get("left", 0), options=head.get("options"), recipe=head.get("recipe"),
+            state=PLANNED, sources=head["sources"], guard=head["guard"], platform=head["platform"],
+            made_at=head.get("made_at"), left=head.get("left", 0), recipe=head.get("recipe"),
         )  # fmt: skip
         plan = Plan(book, sources or {}, await summary_of(book), head["guard"], head["platform"])
         stack.pop_all()
@@ -187,7 +189,9 @@ def _read_head(lines: Iterator[str], place: Path) -> tuple[dict[str, Any], Itera
         else:
             head = codec.loads((first + "".join(lines)).encode())
             changes = iter(head.pop("changes"))
-        schema, _, _, _ = head["ethora_plan"], head["platform"], head["sources"], head["guard"]
+        schema = head["ethora_plan"]
+        if schema == SCHEMA:
+            _ = head["platform"], head["sources"], head["guard"]
     except (AttributeError, KeyError, TypeError, ValueError):
         msg = f"{place} is no plan: name a file that ethora plan wrote"
         raise InvalidInput(msg, field="plan", file=str(place)) from None

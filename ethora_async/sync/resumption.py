@@ -59,6 +59,9 @@ async def resume(
             guard, platform = await journal.meta("guard"), await journal.meta("platform")
             plan = Plan(journal, given, await summary_of(journal), guard, platform)
             return await apply_plan(client, plan, on_progress=on_progress)
+        if await journal.meta("loaded"):
+            msg = f"the plan in {path} was not read to its end, and nothing of it was carried out: apply its file again"
+            raise InvalidInput(msg, field="journal", file=str(path))
         if not given:
             msg = f"the plan in {path} was not finished, and nothing of it was carried out: pass the sources again"
             raise InvalidInput(msg, field="sources", file=str(path))

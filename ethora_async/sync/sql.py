@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from ethora_async.errors import ConfigError, InvalidInput
-from ethora_async.redaction import Secret, scrub
+from ethora_async.redaction import Secret, scrub, sensitive_values
 from ethora_async.sync.table import RawRow, Reader, guarded
 
 if TYPE_CHECKING:
@@ -67,6 +67,26 @@ def sql_table(location: str, query: str | None) -> SqlTable:
     _check_driver(url, name)
     text = Secret(url.render_as_string(hide_password=False))
     return SqlTable(name, text, (query or "").strip().rstrip(";"))
+
+
+def shareable_url(location: str) -> str:
+    """The URL as it may be written down and read anywhere: without a password, and with SQLite's path in full.
+
+    Raises:
+        ConfigError: SQLAlchemy is not installed.
+        InvalidInput: the URL holds a password, or cannot be used.
+    """
+    url = _url(location)
+    if url.password or any(sensitive_values(dict(url.query))):
+        msg = (
+            "a database URL must not hold a password here, where others can read it: leave it out and set"
+            f" {PASSWORD_VARIABLE} in the environment (for PostgreSQL PGPASSWORD or ~/.pgpass do as well)"
+        )
+        raise InvalidInput(msg, field="location")
+    file = url.database
+    if url.get_backend_name() == "sqlite" and file and file != ":memory:" and not file.startswith("file:"):
+        url = url.set(database=os.path.abspath(file))
+    return url.render_as_string(hide_password=False)
 
 
 def _url(location: str) -> URL:
