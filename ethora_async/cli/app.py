@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ethora_async._version import __version__
-from ethora_async.cli import chats, demo, doctor, reset, sandbox, token, users
+from ethora_async.cli import chats, demo, doctor, reset, sandbox, serve, token, users
 from ethora_async.cli.runtime import Options
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.add_typer(chats.app, name="chats")
 app.command("token")(token.token)
 app.command("reset")(reset.reset)
 app.command("doctor")(doctor.doctor)
+app.command("serve")(serve.serve)
 
 
 def _show_version(wanted: bool) -> None:

@@ -8,10 +8,7 @@ from typing import Annotated
 import typer
 
 from ethora_async.cli.output import JSON_OPTION, errors, print_report
-from ethora_async.cli.runtime import DONE, INTERRUPTED, Options, run
-
-STOPPED = 5
-"""Exit code: a guard held the command back (design §8)."""
+from ethora_async.cli.runtime import INTERRUPTED, STOPPED, Options, run, value_of
 
 
 def reset(
@@ -47,19 +44,12 @@ def reset(
 
 def _app_id(options: Options, secret: str | None) -> str:
     """The app's id; it may stand in the secret store, which takes a loop of its own to ask."""
-    found: list[str] = []
 
-    async def look() -> int:
+    async def look() -> str:
         async with options.client(secret) as client:
-            found.append(client.app_id)
-        return DONE
+            return client.app_id
 
-    try:
-        run(look())
-    except typer.Exit as end:
-        if end.exit_code != DONE:
-            raise
-    return found[0]
+    return value_of(look())
 
 
 def _asked(app_id: str) -> str:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import typer
@@ -19,6 +19,7 @@ from ethora_async.errors import (
     InvalidInput,
     RateLimited,
     ServerFault,
+    StoppedByGuard,
     TransportError,
     Unauthorized,
 )
@@ -26,10 +27,14 @@ from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.platforms.ethora.client import EthoraClient
 from ethora_async.platforms.ethora.context import API_URL, APP_ID
 
+T = TypeVar("T")
+
 DONE = 0
 SOME_FAILED = 1
 USAGE = 2
 PLATFORM = 3
+NOT_IN_STEP = 4
+STOPPED = 5
 INTERRUPTED = 130
 """Exit codes (design §8)."""
 
@@ -116,6 +121,25 @@ def run(work: Coroutine[Any, Any, int]) -> None:
     raise typer.Exit(code)
 
 
+def value_of(work: Coroutine[Any, Any, T]) -> T:
+    """What the first part of a command found out; an error, or Ctrl-C, ends the command as in `run`.
+
+    For commands that ask a question in between, which is to be asked outside the event loop (see `prompt`).
+    """
+    found: list[T] = []
+
+    async def look() -> int:
+        found.append(await work)
+        return DONE
+
+    try:
+        run(look())
+    except typer.Exit as end:
+        if end.exit_code != DONE:
+            raise
+    return found[0]
+
+
 def _abandon_stdout() -> None:
     # Python would complain at exit of what it could not write any more.
     with suppress(OSError, ValueError):
@@ -126,6 +150,8 @@ def exit_code(error: ChatError) -> int:
     """The exit code for an error that ended a command."""
     if isinstance(error, (ConfigError, InvalidInput)):
         return USAGE
+    if isinstance(error, StoppedByGuard):
+        return STOPPED
     if isinstance(error, (TransportError, Unauthorized, Forbidden, ServerFault, RateLimited)):
         return PLATFORM
     return SOME_FAILED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 START = 4
-"""Requests in flight that a client begins with."""
+"""Requests in flight that runs begin with."""
 
 _AFTER_REFUSAL = 0.5
 _AFTER_SLOWNESS = 0.9
@@ -46,7 +46,8 @@ class Learning:
 
     *The limit* is how many requests may be in flight. It starts at `START`, doubles with every round of replies until
     the first bad one, and then grows by one a round, as long as latency holds and the limit is what holds requests
-    back. A 429 or a 503 halves it, growing latency takes a tenth off it, each at most once per round of replies.
+    back. Until that first bad one it is for runs only (`untouched`). A 429 or a 503 halves it, growing latency takes a
+    tenth off it, each at most once per round of replies.
 
     *The pace* is how many of a run's requests may start in a second: None until the platform shows that it counts them,
     by a 429 that names a time to wait, or by one to a request that was alone. It starts a little below what was
@@ -81,6 +82,11 @@ class Learning:
         """How many may be in flight now."""
         return int(self._limit)
 
+    @property
+    def untouched(self) -> bool:
+        """Whether all has gone well so far: no refusal, and no reply that was slow."""
+        return self._doubling
+
     def good(self, operation: str, seconds: float, *, in_flight: int, paced: bool, now: float) -> bool:
         """A reply came that refused nothing, after `seconds`.
 
@@ -111,7 +117,7 @@ class Learning:
     def refused(self, status: int, retry_after: float | None, *, in_flight: int, now: float) -> float:
         """A 429 or a 503 came. How many seconds runs had better wait, where the platform does not say."""
         self._until_next_cut -= 1
-        level = min(self._limit, in_flight)
+        level = self._level(in_flight)
         cut = self._cut(in_flight, _AFTER_REFUSAL)
         if status != 429:
             return 0.0
@@ -133,9 +139,13 @@ class Learning:
         if self._until_next_cut > 0:
             return False
         self._until_next_cut = in_flight
-        self._limit = max(1.0, min(self._limit, in_flight) * factor)
+        self._limit = max(1.0, self._level(in_flight) * factor)
         self._doubling = False
         return True
+
+    def _level(self, in_flight: int) -> float:
+        """What was too much."""
+        return float(in_flight if self._doubling else min(self._limit, in_flight))
 
     def _grow(self) -> None:
         top = float(self._ceiling)

@@ -42,9 +42,11 @@ class Limiter:
     Each kind is served first come, first served; foreground goes first, but for every eighth slot, so that neither
     starves the other.
 
-    * `limit` slots are shared. Bulk never takes the last eighth of the ceiling, and foreground may take an eighth more
-      than the limit: a lone foreground request finds a slot at once, whatever runs are under way. (With a ceiling of
-      one it waits for the request that is in flight.)
+    * `limit` slots are shared. The limit starts low for bulk, and binds foreground once the platform has refused
+      something, or answered slowly: a burst of calls is not held back for nothing having been learned yet. Bulk never
+      takes the last eighth of the ceiling, and foreground may take an eighth more than the limit: a lone foreground
+      request finds a slot at once, whatever runs are under way. (With a ceiling of one it waits for the request that is
+      in flight.)
     * `Limits.rate` spaces all starts.
     * What the platform says in a 429 or a 503 is for bulk: it waits out a ``Retry-After``, all of it together, and then
       keeps to the pace that `Learning` has found. A foreground request tries, and learns for itself; nobody has to
@@ -60,6 +62,7 @@ class Limiter:
         self._bulk_ceiling = max(1, self._ceiling - max(1, self._ceiling // 8))
         self._learning = Learning(self._ceiling) if limits.adaptive else None
         self._limit = self._learning.limit if self._learning else self._ceiling
+        self._foreground_limit = self._ceiling
         self._in_flight = 0
         self._foreground = 0
         self._passed = 0
@@ -151,7 +154,7 @@ class Limiter:
             return
         paced = bool(self._waiting_bulk) and self._in_flight <= self._limit
         slow = learning.good(operation, seconds, in_flight=self._in_flight, paced=paced, now=now)
-        if learning.limit != self._limit:
+        if slow or learning.limit != self._limit:
             self._adopt("slow replies" if slow else "replies come well")
 
     def refused(self, status: int, retry_after: float | None) -> None:
@@ -162,8 +165,7 @@ class Limiter:
         if learning is not None:
             pace = learning.pace
             wait = max(wait, learning.refused(status, retry_after, in_flight=self._in_flight, now=now))
-            if learning.limit != self._limit:
-                self._adopt(f"HTTP {status}")
+            self._adopt(f"HTTP {status}")
             if learning.pace != pace and self._emitter.wanted:
                 self._emitter.emit(PaceChanged(learning.pace, f"HTTP {status}"))
         if wait:
@@ -187,13 +189,17 @@ class Limiter:
 
     def _adopt(self, reason: str) -> None:
         assert self._learning is not None  # noqa: S101  for the type checkers
-        self._limit = self._learning.limit
-        if self._emitter.wanted:
-            self._emitter.emit(ConcurrencyChanged(self._limit, reason))
-        self._hand_out()
+        limit = self._learning.limit
+        changed = limit != self._limit
+        self._limit = limit
+        self._foreground_limit = self._ceiling if self._learning.untouched else limit
+        if changed:
+            if self._emitter.wanted:
+                self._emitter.emit(ConcurrencyChanged(limit, reason))
+            self._hand_out()
 
     def _fits(self) -> bool:
-        if self._in_flight < self._limit:
+        if self._in_flight < self._foreground_limit:
             return True
         return self._foreground < max(1, self._limit // 8) and self._in_flight < self._ceiling
 

@@ -39,7 +39,7 @@ async def check_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgres
     kinds = {kind for kind, _ in plan.summary.changes}
     await _list_again(client, plan, kinds, on_progress)
     options = await plan.journal.meta("options") or {}
-    judged = partial(guard_of, prune=bool(options.get("prune")), allow_delete=options.get("allow_delete"))
+    judged = partial(guard_of, prune=True, allow_delete=options.get("allow_delete"))
     plan.guard = await plan.journal.transaction(judged) or plan.guard
     check_guard(plan)
     judge = _Judge(client)

@@ -23,6 +23,11 @@ LIMIT = 0.05
 """Seconds that one step of a loop may take."""
 _EVERY = 0.01
 """Seconds between two looks at what a loop is doing."""
+_UNSEEN = 0.3
+"""Seconds of the processor's time without a look: none can be taken while code in C keeps the interpreter to itself.
+
+A virtual machine that is made to wait looks the same, and counts that as used; hardly ever for so long.
+"""
 
 
 @attrs.frozen
@@ -36,13 +41,33 @@ class Stall:
         return f"the event loop stood still for {self.seconds * 1000:.0f} ms at {self.place}"
 
 
+@attrs.frozen(eq=False)
+class _Look:
+    """Where a step was, when: at an instruction of somebody's code, called from this `place` of the packages."""
+
+    at: float
+    code: CodeType
+    instruction: int
+    place: str | None
+
+    def same(self, other: _Look) -> bool:
+        """Whether the step has not moved in between."""
+        return self.code is other.code and self.instruction == other.instruction
+
+
 @attrs.define(eq=False)
 class _Step:
     """One callback of a loop on its way, and what was seen of it by the watching thread."""
 
     thread: int
     started: float
-    looks: list[tuple[CodeType, int, str | None]] = attrs.field(factory=list)
+    looks: list[_Look] = attrs.field(factory=list)
+
+    def longest_unseen(self) -> tuple[float, str | None]:
+        """The longest time without a look, in seconds, and the place that the look after it found."""
+        times = [self.started, *(look.at for look in self.looks)]
+        gaps = [(after - before, look.place) for before, after, look in zip(times, times[1:], self.looks, strict=False)]
+        return max(gaps, key=lambda gap: gap[0], default=(0.0, None))
 
 
 class Watchdog:
@@ -50,7 +75,8 @@ class Watchdog:
 
     A step counts as a stall when the code it runs belongs to one of `packages` and either used the processor for longer
     than `limit`, or stood at one and the same instruction for that long, as a blocking call does. A step that was only
-    kept waiting by a busy machine, by the garbage collector or by a module's first import is none. Tests that use it
+    kept waiting by a busy machine, by the garbage collector or by a module's first import is none. One call into C that
+    lets no other thread run is found from 0.3 s on. Tests that use it
     can still be slow; they cannot be made to fail by their neighbours.
 
     Args:
@@ -107,16 +133,20 @@ class Watchdog:
     def _judge(self, step: _Step, taken: float, used: float) -> None:
         looks = step.looks
         if used > self._limit:
-            places = [place for _, _, place in looks if place is not None]
+            places = [look.place for look in looks if look.place is not None]
+            unseen, place = step.longest_unseen()
+            if place is not None and used > _UNSEEN and unseen * 2 > taken:
+                self.stalls.append(Stall(used, place))
+                return
             # Few looks for so long a time: the whole process stood still, as on a machine that others use as well.
             if len(places) * 2 > max(len(looks), used / _EVERY):
                 self.stalls.append(Stall(used, places[-1]))
             return
         still = 1
         for before, after in pairwise(looks):
-            still = still + 1 if before[:2] == after[:2] else 1
-            if after[2] is not None and still * _EVERY > self._limit:
-                self.stalls.append(Stall(taken, after[2]))
+            still = still + 1 if before.same(after) else 1
+            if after.place is not None and still * _EVERY > self._limit:
+                self.stalls.append(Stall(taken, after.place))
                 return
 
     def _watch(self, ended: threading.Event) -> None:
@@ -124,8 +154,9 @@ class Watchdog:
             frames = sys._current_frames()  # noqa: SLF001  documented for exactly this
             for step in list(self._steps.values()):
                 frame = frames.get(step.thread)
-                if frame is not None and time.perf_counter() - step.started > _EVERY / 2:
-                    step.looks.append((frame.f_code, frame.f_lasti, self._place(frame)))
+                now = time.perf_counter()
+                if frame is not None and now - step.started > _EVERY / 2:
+                    step.looks.append(_Look(now, frame.f_code, frame.f_lasti, self._place(frame)))
             # A frame kept would keep the values of its variables.
             frames.clear()
             frame = None

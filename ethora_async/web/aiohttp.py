@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from aiohttp import ClientConnectionResetError, web
+from aiohttp import web
 
 from ethora_async.web.request import ClientGone, Request, lower_case
 
@@ -34,7 +34,10 @@ def chat_app(routes: Routes) -> web.Application:
     """An application to be mounted by ``add_subapp``, or run by itself."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        return response(await routes.handle(taken_out(request)))
+        try:
+            return response(await routes.handle(taken_out(request)))
+        except ClientGone:
+            return web.Response(status=400)
 
     app = web.Application()
     app.router.add_route("*", _TAIL, handle)
@@ -63,7 +66,7 @@ def taken_out(request: web.Request) -> Request:
         try:
             async for chunk in request.content.iter_any():
                 yield chunk
-        except (ClientConnectionResetError, ConnectionError):
+        except (ConnectionError, web.RequestPayloadError):
             raise ClientGone from None
 
     resource = request.match_info.route.resource

@@ -6,14 +6,14 @@ import asyncio
 import atexit
 import os
 import threading
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
-from ethora_async.errors import ConfigError
+from ethora_async.errors import ConfigError, ReplyLost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from concurrent.futures import Future
     from types import TracebackType
 
 T = TypeVar("T")
@@ -126,31 +126,34 @@ class OwnLoop(Generic[ClosableT]):
     def __init__(self, factory: Callable[[], ClosableT]) -> None:
         self._factory = factory
         self._lock = threading.Lock()
-        self._process = 0
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._client: ClosableT | None = None
+        self._home: _Home[ClosableT] | None = None
 
     async def run(self, work: Callable[[ClosableT], Awaitable[T]], /) -> T:
         """Await what `work` makes of the client, over there. Cancelling cancels it there too.
 
         Raises:
+            ReplyLost: it was closed meanwhile.
             Exception: whatever `work` or the factory raises.
         """
-        return await asyncio.wrap_future(self._submit(work))
+        with self._lock:  # what is about to close takes no more work
+            done = asyncio.wrap_future(self._living().submit(work))
+        try:
+            return await done
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+        # The loop over there has ended, and nobody has cancelled this task.
+        msg = "the client was closed while this call was under way"
+        raise ReplyLost(msg)
 
     def close(self) -> None:
         """Close the client and end the thread; calls under way fail. The next call starts anew."""
         with self._lock:
-            thread, loop, stop = self._thread, self._loop, self._stop
-            self._thread = self._loop = self._stop = None
-            if thread is None or loop is None or stop is None or self._process != os.getpid():
-                return
+            home, self._home = self._home, None
+        if home is not None:
             atexit.unregister(self.close)
-            with suppress(RuntimeError):  # the loop has ended by itself
-                loop.call_soon_threadsafe(stop.set)
-            thread.join(_FAREWELL)
+            home.end()
 
     async def aclose(self) -> None:
         """`close`, without holding up the caller's event loop."""
@@ -164,39 +167,51 @@ class OwnLoop(Generic[ClosableT]):
     ) -> None:
         await self.aclose()
 
-    def _submit(self, work: Callable[[ClosableT], Awaitable[T]]) -> Future[T]:
-        # Under the lock: a loop that is about to stop takes no more work.
-        with self._lock:
-            return asyncio.run_coroutine_threadsafe(self._do(work), self._running())
+    def _living(self) -> _Home[ClosableT]:
+        # A forked process has our memory, but not our thread.
+        if self._home is None or self._home.process != os.getpid():
+            self._home = _Home(self._factory)
+            atexit.register(self.close)
+        return self._home
+
+
+class _Home(Generic[ClosableT]):
+    """A thread with a loop and a client."""
+
+    def __init__(self, factory: Callable[[], ClosableT]) -> None:
+        self.process = os.getpid()
+        self._factory = factory
+        self._client: ClosableT | None = None
+        started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._live(started)), name="ethora-own-loop", daemon=True
+        )
+        self._thread.start()
+        self._loop, self._stop = started.result()
+
+    def submit(self, work: Callable[[ClosableT], Awaitable[T]]) -> Future[T]:
+        """Begin a piece of work."""
+        return asyncio.run_coroutine_threadsafe(self._do(work), self._loop)
+
+    def end(self) -> None:
+        """Close the client, and wait for the thread's end."""
+        if self.process != os.getpid():
+            return
+        with suppress(RuntimeError):  # the loop has ended by itself
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(_FAREWELL)
 
     async def _do(self, work: Callable[[ClosableT], Awaitable[T]]) -> T:
         if self._client is None:
             self._client = self._factory()
         return await work(self._client)
 
-    def _running(self) -> asyncio.AbstractEventLoop:
-        # A forked process has our memory, but not our thread.
-        if self._loop is None or self._process != os.getpid():
-            self._process = os.getpid()
-            self._client = None
-            ready = threading.Event()
-            self._thread = threading.Thread(target=self._serve, args=(ready,), name="ethora-own-loop", daemon=True)
-            self._thread.start()
-            ready.wait()
-            atexit.register(self.close)
-        return cast("asyncio.AbstractEventLoop", self._loop)
-
-    def _serve(self, ready: threading.Event) -> None:
-        asyncio.run(self._live(ready))
-
-    async def _live(self, ready: threading.Event) -> None:
-        stop = self._stop = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        ready.set()
+    async def _live(self, started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
+        stop = asyncio.Event()
+        started.set_result((asyncio.get_running_loop(), stop))
         await stop.wait()
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
 
 
 class Runs(Protocol[ClientT_co]):
@@ -219,8 +234,8 @@ class Here(Generic[ClientT]):
 
     async def run(self, work: Callable[[ClientT], Awaitable[T]], /) -> T:
         """Await what `work` makes of the client."""
-        client = self._client() if callable(self._client) else self._client
-        return await work(client)
+        known: Any = self._client
+        return await work(known() if callable(known) else known)
 
 
 def place_of(client: Any) -> Runs[Any]:

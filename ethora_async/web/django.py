@@ -24,7 +24,7 @@ still take no large one; but slow and huge bodies are for the server, or the pro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from django.http import HttpResponse
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from django.http import HttpRequest
-    from django.urls import URLPattern
+    from django.urls import URLPattern, URLResolver
 
     from ethora_async.answer import Answer
     from ethora_async.web.routes import Routes
@@ -47,7 +47,7 @@ _CHUNK = 4096
 _PLAIN = "/!$&'()*+,:;=@~"
 
 
-def chat_urls(routes: Routes) -> list[URLPattern]:
+def chat_urls(routes: Routes) -> list[URLPattern | URLResolver]:
     """URL patterns for ``include``: everything below goes to the routes."""
     return [re_path(r"^(?s:(?P<tail>.*))$", chat_view(routes))]
 
@@ -65,7 +65,7 @@ def chat_view(routes: Routes) -> Callable[..., Awaitable[HttpResponse]]:
     return exempt
 
 
-def taken_out(request: HttpRequest, tail: str) -> Request:
+def taken_out(request: Any, tail: str) -> Request:
     """The request in the words of `ethora_async.web`. Headers that came several times are one, joined by commas."""
 
     async def body() -> AsyncGenerator[bytes, None]:
@@ -79,7 +79,7 @@ def taken_out(request: HttpRequest, tail: str) -> Request:
         method=(request.method or "").upper(),
         path="/" + quote(tail, safe=_PLAIN),
         query=request.META.get("QUERY_STRING", ""),
-        headers=lower_case(request.headers),
+        headers=lower_case(request.headers.items()),
         body=body,
         native=request,
         remote=request.META.get("REMOTE_ADDR"),

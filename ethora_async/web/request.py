@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -12,7 +12,7 @@ import attrs
 from ethora_async.answer import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 
 class Refusal(Exception):
@@ -131,7 +131,7 @@ class Request:
 
 def lower_case(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Headers as `Request` keeps them; a multidict's ``items()`` holds repeated ones each."""
-    pairs = headers.items() if hasattr(headers, "items") else headers
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
     return tuple((name.lower(), value) for name, value in pairs)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ethora_async.protocols import Clock
+    from ethora_async.web.clients import Runs
     from ethora_async.web.request import Request
 
 ClientT = TypeVar("ClientT", bound=MintsUserTokens)
@@ -77,7 +78,7 @@ class TokenEndpoint(Generic[ClientT]):
 
     def __init__(
         self,
-        client: ClientT | Callable[[], ClientT] | OwnLoop[Any],
+        client: ClientT | Callable[[], ClientT] | Runs[ClientT],
         identify: Identify,
         *,
         may_enter: MayEnter | None = None,
@@ -92,6 +93,8 @@ class TokenEndpoint(Generic[ClientT]):
         if max_body < 1:
             msg = f"max_body must be at least 1 byte, not {max_body}"
             raise ConfigError(msg)
+        if may_enter is not None and rooms is None and not callable(client) and not isinstance(client, OwnLoop):
+            address_for(client)  # says now that it cannot
         self._place = place_of(client)
         self._identify = identify
         self._may_enter = may_enter

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def slow_after_first(sandbox: EthoraSandbox) -> Iterator[None]:
-    """Once the first batch is in, every further one waits until its caller has gone."""
+    """Once the first batch is in, the next two wait until their caller has gone."""
     armed = False
 
     def listen(_: object) -> None:
         nonlocal armed
         if not armed:
             armed = True
-            sandbox.faults.latency(3600, "POST *")
+            sandbox.faults.latency(3600, "POST *", times=2)
 
     sandbox._log._listener = listen
     yield

@@ -205,12 +205,12 @@ def test_it_starts_modest_and_doubles_with_every_round_that_goes_well() -> None:
         rounds = [limiter.limit]
         for _ in range(6):
             held = 0
-            while limiter.try_acquire():
+            while limiter.try_acquire(bulk=True):
                 held += 1
             for _ in range(held):
                 limiter.learn("x", 0.01, 1_000.0)
             for _ in range(held):
-                limiter.release()
+                limiter.release(bulk=True)
             rounds.append(limiter.limit)
         return rounds
 
@@ -218,6 +218,24 @@ def test_it_starts_modest_and_doubles_with_every_round_that_goes_well() -> None:
     assert rounds[0] == START < 10
     assert all(a < b <= 2 * a for a, b in itertools.pairwise(rounds[:5]))
     assert rounds[-1] > 50
+
+
+def test_a_burst_of_foreground_calls_is_held_back_only_once_there_is_a_reason() -> None:
+    async def main() -> tuple[int, int]:
+        limiter = Limiter(Limits(concurrency=64), clock=VirtualClock())
+        before = 0
+        while limiter.try_acquire():
+            before += 1
+        for _ in range(64):
+            limiter.refused(503, None)
+        for _ in range(64):
+            limiter.release()
+        after = 0
+        while limiter.try_acquire():
+            after += 1
+        return before, after
+
+    assert run_virtual(main()) == (64, 32)
 
 
 def test_a_limit_that_holds_nothing_back_does_not_grow() -> None:

@@ -172,7 +172,7 @@ async def test_an_import_is_split_around_those_who_exist(clock: FakeClock) -> No
         return fine({"results": [{"email": f"{name}@example.com", "_id": RECORD} for name in names]})
 
     refused = answer(422, TAKEN)
-    script = Script(clock, refused, serve("a", "b"), refused, refused, serve("d"))
+    script = Script(clock, refused, serve("a", "b"), refused, serve("d"))
     run = script.client.users.import_many([imported(name) for name in "abcd"])
     assert [(one.key[0], one.status) async for one in run] == [
         ("a", "created"),
@@ -180,7 +180,7 @@ async def test_an_import_is_split_around_those_who_exist(clock: FakeClock) -> No
         ("c", "existed"),
         ("d", "created"),
     ]
-    assert [len(asked.body["usersList"]) for asked in script.asked] == [4, 2, 2, 1, 1]
+    assert [len(asked.body["usersList"]) for asked in script.asked] == [4, 2, 1, 1]
 
 
 async def test_the_synchronous_batch_is_one_request_and_no_job(clock: FakeClock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CULPRIT = """
-import hashlib, time
+import hashlib, re, time
 
 def wait(seconds):
     time.sleep(seconds)
@@ -28,6 +29,17 @@ def count(seconds):
 
 def call(other):
     other()
+
+def match(length):
+    re.fullmatch("(a+)+b", "a" * length)
+
+def hold(seconds):
+    length, taken = 16, 0.0
+    while taken < seconds:
+        length, began = length + 1, time.thread_time()
+        match(length)
+        taken = time.thread_time() - began
+    return length
 """
 
 
@@ -64,6 +76,19 @@ def test_a_blocking_call_is_found_with_its_line(culprit: Any) -> None:
 def test_a_long_computation_is_found(culprit: Any) -> None:
     (stall,) = found(lambda: culprit.count(0.2))
     assert "in count" in stall
+
+
+def test_a_call_that_keeps_the_interpreter_to_itself_is_found(culprit: Any) -> None:
+    """The watching thread cannot look while it lasts: here long enough to be no whim of the machine."""
+    length = culprit.hold(0.45)
+
+    (stall,) = found(lambda: culprit.match(length))
+    assert "in match" in stall
+
+
+def test_the_tests_own_call_that_keeps_the_interpreter_to_itself_is_not_the_packages(culprit: Any) -> None:
+    length = culprit.hold(0.45)
+    assert found(lambda: re.fullmatch("(a+)+b", "a" * length)) == []
 
 
 def test_short_steps_are_none(culprit: Any) -> None:

@@ -34,6 +34,10 @@ class FakeClient:
         self.users = FakeUsers(self)
         self.chats = FakeChats(self)
 
+    def __repr__(self) -> str:
+        # By this a plan knows its platform again in another process: no address may be in it.
+        return f"FakeClient({self.platform.name!r})"
+
     async def ask(self, operation: Operation, key: str, act: Callable[[], T]) -> T:
         """One request; others get their turn meanwhile."""
         self.opened = True
@@ -127,7 +131,7 @@ class FakeUsers:
     def delete_many(self, ids: Iterable[Id] | AsyncIterable[Id]) -> Run[Id]:
         async def one(id: Id) -> Outcome[Id]:
             key = self.key(id)
-            done = await self._client.ask("users.delete", key, lambda: self._platform.delete_user(key))
+            done: Status = await self._client.ask("users.delete", key, lambda: self._platform.delete_user(key))
             return Outcome(id, key, done)
 
         return self._client.run(ids, one, self.key)
@@ -178,13 +182,13 @@ class FakeChats:
             raise InvalidInput("nothing to change", field="title")
         self._client.opened = True
         key = self.key(id)
-        done = await self._client.ask("chats.update", key, lambda: self._platform.update_chat(key, fields))
+        done: Status = await self._client.ask("chats.update", key, lambda: self._platform.update_chat(key, fields))
         return Outcome(key, key, done)
 
     def delete_many(self, ids: Iterable[Id] | AsyncIterable[Id]) -> Run[Id]:
         async def one(id: Id) -> Outcome[Id]:
             key = self.key(id)
-            done = await self._client.ask("chats.delete", key, lambda: self._platform.delete_chat(key))
+            done: Status = await self._client.ask("chats.delete", key, lambda: self._platform.delete_chat(key))
             return Outcome(id, key, done)
 
         return self._client.run(ids, one, self.key)
@@ -206,7 +210,7 @@ class FakeChats:
 
         async def one(pair: tuple[Id, Id]) -> Outcome[tuple[Id, Id]]:
             chat, user = self.key(pair[0]), self.key(pair[1])
-            done = await self._client.ask(operation, name(pair), lambda: act(chat, user))
+            done: Status = await self._client.ask(operation, name(pair), lambda: act(chat, user))
             return Outcome(pair, name(pair), done)
 
         return self._client.run(pairs, one, name)

@@ -99,6 +99,7 @@ class FakePlatform:
     """Users with unique e-mail addresses, chats and memberships, and what happened to them.
 
     Args:
+        name: what its clients show of it.
         lag: for how many further listings a record that is gone, or a membership, is still listed.
         page: records of a page of a listing.
 
@@ -111,8 +112,8 @@ class FakePlatform:
         attacks: requests that would have changed the platform's own records; all were refused.
     """
 
-    def __init__(self, *, lag: int = 0, page: int = 4) -> None:
-        self.lag, self.page = lag, page
+    def __init__(self, name: str = "fake", *, lag: int = 0, page: int = 4) -> None:
+        self.name, self.lag, self.page = name, lag, page
         self.users: dict[str, User] = {}
         self.chats: dict[str, Chat] = {}
         self.members: dict[str, set[str]] = {}

@@ -92,7 +92,6 @@ CASES: dict[str, Case] = {
     "almost": Case(404, "POST", "/chat/tokens"),
     "almost user info": Case(404, "GET", "/chat/users-information", (basic(),)),
     "a slash behind": Case(200, "POST", "/chat/token/"),
-    "two slashes behind": Case(404, "POST", "/chat/token//"),
 }
 
 

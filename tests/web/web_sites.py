@@ -41,7 +41,7 @@ async def served_by_uvicorn(app: Any, lifespan: Any = "on") -> AsyncIterator[int
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     try:
-        while not server.started and not serving.done():
+        while not server.started and not serving.done():  # noqa: ASYNC110  uvicorn has no event for it
             await asyncio.sleep(0.005)
         if serving.done():
             await serving
@@ -54,9 +54,9 @@ async def served_by_uvicorn(app: Any, lifespan: Any = "on") -> AsyncIterator[int
 
 
 @asynccontextmanager
-async def served_by_aiohttp(app: web.Application) -> AsyncIterator[int]:
+async def served_by_aiohttp(app: web.Application, *, handler_cancellation: bool = True) -> AsyncIterator[int]:
     """Run an aiohttp application in this loop; gives the port."""
-    runner = web.AppRunner(app, handler_cancellation=True)
+    runner = web.AppRunner(app, handler_cancellation=handler_cancellation)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -122,9 +122,9 @@ async def fastapi_site(routes: Routes, **_: Any) -> AsyncIterator[int]:
 async def fastapi_router_site(routes: Routes, *, options: Mapping[str, Any], **_: Any) -> AsyncIterator[int]:
     """The token endpoint as a route with a dependency; everything else mounted."""
     from fastapi import FastAPI
+    from web_dependency import current_user
 
     from ethora_async.web.fastapi import token_router
-    from web_dependency import current_user
 
     app = FastAPI()
     app.include_router(token_router(options["client"], current_user, **options["token"]), prefix="/chat")

@@ -71,7 +71,7 @@ class EthoraClient:
             its last answer serves for up to an hour. A `CachedProvider` with other times is used as it is.
         api_url: the API's origin; by default ``ETHORA_CHAT_API_URL``. A trailing slash, ``/v1`` or ``/v2`` is left out.
         xmpp_host: for `chats.jid`; by default ``ETHORA_XMPP_HOST``.
-        bot_jid: for `chats.grant_bot`; by default ``ETHORA_CHAT_BOT_JID``.
+        bot_jid: for `chats.grant_bot`, and for syncs and `reset` to spare; by default ``ETHORA_CHAT_BOT_JID``.
         scoped: False signs with the raw secret in place of the key derived from it (contract §2.4), for old servers.
         legacy_api: True creates and deletes chats, and sets access, through the guide's ``/chats/`` and
             ``/chat-access/`` (contract §5), for old servers: no part of today's API, which has neither.
