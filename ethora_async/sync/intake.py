@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ethora_async import codec
 from ethora_async.bulk.journal import text_of
-from ethora_async.errors import NotFound
+from ethora_async.errors import InvalidInput, NotFound
+from ethora_async.records import User
 from ethora_async.sync.source import BadRow
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from ethora_async.bulk.journal import Journal
     from ethora_async.capabilities import ChatDirectory, UserDirectory
-    from ethora_async.records import Chat, NewChat, NewUser, User
+    from ethora_async.records import Chat, NewChat, NewUser
     from ethora_async.sync.compare import Kind
     from ethora_async.sync.source import Row, Source
 
@@ -47,12 +48,19 @@ _WANTED = "INSERT OR IGNORE INTO wanted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 async def read_users(
-    journal: Journal, users: UserDirectory[Any], source: Source[NewUser], told: Callable[[int], None]
+    journal: Journal,
+    users: UserDirectory[Any],
+    source: Source[NewUser],
+    reserved: Callable[[User], bool],
+    told: Callable[[int], None],
 ) -> None:
-    """Take in the wanted users."""
+    """Take in the wanted users. One who would count as the platform's own is refused: they would be lost sight of."""
 
     def entry(row: Row[NewUser]) -> tuple[Any, ...]:
         user = row.item
+        if reserved(User(id=users.key(user.id))):
+            msg = f"id {user.id!r} belongs to the platform's own accounts, which are left alone: use another one"
+            raise InvalidInput(msg, field="id")
         item = {"id": user.id, "email": user.email, "first_name": user.first_name, "last_name": user.last_name}
         if user.profile_image is not None:
             item["profile_image"] = user.profile_image
@@ -105,8 +113,16 @@ async def _read(
     done = 0
     async with aclosing(chunks(source.rows())) as parts:
         async for part in parts:
-            good = [entry(row) for row in part if not isinstance(row, BadRow)]
-            bad = [_bad(kind, row) for row in part if isinstance(row, BadRow)]
+            good: list[tuple[Any, ...]] = []
+            bad: list[tuple[Any, ...]] = []
+            for row in part:
+                if isinstance(row, BadRow):
+                    bad.append(_bad(kind, row))
+                    continue
+                try:
+                    good.append(entry(row))
+                except InvalidInput as error:
+                    bad.append((kind, _name(row.item), row.file, row.line, error.field, error.message))
             await journal.transaction(partial(_take_in, good=good, bad=bad))
             done += len(part)
             told(done)
@@ -136,6 +152,10 @@ def _refuse(db: sqlite3.Connection, row: tuple[Any, ...], field: str, reason: st
 
 def _where(file: str | None, line: int | None) -> str:
     return f"on line {line} of {file}" if file else f"on line {line}"
+
+
+def _name(item: Any) -> str:
+    return "/".join(item) if isinstance(item, tuple) else str(item.id)
 
 
 def _bad(kind: Kind, row: BadRow) -> tuple[Any, ...]:

@@ -216,7 +216,7 @@ async def take_in(client: Any, book: Journal, sources: Mapping[Kind, Source[Any]
 
     mine = await client.users.reserved()  # which makes the first call, so that ids can be told apart
     if "user" in sources:
-        await intake.read_users(book, client.users, sources["user"], told("reading users"))
+        await intake.read_users(book, client.users, sources["user"], mine, told("reading users"))
     if "chat" in sources:
         await intake.read_chats(book, client.chats, sources["chat"], told("reading chats"))
     if "member" in sources:

@@ -8,7 +8,7 @@ import os
 import threading
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from ethora_async.errors import ConfigError, ReplyLost
 
@@ -214,6 +214,7 @@ class _Home(Generic[ClosableT]):
             await self._client.aclose()
 
 
+@runtime_checkable
 class Runs(Protocol[ClientT_co]):
     """Lets work at a client."""
 
@@ -234,10 +235,12 @@ class Here(Generic[ClientT]):
 
     async def run(self, work: Callable[[ClientT], Awaitable[T]], /) -> T:
         """Await what `work` makes of the client."""
-        known: Any = self._client
-        return await work(known() if callable(known) else known)
+        return await work(self._found())
+
+    def _found(self) -> Any:
+        return self._client() if callable(self._client) else self._client
 
 
 def place_of(client: Any) -> Runs[Any]:
     """Where work at a client is done: a client, what gives one when called, or an `OwnLoop`."""
-    return client if isinstance(client, OwnLoop) else Here(client)
+    return client if isinstance(client, Runs) else Here(client)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 import attrs
 
@@ -132,7 +132,7 @@ class Request:
 def lower_case(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Headers as `Request` keeps them; a multidict's ``items()`` holds repeated ones each."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return tuple((name.lower(), value) for name, value in pairs)
+    return tuple((name.lower(), value) for name, value in cast("Iterable[tuple[str, str]]", pairs))
 
 
 def check_method(request: Request, *allowed: str) -> None:

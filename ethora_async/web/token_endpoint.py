@@ -12,7 +12,7 @@ from ethora_async.clock import SystemClock
 from ethora_async.config import Seconds, seconds
 from ethora_async.errors import ChatError, ConfigError, InvalidInput
 from ethora_async.records import ChatToken, Id, id_text
-from ethora_async.web.clients import OwnLoop, place_of
+from ethora_async.web.clients import Runs, place_of
 from ethora_async.web.failures import answer_to, retry_after
 from ethora_async.web.origins import Origins
 from ethora_async.web.request import Refusal, check_method
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ethora_async.protocols import Clock
-    from ethora_async.web.clients import Runs
     from ethora_async.web.request import Request
 
 ClientT = TypeVar("ClientT", bound=MintsUserTokens)
@@ -93,7 +92,7 @@ class TokenEndpoint(Generic[ClientT]):
         if max_body < 1:
             msg = f"max_body must be at least 1 byte, not {max_body}"
             raise ConfigError(msg)
-        if may_enter is not None and rooms is None and not callable(client) and not isinstance(client, OwnLoop):
+        if may_enter is not None and rooms is None and not callable(client) and not isinstance(client, Runs):
             address_for(client)  # says now that it cannot
         self._place = place_of(client)
         self._identify = identify

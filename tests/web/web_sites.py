@@ -56,7 +56,7 @@ async def served_by_uvicorn(app: Any, lifespan: Any = "on") -> AsyncIterator[int
 @asynccontextmanager
 async def served_by_aiohttp(app: web.Application, *, handler_cancellation: bool = True) -> AsyncIterator[int]:
     """Run an aiohttp application in this loop; gives the port."""
-    runner = web.AppRunner(app, handler_cancellation=handler_cancellation)
+    runner = web.AppRunner(app, handler_cancellation=handler_cancellation, lingering_time=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
