@@ -122,10 +122,19 @@ def sensitive_values(data: Any) -> Iterator[str]:
             yield value
 
 
+_NEVER_SECRET = frozenset({bool, int, float, type(None)})
+
+
 def sealed(data: Any, *, sensitive: bool = False) -> Any:
     """Decoded JSON with every text under a key such as ``password`` or ``token`` wrapped as a `Secret`."""
     if isinstance(data, dict):
-        return {key: sealed(value, sensitive=_is_sensitive(key)) for key, value in data.items()}
+        # Most values need no call: this is done for every record that is read.
+        return {
+            key: value
+            if type(value) in _NEVER_SECRET or (type(value) is str and not _is_sensitive(key))
+            else sealed(value, sensitive=_is_sensitive(key))
+            for key, value in data.items()
+        }
     if isinstance(data, list):
         return [sealed(value, sensitive=sensitive) for value in data]
     return Secret(data) if sensitive and isinstance(data, str) else data

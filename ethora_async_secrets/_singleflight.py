@@ -18,6 +18,10 @@ class FlightCancelledError(Exception):
     """The shared call was cancelled under a waiter that was not: the flight was closed."""
 
 
+class FlightUnfinishedError(Exception):
+    """The shared call took longer than this waiter would wait; it goes on."""
+
+
 class SingleFlight(Generic[T]):
     """Run `call` once for everybody who asks while it runs.
 
@@ -42,15 +46,18 @@ class SingleFlight(Generic[T]):
         """Start a call in the running loop, unless one runs there."""
         self._task = self._running_task()
 
-    async def join(self) -> T:
+    async def join(self, timeout: float | None = None) -> T:
         """Wait for the running call, or start one; an error comes as this waiter's own copy.
 
-        Raises `FlightCancelledError` when the call was cancelled.
+        Raises `FlightCancelledError` when the call was cancelled, `FlightUnfinishedError` when it has not ended
+        within `timeout` seconds.
         """
         task = self._task = self._running_task()
         # Unlike awaiting the task or a shield, `wait` tells its own cancellation from the task's
         # and leaves the task alone.
-        await asyncio.wait({task})
+        await asyncio.wait({task}, timeout=timeout)
+        if not task.done():
+            raise FlightUnfinishedError
         if task.cancelled():
             raise FlightCancelledError
         error = task.exception()

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from urllib.parse import SplitResult
 
 _PORT: Final = 8200
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%a-z]+\]")
@@ -17,11 +18,9 @@ _FORM: Final = "Write https://vault.example.com:8200."
 
 def checked_address(written: str, what: str) -> str:
     """Return an address without the slashes at its end; raise `ValueError` that calls it `what`, unrepeated."""
-    try:
-        parts = urlsplit(written.strip())
-        port = parts.port
-    except ValueError:
-        raise ValueError(f"{what} is not a URL. {_FORM}") from None
+    parts, port = _split(written.strip())
+    if parts is None:
+        raise ValueError(f"{what} is not a URL. {_FORM}")
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"{what} does not begin with http:// or https://. {_FORM}")
     if "@" in parts.netloc:
@@ -32,6 +31,15 @@ def checked_address(written: str, what: str) -> str:
     if parts.query or parts.fragment:
         raise ValueError(f"{what} has a ? or #. {_FORM}")
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
+
+
+def _split(written: str) -> tuple[SplitResult | None, int | None]:
+    # a failure comes back as None: the error quotes what stands in the port's place, which may be a password
+    try:
+        parts = urlsplit(written)
+        return parts, parts.port
+    except ValueError:
+        return None, None
 
 
 def address_of(authority: str, environ: Mapping[str, str]) -> str:

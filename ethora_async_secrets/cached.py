@@ -9,7 +9,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from ethora_async_secrets._singleflight import FlightCancelledError, SingleFlight, own_copy
+from ethora_async_secrets._singleflight import FlightCancelledError, FlightUnfinishedError, SingleFlight, own_copy
 from ethora_async_secrets.provider import SecretUnavailable
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ethora_async_secrets.provider import SecretProvider
 
 _log = logging.getLogger(__name__)
+
+_PATIENCE = 2.0
+"""Seconds for which somebody who could do with the old bundle waits for the store."""
 
 
 class Clock(Protocol):
@@ -36,7 +39,8 @@ class CachedProvider:
       `jitter` (a fraction too) of it earlier, drawn anew each time, so that processes started together drift apart.
     * Any number of waiters share one call; cancelling them costs no further call.
     * While the store fails, the old bundle is served until `max_stale` seconds after its `ttl`, even when it
-      was invalidated: it is the store's last word. `refresh` never serves it.
+      was invalidated: it is the store's last word. `refresh` never serves it. A store that keeps a `fetch` waiting
+      for 2 s counts as failing for that one; after a failure nobody waits, unless for a bundle that was invalidated.
     * After a failure the store is left alone for `failure_ttl` seconds, doubling up to `failure_ttl_max`
       while it keeps failing; within them, `fetch` repeats the failure only when there is no old bundle to
       serve.
@@ -127,14 +131,19 @@ class CachedProvider:
         if (fresh := self.peek()) is not None:
             return fresh
         self._ensure_open()
-        if self._failure is not None and self._monotonic() < self._retry_at:
-            if (old := self._servable()) is not None:
+        if self._failure is not None:
+            old, waits = self._servable(), self._monotonic() < self._retry_at
+            if old is not None and (waits or self._expires_at > -math.inf):
+                # it failed the last time, and may take long to fail again: nobody waits for that
+                if not waits:
+                    self._start_ahead()
                 return old
-            raise own_copy(self._failure)
+            if waits:
+                raise own_copy(self._failure)
         try:
             bundle = await self._join_any()
             # what was under way when it was invalidated: the store has not been asked since
-            if bundle.version == self._invalidated[0] and self._stored_order <= self._invalidated[1]:
+            if self._answered_before_rejection(bundle, self._stored_order):
                 bundle = await self._join_any()
             return bundle
         except Exception:
@@ -186,16 +195,19 @@ class CachedProvider:
         if self._closed:
             raise SecretUnavailable(f"The cache of {self.source} is closed: make a new one.", self.source)
 
-    async def _join(self, flight: SingleFlight[SecretBundle]) -> SecretBundle:
+    async def _join(self, flight: SingleFlight[SecretBundle], timeout: float | None = None) -> SecretBundle:
         try:
-            return await flight.join()
+            return await flight.join(timeout)
         except FlightCancelledError:
-            pass
-        raise SecretUnavailable(f"Reading {self.source} was cancelled: its cache is being closed.", self.source)
+            reason = f"Reading {self.source} was cancelled: its cache is being closed."
+        except FlightUnfinishedError:
+            reason = f"{self.source} has not answered within {_PATIENCE:g} s: it may be down."
+        raise SecretUnavailable(reason, self.source)
 
     async def _join_any(self) -> SecretBundle:
         # a refresh under way will bring news at least as good
-        return await self._join(self._refreshing if self._refreshing.running else self._fetching)
+        flight = self._refreshing if self._refreshing.running else self._fetching
+        return await self._join(flight, None if self._servable() is None else _PATIENCE)
 
     async def _load_by_fetch(self) -> SecretBundle:
         return await self._load(self._provider.fetch)

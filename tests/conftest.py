@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from ethora_async import transport
 from ethora_async.testing import FakeClock, Watchdog
 
 if TYPE_CHECKING:
@@ -17,12 +18,31 @@ if TYPE_CHECKING:
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
+PREFIXES = ("ETHORA_", "AVAYA_", "IMBACHAT_", "ROCKETCHAT_", "AWS_", "VAULT_")
+"""What the variables of developers and their machines begin with."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--transport",
+        choices=("aiohttp", "httpx"),
+        default="aiohttp",
+        help="what every client of this process sends through unless its test says otherwise",
+    )
+
+
+@pytest.fixture(autouse=True)
+def _default_transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients send through the transport that was chosen for the whole run."""
+    if request.config.getoption("--transport") == "httpx":
+        monkeypatch.setattr(transport, "default_transport", transport.HttpxTransport)
+
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the developer's own settings, or sends through a proxy of theirs."""
     for name in list(os.environ):
-        if name.startswith(("ETHORA_", "AWS_", "VAULT_")) or name.lower().endswith("_proxy"):
+        if name.startswith(PREFIXES) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
 
 

@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from ethora_async.errors import ApiError, JobFailed, JobTimeout, RateLimited, TransportError
 from ethora_async.redaction import scrub
 
@@ -24,9 +26,10 @@ _SHARE = 0.25
 _SOON = 0.001
 """Seconds that are not worth waiting."""
 _EARLIER = 0.95
-_LATER = 1.1
-_IN_VAIN = 3.0
-"""So many times the wait for the first question, and still as many of them: they are what the platform counts."""
+_TRIAL = 4
+"""So many jobs show whether waiting longer spares questions."""
+_HOLD_OFF = 32
+"""When it did not, so many jobs pass before it is tried again; doubled each time."""
 
 
 class JobTimes:
@@ -34,16 +37,18 @@ class JobTimes:
 
     There is one route for each job (contract §1.4), so questions cannot be put together; but they can be put once the
     job is likely to have ended. A job that was found ended at the first question lets the next one be asked a little
-    earlier, one that needed a second question a little later; when the last three needed more, the next is left alone
-    for as long as all of these were seen at work. So jobs that take a steady time cost little more than one question,
-    and one that stalls changes nothing for the others. Where waiting longer spares no question, as on a platform that
-    moves on only when asked, it is not waited for.
+    earlier, one that needed a second question as late as that one was; when the last three needed more, the next is
+    left alone for as long as all of these were seen at work. So jobs that take a steady time cost little more than one
+    question, and one that stalls changes nothing for the others. Waiting longer has to prove itself: where it spares no
+    question, as on a platform that moves on only when asked, it is not waited for.
     """
 
     def __init__(self) -> None:
         self._usual = _FIRST_WAIT
         self._at_work: deque[float] = deque(maxlen=3)
-        self._compared: tuple[float, int] = (_FIRST_WAIT, 0)
+        self._trial: _Trial | None = None
+        self._hold_off = _HOLD_OFF
+        self._quiet = 0
 
     @property
     def usual(self) -> float:
@@ -59,20 +64,46 @@ class JobTimes:
             at_work: seconds after which it was last seen at work.
         """
         self._at_work.append(at_work)
+        self._quiet = max(0, self._quiet - 1)
+        if self._trial is not None:
+            self._judge(self._trial, first, questions)
         if questions == 1:
             self._usual = max(_FIRST_WAIT, min(self._usual, _EARLIER * first))
-            self._compared = (first, 1)
+        elif self._trial is None and not self._quiet:
+            if questions == 2:
+                self._try((1 + _SHARE) * first, questions)
+            elif len(self._at_work) == self._at_work.maxlen:
+                self._try(min(self._at_work), questions)
+
+    def _try(self, wait: float, questions: int) -> None:
+        if wait > self._usual:
+            self._trial = _Trial(self._usual, wait, questions)
+            self._usual = wait
+
+    def _judge(self, trial: _Trial, first: float, questions: int) -> None:
+        if first < _EARLIER**_TRIAL * trial.after:
+            return  # it was started before
+        trial.jobs += 1
+        trial.questions += questions
+        if trial.jobs < _TRIAL:
             return
-        earlier, as_many = self._compared
-        if questions != as_many:
-            self._compared = (first, questions)
-        elif first > _IN_VAIN * earlier:
-            self._usual = _FIRST_WAIT
-            return
-        if questions == 2:
-            self._usual = max(self._usual, _LATER * first)
-        elif len(self._at_work) == self._at_work.maxlen:
-            self._usual = max(self._usual, min(self._at_work))
+        self._trial = None
+        if trial.questions / trial.jobs <= trial.asked - 0.5:
+            self._hold_off = _HOLD_OFF
+        else:
+            self._usual, self._quiet = trial.before, self._hold_off
+            self._hold_off *= 2
+
+
+@attrs.define
+class _Trial:
+    """A longer wait that is tried: `before` and `after` in seconds, and how many questions a job had `asked` so far."""
+
+    before: float
+    after: float
+    asked: int
+    jobs: int = 0
+    questions: int = 0
 
 
 async def wait_for_job(

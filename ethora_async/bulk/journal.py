@@ -14,19 +14,18 @@ No secret is ever written to it.
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 
 from ethora_async import codec
+from ethora_async.bulk import journal_file
 from ethora_async.bulk.outcome import Status
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import ChatError, InvalidInput
 from ethora_async_secrets._threads import OwnThread
 
 if TYPE_CHECKING:
@@ -34,12 +33,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 T = TypeVar("T")
-
-FORMAT = 1
-"""Of the file; a newer one is refused."""
-
-_PAGES = -16_000
-"""Of cache, in KiB: memory does not grow with the file."""
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -58,7 +51,7 @@ _KNOWN = (
     f"UPDATE item SET state = {KNOWN}, status = CASE"
     " WHEN lost AND ?1 = 'existed' AND action IN ('create', 'grant') THEN 'created'"
     " WHEN lost AND ?1 = 'absent' AND action IN ('delete', 'revoke') THEN 'deleted'"
-    " ELSE ?1 END, reason = ?2, attempts = attempts + ?3 WHERE number = ?4"
+    f" ELSE ?1 END, reason = ?2, attempts = attempts + ?3 WHERE number = ?4 AND state < {KNOWN}"
 )
 
 
@@ -127,8 +120,8 @@ class Journal:
             InvalidInput: there is a file at `path`, or none can be made there.
         """
         thread = OwnThread("ethora-journal")
-        settings = {"format": FORMAT, **(meta or {})}
-        return await cls._started(thread, lambda: _created(path, tables, settings), temporary=path is None)
+        make = partial(journal_file.created, path, f"{_TABLES} {tables}", dict(meta or {}))
+        return await cls._started(thread, make, temporary=path is None)
 
     @classmethod
     async def open(cls, path: str | Path) -> Self:
@@ -138,7 +131,7 @@ class Journal:
             InvalidInput: it is not there, is no journal, is newer than this program, or another process has it open.
         """
         thread = OwnThread("ethora-journal")
-        return await cls._started(thread, lambda: _reopened(Path(path)), temporary=False)
+        return await cls._started(thread, lambda: journal_file.reopened(Path(path)), temporary=False)
 
     @classmethod
     async def _started(
@@ -165,11 +158,27 @@ class Journal:
         """Write everything into the one file and let it go. May be called more than once."""
         if not self._closed:
             self._closed = True
-            await self._thread.finish(lambda: _discard(self.path, self._database, temporary=self._temporary))
+            await self._thread.finish(
+                partial(journal_file.discard, self.path, self._database, temporary=self._temporary)
+            )
 
     async def transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` returns, all of whose statements are carried out or none."""
-        return await self._thread.run(_in_transaction, self._database, work)
+        """What `work` returns, all of whose statements are carried out or none.
+
+        Raises:
+            InvalidInput: the journal is closed.
+            ChatError: its file cannot be read or written.
+        """
+        if self._closed:
+            msg = f"the journal {self.path} is closed: open it again"
+            raise InvalidInput(msg, field="journal", file=str(self.path))
+        try:
+            return await self._thread.run(_in_transaction, self._database, work)
+        except sqlite3.DatabaseError as error:
+            msg = (
+                f"the journal {self.path} cannot be used: {error}; it knows what was done until now, and can be resumed"
+            )
+            raise ChatError(msg) from None
 
     async def set_meta(self, **values: Any) -> None:
         """Keep settings, as JSON."""
@@ -271,129 +280,20 @@ def entry_of(row: Sequence[Any]) -> Entry:
     )  # fmt: skip
 
 
+def _discard_all(made: Iterable[tuple[Path, sqlite3.Connection]], *, temporary: bool) -> None:
+    for path, database in made:
+        journal_file.discard(path, database, temporary=temporary)
+
+
 def _in_transaction(database: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
     database.execute("BEGIN IMMEDIATE")
     try:
         result = work(database)
+        if isinstance(result, sqlite3.Cursor):
+            result.close()  # while one is open, closing its connection does not let go of the file
+        database.execute("COMMIT")
     except BaseException:
-        database.execute("ROLLBACK")
+        if database.in_transaction:  # a full disk ends it by itself
+            database.execute("ROLLBACK")
         raise
-    database.execute("COMMIT")
     return result
-
-
-def _created(path: str | Path | None, tables: str, meta: Mapping[str, Any]) -> tuple[Path, sqlite3.Connection]:
-    place = None if path is None else Path(path)
-    draft = Path(_temporary(None if place is None else place.parent, place))
-    database = _connected(draft)
-    try:
-        database.executescript(f"BEGIN; {_TABLES} {tables}")
-        rows = [(name, codec.dumps(value).decode()) for name, value in meta.items()]
-        database.executemany("INSERT INTO meta VALUES (?, ?)", rows)
-        database.execute("COMMIT")
-        if place is None:
-            return draft, database
-        database.close()
-        _publish(draft, place)
-    except BaseException:
-        database.close()
-        _unlink(draft)
-        raise
-    return place, _connected(place)
-
-
-def _temporary(directory: Path | None, wanted: Path | None) -> str:
-    try:
-        number, name = tempfile.mkstemp(prefix=".ethora-", suffix=".journal", dir=directory)
-    except OSError as error:
-        msg = f"{wanted or 'a temporary journal'} cannot be written: {error.strerror}"
-        raise InvalidInput(msg, field="journal", file=str(wanted) if wanted else None) from None
-    os.close(number)
-    return name
-
-
-def _publish(draft: Path, place: Path) -> None:
-    try:
-        os.link(draft, place)
-    except FileExistsError:
-        msg = f"{place} is there already: resume it, or name another journal"
-        raise InvalidInput(msg, field="journal", file=str(place)) from None
-    except OSError:  # a file system without links
-        if place.exists():
-            msg = f"{place} is there already: resume it, or name another journal"
-            raise InvalidInput(msg, field="journal", file=str(place)) from None
-        draft.rename(place)
-    else:
-        draft.unlink()
-
-
-def _reopened(path: Path) -> tuple[Path, sqlite3.Connection]:
-    if not path.is_file():
-        msg = f"{path} is no file: name the journal that apply wrote"
-        raise InvalidInput(msg, field="journal", file=str(path))
-    _check_format(path)
-    try:
-        return path, _connected(path)
-    except sqlite3.OperationalError as error:
-        raise _unreadable(path, error) from None
-
-
-def _check_format(path: Path) -> None:
-    # Not to be written to before it is known to be ours: somebody may name a database of their own.
-    text = "0"
-    try:
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0.5)
-        try:
-            (text,) = database.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() or ("0",)
-        finally:
-            database.close()
-    except sqlite3.OperationalError as error:
-        if "no such table" not in str(error):
-            raise _unreadable(path, error) from None
-    except sqlite3.DatabaseError:
-        pass
-    if text != str(FORMAT):
-        newer = text.isdigit() and int(text) > FORMAT
-        msg = f"{path} was written by a newer version: update ethora-async" if newer else f"{path} is no journal"
-        raise InvalidInput(msg, field="journal", file=str(path))
-
-
-def _unreadable(path: Path, error: sqlite3.OperationalError) -> InvalidInput:
-    in_use = "locked" in str(error)
-    msg = f"{path} is in use by another process: let it end first" if in_use else f"{path} cannot be read: {error}"
-    return InvalidInput(msg, field="journal", file=str(path))
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False)
-    try:
-        # Exclusive: the claim holds from the first transaction on until the connection, or its process, ends.
-        database.execute("PRAGMA locking_mode=EXCLUSIVE")
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=NORMAL")
-        database.execute(f"PRAGMA cache_size={_PAGES}")
-        database.execute("PRAGMA temp_store=FILE")
-        database.execute("BEGIN IMMEDIATE")
-        database.execute("COMMIT")
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _discard_all(made: list[tuple[Path, sqlite3.Connection]], *, temporary: bool) -> None:
-    for path, database in made:
-        _discard(path, database, temporary=temporary)
-
-
-def _discard(path: Path, database: sqlite3.Connection, *, temporary: bool) -> None:
-    # A full disk, say: what was committed stays in the write-ahead log beside the file.
-    with suppress(sqlite3.Error):
-        database.close()
-    if temporary:
-        _unlink(path)
-
-
-def _unlink(path: Path) -> None:
-    for end in ("", "-wal", "-shm"):
-        Path(f"{path}{end}").unlink(missing_ok=True)

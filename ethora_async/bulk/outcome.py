@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import attrs
 
 from ethora_async.errors import ChatError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -18,6 +21,28 @@ STATUSES: tuple[Status, ...] = (
 )  # fmt: skip
 
 
+class Unread:
+    """A record of a reply that is read when somebody looks at it: of a million outcomes, most are only counted.
+
+    It holds the reply as it came, secrets included: it prints nothing of it, and is pickled and copied as the record.
+
+    Args:
+        read: reads the record; it must not raise.
+    """
+
+    __slots__ = ("read",)
+
+    def __init__(self, read: Callable[[], Any]) -> None:
+        self.read = read
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _same, (self.read(),)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
 @attrs.define(eq=False)
 class Outcome(Generic[T]):
     """What became of one item.
@@ -27,7 +52,7 @@ class Outcome(Generic[T]):
         key: its id.
         status: see `Status`.
         error: why, for ``failed`` and ``unknown``.
-        value: the platform's record, where the reply held one.
+        value: the platform's record, where the reply held one; read when it is first asked for.
         attempts: how many requests were sent for it, the ones it shared with others included.
     """
 
@@ -35,8 +60,15 @@ class Outcome(Generic[T]):
     key: str
     status: Status
     error: ChatError | None = None
-    value: Any = attrs.field(default=None, repr=False)
+    _value: Any = attrs.field(default=None, repr=False)
     attempts: int = 1
+
+    @property
+    def value(self) -> Any:
+        """The platform's record; None where the reply held none, or one of an unexpected shape."""
+        if isinstance(self._value, Unread):
+            self._value = self._value.read()
+        return self._value
 
     @property
     def ok(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ethora_async._version import __version__
-from ethora_async.cli import chats, demo, doctor, reset, sandbox, serve, token, users
+from ethora_async.cli import apply, chats, demo, doctor, plan, reset, resume, sandbox, serve, token, users, verify
 from ethora_async.cli.runtime import Options
 
 app = typer.Typer(
@@ -21,6 +21,10 @@ app.command("demo")(demo.demo)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(users.app, name="users")
 app.add_typer(chats.app, name="chats")
+app.command("plan")(plan.plan)
+app.command("apply")(apply.apply)
+app.command("resume")(resume.resume)
+app.command("verify")(verify.verify)
 app.command("token")(token.token)
 app.command("reset")(reset.reset)
 app.command("doctor")(doctor.doctor)

@@ -1,4 +1,4 @@
-"""``ethora sandbox``: a local Ethora to develop against."""
+"""``ethora sandbox``: a local chat platform to develop against."""
 
 from __future__ import annotations
 
@@ -8,72 +8,82 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ethora_async.cli.output import errors
 from ethora_async.cli.runtime import DONE, USAGE, run
+from ethora_async.cli.sandboxes import ADMIN_PASSWORD, Platform, Server, TwoFactor, Wishes, setting
 from ethora_async.errors import InvalidInput
-from ethora_async.platforms.ethora.app_secret import APP_SECRET
-from ethora_async.platforms.ethora.context import APP_ID
-
-if TYPE_CHECKING:
-    from ethora_async.sandbox import EthoraSandbox
-
-
-ADMIN_PASSWORD = "ETHORA_ADMIN_PASSWORD"  # noqa: S105  the name of the setting
 
 
 def sandbox(
+    platform: Annotated[Platform, typer.Option(help="Which platform to play.")] = Platform.ethora,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 0,
-    lenient: Annotated[bool, typer.Option("--lenient", help="Take names of one character.")] = False,
-    seed: Annotated[Path | None, typer.Option(help="A CSV file of users to start with, as for users import.")] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(help="What goes wrong: 'POST /v2/users/batch: status=503 times=2'. May be given again."),
     ] = None,
+    lenient: Annotated[bool, typer.Option("--lenient", help="Ethora: take names of one character.")] = False,
+    seed: Annotated[
+        Path | None, typer.Option(help="Ethora: a CSV file of users to start with, as for users import.")
+    ] = None,
+    server_version: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Rocket.Chat: the server's version, 6.0 to 9.x.")
+    ] = None,
+    two_factor: Annotated[
+        TwoFactor | None, typer.Option(help="Rocket.Chat: ask the administrator for a second factor.")
+    ] = None,
+    users_info_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="ImbaChat: where your site is asked about users; the ids are put at its end."),
+    ] = None,
 ) -> None:
-    """Run a local Ethora until Ctrl-C, and print the settings that point every other command at it.
+    """Run a local chat platform until Ctrl-C, and print the settings that point its client at it.
 
-    App id, secret and the admin's login are taken from the environment (ETHORA_CHAT_APP_ID, ETHORA_CHAT_APP_SECRET,
-    ETHORA_ADMIN_EMAIL, ETHORA_ADMIN_PASSWORD), or made up.
+    Settings that are in the environment already are used (ids, secrets, the administrator's login under the names that
+    it prints; for Ethora's administrator ETHORA_ADMIN_EMAIL and ETHORA_ADMIN_PASSWORD); others are made up.
     """
-    run(_sandbox(host, port, lenient=lenient, seed=seed, faults=fault or []))
+    wishes = Wishes(platform, host, port, lenient, seed, server_version, two_factor, users_info_url)
+    run(_sandbox(wishes, fault or []))
 
 
-async def _sandbox(host: str, port: int, *, lenient: bool, seed: Path | None, faults: list[str]) -> int:
-    from ethora_async.sandbox import EthoraSandbox
-
+async def _sandbox(wishes: Wishes, faults: list[str]) -> int:
     _log_requests()
-    server = EthoraSandbox(
-        app_id=_from_environment(APP_ID),
-        secret=_from_environment(APP_SECRET),
-        admin_email=_from_environment("ETHORA_ADMIN_EMAIL"),
-        admin_password=_from_environment(ADMIN_PASSWORD),
-        host=host,
-        port=port,
-        lenient=lenient,
-    )
-    if not await _prepare(server, seed, faults):
+    try:
+        server = wishes.make()
+    except (InvalidInput, ValueError) as error:
+        errors.print(f"error: {error}", markup=False)
+        return USAGE
+    if not await _prepare(server, wishes.seed, faults):
         return USAGE
     try:
         await server.start()
     except (OSError, UnicodeError) as error:
-        errors.print(f"error: cannot listen on {host} port {port}: {_reason(error)}", markup=False)
+        errors.print(f"error: cannot listen on {wishes.host} port {wishes.port}: {_reason(error)}", markup=False)
         return USAGE
     try:
         for name, value in server.environment.items():
             typer.echo(f"export {name}={shlex.quote(value)}")
         sys.stdout.flush()
-        if _from_environment(ADMIN_PASSWORD) is None:
-            errors.print(f"the admin is {server.admin_email}, password {server.admin_password}", markup=False)
+        _tell_more(server, wishes)
         errors.print("listening; Ctrl-C stops it and forgets everything", markup=False)
         await asyncio.Event().wait()
     finally:
         await server.aclose()
     return DONE
+
+
+def _tell_more(server: Server, wishes: Wishes) -> None:
+    """What is worth knowing and no setting of a client."""
+    from ethora_async.sandbox import EthoraSandbox
+
+    if isinstance(server, EthoraSandbox) and setting(ADMIN_PASSWORD) is None:
+        errors.print(f"the admin is {server.admin_email}, password {server.admin_password}", markup=False)
+    if wishes.platform is Platform.imbachat and wishes.users_info_url is None:
+        errors.print("nobody is asked about users: name your site's users-info URL with --users-info-url", markup=False)
 
 
 def _reason(error: OSError | UnicodeError) -> str:
@@ -84,14 +94,14 @@ def _reason(error: OSError | UnicodeError) -> str:
     return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
-async def _prepare(server: EthoraSandbox, seed: Path | None, faults: list[str]) -> bool:
+async def _prepare(server: Server, seed: Path | None, faults: list[str]) -> bool:
     """Make the users of a file and set the faults; False, and why on stderr, when that cannot be done."""
-    from ethora_async.sandbox import SeedRefused
+    from ethora_async.sandbox import EthoraSandbox, SeedRefused
 
     try:
         for spec in faults:
             server.faults.load(spec)
-        if seed is not None:
+        if seed is not None and isinstance(server, EthoraSandbox):
             errors.print(f"seeded {await server.seed(seed)} users from {seed}", markup=False)
     except SeedRefused as refused:
         for problem in refused.problems:
@@ -101,10 +111,6 @@ async def _prepare(server: EthoraSandbox, seed: Path | None, faults: list[str]) 
         errors.print(f"error: {error}", markup=False)
         return False
     return True
-
-
-def _from_environment(name: str) -> str | None:
-    return os.environ.get(name, "").strip() or None
 
 
 def _log_requests() -> None:

@@ -56,6 +56,8 @@ def _seconds_or_date(text: str) -> float | str:
 ROUTE_KEYS: dict[str, Callable[[str], Any]] = {
     "status": int,
     "times": _times,
+    "every": int,
+    "lasts": float,
     "cut": str,
     "after_work": _flag,
     "retry_after": _seconds_or_date,
@@ -68,6 +70,8 @@ ROUTE_KEYS: dict[str, Callable[[str], Any]] = {
 SANDBOX_KEYS: dict[str, Callable[[str], Any]] = {
     "job_polls": int,
     "job_delay": float,
+    "job_stall": float,
+    "job_stall_every": int,
     "deletion_lag": float,
     "legacy_errors": _flag,
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Literal
+from typing import Literal, Self
 
 import attrs
 import orjson
@@ -59,6 +59,10 @@ class Fault:
         self.hits = 0
         self._owner = owner
         self._left = times
+        self._every = 1
+        self._lasts = 0.0
+        self._calls = 0
+        self._until = float("-inf")
         pattern = PLACEHOLDER.sub("[^/]+", re.escape(route)).replace(r"\*", ".*")
         self._pattern = re.compile(pattern if " " in route or route == "*" else f"[A-Z]+ {pattern}")
 
@@ -76,11 +80,31 @@ class Fault:
                 self.remove()
         return True
 
+    def only(self, *, every: int = 1, lasts: float = 0.0) -> Self:
+        """Let others pass: strike each so-manieth call that the route selects, and all that come for `lasts` seconds
+        after it. This fault again.
+
+        `fail(times=None).only(every=50)` strikes 2 % of the calls, `only(every=500, lasts=0.5)` in bursts of half a
+        second.
+        """
+        if every < 1 or not 0 <= lasts < float("inf"):
+            msg = f"every={every} lasts={lasts} for the route {self.route!r}: a number from 1 and seconds from 0 on."
+            raise ValueError(msg)
+        self._every = every
+        self._lasts = lasts
+        return self
+
     def remove(self) -> None:
         """Take the fault away; harmless when it is gone already."""
         self._owner.drop(self)
 
-    def _due(self, now: float) -> bool:  # noqa: ARG002 - a rate limit asks for the time
+    def _due(self, now: float) -> bool:
+        if now < self._until:
+            return True
+        self._calls += 1
+        if self._calls % self._every:
+            return False
+        self._until = now + self._lasts
         return True
 
 
@@ -121,7 +145,7 @@ class Faults:
     """All knobs of a sandbox.
 
     `job_polls`: how many polls see a job unfinished (1). `job_delay`: seconds, by the sandbox's clock, before
-    a job may finish. `deletion_lag`: seconds for which deleted chats and removed members stay listed.
+    a job may finish. `job_stall`: seconds that each `job_stall_every`-th job (0: none) takes on top. `deletion_lag`: seconds for which deleted chats and removed members stay listed.
     `legacy_errors`: bare text in place of JSON where older servers answered so. `wording`: how the platform words a
     failure that was given no body.
     """
@@ -138,6 +162,8 @@ class Faults:
         self._wording = wording
         self.job_polls = job_polls
         self.job_delay = job_delay
+        self.job_stall = 0.0
+        self.job_stall_every = 0
         self.deletion_lag = deletion_lag
         self.legacy_errors = legacy_errors
         self._active: list[Fault] = []
@@ -147,9 +173,9 @@ class Faults:
     def parse(cls, spec: str) -> Faults:
         """Read a compact SPEC: `POST /v2/users/batch: status=503 times=2; *: latency=0.05; job_polls=3`.
 
-        Keys of a route: status, times, cut, after_work, retry_after, body, content_type, latency, limit, per.
-        Without a route: job_polls, job_delay, deletion_lag, legacy_errors. ValueError names the part that is
-        wrong.
+        Keys of a route: status, times, every, lasts, cut, after_work, retry_after, body, content_type, latency,
+        limit, per. Without a route: job_polls, job_delay, job_stall, job_stall_every, deletion_lag, legacy_errors.
+        ValueError names the part that is wrong.
         """
         faults = cls()
         faults.load(spec)
@@ -232,6 +258,11 @@ class Faults:
         """Return the error of the job that is being made, if it is to fail."""
         return self._job_failures.pop(0) if self._job_failures else None
 
+    def job_time(self, number: int) -> float:
+        """Seconds before the so-manieth job, counted from 1, may finish."""
+        stalls = self.job_stall_every > 0 and number % self.job_stall_every == 0
+        return self.job_delay + (self.job_stall if stalls else 0.0)
+
     def drop(self, fault: Fault) -> None:
         """Take one fault away."""
         self._active = [other for other in self._active if other is not fault]
@@ -294,9 +325,11 @@ def _apply(faults: Faults, entry: Spec) -> None:
         for key, value in entry.values.items():
             setattr(faults, key, value)
         return
+    values = dict(entry.values)
+    rhythm = {key: values.pop(key) for key in ("every", "lasts") if key in values}
     if entry.latency is not None:
-        faults.latency(entry.latency, entry.route, times=entry.values.get("times"))
-    if "limit" in entry.values:
-        faults.rate_limit(entry.route, **entry.values)
+        faults.latency(entry.latency, entry.route, times=values.get("times")).only(**rhythm)
+    if "limit" in values:
+        faults.rate_limit(entry.route, **values)
     elif entry.breaks:
-        faults.fail(entry.route, **entry.values)
+        faults.fail(entry.route, **values).only(**rhythm)

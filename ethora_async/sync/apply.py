@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -15,9 +15,9 @@ from ethora_async.bulk.run import CONCURRENCY, Run
 from ethora_async.errors import ChatError, InvalidInput
 from ethora_async.records import NewChat, NewUser
 from ethora_async.sync.compare import MAKES_ROOM, STEPS, Kind
-from ethora_async.sync.intake import chunks
+from ethora_async.sync.intake import chunks, user_text
 from ethora_async.sync.outrun import check_plan
-from ethora_async.sync.plan import Plan, check_guard, identity
+from ethora_async.sync.plan import Plan, check_guard, check_platform
 from ethora_async.sync.progress import OnProgress, Progress, silent
 from ethora_async.sync.source import BadRow
 
@@ -91,10 +91,7 @@ async def apply_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgres
         ChatError: going on is pointless (see `ethora_async.bulk.Run`); what was done is in the journal.
     """
     check_guard(plan)
-    await client.users.reserved()  # the first call: from here on ids can be told apart, and the client has its name
-    if identity(client) != plan.platform:
-        msg = f"the plan was made for {plan.platform}, and this is {identity(client)}"
-        raise InvalidInput(msg, field="plan")
+    await check_platform(client, plan)
     if await plan.journal.meta("loaded") and not await plan.journal.meta("checked"):
         await check_plan(client, plan, on_progress=on_progress)
     await plan.journal.take_up()
@@ -143,7 +140,9 @@ class _Work:
         await self._run(start(self._feed(step, make)), tell)
         if (kind, action) == ("user", "create"):
             await self._run(start(self._feed_from_source(step)), tell)
-            await self._journal.transaction(partial(_fail_without_source, step=step))
+            without = await self._journal.transaction(partial(_fail_without_source, step=step))
+            self._done, self._failed = self._done + without, self._failed + without
+            tell()
 
     def _how(self, kind: str, action: str) -> tuple[Callable[[Entry], Any], Callable[[Any], Run[Any]]]:
         """How an item of the journal becomes one to send, and what sends them."""
@@ -165,11 +164,13 @@ class _Work:
 
     async def _run(self, run: Run[Any], tell: Callable[[], None]) -> None:
         try:
-            async for outcome in run:
-                self._note(outcome)
-                if len(self._results) >= _AT_ONCE:
-                    await self._keep()
-                    tell()
+            # Closed at once: when the journal fails, nothing more is to be sent.
+            async with aclosing(cast("AsyncGenerator[Outcome[Any], None]", aiter(run))) as outcomes:
+                async for outcome in outcomes:
+                    self._note(outcome)
+                    if len(self._results) >= _AT_ONCE:
+                        await self._keep()
+                        tell()
         finally:
             # What is known is kept, whatever ended the run: it would be done again otherwise.
             await self._keep()
@@ -185,9 +186,10 @@ class _Work:
         self._results.append((outcome.status, reason, outcome.attempts, number))
 
     async def _keep(self) -> None:
-        results, self._results = self._results, []
-        if results:
-            await self._journal.mark_known(results)
+        if self._results:
+            await self._journal.mark_known(self._results)
+            # Not before: a cancelled call may not have been carried out, and is repeated then.
+            self._results = []
 
     def _tell(self, step: str, total: int) -> None:
         self._on_progress(Progress(step, self._done, total, self._failed))
@@ -212,15 +214,15 @@ class _Work:
             return  # it cannot be read any more, which those who have a password are told of
         async with aclosing(chunks(source.rows())) as parts:
             async for part in parts:
-                # By line as well: another row may name the same user, and was refused for it.
+                # By what they say as well: another row may name the same user, and was refused for it.
                 items = {
-                    (self._client.users.key(row.item.id), row.line): row.item
+                    (self._client.users.key(row.item.id), user_text(row.item)): row.item
                     for row in part
-                    if not isinstance(row, BadRow)
+                    if not isinstance(row, BadRow) and row.item.password is not None
                 }
                 keys = [key for key, _ in items]
                 numbers = await self._journal.transaction(partial(_numbers, step=step, keys=keys))
-                wanted = [(items[key, line], number) for key, line, number in numbers if (key, line) in items]
+                wanted = [(items[key, text], number) for key, text, number in numbers if (key, text) in items]
                 for start in range(0, len(wanted), _AT_ONCE):
                     async for item in self._sent(wanted[start : start + _AT_ONCE]):
                         yield item
@@ -271,24 +273,24 @@ def _left(db: sqlite3.Connection, *, step: int) -> int:
     return int(db.execute(f"SELECT COUNT(*) FROM item WHERE step = ? AND state < {KNOWN}", (step,)).fetchone()[0])
 
 
-def _numbers(db: sqlite3.Connection, *, step: int, keys: list[str]) -> list[tuple[str, int, int]]:
+def _numbers(db: sqlite3.Connection, *, step: int, keys: list[str]) -> list[tuple[str, str, int]]:
     marks = ", ".join("?" * len(keys))
     return db.execute(
-        f"SELECT key, line, number FROM item WHERE kind = 'user' AND step = ? AND state = 0 AND needs_source"
+        f"SELECT key, after, number FROM item WHERE kind = 'user' AND step = ? AND state = 0 AND needs_source"
         f" AND key IN ({marks})",
         (step, *keys),
     ).fetchall()
 
 
-def _fail_without_source(db: sqlite3.Connection, *, step: int) -> None:
+def _fail_without_source(db: sqlite3.Connection, *, step: int) -> int:
     reason = (
         "its password stands in the source alone, which is not at hand or has changed since the plan was made: pass the"
         " same source again, or make a new plan"
     )
-    db.execute(
+    return db.execute(
         f"UPDATE item SET state = {KNOWN}, status = 'failed', reason = ? WHERE step = ? AND state = 0 AND needs_source",
         (reason, step),
-    )
+    ).rowcount
 
 
 def _fail_without_parts(db: sqlite3.Connection, *, step: int) -> None:

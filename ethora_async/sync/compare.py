@@ -36,6 +36,9 @@ CANNOT_CHANGE = "cannot change"
 EXTRA = "extra"
 """Actions of items that are told of, and never carried out: their step is 0."""
 
+_PARTS = (("chat", "key"), ("user", "other"))
+"""Which column of a membership names what."""
+
 _INSERT = "INSERT INTO item (step, kind, action, key, other, before, after, needs_source, file, line)"
 
 
@@ -58,6 +61,8 @@ class Comparison:
         _refuse_reserved(db)
         if "member" in self.kinds:
             _refuse_unknown(db)
+            if self.prune:
+                self._refuse_doomed(db)
         kinds: tuple[Kind, ...] = ("user", "chat")
         for kind in kinds:
             if kind in self.kinds:
@@ -89,19 +94,31 @@ class Comparison:
                 old = {name: before[name] for name in there}
                 yield (0, kind, CANNOT_CHANGE, key, "", text_of(old), text_of({"fields": there}), False, file, line)
 
+    def _refuse_doomed(self, db: sqlite3.Connection) -> None:
+        """Memberships of users, or in chats, that the other sources let go of."""
+        for kind, column in _PARTS:
+            if kind in self.kinds:
+                unwanted = f"NOT EXISTS (SELECT 1 FROM wanted AS s WHERE s.kind = '{kind}' AND s.key = wanted.{column})"
+                _refuse_members(db, kind, column, unwanted, "is to be deleted, since no other source wants it")
+
 
 def _refuse_unknown(db: sqlite3.Connection) -> None:
-    for kind, column in (("chat", "key"), ("user", "other")):
+    for kind, column in _PARTS:
+        own = f"EXISTS (SELECT 1 FROM actual AS s WHERE s.kind = '{kind}' AND s.key = wanted.{column} AND s.own)"
+        _refuse_members(db, kind, column, own, "is one of the platform''s own, which are left alone")
         nowhere = " AND ".join(
             f"NOT EXISTS (SELECT 1 FROM {side} AS s WHERE s.kind = '{kind}' AND s.key = wanted.{column})"
             for side in ("wanted", "actual")
         )
-        db.execute(
-            f"INSERT INTO bad SELECT 'member', key || '/' || other, file, line, '{kind}',"
-            f" 'the {kind} ' || {column} || ' is neither among those wanted nor on the platform'"
-            f" FROM wanted WHERE kind = 'member' AND {nowhere}"
-        )
-        db.execute(f"DELETE FROM wanted WHERE kind = 'member' AND {nowhere}")
+        _refuse_members(db, kind, column, nowhere, "is neither among those wanted nor on the platform")
+
+
+def _refuse_members(db: sqlite3.Connection, kind: str, column: str, where: str, reason: str) -> None:
+    db.execute(
+        f"INSERT INTO bad SELECT 'member', key || '/' || other, file, line, '{kind}',"
+        f" 'the {kind} ' || {column} || ' {reason}' FROM wanted WHERE kind = 'member' AND {where}"
+    )
+    db.execute(f"DELETE FROM wanted WHERE kind = 'member' AND {where}")
 
 
 def make_room(db: sqlite3.Connection) -> None:

@@ -61,14 +61,19 @@ async def read_users(
         if reserved(User(id=users.key(user.id))):
             msg = f"id {user.id!r} belongs to the platform's own accounts, which are left alone: use another one"
             raise InvalidInput(msg, field="id")
-        item = {"id": user.id, "email": user.email, "first_name": user.first_name, "last_name": user.last_name}
-        if user.profile_image is not None:
-            item["profile_image"] = user.profile_image
         secret = user.password is not None
         state = text_of(users.comparable(user))
-        return ("user", users.key(user.id), "", state, _json(item), secret, user.email, row.file, row.line)
+        return ("user", users.key(user.id), "", state, user_text(user), secret, user.email, row.file, row.line)
 
     await _read(journal, "user", source, entry, told)
+
+
+def user_text(user: NewUser) -> str:
+    """A wanted user as the journal keeps it: everything but the password."""
+    item = {"id": user.id, "email": user.email, "first_name": user.first_name, "last_name": user.last_name}
+    if user.profile_image is not None:
+        item["profile_image"] = user.profile_image
+    return text_of(item) or ""
 
 
 async def read_chats(
@@ -226,7 +231,7 @@ async def list_members(
 
 def _chats_after(db: sqlite3.Connection, after: str) -> list[str]:
     rows = db.execute(
-        "SELECT key FROM actual WHERE kind = 'chat' AND key > ?"
+        "SELECT key FROM actual WHERE kind = 'chat' AND NOT own AND key > ?"
         " AND EXISTS (SELECT 1 FROM wanted AS w WHERE w.kind IN ('member', 'chat') AND w.key = actual.key)"
         " ORDER BY key LIMIT ?",
         (after, _LISTERS),

@@ -10,7 +10,7 @@ from ethora_async.bulk.journal import KNOWN, Entry, state_of
 from ethora_async.records import NewChat, NewUser
 from ethora_async.sync import intake
 from ethora_async.sync.compare import different
-from ethora_async.sync.plan import check_guard, entries, guard_of
+from ethora_async.sync.plan import check_guard, check_platform, entries, guard_of
 from ethora_async.sync.progress import OnProgress, Progress, silent
 
 if TYPE_CHECKING:
@@ -33,9 +33,11 @@ async def check_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgres
         How many items were outrun.
 
     Raises:
+        InvalidInput: the plan was made for another client.
         StoppedByGuard: the plan deletes too much of what is there now.
         ChatError: the platform could not be listed.
     """
+    await check_platform(client, plan)
     kinds = {kind for kind, _ in plan.summary.changes}
     await _list_again(client, plan, kinds, on_progress)
     options = await plan.journal.meta("options") or {}

@@ -244,6 +244,12 @@ async def entries(journal: Journal, where: str, *values: Any, limit: int = 500) 
         after = found[-1].number
 
 
+async def first_problems(journal: Journal, count: int) -> tuple[Problem, ...]:
+    """The first rows that cannot be used, in the order in which they were read; at most 500."""
+    rows = await journal.transaction(partial(_problems_after, after=0))
+    return tuple(Problem(*row) for _, *row in rows[:count])
+
+
 async def summary_of(journal: Journal) -> Summary:
     """The journal's plan in numbers."""
     changes: dict[tuple[str, str], int] = {}
@@ -270,6 +276,19 @@ def check_guard(plan: Plan) -> None:
     """
     if plan.guard is not None:
         raise StoppedByGuard(plan.guard)
+
+
+async def check_platform(client: Any, plan: Plan) -> None:
+    """Go on only with the client that the plan was made for.
+
+    Raises:
+        InvalidInput: it was made for another one.
+        ChatError: the platform cannot be reached.
+    """
+    await client.users.reserved()  # the first call: from here on ids can be told apart, and the client has its name
+    if identity(client) != plan.platform:
+        msg = f"the plan was made for {plan.platform}, and this is {identity(client)}"
+        raise InvalidInput(msg, field="plan")
 
 
 def _check(client: Any, users: object, chats: object, members: object, limit: int | None) -> None:

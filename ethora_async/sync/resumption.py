@@ -52,18 +52,28 @@ async def resume(
             sources are needed to finish its plan.
         StoppedByGuard, ChatError: as `apply_plan`.
     """
-    given = sources or {}
-    journal = await Journal.open(path)
-    async with journal:
-        if await journal.meta("state") == PLANNED:
-            guard, platform = await journal.meta("guard"), await journal.meta("platform")
-            plan = Plan(journal, given, await summary_of(journal), guard, platform)
-            return await apply_plan(client, plan, on_progress=on_progress)
-        if await journal.meta("loaded"):
-            msg = f"the plan in {path} was not read to its end, and nothing of it was carried out: apply its file again"
-            raise InvalidInput(msg, field="journal", file=str(path))
-        if not given:
-            msg = f"the plan in {path} was not finished, and nothing of it was carried out: pass the sources again"
-            raise InvalidInput(msg, field="sources", file=str(path))
-        plan = await plan_in(journal, client, given, on_progress)
+    async with await Journal.open(path) as journal:
+        return await go_on(client, journal, sources=sources, on_progress=on_progress)
+
+
+async def go_on(
+    client: ManagesUsers,
+    journal: Journal,
+    *,
+    sources: Mapping[Kind, Source[Any]] | None = None,
+    on_progress: OnProgress = silent,
+) -> Applied:
+    """`resume` with a journal that is open, and stays so for what is to be read from it afterwards."""
+    given, path = sources or {}, journal.path
+    if await journal.meta("state") == PLANNED:
+        guard, platform = await journal.meta("guard"), await journal.meta("platform")
+        plan = Plan(journal, given, await summary_of(journal), guard, platform)
         return await apply_plan(client, plan, on_progress=on_progress)
+    if await journal.meta("loaded"):
+        msg = f"the plan in {path} was not read to its end, and nothing of it was carried out: apply its file again"
+        raise InvalidInput(msg, field="journal", file=str(path))
+    if not given:
+        msg = f"the plan in {path} was not finished, and nothing of it was carried out: pass the sources again"
+        raise InvalidInput(msg, field="sources", file=str(path))
+    plan = await plan_in(journal, client, given, on_progress)
+    return await apply_plan(client, plan, on_progress=on_progress)

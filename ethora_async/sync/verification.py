@@ -9,7 +9,7 @@ import attrs
 from ethora_async.bulk.journal import Entry
 from ethora_async.clock import SystemClock
 from ethora_async.config import Seconds, seconds
-from ethora_async.sync.plan import Summary, make_plan
+from ethora_async.sync.plan import Problem, Summary, first_problems, make_plan
 from ethora_async.sync.progress import OnProgress, silent
 
 if TYPE_CHECKING:
@@ -34,12 +34,14 @@ class Verification:
     Attributes:
         summary: the differences in numbers. `cannot_change` does not count against agreement: nothing can be done.
         examples: the first differences.
+        problems: the first rows that cannot be used.
         waited: seconds until this answer.
     """
 
     summary: Summary
     examples: tuple[Entry, ...]
     waited: float = 0.0
+    problems: tuple[Problem, ...] = ()
 
     @property
     def in_step(self) -> bool:
@@ -79,7 +81,7 @@ async def verify(
         async with plan:
             examples = await plan.journal.entries("step > 0", limit=SHOWN)
             waited = time.monotonic() - started
-            answer = Verification(plan.summary, tuple(examples), waited)
+            answer = Verification(plan.summary, tuple(examples), waited, await first_problems(plan.journal, SHOWN))
         if answer.in_step or plan.summary.problems or waited >= budget:
             return answer
         await time.sleep(min(pause, budget - waited))

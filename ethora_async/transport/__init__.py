@@ -8,11 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ethora_async.protocols import Transport
     from ethora_async.transport.aiohttp import AiohttpTransport
     from ethora_async.transport.httpx import HttpxTransport
     from ethora_async.transport.memory import MemoryTransport
 
-__all__ = ["AiohttpTransport", "HttpxTransport", "MemoryTransport"]
+__all__ = ["AiohttpTransport", "HttpxTransport", "MemoryTransport", "default_transport"]
+
+
+def default_transport(**options: Any) -> Transport:
+    """What a client sends through unless it is given another: aiohttp. `options` are those of `AiohttpTransport`.
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
+    from ethora_async.transport.aiohttp import AiohttpTransport
+
+    return AiohttpTransport(**options)
 
 
 def __getattr__(name: str) -> Any:

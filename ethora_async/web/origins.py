@@ -9,6 +9,9 @@ A browser attaches a user's cookies to requests that other sites' pages make. Th
   not compared: behind a proxy that ends TLS we do not see the browser's.
 
 What is no browser sends neither, and has no user's cookies either.
+
+A proxy must pass the browser's ``Host`` on. Where one does not, list the site's public origin; ``X-Forwarded-Host`` is
+not read, since anybody may send it.
 """
 
 from __future__ import annotations

@@ -140,3 +140,31 @@ async def test_a_store_killed_under_load_and_a_rotation_as_soon_as_it_is_back(ba
                 await load.more(200)
     assert load.errors == []
     assert len(load.seen) == 3
+
+
+async def test_a_store_that_hangs_costs_no_call_its_deadline(bao: OpenBao, caplog: pytest.LogCaptureFixture) -> None:
+    """It answers nothing and refuses nothing, as behind a dead network: a read takes longer than a call may."""
+    async with EthoraSandbox() as sandbox:
+        await asyncio.to_thread(bao.write, "outage", {APP_SECRET: sandbox.secret})
+        load = Load()
+        provider = VaultProvider("outage", address=bao.address, ca=bao.ca, auth=login(bao), timeout=6.0)
+        client = EthoraClient(
+            app_id=sandbox.app_id,
+            secret=CachedProvider(provider, ttl=0.2, failure_ttl_max=1.0),
+            api_url=sandbox.url,
+            timeout=4.0,
+            on_event=load.listen,
+        )
+        async with client, under_load(client, load):
+            await load.more(200)
+            bao.suspend()
+            try:
+                await load.until(lambda: "did not answer (SecretUnavailable)" in caplog.text)
+                await load.more(1000)
+            finally:
+                bao.resume()
+            sandbox.rotate_secret(NEW, keep_previous=False)
+            await asyncio.to_thread(bao.write, "outage", {APP_SECRET: NEW})
+            await load.until(lambda: len(load.seen) == 1)
+            await load.more(200)
+    assert load.errors == []

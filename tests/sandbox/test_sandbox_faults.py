@@ -169,6 +169,35 @@ async def test_clear_takes_everything_away(api: Api, sandbox: EthoraSandbox) -> 
     assert sandbox.faults.take_job_failure() is None
 
 
+# The rhythm of faults
+
+
+async def test_a_fault_may_strike_each_so_manieth_call(api: Api, sandbox: EthoraSandbox) -> None:
+    fault = sandbox.faults.fail("GET *", times=None, status=503).only(every=4)
+    statuses = [(await api("GET", "/ping")).status for _ in range(12)]
+    assert statuses == [200, 200, 200, 503] * 3
+    assert fault.hits == 3
+
+
+async def test_a_burst_strikes_all_for_a_while(api: Api, sandbox: EthoraSandbox, clock: Clock) -> None:
+    sandbox.faults.fail(times=None, status=429, retry_after=1).only(every=3, lasts=5.0)
+    assert [(await api("GET", "/ping")).status for _ in range(6)] == [200, 200, 429, 429, 429, 429]
+    clock.now += 5.0
+    assert [(await api("GET", "/ping")).status for _ in range(3)] == [200, 200, 429]
+
+
+@pytest.mark.parametrize("rhythm", [{"every": 0}, {"lasts": -1.0}, {"lasts": float("nan")}])
+def test_an_impossible_rhythm_is_refused(rhythm: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="every="):
+        Faults().fail().only(**rhythm)
+
+
+def test_a_spec_says_the_rhythm_too() -> None:
+    faults = Faults.parse("*: status=503 times=all every=2; job_stall=2.5 job_stall_every=3 job_delay=1")
+    assert [faults.plan("GET", "/ping", None, 0.0) is not None for _ in range(4)] == [False, True] * 2
+    assert [faults.job_time(number) for number in range(1, 7)] == [1, 1, 3.5, 1, 1, 3.5]
+
+
 # The text form
 
 
@@ -215,6 +244,8 @@ def test_an_empty_spec_arms_nothing() -> None:
         ("*: limit=3 status=500", "limit=3"),
         ("*: per=3", "per=3"),
         ("*: limit=-1", "limit=-1"),
+        ("*: status=500 every=0", "every=0"),
+        ("*: limit=3 every=2", "limit=3"),
         ("*: body='open", "body='open"),
         ("post /x: status=500", "'post /x'"),
         ("nonsense", "nonsense"),

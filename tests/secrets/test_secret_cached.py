@@ -275,6 +275,41 @@ async def test_the_old_value_is_served_while_the_store_is_down_up_to_max_stale(s
         await cached.refresh()
 
 
+async def test_nobody_waits_for_a_store_that_hangs_after_it_failed(store, cached, clock):
+    """A store behind a dead network takes long to fail, again and again."""
+    old = await cached.fetch()
+    store.fail(DOWN, times=1)
+    clock.now += 61
+    assert await cached.fetch() is old
+    clock.now += 2
+    store.hold()
+    assert await cached.fetch() is old
+    await store.entered()
+    assert await cached.fetch() is old
+    new = store.put({NAME: "two"})
+    store.release()
+    await spin()
+    assert cached.peek() is new
+
+
+async def test_a_store_that_hangs_is_waited_for_no_longer_than_its_old_value_is_worth(
+    store, cached, clock, monkeypatch
+):
+    old = await cached.fetch()
+    monkeypatch.setattr("ethora_async_secrets.cached._PATIENCE", 0.01)
+    clock.now += 61
+    store.hold()
+    assert await cached.fetch() is old
+    assert store.waiting == 1, "the call goes on"
+    clock.now += 3600
+    waiting = asyncio.create_task(cached.fetch())
+    await asyncio.wait({waiting}, timeout=0.05)
+    assert not waiting.done(), "there is nothing to serve any more"
+    store.release()
+    assert await waiting is store.bundle
+    assert store.calls == 2
+
+
 async def test_an_invalidated_value_is_the_last_resort_of_fetch_and_never_of_refresh(store, cached):
     old = await cached.fetch()
     store.fail(SecretDenied("No.", "memory"))

@@ -113,12 +113,24 @@ def test_a_token_goes_in_clear_only_to_this_machine_or_where_vault_addr_says(aut
 
 
 @pytest.mark.parametrize(
-    "address", ["", "vault", "ftp://vault", "https://", "https://a b", "https://a?b", "https://a#b", "https://u@a"]
+    "address",
+    [
+        "",
+        "vault",
+        "ftp://vault",
+        "https://",
+        "https://a b",
+        "https://a?b",
+        "https://a#b",
+        "https://u@a",
+        "https://u:pass",
+    ],
 )
 def test_bad_addresses_are_refused_unrepeated(address: str):
     with pytest.raises(ValueError, match=r"Write https://vault\.example\.com:8200") as caught:
         checked_address(address, "address")
     assert str(caught.value).startswith("address ")
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
     with pytest.raises(ValueError, match=r"^address "):
         VaultProvider("app", address=address)
 

@@ -120,6 +120,16 @@ class OpenBao:
             process.send_signal(signal.SIGKILL)
             process.wait(10)
 
+    def suspend(self) -> None:
+        """Stop it where it is: connections are taken by the system, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after `suspend`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def restart(self) -> None:
         """Start it again at the same address, after `kill` or in one go; a durable one is unsealed too."""
         self.kill()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PASSWORD = "canary-Db@pass/word:1"
 USER = "reader"
+# tests/conftest.py takes ETHORA_* away from each test: this is what the process was started with
+_REQUIRED = os.environ.get("ETHORA_REQUIRE_SERVICES") == "1"
 
 
 @attrs.frozen
@@ -53,7 +55,7 @@ def _binaries() -> Path:
         return found[-1].parent
     if on_path:
         return Path(on_path).parent
-    if os.environ.get("ETHORA_REQUIRE_SERVICES") == "1":
+    if _REQUIRED:
         pytest.fail("PostgreSQL is not installed, and ETHORA_REQUIRE_SERVICES=1")
     pytest.skip("PostgreSQL is not installed")
 

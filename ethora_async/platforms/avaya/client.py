@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from ethora_async._version import __version__
-from ethora_async.clock import SystemClock
-from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
-from ethora_async.engine.engine import Engine
-from ethora_async.engine.events import Emitter, Listener
+from ethora_async.engine.wiring import Wiring
 from ethora_async.errors import ConfigError
 from ethora_async.platforms.avaya import operations, settings
 from ethora_async.platforms.avaya.connection import Context
@@ -21,10 +16,13 @@ from ethora_async.tokens.stored import StoredSettings, provider_of
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from ethora_async.config import Limits, RetryPolicy, Seconds
+    from ethora_async.engine.engine import Engine
+    from ethora_async.engine.events import Listener
     from ethora_async.protocols import Clock, Transport
     from ethora_async.request import Reply
     from ethora_async.tokens.oauth2 import Grant
@@ -84,13 +82,18 @@ class AvayaClient:
         token_cache_size: int = 10_000,
         clock: Clock | None = None,
     ) -> None:
-        self._clock: Clock = clock or SystemClock()
-        self._emitter = Emitter(on_event if isinstance(on_event, Sequence) else (on_event,))
-        self._limits = limits or Limits()
-        self._retry = retry or RetryPolicy()
-        self._timeout = seconds(timeout, "timeout")
-        self._transport = transport
-        self._network: dict[str, Any] = {"proxy": proxy, "trust_env": trust_env, "verify": verify, "cert": cert}
+        self._wiring = Wiring(
+            timeout=timeout,
+            limits=limits,
+            retry=retry,
+            transport=transport,
+            proxy=proxy,
+            trust_env=trust_env,
+            verify=verify,
+            cert=cert,
+            on_event=on_event,
+            clock=clock,
+        )
         self._settings = StoredSettings(
             settings.ARGUMENTS,
             {
@@ -104,10 +107,10 @@ class AvayaClient:
             required=settings.REQUIRED,
             rotating=settings.ROTATING,
             provider=None if isinstance(client_secret, str) else client_secret,
-            clock=self._clock,
-            emitter=self._emitter,
+            clock=self._wiring.clock,
+            emitter=self._wiring.emitter,
         )
-        self._context = Context(self._settings, self._connect, clock=self._clock, emitter=self._emitter)
+        self._context = Context(self._settings, self._connect, clock=self._wiring.clock, emitter=self._wiring.emitter)
         self.tokens = Tokens(self._context, cache_size=token_cache_size)
 
     @classmethod
@@ -154,11 +157,11 @@ class AvayaClient:
         try:
             if connection is not None:
                 await connection.access.aclose()
-                await connection.engine.aclose()
-            elif self._transport is not None:
-                await self._transport.aclose()
         finally:
-            await self._settings.aclose()
+            try:
+                await self._wiring.aclose()
+            finally:
+                await self._settings.aclose()
 
     async def __aenter__(self) -> Self:
         try:
@@ -178,33 +181,19 @@ class AvayaClient:
         return f"AvayaClient(account_id={made.account_id!r}, api_url={made.api_url!r})" if made else _NOT_OPENED
 
     def _connect(self, api_url: str, account: str) -> tuple[Engine, AccessTokens]:
-        if self._transport is None:
-            from ethora_async.transport.aiohttp import AiohttpTransport
-
-            self._transport = AiohttpTransport(concurrency=self._limits.concurrency, **self._network)
-
         async def fetch(grant: Grant) -> Reply:
             return await engine.call(
                 operations.ACCESS_TOKEN,
                 path={"account": account},
                 upload=grant,
                 credentials=grant,
-                timeout=self._timeout * SHARE_OF_TIME,
+                timeout=self._wiring.timeout * SHARE_OF_TIME,
             )
 
-        access = AccessTokens(fetch, self._settings, settings.login, clock=self._clock, emitter=self._emitter)
-        engine = Engine(
-            api_url,
-            self._transport,
-            AvayaDialect(self._secrets),
-            access,
-            clock=self._clock,
-            timeout=self._timeout,
-            limits=self._limits,
-            retry=self._retry,
-            emitter=self._emitter,
-            user_agent=f"ethora-async/{__version__}",
+        access = AccessTokens(
+            fetch, self._settings, settings.login, clock=self._wiring.clock, emitter=self._wiring.emitter
         )
+        engine = self._wiring.engine(api_url, AvayaDialect(self._secrets), access)
         return engine, access
 
     def _secrets(self) -> Iterator[str]:

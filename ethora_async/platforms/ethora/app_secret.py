@@ -13,7 +13,14 @@ import attrs
 from ethora_async.engine.events import Emitter, SecretRotated
 from ethora_async.errors import ConfigError
 from ethora_async.tokens.hs256 import HS256Key
-from ethora_async_secrets import CachedProvider, SecretBundle, SecretError, SecretProvider, StaticProvider
+from ethora_async_secrets import (
+    CachedProvider,
+    SecretBundle,
+    SecretError,
+    SecretNotFound,
+    SecretProvider,
+    StaticProvider,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +119,12 @@ class AppSecret:
 
     def __init__(self, secret: str | SecretProvider, *, scoped: bool, clock: Clock, emitter: Emitter) -> None:
         self.rotates = not isinstance(secret, str)
-        provider = StaticProvider({APP_SECRET: _usable(secret)}) if isinstance(secret, str) else secret
+        if isinstance(secret, str):
+            given = SecretBundle({APP_SECRET: secret}, source="static")
+            _check_usable(given)
+            provider: SecretProvider = StaticProvider(given)
+        else:
+            provider = secret
         self._scoped = scoped
         self._clock = clock
         self._emitter = emitter
@@ -180,13 +192,10 @@ class AppSecret:
         # By the first of many who waited for this answer, or while the store is down.
         if old is not None and old.bundle is bundle:
             return old
-        try:
-            current = bundle.reveal(APP_SECRET)
-        except SecretError as error:
-            msg = f"the app secret could not be read: {error}"
-            raise ConfigError(msg) from None
         # One that was passed in has been checked, and warned of, where it was.
-        keys = SigningKeys(_usable(current) if self.rotates else current, scoped=self._scoped)
+        if self.rotates:
+            _check_usable(bundle)
+        keys = SigningKeys(bundle.reveal(APP_SECRET), scoped=self._scoped)
         ring = self._ring = KeyRing(
             bundle, keys, self._other(bundle.previous), self._other(bundle.pending), _former(old, keys)
         )
@@ -205,20 +214,30 @@ def _former(ring: KeyRing | None, current: SigningKeys) -> SigningKeys | None:
     return ring.former if ring.current.version == current.version else ring.current
 
 
-def _usable(secret: str) -> str:
-    if not secret.strip():
-        msg = f"the app secret ({APP_SECRET}) is empty"
+def _check_usable(bundle: SecretBundle) -> None:
+    """Refuse a bundle without a usable app secret, and warn of a weak one: in frames that do not hold the value."""
+    if APP_SECRET not in bundle:
+        msg = f"the app secret could not be read: {SecretNotFound.missing(APP_SECRET, bundle.source, bundle.names())}"
         raise ConfigError(msg)
-    if not _encodes(secret):
-        msg = f"the app secret ({APP_SECRET}) is not valid UTF-8: check the encoding of the place it is kept in"
-        raise ConfigError(msg)
-    if len(secret.encode()) < _SHORT:
+    flaw = _flaw(bundle)
+    if flaw == "short":
         warnings.warn(
             f"the app secret ({APP_SECRET}) is shorter than {_SHORT} bytes and can be guessed: rotate it",
             WeakSecretWarning,
             stacklevel=4,
         )
-    return secret
+    elif flaw is not None:
+        msg = f"the app secret ({APP_SECRET}) is {flaw}"
+        raise ConfigError(msg)
+
+
+def _flaw(bundle: SecretBundle) -> str | None:
+    secret = bundle.reveal(APP_SECRET)
+    if not secret.strip():
+        return "empty"
+    if not _encodes(secret):
+        return "not valid UTF-8: check the encoding of the place it is kept in"
+    return "short" if len(secret.encode()) < _SHORT else None
 
 
 def _encodes(secret: str) -> bool:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from ethora_async._version import __version__
-from ethora_async.clock import SystemClock
-from ethora_async.config import Limits, RetryPolicy, Seconds, seconds, setting
-from ethora_async.engine.engine import Engine
-from ethora_async.engine.events import Emitter, Listener
+from ethora_async.config import Limits, RetryPolicy, Seconds, setting
+from ethora_async.engine.wiring import Wiring
 from ethora_async.errors import ConfigError, InvalidInput
 from ethora_async.platforms.ethora import operations
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, AppSecret
@@ -33,18 +29,21 @@ from ethora_async.platforms.ethora.tokens import Tokens
 from ethora_async.platforms.ethora.user_client import UserClient
 from ethora_async.platforms.ethora.users import Users
 from ethora_async.records import id_text
-from ethora_async_secrets import SecretError, SecretProvider, provider_from_url
+from ethora_async.tokens.stored import provider_of
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
     from ethora_async.bulk.report import Report
+    from ethora_async.engine.events import Listener
     from ethora_async.platforms.ethora.session import Session
     from ethora_async.platforms.ethora.session_credentials import OnRenewed, SessionCredentials
     from ethora_async.protocols import Clock, Transport
     from ethora_async.redaction import Secret
+    from ethora_async_secrets import SecretProvider
 
 XMPP_HOST = "ETHORA_XMPP_HOST"
 BOT_JID = "ETHORA_CHAT_BOT_JID"
@@ -111,30 +110,30 @@ class EthoraClient:
         token_cache_size: int = 10_000,
         clock: Clock | None = None,
     ) -> None:
-        self._clock: Clock = clock or SystemClock()
-        self._emitter = Emitter(on_event if isinstance(on_event, Sequence) else (on_event,))
-        self._limits = limits or Limits()
-        self._retry = retry or RetryPolicy()
-        self._timeout = seconds(timeout, "timeout")
-        self._transport = transport
+        self._wiring = Wiring(
+            timeout=timeout,
+            limits=limits,
+            retry=retry,
+            transport=transport,
+            proxy=proxy,
+            trust_env=trust_env,
+            verify=verify,
+            cert=cert,
+            on_event=on_event,
+            clock=clock,
+        )
         self._operations = operations.LEGACY_APP if legacy_api else operations.OWN_APP
-        self._network: dict[str, Any] = {
-            "proxy": proxy,
-            "trust_env": trust_env,
-            "verify": verify,
-            "cert": cert,
-        }
         # Settings may stand in the secret store beside the secret; a plain secret has no store.
         in_store = secret is not None and not isinstance(secret, str)
         source = secret if secret is not None else setting(APP_SECRET, "secret")
-        self._secret = AppSecret(source, scoped=scoped, clock=self._clock, emitter=self._emitter)
+        self._secret = AppSecret(source, scoped=scoped, clock=self._wiring.clock, emitter=self._wiring.emitter)
         self._context = OwnContext(
             app_id=_setting(app_id, APP_ID, "app_id", optional=in_store),
             api_url=_setting(api_url, API_URL, "api_url", optional=in_store),
             secret=self._secret,
             connect=self._connect,
-            clock=self._clock,
-            emitter=self._emitter,
+            clock=self._wiring.clock,
+            emitter=self._wiring.emitter,
         )
         self._xmpp_host = xmpp_host or os.environ.get(XMPP_HOST, "").strip() or None
         bot_jid = bot_jid or os.environ.get(BOT_JID, "").strip() or None
@@ -175,12 +174,7 @@ class EthoraClient:
         Raises:
             ConfigError: the URL cannot be used.
         """
-        if isinstance(provider, str):
-            try:
-                provider = provider_from_url(provider, required=(APP_SECRET,))
-            except SecretError as error:
-                raise ConfigError(str(error)) from None
-        return cls(secret=provider, **options)
+        return cls(secret=provider_of(provider, (APP_SECRET,)), **options)
 
     def in_app(self, app_id: str) -> InApp:
         """The same operations on another app: a child of this one (contract §1.3). No request is made.
@@ -254,9 +248,9 @@ class EthoraClient:
             NotSent, ReplyLost, ApiError: there was none.
         """
         app = await self._context.open()
-        started = self._clock.monotonic()
+        started = self._wiring.clock.monotonic()
         reply = await app.engine.call(operations.PING, credentials=StaticCredentials({}), timeout=timeout, decode=False)
-        return Ping(self._clock.monotonic() - started, _server_time(reply.headers.get("date")))
+        return Ping(self._wiring.clock.monotonic() - started, _server_time(reply.headers.get("date")))
 
     async def reset(self, *, confirm: str, timeout: Seconds = RESET_LAG) -> Report:
         """Empty the app: delete all its users and chats, with their messages. There is no way back.
@@ -283,10 +277,7 @@ class EthoraClient:
         """Close connections and the secret provider. May be called more than once."""
         try:
             await self.sessions.aclose()
-            if self._context.app is not None:
-                await self._context.app.engine.aclose()
-            elif self._transport is not None:
-                await self._transport.aclose()
+            await self._wiring.aclose()
         finally:
             await self._secret.aclose()
 
@@ -310,23 +301,8 @@ class EthoraClient:
         )
 
     def _connect(self, app_id: str, api_url: str) -> App:
-        credentials = ServerCredentials(app_id, self._secret, clock=self._clock, emitter=self._emitter)
-        if self._transport is None:
-            from ethora_async.transport.aiohttp import AiohttpTransport
-
-            self._transport = AiohttpTransport(concurrency=self._limits.concurrency, **self._network)
-        engine = Engine(
-            api_url,
-            self._transport,
-            EthoraDialect(),
-            credentials,
-            clock=self._clock,
-            timeout=self._timeout,
-            limits=self._limits,
-            retry=self._retry,
-            emitter=self._emitter,
-            user_agent=f"ethora-async/{__version__}",
-        )
+        credentials = ServerCredentials(app_id, self._secret, clock=self._wiring.clock, emitter=self._wiring.emitter)
+        engine = self._wiring.engine(api_url, EthoraDialect(), credentials)
         return App(Names(app_id), engine, credentials, api_url, self._operations)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from ethora_async.bulk.outcome import Outcome, Status
+from ethora_async.bulk.outcome import Outcome, Status, Unread
 from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ReplyLost, ValidationFailed
 from ethora_async.platforms.ethora import wire
 from ethora_async.platforms.ethora.operations import BROADCAST, IMPORT_USERS, OWN_APP
@@ -27,6 +28,7 @@ _MADE = frozenset({"created", ""})
 _CREATE = OWN_APP.create_users.name
 _UPDATE = OWN_APP.update_users.name
 _EXISTING = frozenset({"exists", "uuid_exists", "existed", "existing", "already_exists"})
+_USUAL = _MADE | _EXISTING | {"updated", "skipped"}
 _REFUSALS = ("error", "fail", "invalid", "forbidden", "denied", "skip")
 _MISSING = ("not_found", "notfound", "not_exist", "missing", "unknown")
 _CHAT_KEYS = ("chatName", "name", "chatJid", "roomJid", "jid", "room", "chatId", "_id", "chat")
@@ -115,8 +117,11 @@ def _created(
     status: Status | None = "created" if word in _MADE else "existed" if word in _EXISTING else None
     if status is None:
         return _refused(user, id, _CREATE, row, word, attempts, secrets)
-    record = row.get("user", row)
-    return Outcome(user, id, status, value=_user(record, names), attempts=attempts)
+    return Outcome(user, id, status, value=_user_in(row, names), attempts=attempts)
+
+
+def _user_in(row: dict[str, Any], names: Names) -> Unread:
+    return Unread(partial(_user, row.get("user", row), names))
 
 
 def _user(record: Any, names: Names) -> User | None:
@@ -163,7 +168,7 @@ def match_updated(
         word = _word(row)
         if word in ("updated", "skipped"):
             status: Status = "updated" if word == "updated" else "unchanged"
-            outcomes.append(Outcome(change, id, status, value=_user(row.get("user", row), names), attempts=attempts))
+            outcomes.append(Outcome(change, id, status, value=_user_in(row, names), attempts=attempts))
         else:
             outcomes.append(_refused(change, id, _UPDATE, row, word, attempts))
     return outcomes
@@ -207,7 +212,7 @@ def match_imported(users: Sequence[UserImport], data: Any, names: Names, *, atte
             outcomes.append(_unmentioned(user, user.email, IMPORT_USERS.name, attempts))
         else:
             outcomes.append(
-                Outcome(user, user.email, "created", value=_user(row.get("user", row), names), attempts=attempts)
+                Outcome(user, user.email, "created", value=_user_in(row, names), attempts=attempts)
             )
     return outcomes
 
@@ -295,7 +300,9 @@ def _row_email(row: dict[str, Any]) -> str | None:
 
 def _word(row: dict[str, Any]) -> str:
     word = row.get("status")
-    return re.sub(r"[\s-]+", "_", word.strip().lower()) if isinstance(word, str) else ""
+    if not isinstance(word, str):
+        return ""
+    return word if word in _USUAL else re.sub(r"[\s-]+", "_", word.strip().lower())
 
 
 def _unmentioned(item: Any, id: str, operation: str, attempts: int) -> Outcome[Any]:

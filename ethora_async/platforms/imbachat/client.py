@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from ethora_async.clock import SystemClock
-from ethora_async.engine.events import Emitter, Listener
+from ethora_async.engine.wiring import Wiring
 from ethora_async.errors import ConfigError, InvalidInput
 from ethora_async.platforms.imbachat import settings
 from ethora_async.platforms.imbachat.handler import Lookup, Search, UserInfoHandler
@@ -16,8 +14,10 @@ from ethora_async.platforms.imbachat.widget import Html, snippet
 from ethora_async.tokens.stored import StoredSettings, provider_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
+    from ethora_async.engine.events import Listener
     from ethora_async.protocols import Clock
     from ethora_async.records import ChatToken
     from ethora_async_secrets import SecretProvider
@@ -59,8 +59,7 @@ class ImbaChatClient:
         token_cache_size: int = 10_000,
         clock: Clock | None = None,
     ) -> None:
-        emitter = Emitter(on_event if isinstance(on_event, Sequence) else (on_event,))
-        time: Clock = clock or SystemClock()
+        wiring = Wiring(on_event=on_event, clock=clock)
         self._settings = StoredSettings(
             settings.ARGUMENTS,
             {
@@ -73,14 +72,14 @@ class ImbaChatClient:
             required=(settings.SECRET_KEY,),
             rotating=settings.ROTATING,
             provider=None if isinstance(secret_key, str) else secret_key,
-            clock=time,
-            emitter=emitter,
+            clock=wiring.clock,
+            emitter=wiring.emitter,
         )
         answer = self._settings.peek() if not self._settings.rotates else None
         if answer is not None:
             settings.script_url(answer.current)  # says now what is wrong with it
             settings.warn_of_short(answer.current[settings.SECRET_KEY])
-        self.tokens = Tokens(self._settings, clock=time, emitter=emitter, cache_size=token_cache_size)
+        self.tokens = Tokens(self._settings, clock=wiring.clock, emitter=wiring.emitter, cache_size=token_cache_size)
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:

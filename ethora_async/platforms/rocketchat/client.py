@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
 import attrs
 
-from ethora_async._version import __version__
-from ethora_async.clock import SystemClock
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
-from ethora_async.engine.engine import Engine
-from ethora_async.engine.events import Emitter, Listener
-from ethora_async.errors import ChatError, ConfigError, InvalidInput
+from ethora_async.engine.wiring import Wiring
+from ethora_async.errors import ChatError, InvalidInput
 from ethora_async.platforms.rocketchat import operations, settings
 from ethora_async.platforms.rocketchat.admin_session import AdminSession, FixedCredentials, Login
 from ethora_async.platforms.rocketchat.api import NOBODY, Api, Shared
@@ -33,21 +29,21 @@ from ethora_async.platforms.rocketchat.two_factor import EmailCode, Factors
 from ethora_async.platforms.rocketchat.user_client import UserClient
 from ethora_async.platforms.rocketchat.users import Users
 from ethora_async.records import ChatToken, required_text
-from ethora_async_secrets import SecretError, SecretProvider, provider_from_url
+from ethora_async.tokens.stored import provider_of
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
-    from aiohttp import ClientWebSocketResponse
-
+    from ethora_async.engine.events import Listener
     from ethora_async.platforms.rocketchat.realtime import Realtime
     from ethora_async.platforms.rocketchat.settings import Admin, Ring
     from ethora_async.protocols import Clock, Credential, Credentials, Transport
     from ethora_async.records import Id
     from ethora_async.redaction import Secret
-    from ethora_async.transport.aiohttp import AiohttpTransport
+    from ethora_async_secrets import SecretProvider
 
 _FAREWELL = 5.0
 """Seconds that the end of the admin's session may take."""
@@ -119,13 +115,18 @@ class RocketChatClient:
         token_grace: Seconds = 300.0,
         clock: Clock | None = None,
     ) -> None:
-        self._clock: Clock = clock or SystemClock()
-        self._emitter = Emitter(on_event if isinstance(on_event, Sequence) else (on_event,))
-        self._limits = limits or Limits()
-        self._retry = retry or RetryPolicy()
-        self._timeout = seconds(timeout, "timeout")
-        self._transport = transport
-        self._network: dict[str, Any] = {"proxy": proxy, "trust_env": trust_env, "verify": verify, "cert": cert}
+        self._wiring = Wiring(
+            timeout=timeout,
+            limits=limits,
+            retry=retry,
+            transport=transport,
+            proxy=proxy,
+            trust_env=trust_env,
+            verify=verify,
+            cert=cert,
+            on_event=on_event,
+            clock=clock,
+        )
         self._email_code = email_code
         stated = {
             settings.URL: url,
@@ -138,11 +139,11 @@ class RocketChatClient:
         }
         # Beside a store the environment holds no secrets of ours: those would keep rotations out.
         given = settings.given_settings(stated, settings.NAMES if secrets is None else (settings.URL,))
-        self._settings = settings.Settings(given, secrets, clock=self._clock, emitter=self._emitter)
-        self._session = AdminSession(self._settings, self._log_in, clock=self._clock, emitter=self._emitter)
-        self._context = OwnContext(self._settings, self._connect, Directory(), clock=self._clock, emitter=self._emitter)
+        told: dict[str, Any] = {"clock": self._wiring.clock, "emitter": self._wiring.emitter}
+        self._settings = settings.Settings(given, secrets, **told)
+        self._session = AdminSession(self._settings, self._log_in, **told)
+        self._context = OwnContext(self._settings, self._connect, Directory(), **told)
         self._streams: WeakSet[Realtime] = WeakSet()
-        self._sockets: AiohttpTransport | None = None
         self._server = ServerInfo(self._context)
         self.tokens = Tokens(
             self._context,
@@ -176,12 +177,7 @@ class RocketChatClient:
         Raises:
             ConfigError: the URL cannot be used.
         """
-        if isinstance(provider, str):
-            try:
-                provider = provider_from_url(provider)
-            except SecretError as error:
-                raise ConfigError(str(error)) from None
-        return cls(secrets=provider, **options)
+        return cls(secrets=provider_of(provider, ()), **options)
 
     async def logout(self, user: Id) -> None:
         """End all sessions of one user, their personal access tokens included, wherever they are logged in.
@@ -229,10 +225,10 @@ class RocketChatClient:
         stream = Realtime(
             self._context,
             RealtimeToken(self.tokens, user),
-            self._open_socket,
+            self._wiring.websocket,
             rooms=rooms,
             queue_size=queue_size,
-            timeout=self._timeout,
+            timeout=self._wiring.timeout,
         )
         self._streams.add(stream)
         return stream
@@ -258,9 +254,9 @@ class RocketChatClient:
             NotSent, ReplyLost, ApiError: there was no answer.
         """
         api = await self._context.open()
-        started = self._clock.monotonic()
+        started = self._wiring.clock.monotonic()
         reply = await api.call(operations.SERVER_INFO, credentials=NOBODY, timeout=timeout)
-        return Ping(self._clock.monotonic() - started, read_version(reply.data))
+        return Ping(self._wiring.clock.monotonic() - started, read_version(reply.data))
 
     async def send_email_code(self, user: str) -> None:
         """Have the server send a new code for the second factor by e-mail: for an `email_code` that got none.
@@ -284,12 +280,7 @@ class RocketChatClient:
             await self._say_farewell(await self._session.aclose())
         finally:
             try:
-                if self._sockets is not None:
-                    await self._sockets.aclose()
-                if self._context.api is not None:
-                    await self._context.api.engine.aclose()
-                elif self._transport is not None:
-                    await self._transport.aclose()
+                await self._wiring.aclose()
             finally:
                 await self._settings.aclose()
 
@@ -309,15 +300,6 @@ class RocketChatClient:
     def __repr__(self) -> str:
         api = self._context.api
         return f"RocketChatClient(url={api.url!r})" if api else "RocketChatClient(not opened yet)"
-
-    async def _open_socket(self, url: str) -> ClientWebSocketResponse:
-        from ethora_async.transport.aiohttp import AiohttpTransport
-
-        if isinstance(self._transport, AiohttpTransport):
-            return await self._transport.websocket(url)
-        if self._sockets is None:  # another transport carries requests, and no websockets
-            self._sockets = AiohttpTransport(**self._network)
-        return await self._sockets.websocket(url)
 
     async def _say_farewell(self, credential: Credential | None) -> None:
         api = self._context.api
@@ -344,31 +326,15 @@ class RocketChatClient:
         )
 
     def _connect(self, url: str) -> Api:
-        if self._transport is None:
-            from ethora_async.transport.aiohttp import AiohttpTransport
-
-            self._transport = AiohttpTransport(concurrency=self._limits.concurrency, **self._network)
-        dialect = RocketChatDialect(self._clock)
-        engine = Engine(
-            url,
-            self._transport,
-            dialect,
-            self._session,
-            clock=self._clock,
-            timeout=self._timeout,
-            limits=self._limits,
-            retry=self._retry,
-            emitter=self._emitter,
-            # Constant: the server remembers a second factor by this text and the address (contract §1.4).
-            user_agent=f"ethora-async/{__version__}",
-        )
+        dialect = RocketChatDialect(self._wiring.clock)
+        engine = self._wiring.engine(url, dialect, self._session)
         return Api(
             url=url,
             engine=engine,
             dialect=dialect,
-            clock=self._clock,
-            timeout=self._timeout,
-            shared=Shared(RouteLimits(self._clock)),
+            clock=self._wiring.clock,
+            timeout=self._wiring.timeout,
+            shared=Shared(RouteLimits(self._wiring.clock)),
             session=self._session,
             factors=self._factors,
         )

@@ -68,13 +68,16 @@ class Jobs:
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._made = 0
 
     def run(self, kind: JobKind, app: App, now: float, work: Callable[[], Callable[[], dict[str, Any]]]) -> Job:
         """Do the work, unless a fault wants the job to fail, and keep the job. `work` returns its report."""
         error = self._faults.take_job_failure()
         report = dict[str, Any] if error else work()
         faults = self._faults
-        job = Job(secrets.token_hex(12), kind, app, now, report, faults.job_polls, now + faults.job_delay, error)
+        self._made += 1
+        ready_at = now + faults.job_time(self._made)
+        job = Job(secrets.token_hex(12), kind, app, now, report, faults.job_polls, ready_at, error)
         self._jobs[job.id] = job
         if len(self._jobs) > KEPT:
             self._jobs.popitem(last=False)

@@ -1,0 +1,200 @@
+"""``ethora apply``: the plan shown, agreed to, and carried out from a journal."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated
+
+import attrs
+import typer
+
+from ethora_async.bulk.journal import KNOWN, Journal
+from ethora_async.cli import sync_options as say
+from ethora_async.cli.carrying_out import carry_out, report
+from ethora_async.cli.journal_place import journal_of, make_room, remove
+from ethora_async.cli.output import JSON_OPTION, errors, shown
+from ethora_async.cli.plan import planned, show, verdict
+from ethora_async.cli.plan_view import View
+from ethora_async.cli.progress import following
+from ethora_async.cli.rejecting import Rejects, rejects_for
+from ethora_async.cli.runtime import INTERRUPTED, STOPPED, Options, run, value_of
+from ethora_async.cli.sources import Opened, opened, reopened
+from ethora_async.cli.sync_options import PlanOptions, SourceOptions, usage
+from ethora_async.errors import InvalidInput, StoppedByGuard
+from ethora_async.platforms.ethora.client import EthoraClient
+from ethora_async.sync.apply import result_of
+from ethora_async.sync.outrun import check_plan
+from ethora_async.sync.plan import Plan
+from ethora_async.sync.plan_file import load_plan
+
+
+def apply(
+    context: typer.Context,
+    plan: Annotated[Path | None, typer.Argument(metavar="[PLAN]", help="A plan that ethora plan --out kept.")] = None,
+    users: Annotated[str | None, say.USERS] = None,
+    chats: Annotated[str | None, say.CHATS] = None,
+    members: Annotated[str | None, say.MEMBERS] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Where to keep what is done; by default beside the plan, or here.")
+    ] = None,
+    yes: Annotated[bool, say.YES] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, and change nothing.")] = False,
+    prune: Annotated[bool, say.PRUNE] = False,
+    allow_delete: Annotated[int | None, say.ALLOW_DELETE] = None,
+    only: Annotated[list[say.Part] | None, say.ONLY] = None,
+    limit: Annotated[int | None, say.LIMIT] = None,
+    users_query: Annotated[str | None, say.USERS_QUERY] = None,
+    chats_query: Annotated[str | None, say.CHATS_QUERY] = None,
+    members_query: Annotated[str | None, say.MEMBERS_QUERY] = None,
+    map_: Annotated[list[str] | None, say.MAP] = None,
+    mapping: Annotated[str | None, say.MAPPING] = None,
+    reject: Annotated[Path | None, say.REJECT] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Make the platform agree with your lists, after showing the plan and asking.
+
+    With PLAN, that plan is carried out, but for what the platform has outrun; --users, --chats and --members then only
+    say where those lists are now. Whatever stops it, ethora resume JOURNAL goes on.
+    """
+    places = {"users": users, "chats": chats, "members": members}
+    queries = {"users": users_query, "chats": chats_query, "members": members_query}
+    with usage():
+        wanted = SourceOptions(places, queries, map_ or [], mapping)
+        how = PlanOptions.of(prune, allow_delete, only, limit)
+        if plan is not None and (how != PlanOptions() or map_ or mapping or any(queries.values())):
+            msg = "a plan is carried out as it was made: leave out the other options, or plan anew with them"
+            raise InvalidInput(msg, field="plan")
+        if plan is None and not wanted.given:
+            msg = "there is nothing to apply: name a plan, or lists with --users, --chats, --members"
+            raise InvalidInput(msg, field="users")
+    if not (yes or dry_run or sys.stdin.isatty()):
+        typer.echo("stopped: there is nobody to ask: pass --yes; nothing was changed", err=True)
+        raise typer.Exit(STOPPED)
+    options: Options = context.obj
+    place = None if dry_run else journal_of(journal, plan)
+    job = _Job(options, options.asked_secret(), plan, wanted, how, place, reject, yes, as_json)
+    prepared = value_of(job.prepare())
+    if prepared.code is not None or place is None:
+        raise typer.Exit(prepared.code or 0)
+    if not yes and not _agreed(place):
+        raise typer.Exit(STOPPED)
+    run(job.finish(place, prepared))
+
+
+@attrs.frozen
+class _Prepared:
+    """A plan that waits in its journal; `code` when there is nothing to wait for."""
+
+    code: int | None
+    found: Opened = attrs.field(factory=lambda: Opened({}, {}))
+    rejects: Rejects | None = None
+
+
+@attrs.frozen
+class _Job:
+    """One ``apply``: what was said, in its two halves, between which somebody is asked."""
+
+    options: Options
+    secret: str | None = attrs.field(repr=False)
+    plan: Path | None
+    wanted: SourceOptions
+    how: PlanOptions
+    journal: Path | None
+    reject: Path | None
+    yes: bool
+    as_json: bool
+
+    async def prepare(self) -> _Prepared:
+        """Plan, or read the plan, and show it. The journal stays only if there is something to carry out."""
+        if self.journal is not None:
+            await make_room(self.journal)
+        stays = False
+        try:
+            async with self.options.client(self.secret) as client:
+                made, found = await (self._planned(client) if self.plan is None else self._loaded(client, self.plan))
+                async with made:
+                    rejects = await rejects_for(self.reject, found.sources) if self.reject is not None else None
+                    code = await self._judged(client, made, rejects)
+            stays = code is None
+        except InvalidInput as error:
+            stays = error.field == "journal"  # somebody else's, which came there meanwhile
+            raise
+        finally:
+            if self.journal is not None and not stays:
+                await remove(self.journal)
+        return _Prepared(code, found, rejects)
+
+    async def _planned(self, client: EthoraClient) -> tuple[Plan, Opened]:
+        found = await opened(self.wanted)
+        made = await planned(client, found, self.how, journal=self.journal, confirmed=self.yes)
+        return made, found
+
+    async def _loaded(self, client: EthoraClient, file: Path) -> tuple[Plan, Opened]:
+        made = await load_plan(file, journal=self.journal)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(made)
+            recipe = (await made.journal.meta("recipe") or {}).get("sources", {})
+            await made.journal.set_meta(recipe={"sources": recipe, "confirmed": self.yes})
+            # Without them only those who have a password cannot be created.
+            found = await reopened(recipe, file, self.wanted.places, needed=self.reject is not None)
+            made.sources = found.by_kind
+            if made.guard is None:
+                with following() as on_progress:
+                    try:
+                        await check_plan(client, made, on_progress=on_progress)
+                    except StoppedByGuard as stopped:
+                        made.guard = str(stopped)
+            stack.pop_all()
+        return made, found
+
+    async def _judged(self, client: EthoraClient, made: Plan, rejects: Rejects | None) -> int | None:
+        """Show the plan; the exit code if that is all, None if it is to be carried out."""
+        left = await made.journal.transaction(
+            lambda db: db.execute(f"SELECT COUNT(*) FROM item WHERE step > 0 AND state < {KNOWN}").fetchone()[0]  # noqa: S608
+        )
+        if self.journal is not None and made.guard is None and left:
+            if not self.as_json or not self.yes:
+                await View(stderr=self.as_json).plan(made)
+            return None
+        if self.journal is not None and made.guard is None:
+            return await self._nothing_left(client, made, rejects)
+        await show(made, client, as_json=self.as_json, rejects=rejects, more={"applied": False})
+        return verdict(made)
+
+    async def _nothing_left(self, client: EthoraClient, made: Plan, rejects: Rejects | None) -> int:
+        done = await result_of(made.journal)
+        if not self.as_json:
+            await View().plan(made)
+        code = await report(client, made.journal, done, as_json=self.as_json, rejects=rejects, kept=False)
+        if done.failed and done.failed == made.summary.total:
+            errors.print("stopped: the platform has outrun all of the plan: plan anew", markup=False)
+            return STOPPED
+        return code
+
+    async def finish(self, place: Path, prepared: _Prepared) -> int:
+        """Carry it out."""
+        async with self.options.client(self.secret) as client, await Journal.open(place) as journal:
+            recipe = {"sources": prepared.found.recipe, "confirmed": True}
+            await journal.set_meta(recipe=recipe)
+            errors.print(f"journal: {shown(str(place))}", markup=False)
+            return await carry_out(
+                client, journal, prepared.found.by_kind, as_json=self.as_json, rejects=prepared.rejects
+            )
+
+
+def _agreed(place: Path) -> bool:
+    errors.print("\nCarry it out? [y/N] ", end="", markup=False)
+    try:
+        # Not input(): a prompt of its own would land on stdout.
+        answer = sys.stdin.readline().strip().lower()
+    except KeyboardInterrupt:
+        value_of(remove(place))
+        typer.echo("\ninterrupted; nothing was changed", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if answer in ("y", "yes"):
+        return True
+    value_of(remove(place))
+    typer.echo("stopped: nothing was changed", err=True)
+    return False

@@ -1,0 +1,117 @@
+"""``ethora plan``: what would make the platform agree with the lists. Changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from ethora_async.cli import sync_options as say
+from ethora_async.cli.output import JSON_OPTION, errors, shown
+from ethora_async.cli.plan_view import View
+from ethora_async.cli.progress import following
+from ethora_async.cli.rejecting import Rejects, rejects_for
+from ethora_async.cli.runtime import DONE, SOME_FAILED, STOPPED, run_with_client
+from ethora_async.cli.sources import Opened, opened
+from ethora_async.cli.sync_json import change_fields, print_document, problem_fields, summary_fields
+from ethora_async.cli.sync_options import PlanOptions, SourceOptions, usage
+from ethora_async.platforms.ethora.client import EthoraClient
+from ethora_async.sync.plan import Plan, make_plan
+from ethora_async.sync.plan_file import save_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ethora_async.sync.plan import Part
+
+
+def plan(
+    context: typer.Context,
+    users: Annotated[str | None, say.USERS] = None,
+    chats: Annotated[str | None, say.CHATS] = None,
+    members: Annotated[str | None, say.MEMBERS] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="PLAN.json", help="Keep the plan for apply.")] = None,
+    prune: Annotated[bool, say.PRUNE] = False,
+    allow_delete: Annotated[int | None, say.ALLOW_DELETE] = None,
+    only: Annotated[list[say.Part] | None, say.ONLY] = None,
+    limit: Annotated[int | None, say.LIMIT] = None,
+    users_query: Annotated[str | None, say.USERS_QUERY] = None,
+    chats_query: Annotated[str | None, say.CHATS_QUERY] = None,
+    members_query: Annotated[str | None, say.MEMBERS_QUERY] = None,
+    map_: Annotated[list[str] | None, say.MAP] = None,
+    mapping: Annotated[str | None, say.MAPPING] = None,
+    reject: Annotated[Path | None, say.REJECT] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Show what would make the platform agree with your lists. Changes nothing."""
+    places = {"users": users, "chats": chats, "members": members}
+    queries = {"users": users_query, "chats": chats_query, "members": members_query}
+    with usage():
+        wanted = SourceOptions(places, queries, map_ or [], mapping)
+        how = PlanOptions.of(prune, allow_delete, only, limit)
+
+    async def work(client: EthoraClient) -> int:
+        found = await opened(wanted)
+        rejects = await rejects_for(reject, found.sources) if reject is not None else None
+        async with await planned(client, found, how) as made:
+            if out is not None:
+                await save_plan(made, out)
+            await show(made, client, as_json=as_json, rejects=rejects, more={"plan": out and str(out)})
+            if out is not None:
+                errors.print(f"to carry it out: ethora apply {shown(str(out))}", markup=False)
+            return verdict(made)
+
+    run_with_client(context.obj, work)
+
+
+async def planned(
+    client: EthoraClient,
+    found: Opened,
+    how: PlanOptions,
+    *,
+    journal: Path | None = None,
+    confirmed: bool = False,
+) -> Plan:
+    """The plan, made with progress on stderr. Whether somebody has said yes to it stands in its journal."""
+    with following() as on_progress:
+        return await make_plan(
+            client,
+            users=found.sources.get("users"),
+            chats=found.sources.get("chats"),
+            members=found.sources.get("members"),
+            prune=how.prune,
+            allow_delete=how.allow_delete,
+            only=cast("tuple[Part, ...] | None", how.only),
+            limit=how.limit,
+            journal=journal,
+            recipe={"sources": found.recipe, "confirmed": confirmed},
+            on_progress=on_progress,
+        )
+
+
+async def show(
+    made: Plan, client: EthoraClient, *, as_json: bool, rejects: Rejects | None, more: Mapping[str, Any]
+) -> None:
+    """The plan on stdout, and its refused rows where they are to be collected."""
+    if rejects is not None:
+        await rejects.collect(client, made.journal)
+    if as_json:
+        await print_document(
+            {"platform": made.platform, "summary": summary_fields(made.summary), "guard": made.guard, **more},
+            changes=(made.changes(), change_fields),
+            cannot_change=(made.cannot_change(), change_fields),
+            extras=(made.extras(), change_fields),
+            problems=(made.problems(), problem_fields),
+        )
+    else:
+        await View().plan(made)
+    if made.guard is not None:
+        View(stderr=True).guard(made.guard)
+
+
+def verdict(made: Plan) -> int:
+    """The exit code of a plan that is not carried out."""
+    if made.guard is not None:
+        return STOPPED
+    return SOME_FAILED if made.summary.problems else DONE

@@ -1,0 +1,223 @@
+"""Plans and what became of them, for people: coloured on a terminal, the same words elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterable, Mapping
+from contextlib import aclosing
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ethora_async.bulk.outcome import STATUSES
+from ethora_async.cli.output import shown
+from ethora_async.redaction import scrub
+from ethora_async.sync.compare import CANNOT_CHANGE, EXTRA, STEPS
+
+if TYPE_CHECKING:
+    from ethora_async.bulk.journal import Entry
+    from ethora_async.sync.apply import Applied
+    from ethora_async.sync.plan import Plan, Problem, Summary
+
+EXAMPLES = 4
+SHOWN_FAILURES = 20
+_LONGEST = 60
+
+NAMES = {"user": "users", "chat": "chats", "member": "access"}
+_NOUNS = {"user": ("user", "users"), "chat": ("chat", "chats"), "member": ("membership", "memberships")}
+_MARKS = {
+    "create": ("+", "green"),
+    "grant": ("+", "green"),
+    "update": ("~", "yellow"),
+    "delete": ("-", "red"),
+    "revoke": ("-", "red"),
+    CANNOT_CHANGE: ("!", "magenta"),
+    EXTRA: ("?", "blue"),
+}
+_GOOD = ("created", "existed", "updated", "unchanged", "deleted", "absent")
+
+
+class View:
+    """Lines for people, on stdout or stderr."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        stream = sys.stderr if stderr else sys.stdout
+        self._terminal = stream.isatty()
+        # A file has no edge at which to break lines.
+        self._console = Console(stderr=stderr, highlight=False, width=None if self._terminal else 10_000)
+        self._arrow = "->" if self._console.options.ascii_only else "→"
+        self._dots = "..." if self._console.options.ascii_only else "…"
+
+    def line(self, text: str | Text = "", style: str = "") -> None:
+        """One line, broken at words where the terminal ends."""
+        self._console.print(Text(text) if isinstance(text, str) else text, style=style)
+
+    def _cut(self, *parts: tuple[str, str]) -> None:
+        """One line, cut where the terminal ends."""
+        line = Text.assemble(*parts)
+        self._console.print(line, no_wrap=True, overflow="ellipsis", crop=self._terminal)
+
+    async def plan(self, plan: Plan) -> None:
+        """What would be done, with the first few of each kind."""
+        summary = plan.summary
+        self.line(Text.assemble(("Plan", "bold"), f" for {plan.platform}"))
+        for kind, name in NAMES.items():
+            here = {action: summary.changes[key, action] for key, action in STEPS if (key, action) in summary.changes
+                    and key == kind}  # fmt: skip
+            if here:
+                await self._kind(plan, kind, name, here)
+        await self._set_aside(plan)
+        await self._problems(plan.problems(), sum(summary.problems.values()))
+        self.total(summary)
+
+    async def _kind(self, plan: Plan, kind: str, name: str, here: Mapping[str, int]) -> None:
+        counts = [part for action, number in here.items() for part in (_counted(action, number), ("   ", ""))]
+        self.line(Text.assemble((f"\n  {name:<8}", "bold"), *counts[:-1]))
+        for action, number in here.items():
+            await self._examples(plan, kind, action, number)
+
+    async def _examples(self, plan: Plan, kind: str, action: str, number: int) -> None:
+        found = await plan.journal.entries("kind = ? AND action = ?", (kind, action), limit=EXAMPLES)
+        for entry in found:
+            self.change(entry)
+        if number > len(found):
+            self._cut((f"      {self._dots} and {number - len(found):,} more", "dim"))
+
+    def change(self, entry: Entry) -> None:
+        """One change in a line: the fields before and after."""
+        mark, style = _MARKS[entry.action]
+        self._cut((f"    {mark} {shown(entry.name)}", style), (f"  {self._detail(entry)}".rstrip(), ""))
+
+    def _detail(self, entry: Entry) -> str:
+        after = dict(entry.after or {})
+        before = dict(entry.before or {})
+        if entry.action in ("update", CANNOT_CHANGE):
+            fields = after.get("fields", {})
+            pairs = [f"{name}: {_quoted(before.get(name))} {self._arrow} {_quoted(value)}" for name, value in
+                     fields.items()]  # fmt: skip
+            return ", ".join(pairs)
+        record = after or before
+        return ", ".join(_quoted(value) for name, value in record.items() if name != "id" and value is not None)
+
+    async def _set_aside(self, plan: Plan) -> None:
+        for kind, number in plan.summary.cannot_change.items():
+            text = f"{_number(number, kind)} cannot be changed: the platform does not let us, and they stay as they are"
+            self.line(Text(f"\n  {text}", "magenta"))
+            await self._examples(plan, kind, CANNOT_CHANGE, number)
+        for kind, number in plan.summary.extras.items():
+            text = f"{_number(number, kind)} there and in no list; they stay (--prune takes them away)"
+            self.line(Text(f"\n  {text}", "blue"))
+            await self._examples(plan, kind, EXTRA, number)
+
+    async def _problems(self, problems: AsyncIterable[Problem], number: int) -> None:
+        if not number:
+            return
+        self.line(Text(f"\n  {number:,} {'row' if number == 1 else 'rows'} cannot be used", "red"))
+        left = count(1)
+        async with aclosing(problems) as rows:  # type: ignore[type-var]
+            async for row in rows:
+                if next(left) > SHOWN_FAILURES:
+                    self.line(f"      {self._dots} and {number - SHOWN_FAILURES:,} more; --json or --reject has all")
+                    return
+                self.line(f"    {problem_line(row)}")
+
+    def total(self, summary: Summary) -> None:
+        """The plan in one sentence."""
+        later = f"; {summary.left:,} more are left for later by --limit" if summary.left else ""
+        if summary.total:
+            changes = "change" if summary.total == 1 else "changes"
+            self.line(Text.assemble((f"\n{summary.total:,} {changes}", "bold"), f" to make{later}."))
+        elif summary.left:
+            self.line(f"\nNothing to do now{later}.", "bold")
+        elif summary.in_step:
+            self.line("\nBoth sides agree: there is nothing to do.", "bold green")
+        else:
+            self.line("\nNothing to do but for the rows that cannot be used.", "bold")
+
+    def differences(self, summary: Summary) -> None:
+        """Whether both sides agree, in one sentence, and what does not count."""
+        rows = sum(summary.problems.values())
+        unusable = f"{rows:,} {'row' if rows == 1 else 'rows'} cannot be used" if rows else ""
+        if summary.in_step:
+            self.line("In step: both sides agree.", "bold green")
+        else:
+            changes = (
+                f"{summary.total:,} {'difference' if summary.total == 1 else 'differences'}" if summary.total else ""
+            )
+            self.line(f"Not in step: {' and '.join(filter(None, (changes, unusable)))}.", "bold red")
+        for kind, number in summary.cannot_change.items():
+            self.line(f"  {_number(number, kind)} differ in what the platform does not let us change", "magenta")
+        for kind, number in summary.extras.items():
+            self.line(f"  {_number(number, kind)} there and in no list (--prune counts them)", "blue")
+
+    def guard(self, reason: str) -> None:
+        """Why it is not carried out."""
+        how = " (--allow-delete N)" if "allow" in reason else ""
+        self.line(f"Stopped by a guard: {shown(reason)}{how}.", "bold red")
+
+    def applied(self, applied: Applied) -> None:
+        """The closing table, and the first failures."""
+        statuses = [status for status in STATUSES if any(found == status for _, _, found in applied.counts)]
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        table.add_column("")
+        for status in statuses:
+            table.add_column(status, justify="right")
+        for kind, name in NAMES.items():
+            counts = [_sum(applied.counts, kind, status) for status in statuses]
+            if any(counts):
+                table.add_row(name, *(_cell(number, status) for number, status in zip(counts, statuses, strict=True)))
+        if statuses:
+            self.line()
+            self._console.print(table)
+        for failure in applied.failures[:SHOWN_FAILURES]:
+            self.line(f"  {failure_line(failure)}")
+        if applied.failed > SHOWN_FAILURES:
+            self.line(f"  {self._dots} and {applied.failed - SHOWN_FAILURES:,} more; --json lists them")
+
+
+def problem_line(row: Problem) -> str:
+    """A row that cannot be used, in one line."""
+    column = f", {shown(row.column)}" if row.column else ""
+    return f"{_place(row.file, row.line)}{column}: {scrub(row.reason)}"
+
+
+def failure_line(entry: Entry) -> str:
+    """An item that failed, in one line."""
+    place = f" ({_place(entry.file, entry.line)})" if entry.file else ""
+    what = NAMES[entry.kind] if entry.kind == "member" else entry.kind
+    return f"{entry.action} {what} {shown(entry.name)}{place}: {scrub(entry.reason or entry.status or '')}"
+
+
+def _place(file: str | None, line: int | None) -> str:
+    name = "" if file is None else shown(file if "://" in file else Path(file).name)
+    return f"{name} line {line}" if line is not None else name
+
+
+def _counted(action: str, number: int) -> tuple[str, str]:
+    mark, style = _MARKS[action]
+    return f"{mark} {number:,} to {action}", style
+
+
+def _number(number: int, kind: str) -> str:
+    one, many = _NOUNS[kind]
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _quoted(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    text = shown(str(value))
+    return f"'{text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}'"
+
+
+def _sum(counts: Mapping[tuple[str, str, str], int], kind: str, status: str) -> int:
+    return sum(number for (one, _, found), number in counts.items() if one == kind and found == status)
+
+
+def _cell(number: int, status: str) -> Text:
+    style = "dim" if not number else "green" if status in _GOOD else "bold red"
+    return Text(f"{number:,}" if number else "-", style)

@@ -1,0 +1,45 @@
+"""``ethora resume``: going on from a journal after anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ethora_async.bulk.journal import Journal
+from ethora_async.cli import sync_options as say
+from ethora_async.cli.carrying_out import carry_out
+from ethora_async.cli.output import JSON_OPTION
+from ethora_async.cli.runtime import run_with_client
+from ethora_async.cli.sources import reopened
+from ethora_async.errors import StoppedByGuard
+from ethora_async.platforms.ethora.client import EthoraClient
+from ethora_async.sync.plan import PLANNED
+
+
+def resume(
+    context: typer.Context,
+    journal: Annotated[Path, typer.Argument(help="What ethora apply kept.")],
+    users: Annotated[str | None, say.WHERE_NOW] = None,
+    chats: Annotated[str | None, say.WHERE_NOW] = None,
+    members: Annotated[str | None, say.WHERE_NOW] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Go on with an apply that was cut off: what is left, and once more what failed or of which nothing is known.
+
+    The lists are read from where they were, or beside the journal, after a move to another machine.
+    """
+
+    async def work(client: EthoraClient) -> int:
+        async with await Journal.open(journal) as book:
+            recipe = await book.meta("recipe") or {}
+            if recipe.get("confirmed") is False:
+                msg = f"nobody has said yes to the plan in {journal}, and nothing of it was carried out: apply anew"
+                raise StoppedByGuard(msg)
+            unplanned = await book.meta("state") != PLANNED
+            moved = {"users": users, "chats": chats, "members": members}
+            found = await reopened(recipe.get("sources", {}), journal, moved, needed=unplanned)
+            return await carry_out(client, book, found.by_kind, as_json=as_json)
+
+    run_with_client(context.obj, work)

@@ -1,0 +1,79 @@
+"""The JSON documents of ``plan``, ``apply``, ``resume`` and ``verify``: one object, written as it is put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ethora_async import codec
+from ethora_async.cli.output import plain
+from ethora_async.redaction import scrub
+
+if TYPE_CHECKING:
+    from ethora_async.bulk.journal import Entry
+    from ethora_async.sync.apply import Applied
+    from ethora_async.sync.plan import Problem, Summary
+
+
+async def print_document(head: dict[str, Any], **lists: tuple[AsyncIterable[Any], Callable[[Any], Any]]) -> None:
+    """`head`, and lists of any length behind it, each with what makes JSON of an element."""
+    typer.echo(codec.dumps(plain(head))[:-1], nl=False)
+    for name, (items, fields) in lists.items():
+        opening = b"," + codec.dumps(name) + b":["
+        async for item in items:
+            typer.echo(opening + b"\n" + codec.dumps(plain(fields(item))), nl=False)
+            opening = b","
+        typer.echo(b"]" if opening == b"," else opening + b"]", nl=False)
+    typer.echo(b"}")
+
+
+def summary_fields(summary: Summary) -> dict[str, Any]:
+    """A plan in numbers."""
+    return {
+        "total": summary.total,
+        "changes": {f"{kind} {action}": number for (kind, action), number in sorted(summary.changes.items())},
+        "cannot_change": dict(summary.cannot_change),
+        "extras": dict(summary.extras),
+        "problems": dict(summary.problems),
+        "left": summary.left,
+        "in_step": summary.in_step,
+    }
+
+
+def change_fields(entry: Entry) -> dict[str, Any]:
+    """One difference: what is there and what ought to be."""
+    after = entry.after
+    change: dict[str, Any] = {"kind": entry.kind, "action": entry.action, "id": entry.key}
+    if entry.other:
+        change["user"] = entry.other
+    return change | {
+        "before": entry.before,
+        "after": after.get("fields", after) if after is not None else None,
+        "file": entry.file,
+        "line": entry.line,
+    }
+
+
+def failure_fields(entry: Entry) -> dict[str, Any]:
+    """One item that failed, or of which nothing is known."""
+    place = {"file": entry.file, "line": entry.line}
+    what: dict[str, Any] = {"kind": entry.kind, "action": entry.action, "id": entry.key}
+    if entry.other:
+        what["user"] = entry.other
+    return what | {"status": entry.status, "reason": scrub(entry.reason or ""), **place}
+
+
+def problem_fields(row: Problem) -> dict[str, Any]:
+    """One row that cannot be used."""
+    place = {"file": row.file, "line": row.line, "column": row.column}
+    return {"kind": row.kind, "id": row.id, "reason": scrub(row.reason), **place}
+
+
+def result_fields(applied: Applied) -> dict[str, dict[str, int]]:
+    """How many ended how, by kind and action."""
+    results: dict[str, dict[str, int]] = {}
+    for (kind, action, status), number in sorted(applied.counts.items()):
+        results.setdefault(f"{kind} {action}", {})[status] = number
+    return results

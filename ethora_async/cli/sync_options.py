@@ -1,0 +1,116 @@
+"""What ``plan``, ``apply``, ``resume`` and ``verify`` are told: where the lists are, and how far to go."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from enum import StrEnum
+
+import attrs
+import typer
+
+from ethora_async.cli.runtime import USAGE
+from ethora_async.errors import InvalidInput
+
+
+class Part(StrEnum):
+    """What can be carried out on its own."""
+
+    users = "users"
+    chats = "chats"
+    access = "access"
+
+
+_PLACE = "a CSV, JSON Lines or Parquet file, a quoted pattern of them, or an SQLAlchemy URL without a password"
+
+USERS = typer.Option(metavar="SOURCE", help=f"Who ought to be there: {_PLACE}.")
+CHATS = typer.Option(metavar="SOURCE", help="Which chats ought to be there; likewise.")
+MEMBERS = typer.Option(metavar="SOURCE", help="Who ought to be able to enter which chat; likewise.")
+USERS_QUERY = typer.Option(
+    "--users-query",
+    "--query",
+    metavar="SQL",
+    help="The SELECT, when --users is a database. Its password is read from ETHORA_SOURCE_PASSWORD (or PGPASSWORD).",
+)
+CHATS_QUERY = typer.Option(metavar="SQL", help="The SELECT, when --chats is a database.")
+MEMBERS_QUERY = typer.Option(metavar="SQL", help="The SELECT, when --members is a database.")
+MAP = typer.Option(
+    "--map",
+    metavar="OURS=THEIRS",
+    help="What a column is called there, e.g. email=mail_address, or users.id=uid. May be given again.",
+)
+MAPPING = typer.Option("--mapping", metavar="FILE", help="The same, in a TOML file.")
+PRUNE = typer.Option("--prune", help="Delete, or revoke, what is there and in no list.")
+ALLOW_DELETE = typer.Option(
+    "--allow-delete", min=0, metavar="N", help="With --prune: up to N deletions of each kind, above the tenth allowed."
+)
+ONLY = typer.Option("--only", help="These alone. May be given again.")
+LIMIT = typer.Option("--limit", min=1, metavar="N", help="At most N changes of each kind, to try them before the rest.")
+REJECT = typer.Option(
+    "--reject",
+    metavar="FILE",
+    help="Collect the refused rows there, with reasons, for repair; with several sources FILE.users.csv and so on.",
+)
+YES = typer.Option("--yes", "-y", help="Do not ask before anything is changed.")
+WHERE_NOW = typer.Option(metavar="SOURCE", help="Where the list is now, if it has moved.")
+
+KINDS = ("users", "chats", "members")
+
+
+@attrs.frozen
+class SourceOptions:
+    """Where the lists are.
+
+    Attributes:
+        places, queries: by ``users``, ``chats``, ``members``; None for what was not given.
+        maps: texts of ``--map``.
+        mapping: the TOML file.
+    """
+
+    places: dict[str, str | None]
+    queries: dict[str, str | None] = attrs.field(factory=dict, repr=False)
+    maps: list[str] = attrs.field(factory=list)
+    mapping: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for kind, query in self.queries.items():
+            if query is not None and self.places.get(kind) is None:
+                msg = f"--{kind}-query goes with --{kind} DATABASE-URL, which is missing"
+                raise InvalidInput(msg, field=kind)
+
+    @property
+    def given(self) -> list[str]:
+        """The kinds of which there is a list."""
+        return [kind for kind in KINDS if self.places.get(kind) is not None]
+
+
+@attrs.frozen
+class PlanOptions:
+    """How far to go."""
+
+    prune: bool = False
+    allow_delete: int | None = None
+    only: tuple[str, ...] | None = None
+    limit: int | None = None
+
+    @classmethod
+    def of(cls, prune: bool, allow_delete: int | None, only: Iterable[Part] | None, limit: int | None) -> PlanOptions:
+        """The options as they were said.
+
+        Raises:
+            InvalidInput: a deletion is allowed where nothing is deleted.
+        """
+        if allow_delete is not None and not prune:
+            msg = "--allow-delete goes with --prune: without it nothing is deleted"
+            raise InvalidInput(msg, field="allow_delete")
+        return cls(prune, allow_delete, tuple(part.value for part in only or ()) or None, limit)
+
+
+@contextmanager
+def usage() -> Generator[None, None, None]:
+    """Options that cannot be meant end the command with one line, before anything is done."""
+    try:
+        yield
+    except InvalidInput as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(USAGE) from None

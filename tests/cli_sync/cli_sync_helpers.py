@@ -1,0 +1,162 @@
+"""Commands in processes of their own, on pipes or on a terminal, against a sandbox served beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+PATIENCE = 60.0
+"""Seconds after which a command that hangs is killed, so that its test fails."""
+
+ROOT = Path(__file__).parents[2]
+
+DONE, SOME_FAILED, USAGE, PLATFORM, NOT_IN_STEP, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+
+class Loop:
+    """An event loop in a thread of its own, for the sandbox."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def close(self) -> None:
+        self.run(self._cancel_all())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @staticmethod
+    async def _cancel_all() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+
+@attrs.frozen
+class Result:
+    """What a command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+
+class Shell:
+    """A user's shell: a working directory, settings, and commands started there."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self.folder = folder
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
+        self.env = {**inherited, "PYTHONPATH": str(ROOT), **settings}
+        self.seen = ""
+        """All that commands wrote to their streams."""
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def write(self, name: str, text: str) -> str:
+        (self.folder / name).write_text(text, "utf-8")
+        return name
+
+    def start(self, *args: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ethora_async", *args],
+            env=self.env,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self._started.append(process)
+        return process
+
+    def finish(self, process: subprocess.Popen[bytes]) -> Result:
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+        result = Result(process.returncode, stdout.decode(), stderr.decode())
+        self.seen += result.stdout + result.stderr
+        return result
+
+    def __call__(self, *args: str) -> Result:
+        return self.finish(self.start(*args))
+
+    def on_terminal(self, *args: str, answer: bytes, env: Mapping[str, str] | None = None, columns: int = 100) -> Result:
+        """Run a command on a terminal, and type `answer` once it asks; both streams end up in `stdout`."""
+        ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ethora_async", *args],
+            env={**self.env, "TERM": "xterm-256color", **(env or {})},
+            cwd=self.folder,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
+        )
+        os.close(theirs)
+        self._started.append(process)
+        written, answered = b"", False
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:  # Linux, when the other side is closed
+                break
+            if not part:
+                break
+            written += part
+            if not answered and b"[y/N]" in written:
+                answered = True
+                os.write(ours, answer)
+        os.close(ours)
+        code = process.wait(PATIENCE)
+        self.seen += written.decode()
+        return Result(code, written.decode(), "")
+
+    def close(self) -> None:
+        for process in self._started:
+            process.kill()
+            process.wait()
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
+
+    def files(self) -> bytes:
+        """All bytes of all files in the working directory."""
+        return b"".join(path.read_bytes() for path in sorted(self.folder.iterdir()) if path.is_file())
+
+
+def people(numbers: range, *, first: str = "Ann", password: str = "") -> str:
+    """A CSV file of users."""
+    rows = [f"u{number},u{number}@example.com,{first},Lee,{password}" for number in numbers]
+    return "\n".join(["id,email,first_name,last_name,password", *rows, ""])
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that happens in another process."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from cli_sync_helpers import Loop, Shell
+
+from ethora_async.sandbox import EthoraSandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ethora_async.sandbox.logs import RequestRecord
+
+
+@pytest.fixture(scope="session")
+def sandbox_loop() -> Iterator[Loop]:
+    loop = Loop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def sandbox(sandbox_loop: Loop) -> Iterator[EthoraSandbox]:
+    """A local Ethora of the test's own, served beside it."""
+    sandbox = EthoraSandbox(app_id="app123", secret="canary-secret-of-the-app")
+    sandbox_loop.run(sandbox.start())
+    yield sandbox
+    sandbox.faults.clear()
+    sandbox_loop.run(sandbox.aclose())
+
+
+@pytest.fixture
+def shell(sandbox: EthoraSandbox, tmp_path: Path) -> Iterator[Shell]:
+    """Runs commands against the sandbox, and sees to their end."""
+    # A test run in the background of a shell ignores Ctrl-C, and what it starts would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    shell = Shell(tmp_path, sandbox.environment)
+    yield shell
+    shell.close()
+    signal.signal(signal.SIGINT, before)
+    assert "canary-secret-of-the-app" not in shell.seen
+    assert "Traceback" not in shell.seen
+
+
+@pytest.fixture
+def stalling(sandbox: EthoraSandbox) -> Iterator[None]:
+    """Once the first batch is in, every further one waits until its caller has gone."""
+    armed = False
+
+    def listen(record: RequestRecord) -> None:
+        nonlocal armed
+        if not armed and record.method == "POST":
+            armed = True
+            sandbox.faults.latency(3600, "POST *")
+
+    sandbox._log._listener = listen
+    yield
+    sandbox._log._listener = None
+    sandbox.faults.clear()

@@ -1,0 +1,155 @@
+"""Cut off anywhere, and gone on with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from cli_sync_helpers import DONE, INTERRUPTED, SOME_FAILED, STOPPED, USAGE, Shell, people, until
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from ethora_async.sandbox import EthoraSandbox
+
+HOW = ("--users", "users.csv", "--yes", "--json")
+
+
+def begun(shell: Shell, process: subprocess.Popen[bytes]) -> None:
+    """Wait until some users are known to be created."""
+    assert process.stderr is not None
+    seen = b""
+    while line := process.stderr.readline():
+        seen += line
+        if line.startswith(b"creating users: "):
+            return
+    raise AssertionError(seen)
+
+
+def there(sandbox: EthoraSandbox) -> int:
+    return len(sandbox.store.app(sandbox.app_id).users) - 1
+
+
+@pytest.mark.usefixtures("stalling")
+def test_ctrl_c_tells_what_was_done_and_resume_does_the_rest(shell: Shell, sandbox: EthoraSandbox) -> None:
+    shell.write("users.csv", people(range(1000)))
+    process = shell.start("apply", *HOW)
+    begun(shell, process)
+    process.send_signal(signal.SIGINT)
+    result = shell.finish(process)
+    assert result.code == INTERRUPTED
+    assert "ethora resume ethora-apply.journal" in result.stderr
+    assert result.stderr.endswith("interrupted\n")
+    assert result.json["applied"] is False
+    print(result.stdout[:1500], result.stderr)
+    done = result.json["results"]["user create"]["created"]
+    assert 100 <= done <= there(sandbox) < 1000
+    refused = shell("apply", *HOW)
+    assert (refused.code, refused.stdout) == (USAGE, "")
+    assert "ethora resume ethora-apply.journal" in refused.stderr
+    sandbox.faults.clear()
+    sandbox._log._listener = None
+    resumed = shell("resume", "ethora-apply.journal", "--json")
+    assert resumed.code == DONE, resumed
+    assert sum(resumed.json["results"]["user create"].values()) == 1000
+    assert there(sandbox) == 1000
+    assert shell("verify", "--users", "users.csv").code == DONE
+    replaced = shell("apply", "--users", shell.write("more.csv", people(range(1001))), "--yes")
+    assert (replaced.code, "replacing the journal" in replaced.stderr) == (DONE, True)
+
+
+@pytest.mark.usefixtures("stalling")
+def test_after_kill_9_the_journal_and_the_list_go_on_on_another_machine_passwords_included(
+    shell: Shell, sandbox: EthoraSandbox, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    shell.write("users.csv", people(range(500)) + "".join(
+        f"p{n},p{n}@example.com,Ann,Lee,canary-password-{n}\n" for n in range(50)))  # fmt: skip
+    process = shell.start("apply", *HOW)
+    begun(shell, process)
+    process.kill()
+    process.wait()
+    assert there(sandbox) < 550
+    sandbox.faults.clear()
+    sandbox._log._listener = None
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for path in shell.folder.iterdir():
+        shutil.move(path, elsewhere / path.name)
+    other = Shell(elsewhere, sandbox.environment)
+    resumed = other("resume", "ethora-apply.journal", "--json")
+    assert resumed.code == DONE, resumed
+    assert "is gone: reading" in resumed.stderr
+    assert there(sandbox) == 550
+    assert other("verify", "--users", "users.csv").code == DONE
+    (elsewhere / "users.csv").unlink()
+    assert b"canary-password" not in other.files()
+    assert "canary-password" not in other.seen
+
+
+@pytest.mark.usefixtures("stalling")
+def test_without_their_list_those_who_have_a_password_fail_and_a_later_resume_has_them(
+    shell: Shell, sandbox: EthoraSandbox
+) -> None:
+    shell.write("users.csv", people(range(300)) + "pia,pia@example.com,Ann,Lee,canary-password\n")
+    process = shell.start("apply", *HOW)
+    begun(shell, process)
+    process.kill()
+    process.wait()
+    sandbox.faults.clear()
+    sandbox._log._listener = None
+    (shell.folder / "users.csv").rename(shell.folder / "moved.csv")
+    resumed = shell("resume", "ethora-apply.journal", "--json")
+    assert resumed.code == SOME_FAILED
+    assert "going on without the users list" in resumed.stderr
+    assert [failure["id"] for failure in resumed.json["failures"]] == ["pia"]
+    last = shell("resume", "ethora-apply.journal", "--users", "moved.csv", "--json")
+    assert (last.code, last.json["failures"]) == (DONE, [])
+    assert there(sandbox) == 301
+    assert "canary-password" not in shell.seen
+
+
+def test_a_platform_that_goes_away_in_between_is_3_and_can_be_resumed(shell: Shell, sandbox: EthoraSandbox) -> None:
+    shell.write("users.csv", people(range(2500)))
+    sandbox.faults.load("POST *: status=401")
+    result = shell("apply", *HOW)
+    assert result.code == 3
+    assert "ethora resume ethora-apply.journal" in result.stderr
+    sandbox.faults.clear()
+    assert shell("resume", "ethora-apply.journal").code == DONE
+    assert there(sandbox) == 2500
+
+
+def test_what_nobody_said_yes_to_is_not_resumed(shell: Shell, sandbox: EthoraSandbox) -> None:
+    shell.write("users.csv", people(range(3)))
+
+    pid, terminal = os.forkpty()
+    if not pid:
+        os.chdir(shell.folder)
+        os.execvpe(sys.executable, [sys.executable, "-m", "ethora_async", "apply", "--users", "users.csv"], shell.env)
+    seen = b""
+
+    def asked() -> bool:
+        nonlocal seen
+        seen += os.read(terminal, 65536)
+        return b"[y/N]" in seen
+
+    until(asked)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    result = shell("resume", "ethora-apply.journal")
+    assert (result.code, there(sandbox)) == (STOPPED, 0)
+    assert "nobody has said yes" in result.stderr
+    assert shell("apply", "--users", "users.csv", "--yes").code == DONE
+
+
+def test_a_file_that_is_no_journal_is_not_touched(shell: Shell, sandbox: EthoraSandbox) -> None:
+    shell.write("users.csv", people(range(3)))
+    path: Path = shell.folder / shell.write("thesis.txt", "ten years of work")
+    result = shell("apply", "--users", "users.csv", "--yes", "--journal", "thesis.txt")
+    assert (result.code, path.read_text(), there(sandbox)) == (USAGE, "ten years of work", 0)
+    assert "thesis.txt is no journal" in result.stderr

@@ -1,0 +1,386 @@
+"""`ethora serve` as its proxy meets it: started, asked, told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import stat
+import time
+from base64 import b64encode
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import ClientConnectionError, ClientSession
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from serve_helpers import PROOF, PROXY_SECRET, SHARED, Served, proxy, refused, serving, token
+
+from ethora_async import EthoraClient
+from ethora_async.sandbox import AvayaSandbox, ImbaChatSandbox, RocketChatSandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ethora_async.sandbox import EthoraSandbox
+
+FREE = ("--port", "0", *SHARED)
+FAST = ("--drain", "0")
+HERE = Path(__file__).parent
+ANN = {"X-User": "ann", **PROOF}
+ROOMS = ("--may-enter", "serve_site:may_enter")
+
+
+async def until(happened: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not happened():  # noqa: ASYNC110  it happens in another process
+            await asyncio.sleep(0.01)
+
+
+# What it answers
+
+
+async def test_behind_its_proxy_it_gives_users_tokens_and_nobody_else(
+    env: dict[str, str], sandbox: EthoraSandbox, tmp_path: Path
+) -> None:
+    async with EthoraClient(app_id=sandbox.app_id, secret=sandbox.secret, api_url=sandbox.url) as ethora:
+        await ethora.users.create("ann", email="ann@example.com", first_name="Ann", last_name="Lee")
+        with serving("--unix", str(tmp_path / "s"), *SHARED, *ROOMS, env=env, cwd=HERE) as served:
+            async with proxy(served, {"of-ann": "ann"}) as url:
+                async with ClientSession(url, cookies={"session": "of-ann"}) as ann:
+                    status, data = await token(ann, {"X-User": "bob"}, {"room": "of-ann"})
+                    assert (status, data["user_id"], data["room"]["id"]) == (200, "ann", "of-ann")
+                    assert (await ethora.sessions.exchange(data["token"])).user.first_name == "Ann"
+                    assert (await token(ann, {}, {"room": "of-bob"}))[0] == 403
+                    assert (await token(ann, {"Origin": "https://evil.example"}))[0] == 403
+                async with ClientSession(url) as nobody:
+                    assert (await token(nobody, {"X-User": "ann", "X-Proof": "a guess"}))[0] == 401
+                    async with nobody.get("/readyz") as reply:
+                        assert (reply.status, (await reply.json())["checks"]) == (
+                            200,
+                            {"secret": "ok", "platform": "ok", "proof": "ok"},
+                        )
+
+
+async def test_past_the_proxy_nothing_is_to_be_had(env: dict[str, str]) -> None:
+    with serving(*FREE, env=env) as served:
+        async with served.session() as session:
+            assert (await token(session, ANN))[0] == 200
+            assert (await token(session, {"X-User": "ann"}))[0] == 401
+            assert (await token(session, {"X-User": "ann", "X-Proof": "a guess"}))[0] == 401
+            assert (await token(session, PROOF))[0] == 401
+            assert (await token(session, [*ANN.items(), ("X-User", "bob")]))[0] == 400
+            assert (await token(session, [*ANN.items(), ("X-Proof", PROXY_SECRET)]))[0] == 400
+            assert (await token(session, {**PROOF, "X-User": "bob,ann"}))[0] == 400
+            for path in ("/healthz", "/readyz"):
+                async with session.get(path) as reply:
+                    assert reply.status == 200
+            for path in ("/", "/chat", "/chat/users-info", "/token"):
+                async with session.get(path, headers=ANN) as reply:
+                    assert reply.status == 404
+
+
+async def test_signed_by_the_log_in_service_no_other_proof_is_needed(env: dict[str, str], tmp_path: Path) -> None:
+    key = ECKey.generate_key("P-256")
+    (tmp_path / "key.pem").write_bytes(key.as_pem(private=False))
+    del env["ETHORA_PROXY_SECRET"]
+    args = ("--identity-header", "X-JWT", "--jwt-header", "X-JWT", "--jwt-keys", str(tmp_path / "key.pem"))
+    claims = {"sub": "ann", "exp": int(time.time()) + 60, "aud": "chat", "iss": "sso"}
+    with serving("--port", "0", *args, "--jwt-audience", "chat", "--jwt-issuer", "sso", env=env) as served:
+        async with served.session() as session:
+
+            async def asked(signer: Any, **changes: Any) -> tuple[int, Any]:
+                return await token(session, {"X-JWT": jwt.encode({"alg": "ES256"}, {**claims, **changes}, signer)})
+
+            status, data = await asked(key)
+            assert (status, data["user_id"]) == (200, "ann")
+            assert (await asked(ECKey.generate_key("P-256")))[0] == 401
+            assert (await asked(key, aud="shop"))[0] == 401
+            assert (await asked(key, exp=1))[0] == 401
+            assert (await token(session, {"X-User": "ann"}))[0] == 401
+
+
+async def test_pages_of_another_origin_may_ask_when_it_is_listed(env: dict[str, str]) -> None:
+    shop = {"Origin": "https://shop.example.com", "Sec-Fetch-Site": "cross-site"}
+    with serving(*FREE, "--allowed-origin", "https://shop.example.com", env=env) as served:
+        async with served.session() as session:
+            assert (await token(session, {**ANN, **shop}))[0] == 200
+            assert (await token(session, {**ANN, **shop, "Origin": "https://evil.example"}))[0] == 403
+            # a browser sends no cookies with a preflight, so that the proxy knows nobody then
+            asks = {**shop, "Access-Control-Request-Method": "POST"}
+            async with session.options("/chat/token", headers=asks) as reply:
+                allowed = reply.headers.get("Access-Control-Allow-Origin")
+                assert (reply.status, allowed) == (204, "https://shop.example.com")
+
+
+async def test_a_secret_out_of_a_file_rotates_without_a_restart(env: dict[str, str], tmp_path: Path) -> None:
+    del env["ETHORA_PROXY_SECRET"]
+    (tmp_path / "ETHORA_PROXY_SECRET").write_text("the-secret-after-the-rotation")
+    (tmp_path / "ETHORA_PROXY_SECRET_PREVIOUS").write_text(PROXY_SECRET)
+    with serving(*FREE, "--proof-secrets", f"file://{tmp_path}", env=env) as served:
+        async with served.session() as session:
+            assert (await token(session, ANN))[0] == 200
+            assert (await token(session, {**ANN, "X-Proof": "the-secret-after-the-rotation"}))[0] == 200
+            assert (await token(session, {**ANN, "X-Proof": "the-secret-before-both"}))[0] == 401
+
+
+async def test_nothing_that_is_secret_is_logged(env: dict[str, str]) -> None:
+    with serving(*FREE, *FAST, env=env) as served:
+        async with served.session() as session:
+            _, data = await token(session, ANN)
+            await token(session, {**ANN, "X-Proof": "a-canary-of-a-guess"})
+            where = f"/chat/{data['token']}?token={data['token']}&a-canary=1"
+            async with session.get(where, headers={"Referer": where, "User-Agent": "a-canary"}) as reply:
+                assert reply.status == 404
+        served.tell()
+        assert served.finish() == 0
+        assert "POST /chat/token 200" in served.log
+        assert "POST /chat/token 401" in served.log
+        for secret in (*data["token"].split("."), PROXY_SECRET, env["ETHORA_CHAT_APP_SECRET"], "a-canary"):
+            assert secret not in served.log
+
+
+# Every platform
+
+
+async def test_rocketchat() -> None:
+    async with RocketChatSandbox() as sandbox:
+        env = {**sandbox.environment, "ETHORA_PROXY_SECRET": PROXY_SECRET}
+        with serving("--platform", "rocketchat", *FREE, env=env) as served:
+            async with served.session() as session:
+                status, data = await token(session, {**PROOF, "X-User": sandbox.admin.username})
+                assert (status, data["platform"]) == (200, "rocketchat")
+                headers = {"X-Auth-Token": data["token"], "X-User-Id": data["extra"]["userId"]}
+                async with ClientSession() as browser, browser.get(f"{sandbox.url}/api/v1/me", headers=headers) as me:
+                    assert (await me.json())["username"] == sandbox.admin.username
+                assert (await token(session, {**PROOF, "X-User": "nobody.there"}))[0] == 502
+
+
+async def test_avaya() -> None:
+    async with AvayaSandbox() as sandbox:
+        env = {**sandbox.environment, "ETHORA_PROXY_SECRET": PROXY_SECRET}
+        with serving("--platform", "avaya", *FREE, env=env) as served:
+            async with served.session() as session:
+                status, data = await token(session, ANN)
+                assert (status, data["platform"]) == (200, "avaya")
+                assert sandbox.log_in(data["token"])
+
+
+async def test_imbachat_asks_who_the_users_are_with_a_password_of_its_own() -> None:
+    async with ImbaChatSandbox() as sandbox:
+        env = {**sandbox.environment, "ETHORA_PROXY_SECRET": PROXY_SECRET}
+        args = ("--platform", "imbachat", "--users-info", "serve_site:people")
+        with serving(*args, *FREE, env=env, cwd=HERE) as served:
+            sandbox.users_info_url = f"{served.where}/chat/users-info?user_ids="
+            assert [user["name"] for user in await sandbox.ask_users_info([7, 99, 1])] == ["Person 7", "Person 1"]
+            async with served.session() as session:
+                status, data = await token(session, {**PROOF, "X-User": "7"})
+                assert (status, data["platform"]) == (200, "imbachat")
+                guess = b64encode(f"{sandbox.api_login}:a guess".encode()).decode()
+                for headers in (ANN, {**ANN, "Authorization": f"Basic {guess}"}):
+                    async with session.get("/chat/users-info?user_ids=7", headers=headers) as reply:
+                        assert reply.status == 401
+
+
+# The end
+
+
+class Slow:
+    """A request that is under way until `go`."""
+
+    def __init__(self, folder: Path, session: ClientSession) -> None:
+        self._folder = folder
+        body = {"room": str(folder)}
+        self.answer = asyncio.ensure_future(token(session, ANN, body))
+
+    async def entered(self) -> None:
+        await until((self._folder / "entered").exists)
+
+    def go(self) -> None:
+        (self._folder / "go").touch()
+
+
+async def health(session: ClientSession, path: str) -> int:
+    async with session.get(path) as reply:
+        return reply.status
+
+
+async def refusing(served: Served) -> None:
+    """Wait until new connections are refused."""
+    async with asyncio.timeout(20):
+        with suppress(ClientConnectionError):
+            while True:
+                async with served.session() as late:
+                    await health(late, "/healthz")
+                await asyncio.sleep(0.05)
+
+
+async def test_told_to_end_it_is_unready_first_then_refuses_and_answers_what_is_under_way(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    with serving(*FREE, *ROOMS, "--drain", "2", env=env, cwd=HERE) as served:
+        async with served.session() as session, served.session() as other:
+            slow = Slow(tmp_path, session)
+            await slow.entered()
+            assert await health(other, "/readyz") == 200
+            served.tell(signal.SIGTERM)
+            await until(lambda: "stopping" in served.log)
+            assert await health(other, "/readyz") == 503
+            assert await health(other, "/healthz") == 200
+            assert (await token(other, ANN))[0] == 200  # nobody may have looked at /readyz yet
+            await refusing(served)
+            assert not slow.answer.done()
+            assert served.popen.poll() is None
+            slow.go()
+            assert (await slow.answer)[0] == 403
+        assert await asyncio.to_thread(served.finish) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_it_at_once(number: int, env: dict[str, str], tmp_path: Path) -> None:
+    with serving(*FREE, *ROOMS, "--drain", "600", "--grace", "600", env=env, cwd=HERE) as served:
+        async with served.session() as session:
+            slow = Slow(tmp_path, session)
+            await slow.entered()
+            served.tell(number)
+            await until(lambda: "stopping" in served.log)
+            served.tell(number)
+            with pytest.raises(ClientConnectionError):
+                await slow.answer
+        assert await asyncio.to_thread(served.finish) == (0 if number == signal.SIGTERM else 130)
+        assert "Traceback" not in served.log
+
+
+async def test_patience_with_what_is_under_way_has_an_end(env: dict[str, str], tmp_path: Path) -> None:
+    with serving(*FREE, *ROOMS, *FAST, "--grace", "0.1", env=env, cwd=HERE) as served:
+        async with served.session() as session:
+            slow = Slow(tmp_path, session)
+            await slow.entered()
+            served.tell()
+            with pytest.raises(ClientConnectionError):
+                await slow.answer
+        assert await asyncio.to_thread(served.finish) == 0
+        assert "Traceback" not in served.log
+
+
+# The socket
+
+
+async def test_the_unix_socket_has_its_mode_and_goes_with_the_process(env: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with serving("--unix", str(path), "--unix-mode", "606", *SHARED, *FAST, env=env) as served:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o606
+        assert os.listdir(tmp_path) == ["s"]
+        served.tell()
+        assert served.finish() == 0
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_socket_that_a_dead_process_left_is_replaced_a_live_one_and_a_file_are_not(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "s"
+    args = ("--unix", str(path), *SHARED, *FAST)
+    with serving(*args, env=env) as killed:
+        killed.tell(signal.SIGKILL)
+        killed.finish()
+    assert path.is_socket()
+    with serving(*args, env=env) as served:
+        code, error = refused(*args, env=env)
+        assert (code, error) == (2, f"error: cannot listen on {path}: another process does\n")
+        async with served.session() as session:
+            assert (await token(session, ANN))[0] == 200
+        # what somebody else has put in its place is theirs
+        path.unlink()
+        path.write_text("mine")
+        served.tell()
+        assert served.finish() == 0
+    assert path.read_text() == "mine"
+    code, error = refused(*args, env=env)
+    assert code == 2
+    assert "something that is no socket is there" in error
+    assert path.read_text() == "mine"
+    assert os.listdir(tmp_path) == ["s"]
+
+
+# Refusals to start
+
+
+NO_PROXY = [
+    (),
+    ("--identity-header", "X-User"),
+    ("--proof-header", "X-Proof"),
+    ("--jwt-header", "X-JWT"),
+    ("--identity-header", "X-User", "--proof-header", "X-Proof", "--jwt-header", "X-JWT"),
+]
+
+
+@pytest.mark.parametrize("args", NO_PROXY)
+def test_without_a_proxy_to_believe_it_says_what_to_set(args: tuple[str, ...], env: dict[str, str]) -> None:
+    code, error = refused(*args, env=env)
+    assert code == 2
+    for word in ("--identity-header", "--proof-header", "--jwt-header", "--jwt-keys", "ETHORA_PROXY_SECRET"):
+        assert word in error
+
+
+WRONG: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
+    "no secret": (SHARED, {"ETHORA_PROXY_SECRET": ""}, "ETHORA_PROXY_SECRET"),
+    "a short secret": (SHARED, {"ETHORA_PROXY_SECRET": "a-short-canary"}, "shorter than 16 bytes"),
+    "a JWT without a secret": (
+        ("--identity-header", "X-User", "--jwt-header", "X-JWT"),
+        {"ETHORA_PROXY_SECRET": ""},
+        "ETHORA_PROXY_SECRET",
+    ),
+    "no such keys": (
+        ("--identity-header", "X-User", "--jwt-header", "X-JWT", "--jwt-keys", "/nowhere"),
+        {},
+        "--jwt-keys /nowhere cannot be read: No such file",
+    ),
+    "one header for both": (("--identity-header", "X-A", "--proof-header", "x-a"), {}, "name the same header"),
+    "no header": (("--identity-header", "X User", "--proof-header", "X-A"), {}, "--identity-header is no name"),
+    "JWT rules without a JWT": ((*SHARED, "--jwt-issuer", "sso"), {}, "without --jwt-header"),
+    "no store": ((*SHARED, "--proof-secrets", "nonsense"), {}, "--proof-secrets"),
+    "every address": ((*SHARED, "--host", "0.0.0.0"), {}, "no loopback address"),
+    "every address, IPv6": ((*SHARED, "--host", "::"), {}, "no loopback address"),
+    "a name": ((*SHARED, "--host", "example.com"), {}, "no loopback address"),
+    "another address": ((*SHARED, "--host", "10.0.0.1"), {}, "no loopback address"),
+    "a strange mode": ((*SHARED, "--unix", "/tmp/x", "--unix-mode", "999"), {}, "--unix-mode 999"),
+    "no folder": ((*SHARED, "--unix", "/nowhere/s"), {}, "cannot listen on /nowhere/s: No such file"),
+    "a long path": ((*SHARED, "--unix", "/tmp/" + "x" * 120), {}, "cannot listen on /tmp/x"),
+    "no settings": (SHARED, {"ETHORA_CHAT_APP_ID": ""}, "ETHORA_CHAT_APP_ID"),
+    "no such module": ((*SHARED, "--may-enter", "no_such_module:f"), {}, "--may-enter no_such_module:f cannot be"),
+    "no such function": ((*SHARED, "--may-enter", "serve_site:f"), {}, "--may-enter serve_site:f cannot be"),
+    "no function": ((*SHARED, "--may-enter", "serve_site:not_a_function"), {}, "is no function"),
+    "not a pair": ((*SHARED, "--may-enter", "serve_site"), {}, "write MODULE:FUNCTION"),
+    "a platform that never asks": ((*SHARED, "--users-info", "serve_site:people"), {}, "never asks who the users are"),
+    "another origin": ((*SHARED, "--allowed-origin", "example.com"), {}, "is no origin"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_meant_is_refused_with_a_reason(name: str, env: dict[str, str]) -> None:
+    args, changes, reason = WRONG[name]
+    code, error = refused(*args, env={**env, **changes}, cwd=HERE)
+    assert code == 2, error
+    assert error.startswith("error: ")
+    assert reason in error
+    assert PROXY_SECRET not in error
+    assert "a-short-canary" not in error
+
+
+def test_a_port_that_is_taken_is_one_sentence(env: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, error = refused(*SHARED, "--port", str(port), env=env)
+    assert (code, error) == (2, f"error: cannot listen on 127.0.0.1 port {port}: Address already in use\n")
+
+
+def test_imbachat_without_a_login_to_ask_with_does_not_start() -> None:
+    env = {"IMBACHAT_SECRET_KEY": "k" * 40, "IMBACHAT_WIDGET_ID": "7", "ETHORA_PROXY_SECRET": PROXY_SECRET}
+    args = ("--platform", "imbachat", "--users-info", "serve_site:people", *SHARED)
+    code, error = refused(*args, env=env, cwd=HERE)
+    assert code == 2
+    assert "IMBACHAT_API_LOGIN" in error

@@ -1,0 +1,124 @@
+"""Debian's Chromium without a screen, driven through the DevTools protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import ClientSession
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from aiohttp import ClientWebSocketResponse
+
+_REQUIRED = os.environ.get("ETHORA_REQUIRE_SERVICES") == "1"
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-port=0",
+)
+_START_WAIT = 60.0
+
+
+def binary() -> str:
+    """Chromium's path; without it the test is skipped, or fails when ETHORA_REQUIRE_SERVICES is 1."""
+    found = shutil.which("chromium")
+    if found is not None:
+        return found
+    # tests/conftest.py takes ETHORA_* away from each test: this is what the process was started with
+    if _REQUIRED:
+        pytest.fail("Chromium is required and missing: apt-get install chromium")
+    pytest.skip("no Chromium: apt-get install chromium")
+
+
+class Page:
+    """One tab."""
+
+    def __init__(self, socket: ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._sent = 0
+        self.console: list[str] = []
+        """What the page's scripts complained of."""
+
+    async def call(self, method: str, **params: Any) -> Any:
+        """One DevTools command, and its result."""
+        self._sent += 1
+        await self._socket.send_json({"id": self._sent, "method": method, "params": params})
+        while True:
+            message = await self._socket.receive_json()
+            if message.get("method") == "Runtime.exceptionThrown":
+                self.console.append(message["params"]["exceptionDetails"]["text"])
+            if message.get("id") == self._sent:
+                assert "error" not in message, message
+                return message["result"]
+
+    async def value(self, expression: str) -> Any:
+        """What a JavaScript expression is, promises awaited."""
+        result = await self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    async def until(self, expression: str, timeout: float = 30.0) -> None:
+        """Wait until an expression is true."""
+        async with asyncio.timeout(timeout):
+            while not await self.value(expression):  # noqa: ASYNC110  it happens in another process
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def browser(profile: Path) -> AsyncIterator[Page]:
+    """A browser with an empty profile of its own, with one empty page; gone at the end."""
+    process = _started(profile)
+    try:
+        port = await _port(profile / "DevToolsActivePort", process)
+        async with ClientSession(f"http://127.0.0.1:{port}") as session:
+            async with session.get("/json/list") as reply:
+                (target,) = [one for one in await reply.json() if one["type"] == "page"]
+            async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+                page = Page(socket)
+                await page.call("Runtime.enable")
+                await page.call("Page.enable")
+                yield page
+    finally:
+        # Its helpers are in the session that was started for it.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _started(profile: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [binary(), *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().split() if file.exists() else []
+
+
+async def _port(file: Path, process: subprocess.Popen[bytes]) -> int:
+    async with asyncio.timeout(_START_WAIT):
+        while True:
+            assert process.poll() is None, f"Chromium ended with {process.returncode}"
+            lines = _lines(file)
+            if len(lines) == 2:
+                return int(lines[0])
+            await asyncio.sleep(0.05)
