@@ -13,13 +13,16 @@ import hmac
 import os
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import ClientSession, web
 
 from ethora_async import ChatToken, EthoraClient
-from ethora_async.records import Id
 from ethora_async.web import AppClient, Health, Routes, TokenEndpoint
 from ethora_async.web.aiohttp import chat_app, client_context
+
+if TYPE_CHECKING:
+    from ethora_async.records import Id
 
 # -- your application --------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ _SHARE = 0.25
 """The second question comes after a quarter of the wait for the first; from then on the waits double."""
 _SOON = 0.001
 """Seconds that are not worth waiting."""
-_EARLIER = 0.95
+_EARLIER = 0.97
 _TRIAL = 4
 """So many jobs show whether waiting longer spares questions."""
 _HOLD_OFF = 32
@@ -37,15 +37,15 @@ class JobTimes:
 
     There is one route for each job (contract §1.4), so questions cannot be put together; but they can be put once the
     job is likely to have ended. A job that was found ended at the first question lets the next one be asked a little
-    earlier, one that needed a second question as late as that one was; when the last three needed more, the next is
-    left alone for as long as all of these were seen at work. So jobs that take a steady time cost little more than one
-    question, and one that stalls changes nothing for the others. Waiting longer has to prove itself: where it spares no
-    question, as on a platform that moves on only when asked, it is not waited for.
+    earlier; when several needed more questions, the next is left alone for as long as the shortest of these lasted. So
+    jobs that take a steady time cost little more than one question, and one that stalls changes nothing for the others.
+    Waiting longer has to prove itself: where it spares no question, as on a platform that moves on only when asked, it
+    is not waited for.
     """
 
     def __init__(self) -> None:
         self._usual = _FIRST_WAIT
-        self._at_work: deque[float] = deque(maxlen=3)
+        self._lasted: deque[float] = deque(maxlen=3)
         self._trial: _Trial | None = None
         self._hold_off = _HOLD_OFF
         self._quiet = 0
@@ -55,25 +55,22 @@ class JobTimes:
         """Seconds from a job's start to the first question."""
         return self._usual
 
-    def ended(self, first: float, questions: int, at_work: float) -> None:
+    def ended(self, first: float, questions: int, lasted: float) -> None:
         """A job has ended, well or badly.
 
         Args:
             first: seconds that were waited before the first question.
             questions: how many were asked.
-            at_work: seconds after which it was last seen at work.
+            lasted: seconds after which it was asked the last one.
         """
-        self._at_work.append(at_work)
+        self._lasted.append(lasted)
         self._quiet = max(0, self._quiet - 1)
         if self._trial is not None:
             self._judge(self._trial, first, questions)
         if questions == 1:
             self._usual = max(_FIRST_WAIT, min(self._usual, _EARLIER * first))
-        elif self._trial is None and not self._quiet:
-            if questions == 2:
-                self._try((1 + _SHARE) * first, questions)
-            elif len(self._at_work) == self._at_work.maxlen:
-                self._try(min(self._at_work), questions)
+        elif self._trial is None and not self._quiet and len(self._lasted) == self._lasted.maxlen:
+            self._try(min(self._lasted), questions)
 
     def _try(self, wait: float, questions: int) -> None:
         if wait > self._usual:
@@ -136,7 +133,7 @@ async def wait_for_job(
     # Others of the run may have shown in the meantime that it takes longer.
     while (left := min(times.usual, timeout / 2) - job.age) > _SOON:
         await job.sleep(left)
-    first, at_work, questions = job.age, 0.0, 0
+    first, questions = job.age, 0
     wait = max(_FIRST_WAIT, _SHARE * first)
     while True:
         asked = job.age
@@ -147,9 +144,8 @@ async def wait_for_job(
             continue
         questions += 1
         if ended:
-            times.ended(first, questions, at_work)
+            times.ended(first, questions, asked)
             return job.result()
-        at_work = asked
         await job.sleep(wait)
         wait = min(2 * wait, max(_LONGEST_WAIT, first))
 

@@ -12,7 +12,7 @@ import attrs
 from ethora_async.bulk.journal import KNOWN, Entry
 from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.bulk.run import CONCURRENCY, Run
-from ethora_async.errors import ChatError, InvalidInput
+from ethora_async.errors import ChatError
 from ethora_async.records import NewChat, NewUser
 from ethora_async.sync.compare import MAKES_ROOM, STEPS, Kind
 from ethora_async.sync.intake import chunks, user_text
@@ -210,7 +210,7 @@ class _Work:
         try:
             if recorded != await source.fingerprint():
                 return
-        except InvalidInput:
+        except ChatError:
             return  # it cannot be read any more, which those who have a password are told of
         async with aclosing(chunks(source.rows())) as parts:
             async for part in parts:

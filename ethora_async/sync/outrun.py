@@ -15,11 +15,13 @@ from ethora_async.sync.progress import OnProgress, Progress, silent
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
     from ethora_async.bulk.outcome import Status
     from ethora_async.capabilities import ManagesUsers
     from ethora_async.sync.plan import Plan
 
+_UNTRUE = "the change and the record of it do not say the same: make the plan anew"
 _OWN = "it is one of the platform's own, which are left alone"
 
 
@@ -117,10 +119,19 @@ class _Judge:
             wanted = (entry.after or {}).get("fields", {})
             if all(now.get(name) == value for name, value in wanted.items()):
                 return "unchanged", None
+            if entry.kind == "user" and not self._means(entry, wanted):
+                return "failed", _UNTRUE
         for name, then in before.items():
             if now.get(name) != then:
                 return "failed", f"outrun: {name} was {then!r} when the plan was made, and is {now.get(name)!r} now"
         return None
+
+    def _means(self, entry: Entry, wanted: Mapping[str, Any]) -> bool:
+        """Whether the record that is sent says what the change says; somebody may have edited one of them."""
+        user = NewUser(**(entry.after or {})["item"])
+        state = self._client.users.comparable(user)
+        told = all(name in state and state[name] == value for name, value in wanted.items())
+        return told and bool(self._client.users.key(user.id) == entry.key)
 
     def _created(self, entry: Entry, now: dict[str, Any]) -> tuple[Status, str | None]:
         item = dict(entry.after or {})

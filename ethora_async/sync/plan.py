@@ -64,7 +64,7 @@ class Summary:
         cannot_change: by kind, how many records differ in fields that the platform does not let us change.
         extras: by kind, how many are there that no source wants, and stay.
         problems: by kind, how many rows cannot be used.
-        left: how many changes a `limit` leaves for later.
+        left: how many changes `limit` or `only` leave for later.
     """
 
     changes: Mapping[tuple[str, str], int]
@@ -179,7 +179,7 @@ async def make_plan(
         msg = f"only takes {', '.join(PARTS)}, not {min(unknown)!r}"
         raise InvalidInput(msg, field="only")
     options = {"prune": prune, "allow_delete": allow_delete, "only": sorted(parts), "limit": limit}
-    meta = {"state": PLANNING, "options": options, "recipe": recipe, "made_at": time.time()}
+    meta = {"state": PLANNING, "options": options, "kinds": [*sources], "recipe": recipe, "made_at": time.time()}
     async with AsyncExitStack() as stack:
         created = await Journal.create(journal, tables=intake.TABLES, meta=meta)
         book = await stack.enter_async_context(created)
@@ -265,6 +265,7 @@ async def summary_of(journal: Journal) -> Summary:
     problems = await journal.transaction(
         lambda db: dict(db.execute("SELECT kind, COUNT(*) FROM bad GROUP BY kind").fetchall())
     )
+    problems = problems or await journal.meta("problems", {})  # of a plan from a file only the numbers are known
     return Summary(changes, cannot, extras, problems, await journal.meta("left", 0))
 
 
@@ -314,30 +315,28 @@ def _changeable(client: Any, kinds: frozenset[Kind]) -> dict[Kind, frozenset[str
 
 def _compare(db: sqlite3.Connection, *, comparison: Comparison, limit: int | None) -> int:
     comparison.write(db)
-    if limit is None:
-        return 0
     before = _to_do(db)
-    db.execute(
-        "DELETE FROM item WHERE number IN (SELECT number FROM ("
-        " SELECT number, ROW_NUMBER() OVER (PARTITION BY kind, action ORDER BY number) AS place"
-        " FROM item WHERE step > 0 AND kind <> 'member') WHERE place > ?)",
-        (limit,),
-    )
+    if limit is not None:
+        _keep_first(db, "kind <> 'member'", limit)
     # Who is not created now cannot enter a chat now, nor can anybody a chat that is not.
     for kind, column in (("user", "other"), ("chat", "key")):
         db.execute(
             f"DELETE FROM item WHERE action = 'grant' AND NOT EXISTS ("  # noqa: S608  words of ours
             f" SELECT 1 FROM actual AS a WHERE a.kind = '{kind}' AND a.key = item.{column}) AND NOT EXISTS ("
             f" SELECT 1 FROM item AS i WHERE i.kind = '{kind}' AND i.action = 'create' AND i.key = item.{column})"
-            f" AND EXISTS (SELECT 1 FROM wanted AS w WHERE w.kind = '{kind}' AND w.key = item.{column})"
         )
+    if limit is not None:
+        _keep_first(db, "kind = 'member'", limit)
+    return before - _to_do(db)
+
+
+def _keep_first(db: sqlite3.Connection, which: str, limit: int) -> None:
     db.execute(
-        "DELETE FROM item WHERE number IN (SELECT number FROM ("
-        " SELECT number, ROW_NUMBER() OVER (PARTITION BY action ORDER BY number) AS place"
-        " FROM item WHERE step > 0 AND kind = 'member') WHERE place > ?)",
+        "DELETE FROM item WHERE number IN (SELECT number FROM ("  # noqa: S608  words of ours
+        " SELECT number, ROW_NUMBER() OVER (PARTITION BY kind, action ORDER BY number) AS place"
+        f" FROM item WHERE step > 0 AND {which}) WHERE place > ?)",
         (limit,),
     )
-    return before - _to_do(db)
 
 
 def _clear(db: sqlite3.Connection) -> None:

@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ethora_async import codec
 from ethora_async.bulk.journal import Entry, Journal
 from ethora_async.errors import InvalidInput
+from ethora_async.records import NewChat, NewUser
 from ethora_async.sync import intake
 from ethora_async.sync.compare import CANNOT_CHANGE, EXTRA, STEPS, make_room
 from ethora_async.sync.plan import PLANNED, Plan, entries, summary_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _CHUNK = 500
+_KINDS = ("user", "chat", "member")
 _START = '"changes": ['
 
 
@@ -81,9 +83,10 @@ async def load_plan(
     place = Path(path)
     thread = OwnThread("ethora-plan-file")
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(_ended, thread)
-        lines = await thread.run(_opened, place)
-        head, changes = await thread.run(_read_head, lines, place)
+        opened: list[IO[str]] = []
+        stack.push_async_callback(_ended, thread, opened)
+        await thread.run(_open, place, opened)
+        head, changes = await thread.run(_read_head, opened[0], place)
         meta = {"state": "loading", "loaded": True, "options": head.get("options")}
         book = await stack.enter_async_context(await Journal.create(journal, tables=intake.TABLES, meta=meta))
         number = 0
@@ -93,23 +96,29 @@ async def load_plan(
         await book.transaction(make_room)
         await book.set_meta(
             state=PLANNED, sources=head["sources"], guard=head["guard"], platform=head["platform"],
-            made_at=head.get("made_at"), left=head.get("left", 0), recipe=head.get("recipe"),
+            made_at=head.get("made_at"), left=head.get("left") or 0, recipe=head.get("recipe"),
+            problems=head.get("problems") or {},
         )  # fmt: skip
         plan = Plan(book, sources or {}, await summary_of(book), head["guard"], head["platform"])
+        await _ended(thread, opened)
         stack.pop_all()
-        await _ended(thread)
     return plan
 
 
-async def _ended(thread: OwnThread) -> None:
-    await thread.finish(lambda: None)
+async def _ended(thread: OwnThread, opened: list[IO[str]]) -> None:
+    # After whatever the thread is still at, when cancelled.
+    await thread.finish(lambda: [file.close() for file in opened])
 
 
 async def _head(plan: Plan) -> dict[str, Any]:
     names = ("made_at", "options", "recipe", "sources", "left")
     kept = {name: await plan.journal.meta(name) for name in names}
-    counts = {f"{kind} {action}": count for (kind, action), count in plan.summary.changes.items()}
-    return {"ethora_plan": SCHEMA, "platform": plan.platform, "guard": plan.guard, "counts": counts, **kept}
+    summary = plan.summary
+    counts = {f"{kind} {action}": count for (kind, action), count in summary.changes.items()}
+    for action, found in ((CANNOT_CHANGE, summary.cannot_change), (EXTRA, summary.extras)):
+        counts |= {f"{kind} {action}": count for kind, count in found.items()}
+    told = {"guard": plan.guard, "counts": counts, "problems": dict(summary.problems)}
+    return {"ethora_plan": SCHEMA, "platform": plan.platform, **told, **kept}
 
 
 def _change(entry: Entry) -> dict[str, Any]:
@@ -132,18 +141,56 @@ def _change(entry: Entry) -> dict[str, Any]:
 
 def _entry(change: Any, number: int, place: Path) -> Entry:
     try:
-        kind, action, after = change["kind"], change["action"], change.get("after")
-        if action not in (CANNOT_CHANGE, EXTRA) and (kind, action) not in STEPS:
+        kind, action = change["kind"], change["action"]
+        if kind not in _KINDS or (action not in (CANNOT_CHANGE, EXTRA) and (kind, action) not in STEPS):
             raise ValueError
-        if "record" in change or action == CANNOT_CHANGE:
-            after = {"fields": after, **({"item": change["record"]} if "record" in change else {})}
         return Entry(
-            0, STEPS.get((kind, action), 0), kind, action, str(change["id"]), str(change.get("user", "")),
-            change.get("before"), after, bool(change.get("needs_source")), change.get("file"), change.get("line"),
+            0, STEPS.get((kind, action), 0), kind, action, _text(change["id"]),
+            _text(change["user"]) if kind == "member" else "", _fields(change, "before"), _after(change, kind, action),
+            bool(change.get("needs_source")), change.get("file"), change.get("line"),
         )  # fmt: skip
-    except (AttributeError, KeyError, TypeError, ValueError):
-        msg = f"change {number} of {place} is no change that a plan can hold: make the plan anew"
+    except (AttributeError, KeyError, TypeError, ValueError, InvalidInput) as error:
+        reason = f": {error.message}" if isinstance(error, InvalidInput) else ""
+        msg = f"change {number} of {place} is no change that a plan can hold{reason}; make the plan anew"
         raise InvalidInput(msg, field="plan", file=str(place), row=number) from None
+
+
+def _after(change: Mapping[str, Any], kind: str, action: str) -> Mapping[str, Any] | None:
+    after = _fields(change, "after")
+    if kind == "member" or action in ("delete", EXTRA):
+        return after
+    if after is None:
+        raise ValueError
+    if action == "create":
+        _check_record(after, kind)
+        return after
+    if action == CANNOT_CHANGE:
+        return {"fields": after}
+    record = _fields(change, "record")
+    _check_record(record or {}, kind)
+    return {"fields": after, "item": record}
+
+
+def _check_record(record: Mapping[str, Any], kind: str) -> None:
+    """It is one that can be sent; a password would be kept in the journal."""
+    if "password" in record or "members" in record:
+        raise ValueError
+    _ = NewUser(**record) if kind == "user" else NewChat(**record)
+
+
+def _fields(change: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    found = change.get(name)
+    if found is None:
+        return None
+    if not isinstance(found, dict) or not all(value is None or isinstance(value, str) for value in found.values()):
+        raise TypeError
+    return found
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError
+    return value
 
 
 def _begin(draft: Path, opened: list[IO[str]], head: dict[str, Any]) -> None:
@@ -166,18 +213,12 @@ def _abandon(opened: list[IO[str]], draft: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _opened(place: Path) -> Iterator[str]:
+def _open(place: Path, opened: list[IO[str]]) -> None:
     try:
-        file = place.open(encoding="utf-8")
+        opened.append(place.open(encoding="utf-8"))
     except OSError as error:
         msg = f"{place} cannot be read: {error.strerror}"
         raise InvalidInput(msg, field="plan", file=str(place)) from None
-
-    def lines() -> Iterator[str]:
-        with file:
-            yield from file
-
-    return lines()
 
 
 def _read_head(lines: Iterator[str], place: Path) -> tuple[dict[str, Any], Iterator[Any]]:
@@ -191,8 +232,8 @@ def _read_head(lines: Iterator[str], place: Path) -> tuple[dict[str, Any], Itera
             changes = iter(head.pop("changes"))
         schema = head["ethora_plan"]
         if schema == SCHEMA:
-            _ = head["platform"], head["sources"], head["guard"]
-    except (AttributeError, KeyError, TypeError, ValueError):
+            _check_head(head)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         msg = f"{place} is no plan: name a file that ethora plan wrote"
         raise InvalidInput(msg, field="plan", file=str(place)) from None
     if schema != SCHEMA:
@@ -201,14 +242,29 @@ def _read_head(lines: Iterator[str], place: Path) -> tuple[dict[str, Any], Itera
     return head, changes
 
 
+def _check_head(head: Mapping[str, Any]) -> None:
+    left = head.get("left")
+    fits = (
+        isinstance(head["platform"], str)
+        and isinstance(head["guard"], str | None)
+        and all(isinstance(one, dict) for one in head["sources"].values())
+        and all(isinstance(head.get(name), dict | None) for name in ("options", "problems"))
+        and (left is None or isinstance(left, int))
+    )
+    if not fits:
+        raise ValueError
+
+
 def _by_line(lines: Iterator[str]) -> Iterator[Any]:
     for line in lines:
         text = line.strip()
         if text == "]}":
+            if any(rest.strip() for rest in lines):
+                break
             return
         if text:
             yield codec.loads(text.removesuffix(",").encode())
-    msg = "the file ends in the middle"
+    msg = "the file ends in the middle, or goes on behind its end"
     raise ValueError(msg)
 
 

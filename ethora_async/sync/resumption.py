@@ -72,8 +72,9 @@ async def go_on(
     if await journal.meta("loaded"):
         msg = f"the plan in {path} was not read to its end, and nothing of it was carried out: apply its file again"
         raise InvalidInput(msg, field="journal", file=str(path))
-    if not given:
-        msg = f"the plan in {path} was not finished, and nothing of it was carried out: pass the sources again"
+    if missing := [kind for kind in await journal.meta("kinds") if kind not in given]:
+        which = "the sources" if not given else f"its sources of {', '.join(f'{kind}s' for kind in missing)}"
+        msg = f"the plan in {path} was not finished, and nothing of it was carried out: pass {which} again"
         raise InvalidInput(msg, field="sources", file=str(path))
     plan = await plan_in(journal, client, given, on_progress)
     return await apply_plan(client, plan, on_progress=on_progress)

@@ -47,12 +47,13 @@ def shell(sandbox: EthoraSandbox, tmp_path: Path) -> Iterator[Shell]:
 
 @pytest.fixture
 def stalling(sandbox: EthoraSandbox) -> Iterator[None]:
-    """Once the first batch is in, every further one waits until its caller has gone."""
+    """Once the first batch is known to be in, every further one waits until its caller has gone."""
     armed = False
 
     def listen(record: RequestRecord) -> None:
         nonlocal armed
-        if not armed and record.method == "POST":
+        # Not before: whoever asks for the first one's result would wait behind the others.
+        if not armed and record.method == "GET" and "/batch/" in record.path:
             armed = True
             sandbox.faults.latency(3600, "POST *")
 

@@ -227,6 +227,7 @@ async def test_the_client_lets_no_secret_out(case: Case, monkeypatch: pytest.Mon
     canary.check(error, *events, *things, *frames_of(error))
 
 
+@pytest.mark.slow
 @every_case
 async def test_the_command_line_lets_no_secret_out(case: Case, tmp_path: Path) -> None:
     """With `-v`, which logs everything at DEBUG, and with Python's and asyncio's own debugging."""

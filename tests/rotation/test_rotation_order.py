@@ -186,6 +186,16 @@ async def test_a_secret_revoked_for_good_is_an_error_after_the_deadline(
     assert 2 < caught.value.attempts < 30
 
 
+async def test_another_setting_that_changes_is_no_rotation(sandbox: EthoraSandbox, clock: FakeClock) -> None:
+    store, events = MemoryProvider({**values(OLD), "ETHORA_XMPP_HOST": "one"}), list[object]()
+    async with client_of(sandbox, store, clock, on_event=events.append) as client:
+        assert await works(client)
+        store.put({**values(OLD), "ETHORA_XMPP_HOST": "two"})
+        clock.advance(31)
+        assert await works(client)
+    assert not [event for event in events if isinstance(event, SecretRotated)]
+
+
 async def test_the_store_is_down_while_calls_go_on(sandbox: EthoraSandbox, clock: FakeClock) -> None:
     store = MemoryProvider(values(OLD))
     async with client_of(sandbox, store, clock) as client:

@@ -267,3 +267,32 @@ async def test_there_is_nothing_elsewhere(path: str) -> None:
 async def test_what_is_not_given_is_not_there() -> None:
     for path in ("/token", "/users-info", "/healthz", "/readyz"):
         assert (await Routes().handle(Request.of("GET", path))).status == 404
+
+
+async def _through_asgi(method: str, path: str, *messages: dict[str, Any]) -> list[Any]:
+    """What an ASGI application sends when a server hands it these messages, one after the other."""
+    waiting, sent = list(messages), list[Any]()
+
+    async def receive() -> Any:
+        return waiting.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(name.lower().encode(), value.encode()) for name, value in (JSON, ANN)]
+    scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
+    await ASGIApp(made().routes)(scope, receive, send)
+    return sent
+
+
+async def test_asgi_sends_nothing_to_a_caller_who_has_hung_up() -> None:
+    half = {"type": "http.request", "body": b"{", "more_body": True}
+    assert await _through_asgi("POST", "/token", half, {"type": "http.disconnect"}) == []
+    whole = await _through_asgi("POST", "/token", half, {"type": "http.request", "body": b"}"})
+    assert whole[0]["status"] == 200
+
+
+async def test_asgi_sends_no_body_where_servers_would_not_take_it_off() -> None:
+    start, body = await _through_asgi("HEAD", "/healthz")
+    assert body["body"] == b""
+    assert dict(start["headers"])[b"content-length"] == b"15"

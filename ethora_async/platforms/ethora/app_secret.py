@@ -199,7 +199,8 @@ class AppSecret:
         ring = self._ring = KeyRing(
             bundle, keys, self._other(bundle.previous), self._other(bundle.pending), _former(old, keys)
         )
-        if old is not None and old.bundle.version != bundle.version:
+        # A store's answer holds other settings too, which may change by themselves.
+        if old is not None and old.current.version != keys.version:
             self._emitter.emit(SecretRotated(old.bundle.version, bundle.version))
         return ring
 
