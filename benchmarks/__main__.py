@@ -6,7 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("request_overhead", "import_time", "token_cache", "bulk_memory")
+NAMES = (
+    "request_overhead",
+    "import_time",
+    "token_cache",
+    "token_signing",
+    "bulk_vs_node",
+    "bulk_memory",
+    "rotation",
+)
 
 if __name__ == "__main__":
     for name in NAMES:

@@ -1,4 +1,4 @@
-"""This package at work, and bare aiohttp beside it: the counterpart of ``_node_sdk.cjs``, which is asked the same way."""
+"""This package at work, and bare aiohttp beside it: the counterpart of ``_node_sdk.cjs``, asked the same way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import os
 import sys
 import tempfile
 import time
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,10 +50,6 @@ class Client:
         self._client = client
         self._session = session
         self._batches = URL(f"{base}/v2/users/batch")
-
-    def ready(self) -> Work:
-        """Nothing, to know that the process is there."""
-        return partial(asyncio.sleep, 0, 0)
 
     def single(self, count: int, in_flight: int) -> Work:
         """A request for each user, by the route that answers at once; that each has been made is known after it."""

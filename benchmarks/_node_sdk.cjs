@@ -115,7 +115,6 @@ function signMany(count) {
 
 // What is made ready here is not measured.
 const WORKS = {
-  ready: () => () => 0,
   in_turn: ({ count }) => { const users = [...people(count)]; return () => inTurn(users); },
   in_chunks: ({ count, in_flight }) => { const users = [...people(count)]; return () => inChunks(users, in_flight); },
   batches: ({ count, in_flight }) => { const lists = batchesOf(count); return () => inBatches(lists, in_flight); },

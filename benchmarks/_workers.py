@@ -38,7 +38,7 @@ def node_sdk() -> Path:
     done = _CACHE / "installed"
     if not (done.exists() and done.read_text() == NODE_SDK):
         _CACHE.mkdir(parents=True, exist_ok=True, mode=0o700)
-        command = ["npm", "install", "--prefix", _CACHE, "--no-audit", "--no-fund", "--ignore-scripts", NODE_SDK]
+        command = ["npm", "install", "--prefix", str(_CACHE), "--no-audit", "--no-fund", "--ignore-scripts", NODE_SDK]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
             msg = f"npm could not install {NODE_SDK}: {run.stderr.strip()[-300:]}"

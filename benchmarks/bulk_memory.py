@@ -75,7 +75,6 @@ async def _plan_and_apply(client: EthoraClient, file: str) -> Mapping[str, int]:
     users = await open_source(file, USERS)
     async with await make_plan(client, users=users, journal=f"{file}.journal") as plan:
         applied = await apply_plan(client, plan)
-    Path(f"{file}.journal").unlink()
     return {status: number for (_, _, status), number in applied.counts.items()}
 
 

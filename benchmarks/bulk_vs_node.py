@@ -7,6 +7,7 @@ import resource
 import subprocess
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable  # attrs reads it
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from _workers import NoNode, Worker, environment, node_command, node_sdk, node_w
 from bulk_memory import write_users
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 IN_FLIGHT = 64
 BATCHES_IN_FLIGHT = 8
@@ -30,6 +31,7 @@ NODE = {"shipped": "Node SDK", "cached": "Node SDK, token cached"}
 """The vendor's SDK as it is, and with the one change that its server token is made once."""
 
 OURS = "ethora-async"
+BRIEFLY = ", rows without records"
 
 
 @attrs.frozen
@@ -43,7 +45,7 @@ class Sizes:
     cold: int
 
 
-QUICK = Sizes(rounds=2, few=100, many=2_000, slow=640, cold=200)
+QUICK = Sizes(rounds=2, few=100, many=1_000, slow=640, cold=100)
 FULL = Sizes(rounds=15, few=1_000, many=10_000, slow=4_000, cold=2_000)
 
 
@@ -83,19 +85,26 @@ class Comparison:
         return [self.line(name) for name in self.works]
 
 
+def batch_works(comparison: Comparison, ours: Worker, node: Mapping[str, Worker], users: int, note: str = "") -> None:
+    """A hundred users to a request, and the job's reply to each."""
+    options = {"count": users, "in_flight": BATCHES_IN_FLIGHT}
+    for tokens, worker in node.items():
+        comparison.add(f"batches{note}, {NODE[tokens]}", worker, "batches", users, **options)
+    comparison.add(f"batches{note}, {OURS}", ours, "batches", users, **options)
+    comparison.add(f"batches{note}, bare aiohttp", ours, "bare", users, **options)
+
+
 def wire_works(comparison: Comparison, ours: Worker, node: Mapping[str, Worker], sizes: Sizes) -> None:
     """Users who are ready to be sent, alone and in batches."""
-    few, many = sizes.few, sizes.many
+    few = sizes.few
+    batch_works(comparison, ours, node, sizes.many)
     for tokens, worker in node.items():
         sdk = NODE[tokens]
         comparison.add(f"one by one, {sdk}", worker, "in_turn", few, count=few)
         comparison.add(f"64 in flight, {sdk}", worker, "in_chunks", few, count=few, in_flight=IN_FLIGHT)
-        comparison.add(f"batches, {sdk}", worker, "batches", many, count=many, in_flight=BATCHES_IN_FLIGHT)
     comparison.add(f"one by one, {OURS}", ours, "single", few, count=few, in_flight=1)
     comparison.add(f"64 in flight, {OURS}", ours, "single", few, count=few, in_flight=IN_FLIGHT)
     comparison.add(f"64 in flight, {OURS}, jobs awaited", ours, "awaited", few, count=few, in_flight=IN_FLIGHT)
-    comparison.add(f"batches, {OURS}", ours, "batches", many, count=many, in_flight=BATCHES_IN_FLIGHT)
-    comparison.add("batches, bare aiohttp", ours, "bare", many, count=many, in_flight=BATCHES_IN_FLIGHT)
 
 
 def import_works(
@@ -120,6 +129,18 @@ def compare(sizes: Sizes, tokens: list[str], files: Callable[[int], str]) -> Com
         node = {name: stack.enter_context(node_worker(port, name)) for name in tokens}
         wire_works(comparison, ours, node, sizes)
         import_works(comparison, ours, node, sizes, files)
+        comparison.run()
+    return comparison
+
+
+def compare_brief(sizes: Sizes, tokens: list[str]) -> Comparison:
+    """Batches, on a server whose rows tell no more than what became of whom."""
+    comparison = Comparison(sizes.rounds)
+    with ExitStack() as stack:
+        (port,) = stack.enter_context(server("_bulk_server.py", "0", "brief"))
+        ours = stack.enter_context(python_worker(port))
+        node = {name: stack.enter_context(node_worker(port, name)) for name in tokens}
+        batch_works(comparison, ours, node, sizes.many, BRIEFLY)
         comparison.run()
     return comparison
 
@@ -164,54 +185,44 @@ def compare_cold(sizes: Sizes, tokens: list[str], files: Callable[[int], str]) -
         return interleaved(works, max(2, sizes.rounds // 5))
 
 
-def against_node(made: Comparison) -> list[str]:
-    """The ratios of design §10; a ratio of 5 x means that we take a fifth."""
-    shipped, cached = NODE["shipped"], NODE["cached"]
-    wanted = (
-        ("64 in flight", f"64 in flight, {shipped}", f"64 in flight, {cached}", f"64 in flight, {OURS}", "5 x / 1.7 x"),
-        ("batches of 100", f"batches, {shipped}", f"batches, {cached}", f"batches, {OURS}", "4 x / 2.3 x"),
-        ("one by one", f"one by one, {shipped}", f"one by one, {cached}", f"one by one, {OURS}", "none"),
-        (
-            "README loop / our batches, wire part alone",
-            f"one by one, {shipped}",
-            f"one by one, {cached}",
-            f"batches, {OURS}",
-            "300 x",
-        ),
-        (
-            "README loop / plan and apply, whole import",
-            f"import, {shipped}, README loop",
-            f"import, {cached}, README loop",
-            f"import, {OURS}, plan and apply",
-            "50 x",
-        ),
-        (
-            "64 in flight / plan and apply, whole import",
-            f"import, {shipped}, 64 in flight",
-            f"import, {cached}, 64 in flight",
-            f"import, {OURS}, plan and apply",
-            "none",
-        ),
-    )
-    return [
-        f"{what:44} {ratio(made.cpu, one, ours):7.1f} x as shipped {ratio(made.cpu, other, ours):7.1f} x token cached"
-        f"  (aim: {aim})"
-        for what, one, other, ours, aim in wanted
-    ]
+@attrs.frozen
+class Ratio:
+    """A ratio of design §10; 5 x means that we take a fifth. `theirs` holds a place for the SDK's name."""
+
+    what: str
+    theirs: str
+    ours: str
+    aim: str
+
+    def line(self, made: Comparison) -> str:
+        shipped, cached = (ratio(made.cpu, self.theirs.format(name), self.ours) for name in NODE.values())
+        return f"{self.what:46} {shipped:6.1f} x as shipped {cached:6.1f} x token cached  (aim: {self.aim})"
 
 
-def slow_lines(slow: Comparison) -> list[str]:
-    ceiling = IN_FLIGHT / DELAY
-    return [f"{line} {slow.rate(name) / ceiling:6.1%} of the ceiling" for name, line in zip(slow.works, slow.lines(), strict=True)]
+APPLY = f"import, {OURS}, plan and apply"
+LOOP = "import, {}, README loop"
+RATIOS = (
+    Ratio("64 in flight", "64 in flight, {}", f"64 in flight, {OURS}", "5 x / 1.7 x"),
+    Ratio("batches of 100", "batches, {}", f"batches, {OURS}", "4 x / 2.3 x"),
+    Ratio("one by one", "one by one, {}", f"one by one, {OURS}", "none"),
+    Ratio("its README loop / our batches, wire part alone", "one by one, {}", f"batches, {OURS}", "300 x"),
+    Ratio("its README loop / plan and apply, whole import", LOOP, APPLY, "50 x"),
+    Ratio("64 in flight / plan and apply, whole import", "import, {}, 64 in flight", APPLY, "none"),
+)
+BRIEF = Ratio(f"batches of 100{BRIEFLY}", f"batches{BRIEFLY}, {{}}", f"batches{BRIEFLY}, {OURS}", "4 x / 2.3 x")
+
+
+def to_bare(made: Comparison, note: str = "") -> str:
+    times = ratio(made.cpu, f"batches{note}, {OURS}", f"batches{note}, bare aiohttp")
+    return f"{times:.2f} x the CPU of a bare aiohttp loop that sends the same batches{note}"
 
 
 def main() -> None:
     sizes = QUICK if quick(__doc__ or "") else FULL
     pin(0)
-    missing = ""
+    missing, tokens = "", list(NODE)
     try:
         node_sdk()
-        tokens = list(NODE)
     except NoNode as reason:
         missing, tokens = str(reason), []
     with tempfile.TemporaryDirectory() as folder:
@@ -223,23 +234,27 @@ def main() -> None:
             return str(file)
 
         made = compare(sizes, tokens, file_of)
-        slow = compare_on_slow_server(sizes, tokens)
         whole = compare_cold(sizes, tokens, file_of)
-    report(made, slow, whole, missing)
+    report(made, compare_brief(sizes, tokens), compare_on_slow_server(sizes, tokens), whole, missing)
 
 
-def report(made: Comparison, slow: Comparison, whole: Samples, missing: str) -> None:
-    bare = f"{ratio(made.cpu, f'batches, {OURS}', 'batches, bare aiohttp'):.2f} x the CPU of a bare aiohttp loop, batches"
-    ceiling = slow.rate(f"20 ms, 64 in flight, {OURS}") / (IN_FLIGHT / DELAY)
-    ratios = [f"{bare} of 100", f"{ceiling:.0%} of the ceiling of a server that takes 20 ms, 64 in flight  (aim: 90%)"]
-    headline, aim = f"{bare} of 100; the Node SDK was not measured: {missing}", "needs the Node SDK"
+def report(made: Comparison, brief: Comparison, slow: Comparison, whole: Samples, missing: str) -> None:
+    ceiling = IN_FLIGHT / DELAY
+    share = slow.rate(f"20 ms, 64 in flight, {OURS}") / ceiling
+    reached = f"{share:.0%} of the ceiling of a server that takes 20 ms, 64 in flight  (aim: 90%)"
+    headline, aim = f"{to_bare(made)}; the Node SDK was not measured: {missing}", "needs the Node SDK"
+    ratios = [to_bare(brief, BRIEFLY), reached]
     if not missing:
-        ratios = against_node(made) + ratios
-        loop, ours = f"import, {NODE['shipped']}, README loop", f"import, {OURS}, plan and apply"
-        headline = f"{ratio(made.cpu, loop, ours):.1f} x less CPU for a whole import than the Node SDK's README loop"
-        aim = "at least 50 x"
-    cold_lines = [f"  {name:52} {median(taken) * 1e6:8.1f} us" for name, taken in whole.items()]
-    details = ["CPU per user, users a second:", *made.lines(), *slow_lines(slow), *cold_lines]
+        times = ratio(made.cpu, LOOP.format(NODE["shipped"]), APPLY)
+        headline, aim = f"{times:.1f} x less CPU for a whole import than the Node SDK's README loop", "at least 50 x"
+        ratios = [*(one.line(made) for one in RATIOS), BRIEF.line(brief), to_bare(made), *ratios]
+    details = [
+        "CPU per user, users a second:",
+        *made.lines(),
+        *brief.lines(),
+        *(f"{slow.line(name)} {slow.rate(name) / ceiling:6.1%} of the ceiling" for name in slow.works),
+        *(f"  {name:52} {median(taken) * 1e6:8.1f} us" for name, taken in whole.items()),
+    ]
     show("bulk_vs_node", headline, ratios + details, aim)
 
 

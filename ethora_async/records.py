@@ -83,6 +83,9 @@ def several(ids: Id | Iterable[Id] | AsyncIterable[Id]) -> Iterable[Id] | AsyncI
 LONGEST_ID = 998
 """Bytes: with the app's prefix it is what the local part of a JID may hold (RFC 7622)."""
 
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,200}")
+"""What needs no further look: most ids there are."""
+
 _UNFIT_FOR_ID = re.compile(r"[@/\s\x00-\x1f\x7f-\x9f]")
 
 
@@ -94,6 +97,8 @@ def new_id(value: Id, field: str = "id") -> str:
             of a JID (contract §3). Or it holds an invisible character, is longer than 998 bytes, or is a `MongoId`:
             the platform makes those.
     """
+    if type(value) is str and _PLAIN_ID.fullmatch(value):
+        return value
     if isinstance(value, MongoId):
         msg = f"{field} is a MongoId, which the platform gives out: pass an id of your own"
         raise InvalidInput(msg, field=field)
@@ -191,7 +196,8 @@ def _string(value: Any, field: str) -> str:
     if not isinstance(value, str):
         msg = f"{field} must be text, not {type(value).__name__}"
         raise InvalidInput(msg, field=field)
-    return _well_formed(value.strip(), field)
+    text = value.strip()
+    return text if text.isascii() and "\x00" not in text else _well_formed(text, field)
 
 
 def _well_formed(text: str, field: str) -> str:

@@ -11,6 +11,7 @@ import typer
 from ethora_async.cli.importing import carry_out, opened, print_report
 from ethora_async.cli.rotating import rotating
 from ethora_async.cli.runtime import DONE, SOME_FAILED, run
+from ethora_async.cli.sync_options import KINDS, SourceOptions
 from ethora_async.cli.tally import Tally
 from ethora_async.platforms.ethora.client import EthoraClient
 
@@ -50,7 +51,7 @@ async def _demo(*, rotate: bool) -> int:
                 xmpp_host="xmpp.localhost",
                 on_event=rotation.on_event if rotation else (),
             ) as client:
-                steps = await opened(client, data / "users.csv", data / "chats.csv", data / "members.csv")
+                steps = await opened(client, SourceOptions({name: str(data / f"{name}.csv") for name in KINDS}))
                 await carry_out(steps, tally)
                 await _log_in(client, data)
                 print_report(tally, as_json=False)

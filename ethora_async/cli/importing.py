@@ -3,61 +3,75 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from heapq import nsmallest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import typer
 
 from ethora_async.bulk.outcome import STATUSES
-from ethora_async.cli.output import errors
 from ethora_async.cli.progress import counting
+from ethora_async.cli.rejecting import reject_paths, tell_rejected
 from ethora_async.cli.runtime import Delivery
+from ethora_async.cli.sources import opened as open_lists
+from ethora_async.cli.sync_options import SourceOptions
 from ethora_async.cli.tally import Tally
 from ethora_async.errors import ChatError
-from ethora_async.sync.csv_file import CsvFile
-from ethora_async.sync.formats import CHATS, MEMBERS, USERS
 from ethora_async.sync.importing import RowResult, import_rows
+from ethora_async.sync.opening import is_database
+from ethora_async.sync.reject import RejectFile
 from ethora_async_secrets._threads import run_blocking
 
 if TYPE_CHECKING:
     from ethora_async.platforms.ethora.client import EthoraClient
+    from ethora_async.sync.table_source import TableSource
 
 SHOWN_FAILURES = 20
 
-Step = tuple[str, CsvFile[Any], Callable[[Any], Any]]
-"""What it is called, the file, and what carries its rows out."""
+
+@attrs.frozen
+class Step:
+    """One list: what it is called, what carries its rows out, and what takes those that are refused."""
+
+    what: str
+    source: TableSource[Any]
+    start: Callable[[Any], Any]
+    reject: RejectFile | None = None
 
 
-async def opened(client: EthoraClient, users: Path, chats: Path | None, members: Path | None) -> list[Step]:
-    """The files, each checked before the first row of any is sent.
+async def opened(client: EthoraClient, lists: SourceOptions, reject: Path | None = None) -> list[Step]:
+    """The lists, each checked before the first row of any is sent.
 
     Raises:
-        InvalidInput: one cannot be read or lacks a column.
+        InvalidInput: one cannot be read or lacks a column, or `reject` is there already.
     """
-    steps: list[Step] = [("users", await CsvFile.open(users, USERS), client.users.create_many)]
-    if chats is not None:
-        steps.append(("chats", await CsvFile.open(chats, CHATS), client.chats.create_many))
-    if members is not None:
-        steps.append(("members", await CsvFile.open(members, MEMBERS), client.chats.grant_many))
-    for _, file, _ in steps:
-        for column in file.unused:
-            errors.print(f"{file.path}: the column {column!r} is not used", markup=False)
-    return steps
+    found = (await open_lists(lists, csv_by_default=True)).sources
+    starts: dict[str, Callable[[Any], Any]] = {
+        "users": client.users.create_many,
+        "chats": client.chats.create_many,
+        "members": client.chats.grant_many,
+    }
+    files: dict[str, RejectFile] = {}
+    if reject is not None:
+        for name, path in reject_paths(reject, found).items():
+            files[name] = await RejectFile.open(path, found[name])
+    return [Step(name, source, starts[name], files.get(name)) for name, source in found.items()]
 
 
 async def carry_out(steps: list[Step], tally: Tally) -> None:
-    """Import every file in turn, with progress on stderr; results go to `tally` as they come.
+    """Import every list in turn, with progress on stderr; results go to `tally` as they come.
 
     Raises:
         ChatError: the platform cannot be reached or refuses us.
     """
-    for what, file, start in steps:
-        tally.begin(str(file.path))
+    for step in steps:
+        for file in step.source.files:
+            tally.begin(file)
         delivery = Delivery()
-        with counting(what, await run_blocking(_lines_below_header, file.path)) as steps_done:
+        with counting(step.what, await run_blocking(_about, step.source.files)) as steps_done:
 
             def on_result(
                 result: RowResult,
@@ -68,7 +82,12 @@ async def carry_out(steps: list[Step], tally: Tally) -> None:
                 note(result.error)
                 advance()
 
-            await import_rows(file, start, on_result)
+            async with AsyncExitStack() as stack:
+                if step.reject is not None:
+                    await stack.enter_async_context(step.reject)
+                await import_rows(step.source, step.start, on_result, reject=step.reject)
+        if step.reject is not None:
+            tell_rejected(step.reject)
         if delivery.failure is not None:
             raise delivery.failure
 
@@ -90,6 +109,13 @@ def print_report(tally: Tally, *, as_json: bool) -> None:
         typer.echo(f"  {place}{column}: {failure['reason']}")
     if tally.failed > SHOWN_FAILURES:
         typer.echo(f"  … and {tally.failed - SHOWN_FAILURES} more; --json lists all")
+
+
+def _about(files: Sequence[str]) -> int | None:
+    """How many rows there are, about; None where it takes reading them to know."""
+    if any(is_database(file) or Path(file).suffix.lower() == ".parquet" for file in files):
+        return None
+    return sum(_lines_below_header(Path(file)) for file in files)
 
 
 def _lines_below_header(path: Path) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from pathlib import Path
@@ -57,9 +57,7 @@ class Rejects:
                 parts = await stack.enter_async_context(aclosing(chunks(source.rows())))
                 async for part in parts:
                     await _keep(client, journal, name, part, file, by_line=not is_database(source.name))
-            if file.count:
-                rows = "row" if file.count == 1 else "rows"
-                errors.print(f"{file.count} refused {rows} for repair: {shown(str(path))}", markup=False)
+            tell_rejected(file)
 
 
 async def rejects_for(path: Path, sources: Mapping[str, TableSource[Any]]) -> Rejects:
@@ -70,10 +68,22 @@ async def rejects_for(path: Path, sources: Mapping[str, TableSource[Any]]) -> Re
     Raises:
         InvalidInput: there is such a file already, or none can be written.
     """
-    files = {name: path if len(sources) == 1 else path.with_suffix(f".{name}{path.suffix}") for name in sources}
+    files = reject_paths(path, sources)
     for name, file in files.items():
         await RejectFile.open(file, sources[name])
     return Rejects(files, sources)
+
+
+def reject_paths(path: Path, names: Collection[str]) -> dict[str, Path]:
+    """Where the refused rows of each list go."""
+    return {name: path if len(names) == 1 else path.with_suffix(f".{name}{path.suffix}") for name in names}
+
+
+def tell_rejected(file: RejectFile) -> None:
+    """Say where refused rows wait, if there are any."""
+    if file.count:
+        rows = "row" if file.count == 1 else "rows"
+        errors.print(f"{file.count} refused {rows} for repair: {shown(str(file.path))}", markup=False)
 
 
 async def _keep(

@@ -29,7 +29,6 @@ from ethora_async.cli.serve_proxy import (
     header_name,
     named_by_the_proxy,
 )
-from ethora_async.cli.serve_socket import tcp_socket, unix_socket
 from ethora_async.clock import SystemClock
 from ethora_async.errors import ConfigError
 
@@ -270,6 +269,9 @@ def _function(name: str | None, option: str) -> Any:
 
 
 def _listening(settings: Settings) -> Any:
+    # Imported here: it needs a Unix, and the other commands do not.
+    from ethora_async.cli.serve_socket import tcp_socket, unix_socket
+
     if settings.unix is not None:
         return unix_socket(settings.unix, settings.unix_mode)
     return tcp_socket(settings.host, settings.port)

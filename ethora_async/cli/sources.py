@@ -13,9 +13,10 @@ import attrs
 from ethora_async.cli.output import errors, shown
 from ethora_async.cli.sync_options import SourceOptions
 from ethora_async.errors import ChatError, InvalidInput
+from ethora_async.sync.csv_file import CsvFile
 from ethora_async.sync.formats import CHATS, MEMBERS, USERS, RowFormat
 from ethora_async.sync.mapping import ColumnMapping, read_mapping
-from ethora_async.sync.opening import is_database, open_source
+from ethora_async.sync.opening import ENDINGS, is_database, open_source
 from ethora_async.sync.sql import shareable_url
 from ethora_async_secrets._threads import run_blocking
 
@@ -43,8 +44,11 @@ class Opened:
         return {KIND_OF[name]: source for name, source in self.sources.items()}
 
 
-async def opened(options: SourceOptions) -> Opened:
+async def opened(options: SourceOptions, *, csv_by_default: bool = False) -> Opened:
     """Every list that was given, each checked as far as it goes without its rows.
+
+    Args:
+        csv_by_default: whether a file with an unknown ending, or none, is read as CSV.
 
     Raises:
         ConfigError: a library that is needed is not installed.
@@ -65,7 +69,13 @@ async def opened(options: SourceOptions) -> Opened:
             "defaults": dict(mapping.defaults),
         }
     # By the names that were typed, which messages repeat.
-    sources = {name: await _open(name, recipe[name], options.places[name]) for name in options.given}
+    sources: dict[str, TableSource[Any]] = {}
+    for name in options.given:
+        place = options.places[name] or ""
+        if csv_by_default and not recipe[name]["query"] and await run_blocking(_is_odd_file, place):
+            sources[name] = await CsvFile.open(place, FORMATS[name], mappings.get(name))
+        else:
+            sources[name] = await _open(name, recipe[name], place)
     for source in sources.values():
         for column in source.unused:
             errors.print(f"{source.name}: the column {column!r} is not used", markup=False)
@@ -103,6 +113,12 @@ async def reopened(recipe: Recipe, beside: Path, moved: Mapping[str, str | None]
 async def _open(name: str, one: Mapping[str, Any], place: str | None) -> TableSource[Any]:
     mapping = ColumnMapping(one["columns"], one["defaults"])
     return await open_source(place or one["location"], FORMATS[name], mapping=mapping, query=one["query"])
+
+
+def _is_odd_file(location: str) -> bool:
+    if is_database(location) or Path(location).suffix.lower() in ENDINGS:
+        return False
+    return not glob.has_magic(location) or Path(location).exists()
 
 
 async def _mappings(options: SourceOptions) -> dict[str, ColumnMapping]:

@@ -30,7 +30,7 @@ USERS_QUERY = typer.Option(
     "--users-query",
     "--query",
     metavar="SQL",
-    help="The SELECT, when --users is a database. Its password is read from ETHORA_SOURCE_PASSWORD (or PGPASSWORD).",
+    help="The SELECT, when the users are in a database. Its password comes from ETHORA_SOURCE_PASSWORD or PGPASSWORD.",
 )
 CHATS_QUERY = typer.Option(metavar="SQL", help="The SELECT, when --chats is a database.")
 MEMBERS_QUERY = typer.Option(metavar="SQL", help="The SELECT, when --members is a database.")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ethora_async.cli import sync_options as say
 from ethora_async.cli.importing import carry_out, opened, print_report
 from ethora_async.cli.output import JSON_OPTION, line, print_json, print_list, print_outcome, print_outcomes
 from ethora_async.cli.runtime import DONE, SOME_FAILED, prompt, run_with_client
@@ -20,21 +21,36 @@ app = typer.Typer(help="The users of the app.", no_args_is_help=True)
 def import_(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(help="CSV with id, email, first_name, last_name and perhaps password, profile_image.")
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Rows of id, email, first_name, last_name and perhaps password, profile_image: a CSV, JSON Lines or"
+            " Parquet file, a quoted pattern of them, or an SQLAlchemy URL without a password.",
+        ),
     ],
     chats: Annotated[
-        Path | None, typer.Option(help="CSV of chats to create: id, title and perhaps access, description.")
+        str | None,
+        typer.Option(metavar="SOURCE", help="Chats to create: id, title and perhaps access, description."),
     ] = None,
-    members: Annotated[Path | None, typer.Option(help="CSV of who may enter which chat: chat, user.")] = None,
+    members: Annotated[str | None, typer.Option(metavar="SOURCE", help="Who may enter which chat: chat, user.")] = None,
+    users_query: Annotated[str | None, say.USERS_QUERY] = None,
+    chats_query: Annotated[str | None, say.CHATS_QUERY] = None,
+    members_query: Annotated[str | None, say.MEMBERS_QUERY] = None,
+    map_: Annotated[list[str] | None, say.MAP] = None,
+    mapping: Annotated[str | None, say.MAPPING] = None,
+    reject: Annotated[Path | None, say.REJECT] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Create everyone in a CSV file; whoever is there already is left as they are.
+    """Create everyone in a list; whoever is there already is left as they are.
 
     Bad rows are named by their line, and the good ones go through all the same (exit code 1).
     """
+    queries = {"users": users_query, "chats": chats_query, "members": members_query}
+    with say.usage():
+        lists = say.SourceOptions({"users": file, "chats": chats, "members": members}, queries, map_ or [], mapping)
 
     async def work(client: EthoraClient) -> int:
-        steps = await opened(client, file, chats, members)
+        steps = await opened(client, lists, reject)
         with Tally() as tally:
             try:
                 await carry_out(steps, tally)

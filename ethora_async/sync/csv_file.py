@@ -26,14 +26,21 @@ class CsvFile(TableSource[T]):
     """One CSV file, opened by `open`."""
 
     @classmethod
-    async def open(cls, path: str | Path, format: RowFormat[T]) -> CsvFile[T]:  # noqa: A002
+    async def open(
+        cls,
+        path: str | Path,
+        format: RowFormat[T],  # noqa: A002
+        mapping: ColumnMapping | None = None,
+    ) -> CsvFile[T]:
         """Check that the file can be read and has the columns, before anything is done with its rows.
 
         Raises:
             InvalidInput: the file does not exist, is a directory, cannot be read, is empty, is not UTF-8 or lacks a
             column.
         """
-        return await cls.of(str(Path(path)), [CsvTable(Path(path), format.required)], format, ColumnMapping())
+        return await cls.of(
+            str(Path(path)), [CsvTable(Path(path), format.required)], format, mapping or ColumnMapping()
+        )
 
     @property
     def path(self) -> Path:

@@ -35,6 +35,9 @@ _KINDS: dict[str, Callable[[Path, RowFormat[Any]], Table]] = {
     ".parquet": lambda path, _: ParquetTable(path),
 }
 
+ENDINGS = tuple(_KINDS)
+"""What the names of files end in that `open_source` reads."""
+
 
 def is_database(location: str) -> bool:
     """Whether `open_source` takes this for a database, and not for files."""

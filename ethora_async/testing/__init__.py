@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ethora_async.testing.canary import Canary
     from ethora_async.testing.cancel import cancel_at_every_step
     from ethora_async.testing.clock import FakeClock
+    from ethora_async.testing.platform_contract import PlatformContract
     from ethora_async.testing.transport_contract import TransportContract
     from ethora_async.testing.watchdog import Stall, Watchdog
 
@@ -23,6 +24,7 @@ _HOME_OF = {
     "Canary": "canary",
     "FakeClock": "clock",
     "Fault": "bad_server",
+    "PlatformContract": "platform_contract",
     "Received": "bad_server",
     "Stall": "watchdog",
     "TransportContract": "transport_contract",
@@ -36,6 +38,7 @@ __all__ = [
     "Canary",
     "FakeClock",
     "Fault",
+    "PlatformContract",
     "Received",
     "Stall",
     "TransportContract",

@@ -102,7 +102,9 @@ class Shell:
     def __call__(self, *args: str) -> Result:
         return self.finish(self.start(*args))
 
-    def on_terminal(self, *args: str, answer: bytes, env: Mapping[str, str] | None = None, columns: int = 100) -> Result:
+    def on_terminal(
+        self, *args: str, answer: bytes, env: Mapping[str, str] | None = None, columns: int = 100
+    ) -> Result:
         """Run a command on a terminal, and type `answer` once it asks; both streams end up in `stdout`."""
         ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))

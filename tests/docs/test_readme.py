@@ -50,6 +50,7 @@ async def test_the_tour_can_be_followed(
 ) -> None:
     for name, value in sandbox.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
     scope: dict[str, object] = {}
     for language, text in TOUR:
         if language == "python":

@@ -293,6 +293,14 @@ async def test_grant_many_ends_every_pair_by_itself(clock: FakeClock) -> None:
     assert len(wire.sent) == 3
 
 
+async def test_revoke_many_takes_access_away_pair_by_pair(clock: FakeClock) -> None:
+    wire = older(clock, OK, reply(404, {"error": "no", "code": "USER_NOT_FOUND"}))
+    pairs = [("c1", "u1"), ("c1", "nobody")]
+    outcomes = [outcome async for outcome in wire.client.chats.revoke_many(pairs, ordered=True)]
+    assert [outcome.status for outcome in outcomes] == ["deleted", "failed"]
+    assert [sent.body["accessCode"] for sent in wire.sent] == ["0000"] * 2
+
+
 async def test_refusals_carry_code_and_request_id(clock: FakeClock) -> None:
     wire = older(clock, reply(422, {"error": "bad code", "code": "VALIDATION_ERROR", "requestId": "r-1"}))
     with pytest.raises(ValidationFailed) as caught:

@@ -31,6 +31,7 @@ async def test_a_secret_rotated_under_load(name: str, tmp_path: Path, monkeypatc
     async with EthoraSandbox() as sandbox:
         with opened(name, tmp_path, sandbox.secret, monkeypatch) as store:
             result = await soak(sandbox, store, rotations=8, interval=0.25, workers=16)
+        print(f"\n{name}: {result}")  # noqa: T201  what the benchmark shows
         check(result, sandbox)
     assert result.rotations == 8
 

@@ -88,6 +88,7 @@ async def chats(ethora: EthoraClient) -> None:
     assert_type(await ethora.chats.revoke("c1", [UUID(int=1)]), Report)
     assert_type(await ethora.chats.grant_bot("c1"), Report)
     await ethora.chats.grant_many([("c1", "u1"), ("c1", 7)])
+    assert_type(await ethora.chats.revoke_many([("c1", "u1"), ("c1", 7)]), Report)
     member_rights = Access.READ | Access.WRITE
     assert_type(await ethora.chats.set_access("c1", 7, member_rights, expires_in=None), Outcome[tuple[Id, Id]])
     assert_type(await ethora.chats.set_access("c1", 7, "0000"), Outcome[tuple[Id, Id]])

@@ -108,8 +108,7 @@ def _created(
     if row is None:
         return _unmentioned(user, id, _CREATE, attempts)
     word = _word(row)
-    somebody = _row_id(row, names)
-    if word in _EXISTING and somebody is not None and somebody != id:
+    if word in _EXISTING and (_row_id(row, names) or id) != id:
         msg = f"the e-mail address of {id!r} belongs to another user"
         error: ChatError = Conflict(msg, operation=_CREATE)
         return Outcome(user, id, "failed", error, attempts=attempts)
@@ -211,9 +210,7 @@ def match_imported(users: Sequence[UserImport], data: Any, names: Names, *, atte
         if row is None:
             outcomes.append(_unmentioned(user, user.email, IMPORT_USERS.name, attempts))
         else:
-            outcomes.append(
-                Outcome(user, user.email, "created", value=_user_in(row, names), attempts=attempts)
-            )
+            outcomes.append(Outcome(user, user.email, "created", value=_user_in(row, names), attempts=attempts))
     return outcomes
 
 
@@ -280,6 +277,9 @@ def _rows(data: Any, key: str = "results") -> Iterator[dict[str, Any]]:
 
 
 def _row_id(row: dict[str, Any], names: Names) -> str | None:
+    stated = row.get("xmppUsername")
+    if stated and type(stated) is str:  # most rows begin with it
+        return names.strip(stated.partition("@")[0])
     user = row.get("user")
     for holder in (row, user if isinstance(user, dict) else {}):
         for key in ("xmppUsername", "uuid"):

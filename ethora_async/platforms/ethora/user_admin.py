@@ -200,7 +200,8 @@ class UserAdministration:
         if batch_size > BATCH_SIZE:
             msg = f"batch_size must be from 1 to {BATCH_SIZE}, not {batch_size}"
             raise InvalidInput(msg, field="batch_size")
-        emit = self._context.emitter.emit
+        emitter = self._context.emitter
+        emit = emitter.emit if emitter.wanted else None
         return Run(items, working, batch_size=batch_size, concurrency=concurrency, ordered=ordered, emit=emit)
 
     async def _change_tags(self, operation: Operation, ids: Id | Iterable[Id], tags: list[str]) -> Report:
