@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Of the file; a newer one is refused."""
 
-_PAGES = -16_000
+_PAGES = -8_000
 """Of cache, in KiB: memory does not grow with the file."""
 
 

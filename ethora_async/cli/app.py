@@ -9,7 +9,7 @@ import typer
 
 from ethora_async._version import __version__
 from ethora_async.cli import apply, chats, demo, doctor, plan, reset, resume, sandbox, serve, token, users, verify
-from ethora_async.cli.runtime import Options
+from ethora_async.cli.runtime import Options, SyncPlatform
 
 app = typer.Typer(
     help="Keep the users, chats and access rights of an embedded chat platform in step with your own.",
@@ -30,6 +30,9 @@ app.command("reset")(reset.reset)
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
 
+_IN_STEP = ("plan", "apply", "resume", "verify")
+"""Commands that know platforms by their capabilities alone."""
+
 
 def _show_version(wanted: bool) -> None:
     if wanted:
@@ -49,6 +52,9 @@ def options(
             help="Where the app secret is read from, e.g. file:///run/secrets/ethora; by default the environment.",
         ),
     ] = None,
+    platform: Annotated[
+        SyncPlatform, typer.Option(help="The platform that plan, apply, resume and verify keep in step.")
+    ] = SyncPlatform.ethora,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every request to stderr.")] = False,
     version: Annotated[  # noqa: ARG001  handled by its callback
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
@@ -58,4 +64,7 @@ def options(
     if verbose:
         logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(message)s")
         logging.getLogger("asyncio").setLevel(logging.INFO)
-    context.obj = Options(secrets=secrets or None)
+    if platform is not SyncPlatform.ethora and context.invoked_subcommand not in _IN_STEP:
+        msg = f"before the command it goes with {', '.join(_IN_STEP)} only"
+        raise typer.BadParameter(msg, param_hint="--platform")
+    context.obj = Options(secrets=secrets or None, platform=platform)

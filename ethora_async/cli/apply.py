@@ -19,11 +19,10 @@ from ethora_async.cli.plan import planned, show, verdict
 from ethora_async.cli.plan_view import View
 from ethora_async.cli.progress import following
 from ethora_async.cli.rejecting import Rejects, rejects_for
-from ethora_async.cli.runtime import INTERRUPTED, STOPPED, Options, run, value_of
+from ethora_async.cli.runtime import INTERRUPTED, STOPPED, Options, SyncClient, run, value_of
 from ethora_async.cli.sources import Opened, opened, reopened
 from ethora_async.cli.sync_options import PlanOptions, SourceOptions, usage
 from ethora_async.errors import InvalidInput, StoppedByGuard
-from ethora_async.platforms.ethora.client import EthoraClient
 from ethora_async.sync.apply import result_of
 from ethora_async.sync.outrun import check_plan
 from ethora_async.sync.plan import Plan
@@ -109,10 +108,10 @@ class _Job:
     async def prepare(self) -> _Prepared:
         """Plan, or read the plan, and show it. The journal stays only if there is something to carry out."""
         if self.journal is not None:
-            await make_room(self.journal)
+            await make_room(self.journal, self.options.command("resume"))
         stays = False
         try:
-            async with self.options.client(self.secret) as client:
+            async with self.options.sync_client(self.secret) as client:
                 made, found = await (self._planned(client) if self.plan is None else self._loaded(client, self.plan))
                 async with made:
                     rejects = await rejects_for(self.reject, found.sources) if self.reject is not None else None
@@ -126,12 +125,12 @@ class _Job:
                 await remove(self.journal)
         return _Prepared(code, found, rejects)
 
-    async def _planned(self, client: EthoraClient) -> tuple[Plan, Opened]:
+    async def _planned(self, client: SyncClient) -> tuple[Plan, Opened]:
         found = await opened(self.wanted)
         made = await planned(client, found, self.how, journal=self.journal, confirmed=self.yes)
         return made, found
 
-    async def _loaded(self, client: EthoraClient, file: Path) -> tuple[Plan, Opened]:
+    async def _loaded(self, client: SyncClient, file: Path) -> tuple[Plan, Opened]:
         made = await load_plan(file, journal=self.journal)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(made)
@@ -149,7 +148,7 @@ class _Job:
             stack.pop_all()
         return made, found
 
-    async def _judged(self, client: EthoraClient, made: Plan, rejects: Rejects | None) -> int | None:
+    async def _judged(self, client: SyncClient, made: Plan, rejects: Rejects | None) -> int | None:
         """Show the plan; the exit code if that is all, None if it is to be carried out."""
         left = await made.journal.transaction(
             lambda db: db.execute(f"SELECT COUNT(*) FROM item WHERE step > 0 AND state < {KNOWN}").fetchone()[0]  # noqa: S608
@@ -163,7 +162,7 @@ class _Job:
         await show(made, client, as_json=self.as_json, rejects=rejects, more={"applied": False})
         return verdict(made)
 
-    async def _nothing_left(self, client: EthoraClient, made: Plan, rejects: Rejects | None) -> int:
+    async def _nothing_left(self, client: SyncClient, made: Plan, rejects: Rejects | None) -> int:
         done = await result_of(made.journal)
         if not self.as_json:
             await View().plan(made)
@@ -175,12 +174,17 @@ class _Job:
 
     async def finish(self, place: Path, prepared: _Prepared) -> int:
         """Carry it out."""
-        async with self.options.client(self.secret) as client, await Journal.open(place) as journal:
+        async with self.options.sync_client(self.secret) as client, await Journal.open(place) as journal:
             recipe = {"sources": prepared.found.recipe, "confirmed": True}
             await journal.set_meta(recipe=recipe)
             errors.print(f"journal: {shown(str(place))}", markup=False)
             return await carry_out(
-                client, journal, prepared.found.by_kind, as_json=self.as_json, rejects=prepared.rejects
+                client,
+                journal,
+                prepared.found.by_kind,
+                as_json=self.as_json,
+                rejects=prepared.rejects,
+                again=self.options.command("resume"),
             )
 
 

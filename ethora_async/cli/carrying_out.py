@@ -20,20 +20,21 @@ from ethora_async.sync.plan import Plan, entries, summary_of
 from ethora_async.sync.resumption import go_on
 
 if TYPE_CHECKING:
-    from ethora_async.platforms.ethora.client import EthoraClient
+    from ethora_async.cli.runtime import SyncClient
     from ethora_async.sync.compare import Kind
     from ethora_async.sync.source import Source
 
 
 async def carry_out(
-    client: EthoraClient,
+    client: SyncClient,
     journal: Journal,
     sources: Mapping[Kind, Source[Any]],
     *,
     as_json: bool,
     rejects: Rejects | None = None,
+    again: str = "ethora resume",
 ) -> int:
-    """Carry out what is left; the exit code. Cut off, it tells what was done until then and how to go on.
+    """Carry out what is left; the exit code. Cut off, it tells what was done until then and how to go `again` at it.
 
     Raises:
         StoppedByGuard: the plan deletes too much.
@@ -45,13 +46,13 @@ async def carry_out(
     except (ChatError, OSError, asyncio.CancelledError):
         await report(client, journal, await result_of(journal), as_json=as_json, cut_off=True)
         place = shown(shlex.quote(str(journal.path)))
-        errors.print(f"to go on from where it stopped: ethora resume {place}", markup=False)
+        errors.print(f"to go on from where it stopped: {again} {place}", markup=False)
         raise
     return await report(client, journal, done, as_json=as_json, rejects=rejects)
 
 
 async def report(
-    client: EthoraClient,
+    client: SyncClient,
     journal: Journal,
     done: Applied,
     *,

@@ -26,8 +26,8 @@ def journal_of(journal: Path | None, plan: Path | None) -> Path:
     return plan.with_name(f"{plan.name}.journal" if plan.suffix == ".journal" else f"{plan.stem}.journal")
 
 
-async def make_room(path: Path) -> None:
-    """Clear away a journal of an earlier run that came to its end, or carried out nothing.
+async def make_room(path: Path, again: str = "ethora resume") -> None:
+    """Clear away a journal of an earlier run that came to its end, or carried out nothing; `again` goes on with others.
 
     Raises:
         InvalidInput: what is there is no journal, is in use, or is of a run that was cut off and can be resumed.
@@ -38,7 +38,7 @@ async def make_room(path: Path) -> None:
         begun, left = await journal.transaction(_how_far)
     if begun and left:
         name = shown(str(path))
-        msg = f"{name} is of a run that was cut off with {left} changes to go: ethora resume {name}, or name another"
+        msg = f"{name} is of a run that was cut off with {left} changes to go: {again} {name}, or name another"
         msg += " file with --journal"
         raise InvalidInput(msg, field="journal", file=str(path))
     await remove(path)

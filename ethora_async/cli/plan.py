@@ -12,11 +12,10 @@ from ethora_async.cli.output import JSON_OPTION, errors, shown
 from ethora_async.cli.plan_view import View
 from ethora_async.cli.progress import following
 from ethora_async.cli.rejecting import Rejects, rejects_for
-from ethora_async.cli.runtime import DONE, SOME_FAILED, STOPPED, run_with_client
+from ethora_async.cli.runtime import DONE, SOME_FAILED, STOPPED, SyncClient, run_in_step
 from ethora_async.cli.sources import Opened, opened
 from ethora_async.cli.sync_json import change_fields, print_document, problem_fields, summary_fields
 from ethora_async.cli.sync_options import PlanOptions, SourceOptions, usage
-from ethora_async.platforms.ethora.client import EthoraClient
 from ethora_async.sync.plan import Plan, make_plan
 from ethora_async.sync.plan_file import save_plan
 
@@ -51,7 +50,7 @@ def plan(
         wanted = SourceOptions(places, queries, map_ or [], mapping)
         how = PlanOptions.of(prune, allow_delete, only, limit)
 
-    async def work(client: EthoraClient) -> int:
+    async def work(client: SyncClient) -> int:
         found = await opened(wanted)
         rejects = await rejects_for(reject, found.sources) if reject is not None else None
         async with await planned(client, found, how) as made:
@@ -59,14 +58,14 @@ def plan(
                 await save_plan(made, out)
             await show(made, client, as_json=as_json, rejects=rejects, more={"plan": out and str(out)})
             if out is not None:
-                errors.print(f"to carry it out: ethora apply {shown(str(out))}", markup=False)
+                errors.print(f"to carry it out: {context.obj.command('apply')} {shown(str(out))}", markup=False)
             return verdict(made)
 
-    run_with_client(context.obj, work)
+    run_in_step(context.obj, work)
 
 
 async def planned(
-    client: EthoraClient,
+    client: SyncClient,
     found: Opened,
     how: PlanOptions,
     *,
@@ -91,7 +90,7 @@ async def planned(
 
 
 async def show(
-    made: Plan, client: EthoraClient, *, as_json: bool, rejects: Rejects | None, more: Mapping[str, Any]
+    made: Plan, client: SyncClient, *, as_json: bool, rejects: Rejects | None, more: Mapping[str, Any]
 ) -> None:
     """The plan on stdout, and its refused rows where they are to be collected."""
     if rejects is not None:

@@ -95,7 +95,7 @@ class _Count(ProgressColumn):
         """How many of how many."""
         if not task.fields.get("counted", True):
             return Text()
-        of = "" if task.total is None or task.finished else f"/{task.total:,.0f}"
+        of = "" if task.total is None else f"/{task.total:,.0f}"
         text = Text(f"{task.completed:,.0f}{of}")
         if failed := task.fields.get("failed"):
             text.append(f" {failed:,} failed", "red")

@@ -11,10 +11,9 @@ from ethora_async.bulk.journal import Journal
 from ethora_async.cli import sync_options as say
 from ethora_async.cli.carrying_out import carry_out
 from ethora_async.cli.output import JSON_OPTION
-from ethora_async.cli.runtime import run_with_client
+from ethora_async.cli.runtime import SyncClient, run_in_step
 from ethora_async.cli.sources import reopened
 from ethora_async.errors import StoppedByGuard
-from ethora_async.platforms.ethora.client import EthoraClient
 from ethora_async.sync.plan import PLANNED
 
 
@@ -31,7 +30,7 @@ def resume(
     The lists are read from where they were, or beside the journal, after a move to another machine.
     """
 
-    async def work(client: EthoraClient) -> int:
+    async def work(client: SyncClient) -> int:
         async with await Journal.open(journal) as book:
             recipe = await book.meta("recipe") or {}
             if recipe.get("confirmed") is False:
@@ -40,6 +39,6 @@ def resume(
             unplanned = await book.meta("state") != PLANNED
             moved = {"users": users, "chats": chats, "members": members}
             found = await reopened(recipe.get("sources", {}), journal, moved, needed=unplanned)
-            return await carry_out(client, book, found.by_kind, as_json=as_json)
+            return await carry_out(client, book, found.by_kind, as_json=as_json, again=context.obj.command("resume"))
 
-    run_with_client(context.obj, work)
+    run_in_step(context.obj, work)

@@ -7,11 +7,14 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
 
 import attrs
 import typer
 
+from ethora_async.capabilities import ManagesChats, ManagesUsers
 from ethora_async.errors import (
     ChatError,
     ConfigError,
@@ -39,11 +42,46 @@ INTERRUPTED = 130
 """Exit codes (design §8)."""
 
 
+class SyncPlatform(StrEnum):
+    """The platforms whose users and chats can be kept in step."""
+
+    ethora = "ethora"
+    rocketchat = "rocketchat"
+
+
+class SyncClient(ManagesUsers, ManagesChats, Protocol):
+    """The client of such a platform: what plan, apply, resume and verify work with."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
 @attrs.frozen
 class Options:
-    """What was said before the command's name: where the secret comes from."""
+    """What was said before the command's name: where the secret comes from, and which platform is meant."""
 
     secrets: str | None = None
+    platform: SyncPlatform = SyncPlatform.ethora
+
+    def command(self, name: str) -> str:
+        """How a command is called that is to work with the same platform: ``ethora resume``."""
+        chosen = "" if self.platform is SyncPlatform.ethora else f" --platform {self.platform.value}"
+        return f"ethora{chosen} {name}"
+
+    def sync_client(self, secret: str | None = None) -> SyncClient:
+        """The client of the platform that was chosen; otherwise as `client`.
+
+        Raises:
+            ConfigError: a setting is missing.
+        """
+        if self.platform is SyncPlatform.ethora:
+            return self.client(secret)
+        from ethora_async.platforms.rocketchat.client import RocketChatClient
+
+        return RocketChatClient.from_env() if self.secrets is None else RocketChatClient.from_secrets(self.secrets)
 
     def client(self, secret: str | None = None) -> EthoraClient:
         """The client that the environment and the options describe; `secret` stands in for the environment's.
@@ -68,6 +106,8 @@ class Options:
 
     def asked_secret(self) -> str | None:
         """The secret, typed in by whoever sits at the terminal, when nothing else tells it."""
+        if self.platform is not SyncPlatform.ethora:
+            return None
         if self.secrets is not None or os.environ.get(APP_SECRET, "").strip() or not sys.stdin.isatty():
             return None
         return prompt(f"{APP_SECRET} is not set; app secret")
@@ -89,6 +129,17 @@ def run_with_client(options: Options, work: Callable[[EthoraClient], Awaitable[i
 
     async def connected() -> int:
         async with options.client(secret) as client:
+            return await work(client)
+
+    run(connected())
+
+
+def run_in_step(options: Options, work: Callable[[SyncClient], Awaitable[int]]) -> None:
+    """The same for a command that keeps the chosen platform in step."""
+    secret = options.asked_secret()
+
+    async def connected() -> int:
+        async with options.sync_client(secret) as client:
             return await work(client)
 
     run(connected())

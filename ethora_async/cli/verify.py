@@ -10,11 +10,10 @@ from ethora_async.cli import sync_options as say
 from ethora_async.cli.output import JSON_OPTION, print_json
 from ethora_async.cli.plan_view import View, problem_line
 from ethora_async.cli.progress import following
-from ethora_async.cli.runtime import DONE, NOT_IN_STEP, run_with_client
+from ethora_async.cli.runtime import DONE, NOT_IN_STEP, SyncClient, run_in_step
 from ethora_async.cli.sources import opened
 from ethora_async.cli.sync_json import change_fields, problem_fields, summary_fields
 from ethora_async.cli.sync_options import SourceOptions, usage
-from ethora_async.platforms.ethora.client import EthoraClient
 from ethora_async.sync.verification import Verification
 from ethora_async.sync.verification import verify as compare
 
@@ -43,7 +42,7 @@ def verify(
         wanted = SourceOptions(places, queries, map_ or [], mapping)
     parts: Any = [part.value for part in only] if only else None
 
-    async def work(client: EthoraClient) -> int:
+    async def work(client: SyncClient) -> int:
         found = await opened(wanted)
         with following() as on_progress:
             answer = await compare(
@@ -62,7 +61,7 @@ def verify(
             _show(answer)
         return DONE if answer.in_step else NOT_IN_STEP
 
-    run_with_client(context.obj, work)
+    run_in_step(context.obj, work)
 
 
 def _fields(answer: Verification) -> dict[str, Any]:

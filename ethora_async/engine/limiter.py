@@ -236,7 +236,7 @@ class Limiter:
         bulk = bool(self._waiting_bulk) and self._fits_bulk() and self._opens_bulk() <= now
         if not self._waiting_bulk:
             self._passed = 0
-        if foreground and not (bulk and False):
+        if foreground and not (bulk and self._passed >= _BULK_TURN - 1):
             return self._waiting
         return self._waiting_bulk if bulk else None
 

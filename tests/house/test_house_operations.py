@@ -1,5 +1,5 @@
-"""Every platform's table of operations: each listed once, sourced, well formed and used. Ethora's has two forms of some,
-for its own app and for another; `test_house_rules` looks at that.
+"""Every platform's table of operations: each listed once, sourced, well formed and used. Ethora's has two forms of some
+(for its own app and for another): `test_house_rules` looks at that.
 """
 
 from __future__ import annotations

@@ -61,14 +61,14 @@ def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts
     Rows are matched by the collapsed ``xmppUsername``. ``exists`` under another name means that the e-mail address is
     somebody else's: `Conflict`. A user whom no row mentions is ``unknown``.
     """
-    own, others = _sorted_out(_rows(data), {names.strip(user.id) for user in users}, names)
-    by_email = {email: row for row in reversed(others) if (email := _row_email(row))}
+    ids = [names.strip(user.id) for user in users]
     found = list(_rows(data))
+    own, others = _sorted_out(found, set(ids), names)
+    by_email = {email: row for row in reversed(others) if (email := _row_email(row))}
     in_order = found if len(found) == len(users) else [None] * len(users)
     secrets = [user.password.reveal() for user in users if user.password is not None]
     outcomes: list[Outcome[NewUser]] = []
-    for user, in_its_place in zip(users, in_order, strict=True):
-        id = names.strip(user.id)
+    for user, id, in_its_place in zip(users, ids, in_order, strict=True):
         match = own.get(id) or by_email.get(user.email)
         if match is None and _stands_for_its_place(in_its_place, others):
             match = in_its_place

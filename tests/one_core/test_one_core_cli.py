@@ -1,0 +1,75 @@
+"""``ethora --platform rocketchat plan|apply|resume|verify``: the same commands, another platform."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ethora_async.sandbox import RocketChatSandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[RocketChatSandbox]:
+    async with RocketChatSandbox(rate_limit=None) as sandbox:
+        yield sandbox
+
+
+async def ethora(
+    sandbox: RocketChatSandbox, folder: Path, *words: str, **changed: str
+) -> subprocess.CompletedProcess[str]:
+    """One command in a process of its own, beside the sandbox."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ethora_async", *words),
+        cwd=folder,
+        env={**os.environ, **sandbox.environment, "COLUMNS": "200", **changed},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return subprocess.CompletedProcess(words, process.returncode, out.decode(), err.decode())
+
+
+async def test_a_server_is_planned_applied_and_verified(sandbox: RocketChatSandbox, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("id,email,first_name,last_name\nann,a@b.io,Ann,Lee\n", "utf-8")
+    (tmp_path / "rooms.csv").write_text("id,title\norder-7,Order 7\n", "utf-8")
+    (tmp_path / "members.csv").write_text("chat,user\norder-7,ann\n", "utf-8")
+    lists = ("--users", "people.csv", "--chats", "rooms.csv", "--members", "members.csv")
+    chosen = ("--platform", "rocketchat")
+
+    planned = await ethora(sandbox, tmp_path, *chosen, "plan", *lists, "--out", "plan.json", "--json")
+    assert planned.returncode == 0, planned.stderr
+    assert "ethora --platform rocketchat apply plan.json" in planned.stderr
+    assert json.loads(planned.stdout)["platform"] == f"RocketChatClient(url='{sandbox.url}')"
+    assert (await ethora(sandbox, tmp_path, *chosen, "verify", *lists)).returncode == 4
+    applied = await ethora(sandbox, tmp_path, *chosen, "apply", "plan.json", "--yes")
+    assert applied.returncode == 0, applied.stderr
+    assert sandbox.store.users.with_username("ann") is not None
+    verified = await ethora(sandbox, tmp_path, *chosen, "verify", *lists)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert sandbox.admin_password not in planned.stdout + planned.stderr + applied.stdout + applied.stderr
+
+
+async def test_other_commands_say_that_they_know_ethora_alone(sandbox: RocketChatSandbox, tmp_path: Path) -> None:
+    refused = await ethora(sandbox, tmp_path, "--platform", "rocketchat", "users", "list")
+    assert refused.returncode == 2
+    assert "plan, apply, resume, verify" in refused.stderr
+
+
+async def test_a_missing_setting_is_named(sandbox: RocketChatSandbox, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("id,email,first_name,last_name\nann,a@b.io,Ann,Lee\n", "utf-8")
+    words = ("--platform", "rocketchat", "plan", "--users", "people.csv")
+    refused = await ethora(sandbox, tmp_path, *words, ROCKETCHAT_URL="")
+    assert refused.returncode == 2
+    assert "ROCKETCHAT_URL" in refused.stderr
