@@ -200,8 +200,8 @@ class Journal:
     async def entries(self, where: str = "1", values: Sequence[Any] = (), *, after: int = 0, limit: int) -> list[Entry]:
         """Items that an SQL condition picks, by number, from the one behind number `after` on."""
         query = f"SELECT {_COLUMNS} FROM item WHERE number > ? AND ({where}) ORDER BY number LIMIT ?"
-        rows = await self.transaction(lambda db: db.execute(query, (after, *values, limit)).fetchall())
-        return [entry_of(row) for row in rows]
+        # Read in the thread: of hundreds of records that takes longer than others wait for the loop.
+        return await self.transaction(lambda db: [entry_of(row) for row in db.execute(query, (after, *values, limit))])
 
     async def mark_sent(self, numbers: Sequence[int]) -> None:
         """From now on it is not certain that these did not happen."""

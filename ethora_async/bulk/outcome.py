@@ -60,7 +60,7 @@ class Outcome(Generic[T]):
     key: str
     status: Status
     error: ChatError | None = None
-    _value: Any = attrs.field(default=None, repr=False)
+    _value: Any = attrs.field(default=None, repr=False, alias="value")
     attempts: int = 1
 
     @property

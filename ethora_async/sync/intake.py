@@ -6,6 +6,7 @@ Both may hold millions: everything goes in chunks into tables of the journal's f
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +19,7 @@ from ethora_async.sync.source import BadRow
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
+    from collections.abc import AsyncIterable, Callable, Mapping
 
     from ethora_async.bulk.journal import Journal
     from ethora_async.capabilities import ChatDirectory, UserDirectory
@@ -40,7 +41,7 @@ CREATE TABLE actual (
 CREATE TABLE bad (kind TEXT, id TEXT, file TEXT, line INTEGER, field TEXT, reason TEXT);
 """
 
-CHUNK = 500
+CHUNK = 100
 _LISTERS = 8
 """Chats whose members are asked for at once."""
 
@@ -255,7 +256,7 @@ async def chunks(items: AsyncIterable[T]) -> AsyncGenerator[list[T], None]:
     chunk: list[T] = []
     async with AsyncExitStack() as stack:
         iterator = aiter(items)
-        if hasattr(iterator, "aclose"):
+        if isinstance(iterator, AsyncGenerator):
             # A source holds a file or a connection open until its generator is closed.
             stack.push_async_callback(iterator.aclose)
         async for item in iterator:

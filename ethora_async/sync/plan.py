@@ -173,7 +173,7 @@ async def make_plan(
     """
     _check(client, users, chats, members, limit)
     offered: dict[Kind, Source[Any] | None] = {"user": users, "chat": chats, "member": members}
-    sources = {kind: source for kind, source in offered.items() if source is not None}
+    sources: dict[Kind, Source[Any]] = {kind: source for kind, source in offered.items() if source is not None}
     parts = frozenset(only) if only is not None else frozenset(PARTS)
     if unknown := parts - set(PARTS):
         msg = f"only takes {', '.join(PARTS)}, not {min(unknown)!r}"
@@ -194,7 +194,9 @@ async def plan_in(
     """Make the plan in a journal that says with which options; what an earlier try left there is thrown away."""
     options = await book.meta("options")
     prune = options["prune"]
-    kinds = frozenset(kind for part, kind in _KIND_OF.items() if part in options["only"] and kind in sources)
+    kinds: frozenset[Kind] = frozenset(
+        kind for part, kind in _KIND_OF.items() if part in options["only"] and kind in sources
+    )
     await book.transaction(_clear)
     # Before they are read: what changes meanwhile must not pass for what was read.
     prints = {kind: {"name": one.name, "fingerprint": await one.fingerprint()} for kind, one in sources.items()}

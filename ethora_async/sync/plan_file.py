@@ -14,7 +14,7 @@ well, whole. There is no password in it: a change says ``needs_source`` where it
 from __future__ import annotations
 
 import os
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from ethora_async.sync.plan import PLANNED, Plan, entries, summary_of
 from ethora_async_secrets._threads import OwnThread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 
     from ethora_async.sync.compare import Kind
     from ethora_async.sync.source import Source
@@ -81,18 +81,14 @@ async def load_plan(
         InvalidInput: it cannot be read, is no plan, or is newer than this program.
     """
     place = Path(path)
-    thread = OwnThread("ethora-plan-file")
     async with AsyncExitStack() as stack:
-        opened: list[IO[str]] = []
-        stack.push_async_callback(_ended, thread, opened)
-        await thread.run(_open, place, opened)
-        head, changes = await thread.run(_read_head, opened[0], place)
-        meta = {"state": "loading", "loaded": True, "options": head.get("options")}
-        book = await stack.enter_async_context(await Journal.create(journal, tables=intake.TABLES, meta=meta))
-        number = 0
-        while part := await thread.run(_next, changes, place, number):
-            number += len(part)
-            await book.add(part)
+        async with _reading(place) as (head, read):
+            meta = {"state": "loading", "loaded": True, "options": head.get("options")}
+            book = await stack.enter_async_context(await Journal.create(journal, tables=intake.TABLES, meta=meta))
+            number = 0
+            while part := await read(number):
+                number += len(part)
+                await book.add(part)
         await book.transaction(make_room)
         await book.set_meta(
             state=PLANNED, sources=head["sources"], guard=head["guard"], platform=head["platform"],
@@ -100,14 +96,24 @@ async def load_plan(
             problems=head.get("problems") or {},
         )  # fmt: skip
         plan = Plan(book, sources or {}, await summary_of(book), head["guard"], head["platform"])
-        await _ended(thread, opened)
         stack.pop_all()
     return plan
 
 
-async def _ended(thread: OwnThread, opened: list[IO[str]]) -> None:
-    # After whatever the thread is still at, when cancelled.
-    await thread.finish(lambda: [file.close() for file in opened])
+@asynccontextmanager
+async def _reading(
+    place: Path,
+) -> AsyncGenerator[tuple[Mapping[str, Any], Callable[[int], Awaitable[list[Entry]]]], None]:
+    """The head of a plan's file, and what reads the changes behind a number."""
+    thread = OwnThread("ethora-plan-file")
+    opened: list[IO[str]] = []
+    try:
+        await thread.run(_open, place, opened)
+        head, changes = await thread.run(_read_head, opened[0], place)
+        yield head, lambda number: thread.run(_next, changes, place, number)
+    finally:
+        # After whatever the thread is still at, when cancelled.
+        await thread.finish(lambda: [file.close() for file in opened])
 
 
 async def _head(plan: Plan) -> dict[str, Any]:

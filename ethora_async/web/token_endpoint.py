@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from math import ceil
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ethora_async import codec
@@ -50,9 +51,9 @@ class TokenEndpoint(Generic[ClientT]):
         {"token": "…", "expires_at": 1700003600.0, "refresh_at": 1700003540.0, "expires_in": 3600, "refresh_in": 3540,
          "platform": "ethora", "user_id": "ann", "extra": {}, "room": {"id": "order-7", "jid": "…"}}
 
-    ``expires_at`` and ``refresh_at`` are seconds since the epoch, ``expires_in`` and ``refresh_in`` seconds from now:
-    a page's clock may be wrong, its timers are not. ``room`` is there when it was asked for; on Rocket.Chat it holds
-    ``url`` and ``origin``.
+    ``expires_at`` and ``refresh_at`` are seconds since the epoch, ``expires_in`` and ``refresh_in`` seconds from
+    now: a page's clock may be wrong, its timers are not. After ``refresh_in`` there is a new token to be had.
+    ``room`` is there when it was asked for; on Rocket.Chat it holds ``url`` and ``origin``.
 
     Who the user is comes from `identify` alone: a body that holds anything but ``room`` is refused, one that names a
     user too. Requests of other sites' pages are refused (`ethora_async.web.origins` says how and why). Nobody learns
@@ -153,7 +154,8 @@ class TokenEndpoint(Generic[ClientT]):
             "expires_at": token.expires_at,
             "refresh_at": token.refresh_at,
             "expires_in": max(0, int(token.expires_at - now)),
-            "refresh_in": max(0, int(token.refresh_at - now)),
+            # Rounded up: whoever asks exactly then is to get the next token, and not this one again.
+            "refresh_in": max(0, ceil(token.refresh_at - now)),
             "platform": token.platform,
             "user_id": token.user_id,
             "extra": dict(token.extra),

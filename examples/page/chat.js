@@ -53,7 +53,7 @@ export class ChatSession {
       this.#user = session.user;
       this.#renewals += renewed ? 1 : 0;
       this.#attempts = 0;
-      // Whole seconds, rounded down: at the end of this one there is a new token to be had.
+      // Browsers' timers may be a little early, and a second later does no harm.
       this.#plan((token.refresh_in + 1) * 1000);
       this.#tell("in");
       await this.#options.onSession?.({ user: session.user, rooms: () => this.#rooms(session.token) });

@@ -152,6 +152,22 @@ async def test_cancelling_at_any_point_leaves_nothing_behind(kind: str, ordered:
     assert finished, "the last point must be past the end, or not all points were tried"
 
 
+async def test_what_was_under_way_when_a_run_was_stopped_is_told_of() -> None:
+    work = Work()
+    run = work.run(range(100), batch_size=5, concurrency=3)
+    task = asyncio.ensure_future(run._finish())
+    await turns(5)
+    work.gate.clear()
+    await turns()
+    done, under_way = len(work.done), work.running
+    assert under_way == 3
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (run.report.total, run.report.interrupted) == (done, 5 * under_way)
+    assert str(run.report).endswith("15 interrupted")
+
+
 async def test_cancelling_twice_still_ends_every_worker() -> None:
     class Slow(Work):
         async def __call__(self, batch: list[int]) -> Any:

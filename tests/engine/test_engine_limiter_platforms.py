@@ -131,6 +131,13 @@ def test_while_a_pause_lasts_no_worker_sends_anything_and_no_call_runs_out_of_ti
     assert sum(isinstance(event, Paused) for event in events) == 1
 
 
+def test_requests_of_a_run_do_not_run_out_of_time_behind_each_other() -> None:
+    platform = Platform(takes=2.0)
+    errors = run_virtual(burst(client(platform, Limits(concurrency=1)), 60, 60))
+    assert errors == []
+    assert platform.log[-1][0] - platform.log[0][0] > 100  # and a call's own time is 30 s
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_pause_that_exceeds_all_patience_is_told_at_once(status: int) -> None:
     asked = LONGEST_PAUSE + 100

@@ -298,7 +298,8 @@ async def test_revoke_many_takes_access_away_pair_by_pair(clock: FakeClock) -> N
     pairs = [("c1", "u1"), ("c1", "nobody")]
     outcomes = [outcome async for outcome in wire.client.chats.revoke_many(pairs, ordered=True)]
     assert [outcome.status for outcome in outcomes] == ["deleted", "failed"]
-    assert [sent.body["accessCode"] for sent in wire.sent] == ["0000"] * 2
+    assert [outcome.key for outcome in outcomes] == ["c1/u1", "c1/nobody"]
+    assert [body["accessCode"] for *_, body in wire.sent] == ["0000"] * 2
 
 
 async def test_refusals_carry_code_and_request_id(clock: FakeClock) -> None:

@@ -24,9 +24,10 @@ async def sandbox() -> AsyncIterator[RocketChatSandbox]:
         yield sandbox
 
 
-async def ethora(
-    sandbox: RocketChatSandbox, folder: Path, *words: str, **changed: str
-) -> subprocess.CompletedProcess[str]:
+Done = subprocess.CompletedProcess[str]
+
+
+async def ethora(sandbox: RocketChatSandbox, folder: Path, *words: str, **changed: str) -> Done:
     """One command in a process of its own, beside the sandbox."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "ethora_async", *words),
@@ -38,7 +39,7 @@ async def ethora(
     )
     out, err = await process.communicate()
     assert process.returncode is not None
-    return subprocess.CompletedProcess(words, process.returncode, out.decode(), err.decode())
+    return Done(words, process.returncode, out.decode(), err.decode())
 
 
 async def test_a_server_is_planned_applied_and_verified(sandbox: RocketChatSandbox, tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import inspect
 import shutil
 import subprocess
 import sys
+import warnings
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,8 +200,11 @@ class Careless:
         ("raises_errors_of_others", "test_a_closed_client_sends_no_more"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:Unclosed:ResourceWarning", "ignore:unclosed:ResourceWarning")
 def test_the_contract_catches_a_client_that_breaks_it(careless: str, caught_by: str, toychat: Any) -> None:
     bad = getattr(Careless, careless)(toychat.client.ToyClient)
-    with pytest.raises((AssertionError, KeyError, RuntimeError)):
-        getattr(contract(toychat, bad), caught_by)()
+    with warnings.catch_warnings():
+        # What a client that is never closed leaves open is found here, and not in the middle of another test.
+        warnings.simplefilter("ignore", ResourceWarning)
+        with pytest.raises((AssertionError, KeyError, RuntimeError)):
+            getattr(contract(toychat, bad), caught_by)()
+        gc.collect()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 
 from ethora_async import Forbidden, InvalidInput, NotFound, NotSent, RocketChatClient, TransportError, Unauthorized
@@ -245,6 +247,45 @@ async def test_an_expired_token_is_replaced_where_the_client_made_it(
                     pass
 
 
+@pytest.mark.parametrize("on_revoke", ["close", "deauthenticate"])
+async def test_a_token_that_the_client_has_replaced_is_replaced_in_its_stream(
+    rocketchat: RocketChatClient, sandbox: RocketChatSandbox, ann: str, clock: FakeClock, on_revoke: Any
+) -> None:
+    sandbox.realtime.quirks.on_revoke = on_revoke
+    async with rocketchat.realtime(ann, rooms="one") as stream:
+        await rocketchat.tokens.for_user(ann, renew=True)
+        clock.advance(301)
+        await rocketchat.tokens.for_user(ann)  # the grace period is over: the one before is logged out
+        await following(stream, Reconnected)
+        await rocketchat.messages.send("one", "with the other token")
+        assert await texts(stream, 1) == ["with the other token"]
+        await rocketchat.logout(ann)
+        async with asyncio.timeout(SOON):
+            with pytest.raises(Unauthorized, match="revoked"):
+                async for _ in stream:
+                    pass
+
+
+async def test_a_token_that_is_swept_out_at_its_end_is_replaced_where_the_client_made_it(
+    rocketchat: RocketChatClient, sandbox: RocketChatSandbox, ann: str, clock: FakeClock
+) -> None:
+    sandbox.settings["Accounts_LoginExpiration"] = 1
+    given = await rocketchat.tokens.for_user(ann)
+    async with (
+        rocketchat.realtime(ann, rooms="one") as stream,
+        rocketchat.realtime(given, rooms="one") as other,
+    ):
+        clock.advance(86_400 + 660)
+        sandbox.settle()
+        await following(stream, Reconnected)
+        await rocketchat.messages.send("one", "with a new token")
+        assert await texts(stream, 1) == ["with a new token"]
+        async with asyncio.timeout(SOON):
+            with pytest.raises(Unauthorized, match="expired"):
+                async for _ in other:
+                    pass
+
+
 async def test_leaving_a_room_is_told_and_returning_brings_what_was_missed(
     rocketchat: RocketChatClient, ann: str
 ) -> None:
@@ -257,6 +298,30 @@ async def test_leaving_a_room_is_told_and_returning_brings_what_was_missed(
         await rocketchat.chats.invite("one", ann)
         await rocketchat.messages.send("one", "after")
         assert await texts(stream, 2) == ["meanwhile", "after"]
+
+
+async def test_after_a_slow_reader_the_server_is_asked_for_a_sign_of_life(
+    rocketchat: RocketChatClient, ann: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinged = asyncio.Event()
+    send = aiohttp.ClientWebSocketResponse.send_str
+
+    async def watched(socket: Any, frame: str, *arguments: Any) -> None:
+        if json.loads(frame)["msg"] == "ping":
+            pinged.set()
+        await send(socket, frame, *arguments)
+
+    monkeypatch.setattr(aiohttp.ClientWebSocketResponse, "send_str", watched)
+    stream = rocketchat.realtime(ann)
+    handle = stream._handle
+
+    async def slow(*arguments: Any) -> None:
+        await handle(*arguments)
+        clock.advance(60)  # as if the queue had been full for so long
+
+    monkeypatch.setattr(stream, "_handle", slow)
+    async with stream, asyncio.timeout(SOON):
+        await pinged.wait()
 
 
 async def test_a_slow_reader_loses_nothing_and_holds_little(

@@ -325,6 +325,52 @@ async def test_logging_out_always_names_the_user(clock: FakeClock) -> None:
     assert [sent.body for sent in server.to("users.logout")] == [{"userId": "id-of-ann"}]
 
 
+async def test_a_token_that_was_being_made_while_its_user_was_logged_out_is_made_once_more(clock: FakeClock) -> None:
+    server = Server(users__createToken=minting(), users__logout=ok(message="User logged out"))
+    async with server.client(clock) as client:
+        made, both, answer = client.tokens._create, asyncio.Barrier(3), asyncio.Event()
+
+        async def slow(*arguments: Any) -> Any:
+            token = await made(*arguments)
+            if not answer.is_set():
+                await both.wait()
+                await answer.wait()
+            return token
+
+        client.tokens._create = slow  # type: ignore[method-assign]
+        asking = [asyncio.create_task(client.tokens.for_user(name)) for name in ("ann", "bob")]
+        await both.wait()
+        await client.logout("ann")
+        answer.set()
+        ann, bob = await asyncio.gather(*asking)
+        dead = [sent.body["userId"] for sent in server.to("users.createToken")].index("id-of-ann") + 1
+        assert ann.value == "token-3"
+        assert bob.value == f"token-{3 - dead}"
+        assert await client.tokens.for_user("ann") == ann
+        assert client.tokens._ended_meanwhile == {}
+
+
+async def test_a_token_made_before_the_server_has_logged_its_user_out_is_not_kept(clock: FakeClock) -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+    server = Server(users__createToken=minting(), users__logout=ok(message="User logged out"))
+    async with server.client(clock) as client:
+        send = server.transport.send
+
+        async def slow(request: Any, *arguments: Any, **named: Any) -> Any:
+            if request.url.endswith("users.logout"):
+                asked.set()
+                await answer.wait()
+            return await send(request, *arguments, **named)
+
+        server.transport.send = slow  # type: ignore[method-assign]
+        leaving = asyncio.create_task(client.logout("ann"))
+        await asked.wait()
+        before = await client.tokens.for_user("ann")
+        answer.set()
+        await leaving
+        assert (await client.tokens.for_user("ann")).value != before.value
+
+
 async def test_a_user_made_again_gets_a_token_of_the_new_record(
     rocketchat: RocketChatClient, sandbox: RocketChatSandbox, clock: FakeClock
 ) -> None:

@@ -22,6 +22,7 @@ from ethora_async import (
     ChatToken,
     ConfigError,
     Forbidden,
+    ImbaChatClient,
     InvalidInput,
     InvalidToken,
     JobTimeout,
@@ -271,6 +272,22 @@ async def test_tokens_made_otherwise() -> None:
 
     data = json.loads((await post(made(mint=short))).body)
     assert (data["expires_in"], data["refresh_in"]) == (30, 15)
+
+
+async def test_a_page_that_asks_when_it_is_told_to_gets_the_next_token() -> None:
+    clock = FakeClock(NOW + 0.4)
+    client = ImbaChatClient(secret_key="a-secret-key-of-thirty-two-bytes!", widget_id=4711, clock=clock)
+
+    async def seven(native: Any) -> int:
+        return 7
+
+    endpoint = TokenEndpoint(client, seven, clock=clock)
+    first = json.loads((await ask(endpoint)).body)
+    clock.advance(100.3)
+    again = json.loads((await ask(endpoint)).body)
+    assert again["token"] == first["token"]
+    clock.advance(again["refresh_in"])
+    assert json.loads((await ask(endpoint)).body)["token"] != first["token"]
 
 
 async def test_a_token_whose_end_has_passed_asks_for_nothing_negative() -> None:

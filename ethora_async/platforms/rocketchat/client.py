@@ -195,7 +195,11 @@ class RocketChatClient:
             msg = f"{plain(user)!r} is the admin whom this client asks as: logging out would end its own credentials"
             raise InvalidInput(msg, field="user")
         self.tokens.forget(user_id)
-        await api.call(operations.LOGOUT_USER, data={"userId": user_id})
+        try:
+            await api.call(operations.LOGOUT_USER, data={"userId": user_id})
+        finally:
+            # Those made while the server was being asked may have been made just before it ended them.
+            self.tokens.forget(user_id)
 
     def as_user(self, user: Id | ChatToken) -> UserClient:
         """What one user sees and does: their rooms, messages and events. No request is made.

@@ -47,7 +47,7 @@ from ethora_async.platforms.rocketchat.realtime_events import (
     Reconnected,
     RoomLeft,
 )
-from ethora_async.platforms.rocketchat.realtime_token import RealtimeToken, revoked, user_id
+from ethora_async.platforms.rocketchat.realtime_token import RealtimeToken, user_id
 from ethora_async.platforms.rocketchat.realtime_wire import read_event, read_messages
 from ethora_async.records import Id, several
 
@@ -85,7 +85,8 @@ class Realtime:
     over REST, so that each version of a message comes exactly once; meanwhile the room's new messages wait their turn.
 
     When the token is revoked (somebody logged the user out), iterating raises `Unauthorized` after the events that
-    had come. A token that has expired is replaced by a new one, if this client made it.
+    had come. If this client made it, one that has expired, or that the client itself has replaced, is no such end: the
+    stream goes on with the new one.
 
     **Slow readers.** At most `queue_size` events wait to be read. When they do, nothing more is read from the socket. A
     server that is kept waiting closes the connection (codes 1013 and 4000), and what was missed is then fetched as
@@ -309,7 +310,8 @@ class Realtime:
             while True:
                 await self._flush()
                 try:
-                    frame = await socket.receive(timeout=max(0.0, machine.deadline - clock.monotonic()))
+                    # aiohttp takes 0 for "no timeout".
+                    frame = await socket.receive(timeout=max(_AT_ONCE, machine.deadline - clock.monotonic()))
                 except TimeoutError:
                     events = machine.on_time(clock.monotonic())
                 else:
@@ -319,18 +321,21 @@ class Realtime:
                 for event in events:
                     if isinstance(event, Broken):
                         return None
-                    if isinstance(event, LoginRefused):
-                        return await self._refused(event)
+                    if isinstance(event, (LoginRefused, Revoked)):
+                        return self._refused(event)
                     await self._handle(event, api)
         finally:
             self._socket = None
             machine.closed()
             await socket.close()
 
-    async def _refused(self, refusal: LoginRefused) -> float | None:
-        if refusal.why == "later":
+    def _refused(self, refusal: LoginRefused | Revoked) -> float | None:
+        if isinstance(refusal, Revoked):
+            self._token.ended(self._context.clock.now())
+        elif refusal.why == "later":
             return refusal.retry_after
-        self._token.refused(refusal)
+        else:
+            self._token.refused(refusal)
         return _AT_ONCE
 
     async def _handle(self, event: DdpEvent, api: Api) -> None:
@@ -342,8 +347,6 @@ class Realtime:
             await self._not_allowed(event)
         elif isinstance(event, Left):
             await self._left(event.room_id)
-        elif isinstance(event, Revoked):
-            raise revoked()
         elif isinstance(event, Happened):
             await self._happened(event)
 

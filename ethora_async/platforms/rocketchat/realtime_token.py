@@ -22,6 +22,12 @@ def revoked() -> Unauthorized:
     return Unauthorized(msg, operation="realtime")
 
 
+def expired(code: str | None = None) -> Unauthorized:
+    """The error that ends a stream whose token is past its end, and not ours to replace."""
+    msg = "the token has expired: pass the user instead, to have it replaced in time"
+    return Unauthorized(msg, operation="realtime", code=code)
+
+
 class RealtimeToken:
     """Made by the client's `Tokens` for a user, or passed in and then never replaced."""
 
@@ -64,12 +70,30 @@ class RealtimeToken:
         """
         if refusal.why == "expired":
             if self._given is not None or self._renewed:
-                msg = "the token has expired: pass the user instead, to have it replaced in time"
-                raise Unauthorized(msg, operation="realtime", code=refusal.code)
+                raise expired(refusal.code)
         elif self._given is not None or self._renewed or self._accepted:
             raise revoked()
         # One from the cache may have ended since it was made, without our knowing.
         self._renew = True
+
+    def ended(self, now: float) -> None:
+        """Take in that the server ended it while it was in use: returns when the next token may do.
+
+        The server sweeps expired tokens out, and `Tokens` logs replaced ones out: neither means that somebody wants the
+        user gone.
+
+        Args:
+            now: seconds since the epoch.
+
+        Raises:
+            Unauthorized: somebody ended it, or it is not ours to replace.
+        """
+        token = self._token
+        over = token is not None and now >= token.expires_at
+        if self._given is not None:
+            raise expired() if over else revoked()
+        if token is None or not (over or self._tokens.has_replaced(token.secret)):
+            raise revoked()
 
     def signed(self, api: Api) -> Api:
         """The server, asked with this very token."""

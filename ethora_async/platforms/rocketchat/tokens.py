@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,8 @@ _FRESH_USER_BUG = "reading 'tokens'"
 _PAUSES = (0.2, 0.5)
 """Seconds before each further try."""
 _SHARE, _AN_HOUR = 0.1, 3600.0
+_REMEMBERED = 1_000
+"""Replaced tokens that are known as such after they were revoked, until their streams have heard of it."""
 
 
 def margin(lifetime: float) -> float:
@@ -70,6 +73,8 @@ class Tokens:
         self._secrets = secrets
         self._store = TokenStore(context.clock, cache_size, grace)
         self._minting: dict[str, SingleFlight[Minted]] = {}
+        self._ended_meanwhile: dict[str, set[str]] = {}
+        self._revoked: deque[Secret] = deque(maxlen=_REMEMBERED)
         self._sweeping = SingleFlight(self._revoke_due)
 
     async def for_user(self, id: Id, *, renew: bool = False) -> ChatToken:
@@ -131,8 +136,17 @@ class Tokens:
         return await end_session(api, FixedCredentials(headers_for(user_id, token.secret.reveal())))
 
     def forget(self, user_id: str) -> None:
-        """Hand out none of this user's tokens again: they have all ended. `user_id` is the record id."""
+        """Hand out none of this user's tokens again: they have all ended. `user_id` is the record id.
+
+        One that is being made now may have been made before they ended: it is made once more.
+        """
         self._store.drop_user(user_id)
+        for ended in self._ended_meanwhile.values():
+            ended.add(user_id)
+
+    def has_replaced(self, secret: Secret) -> bool:
+        """Whether this token was ended because `for_user` has made another one for the same user."""
+        return secret in self._revoked
 
     async def aclose(self) -> None:
         """Cancel what is under way."""
@@ -151,12 +165,17 @@ class Tokens:
             raise NotSent(msg) from None
 
     async def _mint(self, key: str, name: str) -> Minted:
+        ended = self._ended_meanwhile[key] = set()
         try:
             token = await self._made(name)
+            while token.user_id in ended:
+                ended.clear()
+                token = await self._made(name)
             self._store.put(key, token)
         finally:
             # Whoever comes from now on finds the token in the store, or tries anew.
             self._minting.pop(key, None)
+            self._ended_meanwhile.pop(key, None)
         if self._context.emitter.wanted:
             self._context.emitter.emit(TokenRefreshed("client", token.user_id))
         return token
@@ -230,6 +249,7 @@ class Tokens:
     async def _revoke_due(self) -> None:
         api = await self._context.open()
         for token in self._store.due():
+            self._revoked.append(token.secret)
             try:
                 await end_session(api, FixedCredentials(headers_for(token.user_id, token.secret.reveal())))
             except ChatError:
