@@ -189,8 +189,8 @@ class _Job:
 
 
 def _agreed(place: Path) -> bool:
-    errors.print("\nCarry it out? [y/N] ", end="", markup=False)
     try:
+        errors.print("\nCarry it out? [y/N] ", end="", markup=False)
         # Not input(): a prompt of its own would land on stdout.
         answer = sys.stdin.readline().strip().lower()
     except KeyboardInterrupt:

@@ -146,8 +146,9 @@ class Faults:
 
     `job_polls`: how many polls see a job unfinished (1). `job_delay`: seconds, by the sandbox's clock, before
     a job may finish. `job_stall`: seconds that each `job_stall_every`-th job (0: none) takes on top. `deletion_lag`:
-    seconds for which deleted chats and removed members stay listed. `legacy_errors`: bare text in place of JSON where older servers answered so. `wording`: how the platform words a
-    failure that was given no body.
+    seconds for which deleted chats and removed members stay listed. `legacy_errors`: bare text in place of JSON where
+    older servers answered so. `wording`: how the platform words a failure
+    that was given no body.
     """
 
     def __init__(

@@ -337,7 +337,7 @@ async def test_a_token_that_was_being_made_while_its_user_was_logged_out_is_made
                 await answer.wait()
             return token
 
-        client.tokens._create = slow  # type: ignore[method-assign]
+        client.tokens._create = slow  # type: ignore[assignment, method-assign]
         asking = [asyncio.create_task(client.tokens.for_user(name)) for name in ("ann", "bob")]
         await both.wait()
         await client.logout("ann")
