@@ -188,3 +188,18 @@ def _record_hook(
         return structure({**data, _EXTRA: sealed(extra)} if extra else data, cls)
 
     return hook
+
+
+_FOR_SCRIPTS = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+
+
+def script_json(value: Any) -> str:
+    """A JSON value as it may stand between ``<script>`` and ``</script>``.
+
+    ``<``, ``>``, ``&`` and the two line separators that JavaScript knows and JSON does not are written as escapes: no
+    text can end the script, open a comment in it, or break it.
+
+    Raises:
+        TypeError: it is no JSON value.
+    """
+    return dumps(value).decode().translate(_FOR_SCRIPTS)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from imbachat_parts import KEY, client
 
 from ethora_async import ChatToken, ConfigError, ImbaChatClient, InvalidInput
-from ethora_async.platforms.imbachat.widget import NO_STORE, script_json
+from ethora_async.codec import script_json
+from ethora_async.platforms.imbachat.widget import NO_STORE
 from ethora_async.redaction import Secret
 
 HOSTILE = [

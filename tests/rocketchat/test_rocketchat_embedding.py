@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ethora_async import ChatToken, ConfigError, InvalidInput
+from ethora_async.codec import script_json
 from ethora_async.platforms.rocketchat.embedding import (
     Embedding,
     go_message,
     login_message,
     logout_message,
     presence_message,
-    script_json,
     sso_reply,
 )
 from ethora_async.platforms.rocketchat.names import RecordId

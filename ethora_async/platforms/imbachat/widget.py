@@ -16,7 +16,6 @@ NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store"}
 """Headers for the page that the snippet stands in: its token is worth the user's password while it lives."""
 
 _NONCE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}").fullmatch
-_ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
 _OWN = frozenset({"user_id", "token"})
 
 
@@ -29,21 +28,11 @@ class Html(str):
         return str(self)
 
 
-def script_json(value: Any) -> str:
-    """A JSON value as it may stand between ``<script>`` and ``</script>``.
-
-    ``<``, ``>``, ``&`` and the two line separators that JavaScript knows and JSON does not are written as escapes: no
-    text can end the script, open a comment in it, or break it.
-
-    Raises:
-        InvalidInput: it is no JSON value.
-    """
+def _json(value: Any) -> str:
     try:
-        text = codec.dumps(value).decode()
+        return codec.script_json(value)
     except (TypeError, ValueError) as error:
         msg = f"options must be JSON values ({type(error).__name__})"
-    else:
-        return text.translate(_ESCAPES)
     # Outside the handler: the error holds the values.
     raise InvalidInput(msg, field="options")
 
@@ -69,6 +58,6 @@ def snippet(
         f'<script src="{html.escape(script_url)}"{mark} async></script>\n'
         f"<script{mark}>(function start(){{"
         "if(!window.ImbaChat){return setTimeout(start,50)}"
-        f"window.ImbaChat.load({script_json(parameters) if parameters else ''})"
+        f"window.ImbaChat.load({_json(parameters) if parameters else ''})"
         "})()</script>"
     )

@@ -104,8 +104,8 @@ class Embedding:
 
         The page that holds it holds the token: serve it with ``Cache-Control: no-store``, to that user alone.
         """
-        origin, frame = script_json(self.origin), script_json(id)
-        login = script_json(login_message(token))
+        origin, frame = codec.script_json(self.origin), codec.script_json(id)
+        login = codec.script_json(login_message(token))
         return (
             "<script>(function () {\n"
             f"  var origin = {origin};\n"
@@ -163,14 +163,6 @@ def presence_message(status: Presence) -> dict[str, str]:
 def sso_reply(token: ChatToken) -> dict[str, str]:
     """What your ``Accounts_Iframe_api_url`` answers with a 200 to a browser whose user it knows (contract §3.5)."""
     return {"loginToken": token.secret.reveal()}
-
-
-def script_json(value: Any) -> str:
-    """JSON that may stand inside a ``<script>`` of an HTML page: nothing in it ends the script or begins a comment."""
-    text = codec.dumps(value).decode()
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
 
 
 def _quoted(part: str) -> str:
