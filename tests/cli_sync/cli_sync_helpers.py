@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from typer.testing import CliRunner
+
+from ethora_async.cli.app import app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -100,7 +104,14 @@ class Shell:
         return result
 
     def __call__(self, *args: str) -> Result:
-        return self.finish(self.start(*args))
+        """Run a command to its end, in this process: a new one takes a second to start."""
+        with contextlib.chdir(self.folder):
+            ran = CliRunner(env=self.env).invoke(app, args)
+        if ran.exception is not None and not isinstance(ran.exception, SystemExit):
+            raise ran.exception
+        result = Result(ran.exit_code, ran.stdout, ran.stderr)
+        self.seen += result.stdout + result.stderr
+        return result
 
     def on_terminal(
         self, *args: str, answer: bytes, env: Mapping[str, str] | None = None, columns: int = 100

@@ -118,7 +118,7 @@ def test_what_cannot_be_meant_is_one_line_before_anything_is_sent(
 
 def test_a_platform_that_cannot_be_reached_or_refuses_us_is_3(shell: Shell) -> None:
     users = shell.write("users.csv", people(range(3)))
-    shell.env[APP_SECRET] = "wrong"
+    shell.env[APP_SECRET] = "a-wrong-secret-of-the-app"
     for command in (("plan",), ("apply", "--yes"), ("verify",)):
         assert shell(*command, "--users", users).code == PLATFORM
     shell.env[API_URL] = "http://127.0.0.1:9"
