@@ -7,6 +7,7 @@
     ├── InvalidInput           an argument or a row cannot be used; nothing was sent
     ├── InvalidToken           a token failed verification
     ├── WrongLoop              a client was used from a second event loop
+    ├── StoppedByGuard         a guard refused to carry something out as it stands
     ├── TransportError         no complete reply arrived
     │   ├── NotSent            the request never reached the platform
     │   └── ReplyLost          it may have: the connection broke, the reply was cut or unreadable, or time ran out

@@ -153,9 +153,14 @@ class Limiter:
         if learning is None:
             return
         paced = bool(self._waiting_bulk) and self._in_flight <= self._limit
+        pace = learning.pace
         slow = learning.good(operation, seconds, in_flight=self._in_flight, paced=paced, now=now)
         if slow or learning.limit != self._limit:
             self._adopt("slow replies" if slow else "replies come well")
+        if pace is not None and learning.pace is None:
+            if self._emitter.wanted:
+                self._emitter.emit(PaceChanged(None, "it was learned long ago"))
+            self._hand_out()
 
     def refused(self, status: int, retry_after: float | None) -> None:
         """Take in a 429 or a 503, and how long it asks to wait. Called before the slot of its request is released."""

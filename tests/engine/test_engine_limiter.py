@@ -476,6 +476,31 @@ def test_a_pause_beyond_all_patience_is_told_at_once_to_those_who_wait_and_those
     assert {error.effect for error in errors} == {"none"}  # type: ignore[attr-defined]
 
 
+def test_a_pace_that_was_learned_long_ago_holds_nobody_back() -> None:
+    events: list[object] = []
+
+    async def main() -> float:
+        limiter = full(2, events.append)
+        for _ in range(2):
+            limiter.refused(429, 30.0)
+            limiter.release()
+        assert limiter.pace is not None
+        assert limiter.pace < 1
+        await asyncio.sleep(100)
+        loop = asyncio.get_running_loop()
+        await limiter.acquire(bulk=True)
+        started = loop.time()
+        second = asyncio.ensure_future(limiter.acquire(bulk=True))
+        await asyncio.sleep(0.01)
+        limiter.learn("x", 0.01, loop.time())
+        limiter.release(bulk=True)
+        await second
+        return loop.time() - started
+
+    assert run_virtual(main()) == pytest.approx(0.01)
+    assert PaceChanged(None, "it was learned long ago") in events
+
+
 def test_what_was_learned_is_told() -> None:
     events: list[object] = []
 
