@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,20 @@ def _the_loop_is_never_blocked(request: pytest.FixtureRequest) -> Iterator[None]
     with Watchdog(["ethora_async", "ethora_async_secrets"], limit=limit).watching() as watchdog:
         yield
     assert not watchdog.stalls, "; ".join(map(str, watchdog.stalls))
+
+
+@pytest.fixture(autouse=True)
+def _no_command_leaves_a_log_behind() -> Iterator[None]:
+    """Commands that run in this process log to a stream that is closed when they end."""
+    loggers = [logging.getLogger(), logging.getLogger("ethora_async.sandbox")]
+    before = [list(one.handlers) for one in loggers]
+    levels = [one.level for one in loggers]
+    yield
+    for one, handlers, level in zip(loggers, before, levels, strict=True):
+        for handler in list(one.handlers):
+            if type(handler) is logging.StreamHandler and handler not in handlers:
+                one.removeHandler(handler)
+                one.setLevel(level)
 
 
 @pytest.fixture

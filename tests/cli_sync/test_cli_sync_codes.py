@@ -215,6 +215,7 @@ def test_limit_tries_a_few_first_and_only_leaves_the_rest_out(shell: Shell, sand
     assert shell("verify", *options).code == NOT_IN_STEP
 
 
+@pytest.mark.slow
 def test_verify_waits_until_the_listings_have_caught_up(shell: Shell, sandbox: EthoraSandbox) -> None:
     options = lists(shell)
     shell("apply", *options, "--yes")

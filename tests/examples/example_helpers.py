@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import socket
 import subprocess
 import sys
@@ -42,7 +41,7 @@ def running(*command: str, env: Mapping[str, str]) -> Iterator[subprocess.Popen[
         yield process
     finally:
         timer.cancel()
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         try:
             process.communicate(timeout=10)
         except subprocess.TimeoutExpired:

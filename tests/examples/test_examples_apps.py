@@ -20,6 +20,9 @@ APPS: dict[str, Callable[[int], tuple[str, ...]]] = {
     "django": lambda port: (*UVICORN, str(port), "--lifespan", "off", "django_app:app"),
     "django runserver": lambda port: (str(EXAMPLES / "django_app.py"), "runserver", "--noreload", str(port)),
 }
+
+SOME_SLOW = [pytest.param(name, marks=pytest.mark.slow) if name.startswith("django") else name for name in APPS]
+"""Django takes seconds to start."""
 READY = {"fastapi": "/health/readyz"}
 
 
@@ -41,7 +44,7 @@ async def log_in(visitor: Any, name: str, password: str = PASSWORD) -> int:
         return int(reply.status)
 
 
-@pytest.mark.parametrize("name", APPS)
+@pytest.mark.parametrize("name", SOME_SLOW)
 async def test_an_application_gives_its_users_tokens_that_the_platform_takes(
     name: str, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,7 +68,7 @@ async def test_an_application_gives_its_users_tokens_that_the_platform_takes(
         assert (await ask({"user": "bob"}))[0] == 400
 
 
-@pytest.mark.parametrize("name", APPS)
+@pytest.mark.parametrize("name", SOME_SLOW)
 async def test_an_application_uses_its_client_and_tells_whether_it_is_ready(
     name: str, settings: dict[str, str]
 ) -> None:
@@ -77,6 +80,7 @@ async def test_an_application_uses_its_client_and_tells_whether_it_is_ready(
             assert (reply.status, (await reply.json())["status"]) == (200, "ready")
 
 
+@pytest.mark.slow
 def test_provisioning_twice_creates_nothing_twice() -> None:
     with sandbox_process() as settings:
         for expected in ("users: 3 created\nchats: 2 created\n", "users: 3 existed\nchats: 2 existed\n"):

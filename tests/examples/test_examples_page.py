@@ -65,6 +65,7 @@ KEPT = "[document.cookie, {...localStorage}, {...sessionStorage}, location.href,
 TOKENS = "window.calls.filter((call) => call.token)"
 
 
+@pytest.mark.slow
 async def test_the_page_logs_in_to_the_chat_and_renews_its_token_before_the_end(
     settings: dict[str, str], tmp_path: Path
 ) -> None:

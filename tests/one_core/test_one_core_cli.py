@@ -42,6 +42,7 @@ async def ethora(sandbox: RocketChatSandbox, folder: Path, *words: str, **change
     return Done(words, process.returncode, out.decode(), err.decode())
 
 
+@pytest.mark.slow
 async def test_a_server_is_planned_applied_and_verified(sandbox: RocketChatSandbox, tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text("id,email,first_name,last_name\nann,a@b.io,Ann,Lee\n", "utf-8")
     (tmp_path / "rooms.csv").write_text("id,title\norder-7,Order 7\n", "utf-8")

@@ -105,6 +105,7 @@ async def test_bulk_runs_report_what_became_of_each(toychat: Any) -> None:
             assert len([user async for user in client.users.list()]) == 200
 
 
+@pytest.mark.slow
 def test_its_abilities_are_seen_at_run_time_and_by_the_type_checker(toychat: Any, tmp_path: Path) -> None:
     client = toychat.client.ToyClient(url="https://toy.example", key="a-key-for-the-toy")
     assert isinstance(client, ManagesUsers)

@@ -74,6 +74,7 @@ async def test_a_thousand_first_calls_of_which_half_are_cancelled_read_the_store
 
 
 @pytest.mark.parametrize("name", STORES)
+@pytest.mark.slow
 async def test_a_thousand_refused_calls_of_which_half_are_cancelled_read_the_store_once(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,7 @@ async def under_load(client: EthoraClient, load: Load) -> AsyncIterator[None]:
         await asyncio.wait(workers)
 
 
+@pytest.mark.slow
 async def test_a_store_killed_under_load_and_a_rotation_as_soon_as_it_is_back(bao: OpenBao) -> None:
     """On the real clock: the answer is good for 0.2 s, so that the store is asked again and again in vain."""
     async with EthoraSandbox() as sandbox:
@@ -142,6 +143,7 @@ async def test_a_store_killed_under_load_and_a_rotation_as_soon_as_it_is_back(ba
     assert len(load.seen) == 3
 
 
+@pytest.mark.slow
 async def test_a_store_that_hangs_costs_no_call_its_deadline(bao: OpenBao, caplog: pytest.LogCaptureFixture) -> None:
     """It answers nothing and refuses nothing, as behind a dead network: a read takes longer than a call may."""
     async with EthoraSandbox() as sandbox:
