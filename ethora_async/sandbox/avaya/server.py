@@ -6,25 +6,21 @@ import secrets
 import string
 import time
 import uuid
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from ethora_async.sandbox.avaya.faults import AvayaFaults
 from ethora_async.sandbox.avaya.gateway import Gateway
 from ethora_async.sandbox.avaya.state import Account
-from ethora_async.sandbox.front import Front
-from ethora_async.sandbox.listener import Listener
-from ethora_async.sandbox.logs import RequestLog
+from ethora_async.sandbox.local_server import LocalServer
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable
-    from types import TracebackType
 
     from ethora_async.sandbox.avaya.state import Minted
     from ethora_async.sandbox.logs import RequestRecord
 
 
-class AvayaSandbox:
+class AvayaSandbox(LocalServer):
     """An Avaya Experience Platform account on this machine: `async with AvayaSandbox() as sandbox: … sandbox.url …`.
 
     It answers the OAuth 2.0 token endpoint and Generate JWT (contract §A2, §A3), and remembers every token it gave.
@@ -64,33 +60,11 @@ class AvayaSandbox:
             clock=clock,
             faults=self.faults,
         )
-        self._log = RequestLog(on_request)
-        self._listener = Listener(Front(Gateway(self._account), self.faults, self._log, clock), host, port)
+        service = Gateway(self._account)
+        super().__init__(service, self.faults, clock=clock, host=host, port=port, on_request=on_request)
 
     def __repr__(self) -> str:
         return f"<AvayaSandbox account_id={self.account_id!r} minted={len(self._account.minted)}>"
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def start(self) -> None:
-        """Listen. OSError when the port is taken."""
-        await self._listener.start()
-
-    async def aclose(self) -> None:
-        """Stop listening and drop every connection; the state stays."""
-        await self._listener.aclose()
-
-    @property
-    def url(self) -> str:
-        """The origin to call: `http://127.0.0.1:PORT`. RuntimeError before the first `start`."""
-        return self._listener.url
 
     @property
     def account_id(self) -> str:
@@ -123,11 +97,6 @@ class AvayaSandbox:
             "AVAYA_CLIENT_SECRET": self.client_secret,
             "AVAYA_INTEGRATION_ID": self.integration_id,
         }
-
-    @property
-    def requests(self) -> deque[RequestRecord]:
-        """The latest 10 000 requests as (method, path, status), oldest first."""
-        return self._log.records
 
     @property
     def minted(self) -> list[Minted]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from ethora_async.sandbox.ethora.gateway import Gateway
 from ethora_async.sandbox.ethora.platform import Platform
@@ -13,15 +13,11 @@ from ethora_async.sandbox.ethora.store import UserData
 from ethora_async.sandbox.ethora.tenancy import AppData, open_app
 from ethora_async.sandbox.ethora.tokens import AppKeys
 from ethora_async.sandbox.faults import Faults
-from ethora_async.sandbox.front import Front
-from ethora_async.sandbox.listener import Listener
-from ethora_async.sandbox.logs import RequestLog
+from ethora_async.sandbox.local_server import LocalServer
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from ethora_async.sandbox.ethora.platform import Mail
     from ethora_async.sandbox.ethora.records import App
@@ -34,7 +30,7 @@ DEFAULT_XMPP_HOST = "xmpp.localhost"
 DEFAULT_ADMIN = "admin@sandbox.localhost"
 
 
-class EthoraSandbox:
+class EthoraSandbox(LocalServer):
     """A stateful Ethora on this machine: `async with EthoraSandbox() as sandbox: … sandbox.url …`.
 
     It starts with a base app (`domainName` "app") and that app's owner account, which logs in with the
@@ -76,36 +72,13 @@ class EthoraSandbox:
         self._platform = Platform(
             clock=clock, xmpp_host=xmpp_host, lenient=lenient, legacy_tokens=legacy_tokens, faults=self.faults
         )
-        self._log = RequestLog(on_request)
-        front = Front(Gateway(self._platform), self.faults, self._log, clock)
-        self._listener = Listener(front, host, port)
+        service = Gateway(self._platform)
+        super().__init__(service, self.faults, clock=clock, host=host, port=port, on_request=on_request)
         self._base = self.add_app(BASE_DOMAIN, app_id=app_id or secrets.token_hex(12), secret=secret, parent=None)
 
     def __repr__(self) -> str:
         counts = f"users={len(self._base.users)} chats={len(self._base.chats)}"
         return f"<EthoraSandbox app_id={self.app_id!r} {counts}>"
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def start(self) -> None:
-        """Listen. OSError when the port is taken."""
-        await self._listener.start()
-
-    async def aclose(self) -> None:
-        """Stop listening and drop every connection; the state stays."""
-        await self._listener.aclose()
-
-    @property
-    def url(self) -> str:
-        """The origin to call: `http://127.0.0.1:PORT`. RuntimeError before the first `start`."""
-        return self._listener.url
 
     @property
     def app_id(self) -> str:
@@ -137,11 +110,6 @@ class EthoraSandbox:
     def outbox(self) -> list[Mail]:
         """The mails that the platform would have sent, oldest first: passwords and reset tokens."""
         return self._platform.outbox
-
-    @property
-    def requests(self) -> deque[RequestRecord]:
-        """The latest 10 000 requests as (method, path, status), oldest first."""
-        return self._log.records
 
     def add_app(
         self, domain_name: str, *, app_id: str | None = None, secret: str | None = None, parent: str | None

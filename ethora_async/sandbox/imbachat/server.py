@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import attrs
 import orjson
 
 from ethora_async.sandbox.faults import Faults
-from ethora_async.sandbox.front import Front
 from ethora_async.sandbox.imbachat.asking import SiteFailed, basic, fetch, read_users, users_url
 from ethora_async.sandbox.imbachat.gateway import Gateway
 from ethora_async.sandbox.imbachat.tokens import user_of
-from ethora_async.sandbox.listener import Listener
-from ethora_async.sandbox.logs import RequestLog
+from ethora_async.sandbox.local_server import LocalServer
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable, Iterable
-    from types import TracebackType
 
     from ethora_async.sandbox.imbachat.asking import SiteAnswer, UserIdsForm
     from ethora_async.sandbox.logs import RequestRecord
@@ -36,7 +32,7 @@ class ChatUser:
     info: dict[str, Any] = attrs.field(repr=False)
 
 
-class ImbaChatSandbox:
+class ImbaChatSandbox(LocalServer):
     """An ImbaChat widget on this machine: `async with ImbaChatSandbox(users_info_url=…) as sandbox: …`.
 
     It serves the widget's script, checks the tokens that users log in with, and asks your site about them, as the real
@@ -76,34 +72,11 @@ class ImbaChatSandbox:
         self.guests = 0
         self._separator = separator
         self._clock = clock
-        self._log = RequestLog(on_request)
-        front = Front(Gateway(self.widget_id, self._serve_log_in), self.faults, self._log, clock)
-        self._listener = Listener(front, host, port)
+        service = Gateway(self.widget_id, self._serve_log_in)
+        super().__init__(service, self.faults, clock=clock, host=host, port=port, on_request=on_request)
 
     def __repr__(self) -> str:
         return f"<ImbaChatSandbox widget_id={self.widget_id} online={len(self.online)}>"
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def start(self) -> None:
-        """Listen. OSError when the port is taken."""
-        await self._listener.start()
-
-    async def aclose(self) -> None:
-        """Stop listening and drop every connection; the state stays."""
-        await self._listener.aclose()
-
-    @property
-    def url(self) -> str:
-        """The origin that the widget's script comes from. RuntimeError before the first `start`."""
-        return self._listener.url
 
     @property
     def environment(self) -> dict[str, str]:
@@ -115,11 +88,6 @@ class ImbaChatSandbox:
             "IMBACHAT_API_LOGIN": self.api_login,
             "IMBACHAT_API_PASSWORD": self.api_password,
         }
-
-    @property
-    def requests(self) -> deque[RequestRecord]:
-        """The latest 10 000 requests that came in, as (method, path, status), oldest first."""
-        return self._log.records
 
     async def ask_users_info(
         self, ids: Iterable[int | str], *, form: UserIdsForm = "as configured"

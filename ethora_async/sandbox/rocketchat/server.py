@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 from ethora_async.sandbox.faults import Faults
-from ethora_async.sandbox.front import Front
-from ethora_async.sandbox.listener import Listener
-from ethora_async.sandbox.logs import RequestLog
+from ethora_async.sandbox.local_server import LocalServer
 from ethora_async.sandbox.rocketchat import accounts, announce, membership
 from ethora_async.sandbox.rocketchat.gateway import Gateway
 from ethora_async.sandbox.rocketchat.limiter import RateLimiter
@@ -27,9 +25,7 @@ from ethora_async.sandbox.rocketchat.wording import wording
 from ethora_async.sandbox.wire import Answer
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable
-    from types import TracebackType
 
     from aiohttp import web
 
@@ -46,7 +42,7 @@ MINUTE_MS = 60_000
 TwoFactorMethod = Literal["totp", "email", "password"]
 
 
-class RocketChatSandbox:
+class RocketChatSandbox(LocalServer):
     """A stateful Rocket.Chat on this machine: `async with RocketChatSandbox() as sandbox: … sandbox.url …`.
 
     It starts with an administrator and the default channel `general`. State lives in memory and outlasts `aclose` and
@@ -102,9 +98,8 @@ class RocketChatSandbox:
         limits = CallLimits(enabled=rate_limit is not None)
         self.realtime = Realtime(self._platform, Quirks.of(microservices=microservices), limits)
         limiter = RateLimiter(None if rate_limit is None else Limit(rate_limit, MINUTE_MS), legacy=legacy_rate_limit)
-        self._log = RequestLog(on_request)
-        front = Front(Gateway(self._platform, limiter, self._open_socket), self.faults, self._log, clock)
-        self._listener = Listener(front, host, port)
+        service = Gateway(self._platform, limiter, self._open_socket)
+        super().__init__(service, self.faults, clock=clock, host=host, port=port, on_request=on_request)
         self.admin = self._add_admin(admin, two_factor)
         self._open_general()
 
@@ -112,28 +107,10 @@ class RocketChatSandbox:
         store = self._platform.store
         return f"<RocketChatSandbox {self._platform.version} users={len(store.users)} rooms={len(store.rooms)}>"
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def start(self) -> None:
-        """Listen. OSError when the port is taken."""
-        await self._listener.start()
-
     async def aclose(self) -> None:
         """Stop listening and drop every connection; the state stays."""
         await self.realtime.aclose()
-        await self._listener.aclose()
-
-    @property
-    def url(self) -> str:
-        """The origin to call: `http://127.0.0.1:PORT`. RuntimeError before the first `start`."""
-        return self._listener.url
+        await super().aclose()
 
     @property
     def version(self) -> str:
@@ -179,11 +156,6 @@ class RocketChatSandbox:
     def outbox(self) -> list[Mail]:
         """The mails that the server would have sent, oldest first: codes and passwords."""
         return self._platform.outbox
-
-    @property
-    def requests(self) -> deque[RequestRecord]:
-        """The latest 10 000 requests as (method, path, status), oldest first; a websocket is noted as it opens."""
-        return self._log.records
 
     def add_user(self, username: str, *, password: str | None = None, roles: tuple[str, ...] = ("user",)) -> User:
         """Make an account behind the clients' backs; its address is `<username>@sandbox.localhost`, verified.

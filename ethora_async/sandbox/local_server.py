@@ -1,0 +1,65 @@
+"""What every sandbox is besides the platform it plays: a server on this machine that listens, logs and ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from ethora_async.sandbox.front import Front
+from ethora_async.sandbox.listener import Listener
+from ethora_async.sandbox.logs import RequestLog
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from ethora_async.sandbox.faults import Faults
+    from ethora_async.sandbox.front import Service
+    from ethora_async.sandbox.logs import RequestRecord
+
+
+class LocalServer:
+    """Serves a platform on `host:port` while the `async with` block, or the time from `start` to `aclose`, lasts.
+
+    `on_request` is told of every request.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        faults: Faults,
+        *,
+        clock: Callable[[], float],
+        host: str,
+        port: int,
+        on_request: Callable[[RequestRecord], None] | None,
+    ) -> None:
+        self._log = RequestLog(on_request)
+        self._listener = Listener(Front(service, faults, self._log, clock), host, port)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def start(self) -> None:
+        """Listen. OSError when the port is taken."""
+        await self._listener.start()
+
+    async def aclose(self) -> None:
+        """Stop listening and drop every connection; the state stays."""
+        await self._listener.aclose()
+
+    @property
+    def url(self) -> str:
+        """The origin to call: `http://127.0.0.1:PORT`. RuntimeError before the first `start`."""
+        return self._listener.url
+
+    @property
+    def requests(self) -> deque[RequestRecord]:
+        """The latest 10 000 requests as (method, path, status), oldest first."""
+        return self._log.records
