@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING, Self
 
-from ethora_async_secrets._threads import run_blocking
+from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

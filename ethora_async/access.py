@@ -6,7 +6,7 @@ import enum
 import re
 from typing import Self
 
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 
 _CODE = re.compile(r"[01]{4}")
 
@@ -35,7 +35,7 @@ class Access(enum.IntFlag, boundary=enum.STRICT):
         """The rights that a four-digit code stands for; rights as such are handed back.
 
         Raises:
-            InvalidInput: it is neither. A number is refused too: 11 might mean either.
+            InvalidInputError: it is neither. A number is refused too: 11 might mean either.
         """
         if isinstance(value, cls):
             return value
@@ -44,7 +44,7 @@ class Access(enum.IntFlag, boundary=enum.STRICT):
         msg = (
             f"{field} must be rights such as Access.READ | Access.WRITE, or a code from '0000' to '1111', not {value!r}"
         )
-        raise InvalidInput(msg, field=field)
+        raise InvalidInputError(msg, field=field)
 
     def __str__(self) -> str:
         return self.code

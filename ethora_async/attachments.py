@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 import attrs
 
-from ethora_async.errors import ChatError, InvalidInput
+from ethora_async.errors import ChatError, InvalidInputError
 from ethora_async.records import required_text
-from ethora_async_secrets._threads import run_blocking
+from ethora_async_secrets.concurrency import run_blocking
 
 CHUNK = 256 * 1024
 """Bytes read at once."""
@@ -47,7 +47,7 @@ class Attachment:
             the request is sent in chunks, without its length.
 
     Raises:
-        InvalidInput: one cannot be used; its `field` names it.
+        InvalidInputError: one cannot be used; its `field` names it.
     """
 
     source: Source = attrs.field(repr=False)
@@ -58,10 +58,10 @@ class Attachment:
     def __attrs_post_init__(self) -> None:
         if self.content_type is not None and not _CONTENT_TYPE.fullmatch(self.content_type):
             msg = f"content_type {self.content_type!r} does not look like image/png"
-            raise InvalidInput(msg, field="content_type")
+            raise InvalidInputError(msg, field="content_type")
         if self.size is not None and self.size < 0:
             msg = f"size must not be negative, not {self.size}"
-            raise InvalidInput(msg, field="size")
+            raise InvalidInputError(msg, field="size")
 
 
 @attrs.define(eq=False)
@@ -84,7 +84,7 @@ class Content:
         """The content, piece by piece.
 
         Raises:
-            InvalidInput: it cannot be read, is not as long as was said before, or longer than `largest`.
+            InvalidInputError: it cannot be read, is not as long as was said before, or longer than `largest`.
         """
         sent = 0
         try:
@@ -109,7 +109,7 @@ def check_size(name: str, size: int, largest: int | None) -> None:
     """Refuse a file of more than `largest` bytes.
 
     Raises:
-        InvalidInput: it is larger.
+        InvalidInputError: it is larger.
     """
     if largest is not None and size > largest:
         raise _unusable(name, f"is larger than {largest // 2**20} MB, the most that the platform takes")
@@ -119,7 +119,7 @@ async def open_content(attachment: Attachment | Source) -> Content:
     """Find a file and measure it; nothing of it is read yet.
 
     Raises:
-        InvalidInput: there is no such file, it cannot be read, or it has no name.
+        InvalidInputError: there is no such file, it cannot be read, or it has no name.
     """
     if not isinstance(attachment, Attachment):
         attachment = Attachment(source=attachment)
@@ -142,7 +142,7 @@ def _own_name(source: Any) -> str:
         if isinstance(name, (str, os.PathLike)) and Path(name).name:
             return Path(name).name
     msg = "the file has no name: pass Attachment(source=…, name=…)"
-    raise InvalidInput(msg, field="name")
+    raise InvalidInputError(msg, field="name")
 
 
 def _guessed(name: str) -> str:
@@ -216,5 +216,5 @@ def _measured(file: Any) -> tuple[int | None, int | None]:
     return start, size
 
 
-def _unusable(name: str, what: str) -> InvalidInput:
-    return InvalidInput(f"file {name!r} {what}", field="files")
+def _unusable(name: str, what: str) -> InvalidInputError:
+    return InvalidInputError(f"file {name!r} {what}", field="files")

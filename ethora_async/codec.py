@@ -11,7 +11,7 @@ import orjson
 from cattrs import Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, override
 
-from ethora_async.errors import ReplyLost
+from ethora_async.errors import ReplyLostError
 from ethora_async.redaction import Secret, sealed
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Codec:
         """`data` as a `cls`.
 
         Raises:
-            ReplyLost: it does not fit; the text names the path of each bad field, never its value.
+            ReplyLostError: it does not fit; the text names the path of each bad field, never its value.
         """
         with suppress(Exception):  # the detailed converter says below what it was
             return self._fast.structure(data, cls)
@@ -74,7 +74,7 @@ class Codec:
             problems = "; ".join(transform_error(error, path=path, format_exception=_describe))
         # Outside the handler: the values that did not fit hang on the error handled there.
         msg = f"the platform's reply has an unexpected shape: {problems}"
-        raise ReplyLost(msg, operation=operation)
+        raise ReplyLostError(msg, operation=operation)
 
 
 class _Unfit(Exception):

@@ -3,24 +3,24 @@
 ::
 
     ChatError
-    ├── ConfigError            a setting is missing or cannot be used; nothing was sent
-    ├── InvalidInput           an argument or a row cannot be used; nothing was sent
-    ├── InvalidToken           a token failed verification
-    ├── WrongLoop              a client was used from a second event loop
-    ├── StoppedByGuard         a guard refused to carry something out as it stands
-    ├── TransportError         no complete reply arrived
-    │   ├── NotSent            the request never reached the platform
-    │   └── ReplyLost          it may have: the connection broke, the reply was cut or unreadable, or time ran out
-    ├── ApiError               the platform answered with an error status
-    │   ├── Unauthorized       401, or 403 about the token
-    │   ├── Forbidden          403, and 402: the plan does not include it
-    │   ├── NotFound           404, and 422 whose body says "not found"
-    │   ├── Conflict           409, and 422 whose body says "already exists"
-    │   ├── ValidationFailed   400, 413, 422
-    │   ├── RateLimited        429
-    │   └── ServerFault        5xx
-    ├── JobFailed              a server-side job ended in failure
-    └── JobTimeout             a server-side job did not end before its deadline
+    ├── ConfigError                a setting is missing or cannot be used; nothing was sent
+    ├── InvalidInputError          an argument or a row cannot be used; nothing was sent
+    ├── InvalidTokenError          a token failed verification
+    ├── WrongLoopError             a client was used from a second event loop
+    ├── StoppedByGuardError        a guard refused to carry something out as it stands
+    ├── TransportError             no complete reply arrived
+    │   ├── NotSentError           the request never reached the platform
+    │   └── ReplyLostError         it may have: the connection broke, the reply was cut or unreadable, or time ran out
+    ├── ApiError                   the platform answered with an error status
+    │   ├── UnauthorizedError      401, or 403 about the token
+    │   ├── ForbiddenError         403, and 402: the plan does not include it
+    │   ├── NotFoundError          404, and 422 whose body says "not found"
+    │   ├── ConflictError          409, and 422 whose body says "already exists"
+    │   ├── ValidationFailedError  400, 413, 422
+    │   ├── RateLimitedError       429
+    │   └── ServerFaultError       5xx
+    ├── JobFailedError             a server-side job ended in failure
+    └── JobTimeoutError            a server-side job did not end before its deadline
 
 ``effect`` answers the question that matters after a failure, "may it have happened?": ``"none"`` (it never left, or was
 refused) or ``"unknown"`` (the reply was lost, a 5xx, a timeout).
@@ -113,7 +113,7 @@ class ConfigError(ChatError):
     """A setting is missing, empty or cannot be used. The text names it and where it was looked for."""
 
 
-class InvalidInput(ChatError):
+class InvalidInputError(ChatError):
     """An argument or an input row cannot be used; nothing was sent for it.
 
     Attributes:
@@ -142,18 +142,18 @@ class InvalidInput(ChatError):
         self.column = column
 
 
-class InvalidToken(ChatError):
+class InvalidTokenError(ChatError):
     """A token failed verification: malformed, wrong algorithm, signature, app or type, or past its end."""
 
 
-class WrongLoop(ChatError):
+class WrongLoopError(ChatError):
     """A client bound to one event loop was used from another.
 
     A client belongs to the loop in which it sent its first request. Make one client per loop.
     """
 
 
-class StoppedByGuard(ChatError):
+class StoppedByGuardError(ChatError):
     """A guard refused to carry something out as it stands; nothing was sent."""
 
 
@@ -161,11 +161,11 @@ class TransportError(ChatError):
     """No complete reply arrived."""
 
 
-class NotSent(TransportError):
+class NotSentError(TransportError):
     """The request never reached the platform: name lookup, connection, TLS or proxy failed, or no slot came free."""
 
 
-class ReplyLost(TransportError):
+class ReplyLostError(TransportError):
     """The request may have reached the platform, but its reply did not arrive whole and readable."""
 
     effect: Effect = "unknown"
@@ -175,43 +175,43 @@ class ApiError(ChatError):
     """The platform answered with an error status."""
 
 
-class Unauthorized(ApiError):
+class UnauthorizedError(ApiError):
     """The platform refused the token."""
 
 
-class Forbidden(ApiError):
+class ForbiddenError(ApiError):
     """The token is good, but may not do this, or the plan does not include it."""
 
 
-class NotFound(ApiError):
+class NotFoundError(ApiError):
     """The record does not exist. A missing route is a plain `ApiError`: it says nothing of any record."""
 
 
-class Conflict(ApiError):
+class ConflictError(ApiError):
     """What was to be created collides with what is there."""
 
 
-class ValidationFailed(ApiError):
+class ValidationFailedError(ApiError):
     """The platform refused the request's content."""
 
 
-class RateLimited(ApiError):
+class RateLimitedError(ApiError):
     """The platform asks for patience; `retry_after` holds the seconds it named, if it did."""
 
 
-class ServerFault(ApiError):
+class ServerFaultError(ApiError):
     """The platform failed while it handled the request."""
 
     effect: Effect = "unknown"
 
 
-class JobFailed(ChatError):
+class JobFailedError(ChatError):
     """A server-side job ended in failure; parts of it may have been done."""
 
     effect: Effect = "unknown"
 
 
-class JobTimeout(ChatError):
+class JobTimeoutError(ChatError):
     """A server-side job had not ended when its deadline passed; it may still end well."""
 
     effect: Effect = "unknown"

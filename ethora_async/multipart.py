@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Self
 
 from ethora_async.attachments import Attachment, Content, Source, check_size, open_content
-from ethora_async.errors import ChatError, InvalidInput
+from ethora_async.errors import ChatError, InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -46,7 +46,7 @@ class Multipart:
             largest: bytes that one file may have.
 
         Raises:
-            InvalidInput: a file cannot be read, has no name, or is too large.
+            InvalidInputError: a file cannot be read, has no name, or is too large.
         """
         opened = []
         for field, file in files:
@@ -73,13 +73,13 @@ class Multipart:
         """The form from its start, piece by piece. What goes wrong stands in `error` too: transports hide it.
 
         Raises:
-            InvalidInput: a file could not be read to its end, or cannot be read again.
+            InvalidInputError: a file could not be read to its end, or cannot be read again.
         """
         self.error = None
         try:
             if not self.can_restart():
                 msg = "a file that can be read only once was to be sent again"
-                raise InvalidInput(msg, field="files")
+                raise InvalidInputError(msg, field="files")
             self._started = True
             before = self._fields
             for head, content in self._files:

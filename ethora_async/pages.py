@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import attrs
 
 from ethora_async._distinct import Distinct
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator
@@ -54,10 +54,10 @@ class Pages(Generic[T]):
     def __init__(self, fetch: Fetch[T], key: Callable[[T], str], *, limit: int, offset: int, largest: int) -> None:
         if not 1 <= limit <= largest:
             msg = f"limit must be from 1 to {largest}, not {limit}"
-            raise InvalidInput(msg, field="limit")
+            raise InvalidInputError(msg, field="limit")
         if offset < 0:
             msg = f"offset must not be negative, not {offset}"
-            raise InvalidInput(msg, field="offset")
+            raise InvalidInputError(msg, field="offset")
         self._fetch = fetch
         self._key = key
         self._limit = limit

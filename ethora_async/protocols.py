@@ -36,8 +36,8 @@ class Transport(Protocol):
     The contract, which `ethora_async.testing.TransportContract` checks on any implementation:
 
     * `send` returns every complete reply, whatever its status, follows no redirect and repeats nothing.
-    * It raises `NotSent` only when the request certainly did not reach the platform, else `ReplyLost`.
-    * It ends with `ReplyLost` (or `NotSent`) after `request.timeout` seconds: nobody else watches the time.
+    * It raises `NotSentError` only when the request certainly did not reach the platform, else `ReplyLostError`.
+    * It ends with `ReplyLostError` (or `NotSentError`) after `request.timeout` seconds: nobody else watches the time.
     * Cancelling it releases the connection.
     * `aclose` may be called more than once; a session that was passed in stays open.
     """
@@ -46,8 +46,8 @@ class Transport(Protocol):
         """Send one request and read its whole reply.
 
         Raises:
-            NotSent: it did not leave, or did not arrive.
-            ReplyLost: it may have arrived, but no complete reply came back.
+            NotSentError: it did not leave, or did not arrive.
+            ReplyLostError: it may have arrived, but no complete reply came back.
         """
         ...
 

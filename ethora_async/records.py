@@ -11,7 +11,7 @@ from uuid import UUID
 
 import attrs
 
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 from ethora_async.redaction import Secret
 
 _MONGO_ID = re.compile(r"[0-9a-fA-F]{24}")
@@ -29,7 +29,7 @@ class MongoId(str):
         """Check and lower-case the digits."""
         if not _MONGO_ID.fullmatch(value):
             msg = f"a MongoId is 24 hexadecimal digits, not {value!r}"
-            raise InvalidInput(msg, field="id")
+            raise InvalidInputError(msg, field="id")
         return super().__new__(cls, value.lower())
 
     def __repr__(self) -> str:
@@ -53,21 +53,21 @@ def id_text(value: Id, field: str = "id") -> str:
     """The id as text, trimmed; a `MongoId` stays one.
 
     Raises:
-        InvalidInput: it is empty, ``.`` or ``..``, or not a `str`, `int` or `UUID`.
+        InvalidInputError: it is empty, ``.`` or ``..``, or not a `str`, `int` or `UUID`.
     """
     if isinstance(value, bool) or not isinstance(value, (str, int, UUID)):
         msg = f"{field} must be a str, an int or a UUID, not {type(value).__name__}"
-        raise InvalidInput(msg, field=field)
+        raise InvalidInputError(msg, field=field)
     if isinstance(value, MongoId):
         return value
     # str() of a text that is also an enum member names the member, not the text.
     text = _well_formed((value if isinstance(value, str) else str(value)).strip(), field)
     if not text:
         msg = f"{field} is empty: pass your own id of the user or chat"
-        raise InvalidInput(msg, field=field)
+        raise InvalidInputError(msg, field=field)
     if text in (".", ".."):
         msg = f"{field} {text!r} cannot be used: in a URL it names another place"
-        raise InvalidInput(msg, field=field)
+        raise InvalidInputError(msg, field=field)
     return text
 
 
@@ -93,7 +93,7 @@ def new_id(value: Id, field: str = "id") -> str:
     """The id of something about to be created, as text.
 
     Raises:
-        InvalidInput: it is empty, or holds ``@``, ``/``, a space or a control character: such ids cannot be part
+        InvalidInputError: it is empty, or holds ``@``, ``/``, a space or a control character: such ids cannot be part
             of a JID (contract §3). Or it holds an invisible character, is longer than 998 bytes, or is a `MongoId`:
             the platform makes those.
     """
@@ -101,18 +101,18 @@ def new_id(value: Id, field: str = "id") -> str:
         return value
     if isinstance(value, MongoId):
         msg = f"{field} is a MongoId, which the platform gives out: pass an id of your own"
-        raise InvalidInput(msg, field=field)
+        raise InvalidInputError(msg, field=field)
     text = id_text(value, field)
     if found := _UNFIT_FOR_ID.search(text):
         culprit = {"@": "@", "/": "/", " ": "a space"}.get(found.group(), "white space or a control character")
         msg = f"{field} {text!r} holds {culprit}: use letters, digits, '-', '.' or '_'"
-        raise InvalidInput(msg, field=field)
+        raise InvalidInputError(msg, field=field)
     if not text.isascii() and any(category(character) == "Cf" for character in text):
         msg = f"{field} {text!r} holds an invisible character, and could never be typed again"
-        raise InvalidInput(msg, field=field)
+        raise InvalidInputError(msg, field=field)
     if len(text.encode()) > LONGEST_ID:
         msg = f"{field} is longer than {LONGEST_ID} bytes"
-        raise InvalidInput(msg, field=field)
+        raise InvalidInputError(msg, field=field)
     return text
 
 
@@ -127,12 +127,12 @@ def email_text(value: str, field: str = "email") -> str:
     """The e-mail address trimmed and lower-cased.
 
     Raises:
-        InvalidInput: it is not a valid e-mail address by the HTML standard.
+        InvalidInputError: it is not a valid e-mail address by the HTML standard.
     """
     text = _string(value, field).lower()
     if not _EMAIL.fullmatch(text):
         msg = f"{field} {text!r} is not a valid e-mail address" if text else f"{field} is empty"
-        raise InvalidInput(msg, field=field)
+        raise InvalidInputError(msg, field=field)
     return text
 
 
@@ -140,14 +140,14 @@ def required_text(value: str, field: str) -> str:
     """The text trimmed.
 
     Raises:
-        InvalidInput: nothing is left of it.
+        InvalidInputError: nothing is left of it.
     """
     text = _string(value, field)
     if not text:
         msg = f"{field} is empty"
         if field == "last_name":
             msg += ": the platform requires one; for somebody with a single name repeat it"
-        raise InvalidInput(msg, field=field)
+        raise InvalidInputError(msg, field=field)
     return text
 
 
@@ -155,7 +155,7 @@ def optional_text(value: str, field: str) -> str:
     """The text trimmed; it may be empty.
 
     Raises:
-        InvalidInput: it is no text, or cannot be stored.
+        InvalidInputError: it is no text, or cannot be stored.
     """
     return _string(value, field)
 
@@ -195,7 +195,7 @@ def _email(value: str) -> str:
 def _string(value: Any, field: str) -> str:
     if not isinstance(value, str):
         msg = f"{field} must be text, not {type(value).__name__}"
-        raise InvalidInput(msg, field=field)
+        raise InvalidInputError(msg, field=field)
     text = value.strip()
     return text if text.isascii() and "\x00" not in text else _well_formed(text, field)
 
@@ -204,7 +204,7 @@ def _well_formed(text: str, field: str) -> str:
     # Neither can be stored or sent by any platform: half a character has no UTF-8, and NUL ends texts in C.
     if "\x00" in text or (not text.isascii() and any("\ud800" <= one <= "\udfff" for one in text)):
         msg = f"{field} holds a NUL character or half of a surrogate pair"
-        raise InvalidInput(msg, field=field)
+        raise InvalidInputError(msg, field=field)
     return text
 
 
@@ -213,7 +213,7 @@ def _secret(value: str | Secret | None) -> Secret | None:
         return value
     if not isinstance(value, str):
         msg = f"password must be text, not {type(value).__name__}"
-        raise InvalidInput(msg, field="password")
+        raise InvalidInputError(msg, field="password")
     return Secret(value) if value else None
 
 
@@ -229,7 +229,7 @@ class NewUser:
         profile_image: the URL of a picture.
 
     Raises:
-        InvalidInput: a field cannot be used; its `field` names it.
+        InvalidInputError: a field cannot be used; its `field` names it.
     """
 
     id: str = attrs.field(converter=_new_id)
@@ -277,7 +277,7 @@ class NewChat:
         members: your own ids of users to add at once, or a single one; they must exist.
 
     Raises:
-        InvalidInput: a field cannot be used; its `field` names it.
+        InvalidInputError: a field cannot be used; its `field` names it.
     """
 
     id: str = attrs.field(converter=_new_id)
@@ -289,7 +289,7 @@ class NewChat:
     def __attrs_post_init__(self) -> None:
         if self.access not in ("private", "public"):
             msg = f"access must be 'private' or 'public', not {self.access!r}"
-            raise InvalidInput(msg, field="access")
+            raise InvalidInputError(msg, field="access")
 
 
 @attrs.frozen(kw_only=True)

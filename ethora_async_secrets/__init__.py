@@ -12,62 +12,71 @@ the suite in `ethora_async_secrets.testing`.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ethora_async_secrets.bundle import SecretBundle
-from ethora_async_secrets.cached import CachedProvider, Clock
-from ethora_async_secrets.chain import Attempt, ChainProvider
-from ethora_async_secrets.env import EnvProvider
-from ethora_async_secrets.files import FileProvider
-from ethora_async_secrets.provider import (
-    BadProviderURL,
-    SecretDenied,
-    SecretError,
-    SecretMalformed,
-    SecretNotFound,
-    SecretProvider,
-    SecretUnavailable,
-)
-from ethora_async_secrets.static import StaticProvider
-from ethora_async_secrets.url import provider_from_url
+from ethora_async_secrets.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from ethora_async_secrets.aws import AwsSecretsManagerProvider
-    from ethora_async_secrets.vault import VaultProvider
+    from ethora_async_secrets.aws.provider import AwsSecretsManagerProvider
+    from ethora_async_secrets.bundle import SecretBundle
+    from ethora_async_secrets.cached import CachedProvider, Clock
+    from ethora_async_secrets.chain import Attempt, ChainProvider
+    from ethora_async_secrets.env import EnvProvider
+    from ethora_async_secrets.errors import (
+        BadProviderURLError,
+        SecretDeniedError,
+        SecretError,
+        SecretMalformedError,
+        SecretNotFoundError,
+        SecretUnavailableError,
+    )
+    from ethora_async_secrets.files import FileProvider
+    from ethora_async_secrets.provider import SecretProvider
+    from ethora_async_secrets.static import StaticProvider
+    from ethora_async_secrets.url import provider_from_url
+    from ethora_async_secrets.vault.provider import VaultProvider
 
-_HOME_OF = {
-    "AwsSecretsManagerProvider": "aws",
-    "VaultProvider": "vault",
+_HOMES = {
+    "aws.provider": ("AwsSecretsManagerProvider",),
+    "bundle": ("SecretBundle",),
+    "cached": ("CachedProvider", "Clock"),
+    "chain": ("Attempt", "ChainProvider"),
+    "env": ("EnvProvider",),
+    "errors": (
+        "BadProviderURLError",
+        "SecretDeniedError",
+        "SecretError",
+        "SecretMalformedError",
+        "SecretNotFoundError",
+        "SecretUnavailableError",
+    ),
+    "files": ("FileProvider",),
+    "provider": ("SecretProvider",),
+    "static": ("StaticProvider",),
+    "url": ("provider_from_url",),
+    "vault.provider": ("VaultProvider",),
 }
-"""Names that are loaded when first used: what is behind them is not everybody's."""
 
 __all__ = [
     "Attempt",
     "AwsSecretsManagerProvider",
-    "BadProviderURL",
+    "BadProviderURLError",
     "CachedProvider",
     "ChainProvider",
     "Clock",
     "EnvProvider",
     "FileProvider",
     "SecretBundle",
-    "SecretDenied",
+    "SecretDeniedError",
     "SecretError",
-    "SecretMalformed",
-    "SecretNotFound",
+    "SecretMalformedError",
+    "SecretNotFoundError",
     "SecretProvider",
-    "SecretUnavailable",
+    "SecretUnavailableError",
     "StaticProvider",
     "VaultProvider",
     "provider_from_url",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
-    return value
+__getattr__, __dir__ = lazy_exports(__name__, _HOMES)

@@ -15,7 +15,7 @@ import attrs
 
 from ethora_async_secrets._formats import FormatError, is_text, parser_for
 from ethora_async_secrets.bundle import SecretBundle
-from ethora_async_secrets.provider import SecretDenied, SecretError, SecretMalformed, SecretUnavailable
+from ethora_async_secrets.errors import SecretDeniedError, SecretError, SecretMalformedError, SecretUnavailableError
 
 READ_TRIES: Final = 5
 SIZE_LIMIT: Final = 1 << 20
@@ -95,21 +95,23 @@ def take(path: str, source: str) -> Snapshot:
             except FileNotFoundError:
                 continue  # swapped between listing and reading
             except _UnfitError as unfit:
-                return Snapshot(before, error=SecretMalformed, detail=str(unfit))
+                return Snapshot(before, error=SecretMalformedError, detail=str(unfit))
             if sign(path) == before:
                 return _parse(path, contents, before, source)
     except PermissionError as error:
         return Snapshot(
             None,
-            error=SecretDenied,
+            error=SecretDeniedError,
             detail=f"no permission to read {error.filename}: check its owner and mode",
         )
     except FileNotFoundError:
-        return Snapshot(None, error=SecretUnavailable, detail="it does not exist: mount or create it")
+        return Snapshot(None, error=SecretUnavailableError, detail="it does not exist: mount or create it")
     except OSError as error:
         reason = os.strerror(error.errno or errno.EIO)
-        return Snapshot(None, error=SecretUnavailable, detail=f"it cannot be read now ({reason})")
-    return Snapshot(None, error=SecretMalformed, detail="it kept changing while it was read: replace it by a rename")
+        return Snapshot(None, error=SecretUnavailableError, detail=f"it cannot be read now ({reason})")
+    return Snapshot(
+        None, error=SecretMalformedError, detail="it kept changing while it was read: replace it by a rename"
+    )
 
 
 def _stamp(name: str, info: os.stat_result) -> _Stamp:
@@ -134,7 +136,7 @@ def _parse(path: str, contents: dict[str, bytes], signature: Signature, source: 
     try:
         values = _members(contents) if signature.is_directory else _whole(path, contents[""])
     except (_UnfitError, FormatError) as problem:
-        return Snapshot(signature, error=SecretMalformed, detail=str(problem))
+        return Snapshot(signature, error=SecretMalformedError, detail=str(problem))
     changed_at = signature.changed_ns / 1e9
     return Snapshot(signature, bundle=SecretBundle.from_names(values, source=source, created_at=changed_at))
 

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from typing import TYPE_CHECKING, NoReturn, Self, cast, final, overload
 
-from ethora_async_secrets.provider import SecretNotFound
+from ethora_async_secrets.errors import SecretNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,10 +105,10 @@ class SecretBundle:
         return self._pending
 
     def reveal(self, name: str) -> str:
-        """Return the value of `name` in clear; raise `SecretNotFound` when the bundle lacks it."""
+        """Return the value of `name` in clear; raise `SecretNotFoundError` when the bundle lacks it."""
         value = self._values.get(name)
         if value is None:
-            raise SecretNotFound.missing(name, self._source, self.names())
+            raise SecretNotFoundError.missing(name, self._source, self.names())
         return value
 
     @overload

@@ -9,8 +9,8 @@ import random
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from ethora_async_secrets._singleflight import FlightCancelledError, FlightUnfinishedError, SingleFlight, own_copy
-from ethora_async_secrets.provider import SecretUnavailable
+from ethora_async_secrets.concurrency import FlightCancelledError, FlightUnfinishedError, SingleFlight, own_copy
+from ethora_async_secrets.errors import SecretUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -193,7 +193,7 @@ class CachedProvider:
 
     def _ensure_open(self) -> None:
         if self._closed:
-            raise SecretUnavailable(f"The cache of {self.source} is closed: make a new one.", self.source)
+            raise SecretUnavailableError(f"The cache of {self.source} is closed: make a new one.", self.source)
 
     async def _join(self, flight: SingleFlight[SecretBundle], timeout: float | None = None) -> SecretBundle:
         try:
@@ -202,7 +202,7 @@ class CachedProvider:
             reason = f"Reading {self.source} was cancelled: its cache is being closed."
         except FlightUnfinishedError:
             reason = f"{self.source} has not answered within {_PATIENCE:g} s: it may be down."
-        raise SecretUnavailable(reason, self.source)
+        raise SecretUnavailableError(reason, self.source)
 
     async def _join_any(self) -> SecretBundle:
         # a refresh under way will bring news at least as good

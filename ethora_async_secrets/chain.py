@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from ethora_async_secrets.provider import SecretDenied, SecretError, SecretMalformed, SecretUnavailable
+from ethora_async_secrets.errors import SecretDeniedError, SecretError, SecretMalformedError, SecretUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -39,9 +39,9 @@ class Attempt:
 class ChainProvider:
     """Ask `providers` in order until one answers; `source` of the bundle says which one did.
 
-    `SecretUnavailable` leads to the next one. `SecretDenied` and `SecretMalformed` end the search: a store
-    that refuses needs mending, and falling through it would bring up an old secret from elsewhere. When none
-    answers, raises `SecretUnavailable` listing each attempt. Raises `ValueError` for no providers.
+    `SecretUnavailableError` leads to the next one. `SecretDeniedError` and `SecretMalformedError` end the search: a
+    store that refuses needs mending, and falling through it would bring up an old secret from elsewhere. When none
+    answers, raises `SecretUnavailableError` listing each attempt. Raises `ValueError` for no providers.
 
     A source that lacks one of the `required` names counts as unavailable: a lone setting in the environment must not
     hide the file that holds the secret.
@@ -96,14 +96,14 @@ class ChainProvider:
         for provider in self._providers:
             try:
                 return self._complete(await ask(provider))
-            except SecretUnavailable as error:
+            except SecretUnavailableError as error:
                 attempts.append(f"{provider.source}: {error}")
         message = f"No source has the secrets. Asked {len(attempts)}: " + " | ".join(attempts)
-        raise SecretUnavailable(message, self.source)
+        raise SecretUnavailableError(message, self.source)
 
     def _complete(self, bundle: SecretBundle) -> SecretBundle:
         if lacking := sorted(self._required - bundle.names()):
-            raise SecretUnavailable(f"It lacks {', '.join(lacking)}.", bundle.source)
+            raise SecretUnavailableError(f"It lacks {', '.join(lacking)}.", bundle.source)
         return bundle
 
     async def _attempt(self, provider: SecretProvider) -> Attempt:
@@ -125,6 +125,6 @@ class ChainProvider:
 
 
 def _outcome(error: SecretError) -> Outcome:
-    if isinstance(error, SecretDenied):
+    if isinstance(error, SecretDeniedError):
         return "denied"
-    return "malformed" if isinstance(error, SecretMalformed) else "unavailable"
+    return "malformed" if isinstance(error, SecretMalformedError) else "unavailable"

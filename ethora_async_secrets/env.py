@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ethora_async_secrets._formats import is_text
 from ethora_async_secrets.bundle import SecretBundle
-from ethora_async_secrets.provider import SecretMalformed, SecretUnavailable
+from ethora_async_secrets.errors import SecretMalformedError, SecretUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ class EnvProvider:
     (design §5). A value of white space alone counts as missing. There is no `NAME_FILE` convention: use a
     `FileProvider`.
 
-    Raises `SecretUnavailable` when no wanted variable is set, `SecretMalformed` for one that is not UTF-8.
+    Raises `SecretUnavailableError` when no wanted variable is set, `SecretMalformedError` for one that is not UTF-8.
     """
 
     __slots__ = ("_environ", "_names", "_prefix")
@@ -55,9 +55,11 @@ class EnvProvider:
         """Read the environment now."""
         bundle, unreadable = self._read()
         if unreadable:
-            raise SecretMalformed(f"Environment variable {unreadable} is not UTF-8 text: set it again.", self.source)
+            raise SecretMalformedError(
+                f"Environment variable {unreadable} is not UTF-8 text: set it again.", self.source
+            )
         if not bundle.names():
-            raise SecretUnavailable(
+            raise SecretUnavailableError(
                 f"No secret in the environment: looked for {self._where()}. Set one of them.", self.source
             )
         return bundle

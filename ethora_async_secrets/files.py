@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from ethora_async_secrets._snapshot import Snapshot, take, unchanged
-from ethora_async_secrets._threads import run_blocking
-from ethora_async_secrets.provider import SecretMalformed, SecretUnavailable
+from ethora_async_secrets.concurrency import run_blocking
+from ethora_async_secrets.errors import SecretMalformedError, SecretUnavailableError
 
 if TYPE_CHECKING:
     from ethora_async_secrets._snapshot import Signature
@@ -26,12 +26,12 @@ class FileProvider:
     newline. `NAME_PREVIOUS` and `NAME_PENDING` are the other values of `NAME` (design §5).
 
     A half-written file is never accepted. While new content does not parse, is empty, or lost names less than
-    2 s ago, `fetch` serves the last good bundle (and logs it once) and `refresh` raises `SecretMalformed`.
+    2 s ago, `fetch` serves the last good bundle (and logs it once) and `refresh` raises `SecretMalformedError`.
     Two cuts look like whole files and are not noticed: of a `.env` file between two lines before anything was
     read from it, and of a value in a directory; write there by renaming.
 
-    Raises `SecretUnavailable` (missing, or holds nothing), `SecretDenied` (no permission), `SecretMalformed`
-    (unreadable, not UTF-8, over 1 MiB).
+    Raises `SecretUnavailableError` (missing, or holds nothing), `SecretDeniedError` (no permission),
+    `SecretMalformedError` (unreadable, not UTF-8, over 1 MiB).
     """
 
     __slots__ = ("_bundle", "_path", "_signature", "_warned")
@@ -58,7 +58,7 @@ class FileProvider:
         snapshot = await run_blocking(take, self._path, self.source)
         try:
             return self._accept(snapshot)
-        except SecretMalformed as problem:
+        except SecretMalformedError as problem:
             if self._bundle is None:
                 raise
             self._warn(problem, snapshot.signature)
@@ -83,15 +83,15 @@ class FileProvider:
     def _accept(self, snapshot: Snapshot) -> SecretBundle:
         bundle = snapshot.bundle
         if bundle is None:
-            error = snapshot.error or SecretMalformed
+            error = snapshot.error or SecretMalformedError
             raise error(f"Secrets in {self._path} cannot be used: {snapshot.detail}.", self.source)
         if missing := self._lost(bundle, snapshot.signature):
-            raise SecretMalformed(
+            raise SecretMalformedError(
                 f"Secrets in {self._path} may be half-written: {missing} was there moments ago.",
                 self.source,
             )
         if not bundle.names():
-            raise SecretUnavailable(f"{self._path} holds no secrets: add at least one.", self.source)
+            raise SecretUnavailableError(f"{self._path} holds no secrets: add at least one.", self.source)
         self._bundle, self._signature = bundle, snapshot.signature
         return bundle
 
@@ -104,7 +104,7 @@ class FileProvider:
             return ""
         return ", ".join(lost)
 
-    def _warn(self, problem: SecretMalformed, signature: Signature | None) -> None:
+    def _warn(self, problem: SecretMalformedError, signature: Signature | None) -> None:
         if signature is not None and signature == self._warned:
             return
         self._warned = signature

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ethora_async_secrets.bundle import SecretBundle
-from ethora_async_secrets.provider import SecretUnavailable
+from ethora_async_secrets.errors import SecretUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class StaticProvider:
     """Answer with fixed `values`: a mapping of names, or a finished bundle (which then keeps its own source).
 
-    With no value at all, `fetch` and `refresh` raise `SecretUnavailable`.
+    With no value at all, `fetch` and `refresh` raise `SecretUnavailableError`.
     """
 
     __slots__ = ("_bundle",)
@@ -31,9 +31,9 @@ class StaticProvider:
         return self._bundle.source
 
     async def fetch(self) -> SecretBundle:
-        """Return the bundle; raise `SecretUnavailable` when it is empty."""
+        """Return the bundle; raise `SecretUnavailableError` when it is empty."""
         if not self._bundle.names():
-            raise SecretUnavailable("The static secrets are empty: pass at least one name and value.", self.source)
+            raise SecretUnavailableError("The static secrets are empty: pass at least one name and value.", self.source)
         return self._bundle
 
     async def refresh(self) -> SecretBundle:

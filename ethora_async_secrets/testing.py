@@ -25,7 +25,8 @@ import traceback
 from typing import TYPE_CHECKING, ClassVar
 
 from ethora_async_secrets.bundle import SecretBundle
-from ethora_async_secrets.provider import SecretError, SecretNotFound, SecretProvider
+from ethora_async_secrets.errors import SecretError, SecretNotFoundError
+from ethora_async_secrets.provider import SecretProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -237,7 +238,7 @@ class SecretProviderContract(abc.ABC):
         printed = [repr(provider), str(provider), provider.source, repr(bundle), str(bundle), bundle.version]
         try:
             bundle.reveal("ETHORA_NO_SUCH_SECRET")
-        except SecretNotFound as error:
+        except SecretNotFoundError as error:
             printed += [str(error), repr(error)]
         _check_silent(printed, self.first)
         await provider.aclose()

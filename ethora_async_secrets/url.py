@@ -10,8 +10,8 @@ import attrs
 
 from ethora_async_secrets.chain import ChainProvider
 from ethora_async_secrets.env import EnvProvider
+from ethora_async_secrets.errors import BadProviderURLError
 from ethora_async_secrets.files import FileProvider
-from ethora_async_secrets.provider import BadProviderURL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -44,12 +44,12 @@ def provider_from_url(
 
     In a chain, a source that lacks one of the `required` names is passed over.
 
-    Raises `BadProviderURL`, which is a `ValueError` too: for an unknown scheme it lists the known ones.
+    Raises `BadProviderURLError`, which is a `ValueError` too: for an unknown scheme it lists the known ones.
     Credentials in a URL are refused, and no text of the URL beyond a known scheme is repeated.
     """
     written = url.split()
     if not written:
-        raise BadProviderURL(f"No provider URL given. {_FORMS}")
+        raise BadProviderURLError(f"No provider URL given. {_FORMS}")
     providers = [
         _build(one, environ, f"Provider URL {number} of {len(written)}") for number, one in enumerate(written, start=1)
     ]
@@ -65,8 +65,8 @@ class _URL:
     path: str
     query: dict[str, str]
 
-    def refuse(self, reason: str) -> BadProviderURL:
-        return BadProviderURL(f"{self.where} {reason}")
+    def refuse(self, reason: str) -> BadProviderURLError:
+        return BadProviderURLError(f"{self.where} {reason}")
 
     def only(self, *known: str) -> dict[str, str]:
         """Return the query; refuse parameters beyond `known` unrepeated: one could be a password."""
@@ -103,7 +103,7 @@ def _file(url: _URL, _environ: Mapping[str, str] | None) -> SecretProvider:
 
 
 def _aws_sm(url: _URL, _environ: Mapping[str, str] | None) -> SecretProvider:
-    from ethora_async_secrets.aws import DEFAULT_KEY, AwsSecretsManagerProvider
+    from ethora_async_secrets.aws.provider import DEFAULT_KEY, AwsSecretsManagerProvider
 
     form = "Write aws-sm:///NAME-or-ARN?region=eu-west-1."
     if url.authority or not url.path.startswith("/"):
@@ -124,7 +124,7 @@ def _aws_sm(url: _URL, _environ: Mapping[str, str] | None) -> SecretProvider:
 
 
 def _vault(url: _URL, environ: Mapping[str, str] | None) -> SecretProvider:
-    from ethora_async_secrets.vault import URL_FORM, URL_PARAMETERS, provider_of_url
+    from ethora_async_secrets.vault.provider import URL_FORM, URL_PARAMETERS, provider_of_url
 
     query = url.only(*URL_PARAMETERS)
     try:
@@ -149,17 +149,21 @@ def _known() -> str:
 def _build(written: str, environ: Mapping[str, str] | None, where: str) -> SecretProvider:
     match = _PARTS.fullmatch(written)
     if match is None:
-        raise BadProviderURL(f"{where} does not begin with a scheme (a space within a URL is written %20). {_FORMS}")
+        raise BadProviderURLError(
+            f"{where} does not begin with a scheme (a space within a URL is written %20). {_FORMS}"
+        )
     scheme = match["scheme"].lower()
     if scheme not in _SCHEMES:
         # unrepeated: a secret pasted here by mistake may hold a colon
-        raise BadProviderURL(f"{where} has a scheme that is not known. Known schemes: {_known()}. {_FORMS}")
+        raise BadProviderURLError(f"{where} has a scheme that is not known. Known schemes: {_known()}. {_FORMS}")
     where = f"{where} ({scheme}:)"
     authority = match["authority"] or ""
     if "@" in authority:
-        raise BadProviderURL(f"{where} holds credentials. Take them out: they belong in the environment or in files.")
+        raise BadProviderURLError(
+            f"{where} holds credentials. Take them out: they belong in the environment or in files."
+        )
     if match["fragment"]:
-        raise BadProviderURL(f"{where} has a #. Write %23 for one that belongs to a name.")
+        raise BadProviderURLError(f"{where} has a #. Write %23 for one that belongs to a name.")
     path = _decoded(match["path"], where)
     return _SCHEMES[scheme](_URL(where, authority, path, _query(match["query"] or "", where)), environ)
 
@@ -170,7 +174,7 @@ def _query(written: str, where: str) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         name = _decoded(name, where)
         if not equals or name in found:
-            raise BadProviderURL(
+            raise BadProviderURLError(
                 f"{where} has a parameter without a value, or one given twice. Write ?name=value once."
             )
         found[name] = _decoded(value, where)
@@ -185,5 +189,5 @@ def _decoded(text: str, where: str) -> str:
         except UnicodeDecodeError:
             decoded = None
     if decoded is None or "\0" in decoded:
-        raise BadProviderURL(f"{where} has a % that does not begin a valid UTF-8 escape. Write %25 for a plain %.")
+        raise BadProviderURLError(f"{where} has a % that does not begin a valid UTF-8 escape. Write %25 for a plain %.")
     return decoded

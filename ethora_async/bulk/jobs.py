@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ethora_async.errors import ApiError, JobFailed, JobTimeout, RateLimited, TransportError
+from ethora_async.errors import ApiError, JobFailedError, JobTimeoutError, RateLimitedError, TransportError
 from ethora_async.redaction import scrub
 
 if TYPE_CHECKING:
@@ -124,8 +124,8 @@ async def wait_for_job(
         times: what jobs of this kind have taken so far; shared by those of one run.
 
     Raises:
-        JobFailed: it ended in failure, or its reply has no state.
-        JobTimeout: it had not ended after `timeout` seconds.
+        JobFailedError: it ended in failure, or its reply has no state.
+        JobTimeoutError: it had not ended after `timeout` seconds.
         TransportError: it could not be asked for; the `effect` is "unknown", whatever stood in the way.
     """
     job = _Job(read, operation, clock, timeout, known)
@@ -139,7 +139,7 @@ async def wait_for_job(
         asked = job.age
         try:
             ended = await job.ask()
-        except RateLimited as refusal:
+        except RateLimitedError as refusal:
             await job.sleep(max(wait, refusal.retry_after or 0.0))
             continue
         questions += 1
@@ -189,7 +189,7 @@ class _Job:
         self._state = self._reply.get("state") if isinstance(self._reply, dict) else None
         if not isinstance(self._state, str):
             msg = "the job's reply has no state"
-            raise JobFailed(msg, operation=self._operation)
+            raise JobFailedError(msg, operation=self._operation)
         return self._state in ("completed", "failed")
 
     def result(self) -> Any:
@@ -199,20 +199,20 @@ class _Job:
         reason = self._reply.get("error")
         said = scrub(reason, self._known) if isinstance(reason, str) else "the platform did not say why"
         msg = f"the job failed: {said}"
-        raise JobFailed(msg, operation=self._operation)
+        raise JobFailedError(msg, operation=self._operation)
 
-    def _too_late(self) -> JobTimeout:
+    def _too_late(self) -> JobTimeoutError:
         msg = f"the job was still {scrub(self._state, self._known)} after {self._timeout:g} s"
-        return JobTimeout(msg, operation=self._operation)
+        return JobTimeoutError(msg, operation=self._operation)
 
     async def _asked(self) -> Any:
         try:
             return await self._read()
-        except RateLimited:
+        except RateLimitedError:
             raise
         except ApiError as error:
             msg = f"the job was accepted, but could not be asked for: {scrub(error.message, self._known)}"
-            raise JobFailed(
+            raise JobFailedError(
                 msg,
                 operation=self._operation,
                 status=error.status,

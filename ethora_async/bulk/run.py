@@ -21,12 +21,12 @@ from ethora_async.bulk.report import Report
 from ethora_async.engine.limiter import mark_bulk
 from ethora_async.errors import (
     ConfigError,
-    InvalidInput,
-    RateLimited,
-    ServerFault,
+    InvalidInputError,
+    RateLimitedError,
+    ServerFaultError,
     TransportError,
-    Unauthorized,
-    WrongLoop,
+    UnauthorizedError,
+    WrongLoopError,
 )
 
 T = TypeVar("T")
@@ -43,10 +43,10 @@ is the client's to decide: it begins with a few, and learns what the platform be
 GIVE_UP_AFTER = 10
 """Batches in a row that could not be delivered, after which a run ends."""
 
-_POINTLESS = (Unauthorized, ConfigError, WrongLoop)
+_POINTLESS = (UnauthorizedError, ConfigError, WrongLoopError)
 """Errors that every further batch would meet as well."""
 
-_UNDELIVERED = (*_POINTLESS, TransportError, ServerFault, RateLimited)
+_UNDELIVERED = (*_POINTLESS, TransportError, ServerFaultError, RateLimitedError)
 """Errors that are not about the items of a batch."""
 
 
@@ -72,7 +72,7 @@ class Run(Generic[T]):
         ordered: whether outcomes come in the order of `items` rather than as they are done.
 
     Raises:
-        InvalidInput: `batch_size` or `concurrency` is less than 1.
+        InvalidInputError: `batch_size` or `concurrency` is less than 1.
     """
 
     def __init__(
@@ -87,10 +87,10 @@ class Run(Generic[T]):
     ) -> None:
         if batch_size < 1:
             msg = f"batch_size must be at least 1, not {batch_size}"
-            raise InvalidInput(msg, field="batch_size")
+            raise InvalidInputError(msg, field="batch_size")
         if concurrency < 1:
             msg = f"concurrency must be at least 1, not {concurrency}"
-            raise InvalidInput(msg, field="concurrency")
+            raise InvalidInputError(msg, field="concurrency")
         self._items = items
         self._working = working
         self._batch_size = batch_size
@@ -106,7 +106,7 @@ class Run(Generic[T]):
     async def __aiter__(self) -> AsyncIterator[Outcome[T]]:
         if self._started:
             msg = "a run is carried out once: call the method again for another one"
-            raise InvalidInput(msg)
+            raise InvalidInputError(msg)
         self._started = True
         async with self._working() as work:
 
@@ -247,7 +247,7 @@ class _Workers(Generic[B, T]):
 
     def _check_delivery(self, outcomes: Sequence[Outcome[T]]) -> None:
         # Items that were found unfit here say nothing about the platform.
-        errors = [outcome.error for outcome in outcomes if not isinstance(outcome.error, InvalidInput)]
+        errors = [outcome.error for outcome in outcomes if not isinstance(outcome.error, InvalidInputError)]
         for error in errors:
             if isinstance(error, _POINTLESS):
                 raise error

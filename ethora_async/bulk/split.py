@@ -6,14 +6,14 @@ from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ethora_async.bulk.outcome import Outcome, failed
-from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ValidationFailed
+from ethora_async.errors import ChatError, ConflictError, InvalidInputError, NotFoundError, ValidationFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
 T = TypeVar("T")
 
-_ABOUT_AN_ITEM = (InvalidInput, ValidationFailed, NotFound, Conflict)
+_ABOUT_AN_ITEM = (InvalidInputError, ValidationFailedError, NotFoundError, ConflictError)
 _MEANT_BY_A_REFUSAL = ("absent", "existed", "failed")
 
 

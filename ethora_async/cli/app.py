@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from ethora_async._version import __version__
-from ethora_async.cli import apply, chats, demo, doctor, plan, reset, resume, sandbox, serve, token, users, verify
+from ethora_async.cli import apply, chats, demo, doctor, plan, reset, resume, sandbox, token, users, verify
 from ethora_async.cli.runtime import Options, SyncPlatform
+from ethora_async.cli.serve import command as serve
 
 app = typer.Typer(
     help="Keep the users, chats and access rights of an embedded chat platform in step with your own.",

@@ -10,23 +10,23 @@ from typing import Annotated
 import attrs
 import typer
 
-from ethora_async.bulk.journal import KNOWN, Journal
 from ethora_async.cli import sync_options as say
-from ethora_async.cli.carrying_out import carry_out, report
-from ethora_async.cli.journal_place import journal_of, make_room, remove
+from ethora_async.cli.apply_run import carry_out, report
+from ethora_async.cli.journal_path import journal_of, make_room, remove
 from ethora_async.cli.output import JSON_OPTION, errors, shown
 from ethora_async.cli.plan import planned, show, verdict
 from ethora_async.cli.plan_view import View
 from ethora_async.cli.progress import following
-from ethora_async.cli.rejecting import Rejects, rejects_for
+from ethora_async.cli.reject_option import Rejects, rejects_for
 from ethora_async.cli.runtime import INTERRUPTED, STOPPED, Options, SyncClient, run, value_of
 from ethora_async.cli.sources import Opened, opened, reopened
 from ethora_async.cli.sync_options import PlanOptions, SourceOptions, usage
-from ethora_async.errors import InvalidInput, StoppedByGuard
-from ethora_async.sync.apply import result_of
-from ethora_async.sync.outrun import check_plan
-from ethora_async.sync.plan import Plan
-from ethora_async.sync.plan_file import load_plan
+from ethora_async.errors import InvalidInputError, StoppedByGuardError
+from ethora_async.sync.plan.apply import result_of
+from ethora_async.sync.plan.plan import Plan
+from ethora_async.sync.plan.plan_file import load_plan
+from ethora_async.sync.plan.stale_items import check_plan
+from ethora_async.sync.store.journal import KNOWN, Journal
 
 
 def apply(
@@ -64,10 +64,10 @@ def apply(
         how = PlanOptions.of(prune, allow_delete, only, limit)
         if plan is not None and (how != PlanOptions() or map_ or mapping or any(queries.values())):
             msg = "a plan is carried out as it was made: leave out the other options, or plan anew with them"
-            raise InvalidInput(msg, field="plan")
+            raise InvalidInputError(msg, field="plan")
         if plan is None and not wanted.given:
             msg = "there is nothing to apply: name a plan, or lists with --users, --chats, --members"
-            raise InvalidInput(msg, field="users")
+            raise InvalidInputError(msg, field="users")
     if not (yes or dry_run or sys.stdin.isatty()):
         typer.echo("stopped: there is nobody to ask: pass --yes; nothing was changed", err=True)
         raise typer.Exit(STOPPED)
@@ -117,7 +117,7 @@ class _Job:
                     rejects = await rejects_for(self.reject, found.sources) if self.reject is not None else None
                     code = await self._judged(client, made, rejects)
             stays = code is None
-        except InvalidInput as error:
+        except InvalidInputError as error:
             stays = error.field == "journal"  # somebody else's, which came there meanwhile
             raise
         finally:
@@ -143,7 +143,7 @@ class _Job:
                 with following() as on_progress:
                     try:
                         await check_plan(client, made, on_progress=on_progress)
-                    except StoppedByGuard as stopped:
+                    except StoppedByGuardError as stopped:
                         made.guard = str(stopped)
             stack.pop_all()
         return made, found

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ethora_async.cli.importing import carry_out, opened, print_report
-from ethora_async.cli.rotating import rotating
+from ethora_async.cli.demo_rotation import rotating
+from ethora_async.cli.import_report import Tally
+from ethora_async.cli.import_run import carry_out, opened, print_report
 from ethora_async.cli.runtime import DONE, SOME_FAILED, run
 from ethora_async.cli.sync_options import KINDS, SourceOptions
-from ethora_async.cli.tally import Tally
 from ethora_async.platforms.ethora.client import EthoraClient
 
 if TYPE_CHECKING:

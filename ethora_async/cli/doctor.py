@@ -11,7 +11,7 @@ import typer
 
 from ethora_async.cli.output import JSON_OPTION, print_json
 from ethora_async.cli.runtime import DONE, PLATFORM, USAGE, Options, run
-from ethora_async.errors import ChatError, ConfigError, Forbidden
+from ethora_async.errors import ChatError, ConfigError, ForbiddenError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.platforms.ethora.client import EthoraClient
 from ethora_async_secrets import ChainProvider, SecretError, provider_from_url
@@ -124,7 +124,7 @@ async def _platform(client: EthoraClient) -> AsyncGenerator[Check, None]:
     for name, read in _rights(client):
         refusal, found = await _tried(read)
         # A right can be missing only where the token has been accepted.
-        if not accepted and refusal is not None and not isinstance(refusal, Forbidden):
+        if not accepted and refusal is not None and not isinstance(refusal, ForbiddenError):
             yield Check("token", "failed", found)
             return
         if not accepted:

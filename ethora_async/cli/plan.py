@@ -11,18 +11,18 @@ from ethora_async.cli import sync_options as say
 from ethora_async.cli.output import JSON_OPTION, errors, shown
 from ethora_async.cli.plan_view import View
 from ethora_async.cli.progress import following
-from ethora_async.cli.rejecting import Rejects, rejects_for
+from ethora_async.cli.reject_option import Rejects, rejects_for
 from ethora_async.cli.runtime import DONE, SOME_FAILED, STOPPED, SyncClient, run_in_step
 from ethora_async.cli.sources import Opened, opened
 from ethora_async.cli.sync_json import change_fields, print_document, problem_fields, summary_fields
 from ethora_async.cli.sync_options import PlanOptions, SourceOptions, usage
-from ethora_async.sync.plan import Plan, make_plan
-from ethora_async.sync.plan_file import save_plan
+from ethora_async.sync.plan.plan import Plan, make_plan
+from ethora_async.sync.plan.plan_file import save_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ethora_async.sync.plan import Part
+    from ethora_async.sync.plan.plan import Part
 
 
 def plan(

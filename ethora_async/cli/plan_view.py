@@ -16,12 +16,12 @@ from rich.text import Text
 from ethora_async.bulk.outcome import STATUSES
 from ethora_async.cli.output import shown
 from ethora_async.redaction import scrub
-from ethora_async.sync.compare import CANNOT_CHANGE, EXTRA, STEPS
+from ethora_async.sync.plan.compare import CANNOT_CHANGE, EXTRA, STEPS
 
 if TYPE_CHECKING:
-    from ethora_async.bulk.journal import Entry
-    from ethora_async.sync.apply import Applied
-    from ethora_async.sync.plan import Plan, Problem, Summary
+    from ethora_async.sync.plan.apply import Applied
+    from ethora_async.sync.plan.plan import Plan, Problem, Summary
+    from ethora_async.sync.store.journal import Entry
 
 EXAMPLES = 4
 SHOWN_FAILURES = 20

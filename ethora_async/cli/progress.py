@@ -20,8 +20,8 @@ from rich.progress import (
 from rich.text import Text
 
 from ethora_async.cli.output import errors
-from ethora_async.sync.progress import OnProgress
-from ethora_async.sync.progress import Progress as Step
+from ethora_async.sync.plan.progress import OnProgress
+from ethora_async.sync.plan.progress import Progress as Step
 
 _PLAIN_STEPS = 10
 _SMALLEST_STEP = 100

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ethora_async.bulk.journal import Journal
 from ethora_async.cli import sync_options as say
-from ethora_async.cli.carrying_out import carry_out
+from ethora_async.cli.apply_run import carry_out
 from ethora_async.cli.output import JSON_OPTION
 from ethora_async.cli.runtime import SyncClient, run_in_step
 from ethora_async.cli.sources import reopened
-from ethora_async.errors import StoppedByGuard
-from ethora_async.sync.plan import PLANNED
+from ethora_async.errors import StoppedByGuardError
+from ethora_async.sync.plan.plan import PLANNED
+from ethora_async.sync.store.journal import Journal
 
 
 def resume(
@@ -35,7 +35,7 @@ def resume(
             recipe = await book.meta("recipe") or {}
             if recipe.get("confirmed") is False:
                 msg = f"nobody has said yes to the plan in {journal}, and nothing of it was carried out: apply anew"
-                raise StoppedByGuard(msg)
+                raise StoppedByGuardError(msg)
             unplanned = await book.meta("state") != PLANNED
             moved = {"users": users, "chats": chats, "members": members}
             found = await reopened(recipe.get("sources", {}), journal, moved, needed=unplanned)

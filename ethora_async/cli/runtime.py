@@ -18,13 +18,13 @@ from ethora_async.capabilities import ManagesChats, ManagesUsers
 from ethora_async.errors import (
     ChatError,
     ConfigError,
-    Forbidden,
-    InvalidInput,
-    RateLimited,
-    ServerFault,
-    StoppedByGuard,
+    ForbiddenError,
+    InvalidInputError,
+    RateLimitedError,
+    ServerFaultError,
+    StoppedByGuardError,
     TransportError,
-    Unauthorized,
+    UnauthorizedError,
 )
 from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.platforms.ethora.client import EthoraClient
@@ -199,11 +199,11 @@ def _abandon_stdout() -> None:
 
 def exit_code(error: ChatError) -> int:
     """The exit code for an error that ended a command."""
-    if isinstance(error, (ConfigError, InvalidInput)):
+    if isinstance(error, (ConfigError, InvalidInputError)):
         return USAGE
-    if isinstance(error, StoppedByGuard):
+    if isinstance(error, StoppedByGuardError):
         return STOPPED
-    if isinstance(error, (TransportError, Unauthorized, Forbidden, ServerFault, RateLimited)):
+    if isinstance(error, (TransportError, UnauthorizedError, ForbiddenError, ServerFaultError, RateLimitedError)):
         return PLATFORM
     return SOME_FAILED
 
@@ -217,7 +217,7 @@ class Delivery:
 
     def note(self, error: ChatError | None) -> None:
         """Take in what became of one item."""
-        if isinstance(error, InvalidInput):
+        if isinstance(error, InvalidInputError):
             return  # it was never sent
         if error is not None and exit_code(error) == PLATFORM:
             self._met = self._met or error

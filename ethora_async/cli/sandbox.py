@@ -15,7 +15,7 @@ import typer
 from ethora_async.cli.output import errors
 from ethora_async.cli.runtime import DONE, USAGE, run
 from ethora_async.cli.sandboxes import ADMIN_PASSWORD, Platform, Server, TwoFactor, Wishes, setting
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 
 
 def sandbox(
@@ -54,7 +54,7 @@ async def _sandbox(wishes: Wishes, faults: list[str]) -> int:
     _log_requests()
     try:
         server = wishes.make()
-    except (InvalidInput, ValueError) as error:
+    except (InvalidInputError, ValueError) as error:
         errors.print(f"error: {error}", markup=False)
         return USAGE
     if not await _prepare(server, wishes.seed, faults):
@@ -96,18 +96,18 @@ def _reason(error: OSError | UnicodeError) -> str:
 
 async def _prepare(server: Server, seed: Path | None, faults: list[str]) -> bool:
     """Make the users of a file and set the faults; False, and why on stderr, when that cannot be done."""
-    from ethora_async.sandbox import EthoraSandbox, SeedRefused
+    from ethora_async.sandbox import EthoraSandbox, SeedRefusedError
 
     try:
         for spec in faults:
             server.faults.load(spec)
         if seed is not None and isinstance(server, EthoraSandbox):
             errors.print(f"seeded {await server.seed(seed)} users from {seed}", markup=False)
-    except SeedRefused as refused:
+    except SeedRefusedError as refused:
         for problem in refused.problems:
             errors.print(f"error: {seed} line {problem.row}: {problem.message}", markup=False)
         return False
-    except (InvalidInput, ValueError) as error:
+    except (InvalidInputError, ValueError) as error:
         errors.print(f"error: {error}", markup=False)
         return False
     return True

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.platforms.ethora.context import APP_ID
 from ethora_async.sandbox import Faults
@@ -74,12 +74,12 @@ class Wishes:
         """Nothing was asked for that this platform does not have.
 
         Raises:
-            InvalidInput: something was; the text names the option.
+            InvalidInputError: something was; the text names the option.
         """
         for option, (field, platform) in _OWN.items():
             if getattr(self, field) and platform is not self.platform:
                 msg = f"{option} goes with --platform {platform.value}, not with {self.platform.value}"
-                raise InvalidInput(msg, field=field)
+                raise InvalidInputError(msg, field=field)
         if self.users_info_url is not None:
             _check_url(self.users_info_url)
 
@@ -87,7 +87,7 @@ class Wishes:
         """The sandbox, not listening yet.
 
         Raises:
-            InvalidInput, ValueError: a value cannot be used.
+            InvalidInputError, ValueError: a value cannot be used.
         """
         self.check()
         return _MAKERS[self.platform](self)
@@ -157,7 +157,7 @@ def _imbachat(wishes: Wishes) -> Server:
     widget = setting(name)
     if widget is not None and not (widget.isdecimal() and widget.isascii() and int(widget)):
         msg = f"{name} must be a decimal number"
-        raise InvalidInput(msg, field="widget_id")
+        raise InvalidInputError(msg, field="widget_id")
     return ImbaChatSandbox(
         widget_id=int(widget) if widget is not None else None,
         secret_key=setting("IMBACHAT_SECRET_KEY"),
@@ -185,4 +185,4 @@ def _check_url(url: str) -> None:
         usable = False
     if not usable:
         msg = "--users-info-url must start with http:// or https:// and a host, as http://127.0.0.1:8000/users?ids="
-        raise InvalidInput(msg, field="users_info_url")
+        raise InvalidInputError(msg, field="users_info_url")

@@ -12,17 +12,17 @@ import attrs
 
 from ethora_async.cli.output import errors, shown
 from ethora_async.cli.sync_options import SourceOptions
-from ethora_async.errors import ChatError, InvalidInput
-from ethora_async.sync.csv_file import CsvFile
-from ethora_async.sync.formats import CHATS, MEMBERS, USERS, RowFormat
-from ethora_async.sync.mapping import ColumnMapping, read_mapping
-from ethora_async.sync.opening import ENDINGS, is_database, open_source
-from ethora_async.sync.sql import shareable_url
-from ethora_async_secrets._threads import run_blocking
+from ethora_async.errors import ChatError, InvalidInputError
+from ethora_async.sync.sources.csv_file import CsvFile
+from ethora_async.sync.sources.formats import CHATS, MEMBERS, USERS, RowFormat
+from ethora_async.sync.sources.mapping import ColumnMapping, read_mapping
+from ethora_async.sync.sources.opening import ENDINGS, is_database, open_source
+from ethora_async.sync.sources.sql import shareable_url
+from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
-    from ethora_async.sync.compare import Kind
-    from ethora_async.sync.table_source import TableSource
+    from ethora_async.sync.plan.compare import Kind
+    from ethora_async.sync.sources.table_source import TableSource
 
 FORMATS: Mapping[str, RowFormat[Any]] = {"users": USERS, "chats": CHATS, "members": MEMBERS}
 KIND_OF: Mapping[str, Kind] = {"users": "user", "chats": "chat", "members": "member"}
@@ -52,12 +52,12 @@ async def opened(options: SourceOptions, *, csv_by_default: bool = False) -> Ope
 
     Raises:
         ConfigError: a library that is needed is not installed.
-        InvalidInput: there is none, one cannot be read, lacks a column or is a URL with a password, or a mapping cannot
-            be meant.
+        InvalidInputError: there is none, one cannot be read, lacks a column or is a URL with a password, or a mapping
+            cannot be meant.
     """
     if not options.given:
         msg = "there is nothing to compare: name a list with --users, --chats or --members"
-        raise InvalidInput(msg, field="users")
+        raise InvalidInputError(msg, field="users")
     mappings = await _mappings(options)
     recipe: Recipe = {}
     for name in options.given:
@@ -90,11 +90,11 @@ async def reopened(recipe: Recipe, beside: Path, moved: Mapping[str, str | None]
         needed: whether to fail when one cannot be opened, rather than to go on without it and warn.
 
     Raises:
-        InvalidInput: one is needed and cannot be opened, or one that `moved` names is not in the recipe.
+        InvalidInputError: one is needed and cannot be opened, or one that `moved` names is not in the recipe.
     """
     if unknown := [name for name, place in moved.items() if place is not None and name not in recipe]:
         msg = f"--{unknown[0]} was no part of it when it was planned: leave it out"
-        raise InvalidInput(msg, field=unknown[0])
+        raise InvalidInputError(msg, field=unknown[0])
     sources: dict[str, TableSource[Any]] = {}
     for name, one in recipe.items():
         said = moved.get(name)
@@ -140,12 +140,12 @@ def _meant(flag: str, given: list[str]) -> tuple[str, str]:
     if dot and prefix in FORMATS:
         if prefix not in given:
             msg = f"--map {flag}: there is no --{prefix} that it could be about"
-            raise InvalidInput(msg, field="mapping")
+            raise InvalidInputError(msg, field="mapping")
         return prefix, flag.strip().removeprefix(f"{prefix}.")
     having = [name for name in given if ours in FORMATS[name].columns]
     if len(having) > 1:
         msg = f"--map {flag}: {' and '.join(having)} both have a column {ours}: write {having[0]}.{flag}"
-        raise InvalidInput(msg, field="mapping")
+        raise InvalidInputError(msg, field="mapping")
     # What none of them has is refused, with what it has, by the first.
     return having[0] if having else given[0], flag
 
@@ -154,9 +154,9 @@ def _in_full(location: str, name: str) -> str:
     if is_database(location):
         try:
             return shareable_url(location)
-        except InvalidInput as error:
+        except InvalidInputError as error:
             msg = f"--{name}: {error.message}"
-            raise InvalidInput(msg, field=name) from None
+            raise InvalidInputError(msg, field=name) from None
     path = Path(location)
     if path.is_absolute():
         return location

@@ -12,9 +12,9 @@ from ethora_async.cli.output import plain
 from ethora_async.redaction import scrub
 
 if TYPE_CHECKING:
-    from ethora_async.bulk.journal import Entry
-    from ethora_async.sync.apply import Applied
-    from ethora_async.sync.plan import Problem, Summary
+    from ethora_async.sync.plan.apply import Applied
+    from ethora_async.sync.plan.plan import Problem, Summary
+    from ethora_async.sync.store.journal import Entry
 
 
 async def print_document(head: dict[str, Any], **lists: tuple[AsyncIterable[Any], Callable[[Any], Any]]) -> None:

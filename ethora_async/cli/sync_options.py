@@ -10,7 +10,7 @@ import attrs
 import typer
 
 from ethora_async.cli.runtime import USAGE
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 
 
 class Part(StrEnum):
@@ -76,7 +76,7 @@ class SourceOptions:
         for kind, query in self.queries.items():
             if query is not None and self.places.get(kind) is None:
                 msg = f"--{kind}-query goes with --{kind} DATABASE-URL, which is missing"
-                raise InvalidInput(msg, field=kind)
+                raise InvalidInputError(msg, field=kind)
 
     @property
     def given(self) -> list[str]:
@@ -98,11 +98,11 @@ class PlanOptions:
         """The options as they were said.
 
         Raises:
-            InvalidInput: a deletion is allowed where nothing is deleted.
+            InvalidInputError: a deletion is allowed where nothing is deleted.
         """
         if allow_delete is not None and not prune:
             msg = "--allow-delete goes with --prune: without it nothing is deleted"
-            raise InvalidInput(msg, field="allow_delete")
+            raise InvalidInputError(msg, field="allow_delete")
         return cls(prune, allow_delete, tuple(part.value for part in only or ()) or None, limit)
 
 
@@ -111,6 +111,6 @@ def usage() -> Generator[None, None, None]:
     """Options that cannot be meant end the command with one line, before anything is done."""
     try:
         yield
-    except InvalidInput as error:
+    except InvalidInputError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(USAGE) from None

@@ -10,7 +10,7 @@ import typer
 
 from ethora_async.cli.output import JSON_OPTION, print_json
 from ethora_async.cli.runtime import DONE, run_with_client
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.ethora.client import EthoraClient
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -42,14 +42,14 @@ def duration(text: str) -> int:
     """Seconds from ``90``, ``90s``, ``15m``, ``12h`` or ``2d``.
 
     Raises:
-        InvalidInput: it is none of these, or not greater than 0, or above ten years.
+        InvalidInputError: it is none of these, or not greater than 0, or above ten years.
     """
     match = re.fullmatch(r"([0-9]{1,9})\s*([smhd]?)", text.strip().lower())
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
     if not seconds:
         msg = f"--ttl {text!r} is not a duration: write seconds, or 90s, 15m, 12h, 2d"
-        raise InvalidInput(msg, field="ttl")
+        raise InvalidInputError(msg, field="ttl")
     if seconds > _LONGEST:
         msg = f"--ttl {text!r} is too long: a token is good for 3650d at most"
-        raise InvalidInput(msg, field="ttl")
+        raise InvalidInputError(msg, field="ttl")
     return seconds

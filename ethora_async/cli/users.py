@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from ethora_async.cli import sync_options as say
-from ethora_async.cli.importing import carry_out, opened, print_report
+from ethora_async.cli.import_report import Tally
+from ethora_async.cli.import_run import carry_out, opened, print_report
 from ethora_async.cli.output import JSON_OPTION, line, print_json, print_list, print_outcome, print_outcomes
 from ethora_async.cli.runtime import DONE, SOME_FAILED, prompt, run_with_client
-from ethora_async.cli.tally import Tally
 from ethora_async.platforms.ethora.client import EthoraClient
 
 app = typer.Typer(help="The users of the app.", no_args_is_help=True)

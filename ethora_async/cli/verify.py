@@ -14,8 +14,8 @@ from ethora_async.cli.runtime import DONE, NOT_IN_STEP, SyncClient, run_in_step
 from ethora_async.cli.sources import opened
 from ethora_async.cli.sync_json import change_fields, problem_fields, summary_fields
 from ethora_async.cli.sync_options import SourceOptions, usage
-from ethora_async.sync.verification import Verification
-from ethora_async.sync.verification import verify as compare
+from ethora_async.sync.plan.verify import Verification
+from ethora_async.sync.plan.verify import verify as compare
 
 
 def verify(

@@ -16,15 +16,15 @@ from ethora_async.engine.urls import fill, with_query
 from ethora_async.errors import (
     ApiError,
     ChatError,
-    Conflict,
+    ConflictError,
     Effect,
-    Forbidden,
-    NotFound,
-    NotSent,
-    ReplyLost,
+    ForbiddenError,
+    NotFoundError,
+    NotSentError,
+    ReplyLostError,
     TransportError,
-    ValidationFailed,
-    WrongLoop,
+    ValidationFailedError,
+    WrongLoopError,
 )
 from ethora_async.redaction import request_id, scrub, sensitive_values
 from ethora_async.request import Operation, Reply, Request, Response, Upload
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 _A_SLOT = "a free slot"
 _THE_SECRET = "the secret store"  # noqa: S105  a name for messages
-_AFTER_THE_TOKEN = (Forbidden, NotFound, Conflict, ValidationFailed)
+_AFTER_THE_TOKEN = (ForbiddenError, NotFoundError, ConflictError, ValidationFailedError)
 """Refusals that come only once the token was taken. Others may be a proxy's, which never looked at it."""
 
 _OVERLOADED = frozenset({429, 503})
@@ -129,9 +129,9 @@ class Engine:
             decode: False leaves the reply's body as it came, for routes that need not answer JSON.
 
         Raises:
-            NotSent, ReplyLost, ApiError: as `ethora_async.errors` describes them, after all attempts.
-            InvalidInput: a part of the path is ``.`` or ``..``, or the upload cannot be read to its end.
-            WrongLoop: the client belongs to another event loop.
+            NotSentError, ReplyLostError, ApiError: as `ethora_async.errors` describes them, after all attempts.
+            InvalidInputError: a part of the path is ``.`` or ``..``, or the upload cannot be read to its end.
+            WrongLoopError: the client belongs to another event loop.
         """
         self._check_usable(operation)
         budget = self._timeout if timeout is None else seconds(timeout, "timeout")
@@ -162,7 +162,7 @@ class Engine:
         return reply
 
     async def aclose(self) -> None:
-        """Close the transport. Calls under way fail with `NotSent` or `ReplyLost`. May be called more than once."""
+        """Close the transport. Calls under way fail with `NotSentError` or `ReplyLostError`. Idempotent."""
         self._closed = True
         await self._transport.aclose()
 
@@ -175,10 +175,10 @@ class Engine:
                 f"this client belongs to event loop {id(self._loop):#x} and was used from {id(loop):#x}: "
                 "make one client per event loop"
             )
-            raise WrongLoop(msg)
+            raise WrongLoopError(msg)
         if self._closed:
             msg = "the client is closed"
-            raise NotSent(msg, operation=operation.name)
+            raise NotSentError(msg, operation=operation.name)
 
     async def _until_done(self, call: Call, *, decode: bool) -> Reply:
         credential = await self._credential(call)
@@ -226,7 +226,7 @@ class Engine:
             raise self._too_late(call, what) from None
 
     def _too_late(self, call: Call, what: str) -> ChatError:
-        return call.last_error or NotSent(f"the deadline of {call.budget:g} s passed while waiting for {what}")
+        return call.last_error or NotSentError(f"the deadline of {call.budget:g} s passed while waiting for {what}")
 
     async def _attempt(self, call: Call, credential: Credential) -> Response:
         clock = self._clock
@@ -269,7 +269,7 @@ class Engine:
         queued = self._clock.monotonic()
         try:
             await self._limiter.acquire(bulk=True)
-        except NotSent as refusal:
+        except NotSentError as refusal:
             raise call.last_error or refusal from None
         call.deadline += self._clock.monotonic() - queued
 
@@ -283,7 +283,7 @@ class Engine:
                 raise
             # A transport of somebody else's that did not sort its errors: assume the worst.
             msg = f"the transport failed ({type(error).__name__})"
-            raise ReplyLost(msg) from None
+            raise ReplyLostError(msg) from None
 
     def _headers(self, credential: Credential) -> Mapping[str, str]:
         known, headers = self._signed
@@ -301,7 +301,7 @@ class Engine:
         except ValueError as error:
             msg = f"the platform's reply is {error}"
             stated = request_id(response.headers.get("x-request-id"))
-            raise ReplyLost(msg, status=response.status, request_id=stated) from None
+            raise ReplyLostError(msg, status=response.status, request_id=stated) from None
         return Reply(response.status, data, response.headers, call.attempts)
 
     def _failure(self, call: Call, response: Response, credential: Credential) -> tuple[ApiError, bool]:

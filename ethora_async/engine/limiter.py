@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ethora_async.clock import SystemClock
 from ethora_async.engine.events import ConcurrencyChanged, Emitter, PaceChanged, Paused
 from ethora_async.engine.learning import Learning
-from ethora_async.errors import NotSent
+from ethora_async.errors import NotSentError
 
 if TYPE_CHECKING:
     from ethora_async.config import Limits
@@ -118,8 +118,8 @@ class Limiter:
         """Wait for a slot. Every successful call must be matched by one `release`.
 
         Raises:
-            NotSent: `bulk`, and the platform asks for more patience than `LONGEST_PAUSE`; `retry_after` says for how
-                much.
+            NotSentError: `bulk`, and the platform asks for more patience than `LONGEST_PAUSE`; `retry_after` says for
+                how much.
         """
         if bulk and (left := self._paused_until - self._clock.monotonic()) > LONGEST_PAUSE:
             raise _too_long(left)
@@ -278,9 +278,9 @@ class Limiter:
         self._ticker = None
 
 
-def _too_long(seconds: float) -> NotSent:
+def _too_long(seconds: float) -> NotSentError:
     msg = (
         f"the platform asked everyone to wait {seconds:.0f} s, longer than the {LONGEST_PAUSE:.0f} s for which a run"
         " waits: start it again then"
     )
-    return NotSent(msg, retry_after=seconds)
+    return NotSentError(msg, retry_after=seconds)

@@ -8,7 +8,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from ethora_async.errors import ChatError, NotSent, RateLimited, ReplyLost
+from ethora_async.errors import ChatError, NotSentError, RateLimitedError, ReplyLostError
 
 if TYPE_CHECKING:
     from ethora_async.config import RetryPolicy
@@ -42,9 +42,9 @@ def wait_before_retry(
 
 
 def _worth_repeating(error: ChatError, *, repeatable: bool) -> bool:
-    if isinstance(error, (NotSent, RateLimited)):
+    if isinstance(error, (NotSentError, RateLimitedError)):
         return True  # refused before any work was done
-    return repeatable and (isinstance(error, ReplyLost) or error.status in PASSING_STATUSES)
+    return repeatable and (isinstance(error, ReplyLostError) or error.status in PASSING_STATUSES)
 
 
 def time_to_wait(failure: Failure, headers: Mapping[str, str], now: float) -> float | None:

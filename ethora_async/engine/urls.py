@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,12 +18,12 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     """A path template with its ``{named}`` parts filled in, each percent-encoded.
 
     Raises:
-        InvalidInput: a part is ``.`` or ``..``, which servers and proxies take for a step through the path.
+        InvalidInputError: a part is ``.`` or ``..``, which servers and proxies take for a step through the path.
     """
     for name, value in values.items():
         if value in (".", ".."):
             msg = f"{name} must not be {value!r}: it would name another path"
-            raise InvalidInput(msg, field=name)
+            raise InvalidInputError(msg, field=name)
     return template.format_map({name: _quoted(value) for name, value in values.items()})
 
 

@@ -102,7 +102,7 @@ class Wiring:
         return await self._sockets.websocket(url)
 
     async def aclose(self) -> None:
-        """Close connections. Calls under way fail with `NotSent` or `ReplyLost`. May be called more than once."""
+        """Close connections. Calls under way fail with `NotSentError` or `ReplyLostError`. Idempotent."""
         try:
             if self._sockets is not None:
                 await self._sockets.aclose()

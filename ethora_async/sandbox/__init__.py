@@ -6,12 +6,13 @@ the client side of this library: a fake built from the code it checks would chec
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ethora_async_secrets.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.avaya.server import AvayaSandbox
-    from ethora_async.sandbox.ethora.seeding import SeedRefused
+    from ethora_async.sandbox.ethora.seeding import SeedRefusedError
     from ethora_async.sandbox.ethora.server import EthoraSandbox
     from ethora_async.sandbox.ethora.store import Store
     from ethora_async.sandbox.faults import Fault, Faults
@@ -27,26 +28,19 @@ __all__ = [
     "ImbaChatSandbox",
     "RequestRecord",
     "RocketChatSandbox",
-    "SeedRefused",
+    "SeedRefusedError",
     "Store",
 ]
 
 _HOMES = {
-    "AvayaSandbox": "ethora_async.sandbox.avaya.server",
-    "EthoraSandbox": "ethora_async.sandbox.ethora.server",
-    "Fault": "ethora_async.sandbox.faults",
-    "Faults": "ethora_async.sandbox.faults",
-    "ImbaChatSandbox": "ethora_async.sandbox.imbachat.server",
-    "RequestRecord": "ethora_async.sandbox.logs",
-    "RocketChatSandbox": "ethora_async.sandbox.rocketchat.server",
-    "SeedRefused": "ethora_async.sandbox.ethora.seeding",
-    "Store": "ethora_async.sandbox.ethora.store",
+    "avaya.server": ("AvayaSandbox",),
+    "ethora.seeding": ("SeedRefusedError",),
+    "ethora.server": ("EthoraSandbox",),
+    "ethora.store": ("Store",),
+    "faults": ("Fault", "Faults"),
+    "imbachat.server": ("ImbaChatSandbox",),
+    "logs": ("RequestRecord",),
+    "rocketchat.server": ("RocketChatSandbox",),
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name on first use: importing this package pulls no aiohttp in."""
-    if name not in _HOMES:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__, __dir__ = lazy_exports(__name__, _HOMES)

@@ -15,41 +15,40 @@ Works on any client with the capability `ManagesUsers` (and, for chats and who m
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ethora_async_secrets.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from ethora_async.sync.apply import Applied, apply_plan
-    from ethora_async.sync.formats import CHATS, MEMBERS, USERS
-    from ethora_async.sync.mapping import ColumnMapping, read_mapping
-    from ethora_async.sync.names import split_name
-    from ethora_async.sync.opening import open_source
-    from ethora_async.sync.outrun import check_plan
-    from ethora_async.sync.plan import Plan, Problem, Summary, make_plan
-    from ethora_async.sync.plan_file import load_plan, save_plan
-    from ethora_async.sync.progress import Progress
-    from ethora_async.sync.reject import RejectFile
-    from ethora_async.sync.resumption import resume
-    from ethora_async.sync.source import BadRow, Row, Source
-    from ethora_async.sync.verification import Verification, verify
+    from ethora_async.sync.plan.apply import Applied, apply_plan
+    from ethora_async.sync.plan.plan import Plan, Problem, Summary, make_plan
+    from ethora_async.sync.plan.plan_file import load_plan, save_plan
+    from ethora_async.sync.plan.progress import Progress
+    from ethora_async.sync.plan.resume import resume
+    from ethora_async.sync.plan.stale_items import check_plan
+    from ethora_async.sync.plan.verify import Verification, verify
+    from ethora_async.sync.sources.formats import CHATS, MEMBERS, USERS
+    from ethora_async.sync.sources.mapping import ColumnMapping, read_mapping
+    from ethora_async.sync.sources.opening import open_source
+    from ethora_async.sync.sources.reject_file import RejectFile
+    from ethora_async.sync.sources.source import BadRow, Row, Source
+    from ethora_async.sync.sources.split_name import split_name
 
 _HOMES = {
-    "apply": ("Applied", "apply_plan"),
-    "formats": ("CHATS", "MEMBERS", "USERS"),
-    "mapping": ("ColumnMapping", "read_mapping"),
-    "names": ("split_name",),
-    "opening": ("open_source",),
-    "outrun": ("check_plan",),
-    "plan": ("Plan", "Problem", "Summary", "make_plan"),
-    "plan_file": ("load_plan", "save_plan"),
-    "progress": ("Progress",),
-    "reject": ("RejectFile",),
-    "resumption": ("resume",),
-    "source": ("BadRow", "Row", "Source"),
-    "verification": ("Verification", "verify"),
+    "plan.apply": ("Applied", "apply_plan"),
+    "sources.formats": ("CHATS", "MEMBERS", "USERS"),
+    "sources.mapping": ("ColumnMapping", "read_mapping"),
+    "sources.split_name": ("split_name",),
+    "sources.opening": ("open_source",),
+    "plan.stale_items": ("check_plan",),
+    "plan.plan": ("Plan", "Problem", "Summary", "make_plan"),
+    "plan.plan_file": ("load_plan", "save_plan"),
+    "plan.progress": ("Progress",),
+    "sources.reject_file": ("RejectFile",),
+    "plan.resume": ("resume",),
+    "sources.source": ("BadRow", "Row", "Source"),
+    "plan.verify": ("Verification", "verify"),
 }
-_HOME_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
-
 __all__ = [  # noqa: RUF022  sorted as Python sorts
     "Applied", "BadRow", "CHATS", "ColumnMapping", "MEMBERS", "Plan", "Problem", "Progress", "RejectFile", "Row",
     "Source", "Summary", "USERS", "Verification", "apply_plan", "check_plan", "load_plan", "make_plan",
@@ -57,9 +56,4 @@ __all__ = [  # noqa: RUF022  sorted as Python sorts
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module(home), name)
+__getattr__, __dir__ = lazy_exports(__name__, _HOMES)

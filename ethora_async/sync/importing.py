@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from ethora_async.bulk.outcome import Outcome, Status
-from ethora_async.errors import ChatError, InvalidInput
-from ethora_async.sync.source import BadRow, Row
+from ethora_async.errors import ChatError, InvalidInputError
+from ethora_async.sync.sources.source import BadRow, Row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
     from ethora_async.bulk.run import Run
-    from ethora_async.sync.reject import RejectFile
-    from ethora_async.sync.source import Source
+    from ethora_async.sync.sources.reject_file import RejectFile
+    from ethora_async.sync.sources.source import Source
 
 T = TypeVar("T")
 
@@ -80,5 +80,5 @@ def _of_bad_row(source: Source[Any], row: BadRow) -> RowResult:
 
 
 def _of_outcome(source: Source[Any], outcome: Outcome[Any], row: Row[Any]) -> RowResult:
-    column = outcome.error.field if isinstance(outcome.error, InvalidInput) else None
+    column = outcome.error.field if isinstance(outcome.error, InvalidInputError) else None
     return RowResult(row.file or source.name, row.line, outcome.key, outcome.status, column, outcome.error)

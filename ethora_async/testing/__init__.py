@@ -6,30 +6,27 @@ it is cancelled, and that no secret gets out.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ethora_async_secrets.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from ethora_async.testing.bad_server import Answer, BadServer, Fault, Received
-    from ethora_async.testing.canary import Canary
-    from ethora_async.testing.cancel import cancel_at_every_step
-    from ethora_async.testing.clock import FakeClock
-    from ethora_async.testing.platform_contract import PlatformContract
-    from ethora_async.testing.transport_contract import TransportContract
+    from ethora_async.testing.implementers.bad_server import Answer, BadServer, Fault, Received
+    from ethora_async.testing.implementers.canary import Canary
+    from ethora_async.testing.implementers.cancel import cancel_at_every_step
+    from ethora_async.testing.implementers.platform_contract import PlatformContract
+    from ethora_async.testing.implementers.transport_contract import TransportContract
+    from ethora_async.testing.users.clock import FakeClock
     from ethora_async.testing.watchdog import Stall, Watchdog
 
-_HOME_OF = {
-    "Answer": "bad_server",
-    "BadServer": "bad_server",
-    "Canary": "canary",
-    "FakeClock": "clock",
-    "Fault": "bad_server",
-    "PlatformContract": "platform_contract",
-    "Received": "bad_server",
-    "Stall": "watchdog",
-    "TransportContract": "transport_contract",
-    "Watchdog": "watchdog",
-    "cancel_at_every_step": "cancel",
+_HOMES = {
+    "implementers.bad_server": ("Answer", "BadServer", "Fault", "Received"),
+    "implementers.canary": ("Canary",),
+    "implementers.cancel": ("cancel_at_every_step",),
+    "implementers.platform_contract": ("PlatformContract",),
+    "implementers.transport_contract": ("TransportContract",),
+    "users.clock": ("FakeClock",),
+    "watchdog": ("Stall", "Watchdog"),
 }
 
 __all__ = [
@@ -47,10 +44,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
-    return value
+__getattr__, __dir__ = lazy_exports(__name__, _HOMES)

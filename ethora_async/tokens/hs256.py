@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ethora_async import codec
-from ethora_async.errors import InvalidToken
+from ethora_async.errors import InvalidTokenError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,26 +60,26 @@ def read_unverified(token: str) -> dict[str, Any]:
     """The claims of a token before anybody has checked it: only to choose the key to check it with.
 
     Raises:
-        InvalidToken: it is not a compact JSON Web Token, is not signed by HS256, or its claims are no JSON object.
+        InvalidTokenError: it is not a compact JSON Web Token, is not signed by HS256, or its claims are no JSON object.
     """
     from joserfc.errors import JoseError
     from joserfc.jws import extract_compact
 
     if len(token) > _LONGEST:
         msg = f"the token is longer than {_LONGEST} characters"
-        raise InvalidToken(msg)
+        raise InvalidTokenError(msg)
     try:
         parts = extract_compact(token.encode())
         claims = codec.loads(parts.payload)
     except (JoseError, ValueError):
         msg = "it is not a JSON Web Token of three parts"
-        raise InvalidToken(msg) from None
+        raise InvalidTokenError(msg) from None
     # joserfc has looked for "alg" in the header, but not whether the header is an object.
     header: object = parts.protected
     if not isinstance(header, dict) or header.get("alg") != "HS256":
         msg = "the token is not signed with HS256"
-        raise InvalidToken(msg)
+        raise InvalidTokenError(msg)
     if not isinstance(claims, dict):
         msg = "the token's claims are not a JSON object"
-        raise InvalidToken(msg)
+        raise InvalidTokenError(msg)
     return claims

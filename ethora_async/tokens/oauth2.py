@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ethora_async.engine.events import Emitter, TokenRefreshed
-from ethora_async.errors import ChatError, NotSent, ReplyLost
+from ethora_async.errors import ChatError, NotSentError, ReplyLostError
 from ethora_async.protocols import Credential
 from ethora_async.redaction import Secret
 from ethora_async.tokens.cache import margin
 from ethora_async.tokens.stored import Values
-from ethora_async_secrets._singleflight import FlightCancelledError, SingleFlight
+from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -75,11 +75,11 @@ def read_token(reply: Reply) -> AccessToken:
     A missing ``token_type`` is taken for ``Bearer``, a missing or senseless ``expires_in`` for 300 s.
 
     Raises:
-        ReplyLost: there is none in it, or one of a kind that we cannot use.
+        ReplyLostError: there is none in it, or one of a kind that we cannot use.
     """
     token = _parsed(reply.data)
     if isinstance(token, str):
-        raise ReplyLost(token, status=reply.status)
+        raise ReplyLostError(token, status=reply.status)
     return token
 
 
@@ -127,7 +127,7 @@ class Grant:
         """The login of the last attempt."""
         if self._chosen is None:
             msg = "no token request was made"
-            raise NotSent(msg)
+            raise NotSentError(msg)
         return self._chosen[1:]
 
     def peek(self) -> Credential | None:
@@ -305,7 +305,7 @@ class AccessTokens:
             return await self._flight.join()
         except FlightCancelledError:
             msg = "the client is closed"
-            raise NotSent(msg) from None
+            raise NotSentError(msg) from None
 
     async def _fetching(self) -> Credential:
         grant = Grant(self._settings, self._read, self._login)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ethora_async_secrets.lazy import lazy_exports
+
 if TYPE_CHECKING:
     from ethora_async.protocols import Transport
     from ethora_async.transport.aiohttp import AiohttpTransport
@@ -27,19 +29,7 @@ def default_transport(**options: Any) -> Transport:
     return AiohttpTransport(**options)
 
 
-def __getattr__(name: str) -> Any:
-    # aiohttp takes a fifth of a second to import, and `MemoryTransport` does without it.
-    if name == "AiohttpTransport":
-        from ethora_async.transport.aiohttp import AiohttpTransport
+# aiohttp takes a fifth of a second to import, and `MemoryTransport` does without it.
+_HOMES = {"aiohttp": ("AiohttpTransport",), "httpx": ("HttpxTransport",), "memory": ("MemoryTransport",)}
 
-        return AiohttpTransport
-    if name == "HttpxTransport":
-        from ethora_async.transport.httpx import HttpxTransport
-
-        return HttpxTransport
-    if name == "MemoryTransport":
-        from ethora_async.transport.memory import MemoryTransport
-
-        return MemoryTransport
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+__getattr__, __dir__ = lazy_exports(__name__, _HOMES)

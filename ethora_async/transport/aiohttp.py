@@ -10,7 +10,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from ethora_async.errors import ConfigError, NotSent, ReplyLost
+from ethora_async.errors import ConfigError, NotSentError, ReplyLostError
 from ethora_async.request import Request, Response
 from ethora_async.transport._network import proxy_settings, ssl_context
 
@@ -83,17 +83,17 @@ class AiohttpTransport:
         """Send the request and read the whole reply.
 
         Raises:
-            NotSent: name lookup, connection, TLS or proxy failed, or the transport is closed.
-            ReplyLost: the connection broke or ended after it was opened.
+            NotSentError: name lookup, connection, TLS or proxy failed, or the transport is closed.
+            ReplyLostError: the connection broke or ended after it was opened.
         """
         session = self._session or self._open()
         if session.closed:
-            raise NotSent(_CLOSED)
+            raise NotSentError(_CLOSED)
         url, proxy = self._routes.get(request.url) or self._route(request.url)
         headers, data = self._headers(request.headers), request.body
         if request.upload is not None:
             headers, data = _streamed(headers, request.upload)
-        lost: NotSent | ReplyLost
+        lost: NotSentError | ReplyLostError
         try:
             response = await session.request(
                 request.method,
@@ -113,13 +113,13 @@ class AiohttpTransport:
             if not session.closed:
                 raise
             # Another task closed the session while this one was about to connect.
-            lost = NotSent(_CLOSED)
+            lost = NotSentError(_CLOSED)
         except asyncio.CancelledError:
             # Closing cancels what waits for a connection in the pool, without anybody having cancelled this task.
             task = asyncio.current_task()
             if not session.closed or task is None or task.cancelling():
                 raise
-            lost = NotSent(_CLOSED)
+            lost = NotSentError(_CLOSED)
         # Outside the handler: aiohttp's errors hold the request's headers, and would hang on ours as its context.
         raise lost
 
@@ -128,14 +128,14 @@ class AiohttpTransport:
         it. Pings of the websocket itself are answered.
 
         Raises:
-            NotSent: name lookup, connection, TLS or proxy failed, or the transport is closed.
-            ReplyLost: the other side did not open it.
+            NotSentError: name lookup, connection, TLS or proxy failed, or the transport is closed.
+            ReplyLostError: the other side did not open it.
         """
         session = self._session or self._open()
         if session.closed:
-            raise NotSent(_CLOSED)
+            raise NotSentError(_CLOSED)
         address, proxy = self._routes.get(url) or self._route(url)
-        lost: NotSent | ReplyLost
+        lost: NotSentError | ReplyLostError
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 # pyright does not see the fields of this class of aiohttp's.
@@ -147,7 +147,7 @@ class AiohttpTransport:
                 if not socket._response.history:  # noqa: SLF001
                     return socket
                 await socket.close()
-                lost = ReplyLost("the platform redirected the websocket, which is not followed")
+                lost = ReplyLostError("the platform redirected the websocket, which is not followed")
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             lost = _sorted(error, CONNECT_TIMEOUT)
         raise lost
@@ -160,7 +160,7 @@ class AiohttpTransport:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._closed:
-            raise NotSent(_CLOSED)
+            raise NotSentError(_CLOSED)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._concurrency, ssl=self._ssl),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -202,18 +202,18 @@ def _streamed(headers: CIMultiDict[str], upload: Upload) -> tuple[CIMultiDict[st
     return headers, upload.chunks()
 
 
-def _sorted(error: Exception, timeout: float | None) -> NotSent | ReplyLost:
+def _sorted(error: Exception, timeout: float | None) -> NotSentError | ReplyLostError:
     # Only the kind and the OS's own words are kept: aiohttp's texts and attributes hold URLs, and a proxy's
     # credentials.
     reason = type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         reason = f"{reason}: {error.strerror}"
     if isinstance(error, _NEVER_SENT):
-        return NotSent(f"the platform could not be reached ({reason})")
+        return NotSentError(f"the platform could not be reached ({reason})")
     if isinstance(error, TimeoutError):
         within = f"within {timeout:.3g} s" if timeout is not None else f"in time ({reason})"
-        return ReplyLost(f"the platform did not answer {within}")
-    return ReplyLost(f"the connection broke before the reply was complete ({reason})")
+        return ReplyLostError(f"the platform did not answer {within}")
+    return ReplyLostError(f"the connection broke before the reply was complete ({reason})")
 
 
 def _proxy_arguments(proxy: str | None) -> dict[str, Any]:

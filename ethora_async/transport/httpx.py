@@ -7,7 +7,7 @@ import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ethora_async.errors import ConfigError, NotSent, ReplyLost
+from ethora_async.errors import ConfigError, NotSentError, ReplyLostError
 from ethora_async.request import Request, Response
 from ethora_async.transport._network import ProxySettings, proxy_settings, ssl_context
 
@@ -83,25 +83,25 @@ class HttpxTransport:
         """Send the request and read the whole reply.
 
         Raises:
-            NotSent: name lookup, connection, TLS or proxy failed, or the transport is closed.
-            ReplyLost: the connection broke or ended after it was opened.
+            NotSentError: name lookup, connection, TLS or proxy failed, or the transport is closed.
+            ReplyLostError: the connection broke or ended after it was opened.
         """
         client = self._client or self._open()
         if client.is_closed:
-            raise NotSent(_CLOSED)
-        lost: NotSent | ReplyLost
+            raise NotSentError(_CLOSED)
+        lost: NotSentError | ReplyLostError
         timer = asyncio.timeout(request.timeout)
         try:
             async with timer:
                 with self._under_way(timer):
                     response = await client.send(_prepared(request), auth=None, follow_redirects=False)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, TimeoutError) as error:
-            lost = ReplyLost(_CLOSED) if self._closed else _sorted(error, request.timeout)
+            lost = ReplyLostError(_CLOSED) if self._closed else _sorted(error, request.timeout)
         except RuntimeError:
             if not client.is_closed:
                 raise
             # Another task closed the client while this one was about to send.
-            lost = NotSent(_CLOSED)
+            lost = NotSentError(_CLOSED)
         except Exception as error:
             if request.upload is None:
                 raise
@@ -135,7 +135,7 @@ class HttpxTransport:
 
     def _open(self) -> httpx.AsyncClient:
         if self._closed:
-            raise NotSent(_CLOSED)
+            raise NotSentError(_CLOSED)
         self._client = httpx.AsyncClient(
             verify=_SYSTEM_AUTHORITIES if self._ssl is True else self._ssl,
             proxy=None if self._proxy is None else _proxy(self._proxy),
@@ -165,7 +165,7 @@ def _proxy(settings: ProxySettings) -> httpx.Proxy:
     return httpx.Proxy(settings.url, headers=authorization)
 
 
-def _sorted(error: Exception, timeout: float | None) -> NotSent | ReplyLost:
+def _sorted(error: Exception, timeout: float | None) -> NotSentError | ReplyLostError:
     # Only the kind and the OS's own words are kept: httpx's texts and attributes hold URLs and headers.
     inner: BaseException = error
     while (deeper := inner.__cause__ or inner.__context__) is not None:
@@ -174,11 +174,11 @@ def _sorted(error: Exception, timeout: float | None) -> NotSent | ReplyLost:
     if isinstance(inner, OSError) and inner.strerror:
         reason = f"{reason}: {inner.strerror}"
     if isinstance(error, _NEVER_SENT):
-        return NotSent(f"the platform could not be reached ({reason})")
+        return NotSentError(f"the platform could not be reached ({reason})")
     if isinstance(error, TimeoutError):
         within = f"within {timeout:.3g} s" if timeout is not None else "in time"
-        return ReplyLost(f"the platform did not answer {within}")
-    return ReplyLost(f"the connection broke before the reply was complete ({reason})")
+        return ReplyLostError(f"the platform did not answer {within}")
+    return ReplyLostError(f"the connection broke before the reply was complete ({reason})")
 
 
 __all__ = ["CONNECT_TIMEOUT", "HttpxTransport"]

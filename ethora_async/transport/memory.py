@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
-from ethora_async.errors import NotSent, ReplyLost
+from ethora_async.errors import NotSentError, ReplyLostError
 from ethora_async.request import Request
 
 if TYPE_CHECKING:
     from ethora_async.request import Response
 
 Handler = Callable[[Request], "Response | Awaitable[Response]"]
-"""Answers one request, or raises `NotSent` or `ReplyLost` in place of an answer."""
+"""Answers one request, or raises `NotSentError` or `ReplyLostError` in place of an answer."""
 
 
 class MemoryTransport:
@@ -29,12 +29,12 @@ class MemoryTransport:
         """The handler's answer.
 
         Raises:
-            NotSent: the transport is closed, or the handler said so.
-            ReplyLost: the handler said so, or took longer than the request's timeout.
+            NotSentError: the transport is closed, or the handler said so.
+            ReplyLostError: the handler said so, or took longer than the request's timeout.
         """
         if self._closed:
             msg = "the transport is closed"
-            raise NotSent(msg)
+            raise NotSentError(msg)
         if request.upload is not None:
             body = b"".join([chunk async for chunk in request.upload.chunks()])
             request = Request(request.method, request.url, request.headers, body, request.timeout)
@@ -47,7 +47,7 @@ class MemoryTransport:
                 return await answer
         except TimeoutError:
             msg = "the handler did not answer in time"
-            raise ReplyLost(msg) from None
+            raise ReplyLostError(msg) from None
 
     async def aclose(self) -> None:
         """Refuse further requests."""

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
-from ethora_async.errors import ConfigError, ReplyLost
+from ethora_async.errors import ConfigError, ReplyLostError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -111,8 +111,8 @@ class OwnLoop(Generic[ClosableT]):
     """One client in an event loop of its own, in a thread of its own: usable from every loop and thread.
 
     A client belongs to one event loop. Under WSGI, Django's ``runserver`` among it, every request of an async view
-    runs in a loop that is made for it and thrown away; a client used there fails with `WrongLoop`, and one made there
-    pays for its connections each time. This one stays where it is, and the work goes there::
+    runs in a loop that is made for it and thrown away; a client used there fails with `WrongLoopError`, and one made
+    there pays for its connections each time. This one stays where it is, and the work goes there::
 
         chat = OwnLoop(EthoraClient.from_env)
         chats = await chat.run(lambda ethora: ethora.chats.get("order-7"))
@@ -132,7 +132,7 @@ class OwnLoop(Generic[ClosableT]):
         """Await what `work` makes of the client, over there. Cancelling cancels it there too.
 
         Raises:
-            ReplyLost: it was closed meanwhile.
+            ReplyLostError: it was closed meanwhile.
             Exception: whatever `work` or the factory raises.
         """
         with self._lock:  # what is about to close takes no more work
@@ -145,7 +145,7 @@ class OwnLoop(Generic[ClosableT]):
                 raise
         # The loop over there has ended, and nobody has cancelled this task.
         msg = "the client was closed while this call was under way"
-        raise ReplyLost(msg)
+        raise ReplyLostError(msg)
 
     def close(self) -> None:
         """Close the client and end the thread; calls under way fail. The next call starts anew."""

@@ -15,7 +15,7 @@ origin. The users-info callback is authenticated by a password of its own, and h
 
 **Event loops.** A client belongs to one event loop. Under ASGI, with uvicorn or Daphne, there is one, and a plain
 client will do. Under WSGI, and so under ``runserver``, every request of an async view has a loop of its own that ends
-with it: calls then fail with `WrongLoop`, all but those that send nothing, such as minting a token of Ethora's.
+with it: calls then fail with `WrongLoopError`, all but those that send nothing, such as minting a token of Ethora's.
 `OwnLoop` keeps its client in a loop beside all these, and works everywhere.
 
 **Bodies.** Under ASGI Django reads the whole body before any view is called, to memory and then to disk. The endpoints

@@ -7,7 +7,14 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from ethora_async.answer import Answer
-from ethora_async.errors import ConfigError, InvalidInput, JobTimeout, RateLimited, TransportError, WrongLoop
+from ethora_async.errors import (
+    ConfigError,
+    InvalidInputError,
+    JobTimeoutError,
+    RateLimitedError,
+    TransportError,
+    WrongLoopError,
+)
 
 if TYPE_CHECKING:
     from ethora_async.errors import ChatError
@@ -17,8 +24,8 @@ log = logging.getLogger("ethora_async.web")
 _RETRY_AFTER = 5.0
 """Seconds, where the platform did not say."""
 _LONGEST_WAIT = 3600.0
-_OURS = (InvalidInput, WrongLoop)
-_FOR_A_WHILE = (RateLimited, TransportError, JobTimeout, ConfigError)
+_OURS = (InvalidInputError, WrongLoopError)
+_FOR_A_WHILE = (RateLimitedError, TransportError, JobTimeoutError, ConfigError)
 """A secret store that is down is a `ConfigError` too; a setting that was never right has shown at the start."""
 
 

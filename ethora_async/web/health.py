@@ -15,7 +15,7 @@ from ethora_async.errors import ChatError
 from ethora_async.web.clients import place_of
 from ethora_async.web.failures import retry_after
 from ethora_async.web.request import Refusal, check_method
-from ethora_async_secrets._singleflight import FlightCancelledError, SingleFlight
+from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:
     from ethora_async.protocols import Clock

@@ -56,7 +56,7 @@ async def room_jid(client: NamesRooms, room: str) -> Mapping[str, str]:
     """``jid``: the room's address on Ethora's XMPP side.
 
     Raises:
-        InvalidInput: there can be no such room.
+        InvalidInputError: there can be no such room.
         ConfigError: the XMPP host is not known: see `EthoraClient`.
     """
     return {"jid": client.chats.jid(room)}
@@ -66,7 +66,7 @@ async def group_url(client: ShowsRooms, room: str) -> Mapping[str, str]:
     """``url`` and ``origin`` of a private room of Rocket.Chat, for an iframe. The URL holds no token.
 
     Raises:
-        InvalidInput: there can be no such room.
+        InvalidInputError: there can be no such room.
     """
     pages = await client.embedding()
     return {"url": pages.room_url(room), "origin": pages.origin}
@@ -76,7 +76,7 @@ async def channel_url(client: ShowsRooms, room: str) -> Mapping[str, str]:
     """``url`` and ``origin`` of a public room of Rocket.Chat, for an iframe. The URL holds no token.
 
     Raises:
-        InvalidInput: there can be no such room.
+        InvalidInputError: there can be no such room.
     """
     pages = await client.embedding()
     return {"url": pages.room_url(room, "channel"), "origin": pages.origin}

@@ -11,7 +11,7 @@ from ethora_async.answer import JSON_HEADERS, Answer
 from ethora_async.capabilities import MintsUserTokens
 from ethora_async.clock import SystemClock
 from ethora_async.config import Seconds, seconds
-from ethora_async.errors import ChatError, ConfigError, InvalidInput
+from ethora_async.errors import ChatError, ConfigError, InvalidInputError
 from ethora_async.records import ChatToken, Id, id_text
 from ethora_async.web.clients import Runs, place_of
 from ethora_async.web.failures import answer_to, retry_after
@@ -145,7 +145,7 @@ class TokenEndpoint(Generic[ClientT]):
         locate = self._rooms or address_for(client)
         try:
             return token, await locate(client, room)
-        except InvalidInput:
+        except InvalidInputError:
             raise Refusal(403, "room_refused", _NO_ENTRY) from None
 
     def _body(self, token: ChatToken, room: str | None, address: Mapping[str, str]) -> bytes:
@@ -196,7 +196,7 @@ def _room_in(body: bytes) -> str | None:
     try:
         # ids of ours may be numbers, but what a page writes is text
         text = id_text(room, "room") if isinstance(room, str) and len(room) <= _LONGEST_ROOM else None
-    except InvalidInput:
+    except InvalidInputError:
         text = None
     if text is None:
         raise Refusal(400, "bad_room", f"room must be a text of 1 to {_LONGEST_ROOM} characters.")

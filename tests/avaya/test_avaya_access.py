@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from avaya_parts import ACCESS, SETTINGS, Wire, access, jwt, problem, reply
 
-from ethora_async import AvayaClient, ConfigError, Limits, NotSent, RetryPolicy, ServerFault, Unauthorized
+from ethora_async import (
+    AvayaClient,
+    ConfigError,
+    Limits,
+    NotSentError,
+    RetryPolicy,
+    ServerFaultError,
+    UnauthorizedError,
+)
 from ethora_async.engine import SecretRotated, TokenRefreshed
 from ethora_async.testing import cancel_at_every_step
-from ethora_async_secrets import SecretBundle, SecretUnavailable
+from ethora_async_secrets import SecretBundle, SecretUnavailableError
 from ethora_async_secrets.testing import MemoryProvider
 
 if TYPE_CHECKING:
@@ -91,7 +99,7 @@ async def test_while_the_token_endpoint_is_down_the_old_token_is_used_to_its_end
     await settled()
     assert len(wire.token_requests) == 3
     clock.advance(45)
-    with pytest.raises(ServerFault, match="no access token could be had"):
+    with pytest.raises(ServerFaultError, match="no access token could be had"):
         await wire.client.tokens.for_user("c1")
     wire.tokens = [access("after-the-outage")]
     await wire.client.tokens.for_user("c1")
@@ -118,7 +126,7 @@ async def test_a_refused_access_token_is_fetched_anew_once_and_the_call_repeated
 @pytest.mark.parametrize("answer", [TOKEN_REFUSED, APP_KEY_REFUSED, reply(401), reply(401, b"<html>no</html>")])
 async def test_whatever_a_401_says_the_token_is_fetched_anew_once_at_the_most(clock: FakeClock, answer: Any) -> None:
     wire = Wire(clock, answer)
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await wire.client.tokens.for_user("c1")
     assert (len(wire.token_requests), len(wire.jwt_requests)) == (2, 2)
     assert (caught.value.operation, caught.value.status, caught.value.effect) == ("tokens.for_user", 401, "none")
@@ -143,14 +151,14 @@ async def test_callers_refused_together_share_one_new_token(avaya: AvayaClient, 
 )
 async def test_a_login_that_cannot_change_is_refused_once(clock: FakeClock, answer: Any) -> None:
     wire = Wire(clock, tokens=[answer])
-    with pytest.raises(Unauthorized, match="no access token could be had"):
+    with pytest.raises(UnauthorizedError, match="no access token could be had"):
         await wire.client.tokens.for_user("c1")
     assert (len(wire.token_requests), len(wire.jwt_requests), clock.slept) == (1, 0, [])
 
 
 async def test_the_token_request_is_tried_again_after_what_passes(clock: FakeClock) -> None:
     full = reply(429, {"title": "Too many"}, Retry_After="3")
-    answers = [full, reply(502, b"<html>bad gateway</html>"), NotSent("no way"), access()]
+    answers = [full, reply(502, b"<html>bad gateway</html>"), NotSentError("no way"), access()]
     wire = Wire(clock, tokens=answers)
     await wire.client.tokens.for_user("c1")
     assert len(wire.token_requests) == 4
@@ -270,7 +278,7 @@ async def test_it_waits_for_a_newer_secret_once_one_was_right(clock: FakeClock) 
 
 async def test_a_secret_that_was_never_right_is_not_waited_for(clock: FakeClock) -> None:
     side = Side(clock, MemoryProvider(login("wrong-secret")), secrets={"another"})
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await side.ask()
     assert clock.slept == []
 
@@ -297,7 +305,7 @@ async def test_an_application_key_that_the_platform_still_wants_the_former_of(cl
 
 async def test_a_store_that_is_down_at_first_is_told(clock: FakeClock) -> None:
     store = MemoryProvider(login("secret-one"))
-    store.fail(SecretUnavailable("The store is down.", "memory"))
+    store.fail(SecretUnavailableError("The store is down.", "memory"))
     wire = stored(clock, store)
     with pytest.raises(ConfigError, match="The store is down"):
         await wire.client.tokens.for_user("c1")
@@ -344,10 +352,10 @@ async def test_closing_ends_a_token_request_and_who_waits_for_it(clock: FakeCloc
     waiting = asyncio.create_task(wire.client.tokens.for_user("c1"))
     await until(lambda: len(wire.token_requests) == 1)
     await wire.client.aclose()
-    with pytest.raises(NotSent, match="closed"):
+    with pytest.raises(NotSentError, match="closed"):
         await waiting
     await wire.client.aclose()
-    with pytest.raises(NotSent, match="closed"):
+    with pytest.raises(NotSentError, match="closed"):
         await wire.client.tokens.for_user("c1")
     assert ACCESS not in repr(wire.client)
 

@@ -11,7 +11,7 @@ from avaya_parts import INTEGRATION, Wire
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethora_async import InvalidInput
+from ethora_async import InvalidInputError
 from ethora_async.platforms.avaya.customers import Customer, whole_minutes
 from ethora_async.sandbox.avaya.checks import violations
 
@@ -64,7 +64,7 @@ async def test_what_does_not_fit_is_refused_and_nothing_is_sent(
     clock: FakeClock, id: Any, options: dict[str, Any], field: str
 ) -> None:
     wire = Wire(clock)
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         await wire.client.tokens.for_user(id, **options)
     assert caught.value.field == field
     assert wire.transport.requests == []
@@ -92,7 +92,7 @@ async def test_what_just_fits_is_taken(clock: FakeClock, id: Any, options: dict[
 
 async def test_personal_data_that_does_not_fit_is_not_repeated(clock: FakeClock) -> None:
     long = "ann@example.com" * 30
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         await Wire(clock).client.tokens.for_user("c", verified=True, identifiers={"emailAddresses": ["x", long]})
     assert "value 2 of identifiers['emailAddresses']" in str(caught.value)
     assert "ann@" not in str(caught.value)
@@ -122,7 +122,7 @@ def test_whatever_we_let_through_keeps_avayas_limits(
     try:
         customer = Customer.of(id, verified=verified, name=name, identifiers=identifiers)
         body = customer.body(INTEGRATION, whole_minutes(minutes * 60))
-    except InvalidInput:
+    except InvalidInputError:
         return
     assert violations(body) == ()
     assert verified or "customerIdentifiers" not in body

@@ -11,14 +11,14 @@ from avaya_parts import Wire, problem, reply
 from ethora_async import (
     ApiError,
     ChatError,
-    Conflict,
-    Forbidden,
-    NotFound,
-    RateLimited,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
     RetryPolicy,
-    ServerFault,
-    Unauthorized,
-    ValidationFailed,
+    ServerFaultError,
+    UnauthorizedError,
+    ValidationFailedError,
 )
 
 if TYPE_CHECKING:
@@ -35,61 +35,76 @@ MISSING, UNFIT = "customerId: must not be null [20002]", "integrationId: must ma
 BROKEN = f"A title: Constraint violation ({MISSING}; {UNFIT})"
 
 CASES: dict[str, tuple[Response, type[ApiError], str, str | None]] = {
-    "malformed": (problem(400, "Unreadable", title="Bad Request"), ValidationFailed, "Bad Request: Unreadable", None),
+    "malformed": (
+        problem(400, "Unreadable", title="Bad Request"),
+        ValidationFailedError,
+        "Bad Request: Unreadable",
+        None,
+    ),
     "violations": (
         problem(400, "Constraint violation", violations=VIOLATIONS),
-        ValidationFailed,
+        ValidationFailedError,
         BROKEN,
         "20002",
     ),
     "violations with holes": (
         problem(400, violations=[None, {"code": None, "field": None, "message": None}, {"code": "20006"}]),
-        ValidationFailed,
+        ValidationFailedError,
         "A title (a field: not accepted; a field: not accepted [20006])",
         "20006",
     ),
-    "violations of no kind": (problem(400, "x", violations="all"), ValidationFailed, "A title: x", None),
+    "violations of no kind": (problem(400, "x", violations="all"), ValidationFailedError, "A title: x", None),
     "a wrong account, its status as text": (
         problem(400, "The account id is not valid", status="400"),
-        ValidationFailed,
+        ValidationFailedError,
         "A title: The account id is not valid",
         None,
     ),
     "everything null": (
         problem(403, title=None, detail=None, type=None, status=None, violations=None),
-        Forbidden,
+        ForbiddenError,
         "the platform answered HTTP 403 without saying why",
         None,
     ),
-    "the same as plain JSON": (reply(403, {"title": "Forbidden", "detail": "No"}), Forbidden, "Forbidden: No", None),
-    "JSON said to be text": (reply(403, {"title": "Forbidden"}, "text/plain"), Forbidden, "Forbidden", None),
+    "the same as plain JSON": (
+        reply(403, {"title": "Forbidden", "detail": "No"}),
+        ForbiddenError,
+        "Forbidden: No",
+        None,
+    ),
+    "JSON said to be text": (reply(403, {"title": "Forbidden"}, "text/plain"), ForbiddenError, "Forbidden", None),
     "an OAuth error": (
         reply(400, {"error": "invalid_request", "error_description": "Missing form parameter"}),
-        ValidationFailed,
+        ValidationFailedError,
         "Missing form parameter",
         "invalid_request",
     ),
     "an OAuth error without a description": (
         reply(403, {"error": "access_denied"}),
-        Forbidden,
+        ForbiddenError,
         "access_denied",
         "access_denied",
     ),
-    "not there": (problem(404, "No such account"), NotFound, "A title: No such account", None),
+    "not there": (problem(404, "No such account"), NotFoundError, "A title: No such account", None),
     "a missing route": (reply(404, b"<html>404</html>", "text/html"), ApiError, "an HTML page came", None),
-    "conflict": (problem(409), Conflict, "A title", None),
-    "415 under the title of a 409": (problem(415, title="Conflict"), ValidationFailed, "Conflict", None),
-    "too many": (problem(429, "Spike limit"), RateLimited, "A title: Spike limit", None),
-    "a server's fault": (problem(500, "Oops"), ServerFault, "A title: Oops", None),
+    "conflict": (problem(409), ConflictError, "A title", None),
+    "415 under the title of a 409": (problem(415, title="Conflict"), ValidationFailedError, "Conflict", None),
+    "too many": (problem(429, "Spike limit"), RateLimitedError, "A title: Spike limit", None),
+    "a server's fault": (problem(500, "Oops"), ServerFaultError, "A title: Oops", None),
     "a gateway's page": (
         reply(502, b"<!DOCTYPE html><html><body>secret inner host</body>", "text/html"),
-        ServerFault,
+        ServerFaultError,
         "an HTML page came in place of JSON",
         None,
     ),
-    "text": (reply(503, b"upstream  connect\x07 error", "text/plain"), ServerFault, "upstream connect error", None),
+    "text": (
+        reply(503, b"upstream  connect\x07 error", "text/plain"),
+        ServerFaultError,
+        "upstream connect error",
+        None,
+    ),
     "nothing": (reply(418), ApiError, "the platform answered HTTP 418 without saying why", None),
-    "a list": (reply(400, [1, 2]), ValidationFailed, "the platform answered HTTP 400 without saying why", None),
+    "a list": (reply(400, [1, 2]), ValidationFailedError, "the platform answered HTTP 400 without saying why", None),
 }
 
 
@@ -130,7 +145,7 @@ async def test_a_429_is_waited_out_as_long_as_it_says_where_it_says_so(
     named = {} if header is None else {"Retry_After": header}
     wire = Wire(clock, reply(429, {"title": "Too many"}, **named))
     wire.jwts.append(reply(400, {}))
-    with pytest.raises(ValidationFailed):
+    with pytest.raises(ValidationFailedError):
         await wire.client.tokens.for_user("c1")
     assert len(clock.slept) == 1
     assert wait is None or clock.slept == [wait]
@@ -139,14 +154,14 @@ async def test_a_429_is_waited_out_as_long_as_it_says_where_it_says_so(
 @pytest.mark.parametrize("name", ["av_log_id", "x_request_id"])
 async def test_the_request_id_is_told_where_there_is_one(clock: FakeClock, name: str) -> None:
     wire = Wire(clock, reply(400, {"title": "Bad"}, **{name: "abc-123"}))
-    with pytest.raises(ValidationFailed) as caught:
+    with pytest.raises(ValidationFailedError) as caught:
         await wire.client.tokens.for_user("c1")
     assert caught.value.request_id == "abc-123"
 
 
 async def test_a_long_body_is_cut_short(clock: FakeClock) -> None:
     wire = Wire(clock, reply(400, b"x" * 100_000, "text/plain"))
-    with pytest.raises(ValidationFailed) as caught:
+    with pytest.raises(ValidationFailedError) as caught:
         await wire.client.tokens.for_user("c1")
     assert len(str(caught.value)) < 500
 
@@ -164,11 +179,11 @@ async def test_the_sandbox_refuses_what_the_client_would_have_and_says_why(
                 await client.tokens.for_user("c1")
         return caught.value
 
-    assert isinstance(await refused(client_secret="another secret"), Unauthorized)
-    assert isinstance(await refused(client_id="another"), Unauthorized)
-    assert isinstance(await refused(app_key="another-key"), Unauthorized)
-    assert isinstance(await refused(account_id="ZZZZZZ"), NotFound)
+    assert isinstance(await refused(client_secret="another secret"), UnauthorizedError)
+    assert isinstance(await refused(client_id="another"), UnauthorizedError)
+    assert isinstance(await refused(app_key="another-key"), UnauthorizedError)
+    assert isinstance(await refused(account_id="ZZZZZZ"), NotFoundError)
     other = "00000000-0000-4000-8000-000000000000"
-    assert isinstance(await refused(integration_id=other), ValidationFailed)
+    assert isinstance(await refused(integration_id=other), ValidationFailedError)
     sandbox.faults.oauth_errors = True
     assert (await refused(client_secret="another secret")).code == "invalid_client"

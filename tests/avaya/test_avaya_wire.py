@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from avaya_parts import ACCESS, APP_KEY, INTEGRATION, JWT_URL, TOKEN_URL, Wire, access, jwt, part, reply
 
-from ethora_async import ApiError, InvalidToken, ReplyLost
+from ethora_async import ApiError, InvalidTokenError, ReplyLostError
 from ethora_async.platforms.avaya.tokens import expiry
 from ethora_async.redaction import Secret
 
@@ -141,7 +141,7 @@ def test_the_test_above_covers_the_two_signs_that_plain_base64_does_not_know() -
 @pytest.mark.parametrize("left", [-3600, 0, 1, 299])
 async def test_a_token_with_less_than_five_minutes_left_is_not_handed_out(clock: FakeClock, left: int) -> None:
     wire = Wire(clock, reply(201, {"jwtToken": jwt({"exp": int(clock.now()) + left})}))
-    with pytest.raises(InvalidToken, match=f"{left} seconds left"):
+    with pytest.raises(InvalidTokenError, match=f"{left} seconds left"):
         await wire.client.tokens.for_user("c1")
 
 
@@ -199,7 +199,7 @@ async def test_the_cache_can_be_switched_off(clock: FakeClock) -> None:
 )
 async def test_an_answer_without_a_token_is_a_lost_reply(clock: FakeClock, body: Any) -> None:
     wire = Wire(clock, reply(201, body))
-    with pytest.raises(ReplyLost):
+    with pytest.raises(ReplyLostError):
         await wire.client.tokens.for_user("c1", ttl=900)
 
 
@@ -220,7 +220,7 @@ async def test_an_answer_without_a_token_is_a_lost_reply(clock: FakeClock, body:
 )
 async def test_an_answer_without_a_usable_access_token_is_a_lost_reply(clock: FakeClock, body: Any) -> None:
     wire = Wire(clock, tokens=[reply(200, body)])
-    with pytest.raises(ReplyLost, match=r"access.token") as caught:
+    with pytest.raises(ReplyLostError, match=r"access.token") as caught:
         await wire.client.tokens.for_user("c1")
     assert caught.value.effect == "none"
     assert wire.jwt_requests == []

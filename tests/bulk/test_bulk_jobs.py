@@ -11,7 +11,16 @@ from virtual_time import VirtualClock, run_virtual
 
 from ethora_async.bulk.jobs import JOB_TIMEOUT, JobTimes, wait_for_job
 from ethora_async.clock import SystemClock
-from ethora_async.errors import ChatError, Forbidden, JobFailed, JobTimeout, NotFound, NotSent, RateLimited, ReplyLost
+from ethora_async.errors import (
+    ChatError,
+    ForbiddenError,
+    JobFailedError,
+    JobTimeoutError,
+    NotFoundError,
+    NotSentError,
+    RateLimitedError,
+    ReplyLostError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,11 +62,11 @@ async def test_questions_grow_rarer_up_to_a_bound(clock: FakeClock) -> None:
 
 
 async def test_a_question_too_many_is_put_again_when_the_platform_says(clock: FakeClock) -> None:
-    job = Job({"state": "active"}, RateLimited("slow down", status=429, retry_after=7.0), {"state": "completed"})
+    job = Job({"state": "active"}, RateLimitedError("slow down", status=429, retry_after=7.0), {"state": "completed"})
     assert (await wait(job, clock))["state"] == "completed"
     assert (clock.slept[-1], job.asked) == (7.0, 3)
-    with pytest.raises(JobTimeout):
-        await wait(Job(RateLimited("slow down", status=429, retry_after=500.0)), clock)
+    with pytest.raises(JobTimeoutError):
+        await wait(Job(RateLimitedError("slow down", status=429, retry_after=500.0)), clock)
 
 
 def _run_of_jobs(
@@ -135,7 +144,7 @@ def test_where_only_questions_move_a_job_on_nothing_is_waited_for(moves_on: int,
 
 @pytest.mark.parametrize("timeout", [0.01, 1.0, JOB_TIMEOUT])
 async def test_a_job_is_given_up_at_its_deadline_and_not_after(timeout: float, clock: FakeClock) -> None:
-    with pytest.raises(JobTimeout, match=f"still waiting after {timeout:g} s") as caught:
+    with pytest.raises(JobTimeoutError, match=f"still waiting after {timeout:g} s") as caught:
         await wait(Job({"state": "waiting"}), clock, timeout=timeout)
     assert sum(clock.slept) <= timeout
     assert (caught.value.effect, caught.value.operation) == ("unknown", "users.create")
@@ -154,20 +163,23 @@ async def test_a_job_is_given_up_at_its_deadline_and_not_after(timeout: float, c
     ],
 )
 async def test_a_job_that_ends_badly_says_so(reply: Any, text: str, clock: FakeClock) -> None:
-    with pytest.raises(JobFailed, match=text) as caught:
+    with pytest.raises(JobFailedError, match=text) as caught:
         await wait(Job({"state": "pending"}, reply), clock)
     assert caught.value.effect == "unknown"
 
 
 async def test_a_refused_question_leaves_the_job_open(clock: FakeClock) -> None:
-    for error in (NotFound("gone", status=404, code="X", request_id="r", attempts=2), Forbidden("no", status=403)):
-        with pytest.raises(JobFailed, match="could not be asked for") as caught:
+    for error in (
+        NotFoundError("gone", status=404, code="X", request_id="r", attempts=2),
+        ForbiddenError("no", status=403),
+    ):
+        with pytest.raises(JobFailedError, match="could not be asked for") as caught:
             await wait(Job(error), clock)
         assert (caught.value.effect, caught.value.status, caught.value.code) == ("unknown", error.status, error.code)
         assert (caught.value.request_id, caught.value.attempts) == (error.request_id, error.attempts)
 
 
-@pytest.mark.parametrize("kind", [NotSent, ReplyLost])
+@pytest.mark.parametrize("kind", [NotSentError, ReplyLostError])
 async def test_an_unanswered_question_leaves_the_job_open(kind: type[ChatError], clock: FakeClock) -> None:
     with pytest.raises(kind) as caught:
         await wait(Job(kind("cut")), clock)
@@ -178,7 +190,7 @@ async def test_secrets_that_the_job_was_given_are_masked_in_what_it_says(clock: 
     replies = [
         {"state": "failed", "error": "no hunter2 here"},
         {"state": "hunter2"},
-        NotFound("hunter2 is unknown", code="hunter2"),
+        NotFoundError("hunter2 is unknown", code="hunter2"),
     ]
     for reply in replies:
         with pytest.raises(ChatError) as caught:
@@ -190,6 +202,6 @@ async def test_the_deadline_also_ends_a_question_that_is_not_answered() -> None:
     async def read() -> object:
         return await asyncio.Event().wait()
 
-    with pytest.raises(JobTimeout) as caught:
+    with pytest.raises(JobTimeoutError) as caught:
         await wait_for_job(read, operation="users.create", clock=SystemClock(), timeout=0.02)
     assert caught.value.effect == "unknown"

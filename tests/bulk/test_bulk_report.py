@@ -9,11 +9,17 @@ import pytest
 
 from ethora_async.bulk import Outcome, Report
 from ethora_async.bulk.outcome import STATUSES, Status, failed
-from ethora_async.errors import Conflict, NotSent, ServerFault, ValidationFailed
+from ethora_async.errors import ConflictError, NotSentError, ServerFaultError, ValidationFailedError
 
 
 def outcomes(status: Status, count: int) -> list[Outcome[int]]:
-    error = ServerFault("down") if status == "unknown" else ValidationFailed("bad") if status == "failed" else None
+    error = (
+        ServerFaultError("down")
+        if status == "unknown"
+        else ValidationFailedError("bad")
+        if status == "failed"
+        else None
+    )
     return [Outcome(number, f"{status}-{number}", status, error) for number in range(count)]
 
 
@@ -49,14 +55,14 @@ def test_failures_are_raised_even_if_none_was_kept() -> None:
 
 
 def test_each_error_of_the_group_names_its_own_item_once() -> None:
-    shared = ServerFault("down", operation="users.create", status=500, attempts=5)
+    shared = ServerFaultError("down", operation="users.create", status=500, attempts=5)
     report = Report.of([failed(number, f"u{number}", shared) for number in range(100)])
     for _ in range(2):  # and asking again adds nothing
         with pytest.raises(ExceptionGroup) as caught:
             report.raise_for_failures()
         assert [error.__notes__ for error in caught.value.exceptions] == [[f"item 'u{n}'"] for n in range(100)]
     first = caught.value.exceptions[0]
-    assert isinstance(first, ServerFault)
+    assert isinstance(first, ServerFaultError)
     assert (first.status, first.effect, str(first)) == (500, "unknown", str(shared))
     assert not hasattr(shared, "__notes__")
     text = "".join(traceback.TracebackException.from_exception(caught.value, max_group_width=1000).format())
@@ -64,7 +70,7 @@ def test_each_error_of_the_group_names_its_own_item_once() -> None:
 
 
 def test_notes_that_an_error_had_are_kept() -> None:
-    error = Conflict("taken")
+    error = ConflictError("taken")
     error.add_note("line 3")
     with pytest.raises(ExceptionGroup) as caught:
         Report.of([failed(1, "u1", error)]).raise_for_failures()
@@ -75,8 +81,8 @@ def test_notes_that_an_error_had_are_kept() -> None:
 def test_an_outcome_raises_its_own_error_or_gives_itself() -> None:
     good = Outcome(1, "u1", "created")
     assert good.raise_for_failure() is good
-    bad = failed(1, "u1", NotSent("no route"))
-    with pytest.raises(NotSent):
+    bad = failed(1, "u1", NotSentError("no route"))
+    with pytest.raises(NotSentError):
         bad.raise_for_failure()
 
 

@@ -14,13 +14,13 @@ from ethora_async.bulk.run import GIVE_UP_AFTER, Run, chunked, fan_out
 from ethora_async.errors import (
     ChatError,
     ConfigError,
-    InvalidInput,
-    NotSent,
-    RateLimited,
-    ReplyLost,
-    ServerFault,
-    Unauthorized,
-    ValidationFailed,
+    InvalidInputError,
+    NotSentError,
+    RateLimitedError,
+    ReplyLostError,
+    ServerFaultError,
+    UnauthorizedError,
+    ValidationFailedError,
 )
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ async def test_a_worker_that_is_cancelled_from_outside_is_not_taken_for_the_end(
             pass
 
 
-@pytest.mark.parametrize("kind", [Unauthorized, ConfigError])
+@pytest.mark.parametrize("kind", [UnauthorizedError, ConfigError])
 async def test_an_error_that_all_would_meet_ends_the_run_after_what_was_sent(kind: type[ChatError]) -> None:
     error = kind("no longer")
     work = Work(lambda batch: error if batch[0] >= 40 else None)
@@ -255,16 +255,16 @@ async def test_an_error_that_all_would_meet_ends_the_run_after_what_was_sent(kin
 async def test_one_refused_token_among_unfit_items_is_enough() -> None:
     async def work(batch: list[int]) -> list[Outcome[int]]:
         return [
-            Outcome(batch[0], "0", "failed", InvalidInput("twice")),
-            Outcome(batch[1], "1", "failed", Unauthorized("no")),
+            Outcome(batch[0], "0", "failed", InvalidInputError("twice")),
+            Outcome(batch[1], "1", "failed", UnauthorizedError("no")),
         ]
 
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         async for _ in fan_out(chunked(range(10_000), 2), work, concurrency=1):
             pass
 
 
-@pytest.mark.parametrize("kind", [NotSent, ReplyLost, ServerFault, RateLimited])
+@pytest.mark.parametrize("kind", [NotSentError, ReplyLostError, ServerFaultError, RateLimitedError])
 async def test_ten_batches_in_a_row_that_could_not_be_delivered_end_the_run(kind: type[ChatError]) -> None:
     work = Work(lambda batch: kind("down"))
     run = work.run(range(10_000), batch_size=10, concurrency=1)
@@ -275,16 +275,16 @@ async def test_ten_batches_in_a_row_that_could_not_be_delivered_end_the_run(kind
 
 
 async def test_failures_with_successes_between_them_never_end_the_run() -> None:
-    work = Work(lambda batch: ServerFault("down") if batch[0] % 10 else None)
+    work = Work(lambda batch: ServerFaultError("down") if batch[0] % 10 else None)
     report = await work.run(range(300), concurrency=1)
     assert report.counts == {"unknown": 270, "created": 30}
 
 
 async def test_items_that_are_unfit_neither_end_a_run_nor_break_a_row_of_failures() -> None:
-    assert (await Work(lambda batch: InvalidInput("bad")).run(range(50))).counts == {"failed": 50}
-    assert (await Work(lambda batch: ValidationFailed("bad")).run(range(50))).counts == {"failed": 50}
-    work = Work(lambda batch: InvalidInput("bad") if batch[0] % 2 else NotSent("down"))
-    with pytest.raises(NotSent):
+    assert (await Work(lambda batch: InvalidInputError("bad")).run(range(50))).counts == {"failed": 50}
+    assert (await Work(lambda batch: ValidationFailedError("bad")).run(range(50))).counts == {"failed": 50}
+    work = Work(lambda batch: InvalidInputError("bad") if batch[0] % 2 else NotSentError("down"))
+    with pytest.raises(NotSentError):
         await work.run(range(10_000), concurrency=1)
     assert len(work.done) == 2 * GIVE_UP_AFTER - 1
 
@@ -293,32 +293,32 @@ async def test_a_run_is_carried_out_once() -> None:
     run = Work().run(range(3))
     await run
     for again in (lambda: run, lambda: anext(aiter(run))):
-        with pytest.raises(InvalidInput, match="carried out once"):
+        with pytest.raises(InvalidInputError, match="carried out once"):
             await again()
     assert run.report.total == 3
 
 
 @pytest.mark.parametrize(("batch_size", "concurrency", "field"), [(0, 1, "batch_size"), (1, 0, "concurrency")])
 def test_impossible_sizes_are_refused_at_once(batch_size: int, concurrency: int, field: str) -> None:
-    with pytest.raises(InvalidInput, match=field) as caught:
+    with pytest.raises(InvalidInputError, match=field) as caught:
         Run([], Work.open, batch_size=batch_size, concurrency=concurrency)  # type: ignore[arg-type]
     assert caught.value.field == field
 
 
 async def test_a_listener_is_told_of_every_item_and_of_nothing_but_its_key() -> None:
     events: list[object] = []
-    work = Work(lambda batch: ValidationFailed("secret reason") if batch[0] == 1 else None)
+    work = Work(lambda batch: ValidationFailedError("secret reason") if batch[0] == 1 else None)
     await work.run(range(3), concurrency=1, emit=events.append)
     assert events == [
         ItemFinished("0", "created"),
-        ItemFinished("1", "failed", "ValidationFailed"),
+        ItemFinished("1", "failed", "ValidationFailedError"),
         ItemFinished("2", "created"),
     ]
 
 
 async def test_what_the_work_needs_is_closed_even_when_it_fails() -> None:
-    work = Work(lambda batch: Unauthorized("no"))
-    with pytest.raises(Unauthorized):
+    work = Work(lambda batch: UnauthorizedError("no"))
+    with pytest.raises(UnauthorizedError):
         await work.run(range(3))
     assert work.opened == 0
 

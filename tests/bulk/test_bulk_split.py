@@ -13,18 +13,18 @@ from ethora_async.bulk.outcome import Outcome
 from ethora_async.bulk.split import split_around
 from ethora_async.errors import (
     ChatError,
-    Conflict,
-    Forbidden,
-    InvalidInput,
-    JobFailed,
-    JobTimeout,
-    NotFound,
-    NotSent,
-    RateLimited,
-    ReplyLost,
-    ServerFault,
-    Unauthorized,
-    ValidationFailed,
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    JobFailedError,
+    JobTimeoutError,
+    NotFoundError,
+    NotSentError,
+    RateLimitedError,
+    ReplyLostError,
+    ServerFaultError,
+    UnauthorizedError,
+    ValidationFailedError,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 class Platform:
     """Takes a batch when none of its items is bad; otherwise the whole batch is refused."""
 
-    def __init__(self, bad: set[int], kind: type[ChatError] = ValidationFailed, *, says_absent: bool = False) -> None:
+    def __init__(
+        self, bad: set[int], kind: type[ChatError] = ValidationFailedError, *, says_absent: bool = False
+    ) -> None:
         self.bad = bad
         self.kind = kind
         self.says_absent = says_absent
@@ -52,7 +54,7 @@ class Platform:
 
 
 @pytest.mark.parametrize("place", [0, 1, 49, 50, 99])
-@pytest.mark.parametrize("kind", [ValidationFailed, NotFound, Conflict, InvalidInput])
+@pytest.mark.parametrize("kind", [ValidationFailedError, NotFoundError, ConflictError, InvalidInputError])
 async def test_one_bad_item_among_a_hundred_costs_at_most_ten_requests(place: int, kind: type[ChatError]) -> None:
     platform = Platform({place}, kind)
     outcomes = await split_around(range(100), platform.send, str)
@@ -65,7 +67,7 @@ async def test_one_bad_item_among_a_hundred_costs_at_most_ten_requests(place: in
 @given(st.integers(2, 1_000), st.data())
 async def test_one_culprit_costs_the_logarithm_of_the_batch(size: int, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, size - 1))
-    platform = Platform({place}, NotFound)
+    platform = Platform({place}, NotFoundError)
     await split_around(range(size), platform.send, str)
     assert platform.requests <= 3 + math.ceil(math.log2(size))  # all, halves, the culprit alone, the rest
 
@@ -75,7 +77,7 @@ async def test_several_culprits_cost_about_k_times_the_logarithm_of_n_by_k(
     size: int, data: st.DataObject, says_absent: bool
 ) -> None:
     bad = set(data.draw(st.permutations(range(size)))[: data.draw(st.integers(1, max(1, size // 4)))])
-    platform = Platform(bad, NotFound, says_absent=says_absent)
+    platform = Platform(bad, NotFoundError, says_absent=says_absent)
     outcomes = await split_around(range(size), platform.send, str)
     assert {outcome.item for outcome in outcomes if outcome.status != "created"} == bad
     count = len(bad)
@@ -107,7 +109,17 @@ async def test_where_all_are_bad_it_costs_little_more_than_one_request_an_item(s
 
 @pytest.mark.parametrize(
     "kind",
-    [Unauthorized, Forbidden, RateLimited, ServerFault, NotSent, ReplyLost, JobFailed, JobTimeout, ChatError],
+    [
+        UnauthorizedError,
+        ForbiddenError,
+        RateLimitedError,
+        ServerFaultError,
+        NotSentError,
+        ReplyLostError,
+        JobFailedError,
+        JobTimeoutError,
+        ChatError,
+    ],
 )
 async def test_an_error_that_is_not_about_an_item_fails_all_at_once(kind: type[ChatError]) -> None:
     platform = Platform({5}, kind)
@@ -121,7 +133,7 @@ async def test_a_fault_in_the_middle_fails_only_what_was_sent_together() -> None
     class Flaky(Platform):
         async def send(self, items: Sequence[int]) -> list[Outcome[int]]:
             if list(items) == [0, 1, 2, 3]:
-                raise ServerFault("down")
+                raise ServerFaultError("down")
             return await super().send(items)
 
     platform = Flaky({6})
@@ -134,8 +146,8 @@ async def test_a_platform_that_went_down_is_not_searched_through() -> None:
         async def send(self, items: Sequence[int]) -> list[Outcome[int]]:
             self.requests += 1
             if self.requests > 1:
-                raise ServerFault("down")
-            raise NotFound("somebody")
+                raise ServerFaultError("down")
+            raise NotFoundError("somebody")
 
     platform = Down(set())
     outcomes = await split_around(range(100), platform.send, str)
@@ -148,7 +160,7 @@ async def test_a_refusal_of_the_size_blames_no_item() -> None:
         async def send(self, items: Sequence[int]) -> list[Outcome[int]]:
             if len(items) > 30:
                 self.requests += 1
-                raise ValidationFailed("too large", status=413)
+                raise ValidationFailedError("too large", status=413)
             return await super().send(items)
 
     platform = Small(set())
@@ -159,7 +171,7 @@ async def test_a_refusal_of_the_size_blames_no_item() -> None:
 
 async def test_a_refusal_that_may_have_taken_effect_is_unknown() -> None:
     async def send(items: Sequence[int]) -> list[Outcome[int]]:
-        raise NotFound("gone", effect="unknown", attempts=3)
+        raise NotFoundError("gone", effect="unknown", attempts=3)
 
     (outcome,) = await split_around([1], send, str)
     assert (outcome.status, outcome.attempts) == ("unknown", 3)

@@ -14,7 +14,7 @@ import pytest
 from ethora_async import EthoraClient, NewChat, NewUser
 from ethora_async.bulk import Run, Status
 from ethora_async.config import Limits
-from ethora_async.platforms.ethora.users import UserChange
+from ethora_async.platforms.ethora.users.api import UserChange
 from ethora_async.sandbox import EthoraSandbox
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ async def test_a_pair_that_cannot_be_used_and_a_chat_that_is_not_there_fail_alon
     outcomes = [outcome async for outcome in method.call(client)(pairs, ordered=True)]
     assert [outcome.status for outcome in outcomes] == [method.ends, "failed", "failed", "failed", method.ends]
     kinds = [type(outcome.error).__name__ for outcome in outcomes if outcome.error]
-    assert kinds == ["InvalidInput", "NotFound", "NotFound"]
+    assert kinds == ["InvalidInputError", "NotFoundError", "NotFoundError"]
 
 
 async def test_a_batch_with_one_unknown_user_is_deleted_with_ten_requests(

@@ -105,7 +105,7 @@ def test_a_traceback_holds_no_secret(cli: Cli, canary: Canary, path: str, monkey
         msg = "a mistake of ours"
         raise RuntimeError(msg)
 
-    monkeypatch.setattr("ethora_async.platforms.ethora.rows.match_created", broken)
+    monkeypatch.setattr("ethora_async.platforms.ethora.users.batch_rows.match_created", broken)
     with canary, pytest.raises(RuntimeError) as caught:
         cli("users", "import", path)
     canary.check(caught.value)

@@ -7,7 +7,7 @@ import pytest
 
 from ethora_async.cli.output import print_list
 from ethora_async.cli.token import duration
-from ethora_async.errors import InvalidInput, ReplyLost
+from ethora_async.errors import InvalidInputError, ReplyLostError
 from ethora_async.records import Chat
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def test_a_duration_is_written_in_any_unit(text: str, seconds: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "0h", "-1", "1.5h", "1w", "h", "3651d", "9" * 30, "٣", "1h1m"])
 def test_a_duration_that_makes_no_sense_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         duration(text)
 
 
@@ -280,11 +280,11 @@ async def test_a_listing_that_breaks_off_is_valid_json_all_the_same(capsys: pyte
         for number in range(count):
             yield Chat(id=f"c{number}", name=f"app_c{number}")
         msg = "gone"
-        raise ReplyLost(msg)
+        raise ReplyLostError(msg)
 
-    with pytest.raises(ReplyLost):
+    with pytest.raises(ReplyLostError):
         await print_list(broken(2), as_json=True)
     assert [chat["id"] for chat in json.loads(capsys.readouterr().out)] == ["c0", "c1"]
-    with pytest.raises(ReplyLost):
+    with pytest.raises(ReplyLostError):
         await print_list(broken(0), as_json=True)
     assert capsys.readouterr().out == ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from ethora_async import AvayaClient, EthoraClient, ImbaChatClient, RocketChatClient, ServerFault, UserInfo
+from ethora_async import AvayaClient, EthoraClient, ImbaChatClient, RocketChatClient, ServerFaultError, UserInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,7 +119,7 @@ async def test_faults_strike_on_every_platform(platform: str, launch: Launch, mo
     for name, value in exported(process, len(SETTINGS[platform])).items():
         monkeypatch.setenv(name, value)
     async with CLIENTS[platform].from_env(timeout=0.2) as client:
-        with pytest.raises(ServerFault):
+        with pytest.raises(ServerFaultError):
             await client.tokens.for_user("ann")
     end(process)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ethora_async import EthoraClient, MongoId, NewUser
-from ethora_async.platforms.ethora.apps import NewRoom
-from ethora_async.platforms.ethora.users import UserChange
+from ethora_async.platforms.ethora.apps.api import NewRoom
+from ethora_async.platforms.ethora.users.api import UserChange
 
 if TYPE_CHECKING:
     from ethora_async.bulk import Run

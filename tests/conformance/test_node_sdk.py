@@ -11,7 +11,7 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from node_sdk import APP, CHILD, DIFFERENCES, EVERY_REQUEST, METHODS, Case, Sent
 
-from ethora_async import ChatToken, EthoraClient, InvalidInput
+from ethora_async import ChatToken, EthoraClient, InvalidInputError
 from ethora_async.request import Response
 from ethora_async.tokens.hs256 import read_unverified
 from ethora_async.transport import MemoryTransport
@@ -167,7 +167,7 @@ def _standing_differences(request: Request) -> set[str]:
 async def _differences(case: Case, ours: Recorder) -> set[str]:
     try:
         result = await case.ours(ours.client)
-    except (TypeError, InvalidInput):
+    except (TypeError, InvalidInputError):
         assert ours.sent == []
         return {"refused"}
     if isinstance(case.node, str):

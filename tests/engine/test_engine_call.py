@@ -15,12 +15,12 @@ from ethora_async.engine.urls import fill
 from ethora_async.errors import (
     ChatError,
     ConfigError,
-    InvalidInput,
-    NotSent,
-    RateLimited,
-    ReplyLost,
-    ServerFault,
-    WrongLoop,
+    InvalidInputError,
+    NotSentError,
+    RateLimitedError,
+    ReplyLostError,
+    ServerFaultError,
+    WrongLoopError,
 )
 from ethora_async.request import Operation, Request, Response
 from ethora_async.testing import Answer, BadServer, FakeClock, Fault
@@ -62,7 +62,7 @@ async def test_other_credentials_get_their_own_headers_and_change_nobody_elses()
 @pytest.mark.parametrize("value", [".", ".."])
 async def test_an_id_that_would_step_through_the_path_is_refused(value: str) -> None:
     transport = scripted(reply())
-    with pytest.raises(InvalidInput, match="another path"):
+    with pytest.raises(InvalidInputError, match="another path"):
         await engine(transport).call(WRITE, path={"id": value})
     assert transport.requests == []
 
@@ -84,7 +84,7 @@ async def test_the_deadline_spans_the_queue() -> None:
         using = engine(AiohttpTransport(), server.url, limits=Limits(concurrency=1))
         first = asyncio.ensure_future(using.call(READ))
         await server.arrived()
-        with pytest.raises(NotSent, match=r"deadline of 0\.05 s") as caught:
+        with pytest.raises(NotSentError, match=r"deadline of 0\.05 s") as caught:
             await using.call(WRITE, path={"id": "1"}, timeout=0.05)
         assert (caught.value.attempts, caught.value.effect, len(server.requests)) == (0, "none", 1)
         first.cancel()
@@ -102,7 +102,7 @@ async def test_the_deadline_spans_the_signing() -> None:
             raise AssertionError
 
     transport = scripted(reply())
-    with pytest.raises(NotSent, match="deadline"):
+    with pytest.raises(NotSentError, match="deadline"):
         await engine(transport, credentials=Slow()).call(READ, timeout=0.02)
     assert transport.requests == []
 
@@ -112,7 +112,7 @@ async def test_the_deadline_in_a_pause_raises_what_came_before() -> None:
         async def sleep(self, delay: float, /) -> None:
             await asyncio.Event().wait()
 
-    with pytest.raises(ServerFault) as caught:
+    with pytest.raises(ServerFaultError) as caught:
         await engine(scripted(reply(503)), clock=Sleepless(), timeout=0.05, draw=lambda: 0.0).call(READ)
     assert (caught.value.attempts, caught.value.effect) == (1, "unknown")
 
@@ -125,7 +125,7 @@ async def test_the_deadline_is_over_all_attempts_and_not_for_each() -> None:
         return reply(429, headers={"Retry-After": "2"})
 
     transport = MemoryTransport(slow)
-    with pytest.raises(RateLimited) as caught:
+    with pytest.raises(RateLimitedError) as caught:
         await engine(transport, clock=clock, timeout=8.0).call(READ)
     assert [request.timeout for request in transport.requests] == [8.0, 4.0]  # a third would leave no time to wait
     assert caught.value.retry_after == 2.0
@@ -141,7 +141,7 @@ def test_a_second_loop_is_told_so_by_name() -> None:
     transport = scripted(reply())
     using = engine(transport)
     asyncio.run(_call(using))
-    with pytest.raises(WrongLoop, match="make one client per event loop"):
+    with pytest.raises(WrongLoopError, match="make one client per event loop"):
         asyncio.run(_call(using))
     assert len(transport.requests) == 1
 
@@ -155,7 +155,7 @@ async def test_a_closed_client_sends_nothing() -> None:
     using = engine(transport)
     await using.aclose()
     await using.aclose()
-    with pytest.raises(NotSent, match="closed"):
+    with pytest.raises(NotSentError, match="closed"):
         await using.call(READ)
     assert transport.requests == []
 
@@ -167,13 +167,13 @@ async def test_closing_ends_the_calls_under_way_without_another_attempt() -> Non
         await server.arrived()
         await using.aclose()
         errors = await asyncio.gather(*calls, return_exceptions=True)
-        assert [type(error) for error in errors] == [ReplyLost, NotSent, NotSent]
+        assert [type(error) for error in errors] == [ReplyLostError, NotSentError, NotSentError]
         assert (len(server.requests), using.limiter.in_flight) == (1, 0)
 
 
 @pytest.mark.parametrize("error", [OSError("host canary-secret-value"), TimeoutError(), ConnectionResetError()])
 async def test_a_transport_that_does_not_sort_its_errors_is_taken_for_the_worst(error: Exception) -> None:
-    with pytest.raises(ReplyLost, match=type(error).__name__) as caught:
+    with pytest.raises(ReplyLostError, match=type(error).__name__) as caught:
         await engine(scripted(error)).call(WRITE, path={"id": "1"})
     assert (caught.value.effect, caught.value.attempts) == ("unknown", 1)
     assert "canary" not in str(caught.value)

@@ -13,7 +13,7 @@ import pytest
 from engine_parts import READ, WRITE, engine, reply, scripted
 
 from ethora_async.engine.events import Emitter
-from ethora_async.errors import ChatError, Unauthorized
+from ethora_async.errors import ChatError, UnauthorizedError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, AppSecret
 from ethora_async.platforms.ethora.auth import ServerCredentials
 from ethora_async.request import Request, Response
@@ -102,7 +102,7 @@ async def test_a_rejected_secret_that_was_passed_in_is_not_in_the_error() -> Non
         def refuse(request: Request) -> Response:
             return reply(401, {"error": f"no: {request.headers['x-custom-token']}"})
 
-        with pytest.raises(Unauthorized) as caught:
+        with pytest.raises(UnauthorizedError) as caught:
             await engine(MemoryTransport(refuse), credentials=credentials).call(READ)
     canary.check(caught.value, secret, credentials, repr(vars(credentials)))
     assert caught.value.message == "no: •••"

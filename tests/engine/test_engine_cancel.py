@@ -10,7 +10,7 @@ import pytest
 from engine_parts import READ, OneToken, engine, reply, scripted
 
 from ethora_async.config import Limits
-from ethora_async.errors import ServerFault
+from ethora_async.errors import ServerFaultError
 from ethora_async.protocols import Credential
 from ethora_async.testing import Answer, BadServer, Fault, cancel_at_every_step
 from ethora_async.transport import AiohttpTransport
@@ -136,7 +136,10 @@ async def test_a_deadline_leaks_nothing_either(complaints: list[dict[str, Any]])
         errors = await asyncio.gather(*calls, return_exceptions=True)
         # All deadlines are the same: the slot may come free in the last instant, for one more that is sent in vain.
         kinds = sorted(type(error).__name__ for error in errors)
-        assert kinds in (["NotSent", "NotSent", "ReplyLost"], ["NotSent", "ReplyLost", "ReplyLost"])
+        assert kinds in (
+            ["NotSentError", "NotSentError", "ReplyLostError"],
+            ["NotSentError", "ReplyLostError", "ReplyLostError"],
+        )
         assert using.limiter.in_flight == 0
         assert not connector(transport)._acquired
         await using.aclose()
@@ -201,7 +204,7 @@ async def test_the_helper_finds_a_slot_that_is_lost_when_it_is_handed_over() -> 
 
 
 async def test_the_helper_passes_on_what_the_code_itself_raises() -> None:
-    with pytest.raises(ServerFault):
+    with pytest.raises(ServerFaultError):
         await cancel_at_every_step(lambda: engine(scripted(reply(500))).call(READ))
 
 

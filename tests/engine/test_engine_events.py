@@ -20,7 +20,7 @@ from ethora_async.engine import (
     SecretRotated,
 )
 from ethora_async.engine.events import Emitter
-from ethora_async.errors import ReplyLost, ServerFault
+from ethora_async.errors import ReplyLostError, ServerFaultError
 from ethora_async.request import Request, Response
 from ethora_async.testing import BadServer, FakeClock, Fault
 from ethora_async.transport import AiohttpTransport, MemoryTransport
@@ -30,7 +30,7 @@ async def test_a_call_with_a_retry_tells_its_story_in_order() -> None:
     clock, seen = FakeClock(), list[object]()
     answers = [
         reply(503, headers={"X-Request-Id": "r-1", "Retry-After": "2"}),
-        ReplyLost("gone"),
+        ReplyLostError("gone"),
         reply(200, {}, {"X-Request-Id": "r-3"}),
     ]
 
@@ -48,9 +48,9 @@ async def test_a_call_with_a_retry_tells_its_story_in_order() -> None:
     assert [event for event in seen if not isinstance(event, ConcurrencyChanged)] == [
         RequestStarted("things.read", "GET"),
         AttemptFinished("things.read", 1, 0.5, 503, effect="unknown", request_id="r-1"),
-        RetryScheduled("things.read", 1, 2.0, "ServerFault"),
-        AttemptFinished("things.read", 2, 0.5, None, error="ReplyLost", effect="unknown"),
-        RetryScheduled("things.read", 2, 0.5, "ReplyLost"),
+        RetryScheduled("things.read", 1, 2.0, "ServerFaultError"),
+        AttemptFinished("things.read", 2, 0.5, None, error="ReplyLostError", effect="unknown"),
+        RetryScheduled("things.read", 2, 0.5, "ReplyLostError"),
         AttemptFinished("things.read", 3, 0.5, 200, request_id="r-3"),
         RequestFinished("things.read", 3, 4.0, None),
     ]
@@ -61,7 +61,7 @@ async def test_a_refusal_had_no_effect() -> None:
     with pytest.raises(Exception, match="HTTP 422"):
         await engine(scripted(reply(422)), listeners=[seen.append]).call(READ)
     assert [(event.status, event.effect) for event in seen[1:-1]] == [(422, "none")]
-    assert (seen[-1].error, seen[-1].attempts) == ("ValidationFailed", 1)
+    assert (seen[-1].error, seen[-1].attempts) == ("ValidationFailedError", 1)
 
 
 async def test_the_end_of_a_cancelled_call_is_told() -> None:
@@ -87,20 +87,20 @@ async def test_an_attempt_that_the_deadline_ends_is_told_of_too() -> None:
     seen: list[Any] = []
     async with BadServer(Fault.SILENT) as server:
         using = engine(AiohttpTransport(), server.url, listeners=[seen.append])
-        with pytest.raises(ReplyLost):
+        with pytest.raises(ReplyLostError):
             await using.call(READ, timeout=0.03)
         await using.aclose()
     assert [type(event) for event in seen] == [RequestStarted, AttemptFinished, RequestFinished]
-    assert (seen[1].error, seen[1].effect, seen[1].status) == ("ReplyLost", "unknown", None)
+    assert (seen[1].error, seen[1].effect, seen[1].status) == ("ReplyLostError", "unknown", None)
 
 
 @pytest.mark.parametrize("stated", ["x" * 129, "two words", "eyJhbGciOiJIUzI1NiJ9.eyJkYXRhIjp7fX0.sig", "a\tb", "<b>"])
 async def test_a_request_id_that_is_none_is_not_repeated(stated: str) -> None:
     seen: list[Any] = []
-    with pytest.raises(ServerFault) as caught:
+    with pytest.raises(ServerFaultError) as caught:
         await engine(scripted(reply(501, headers={"X-Request-Id": stated})), listeners=[seen.append]).call(READ)
     assert (seen[1].request_id, caught.value.request_id) == (None, None)
-    with pytest.raises(ReplyLost) as lost:
+    with pytest.raises(ReplyLostError) as lost:
         await engine(scripted(Response(200, {"x-request-id": stated}, b"{"))).call(WRITE, path={"id": "1"})
     assert lost.value.request_id is None
 

@@ -18,7 +18,7 @@ from ethora_async.engine import ConcurrencyChanged, PaceChanged, Paused
 from ethora_async.engine.events import Emitter
 from ethora_async.engine.learning import START
 from ethora_async.engine.limiter import LONGEST_PAUSE, Limiter
-from ethora_async.errors import ConfigError, NotSent
+from ethora_async.errors import ConfigError, NotSentError
 from ethora_async.testing import cancel_at_every_step
 
 if TYPE_CHECKING:
@@ -471,7 +471,7 @@ def test_a_pause_beyond_all_patience_is_told_at_once_to_those_who_wait_and_those
         return [error for error in told if error is not None]
 
     errors = run_virtual(main())
-    assert [type(error) for error in errors] == [NotSent] * 4
+    assert [type(error) for error in errors] == [NotSentError] * 4
     assert [error.retry_after for error in errors] == pytest.approx([360, 360, 360, 350])  # type: ignore[attr-defined]
     assert {error.effect for error in errors} == {"none"}  # type: ignore[attr-defined]
 

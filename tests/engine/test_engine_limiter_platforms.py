@@ -15,7 +15,7 @@ from virtual_time import run_virtual
 from ethora_async.config import Limits
 from ethora_async.engine import Paused, RetryScheduled
 from ethora_async.engine.limiter import LONGEST_PAUSE, mark_bulk
-from ethora_async.errors import ChatError, NotSent, RateLimited, ServerFault
+from ethora_async.errors import ChatError, NotSentError, RateLimitedError, ServerFaultError
 
 if TYPE_CHECKING:
     import random
@@ -147,7 +147,7 @@ def test_a_pause_that_exceeds_all_patience_is_told_at_once(status: int) -> None:
     assert platform.log[-1][0] - platform.log[0][0] < 0.1
     assert len(platform.log) <= 8
     kinds = {type(error) for error in errors}
-    assert kinds == {RateLimited if status == 429 else ServerFault, NotSent}
+    assert kinds == {RateLimitedError if status == 429 else ServerFaultError, NotSentError}
     for error in errors:
         assert error.retry_after == pytest.approx(asked, abs=0.1)
 
@@ -166,7 +166,7 @@ def test_a_foreground_call_tries_while_runs_wait_and_keeps_to_its_own_deadline()
         await asyncio.sleep(1)
         await using.call(READ)  # at once
         second = loop.time()
-        with pytest.raises(RateLimited) as caught:
+        with pytest.raises(RateLimitedError) as caught:
             await using.call(READ)
         assert loop.time() - second < 1  # the wait does not fit, and is not begun
         await run

@@ -12,11 +12,19 @@ from multidict import CIMultiDict
 
 from ethora_async.config import RetryPolicy
 from ethora_async.engine.retry import backoff, read_retry_after, wait_before_retry
-from ethora_async.errors import ApiError, ChatError, ConfigError, NotSent, RateLimited, ReplyLost, ServerFault
+from ethora_async.errors import (
+    ApiError,
+    ChatError,
+    ConfigError,
+    NotSentError,
+    RateLimitedError,
+    ReplyLostError,
+    ServerFaultError,
+)
 
 NOW = 1_700_000_000.0
 ERRORS = st.sampled_from(
-    [NotSent, ReplyLost, RateLimited, ServerFault, ApiError, ConfigError],
+    [NotSentError, ReplyLostError, RateLimitedError, ServerFaultError, ApiError, ConfigError],
 )
 
 
@@ -61,7 +69,7 @@ def test_no_retry_outlives_the_deadline_or_repeats_what_must_be_done_once(
     if error.retry_after is not None:
         assert wait == error.retry_after
     if not repeatable:
-        assert isinstance(error, (NotSent, RateLimited))
+        assert isinstance(error, (NotSentError, RateLimitedError))
 
 
 @given(st.dictionaries(st.sampled_from(["Retry-After", "retry-after-ms"]), st.text()), st.floats(0, 4e9))

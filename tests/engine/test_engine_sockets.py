@@ -12,15 +12,15 @@ from ethora_async.config import RetryPolicy
 from ethora_async.errors import (
     ApiError,
     ChatError,
-    Conflict,
-    Forbidden,
-    NotFound,
-    NotSent,
-    RateLimited,
-    ReplyLost,
-    ServerFault,
-    Unauthorized,
-    ValidationFailed,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    NotSentError,
+    RateLimitedError,
+    ReplyLostError,
+    ServerFaultError,
+    UnauthorizedError,
+    ValidationFailedError,
 )
 from ethora_async.testing import Answer, BadServer, FakeClock, Fault
 from ethora_async.transport import AiohttpTransport
@@ -50,7 +50,7 @@ async def test_a_broken_exchange_is_of_unknown_effect_and_repeated_only_where_it
 ) -> None:
     async with BadServer(fault) as server:
         error = await fails(engine(AiohttpTransport(), server.url), operation)
-        assert type(error) is ReplyLost
+        assert type(error) is ReplyLostError
         assert (error.effect, error.attempts, error.operation) == ("unknown", times, operation.name)
         assert server.connections == times
         assert len(server.requests) == (0 if fault is Fault.RESET_AT_ONCE else times)
@@ -61,7 +61,7 @@ async def test_a_refused_connection_is_tried_again_whatever_the_operation(operat
     async with BadServer() as server:
         await server.refuse()
         error = await fails(engine(AiohttpTransport(), server.url), operation)
-        assert type(error) is NotSent
+        assert type(error) is NotSentError
         assert (error.effect, error.attempts, server.connections) == ("none", 3, 0)
 
 
@@ -70,7 +70,7 @@ async def test_a_refused_connection_is_tried_again_whatever_the_operation(operat
 async def test_the_deadline_ends_a_reply_that_does_not_come(fault: Fault, operation: Operation) -> None:
     async with BadServer(fault) as server:
         error = await fails(engine(AiohttpTransport(), server.url, timeout=0.05), operation)
-        assert type(error) is ReplyLost
+        assert type(error) is ReplyLostError
         assert (error.effect, error.attempts, len(server.requests)) == ("unknown", 1, 1)
         assert "the platform did not answer within 0.0" in str(error)
 
@@ -88,7 +88,7 @@ async def test_a_success_that_cannot_be_read_is_of_unknown_effect(
 ) -> None:
     async with BadServer(Answer(200, body, {"X-Request-Id": "req-7"})) as server:
         error = await fails(engine(AiohttpTransport(), server.url), operation)
-        assert type(error) is ReplyLost
+        assert type(error) is ReplyLostError
         assert (error.effect, error.attempts, error.status, error.request_id) == ("unknown", times, 200, "req-7")
         assert len(server.requests) == times
 
@@ -97,20 +97,20 @@ async def test_a_success_that_cannot_be_read_is_of_unknown_effect(
     ("status", "body", "kind", "effect", "reads", "writes"),
     [
         (302, b"", ApiError, "none", 1, 1),
-        (400, b'{"error":"bad"}', ValidationFailed, "none", 1, 1),
-        (401, b'{"error":"bad token"}', Unauthorized, "none", 1, 1),
-        (403, b'{"error":"Forbidden"}', Forbidden, "none", 1, 1),
-        (404, b'{"code":"USER_NOT_FOUND"}', NotFound, "none", 1, 1),
+        (400, b'{"error":"bad"}', ValidationFailedError, "none", 1, 1),
+        (401, b'{"error":"bad token"}', UnauthorizedError, "none", 1, 1),
+        (403, b'{"error":"Forbidden"}', ForbiddenError, "none", 1, 1),
+        (404, b'{"code":"USER_NOT_FOUND"}', NotFoundError, "none", 1, 1),
         (408, b"", ApiError, "none", 3, 1),
-        (409, b"{}", Conflict, "none", 1, 1),
-        (422, b'{"code":"VALIDATION_ERROR"}', ValidationFailed, "none", 1, 1),
+        (409, b"{}", ConflictError, "none", 1, 1),
+        (422, b'{"code":"VALIDATION_ERROR"}', ValidationFailedError, "none", 1, 1),
         (425, b"", ApiError, "none", 3, 1),
-        (429, b"", RateLimited, "none", 3, 3),
-        (500, b'{"error":"oops"}', ServerFault, "unknown", 3, 1),
-        (501, b"", ServerFault, "unknown", 1, 1),
-        (502, b"<html><title>502 Bad Gateway</title></html>", ServerFault, "unknown", 3, 1),
-        (503, b"", ServerFault, "unknown", 3, 1),
-        (504, b"", ServerFault, "unknown", 3, 1),
+        (429, b"", RateLimitedError, "none", 3, 3),
+        (500, b'{"error":"oops"}', ServerFaultError, "unknown", 3, 1),
+        (501, b"", ServerFaultError, "unknown", 1, 1),
+        (502, b"<html><title>502 Bad Gateway</title></html>", ServerFaultError, "unknown", 3, 1),
+        (503, b"", ServerFaultError, "unknown", 3, 1),
+        (504, b"", ServerFaultError, "unknown", 3, 1),
     ],
 )
 @pytest.mark.parametrize("operation", [READ, WRITE])
@@ -178,12 +178,14 @@ async def test_a_wait_that_does_not_fit_is_raised_at_once(value: str) -> None:
     clock = FakeClock(1_700_000_000)
     async with BadServer(Answer(429, headers={"Retry-After": value})) as server:
         error = await fails(engine(AiohttpTransport(), server.url, clock=clock), READ)
-        assert type(error) is RateLimited
+        assert type(error) is RateLimitedError
         assert (error.retry_after, error.attempts, len(server.requests)) == (3600.0, 1, 1)
     assert clock.slept == []
 
 
-@pytest.mark.parametrize(("last", "kind"), [(Answer(404, b'{"code":"X_NOT_FOUND"}'), NotFound), (None, NotSent)])
+@pytest.mark.parametrize(
+    ("last", "kind"), [(Answer(404, b'{"code":"X_NOT_FOUND"}'), NotFoundError), (None, NotSentError)]
+)
 async def test_an_earlier_attempt_of_unknown_effect_keeps_the_final_error_unknown(
     last: Answer | None, kind: type
 ) -> None:

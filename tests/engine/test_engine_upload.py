@@ -10,7 +10,15 @@ from engine_parts import TOKEN, OneToken, engine, reply, scripted
 
 from ethora_async.config import RetryPolicy
 from ethora_async.engine.events import AttemptFinished
-from ethora_async.errors import ChatError, InvalidInput, NotSent, RateLimited, ReplyLost, ServerFault, Unauthorized
+from ethora_async.errors import (
+    ChatError,
+    InvalidInputError,
+    NotSentError,
+    RateLimitedError,
+    ReplyLostError,
+    ServerFaultError,
+    UnauthorizedError,
+)
 from ethora_async.protocols import Credential
 from ethora_async.request import Operation
 from ethora_async.transport import MemoryTransport
@@ -60,7 +68,8 @@ async def test_the_upload_is_the_body_and_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"), [(NotSent("no"), NotSent), (reply(429), RateLimited), (reply(401), Unauthorized)]
+    ("answer", "kind"),
+    [(NotSentError("no"), NotSentError), (reply(429), RateLimitedError), (reply(401), UnauthorizedError)],
 )
 async def test_a_spent_upload_is_not_sent_again_whatever_would_allow_it(answer: Any, kind: Any) -> None:
     class Two(OneToken):
@@ -75,12 +84,16 @@ async def test_a_spent_upload_is_not_sent_again_whatever_would_allow_it(answer: 
 
 @pytest.mark.parametrize("operation", [SEND, PUT])
 async def test_an_upload_that_can_be_read_again_follows_the_rules_of_its_operation(operation: Operation) -> None:
-    for answer, repeated in ((NotSent("no"), True), (reply(503), operation.repeatable), (ReplyLost("cut"), False)):
+    for answer, repeated in (
+        (NotSentError("no"), True),
+        (reply(503), operation.repeatable),
+        (ReplyLostError("cut"), False),
+    ):
         transport = scripted(answer, reply(200, {}))
         form = Form()
         try:
             await engine(transport).call(operation, upload=form)
-        except (ServerFault, ReplyLost):
+        except (ServerFaultError, ReplyLostError):
             assert not operation.repeatable
             assert form.read == 1
         else:
@@ -89,7 +102,7 @@ async def test_an_upload_that_can_be_read_again_follows_the_rules_of_its_operati
 
 
 async def test_a_spent_upload_that_was_never_begun_may_still_go_out() -> None:
-    answers: list[Exception | Response] = [NotSent("the pool is full"), reply(200, {})]
+    answers: list[Exception | Response] = [NotSentError("the pool is full"), reply(200, {})]
 
     class Early(MemoryTransport):
         async def send(self, request: Request, /) -> Response:
@@ -103,20 +116,22 @@ async def test_a_spent_upload_that_was_never_begun_may_still_go_out() -> None:
     assert form.read == 1
 
 
-@pytest.mark.parametrize("hidden", [ReplyLost("broken pipe"), NotSent("closed"), OSError(32, "pipe"), TimeoutError()])
+@pytest.mark.parametrize(
+    "hidden", [ReplyLostError("broken pipe"), NotSentError("closed"), OSError(32, "pipe"), TimeoutError()]
+)
 async def test_what_broke_the_source_is_told_and_not_what_that_did_to_the_connection(hidden: Exception) -> None:
     class Hiding:
         async def send(self, request: Request, /) -> Response:
             assert request.upload is not None
-            with pytest.raises(InvalidInput):
+            with pytest.raises(InvalidInputError):
                 [piece async for piece in request.upload.chunks()]
             raise hidden
 
         async def aclose(self) -> None:
             return None
 
-    broken = InvalidInput("the file ended early", field="files")
-    with pytest.raises(InvalidInput, match="ended early") as caught:
+    broken = InvalidInputError("the file ended early", field="files")
+    with pytest.raises(InvalidInputError, match="ended early") as caught:
         await engine(Hiding(), retry=RetryPolicy(attempts=3)).call(PUT, upload=Form(broken=broken))
     assert (caught.value.operation, caught.value.effect, caught.value.attempts) == ("things.put", "none", 1)
 

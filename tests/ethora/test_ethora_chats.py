@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from ethora_helpers import APP, SECRET, person
 
-from ethora_async import Chat, EthoraClient, InvalidInput, MongoId, NewChat, NotFound, ValidationFailed
+from ethora_async import Chat, EthoraClient, InvalidInputError, MongoId, NewChat, NotFoundError, ValidationFailedError
 
 if TYPE_CHECKING:
     from ethora_async.sandbox import EthoraSandbox
@@ -51,10 +51,10 @@ async def test_a_second_creation_finds_the_chat_and_changes_nothing(ethora: Etho
 
 
 async def test_an_unknown_member_leaves_no_chat_behind(ethora: EthoraClient) -> None:
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFoundError) as caught:
         await ethora.chats.create("c1", title="Chat", members=["u1", "nobody"])
     assert caught.value.code == "USER_NOT_FOUND"
-    with pytest.raises(NotFound, match="no chat 'c1'"):
+    with pytest.raises(NotFoundError, match="no chat 'c1'"):
         await ethora.chats.get("c1")
 
 
@@ -94,16 +94,16 @@ async def test_a_chat_is_found_changed_and_deleted_by_any_form(id: str, ethora: 
 async def test_a_chat_is_found_by_record_id(ethora: EthoraClient) -> None:
     record = (await ethora.chats.create("c1", title="Chat")).value.record_id
     assert (await ethora.chats.get(record)).id == "c1"
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await ethora.chats.get(str(record))  # a plain text is always the caller's own id
 
 
 async def test_changes_of_nothing_or_to_nothing_are_refused(ethora: EthoraClient) -> None:
-    with pytest.raises(InvalidInput, match="nothing to change"):
+    with pytest.raises(InvalidInputError, match="nothing to change"):
         await ethora.chats.update("c1")
-    with pytest.raises(InvalidInput, match="title is empty"):
+    with pytest.raises(InvalidInputError, match="title is empty"):
         await ethora.chats.update("c1", title="  ")
-    with pytest.raises(InvalidInput, match="description"):
+    with pytest.raises(InvalidInputError, match="description"):
         await ethora.chats.update("c1", description="half a pair \ud800")
 
 
@@ -111,13 +111,13 @@ async def test_what_is_not_there_is_not_found_or_absent(ethora: EthoraClient, sa
     for legacy in (False, True):
         sandbox.faults.legacy_errors = legacy
         assert (await ethora.chats.delete("c1")).status == "absent"
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             await ethora.chats.update("c1", title="New")
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             await ethora.chats.grant("c1", "u1")
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             await ethora.chats.revoke("c1", "u1")
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             await ethora.chats.members("c1")
 
 
@@ -176,7 +176,7 @@ async def test_grants_say_for_each_user_what_became_of_it(ethora: EthoraClient) 
     report = await ethora.chats.grant("c1", ["u1", "u2", "nobody", f"{APP}_u2"])
     assert report.counts == {"existed": 1, "created": 1, "failed": 1}
     (failure,) = report.failures
-    assert isinstance(failure.error, NotFound)
+    assert isinstance(failure.error, NotFoundError)
     assert failure.key == "nobody"
     assert await members(ethora) == ["u1", "u2"]
 
@@ -198,9 +198,9 @@ async def test_every_form_of_a_user_can_be_granted(user: Any, ethora: EthoraClie
 
 async def test_granting_nobody_is_refused(ethora: EthoraClient) -> None:
     for nobody in ([], iter(())):
-        with pytest.raises(InvalidInput, match="users is empty"):
+        with pytest.raises(InvalidInputError, match="users is empty"):
             await ethora.chats.grant("c1", nobody)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         await ethora.chats.grant("c1", ["u1", ""])
 
 
@@ -253,7 +253,7 @@ async def test_a_missing_chat_is_asked_for_once_whatever_the_number_of_members(
 
 async def test_the_bot_is_let_in_by_its_address(ethora: EthoraClient, sandbox: EthoraSandbox, clock: FakeClock) -> None:
     await ethora.chats.create("c1", title="Chat")
-    with pytest.raises(InvalidInput, match="ETHORA_CHAT_BOT_JID"):
+    with pytest.raises(InvalidInputError, match="ETHORA_CHAT_BOT_JID"):
         await ethora.chats.grant_bot("c1")
     options: dict[str, Any] = {"app_id": APP, "secret": SECRET, "api_url": sandbox.url, "clock": clock}
     async with EthoraClient(**options, bot_jid=f"{APP}_u5@xmpp.example.com") as client:
@@ -262,7 +262,7 @@ async def test_the_bot_is_let_in_by_its_address(ethora: EthoraClient, sandbox: E
 
 
 async def test_the_platforms_own_refusals_are_told(ethora: EthoraClient) -> None:
-    with pytest.raises(ValidationFailed) as caught:
+    with pytest.raises(ValidationFailedError) as caught:
         await ethora.users.create("u9", email="u9@example.com", first_name="A", last_name="Lee")
     assert caught.value.code == "VALIDATION_ERROR"
     assert "at least 2 characters" in caught.value.message

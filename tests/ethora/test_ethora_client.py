@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ethora_helpers import APP, SECRET, URL, Wire, ok, person, reply
 
-from ethora_async import ConfigError, EthoraClient, NotSent, WrongLoop
+from ethora_async import ConfigError, EthoraClient, NotSentError, WrongLoopError
 from ethora_async.bulk import ItemFinished
 from ethora_async.engine.events import RequestStarted
 from ethora_async.transport import MemoryTransport
-from ethora_async_secrets import SecretUnavailable, StaticProvider
+from ethora_async_secrets import SecretUnavailableError, StaticProvider
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -171,7 +171,7 @@ async def test_a_failed_start_closes_what_was_passed_in() -> None:
         closed = False
 
         async def fetch(self) -> SecretBundle:
-            raise SecretUnavailable("The store is down.", self.source)
+            raise SecretUnavailableError("The store is down.", self.source)
 
         async def aclose(self) -> None:
             self.closed = True
@@ -223,7 +223,7 @@ async def test_a_client_works_without_async_with_and_closes_more_than_once(
     assert (await ethora.ping()).server_time is not None
     await ethora.aclose()
     await ethora.aclose()
-    with pytest.raises(NotSent, match="closed"):
+    with pytest.raises(NotSentError, match="closed"):
         await ethora.ping()
 
 
@@ -259,7 +259,7 @@ async def test_the_secret_provider_is_closed_even_if_the_transport_fails_to() ->
 def test_a_client_belongs_to_one_loop() -> None:
     ethora = EthoraClient(app_id=APP, secret=SECRET, api_url=URL, transport=in_memory())
     asyncio.run(ethora.users.list()._page(0))
-    with pytest.raises(WrongLoop):
+    with pytest.raises(WrongLoopError):
         asyncio.run(ethora.users.list()._page(0))
 
 
@@ -309,7 +309,7 @@ async def test_listeners_are_told_of_requests_and_of_every_item(clock: FakeClock
     assert events == more
     assert [event for event in events if isinstance(event, ItemFinished)] == [
         ItemFinished("u1", "created"),
-        ItemFinished("u2", "failed", "ValidationFailed"),
+        ItemFinished("u2", "failed", "ValidationFailedError"),
     ]
     assert any(isinstance(event, RequestStarted) for event in events)
 

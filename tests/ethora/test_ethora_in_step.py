@@ -11,10 +11,10 @@ from ethora_helpers import APP, SECRET, URL, Wire, ok, person, reply
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethora_async import ConfigError, EthoraClient, InvalidInput, MongoId, NewChat, NewUser, ServerFault
+from ethora_async import ConfigError, EthoraClient, InvalidInputError, MongoId, NewChat, NewUser, ServerFaultError
 from ethora_async.capabilities import ManagesChats, ManagesUsers
-from ethora_async.platforms.ethora.apps import NewRoom
-from ethora_async.platforms.ethora.users import UserChange
+from ethora_async.platforms.ethora.apps.api import NewRoom
+from ethora_async.platforms.ethora.users.api import UserChange
 from ethora_async.records import Chat, User
 from ethora_async_secrets import StaticProvider
 
@@ -46,7 +46,7 @@ async def by_key(ethora: EthoraClient) -> tuple[dict[str, User], dict[str, Chat]
 
 
 def is_met(wanted: NewUser | NewChat, ethora: EthoraClient, found: User | Chat) -> bool:
-    """Whether nothing that is stated differs, as `ethora_async.sync.compare` has it."""
+    """Whether nothing that is stated differs, as `ethora_async.sync.plan.compare` has it."""
     if isinstance(wanted, NewUser):
         assert isinstance(found, User)
         pair = ethora.users.comparable(wanted), ethora.users.comparable(found)
@@ -166,7 +166,7 @@ def test_ids_meet_in_one_form(id: Any, key: str) -> None:
 def test_the_key_of_whatever_can_be_created_stays_what_it_is(text: str) -> None:
     try:
         user = person("u1", id=text)
-    except InvalidInput:
+    except InvalidInputError:
         return
     users = client().users
     key = users.key(user.id)
@@ -246,9 +246,9 @@ async def test_without_a_bot_or_a_route_the_rest_is_told_all_the_same(clock: Fak
 async def test_what_cannot_be_asked_is_an_error_and_no_guess(clock: FakeClock) -> None:
     for status in (500, 503):
         ethora = Wire(clock, reply(status)).client
-        with pytest.raises(ServerFault):
+        with pytest.raises(ServerFaultError):
             await ethora.users.reserved()
-        with pytest.raises(ServerFault):
+        with pytest.raises(ServerFaultError):
             await ethora.chats.reserved()
 
 

@@ -9,9 +9,9 @@ from ethora_helpers import APP, person
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethora_async import Conflict, ReplyLost, ValidationFailed
+from ethora_async import ConflictError, ReplyLostError, ValidationFailedError
 from ethora_async.platforms.ethora.names import Names
-from ethora_async.platforms.ethora.rows import match_created
+from ethora_async.platforms.ethora.users.batch_rows import match_created
 
 NAMES = Names(APP)
 
@@ -54,8 +54,8 @@ MEANING = {
     "created": ("created", type(None)),
     "exists": ("existed", type(None)),
     "uuid_exists": ("existed", type(None)),
-    "taken": ("failed", Conflict),
-    "refused": ("failed", ValidationFailed),
+    "taken": ("failed", ConflictError),
+    "refused": ("failed", ValidationFailedError),
 }
 
 
@@ -73,7 +73,7 @@ def test_permuted_doubled_and_missing_rows_give_each_user_its_own_outcome_or_unk
     assert [outcome.key for outcome in outcomes] == [case.id for case in drawn]
     mentioned = {case.id for case in kept}
     for case, outcome in zip(drawn, outcomes, strict=True):
-        expected = MEANING[case.fate] if case.id in mentioned else ("unknown", ReplyLost)
+        expected = MEANING[case.fate] if case.id in mentioned else ("unknown", ReplyLostError)
         assert (outcome.status, type(outcome.error)) == expected
 
 
@@ -88,7 +88,7 @@ def test_an_address_that_occurs_twice_has_one_owner_whatever_the_order(order: li
     ]
     outcomes = match_created(users, {"results": [rows[place] for place in order]}, NAMES, attempts=1)
     assert [outcome.status for outcome in outcomes] == ["created", "failed", "created"]
-    assert isinstance(outcomes[1].error, Conflict)
+    assert isinstance(outcomes[1].error, ConflictError)
 
 
 @given(st.lists(st.sampled_from(["u1", "u2", "somebody"]), min_size=2, max_size=2))
@@ -135,4 +135,4 @@ def test_a_conflict_that_names_no_address_goes_by_its_place() -> None:
     users = [person("u1"), person("u2")]
     rows = [{"status": "created", "xmppUsername": f"{APP}_u1"}, {"status": "exists", "xmppUsername": f"{APP}_somebody"}]
     first, second = match_created(users, {"results": rows}, NAMES, attempts=1)
-    assert (first.status, second.status, type(second.error)) == ("created", "failed", Conflict)
+    assert (first.status, second.status, type(second.error)) == ("created", "failed", ConflictError)

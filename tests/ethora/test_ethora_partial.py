@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from ethora_async import EthoraClient, Forbidden, NotFound
+from ethora_async import EthoraClient, ForbiddenError, NotFoundError
 from ethora_async.request import Request, Response
 from ethora_async.testing import FakeClock
 from ethora_async.transport import MemoryTransport
@@ -52,13 +52,13 @@ async def test_who_was_done_before_the_refusal_is_told(method: str, done: str) -
     chats = client(refusing_from(2)).chats
     report = await getattr(chats, method)("c", [f"u{number}" for number in range(150)])
     assert dict(report.counts) == {done: 100, "failed": 50}
-    assert all(isinstance(failure.error, Forbidden) for failure in report.failures)
+    assert all(isinstance(failure.error, ForbiddenError) for failure in report.failures)
 
 
 @pytest.mark.parametrize("method", ["grant", "revoke"])
 async def test_a_refusal_of_the_first_request_is_raised(method: str) -> None:
     chats = client(refusing_from(1)).chats
-    with pytest.raises(Forbidden) as caught:
+    with pytest.raises(ForbiddenError) as caught:
         await getattr(chats, method)("c", [f"u{number}" for number in range(150)])
     assert (caught.value.effect, caught.value.code) == ("none", "APP_ARCHIVED")
 
@@ -76,7 +76,7 @@ async def test_a_refused_row_can_be_traced() -> None:
 
     using = client(answer)
     (failure,) = (await using.chats.grant("c", "nobody")).failures
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFoundError) as caught:
         await using.users.update("nobody", first_name="Ann")
     for error in (failure.error, caught.value):
         assert error is not None

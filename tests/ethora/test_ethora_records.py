@@ -14,9 +14,9 @@ from ethora_helpers import APP, RECORD, person
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethora_async import Chat, InvalidInput, MongoId, NewChat, NewUser, User
+from ethora_async import Chat, InvalidInputError, MongoId, NewChat, NewUser, User
 from ethora_async.platforms.ethora.names import Names
-from ethora_async.platforms.ethora.users import UserChange
+from ethora_async.platforms.ethora.users.api import UserChange
 from ethora_async.redaction import MASK
 
 NAMES = Names(APP)
@@ -27,7 +27,7 @@ UNFIT_IDS += ["\ud800", "a\udfffb", ".", ".."]
 @pytest.mark.parametrize("id", [*UNFIT_IDS, None, True, 1.5, b"u1", ["u1"], MongoId(RECORD)])
 def test_ids_that_cannot_be_part_of_an_address_are_refused_on_creation(id: Any) -> None:
     for make in (lambda: person("u1", id=id), lambda: NewChat(id=id, title="Chat")):
-        with pytest.raises(InvalidInput) as caught:
+        with pytest.raises(InvalidInputError) as caught:
             make()
         assert caught.value.field == "id"
         assert caught.value.effect == "none"
@@ -65,7 +65,7 @@ def test_addresses_that_a_browser_takes_are_taken(email: str) -> None:
     ],
 )  # fmt: skip
 def test_addresses_that_a_browser_refuses_are_refused(email: Any) -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         person("u1", email=email)
     assert caught.value.field == "email"
 
@@ -73,7 +73,7 @@ def test_addresses_that_a_browser_refuses_are_refused(email: Any) -> None:
 @pytest.mark.parametrize("field", ["first_name", "last_name"])
 @pytest.mark.parametrize("value", ["", " \t", None, 5, "\x00", "half \ud83d"])
 def test_names_must_hold_something(field: str, value: Any) -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         person("u1", **{field: value})
     assert caught.value.field == field
 
@@ -101,7 +101,7 @@ def test_a_password_is_never_shown() -> None:
 
 def test_an_empty_password_is_none_and_others_must_be_text() -> None:
     assert person("u1", password="").password is None
-    with pytest.raises(InvalidInput, match="password must be text") as caught:
+    with pytest.raises(InvalidInputError, match="password must be text") as caught:
         person("u1", password=1234567)
     assert "1234567" not in str(caught.value)
 
@@ -131,14 +131,14 @@ def test_members_are_ids_and_one_need_not_stand_in_a_list() -> None:
     members = NewChat(id="c1", title="Chat", members=(id for id in ["a", 7, MongoId(RECORD)])).members
     assert members == ("a", "7", RECORD)
     assert isinstance(members[2], MongoId)
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         NewChat(id="c1", title="Chat", members=["a", ""])
     assert caught.value.field == "members"
 
 
 @pytest.mark.parametrize("access", ["Private", "group", "", None])
 def test_access_is_one_of_two_words(access: Any) -> None:
-    with pytest.raises(InvalidInput, match="'private' or 'public'"):
+    with pytest.raises(InvalidInputError, match="'private' or 'public'"):
         NewChat(id="c1", title="Chat", access=access)
 
 
@@ -147,14 +147,14 @@ def test_changes_are_texts_that_can_be_sent(field: str) -> None:
     assert getattr(UserChange(id="u1", **{field: " x "}), field) == "x"  # type: ignore[arg-type]
     assert getattr(UserChange(id="u1", **{field: " "}), field) == ""  # type: ignore[arg-type]
     for unfit in (5, "\ud800", "\x00"):
-        with pytest.raises(InvalidInput) as caught:
+        with pytest.raises(InvalidInputError) as caught:
             UserChange(id="u1", **{field: unfit})  # type: ignore[arg-type]
         assert caught.value.field == field
 
 
 @pytest.mark.parametrize("value", ["", "x" * 24, "0" * 23, "0" * 25, f" {RECORD}"])
 def test_a_mongo_id_is_24_digits(value: str) -> None:
-    with pytest.raises(InvalidInput, match="24 hexadecimal digits"):
+    with pytest.raises(InvalidInputError, match="24 hexadecimal digits"):
         MongoId(value)
 
 
@@ -201,7 +201,7 @@ def test_a_mongo_id_is_never_prefixed() -> None:
 
 @pytest.mark.parametrize("value", ["", " ", "@host", f" @{APP}", "a\x00", "\ud800", True, None, 1.0, b"u1", ()])
 def test_what_cannot_be_looked_up_is_refused_and_still_has_a_key(value: Any) -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         NAMES.plain(value)
     assert NAMES.key(value).encode() is not None
 

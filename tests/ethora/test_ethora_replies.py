@@ -10,15 +10,15 @@ from ethora_helpers import APP, RECORD, Wire, ok, person, reply
 
 from ethora_async import (
     ApiError,
-    Conflict,
-    JobFailed,
-    JobTimeout,
+    ConflictError,
+    JobFailedError,
+    JobTimeoutError,
     MongoId,
-    NotFound,
-    NotSent,
-    ReplyLost,
-    ServerFault,
-    ValidationFailed,
+    NotFoundError,
+    NotSentError,
+    ReplyLostError,
+    ServerFaultError,
+    ValidationFailedError,
 )
 from ethora_async.redaction import MASK, Secret
 
@@ -106,19 +106,19 @@ async def test_a_users_plain_id_comes_out_of_every_form(fields: dict[str, Any], 
 
 @pytest.mark.parametrize("data", [{"result": {}}, {"result": {"xmppUsername": 5}}, {}, None, {"result": None}, "user"])
 async def test_a_user_without_a_name_is_a_lost_reply_that_names_the_path(data: Any, clock: FakeClock) -> None:
-    with pytest.raises(ReplyLost, match="unexpected shape") as caught:
+    with pytest.raises(ReplyLostError, match="unexpected shape") as caught:
         await Wire(clock, ok(data)).client.users.get("u1")
     assert caught.value.effect == "unknown"
 
 
 @pytest.mark.parametrize("data", [{}, {"items": {}}, None, "users", {"items": [USER, {**USER, "email": ["x"]}]}])
 async def test_an_unreadable_listing_is_a_lost_reply(data: Any, clock: FakeClock) -> None:
-    with pytest.raises(ReplyLost, match="unexpected shape"):
+    with pytest.raises(ReplyLostError, match="unexpected shape"):
         await Wire(clock, ok(data)).client.users.list()
 
 
 async def test_the_path_of_a_bad_field_is_named_and_its_value_is_not(clock: FakeClock) -> None:
-    with pytest.raises(ReplyLost, match=r"reply\.items\[1\]\.email") as caught:
+    with pytest.raises(ReplyLostError, match=r"reply\.items\[1\]\.email") as caught:
         await Wire(clock, ok({"items": [USER, {**USER, "email": ["leak"]}]})).client.users.list()
     assert "leak" not in str(caught.value)
 
@@ -129,9 +129,9 @@ async def test_a_search_in_place_of_a_lookup_gives_the_right_user_or_none(clock:
         wire = Wire(clock, ok({key: [other, USER], "total": 2}))
         assert (await wire.client.users.get("u1")).id == "u1"
         assert (await wire.client.users.get(MongoId("f" * 24))).id == "u2"
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             await wire.client.users.get("u3")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await Wire(clock, ok({"items": [], "total": 0})).client.users.get("u1")
 
 
@@ -145,7 +145,7 @@ async def test_a_search_in_place_of_a_lookup_gives_the_right_user_or_none(clock:
     ],
 )
 async def test_not_found_is_told_in_every_wording(answer: Any, clock: FakeClock) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await Wire(clock, answer).client.users.get("u1")
     assert (await Wire(clock, answer).client.users.delete("u1")).status == "absent"
     assert (await Wire(clock, answer).client.chats.delete("c1")).status == "absent"
@@ -155,7 +155,7 @@ async def test_a_missing_route_is_not_taken_for_a_missing_record(clock: FakeCloc
     missing = reply(404, b"<!DOCTYPE html><pre>Cannot DELETE /v1/users/batch</pre>")
     with pytest.raises(ApiError) as caught:
         await Wire(clock, missing).client.users.delete("u1")
-    assert not isinstance(caught.value, NotFound)
+    assert not isinstance(caught.value, NotFoundError)
     assert caught.value.status == 404
 
 
@@ -197,15 +197,15 @@ async def test_the_older_synchronous_reply_counts_as_created(clock: FakeClock) -
 @pytest.mark.parametrize(
     ("answers", "error", "text"),
     [
-        ([ok({"state": "failed", "error": "queue is gone"})], JobFailed, "queue is gone"),
-        ([ok({"state": "failed"})], JobFailed, "did not say why"),
-        ([ok({"state": None})], JobFailed, "no state"),
-        ([ok([])], JobFailed, "no state"),
-        ([reply(404, {"error": "Job not found"})], JobFailed, "could not be asked for"),
-        ([reply(403, {"error": "Forbidden"})], JobFailed, "could not be asked for"),
-        ([reply(500)], JobFailed, "could not be asked for"),
-        ([ok(b"{half")], ReplyLost, "not JSON"),
-        ([ok({"state": "running"})], JobTimeout, "still running after 120 s"),
+        ([ok({"state": "failed", "error": "queue is gone"})], JobFailedError, "queue is gone"),
+        ([ok({"state": "failed"})], JobFailedError, "did not say why"),
+        ([ok({"state": None})], JobFailedError, "no state"),
+        ([ok([])], JobFailedError, "no state"),
+        ([reply(404, {"error": "Job not found"})], JobFailedError, "could not be asked for"),
+        ([reply(403, {"error": "Forbidden"})], JobFailedError, "could not be asked for"),
+        ([reply(500)], JobFailedError, "could not be asked for"),
+        ([ok(b"{half")], ReplyLostError, "not JSON"),
+        ([ok({"state": "running"})], JobTimeoutError, "still running after 120 s"),
     ],
 )
 async def test_whatever_becomes_of_a_job_its_users_are_unknown_until_it_says(
@@ -227,7 +227,7 @@ async def test_a_job_that_cannot_be_asked_for_is_unknown_even_if_the_question_wa
 
     async def send(request: Any) -> Any:
         if request.method == "GET":
-            raise NotSent("no route to host")
+            raise NotSentError("no route to host")
         return await original(request)
 
     wire.transport.send = send  # type: ignore[method-assign]
@@ -251,10 +251,10 @@ async def test_rows_without_a_name_go_by_their_place(clock: FakeClock) -> None:
 @pytest.mark.parametrize(
     ("row", "kind", "text"),
     [
-        ({"status": "exists", "xmppUsername": f"{APP}_other"}, Conflict, "belongs to another user"),
-        ({"status": "failed", "message": "bad name"}, ValidationFailed, "failed for 'u1': bad name"),
-        ({"status": "not-found"}, NotFound, "not_found"),
-        ({"status": "error", "code": "E_X", "reason": "r"}, ValidationFailed, "code E_X"),
+        ({"status": "exists", "xmppUsername": f"{APP}_other"}, ConflictError, "belongs to another user"),
+        ({"status": "failed", "message": "bad name"}, ValidationFailedError, "failed for 'u1': bad name"),
+        ({"status": "not-found"}, NotFoundError, "not_found"),
+        ({"status": "error", "code": "E_X", "reason": "r"}, ValidationFailedError, "code E_X"),
     ],
 )
 async def test_a_refused_row_says_why(row: dict[str, Any], kind: type[Exception], text: str, clock: FakeClock) -> None:
@@ -271,14 +271,14 @@ async def test_a_refused_row_says_why(row: dict[str, Any], kind: type[Exception]
 async def test_the_words_of_changed_rows(word: str, status: str, clock: FakeClock) -> None:
     row = {"xmppUsername": f"{APP}_{APP}_u1", "status": word, "user": {**USER, "firstName": "Bea"}}
     wire = Wire(clock, ok({"ok": True, "results": [row]}))
-    from ethora_async.platforms.ethora.users import UserChange
+    from ethora_async.platforms.ethora.users.api import UserChange
 
     (outcome,) = [outcome async for outcome in wire.client.users.update_many([UserChange(id="u1", first_name="Bea")])]
     assert outcome.status == status
 
 
 async def test_a_change_that_no_row_mentions_is_unknown(clock: FakeClock) -> None:
-    with pytest.raises(ReplyLost, match="does not mention 'u1'"):
+    with pytest.raises(ReplyLostError, match="does not mention 'u1'"):
         await Wire(clock, ok({"results": []})).client.users.update("u1", first_name="Bea")
 
 
@@ -337,7 +337,7 @@ async def test_a_fault_after_sending_leaves_a_chat_unknown(clock: FakeClock) -> 
 
     report = await Wire(clock, reply(500)).client.chats.create_many([NewChat(id="c1", title="Chat")])
     assert report.counts == {"unknown": 1}
-    assert isinstance(report.failures[0].error, ServerFault)
+    assert isinstance(report.failures[0].error, ServerFaultError)
 
 
 async def test_a_ping_tells_the_servers_clock_where_it_shows_one(clock: FakeClock) -> None:

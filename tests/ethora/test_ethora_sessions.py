@@ -11,7 +11,15 @@ import attrs
 import pytest
 from ethora_helpers import APP, SECRET, Wire, ok, person, reply
 
-from ethora_async import ConfigError, EthoraClient, InvalidInput, InvalidToken, NotFound, ReplyLost, Unauthorized
+from ethora_async import (
+    ConfigError,
+    EthoraClient,
+    InvalidInputError,
+    InvalidTokenError,
+    NotFoundError,
+    ReplyLostError,
+    UnauthorizedError,
+)
 from ethora_async.redaction import MASK
 from ethora_async.sandbox import EthoraSandbox
 
@@ -46,7 +54,7 @@ async def test_a_session_shows_no_secret(ethora: EthoraClient) -> None:
 
 
 async def test_a_token_for_nobody_is_not_found(ethora: EthoraClient) -> None:
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFoundError) as caught:
         await ethora.sessions.exchange(await ethora.tokens.for_user("nobody"))
     assert caught.value.code == "USER_NOT_FOUND"
 
@@ -56,14 +64,14 @@ async def test_tokens_that_are_not_users_own_are_refused(ethora: EthoraClient, c
     token = await ethora.tokens.for_user("u1", ttl=timedelta(minutes=5))
     clock.advance(301)
     for refused in (token, await ethora.tokens.for_server(), "not.a.token"):
-        with pytest.raises(Unauthorized):
+        with pytest.raises(UnauthorizedError):
             await ethora.sessions.exchange(refused)
 
 
 @pytest.mark.parametrize("token", ["", "  ", "abc\r\nx-admin: 1", "abc\x00"])
 async def test_texts_that_cannot_be_tokens_are_refused_before_sending(token: str, clock: FakeClock) -> None:
     wire = Wire(clock, ok())
-    with pytest.raises(InvalidInput, match="token"):
+    with pytest.raises(InvalidInputError, match="token"):
         await wire.client.sessions.exchange(token)
     assert not wire.sent
 
@@ -71,7 +79,7 @@ async def test_texts_that_cannot_be_tokens_are_refused_before_sending(token: str
 @pytest.mark.parametrize("data", [None, [], {}, {"token": 5, "user": {}}, {"token": "t"}, {"token": "t", "user": []}])
 async def test_a_session_without_its_parts_is_a_lost_reply(data: Any, clock: FakeClock) -> None:
     wire = Wire(clock, ok(data))
-    with pytest.raises(ReplyLost, match="unexpected shape"):
+    with pytest.raises(ReplyLostError, match="unexpected shape"):
         await wire.client.sessions.exchange("some-token")
 
 
@@ -101,7 +109,7 @@ async def test_tokens_of_others_do_not_verify(ethora: EthoraClient, clock: FakeC
     other_app = EthoraClient(app_id="f" * 24, secret=SECRET, **options)
     for other in (other_secret, other_app):
         token = await other.tokens.for_user("u1")
-        with pytest.raises(InvalidToken) as caught:
+        with pytest.raises(InvalidTokenError) as caught:
             await ethora.tokens.verify(token)
         assert token.value not in str(caught.value)
 
@@ -109,7 +117,7 @@ async def test_tokens_of_others_do_not_verify(ethora: EthoraClient, clock: FakeC
 async def test_a_token_past_its_end_verifies_only_with_leeway(ethora: EthoraClient, clock: FakeClock) -> None:
     token = await ethora.tokens.for_user("u1", ttl=10)
     clock.advance(15)
-    with pytest.raises(InvalidToken, match="past its end"):
+    with pytest.raises(InvalidTokenError, match="past its end"):
         await ethora.tokens.verify(token)
     assert (await ethora.tokens.verify(token, leeway=timedelta(seconds=6))).user_id == "u1"
 
@@ -135,7 +143,7 @@ async def test_the_older_payload_works_where_a_server_asks_for_it(clock: FakeClo
         await ethora.users.create_many([person("u1")])
         token = await ethora.tokens.for_email(" U1@Example.com ")
         assert (await ethora.sessions.exchange(token)).user.id == "u1"
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInputError):
             await ethora.tokens.for_email("nobody")
 
 
@@ -150,7 +158,7 @@ async def test_a_raw_secret_signs_for_old_servers(sandbox: EthoraSandbox, clock:
 
 async def test_a_refused_exchange_tells_the_platforms_reason(clock: FakeClock) -> None:
     wire = Wire(clock, reply(401, {"error": "jwt expired"}))
-    with pytest.raises(Unauthorized, match="jwt expired") as caught:
+    with pytest.raises(UnauthorizedError, match="jwt expired") as caught:
         await wire.client.sessions.exchange("users-secret-token")
     assert "users-secret-token" not in str(caught.value)
     assert len(wire.sent) == 1

@@ -10,7 +10,7 @@ import attrs
 
 from ethora_async.bulk.outcome import Outcome, Unread
 from ethora_async.platforms.ethora.names import Names
-from ethora_async.platforms.ethora.rows import match_created
+from ethora_async.platforms.ethora.users.batch_rows import match_created
 from ethora_async.records import NewUser, User
 
 if TYPE_CHECKING:

@@ -9,17 +9,17 @@ import pytest
 from ethora_helpers import APP, people, person
 
 from ethora_async import (
-    Conflict,
+    ConflictError,
     EthoraClient,
-    InvalidInput,
-    JobFailed,
-    JobTimeout,
+    InvalidInputError,
+    JobFailedError,
+    JobTimeoutError,
     MongoId,
-    NotFound,
-    ServerFault,
-    ValidationFailed,
+    NotFoundError,
+    ServerFaultError,
+    ValidationFailedError,
 )
-from ethora_async.platforms.ethora.users import UserChange
+from ethora_async.platforms.ethora.users.api import UserChange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -68,7 +68,7 @@ async def test_a_user_with_another_address_still_existed(ethora: EthoraClient) -
 
 async def test_an_address_of_somebody_else_is_a_conflict(ethora: EthoraClient) -> None:
     await make(ethora, "u1")
-    with pytest.raises(Conflict, match="belongs to another user") as caught:
+    with pytest.raises(ConflictError, match="belongs to another user") as caught:
         await ethora.users.create("u2", email="u1@example.com", first_name="Bo", last_name="Xu")
     assert caught.value.effect == "none"
 
@@ -106,12 +106,12 @@ async def test_a_record_id_finds_what_a_plain_id_of_the_same_digits_does_not(eth
 
 
 async def test_an_unknown_user_is_not_found(ethora: EthoraClient) -> None:
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFoundError) as caught:
         await ethora.users.get("nobody")
     assert caught.value.code == "USER_NOT_FOUND"
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await ethora.users.update("nobody", first_name="Ann")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await ethora.users.chats("nobody")
     assert (await ethora.users.delete("nobody")).status == "absent"
 
@@ -134,7 +134,7 @@ async def test_a_listing_can_be_resumed_at_a_page(ethora: EthoraClient) -> None:
 @pytest.mark.parametrize(("limit", "offset"), [(0, 0), (501, 0), (1, -1)])
 async def test_impossible_pages_are_refused(limit: int, offset: int, ethora: EthoraClient) -> None:
     for pages in (ethora.users.list, ethora.chats.list):
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInputError):
             pages(limit=limit, offset=offset)
 
 
@@ -171,13 +171,13 @@ async def test_an_empty_text_clears_a_field(ethora: EthoraClient, app: App) -> N
 
 
 async def test_a_change_of_nothing_is_refused(ethora: EthoraClient) -> None:
-    with pytest.raises(InvalidInput, match="nothing to change") as caught:
+    with pytest.raises(InvalidInputError, match="nothing to change") as caught:
         await ethora.users.update("u1")
     assert caught.value.effect == "none"
 
 
 async def test_a_change_by_record_id_is_refused_with_the_way_out(ethora: EthoraClient) -> None:
-    with pytest.raises(InvalidInput, match="read the user first"):
+    with pytest.raises(InvalidInputError, match="read the user first"):
         await ethora.users.update(MongoId("0" * 24), first_name="Ann")
 
 
@@ -195,7 +195,7 @@ async def test_update_many_fails_only_the_rows_at_fault(ethora: EthoraClient) ->
     assert [outcome.item for outcome in outcomes] == changes
     assert [outcome.status for outcome in outcomes] == ["updated", "failed", "failed", "failed", "failed", "updated"]
     kinds = [type(outcome.error) for outcome in outcomes if outcome.error is not None]
-    assert kinds == [NotFound, InvalidInput, InvalidInput, ValidationFailed]
+    assert kinds == [NotFoundError, InvalidInputError, InvalidInputError, ValidationFailedError]
 
 
 async def test_create_many_takes_more_than_a_batch_and_async_sources(ethora: EthoraClient, app: App) -> None:
@@ -224,7 +224,7 @@ async def test_a_batch_refused_for_one_user_is_split_around_that_one(
     report = await ethora.users.create_many(users)
     assert report.counts == {"created": 99, "failed": 1}
     (failure,) = report.failures
-    assert isinstance(failure.error, ValidationFailed)
+    assert isinstance(failure.error, ValidationFailedError)
     assert (failure.key, app.users.find("u37")) == ("u37", None)
     assert sum(request.method == "POST" for request in sandbox.requests) <= 15
 
@@ -244,14 +244,14 @@ async def test_the_same_id_twice_fails_the_second_even_in_another_form_and_batch
         ("u1", "failed"),
         ("u2", "failed"),
     ]
-    assert all(isinstance(outcome.error, InvalidInput) for outcome in outcomes[2:])
+    assert all(isinstance(outcome.error, InvalidInputError) for outcome in outcomes[2:])
 
 
 async def test_an_address_shared_inside_a_batch_makes_one_user_and_one_conflict(ethora: EthoraClient) -> None:
     users = [person("u1"), person("u2", email="u1@example.com"), person("u3")]
     outcomes = [outcome async for outcome in ethora.users.create_many(users, ordered=True)]
     assert [outcome.status for outcome in outcomes] == ["created", "failed", "created"]
-    assert isinstance(outcomes[1].error, Conflict)
+    assert isinstance(outcomes[1].error, ConflictError)
 
 
 async def test_delete_many_gets_past_unknown_and_unfit_ids(ethora: EthoraClient, app: App) -> None:
@@ -278,7 +278,7 @@ async def test_an_empty_input_sends_nothing(ethora: EthoraClient, sandbox: Ethor
 def test_impossible_batches_are_refused_at_once(batch_size: int, concurrency: int) -> None:
     client = EthoraClient(app_id=APP, secret="s" * 20, api_url="http://localhost")
     for method in (client.users.create_many, client.users.update_many, client.users.delete_many):
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInputError):
             method([], batch_size=batch_size, concurrency=concurrency)
 
 
@@ -291,7 +291,7 @@ async def test_a_slow_job_is_waited_for(ethora: EthoraClient, sandbox: EthoraSan
 
 async def test_a_failed_job_leaves_it_open_what_was_done(ethora: EthoraClient, sandbox: EthoraSandbox) -> None:
     sandbox.faults.fail_jobs(times=2, error="Redis went away")
-    with pytest.raises(JobFailed, match="Redis went away") as caught:
+    with pytest.raises(JobFailedError, match="Redis went away") as caught:
         await ethora.users.create("u1", email="u1@example.com", first_name="Ann", last_name="Lee")
     assert caught.value.effect == "unknown"
     report = await ethora.users.create_many(people(3))
@@ -302,7 +302,7 @@ async def test_a_job_past_its_deadline_is_unknown(ethora: EthoraClient, sandbox:
     sandbox.faults.job_delay = 1_000.0
     report = await ethora.users.create_many(people(3), timeout=60)
     assert report.counts == {"unknown": 3}
-    assert all(isinstance(outcome.error, JobTimeout) for outcome in report.failures)
+    assert all(isinstance(outcome.error, JobTimeoutError) for outcome in report.failures)
     assert "after 60 s" in str(report.failures[0].error)
 
 
@@ -312,7 +312,7 @@ async def test_a_failing_platform_leaves_items_unknown_and_says_how_often_it_was
     sandbox.faults.fail("POST /v2/users/batch", times=None, status=500)
     report = await ethora.users.create_many(people(3))
     assert report.counts == {"unknown": 3}
-    assert all(isinstance(outcome.error, ServerFault) and outcome.attempts == 5 for outcome in report.failures)
+    assert all(isinstance(outcome.error, ServerFaultError) and outcome.attempts == 5 for outcome in report.failures)
 
 
 async def test_a_lost_reply_is_made_good_by_asking_again(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ethora_helpers import APP, RECORD, Wire, ok, person, reply
 
-from ethora_async import EthoraClient, InvalidInput, MongoId, NewChat
-from ethora_async.platforms.ethora.users import UserChange
+from ethora_async import EthoraClient, InvalidInputError, MongoId, NewChat
+from ethora_async.platforms.ethora.users.api import UserChange
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -233,7 +233,7 @@ async def test_every_request_but_the_ping_is_signed_in_both_headers(clock: FakeC
 @pytest.mark.parametrize("id", [".", "..", " .. "])
 async def test_ids_that_name_another_place_in_a_url_are_refused(id: str, clock: FakeClock) -> None:
     wire = Wire(clock, ok(EMPTY_LIST))
-    with pytest.raises(InvalidInput, match="another"):
+    with pytest.raises(InvalidInputError, match="another"):
         await wire.client.users.chats(id)
     assert not wire.sent
 

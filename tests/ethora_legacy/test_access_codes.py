@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethora_async import Access, InvalidInput
+from ethora_async import Access, InvalidInputError
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_rights_combine_and_can_be_asked_for() -> None:
 
 @pytest.mark.parametrize("wrong", ["", "1", "011", "00011", "0021", "xxx1", "0b11", "٠٠١١", 3, 11, True, None, 3.0])
 def test_anything_else_is_refused_by_name(wrong: Any) -> None:
-    with pytest.raises(InvalidInput, match="'0000' to '1111'") as caught:
+    with pytest.raises(InvalidInputError, match="'0000' to '1111'") as caught:
         Access.parse(wrong, "accessCode")
     assert caught.value.field == "accessCode"
 

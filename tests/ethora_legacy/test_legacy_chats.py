@@ -10,16 +10,16 @@ from legacy_helpers import APP, CHAT_JID, USER_JID, OnWire, reply
 
 from ethora_async import (
     Access,
-    Conflict,
-    Forbidden,
-    InvalidInput,
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
     MongoId,
     NewChat,
-    NotFound,
-    NotSent,
-    ReplyLost,
-    ServerFault,
-    ValidationFailed,
+    NotFoundError,
+    NotSentError,
+    ReplyLostError,
+    ServerFaultError,
+    ValidationFailedError,
 )
 from ethora_async.platforms.ethora.legacy_wire import AccessSetting
 
@@ -97,10 +97,10 @@ async def test_a_chat_without_an_id_goes_by_its_address(clock: FakeClock) -> Non
 
 async def test_a_chat_without_an_id_is_never_made_twice(clock: FakeClock) -> None:
     wire = older(clock, reply(503))
-    with pytest.raises(ServerFault):
+    with pytest.raises(ServerFaultError):
         await wire.client.chats.create(title="Chat")
     assert len(wire.sent) == 1
-    with pytest.raises(ReplyLost):
+    with pytest.raises(ReplyLostError):
         await older(clock).client.chats.create(title="Chat")
 
 
@@ -128,9 +128,9 @@ async def test_a_chat_that_is_there_already_existed(replied: Any, clock: FakeClo
 
 async def test_members_and_descriptions_are_refused_before_sending(clock: FakeClock) -> None:
     wire = older(clock)
-    with pytest.raises(InvalidInput, match=r"no members.*grant access once"):
+    with pytest.raises(InvalidInputError, match=r"no members.*grant access once"):
         await wire.client.chats.create("c1", title="Chat", members=["u1"])
-    with pytest.raises(InvalidInput, match="no description"):
+    with pytest.raises(InvalidInputError, match="no description"):
         await wire.client.chats.create(title="Chat", description="About")
     outcomes = [
         outcome
@@ -245,11 +245,11 @@ async def test_record_ids_are_unknown_to_the_older_api(clock: FakeClock) -> None
     wire = older(clock)
     record = MongoId("0" * 24)
     for chat, user in ((record, "u1"), ("c1", record)):
-        with pytest.raises(InvalidInput, match="MongoId"):
+        with pytest.raises(InvalidInputError, match="MongoId"):
             await wire.client.chats.set_access(chat, user, MEMBER)
-        with pytest.raises(InvalidInput, match="MongoId"):
+        with pytest.raises(InvalidInputError, match="MongoId"):
             await wire.client.chats.grant(chat, ["u2", user])
-    with pytest.raises(InvalidInput, match="MongoId"):
+    with pytest.raises(InvalidInputError, match="MongoId"):
         await wire.client.chats.delete(record)
     assert wire.sent == []
 
@@ -258,7 +258,7 @@ async def test_grants_and_revocations_are_a_request_for_each_user(clock: FakeClo
     wire = older(clock, OK, reply(404, {"error": "no", "code": "USER_NOT_FOUND"}), reply(422, {"error": "no"}), OK)
     report = await wire.client.chats.grant("c1", ["u1", f"{APP}_u1", "nobody", "bad"])
     assert report.counts == {"created": 1, "failed": 2}
-    assert [type(outcome.error) for outcome in report.failures] == [NotFound, ValidationFailed]
+    assert [type(outcome.error) for outcome in report.failures] == [NotFoundError, ValidationFailedError]
     assert (await wire.client.chats.revoke(CHAT_JID, "u1")).counts == {"deleted": 1}
     assert {path for _, path, _ in wire.sent} == {"/chat-access/"}
     assert wire.sent[0][2] == {"chatUuid": "c1", "userUuid": "u1", "accessCode": "0011"}
@@ -266,15 +266,15 @@ async def test_grants_and_revocations_are_a_request_for_each_user(clock: FakeClo
 
 
 async def test_granting_nobody_is_refused(clock: FakeClock) -> None:
-    with pytest.raises(InvalidInput, match="users is empty"):
+    with pytest.raises(InvalidInputError, match="users is empty"):
         await older(clock).client.chats.grant("c1", [])
 
 
 @pytest.mark.parametrize(
     ("replied", "kind"),
     [
-        (reply(404, {"error": "no", "code": "CHAT_NOT_FOUND"}), NotFound),
-        (reply(403, {"error": "Forbidden", "code": "APP_ARCHIVED"}), Forbidden),
+        (reply(404, {"error": "no", "code": "CHAT_NOT_FOUND"}), NotFoundError),
+        (reply(403, {"error": "Forbidden", "code": "APP_ARCHIVED"}), ForbiddenError),
     ],
 )
 async def test_what_is_not_about_one_user_ends_the_grant(replied: Any, kind: Any, clock: FakeClock) -> None:
@@ -304,7 +304,7 @@ async def test_revoke_many_takes_access_away_pair_by_pair(clock: FakeClock) -> N
 
 async def test_refusals_carry_code_and_request_id(clock: FakeClock) -> None:
     wire = older(clock, reply(422, {"error": "bad code", "code": "VALIDATION_ERROR", "requestId": "r-1"}))
-    with pytest.raises(ValidationFailed) as caught:
+    with pytest.raises(ValidationFailedError) as caught:
         await wire.client.chats.set_access("c1", "u1", MEMBER)
     error = caught.value
     assert (error.code, error.request_id, error.operation) == ("VALIDATION_ERROR", "r-1", "chats.set_access")
@@ -313,12 +313,12 @@ async def test_refusals_carry_code_and_request_id(clock: FakeClock) -> None:
 @pytest.mark.parametrize(
     ("data", "kind", "text"),
     [
-        ({"ok": False, "error": "no such right"}, ValidationFailed, "no such right"),
-        ({"success": False}, ValidationFailed, "without saying why"),
-        ({"status": "failed", "message": "User not found"}, NotFound, "User not found"),
-        ({"ok": False, "code": "USER_NOT_FOUND"}, NotFound, "without saying why"),
-        ({"ok": False, "error": {"deep": 1}, "code": 7}, ValidationFailed, "without saying why"),
-        ({"status": "KO", "msg": "already exists"}, Conflict, "already exists"),
+        ({"ok": False, "error": "no such right"}, ValidationFailedError, "no such right"),
+        ({"success": False}, ValidationFailedError, "without saying why"),
+        ({"status": "failed", "message": "User not found"}, NotFoundError, "User not found"),
+        ({"ok": False, "code": "USER_NOT_FOUND"}, NotFoundError, "without saying why"),
+        ({"ok": False, "error": {"deep": 1}, "code": 7}, ValidationFailedError, "without saying why"),
+        ({"status": "KO", "msg": "already exists"}, ConflictError, "already exists"),
     ],
 )
 async def test_a_good_status_with_bad_news_is_an_error(data: Any, kind: Any, text: str, clock: FakeClock) -> None:
@@ -342,5 +342,5 @@ async def test_what_the_guide_has_no_call_for_is_todays(clock: FakeClock) -> Non
 async def test_a_closed_client_sends_nothing(clock: FakeClock) -> None:
     wire = older(clock)
     await wire.client.aclose()
-    with pytest.raises(NotSent):
+    with pytest.raises(NotSentError):
         await wire.client.chats.set_access("c1", "u1", MEMBER)

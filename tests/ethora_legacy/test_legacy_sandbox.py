@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from legacy_helpers import APP, CHAT_JID, URL, OnWire, person, reply
 
-from ethora_async import Access, EthoraClient, NotFound, ValidationFailed
+from ethora_async import Access, EthoraClient, NotFoundError, ValidationFailedError
 from ethora_async.testing import Canary
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ async def test_a_ban_ends_by_itself(older: EthoraClient, app: App, clock: FakeCl
 async def test_what_is_unknown_is_not_found(older: EthoraClient) -> None:
     await older.chats.create("c1", title="Chat")
     for chat, user, code in (("nowhere", "u1", "CHAT_NOT_FOUND"), ("c1", "nobody", "USER_NOT_FOUND")):
-        with pytest.raises(NotFound) as caught:
+        with pytest.raises(NotFoundError) as caught:
             await older.chats.set_access(chat, user, MEMBER)
         assert caught.value.code == code
         assert caught.value.request_id
@@ -116,7 +116,7 @@ async def test_the_guides_token_logs_in_by_email(ethora: EthoraClient, sandbox: 
     token = await ethora.tokens.for_email("U1@example.com")
     session = await ethora.sessions.exchange(token)
     assert session.user.id == "u1"
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await ethora.sessions.exchange(await ethora.tokens.for_email("nobody@example.com"))
 
 
@@ -127,7 +127,7 @@ async def test_what_a_server_repeats_of_our_token_gets_nowhere(clock: FakeClock)
     token = wire.transport.requests[0].headers["x-custom-token"]
     refusing = OnWire(clock, reply(200, {"ok": False, "error": f"bad token {token}", "code": token}), legacy_api=True)
     with Canary(token, "a-secret-that-is-long-enough-for-anyone") as canary:
-        with pytest.raises(ValidationFailed) as caught:
+        with pytest.raises(ValidationFailedError) as caught:
             await refusing.client.chats.set_access("c1", "u1", MEMBER)
         report = await refusing.client.chats.grant("c1", ["u1"])
     assert URL not in str(caught.value)

@@ -9,8 +9,16 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from legacy_helpers import APP, SECRET, URL, person, reply
 
-from ethora_async import EthoraClient, Forbidden, InvalidInput, JobTimeout, NewChat, ReplyLost, Unauthorized
-from ethora_async.platforms.ethora.apps import NewRoom
+from ethora_async import (
+    EthoraClient,
+    ForbiddenError,
+    InvalidInputError,
+    JobTimeoutError,
+    NewChat,
+    ReplyLostError,
+    UnauthorizedError,
+)
+from ethora_async.platforms.ethora.apps.api import NewRoom
 from ethora_async.transport import MemoryTransport
 
 if TYPE_CHECKING:
@@ -49,7 +57,7 @@ async def test_more_than_a_page_goes_too(ethora: EthoraClient, app: App) -> None
 async def test_without_the_apps_id_nothing_is_touched(wrong: str, ethora: EthoraClient, sandbox: EthoraSandbox) -> None:
     await fill(ethora)
     before = len(sandbox.requests)
-    with pytest.raises(InvalidInput, match="nothing was deleted") as caught:
+    with pytest.raises(InvalidInputError, match="nothing was deleted") as caught:
         await ethora.reset(confirm=wrong)
     assert caught.value.field == "confirm"
     assert len(sandbox.requests) == before
@@ -81,7 +89,7 @@ async def test_what_is_listed_past_the_deadline_is_unknown(
     sandbox.faults.deletion_lag = 1_000.0
     report = await ethora.reset(confirm=APP, timeout=30)
     assert report.counts == {"deleted": 6, "unknown": 3}
-    assert {type(outcome.error) for outcome in report.failures} == {JobTimeout}
+    assert {type(outcome.error) for outcome in report.failures} == {JobTimeoutError}
     assert {outcome.key for outcome in report.failures} == {f"{APP}_c{number}" for number in range(3)}
     # They are gone, and the next run knows.
     assert (await ethora.reset(confirm=APP, timeout=30)).ok
@@ -110,7 +118,7 @@ async def test_a_child_app_is_emptied_by_its_owner(ethora: EthoraClient, sandbox
     await inside.users.create_many(person(f"k{number}") for number in range(4))
     await inside.chats.create("c0", title="Chat", members=["k0"])
     admin = ethora.as_user(await ethora.sessions.login(sandbox.admin_email, sandbox.admin_password))
-    with pytest.raises(InvalidInput, match="nothing was deleted"):
+    with pytest.raises(InvalidInputError, match="nothing was deleted"):
         await admin.in_app(child).reset(confirm=APP)
     assert (await admin.in_app(child).reset(confirm=child)).counts == {"deleted": 5}
     assert left(sandbox.store.app(child)) == (["owner"], [])
@@ -210,7 +218,7 @@ async def test_what_cannot_be_deleted_is_reported_and_the_rest_goes(clock: FakeC
     platform = Platform(clock, users=[user("u1")], chats=[chat("c1"), chat("c2")], delete_chats=refusal)
     report = await platform.client.reset(confirm=APP)
     assert report.counts == {"deleted": 1, "failed": 2}
-    assert {type(outcome.error) for outcome in report.failures} == {Forbidden}
+    assert {type(outcome.error) for outcome in report.failures} == {ForbiddenError}
     assert len(platform.chats) == 2
 
 
@@ -218,7 +226,7 @@ async def test_a_deletion_that_is_never_answered_is_given_up(clock: FakeClock) -
     def silent(request: Request) -> Response:
         if request.method == "DELETE":
             msg = "gone"
-            raise ReplyLost(msg)
+            raise ReplyLostError(msg)
         rows = [chat("c1")] if request.url.partition("?")[0].endswith("/chats") else []
         return reply(200, {"results": rows, "total": len(rows)})
 
@@ -229,14 +237,14 @@ async def test_a_deletion_that_is_never_answered_is_given_up(clock: FakeClock) -
 
 async def test_a_refused_token_ends_it(clock: FakeClock) -> None:
     platform = Platform(clock, users=[], chats=[chat("c1")], delete_chats=reply(401, {"error": "token"}))
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await platform.client.reset(confirm=APP)
 
 
 async def test_another_app_is_emptied_by_its_own_id(clock: FakeClock) -> None:
     platform = Platform(clock, users=[], chats=[])
     child = platform.client.in_app("child")
-    with pytest.raises(InvalidInput, match="'child'"):
+    with pytest.raises(InvalidInputError, match="'child'"):
         await child.reset(confirm=APP)
     with pytest.raises(Exception, match="Not found"):  # users of another app are a session's to list
         await child.reset(confirm="child")

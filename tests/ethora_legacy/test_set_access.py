@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from legacy_helpers import APP, CHAT_JID, USER_JID, OnWire, person, reply
 
-from ethora_async import Access, EthoraClient, InvalidInput, NotFound
+from ethora_async import Access, EthoraClient, InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from ethora_async.testing import FakeClock
@@ -40,7 +40,9 @@ async def test_codes_say_the_same_as_rights(clock: FakeClock) -> None:
 async def test_what_today_s_platform_cannot_express_is_refused_before_sending(number: int, clock: FakeClock) -> None:
     wire = OnWire(clock, OK)
     for access in (Access(number), f"{number:04b}"):
-        with pytest.raises(InvalidInput, match=f"cannot express access {number:04b}: use .*legacy_api=True") as caught:
+        with pytest.raises(
+            InvalidInputError, match=f"cannot express access {number:04b}: use .*legacy_api=True"
+        ) as caught:
             await wire.client.chats.set_access("c1", "u1", access)
         assert caught.value.field == "access"
     assert wire.sent == []
@@ -49,7 +51,7 @@ async def test_what_today_s_platform_cannot_express_is_refused_before_sending(nu
 @pytest.mark.parametrize("access", [Access.NONE, MEMBER])
 async def test_a_timer_is_never_emulated(access: Access, clock: FakeClock) -> None:
     wire = OnWire(clock, OK)
-    with pytest.raises(InvalidInput, match=r"keeps no timer.*legacy_api=True") as caught:
+    with pytest.raises(InvalidInputError, match=r"keeps no timer.*legacy_api=True") as caught:
         await wire.client.chats.set_access("c1", "u1", access, expires_in=timedelta(hours=1))
     assert caught.value.field == "expires_in"
     assert wire.sent == []
@@ -61,7 +63,7 @@ async def test_a_timer_is_never_emulated(access: Access, clock: FakeClock) -> No
 )
 async def test_times_that_cannot_be_used_are_refused(timer: Any, legacy: bool, clock: FakeClock) -> None:
     wire = OnWire(clock, OK, legacy_api=legacy)
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         await wire.client.chats.set_access("c1", "u1", MEMBER, expires_in=timer)
     assert caught.value.field == "expires_in"
     assert wire.sent == []
@@ -71,7 +73,7 @@ async def test_times_that_cannot_be_used_are_refused(timer: Any, legacy: bool, c
 @pytest.mark.parametrize("wrong", ["2", "xxx1", "00011", 3, None])
 async def test_codes_that_are_none_are_refused(wrong: Any, legacy: bool, clock: FakeClock) -> None:
     wire = OnWire(clock, OK, legacy_api=legacy)
-    with pytest.raises(InvalidInput, match="'0000' to '1111'"):
+    with pytest.raises(InvalidInputError, match="'0000' to '1111'"):
         await wire.client.chats.set_access("c1", "u1", wrong)
     assert wire.sent == []
 
@@ -80,7 +82,7 @@ async def test_codes_that_are_none_are_refused(wrong: Any, legacy: bool, clock: 
 @pytest.mark.parametrize(("chat", "user"), [("", "u1"), ("c1", " "), ("c1", None), ("@host", "u1"), ("c1", "a\x00b")])
 async def test_ids_that_cannot_be_used_are_refused(chat: Any, user: Any, legacy: bool, clock: FakeClock) -> None:
     wire = OnWire(clock, OK, legacy_api=legacy)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         await wire.client.chats.set_access(chat, user, MEMBER)
     assert wire.sent == []
 
@@ -98,10 +100,10 @@ async def test_it_takes_effect_and_says_what_changed(ethora: EthoraClient) -> No
 async def test_an_unknown_chat_or_user_is_not_found(ethora: EthoraClient) -> None:
     await ethora.users.create_many([person("u1")])
     await ethora.chats.create("c1", title="Chat")
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFoundError) as caught:
         await ethora.chats.set_access("nowhere", "u1", MEMBER)
     assert (caught.value.code, caught.value.operation) == ("CHAT_NOT_FOUND", "chats.grant")
-    with pytest.raises(NotFound, match="nobody"):
+    with pytest.raises(NotFoundError, match="nobody"):
         await ethora.chats.set_access("c1", "nobody", MEMBER)
 
 

@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from session_parts import APP, RECORD, Platform, Rotating, Sent, ok, reply, session
 
-from ethora_async import Attachment, InvalidInput, NotFound, NotSent, ReplyLost, Unauthorized, ValidationFailed
+from ethora_async import (
+    Attachment,
+    InvalidInputError,
+    NotFoundError,
+    NotSentError,
+    ReplyLostError,
+    UnauthorizedError,
+    ValidationFailedError,
+)
 from ethora_async.attachments import CHUNK
 from ethora_async.multipart import Multipart
-from ethora_async.platforms.ethora import media
+from ethora_async.platforms.ethora.sessions import files as media
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -124,8 +132,8 @@ async def test_a_pipe_is_sent_without_its_length_and_once(clock: FakeClock) -> N
     reading, writing = os.pipe()
     os.write(writing, b"from a pipe")
     os.close(writing)
-    platform = Platform(clock, {SEND: NotSent("refused")})
-    with os.fdopen(reading, "rb") as pipe, pytest.raises(NotSent):
+    platform = Platform(clock, {SEND: NotSentError("refused")})
+    with os.fdopen(reading, "rb") as pipe, pytest.raises(NotSentError):
         await platform.client.as_user(session()).chats.send_media("c1", Attachment(source=pipe, name="log.txt"))
     assert parts_of(platform.only) == [("files", "log.txt", "text/plain", b"from a pipe")]
 
@@ -188,7 +196,7 @@ async def test_what_cannot_be_sent_is_refused_before_sending(
     make: Any, what: str, tmp_path: Path, clock: FakeClock
 ) -> None:
     platform = Platform(clock, {})
-    with pytest.raises(InvalidInput, match=what) as caught:
+    with pytest.raises(InvalidInputError, match=what) as caught:
         await platform.client.as_user(session()).chats.send_media("c1", make(tmp_path))
     assert caught.value.field in ("files", "name")
     assert not platform.sent
@@ -203,7 +211,7 @@ async def test_what_cannot_be_sent_is_refused_before_sending(
     ],
 )
 def test_an_attachment_that_cannot_be_right_is_refused(settings: Any, field: str) -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         Attachment(source=b"", name="a", **settings)
     assert caught.value.field == field
 
@@ -213,7 +221,7 @@ async def test_a_file_over_the_limit_is_refused_before_its_content_is_read(tmp_p
     with path.open("wb") as file:
         file.truncate(media.LARGEST_FILE + 1)
     platform = Platform(clock, {})
-    with pytest.raises(InvalidInput, match=r"'huge\.bin' is larger than 50 MB"):
+    with pytest.raises(InvalidInputError, match=r"'huge\.bin' is larger than 50 MB"):
         await platform.client.as_user(session()).chats.send_media("c1", path)
     assert not platform.sent
 
@@ -221,7 +229,7 @@ async def test_a_file_over_the_limit_is_refused_before_its_content_is_read(tmp_p
 async def test_a_stream_over_the_limit_is_broken_off(clock: FakeClock) -> None:
     platform = Platform(clock, {})
     endless = Attachment(source=once(*[b"x" * 2**20] * 60), name="endless")
-    with pytest.raises(InvalidInput, match="larger than 50 MB"):
+    with pytest.raises(InvalidInputError, match="larger than 50 MB"):
         await platform.client.as_user(session()).chats.send_media("c1", endless)
     assert not platform.sent
 
@@ -240,7 +248,7 @@ async def test_a_stream_over_the_limit_is_broken_off(clock: FakeClock) -> None:
 async def test_a_source_that_breaks_is_the_callers_error(source: Any, size: Any, what: str, clock: FakeClock) -> None:
     platform = Platform(clock, {SEND: ok(TAKEN)})
     file = Attachment(source=source, name="broken", size=size)
-    with pytest.raises(InvalidInput, match=what) as caught:
+    with pytest.raises(InvalidInputError, match=what) as caught:
         await platform.client.as_user(session()).chats.send_media("c1", file)
     error = caught.value
     assert (error.field, error.operation, error.effect) == ("files", "me.chats.send_media", "none")
@@ -251,12 +259,12 @@ async def test_a_source_that_breaks_is_the_callers_error(source: Any, size: Any,
 async def test_a_file_that_changes_meanwhile_is_noticed(note: Path) -> None:
     form = await Multipart.of([("files", note)])
     note.write_bytes(b"hello and more")  # noqa: ASYNC240
-    with pytest.raises(InvalidInput, match="changed while"):
+    with pytest.raises(InvalidInputError, match="changed while"):
         [piece async for piece in form.chunks()]
 
 
 async def test_an_upload_that_did_not_arrive_is_sent_again_from_its_start(note: Path, clock: FakeClock) -> None:
-    platform = Platform(clock, {SEND: [NotSent("refused"), ok(TAKEN)]})
+    platform = Platform(clock, {SEND: [NotSentError("refused"), ok(TAKEN)]})
     with note.open("rb") as file:
         files = [note, file, Attachment(source=b"b", name="b"), Attachment(source=Again(b"c"), name="c")]
         await platform.client.as_user(session()).chats.send_media("c1", files)
@@ -265,7 +273,7 @@ async def test_an_upload_that_did_not_arrive_is_sent_again_from_its_start(note: 
     assert [part[3] for part in second] == [b"hello", b"hello", b"b", b"c"]
 
 
-@pytest.mark.parametrize("answer", [ReplyLost("cut"), reply(500), reply(503), reply(408)])
+@pytest.mark.parametrize("answer", [ReplyLostError("cut"), reply(500), reply(503), reply(408)])
 async def test_an_upload_that_may_have_arrived_is_not_sent_again(answer: Any, note: Path, clock: FakeClock) -> None:
     platform = Platform(clock, {SEND: answer})
     with pytest.raises(Exception, match=r".") as caught:
@@ -275,7 +283,10 @@ async def test_an_upload_that_may_have_arrived_is_not_sent_again(answer: Any, no
 
 
 async def test_a_stream_that_was_begun_is_not_sent_again(clock: FakeClock) -> None:
-    for answer, kind in ((NotSent("refused"), NotSent), (reply(429, None, **{"Retry-After": "1"}), Exception)):
+    for answer, kind in (
+        (NotSentError("refused"), NotSentError),
+        (reply(429, None, **{"Retry-After": "1"}), Exception),
+    ):
         platform = Platform(clock, {SEND: answer})
         with pytest.raises(kind):
             await platform.client.as_user(session()).chats.send_media("c1", Attachment(source=once(b"1"), name="a"))
@@ -294,7 +305,7 @@ async def test_a_session_that_ran_out_costs_a_stream_and_not_a_file(
         assert len(await user.chats.send_media("c1", note)) == 1
         assert [parts_of(sent)[0][3] for sent in platform.sent[::2]] == [b"hello"] * 2
     else:
-        with pytest.raises(Unauthorized, match="jwt expired"):
+        with pytest.raises(UnauthorizedError, match="jwt expired"):
             await user.chats.send_media("c1", Attachment(source=once(b"1"), name="a"))
         assert len(platform.sent) == 1
 
@@ -304,17 +315,17 @@ async def test_a_form_refuses_to_read_a_spent_stream_again() -> None:
     assert form.can_restart()
     assert [piece async for piece in form.chunks()]
     assert not form.can_restart()
-    with pytest.raises(InvalidInput, match="only once"):
+    with pytest.raises(InvalidInputError, match="only once"):
         [piece async for piece in form.chunks()]
 
 
 @pytest.mark.parametrize(
     ("status", "data", "kind"),
     [
-        (413, {"error": "File too large"}, ValidationFailed),
-        (413, b"<html><title>413 Request Entity Too Large</title></html>", ValidationFailed),
-        (404, {"error": "no", "code": "CHAT_NOT_FOUND"}, NotFound),
-        (422, {"error": '"files" is required', "code": "VALIDATION_ERROR"}, ValidationFailed),
+        (413, {"error": "File too large"}, ValidationFailedError),
+        (413, b"<html><title>413 Request Entity Too Large</title></html>", ValidationFailedError),
+        (404, {"error": "no", "code": "CHAT_NOT_FOUND"}, NotFoundError),
+        (422, {"error": '"files" is required', "code": "VALIDATION_ERROR"}, ValidationFailedError),
     ],
 )
 async def test_a_refused_upload_says_why(status: int, data: Any, kind: Any, note: Path, clock: FakeClock) -> None:
@@ -339,7 +350,7 @@ async def test_files_go_to_the_user_or_behind_a_chats_door(note: Path, clock: Fa
     assert [part[0] for part in parts_of(platform.sent[0])] == ["files"]
     first, *others = parts_of(platform.sent[1])
     assert (first[0], first[3], len(others)) == ("chatName", f"{APP}_c1".encode(), 2)
-    with pytest.raises(InvalidInput, match="files is empty"):
+    with pytest.raises(InvalidInputError, match="files is empty"):
         await files.upload([])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from session_parts import ME, Platform, Rotating, ok, reply, session
 
-from ethora_async import ChatError, MfaRequired, ReplyLost
+from ethora_async import ChatError, MfaRequiredError, ReplyLostError
 from ethora_async.config import RetryPolicy
 from ethora_async.redaction import Secret
 from ethora_async.testing import Canary
@@ -50,7 +50,7 @@ ANSWERS: dict[str, Any] = {
     "500": reply(500, {"error": ECHO}),
     "not JSON": reply(200, ECHO.encode()),
     "another shape": ok({"token": 5, "user": ECHO, "password": ECHO}),
-    "lost": ReplyLost("the connection broke"),
+    "lost": ReplyLostError("the connection broke"),
 }
 
 
@@ -128,7 +128,7 @@ async def test_what_succeeds_shows_nothing_either(clock: FakeClock) -> None:
 async def test_the_second_step_holds_its_token_and_shows_it_to_nobody(clock: FakeClock) -> None:
     platform = platform_that_answers(clock, ok({"mfaRequired": True, "mfaToken": MFA_TOKEN}), [])
     with Canary(MFA_TOKEN, PASSWORD) as canary:
-        with pytest.raises(MfaRequired) as caught:
+        with pytest.raises(MfaRequiredError) as caught:
             await platform.client.sessions.login("a@b.c", PASSWORD)
         step = caught.value
     canary.check(step, copy.copy(step))

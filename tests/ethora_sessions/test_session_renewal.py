@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from session_parts import APP, ME, RECORD, Platform, Rotating, jwt, ok, reply, session, until
 
-from ethora_async import ChatError, InvalidInput, NotSent, ReplyLost, Session, Unauthorized, User
+from ethora_async import ChatError, InvalidInputError, NotSentError, ReplyLostError, Session, UnauthorizedError, User
 from ethora_async.config import RetryPolicy
 from ethora_async.engine.events import TokenRefreshed
 from ethora_async.redaction import Secret
@@ -108,7 +108,7 @@ async def test_a_route_that_rejects_every_token_costs_one_renewal_a_call(clock: 
     logins = Rotating()
     platform = Platform(clock, {MY_CHATS: reply(401, {"error": "no"}), REFRESH: logins.refresh})
     user = platform.client.as_user(session())
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await user.chats.list()
     assert (caught.value.operation, caught.value.message) == ("me.chats.list", "no")
     assert platform.lines == [MY_CHATS, REFRESH, MY_CHATS]
@@ -126,7 +126,7 @@ async def test_a_refused_renewal_ends_the_session_and_is_not_asked_for_again(clo
     platform, logins = rotating(clock)
     user = platform.client.as_user(session("JWT old", "JWT refresh-0"))
     for _ in range(3):
-        with pytest.raises(Unauthorized, match="could not be renewed: !refreshRecord") as caught:
+        with pytest.raises(UnauthorizedError, match="could not be renewed: !refreshRecord") as caught:
             await user.chats.list()
         error = caught.value
         assert (error.code, error.request_id, error.effect) == ("REFRESH_RECORD_NOT_FOUND", "r-9", "none")
@@ -136,10 +136,10 @@ async def test_a_refused_renewal_ends_the_session_and_is_not_asked_for_again(clo
 
 async def test_a_session_without_a_refresh_token_just_ends(clock: FakeClock) -> None:
     platform, logins = rotating(clock)
-    with pytest.raises(Unauthorized, match="jwt expired"):
+    with pytest.raises(UnauthorizedError, match="jwt expired"):
         await platform.client.as_user(session("JWT old", None)).chats.list()
     assert logins.refreshes == 0
-    with pytest.raises(InvalidInput, match="no refresh token"):
+    with pytest.raises(InvalidInputError, match="no refresh token"):
         await platform.client.sessions.refresh(session(refresh=None))
 
 
@@ -271,7 +271,7 @@ async def test_one_session_refreshed_by_many_at_once_is_one_request(clock: FakeC
     assert len((await platform.client.as_user(session("JWT old")).chats.list()).items) == 1
     assert logins.refreshes == 1
     clock.advance(61)
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await platform.client.sessions.refresh(old)
     assert (caught.value.code, caught.value.operation) == ("REFRESH_RECORD_NOT_FOUND", "sessions.refresh")
     assert (await platform.client.sessions.refresh(new[0])).token == Secret("JWT access-3")
@@ -283,7 +283,7 @@ async def test_a_refresh_that_fails_is_not_remembered(clock: FakeClock) -> None:
     with pytest.raises(ChatError):
         await platform.client.sessions.refresh(session())
     logins.refused = ok({"refreshToken": "r"})
-    with pytest.raises(ReplyLost, match=r"reply\.token"):
+    with pytest.raises(ReplyLostError, match=r"reply\.token"):
         await platform.client.sessions.refresh(session())
     logins.refused = None
     assert (await platform.client.sessions.refresh(session())).token == Secret("JWT access-2")
@@ -302,7 +302,7 @@ async def test_closing_the_client_ends_renewals_under_way(clock: FakeClock) -> N
     await until(lambda: platform.lines.count(REFRESH) == 2)
     await platform.client.aclose()
     for waiting in (call, direct):
-        with pytest.raises(NotSent):
+        with pytest.raises(NotSentError):
             await waiting
 
 
@@ -365,9 +365,9 @@ async def test_a_session_that_had_ended_is_absent_and_cannot_end_others(clock: F
     platform = Platform(clock, {LOGOUT: logins.guarded({}), REFRESH: logins.refresh})
     gone = session("JWT old", "JWT refresh-0")
     assert (await platform.client.sessions.logout(gone)).status == "absent"
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await platform.client.sessions.logout(gone, "others")
-    with pytest.raises(InvalidInput, match="scope"):
+    with pytest.raises(InvalidInputError, match="scope"):
         await platform.client.sessions.logout(gone, "mine")  # type: ignore[arg-type]
 
 
@@ -379,7 +379,7 @@ async def test_after_its_log_out_a_client_renews_no_more(clock: FakeClock) -> No
     await user.chats.list()
     assert (await user.logout()).status == "deleted"
     logins.number = 5
-    with pytest.raises(Unauthorized, match="logged out"):
+    with pytest.raises(UnauthorizedError, match="logged out"):
         await user.chats.list()
     assert logins.refreshes == 0
 
@@ -390,9 +390,9 @@ async def test_a_kept_session_is_made_again_from_its_parts(clock: FakeClock) -> 
     user = platform.client.as_user(kept)
     assert len((await user.chats.list()).items) == 1
     assert repr(user) == "UserClient('u1')"
-    with pytest.raises(InvalidInput, match="token is empty"):
+    with pytest.raises(InvalidInputError, match="token is empty"):
         Session(user=User(id="u1"), token="")
-    with pytest.raises(InvalidInput, match="refresh_token"):
+    with pytest.raises(InvalidInputError, match="refresh_token"):
         Session(user=User(id="u1"), token="t", refresh_token="a\nb")
 
 
@@ -402,18 +402,18 @@ async def test_an_api_key_is_a_bearer_token_that_nobody_renews(clock: FakeClock)
     user = platform.client.as_user(api_key="key-1")
     assert len((await user.chats.list()).items) == 1
     assert (platform.only.token, user.session, repr(user)) == ("Bearer key-1", None, "UserClient(API key)")
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await user.chats.list()
     assert caught.value.code == "REFRESH_RECORD_NOT_FOUND"
     assert len(platform.sent) == 2
-    with pytest.raises(InvalidInput, match=r"api_keys\.delete"):
+    with pytest.raises(InvalidInputError, match=r"api_keys\.delete"):
         await user.logout()
 
 
 async def test_a_user_client_takes_a_session_or_a_key(clock: FakeClock) -> None:
     client = Platform(clock, {}).client
     for arguments in ({}, {"session": session(), "api_key": "key-1"}):
-        with pytest.raises(InvalidInput, match="not both"):
+        with pytest.raises(InvalidInputError, match="not both"):
             client.as_user(**arguments)
-    with pytest.raises(InvalidInput, match="api_key"):
+    with pytest.raises(InvalidInputError, match="api_key"):
         client.as_user(api_key=" ")

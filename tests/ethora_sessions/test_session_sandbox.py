@@ -13,18 +13,18 @@ from session_parts import APP, SECRET
 
 from ethora_async import (
     Attachment,
-    Conflict,
+    ConflictError,
     EthoraClient,
-    Forbidden,
-    InvalidInput,
-    MfaRequired,
+    ForbiddenError,
+    InvalidInputError,
+    MfaRequiredError,
     NewUser,
-    NotFound,
-    ServerFault,
+    NotFoundError,
+    ServerFaultError,
     Session,
-    Unauthorized,
+    UnauthorizedError,
     User,
-    ValidationFailed,
+    ValidationFailedError,
 )
 from ethora_async.engine.events import TokenRefreshed
 from ethora_async.sandbox import EthoraSandbox
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from ethora_async.platforms.ethora.user_client import UserClient
+    from ethora_async.platforms.ethora.sessions.user_client import UserClient
     from ethora_async.testing import FakeClock
 
 PASSWORD = "a-password-1"
@@ -75,7 +75,7 @@ def calls(sandbox: EthoraSandbox) -> Counter[str]:
 async def test_from_sign_up_to_log_out(ethora: EthoraClient) -> None:
     made = await ethora.sessions.sign_up("new@example.com", "Newton", last_name="Lee", password=PASSWORD)
     assert made.status == "created"
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         await ethora.sessions.sign_up("new@example.com", "Newton", last_name="Lee", password=PASSWORD)
     session = await ethora.sessions.login("new@example.com", PASSWORD)
     assert (session.app_id, session.user.email) == (APP, "new@example.com")
@@ -87,7 +87,7 @@ async def test_from_sign_up_to_log_out(ethora: EthoraClient) -> None:
     assert (await user.me()).first_name == "Isaac"
     assert (await user.xmpp_credentials()).username == session.user.xmpp_username
     assert (await user.logout()).status == "deleted"
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await user.me()
     assert (await ethora.sessions.logout(session)).status == "absent"
 
@@ -99,11 +99,11 @@ async def test_without_a_password_one_is_mailed(ethora: EthoraClient, sandbox: E
 
 
 async def test_a_wrong_password_is_told_apart_from_a_wrong_token(ethora: EthoraClient) -> None:
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await ethora.sessions.login("u1@example.com", "wrong-password")
     assert (caught.value.code, caught.value.status) == ("AUTH_FAILED", 401)
     assert caught.value.request_id
-    with pytest.raises(NotFound) as missing:
+    with pytest.raises(NotFoundError) as missing:
         await ethora.sessions.login("u1@example.com", PASSWORD, app_id="f" * 24)
     assert missing.value.code == "APP_NOT_FOUND"
 
@@ -112,12 +112,12 @@ async def test_a_second_factor(ethora: EthoraClient, sandbox: EthoraSandbox) -> 
     user = sandbox.store.app(APP).users.find("u1")
     assert user is not None
     user.require_code("246810")
-    with pytest.raises(MfaRequired) as caught:
+    with pytest.raises(MfaRequiredError) as caught:
         await ethora.sessions.login("u1@example.com", PASSWORD)
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await caught.value.complete("000000")
     assert (await caught.value.complete("246810")).user.id == "u1"
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await caught.value.complete("246810")
 
 
@@ -131,7 +131,7 @@ async def test_a_session_outlives_its_tokens(ethora: EthoraClient, sandbox: Etho
     assert calls(sandbox)["POST /v2/users/login/refresh"] == len(kept) == 3
     assert user.session is kept[-1]
     clock.advance(8 * 24 * 3600)
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await user.chats.list()
     assert caught.value.code == "REFRESH_RECORD_NOT_FOUND"
 
@@ -162,7 +162,7 @@ async def test_a_refresh_whose_reply_was_lost_may_have_used_the_session_up(
 ) -> None:
     session = await ethora.sessions.login("u1@example.com", PASSWORD)
     sandbox.faults.fail("POST /v2/users/login/refresh", cut="after", times=1)
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await ethora.sessions.refresh(session)
     assert (caught.value.code, caught.value.effect) == ("REFRESH_RECORD_NOT_FOUND", "unknown")
 
@@ -171,11 +171,11 @@ async def test_other_sessions_end_and_this_one_goes_on(ethora: EthoraClient) -> 
     first, second = await log_in(ethora), await log_in(ethora)
     assert (await first.logout("others")).status == "deleted"
     assert (await first.me()).id == "u1"
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await second.me()
     third = await log_in(ethora)
     await third.logout("all")
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await first.me()
 
 
@@ -193,7 +193,7 @@ async def test_two_users_share_one_private_chat(ethora: EthoraClient) -> None:
     assert set(first.chats.private_names("u2")) == set(second.chats.private_names("u1"))
     assert made.type == "private"
     assert made.name in [chat.name async for chat in first.chats.list()]
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await first.chats.private("nobody")
 
 
@@ -203,7 +203,7 @@ async def test_mutes_reports_and_public_chats(ethora: EthoraClient, sandbox: Eth
     assert (await user.chats.get("c1")).extra["muted"] is True
     await user.chats.unmute("c1")
     assert (await user.chats.get("c1")).extra["muted"] is False
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFoundError) as caught:
         await user.chats.mute("open")
     assert caught.value.code == "CHAT_MEMBERSHIP_NOT_FOUND"
     await user.chats.report("c1", "spam", "sells things")
@@ -242,9 +242,9 @@ async def test_media_arrives_byte_by_byte(ethora: EthoraClient, sandbox: EthoraS
 async def test_media_is_refused_where_the_user_is_not(ethora: EthoraClient, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"x")
     user = await log_in(ethora, "u3")
-    with pytest.raises(Forbidden):
+    with pytest.raises(ForbiddenError):
         await user.chats.send_media("c1", tmp_path / "a.txt")
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFoundError) as caught:
         await user.chats.send_media("nowhere", tmp_path / "a.txt")
     assert caught.value.code == "CHAT_NOT_FOUND"
 
@@ -269,7 +269,7 @@ async def test_a_source_that_breaks_off_leaves_nothing_behind(ethora: EthoraClie
 
     user = await log_in(ethora)
     for size in (None, 400_000):
-        with pytest.raises(InvalidInput, match="KeyError"):
+        with pytest.raises(InvalidInputError, match="KeyError"):
             await user.chats.send_media("c1", Attachment(source=broken(), name="a", size=size))
     chat = sandbox.store.app(APP).chats.find("c1")
     assert chat is not None
@@ -283,13 +283,13 @@ async def test_files_of_ones_own(ethora: EthoraClient, tmp_path: Path) -> None:
     (record,) = await user.files.upload(tmp_path / "a.txt")
     (secure,) = await user.files.upload(tmp_path / "a.txt", chat="c1")
     assert secure.is_private is True
-    with pytest.raises(Forbidden):
+    with pytest.raises(ForbiddenError):
         await other.files.upload(tmp_path / "a.txt", chat="c1")
     assert [file.id async for file in user.files.list(limit=1)] == [record.id, secure.id]
     assert [file.id async for file in other.files.list()] == []
     assert (await other.files.delete(record.id)).status == "absent"
     assert [(await user.files.delete(record.id)).status for _ in range(2)] == ["deleted", "absent"]
-    with pytest.raises(ValidationFailed):
+    with pytest.raises(ValidationFailedError):
         await user.files.upload([tmp_path / "a.txt"] * 6)
 
 
@@ -313,7 +313,7 @@ async def test_api_keys_act_as_their_user_until_they_are_deleted(ethora: EthoraC
     listed = [one async for one in user.api_keys.list()]
     assert [(one.id, one.name, one.value) for one in listed] == [(key.id, "ci", None)]
     assert [(await user.api_keys.delete(key.id)).status for _ in range(2)] == ["deleted", "absent"]
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await program.me()
     assert caught.value.code == "REFRESH_RECORD_NOT_FOUND"
 
@@ -324,7 +324,7 @@ async def test_the_admin_works_in_their_apps(ethora: EthoraClient, sandbox: Etho
     assert {user.id async for user in admin.in_app().users.list()} >= {"u1", "u2", "u3"}
     assert [user.id async for user in admin.in_app(child.id).users.list()]
     somebody = await log_in(ethora)
-    with pytest.raises(Forbidden):
+    with pytest.raises(ForbiddenError):
         await somebody.in_app(child.id).users.list()
 
 
@@ -332,7 +332,7 @@ async def test_an_archived_app_lets_nobody_in(ethora: EthoraClient, sandbox: Eth
     user = await log_in(ethora)
     sandbox.store.app(APP).archived_at = clock.now()
     for call in (user.me, lambda: ethora.sessions.login("u1@example.com", PASSWORD)):
-        with pytest.raises(Forbidden) as caught:
+        with pytest.raises(ForbiddenError) as caught:
             await call()
         assert caught.value.code == "APP_ARCHIVED"
         assert caught.value.request_id
@@ -342,7 +342,7 @@ async def test_tokens_of_the_wrong_family_are_told_by_their_code(ethora: EthoraC
     server = await ethora.tokens.for_server()
     for token in (server.value, (await ethora.tokens.for_user("u1")).value):
         stranger = Session(user=User(id="u1"), token=token, refresh_token="never-asked")
-        with pytest.raises(Unauthorized) as caught:
+        with pytest.raises(UnauthorizedError) as caught:
             await ethora.as_user(stranger).me()
         assert (caught.value.code, caught.value.status) == ("INVALID_TOKEN_TYPE", 400)
         assert caught.value.request_id
@@ -354,7 +354,7 @@ async def test_the_chats_of_others_are_not_mine(ethora: EthoraClient, sandbox: E
     await ethora.in_app(child.id).chats.create("theirs", title="Theirs")
     user = await log_in(ethora)
     for id in ("theirs", f"{child.id}_theirs", "open"):
-        with pytest.raises(NotFound) as caught:
+        with pytest.raises(NotFoundError) as caught:
             await user.chats.get(id)
         assert caught.value.code == "CHAT_NOT_FOUND"
         assert caught.value.request_id
@@ -363,5 +363,5 @@ async def test_the_chats_of_others_are_not_mine(ethora: EthoraClient, sandbox: E
 async def test_a_gateways_page_is_told_as_one(ethora: EthoraClient, sandbox: EthoraSandbox) -> None:
     page = "<html><head><title>502 Bad Gateway</title></head></html>"
     sandbox.faults.fail("POST /v2/users/login-with-email", status=502, body=page, content_type="text/html", times=None)
-    with pytest.raises(ServerFault, match=r"HTML page.*502 Bad Gateway"):
+    with pytest.raises(ServerFaultError, match=r"HTML page.*502 Bad Gateway"):
         await ethora.sessions.login("u1@example.com", PASSWORD)

@@ -10,14 +10,14 @@ import pytest
 from session_parts import APP, ME, RECORD, Platform, ok, reply
 
 from ethora_async import (
-    Conflict,
-    InvalidInput,
-    MfaRequired,
-    NotFound,
-    RateLimited,
-    ReplyLost,
-    Unauthorized,
-    ValidationFailed,
+    ConflictError,
+    InvalidInputError,
+    MfaRequiredError,
+    NotFoundError,
+    RateLimitedError,
+    ReplyLostError,
+    UnauthorizedError,
+    ValidationFailedError,
 )
 from ethora_async.config import RetryPolicy
 from ethora_async.redaction import MASK, Secret
@@ -68,7 +68,7 @@ async def test_what_cannot_be_right_is_refused_before_sending(
     email: str, password: Any, field: str, clock: FakeClock
 ) -> None:
     platform = Platform(clock, {})
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         await platform.client.sessions.login(email, password)
     assert caught.value.field == field
     assert not platform.sent
@@ -77,13 +77,13 @@ async def test_what_cannot_be_right_is_refused_before_sending(
 @pytest.mark.parametrize(
     ("status", "data", "kind", "code"),
     [
-        (401, {"error": "Wrong email or password", "code": "AUTH_FAILED"}, Unauthorized, "AUTH_FAILED"),
-        (400, {"error": "Wrong email or password", "code": "AUTH_FAILED"}, Unauthorized, "AUTH_FAILED"),
-        (401, {"error": "no"}, Unauthorized, None),
-        (400, {"error": "Invalid token type", "code": "INVALID_TOKEN_TYPE"}, Unauthorized, "INVALID_TOKEN_TYPE"),
-        (400, {"error": "appId is required"}, ValidationFailed, None),
-        (400, {"error": "no app", "code": "APP_NOT_FOUND"}, NotFound, "APP_NOT_FOUND"),
-        (422, "user not found", NotFound, None),
+        (401, {"error": "Wrong email or password", "code": "AUTH_FAILED"}, UnauthorizedError, "AUTH_FAILED"),
+        (400, {"error": "Wrong email or password", "code": "AUTH_FAILED"}, UnauthorizedError, "AUTH_FAILED"),
+        (401, {"error": "no"}, UnauthorizedError, None),
+        (400, {"error": "Invalid token type", "code": "INVALID_TOKEN_TYPE"}, UnauthorizedError, "INVALID_TOKEN_TYPE"),
+        (400, {"error": "appId is required"}, ValidationFailedError, None),
+        (400, {"error": "no app", "code": "APP_NOT_FOUND"}, NotFoundError, "APP_NOT_FOUND"),
+        (422, "user not found", NotFoundError, None),
     ],
 )
 async def test_a_refused_log_in_says_why(
@@ -107,7 +107,7 @@ async def test_a_log_in_waits_as_long_as_it_is_told(clock: FakeClock) -> None:
 
 async def test_a_wait_beyond_the_deadline_is_told_at_once(clock: FakeClock) -> None:
     platform = Platform(clock, {LOGIN: reply(429, None, **{"Retry-After": "31"})}, timeout=30)
-    with pytest.raises(RateLimited) as caught:
+    with pytest.raises(RateLimitedError) as caught:
         await platform.client.sessions.login("a@b.c", "pw")
     assert (caught.value.retry_after, clock.slept) == (31, [])
 
@@ -115,13 +115,13 @@ async def test_a_wait_beyond_the_deadline_is_told_at_once(clock: FakeClock) -> N
 @pytest.mark.parametrize("data", [None, [], {}, {"token": ""}, {"token": "t"}, {"token": "a\nb", "user": ME}])
 async def test_a_reply_without_a_session_is_a_lost_one(data: Any, clock: FakeClock) -> None:
     platform = Platform(clock, {LOGIN: ok(data)})
-    with pytest.raises(ReplyLost, match="unexpected shape"):
+    with pytest.raises(ReplyLostError, match="unexpected shape"):
         await platform.client.sessions.login("a@b.c", "pw")
 
 
 async def test_a_second_factor_is_asked_for_and_completes_the_log_in(clock: FakeClock) -> None:
     platform = Platform(clock, {LOGIN: ok({"mfaRequired": True, "mfaToken": "mfa-1"}), MFA: ok(ENTERED)})
-    with pytest.raises(MfaRequired) as caught:
+    with pytest.raises(MfaRequiredError) as caught:
         await platform.client.sessions.login("a@b.c", "pw", app_id="f" * 24, app_token="JWT app")
     step = caught.value
     assert step.mfa_token == Secret("mfa-1")
@@ -129,7 +129,7 @@ async def test_a_second_factor_is_asked_for_and_completes_the_log_in(clock: Fake
     assert session.user.id == "u1"
     assert platform.sent[1].body == {"mfaToken": "mfa-1", "code": "123456", "appId": "f" * 24}
     assert platform.sent[1].token == "JWT app"
-    with pytest.raises(InvalidInput, match="code is empty"):
+    with pytest.raises(InvalidInputError, match="code is empty"):
         await step.complete(" ")
 
 
@@ -141,25 +141,25 @@ async def test_the_code_may_come_with_another_request(clock: FakeClock) -> None:
 
 async def test_a_copy_of_the_step_holds_no_token(clock: FakeClock) -> None:
     platform = Platform(clock, {LOGIN: ok({"mfaRequired": True, "mfaToken": "mfa-canary-token"})})
-    with pytest.raises(MfaRequired) as caught:
+    with pytest.raises(MfaRequiredError) as caught:
         await platform.client.sessions.login("a@b.c", "pw")
     assert b"mfa-canary-token" not in pickle.dumps(caught.value)
     for twin in (copy.copy(caught.value), pickle.loads(pickle.dumps(caught.value))):
-        assert (type(twin), str(twin), twin.mfa_token) == (MfaRequired, str(caught.value), None)
-        with pytest.raises(InvalidInput, match="complete_mfa"):
+        assert (type(twin), str(twin), twin.mfa_token) == (MfaRequiredError, str(caught.value), None)
+        with pytest.raises(InvalidInputError, match="complete_mfa"):
             await twin.complete("123456")
 
 
 async def test_a_code_is_sent_once(clock: FakeClock) -> None:
-    platform = Platform(clock, {MFA: ReplyLost("gone")})
-    with pytest.raises(ReplyLost) as caught:
+    platform = Platform(clock, {MFA: ReplyLostError("gone")})
+    with pytest.raises(ReplyLostError) as caught:
         await platform.client.sessions.complete_mfa("mfa-1", "123456")
     assert (caught.value.effect, len(platform.sent)) == ("unknown", 1)
 
 
 async def test_a_step_without_its_token_is_a_lost_reply(clock: FakeClock) -> None:
     platform = Platform(clock, {LOGIN: ok({"mfaRequired": True})})
-    with pytest.raises(ReplyLost, match="mfaToken"):
+    with pytest.raises(ReplyLostError, match="mfaToken"):
         await platform.client.sessions.login("a@b.c", "pw")
 
 
@@ -184,9 +184,9 @@ async def test_without_a_password_the_platform_mails_one(clock: FakeClock) -> No
 @pytest.mark.parametrize(
     ("status", "data", "kind"),
     [
-        (422, {"error": "User already exists", "code": "USER_ALREADY_EXISTS"}, Conflict),
-        (409, {"error": "exists"}, Conflict),
-        (422, {"error": "captcha failed", "code": "VALIDATION_ERROR"}, ValidationFailed),
+        (422, {"error": "User already exists", "code": "USER_ALREADY_EXISTS"}, ConflictError),
+        (409, {"error": "exists"}, ConflictError),
+        (422, {"error": "captcha failed", "code": "VALIDATION_ERROR"}, ValidationFailedError),
     ],
 )
 async def test_a_refused_sign_up_says_why(status: int, data: Any, kind: type[Exception], clock: FakeClock) -> None:
@@ -209,6 +209,6 @@ async def test_a_token_that_cannot_be_one_is_refused_before_sending(token: Any, 
         lambda: platform.client.sessions.login("a@b.c", "pw", app_token=token),
         lambda: platform.client.sessions.exchange(token),
     ):
-        with pytest.raises(InvalidInput, match="token"):
+        with pytest.raises(InvalidInputError, match="token"):
             await call()
     assert not platform.sent

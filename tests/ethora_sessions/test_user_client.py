@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from session_parts import APP, ME, RECORD, SECRET, URL, Platform, ok, reply, session
 
-from ethora_async import ChatError, EthoraClient, Forbidden, InvalidInput, MongoId, NotFound, ReplyLost, User
+from ethora_async import (
+    ChatError,
+    EthoraClient,
+    ForbiddenError,
+    InvalidInputError,
+    MongoId,
+    NotFoundError,
+    ReplyLostError,
+    User,
+)
 from ethora_async.redaction import MASK, Secret
 from ethora_async.transport import MemoryTransport
 
 if TYPE_CHECKING:
-    from ethora_async.platforms.ethora.user_client import UserClient
+    from ethora_async.platforms.ethora.sessions.user_client import UserClient
     from ethora_async.testing import FakeClock
 
 OTHER = "f" * 24
@@ -78,7 +87,7 @@ async def test_a_private_chat_names_the_other_user_as_the_platform_does(clock: F
 async def test_the_name_of_a_pair_is_known_in_both_orders(clock: FakeClock) -> None:
     user = user_of(Platform(clock, {}))
     assert user.chats.private_names(2) == (f"{APP}_u1-{APP}_2", f"{APP}_2-{APP}_u1")
-    with pytest.raises(InvalidInput, match="MongoId"):
+    with pytest.raises(InvalidInputError, match="MongoId"):
         user.chats.private_names(MongoId(RECORD))
 
 
@@ -90,7 +99,7 @@ async def test_a_chat_is_muted_and_unmuted_by_name(clock: FakeClock) -> None:
     assert (await user.chats.mute("c1")).key == "c1"
     assert (await user.chats.unmute(f"{APP}_c1")).key == "c1"
     assert [sent.body for sent in platform.sent] == [{}, {}]
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFoundError) as caught:
         await user.chats.unmute("c1")
     assert caught.value.code == "CHAT_MEMBERSHIP_NOT_FOUND"
 
@@ -104,7 +113,7 @@ async def test_a_report_says_what_and_why_and_is_made_once(clock: FakeClock) -> 
     with pytest.raises(ChatError) as caught:
         await user.chats.report("c1", "spam", "again")
     assert (caught.value.effect, len(platform.sent)) == ("unknown", 2)
-    with pytest.raises(InvalidInput, match="category"):
+    with pytest.raises(InvalidInputError, match="category"):
         await user.chats.report("c1", " ", "text")
 
 
@@ -133,7 +142,7 @@ async def test_a_profile_with_a_picture_goes_out_as_a_form(clock: FakeClock, tmp
 
 async def test_a_change_of_nothing_is_refused_before_sending(clock: FakeClock) -> None:
     platform = Platform(clock, {})
-    with pytest.raises(InvalidInput, match="nothing to change"):
+    with pytest.raises(InvalidInputError, match="nothing to change"):
         await user_of(platform).update_profile()
 
 
@@ -147,7 +156,7 @@ async def test_xmpp_credentials_are_fresh_and_masked(clock: FakeClock) -> None:
     assert MASK in repr(got)
     assert platform.only.body == {}
     platform._answers["POST /v1/users/xmpp-token"] = ok({"success": True})
-    with pytest.raises(ReplyLost, match="xmppPassword"):
+    with pytest.raises(ReplyLostError, match="xmppPassword"):
         await user_of(platform).xmpp_credentials()
 
 
@@ -155,7 +164,7 @@ async def test_an_api_key_learns_whose_it_is_by_asking(clock: FakeClock) -> None
     answers = {"GET /v2/users/me": ok({"user": ME}), "POST /v1/users/xmpp-token": ok({"xmppPassword": "p"})}
     platform = Platform(clock, answers)
     user = platform.client.as_user(api_key=Secret("key-1"))
-    with pytest.raises(InvalidInput, match="await me"):
+    with pytest.raises(InvalidInputError, match="await me"):
         user.chats.private_names("u2")
     assert (await user.xmpp_credentials()).username == f"{APP}_u1"
     assert (await user.xmpp_credentials()).username == f"{APP}_u1"
@@ -195,7 +204,7 @@ async def test_lives_that_no_key_can_have_are_refused(ttl: Any, clock: FakeClock
 async def test_a_key_that_the_reply_does_not_show_is_a_lost_reply_and_not_made_twice(clock: FakeClock) -> None:
     platform = Platform(clock, {f"POST {KEYS}": [ok({"id": "k1"}), reply(503)]})
     user = user_of(platform)
-    with pytest.raises(ReplyLost, match="'k1'"):
+    with pytest.raises(ReplyLostError, match="'k1'"):
         await user.api_keys.create()
     with pytest.raises(ChatError) as caught:
         await user.api_keys.create()
@@ -232,14 +241,14 @@ async def test_another_app_is_asked_in_the_users_name(clock: FakeClock) -> None:
     assert [one async for one in user.in_app(OTHER).users.list()] == []
     assert platform.only.token == "JWT access-1"
     assert user.in_app().app_id == APP
-    with pytest.raises(InvalidInput, match="app_id"):
+    with pytest.raises(InvalidInputError, match="app_id"):
         user.in_app(" ")
 
 
 async def test_what_the_user_may_not_do_is_forbidden_and_renews_nothing(clock: FakeClock) -> None:
     answers = {f"GET /v1/users/{OTHER}": reply(403, {"error": "Forbidden", "requestId": "r-3"})}
     platform = Platform(clock, answers)
-    with pytest.raises(Forbidden) as caught:
+    with pytest.raises(ForbiddenError) as caught:
         await user_of(platform).in_app(OTHER).users.list()
     assert (caught.value.request_id, len(platform.sent)) == ("r-3", 1)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ethora_async.platforms.ethora.in_app import InApp
-    from ethora_async.platforms.ethora.user_client import UserClient
+    from ethora_async.platforms.ethora.sessions.user_client import UserClient
     from ethora_async.testing import FakeClock
 
 

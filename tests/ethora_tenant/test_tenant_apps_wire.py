@@ -10,17 +10,17 @@ from tenant_parts import CHILD, OTHER_RECORD, RECORD, Asked, Script, answer, fin
 
 from ethora_async import (
     ApiError,
-    Conflict,
-    Forbidden,
-    InvalidInput,
-    JobFailed,
-    JobTimeout,
-    NotFound,
-    ReplyLost,
-    ServerFault,
-    ValidationFailed,
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    JobFailedError,
+    JobTimeoutError,
+    NotFoundError,
+    ReplyLostError,
+    ServerFaultError,
+    ValidationFailedError,
 )
-from ethora_async.platforms.ethora.apps import NewRoom
+from ethora_async.platforms.ethora.apps.api import NewRoom
 from ethora_async.redaction import Secret
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ async def test_an_archived_app_says_so(clock: FakeClock, told: dict[str, Any], a
 
 @pytest.mark.parametrize("data", [None, [], {"result": {}}, {"app": {"displayName": "no id"}}, {"_id": [1]}])
 async def test_a_reply_that_shows_no_app_is_lost(clock: FakeClock, data: Any) -> None:
-    with pytest.raises(ReplyLost, match="unexpected shape"):
+    with pytest.raises(ReplyLostError, match="unexpected shape"):
         await Script(clock, fine(data)).client.apps.get(CHILD)
 
 
@@ -130,7 +130,7 @@ async def test_creation_sends_what_was_given_and_nothing_else(clock: FakeClock) 
 
 async def test_creation_is_not_repeated_when_its_effect_is_unknown(clock: FakeClock) -> None:
     script = Script(clock, answer(502))
-    with pytest.raises(ServerFault) as caught:
+    with pytest.raises(ServerFaultError) as caught:
         await script.client.apps.create("Shop")
     assert len(script.asked) == 1
     assert caught.value.effect == "unknown"
@@ -187,22 +187,22 @@ async def test_a_purge_that_fails_or_lasts_is_typed_and_can_be_found_again(clock
     job = script.client.apps.purge_job("p1")
     status = await job.status()
     assert (status.state, status.error, status.ended) == ("failed", "no way", True)
-    with pytest.raises(JobFailed, match="no way"):
+    with pytest.raises(JobFailedError, match="no way"):
         await job
     waiting = Script(clock, fine({"state": "running"})).client.apps.purge_job("p1", timeout=3)
-    with pytest.raises(JobTimeout, match="still running after 3 s"):
+    with pytest.raises(JobTimeoutError, match="still running after 3 s"):
         await waiting
-    with pytest.raises(JobTimeout, match="after 7 s"):
+    with pytest.raises(JobTimeoutError, match="after 7 s"):
         await waiting.wait(timeout=7)
     nothing = Script(clock, fine(["?"])).client.apps.purge_job("p1")
-    with pytest.raises(ReplyLost, match="no state"):
+    with pytest.raises(ReplyLostError, match="no state"):
         await nothing.status()
-    with pytest.raises(JobFailed, match="no state"):
+    with pytest.raises(JobFailedError, match="no state"):
         await nothing
     missing = Script(clock, answer(404, {"code": "JOB_NOT_FOUND", "error": "Job not found"})).client.apps
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await missing.purge_job("p1").status()
-    with pytest.raises(JobFailed) as caught:
+    with pytest.raises(JobFailedError) as caught:
         await missing.purge_job("p1")
     assert (caught.value.status, caught.value.code) == (404, "JOB_NOT_FOUND")
 
@@ -210,7 +210,7 @@ async def test_a_purge_that_fails_or_lasts_is_typed_and_can_be_found_again(clock
 async def test_a_purge_of_no_app_is_absent_and_one_without_a_job_is_lost(clock: FakeClock) -> None:
     job = await Script(clock, answer(404, {"code": "APP_NOT_FOUND"})).client.apps.delete(CHILD, hard=True)
     assert ((await job).status, job.id) == ("absent", "")
-    with pytest.raises(ReplyLost, match="names no job"):
+    with pytest.raises(ReplyLostError, match="names no job"):
         await Script(clock, answer(202, {})).client.apps.delete(CHILD, hard=True)
 
 
@@ -246,9 +246,9 @@ async def test_a_bundle_shows_nothing_by_itself(clock: FakeClock) -> None:
 
 async def test_an_import_or_export_that_shows_nothing_is_lost(clock: FakeClock) -> None:
     for data in ({}, {"summary": {"newAppId": 1}}, ["x"]):
-        with pytest.raises(ReplyLost, match="newAppId"):
+        with pytest.raises(ReplyLostError, match="newAppId"):
             await Script(clock, answer(201, data)).client.apps.import_bundle({})
-    with pytest.raises(ReplyLost, match="an object"):
+    with pytest.raises(ReplyLostError, match="an object"):
         await Script(clock, fine([])).client.apps.export(CHILD)
 
 
@@ -277,10 +277,10 @@ async def test_a_domain_name_is_free_or_not(clock: FakeClock, status: int, data:
 
 
 async def test_a_domain_check_that_says_something_else_is_an_error(clock: FakeClock) -> None:
-    with pytest.raises(ValidationFailed):
+    with pytest.raises(ValidationFailedError):
         await Script(clock, answer(422, {"code": "VALIDATION_ERROR"})).client.apps.domain_name_is_free("shop")
     for data in ({}, "yes", {"exists": "no"}):
-        with pytest.raises(ReplyLost, match="exists"):
+        with pytest.raises(ReplyLostError, match="exists"):
             await Script(clock, fine(data)).client.apps.domain_name_is_free("shop")
 
 
@@ -310,7 +310,7 @@ async def test_bad_input_is_refused_before_sending(
     clock: FakeClock, call: Callable[[EthoraClient], Awaitable[Any]], field: str
 ) -> None:
     script = Script(clock, fine())
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         await call(script.client)
     assert caught.value.field == field
     assert script.asked == []
@@ -328,7 +328,7 @@ async def test_bad_input_is_refused_before_sending(
 async def test_a_listing_that_cannot_be_is_refused_at_once(
     clock: FakeClock, arguments: dict[str, Any], field: str
 ) -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         Script(clock, fine()).client.apps.list(**arguments)
     assert caught.value.field == field
 
@@ -336,12 +336,12 @@ async def test_a_listing_that_cannot_be_is_refused_at_once(
 @pytest.mark.parametrize(
     ("status", "data", "kind"),
     [
-        (402, {"error": "Upgrade your plan", "code": "PLAN_LIMIT"}, Forbidden),
-        (403, {"error": "Forbidden", "code": "PLAN_LIMIT"}, Forbidden),
-        (403, {"error": "App is archived", "code": "APP_ARCHIVED"}, Forbidden),
-        (404, {"error": "App not found", "code": "APP_NOT_FOUND"}, NotFound),
-        (422, {"error": "domainName already exists", "code": "DOMAIN_NAME_EXISTS"}, Conflict),
-        (422, {"error": '"x" is not allowed', "code": "VALIDATION_ERROR"}, ValidationFailed),
+        (402, {"error": "Upgrade your plan", "code": "PLAN_LIMIT"}, ForbiddenError),
+        (403, {"error": "Forbidden", "code": "PLAN_LIMIT"}, ForbiddenError),
+        (403, {"error": "App is archived", "code": "APP_ARCHIVED"}, ForbiddenError),
+        (404, {"error": "App not found", "code": "APP_NOT_FOUND"}, NotFoundError),
+        (422, {"error": "domainName already exists", "code": "DOMAIN_NAME_EXISTS"}, ConflictError),
+        (422, {"error": '"x" is not allowed', "code": "VALIDATION_ERROR"}, ValidationFailedError),
     ],
 )
 async def test_a_refusal_is_typed_and_keeps_the_platforms_code_and_request_id(
@@ -388,10 +388,10 @@ async def test_provisioning_is_never_repeated(clock: FakeClock) -> None:
     report = await script.client.apps.provision(CHILD, [NewRoom("a")])
     assert (len(script.asked), str(report)) == (1, "1 unknown")
     refused = await Script(clock, answer(403, {"code": "APP_ARCHIVED"})).client.apps.provision(CHILD, [NewRoom("a")])
-    assert isinstance(refused.failures[0].error, Forbidden)
+    assert isinstance(refused.failures[0].error, ForbiddenError)
 
 
 def test_a_room_needs_a_title() -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         NewRoom(" ")
     assert caught.value.field == "title"

@@ -11,18 +11,18 @@ from tenant_parts import APP, CHILD, OTHER_RECORD, RECORD, Asked, Script, answer
 
 from ethora_async import (
     ConfigError,
-    Forbidden,
-    InvalidInput,
-    JobFailed,
-    JobTimeout,
+    ForbiddenError,
+    InvalidInputError,
+    JobFailedError,
+    JobTimeoutError,
     MongoId,
-    NotFound,
-    ReplyLost,
-    ServerFault,
-    ValidationFailed,
+    NotFoundError,
+    ReplyLostError,
+    ServerFaultError,
+    ValidationFailedError,
 )
 from ethora_async.platforms.ethora.names import Names
-from ethora_async.platforms.ethora.rows import match_sent
+from ethora_async.platforms.ethora.users.batch_rows import match_sent
 
 if TYPE_CHECKING:
     from ethora_async.testing import FakeClock
@@ -87,10 +87,10 @@ async def test_the_results_come_as_a_report_and_as_outcomes(clock: FakeClock) ->
     }
     assert outcomes["c1"].value == rows[0]
     gone = outcomes["gone"].error
-    assert isinstance(gone, NotFound)
+    assert isinstance(gone, NotFoundError)
     assert (gone.code, "Chat not found" in gone.message) == ("CHAT_NOT_FOUND", True)
-    assert isinstance(outcomes["c5"].error, ValidationFailed)
-    assert isinstance(outcomes["c3"].error, ReplyLost)
+    assert isinstance(outcomes["c5"].error, ValidationFailedError)
+    assert isinstance(outcomes["c3"].error, ReplyLostError)
     assert "does not mention" in str(outcomes["c4"].error)
     with pytest.raises(ExceptionGroup, match="4 of 5"):
         report.raise_for_failures()
@@ -208,7 +208,7 @@ async def test_a_job_that_is_named_by_its_url_only(clock: FakeClock) -> None:
 
 async def test_a_broadcast_without_a_job_or_results_is_lost(clock: FakeClock) -> None:
     for data in (None, {}, [], {"result": {"results": 3}}):
-        with pytest.raises(ReplyLost) as caught:
+        with pytest.raises(ReplyLostError) as caught:
             await Script(clock, answer(202, data)).client.broadcasts.send("hi", all_chats=True)
         assert caught.value.effect == "unknown"
 
@@ -216,21 +216,21 @@ async def test_a_broadcast_without_a_job_or_results_is_lost(clock: FakeClock) ->
 @pytest.mark.parametrize("status", [500, 503])
 async def test_a_broadcast_is_never_sent_twice(clock: FakeClock, status: int) -> None:
     script = Script(clock, answer(status))
-    with pytest.raises(ServerFault) as caught:
+    with pytest.raises(ServerFaultError) as caught:
         await script.client.broadcasts.send("hi", all_chats=True)
     assert (len(script.asked), caught.value.effect) == (1, "unknown")
 
 
 async def test_a_job_that_fails_or_does_not_end_is_typed(clock: FakeClock) -> None:
     script = Script(clock, STARTED, fine({"state": "failed", "error": "archive full"}))
-    with pytest.raises(JobFailed, match="archive full"):
+    with pytest.raises(JobFailedError, match="archive full"):
         await (await script.client.broadcasts.send("hi", all_chats=True))
     script = Script(clock, STARTED, fine({"state": "active"}))
     job = await script.client.broadcasts.send("hi", all_chats=True, timeout=5)
-    with pytest.raises(JobTimeout, match="after 5 s"):
+    with pytest.raises(JobTimeoutError, match="after 5 s"):
         await job
     assert sum(clock.slept) <= 5
-    with pytest.raises(JobTimeout, match="after 1 s"):
+    with pytest.raises(JobTimeoutError, match="after 1 s"):
         [outcome async for outcome in script.client.broadcasts.job("b1", timeout=1)]
 
 
@@ -252,7 +252,7 @@ async def test_a_broadcast_without_a_clear_target_is_refused_before_sending(
     clock: FakeClock, arguments: dict[str, Any], field: str
 ) -> None:
     script = Script(clock, STARTED)
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         await script.client.broadcasts.send(**{"text": "hi", **arguments})
     assert caught.value.field == field
     assert script.asked == []
@@ -262,7 +262,7 @@ async def test_a_deadline_that_cannot_be_is_refused(clock: FakeClock) -> None:
     script = Script(clock, STARTED)
     with pytest.raises(ConfigError, match="timeout"):
         await script.client.broadcasts.send("hi", all_chats=True, timeout=0)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         script.client.broadcasts.job(" ")
     assert script.asked == []
 
@@ -270,10 +270,10 @@ async def test_a_deadline_that_cannot_be_is_refused(clock: FakeClock) -> None:
 @pytest.mark.parametrize(
     ("status", "data", "kind"),
     [
-        (400, {"error": "no target"}, ValidationFailed),
-        (403, {"error": "archived", "code": "APP_ARCHIVED"}, Forbidden),
-        (403, "Forbidden", Forbidden),
-        (404, {"error": "Chat not found", "code": "CHAT_NOT_FOUND"}, NotFound),
+        (400, {"error": "no target"}, ValidationFailedError),
+        (403, {"error": "archived", "code": "APP_ARCHIVED"}, ForbiddenError),
+        (403, "Forbidden", ForbiddenError),
+        (404, {"error": "Chat not found", "code": "CHAT_NOT_FOUND"}, NotFoundError),
     ],
 )
 async def test_refusals_are_typed(clock: FakeClock, status: int, data: Any, kind: type[Exception]) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tenant_parts import APP, CHILD, OTHER_RECORD, RECORD, Asked, Script, answer, fine
 
-from ethora_async import ConfigError, InvalidInput, MongoId, NotFound, ReplyLost, ServerFault
-from ethora_async.platforms.ethora.app_records import DefaultRoom
+from ethora_async import ConfigError, InvalidInputError, MongoId, NotFoundError, ReplyLostError, ServerFaultError
+from ethora_async.platforms.ethora.apps.records import DefaultRoom
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -93,7 +93,7 @@ async def test_a_history_is_taken_up_again_where_a_page_ended(clock: FakeClock) 
 async def test_an_archive_that_does_not_answer_is_not_an_empty_chat(clock: FakeClock) -> None:
     script = Script(clock, page(mamUnavailable=True))
     assert (await script.client.chats.messages(MongoId(RECORD))).unavailable
-    with pytest.raises(ServerFault, match="archive") as caught:
+    with pytest.raises(ServerFaultError, match="archive") as caught:
         [message async for message in script.client.chats.messages(MongoId(RECORD))]
     assert caught.value.effect == "none"
 
@@ -183,7 +183,7 @@ async def test_messages_are_cleared(clock: FakeClock) -> None:
 
 async def test_a_chat_that_is_not_listed_or_has_no_record_id_has_no_messages(clock: FakeClock) -> None:
     script = Script(clock, LISTED)
-    with pytest.raises(NotFound, match="c9"):
+    with pytest.raises(NotFoundError, match="c9"):
         await script.client.chats.messages("c9")
     script = Script(clock, fine({"results": [{"name": f"{APP}_c1"}], "total": 1}))
     for call in (
@@ -192,7 +192,7 @@ async def test_a_chat_that_is_not_listed_or_has_no_record_id_has_no_messages(clo
         script.client.chats.messages_context("c1", message_id="m"),
         script.client.chats.search("x", chat="c1"),
     ):
-        with pytest.raises(ReplyLost, match="no record id"):
+        with pytest.raises(ReplyLostError, match="no record id"):
             await call  # type: ignore[misc]
     assert {asked.path for asked in script.asked} == {f"/v2/apps/{APP}/chats"}
 
@@ -222,7 +222,7 @@ async def test_arguments_that_cannot_be_are_refused_before_sending(
     clock: FakeClock, call: Callable[[EthoraClient], Awaitable[Any]], field: str
 ) -> None:
     script = Script(clock, fine())
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         await call(script.client)
     assert caught.value.field == field
     assert script.asked == []
@@ -271,13 +271,13 @@ async def test_a_default_room_is_made_once_and_deleted_by_any_form_of_its_id(clo
         gone,
     ]
     script = Script(clock, answer(503))
-    with pytest.raises(ServerFault):
+    with pytest.raises(ServerFaultError):
         await script.client.chats.default_rooms.create("Lobby")
     assert len(script.asked) == 1
 
 
 async def test_a_default_room_without_a_name_is_lost(clock: FakeClock) -> None:
-    with pytest.raises(ReplyLost, match="name"):
+    with pytest.raises(ReplyLostError, match="name"):
         await Script(clock, fine({"result": {"title": "Lobby"}})).client.chats.default_rooms.create("Lobby")
 
 

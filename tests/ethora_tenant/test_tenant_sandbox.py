@@ -9,22 +9,22 @@ import pytest
 from tenant_parts import APP, CHILD
 
 from ethora_async import (
-    Conflict,
+    ConflictError,
     EthoraClient,
-    Forbidden,
-    JobFailed,
+    ForbiddenError,
+    JobFailedError,
     MongoId,
     NewUser,
-    NotFound,
-    Unauthorized,
+    NotFoundError,
+    UnauthorizedError,
 )
-from ethora_async.platforms.ethora.apps import NewRoom
-from ethora_async.platforms.ethora.user_records import UserImport
+from ethora_async.platforms.ethora.apps.api import NewRoom
+from ethora_async.platforms.ethora.users.records import UserImport
 from ethora_async.testing import Canary
 
 if TYPE_CHECKING:
     from ethora_async.platforms.ethora.in_app import InApp
-    from ethora_async.platforms.ethora.user_client import UserClient
+    from ethora_async.platforms.ethora.sessions.user_client import UserClient
     from ethora_async.sandbox import EthoraSandbox
 
 
@@ -45,7 +45,7 @@ async def test_an_app_lives_is_archived_restored_and_purged(tenant: EthoraClient
 
     assert (await tenant.apps.delete(made.id)).status == "deleted"
     assert (await tenant.apps.get(made.id)).archived
-    with pytest.raises(Forbidden) as caught:
+    with pytest.raises(ForbiddenError) as caught:
         await tenant.in_app(made.id).users.create("u1", email="u1@example.com", first_name="Ann", last_name="Lee")
     assert caught.value.code == "APP_ARCHIVED"
     assert caught.value.request_id
@@ -57,7 +57,7 @@ async def test_an_app_lives_is_archived_restored_and_purged(tenant: EthoraClient
     job = await tenant.apps.delete(made.id, hard=True)
     assert (await job).status == "deleted"
     assert (await tenant.apps.purge_job(job.id).status()).ended
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await tenant.apps.get(made.id)
     assert (await tenant.apps.delete(made.id)).status == "absent"
 
@@ -81,14 +81,14 @@ async def test_strangers_apps_are_forbidden_and_missing_ones_are_not_found(
         tenant.in_app(stranger).broadcasts.send("hi", all_chats=True),
         tenant.in_app(stranger).users.create("u1", email="u1@example.com", first_name="Ann", last_name="Lee"),
     ):
-        with pytest.raises(Forbidden) as refused:
+        with pytest.raises(ForbiddenError) as refused:
             await call
         assert refused.value.request_id
     for call in (tenant.apps.get("f" * 24), tenant.apps.tokens("f" * 24).create(), tenant.apps.bot("f" * 24).get()):
-        with pytest.raises(NotFound) as caught:
+        with pytest.raises(NotFoundError) as caught:
             await call
         assert caught.value.code == "APP_NOT_FOUND"
-    with pytest.raises(Conflict) as taken:
+    with pytest.raises(ConflictError) as taken:
         await tenant.apps.create("Again", domain_name="child")
     assert taken.value.status == 422
 
@@ -96,7 +96,7 @@ async def test_strangers_apps_are_forbidden_and_missing_ones_are_not_found(
 async def test_a_child_cannot_touch_its_parent(platform: EthoraSandbox) -> None:
     secret = platform.store.app(CHILD).secret
     async with EthoraClient(app_id=CHILD, secret=secret, api_url=platform.url) as child:
-        with pytest.raises(Forbidden):
+        with pytest.raises(ForbiddenError):
             await child.apps.get(APP)
         assert (await child.apps.get(CHILD)).id == CHILD
 
@@ -115,7 +115,7 @@ async def test_app_tokens_open_what_they_are_for_until_they_end(tenant: EthoraCl
     assert all(token.value is None for token in listed.values())
     assert (await tokens.revoke(rotated.id)).status == "deleted"
     assert (await tokens.revoke("nonesuch")).status == "absent"
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await tokens.rotate("nonesuch")
 
 
@@ -129,7 +129,7 @@ async def test_rooms_and_the_bot_are_set_up(tenant: EthoraClient, child: InApp, 
     assert listed[extra.name].pinned
     assert (await child.chats.default_rooms.delete(extra.id)).status == "deleted"
     assert (await child.chats.default_rooms.delete(extra.id)).status == "absent"
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await tenant.chats.default_rooms.list()  # the app's own server token does not open it
 
     bot = tenant.apps.bot(CHILD)
@@ -144,7 +144,7 @@ async def test_an_app_is_copied_by_a_bundle(tenant: EthoraClient, platform: Etho
     bundle = await tenant.apps.export(CHILD)
     assert bundle.schema_version == "ethora.app.bundle.v1"
     assert "users" not in (await tenant.apps.export(CHILD, include="chats")).content
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         await tenant.apps.import_bundle(bundle)
     copy = await tenant.apps.import_bundle(bundle, domain_name="copy")
     assert copy.summary["users"] == 2
@@ -164,15 +164,15 @@ async def test_a_broadcast_reaches_chats_however_they_are_named(tenant: EthoraCl
     job = await app.broadcasts.send("Hello", chats=["c1", f"{CHILD}_c2@conference.x.y", "gone"], metadata={"a": 1})
     outcomes = {outcome.key: outcome async for outcome in job}
     assert {key: one.status for key, one in outcomes.items()} == {"c1": "created", "c2": "created", "gone": "failed"}
-    assert isinstance(outcomes["gone"].error, NotFound)
+    assert isinstance(outcomes["gone"].error, NotFoundError)
     assert str(await (await app.broadcasts.send("By id", chats=[record, "c1"]))) == "2 created"
     assert str(await (await app.broadcasts.send("Rehearsal", all_chats=True, dry_run=True))) == "3 unchanged"
     assert str(await app.broadcasts.job((await app.broadcasts.send("All", all_chats=True)).id)) == "3 created"
     said = {id: [one.body async for one in app.chats.messages(id)] for id in ("c1", "c2", "c3")}
     assert said == {"c1": ["Hello", "By id", "All"], "c2": ["Hello", "All"], "c3": ["By id", "All"]}
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await app.broadcasts.job("nonesuch").status()
-    with pytest.raises(JobFailed):
+    with pytest.raises(JobFailedError):
         await app.broadcasts.job("nonesuch")
 
 
@@ -194,7 +194,7 @@ async def test_messages_are_read_back_searched_and_cleared(tenant: EthoraClient)
     assert one.stanza_id is not None
     around = await tenant.chats.messages_context("c1", stanza_id=one.stanza_id, radius=1)
     assert [message.body for message in around] == ["needle 2", "needle 3", "needle 4"]
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await tenant.chats.messages_context("c1", message_id="nonesuch")
     assert (await tenant.chats.clear_messages("c1")).status == "deleted"
     assert (await tenant.chats.messages("c1")).items == ()
@@ -220,17 +220,17 @@ async def test_an_owner_imports_tags_and_exports_users(child: InApp, platform: E
     assert (await child.users.update_profile(one.id, first_name="Zoë")).status == "updated"
     table = list(csv.DictReader((await child.users.export()).decode().splitlines()))
     assert {row["email"]: row["firstName"] for row in table}["u0@example.com"] == "Zoë"
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await child.users.tags_set("nobody", "vip")
 
 
 async def test_an_owners_routes_refuse_the_apps_own_token(tenant: EthoraClient) -> None:
     other = tenant.in_app(CHILD)
     for call in (other.users.list(), other.users.export(), other.users.tags_set(MongoId("f" * 24), "vip")):
-        with pytest.raises(Unauthorized) as caught:
+        with pytest.raises(UnauthorizedError) as caught:
             await call
         assert caught.value.request_id
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await other.users.import_many([UserImport(email="a@example.com", first_name="Ann", last_name="Lee")])
 
 
@@ -256,4 +256,4 @@ async def test_the_synchronous_batch_creates_and_finds_again(tenant: EthoraClien
     run = tenant.users.create_many([*users, thief], synchronous=True)
     outcomes = {outcome.key: outcome async for outcome in run}
     assert str(run.report) == "10 created, 20 existed, 1 failed"
-    assert isinstance(outcomes["new"].error, Conflict)
+    assert isinstance(outcomes["new"].error, ConflictError)

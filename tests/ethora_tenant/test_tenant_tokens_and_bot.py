@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tenant_parts import CHILD, RECORD, SECRET, Asked, Script, answer, fine
 
-from ethora_async import ChatError, NotFound, ReplyLost, ServerFault, ValidationFailed
-from ethora_async.platforms.ethora.app_records import Bot
+from ethora_async import ChatError, NotFoundError, ReplyLostError, ServerFaultError, ValidationFailedError
+from ethora_async.platforms.ethora.apps.records import Bot
 from ethora_async.testing import Canary
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ async def test_a_token_is_made_and_its_value_is_masked(clock: FakeClock, wrap: C
 @pytest.mark.parametrize("data", [{"tokenId": "t1"}, {"tokenId": "t1", "token": ""}, {"tokenId": "t1", "token": None}])
 async def test_a_token_that_nobody_will_see_is_an_error_that_names_it(clock: FakeClock, data: Any) -> None:
     tokens = Script(clock, fine(data)).client.apps.tokens(CHILD)
-    with pytest.raises(ReplyLost, match=r"'t1'.*revoke") as caught:
+    with pytest.raises(ReplyLostError, match=r"'t1'.*revoke") as caught:
         await tokens.create()
     assert caught.value.effect == "unknown"
-    with pytest.raises(ReplyLost, match="'t1'"):
+    with pytest.raises(ReplyLostError, match="'t1'"):
         await tokens.rotate("t0")
 
 
@@ -56,7 +56,7 @@ async def test_a_token_that_nobody_will_see_is_an_error_that_names_it(clock: Fak
 async def test_tokens_are_never_made_twice(clock: FakeClock, method: str) -> None:
     script = Script(clock, answer(500))
     tokens = script.client.apps.tokens(CHILD)
-    with pytest.raises(ServerFault) as caught:
+    with pytest.raises(ServerFaultError) as caught:
         await (tokens.create() if method == "create" else tokens.rotate("t1"))
     assert (len(script.asked), caught.value.effect) == (1, "unknown")
 
@@ -90,7 +90,7 @@ async def test_revoking_twice_is_no_error_but_a_missing_app_is(clock: FakeClock)
     )
     tokens = script.client.apps.tokens(CHILD)
     assert [(await tokens.revoke("t1")).status for _ in range(2)] == ["deleted", "absent"]
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await tokens.revoke("t1")
     assert script.asked == [Asked("DELETE", f"/v2/apps/{CHILD}/tokens/t1")] * 3
 
@@ -121,7 +121,7 @@ async def test_the_secrets_of_an_app_are_masked_wherever_they_stand(clock: FakeC
 
 async def test_a_reply_that_does_not_fit_is_not_repeated_in_the_error(clock: FakeClock) -> None:
     script = Script(clock, fine({"app": {"_id": CHILD, "appSecret": [VALUE], "domainName": {VALUE: VALUE}}}))
-    with Canary(VALUE) as canary, pytest.raises(ReplyLost) as caught:
+    with Canary(VALUE) as canary, pytest.raises(ReplyLostError) as caught:
         await script.client.apps.create("Shop")
     canary.check(caught.value)
 
@@ -207,6 +207,6 @@ async def test_a_bots_settings_are_sent_as_given_and_cleared_by_empty_texts(cloc
 
 async def test_an_app_without_a_bot_says_so_by_code(clock: FakeClock) -> None:
     script = Script(clock, answer(422, {"error": "no bot", "code": "BOT_NOT_INITIALIZED", "requestId": "r1"}))
-    with pytest.raises(ValidationFailed) as caught:
+    with pytest.raises(ValidationFailedError) as caught:
         await script.client.apps.bot(CHILD).update(enabled=True)
     assert (caught.value.code, caught.value.request_id) == ("BOT_NOT_INITIALIZED", "r1")

@@ -9,16 +9,16 @@ import pytest
 from tenant_parts import APP, CHILD, OTHER_RECORD, RECORD, Asked, Script, answer, fine
 
 from ethora_async import (
-    Conflict,
-    InvalidInput,
+    ConflictError,
+    InvalidInputError,
     MongoId,
     NewUser,
-    NotFound,
-    ReplyLost,
-    Unauthorized,
-    ValidationFailed,
+    NotFoundError,
+    ReplyLostError,
+    UnauthorizedError,
+    ValidationFailedError,
 )
-from ethora_async.platforms.ethora.user_records import UserImport
+from ethora_async.platforms.ethora.users.records import UserImport
 from ethora_async.testing import Canary
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ async def test_many_unread_counts_are_split_into_requests(clock: FakeClock) -> N
 
 @pytest.mark.parametrize("data", [None, 3, {}, {"results": "x"}, {"ok": True}])
 async def test_unread_counts_in_no_known_shape_are_lost(clock: FakeClock, data: Any) -> None:
-    with pytest.raises(ReplyLost, match="no counts"):
+    with pytest.raises(ReplyLostError, match="no counts"):
         await Script(clock, fine(data)).client.users.unread_counts("u1")
 
 
@@ -112,7 +112,7 @@ async def test_own_ids_are_looked_up_for_tags_and_the_look_up_ends_when_all_are_
 async def test_tags_of_somebody_who_is_not_there_are_not_sent(clock: FakeClock) -> None:
     script = Script(clock, fine({"items": [{"xmppUsername": f"{APP}_u1"}], "total": 1}))
     for id in ("u1", "u2"):  # the first is listed, without a record id
-        with pytest.raises(NotFound, match=id):
+        with pytest.raises(NotFoundError, match=id):
             await script.client.users.tags_set(id, [])
     assert {asked.method for asked in script.asked} == {"GET"}
 
@@ -213,7 +213,7 @@ async def test_an_e_mail_address_of_somebody_else_is_a_conflict_there_too(clock:
     report = await script.client.users.create_many([newcomer("u1")], synchronous=True)
     (outcome,) = report.failures
     assert outcome.status == "failed"
-    assert isinstance(outcome.error, Conflict)
+    assert isinstance(outcome.error, ConflictError)
     assert outcome.error.code == "USER_ALREADY_EXISTS"
 
 
@@ -225,7 +225,7 @@ async def test_a_look_up_that_fails_leaves_the_user_failed(clock: FakeClock) -> 
 
 async def test_the_synchronous_batch_is_for_the_own_app_only(clock: FakeClock) -> None:
     script = Script(clock, fine())
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         await script.client.in_app(CHILD).users.create_many([newcomer("u1")], synchronous=True)
     assert caught.value.field == "synchronous"
     assert script.asked == []
@@ -246,7 +246,7 @@ async def test_another_apps_user_is_looked_up_by_the_prefixed_name(clock: FakeCl
 
 async def test_another_apps_user_is_not_looked_up_by_a_record_id(clock: FakeClock) -> None:
     script = Script(clock, fine())
-    with pytest.raises(InvalidInput, match="MongoId") as caught:
+    with pytest.raises(InvalidInputError, match="MongoId") as caught:
         await script.client.in_app(CHILD).users.get(MongoId(RECORD))
     assert caught.value.field == "id"
     assert script.asked == []
@@ -269,7 +269,7 @@ async def test_the_members_of_another_apps_chat_come_from_its_listing(clock: Fak
     assert [user.id async for user in other.chats.members("c1", limit=2)] == ["u0", "u1", "u2"]
     page = await other.chats.members("c1", limit=2, offset=1)
     assert ([user.id for user in page.items], page.total) == (["u1", "u2"], 3)
-    with pytest.raises(NotFound, match="c9"):
+    with pytest.raises(NotFoundError, match="c9"):
         await other.chats.members("c9")
 
 
@@ -280,7 +280,7 @@ async def test_members_that_the_listing_cuts_off_are_never_passed_off_as_all(
     clock: FakeClock, chat: dict[str, Any]
 ) -> None:
     script = Script(clock, fine({"results": [{"name": f"{CHILD}_c1", **chat}], "total": 1}))
-    with pytest.raises(ReplyLost, match="members of 'c1'"):
+    with pytest.raises(ReplyLostError, match="members of 'c1'"):
         await script.client.in_app(CHILD).chats.members("c1")
 
 
@@ -303,7 +303,7 @@ async def test_unfit_arguments_are_refused_before_sending(
     clock: FakeClock, call: Callable[[EthoraClient], Awaitable[Any]], field: str
 ) -> None:
     script = Script(clock, fine())
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         await call(script.client)
     assert caught.value.field == field
     assert script.asked == []
@@ -314,22 +314,22 @@ async def test_unfit_arguments_are_refused_before_sending(
     [({"email": "no"}, "email"), ({"first_name": ""}, "first_name"), ({"last_name": " "}, "last_name")],
 )
 def test_a_row_to_import_is_checked(fields: dict[str, str], field: str) -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         UserImport(**{"email": "a@example.com", "first_name": "A", "last_name": "B", **fields})
     assert caught.value.field == field
 
 
 async def test_too_large_a_batch_is_refused_at_once(clock: FakeClock) -> None:
-    with pytest.raises(InvalidInput, match="batch_size"):
+    with pytest.raises(InvalidInputError, match="batch_size"):
         Script(clock, fine()).client.users.import_many([], batch_size=101)
 
 
 @pytest.mark.parametrize(
     ("status", "data", "kind"),
     [
-        (400, {"error": "Invalid token type", "code": "INVALID_TOKEN_TYPE", "requestId": "r1"}, Unauthorized),
-        (404, {"error": "x", "code": "USER_NOT_FOUND", "requestId": "r1"}, NotFound),
-        (422, {"error": "x", "code": "VALIDATION_ERROR", "requestId": "r1"}, ValidationFailed),
+        (400, {"error": "Invalid token type", "code": "INVALID_TOKEN_TYPE", "requestId": "r1"}, UnauthorizedError),
+        (404, {"error": "x", "code": "USER_NOT_FOUND", "requestId": "r1"}, NotFoundError),
+        (422, {"error": "x", "code": "VALIDATION_ERROR", "requestId": "r1"}, ValidationFailedError),
     ],
 )
 async def test_a_users_route_refuses_with_a_type(
@@ -346,6 +346,6 @@ async def test_a_users_route_refuses_with_a_type(
         with pytest.raises(kind) as caught:
             await call
         assert (caught.value.code, caught.value.request_id) == (data["code"], "r1")
-    with suppress(Unauthorized):  # which ends a run
+    with suppress(UnauthorizedError):  # which ends a run
         report = await users.import_many([imported("a")])
         assert isinstance(report.failures[0].error, kind)

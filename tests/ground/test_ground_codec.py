@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ethora_async.codec import Codec, dumps, loads
-from ethora_async.errors import ReplyLost
+from ethora_async.errors import ReplyLostError
 from ethora_async.redaction import Secret
 
 JSON = st.recursive(
@@ -98,7 +98,7 @@ def test_unknown_fields_are_kept_and_sensitive_ones_among_them_sealed() -> None:
     ],
 )
 def test_a_bad_field_is_named_by_its_path_and_never_by_its_value(data: Any, problem: str) -> None:
-    with pytest.raises(ReplyLost) as caught:
+    with pytest.raises(ReplyLostError) as caught:
         read(data)
     assert problem in caught.value.message
     assert "canary" not in str(caught.value)
@@ -107,14 +107,14 @@ def test_a_bad_field_is_named_by_its_path_and_never_by_its_value(data: Any, prob
 
 
 def test_every_bad_field_is_named() -> None:
-    with pytest.raises(ReplyLost, match=r"reply\.id; .*reply\.size"):
+    with pytest.raises(ReplyLostError, match=r"reply\.id; .*reply\.size"):
         read({"size": "x"})
 
 
 @given(JSON, st.dictionaries(st.sampled_from(["_id", "size", "open", "createdAt", "tags", "leaves", "name"]), JSON))
 def test_any_reply_is_a_record_or_a_lost_reply(whatever: Any, data: dict[str, Any]) -> None:
     for candidate in (whatever, data, {"_id": "x", **data, "leaves": [data]}):
-        with contextlib.suppress(ReplyLost):
+        with contextlib.suppress(ReplyLostError):
             assert isinstance(read(candidate), Tree)
 
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from ethora_async.errors import (
     ApiError,
-    Conflict,
-    Forbidden,
-    NotFound,
-    RateLimited,
-    ServerFault,
-    Unauthorized,
-    ValidationFailed,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    ServerFaultError,
+    UnauthorizedError,
+    ValidationFailedError,
 )
 from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.request import Response
@@ -59,36 +59,36 @@ def test_the_message_is_found_in_every_form(body: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (400, {"error": "x"}, ValidationFailed),
-        (400, {"code": "APP_NOT_FOUND"}, NotFound),
-        (400, {"code": "INVALID_TOKEN_TYPE", "error": "Invalid token type"}, Unauthorized),
-        (401, {"error": "Missing token", "authFlow": "b2b"}, Unauthorized),
-        (401, {"code": "USER_NOT_FOUND"}, NotFound),
-        (401, {"code": "AUTH_FAILED"}, Unauthorized),
-        (402, {}, Forbidden),
-        (403, {"error": "Forbidden"}, Forbidden),
-        (403, {"code": "APP_ARCHIVED"}, Forbidden),
-        (404, {"code": "USER_NOT_FOUND"}, NotFound),
-        (404, {"error": "Chat not found"}, NotFound),
-        (404, b"User not found", NotFound),
-        (404, "Not found userAcl", NotFound),
-        (422, b"some users not found", NotFound),
-        (422, "Room not found", NotFound),
+        (400, {"error": "x"}, ValidationFailedError),
+        (400, {"code": "APP_NOT_FOUND"}, NotFoundError),
+        (400, {"code": "INVALID_TOKEN_TYPE", "error": "Invalid token type"}, UnauthorizedError),
+        (401, {"error": "Missing token", "authFlow": "b2b"}, UnauthorizedError),
+        (401, {"code": "USER_NOT_FOUND"}, NotFoundError),
+        (401, {"code": "AUTH_FAILED"}, UnauthorizedError),
+        (402, {}, ForbiddenError),
+        (403, {"error": "Forbidden"}, ForbiddenError),
+        (403, {"code": "APP_ARCHIVED"}, ForbiddenError),
+        (404, {"code": "USER_NOT_FOUND"}, NotFoundError),
+        (404, {"error": "Chat not found"}, NotFoundError),
+        (404, b"User not found", NotFoundError),
+        (404, "Not found userAcl", NotFoundError),
+        (422, b"some users not found", NotFoundError),
+        (422, "Room not found", NotFoundError),
         (404, b"", ApiError),
         (404, {"error": "no such route"}, ApiError),
         (404, b"<html><pre>Cannot GET /v9/x</pre></html>", ApiError),
         (404, b"<html><title>404 Not Found</title><h1>nginx</h1></html>", ApiError),
-        (409, {}, Conflict),
+        (409, {}, ConflictError),
         (410, b"gone", ApiError),
-        (413, b"", ValidationFailed),
-        (422, {"code": "VALIDATION_ERROR", "error": '"x" is required'}, ValidationFailed),
-        (422, {"code": "USER_ALREADY_EXISTS"}, Conflict),
-        (422, "User already exists", Conflict),
-        (422, {"exists": True}, ValidationFailed),
-        (429, b"", RateLimited),
+        (413, b"", ValidationFailedError),
+        (422, {"code": "VALIDATION_ERROR", "error": '"x" is required'}, ValidationFailedError),
+        (422, {"code": "USER_ALREADY_EXISTS"}, ConflictError),
+        (422, "User already exists", ConflictError),
+        (422, {"exists": True}, ValidationFailedError),
+        (429, b"", RateLimitedError),
         (498, b"", ApiError),
-        (500, {"error": "user not found in cache"}, ServerFault),
-        (503, b"<html>", ServerFault),
+        (500, {"error": "user not found in cache"}, ServerFaultError),
+        (503, b"<html>", ServerFaultError),
         (302, b"", ApiError),
     ],
 )
@@ -118,7 +118,7 @@ def test_each_failure_has_its_class(status: int, body: Any, kind: type) -> None:
 def test_only_a_reply_about_the_token_says_that_another_may_help(status: int, body: Any, rejected: bool) -> None:
     failure = read(status, body)
     assert failure.token_rejected is rejected
-    assert not rejected or failure.kind is Unauthorized
+    assert not rejected or failure.kind is UnauthorizedError
 
 
 @pytest.mark.parametrize(

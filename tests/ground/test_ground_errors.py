@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ethora_async import errors
-from ethora_async.errors import ApiError, ChatError, ConfigError, InvalidInput, ReplyLost, ServerFault, TransportError
+from ethora_async.errors import (
+    ApiError,
+    ChatError,
+    ConfigError,
+    InvalidInputError,
+    ReplyLostError,
+    ServerFaultError,
+    TransportError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +34,11 @@ DETAILS = {
     "retry_after": 2.5,
 }
 PLACE = {"field": "email", "file": "users.csv", "row": 7, "column": "email"}
-UNKNOWN = {"ReplyLost", "ServerFault", "JobFailed", "JobTimeout"}
+UNKNOWN = {"ReplyLostError", "ServerFaultError", "JobFailedError", "JobTimeoutError"}
 
 
 def made(kind: type[ChatError]) -> ChatError:
-    return kind("It broke.", **(PLACE if kind is InvalidInput else DETAILS))  # type: ignore[arg-type]
+    return kind("It broke.", **(PLACE if kind is InvalidInputError else DETAILS))  # type: ignore[arg-type]
 
 
 def pickled(protocol: int) -> Callable[[ChatError], ChatError]:
@@ -58,19 +66,19 @@ def test_the_effect_is_unknown_where_it_is(kind: type[ChatError]) -> None:
 
 def test_the_text_names_what_is_known_and_nothing_else() -> None:
     assert str(ConfigError("Only this.")) == "Only this."
-    assert str(made(ServerFault)) == (
+    assert str(made(ServerFaultError)) == (
         "It broke. [users.create, HTTP 503, code X, request r-1, 3 attempts, it may have taken effect]"
     )
-    assert made(ServerFault).message == "It broke."
+    assert made(ServerFaultError).message == "It broke."
 
 
 def test_the_tree_is_the_documented_one() -> None:
     documented = re.findall(r"^ *[│ ]*[├└]── (\w+)", errors.__doc__ or "", re.MULTILINE)
     assert sorted([*documented, "ChatError"]) == sorted(each.__name__ for each in CLASSES)
-    assert issubclass(ReplyLost, TransportError)
-    assert issubclass(ServerFault, ApiError)
+    assert issubclass(ReplyLostError, TransportError)
+    assert issubclass(ServerFaultError, ApiError)
 
 
 def test_the_column_of_a_file_is_its_field() -> None:
-    assert InvalidInput("x", column="email").field == "email"
-    assert InvalidInput("x", field="id").field == "id"
+    assert InvalidInputError("x", column="email").field == "email"
+    assert InvalidInputError("x", field="id").field == "id"

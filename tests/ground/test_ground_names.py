@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.ethora.names import Names, conference_host
 from ethora_async.records import MongoId
 
@@ -53,7 +53,7 @@ def test_a_record_id_stays_what_it_is_and_plain_hex_is_an_id_like_any_other() ->
 
 @pytest.mark.parametrize("value", ["", "  ", ".", "..", "@xmpp.example", True, None, 1.5, b"u1", ["u1"], "u\udcff"])
 def test_what_can_be_no_id_is_refused(value: object) -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         names.plain(value, "user")  # type: ignore[arg-type]
     assert caught.value.field == "user"
 
@@ -61,7 +61,7 @@ def test_what_can_be_no_id_is_refused(value: object) -> None:
 @pytest.mark.parametrize("value", ["zoe@gmail.com", "app1234_zoe@xmpp.example", "ffff_bob@xmpp.example", "app123@x"])
 def test_an_address_that_is_no_jid_of_the_app_is_nobody(value: str) -> None:
     """Else an e-mail address would mean whoever has its first part as an id."""
-    with pytest.raises(InvalidInput, match="not an e-mail address"):
+    with pytest.raises(InvalidInputError, match="not an e-mail address"):
         names.plain(value)
 
 
@@ -69,7 +69,7 @@ def test_members_come_each_once_and_in_order() -> None:
     assert names.members(["b", "app123_a", "b", "app123_a@host"]) == ["app123_b", "app123_a"]
     assert names.members("one") == ["app123_one"]
     assert names.members(iter([1, 2])) == ["app123_1", "app123_2"]
-    with pytest.raises(InvalidInput, match="users is empty"):
+    with pytest.raises(InvalidInputError, match="users is empty"):
         names.members([])
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ethora_async import _distinct, pages
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 from ethora_async.pages import Page, Pages
 from ethora_async.testing import cancel_at_every_step
 
@@ -139,6 +139,6 @@ async def test_an_error_while_reading_reaches_the_caller() -> None:
 
 @pytest.mark.parametrize(("limit", "offset", "field"), [(0, 0, "limit"), (501, 0, "limit"), (1, -1, "offset")])
 def test_limits_and_offsets_out_of_range_are_refused(limit: int, offset: int, field: str) -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         Listing([]).pages(limit, offset)
     assert caught.value.field == field

@@ -33,7 +33,7 @@ def test_no_module_imports_upward() -> None:
         ("ethora_async/tokens/cache.py", "from ethora_async.bulk.run import Run"),
         ("ethora_async/platforms/one/client.py", "from ethora_async.platforms.two import client"),
         ("ethora_async/platforms/one/client.py", "from ethora_async.sync import plan"),
-        ("ethora_async/sync/plan.py", "from ethora_async.platforms.one import client"),
+        ("ethora_async/sync/plan/plan.py", "from ethora_async.platforms.one import client"),
         ("ethora_async/sandbox/fake.py", "from ethora_async.platforms.one import client"),
         ("ethora_async/sandbox/fake.py", "from ethora_async.engine import engine"),
         ("ethora_async/sandbox/fake.py", "from ethora_async.tokens.cache import TokenCache"),

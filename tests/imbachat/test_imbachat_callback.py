@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from imbachat_parts import KEY, LOGIN, PASSWORD, People, basic, client, person
 from multidict import CIMultiDict, MultiDict
 
-from ethora_async import ConfigError, ImbaChatClient, InvalidInput, UserInfo
+from ethora_async import ConfigError, ImbaChatClient, InvalidInputError, UserInfo
 from ethora_async.platforms.imbachat.basic_auth import let_in
 from ethora_async.platforms.imbachat.user_info import Profile
 from ethora_async.testing import FakeClock
 from ethora_async.tokens.stored import Values
-from ethora_async_secrets import SecretUnavailable
+from ethora_async_secrets import SecretUnavailableError
 from ethora_async_secrets.testing import MemoryProvider
 
 BODY_401 = b'{"code":401,"version":1,"error":"Authenticate required!","debug":""}'
@@ -226,7 +226,7 @@ async def test_everything_optional_under_the_names_of_the_contract() -> None:
     ],
 )
 def test_a_user_that_the_chat_could_not_show_is_refused(changes: dict[str, Any], field: str) -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         person(1, **changes)
     assert caught.value.field == field
 
@@ -395,7 +395,7 @@ async def test_a_store_that_lacks_the_login_or_is_down_lets_nobody_in() -> None:
     handler = ImbaChatClient.from_secrets(store).user_info(People().lookup)
     with pytest.raises(ConfigError, match="IMBACHAT_API_LOGIN"):
         await handler.handle("GET", "/", "ids=1", basic("", ""))
-    store.fail(SecretUnavailable("The store is down.", "memory"))
+    store.fail(SecretUnavailableError("The store is down.", "memory"))
     handler = ImbaChatClient.from_secrets(store).user_info(People().lookup)
     with pytest.raises(ConfigError, match="The store is down"):
         await handler.handle("GET", "/", "ids=1", basic())

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imbachat_parts import KEY, client
 
-from ethora_async import ConfigError, ImbaChatClient, InvalidInput
+from ethora_async import ConfigError, ImbaChatClient, InvalidInputError
 from ethora_async.capabilities import AnswersUserInfo, ManagesChats, ManagesUsers, MintsUserTokens
 from ethora_async.engine import SecretRotated, TokenRefreshed
 from ethora_async.platforms.imbachat.settings import ShortKeyWarning
@@ -83,7 +83,7 @@ async def test_the_key_is_its_characters_and_not_base64() -> None:
      UUID(int=5), b"1", "9" * 30],
 )  # fmt: skip
 async def test_what_is_no_users_number_is_refused_and_not_cast(id: Any) -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         await client().tokens.for_user(id)
     assert caught.value.field == "id"
 

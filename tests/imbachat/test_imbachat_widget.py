@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imbachat_parts import KEY, client
 
-from ethora_async import ChatToken, ConfigError, ImbaChatClient, InvalidInput
+from ethora_async import ChatToken, ConfigError, ImbaChatClient, InvalidInputError
 from ethora_async.codec import script_json
 from ethora_async.platforms.imbachat.widget import NO_STORE
 from ethora_async.redaction import Secret
@@ -92,7 +92,7 @@ async def test_hostile_texts_come_back_as_they_were_and_break_nothing(text: str)
 def test_any_json_stays_inside_its_script_and_means_the_same(value: Any) -> None:
     try:
         text = script_json(value)
-    except InvalidInput:  # half a character
+    except InvalidInputError:  # half a character
         assert any("\ud800" <= one <= "\udfff" for one in repr(value)) or "\\ud" in repr(value)
         return
     assert json.loads(text) == value
@@ -108,7 +108,7 @@ async def test_a_nonce_stands_on_both_scripts(nonce: str) -> None:
 
 @pytest.mark.parametrize("nonce", ["", '"><script>', "a b", "a'b", "é", "a===", "\n"])
 async def test_what_is_no_nonce_is_refused(nonce: str) -> None:
-    with pytest.raises(InvalidInput, match="nonce"):
+    with pytest.raises(InvalidInputError, match="nonce"):
         await client().widget_snippet(nonce=nonce)
 
 
@@ -116,7 +116,7 @@ async def test_what_is_no_nonce_is_refused(nonce: str) -> None:
     "options", [{"token": "x"}, {"user_id": 5}, {"x": object()}, {"x": {1, 2}}, {"x": "\ud800"}, {"x": 2**70}]
 )
 async def test_options_that_are_no_options_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         await client().widget_snippet(options=options)
     assert caught.value.field == "options"
     assert caught.value.__context__ is None
@@ -124,7 +124,7 @@ async def test_options_that_are_no_options_are_refused(options: dict[str, Any]) 
 
 async def test_another_platforms_token_is_refused() -> None:
     token = ChatToken(secret=Secret("x"), user_id="7", expires_at=2e9, refresh_at=2e9, platform="ethora")
-    with pytest.raises(InvalidInput, match="ethora"):
+    with pytest.raises(InvalidInputError, match="ethora"):
         await client().widget_snippet(token)
 
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ethora_async.bulk import journal_file
-from ethora_async.bulk.journal import KNOWN, Entry, Journal
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
+from ethora_async.sync.store import journal_file
+from ethora_async.sync.store.journal import KNOWN, Entry, Journal
 from ethora_async.testing import cancel_at_every_step
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HOLDER = """
 import asyncio, sys
-from ethora_async.bulk.journal import Journal
+from ethora_async.sync.store.journal import Journal
 async def main():
     async with await Journal.open(sys.argv[1]) as journal:
         await journal.set_meta(seen=1)
@@ -95,7 +95,7 @@ async def test_one_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     async with await journal_with(tmp_path / "j", "u1"):
         pass
     before = (tmp_path / "j").read_bytes()
-    with pytest.raises(InvalidInput, match=r"j is there already: resume it, or name another journal"):
+    with pytest.raises(InvalidInputError, match=r"j is there already: resume it, or name another journal"):
         await Journal.create(tmp_path / "j")
     assert (tmp_path / "j").read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["j"]
@@ -108,7 +108,7 @@ async def test_nor_on_a_file_system_without_links(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(journal_file.os, "link", refused)
     async with await journal_with(tmp_path / "j", "u1"):
         pass
-    with pytest.raises(InvalidInput, match="is there already"):
+    with pytest.raises(InvalidInputError, match="is there already"):
         await Journal.create(tmp_path / "j")
     assert [file.name for file in tmp_path.iterdir()] == ["j"]
     async with await Journal.open(tmp_path / "j") as journal:
@@ -141,7 +141,7 @@ async def test_what_is_no_journal_is_told_and_left_alone(tmp_path: Path, make: s
     elif make != "nothing":
         path.write_bytes(b"" if make == "empty" else b"id,email\n" * 200)
     before = path.read_bytes() if path.is_file() else None
-    with pytest.raises(InvalidInput, match=r"is no file|is no journal|newer version"):
+    with pytest.raises(InvalidInputError, match=r"is no file|is no journal|newer version"):
         await Journal.open(path)
     assert (path.read_bytes() if path.is_file() else None) == before
     assert len(list(tmp_path.iterdir())) == (make != "nothing")
@@ -150,19 +150,19 @@ async def test_what_is_no_journal_is_told_and_left_alone(tmp_path: Path, make: s
 async def test_a_newer_one_is_refused(tmp_path: Path) -> None:
     async with await journal_with(tmp_path / "j", "u1") as journal:
         await journal.set_meta(format=journal_file.FORMAT + 1)
-    with pytest.raises(InvalidInput, match="written by a newer version: update ethora-async"):
+    with pytest.raises(InvalidInputError, match="written by a newer version: update ethora-async"):
         await Journal.open(tmp_path / "j")
 
 
 async def test_two_in_one_process_do_not_share_it(tmp_path: Path) -> None:
     async with await journal_with(tmp_path / "j", "u1") as journal:
-        with pytest.raises(InvalidInput, match="in use by another process"):
+        with pytest.raises(InvalidInputError, match="in use by another process"):
             await Journal.open(tmp_path / "j")
         await journal.mark_sent([1])
 
 
 def test_another_process_keeps_it_until_it_ends(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    with pytest.raises(InvalidInput, match="in use by another process: let it end first"):
+    with pytest.raises(InvalidInputError, match="in use by another process: let it end first"):
         asyncio.run(_open(tmp_path / "j"))
     holder.send_signal(signal.SIGKILL)
     holder.wait()
@@ -252,33 +252,33 @@ async def test_a_closed_one_says_so(tmp_path: Path) -> None:
     journal = await journal_with(tmp_path / "j", "u1")
     await journal.aclose()
     await journal.aclose()
-    with pytest.raises(InvalidInput, match="is closed"):
+    with pytest.raises(InvalidInputError, match="is closed"):
         await asyncio.wait_for(journal.counts(), 30)
 
 
 async def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"none/j cannot be written: No such file or directory"):
+    with pytest.raises(InvalidInputError, match=r"none/j cannot be written: No such file or directory"):
         await Journal.create(tmp_path / "none" / "j")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 async def test_a_directory_that_must_not_be_written_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(InvalidInput, match="cannot be written: Permission denied"):
+    with pytest.raises(InvalidInputError, match="cannot be written: Permission denied"):
         await Journal.create(tmp_path / "j")
 
 
 FULL = """
 import asyncio, resource, signal, sys
-from ethora_async.bulk.journal import Entry, Journal
-from ethora_async.errors import ChatError, InvalidInput
+from ethora_async.sync.store.journal import Entry, Journal
+from ethora_async.errors import ChatError, InvalidInputError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 async def main():
     if sys.argv[2] == "create":
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
         try:
             await Journal.create(sys.argv[1])
-        except InvalidInput as error:
+        except InvalidInputError as error:
             print(error)
         return
     async with await Journal.create(sys.argv[1]) as journal:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ethora_async import RocketChatClient, StoppedByGuard
+from ethora_async import RocketChatClient, StoppedByGuardError
 from ethora_async.sandbox import RocketChatSandbox
 from ethora_async.sync import CHATS, MEMBERS, USERS, apply_plan, make_plan, open_source, resume, verify
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ethora_async.sandbox import RequestRecord
-    from ethora_async.sync.plan import Plan
-    from ethora_async.sync.table_source import TableSource
+    from ethora_async.sync.plan.plan import Plan
+    from ethora_async.sync.sources.table_source import TableSource
 
 PEOPLE = ("ann", "bea", "cyd")
 
@@ -112,7 +112,7 @@ async def test_what_changed_is_changed_and_what_is_gone_is_pruned(
     lists.members([("order-1", "bea")])
     async with await planned(client, lists, prune=True) as plan:
         assert plan.guard is not None
-        with pytest.raises(StoppedByGuard):
+        with pytest.raises(StoppedByGuardError):
             await apply_plan(client, plan)
     async with await planned(client, lists, prune=True, allow_delete=2) as plan:
         (await apply_plan(client, plan)).raise_for_failures()

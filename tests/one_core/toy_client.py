@@ -10,7 +10,7 @@ import attrs
 from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.run import Run
 from ethora_async.engine.wiring import Wiring
-from ethora_async.errors import ApiError, ChatError, Conflict, NotFound, ServerFault, Unauthorized
+from ethora_async.errors import ApiError, ChatError, ConflictError, NotFoundError, ServerFaultError, UnauthorizedError
 from ethora_async.pages import Pages
 from ethora_async.protocols import Credential, Failure
 from ethora_async.records import ChatToken, NewUser, User, several
@@ -33,12 +33,12 @@ LIST = Operation("users.list", "GET", "/users", repeatable=True, source="toy")
 CREATE = Operation("users.create", "POST", "/users", repeatable=True, source="toy")
 UPDATE = Operation("users.update", "PATCH", "/users/{user}", repeatable=True, source="toy")
 DELETE = Operation("users.delete", "DELETE", "/users/{user}", repeatable=True, source="toy")
-KINDS: dict[int, type[ApiError]] = {401: Unauthorized, 404: NotFound, 409: Conflict}
+KINDS: dict[int, type[ApiError]] = {401: UnauthorizedError, 404: NotFoundError, 409: ConflictError}
 
 
 class ToyDialect:
     def read_failure(self, response: Response) -> Failure:
-        kind = KINDS.get(response.status, ServerFault if response.status >= 500 else ApiError)
+        kind = KINDS.get(response.status, ServerFaultError if response.status >= 500 else ApiError)
         return Failure(kind, f"the toy says {response.status}", token_rejected=response.status == 401)
 
 
@@ -119,7 +119,7 @@ class ToyUsers:
         def body(user: NewUser) -> dict[str, Any]:
             return {"data": {"id": user.id, "email": user.email, "name": _name(user)}}
 
-        return self._run(users, CREATE, lambda user: user.id, body, "created", {Conflict: "existed"})
+        return self._run(users, CREATE, lambda user: user.id, body, "created", {ConflictError: "existed"})
 
     def update_many(self, changes: Iterable[ToyChange] | AsyncIterable[ToyChange]) -> Run[ToyChange]:
         def body(change: ToyChange) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class ToyUsers:
 
     def delete_many(self, ids: Id | Iterable[Id] | AsyncIterable[Id]) -> Run[Id]:
         return self._run(
-            several(ids), DELETE, str, lambda id: {"path": {"user": str(id)}}, "deleted", {NotFound: "absent"}
+            several(ids), DELETE, str, lambda id: {"path": {"user": str(id)}}, "deleted", {NotFoundError: "absent"}
         )
 
     def _run(self, items: Any, operation: Operation, key: Any, body: Any, done: Any, fine: Any) -> Run[Any]:

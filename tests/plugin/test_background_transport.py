@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ethora_async.errors import NotSent, ReplyLost
+from ethora_async.errors import NotSentError, ReplyLostError
 from ethora_async.request import Request, Response
 from ethora_async.testing import BadServer
-from ethora_async.testing.background import BackgroundLoop, BackgroundTransport
+from ethora_async.testing.users.background_loop import BackgroundLoop, BackgroundTransport
 from ethora_async.transport import AiohttpTransport, MemoryTransport
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ async def test_cancelling_cancels_over_there(background: BackgroundLoop) -> None
 async def test_what_goes_wrong_over_there_is_told_here(background: BackgroundLoop) -> None:
     def lost(_: Request) -> Response:
         msg = "gone"
-        raise ReplyLost(msg)
+        raise ReplyLostError(msg)
 
     transport = BackgroundTransport(MemoryTransport(lost), background)
-    with pytest.raises(ReplyLost):
+    with pytest.raises(ReplyLostError):
         await transport.send(Request("GET", "http://localhost/", {}))
     for _ in range(2):
         await transport.aclose()
-    with pytest.raises(NotSent):
+    with pytest.raises(NotSentError):
         await transport.send(Request("GET", "http://localhost/", {}))
 
 

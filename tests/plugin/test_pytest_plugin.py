@@ -21,12 +21,12 @@ ALONE = ("--disable-plugin-autoload", "-p", "ethora", "-W", "error", "-p", "no:c
 
 def test_it_is_there_once_the_package_is_installed() -> None:
     (ours,) = [one for one in entry_points(group="pytest11") if one.name == "ethora"]
-    assert ours.value == "ethora_async.testing.plugin"
+    assert ours.value == "ethora_async.testing.users.plugin"
 
 
 def test_importing_it_brings_in_nothing_but_pytest() -> None:
     script = (
-        "import sys, pytest; before = set(sys.modules); import ethora_async.testing.plugin;"
+        "import sys, pytest; before = set(sys.modules); import ethora_async.testing.users.plugin;"
         "print(*(name for name in sys.modules if name not in before))"
     )
     ran = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
@@ -35,7 +35,10 @@ def test_importing_it_brings_in_nothing_but_pytest() -> None:
         "ethora_async",
         "ethora_async._version",
         "ethora_async.testing",
-        "ethora_async.testing.plugin",
+        "ethora_async.testing.users",
+        "ethora_async_secrets",
+        "ethora_async_secrets.lazy",
+        "ethora_async.testing.users.plugin",
     }
 
 

@@ -18,7 +18,7 @@ from ethora_async.testing import Canary
 if TYPE_CHECKING:
     from rocketchat_helpers import Sent
 
-    from ethora_async.platforms.rocketchat.realtime import Realtime
+    from ethora_async.platforms.rocketchat.realtime.connection import Realtime
     from ethora_async.request import Response
     from ethora_async.testing import FakeClock
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from ethora_async.platforms.rocketchat.ddp import HANDSHAKE, PATIENCE, QUIET, DdpMachine
-from ethora_async.platforms.rocketchat.ddp_events import (
+from ethora_async.platforms.rocketchat.realtime.ddp import HANDSHAKE, PATIENCE, QUIET, DdpMachine
+from ethora_async.platforms.rocketchat.realtime.ddp_events import (
     NOTIFY_ROOM,
     NOTIFY_USER,
     ROOM_MESSAGES,

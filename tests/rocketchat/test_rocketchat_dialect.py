@@ -12,16 +12,16 @@ from rocketchat_helpers import UNAUTHORIZED, coded, plain_failure, reply
 
 from ethora_async import (
     ApiError,
-    Conflict,
-    Forbidden,
-    NotFound,
-    RateLimited,
-    ServerFault,
-    Unauthorized,
-    ValidationFailed,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    ServerFaultError,
+    UnauthorizedError,
+    ValidationFailedError,
 )
 from ethora_async.platforms.rocketchat.dialect import RocketChatDialect
-from ethora_async.platforms.rocketchat.two_factor import TwoFactorRequired
+from ethora_async.platforms.rocketchat.two_factor import TwoFactorRequiredError
 from ethora_async.testing import FakeClock
 
 if TYPE_CHECKING:
@@ -35,71 +35,75 @@ WAIT_TEXT = (
 SLOW_DOWN = {"success": False, "error": WAIT_TEXT}
 
 CASES: dict[str, tuple[Response, type[ApiError], str | None]] = {
-    "not found is a 400 without a code": (plain_failure("User not found."), NotFound, None),
-    "not found without a full stop": (plain_failure("User not found"), NotFound, None),
-    "not found by code": (coded("error-room-not-found", "Room not found"), NotFound, "error-room-not-found"),
-    "invalid user": (coded("error-invalid-user", "Invalid user"), NotFound, "error-invalid-user"),
-    "invalid user id": (coded("error-invalid-user-id"), NotFound, "error-invalid-user-id"),
-    "no such channel": (coded("invalid-channel"), NotFound, "invalid-channel"),
-    "a resource": (plain_failure("Resource not found", 404), NotFound, None),
+    "not found is a 400 without a code": (plain_failure("User not found."), NotFoundError, None),
+    "not found without a full stop": (plain_failure("User not found"), NotFoundError, None),
+    "not found by code": (coded("error-room-not-found", "Room not found"), NotFoundError, "error-room-not-found"),
+    "invalid user": (coded("error-invalid-user", "Invalid user"), NotFoundError, "error-invalid-user"),
+    "invalid user id": (coded("error-invalid-user-id"), NotFoundError, "error-invalid-user-id"),
+    "no such channel": (coded("invalid-channel"), NotFoundError, "invalid-channel"),
+    "a resource": (plain_failure("Resource not found", 404), NotFoundError, None),
     "a missing route says nothing of a record": (reply(404, b"<html>404</html>"), ApiError, None),
-    "forbidden as 400": (coded("error-not-allowed", "Not allowed"), Forbidden, "error-not-allowed"),
-    "not authorised as 400": (coded("error-not-authorized", "Not authorized"), Forbidden, "error-not-authorized"),
-    "not authorised in short": (coded("not-authorized"), Forbidden, "not-authorized"),
-    "action not allowed": (coded("error-action-not-allowed"), Forbidden, "error-action-not-allowed"),
+    "forbidden as 400": (coded("error-not-allowed", "Not allowed"), ForbiddenError, "error-not-allowed"),
+    "not authorised as 400": (coded("error-not-authorized", "Not authorized"), ForbiddenError, "error-not-authorized"),
+    "not authorised in short": (coded("not-authorized"), ForbiddenError, "not-authorized"),
+    "action not allowed": (coded("error-action-not-allowed"), ForbiddenError, "error-action-not-allowed"),
     "permission list": (
         reply(403, {"success": False, "error": "User does not have the permissions required [error-unauthorized]"}),
-        Forbidden,
+        ForbiddenError,
         "error-unauthorized",
     ),
-    "handler refusal": (plain_failure("unauthorized", 403), Forbidden, None),
-    "handler refusal of 9.0": (plain_failure("forbidden", 403), Forbidden, None),
-    "taken": (coded("error-field-unavailable", "ann is already in use :("), Conflict, "error-field-unavailable"),
-    "taken in a race": (plain_failure("Username already exists."), Conflict, None),
-    "e-mail taken in a race": (plain_failure("Email already exists.", 403), Conflict, None),
-    "room name taken": (coded("error-duplicate-channel-name"), Conflict, "error-duplicate-channel-name"),
-    "last owner": (coded("user-last-owner"), Conflict, "user-last-owner"),
+    "handler refusal": (plain_failure("unauthorized", 403), ForbiddenError, None),
+    "handler refusal of 9.0": (plain_failure("forbidden", 403), ForbiddenError, None),
+    "taken": (coded("error-field-unavailable", "ann is already in use :("), ConflictError, "error-field-unavailable"),
+    "taken in a race": (plain_failure("Username already exists."), ConflictError, None),
+    "e-mail taken in a race": (plain_failure("Email already exists.", 403), ConflictError, None),
+    "room name taken": (coded("error-duplicate-channel-name"), ConflictError, "error-duplicate-channel-name"),
+    "last owner": (coded("user-last-owner"), ConflictError, "user-last-owner"),
     "body schema": (
         coded("invalid-params", "must have 'secret'"),
-        ValidationFailed,
+        ValidationFailedError,
         "invalid-params",
     ),
-    "query schema": (coded("error-invalid-params"), ValidationFailed, "error-invalid-params"),
+    "query schema": (coded("error-invalid-params"), ValidationFailedError, "error-invalid-params"),
     "a code in the text": (
         plain_failure("nope [error-invalid-domain]"),
-        ValidationFailed,
+        ValidationFailedError,
         "error-invalid-domain",
     ),
-    "nothing but a code": (plain_failure("[error-something]"), ValidationFailed, "error-something"),
-    "required parameter": (plain_failure("The 'roomId' param is required"), ValidationFailed, None),
-    "429": (reply(429, SLOW_DOWN), RateLimited, "error-too-many-requests"),
-    "old rate limit": (coded("error-too-many-requests", "Please slow down"), RateLimited, "error-too-many-requests"),
-    "internal": (plain_failure("boom", 500), ServerFault, None),
-    "unavailable page": (reply(503, b"<html>"), ServerFault, None),
+    "nothing but a code": (plain_failure("[error-something]"), ValidationFailedError, "error-something"),
+    "required parameter": (plain_failure("The 'roomId' param is required"), ValidationFailedError, None),
+    "429": (reply(429, SLOW_DOWN), RateLimitedError, "error-too-many-requests"),
+    "old rate limit": (
+        coded("error-too-many-requests", "Please slow down"),
+        RateLimitedError,
+        "error-too-many-requests",
+    ),
+    "internal": (plain_failure("boom", 500), ServerFaultError, None),
+    "unavailable page": (reply(503, b"<html>"), ServerFaultError, None),
     "wrong password": (
         reply(401, {"status": "error", "success": False, "error": "Unauthorized", "message": "Unauthorized"}),
-        Unauthorized,
+        UnauthorizedError,
         None,
     ),
     "wrong password as a number": (
         reply(401, {"status": "error", "error": 403, "message": "Unauthorized"}),
-        Unauthorized,
+        UnauthorizedError,
         None,
     ),
-    "9.0 login": (reply(401, {"success": False, "error": "unauthorized"}), Unauthorized, None),
+    "9.0 login": (reply(401, {"success": False, "error": "unauthorized"}), UnauthorizedError, None),
     "blocked user": (
         reply(401, {"status": "error", "error": "error-login-blocked-for-user", "message": "Login has been blocked"}),
-        Forbidden,
+        ForbiddenError,
         "error-login-blocked-for-user",
     ),
     "blocked address": (
         reply(401, {"status": "error", "error": "error-login-blocked-for-ip", "message": "Login has been blocked"}),
-        Forbidden,
+        ForbiddenError,
         "error-login-blocked-for-ip",
     ),
-    "nothing": (reply(400), ValidationFailed, None),
-    "a list": (reply(400, [1]), ValidationFailed, None),
-    "text": (reply(400, b"no"), ValidationFailed, None),
+    "nothing": (reply(400), ValidationFailedError, None),
+    "a list": (reply(400, [1]), ValidationFailedError, None),
+    "text": (reply(400, b"no"), ValidationFailedError, None),
 }
 
 
@@ -117,7 +121,7 @@ def test_a_body_is_read(response: Response, kind: type[ApiError], code: str | No
 @pytest.mark.parametrize("version", UNAUTHORIZED)
 def test_a_dead_token_is_rejected_in_every_version(version: int) -> None:
     failure = read(UNAUTHORIZED[version])
-    assert failure.kind is Unauthorized
+    assert failure.kind is UnauthorizedError
     assert failure.token_rejected
     assert failure.message == "You must be logged in to do this."
 
@@ -133,16 +137,16 @@ def test_a_second_factor_is_told_from_a_dead_token(status: int, code: str, metho
         else {"status": "error", "error": code, "message": f"TOTP Required [{code}]", "details": details}
     )
     failure = read(reply(status, body))
-    assert issubclass(failure.kind, TwoFactorRequired)
+    assert issubclass(failure.kind, TwoFactorRequiredError)
     assert failure.kind.method == method
     assert failure.code == code
     assert not failure.token_rejected
 
 
 def test_an_unknown_method_counts_as_a_one_time_code() -> None:
-    assert read(coded("totp-required")).kind is TwoFactorRequired
-    assert read(coded("totp-required", details=["x"])).kind is TwoFactorRequired
-    assert read(coded("totp-required", details={"method": {}})).kind is TwoFactorRequired
+    assert read(coded("totp-required")).kind is TwoFactorRequiredError
+    assert read(coded("totp-required", details=["x"])).kind is TwoFactorRequiredError
+    assert read(coded("totp-required", details={"method": {}})).kind is TwoFactorRequiredError
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethora_async import ChatToken, ConfigError, InvalidInput
+from ethora_async import ChatToken, ConfigError, InvalidInputError
 from ethora_async.codec import script_json
 from ethora_async.platforms.rocketchat.embedding import (
     Embedding,
@@ -56,7 +56,7 @@ def test_addresses_are_those_of_the_contract(made: str, url: str) -> None:
 
 @pytest.mark.parametrize("wrong", [("ann", "direct"), ("x", "room"), ("..", "group"), (" ", "group")])
 def test_what_cannot_be_addressed_is_refused(wrong: tuple[str, Any]) -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         SITE.room_url(*wrong)
 
 
@@ -67,9 +67,9 @@ def test_the_messages_are_those_of_the_contract() -> None:
     assert presence_message("away") == {"externalCommand": "set-user-status", "status": "away"}
     assert sso_reply(token()) == {"loginToken": "the-token"}
     for path in ("channel/x", "//evil.example", ""):
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInputError):
             go_message(path)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         presence_message("asleep")  # type: ignore[arg-type]
 
 
@@ -117,7 +117,7 @@ def test_the_frame_holds_what_was_said_and_nothing_else() -> None:
     "src", ["javascript:alert(1)", "https://chat.example.com.evil/", "https://chat.example.com/subway"]
 )
 def test_a_frame_shows_this_site_alone(src: str) -> None:
-    with pytest.raises(InvalidInput, match="address of this site"):
+    with pytest.raises(InvalidInputError, match="address of this site"):
         SITE.iframe(src)
 
 

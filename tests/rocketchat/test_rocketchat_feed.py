@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethora_async import InvalidInput, Unauthorized
-from ethora_async.platforms.rocketchat.event_queue import EventQueue
-from ethora_async.platforms.rocketchat.feed import REMEMBERED, Feed
+from ethora_async import InvalidInputError, UnauthorizedError
 from ethora_async.platforms.rocketchat.message_records import Message
+from ethora_async.platforms.rocketchat.realtime.event_queue import EventQueue
+from ethora_async.platforms.rocketchat.realtime.feed import REMEMBERED, Feed
 from ethora_async.testing import cancel_at_every_step
 
 BEGUN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -80,13 +80,13 @@ async def test_a_queue_waits_when_it_is_full_and_ends_after_what_is_in_it() -> N
     assert not third.done()
     assert await queue.take() == 1
     await third
-    queue.end(Unauthorized("over"))
+    queue.end(UnauthorizedError("over"))
     await queue.put(4)  # too late, and no waiting for ever
     assert [await queue.take(), await queue.take()] == [2, 3]
     for _ in range(2):
-        with pytest.raises(Unauthorized, match="over"):
+        with pytest.raises(UnauthorizedError, match="over"):
             await queue.take()
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         EventQueue(0)
 
 

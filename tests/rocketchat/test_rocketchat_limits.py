@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rocketchat_helpers import Server, ok, plain_failure, reply
 
-from ethora_async import ApiError, NotFound, RateLimited, ReplyLost, RocketChatClient
+from ethora_async import ApiError, NotFoundError, RateLimitedError, ReplyLostError, RocketChatClient
 from ethora_async.sandbox import RocketChatSandbox
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ async def test_a_wait_that_does_not_fit_is_said_at_once(clock: FakeClock) -> Non
         ann = client.as_user("ann")
         await ann.me()
         asked = len(server.sent)
-        with pytest.raises(RateLimited) as caught:
+        with pytest.raises(RateLimitedError) as caught:
             await ann.me()
         assert caught.value.retry_after == pytest.approx(45)
         assert caught.value.effect == "none"
@@ -99,7 +99,7 @@ async def test_a_refusal_closes_the_route_for_all(clock: FakeClock) -> None:
     server = users_server(plain_failure(text, 429))
     async with server.client(clock) as client:
         for _ in range(3):
-            with pytest.raises(RateLimited) as caught:
+            with pytest.raises(RateLimitedError) as caught:
                 await client.as_user("ann").me()
             assert caught.value.retry_after == pytest.approx(50)
     assert len(server.to("me")) == 1
@@ -107,7 +107,7 @@ async def test_a_refusal_closes_the_route_for_all(clock: FakeClock) -> None:
 
 async def test_a_success_that_says_it_failed_is_a_failure(clock: FakeClock) -> None:
     for body, kind in (
-        ({"success": False, "error": "User not found."}, NotFound),
+        ({"success": False, "error": "User not found."}, NotFoundError),
         ({"status": "error", "message": "no"}, ApiError),
         ({}, ApiError),
     ):
@@ -122,5 +122,5 @@ async def test_a_success_that_says_it_failed_is_a_failure(clock: FakeClock) -> N
 async def test_a_reply_that_is_no_envelope_is_lost(body: Any, clock: FakeClock) -> None:
     server = Server(users__info=reply(200, body))
     async with server.client(clock) as client:
-        with pytest.raises(ReplyLost):
+        with pytest.raises(ReplyLostError):
             await client.users.get("ann")

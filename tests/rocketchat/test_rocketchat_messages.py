@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rocketchat_helpers import Server, ok, plain_failure
 
-from ethora_async import Forbidden, InvalidInput, NotFound, ReplyLost, ValidationFailed
+from ethora_async import ForbiddenError, InvalidInputError, NotFoundError, ReplyLostError, ValidationFailedError
 from ethora_async.platforms.rocketchat.names import RecordId
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ async def test_a_message_is_written_by_the_admin_and_by_users(
     history = await rocketchat.messages.history(room, count=10)
     assert next(message.id for message in history if message.type is None) in (first.id, answer.id)
     assert first.id in {message.id for message in history}
-    with pytest.raises(Forbidden):
+    with pytest.raises(ForbiddenError):
         await rocketchat.as_user("bob").messages.send(room, "Me too")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await rocketchat.messages.send("nowhere", "x")
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         await rocketchat.messages.send(room, " \n")
 
 
@@ -74,7 +74,7 @@ async def test_an_own_id_makes_it_once_over_calls(
     for _ in range(3):
         assert (await rocketchat.messages.send(room, "once", id="myOwnMessageId001")).id == "myOwnMessageId001"
     assert texts(sandbox) == ["once"]
-    with pytest.raises(ValidationFailed):
+    with pytest.raises(ValidationFailedError):
         await rocketchat.messages.send(room, "something else", id="myOwnMessageId001")
 
 
@@ -88,7 +88,7 @@ async def test_what_changed_since_a_moment(rocketchat: RocketChatClient, room: s
     changes = await rocketchat.messages.changes(room, since)
     assert [message.id for message in changes.updated] == [one.id, two.id]
     assert changes.deleted == ()
-    with pytest.raises(InvalidInput, match="time zone"):
+    with pytest.raises(InvalidInputError, match="time zone"):
         await rocketchat.messages.changes(room, datetime(2024, 1, 1))  # noqa: DTZ001
 
 
@@ -103,17 +103,17 @@ async def test_history_is_asked_for_by_kind(clock: FakeClock) -> None:
             moment = datetime(2024, 1, 2, 3, 4, 5, 678900, UTC)
             await client.messages.history(RecordId(kind), after=moment, count=7)
             assert server.to(route)[0].query == {"roomId": kind, "count": "7", "oldest": "2024-01-02T03:04:05.678Z"}
-        with pytest.raises(InvalidInput, match="history"):
+        with pytest.raises(InvalidInputError, match="history"):
             await client.messages.history(RecordId("l"))
         for count in (0, 101):
-            with pytest.raises(InvalidInput, match="count"):
+            with pytest.raises(InvalidInputError, match="count"):
                 await client.messages.history(RecordId("c"), count=count)
 
 
 async def test_a_first_refusal_is_a_refusal(clock: FakeClock) -> None:
     server = Server(rooms__info=ok(room={"_id": "r", "t": "c"}), chat__sendMessage=plain_failure("no"))
     async with server.client(clock) as client:
-        with pytest.raises(ValidationFailed):
+        with pytest.raises(ValidationFailedError):
             await client.messages.send("r", "x")
     assert server.to("chat.getMessage") == []
 
@@ -132,7 +132,7 @@ async def test_a_refused_repeat_counts_only_when_the_message_is_really_there(clo
         chat__getMessage=ok(message={"_id": "other", "rid": "another-room", "msg": "x"}),
     )
     async with server.client(clock) as client:
-        with pytest.raises(ValidationFailed):
+        with pytest.raises(ValidationFailedError):
             await client.messages.send("r", "x")
     ids = {sent.body["message"]["_id"] for sent in server.to("chat.sendMessage")}
     assert len(ids) == 1
@@ -142,5 +142,5 @@ async def test_a_refused_repeat_counts_only_when_the_message_is_really_there(clo
 async def test_a_message_of_a_strange_shape_is_said(message: Any, clock: FakeClock) -> None:
     server = Server(chat__getMessage=ok(message=message))
     async with server.client(clock) as client:
-        with pytest.raises(ReplyLost, match="unexpected shape"):
+        with pytest.raises(ReplyLostError, match="unexpected shape"):
             await client.messages.get("m")

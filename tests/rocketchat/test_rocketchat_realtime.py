@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from ethora_async import Forbidden, InvalidInput, NotFound, NotSent, RocketChatClient, TransportError, Unauthorized
-from ethora_async.platforms.rocketchat.realtime_events import (
+from ethora_async import (
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    NotSentError,
+    RocketChatClient,
+    TransportError,
+    UnauthorizedError,
+)
+from ethora_async.platforms.rocketchat.realtime.events import (
     MessageDeleted,
     MessageReceived,
     Reconnected,
@@ -23,7 +31,7 @@ from ethora_async.testing import FakeClock, cancel_at_every_step
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ethora_async.platforms.rocketchat.realtime import Realtime
+    from ethora_async.platforms.rocketchat.realtime.connection import Realtime
     from ethora_async.sandbox import RocketChatSandbox
 
 
@@ -95,11 +103,11 @@ async def test_messages_come_as_they_are_written(
 async def test_rooms_of_others_are_refused_and_unknown_ones_not_found(rocketchat: RocketChatClient, ann: str) -> None:
     await rocketchat.chats.create("secret", title="Secret", members=["bob"])
     async with rocketchat.realtime(ann) as stream:
-        with pytest.raises(Forbidden):
+        with pytest.raises(ForbiddenError):
             await stream.subscribe("secret")
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             await stream.subscribe("nowhere")
-        with pytest.raises(Forbidden):
+        with pytest.raises(ForbiddenError):
             await stream.watch("stream-no-such-thing", "x")
         await stream.subscribe("one")
         await stream.subscribe("one")
@@ -200,12 +208,12 @@ async def test_a_revoked_token_ends_it_clearly(
         await texts(stream, 1)
         await rocketchat.logout(ann)
         async with asyncio.timeout(SOON):
-            with pytest.raises(Unauthorized, match="revoked"):
+            with pytest.raises(UnauthorizedError, match="revoked"):
                 async for _ in stream:
                     pass
-        with pytest.raises(Unauthorized):
+        with pytest.raises(UnauthorizedError):
             await anext(stream)
-        with pytest.raises(NotSent):
+        with pytest.raises(NotSentError):
             await stream.subscribe("two")
 
 
@@ -242,7 +250,7 @@ async def test_an_expired_token_is_replaced_where_the_client_made_it(
         await rocketchat.messages.send("one", "with a new token")
         assert await texts(stream, 1) == ["with a new token"]
         async with asyncio.timeout(SOON):
-            with pytest.raises(Unauthorized, match="expired"):
+            with pytest.raises(UnauthorizedError, match="expired"):
                 async for _ in other:
                     pass
 
@@ -261,7 +269,7 @@ async def test_a_token_that_the_client_has_replaced_is_replaced_in_its_stream(
         assert await texts(stream, 1) == ["with the other token"]
         await rocketchat.logout(ann)
         async with asyncio.timeout(SOON):
-            with pytest.raises(Unauthorized, match="revoked"):
+            with pytest.raises(UnauthorizedError, match="revoked"):
                 async for _ in stream:
                     pass
 
@@ -281,7 +289,7 @@ async def test_a_token_that_is_swept_out_at_its_end_is_replaced_where_the_client
         await rocketchat.messages.send("one", "with a new token")
         assert await texts(stream, 1) == ["with a new token"]
         async with asyncio.timeout(SOON):
-            with pytest.raises(Unauthorized, match="expired"):
+            with pytest.raises(UnauthorizedError, match="expired"):
                 async for _ in other:
                     pass
 
@@ -339,7 +347,7 @@ async def test_a_slow_reader_loses_nothing_and_holds_little(
 async def test_a_half_open_connection_is_noticed(
     rocketchat: RocketChatClient, sandbox: RocketChatSandbox, ann: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ethora_async.platforms.rocketchat import ddp
+    from ethora_async.platforms.rocketchat.realtime import ddp
 
     monkeypatch.setattr(ddp, "QUIET", 0.05)
     monkeypatch.setattr(ddp, "PATIENCE", 0.05)
@@ -401,16 +409,16 @@ async def all_of(stream: Realtime) -> list[object]:
 
 async def test_it_is_used_inside_its_block(rocketchat: RocketChatClient, ann: str) -> None:
     stream = rocketchat.realtime(ann)
-    with pytest.raises(NotSent, match="not open"):
+    with pytest.raises(NotSentError, match="not open"):
         await stream.watch("stream-notify-room", "x")
     async with stream:
-        with pytest.raises(NotSent, match="open already"):
+        with pytest.raises(NotSentError, match="open already"):
             await stream.__aenter__()
-    with pytest.raises(NotSent):
+    with pytest.raises(NotSentError):
         await stream.watch("stream-notify-room", "x")
     with pytest.raises(StopAsyncIteration):
         await anext(stream)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         rocketchat.realtime(ann, queue_size=0)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rocketchat_helpers import Server, coded, ok, plain_failure
 
-from ethora_async import Forbidden, InvalidInput, NewChat, NewUser, NotFound
+from ethora_async import ForbiddenError, InvalidInputError, NewChat, NewUser, NotFoundError
 from ethora_async.platforms.rocketchat.names import RecordId
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ async def test_a_room_lives_from_creation_to_deletion(
         rocketchat.chats.kick("order-7", "ann"),
         rocketchat.chats.update("order-7", title="x"),
     ):
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFoundError):
             await call
 
 
@@ -108,7 +108,7 @@ async def test_a_direct_room_is_one_however_often_it_is_asked_for(rocketchat: Ro
     assert chat.record_id in {room.record_id for room in joined.rooms}
     assert "admin" not in (chat.extra.get("usernames") or ["ann"])
     for wrong in ([], [RecordId("x")], ["a,b"]):
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInputError):
             await rocketchat.chats.direct(wrong)
 
 
@@ -133,7 +133,7 @@ async def test_a_users_own_view(rocketchat: RocketChatClient, clock: FakeClock) 
     await rocketchat.chats.kick("order-7", "ann")
     gone = await ann.subscriptions(since=since)
     assert len(gone.removed) == 1
-    with pytest.raises(InvalidInput, match="time zone"):
+    with pytest.raises(InvalidInputError, match="time zone"):
         await ann.rooms(since=datetime(2024, 1, 1))  # noqa: DTZ001
 
 
@@ -144,7 +144,7 @@ async def test_a_private_room_that_the_admin_is_not_in_is_said(
 
     api = await rocketchat.as_user("ann")._context.open()
     await api.call(operations.CREATE_GROUP, data={"name": "hers"})
-    with pytest.raises((Forbidden, NotFound)):
+    with pytest.raises((ForbiddenError, NotFoundError)):
         await rocketchat.chats.invite("hers", "bob")
 
 

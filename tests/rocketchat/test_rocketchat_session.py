@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rocketchat_helpers import ADMIN_ID, PASSWORD, PAT, UNAUTHORIZED, Server, logged_in, ok, reply
 
-from ethora_async import ConfigError, Forbidden, RocketChatClient, Unauthorized
+from ethora_async import ConfigError, ForbiddenError, RocketChatClient, UnauthorizedError
 from ethora_async.sandbox import RocketChatSandbox
 from ethora_async_secrets import SecretBundle
 from ethora_async_secrets.testing import MemoryProvider
@@ -61,7 +61,7 @@ async def test_a_route_that_rejects_a_new_session_too_means_something_else(clock
     server = Server(login=[logged_in(token=f"t{number}") for number in range(9)], users__info=UNAUTHORIZED[6])
     async with server.client(clock, user="admin", password=PASSWORD) as client:
         for _ in range(3):
-            with pytest.raises(Unauthorized, match="must be logged in"):
+            with pytest.raises(UnauthorizedError, match="must be logged in"):
                 await client.users.get("ann")
     assert len(server.to("login")) <= 2
 
@@ -90,11 +90,11 @@ async def test_a_wrong_password_is_said_and_not_tried_again_for_a_minute(clock: 
     server = Server(login=REFUSED)
     async with server.client(clock, user="admin", password=PASSWORD) as client:
         for _ in range(3):
-            with pytest.raises(Unauthorized, match="user name or password"):
+            with pytest.raises(UnauthorizedError, match="user name or password"):
                 await client.users.get("ann")
         assert len(server.to("login")) == 1  # ten failures would lock the account
         clock.advance(61)
-        with pytest.raises(Unauthorized):
+        with pytest.raises(UnauthorizedError):
             await client.users.get("ann")
         assert len(server.to("login")) == 2
 
@@ -103,7 +103,7 @@ async def test_a_blocked_account_is_forbidden_and_not_hammered(clock: FakeClock)
     blocked = reply(401, {"status": "error", "error": "error-login-blocked-for-user", "message": "blocked"})
     server = Server(login=blocked)
     async with server.client(clock, user="admin", password=PASSWORD) as client:
-        with pytest.raises(Forbidden) as caught:
+        with pytest.raises(ForbiddenError) as caught:
             await client.users.get("ann")
     assert caught.value.code == "error-login-blocked-for-user"
     assert len(server.to("login")) == 1
@@ -119,7 +119,7 @@ async def test_log_ins_work_and_fail_in_every_version(version: str, clock: FakeC
             assert (await client.users.get(user)).id == user
         assert sandbox.store.users.with_username(user).tokens == []  # type: ignore[union-attr]
         async with RocketChatClient(user=user, password="wrong", **options) as client:
-            with pytest.raises(Unauthorized, match="user name or password"):
+            with pytest.raises(UnauthorizedError, match="user name or password"):
                 await client.users.get(user)
 
 

@@ -22,12 +22,12 @@ from rocketchat_helpers import (
 
 from ethora_async import (
     ConfigError,
-    Forbidden,
-    InvalidInput,
-    NotFound,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
     RocketChatClient,
-    Unauthorized,
-    ValidationFailed,
+    UnauthorizedError,
+    ValidationFailedError,
 )
 from ethora_async.platforms.rocketchat.names import RecordId
 from ethora_async.platforms.rocketchat.token_store import MOST_REPLACED
@@ -108,7 +108,7 @@ async def test_an_upgrade_under_our_feet_is_noticed(clock: FakeClock) -> None:
 async def test_a_refused_form_is_not_asked_for_again_and_again(clock: FakeClock) -> None:
     server = Server(users__createToken=coded("invalid-params", "no"))
     async with server.client(clock) as client:
-        with pytest.raises(ValidationFailed):
+        with pytest.raises(ValidationFailedError):
             await client.tokens.for_user("ann")
     assert len(server.to("users.createToken")) == 1
 
@@ -134,7 +134,7 @@ async def test_a_wrong_secret_is_forbidden(sandbox: RocketChatSandbox, clock: Fa
         create_tokens_secret="wrong",
         clock=clock,
     ) as client:
-        with pytest.raises(Forbidden) as caught:
+        with pytest.raises(ForbiddenError) as caught:
             await client.tokens.for_user("ann")
         assert caught.value.code == "error-not-authorized"
 
@@ -181,7 +181,7 @@ async def test_the_bug_of_freshly_created_users_is_got_past(failures: int, clock
 async def test_the_bug_is_not_waited_out_for_ever(clock: FakeClock) -> None:
     server = Server(users__createToken=BUG)
     async with server.client(clock) as client:
-        with pytest.raises(ValidationFailed, match="reading 'tokens'"):
+        with pytest.raises(ValidationFailedError, match="reading 'tokens'"):
             await client.tokens.for_user("ann")
     assert len(server.to("users.createToken")) == 3
 
@@ -290,7 +290,7 @@ async def test_a_token_is_revoked_and_the_users_other_sessions_live(
     second = await rocketchat.tokens.for_user("ann", renew=True)
     assert await rocketchat.tokens.revoke(first)
     assert not await rocketchat.tokens.revoke(first)
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await rocketchat.as_user(first).me()
     assert (await rocketchat.as_user(second).me()).id == "ann"
     assert await rocketchat.tokens.revoke(second)
@@ -309,11 +309,11 @@ async def test_logging_out_ends_everything_of_that_user_and_nobody_else(
     assert ann.tokens == []
     assert (await rocketchat.as_user(other).me()).id == "bob"
     assert (await rocketchat.tokens.for_user("ann")).value != token.value
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await rocketchat.logout("nobody")
-    with pytest.raises(InvalidInput, match="its own credentials"):
+    with pytest.raises(InvalidInputError, match="its own credentials"):
         await rocketchat.logout("admin")
-    with pytest.raises(InvalidInput, match="empty"):
+    with pytest.raises(InvalidInputError, match="empty"):
         await rocketchat.logout(" ")
     await rocketchat.users.get("ann")  # the admin's session lives
 
@@ -381,7 +381,7 @@ async def test_a_user_made_again_gets_a_token_of_the_new_record(
         url=sandbox.url, user=admin["ROCKETCHAT_USER"], password=admin["ROCKETCHAT_PASSWORD"], clock=clock
     ) as other:
         await other.users.delete("ann")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await rocketchat.tokens.for_user("ann", renew=True)
     again = added(sandbox, "ann")
     token = await rocketchat.tokens.for_user("ann")
@@ -415,7 +415,7 @@ async def test_a_user_who_was_logged_out_elsewhere_gets_a_new_token_for_their_ca
 async def test_a_users_call_is_not_renewed_for_ever(clock: FakeClock) -> None:
     server = Server(users__createToken=minting(), me=UNAUTHORIZED[7])
     async with server.client(clock) as client:
-        with pytest.raises(Unauthorized):
+        with pytest.raises(UnauthorizedError):
             await client.as_user("ann").me()
     assert len(server.to("users.createToken")) == 2
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rocketchat_helpers import PASSWORD, Server, coded, logged_in, ok, reply
 
-from ethora_async import ConfigError, RocketChatClient, Unauthorized
-from ethora_async.platforms.rocketchat.two_factor import TwoFactorRequired, totp
+from ethora_async import ConfigError, RocketChatClient, UnauthorizedError
+from ethora_async.platforms.rocketchat.two_factor import TwoFactorRequiredError, totp
 from ethora_async.redaction import Secret
 from ethora_async.sandbox import RocketChatSandbox
 
@@ -104,7 +104,7 @@ async def later(value: str) -> str:
 async def test_who_has_no_answer_is_told_what_was_asked(method: str, clock: FakeClock) -> None:
     server = Server(users__update=asking(method, "1", UPDATED))
     async with server.client(clock) as client:
-        with pytest.raises(TwoFactorRequired) as caught:
+        with pytest.raises(TwoFactorRequiredError) as caught:
             await client.users.update("ann", name="Ann")
     error = caught.value
     assert (error.method, error.code, error.effect) == (method, "totp-required", "none")
@@ -115,7 +115,7 @@ async def test_who_has_no_answer_is_told_what_was_asked(method: str, clock: Fake
 async def test_a_wrong_code_is_not_sent_twice(clock: FakeClock) -> None:
     server = Server(users__update=asking("totp", "never", UPDATED))
     async with server.client(clock, totp_secret=RFC_SECRET) as client:
-        with pytest.raises(TwoFactorRequired) as caught:
+        with pytest.raises(TwoFactorRequiredError) as caught:
             await client.users.update("ann", name="Ann")
     assert caught.value.code == "totp-invalid"
     assert len(server.to("users.update")) == 2
@@ -124,7 +124,7 @@ async def test_a_wrong_code_is_not_sent_twice(clock: FakeClock) -> None:
 async def test_too_many_attempts_are_not_made_more(clock: FakeClock) -> None:
     server = Server(users__update=coded("totp-max-attempts", "Maximal attempts", details={"method": "totp"}))
     async with server.client(clock, totp_secret=RFC_SECRET) as client:
-        with pytest.raises(TwoFactorRequired):
+        with pytest.raises(TwoFactorRequiredError):
             await client.users.update("ann", name="Ann")
     assert len(server.to("users.update")) == 1
 
@@ -174,7 +174,7 @@ async def test_the_log_in_gets_its_code_even_where_the_server_no_longer_says_why
 async def test_a_wrong_password_stays_one_with_a_code(clock: FakeClock) -> None:
     server = Server(login=reply(401, {"success": False, "error": "unauthorized"}))
     async with server.client(clock, user="admin", password=PASSWORD, totp_secret=RFC_SECRET) as client:
-        with pytest.raises(Unauthorized, match="user name or password"):
+        with pytest.raises(UnauthorizedError, match="user name or password"):
             await client.users.get("ann")
     assert len(server.to("login")) == 2
 
@@ -183,7 +183,7 @@ async def test_the_password_is_no_second_factor_at_log_in(clock: FakeClock) -> N
     details = {"method": "password", "availableMethods": []}
     server = Server(login=reply(401, {"status": "error", "error": "totp-required", "message": "x", "details": details}))
     async with server.client(clock, user="admin", password=PASSWORD) as client:
-        with pytest.raises(TwoFactorRequired):
+        with pytest.raises(TwoFactorRequiredError):
             await client.users.get("ann")
     assert len(server.to("login")) == 1
 

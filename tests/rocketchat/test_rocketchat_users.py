@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rocketchat_helpers import Server, coded, ok, plain_failure
 
-from ethora_async import Conflict, InvalidInput, NewUser, NotFound
+from ethora_async import ConflictError, InvalidInputError, NewUser, NotFoundError
 from ethora_async.platforms.rocketchat.names import RecordId
 from ethora_async.platforms.rocketchat.users import UserChange, UserOptions
 
@@ -43,7 +43,7 @@ async def test_a_user_lives_from_creation_to_deletion(rocketchat: RocketChatClie
     again = await rocketchat.users.create("ann", email="other@example.com", first_name="B", last_name="C")
     assert again.status == "existed"
     assert again.value.email == "ann@example.com"
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         await rocketchat.users.create("bob", email="ann@example.com", first_name="B", last_name="C")
 
     changed = await rocketchat.users.update("ann", name="Ann  van Dam", email="ann2@example.com")
@@ -54,7 +54,7 @@ async def test_a_user_lives_from_creation_to_deletion(rocketchat: RocketChatClie
     }
     assert (await rocketchat.users.delete("ann")).status == "deleted"
     assert (await rocketchat.users.delete("ann")).status == "absent"
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await rocketchat.users.get("ann")
     assert sandbox.store.users.with_username("ann") is None
 
@@ -70,7 +70,7 @@ async def test_the_list_ends_by_the_total_and_not_by_a_short_page(
     page = await rocketchat.users.list(limit=7, offset=3)
     assert (len(page.items), page.offset, page.next_offset) == (7, 3, 10)
     assert page.total == len(listed)
-    with pytest.raises(InvalidInput, match="limit"):
+    with pytest.raises(InvalidInputError, match="limit"):
         rocketchat.users.list(limit=101)
 
 
@@ -81,7 +81,7 @@ async def test_changes_and_deletions_by_the_hundred(rocketchat: RocketChatClient
     )
     assert report.counts == {"updated": 1, "failed": 2}
     kinds = {outcome.key: type(outcome.error) for outcome in report.failures}
-    assert kinds == {"nobody": NotFound, "u2": InvalidInput}
+    assert kinds == {"nobody": NotFoundError, "u2": InvalidInputError}
     report = await rocketchat.users.delete_many(["u1", "nobody", "", "u2"])
     assert report.counts == {"deleted": 2, "absent": 1, "failed": 1}
 
@@ -118,7 +118,7 @@ async def test_the_rooms_of_a_user_are_told_to_the_admin(rocketchat: RocketChatC
     assert chats["group"] == "order-7"
     assert chats["public"] == "news"
     assert "direct" in chats
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await rocketchat.users.chats("nobody")
 
 
@@ -138,7 +138,7 @@ async def test_the_last_owner_of_a_room_is_deleted_only_when_that_is_confirmed(r
 
     await api.call(operations.CREATE_CHANNEL, data={"name": "hers"})
     await rocketchat.chats.invite("hers", ["admin"])
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         await rocketchat.users.delete("ann")
     assert (await rocketchat.users.delete("ann", confirm_relinquish=True)).status == "deleted"
 

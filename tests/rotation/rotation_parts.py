@@ -16,7 +16,7 @@ from ethora_async import ChatError, EthoraClient
 from ethora_async.engine import RequestFinished, SecretRotated
 from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async_secrets import AwsSecretsManagerProvider, FileProvider, SecretBundle, SecretProvider, VaultProvider
-from ethora_async_secrets.vault import TokenLogin
+from ethora_async_secrets.vault.provider import TokenLogin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ethora_async import ConfigError, EthoraClient, InvalidToken, NotSent, ReplyLost, Unauthorized
+from ethora_async import ConfigError, EthoraClient, InvalidTokenError, NotSentError, ReplyLostError, UnauthorizedError
 from ethora_async.engine import RetryScheduled, SecretRotated
 from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.sandbox import EthoraSandbox
-from ethora_async_secrets import CachedProvider, SecretBundle, SecretUnavailable
+from ethora_async_secrets import CachedProvider, SecretBundle, SecretUnavailableError
 from ethora_async_secrets.testing import MemoryProvider
 
 if TYPE_CHECKING:
@@ -127,11 +127,11 @@ async def test_a_secret_that_was_never_right_is_told_of_within_seconds(
 ) -> None:
     async with client_of(sandbox, MemoryProvider(values("canary-wrong-secret")), clock) as client:
         started = clock.monotonic()
-        with pytest.raises(Unauthorized):
+        with pytest.raises(UnauthorizedError):
             await works(client)
         assert clock.monotonic() - started < 8
         before = clock.monotonic()
-        with pytest.raises(Unauthorized):
+        with pytest.raises(UnauthorizedError):
             await works(client)
         assert clock.monotonic() == before
 
@@ -139,7 +139,7 @@ async def test_a_secret_that_was_never_right_is_told_of_within_seconds(
 async def test_a_plain_secret_that_is_refused_is_told_of_at_once(sandbox: EthoraSandbox, clock: FakeClock) -> None:
     async with client_of(sandbox, "canary-wrong-secret", clock) as client:
         before = clock.monotonic()
-        with pytest.raises(Unauthorized):
+        with pytest.raises(UnauthorizedError):
             await works(client)
         assert clock.monotonic() == before
 
@@ -166,8 +166,8 @@ async def test_calls_that_wait_for_the_store_read_it_ten_times_a_second_together
         results = await asyncio.gather(*(works(client) for _ in range(50)), return_exceptions=True)
         taken = loop.time() - started
     # On a busy machine the deadline may come in the middle of a last attempt.
-    assert all(isinstance(result, (Unauthorized, ReplyLost, NotSent)) for result in results)
-    assert sum(isinstance(result, Unauthorized) for result in results) > 25
+    assert all(isinstance(result, (UnauthorizedError, ReplyLostError, NotSentError)) for result in results)
+    assert sum(isinstance(result, UnauthorizedError) for result in results) > 25
     assert store.calls <= 2 + 10 * taken
 
 
@@ -179,7 +179,7 @@ async def test_a_secret_revoked_for_good_is_an_error_after_the_deadline(
         assert await works(client)
         sandbox.rotate_secret(NEW, keep_previous=False)
         started = clock.monotonic()
-        with pytest.raises(Unauthorized) as caught:
+        with pytest.raises(UnauthorizedError) as caught:
             await works(client)
         assert clock.monotonic() - started <= 20
     # It is asked again with growing pauses, not hammered.
@@ -200,7 +200,7 @@ async def test_the_store_is_down_while_calls_go_on(sandbox: EthoraSandbox, clock
     store = MemoryProvider(values(OLD))
     async with client_of(sandbox, store, clock) as client:
         assert await works(client)
-        store.fail(SecretUnavailable("The store is down.", "memory"))
+        store.fail(SecretUnavailableError("The store is down.", "memory"))
         for _ in range(60):
             clock.advance(60)
             assert await works(client)
@@ -216,7 +216,7 @@ async def test_a_cache_that_is_passed_in_keeps_its_own_times(sandbox: EthoraSand
     store = MemoryProvider(values(OLD))
     async with client_of(sandbox, CachedProvider(store, ttl=5, max_stale=10, clock=clock), clock) as client:
         assert await works(client)
-        store.fail(SecretUnavailable("The store is down.", "memory"))
+        store.fail(SecretUnavailableError("The store is down.", "memory"))
         clock.advance(14)
         assert await works(client)
         clock.advance(2)
@@ -240,7 +240,7 @@ async def test_tokens_of_the_current_and_the_previous_secret_are_verified_and_no
         sandbox.rotate_secret(NEWER, keep_previous=False)
         assert await works(client)
         for one in (first, second):
-            with pytest.raises(InvalidToken):
+            with pytest.raises(InvalidTokenError):
                 await client.tokens.verify(one)
 
 

@@ -15,7 +15,7 @@ from ethora_async.engine import SecretRotated
 from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.sandbox import EthoraSandbox
 from ethora_async_secrets import CachedProvider, VaultProvider
-from ethora_async_secrets.vault import AppRoleLogin
+from ethora_async_secrets.vault.provider import AppRoleLogin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -161,7 +161,7 @@ async def test_a_store_that_hangs_costs_no_call_its_deadline(bao: OpenBao, caplo
             await load.more(200)
             bao.suspend()
             try:
-                await load.until(lambda: "did not answer (SecretUnavailable)" in caplog.text)
+                await load.until(lambda: "did not answer (SecretUnavailableError)" in caplog.text)
                 await load.more(1000)
             finally:
                 bao.resume()

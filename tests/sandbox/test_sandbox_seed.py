@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sandbox_helpers import APP, Api
 
-from ethora_async.errors import InvalidInput
-from ethora_async.sandbox import EthoraSandbox, SeedRefused
+from ethora_async.errors import InvalidInputError
+from ethora_async.sandbox import EthoraSandbox, SeedRefusedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ async def test_bad_rows_are_named_by_line_and_nothing_is_made(sandbox: EthoraSan
         "u5,e@example.com",
         "u6,f@example.com,Eff,Eff,abc,",
     )
-    with pytest.raises(SeedRefused) as caught:
+    with pytest.raises(SeedRefusedError) as caught:
         await sandbox.seed(file)
     assert [problem.row for problem in caught.value.problems] == [3, 4, 5, 6, 7, 8]
     for part in ("line 3:", "already used on line 2", '"firstName" length must be at least 2', "line 8:"):
@@ -55,10 +55,10 @@ async def test_bad_rows_are_named_by_line_and_nothing_is_made(sandbox: EthoraSan
 
 
 async def test_a_file_that_cannot_be_read_says_why(sandbox: EthoraSandbox, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="cannot be read"):
+    with pytest.raises(InvalidInputError, match="cannot be read"):
         await sandbox.seed(tmp_path / "missing.csv")
     (tmp_path / "half.csv").write_text("id,email\n")
-    with pytest.raises(InvalidInput, match="lacks the column first_name"):
+    with pytest.raises(InvalidInputError, match="lacks the column first_name"):
         await sandbox.seed(tmp_path / "half.csv")
 
 
@@ -82,20 +82,20 @@ async def test_rows_make_users_of_any_app(sandbox: EthoraSandbox) -> None:
 )
 async def test_a_bad_row_is_named_by_its_place(row: dict[str, Any], reason: str, sandbox: EthoraSandbox) -> None:
     await sandbox.seed_users([{**ROW, "id": "u0", "email": "u0@example.com"}])
-    with pytest.raises(SeedRefused, match="line 2: ") as caught:
+    with pytest.raises(SeedRefusedError, match="line 2: ") as caught:
         await sandbox.seed_users([{**ROW, "id": "ok", "email": "ok@example.com"}, {**ROW, **row}])
     assert reason in str(caught.value)
     assert len(sandbox.store.app(APP).users) == 2
 
 
 async def test_a_refusal_names_twenty_lines_and_counts_the_rest(sandbox: EthoraSandbox) -> None:
-    with pytest.raises(SeedRefused, match="and 5 more") as caught:
+    with pytest.raises(SeedRefusedError, match="and 5 more") as caught:
         await sandbox.seed_users([{**ROW, "email": ""}] * 25)
     assert len(caught.value.problems) == 25
 
 
 async def test_passwords_are_shown_nowhere(sandbox: EthoraSandbox) -> None:
-    with pytest.raises(SeedRefused) as caught:
+    with pytest.raises(SeedRefusedError) as caught:
         await sandbox.seed_users([{**ROW, "password": "canary-password", "email": "bad"}])
     assert "canary" not in f"{caught.value!r}{caught.value}{caught.value.problems}"
 

@@ -10,13 +10,13 @@ import attrs
 import pytest
 
 from ethora_async_secrets import (
-    BadProviderURL,
+    BadProviderURLError,
     SecretBundle,
-    SecretDenied,
+    SecretDeniedError,
     SecretError,
-    SecretMalformed,
-    SecretNotFound,
-    SecretUnavailable,
+    SecretMalformedError,
+    SecretNotFoundError,
+    SecretUnavailableError,
     StaticProvider,
 )
 
@@ -44,7 +44,7 @@ def test_values_come_out_by_reveal_and_get(bundle: SecretBundle):
 
 
 def test_an_absent_name_is_an_error_that_says_what_is_there(bundle: SecretBundle):
-    with pytest.raises(SecretNotFound) as caught:
+    with pytest.raises(SecretNotFoundError) as caught:
         bundle.reveal("ETHORA_TYPO")
     error = caught.value
     assert (error.name, error.source, error.names) == ("ETHORA_TYPO", "env", (NAME,))
@@ -153,7 +153,7 @@ def test_canary_a_bundle_in_an_attrs_value_stays_masked(bundle: SecretBundle):
 def test_canary_locals_in_a_traceback_are_masked(bundle: SecretBundle):
     try:
         bundle.reveal("ABSENT")
-    except SecretNotFound as error:
+    except SecretNotFoundError as error:
         shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
     assert "SecretBundle(source=" in shown
     assert CANARY not in shown
@@ -163,11 +163,11 @@ def test_canary_locals_in_a_traceback_are_masked(bundle: SecretBundle):
     "error",
     [
         SecretError("m", "s"),
-        SecretUnavailable("m", "s"),
-        SecretDenied("m", "s"),
-        SecretMalformed("m", "s"),
-        SecretNotFound.missing("A", "s", ["C", "B"]),
-        BadProviderURL("m", "s"),
+        SecretUnavailableError("m", "s"),
+        SecretDeniedError("m", "s"),
+        SecretMalformedError("m", "s"),
+        SecretNotFoundError.missing("A", "s", ["C", "B"]),
+        BadProviderURLError("m", "s"),
     ],
 )
 @pytest.mark.parametrize("through", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])

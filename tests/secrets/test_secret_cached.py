@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ethora_async_secrets import CachedProvider, SecretDenied, SecretUnavailable
+from ethora_async_secrets import CachedProvider, SecretDeniedError, SecretUnavailableError
 from ethora_async_secrets.testing import MemoryProvider
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CANARY = "canary-1f2e3d"
 NAME = "ETHORA_CHAT_APP_SECRET"
-DOWN = SecretUnavailable("The store is down.", "memory")
+DOWN = SecretUnavailableError("The store is down.", "memory")
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ async def test_a_failure_nobody_waits_for_any_more_is_not_complained_about(store
     cached = CachedProvider(store, clock=clock)
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
-    store.fail(SecretUnavailable("The store is down.", "memory"), times=1)
+    store.fail(SecretUnavailableError("The store is down.", "memory"), times=1)
     store.hold()
     task = asyncio.create_task(cached.refresh())
     await store.entered()
@@ -126,7 +126,7 @@ async def test_every_waiter_gets_its_own_copy_of_the_error(store, cached):
     errors = await asyncio.gather(*(cached.fetch() for _ in range(3)), return_exceptions=True)
     assert len({id(error) for error in errors} | {id(DOWN)}) == 4
     assert {(type(error), str(error), error.source) for error in errors} == {
-        (SecretUnavailable, "The store is down.", "memory")
+        (SecretUnavailableError, "The store is down.", "memory")
     }
     assert store.calls == 1
 
@@ -264,14 +264,14 @@ async def test_the_old_value_is_served_while_the_store_is_down_up_to_max_stale(s
     store.fail(DOWN)
     clock.now += 61
     assert await cached.fetch() is old
-    assert "SecretUnavailable" in caplog.text
+    assert "SecretUnavailableError" in caplog.text
     assert old.version in caplog.text
     clock.now += 98
     assert await cached.fetch() is old
     clock.now += 1
-    with pytest.raises(SecretUnavailable):
+    with pytest.raises(SecretUnavailableError):
         await cached.fetch()
-    with pytest.raises(SecretUnavailable):
+    with pytest.raises(SecretUnavailableError):
         await cached.refresh()
 
 
@@ -312,11 +312,11 @@ async def test_a_store_that_hangs_is_waited_for_no_longer_than_its_old_value_is_
 
 async def test_an_invalidated_value_is_the_last_resort_of_fetch_and_never_of_refresh(store, cached):
     old = await cached.fetch()
-    store.fail(SecretDenied("No.", "memory"))
+    store.fail(SecretDeniedError("No.", "memory"))
     cached.invalidate(old.version)
     assert cached.peek() is None
     assert await cached.fetch() is old
-    with pytest.raises(SecretDenied):
+    with pytest.raises(SecretDeniedError):
         await cached.refresh()
 
 
@@ -326,7 +326,7 @@ async def test_failures_are_remembered_for_growing_moments_only(store, clock):
     waits: list[float] = []
     for _ in range(7):
         calls = store.calls
-        with pytest.raises(SecretUnavailable):
+        with pytest.raises(SecretUnavailableError):
             await cached.fetch()
         assert store.calls == calls + 1
         waited = 0.0
@@ -353,7 +353,7 @@ async def test_failures_are_remembered_for_growing_moments_only(store, clock):
 async def test_a_remembered_failure_costs_no_call_and_shares_no_traceback(store, cached, clock):
     store.fail(DOWN, times=1)
     for _ in range(5):
-        with pytest.raises(SecretUnavailable):
+        with pytest.raises(SecretUnavailableError):
             await cached.fetch()
     assert store.calls == 1
     clock.now += 1
@@ -396,13 +396,13 @@ async def test_closing_cancels_the_call_and_tells_its_waiters(store, cached):
     await store.entered()
     await cached.aclose()
     await cached.aclose()
-    with pytest.raises(SecretUnavailable, match="being closed"):
+    with pytest.raises(SecretUnavailableError, match="being closed"):
         await waiter
     assert store.waiting == 0
     assert store.closes == 2
     assert cached.peek() is None
     for call in (cached.fetch, cached.refresh):
-        with pytest.raises(SecretUnavailable, match="is closed"):
+        with pytest.raises(SecretUnavailableError, match="is closed"):
             await call()
 
 
@@ -442,7 +442,7 @@ def test_closing_from_another_loop_ends_the_call_in_its_own(store, cached):
     waiter = loop.create_task(cached.fetch())
     loop.run_until_complete(store.entered())
     asyncio.run(cached.aclose())
-    with pytest.raises(SecretUnavailable, match="being closed"):
+    with pytest.raises(SecretUnavailableError, match="being closed"):
         loop.run_until_complete(waiter)
     loop.close()
     assert store.waiting == 0
@@ -457,7 +457,7 @@ async def test_canary_no_log_line_or_traceback_shows_a_value(store, cached, cloc
     assert "OSError" in caplog.text
     assert CANARY not in caplog.text
     store.fail(DOWN)
-    with pytest.raises(SecretUnavailable) as caught:
+    with pytest.raises(SecretUnavailableError) as caught:
         await cached.refresh()
     shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
     assert "CachedProvider" in shown

@@ -6,9 +6,9 @@ from ethora_async_secrets import (
     Attempt,
     ChainProvider,
     EnvProvider,
-    SecretDenied,
-    SecretMalformed,
-    SecretUnavailable,
+    SecretDeniedError,
+    SecretMalformedError,
+    SecretUnavailableError,
     StaticProvider,
 )
 from ethora_async_secrets.testing import MemoryProvider
@@ -18,7 +18,7 @@ CANARY = "canary-c0ffee"
 
 def down(source: str) -> MemoryProvider:
     provider = MemoryProvider({"A": CANARY}, source=source)
-    provider.fail(SecretUnavailable(f"{source} is down.", source))
+    provider.fail(SecretUnavailableError(f"{source} is down.", source))
     return provider
 
 
@@ -31,7 +31,9 @@ async def test_the_first_that_answers_wins_and_is_named():
     assert chain.source == "first, second, last"
 
 
-@pytest.mark.parametrize("error", [SecretDenied("No.", "first"), SecretMalformed("Garbled.", "first"), OSError("bug")])
+@pytest.mark.parametrize(
+    "error", [SecretDeniedError("No.", "first"), SecretMalformedError("Garbled.", "first"), OSError("bug")]
+)
 async def test_another_failure_than_unavailable_stops_the_chain(error: Exception):
     first, second = MemoryProvider({"A": "1"}, source="first"), MemoryProvider({"A": "2"})
     first.fail(error)
@@ -41,7 +43,7 @@ async def test_another_failure_than_unavailable_stops_the_chain(error: Exception
 
 
 async def test_the_final_message_lists_each_attempt():
-    with pytest.raises(SecretUnavailable) as caught:
+    with pytest.raises(SecretUnavailableError) as caught:
         await ChainProvider([down("one"), EnvProvider({}), down("two")]).refresh()
     message = str(caught.value)
     assert message.startswith("No source has the secrets. Asked 3: one: one is down. | env: ")
@@ -51,8 +53,8 @@ async def test_the_final_message_lists_each_attempt():
 
 async def test_diagnose_reports_every_source_and_raises_nothing():
     denied, malformed, bug = (MemoryProvider({}, source=source) for source in ("d", "m", "b"))
-    denied.fail(SecretDenied("No.", "d"))
-    malformed.fail(SecretMalformed("Garbled.", "m"))
+    denied.fail(SecretDeniedError("No.", "d"))
+    malformed.fail(SecretMalformedError("Garbled.", "m"))
     bug.fail(OSError(CANARY))
     good = MemoryProvider({"B": CANARY, "A": CANARY}, source="g")
     attempts = await ChainProvider([down("u"), denied, malformed, bug, good]).diagnose()
@@ -95,5 +97,5 @@ async def test_a_source_that_lacks_a_required_name_is_passed_over():
 
     assert (await chain.fetch()).source == "second"
     assert [attempt.outcome for attempt in await chain.diagnose()] == ["unavailable", "answered"]
-    with pytest.raises(SecretUnavailable, match="first: It lacks ETHORA_CHAT_APP_SECRET"):
+    with pytest.raises(SecretUnavailableError, match="first: It lacks ETHORA_CHAT_APP_SECRET"):
         await ChainProvider([partial], required=["ETHORA_CHAT_APP_SECRET"]).fetch()

@@ -13,7 +13,7 @@ from ethora_async_secrets import (
     EnvProvider,
     FileProvider,
     SecretProvider,
-    SecretUnavailable,
+    SecretUnavailableError,
     StaticProvider,
 )
 from ethora_async_secrets.testing import MemoryProvider, SecretProviderContract
@@ -47,7 +47,7 @@ class TestMemoryProvider(SecretProviderContract):
         self.store.put(values)
 
     async def break_store(self) -> None:
-        self.store.fail(SecretUnavailable("The store is down.", "memory"))
+        self.store.fail(SecretUnavailableError("The store is down.", "memory"))
 
 
 class TestCachedProvider(TestMemoryProvider):

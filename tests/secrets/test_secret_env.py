@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ethora_async_secrets import EnvProvider, SecretMalformed, SecretUnavailable, StaticProvider
+from ethora_async_secrets import EnvProvider, SecretMalformedError, SecretUnavailableError, StaticProvider
 
 
 async def test_the_live_environment_is_read_at_each_fetch(monkeypatch: pytest.MonkeyPatch):
@@ -35,13 +35,13 @@ async def test_names_limit_what_is_taken():
 async def test_an_environment_without_a_secret_is_unavailable_and_says_where_it_looked(
     environ: dict[str, str],
 ):
-    with pytest.raises(SecretUnavailable, match=r"looked for ETHORA_\*") as caught:
+    with pytest.raises(SecretUnavailableError, match=r"looked for ETHORA_\*") as caught:
         await EnvProvider(environ).fetch()
     assert caught.value.source == "env"
 
 
 async def test_the_message_names_the_variables_wanted():
-    with pytest.raises(SecretUnavailable, match="looked for AAA, BBB"):
+    with pytest.raises(SecretUnavailableError, match="looked for AAA, BBB"):
         await EnvProvider({}, names=["AAA", "BBB"]).refresh()
 
 
@@ -52,7 +52,7 @@ async def test_there_is_no_file_convention():
 
 
 async def test_undecodable_bytes_are_malformed_and_name_the_variable():
-    with pytest.raises(SecretMalformed, match="ETHORA_A is not UTF-8") as caught:
+    with pytest.raises(SecretMalformedError, match="ETHORA_A is not UTF-8") as caught:
         await EnvProvider({"ETHORA_A": "secret-\udcff"}).fetch()
     assert "secret-" not in str(caught.value)
 
@@ -64,5 +64,5 @@ def test_one_string_as_names_is_refused():
 
 async def test_static_secrets_keep_their_source_and_empty_ones_are_unavailable():
     assert (await StaticProvider({"A": "1"}, source="argument").fetch()).source == "argument"
-    with pytest.raises(SecretUnavailable, match="static secrets are empty"):
+    with pytest.raises(SecretUnavailableError, match="static secrets are empty"):
         await StaticProvider({}).fetch()

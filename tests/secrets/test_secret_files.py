@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from ethora_async_secrets import (
     FileProvider,
-    SecretDenied,
+    SecretDeniedError,
     SecretError,
-    SecretMalformed,
-    SecretUnavailable,
+    SecretMalformedError,
+    SecretUnavailableError,
     _snapshot,
 )
 
@@ -64,18 +64,18 @@ async def refused(path: Path, error: type[SecretError]) -> str:
 async def test_a_number_too_long_to_read_is_malformed_and_shows_nothing_of_the_file(tmp_path: Path):
     path = tmp_path / "x.json"
     path.write_text(f'{{"ETHORA_A": "{CANARY}", "n": {"1" * 5000}}}')
-    assert "number too long" in await refused(path, SecretMalformed)
+    assert "number too long" in await refused(path, SecretMalformedError)
 
 
 async def test_names_that_no_text_can_hold_are_malformed(tmp_path: Path):
     path = tmp_path / "x.json"
     path.write_text(f'{{"ETHORA_A": "{CANARY}", "\\ud800": "x"}}')
-    assert "a key is not text" in await refused(path, SecretMalformed)
+    assert "a key is not text" in await refused(path, SecretMalformedError)
     folder = tmp_path / "mounted"
     folder.mkdir()
     (folder / "ETHORA_A").write_text(CANARY)
     put(folder / os.fsdecode(b"\xff"), b"x")
-    assert r"file '\udcff' is not UTF-8" in await refused(folder, SecretMalformed)
+    assert r"file '\udcff' is not UTF-8" in await refused(folder, SecretMalformedError)
 
 
 def test_a_megabyte_of_white_space_is_read_at_once(tmp_path: Path):
@@ -126,7 +126,7 @@ async def test_dotenv_values(tmp_path: Path, written: str, value: str):
 async def test_malformed_dotenv_names_line_and_key_but_no_value(tmp_path: Path, text: str, said: str):
     path = tmp_path / ".env"
     path.write_text(text)
-    assert said in await refused(path, SecretMalformed)
+    assert said in await refused(path, SecretMalformedError)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ async def test_malformed_dotenv_names_line_and_key_but_no_value(tmp_path: Path, 
 async def test_malformed_json_names_place_and_key_but_no_value(tmp_path: Path, text: str, said: str):
     path = tmp_path / "x.json"
     path.write_text(text)
-    assert said in await refused(path, SecretMalformed)
+    assert said in await refused(path, SecretMalformedError)
 
 
 @pytest.mark.parametrize("name", ["x.json", "x.env", "directory/A"])
@@ -153,7 +153,7 @@ async def test_bytes_that_are_not_utf8_are_malformed(tmp_path: Path, name: str):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"A=" + CANARY.encode() + b"\xff\n")
-    assert "not UTF-8 (byte" in await refused(path.parent if "/" in name else path, SecretMalformed)
+    assert "not UTF-8 (byte" in await refused(path.parent if "/" in name else path, SecretMalformedError)
 
 
 async def test_a_byte_order_mark_and_blank_json_values_are_skipped(tmp_path: Path):
@@ -165,27 +165,27 @@ async def test_a_byte_order_mark_and_blank_json_values_are_skipped(tmp_path: Pat
 async def test_what_is_no_known_kind_of_file_is_malformed(tmp_path: Path):
     path = tmp_path / "secret.txt"
     path.write_text(CANARY)
-    assert "neither in .json nor in .env" in await refused(path, SecretMalformed)
+    assert "neither in .json nor in .env" in await refused(path, SecretMalformedError)
     os.mkfifo(tmp_path / "pipe.json")
-    assert "regular file" in await refused(tmp_path / "pipe.json", SecretMalformed)
+    assert "regular file" in await refused(tmp_path / "pipe.json", SecretMalformedError)
     path = tmp_path / "big.json"
     path.write_bytes(b" " * (_snapshot.SIZE_LIMIT + 1))
-    assert "larger than" in await refused(path, SecretMalformed)
+    assert "larger than" in await refused(path, SecretMalformedError)
 
 
 @pytest.mark.parametrize("content", [b"{}", b"# nothing yet\n"])
 async def test_a_source_that_holds_nothing_is_unavailable(tmp_path: Path, content: bytes):
     path = tmp_path / ("x.json" if content == b"{}" else "x.env")
     path.write_bytes(content)
-    await refused(path, SecretUnavailable)
+    await refused(path, SecretUnavailableError)
     (tmp_path / "empty").mkdir()
-    await refused(tmp_path / "empty", SecretUnavailable)
+    await refused(tmp_path / "empty", SecretUnavailableError)
 
 
 async def test_missing_paths_are_unavailable(tmp_path: Path):
-    assert "does not exist" in await refused(tmp_path / "absent.json", SecretUnavailable)
+    assert "does not exist" in await refused(tmp_path / "absent.json", SecretUnavailableError)
     (tmp_path / "file").write_text("x")
-    assert "Not a directory" in await refused(tmp_path / "file" / "x.json", SecretUnavailable)
+    assert "Not a directory" in await refused(tmp_path / "file" / "x.json", SecretUnavailableError)
 
 
 async def test_no_permission_is_denied_and_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -199,7 +199,7 @@ async def test_no_permission_is_denied_and_names_the_file(tmp_path: Path, monkey
 
     # root, as in many containers, may read anything: chmod would not do
     monkeypatch.setattr(_snapshot, "open", guarded, raising=False)
-    assert f"no permission to read {tmp_path / 'B'}" in await refused(tmp_path, SecretDenied)
+    assert f"no permission to read {tmp_path / 'B'}" in await refused(tmp_path, SecretDeniedError)
 
 
 async def test_a_directory_holds_a_file_per_name(tmp_path: Path):
@@ -217,7 +217,7 @@ async def test_a_directory_holds_a_file_per_name(tmp_path: Path):
 
 async def test_an_empty_file_in_a_directory_is_malformed(tmp_path: Path):
     (tmp_path / "A").touch()
-    assert "file A is empty" in await refused(tmp_path, SecretMalformed)
+    assert "file A is empty" in await refused(tmp_path, SecretMalformedError)
 
 
 def k8s_write(root: Path, generation: str, values: dict[str, str]) -> None:
@@ -277,7 +277,7 @@ async def test_a_file_that_never_stops_changing_is_malformed(tmp_path: Path, mon
         return open(*args, **kwargs)
 
     monkeypatch.setattr(_snapshot, "open", growing, raising=False)
-    assert "kept changing" in await refused(path, SecretMalformed)
+    assert "kept changing" in await refused(path, SecretMalformedError)
     assert len(reads) == _snapshot.READ_TRIES
 
 
@@ -336,7 +336,7 @@ def test_a_file_cut_at_any_byte_is_never_accepted(name: str, write, cut: int, se
             assert held.reveal("ETHORA_B") == NEW["ETHORA_B"]
         else:
             assert held is old
-            with pytest.raises(SecretMalformed) as caught:
+            with pytest.raises(SecretMalformedError) as caught:
                 await provider.refresh()
             assert CANARY not in str(caught.value)
         put(path, whole)
@@ -353,7 +353,7 @@ async def test_a_name_removed_for_good_is_accepted_once_the_file_has_settled(tmp
     await provider.fetch()
     path.write_bytes(as_dotenv({"ETHORA_A": "a"}))
     assert "ETHORA_B" in await provider.fetch()
-    with pytest.raises(SecretMalformed, match="ETHORA_B was there moments ago"):
+    with pytest.raises(SecretMalformedError, match="ETHORA_B was there moments ago"):
         await provider.refresh()
     age(path)
     assert "ETHORA_B" not in await provider.fetch()
@@ -367,7 +367,7 @@ async def test_emptied_content_is_never_accepted_however_old(tmp_path: Path):
     path.write_text("# all gone\n")
     age(path)
     assert await provider.fetch() is old
-    with pytest.raises(SecretMalformed):
+    with pytest.raises(SecretMalformedError):
         await provider.refresh()
 
 

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from ethora_async_secrets import _threads
-from ethora_async_secrets._threads import run_blocking
+from ethora_async_secrets import concurrency
+from ethora_async_secrets.concurrency import run_blocking
 
 
 async def test_calls_run_in_private_threads_four_at_most():
@@ -95,7 +95,7 @@ def test_a_result_for_a_closed_loop_is_dropped():
 def test_a_hanging_call_does_not_keep_the_interpreter_from_exiting():
     code = (
         "import asyncio, threading\n"
-        "from ethora_async_secrets._threads import run_blocking\n"
+        "from ethora_async_secrets.concurrency import run_blocking\n"
         "began = threading.Event()\n"
         "async def main():\n"
         "    task = asyncio.create_task(run_blocking(lambda: (began.set(), threading.Event().wait())))\n"
@@ -111,12 +111,12 @@ def test_a_hanging_call_does_not_keep_the_interpreter_from_exiting():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_child_has_threads_of_its_own():
     asyncio.run(run_blocking(int))
-    pool = _threads._pool
+    pool = concurrency._pool
     child = os.fork()
     if child == 0:
         try:
             answer = asyncio.run(asyncio.wait_for(run_blocking(divmod, 7, 2), 10))
-            os._exit(0 if answer == (3, 1) and _threads._pool is not pool else 1)
+            os._exit(0 if answer == (3, 1) and concurrency._pool is not pool else 1)
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from ethora_async_secrets import (
-    BadProviderURL,
+    BadProviderURLError,
     ChainProvider,
     EnvProvider,
     FileProvider,
@@ -75,7 +75,7 @@ def test_good_urls(url: str, kind: type, shown: str):
     ],
 )
 def test_bad_urls_say_why_and_repeat_nothing(url: str, said: str):
-    with pytest.raises(BadProviderURL) as caught:
+    with pytest.raises(BadProviderURLError) as caught:
         provider_from_url(url)
     error = caught.value
     assert said in str(error)

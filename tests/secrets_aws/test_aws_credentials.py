@@ -10,7 +10,7 @@ import pytest
 from moto_server import stub_aws
 
 from ethora_async.testing import Canary
-from ethora_async_secrets import AwsSecretsManagerProvider, SecretDenied, SecretUnavailable
+from ethora_async_secrets import AwsSecretsManagerProvider, SecretDeniedError, SecretUnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ async def test_an_assumed_role_reads_what_the_user_may_not(moto: Moto, monkeypat
     moto.enforce_iam()
     with Canary(SECRET) as canary:
         alone, in_role = AwsSecretsManagerProvider(NAME), AwsSecretsManagerProvider(NAME, role_arn=ROLE)
-        with pytest.raises(SecretDenied):
+        with pytest.raises(SecretDeniedError):
             await alone.fetch()
         assert (await in_role.fetch()).reveal(KEY) == SECRET
         await alone.aclose()
@@ -71,7 +71,7 @@ async def test_a_role_that_may_not_be_assumed_says_so(moto: Moto, monkeypatch: p
     with stub_aws(answer) as stub:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", stub.url)
         provider = AwsSecretsManagerProvider(NAME, role_arn=ROLE)
-        with pytest.raises(SecretDenied, match=r"the role may not be assumed: .* \(AssumeRole: AccessDenied\)"):
+        with pytest.raises(SecretDeniedError, match=r"the role may not be assumed: .* \(AssumeRole: AccessDenied\)"):
             await provider.fetch()
         await provider.aclose()
 
@@ -143,7 +143,7 @@ async def test_a_refused_web_identity_is_denied(moto: Moto, monkeypatch: pytest.
     with stub_aws(answer) as stub, Canary(TOKEN) as canary:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", stub.url)
         provider = AwsSecretsManagerProvider(NAME)
-        with pytest.raises(SecretDenied, match="the identity provider's token is not accepted") as caught:
+        with pytest.raises(SecretDeniedError, match="the identity provider's token is not accepted") as caught:
             await provider.fetch()
         await provider.aclose()
     canary.check(caught.value, provider)
@@ -174,7 +174,7 @@ async def test_credentials_are_looked_for_afresh_once(
         await provider.fetch()
         accepted = "AKIANEVER"
         asked = len(stub.calls)
-        with pytest.raises((SecretUnavailable, SecretDenied)):
+        with pytest.raises((SecretUnavailableError, SecretDeniedError)):
             await provider.fetch()
         assert len(stub.calls) == asked + 2
         await provider.aclose()

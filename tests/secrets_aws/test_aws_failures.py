@@ -16,10 +16,10 @@ from ethora_async_secrets import (
     AwsSecretsManagerProvider,
     CachedProvider,
     ChainProvider,
-    SecretDenied,
+    SecretDeniedError,
     SecretError,
-    SecretMalformed,
-    SecretUnavailable,
+    SecretMalformedError,
+    SecretUnavailableError,
     StaticProvider,
 )
 
@@ -107,7 +107,7 @@ async def test_a_warning_of_botocore_loses_its_traceback_alone(
     with stub_aws(lambda operation, wanted: (500, b"<!doctype html>" + SECRET.encode())) as stub:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", stub.url)
         error = await failure(AwsSecretsManagerProvider(NAME, role_arn=ROLE, timeout=1.0), canary)
-    assert type(error) is SecretUnavailable
+    assert type(error) is SecretUnavailableError
     assert "the answer is not AWS's" in str(error)
     (warning,) = [record for record in canary.records if "Refreshing temporary credentials failed" in record]
     assert "Traceback" not in warning
@@ -116,7 +116,7 @@ async def test_a_warning_of_botocore_loses_its_traceback_alone(
 
 async def test_no_such_secret_is_unavailable_and_a_chain_goes_on(moto: Moto, canary: Canary):
     error = await failure(AwsSecretsManagerProvider(NAME), canary)
-    assert type(error) is SecretUnavailable
+    assert type(error) is SecretUnavailableError
     assert str(error) == (
         "aws-sm:ethora/prod cannot be read: there is no such secret, or it has no current value: "
         "create it, or check name, region and account (ResourceNotFoundException)."
@@ -130,7 +130,7 @@ async def test_a_secret_scheduled_for_deletion_is_unavailable(moto: Moto, canary
     moto.create(NAME, "x")
     moto.client().delete_secret(SecretId=NAME)
     error = await failure(AwsSecretsManagerProvider(NAME), canary)
-    assert type(error) is SecretUnavailable
+    assert type(error) is SecretUnavailableError
     assert "scheduled for deletion: restore it (InvalidRequestException)" in str(error)
 
 
@@ -152,10 +152,10 @@ async def test_a_policy_decides(moto: Moto, canary: Canary, monkeypatch: pytest.
         monkeypatch.setenv(name, value)
     moto.enforce_iam()
     error = await failure(AwsSecretsManagerProvider(NAME), canary)
-    assert type(error) is SecretDenied
+    assert type(error) is SecretDeniedError
     assert "allow them secretsmanager:GetSecretValue" in str(error)
     chain = ChainProvider([AwsSecretsManagerProvider(NAME), StaticProvider({KEY: SECRET})])
-    with pytest.raises(SecretDenied):
+    with pytest.raises(SecretDeniedError):
         await chain.fetch()
     await chain.aclose()
 
@@ -163,24 +163,24 @@ async def test_a_policy_decides(moto: Moto, canary: Canary, monkeypatch: pytest.
 async def test_a_wrong_key_is_denied(moto: Moto, canary: Canary):
     moto.create(NAME, "x")
     moto.enforce_iam()
-    assert type(await failure(AwsSecretsManagerProvider(NAME), canary)) is SecretDenied
+    assert type(await failure(AwsSecretsManagerProvider(NAME), canary)) is SecretDeniedError
 
 
 @pytest.mark.parametrize(
     ("code", "kind", "said"),
     [
-        ("ThrottlingException", SecretUnavailable, "too many requests"),
-        ("com.amazonaws.secretsmanager#TooManyRequestsException", SecretUnavailable, "too many requests"),
-        ("InternalServiceError", SecretUnavailable, "it answered an error"),
-        ("ExpiredTokenException", SecretUnavailable, "the credentials have expired"),
-        ("DecryptionFailure", SecretDenied, "its KMS key does not decrypt it"),
-        ("KMSAccessDeniedException", SecretDenied, "its KMS key does not decrypt it"),
-        ("AccessDeniedException", SecretDenied, "allow them secretsmanager:GetSecretValue"),
-        ("UnrecognizedClientException", SecretDenied, "the credentials are wrong"),
-        ("InvalidSignatureException", SecretDenied, "the credentials are wrong"),
-        ("ValidationException", SecretDenied, "refused as invalid: check the name"),
-        ("SomethingNew", SecretUnavailable, "it answered an error: try again, or look the code up (SomethingNew)"),
-        ("not a code " + SECRET, SecretUnavailable, "an error without a code: check the endpoint"),
+        ("ThrottlingException", SecretUnavailableError, "too many requests"),
+        ("com.amazonaws.secretsmanager#TooManyRequestsException", SecretUnavailableError, "too many requests"),
+        ("InternalServiceError", SecretUnavailableError, "it answered an error"),
+        ("ExpiredTokenException", SecretUnavailableError, "the credentials have expired"),
+        ("DecryptionFailure", SecretDeniedError, "its KMS key does not decrypt it"),
+        ("KMSAccessDeniedException", SecretDeniedError, "its KMS key does not decrypt it"),
+        ("AccessDeniedException", SecretDeniedError, "allow them secretsmanager:GetSecretValue"),
+        ("UnrecognizedClientException", SecretDeniedError, "the credentials are wrong"),
+        ("InvalidSignatureException", SecretDeniedError, "the credentials are wrong"),
+        ("ValidationException", SecretDeniedError, "refused as invalid: check the name"),
+        ("SomethingNew", SecretUnavailableError, "it answered an error: try again, or look the code up (SomethingNew)"),
+        ("not a code " + SECRET, SecretUnavailableError, "an error without a code: check the endpoint"),
     ],
 )
 @pytest.mark.parametrize("status", [400, 404])
@@ -199,14 +199,14 @@ async def test_the_code_decides_whatever_the_status(
 @pytest.mark.parametrize(
     ("status", "body", "kind", "said"),
     [
-        (502, b"<html>" + SECRET.encode(), SecretUnavailable, "it answered an error"),
-        (403, b"<html>" + SECRET.encode(), SecretDenied, "(403)"),
-        (404, b"<html>" + SECRET.encode(), SecretUnavailable, "no such secret"),
-        (200, b"<html>" + SECRET.encode(), SecretMalformed, "check the endpoint"),
-        (200, {"VersionId": "v" * 32}, SecretMalformed, "neither text nor bytes"),
-        (200, {"VersionId": "v" * 32, "SecretString": '{"' + SECRET}, SecretMalformed, "is not JSON"),
-        (200, {"VersionId": "v" * 32, "SecretString": SECRET + "\ud800"}, SecretMalformed, "not text"),
-        (200, {"VersionId": "v" * 32, "SecretString": [SECRET]}, SecretMalformed, "neither text nor bytes"),
+        (502, b"<html>" + SECRET.encode(), SecretUnavailableError, "it answered an error"),
+        (403, b"<html>" + SECRET.encode(), SecretDeniedError, "(403)"),
+        (404, b"<html>" + SECRET.encode(), SecretUnavailableError, "no such secret"),
+        (200, b"<html>" + SECRET.encode(), SecretMalformedError, "check the endpoint"),
+        (200, {"VersionId": "v" * 32}, SecretMalformedError, "neither text nor bytes"),
+        (200, {"VersionId": "v" * 32, "SecretString": '{"' + SECRET}, SecretMalformedError, "is not JSON"),
+        (200, {"VersionId": "v" * 32, "SecretString": SECRET + "\ud800"}, SecretMalformedError, "not text"),
+        (200, {"VersionId": "v" * 32, "SecretString": [SECRET]}, SecretMalformedError, "neither text nor bytes"),
     ],
 )
 async def test_answers_of_something_else(
@@ -223,7 +223,7 @@ async def test_no_credentials(moto: Moto, canary: Canary, monkeypatch: pytest.Mo
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     for role in (None, ROLE):
         error = await failure(AwsSecretsManagerProvider(NAME, role_arn=role), canary)
-        assert type(error) is SecretUnavailable
+        assert type(error) is SecretUnavailableError
         assert "no AWS credentials were found" in str(error)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "half")
     assert "incomplete: give both keys" in str(await failure(AwsSecretsManagerProvider(NAME), canary))
@@ -234,7 +234,7 @@ async def test_a_closed_port_is_unavailable(moto: Moto, canary: Canary):
         held.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{held.getsockname()[1]}"
         error = await failure(AwsSecretsManagerProvider(NAME, endpoint=url), canary)
-    assert type(error) is SecretUnavailable
+    assert type(error) is SecretUnavailableError
     assert "cannot be reached: check the network, the region and the endpoint (EndpointConnectionError)" in str(error)
 
 
@@ -242,7 +242,7 @@ async def test_a_server_that_never_answers_is_given_up(moto: Moto, canary: Canar
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         error = await failure(AwsSecretsManagerProvider(NAME, endpoint=url, timeout=0.2), canary)
-    assert type(error) is SecretUnavailable
+    assert type(error) is SecretUnavailableError
     assert "did not answer" in str(error)
 
 
@@ -267,7 +267,7 @@ async def test_a_whole_read_has_a_limit_of_its_own(moto: Moto, canary: Canary):
         error = await failure(AwsSecretsManagerProvider(NAME, endpoint=url, timeout=0.1), canary)
         stop.set()
         thread.join()
-    assert type(error) is SecretUnavailable
+    assert type(error) is SecretUnavailableError
     assert "did not answer within 0.6 s" in str(error)
 
 
@@ -275,7 +275,7 @@ async def test_a_tls_port_that_speaks_no_tls(moto: Moto, canary: Canary):
     with stub_aws(lambda operation, wanted: (200, b"")) as stub:
         url = stub.url.replace("http:", "https:")
         error = await failure(AwsSecretsManagerProvider(NAME, endpoint=url), canary)
-    assert type(error) is SecretUnavailable
+    assert type(error) is SecretUnavailableError
     assert "TLS with it failed" in str(error)
 
 
@@ -285,7 +285,7 @@ async def test_killed_and_restarted_on_the_same_port(moto: Moto, canary: Canary)
     provider = CachedProvider(AwsSecretsManagerProvider(NAME, timeout=1.0))
     old = await provider.fetch()
     moto.kill()
-    with pytest.raises(SecretUnavailable) as caught:
+    with pytest.raises(SecretUnavailableError) as caught:
         await provider.refresh()
     assert await provider.fetch() is old
     canary.check(caught.value, provider, old)
@@ -313,5 +313,5 @@ async def test_a_missing_token_file_is_named(
     monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
     error = await failure(AwsSecretsManagerProvider(NAME), canary)
-    assert type(error) is SecretUnavailable
+    assert type(error) is SecretUnavailableError
     assert "AWS_WEB_IDENTITY_TOKEN_FILE" in str(error)

@@ -17,7 +17,7 @@ from ethora_async_secrets import (
     AwsSecretsManagerProvider,
     CachedProvider,
     SecretBundle,
-    SecretUnavailable,
+    SecretUnavailableError,
     _aws_client,
 )
 
@@ -85,7 +85,7 @@ async def test_a_failed_creation_is_tried_again(moto: Moto, monkeypatch: pytest.
     moto.create(NAME, "one")
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     provider = AwsSecretsManagerProvider(NAME)
-    with pytest.raises(SecretUnavailable, match="region"):
+    with pytest.raises(SecretUnavailableError, match="region"):
         await provider.fetch()
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     assert (await provider.fetch()).reveal(KEY) == "one"
@@ -124,7 +124,7 @@ async def test_a_read_that_begins_after_closing_says_so(moto: Moto):
     provider = AwsSecretsManagerProvider(NAME)
     connection = provider._connection()
     connection.close()
-    with pytest.raises(SecretUnavailable, match="its provider was closed meanwhile"):
+    with pytest.raises(SecretUnavailableError, match="its provider was closed meanwhile"):
         await provider.fetch()
     await provider.aclose()
 

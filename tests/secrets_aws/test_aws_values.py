@@ -10,8 +10,8 @@ from moto_server import stub_aws
 from ethora_async_secrets import (
     AwsSecretsManagerProvider,
     SecretBundle,
-    SecretMalformed,
-    SecretUnavailable,
+    SecretMalformedError,
+    SecretUnavailableError,
     provider_from_url,
 )
 
@@ -82,7 +82,7 @@ async def test_the_name_of_a_plain_value_can_be_chosen(moto: Moto):
 )
 async def test_an_unfit_value_is_malformed_and_not_shown(moto: Moto, stored: str | bytes, said: str):
     moto.create(NAME, stored)
-    with pytest.raises(SecretMalformed) as caught:
+    with pytest.raises(SecretMalformedError) as caught:
         await read()
     assert said in str(caught.value)
     assert "aws-sm:ethora/prod" in str(caught.value)
@@ -92,7 +92,7 @@ async def test_an_unfit_value_is_malformed_and_not_shown(moto: Moto, stored: str
 @pytest.mark.parametrize("stored", ["{}", "\n", '{"A": ""}'])
 async def test_a_secret_without_a_value_is_unavailable(moto: Moto, stored: str):
     moto.create(NAME, stored)
-    with pytest.raises(SecretUnavailable, match="it holds no value"):
+    with pytest.raises(SecretUnavailableError, match="it holds no value"):
         await read()
 
 
@@ -254,13 +254,13 @@ async def test_the_region_comes_from_the_argument_then_the_arn_then_the_environm
     assert (await read()).reveal(KEY) == "american"
     assert (await read(region="eu-west-1")).reveal(KEY) == "irish"
     assert (await read(arn)).reveal(KEY) == "irish"
-    with pytest.raises(SecretUnavailable, match="no such secret"):
+    with pytest.raises(SecretUnavailableError, match="no such secret"):
         await read(region="eu-west-2")
 
 
 async def test_no_region_says_so(moto: Moto, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    with pytest.raises(SecretUnavailable, match="no AWS region was given: pass region"):
+    with pytest.raises(SecretUnavailableError, match="no AWS region was given: pass region"):
         await read()
 
 
@@ -273,7 +273,7 @@ async def test_a_profile_names_region_and_keys(moto: Moto, monkeypatch: pytest.M
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     assert (await read(profile="chat")).reveal(KEY) == "irish"
-    with pytest.raises(SecretUnavailable, match="no such AWS profile"):
+    with pytest.raises(SecretUnavailableError, match="no such AWS profile"):
         await read(profile="other")
 
 

@@ -8,7 +8,7 @@ from vault_helpers import approle
 
 from ethora_async_secrets import CachedProvider, SecretProvider, VaultProvider
 from ethora_async_secrets.testing import SecretProviderContract
-from ethora_async_secrets.vault import AppRoleLogin, TokenLogin
+from ethora_async_secrets.vault.provider import AppRoleLogin, TokenLogin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,9 +14,9 @@ import trustme
 from joserfc import jwk, jwt
 from vault_helpers import NAME, READ, approle, check_silent, error_of, requests_of, secret
 
-from ethora_async.testing.canary import Canary
-from ethora_async_secrets import SecretDenied, SecretMalformed, SecretUnavailable, VaultProvider
-from ethora_async_secrets.vault import AppRoleLogin, JWTLogin, KubernetesLogin, TokenLogin, VaultLogin
+from ethora_async.testing.implementers.canary import Canary
+from ethora_async_secrets import SecretDeniedError, SecretMalformedError, SecretUnavailableError, VaultProvider
+from ethora_async_secrets.vault.provider import AppRoleLogin, JWTLogin, KubernetesLogin, TokenLogin, VaultLogin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ async def test_a_refused_token_that_nothing_has_replaced_is_not_tried_again(odd:
     await provider.fetch()
     odd.replies["secret/data/app"] = [(403, {}, {"errors": ["permission denied"]})]
     before = len(odd.seen)
-    assert isinstance(await error_of(provider), SecretDenied)
+    assert isinstance(await error_of(provider), SecretDeniedError)
     # no other token is there: looking the same one up tells why, asking again does not help
     assert odd.paths()[before:] == ["GET /v1/secret/data/app", "GET /v1/auth/token/lookup-self"]
     await provider.aclose()
@@ -118,7 +118,7 @@ async def test_a_login_may_be_mounted_elsewhere(bao: OpenBao, path: str):
     made = root.auth.approle.generate_secret_id("chat", mount_point=f"apps/{path}", wrap_ttl="60s")
     environ = {"VAULT_ROLE_ID": role_id, "VAULT_WRAPPED_SECRET_ID": made["wrap_info"]["token"]}
     assert await reads(bao, path, "approle", auth_mount=f"apps/{path}", role="chat", environ=environ)
-    with pytest.raises(SecretDenied, match="refused the approle login"):
+    with pytest.raises(SecretDeniedError, match="refused the approle login"):
         await reads(bao, path, AppRoleLogin(role_id, "11111111-2222", mount="elsewhere"))
 
 
@@ -150,7 +150,7 @@ async def test_a_used_up_secret_id_is_denied_clearly(bao: OpenBao, path: str):
         assert await reads(bao, path, login)
         provider = VaultProvider(path, address=bao.address, auth=login)
         error = await error_of(provider)
-    assert isinstance(error, SecretDenied)
+    assert isinstance(error, SecretDeniedError)
     assert "used up" in str(error)
     check_silent(canary, error, provider, login)
     await provider.aclose()
@@ -188,7 +188,7 @@ async def test_a_wrapped_secret_id_that_somebody_else_unwrapped_is_denied_clearl
     with Canary(token, stolen) as canary:
         provider = VaultProvider(path, address=bao.address, auth=AppRoleLogin(role_id, token, wrapped=True))
         error = await error_of(provider)
-    assert isinstance(error, SecretDenied)
+    assert isinstance(error, SecretDeniedError)
     assert "has expired or was unwrapped already" in str(error)
     check_silent(canary, error, provider)
     await provider.aclose()
@@ -204,7 +204,7 @@ async def test_a_wrapping_token_of_other_origin_is_refused_and_left_wrapped(bao:
             login = AppRoleLogin(role_id, token, wrapped=True, role=path)
             provider = VaultProvider(path, address=bao.address, auth=login)
             error = await error_of(provider)
-        assert isinstance(error, SecretDenied)
+        assert isinstance(error, SecretDeniedError)
         assert "may have been exchanged on its way" in str(error)
         check_silent(canary, error, provider)
         assert "secret_id" in bao.client(token=token).sys.unwrap()["data"]
@@ -243,7 +243,7 @@ async def test_a_jwt_logs_in_and_its_file_is_read_at_each_login(
     file = tmp_path / "jwt"
     file.write_text("not-a-token-yet")
     provider = VaultProvider(path, address=bao.address, auth=JWTLogin("chat", jwt_file=str(file)))
-    assert isinstance(await error_of(provider), SecretDenied)
+    assert isinstance(await error_of(provider), SecretDeniedError)
     file.write_text(good)
     assert (await provider.fetch()).reveal(NAME) == "the-value"
     await provider.aclose()
@@ -265,7 +265,7 @@ async def test_a_jwt_that_does_not_fit_is_denied(
     with Canary(token, token.rpartition(".")[2]) as canary:
         provider = VaultProvider(path, address=bao.address, auth=JWTLogin(role, token))
         error = await error_of(provider)
-    assert isinstance(error, SecretDenied)
+    assert isinstance(error, SecretDeniedError)
     assert f'refused the jwt login (400, "{said}")' in str(error)
     assert f"role {role!r} at auth/jwt" in str(error)
     check_silent(canary, error, provider)
@@ -349,7 +349,7 @@ async def test_a_service_account_logs_in_with_the_token_that_its_file_holds_at_t
     del reviewer.accounts[first]
     assert (await provider.fetch()).reveal(NAME) == "the-value"
     await provider.aclose()
-    monkeypatch.setattr("ethora_async_secrets._vault_login._SERVICE_ACCOUNT", str(file))
+    monkeypatch.setattr("ethora_async_secrets.vault.login._SERVICE_ACCOUNT", str(file))
     assert await reads(bao, path, "kubernetes", role="chat")
 
 
@@ -364,13 +364,13 @@ async def test_another_service_account_and_a_cluster_that_does_not_answer_are_de
         file.write_text(token)
         with Canary(token, token.rpartition(".")[2]) as canary:
             error = await error_of(provider)
-        assert isinstance(error, SecretDenied)
+        assert isinstance(error, SecretDeniedError)
         assert "refused the kubernetes login (403" in str(error)
         check_silent(canary, error, provider)
     file.write_text(reviewer.token_of("chat", signing_key))
     reviewer.down = True
     error = await error_of(provider)
-    assert isinstance(error, SecretDenied)
+    assert isinstance(error, SecretDeniedError)
     assert "or the server could not ask the cluster" in str(error)
     reviewer.down = False
     assert (await provider.fetch()).reveal(NAME) == "the-value"
@@ -380,13 +380,13 @@ async def test_another_service_account_and_a_cluster_that_does_not_answer_are_de
 @pytest.mark.parametrize(
     ("content", "kind", "said"),
     [
-        (None, SecretUnavailable, "cannot be read (FileNotFoundError)"),
-        (b"", SecretUnavailable, "is empty"),
-        (b" \n", SecretUnavailable, "is empty"),
-        (b"canary-one\ncanary-two", SecretMalformed, "has characters that none has"),
-        ("canary-one-é".encode(), SecretMalformed, "has characters that none has"),
-        (b"\xff\xfecanary-one", SecretMalformed, "has characters that none has"),
-        (b"canary-one" * 7000, SecretMalformed, "is over 64 KiB"),
+        (None, SecretUnavailableError, "cannot be read (FileNotFoundError)"),
+        (b"", SecretUnavailableError, "is empty"),
+        (b" \n", SecretUnavailableError, "is empty"),
+        (b"canary-one\ncanary-two", SecretMalformedError, "has characters that none has"),
+        ("canary-one-é".encode(), SecretMalformedError, "has characters that none has"),
+        (b"\xff\xfecanary-one", SecretMalformedError, "has characters that none has"),
+        (b"canary-one" * 7000, SecretMalformedError, "is over 64 KiB"),
     ],
 )
 async def test_a_credential_file_that_holds_none_is_refused_before_anything_is_sent(
@@ -422,7 +422,7 @@ async def test_without_a_credential_the_text_names_the_variables(odd: Odd):
     ):
         provider = VaultProvider("app", address=odd.address, auth=auth, role=role, environ={})
         error = await error_of(provider)
-        assert isinstance(error, SecretUnavailable)
+        assert isinstance(error, SecretUnavailableError)
         assert variable in str(error)
         await provider.aclose()
 

@@ -10,10 +10,16 @@ import trustme
 from openbao_server import free_port
 from vault_helpers import NAME, approle, check_silent, error_of, requests_of, secret
 
-from ethora_async.testing.canary import Canary
-from ethora_async_secrets import CachedProvider, ChainProvider, SecretMalformed, SecretUnavailable, VaultProvider
+from ethora_async.testing.implementers.canary import Canary
+from ethora_async_secrets import (
+    CachedProvider,
+    ChainProvider,
+    SecretMalformedError,
+    SecretUnavailableError,
+    VaultProvider,
+)
 from ethora_async_secrets.testing import MemoryProvider
-from ethora_async_secrets.vault import AppRoleLogin, TokenLogin
+from ethora_async_secrets.vault.provider import AppRoleLogin, TokenLogin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +49,7 @@ async def test_a_sealed_vault_is_unavailable_until_it_is_unsealed(durable: OpenB
         with Canary("canary-value-one", durable.token) as canary:
             for each in (provider, fresh):
                 error = await error_of(each)
-                assert isinstance(error, SecretUnavailable)
+                assert isinstance(error, SecretUnavailableError)
                 assert "is sealed, starting or down (503)" in str(error)
                 check_silent(canary, error, each)
     finally:
@@ -61,7 +67,7 @@ async def test_a_vault_killed_is_unavailable_until_it_is_back(durable: OpenBao):
         with Canary("canary-value-one", durable.token) as canary:
             for each in (provider, fresh):
                 error = await error_of(each)
-                assert isinstance(error, SecretUnavailable)
+                assert isinstance(error, SecretUnavailableError)
                 assert f"Vault at {durable.address} cannot be reached" in str(error)
                 check_silent(canary, error, each)
     finally:
@@ -91,7 +97,7 @@ async def test_an_uninitialised_vault_is_unavailable(tmp_path: Path):
     server.start()
     try:
         provider = VaultProvider("app", address=server.address, auth=TokenLogin("token-abcdef"), ca=server.ca)
-        assert isinstance(await error_of(provider), SecretUnavailable)
+        assert isinstance(await error_of(provider), SecretUnavailableError)
         await provider.aclose()
     finally:
         server.kill()
@@ -109,7 +115,7 @@ async def test_the_cache_bridges_an_outage_up_to_max_stale(durable: OpenBao, clo
                 assert (await provider.fetch()).version == first.version
             clock.advance(2)
             error = await error_of(provider)
-        assert isinstance(error, SecretUnavailable)
+        assert isinstance(error, SecretUnavailableError)
         assert "cannot be reached" in str(error)
         canary.check(error, provider)
     finally:
@@ -159,7 +165,7 @@ async def test_another_ca_is_a_matter_of_configuration_and_says_so(durable: Open
         with Canary("canary-value-one", durable.token) as canary:
             provider = provider_of(durable, ca=ca, environ=environ)
             error = await error_of(provider)
-        assert isinstance(error, SecretUnavailable)
+        assert isinstance(error, SecretUnavailableError)
         assert said in str(error)
         check_silent(canary, error, provider)
         await provider.aclose()
@@ -169,7 +175,7 @@ async def test_a_ca_that_is_no_certificate_is_unavailable(durable: OpenBao, tmp_
     (tmp_path / "ca.pem").write_text("not a certificate")
     provider = provider_of(durable, ca=tmp_path / "ca.pem")
     error = await error_of(provider)
-    assert isinstance(error, SecretUnavailable)
+    assert isinstance(error, SecretUnavailableError)
     await provider.aclose()
 
 
@@ -186,7 +192,7 @@ async def test_plain_http_spoken_to_tls_and_the_reverse_say_so(durable: OpenBao,
     await provider.aclose()
     provider = provider_of(bao, address=bao.address.replace("http", "https"))
     error = await error_of(provider)
-    assert isinstance(error, SecretUnavailable)
+    assert isinstance(error, SecretUnavailableError)
     assert "the right http:// or https://" in str(error)
     await provider.aclose()
 
@@ -199,7 +205,7 @@ async def test_a_vault_that_does_not_answer_is_given_up_after_the_timeout():
         with Canary("canary-token") as canary:
             provider = VaultProvider("app", address=address, auth=TokenLogin("canary-token"), timeout=0.1)
             error = await error_of(provider)
-        assert isinstance(error, SecretUnavailable)
+        assert isinstance(error, SecretUnavailableError)
         assert "did not answer within 0.1 s" in str(error)
         check_silent(canary, error, provider)
         await provider.aclose()
@@ -208,10 +214,10 @@ async def test_a_vault_that_does_not_answer_is_given_up_after_the_timeout():
 @pytest.mark.parametrize(
     ("address", "kind", "said"),
     [
-        ("", SecretUnavailable, "set VAULT_ADDR"),
-        ("vault.example", SecretMalformed, "VAULT_ADDR does not begin with http:// or https://"),
-        ("https://me:canary-password@vault", SecretMalformed, "VAULT_ADDR holds credentials"),
-        ("https://vault:canary-password", SecretMalformed, "VAULT_ADDR is not a URL"),
+        ("", SecretUnavailableError, "set VAULT_ADDR"),
+        ("vault.example", SecretMalformedError, "VAULT_ADDR does not begin with http:// or https://"),
+        ("https://me:canary-password@vault", SecretMalformedError, "VAULT_ADDR holds credentials"),
+        ("https://vault:canary-password", SecretMalformedError, "VAULT_ADDR is not a URL"),
     ],
 )
 async def test_a_vault_addr_that_is_none_is_named(address: str, kind: type, said: str):

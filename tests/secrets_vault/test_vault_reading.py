@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from vault_helpers import NAME, READ, approle, check_silent, error_of, requests_of, secret
 
-from ethora_async.testing.canary import Canary
-from ethora_async_secrets import SecretDenied, SecretMalformed, SecretUnavailable, VaultProvider
-from ethora_async_secrets._vault_session import Session
-from ethora_async_secrets._vault_wire import Target, Wire
-from ethora_async_secrets.vault import AppRoleLogin, TokenLogin
+from ethora_async.testing.implementers.canary import Canary
+from ethora_async_secrets import SecretDeniedError, SecretMalformedError, SecretUnavailableError, VaultProvider
+from ethora_async_secrets.vault.provider import AppRoleLogin, TokenLogin
+from ethora_async_secrets.vault.session import Session
+from ethora_async_secrets.vault.wire import Target, Wire
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ async def test_a_previous_version_that_cannot_be_had_or_used_is_none_at_all(odd:
 async def test_an_outage_in_mid_read_is_an_outage_and_not_a_lost_previous(odd: Odd):
     odd.replies = {"secret/data/app": secret({NAME: "two"}, 2), "secret/data/app?version=1": (503, {}, {})}
     provider = VaultProvider("app", address=odd.address, auth=TokenLogin("token-abcdef"))
-    assert isinstance(await error_of(provider), SecretUnavailable)
+    assert isinstance(await error_of(provider), SecretUnavailableError)
     await provider.aclose()
 
 
@@ -135,7 +135,7 @@ async def test_nothing_there_is_unavailable_and_says_what_to_check(bao: OpenBao,
     ):
         provider = provider_of(bao, path, **options)
         error = await error_of(provider)
-        assert isinstance(error, SecretUnavailable)
+        assert isinstance(error, SecretUnavailableError)
         assert said in str(error)
         assert error.source == provider.source
         await provider.aclose()
@@ -151,7 +151,7 @@ async def test_a_value_that_is_no_string_is_malformed_by_its_key(bao: OpenBao, n
         bao.write(name, {"GOOD": "canary-in-a-list", "BAD": value})
         provider = provider_of(bao, name)
         error = await error_of(provider)
-    assert isinstance(error, SecretMalformed)
+    assert isinstance(error, SecretMalformedError)
     assert "'BAD'" in str(error)
     canary.check(error)
     check_silent(canary, error, provider)
@@ -164,7 +164,7 @@ async def test_blank_values_count_as_missing_and_none_at_all_as_unavailable(bao:
     assert (await provider.fetch()).names() == {NAME}
     bao.write(name, {"BLANK": " "})
     error = await error_of(provider)
-    assert isinstance(error, SecretUnavailable)
+    assert isinstance(error, SecretUnavailableError)
     assert "holds no values" in str(error)
     await provider.aclose()
 
@@ -196,7 +196,7 @@ async def test_a_policy_that_does_not_allow_it_is_denied_after_one_more_login(ba
     with Canary("canary-not-for-you", secret_id) as canary:
         provider = provider_of(bao, name, auth=AppRoleLogin(role_id, secret_id))
         error = await error_of(provider)
-        assert isinstance(error, SecretDenied)
+        assert isinstance(error, SecretDeniedError)
         assert 'its policy must allow "read"' in str(error)
         assert requests_of(wire_log, "auth/approle/login") == 1
         wire_log.clear()
@@ -215,12 +215,12 @@ async def test_a_policy_for_a_token_given_is_told_from_a_token_that_is_dead(bao:
     with Canary(token) as canary:
         provider = provider_of(bao, name, auth=TokenLogin(token))
         error = await error_of(provider)
-        assert isinstance(error, SecretDenied)
+        assert isinstance(error, SecretDeniedError)
         assert "though the token is valid" in str(error)
         check_silent(canary, error, provider)
         bao.client().auth.token.revoke(token)
         error = await error_of(provider)
-        assert isinstance(error, SecretDenied)
+        assert isinstance(error, SecretDeniedError)
         assert "does not accept the token (403)" in str(error)
     check_silent(canary, error, provider)
     await provider.aclose()
@@ -253,7 +253,7 @@ async def test_a_redirect_is_not_followed_by_the_token(odd: Odd):
     odd.replies = {"secret/data/app": (307, elsewhere, ""), "elsewhere": secret({NAME: "stolen"})}
     provider = VaultProvider("app", address=odd.address, auth=TokenLogin("token-abcdef"))
     error = await error_of(provider)
-    assert isinstance(error, SecretUnavailable)
+    assert isinstance(error, SecretUnavailableError)
     assert "is a standby that points elsewhere (307)" in str(error)
     assert "GET /v1/elsewhere" not in odd.paths()
     await provider.aclose()
@@ -277,7 +277,7 @@ async def test_something_that_is_no_vault_is_malformed(odd: Odd):
     odd.replies = {"secret/data/app": (200, {}, "<html>Welcome</html>")}
     provider = VaultProvider("app", address=odd.address, auth=TokenLogin("token-abcdef"))
     error = await error_of(provider)
-    assert isinstance(error, SecretMalformed)
+    assert isinstance(error, SecretMalformedError)
     assert "is this a Vault?" in str(error)
     await provider.aclose()
 
@@ -285,12 +285,12 @@ async def test_something_that_is_no_vault_is_malformed(odd: Odd):
 def test_without_hvac_the_error_says_what_to_install():
     code = (
         "import asyncio, sys\n"
-        "from ethora_async_secrets import SecretUnavailable, VaultProvider\n"
+        "from ethora_async_secrets import SecretUnavailableError, VaultProvider\n"
         "assert not {'hvac', 'requests'} & set(sys.modules)\n"
         "sys.modules['hvac'] = None\n"
         "try:\n"
         "    asyncio.run(VaultProvider('app', address='http://127.0.0.1:9').fetch())\n"
-        "except SecretUnavailable as error:\n"
+        "except SecretUnavailableError as error:\n"
         "    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, timeout=60, check=False)
@@ -309,7 +309,7 @@ async def test_a_read_left_behind_by_aclose_leaves_nothing_open(odd: Odd, monkey
         made.append(Session(*arguments))
         return made[-1]
 
-    monkeypatch.setattr("ethora_async_secrets.vault.Session", slow)
+    monkeypatch.setattr("ethora_async_secrets.vault.provider.Session", slow)
     provider = VaultProvider("app", address=odd.address, auth=TokenLogin("token-abcdef"))
     task = asyncio.create_task(provider.fetch())
     await asyncio.to_thread(began.wait, 20)
@@ -332,7 +332,7 @@ async def test_a_read_under_way_when_the_provider_closes_ends_by_itself(odd: Odd
     (session,) = provider._sessions.values()
     await provider.aclose()
     odd.gate.set()
-    with pytest.raises(SecretUnavailable, match="its provider is closed"):
+    with pytest.raises(SecretUnavailableError, match="its provider is closed"):
         await task
     assert len(session._wire._session.get_adapter(odd.address).poolmanager.pools) == 0
 
@@ -354,7 +354,7 @@ async def test_an_answer_that_cannot_be_decoded_is_unavailable(odd: Odd):
     with Canary("canary-not-zipped", "canary-token") as canary:
         provider = VaultProvider("app", address=odd.address, auth=TokenLogin("canary-token"))
         error = await error_of(provider)
-    assert isinstance(error, SecretUnavailable)
+    assert isinstance(error, SecretUnavailableError)
     check_silent(canary, error, provider)
     await provider.aclose()
 

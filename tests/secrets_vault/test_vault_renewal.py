@@ -8,9 +8,9 @@ import hvac
 import pytest
 from vault_helpers import NAME, READ, approle, check_silent, error_of, requests_of, secret
 
-from ethora_async.testing.canary import Canary
-from ethora_async_secrets import SecretDenied, SecretUnavailable, VaultProvider
-from ethora_async_secrets.vault import AppRoleLogin, TokenLogin
+from ethora_async.testing.implementers.canary import Canary
+from ethora_async_secrets import SecretDeniedError, SecretUnavailableError, VaultProvider
+from ethora_async_secrets.vault.provider import AppRoleLogin, TokenLogin
 
 if TYPE_CHECKING:
     from openbao_server import OpenBao
@@ -105,7 +105,7 @@ async def _dead(bao: OpenBao, token: str) -> None:
     while time.monotonic() < deadline:
         try:
             client.auth.token.lookup_self()
-        except hvac.exceptions.Forbidden:
+        except hvac.exceptions.ForbiddenError:
             return
         await asyncio.sleep(0.05)
     raise AssertionError("the token lives on")
@@ -140,7 +140,7 @@ async def test_a_token_given_that_has_expired_is_denied_clearly(bao: OpenBao, na
         for seconds in (0, 0.8, 10):
             clock.advance(seconds)
             error = await error_of(provider)
-            assert isinstance(error, SecretDenied)
+            assert isinstance(error, SecretDeniedError)
             assert "it has expired, was revoked or is mistyped" in str(error)
             check_silent(canary, error, provider)
     await provider.aclose()
@@ -201,7 +201,7 @@ async def test_a_read_refused_with_500_past_max_ttl_is_a_login(odd: Odd, clock: 
     assert (await provider.fetch()).reveal(NAME) == "two"
     odd.replies["secret/data/app"] = [(500, {}, {"errors": ["internal error"]}), secret({NAME: "three"})]
     before = odd.paths().count("POST /v1/auth/approle/login")
-    assert isinstance(await error_of(provider), SecretUnavailable)
+    assert isinstance(await error_of(provider), SecretUnavailableError)
     assert odd.paths().count("POST /v1/auth/approle/login") == before
     await provider.aclose()
 
@@ -221,7 +221,7 @@ async def test_while_neither_renewal_nor_login_works_the_token_serves_to_its_end
     assert (await provider.fetch()).reveal(NAME) == "one"
     assert odd.paths().count("POST /v1/auth/token/renew-self") == 2
     clock.advance(HOUR * 0.2)
-    assert isinstance(await error_of(provider), SecretUnavailable)
+    assert isinstance(await error_of(provider), SecretUnavailableError)
     await provider.aclose()
 
 
@@ -250,7 +250,7 @@ async def test_a_login_that_fails_is_tried_once_per_read(odd: Odd, clock: FakeCl
     await provider.fetch()
     before = len(odd.seen)
     odd.replies["auth/approle/login"] = granted(HOUR, "token-second")
-    assert isinstance(await error_of(provider), SecretDenied)
+    assert isinstance(await error_of(provider), SecretDeniedError)
     read, login = "GET /v1/secret/data/app", "POST /v1/auth/approle/login"
     assert odd.paths()[before:] == [read, login, read]
     await provider.aclose()

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vault_helpers import NAME
 
-from ethora_async_secrets import BadProviderURL, ChainProvider, VaultProvider, provider_from_url
-from ethora_async_secrets._vault_address import address_of, checked_address
+from ethora_async_secrets import BadProviderURLError, ChainProvider, VaultProvider, provider_from_url
+from ethora_async_secrets.vault.address import address_of, checked_address
 
 if TYPE_CHECKING:
     from openbao_server import OpenBao
@@ -75,7 +75,7 @@ def test_good_urls(url: str, shown: str):
     ],
 )
 def test_bad_urls_say_why_and_show_the_form_and_repeat_nothing(url: str, said: str):
-    with pytest.raises(BadProviderURL) as caught:
+    with pytest.raises(BadProviderURLError) as caught:
         provider_from_url(url, environ={})
     error = caught.value
     assert said in str(error)
@@ -87,7 +87,7 @@ def test_bad_urls_say_why_and_show_the_form_and_repeat_nothing(url: str, said: s
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30))
 def test_any_text_after_the_scheme_is_a_provider_or_a_bad_url(text: str):
-    with contextlib.suppress(BadProviderURL):
+    with contextlib.suppress(BadProviderURLError):
         assert isinstance(provider_from_url(f"vault://{text}", environ={}), VaultProvider | ChainProvider)
 
 

@@ -12,8 +12,8 @@ from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from ethora_async.answer import Answer
-from ethora_async.cli.serve_keys import LOOK_EVERY, PublicKeys
-from ethora_async.cli.serve_proxy import Gate, JWTRules, ProxySecret, SharedSecret, SignedIdentity
+from ethora_async.cli.serve.keys import LOOK_EVERY, PublicKeys
+from ethora_async.cli.serve.proxy import Gate, JWTRules, ProxySecret, SharedSecret, SignedIdentity
 from ethora_async.errors import ConfigError
 from ethora_async.testing import FakeClock
 from ethora_async.web import Request
@@ -23,7 +23,7 @@ from ethora_async_secrets.testing import MemoryProvider
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ethora_async.cli.serve_proxy import Proof
+    from ethora_async.cli.serve.proxy import Proof
 
 NOW = 1_700_000_000
 SECRET = "a-secret-of-the-proxy-0123456789abcdef"

@@ -10,8 +10,8 @@ import pytest
 from serve_helpers import PROXY_SECRET, SHARED
 from typer.testing import CliRunner
 
-from ethora_async.cli import serve
 from ethora_async.cli.app import app
+from ethora_async.cli.serve import command as serve
 
 HERE = Path(__file__).parent
 SETTINGS = {

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ethora_async.errors import InvalidInput
-from ethora_async.sync.csv_file import CsvFile
-from ethora_async.sync.formats import CHATS, MEMBERS, USERS
-from ethora_async.sync.source import BadRow, Row
+from ethora_async.errors import InvalidInputError
+from ethora_async.sync.sources.csv_file import CsvFile
+from ethora_async.sync.sources.formats import CHATS, MEMBERS, USERS
+from ethora_async.sync.sources.source import BadRow, Row
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ethora_async.sync.formats import RowFormat
+    from ethora_async.sync.sources.formats import RowFormat
 
 HEADER = "id,email,first_name,last_name\n"
 ANN = "ann,ann@example.com,Ann,Lee\n"
@@ -42,8 +42,8 @@ async def bad(path: Path, kind: RowFormat[Any] = USERS) -> BadRow:
     return row
 
 
-async def refused(path: Path, kind: RowFormat[Any] = USERS) -> InvalidInput:
-    with pytest.raises(InvalidInput) as caught:
+async def refused(path: Path, kind: RowFormat[Any] = USERS) -> InvalidInputError:
+    with pytest.raises(InvalidInputError) as caught:
         await CsvFile.open(path, kind)
     return caught.value
 

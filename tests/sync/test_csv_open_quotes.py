@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ethora_async.sync import csv_lines
-from ethora_async.sync.csv_lines import LINES_IN_A_ROW, Lines
+from ethora_async.sync.sources import csv_lines
+from ethora_async.sync.sources.csv_lines import LINES_IN_A_ROW, Lines
 
 if TYPE_CHECKING:
     from pathlib import Path

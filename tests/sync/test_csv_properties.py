@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ethora_async.sync.csv_file import CsvFile
-from ethora_async.sync.formats import RowFormat
-from ethora_async.sync.source import Row
+from ethora_async.sync.sources.csv_file import CsvFile
+from ethora_async.sync.sources.formats import RowFormat
+from ethora_async.sync.sources.source import Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

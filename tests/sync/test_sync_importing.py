@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ethora_async.bulk.outcome import Outcome
-from ethora_async.errors import Conflict, ReplyLost, Unauthorized
-from ethora_async.sync.csv_file import CsvFile
-from ethora_async.sync.formats import MEMBERS, USERS
+from ethora_async.errors import ConflictError, ReplyLostError, UnauthorizedError
 from ethora_async.sync.importing import import_rows
+from ethora_async.sync.sources.csv_file import CsvFile
+from ethora_async.sync.sources.formats import MEMBERS, USERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable
@@ -64,8 +64,8 @@ async def test_equal_rows_keep_their_own_lines(tmp_path: Path) -> None:
 async def test_a_failure_tells_its_reason_and_the_column_only_where_a_column_is_at_fault(tmp_path: Path) -> None:
     async def refusing(users: AsyncIterable[NewUser]) -> AsyncGenerator[Outcome[NewUser], None]:
         first, second = [user async for user in users]
-        yield Outcome(first, first.id, "failed", Conflict("taken", operation="users.create"))
-        yield Outcome(second, second.id, "unknown", ReplyLost("lost"))
+        yield Outcome(first, first.id, "failed", ConflictError("taken", operation="users.create"))
+        yield Outcome(second, second.id, "unknown", ReplyLostError("lost"))
 
     results: list[RowResult] = []
     await import_rows(await opened(tmp_path, people(2) + "x,y,Bob,Ray\n"), refusing, results.append)  # type: ignore[arg-type]
@@ -82,10 +82,10 @@ async def test_an_error_that_ends_the_run_comes_after_the_results_before_it_and_
         async for user in users:
             yield Outcome(user, user.id, "created")
             msg = "no"
-            raise Unauthorized(msg)
+            raise UnauthorizedError(msg)
 
     results: list[RowResult] = []
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await import_rows(await opened(tmp_path, people(5)), stopping, results.append)  # type: ignore[arg-type]
     assert [result.id for result in results] == ["u0"]
 

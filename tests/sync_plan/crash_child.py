@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ethora_async import EthoraClient
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 from ethora_async.sync import USERS, Progress, apply_plan, make_plan, open_source, resume
 
 
@@ -39,5 +39,5 @@ async def main(url: str, app_id: str, people: str, journal: str) -> None:
 if __name__ == "__main__":
     try:
         asyncio.run(main(*sys.argv[1:]))
-    except InvalidInput as error:
+    except InvalidInputError as error:
         sys.exit(str(error))

@@ -10,7 +10,7 @@ from fake_platform import CHAT_FIELDS, PREFIX, USER_FIELDS, FakeChange, Operatio
 
 from ethora_async.bulk.outcome import Outcome, Status, failed
 from ethora_async.bulk.run import Run, Work
-from ethora_async.errors import ChatError, ConfigError, InvalidInput
+from ethora_async.errors import ChatError, ConfigError, InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
@@ -102,7 +102,7 @@ class FakeUsers:
     def change(self, user: NewUser, fields: frozenset[str]) -> FakeChange:
         if not fields or not fields <= self.changeable:
             msg = f"cannot change {sorted(fields)}"
-            raise InvalidInput(msg)
+            raise InvalidInputError(msg)
         return FakeChange(user.id, {name: getattr(user, name) for name in sorted(fields)})
 
     async def reserved(self) -> Callable[[User], bool]:
@@ -179,7 +179,7 @@ class FakeChats:
     async def update(self, id: Id, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
         fields = {name: text for name, text in (("title", title), ("description", description)) if text is not None}
         if not fields:
-            raise InvalidInput("nothing to change", field="title")
+            raise InvalidInputError("nothing to change", field="title")
         self._client.opened = True
         key = self.key(id)
         done: Status = await self._client.ask("chats.update", key, lambda: self._platform.update_chat(key, fields))

@@ -3,7 +3,7 @@
 ::
 
     platform = FakePlatform()
-    platform.faults.append(Fault("users.create", ReplyLost, key="u1"))
+    platform.faults.append(Fault("users.create", ReplyLostError, key="u1"))
     platform.crash(at=7, after_effect=True, then=lambda: shutil.copytree(workspace, survived))
     client = platform.client()  # one per process: after a crash take a new one, as a new process would
 
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import attrs
 
-from ethora_async.errors import ChatError, Conflict, Forbidden, NotFound, ReplyLost
+from ethora_async.errors import ChatError, ConflictError, ForbiddenError, NotFoundError, ReplyLostError
 from ethora_async.records import Chat, ChatAccess, NewChat, NewUser, User
 
 if TYPE_CHECKING:
@@ -56,18 +56,18 @@ class Fault:
 
     Attributes:
         operation: with which request.
-        error: what is raised, or told of the item: `Conflict`, `ValidationFailed`, `NotFound` refuse it; `NotSent`
-            never reached the platform; `ReplyLost` leaves it unknown.
+        error: what is raised, or told of the item: `ConflictError`, `ValidationFailedError`, `NotFoundError` refuse
+            it; `NotSentError` never reached the platform; `ReplyLostError` leaves it unknown.
         key: with which record only: its plain id, or ``chat/user``; None is any.
         times: how often; None is for ever.
-        took_effect: whether the platform did it all the same; by default when nobody can know (`ReplyLost`).
+        took_effect: whether the platform did it all the same; by default when nobody can know (`ReplyLostError`).
     """
 
     operation: Operation
     error: type[ChatError]
     key: str | None = None
     times: int | None = 1
-    took_effect: bool = attrs.field(default=attrs.Factory(lambda self: issubclass(self.error, ReplyLost), True))
+    took_effect: bool = attrs.field(default=attrs.Factory(lambda self: issubclass(self.error, ReplyLostError), True))
 
     def meets(self, operation: Operation, key: str) -> bool:
         """Whether it strikes now; it is used up by that."""
@@ -251,13 +251,13 @@ class FakePlatform:
         """Refuse to change the platform's own."""
         if own:
             self.attacks.append((operation, key))
-            raise Forbidden("this is the platform's own")
+            raise ForbiddenError("this is the platform's own")
 
     def create_user(self, new: NewUser, key: str) -> tuple[Status, User]:
         if (there := self.users.get(key)) is not None:
             return "existed", there
         if any(user.email == new.email for user in self.users.values()):
-            raise Conflict("the e-mail address belongs to another user")
+            raise ConflictError("the e-mail address belongs to another user")
         self.effect("create", "user", key)
         made = self.users[key] = User(
             id=key,
@@ -361,12 +361,12 @@ class FakePlatform:
 
     def _user(self, key: str) -> User:
         if key not in self.users:
-            raise NotFound(f"no user {key!r}", code="USER_NOT_FOUND")
+            raise NotFoundError(f"no user {key!r}", code="USER_NOT_FOUND")
         return self.users[key]
 
     def _chat(self, key: str) -> Chat:
         if key not in self.chats:
-            raise NotFound(f"no chat {key!r}", code="CHAT_NOT_FOUND")
+            raise NotFoundError(f"no chat {key!r}", code="CHAT_NOT_FOUND")
         return self.chats[key]
 
 

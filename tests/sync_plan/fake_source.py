@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ethora_async.errors import InvalidInput
-from ethora_async.sync.source import BadRow, Row
+from ethora_async.errors import InvalidInputError
+from ethora_async.sync.sources.source import BadRow, Row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -42,4 +42,4 @@ class FakeSource(Generic[T]):
 
 def bad_row(id: str, line: int, name: str = "wanted.csv", column: str = "email") -> BadRow:
     """A row that cannot be used."""
-    return BadRow(id, InvalidInput(f"{column} is empty", file=name, row=line, column=column))
+    return BadRow(id, InvalidInputError(f"{column} is empty", file=name, row=line, column=column))

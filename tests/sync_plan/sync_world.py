@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from fake_platform import Crash
 from fake_source import FakeSource
 
-from ethora_async.bulk import journal
 from ethora_async.records import NewChat, NewUser
+from ethora_async.sync.store import journal
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from ethora_async.sync.source import BadRow
+    from ethora_async.sync.sources.source import BadRow
 
 
 def person(id: str, **fields: Any) -> NewUser:

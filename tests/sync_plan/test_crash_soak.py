@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ethora_async.bulk.journal import Journal
 from ethora_async.sandbox import EthoraSandbox, Store
+from ethora_async.sync.store.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,15 +10,23 @@ from fake_platform import PREFIX, Crash, FakePlatform, Fault
 from fake_source import FakeSource, bad_row
 
 from ethora_async.capabilities import ManagesChats, ManagesUsers
-from ethora_async.errors import ConfigError, Conflict, InvalidInput, NotFound, NotSent, ReplyLost, ValidationFailed
+from ethora_async.errors import (
+    ConfigError,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    NotSentError,
+    ReplyLostError,
+    ValidationFailedError,
+)
 from ethora_async.records import NewChat, NewUser
-from ethora_async.sync.source import BadRow, Row
+from ethora_async.sync.sources.source import BadRow, Row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
 
     from ethora_async.bulk.run import Run
-    from ethora_async.sync.source import Source
+    from ethora_async.sync.sources.source import Source
 
 
 def person(id: str, **fields: Any) -> NewUser:
@@ -61,7 +69,7 @@ async def test_users_are_created_once_with_an_address_of_their_own() -> None:
         ("u1", "created", type(None)),
         ("u1", "existed", type(None)),
         ("u2", "created", type(None)),
-        ("u3", "failed", Conflict),
+        ("u3", "failed", ConflictError),
     ]
     assert platform.effects == {("create", "user", "u1"): 1, ("create", "user", "u2"): 1}
     assert await listed(client.users.list()) == ["old", "u1", "u2"]
@@ -83,7 +91,7 @@ async def test_users_are_changed_and_deleted() -> None:
     assert await statuses(client.users.delete_many(["u1", "nobody"])) == {"u1": "deleted", "nobody": "absent"}
     assert platform.effects == {("update", "user", "u1"): 1, ("delete", "user", "u1"): 1}
     for fields in ({"email"}, set[str]()):
-        with pytest.raises(InvalidInput, match="cannot change"):
+        with pytest.raises(InvalidInputError, match="cannot change"):
             client.users.change(wanted, frozenset(fields))
 
 
@@ -103,7 +111,7 @@ async def test_chats_and_memberships_come_and_go() -> None:
     assert await listed(client.chats.members("c1")) == ["u1", "u2"]
     assert (await client.chats.update("c1", description="New")).status == "updated"
     assert platform.state()[1] == {"c1": {"title": "One", "description": "New", "access": "private"}}
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await client.chats.update("c9", title="New")
     assert await statuses(client.chats.revoke_many([("c1", "u2"), ("c1", "u2"), ("c9", "u1")])) == {
         "c1/u2": "absent",
@@ -142,8 +150,8 @@ async def test_the_platforms_own_records_are_told_and_refuse_to_change() -> None
     assert platform.state() == ({"u1": client.users.comparable(platform.users["u1"])}, {}, set())
 
 
-@pytest.mark.parametrize("error", [Conflict, ValidationFailed, NotFound])
-async def test_an_item_is_refused_as_often_as_asked(error: type[Conflict]) -> None:
+@pytest.mark.parametrize("error", [ConflictError, ValidationFailedError, NotFoundError])
+async def test_an_item_is_refused_as_often_as_asked(error: type[ConflictError]) -> None:
     platform = FakePlatform()
     platform.faults.append(Fault("users.create", error, key="u2", times=2))
     client = platform.client()
@@ -154,8 +162,8 @@ async def test_an_item_is_refused_as_often_as_asked(error: type[Conflict]) -> No
 
 async def test_a_lost_reply_is_unknown_and_its_effect_is_there() -> None:
     platform = FakePlatform()
-    platform.faults += [Fault("users.create", ReplyLost, key="u1"), Fault("users.create", NotSent, key="u2")]
-    platform.faults += [Fault("users.create", ReplyLost, key="u3", took_effect=False)]
+    platform.faults += [Fault("users.create", ReplyLostError, key="u1"), Fault("users.create", NotSentError, key="u2")]
+    platform.faults += [Fault("users.create", ReplyLostError, key="u3", took_effect=False)]
     found = await statuses(platform.client().users.create_many(people("u1", "u2", "u3")))
     assert found == {"u1": "unknown", "u2": "failed", "u3": "unknown"}
     assert [*platform.users] == ["u1"]
@@ -163,7 +171,7 @@ async def test_a_lost_reply_is_unknown_and_its_effect_is_there() -> None:
 
 async def test_the_reply_of_a_refusal_can_be_lost_too() -> None:
     platform = FakePlatform()
-    platform.faults.append(Fault("chats.grant", ReplyLost))
+    platform.faults.append(Fault("chats.grant", ReplyLostError))
     assert await statuses(platform.client().chats.grant_many([("c9", "u9")])) == {"c9/u9": "unknown"}
 
 
@@ -171,13 +179,13 @@ async def test_the_reply_of_a_refusal_can_be_lost_too() -> None:
 async def test_reading_fails_as_asked(operation: Any) -> None:
     platform = FakePlatform()
     platform.seed_chat("c1")
-    platform.faults.append(Fault(operation, NotSent))
+    platform.faults.append(Fault(operation, NotSentError))
     part, _, verb = operation.partition(".")
     read = getattr(getattr(platform.client(), part), verb)
     for attempt in (1, 2):
         found = read("c1") if verb == "members" else read()
         if attempt == 1:
-            with pytest.raises(NotSent):
+            with pytest.raises(NotSentError):
                 await (found if verb == "reserved" else listed(found))
         else:
             await (found if verb == "reserved" else listed(found))
@@ -246,7 +254,7 @@ async def test_survive_ends_all_trouble() -> None:
     platform.seed_user("u1")
     client = platform.client()
     await client.users.delete_many(["u1"])
-    platform.faults.append(Fault("users.create", NotSent, times=None))
+    platform.faults.append(Fault("users.create", NotSentError, times=None))
     platform.crash(at=1)
     platform.survive()
     assert await listed(client.users.list()) == []
@@ -275,9 +283,9 @@ async def test_a_created_record_compares_equal_to_what_was_wanted() -> None:
 
 async def test_a_run_gives_up_as_real_ones_do() -> None:
     platform = FakePlatform()
-    platform.faults.append(Fault("users.create", NotSent, times=None))
+    platform.faults.append(Fault("users.create", NotSentError, times=None))
     run = platform.client(batch_size=1, concurrency=1).users.create_many(people(*(f"u{n}" for n in range(50))))
-    with pytest.raises(NotSent):
+    with pytest.raises(NotSentError):
         await run
     assert run.report.counts == {"failed": 10}
 

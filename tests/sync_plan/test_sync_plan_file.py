@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sync_world import chats_of, members_of, people, person, users_of
 
-from ethora_async.bulk.journal import Entry, Journal
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 from ethora_async.sync import apply_plan, check_plan, load_plan, make_plan, resume, save_plan
-from ethora_async.sync.compare import STEPS
-from ethora_async.sync.intake import TABLES
-from ethora_async.sync.plan import Plan, Summary, summary_of
+from ethora_async.sync.plan.compare import STEPS
+from ethora_async.sync.plan.intake import TABLES
+from ethora_async.sync.plan.plan import Plan, Summary, summary_of
+from ethora_async.sync.store.journal import Entry, Journal
 from ethora_async.testing import cancel_at_every_step
 
 if TYPE_CHECKING:
@@ -132,9 +132,9 @@ async def test_it_is_written_whole_and_for_its_owner_alone(tmp_path: Path) -> No
     path = await saved(tmp_path / "plan", platform, **options)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [file.name for file in tmp_path.iterdir()] == ["plan"]
-    with pytest.raises(InvalidInput, match="cannot be written: No such file"):
+    with pytest.raises(InvalidInputError, match="cannot be written: No such file"):
         await saved(tmp_path / "none" / "plan", platform, **options)
-    with pytest.raises(InvalidInput, match="cannot be read: No such file"):
+    with pytest.raises(InvalidInputError, match="cannot be read: No such file"):
         await load_plan(tmp_path / "none")
 
 
@@ -159,10 +159,10 @@ async def test_cut_anywhere_it_is_refused(tmp_path: Path) -> None:
     whole = (await saved(tmp_path / "plan", platform, **options)).read_bytes()
     for end in range(0, len(whole.rstrip()), 7):
         (tmp_path / "cut").write_bytes(whole[:end])
-        with pytest.raises(InvalidInput, match=r"is no plan|cannot be read behind change"):
+        with pytest.raises(InvalidInputError, match=r"is no plan|cannot be read behind change"):
             await load_plan(tmp_path / "cut")
     (tmp_path / "longer").write_bytes(whole + b"{}")
-    with pytest.raises(InvalidInput, match="goes on behind its end"):
+    with pytest.raises(InvalidInputError, match="goes on behind its end"):
         await load_plan(tmp_path / "longer")
 
 
@@ -172,7 +172,7 @@ async def test_cut_anywhere_it_is_refused(tmp_path: Path) -> None:
 )
 async def test_what_is_no_plan_is_refused(garbage: bytes, tmp_path: Path) -> None:
     (tmp_path / "plan").write_bytes(garbage)
-    with pytest.raises(InvalidInput, match="is no plan: name a file that ethora plan wrote"):
+    with pytest.raises(InvalidInputError, match="is no plan: name a file that ethora plan wrote"):
         await load_plan(tmp_path / "plan")
 
 
@@ -180,10 +180,10 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     platform, options = world()
     path = await saved(tmp_path / "plan", platform, **options)
     path.write_text(path.read_text().replace('"ethora_plan":1', '"ethora_plan":2'))
-    with pytest.raises(InvalidInput, match="is a plan of schema 2, and this version reads schema 1"):
+    with pytest.raises(InvalidInputError, match="is a plan of schema 2, and this version reads schema 1"):
         await load_plan(path)
     (tmp_path / "next").write_text('{"ethora_plan": 2, "steps": [], "changes": []}')
-    with pytest.raises(InvalidInput, match="is a plan of schema 2"):
+    with pytest.raises(InvalidInputError, match="is a plan of schema 2"):
         await load_plan(tmp_path / "next")
 
 
@@ -218,10 +218,10 @@ async def test_a_change_that_no_plan_can_hold_is_refused_before_anything_is_sent
     document = json.loads(path.read_text())
     document["changes"].append(change)
     path.write_text(json.dumps(document))
-    with pytest.raises(InvalidInput, match=r"change 2 of .* is no change that a plan can hold") as caught:
+    with pytest.raises(InvalidInputError, match=r"change 2 of .* is no change that a plan can hold") as caught:
         await load_plan(path, journal=tmp_path / "j")
     assert "pw-canary" not in str(caught.value)
-    with pytest.raises(InvalidInput, match="was not read to its end"):
+    with pytest.raises(InvalidInputError, match="was not read to its end"):
         await resume(FakePlatform().client(), tmp_path / "j")
 
 
@@ -243,7 +243,7 @@ async def test_another_platforms_plan_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("FakeClient(", "FakeClient(not "))
     for use in (apply_plan, check_plan):
         async with await load_plan(path) as plan:
-            with pytest.raises(InvalidInput, match="the plan was made for FakeClient"):
+            with pytest.raises(InvalidInputError, match="the plan was made for FakeClient"):
                 await use(platform.client(), plan)
     assert not platform.effects
 

@@ -17,13 +17,13 @@ from sync_world import Process, mortal, survivors
 
 from ethora_async.errors import (
     ChatError,
-    Conflict,
-    NotSent,
-    RateLimited,
-    ReplyLost,
-    ServerFault,
-    StoppedByGuard,
-    ValidationFailed,
+    ConflictError,
+    NotSentError,
+    RateLimitedError,
+    ReplyLostError,
+    ServerFaultError,
+    StoppedByGuardError,
+    ValidationFailedError,
 )
 from ethora_async.records import NewChat, NewUser
 from ethora_async.sync import apply_plan, load_plan, make_plan, resume, save_plan, verify
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from ethora_async.capabilities import State
-    from ethora_async.sync.apply import Applied
+    from ethora_async.sync.plan.apply import Applied
 
 PASSWORD = "pw-canary-5e1f"
 USERS = [f"u{number}" for number in range(7)]
 CHATS = [f"c{number}" for number in range(4)]
 NAMES = st.sampled_from(["Ann", "Bea", "Zoë 💬"])
-TRANSIENT = [NotSent, ReplyLost, RateLimited, ServerFault, Conflict, ValidationFailed]
+TRANSIENT = [NotSentError, ReplyLostError, RateLimitedError, ServerFaultError, ConflictError, ValidationFailedError]
 WRITES: list[Any] = [
     "users.create", "users.update", "users.delete", "chats.create", "chats.update", "chats.delete", "chats.grant",
     "chats.revoke",
@@ -191,7 +191,7 @@ class Story:
         try:
             with mortal(process):
                 return await self._work()
-        except StoppedByGuard:
+        except StoppedByGuardError:
             raise
         except (Crash, ChatError):
             return None
@@ -287,7 +287,7 @@ def test_prune_never_exceeds_its_guard(platform: FakePlatform, desired: Desired,
         story = Story(directory, platform, desired.sources(), prune=True, allow_delete=allow, limit=limit)
         try:
             await story.live(None)
-        except StoppedByGuard:
+        except StoppedByGuardError:
             assert not platform.effects
             return
         for there, kind, action in (

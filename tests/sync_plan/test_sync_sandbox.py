@@ -12,7 +12,7 @@ from sync_world import person
 from ethora_async import EthoraClient
 from ethora_async.sandbox import EthoraSandbox
 from ethora_async.sync import CHATS, MEMBERS, USERS, apply_plan, make_plan, open_source, resume, verify
-from ethora_async.sync.source import Row
+from ethora_async.sync.sources.source import Row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

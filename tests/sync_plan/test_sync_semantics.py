@@ -12,18 +12,18 @@ from fake_platform import Crash, FakePlatform, Fault
 from fake_source import FakeSource, bad_row
 from sync_world import Process, chats_of, members_of, mortal, people, person, survivors, users_of
 
-from ethora_async.bulk.journal import Journal
 from ethora_async.errors import (
     ChatError,
-    Conflict,
-    InvalidInput,
-    NotFound,
-    NotSent,
-    ReplyLost,
-    StoppedByGuard,
-    ValidationFailed,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    NotSentError,
+    ReplyLostError,
+    StoppedByGuardError,
+    ValidationFailedError,
 )
 from ethora_async.sync import Progress, apply_plan, load_plan, make_plan, resume, save_plan, verify
+from ethora_async.sync.store.journal import Journal
 from ethora_async.testing import Canary, FakeClock, cancel_at_every_step
 
 if TYPE_CHECKING:
@@ -84,7 +84,9 @@ async def test_a_tenth_may_go_and_no_more_unless_allowed(gone: int, allowed: int
     async with await make_plan(platform.client(), users=rows(10, gone), prune=True, allow_delete=allowed) as plan:
         assert (plan.guard is not None) == stopped
         if stopped:
-            with pytest.raises(StoppedByGuard, match=rf"would delete {gone} of 10 users, more than 10%: allow {gone}"):
+            with pytest.raises(
+                StoppedByGuardError, match=rf"would delete {gone} of 10 users, more than 10%: allow {gone}"
+            ):
                 await apply_plan(platform.client(), plan)
             assert not platform.effects
         else:
@@ -96,7 +98,9 @@ async def test_rows_that_cannot_be_used_forbid_to_prune() -> None:
     source = users_of([*rows(19).items, bad_row("u19", 21, "people.csv")])
     async with await make_plan(platform.client(), users=source, prune=True, allow_delete=20) as plan:
         assert await problems(plan) == [("user", "u19", "people.csv", 21)]
-        with pytest.raises(StoppedByGuard, match="1 rows cannot be used, and who is meant by them must not be deleted"):
+        with pytest.raises(
+            StoppedByGuardError, match="1 rows cannot be used, and who is meant by them must not be deleted"
+        ):
             await apply_plan(platform.client(), plan)
     async with await make_plan(platform.client(), users=source) as plan:
         assert plan.guard is None
@@ -205,11 +209,11 @@ async def test_only_some_parts_are_carried_out(only: list[Any], found: set[str])
 
 
 async def test_only_takes_known_parts() -> None:
-    with pytest.raises(InvalidInput, match="only takes users, chats, access, not 'people'"):
+    with pytest.raises(InvalidInputError, match="only takes users, chats, access, not 'people'"):
         await make_plan(FakePlatform().client(), users=people("u1"), only=["people"])  # type: ignore[list-item]
-    with pytest.raises(InvalidInput, match="limit must be at least 1"):
+    with pytest.raises(InvalidInputError, match="limit must be at least 1"):
         await make_plan(FakePlatform().client(), users=people("u1"), limit=0)
-    with pytest.raises(InvalidInput, match="there is nothing to compare"):
+    with pytest.raises(InvalidInputError, match="there is nothing to compare"):
         await make_plan(FakePlatform().client())
 
 
@@ -251,7 +255,7 @@ async def test_the_memberships_of_a_chat_that_goes_are_not_revoked_one_by_one() 
 async def test_a_client_without_chats_says_so() -> None:
     client: Any = Unchatty(crowd(1).client())
     for given in ({"chats": chats_of("c1")}, {"members": members_of(("c1", "u1"))}):
-        with pytest.raises(InvalidInput, match="Unchatty manages no chats: leave chats and members out"):
+        with pytest.raises(InvalidInputError, match="Unchatty manages no chats: leave chats and members out"):
             await make_plan(client, users=rows(1), **given)
     async with await make_plan(client, users=rows(2)) as plan:
         assert (await apply_plan(client, plan)).counts == {("user", "create", "created"): 1}
@@ -284,7 +288,7 @@ async def test_passwords_are_read_from_the_source_and_kept_nowhere(tmp_path: Pat
 async def test_without_their_source_those_with_a_password_fail_alone(how: str, tmp_path: Path) -> None:
     class Gone(FakeSource[Any]):
         async def fingerprint(self) -> str:
-            raise InvalidInput("people.csv cannot be read", file="people.csv")
+            raise InvalidInputError("people.csv cannot be read", file="people.csv")
 
     platform = FakePlatform()
     wanted = [person("u1", password=PASSWORD), person("u2")]
@@ -336,7 +340,10 @@ async def test_rows_that_come_in_another_order_still_give_the_password(tmp_path:
 
 async def test_grants_of_what_could_not_be_created_fail_with_the_reason_and_are_retried(tmp_path: Path) -> None:
     platform = FakePlatform()
-    platform.faults += [Fault("users.create", ValidationFailed, key="u1"), Fault("chats.create", Conflict, key="c2")]
+    platform.faults += [
+        Fault("users.create", ValidationFailedError, key="u1"),
+        Fault("chats.create", ConflictError, key="c2"),
+    ]
     client = platform.client()
     sources: dict[str, Any] = {
         "users": people("u1", "u2"),
@@ -358,8 +365,8 @@ async def test_grants_of_what_could_not_be_created_fail_with_the_reason_and_are_
 async def test_unknown_outcomes_are_tried_again_and_count_as_ours(tmp_path: Path) -> None:
     platform = FakePlatform()
     platform.faults += [
-        Fault("users.create", ReplyLost, key="u1"),
-        Fault("users.create", ReplyLost, key="u2", took_effect=False),
+        Fault("users.create", ReplyLostError, key="u1"),
+        Fault("users.create", ReplyLostError, key="u2", took_effect=False),
     ]
     async with await make_plan(platform.client(), users=people("u1", "u2"), journal=tmp_path / "j") as plan:
         done = await apply_plan(platform.client(), plan)
@@ -371,9 +378,9 @@ async def test_unknown_outcomes_are_tried_again_and_count_as_ours(tmp_path: Path
 
 async def test_giving_up_leaves_a_journal_to_go_on_from(tmp_path: Path) -> None:
     platform = FakePlatform()
-    platform.faults.append(Fault("users.create", NotSent, times=None))
+    platform.faults.append(Fault("users.create", NotSentError, times=None))
     client = platform.client(batch_size=1, concurrency=2)
-    with pytest.raises(NotSent):
+    with pytest.raises(NotSentError):
         async with await make_plan(client, users=rows(40), journal=tmp_path / "j") as plan:
             await apply_plan(client, plan)
     assert 10 <= platform.steps["users.create"] <= 12
@@ -447,10 +454,10 @@ async def test_a_plan_that_was_half_made_is_made_anew_with_its_options(after_com
             assert not platform.effects
             if await state_of(left) == "planning":
                 with pytest.raises(
-                    InvalidInput, match="was not finished, and nothing of it was carried out: pass the sources"
+                    InvalidInputError, match="was not finished, and nothing of it was carried out: pass the sources"
                 ):
                     await resume(platform.client(), left)
-                with pytest.raises(InvalidInput, match="pass its sources of chats, members again"):
+                with pytest.raises(InvalidInputError, match="pass its sources of chats, members again"):
                     await resume(platform.client(), left, sources={"user": kinds["user"]})
             done = await resume(platform.client(), left, sources=kinds)
             assert done.counts == {
@@ -471,13 +478,13 @@ async def test_a_journal_of_another_platform_is_refused(tmp_path: Path) -> None:
     async with await make_plan(FakePlatform().client(), users=people("u1"), journal=tmp_path / "j"):
         pass
     other: Any = Unchatty(FakePlatform().client())
-    with pytest.raises(InvalidInput, match=r"made for FakeClient.*, and this is Unchatty\(\)"):
+    with pytest.raises(InvalidInputError, match=r"made for FakeClient.*, and this is Unchatty\(\)"):
         await resume(other, tmp_path / "j")
 
 
 async def test_progress_only_grows_and_ends_at_its_total() -> None:
     platform = crowd(60)
-    platform.faults.append(Fault("users.create", ValidationFailed, key="u70"))
+    platform.faults.append(Fault("users.create", ValidationFailedError, key="u70"))
     seen: list[Progress] = []
     source = users_of([*rows(250, 10).items, person("with", password=PASSWORD)])
     async with await make_plan(
@@ -518,11 +525,11 @@ async def test_verify_asks_a_last_time_at_its_deadline() -> None:
 async def test_a_chat_that_is_gone_but_still_listed_has_no_members() -> None:
     platform = crowd(1)
     platform.seed_chat("c1", members=["u0"])
-    platform.faults.append(Fault("chats.members", NotFound))
+    platform.faults.append(Fault("chats.members", NotFoundError))
     async with await make_plan(platform.client(), members=members_of(("c1", "u0"))) as plan:
         assert await changes(plan) == [("grant", "c1/u0")]
-    platform.faults.append(Fault("chats.members", ValidationFailed))
-    with pytest.raises(ValidationFailed):
+    platform.faults.append(Fault("chats.members", ValidationFailedError))
+    with pytest.raises(ValidationFailedError):
         await make_plan(platform.client(), members=members_of(("c1", "u0")))
 
 

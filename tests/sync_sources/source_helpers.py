@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ethora_async.errors import InvalidInput
-from ethora_async.sync.formats import USERS
-from ethora_async.sync.opening import open_source
-from ethora_async.sync.source import BadRow, Row
+from ethora_async.errors import InvalidInputError
+from ethora_async.sync.sources.formats import USERS
+from ethora_async.sync.sources.opening import open_source
+from ethora_async.sync.sources.source import BadRow, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from ethora_async.sync.formats import RowFormat
+    from ethora_async.sync.sources.formats import RowFormat
 
 HEADER = "id,email,first_name,last_name\n"
 ANN = "ann,ann@example.com,Ann,Lee\n"
@@ -50,8 +50,8 @@ async def bad(location: str | Path, kind: RowFormat[Any] = USERS, **options: Any
     return row
 
 
-async def refused(location: str | Path, kind: RowFormat[Any] = USERS, **options: Any) -> InvalidInput:
-    with pytest.raises(InvalidInput) as caught:
+async def refused(location: str | Path, kind: RowFormat[Any] = USERS, **options: Any) -> InvalidInputError:
+    with pytest.raises(InvalidInputError) as caught:
         await open_source(location, kind, **options)
     return caught.value
 

@@ -13,11 +13,11 @@ import pytest
 from source_helpers import ANN, BOB, HEADER, bad, fingerprint, items, json_lines, person, refused, rows
 
 from ethora_async.errors import ConfigError
-from ethora_async.sync.formats import MEMBERS, USERS
-from ethora_async.sync.json_lines import LONGEST_LINE
-from ethora_async.sync.opening import open_source
-from ethora_async.sync.source import BadRow, Row
-from ethora_async.testing.canary import Canary
+from ethora_async.sync.sources.formats import MEMBERS, USERS
+from ethora_async.sync.sources.json_lines import LONGEST_LINE
+from ethora_async.sync.sources.opening import open_source
+from ethora_async.sync.sources.source import BadRow, Row
+from ethora_async.testing.implementers.canary import Canary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,7 +234,7 @@ async def test_a_copy_elsewhere_has_the_same_fingerprint_and_unused_columns_do_n
 async def test_a_password_enters_the_fingerprint_only_through_scrypt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ethora_async.sync import fingerprint as module
+    from ethora_async.sync.sources import fingerprint as module
 
     costs: list[tuple[int, int, int]] = []
     real = module.hashlib.scrypt

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 from source_helpers import bad, fingerprint, items, json_lines, refused
 
-from ethora_async.errors import InvalidInput
-from ethora_async.sync.formats import CHATS, MEMBERS, USERS
-from ethora_async.sync.mapping import ColumnMapping, read_mapping
-from ethora_async.sync.opening import open_source
+from ethora_async.errors import InvalidInputError
+from ethora_async.sync.sources.formats import CHATS, MEMBERS, USERS
+from ethora_async.sync.sources.mapping import ColumnMapping, read_mapping
+from ethora_async.sync.sources.opening import open_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ async def test_flags_are_ours_equals_theirs() -> None:
         "id": "uid",
     }
     for flags in (["email"], ["=x"], ["email="], ["id=a", "id=b"]):
-        with pytest.raises(InvalidInput, match=flags[-1].split("=")[0] or "maps no column"):
+        with pytest.raises(InvalidInputError, match=flags[-1].split("=")[0] or "maps no column"):
             ColumnMapping.from_flags(flags)
 
 
@@ -119,7 +119,7 @@ async def test_a_mapping_file_that_cannot_be_used_is_refused_with_its_name(
     tmp_path: Path, text: str, words: list[str]
 ) -> None:
     path = written(tmp_path, text, "map.toml")
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         await read_mapping(path)
     assert caught.value.file == str(path)
     for word in [str(path), *words]:
@@ -128,7 +128,7 @@ async def test_a_mapping_file_that_cannot_be_used_is_refused_with_its_name(
 
 
 async def test_a_mapping_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="cannot be read: No such file"):
+    with pytest.raises(InvalidInputError, match="cannot be read: No such file"):
         await read_mapping(tmp_path / "map.toml")
 
 

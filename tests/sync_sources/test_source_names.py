@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethora_async.errors import InvalidInput
-from ethora_async.sync.names import split_name
+from ethora_async.errors import InvalidInputError
+from ethora_async.sync.sources.split_name import split_name
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_display_name_is_split(name: str, first: str, last: str) -> None:
 
 @pytest.mark.parametrize("name", ["", " \t", ",", " , ,", None, 5])
 def test_what_holds_no_name_is_refused(name: Any) -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         split_name(name)
     assert caught.value.field == "display_name"
 

@@ -10,12 +10,12 @@ import pytest
 from source_helpers import ANN, HEADER, items, json_lines, person, rows
 
 from ethora_async.bulk.outcome import Outcome
-from ethora_async.errors import Conflict, InvalidInput
-from ethora_async.sync.formats import USERS
+from ethora_async.errors import ConflictError, InvalidInputError
 from ethora_async.sync.importing import import_rows
-from ethora_async.sync.opening import open_source
-from ethora_async.sync.reject import RejectFile
-from ethora_async.sync.source import BadRow, Row
+from ethora_async.sync.sources.formats import USERS
+from ethora_async.sync.sources.opening import open_source
+from ethora_async.sync.sources.reject_file import RejectFile
+from ethora_async.sync.sources.source import BadRow, Row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable
@@ -125,10 +125,10 @@ async def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
     path.write_text(HEADER + "bob,x,Bob,Ray\n")
     source = await open_source(path, USERS)
     target.write_text("repaired")
-    with pytest.raises(InvalidInput, match="exists already"):
+    with pytest.raises(InvalidInputError, match="exists already"):
         await RejectFile.open(target, source)
     target.unlink()
-    with pytest.raises(InvalidInput, match="cannot be written"):  # noqa: PT012  the block is what is tested
+    with pytest.raises(InvalidInputError, match="cannot be written"):  # noqa: PT012  the block is what is tested
         async with await RejectFile.open(target, source) as refused:
             async for row in source.rows():
                 assert isinstance(row, BadRow)
@@ -144,7 +144,7 @@ async def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
 )
 async def test_a_place_that_will_not_do_is_refused_before_any_row(tmp_path: Path, name: str, words: str) -> None:
     source = await open_source(json_lines(tmp_path / "p.jsonl", [person()]), USERS)
-    with pytest.raises(InvalidInput, match=words):
+    with pytest.raises(InvalidInputError, match=words):
         await RejectFile.open(tmp_path / name, source)
 
 
@@ -152,7 +152,7 @@ async def test_an_import_collects_bad_rows_and_what_the_platform_refused(tmp_pat
     async def picky(users: AsyncIterable[NewUser]) -> AsyncGenerator[Outcome[NewUser], None]:
         async for user in users:
             if user.id == "cyd":
-                yield Outcome(user, user.id, "failed", Conflict("taken"))
+                yield Outcome(user, user.id, "failed", ConflictError("taken"))
             else:
                 yield Outcome(user, user.id, "created")
 

@@ -14,9 +14,9 @@ import duckdb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ethora_async.sync.formats import USERS
-from ethora_async.sync.opening import open_source
-from ethora_async.sync.source import BadRow, Row
+from ethora_async.sync.sources.formats import USERS
+from ethora_async.sync.sources.opening import open_source
+from ethora_async.sync.sources.source import BadRow, Row
 
 COLUMNS = ("id", "email", "first_name", "last_name", "password", "profile_image")
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8) | st.sampled_from(

@@ -15,11 +15,11 @@ import pytest
 from postgres_server import PASSWORD, USER
 from source_helpers import bad, fingerprint, items, refused, rows
 
-from ethora_async.errors import ChatError, ConfigError, InvalidInput
-from ethora_async.sync.formats import MEMBERS, USERS
-from ethora_async.sync.opening import open_source
-from ethora_async.sync.source import BadRow, Row
-from ethora_async.testing.canary import Canary
+from ethora_async.errors import ChatError, ConfigError, InvalidInputError
+from ethora_async.sync.sources.formats import MEMBERS, USERS
+from ethora_async.sync.sources.opening import open_source
+from ethora_async.sync.sources.source import BadRow, Row
+from ethora_async.testing.implementers.canary import Canary
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -179,8 +179,8 @@ async def test_nothing_can_be_written_through_a_query(
     assert len(await items(url, query=EVERYBODY)) == 2
 
 
-async def _failure(url: str, query: str) -> InvalidInput:
-    with pytest.raises(InvalidInput) as caught:
+async def _failure(url: str, query: str) -> InvalidInputError:
+    with pytest.raises(InvalidInputError) as caught:
         await rows(url, MEMBERS, query=query)
     return caught.value
 
@@ -188,7 +188,7 @@ async def _failure(url: str, query: str) -> InvalidInput:
 async def test_all_of_one_reading_happens_in_one_thread_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ethora_async.sync.sql import _SqlReader
+    from ethora_async.sync.sources.sql import _SqlReader
 
     threads: set[str] = set()
     for name in ("read", "close"):
@@ -401,7 +401,7 @@ async def test_a_failing_read_keeps_no_row_in_what_it_raises(
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     query = "SELECT id, email, first_name, (1 / (1700 - row_number() OVER ()))::text AS last_name, password FROM people"
     source = await open_source(with_people.url(), USERS, query=query)
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         async for _ in source.rows():
             pass
     error = caught.value

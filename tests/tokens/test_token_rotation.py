@@ -10,14 +10,14 @@ import pytest
 from ethora_async.config import Limits, RetryPolicy
 from ethora_async.engine import Engine, RetryScheduled, SecretRotated, TokenRefreshed
 from ethora_async.engine.events import Emitter
-from ethora_async.errors import ConfigError, Unauthorized
+from ethora_async.errors import ConfigError, UnauthorizedError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, AppSecret, SigningKeys
 from ethora_async.platforms.ethora.auth import ServerCredentials
 from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.request import Operation, Request, Response
 from ethora_async.testing import FakeClock
 from ethora_async.transport import MemoryTransport
-from ethora_async_secrets import SecretBundle, SecretDenied
+from ethora_async_secrets import SecretBundle, SecretDeniedError
 from ethora_async_secrets.testing import MemoryProvider
 
 READ = Operation("read", "GET", "/r", repeatable=True, source="test")
@@ -129,7 +129,7 @@ async def test_the_other_secrets_of_the_store_are_tried_once_each_and_the_accept
 async def test_all_candidates_are_tried_before_the_call_fails() -> None:
     store = MemoryProvider(SecretBundle(NEW, version="v2", previous=OLD, pending=NEWER))
     side = Side(store, accepts=[])
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await side.call(timeout=0.2)  # too short for a second round
     assert (side.sent(), caught.value.attempts, caught.value.effect) == (3, 3, "none")
 
@@ -137,7 +137,7 @@ async def test_all_candidates_are_tried_before_the_call_fails() -> None:
 async def test_the_same_secret_under_another_version_is_not_tried_again() -> None:
     store = MemoryProvider(SecretBundle(OLD, version="v1", previous=OLD))
     side = Side(store, accepts=[])
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await side.call(timeout=0.2)
     assert side.sent() == 1
 
@@ -167,10 +167,10 @@ async def test_a_late_success_with_the_old_secret_does_not_bring_it_back() -> No
 
 async def test_a_secret_that_was_never_accepted_is_given_two_seconds_once() -> None:
     side = Side(MemoryProvider(OLD), accepts=[NEW])
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await side.call()
     assert (caught.value.attempts, side.clock.slept) == (5, [0.25, 0.5, 1.0, 2.0])
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await side.call()
     assert (caught.value.attempts, len(side.clock.slept)) == (1, 4)
 
@@ -179,7 +179,7 @@ async def test_a_gateways_failure_does_not_make_a_wrong_secret_a_rotated_one() -
     side = Side(MemoryProvider(OLD), accepts=[])
     answers = [Response(502, {}, b"<html>"), Response(401, {}, b"{}")]
     side.transport._handler = lambda _: answers.pop(0)
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await side.call(timeout=0.4)
     assert (caught.value.attempts, caught.value.effect, side.clock.slept) == (2, "unknown", [0.25])
 
@@ -187,7 +187,7 @@ async def test_a_gateways_failure_does_not_make_a_wrong_secret_a_rotated_one() -
 async def test_a_gateways_refusal_is_waited_out_for_two_seconds_only() -> None:
     side = Side(MemoryProvider(OLD), accepts=[])
     side.transport._handler = lambda _: Response(401, {}, b"{}")
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await side.call()
     assert sum(side.clock.slept) < 4
 
@@ -219,7 +219,7 @@ async def test_the_wait_for_a_newer_secret_ends_with_the_deadline() -> None:
     side = Side(MemoryProvider(OLD), accepts=[OLD])
     await side.call()
     side.accepts = [NEW]
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await side.call(timeout=5.0)
     assert caught.value.attempts == 5
     assert side.clock.slept == [0.25, 0.5, 1.0, 2.0]
@@ -229,7 +229,7 @@ async def test_a_secret_that_was_passed_in_is_not_waited_for() -> None:
     side = Side(OLD[APP_SECRET], accepts=[OLD])
     await side.call()
     side.accepts = [NEW]
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await side.call()
     assert side.clock.slept == []
 
@@ -273,7 +273,7 @@ async def test_one_token_serves_many_calls_and_is_renewed_before_its_end() -> No
 
 async def test_a_store_that_cannot_be_read_is_a_config_error_that_says_so() -> None:
     store = MemoryProvider(OLD)
-    store.fail(SecretDenied("no permission", "memory"))
+    store.fail(SecretDeniedError("no permission", "memory"))
     with pytest.raises(ConfigError, match="no permission"):
         await Side(store, accepts=[OLD]).call()
 
@@ -282,7 +282,7 @@ async def test_a_store_that_fails_after_the_first_answer_costs_nothing() -> None
     store = MemoryProvider(OLD)
     side = Side(store, accepts=[OLD])
     await side.call()
-    store.fail(SecretDenied("no permission", "memory"))
+    store.fail(SecretDeniedError("no permission", "memory"))
     side.clock.advance(120)
     await side.call()
 

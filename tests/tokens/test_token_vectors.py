@@ -10,7 +10,7 @@ from token_parts import CLIENT_VECTOR, SECRET, SERVER_VECTOR, USER, client
 
 from ethora_async.codec import loads
 from ethora_async.engine import TokenRefreshed
-from ethora_async.errors import ConfigError, InvalidInput
+from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, SigningKeys, WeakSecretWarning
 from ethora_async.platforms.ethora.auth import server_claims
 from ethora_async.testing import FakeClock
@@ -60,7 +60,7 @@ async def test_an_email_token_is_flat_and_signed_with_the_raw_secret() -> None:
     assert list(claims) == ["email", "type", "appId", "iat", "exp"]
     assert (claims["email"], claims["type"], claims["appId"]) == ("ann@example.com", "client", "app123")
     assert HS256Key(SECRET).verifies(token.value)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         await client().tokens.for_email("nobody")
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from token_parts import CLIENT_VECTOR, SECRET, SERVER_VECTOR, USER, client
 
-from ethora_async.errors import InvalidToken
+from ethora_async.errors import InvalidTokenError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, SigningKeys
 from ethora_async.testing import FakeClock
 from ethora_async.tokens.hs256 import HS256Key, read_unverified
@@ -41,7 +41,7 @@ def token(claims: dict[str, Any], secret: str = SECRET, *, scoped: bool = True) 
 
 
 async def refused(text: Any, **options: Any) -> str:
-    with pytest.raises(InvalidToken) as caught:
+    with pytest.raises(InvalidTokenError) as caught:
         await client(**options).tokens.verify(text)
     return caught.value.message
 
@@ -165,7 +165,7 @@ def test_a_token_with_one_character_changed_is_not_verified(place: int, other: s
 def test_whatever_is_presented_nothing_but_invalid_token_is_raised(text: str) -> None:
     try:
         claims = read_unverified(text)
-    except InvalidToken:
+    except InvalidTokenError:
         return
     assert isinstance(claims, dict)
     assert HS256Key(SECRET).verifies(text) in (True, False)

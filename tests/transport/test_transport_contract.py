@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from ethora_async.errors import NotSent, ReplyLost
+from ethora_async.errors import NotSentError, ReplyLostError
 from ethora_async.request import Request, Response
 from ethora_async.testing import TransportContract
 from ethora_async.transport import AiohttpTransport, HttpxTransport, MemoryTransport
@@ -49,9 +49,9 @@ class PlainAiohttp:
             ) as response:
                 return Response(response.status, response.headers, await response.read())
         except aiohttp.ClientOSError as error:
-            raise NotSent(str(error)) from error
+            raise NotSentError(str(error)) from error
         except aiohttp.ClientError as error:
-            raise ReplyLost(str(error)) from error
+            raise ReplyLostError(str(error)) from error
 
     async def aclose(self) -> None:
         if self.session is not None:

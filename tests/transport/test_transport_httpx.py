@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ethora_async.errors import ConfigError, NotSent
+from ethora_async.errors import ConfigError, NotSentError
 from ethora_async.request import Request
 from ethora_async.testing import Answer, BadServer
 from ethora_async.transport import HttpxTransport
@@ -42,7 +42,7 @@ async def test_a_client_that_follows_redirects_does_not_here() -> None:
 async def test_a_client_that_its_owner_closed_says_so() -> None:
     client = httpx.AsyncClient()
     await client.aclose()
-    with pytest.raises(NotSent, match="closed"):
+    with pytest.raises(NotSentError, match="closed"):
         await HttpxTransport(client).send(Request("GET", "http://127.0.0.1:1/", {}))
 
 

@@ -12,7 +12,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from ethora_async.errors import ConfigError, NotSent, ReplyLost
+from ethora_async.errors import ConfigError, NotSentError, ReplyLostError
 from ethora_async.request import Request
 from ethora_async.testing import Answer, BadServer, Canary, Fault
 from ethora_async.transport import AiohttpTransport, HttpxTransport
@@ -130,7 +130,7 @@ async def test_a_custom_authority_is_trusted_as_a_file_and_as_a_context(own: Any
 
 async def test_an_unknown_authority_was_not_sent_to(own: Any, tls: Any) -> None:
     async with BadServer(tls=tls) as server:
-        with pytest.raises(NotSent, match=r"[Cc]ertificate"):
+        with pytest.raises(NotSentError, match=r"[Cc]ertificate"):
             await own().send(get(server))
         assert server.requests == []
 
@@ -163,7 +163,7 @@ async def test_without_the_client_certificate_that_a_server_wants_the_reply_is_l
     authority.configure_trust(tls)
     async with BadServer(tls=tls) as server:
         # In TLS 1.3 the refusal comes after the client counts as connected: it may have written the request already.
-        with pytest.raises((ReplyLost, NotSent)):
+        with pytest.raises((ReplyLostError, NotSentError)):
             await own(verify=ca_file).send(get(server))
         assert server.requests == []
 
@@ -212,7 +212,7 @@ async def test_https_goes_through_a_tunnel_that_hides_the_token(own: Any, tls: A
 async def test_a_tunnel_that_the_proxy_refuses_was_not_sent(own: Any, tls: Any, ca_file: Path, status: int) -> None:
     async with Proxy(refuse=status) as proxy, BadServer(tls=tls) as server:
         transport = own(proxy=f"http://me:{PROXY_PASSWORD}@127.0.0.1:{proxy.port}", verify=ca_file)
-        with Canary(PROXY_PASSWORD, "canary-token-77") as canary, pytest.raises(NotSent) as caught:
+        with Canary(PROXY_PASSWORD, "canary-token-77") as canary, pytest.raises(NotSentError) as caught:
             await transport.send(get(server))
         canary.check(caught.value, transport)
         assert server.connections == 0
@@ -222,7 +222,7 @@ async def test_a_proxy_that_is_down_was_not_sent_to(own: Any) -> None:
     async with Proxy() as proxy:
         port = proxy.port
     async with BadServer() as server:
-        with pytest.raises(NotSent):
+        with pytest.raises(NotSentError):
             await own(proxy=f"http://127.0.0.1:{port}").send(get(server))
 
 
@@ -282,7 +282,7 @@ async def test_a_session_that_raises_for_status_still_gives_the_reply() -> None:
 async def test_a_session_that_its_owner_closed_says_so() -> None:
     session = aiohttp.ClientSession()
     await session.close()
-    with pytest.raises(NotSent, match="closed"):
+    with pytest.raises(NotSentError, match="closed"):
         await AiohttpTransport(session).send(Request("GET", "http://127.0.0.1:1/", {}))
 
 
@@ -297,7 +297,7 @@ async def test_a_session_together_with_settings_of_a_session_is_refused(options:
 
 @pytest.mark.parametrize("url", ["http:///nowhere", "ftp://127.0.0.1/x", "http://no-such-host.invalid/x"])
 async def test_a_url_that_leads_nowhere_was_not_sent(own: Any, url: str) -> None:
-    with pytest.raises(NotSent):
+    with pytest.raises(NotSentError):
         await own().send(Request("GET", url, {}))
 
 
@@ -308,8 +308,8 @@ async def test_closing_ends_the_calls_under_way(own: Any) -> None:
         await server.arrived()
         await transport.aclose()
         errors = await asyncio.gather(*calls, return_exceptions=True)
-        assert isinstance(errors[0], ReplyLost)
-        assert all(isinstance(error, (NotSent, ReplyLost)) for error in errors)
+        assert isinstance(errors[0], ReplyLostError)
+        assert all(isinstance(error, (NotSentError, ReplyLostError)) for error in errors)
         assert len(server.requests) == 1
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ethora_async.errors import ReplyLost
+from ethora_async.errors import ReplyLostError
 from ethora_async.request import Request
 from ethora_async.transport import AiohttpTransport, MemoryTransport
 
@@ -118,7 +118,7 @@ async def test_a_connection_that_breaks_in_the_middle_is_a_lost_reply() -> None:
     transport = AiohttpTransport()
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
-        with pytest.raises(ReplyLost):
+        with pytest.raises(ReplyLostError):
             await transport.send(Request("POST", f"http://127.0.0.1:{port}/", {}, upload=upload))
         await transport.aclose()
         await done.wait()

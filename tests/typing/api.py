@@ -16,7 +16,7 @@ from ethora_async import (
     ChatError,
     ChatToken,
     EthoraClient,
-    InvalidInput,
+    InvalidInputError,
     Limits,
     MongoId,
     NewChat,
@@ -26,7 +26,7 @@ from ethora_async import (
 )
 from ethora_async.bulk import Outcome, Report, Run, Status
 from ethora_async.pages import Page, Pages
-from ethora_async.platforms.ethora.users import UserChange
+from ethora_async.platforms.ethora.users.api import UserChange
 from ethora_async.records import Id
 from ethora_async.redaction import Secret
 from ethora_async.testing import FakeClock
@@ -35,7 +35,7 @@ from ethora_async.transport import MemoryTransport
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ethora_async.platforms.ethora.sessions import Session
+    from ethora_async.platforms.ethora.sessions.api import Session
     from ethora_async.platforms.ethora.tokens import VerifiedToken
     from ethora_async.protocols import Clock, Transport
     from ethora_async.request import Request, Response
@@ -137,7 +137,7 @@ async def clients(environment: EnvProvider) -> None:
 
 
 def raised() -> Any:
-    raise InvalidInput("no", field="id")
+    raise InvalidInputError("no", field="id")
 
 
 async def misuse(ethora: EthoraClient) -> None:

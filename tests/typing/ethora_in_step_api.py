@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_type
 
 from ethora_async import Chat, EthoraClient, NewChat, NewUser, User
-from ethora_async.platforms.ethora.users import UserChange
+from ethora_async.platforms.ethora.users.api import UserChange
 
 if TYPE_CHECKING:
     from ethora_async.bulk import Run

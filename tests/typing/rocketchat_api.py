@@ -13,7 +13,7 @@ from ethora_async.bulk import Outcome, Report, Run
 from ethora_async.pages import Page
 from ethora_async.platforms.rocketchat.message_records import Message
 from ethora_async.platforms.rocketchat.names import RecordId
-from ethora_async.platforms.rocketchat.realtime_events import MessageReceived, RoomLeft
+from ethora_async.platforms.rocketchat.realtime.events import MessageReceived, RoomLeft
 from ethora_async.platforms.rocketchat.users import UserChange
 
 if TYPE_CHECKING:

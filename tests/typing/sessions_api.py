@@ -7,13 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_type
 
-from ethora_async import Attachment, Chat, EthoraClient, InvalidInput, MfaRequired, Session, User
+from ethora_async import Attachment, Chat, EthoraClient, InvalidInputError, MfaRequiredError, Session, User
 from ethora_async.bulk import Outcome
 from ethora_async.pages import Page, Pages
-from ethora_async.platforms.ethora.api_keys import ApiKey
 from ethora_async.platforms.ethora.in_app import InApp
-from ethora_async.platforms.ethora.media import FileRecord
-from ethora_async.platforms.ethora.user_client import UserClient, XmppCredentials
+from ethora_async.platforms.ethora.sessions.api_keys import ApiKey
+from ethora_async.platforms.ethora.sessions.files import FileRecord
+from ethora_async.platforms.ethora.sessions.user_client import UserClient, XmppCredentials
 from ethora_async.redaction import Secret
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class FrameworkFile:
 async def sessions(ethora: EthoraClient) -> None:
     try:
         session = await ethora.sessions.login("a@b.c", Secret("pw"), app_id="6540f2a1b3c4d5e6f7a8b9c0")
-    except MfaRequired as step:
+    except MfaRequiredError as step:
         session = await step.complete("123456")
         assert_type(step.mfa_token, Secret | None)
     assert_type(session, Session)
@@ -86,4 +86,4 @@ async def misuse(ethora: EthoraClient, user: UserClient, session: Session) -> No
     await user.update_profile(email="a@b.c")  # type: ignore[call-arg]
     Attachment("a.png")  # type: ignore[call-arg]
     session.token = Secret("x")  # type: ignore[misc]
-    raise InvalidInput("no")
+    raise InvalidInputError("no")

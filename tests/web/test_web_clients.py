@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 from web_parts import SECRET, ethora
 
-from ethora_async import ConfigError, EthoraClient, NewUser, ReplyLost, WrongLoop
+from ethora_async import ConfigError, EthoraClient, NewUser, ReplyLostError, WrongLoopError
 from ethora_async.sandbox import EthoraSandbox
 from ethora_async.testing import FakeClock
 from ethora_async.web import AppClient, OwnLoop
@@ -113,7 +113,7 @@ async def test_without_it_the_second_loop_is_the_wrong_one(sandbox: EthoraSandbo
         def elsewhere() -> None:
             asyncio.run(client.ping())
 
-        with pytest.raises(WrongLoop):
+        with pytest.raises(WrongLoopError):
             await asyncio.to_thread(elsewhere)
 
 
@@ -167,7 +167,7 @@ async def test_calls_under_way_end_when_it_is_closed() -> None:
     waiting = asyncio.create_task(chat.run(endless))
     assert await asyncio.to_thread(started.wait, 10)
     await chat.aclose()
-    with pytest.raises(ReplyLost, match="closed"):
+    with pytest.raises(ReplyLostError, match="closed"):
         await waiting
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from web_parts import SECRET, ethora, imbachat
 
-from ethora_async import AvayaClient, ConfigError, EthoraClient, ImbaChatClient, NotSent, RocketChatClient
+from ethora_async import AvayaClient, ConfigError, EthoraClient, ImbaChatClient, NotSentError, RocketChatClient
 from ethora_async.capabilities import AnswersPing, KnowsWhetherReady
 from ethora_async.sandbox import AvayaSandbox, EthoraSandbox, RocketChatSandbox
 from ethora_async.testing import Canary, FakeClock
 from ethora_async.web import AppClient, Health, Request
-from ethora_async_secrets import SecretUnavailable
+from ethora_async_secrets import SecretUnavailableError
 from ethora_async_secrets.testing import MemoryProvider
 
 LEAK = "a-password-in-an-error-90210"
@@ -46,7 +46,7 @@ class Checked:
 
 async def test_a_process_lives_whatever_else_does_not() -> None:
     async def down() -> None:
-        raise NotSent(LEAK)
+        raise NotSentError(LEAK)
 
     health = Health(ethora(), checks={"db": down})
     answer = await health.live.handle(Request.of("GET", "/healthz"))
@@ -72,7 +72,7 @@ async def test_a_platform_that_answers_and_one_that_does_not(clock: FakeClock) -
 
 async def test_a_secret_that_is_not_at_hand(clock: FakeClock) -> None:
     store = MemoryProvider({"ETHORA_CHAT_APP_SECRET": SECRET})
-    store.fail(SecretUnavailable("the store is down"))
+    store.fail(SecretUnavailableError("the store is down"))
     client = EthoraClient.from_secrets(store, app_id="app", api_url="http://127.0.0.1:9")
     status, shown = await ready(Health(client, clock=clock))
     assert status == 503
@@ -99,7 +99,7 @@ async def test_clients_that_log_in_are_ready_when_they_have(secret: str, monkeyp
 async def test_a_client_that_sends_nothing_needs_its_secret_only() -> None:
     assert (await ready(Health(imbachat())))[0] == 200
     store = MemoryProvider({"IMBACHAT_SECRET_KEY": SECRET})
-    store.fail(SecretUnavailable("the store is down"))
+    store.fail(SecretUnavailableError("the store is down"))
     assert (await ready(Health(ImbaChatClient.from_secrets(store))))[0] == 503
 
 
@@ -134,7 +134,8 @@ async def test_any_number_ask_and_one_looks(clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "result"), [(ValueError(LEAK), None), (NotSent("gone"), None), (ConfigError("gone"), None), (None, False)]
+    ("error", "result"),
+    [(ValueError(LEAK), None), (NotSentError("gone"), None), (ConfigError("gone"), None), (None, False)],
 )
 async def test_a_check_that_does_not_pass_is_named_and_no_more(error: Any, result: Any) -> None:
     check = Checked()

@@ -21,19 +21,19 @@ from ethora_async import (
     ChatError,
     ChatToken,
     ConfigError,
-    Forbidden,
+    ForbiddenError,
     ImbaChatClient,
-    InvalidInput,
-    InvalidToken,
-    JobTimeout,
-    NotFound,
-    NotSent,
-    RateLimited,
-    ReplyLost,
+    InvalidInputError,
+    InvalidTokenError,
+    JobTimeoutError,
+    NotFoundError,
+    NotSentError,
+    RateLimitedError,
+    ReplyLostError,
     RocketChatClient,
-    ServerFault,
-    Unauthorized,
-    WrongLoop,
+    ServerFaultError,
+    UnauthorizedError,
+    WrongLoopError,
 )
 from ethora_async.redaction import Secret
 from ethora_async.sandbox import RocketChatSandbox
@@ -196,22 +196,22 @@ async def test_a_limited_user_learns_when_to_come_back(wait: float, header: str)
 
 LEAK = "what-nobody-may-see-90210"
 FAILURES: dict[ChatError, tuple[int, str | None]] = {
-    NotSent(LEAK): (503, "5"),
-    ReplyLost(LEAK): (503, "5"),
-    RateLimited(LEAK, retry_after=17.3): (503, "18"),
-    RateLimited(LEAK): (503, "5"),
-    RateLimited(LEAK, retry_after=10**6): (503, "3600"),
+    NotSentError(LEAK): (503, "5"),
+    ReplyLostError(LEAK): (503, "5"),
+    RateLimitedError(LEAK, retry_after=17.3): (503, "18"),
+    RateLimitedError(LEAK): (503, "5"),
+    RateLimitedError(LEAK, retry_after=10**6): (503, "3600"),
     ConfigError(LEAK): (503, "5"),
-    JobTimeout(LEAK): (503, "5"),
-    ServerFault(LEAK, status=500): (502, "5"),
-    ServerFault(LEAK, status=503, retry_after=30): (502, "30"),
-    Unauthorized(LEAK, code=LEAK): (502, "5"),
-    Forbidden(LEAK): (502, "5"),
-    NotFound(LEAK): (502, "5"),
+    JobTimeoutError(LEAK): (503, "5"),
+    ServerFaultError(LEAK, status=500): (502, "5"),
+    ServerFaultError(LEAK, status=503, retry_after=30): (502, "30"),
+    UnauthorizedError(LEAK, code=LEAK): (502, "5"),
+    ForbiddenError(LEAK): (502, "5"),
+    NotFoundError(LEAK): (502, "5"),
     ApiError(LEAK, request_id=LEAK): (502, "5"),
-    InvalidToken(LEAK): (502, "5"),
-    InvalidInput(LEAK, field=LEAK): (500, None),
-    WrongLoop(LEAK): (500, None),
+    InvalidTokenError(LEAK): (502, "5"),
+    InvalidInputError(LEAK, field=LEAK): (500, None),
+    WrongLoopError(LEAK): (500, None),
 }
 
 
@@ -241,7 +241,7 @@ async def test_errors_of_the_sites_own_callbacks_are_its_own() -> None:
 async def test_a_platform_that_fails_a_callback_is_a_platform_that_fails() -> None:
     async def asks_the_platform(*_: Any) -> bool:
         msg = "nobody is there"
-        raise NotSent(msg)
+        raise NotSentError(msg)
 
     assert (await ask(Recorder().endpoint(may_enter=asks_the_platform), body=b'{"room":"x"}')).status == 503
 

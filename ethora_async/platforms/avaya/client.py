@@ -147,7 +147,7 @@ class AvayaClient:
 
         Raises:
             ConfigError: the secret store cannot be read, or a setting is missing.
-            NotSent, ReplyLost, ApiError: there was no access token to be had.
+            NotSentError, ReplyLostError, ApiError: there was no access token to be had.
         """
         await (await self._context.open()).access.acquire()
 

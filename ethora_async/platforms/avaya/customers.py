@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ethora_async.config import seconds
-from ethora_async.errors import ConfigError, InvalidInput
+from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.records import Id, id_text, optional_text
 
 if TYPE_CHECKING:
@@ -41,17 +41,17 @@ class Customer:
         """A customer whose every part fits.
 
         Raises:
-            InvalidInput: a part does not fit, or a guest has identifiers.
+            InvalidInputError: a part does not fit, or a guest has identifiers.
         """
         if not isinstance(verified, bool):
             msg = f"verified must be True or False, not {type(verified).__name__}"
-            raise InvalidInput(msg, field="verified")
+            raise InvalidInputError(msg, field="verified")
         if identifiers is not None and not verified:
             msg = (
                 "a guest has no identifiers: Avaya ignores them, and they are personal data; pass verified=True for a "
                 "customer who is logged in"
             )
-            raise InvalidInput(msg, field="identifiers")
+            raise InvalidInputError(msg, field="identifiers")
         return cls(_id(id), verified, _name(name), _identifiers(identifiers))
 
     def body(self, integration: str, minutes: int) -> dict[str, Any]:
@@ -73,19 +73,19 @@ def whole_minutes(ttl: Seconds) -> int:
     """A lifetime as the whole number of minutes that is sent.
 
     Raises:
-        InvalidInput: it is not a whole number of minutes from 15 to 60.
+        InvalidInputError: it is not a whole number of minutes from 15 to 60.
     """
     try:
         number = seconds(ttl, "ttl")
     except ConfigError as error:
-        raise InvalidInput(error.message, field="ttl") from None
+        raise InvalidInputError(error.message, field="ttl") from None
     minutes = int(number / 60)
     if minutes * 60 != number or not SHORTEST_TTL <= minutes <= LONGEST_TTL:
         msg = (
             f"ttl must be a whole number of minutes from {SHORTEST_TTL} to {LONGEST_TTL}, not {number:g} seconds: "
             "pass timedelta(minutes=…), or seconds"
         )
-        raise InvalidInput(msg, field="ttl")
+        raise InvalidInputError(msg, field="ttl")
     return minutes
 
 
@@ -93,7 +93,7 @@ def _id(id: Id) -> str:
     text = id_text(id)
     if len(text) > LONGEST_ID:
         msg = f"id must have at most {LONGEST_ID} characters, not {len(text)}"
-        raise InvalidInput(msg, field="id")
+        raise InvalidInputError(msg, field="id")
     return text
 
 
@@ -103,7 +103,7 @@ def _name(name: str | None) -> str | None:
     text = optional_text(name, "name")
     if len(text) > LONGEST_NAME:
         msg = f"name must have at most {LONGEST_NAME} characters, not {len(text)}"
-        raise InvalidInput(msg, field="name")
+        raise InvalidInputError(msg, field="name")
     return text
 
 
@@ -112,10 +112,10 @@ def _identifiers(identifiers: Identifiers | None) -> tuple[tuple[str, tuple[str,
         return ()
     if not isinstance(identifiers, Mapping):
         msg = f"identifiers must be a mapping of names to values, not {type(identifiers).__name__}"
-        raise InvalidInput(msg, field="identifiers")
+        raise InvalidInputError(msg, field="identifiers")
     if not 1 <= len(identifiers) <= MOST_KEYS:
         msg = f"identifiers must hold 1 to {MOST_KEYS} names, not {len(identifiers)}: pass None for none"
-        raise InvalidInput(msg, field="identifiers")
+        raise InvalidInputError(msg, field="identifiers")
     return tuple((_key(key), _several(key, values)) for key, values in identifiers.items())
 
 
@@ -123,7 +123,7 @@ def _key(key: str) -> str:
     text = optional_text(key, "identifiers")
     if text != key or not 1 <= len(text) <= LONGEST_KEY:
         msg = f"a name among the identifiers must have 1 to {LONGEST_KEY} characters and no space around them"
-        raise InvalidInput(msg, field="identifiers")
+        raise InvalidInputError(msg, field="identifiers")
     return text
 
 
@@ -132,14 +132,14 @@ def _several(key: str, values: str | Iterable[str]) -> tuple[str, ...]:
     # A single text is one value, not a list of its letters.
     if isinstance(values, (bytes, Mapping)) or not isinstance(values, Iterable):
         msg = f"{where} must be text or a list of texts, not {type(values).__name__}"
-        raise InvalidInput(msg, field="identifiers")
+        raise InvalidInputError(msg, field="identifiers")
     texts = tuple(optional_text(one, where) for one in ([values] if isinstance(values, str) else values))
     if not 1 <= len(texts) <= MOST_IDENTIFIERS:
         msg = f"{where} must hold 1 to {MOST_IDENTIFIERS} values, not {len(texts)}"
-        raise InvalidInput(msg, field="identifiers")
+        raise InvalidInputError(msg, field="identifiers")
     for place, text in enumerate(texts, 1):
         if not 1 <= len(text) <= LONGEST_IDENTIFIER:
             # The value itself is personal data, and is not repeated.
             msg = f"value {place} of {where} must have 1 to {LONGEST_IDENTIFIER} characters, not {len(text)}"
-            raise InvalidInput(msg, field="identifiers")
+            raise InvalidInputError(msg, field="identifiers")
     return texts

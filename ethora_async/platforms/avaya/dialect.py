@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from ethora_async import codec
 from ethora_async.errors import (
     ApiError,
-    Conflict,
-    Forbidden,
-    NotFound,
-    RateLimited,
-    ServerFault,
-    Unauthorized,
-    ValidationFailed,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    ServerFaultError,
+    UnauthorizedError,
+    ValidationFailedError,
 )
 from ethora_async.protocols import Failure
 from ethora_async.redaction import request_id, scrub
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from ethora_async.request import Response
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
-    400: ValidationFailed,
-    401: Unauthorized,
-    403: Forbidden,
-    409: Conflict,
-    413: ValidationFailed,
-    415: ValidationFailed,
-    422: ValidationFailed,
-    429: RateLimited,
+    400: ValidationFailedError,
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    409: ConflictError,
+    413: ValidationFailedError,
+    415: ValidationFailedError,
+    422: ValidationFailedError,
+    429: RateLimitedError,
 }
 _CLIENT_REFUSED = frozenset({"invalid_client", "unauthorized_client"})
 """OAuth errors (RFC 6749 §5.2) that say the client's own login was not taken, with 400 as well as with 401."""
@@ -63,7 +63,7 @@ class AvayaDialect:
         hidden = tuple(self._hidden())
         said = scrub(_message(problem) if problem else _plain(data), hidden)
         return Failure(
-            kind=Unauthorized if refused else _kind(response.status, problem),
+            kind=UnauthorizedError if refused else _kind(response.status, problem),
             message=said or f"the platform answered HTTP {response.status} without saying why",
             code=scrub(code, hidden) if code else None,
             request_id=_request_id(response, hidden),
@@ -86,9 +86,9 @@ def _plain(data: Any) -> str:
 
 def _kind(status: int, problem: Mapping[str, Any]) -> type[ApiError]:
     if status >= 500:
-        return ServerFault
+        return ServerFaultError
     if status == 404:
-        return NotFound if problem else ApiError
+        return NotFoundError if problem else ApiError
     return _BY_STATUS.get(status, ApiError)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async import codec
 from ethora_async.engine.events import TokenRefreshed
-from ethora_async.errors import InvalidToken, ReplyLost
+from ethora_async.errors import InvalidTokenError, ReplyLostError
 from ethora_async.platforms.avaya import operations
 from ethora_async.platforms.avaya.customers import Customer, Identifiers, whole_minutes
 from ethora_async.records import ChatToken, Id
@@ -70,10 +70,10 @@ class Tokens:
             which a browser may know.
 
         Raises:
-            InvalidInput: an argument does not fit; nothing was sent.
+            InvalidInputError: an argument does not fit; nothing was sent.
             ConfigError: a setting cannot be had or used.
-            InvalidToken: Avaya gave a token that has less than five minutes left.
-            NotSent, ReplyLost, ApiError: as `ethora_async.errors` describes them, after all attempts.
+            InvalidTokenError: Avaya gave a token that has less than five minutes left.
+            NotSentError, ReplyLostError, ApiError: as `ethora_async.errors` describes them, after all attempts.
         """
         customer = Customer.of(id, verified=verified, name=name, identifiers=identifiers)
         minutes = whole_minutes(ttl)
@@ -103,7 +103,7 @@ class Tokens:
         secret = _token(reply)
         if secret is None:
             msg = "the platform's reply holds no jwtToken"
-            raise ReplyLost(msg, operation=operations.GENERATE_JWT.name, status=reply.status)
+            raise ReplyLostError(msg, operation=operations.GENERATE_JWT.name, status=reply.status)
         # Counted from before the request, where the token itself does not say.
         expires = expiry(secret) or asked + minutes * 60
         left = expires - self._context.clock.now()
@@ -112,7 +112,7 @@ class Tokens:
                 f"the platform gave a token that has {left:.0f} seconds left, and one with less than "
                 f"{LEAST_LEFT:.0f} is not handed out: is this machine's clock right?"
             )
-            raise InvalidToken(msg, operation=operations.GENERATE_JWT.name)
+            raise InvalidTokenError(msg, operation=operations.GENERATE_JWT.name)
         return ChatToken(
             secret=secret,
             user_id=customer.id,

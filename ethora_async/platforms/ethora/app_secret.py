@@ -17,7 +17,7 @@ from ethora_async_secrets import (
     CachedProvider,
     SecretBundle,
     SecretError,
-    SecretNotFound,
+    SecretNotFoundError,
     SecretProvider,
     StaticProvider,
 )
@@ -218,7 +218,8 @@ def _former(ring: KeyRing | None, current: SigningKeys) -> SigningKeys | None:
 def _check_usable(bundle: SecretBundle) -> None:
     """Refuse a bundle without a usable app secret, and warn of a weak one: in frames that do not hold the value."""
     if APP_SECRET not in bundle:
-        msg = f"the app secret could not be read: {SecretNotFound.missing(APP_SECRET, bundle.source, bundle.names())}"
+        missing = SecretNotFoundError.missing(APP_SECRET, bundle.source, bundle.names())
+        msg = f"the app secret could not be read: {missing}"
         raise ConfigError(msg)
     flaw = _flaw(bundle)
     if flaw == "short":

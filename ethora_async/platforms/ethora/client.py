@@ -9,25 +9,25 @@ import attrs
 
 from ethora_async.config import Limits, RetryPolicy, Seconds, setting
 from ethora_async.engine.wiring import Wiring
-from ethora_async.errors import ConfigError, InvalidInput
+from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.platforms.ethora import operations
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, AppSecret
-from ethora_async.platforms.ethora.apps import Apps
+from ethora_async.platforms.ethora.apps.api import Apps
 from ethora_async.platforms.ethora.auth import ServerCredentials, SigningSecret
-from ethora_async.platforms.ethora.broadcasts import Broadcasts
-from ethora_async.platforms.ethora.chats import Chats
+from ethora_async.platforms.ethora.chats.api import Chats
+from ethora_async.platforms.ethora.chats.broadcasts import Broadcasts
 from ethora_async.platforms.ethora.context import API_URL, APP_ID, App, OtherContext, OwnContext
 from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.platforms.ethora.in_app import InApp
 from ethora_async.platforms.ethora.legacy import LegacyChats
 from ethora_async.platforms.ethora.names import Names
 from ethora_async.platforms.ethora.reset import RESET_LAG, reset
-from ethora_async.platforms.ethora.session import token_secret
-from ethora_async.platforms.ethora.session_credentials import StaticCredentials
-from ethora_async.platforms.ethora.sessions import Sessions
+from ethora_async.platforms.ethora.sessions.api import Sessions
+from ethora_async.platforms.ethora.sessions.credentials import StaticCredentials
+from ethora_async.platforms.ethora.sessions.session import token_secret
+from ethora_async.platforms.ethora.sessions.user_client import UserClient
 from ethora_async.platforms.ethora.tokens import Tokens
-from ethora_async.platforms.ethora.user_client import UserClient
-from ethora_async.platforms.ethora.users import Users
+from ethora_async.platforms.ethora.users.api import Users
 from ethora_async.records import id_text
 from ethora_async.tokens.stored import provider_of
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from ethora_async.bulk.report import Report
     from ethora_async.engine.events import Listener
-    from ethora_async.platforms.ethora.session import Session
-    from ethora_async.platforms.ethora.session_credentials import OnRenewed, SessionCredentials
+    from ethora_async.platforms.ethora.sessions.credentials import OnRenewed, SessionCredentials
+    from ethora_async.platforms.ethora.sessions.session import Session
     from ethora_async.protocols import Clock, Transport
     from ethora_async.redaction import Secret
     from ethora_async_secrets import SecretProvider
@@ -180,7 +180,7 @@ class EthoraClient:
         """The same operations on another app: a child of this one (contract §1.3). No request is made.
 
         Raises:
-            InvalidInput: the id is empty.
+            InvalidInputError: the id is empty.
         """
         other = id_text(app_id, "app_id")
         return InApp(OtherContext(self._context, other, None), other, xmpp_host=self._xmpp_host)
@@ -201,11 +201,11 @@ class EthoraClient:
                 coroutine function.
 
         Raises:
-            InvalidInput: there is neither a session nor an API key, or both.
+            InvalidInputError: there is neither a session nor an API key, or both.
         """
         if (session is None) == (api_key is None):
             msg = "pass a session or an api_key, and not both"
-            raise InvalidInput(msg, field="session")
+            raise InvalidInputError(msg, field="session")
         signer: SessionCredentials | StaticCredentials
         if session is not None:
             signer = self.sessions.signer(session, on_renewed)
@@ -245,7 +245,7 @@ class EthoraClient:
         """Ask the platform for a sign of life; needs no right.
 
         Raises:
-            NotSent, ReplyLost, ApiError: there was none.
+            NotSentError, ReplyLostError, ApiError: there was none.
         """
         app = await self._context.open()
         started = self._wiring.clock.monotonic()
@@ -268,7 +268,7 @@ class EthoraClient:
             platform said that it is gone.
 
         Raises:
-            InvalidInput: `confirm` is not the app's id; nothing was deleted.
+            InvalidInputError: `confirm` is not the app's id; nothing was deleted.
             ChatError: going on was pointless; what had been deleted by then stays deleted.
         """
         return await reset(self._context, self.users, self.chats, confirm=confirm, timeout=timeout)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from ethora_async import codec
 from ethora_async.errors import (
     ApiError,
-    Conflict,
-    Forbidden,
-    NotFound,
-    RateLimited,
-    ServerFault,
-    Unauthorized,
-    ValidationFailed,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    ServerFaultError,
+    UnauthorizedError,
+    ValidationFailedError,
 )
 from ethora_async.protocols import Failure
 from ethora_async.redaction import request_id
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 _OTHER_MEANING = frozenset({"USER_NOT_FOUND", "AUTH_FAILED", "REFRESH_RECORD_NOT_FOUND", "INVALID_TOKEN_TYPE"})
 _NOT_LET_IN = _OTHER_MEANING - {"USER_NOT_FOUND"}
 _BY_STATUS: Mapping[int, type[ApiError]] = {
-    400: ValidationFailed,
-    401: Unauthorized,
-    402: Forbidden,  # over plan (contract §1.2)
-    403: Forbidden,
-    409: Conflict,
-    413: ValidationFailed,
-    422: ValidationFailed,
-    429: RateLimited,
+    400: ValidationFailedError,
+    401: UnauthorizedError,
+    402: ForbiddenError,  # over plan (contract §1.2)
+    403: ForbiddenError,
+    409: ConflictError,
+    413: ValidationFailedError,
+    422: ValidationFailedError,
+    429: RateLimitedError,
 }
 _MESSAGE_KEYS = ("error", "message", "msg", "reason")
 _ABOUT_TOKEN = re.compile(r"\b(?:token|jwt|signature)\b", re.IGNORECASE)
@@ -52,14 +52,14 @@ class EthoraDialect:
     def read_failure(self, response: Response) -> Failure:
         """The error class, message, code and request id; and whether another token may help.
 
-        A 404 or 422 that says "not found", by code or in words, is `NotFound`; a 404 that does not is a missing
+        A 404 or 422 that says "not found", by code or in words, is `NotFoundError`; a 404 that does not is a missing
         route, and a plain `ApiError`: nothing can be concluded from it about a record.
         """
         data = _decoded(response)
         code, message = _code(data), _message(data)
         rejected = _token_rejected(response.status, code, message)
         return Failure(
-            kind=Unauthorized if rejected else _kind(response.status, code, message),
+            kind=UnauthorizedError if rejected else _kind(response.status, code, message),
             message=message or f"the platform answered HTTP {response.status} without saying why",
             code=code,
             request_id=_request_id(response, data),
@@ -107,13 +107,13 @@ def _kind(status: int, code: str | None, message: str) -> type[ApiError]:
     # A page speaks for a web server or a proxy on the way, and knows nothing of records.
     words = "" if message.startswith(_PAGE) else message.lower()
     if status >= 500:
-        return ServerFault
+        return ServerFaultError
     if code in _NOT_LET_IN:
-        return Unauthorized
+        return UnauthorizedError
     if (code or "").endswith("_NOT_FOUND") or (status in (404, 422) and "not found" in words):
-        return NotFound
+        return NotFoundError
     if status == 422 and ((code or "").endswith("_EXISTS") or "already exist" in words):
-        return Conflict
+        return ConflictError
     return _BY_STATUS.get(status, ApiError)
 
 

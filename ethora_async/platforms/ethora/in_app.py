@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ethora_async.platforms.ethora.broadcasts import Broadcasts
-from ethora_async.platforms.ethora.chats import Chats
+from ethora_async.platforms.ethora.chats.api import Chats
+from ethora_async.platforms.ethora.chats.broadcasts import Broadcasts
 from ethora_async.platforms.ethora.reset import RESET_LAG, reset
-from ethora_async.platforms.ethora.users import Users
+from ethora_async.platforms.ethora.users.api import Users
 
 if TYPE_CHECKING:
     from ethora_async.bulk.report import Report

@@ -9,7 +9,7 @@ import attrs
 
 from ethora_async.bulk.jobs import JOB_TIMEOUT, wait_for_job
 from ethora_async.config import Seconds, seconds
-from ethora_async.errors import ReplyLost
+from ethora_async.errors import ReplyLostError
 from ethora_async.redaction import scrub, sealed
 
 if TYPE_CHECKING:
@@ -67,13 +67,13 @@ class Job(Generic[T]):
         """Ask once how far it has come.
 
         Raises:
-            NotFound: there is no such job, or other credentials made it.
+            NotFoundError: there is no such job, or other credentials made it.
         """
         reply = _normal(await self._ask())
         state = reply.pop("state", None)
         if not isinstance(state, str):
             msg = "the job's reply has no state"
-            raise ReplyLost(msg, operation=self._operation)
+            raise ReplyLostError(msg, operation=self._operation)
         error = reply.pop("error", None)
         return JobStatus(state=state, error=scrub(error) if isinstance(error, str) else None, extra=sealed(reply))
 
@@ -81,8 +81,8 @@ class Job(Generic[T]):
         """Wait for its end, `timeout` in place of the one it was made with.
 
         Raises:
-            JobFailed: it ended in failure, or the platform does not know it; parts of it may have been done.
-            JobTimeout: it had not ended in time; it goes on, and may be waited for again.
+            JobFailedError: it ended in failure, or the platform does not know it; parts of it may have been done.
+            JobTimeoutError: it had not ended in time; it goes on, and may be waited for again.
         """
         return self._read(await self._ended(timeout))
 

@@ -13,10 +13,10 @@ import attrs
 from ethora_async.access import Access
 from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.report import Report
-from ethora_async.errors import ChatError, Conflict, NotFound, ReplyLost, ValidationFailed
+from ethora_async.errors import ChatError, ConflictError, NotFoundError, ReplyLostError, ValidationFailedError
 from ethora_async.platforms.ethora import legacy_wire, operations
-from ethora_async.platforms.ethora.access_control import CHAT_NOT_FOUND, MEMBER, pair_key
-from ethora_async.platforms.ethora.chats import Chats
+from ethora_async.platforms.ethora.chats.access_control import CHAT_NOT_FOUND, MEMBER, pair_key
+from ethora_async.platforms.ethora.chats.api import Chats
 from ethora_async.records import Id, NewChat
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ class LegacyChats(Chats):
         operation = app.operations.create_chat
         try:
             reply = await _sent(app, operation, legacy_wire.chat_body(chat, app.names))
-        except Conflict as error:
+        except ConflictError as error:
             return [Outcome(chat, key, "existed", attempts=error.attempts)]
         except ChatError as error:
             return [failed(chat, key, error)]
         try:
             made = legacy_wire.read_chat(chat, reply.data, app.names, operation=operation.name)
-        except ReplyLost:
+        except ReplyLostError:
             made = None  # a 2xx says that it happened; that it shows the chat badly does not undo it
         return [Outcome(chat, key, "created", value=made, attempts=reply.attempts)]
 
@@ -78,7 +78,7 @@ class LegacyChats(Chats):
         try:
             body = legacy_wire.chat_reference(id, app.names, "UUID")
             reply = await _sent(app, app.operations.delete_chat, body)
-        except NotFound as error:
+        except NotFoundError as error:
             return [Outcome(id, key, "absent", attempts=error.attempts)]
         except ChatError as error:
             return [failed(id, key, error)]
@@ -97,7 +97,7 @@ class LegacyChats(Chats):
             try:
                 reply = await _sent(app, operation, body)
             except ChatError as error:
-                about_user = isinstance(error, (NotFound, ValidationFailed)) and error.code != CHAT_NOT_FOUND
+                about_user = isinstance(error, (NotFoundError, ValidationFailedError)) and error.code != CHAT_NOT_FOUND
                 # Raised after others were done, it would say that nothing was, and those would be lost with it.
                 if not about_user and not report.total:
                     raise

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ethora_async.access import Access
-from ethora_async.errors import ApiError, Conflict, InvalidInput, NotFound, ValidationFailed
+from ethora_async.errors import ApiError, ConflictError, InvalidInputError, NotFoundError, ValidationFailedError
 from ethora_async.platforms.ethora import wire
 from ethora_async.records import Id, MongoId, id_text
 from ethora_async.redaction import scrub, sealed
@@ -49,14 +49,14 @@ def chat_body(chat: NewChat, names: Names, *, named: bool = True) -> dict[str, A
     """The body of a chat's creation: ``access``, ``UUID`` and, though the guide has none, ``title``.
 
     Raises:
-        InvalidInput: the chat has members or a description, which this API does not take.
+        InvalidInputError: the chat has members or a description, which this API does not take.
     """
     for field in ("members", "description"):
         if getattr(chat, field):
             msg = f"the older API takes no {field} for a new chat: leave it out" + (
                 ", and grant access once the chat is there" if field == "members" else ""
             )
-            raise InvalidInput(msg, field=field)
+            raise InvalidInputError(msg, field=field)
     body: dict[str, Any] = {"access": chat.access, "title": chat.title}
     return {**body, "UUID": _number_if_one(names.strip(chat.id))} if named else body
 
@@ -65,7 +65,7 @@ def chat_reference(id: Id, names: Names, uuid_key: str) -> dict[str, Any]:
     """What names a chat: its JID, or your own id under `uuid_key`.
 
     Raises:
-        InvalidInput: it is empty, of an unfit type, or a `MongoId`.
+        InvalidInputError: it is empty, of an unfit type, or a `MongoId`.
     """
     plain, jid = _plain_and_jid(id, names, "chat")
     return {"chatJid": jid} if jid else {uuid_key: _number_if_one(plain)}
@@ -75,7 +75,7 @@ def user_reference(id: Id, names: Names) -> dict[str, Any]:
     """What names a user: their JID, or your own id.
 
     Raises:
-        InvalidInput: it is empty, of an unfit type, or a `MongoId`.
+        InvalidInputError: it is empty, of an unfit type, or a `MongoId`.
     """
     plain, jid = _plain_and_jid(id, names, "user")
     return {"userJid": jid} if jid else {"userUuid": plain}
@@ -85,7 +85,7 @@ def access_body(pair: tuple[Id, Id], rights: Access, timer: int | None, names: N
     """The body that sets one user's access to one chat.
 
     Raises:
-        InvalidInput: one of the two cannot be named.
+        InvalidInputError: one of the two cannot be named.
     """
     body = {
         **chat_reference(pair[0], names, "chatUuid"),
@@ -99,7 +99,7 @@ def check(reply: Reply, operation: Operation) -> None:
     """Make sure that a reply with a good HTTP status tells of success: the guide has a status of its own in there.
 
     Raises:
-        NotFound, Conflict, ValidationFailed: it does not.
+        NotFoundError, ConflictError, ValidationFailedError: it does not.
     """
     data = reply.data
     if not isinstance(data, dict):
@@ -123,7 +123,7 @@ def read_chat(chat: NewChat, data: Any, names: Names, *, operation: str) -> Chat
     """The chat that was made. A JID outside the app's prefix stays whole, as the chat's id: nothing else names it.
 
     Raises:
-        ReplyLost: the reply holds no JID.
+        ReplyLostError: the reply holds no JID.
     """
     jid = _jid(data)
     fields = wire.result(data) if isinstance(data, dict) else {}
@@ -141,7 +141,7 @@ def read_setting(data: Any, asked: Access) -> AccessSetting:
     fields = dict(fields) if isinstance(fields, dict) else {}
     code = fields.pop("accessCode", None)
     rights = asked
-    with suppress(InvalidInput):  # a number has lost its leading zeros
+    with suppress(InvalidInputError):  # a number has lost its leading zeros
         rights = Access.parse(f"{code:04d}" if type(code) is int else code)
     return AccessSetting(
         access=rights,
@@ -156,7 +156,7 @@ def _plain_and_jid(id: Id, names: Names, field: str) -> tuple[str, str | None]:
     text = id_text(id, field)
     if isinstance(text, MongoId):
         msg = f"{field} is a MongoId, which the older API does not know: pass your own id or a JID"
-        raise InvalidInput(msg, field=field)
+        raise InvalidInputError(msg, field=field)
     local, at, host = text.partition("@")
     plain = names.plain(local, field)
     if not at:
@@ -173,8 +173,8 @@ def _number_if_one(id: str) -> int | str:
 
 def _kind(words: str) -> type[ApiError]:
     if "not found" in words:
-        return NotFound
-    return Conflict if "already exist" in words else ValidationFailed
+        return NotFoundError
+    return ConflictError if "already exist" in words else ValidationFailedError
 
 
 def _jid(data: Any) -> str | None:

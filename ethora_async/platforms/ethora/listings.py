@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from ethora_async.errors import NotFound, ReplyLost
+from ethora_async.errors import NotFoundError, ReplyLostError
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import wire
 from ethora_async.records import MongoId
@@ -59,7 +59,7 @@ async def find_record_ids(context: Context, ids: Sequence[str]) -> list[str]:
     """The platform's record ids of users, in order: a `MongoId` is one, others are looked for page by page.
 
     Raises:
-        NotFound: no page lists one of them.
+        NotFoundError: no page lists one of them.
     """
     wanted = {id for id in ids if not isinstance(id, MongoId)}
     found: dict[str, str] = {}
@@ -72,7 +72,7 @@ async def find_record_ids(context: Context, ids: Sequence[str]) -> list[str]:
     for id in ids:
         if id in wanted and id not in found:
             msg = f"no user {id!r}, or none whose record id is shown"
-            raise NotFound(msg, operation=(await context.open()).operations.list_users.name)
+            raise NotFoundError(msg, operation=(await context.open()).operations.list_users.name)
     return [id if isinstance(id, MongoId) else found[id] for id in ids]
 
 
@@ -80,7 +80,7 @@ async def find_chat(context: Context, id: Id, *, include_members: bool = False) 
     """One chat, looked for page by page.
 
     Raises:
-        NotFound: no page lists it.
+        NotFoundError: no page lists it.
     """
     app = await context.open()
     name = app.names.prefixed(id)
@@ -90,19 +90,19 @@ async def find_chat(context: Context, id: Id, *, include_members: bool = False) 
                 if name in (chat.name, chat.record_id):
                     return chat
     msg = f"no chat {str(id)!r}"
-    raise NotFound(msg, operation=app.operations.list_chats.name)
+    raise NotFoundError(msg, operation=app.operations.list_chats.name)
 
 
 async def find_members(context: Context, id: Id) -> tuple[User, ...]:
     """The members of one chat, as the listing of chats shows them.
 
     Raises:
-        NotFound: no page lists the chat.
-        ReplyLost: the listing shows no members, or fewer than it counts.
+        NotFoundError: no page lists the chat.
+        ReplyLostError: the listing shows no members, or fewer than it counts.
     """
     chat = await find_chat(context, id, include_members=True)
     shown = len(chat.members or ())
     if chat.members is None or shown < (chat.member_count or 0):
         msg = f"the platform lists {shown} of the {chat.member_count or 'unknown number of'} members of {chat.id!r}"
-        raise ReplyLost(msg, operation=(await context.open()).operations.list_chats.name)
+        raise ReplyLostError(msg, operation=(await context.open()).operations.list_chats.name)
     return chat.members

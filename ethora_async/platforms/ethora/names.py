@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 from ethora_async.records import Id, MongoId, id_text, several
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Names:
         """The caller's own id, from any form of it. A `MongoId` stays what it is.
 
         Raises:
-            InvalidInput: it is empty, of an unfit type, or holds an ``@`` and is no JID of this app.
+            InvalidInputError: it is empty, of an unfit type, or holds an ``@`` and is no JID of this app.
         """
         if type(value) is str and _SIMPLE.fullmatch(value) and not value.startswith(self.prefix):
             return value  # nine of ten ids that ever come in, at a third of the cost
@@ -54,7 +54,7 @@ class Names:
         # whoever happens to have its first part as an id.
         if at and not local.startswith(self.prefix):
             msg = f"{field} {text!r} holds '@' and is no JID of this app: pass your own id, not an e-mail address"
-            raise InvalidInput(msg, field=field)
+            raise InvalidInputError(msg, field=field)
         return self.strip(local)
 
     def prefixed(self, value: Id, field: str = "id") -> str:
@@ -66,31 +66,31 @@ class Names:
         """The names that the 1-1 chat of two users may have: ``<appId>_a-<appId>_b``, in either order (contract §3).
 
         Raises:
-            InvalidInput: an id cannot be used, or is a `MongoId`, of which no name can be made.
+            InvalidInputError: an id cannot be used, or is a `MongoId`, of which no name can be made.
         """
         one, other = (self.prefixed(user, "user") for user in (first, second))
         if isinstance(first, MongoId) or isinstance(second, MongoId):
             msg = "the name of a 1-1 chat is made of users' own ids, not of a MongoId"
-            raise InvalidInput(msg, field="user")
+            raise InvalidInputError(msg, field="user")
         return f"{one}-{other}", f"{other}-{one}"
 
     def key(self, value: Id) -> str:
         """`plain` for reports: an id that cannot be used is shown as it came."""
         try:
             return self.plain(value)
-        except InvalidInput:
+        except InvalidInputError:
             return str(value).encode("utf-8", "backslashreplace").decode()
 
     def members(self, users: Id | Iterable[Id]) -> list[str]:
         """The prefixed names of one user or several, each once, in order.
 
         Raises:
-            InvalidInput: there is none, or one cannot be used.
+            InvalidInputError: there is none, or one cannot be used.
         """
         names = list(dict.fromkeys(self.prefixed(user, "users") for user in several(users)))
         if not names:
             msg = "users is empty: pass at least one user id"
-            raise InvalidInput(msg, field="users")
+            raise InvalidInputError(msg, field="users")
         return names
 
 

@@ -9,7 +9,7 @@ from ethora_async._distinct import Distinct
 from ethora_async.bulk.outcome import Outcome
 from ethora_async.bulk.report import Report
 from ethora_async.config import Seconds, seconds
-from ethora_async.errors import InvalidInput, JobTimeout
+from ethora_async.errors import InvalidInputError, JobTimeoutError
 from ethora_async.records import Chat, User
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from ethora_async.bulk.run import Run
     from ethora_async.pages import Pages
-    from ethora_async.platforms.ethora.chats import Chats
+    from ethora_async.platforms.ethora.chats.api import Chats
     from ethora_async.platforms.ethora.context import Context
-    from ethora_async.platforms.ethora.users import Users
+    from ethora_async.platforms.ethora.users.api import Users
     from ethora_async.records import Id
 
 T = TypeVar("T", User, Chat)
@@ -38,7 +38,7 @@ async def reset(context: Context, users: Users, chats: Chats, *, confirm: str, t
     app = await context.open()
     if confirm != app.app_id:
         msg = f"nothing was deleted: confirm must be the id of the app to empty, {app.app_id!r}, not {confirm!r}"
-        raise InvalidInput(msg, field="confirm")
+        raise InvalidInputError(msg, field="confirm")
     own_user, own_chat = await users.reserved(), await chats.reserved()
     async with Distinct() as chats_done, Distinct() as users_done:
         sweeps = (
@@ -133,7 +133,7 @@ class _Sweep(Generic[T]):
         for outcome in self.failures.values():
             report.add(outcome)
         for key in still:
-            error = JobTimeout(f"{key!r} is still listed {lag:g} s after its deletion")
+            error = JobTimeoutError(f"{key!r} is still listed {lag:g} s after its deletion")
             report.add(Outcome(key, key, "unknown", error))
         # Those to be asked for again were not listed any more: they are gone.
         report.counts["deleted"] += self.deleted + len(self._again) - len(still)

@@ -9,7 +9,7 @@ import attrs
 
 from ethora_async.config import Seconds, seconds
 from ethora_async.engine.events import TokenRefreshed
-from ethora_async.errors import InvalidInput, InvalidToken
+from ethora_async.errors import InvalidInputError, InvalidTokenError
 from ethora_async.platforms.ethora.auth import SERVER_TOKEN_TTL, server_claims, sign
 from ethora_async.records import ChatToken, Id, email_text
 from ethora_async.redaction import Secret
@@ -63,7 +63,7 @@ class Tokens:
             A token from the cache, or a new one when that would end within a minute (or half its life, if shorter).
 
         Raises:
-            InvalidInput: the id is empty or of an unfit type.
+            InvalidInputError: the id is empty or of an unfit type.
             ConfigError: the secret cannot be read, or the ttl is not greater than 0.
         """
         app = self._context.app or await self._context.open()
@@ -78,7 +78,7 @@ class Tokens:
         Today's platform identifies users by id and refuses this form; use it only against a server that asks for it.
 
         Raises:
-            InvalidInput: it is not a valid e-mail address.
+            InvalidInputError: it is not a valid e-mail address.
             ConfigError: the secret cannot be read.
         """
         app = self._context.app or await self._context.open()
@@ -105,13 +105,13 @@ class Tokens:
             leeway: how long past its ``exp`` it is still accepted (default not at all).
 
         Raises:
-            InvalidToken: it is not such a token; the text says why and repeats nothing of it.
+            InvalidTokenError: it is not such a token; the text says why and repeats nothing of it.
         """
         app = self._context.app or await self._context.open()
         text = token.value if isinstance(token, ChatToken) else token
         if not isinstance(text, str):
             msg = f"a token is text, not {type(token).__name__}"
-            raise InvalidToken(msg)
+            raise InvalidTokenError(msg)
         text = text.strip().removeprefix("Bearer ").strip()
         claims = read_unverified(text)
         verified = _read_claims(claims, app)
@@ -119,7 +119,7 @@ class Tokens:
         slack = seconds(leeway, "leeway") if leeway else 0.0
         if verified.expires_at is not None and self._context.clock.now() >= verified.expires_at + slack:
             msg = "the token is past its end"
-            raise InvalidToken(msg)
+            raise InvalidTokenError(msg)
         return verified
 
     def _check_signature(self, ring: KeyRing, purpose: Purpose, token: str) -> None:
@@ -127,7 +127,7 @@ class Tokens:
             if keys is not None and keys.verifies(purpose, token):
                 return
         msg = "the token was not signed with this app's secret"
-        raise InvalidToken(msg)
+        raise InvalidTokenError(msg)
 
     async def _minted(
         self,
@@ -166,14 +166,14 @@ def _read_claims(claims: dict[str, Any], app: App) -> VerifiedToken:
     data = claims.get("data")
     if not isinstance(data, dict):
         msg = "the token's claims are not nested under data"
-        raise InvalidToken(msg)
+        raise InvalidTokenError(msg)
     purpose, user = data.get("type"), data.get("userId")
     if purpose not in ("client", "server"):
         msg = "the token's type is neither client nor server"
-        raise InvalidToken(msg)
+        raise InvalidTokenError(msg)
     if data.get("appId") != app.app_id:
         msg = "the token is for another app"
-        raise InvalidToken(msg)
+        raise InvalidTokenError(msg)
     return VerifiedToken(
         purpose=purpose,
         app_id=app.app_id,
@@ -188,10 +188,10 @@ def _user(value: Any, app: App) -> str:
     try:
         if isinstance(value, str):
             return app.names.plain(value)
-    except InvalidInput:
+    except InvalidInputError:
         pass
     msg = "the client token names no user"
-    raise InvalidToken(msg)
+    raise InvalidTokenError(msg)
 
 
 def _time(claims: dict[str, Any], name: str) -> float | None:
@@ -200,5 +200,5 @@ def _time(claims: dict[str, Any], name: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         msg = f"the token's {name} is not a number"
-        raise InvalidToken(msg)
+        raise InvalidTokenError(msg)
     return float(value)

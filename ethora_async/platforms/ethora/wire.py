@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.codec import Codec
-from ethora_async.errors import ReplyLost
+from ethora_async.errors import ReplyLostError
 from ethora_async.records import Chat, NewChat, NewUser, User, record_id
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def read_user(data: Any, names: Names, *, operation: str, path: str = "reply") -
     """A user record.
 
     Raises:
-        ReplyLost: it has an unexpected shape.
+        ReplyLostError: it has an unexpected shape.
     """
     return codec.read(_user_fields(data, names), User, operation=operation, path=path)
 
@@ -78,7 +78,7 @@ def read_chat(data: Any, names: Names, *, operation: str, path: str = "reply") -
     """A chat record, its members included when it lists them.
 
     Raises:
-        ReplyLost: it has an unexpected shape.
+        ReplyLostError: it has an unexpected shape.
     """
     if isinstance(data, dict):
         name = data.get("name")
@@ -117,7 +117,7 @@ def read_list(
     """The items of a listing and its total: under `items`, `results` or one of `keys`, or the reply itself.
 
     Raises:
-        ReplyLost: there is no list, or one of its items has an unexpected shape.
+        ReplyLostError: there is no list, or one of its items has an unexpected shape.
     """
     key, rows = "", data
     if isinstance(data, dict):
@@ -125,7 +125,7 @@ def read_list(
         rows = data.get(key)
     if not isinstance(rows, list):
         msg = f"the platform's reply has an unexpected shape: no list under any of {', '.join((*_LIST_KEYS, *keys))}"
-        raise ReplyLost(msg, operation=operation)
+        raise ReplyLostError(msg, operation=operation)
     path = f"reply.{key}" if key else "reply"
     return tuple(read(row, f"{path}[{index}]") for index, row in enumerate(rows)), _total(data)
 

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Self
 
 from ethora_async.engine.wiring import Wiring
-from ethora_async.errors import ConfigError, InvalidInput
+from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.platforms.imbachat import settings
 from ethora_async.platforms.imbachat.handler import Lookup, Search, UserInfoHandler
 from ethora_async.platforms.imbachat.tokens import Tokens, user_number
@@ -164,7 +164,7 @@ class ImbaChatClient:
             nonce: of the page's Content-Security-Policy.
 
         Raises:
-            InvalidInput: the token is another platform's, the nonce is none, or the options are no JSON.
+            InvalidInputError: the token is another platform's, the nonce is none, or the options are no JSON.
             ConfigError: the widget's id is not set, or cannot be used.
         """
         answer = self._settings.peek() or await self._settings.load()
@@ -174,7 +174,7 @@ class ImbaChatClient:
             raise ConfigError(msg)
         if token is not None and token.platform != "imbachat":
             msg = f"the token is for {token.platform}, not for ImbaChat"
-            raise InvalidInput(msg, field="token")
+            raise InvalidInputError(msg, field="token")
         return snippet(
             url,
             user_id=user_number(token.user_id) if token is not None else None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ethora_async.config import Seconds, seconds
 from ethora_async.engine.events import Emitter, TokenRefreshed
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.imbachat.settings import SECRET_KEY, script_url, warn_of_short, widget_id
 from ethora_async.records import ChatToken, Id
 from ethora_async.redaction import Secret
@@ -30,7 +30,7 @@ def user_number(id: Id) -> int:
     """A user's id as the whole number that ImbaChat knows: an `int`, or text that writes one plainly.
 
     Raises:
-        InvalidInput: it is not, or not greater than 0.
+        InvalidInputError: it is not, or not greater than 0.
     """
     number = id if isinstance(id, int) and not isinstance(id, bool) else None
     if isinstance(id, str) and _DECIMAL(id.strip()):
@@ -38,7 +38,7 @@ def user_number(id: Id) -> int:
     if number is None or not 0 < number <= _LARGEST:
         # PHP's cast, as in the vendor's samples, would make user 0 of a word, and user 12 of "12abc".
         msg = f"an ImbaChat user's id is a whole number from 1 to {_LARGEST}: {_kind(id)} is not one"
-        raise InvalidInput(msg, field="id")
+        raise InvalidInputError(msg, field="id")
     return number
 
 
@@ -71,7 +71,7 @@ class Tokens:
             `extra` holds ``widget_id`` and ``script_url`` where the widget's id is set.
 
         Raises:
-            InvalidInput: the id is no such number.
+            InvalidInputError: the id is no such number.
             ConfigError: the Secret key cannot be read, or the ttl is not greater than 0.
         """
         user = user_number(id)

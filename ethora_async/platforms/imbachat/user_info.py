@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 from ethora_async.records import email_text, required_text
 
 
 def _user_id(value: Any) -> int | str:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         msg = f"user_id must be an int or text, not {type(value).__name__}"
-        raise InvalidInput(msg, field="user_id")
+        raise InvalidInputError(msg, field="user_id")
     return required_text(value, "user_id") if isinstance(value, str) else value
 
 
@@ -43,7 +43,7 @@ def _web_url(value: Any, field: str) -> str | None:
         good = False
     if not good or any(character.isspace() or not character.isprintable() for character in text):
         msg = f"{field} must be an absolute http(s) URL"
-        raise InvalidInput(msg, field=field)
+        raise InvalidInputError(msg, field=field)
     return text
 
 
@@ -53,11 +53,11 @@ def _moment(value: Any) -> int | None:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             msg = "last_login must say its time zone: pass an aware datetime, or seconds since the epoch"
-            raise InvalidInput(msg, field="last_login")
+            raise InvalidInputError(msg, field="last_login")
         return int(value.timestamp())
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 2**53:
         msg = f"last_login must be a datetime or seconds since the epoch, not {type(value).__name__}"
-        raise InvalidInput(msg, field="last_login")
+        raise InvalidInputError(msg, field="last_login")
     return int(value)
 
 
@@ -94,7 +94,7 @@ class UserInfo:
         extra: further members of the answer.
 
     Raises:
-        InvalidInput: a value does not fit.
+        InvalidInputError: a value does not fit.
     """
 
     user_id: int | str = attrs.field(converter=_user_id)
@@ -112,13 +112,13 @@ class UserInfo:
     def __attrs_post_init__(self) -> None:
         if self.chat_role not in (None, "admin", "user"):
             msg = f"chat_role must be 'admin' or 'user', not {self.chat_role!r}"
-            raise InvalidInput(msg, field="chat_role")
+            raise InvalidInputError(msg, field="chat_role")
         if not all(isinstance(one, Profile) for one in (self.profiles or {}).values()):
             msg = "every value of profiles must be a Profile"
-            raise InvalidInput(msg, field="profiles")
+            raise InvalidInputError(msg, field="profiles")
         if not all(isinstance(one, bool) for one in (self.permissions or {}).values()):
             msg = "every value of permissions must be True or False"
-            raise InvalidInput(msg, field="permissions")
+            raise InvalidInputError(msg, field="permissions")
 
     def wire(self) -> dict[str, Any]:
         """As the chat server reads it."""

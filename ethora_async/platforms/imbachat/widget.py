@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ethora_async import codec
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ def _json(value: Any) -> str:
     except (TypeError, ValueError) as error:
         msg = f"options must be JSON values ({type(error).__name__})"
     # Outside the handler: the error holds the values.
-    raise InvalidInput(msg, field="options")
+    raise InvalidInputError(msg, field="options")
 
 
 def snippet(
@@ -43,14 +43,14 @@ def snippet(
     """The two script elements that load the widget, for a user, or for a guest without a token.
 
     Raises:
-        InvalidInput: the nonce is none, or the options hold what is not theirs.
+        InvalidInputError: the nonce is none, or the options hold what is not theirs.
     """
     if nonce is not None and not _NONCE(nonce):
         msg = "nonce must be base64 text, as in the page's Content-Security-Policy"
-        raise InvalidInput(msg, field="nonce")
+        raise InvalidInputError(msg, field="nonce")
     if _OWN & options.keys():
         msg = "user_id and token come from the token: leave them out of the options"
-        raise InvalidInput(msg, field="options")
+        raise InvalidInputError(msg, field="options")
     who = {"user_id": user_id, "token": token} if token is not None else {}
     parameters = {**who, **options}
     mark = f' nonce="{nonce}"' if nonce is not None else ""

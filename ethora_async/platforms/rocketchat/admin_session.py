@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ethora_async.engine.events import Emitter, TokenRefreshed
-from ethora_async.errors import ChatError, Forbidden, NotSent, Unauthorized
+from ethora_async.errors import ChatError, ForbiddenError, NotSentError, UnauthorizedError
 from ethora_async.platforms.rocketchat.settings import Admin
 from ethora_async.protocols import Credential
-from ethora_async_secrets._singleflight import FlightCancelledError, SingleFlight
+from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -120,7 +120,7 @@ class AdminSession:
 
         Raises:
             ConfigError: the store cannot be read, or names no admin.
-            Unauthorized, TwoFactorRequired, Forbidden: the platform refused the log-in.
+            UnauthorizedError, TwoFactorRequiredError, ForbiddenError: the platform refused the log-in.
             ChatError: the log-in failed.
         """
         await self._settings.load()
@@ -135,7 +135,7 @@ class AdminSession:
         """Another token of the store's, or a new session; the one at hand when it is newer than the rejected one.
 
         Raises:
-            Unauthorized, TwoFactorRequired, Forbidden: the platform refused to log the admin in.
+            UnauthorizedError, TwoFactorRequiredError, ForbiddenError: the platform refused to log the admin in.
         """
         current = self._session
         if current is not None and current.credential is not rejected and current.credential.key not in tried:
@@ -154,7 +154,7 @@ class AdminSession:
             self._dead = rejected
         try:
             return await self._logged_in()
-        except (Unauthorized, Forbidden):
+        except (UnauthorizedError, ForbiddenError):
             if self.may_change():
                 return None
             raise
@@ -197,7 +197,7 @@ class AdminSession:
             return await self._flight.join()
         except FlightCancelledError:
             msg = "the client is closed"
-            raise NotSent(msg) from None
+            raise NotSentError(msg) from None
 
     async def _logging_in(self) -> Credential:
         ring = await self._settings.load()
@@ -212,9 +212,9 @@ class AdminSession:
                 continue
             try:
                 login = await self._log_in(admin, ring)
-            except (Unauthorized, Forbidden) as error:
+            except (UnauthorizedError, ForbiddenError) as error:
                 self._refused[admin.key] = (self._clock.monotonic() + _REFUSED_FOR, error)
-                if isinstance(error, Forbidden):
+                if isinstance(error, ForbiddenError):
                     raise  # blocked, or without a second factor: another password is no help
                 failure = failure or error
                 continue
@@ -225,5 +225,5 @@ class AdminSession:
             return credential
         if failure is None:
             msg = "the admin could not be logged in: there is no user name and password"
-            raise Unauthorized(msg)
+            raise UnauthorizedError(msg)
         raise failure

@@ -12,11 +12,11 @@ import attrs
 
 from ethora_async.config import Seconds, seconds
 from ethora_async.engine.engine import Engine
-from ethora_async.errors import RateLimited, ReplyLost
+from ethora_async.errors import RateLimitedError, ReplyLostError
 from ethora_async.platforms.rocketchat.admin_session import AdminSession, FixedCredentials
 from ethora_async.platforms.rocketchat.dialect import RocketChatDialect
 from ethora_async.platforms.rocketchat.route_limits import RouteLimits
-from ethora_async.platforms.rocketchat.two_factor import Factors, TwoFactorRequired, WithCode
+from ethora_async.platforms.rocketchat.two_factor import Factors, TwoFactorRequiredError, WithCode
 from ethora_async.protocols import Clock, Credentials
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class Api:
         """Carry out one operation; see `Engine.call`.
 
         Raises:
-            TwoFactorRequired: a second factor was asked for that this client cannot give, or its own was refused.
-            RateLimited: the route is closed for longer than the call may take.
+            TwoFactorRequiredError: a second factor was asked for that this client cannot give, or its own was refused.
+            RateLimitedError: the route is closed for longer than the call may take.
             ChatError: see `ethora_async.errors`.
         """
         budget = self.timeout if timeout is None else seconds(timeout, "timeout")
@@ -84,7 +84,7 @@ class Api:
         verified = self.shared.verified
         try:
             return await self._once(operation, query, data, signer, deadline)
-        except TwoFactorRequired as asked:
+        except TwoFactorRequiredError as asked:
             if signer is not None or asked.at_login:
                 raise
             challenge = asked
@@ -93,7 +93,7 @@ class Api:
             if self.shared.verified != verified:
                 try:
                     return await self._once(operation, query, data, None, deadline)
-                except TwoFactorRequired as asked:
+                except TwoFactorRequiredError as asked:
                     challenge = asked
             code = await self.factors().answer(challenge, operation.name, self.clock.now())
             with_code = WithCode(self.session, challenge.method, code)
@@ -116,7 +116,7 @@ class Api:
         left = max(0.001, deadline - self.clock.monotonic())
         try:
             reply = await self.engine.call(operation, query=query, data=data, credentials=signer, timeout=left)
-        except RateLimited as error:
+        except RateLimitedError as error:
             if error.retry_after:
                 limits.close(route, error.retry_after)
             raise
@@ -130,14 +130,14 @@ class Api:
             return
         if wait >= deadline - self.clock.monotonic():
             msg = f"the platform has closed this route to us for {wait:.0f} s more"
-            raise RateLimited(msg, operation=operation.name, retry_after=wait)
+            raise RateLimitedError(msg, operation=operation.name, retry_after=wait)
         await self.clock.sleep(wait)
 
     def _check_envelope(self, operation: Operation, reply: Reply) -> None:
         data = reply.data
         if not isinstance(data, dict):
             msg = "the platform's reply has an unexpected shape: no object"
-            raise ReplyLost(msg, operation=operation.name, status=reply.status)
+            raise ReplyLostError(msg, operation=operation.name, status=reply.status)
         if data.get("success") is True or data.get("status") == "success":
             return
         failure = self.dialect.read(reply.status, data, reply.headers)

@@ -10,7 +10,7 @@ import attrs
 
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
 from ethora_async.engine.wiring import Wiring
-from ethora_async.errors import ChatError, InvalidInput
+from ethora_async.errors import ChatError, InvalidInputError
 from ethora_async.platforms.rocketchat import operations, settings
 from ethora_async.platforms.rocketchat.admin_session import AdminSession, FixedCredentials, Login
 from ethora_async.platforms.rocketchat.api import NOBODY, Api, Shared
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ethora_async.engine.events import Listener
-    from ethora_async.platforms.rocketchat.realtime import Realtime
+    from ethora_async.platforms.rocketchat.realtime.connection import Realtime
     from ethora_async.platforms.rocketchat.settings import Admin, Ring
     from ethora_async.protocols import Clock, Credential, Credentials, Transport
     from ethora_async.records import Id
@@ -183,9 +183,9 @@ class RocketChatClient:
         """End all sessions of one user, their personal access tokens included, wherever they are logged in.
 
         Raises:
-            NotFound: there is no such user.
-            InvalidInput: it is the admin whom this client asks as: that would end its own credentials.
-            Forbidden: the admin lacks the permission ``logout-other-user``.
+            NotFoundError: there is no such user.
+            InvalidInputError: it is the admin whom this client asks as: that would end its own credentials.
+            ForbiddenError: the admin lacks the permission ``logout-other-user``.
         """
         api = await self._context.open()
         user_id = await self._context.directory.user_id(api, user)
@@ -193,7 +193,7 @@ class RocketChatClient:
         await self._session.acquire()
         if user_id == self._session.user_id:
             msg = f"{plain(user)!r} is the admin whom this client asks as: logging out would end its own credentials"
-            raise InvalidInput(msg, field="user")
+            raise InvalidInputError(msg, field="user")
         self.tokens.forget(user_id)
         try:
             await api.call(operations.LOGOUT_USER, data={"userId": user_id})
@@ -223,8 +223,8 @@ class RocketChatClient:
             rooms: whose messages to get from the start; `Realtime.subscribe` adds more.
             queue_size: how many events may wait to be read.
         """
-        from ethora_async.platforms.rocketchat.realtime import Realtime
-        from ethora_async.platforms.rocketchat.realtime_token import RealtimeToken
+        from ethora_async.platforms.rocketchat.realtime.connection import Realtime
+        from ethora_async.platforms.rocketchat.realtime.login_token import RealtimeToken
 
         stream = Realtime(
             self._context,
@@ -246,7 +246,7 @@ class RocketChatClient:
 
         Raises:
             ConfigError: the secret store cannot be read, or a setting is missing.
-            NotSent, ReplyLost, ApiError: the log-in failed.
+            NotSentError, ReplyLostError, ApiError: the log-in failed.
         """
         await self._context.open()
         await self._session.acquire()
@@ -255,7 +255,7 @@ class RocketChatClient:
         """Ask the server for its version; needs no right.
 
         Raises:
-            NotSent, ReplyLost, ApiError: there was no answer.
+            NotSentError, ReplyLostError, ApiError: there was no answer.
         """
         api = await self._context.open()
         started = self._wiring.clock.monotonic()

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ethora_async.errors import ChatError, Forbidden, NotFound
-from ethora_async.platforms.rocketchat.backfill import fetch_missed
-from ethora_async.platforms.rocketchat.feed import Feed
+from ethora_async.errors import ChatError, ForbiddenError, NotFoundError
 from ethora_async.platforms.rocketchat.message_records import Message, MessageChanges
-from ethora_async.platforms.rocketchat.realtime_events import Gap, MessageDeleted, MessageReceived, RealtimeEvent
+from ethora_async.platforms.rocketchat.realtime.backfill import fetch_missed
+from ethora_async.platforms.rocketchat.realtime.events import Gap, MessageDeleted, MessageReceived, RealtimeEvent
+from ethora_async.platforms.rocketchat.realtime.feed import Feed
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from ethora_async.platforms.rocketchat.api import Api
-    from ethora_async.platforms.rocketchat.event_queue import EventQueue
+    from ethora_async.platforms.rocketchat.realtime.event_queue import EventQueue
     from ethora_async.protocols import Clock
 
 
@@ -89,7 +89,7 @@ class Deliveries:
         changes = MessageChanges(updated=(), deleted=())
         try:
             changes = await fetch_missed(api, room_id, since, self._clock)
-        except (Forbidden, NotFound):
+        except (ForbiddenError, NotFoundError):
             pass  # not the user's room any more: an event tells of it
         except ChatError:
             await self._queue.put(Gap(room_id, since))

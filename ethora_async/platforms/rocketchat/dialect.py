@@ -9,15 +9,15 @@ from ethora_async import codec
 from ethora_async.engine.retry import read_retry_after
 from ethora_async.errors import (
     ApiError,
-    Conflict,
-    Forbidden,
-    NotFound,
-    RateLimited,
-    ServerFault,
-    Unauthorized,
-    ValidationFailed,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    ServerFaultError,
+    UnauthorizedError,
+    ValidationFailedError,
 )
-from ethora_async.platforms.rocketchat.two_factor import REQUIRED_BY, TwoFactorRequired
+from ethora_async.platforms.rocketchat.two_factor import REQUIRED_BY, TwoFactorRequiredError
 from ethora_async.protocols import Failure
 from ethora_async.redaction import request_id
 
@@ -63,11 +63,11 @@ _CONFLICT = frozenset(
 )
 _TOO_MANY = frozenset({"error-too-many-requests", "too-many-requests"})
 _BY_STATUS: Mapping[int, type[ApiError]] = {
-    400: ValidationFailed,
-    401: Unauthorized,
-    403: Forbidden,
-    413: ValidationFailed,
-    429: RateLimited,
+    400: ValidationFailedError,
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    413: ValidationFailedError,
+    429: RateLimitedError,
 }
 _CODE_IN_TEXT = re.compile(r"\[([A-Za-z0-9_-]+)\]\s*$")
 _MISSING = re.compile(r"(?:user|room|channel|group|message|resource) not found|does not exist", re.IGNORECASE)
@@ -109,8 +109,8 @@ class RocketChatDialect:
             message=message or silent,
             code=code,
             request_id=request_id(headers.get("x-request-id")),
-            token_rejected=status == 401 and kind is Unauthorized,
-            retry_after=self._retry_after(message, details, headers) if issubclass(kind, RateLimited) else None,
+            token_rejected=status == 401 and kind is UnauthorizedError,
+            retry_after=self._retry_after(message, details, headers) if issubclass(kind, RateLimitedError) else None,
         )
 
     def _retry_after(self, message: str, details: Mapping[str, Any], headers: Mapping[str, str]) -> float | None:
@@ -163,19 +163,19 @@ def _code(body: Mapping[str, Any] | None) -> str | None:
 
 def _kind(status: int, code: str | None, message: str, details: Mapping[str, Any], *, known: bool) -> type[ApiError]:
     if code in _TWO_FACTOR:
-        return REQUIRED_BY.get(str(details.get("method")), TwoFactorRequired)
+        return REQUIRED_BY.get(str(details.get("method")), TwoFactorRequiredError)
     if code in _TOO_MANY or status == 429:
-        return RateLimited
+        return RateLimitedError
     if status >= 500:
-        return ServerFault
+        return ServerFaultError
     if code in _FORBIDDEN:
-        return Forbidden
+        return ForbiddenError
     if status == 404:
         # Without the envelope it is a missing route, or a proxy's: it says nothing of any record.
-        return NotFound if known else ApiError
+        return NotFoundError if known else ApiError
     if status in (200, 400, 403):
         if code in _NOT_FOUND or (code is None and _MISSING.search(message)):
-            return NotFound
+            return NotFoundError
         if code in _CONFLICT or (code is None and _TAKEN.search(message)):
-            return Conflict
-    return _BY_STATUS.get(status, ValidationFailed if status == 200 else ApiError)
+            return ConflictError
+    return _BY_STATUS.get(status, ValidationFailedError if status == 200 else ApiError)

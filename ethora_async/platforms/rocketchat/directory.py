@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import attrs
 
-from ethora_async.errors import ReplyLost
+from ethora_async.errors import ReplyLostError
 from ethora_async.platforms.rocketchat import operations
 from ethora_async.platforms.rocketchat.names import RecordId, plain
 
@@ -51,7 +51,7 @@ class Directory:
         """The record id of a user.
 
         Raises:
-            NotFound: there is no such user.
+            NotFoundError: there is no such user.
         """
         name = plain(id)
         if isinstance(name, RecordId):
@@ -72,7 +72,7 @@ class Directory:
         """The record id and the kind of a room.
 
         Raises:
-            NotFound: there is no such room.
+            NotFoundError: there is no such room.
         """
         name = plain(id)
         key = repr(name)  # a name and a record id may read the same
@@ -88,7 +88,7 @@ class Directory:
         """The record id of a room; a `RecordId` is taken as it is.
 
         Raises:
-            NotFound: there is no such room.
+            NotFoundError: there is no such room.
         """
         name = plain(id)
         return str(name) if isinstance(name, RecordId) else (await self.room(api, name)).id
@@ -116,7 +116,7 @@ def _text(data: Any, field: str, operation: str) -> str:
     value = data.get(field) if isinstance(data, dict) else None
     if not isinstance(value, str) or not value:
         msg = f"the platform's reply has an unexpected shape: no {field}"
-        raise ReplyLost(msg, operation=operation)
+        raise ReplyLostError(msg, operation=operation)
     return value
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from ethora_async import codec
 from ethora_async.config import normal_url
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.rocketchat.names import RecordId, plain
 
 if TYPE_CHECKING:
@@ -63,15 +63,15 @@ class Embedding:
                 versions do not take it: prefer `login_script`.
 
         Raises:
-            InvalidInput: the room cannot be addressed so.
+            InvalidInputError: the room cannot be addressed so.
         """
         if kind not in _ROOM_PATHS:
             msg = f"kind must be channel, group or direct, not {kind!r}"
-            raise InvalidInput(msg, field="kind")
+            raise InvalidInputError(msg, field="kind")
         name = plain(room, "room")
         if kind == "direct" and not isinstance(name, RecordId):
             msg = "a direct room is addressed by its RecordId: take it from chats.direct(…).record_id"
-            raise InvalidInput(msg, field="room")
+            raise InvalidInputError(msg, field="room")
         path = f"/{kind}/{_quoted(str(name))}"
         if thread is not None:
             path += f"/thread/{_quoted(thread)}"
@@ -85,11 +85,11 @@ class Embedding:
         """An ``<iframe>`` for an address of this site, as HTML.
 
         Raises:
-            InvalidInput: the address is not this site's.
+            InvalidInputError: the address is not this site's.
         """
         if src != self._site and not src.startswith((f"{self._site}/", f"{self._site}?")):
             msg = "src is no address of this site: take it from room_url or home_url"
-            raise InvalidInput(msg, field="src")
+            raise InvalidInputError(msg, field="src")
         allow = "camera; microphone; fullscreen; display-capture; clipboard-write"
         attributes = {"id": id, "src": src, "title": title, "allow": allow}
         written = " ".join(f'{name}="{html.escape(value)}"' for name, value in attributes.items())
@@ -140,11 +140,11 @@ def go_message(path: str) -> dict[str, str]:
     """What the page posts to show another room: a path of the site, such as ``/channel/general``.
 
     Raises:
-        InvalidInput: it is no path.
+        InvalidInputError: it is no path.
     """
     if not path.startswith("/") or path.startswith("//"):
         msg = "path must begin with one slash"
-        raise InvalidInput(msg, field="path")
+        raise InvalidInputError(msg, field="path")
     return {"externalCommand": "go", "path": path}
 
 
@@ -152,11 +152,11 @@ def presence_message(status: Presence) -> dict[str, str]:
     """What the page posts to set the user's presence.
 
     Raises:
-        InvalidInput: it is no presence that the platform knows.
+        InvalidInputError: it is no presence that the platform knows.
     """
     if status not in _PRESENCES:
         msg = f"status must be online, away, busy or offline, not {status!r}"
-        raise InvalidInput(msg, field="status")
+        raise InvalidInputError(msg, field="status")
     return {"externalCommand": "set-user-status", "status": status}
 
 
@@ -168,5 +168,5 @@ def sso_reply(token: ChatToken) -> dict[str, str]:
 def _quoted(part: str) -> str:
     if part in (".", ".."):
         msg = f"{part!r} names another place in an address"
-        raise InvalidInput(msg, field="room")
+        raise InvalidInputError(msg, field="room")
     return quote(part, safe="")

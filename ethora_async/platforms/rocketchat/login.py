@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ethora_async.errors import ChatError, ReplyLost, Unauthorized
+from ethora_async.errors import ChatError, ReplyLostError, UnauthorizedError
 from ethora_async.platforms.rocketchat import operations
 from ethora_async.platforms.rocketchat.admin_session import Login, headers_for
 from ethora_async.platforms.rocketchat.api import NOBODY
-from ethora_async.platforms.rocketchat.two_factor import Factors, TwoFactorRequired, totp
+from ethora_async.platforms.rocketchat.two_factor import Factors, TwoFactorRequiredError, totp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,18 +24,18 @@ async def log_in(api: Api, admin: Admin, factors: Factors) -> Login:
     """Open a session with a user name and password, and a one-time code where one is asked for (contract §1.3).
 
     Raises:
-        Unauthorized: the user name or the password is wrong.
-        TwoFactorRequired: a second factor is needed that this client cannot give, or its own was refused.
-        Forbidden: the account or the address is blocked for some minutes after too many failures, or switched off.
+        UnauthorizedError: the user name or the password is wrong.
+        TwoFactorRequiredError: a second factor is needed that this client cannot give, or its own was refused.
+        ForbiddenError: the account or the address is blocked for some minutes after too many failures, or switched off.
     """
     body = {"user": admin.user, "password": admin.secret.reveal()}
     try:
         reply = await _login_call(api, body)
-    except (TwoFactorRequired, Unauthorized) as refused:
+    except (TwoFactorRequiredError, UnauthorizedError) as refused:
         body["code"] = await _code(refused, factors, api.clock.now())
         try:
             reply = await _login_call(api, body)
-        except Unauthorized as again:
+        except UnauthorizedError as again:
             raise _explained(again) from None
     data = reply.data.get("data")
     if (
@@ -44,20 +44,20 @@ async def log_in(api: Api, admin: Admin, factors: Factors) -> Login:
         or not isinstance(data.get("authToken"), str)
     ):
         msg = "the platform's reply has an unexpected shape: no data.userId and data.authToken"
-        raise ReplyLost(msg, operation=operations.LOGIN.name)
+        raise ReplyLostError(msg, operation=operations.LOGIN.name)
     return Login(data["userId"], headers_for(data["userId"], data["authToken"]))
 
 
 async def _login_call(api: Api, body: Mapping[str, str]) -> Reply:
     try:
         return await api.call(operations.LOGIN, data=dict(body), credentials=NOBODY)
-    except TwoFactorRequired as asked:
+    except TwoFactorRequiredError as asked:
         asked.at_login = True
         raise
 
 
-async def _code(refused: TwoFactorRequired | Unauthorized, factors: Factors, now: float) -> str:
-    if isinstance(refused, TwoFactorRequired):
+async def _code(refused: TwoFactorRequiredError | UnauthorizedError, factors: Factors, now: float) -> str:
+    if isinstance(refused, TwoFactorRequiredError):
         if refused.method == "password":
             raise refused  # not taken at log-in
         return await factors.answer(refused, operations.LOGIN.name, now)
@@ -67,9 +67,9 @@ async def _code(refused: TwoFactorRequired | Unauthorized, factors: Factors, now
     return totp(factors.totp_secret, now)
 
 
-def _explained(error: Unauthorized) -> ChatError:
+def _explained(error: UnauthorizedError) -> ChatError:
     message = f"the platform refused the admin's user name or password: {error.message}"
-    return Unauthorized(
+    return UnauthorizedError(
         message, operation=error.operation, status=error.status, code=error.code, attempts=error.attempts
     )
 
@@ -78,6 +78,6 @@ async def end_session(api: Api, credentials: Credentials, *, timeout: Seconds | 
     """End the session that the credentials stand for; False when it had ended before."""
     try:
         await api.call(operations.LOGOUT, credentials=credentials, timeout=timeout)
-    except Unauthorized:
+    except UnauthorizedError:
         return False
     return True

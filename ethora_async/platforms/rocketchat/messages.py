@@ -6,7 +6,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.errors import ApiError, InvalidInput
+from ethora_async.errors import ApiError, InvalidInputError
 from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.names import RecordId, plain
 
@@ -49,13 +49,13 @@ class Messages:
             thread: the id of the message to answer in its thread.
 
         Raises:
-            InvalidInput: the text is empty.
-            NotFound: there is no such room.
-            Forbidden: the sender is not in the room, or may not write there.
+            InvalidInputError: the text is empty.
+            NotFoundError: there is no such room.
+            ForbiddenError: the sender is not in the room, or may not write there.
         """
         if not text.strip():
             msg = "text is empty"
-            raise InvalidInput(msg, field="text")
+            raise InvalidInputError(msg, field="text")
         api = await self._context.open()
         room_id = await self._context.directory.room_id(api, room)
         message_id = new_message_id() if id is None else plain(id)
@@ -78,7 +78,7 @@ class Messages:
         """One message by its id.
 
         Raises:
-            NotFound, ValidationFailed: there is no such message, or the asker may not see it.
+            NotFoundError, ValidationFailedError: there is no such message, or the asker may not see it.
         """
         api = await self._context.open()
         reply = await api.call(operations.GET_MESSAGE, query={"msgId": id})
@@ -99,18 +99,18 @@ class Messages:
             count: how many at the most, 1 to 100.
 
         Raises:
-            InvalidInput: `count` is out of range, or a datetime has no time zone.
-            NotFound: there is no such room.
+            InvalidInputError: `count` is out of range, or a datetime has no time zone.
+            NotFoundError: there is no such room.
         """
         if not 1 <= count <= 100:
             msg = f"count must be from 1 to 100, not {count}"
-            raise InvalidInput(msg, field="count")
+            raise InvalidInputError(msg, field="count")
         api = await self._context.open()
         found = await self._context.directory.room(api, room)
         operation = _HISTORY.get(found.kind)
         if operation is None:
             msg = f"rooms of the kind {found.kind!r} show no history"
-            raise InvalidInput(msg, field="room")
+            raise InvalidInputError(msg, field="room")
         query: dict[str, str | int] = {"roomId": found.id, "count": count}
         for name, moment in (("latest", before), ("oldest", after)):
             if moment is not None:
@@ -122,9 +122,9 @@ class Messages:
         """Everything in a room that was written, edited, reacted to or deleted since a moment.
 
         Raises:
-            InvalidInput: the datetime has no time zone.
-            NotFound: there is no such room.
-            Forbidden: the asker is not in the room.
+            InvalidInputError: the datetime has no time zone.
+            NotFoundError: there is no such room.
+            ForbiddenError: the asker is not in the room.
         """
         api = await self._context.open()
         room_id = await self._context.directory.room_id(api, room)
@@ -149,11 +149,11 @@ def iso(moment: datetime) -> str:
     """A moment as REST writes it: UTC, milliseconds, ``Z``.
 
     Raises:
-        InvalidInput: it has no time zone.
+        InvalidInputError: it has no time zone.
     """
     if moment.tzinfo is None:
         msg = "a datetime needs a time zone: pass an aware one, such as datetime.now(UTC)"
-        raise InvalidInput(msg, field="since")
+        raise InvalidInputError(msg, field="since")
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Self
 
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 from ethora_async.records import Id, id_text
 
 _RECORD_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -24,7 +24,7 @@ class RecordId(str):
         """Check the characters."""
         if not _RECORD_ID.fullmatch(value):
             msg = "a RecordId is Rocket.Chat's own id: up to 64 letters, digits, '-' or '_'"
-            raise InvalidInput(msg, field="id")
+            raise InvalidInputError(msg, field="id")
         return super().__new__(cls, value)
 
     def __repr__(self) -> str:
@@ -35,7 +35,7 @@ def plain(id: Id, field: str = "id") -> str:
     """An id as text, a `RecordId` as it is. A leading ``@`` or ``#``, as people write names, is left out.
 
     Raises:
-        InvalidInput: it is empty, or not a `str`, `int` or `UUID`.
+        InvalidInputError: it is empty, or not a `str`, `int` or `UUID`.
     """
     if isinstance(id, RecordId):
         return id

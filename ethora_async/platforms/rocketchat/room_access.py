@@ -10,7 +10,7 @@ from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.report import Report
 from ethora_async.bulk.run import CONCURRENCY, Run, Work
 from ethora_async.bulk.split import split_around
-from ethora_async.errors import ChatError, InvalidInput, NotFound
+from ethora_async.errors import ChatError, InvalidInputError, NotFoundError
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.names import plain
@@ -42,7 +42,7 @@ class RoomAccess:
             A report with an outcome for each user: ``created`` or ``failed``.
 
         Raises:
-            NotFound: there is no such room.
+            NotFoundError: there is no such room.
         """
         api = await self._context.open()
         await self._context.directory.room(api, id)
@@ -53,10 +53,10 @@ class RoomAccess:
 
         Returns:
             A report with an outcome for each user: ``deleted``, ``absent`` or ``failed``; the last owner of a room
-            cannot be taken out (`Conflict`).
+            cannot be taken out (`ConflictError`).
 
         Raises:
-            NotFound: there is no such room.
+            NotFoundError: there is no such room.
         """
         api = await self._context.open()
         await self._context.directory.room(api, id)
@@ -95,8 +95,8 @@ class RoomAccess:
             offset: where to start; 0 is the first.
 
         Reading raises:
-            NotFound: there is no such room.
-            InvalidInput: it is neither a channel nor a group.
+            NotFoundError: there is no such room.
+            InvalidInputError: it is neither a channel nor a group.
         """
 
         async def fetch(offset: int, limit: int) -> tuple[tuple[User, ...], int | None]:
@@ -113,7 +113,7 @@ class RoomAccess:
         room = await self._context.directory.room(api, id)
         if room.kind not in ("c", "p"):
             msg = f"{plain(id)!r} is neither a channel nor a group: its members cannot be changed"
-            raise InvalidInput(msg, field="id")
+            raise InvalidInputError(msg, field="id")
         return room
 
     async def _invite_pairs(self, api: Api, pairs: Sequence[Pair]) -> list[Outcome[Pair]]:
@@ -143,7 +143,7 @@ class RoomAccess:
         users = list(dict.fromkeys(user_id for _, user_id in entries))
         try:
             reply = await api.call(operation, data={"roomId": room.id, "userIds": users})
-        except NotFound:
+        except NotFoundError:
             # A name looked up long ago may stand for another record by now.
             for place, _ in entries:
                 self._forget(pairs[place])
@@ -157,7 +157,7 @@ class RoomAccess:
             user_id = await self._context.directory.user_id(api, pair[1])
             operation = operations.KICK_FROM_CHANNEL if room.public else operations.KICK_FROM_GROUP
             reply = await api.call(operation, data={"roomId": room.id, "userId": user_id})
-        except NotFound as error:
+        except NotFoundError as error:
             self._forget(pair)
             # Where the room or the user has gone, so has the membership.
             return Outcome(pair, key, "absent", attempts=error.attempts)

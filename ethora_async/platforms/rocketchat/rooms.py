@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.run import CONCURRENCY, Run
-from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ReplyLost
+from ethora_async.errors import ChatError, ConflictError, InvalidInputError, NotFoundError, ReplyLostError
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.directory import room_query
@@ -56,9 +56,9 @@ class Rooms(RoomAccess):
             the `Chat` when it was created.
 
         Raises:
-            InvalidInput: an argument cannot be used.
-            ValidationFailed: the server does not allow such a name.
-            Forbidden: the admin lacks the permission ``create-c`` or ``create-p``.
+            InvalidInputError: an argument cannot be used.
+            ValidationFailedError: the server does not allow such a name.
+            ForbiddenError: the admin lacks the permission ``create-c`` or ``create-p``.
         """
         chat = NewChat(id=id, title=title, access=access, description=description, members=members)
         return (await self._create_one(await self._context.open(), chat)).raise_for_failure()
@@ -82,13 +82,13 @@ class Rooms(RoomAccess):
             users: user names, two as a rule.
 
         Raises:
-            InvalidInput: there is no user, or a `RecordId` among them: the route takes names.
-            NotFound, ValidationFailed: one of the users does not exist.
+            InvalidInputError: there is no user, or a `RecordId` among them: the route takes names.
+            NotFoundError, ValidationFailedError: one of the users does not exist.
         """
         names = list(dict.fromkeys(plain(user, "users") for user in several(users)))
         if not names or any(isinstance(name, RecordId) or "," in name for name in names):
             msg = "users must be user names, at least one"
-            raise InvalidInput(msg, field="users")
+            raise InvalidInputError(msg, field="users")
         api = await self._context.open()
         operation = operations.CREATE_DIRECT
         reply = await api.call(operation, data={"usernames": ",".join(names), "excludeSelf": True})
@@ -98,8 +98,8 @@ class Rooms(RoomAccess):
         """One room, by name or `RecordId`.
 
         Raises:
-            NotFound: there is no such room.
-            Forbidden: the admin may not see it.
+            NotFoundError: there is no such room.
+            ForbiddenError: the admin may not see it.
         """
         api = await self._context.open()
         reply = await api.call(operations.GET_ROOM, query=room_query(plain(id)))
@@ -129,12 +129,12 @@ class Rooms(RoomAccess):
         """Change a room's topic or description, a request each. None leaves it as it is.
 
         Raises:
-            InvalidInput: nothing is to be changed, the title is empty, or it is neither a channel nor a group.
-            NotFound: there is no such room.
+            InvalidInputError: nothing is to be changed, the title is empty, or it is neither a channel nor a group.
+            NotFoundError: there is no such room.
         """
         if title is None and description is None:
             msg = "nothing to change: pass title or description"
-            raise InvalidInput(msg, field="title")
+            raise InvalidInputError(msg, field="title")
         topic = None if title is None else required_text(title, "title")
         text = None if description is None else optional_text(description, "description")
         api = await self._context.open()
@@ -147,7 +147,7 @@ class Rooms(RoomAccess):
             if text is not None:
                 operation = operations.CHANNEL_DESCRIPTION if room.public else operations.GROUP_DESCRIPTION
                 attempts += (await api.call(operation, data={"roomId": room.id, "description": text})).attempts
-        except NotFound:
+        except NotFoundError:
             self._context.directory.forget_room(id)
             raise
         key = self.key(id)
@@ -210,7 +210,7 @@ class Rooms(RoomAccess):
         data = {"name": chat.id, "members": [*chat.members], "extraData": {"topic": chat.title}}
         try:
             reply = await api.call(operation, data=data)
-        except Conflict as error:
+        except ConflictError as error:
             return Outcome(chat, chat.id, "existed", attempts=error.attempts)
         except ChatError as error:
             return failed(chat, chat.id, error)
@@ -218,7 +218,7 @@ class Rooms(RoomAccess):
         key = "channel" if chat.access == "public" else "group"
         try:
             made = wire.read_chat(reply.data.get(key), operation=operation.name)
-        except ReplyLost:
+        except ReplyLostError:
             made = None  # a 2xx says that it happened; that it shows the room badly does not undo it
         if chat.description:
             try:
@@ -233,7 +233,7 @@ class Rooms(RoomAccess):
         try:
             room = await self._context.directory.room(api, id)
             reply = await api.call(operations.DELETE_ROOM, data={"roomId": room.id})
-        except NotFound as error:
+        except NotFoundError as error:
             outcome = Outcome(id, key, "absent", attempts=error.attempts)
         except ChatError as error:
             return failed(id, key, error)

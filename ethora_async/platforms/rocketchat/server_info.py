@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ethora_async.errors import ReplyLost
+from ethora_async.errors import ReplyLostError
 from ethora_async.platforms.rocketchat import operations
 from ethora_async.platforms.rocketchat.api import NOBODY
 
@@ -36,7 +36,7 @@ class ServerInfo:
         """Major and minor: more is not told to everybody.
 
         Raises:
-            ReplyLost: the server does not say it.
+            ReplyLostError: the server does not say it.
         """
         if self._version is None:
             api = await self._context.open()
@@ -66,7 +66,7 @@ class ServerInfo:
             settings, total = reply.data.get("settings"), reply.data.get("total")
             if not isinstance(settings, list):
                 msg = "the platform's reply has an unexpected shape: no list under settings"
-                raise ReplyLost(msg, operation=operations.PUBLIC_SETTINGS.name)
+                raise ReplyLostError(msg, operation=operations.PUBLIC_SETTINGS.name)
             for setting in settings:
                 if isinstance(setting, dict) and setting.get("_id") == name:
                     return setting.get("value")
@@ -79,7 +79,7 @@ def read_version(data: Any) -> tuple[int, int]:
     """Major and minor from ``/api/info``, where the full version stands under ``info`` for those who may see it.
 
     Raises:
-        ReplyLost: there is none.
+        ReplyLostError: there is none.
     """
     inner = data.get("info")
     for holder in (data, inner if isinstance(inner, dict) else {}):
@@ -87,7 +87,7 @@ def read_version(data: Any) -> tuple[int, int]:
         if isinstance(stated, str) and (found := _VERSION.match(stated)):
             return int(found.group(1)), int(found.group(2))
     msg = "the platform's reply has an unexpected shape: no version"
-    raise ReplyLost(msg, operation=operations.SERVER_INFO.name)
+    raise ReplyLostError(msg, operation=operations.SERVER_INFO.name)
 
 
 def _days(value: Any) -> float:

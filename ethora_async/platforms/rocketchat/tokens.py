@@ -11,11 +11,11 @@ from ethora_async.errors import (
     ApiError,
     ChatError,
     ConfigError,
-    Forbidden,
-    NotFound,
-    NotSent,
-    ReplyLost,
-    ValidationFailed,
+    ForbiddenError,
+    NotFoundError,
+    NotSentError,
+    ReplyLostError,
+    ValidationFailedError,
 )
 from ethora_async.platforms.rocketchat import operations
 from ethora_async.platforms.rocketchat.admin_session import FixedCredentials, headers_for
@@ -26,7 +26,7 @@ from ethora_async.platforms.rocketchat.token_store import Minted, TokenStore
 from ethora_async.protocols import Credential
 from ethora_async.records import ChatToken, Id
 from ethora_async.redaction import Secret
-from ethora_async_secrets._singleflight import FlightCancelledError, SingleFlight
+from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,8 +93,8 @@ class Tokens:
             The token; ``extra["userId"]`` is the record id that front ends need beside it, ``extra["url"]`` the site.
 
         Raises:
-            NotFound: there is no such user.
-            Forbidden: the secret is wrong, the server lacks it, or the admin lacks ``user-generate-access-token``.
+            NotFoundError: there is no such user.
+            ForbiddenError: the secret is wrong, the server lacks it, or the admin lacks ``user-generate-access-token``.
                 The server does not say which.
             ConfigError: the server wants a secret, and none is configured.
         """
@@ -126,7 +126,7 @@ class Tokens:
             False when it had ended before.
 
         Raises:
-            NotFound: the token does not say whose it is, and the user has gone.
+            NotFoundError: the token does not say whose it is, and the user has gone.
             ChatError: it could not be revoked.
         """
         api = await self._context.open()
@@ -162,7 +162,7 @@ class Tokens:
             return await flight.join()
         except FlightCancelledError:
             msg = "the client is closed"
-            raise NotSent(msg) from None
+            raise NotSentError(msg) from None
 
     async def _mint(self, key: str, name: str) -> Minted:
         ended = self._ended_meanwhile[key] = set()
@@ -186,7 +186,7 @@ class Tokens:
         user_id = await directory.user_id(api, name)
         try:
             return await self._ask(api, user_id)
-        except NotFound:
+        except NotFoundError:
             if isinstance(name, RecordId):
                 raise
             # Deleted and made again, the user has another record id.
@@ -195,7 +195,7 @@ class Tokens:
             if fresh == user_id:
                 raise
             return await self._ask(api, fresh)
-        except ValidationFailed as error:
+        except ValidationFailedError as error:
             # Upgraded while we ran, the server wants the other form.
             known = await self._server.version()
             self._server.forget_version()
@@ -209,7 +209,7 @@ class Tokens:
         if await self._server.version() < _WITH_SECRET:
             return await self._create(api, {"userId": user_id})
         tried: list[Secret] = []
-        refusal: Forbidden | None = None
+        refusal: ForbiddenError | None = None
         for again in (False, True):
             for secret in await self._secrets(again):
                 if secret in tried:
@@ -217,7 +217,7 @@ class Tokens:
                 tried.append(secret)
                 try:
                     return await self._create(api, {"userId": user_id, "secret": secret.reveal()})
-                except Forbidden as error:
+                except ForbiddenError as error:
                     refusal = refusal or error
         if refusal is not None:
             raise refusal
@@ -313,5 +313,5 @@ def _read_token(data: object) -> Secret:
     value = inner.get("authToken") if isinstance(inner, dict) else None
     if not isinstance(value, str) or not value:
         msg = "the platform's reply has an unexpected shape: no data.authToken"
-        raise ReplyLost(msg, operation=operations.CREATE_TOKEN.name)
+        raise ReplyLostError(msg, operation=operations.CREATE_TOKEN.name)
     return Secret(value)

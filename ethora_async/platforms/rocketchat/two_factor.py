@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import attrs
 
-from ethora_async.errors import ConfigError, Forbidden
+from ethora_async.errors import ConfigError, ForbiddenError
 from ethora_async.protocols import Credential
 from ethora_async.redaction import Secret
 
@@ -27,7 +27,7 @@ _STEP = 30
 _DIGITS = 6
 
 
-class TwoFactorRequired(Forbidden):
+class TwoFactorRequiredError(ForbiddenError):
     """The platform asks for a second factor that this client could not give, or refused the one it gave.
 
     `method` says which: ``totp``, ``email`` or ``password``; `code` is ``totp-required``, ``totp-invalid`` or
@@ -39,16 +39,16 @@ class TwoFactorRequired(Forbidden):
     """Whether it was the admin's log-in that asked, and not the call itself."""
 
 
-class _ByEmail(TwoFactorRequired):
+class _ByEmail(TwoFactorRequiredError):
     method = "email"
 
 
-class _ByPassword(TwoFactorRequired):
+class _ByPassword(TwoFactorRequiredError):
     method = "password"
 
 
-REQUIRED_BY: Mapping[str, type[TwoFactorRequired]] = {
-    "totp": TwoFactorRequired,
+REQUIRED_BY: Mapping[str, type[TwoFactorRequiredError]] = {
+    "totp": TwoFactorRequiredError,
     "email": _ByEmail,
     "password": _ByPassword,
 }
@@ -96,11 +96,11 @@ class Factors:
     password: Secret | None = None
     email_code: EmailCode | None = attrs.field(default=None, repr=False)
 
-    async def answer(self, asked: TwoFactorRequired, operation: str, now: float) -> str:
+    async def answer(self, asked: TwoFactorRequiredError, operation: str, now: float) -> str:
         """The code for what was asked.
 
         Raises:
-            TwoFactorRequired: `asked` itself, when there is nothing to answer with or the answer has been refused.
+            TwoFactorRequiredError: `asked` itself, when there is nothing to answer with or the answer has been refused.
         """
         if asked.code == "totp-max-attempts":
             raise asked

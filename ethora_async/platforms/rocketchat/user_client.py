@@ -60,7 +60,7 @@ class UserClient:
         """The user's own record; the cheapest way to see whether a token is still good.
 
         Raises:
-            Unauthorized: it is not.
+            UnauthorizedError: it is not.
         """
         api = await self._context.open()
         reply = await api.call(operations.ME)
@@ -99,7 +99,7 @@ class UserClient:
         """The direct room of this user and another; made when there is none.
 
         Raises:
-            NotFound, ValidationFailed: the other user does not exist.
+            NotFoundError, ValidationFailedError: the other user does not exist.
         """
         api = await self._context.open()
         reply = await api.call(operations.CREATE_DIRECT, data={"username": str(plain(user, "user"))})

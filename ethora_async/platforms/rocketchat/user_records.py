@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.rocketchat.names import plain
 from ethora_async.records import Id, email_text, required_text
 from ethora_async.redaction import Secret
@@ -30,7 +30,7 @@ def _password(value: str | Secret | None) -> Secret | None:
         return value
     if not value:
         msg = "password is empty"
-        raise InvalidInput(msg, field="password")
+        raise InvalidInputError(msg, field="password")
     return Secret(value)
 
 
@@ -38,7 +38,7 @@ def role_names(value: str | Iterable[str] | None) -> tuple[str, ...] | None:
     """Roles as a tuple; a lone text is one role.
 
     Raises:
-        InvalidInput: one is empty or no text.
+        InvalidInputError: one is empty or no text.
     """
     if value is None:
         return None
@@ -60,7 +60,7 @@ class UserChange:
         custom_fields: by the names that the server defines.
 
     Raises:
-        InvalidInput: a field cannot be used; its `field` names it.
+        InvalidInputError: a field cannot be used; its `field` names it.
     """
 
     id: str = attrs.field(converter=_id)
@@ -77,7 +77,7 @@ class UserChange:
         """The wire's ``data`` (contract §1.5): what is None is left out, since the route takes no null.
 
         Raises:
-            InvalidInput: nothing is to be changed.
+            InvalidInputError: nothing is to be changed.
         """
         data = {
             "name": self.name,
@@ -92,7 +92,7 @@ class UserChange:
         stated = {name: value for name, value in data.items() if value is not None}
         if not stated:
             msg = "nothing to change: pass name, email or another field"
-            raise InvalidInput(msg, field="name")
+            raise InvalidInputError(msg, field="name")
         return stated
 
 

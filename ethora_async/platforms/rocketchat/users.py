@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.run import CONCURRENCY, Run, Work
-from ethora_async.errors import ChatError, Conflict, InvalidInput, NotFound, ReplyLost
+from ethora_async.errors import ChatError, ConflictError, InvalidInputError, NotFoundError, ReplyLostError
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.directory import user_query
@@ -61,10 +61,10 @@ class Users:
             holds the `User`.
 
         Raises:
-            InvalidInput: an argument cannot be used.
-            Conflict: the e-mail address belongs to another user.
-            ValidationFailed: the server does not allow such a user name, address or password.
-            Forbidden: the admin lacks the permission ``create-user``.
+            InvalidInputError: an argument cannot be used.
+            ConflictError: the e-mail address belongs to another user.
+            ValidationFailedError: the server does not allow such a user name, address or password.
+            ForbiddenError: the admin lacks the permission ``create-user``.
         """
         user = NewUser(
             id=id,
@@ -93,7 +93,7 @@ class Users:
         """One user, by user name or `RecordId`.
 
         Raises:
-            NotFound: there is no such user.
+            NotFoundError: there is no such user.
         """
         return await self._get(await self._context.open(), plain(id))
 
@@ -121,7 +121,7 @@ class Users:
         With the user's own token, `RocketChatClient.as_user` shows them whole.
 
         Raises:
-            NotFound: there is no such user.
+            NotFoundError: there is no such user.
         """
         api = await self._context.open()
         operation = operations.GET_USER
@@ -149,10 +149,10 @@ class Users:
             An outcome that is ``updated``; `value` holds the `User`.
 
         Raises:
-            InvalidInput: nothing is to be changed.
-            NotFound: there is no such user.
-            Conflict: the user name or the e-mail address belongs to somebody else.
-            TwoFactorRequired: the server asks for a second factor that this client cannot give.
+            InvalidInputError: nothing is to be changed.
+            NotFoundError: there is no such user.
+            ConflictError: the user name or the e-mail address belongs to somebody else.
+            TwoFactorRequiredError: the server asks for a second factor that this client cannot give.
         """
         change = UserChange(
             id=id,
@@ -183,8 +183,8 @@ class Users:
             confirm_relinquish: True even where they are the last owner of rooms.
 
         Raises:
-            NotFound: there is no such user.
-            Conflict: they are the last owner of a room, and `confirm_relinquish` is not given.
+            NotFoundError: there is no such user.
+            ConflictError: they are the last owner of a room, and `confirm_relinquish` is not given.
         """
         api = await self._context.open()
         user_id = await self._context.directory.user_id(api, id)
@@ -203,7 +203,7 @@ class Users:
             An outcome that is ``deleted``, or ``absent`` when there was no such user.
 
         Raises:
-            Conflict: they are the last owner of a room, and `confirm_relinquish` is not given.
+            ConflictError: they are the last owner of a room, and `confirm_relinquish` is not given.
         """
         api = await self._context.open()
         return (await self._delete_one(api, id, confirm_relinquish)).raise_for_failure()
@@ -273,21 +273,21 @@ class Users:
         body = wire.user_body(user, (options or UserOptions()).body())
         try:
             reply = await api.call(operations.CREATE_USER, data=body)
-        except Conflict as refusal:
+        except ConflictError as refusal:
             return await self._existing(api, user, refusal)
         except ChatError as error:
             return failed(user, user.id, error)
         try:
             made = wire.read_user(reply.data.get("user"), operation=operations.CREATE_USER.name)
-        except ReplyLost:
+        except ReplyLostError:
             made = None  # a 2xx says that it happened; that it shows the user badly does not undo it
         return Outcome(user, user.id, "created", value=made, attempts=reply.attempts)
 
-    async def _existing(self, api: Api, user: NewUser, refusal: Conflict) -> Outcome[NewUser]:
+    async def _existing(self, api: Api, user: NewUser, refusal: ConflictError) -> Outcome[NewUser]:
         try:
             # The refusal may be about the user name, or about somebody else's e-mail address.
             found = await self._get(api, user.id)
-        except NotFound:
+        except NotFoundError:
             return failed(user, user.id, refusal)
         except ChatError as error:
             return failed(user, user.id, error)
@@ -299,7 +299,7 @@ class Users:
             user_id = await directory.user_id(api, change.id)
             reply = await api.call(operations.UPDATE_USER, data={"userId": user_id, "data": change.body()})
             value = wire.read_user(reply.data.get("user"), operation=operations.UPDATE_USER.name)
-        except NotFound as error:
+        except NotFoundError as error:
             directory.forget_user(change.id)
             return failed(change, str(change.id), error)
         except ChatError as error:
@@ -313,13 +313,13 @@ class Users:
     async def _delete_one(self, api: Api, id: Id, confirm: bool) -> Outcome[Id]:
         try:
             name = plain(id)
-        except InvalidInput as error:
+        except InvalidInputError as error:
             return failed(id, str(id), error)
         key = str(name)
         data = {"userId" if isinstance(name, RecordId) else "username": key, **_relinquish(confirm)}
         try:
             reply = await api.call(operations.DELETE_USER, data=data)
-        except NotFound as error:
+        except NotFoundError as error:
             self._gone(name)
             return Outcome(id, key, "absent", attempts=error.attempts)
         except ChatError as error:

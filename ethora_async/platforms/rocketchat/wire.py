@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ethora_async.codec import Codec
-from ethora_async.errors import ReplyLost
+from ethora_async.errors import ReplyLostError
 from ethora_async.platforms.rocketchat.message_records import Message, MessageChanges
 from ethora_async.records import Chat, NewUser, User
 
@@ -64,7 +64,7 @@ def read_user(data: Any, *, operation: str, path: str = "reply.user") -> User:
     """A user record. `first_name` is the name up to its first space, `last_name` the rest.
 
     Raises:
-        ReplyLost: it has an unexpected shape.
+        ReplyLostError: it has an unexpected shape.
     """
     if isinstance(data, dict):
         data = {key: value for key, value in data.items() if key not in _PRIVATE_FIELDS}
@@ -85,7 +85,7 @@ def read_chat(data: Any, *, operation: str, path: str = "reply.room") -> Chat:
     """A room record: its name is your own id, its topic the title. Direct rooms have no name; their record id serves.
 
     Raises:
-        ReplyLost: it has an unexpected shape.
+        ReplyLostError: it has an unexpected shape.
     """
     if isinstance(data, dict):
         record = data.get("_id") or data.get("rid")
@@ -107,7 +107,7 @@ def read_message(data: Any, *, operation: str, path: str = "reply.message") -> M
     """A message; times as ISO 8601 (REST) or milliseconds.
 
     Raises:
-        ReplyLost: it has an unexpected shape.
+        ReplyLostError: it has an unexpected shape.
     """
     if isinstance(data, dict):
         author = data.get("u")
@@ -120,7 +120,7 @@ def read_changes(data: Any, *, operation: str) -> MessageChanges:
     """The reply of ``chat.syncMessages``.
 
     Raises:
-        ReplyLost: it has an unexpected shape.
+        ReplyLostError: it has an unexpected shape.
     """
     result = data.get("result") if _is_object(data) else None
     updated = read_list(result, "updated", read_message, operation=operation)
@@ -134,12 +134,12 @@ def read_list(data: Any, key: str, read: Callable[..., T], *, operation: str) ->
     """The records of a list under `key`.
 
     Raises:
-        ReplyLost: there is no list, or one of its items has an unexpected shape.
+        ReplyLostError: there is no list, or one of its items has an unexpected shape.
     """
     rows = data.get(key) if _is_object(data) else None
     if not isinstance(rows, list):
         msg = f"the platform's reply has an unexpected shape: no list under {key}"
-        raise ReplyLost(msg, operation=operation)
+        raise ReplyLostError(msg, operation=operation)
     return tuple(read(row, operation=operation, path=f"reply.{key}[{index}]") for index, row in enumerate(rows))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ethora_async.sandbox.ethora.records import Chat, User
-from ethora_async_secrets._threads import run_blocking
+from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.records import App

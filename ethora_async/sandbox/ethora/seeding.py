@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from ethora_async.errors import InvalidInput
+from ethora_async.errors import InvalidInputError
 from ethora_async.sandbox.ethora.store import UserData
 from ethora_async.sandbox.ethora.validation import Form, Invalid
-from ethora_async.sync.csv_file import CsvFile
-from ethora_async.sync.formats import USERS
-from ethora_async.sync.source import BadRow
+from ethora_async.sync.sources.csv_file import CsvFile
+from ethora_async.sync.sources.formats import USERS
+from ethora_async.sync.sources.source import BadRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
-class SeedRefused(ValueError):
+class SeedRefusedError(ValueError):
     """Rows that cannot be used; nothing was made. `problems` has one error per bad row, naming its line."""
 
-    def __init__(self, problems: list[InvalidInput]) -> None:
+    def __init__(self, problems: list[InvalidInputError]) -> None:
         self.problems = problems
         lines = [f"line {problem.row}: {problem.message}" for problem in problems[:SHOWN]]
         if len(problems) > SHOWN:
@@ -42,10 +42,10 @@ class Seed:
         self._form = form
         self._lines: dict[str, int] = {}
         self._users: list[UserData] = []
-        self.problems: list[InvalidInput] = []
+        self.problems: list[InvalidInputError] = []
 
     async def read(self, path: str | Path) -> None:
-        """Take the rows of a CSV file. InvalidInput when it cannot be read or lacks a column."""
+        """Take the rows of a CSV file. InvalidInputError when it cannot be read or lacks a column."""
         file = await CsvFile.open(path, USERS)
         async with aclosing(file.rows()) as rows:
             async for row in rows:
@@ -63,15 +63,15 @@ class Seed:
                 continue
             try:
                 user = USERS.make(row)
-            except InvalidInput as error:
+            except InvalidInputError as error:
                 self._refuse(line, error.message, error.field)
             else:
                 self._add(user, line)
 
     def plant(self, store: Store, now: float) -> int:
-        """Make the users and return how many. SeedRefused when a row was bad; nothing is made then."""
+        """Make the users and return how many. SeedRefusedError when a row was bad; nothing is made then."""
         if self.problems:
-            raise SeedRefused(sorted(self.problems, key=lambda problem: problem.row or 0))
+            raise SeedRefusedError(sorted(self.problems, key=lambda problem: problem.row or 0))
         for user in self._users:
             store.create_user(self._app, user, now)
         return len(self._users)
@@ -105,4 +105,4 @@ class Seed:
         )
 
     def _refuse(self, line: int, reason: str, column: str | None) -> None:
-        self.problems.append(InvalidInput(reason, row=line, column=column))
+        self.problems.append(InvalidInputError(reason, row=line, column=column))

@@ -138,8 +138,8 @@ class EthoraSandbox(LocalServer):
         """Make users of the rows of a CSV file, in the base app if no other is named, and return how many.
 
         Columns as for `ethora users import`: id, email, first_name, last_name; password and profile_image if
-        wanted. All or nothing. Raises InvalidInput when the file cannot be read or lacks a column, and
-        SeedRefused, a ValueError that names the lines, when rows are bad.
+        wanted. All or nothing. Raises InvalidInputError when the file cannot be read or lacks a column, and
+        SeedRefusedError, a ValueError that names the lines, when rows are bad.
         """
         seed = self._seed(app_id)
         await seed.read(path)

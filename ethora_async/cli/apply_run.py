@@ -1,0 +1,81 @@
+"""A plan in its journal carried out, and what became of it told: what ``apply`` and ``resume`` share."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.cli.output import errors, shown
+from ethora_async.cli.plan_view import View
+from ethora_async.cli.progress import following
+from ethora_async.cli.reject_option import Rejects
+from ethora_async.cli.runtime import DONE, SOME_FAILED
+from ethora_async.cli.sync_json import failure_fields, print_document, problem_fields, result_fields, summary_fields
+from ethora_async.errors import ChatError
+from ethora_async.sync.plan.apply import Applied, result_of
+from ethora_async.sync.plan.plan import Plan, entries, summary_of
+from ethora_async.sync.plan.resume import go_on
+from ethora_async.sync.store.journal import Journal
+
+if TYPE_CHECKING:
+    from ethora_async.cli.runtime import SyncClient
+    from ethora_async.sync.plan.compare import Kind
+    from ethora_async.sync.sources.source import Source
+
+
+async def carry_out(
+    client: SyncClient,
+    journal: Journal,
+    sources: Mapping[Kind, Source[Any]],
+    *,
+    as_json: bool,
+    rejects: Rejects | None = None,
+    again: str = "ethora resume",
+) -> int:
+    """Carry out what is left; the exit code. Cut off, it tells what was done until then and how to go `again` at it.
+
+    Raises:
+        StoppedByGuardError: the plan deletes too much.
+        ChatError: the platform cannot be reached or refuses us.
+    """
+    try:
+        with following() as on_progress:
+            done = await go_on(client, journal, sources=sources, on_progress=on_progress)
+    except (ChatError, OSError, asyncio.CancelledError):
+        await report(client, journal, await result_of(journal), as_json=as_json, cut_off=True)
+        place = shown(shlex.quote(str(journal.path)))
+        errors.print(f"to go on from where it stopped: {again} {place}", markup=False)
+        raise
+    return await report(client, journal, done, as_json=as_json, rejects=rejects)
+
+
+async def report(
+    client: SyncClient,
+    journal: Journal,
+    done: Applied,
+    *,
+    as_json: bool,
+    rejects: Rejects | None = None,
+    cut_off: bool = False,
+    kept: bool = True,
+) -> int:
+    """What became of the plan, on stdout; the exit code that it amounts to. `kept`: whether the journal stays."""
+    if rejects is not None:
+        await rejects.collect(client, journal)
+    summary = await summary_of(journal)
+    if as_json:
+        plan = Plan(journal, {}, summary, None, "")
+        head = {
+            "platform": await journal.meta("platform"),
+            "journal": str(journal.path) if kept else None,
+            "applied": not cut_off,
+            "summary": summary_fields(summary),
+            "results": result_fields(done),
+        }
+        failed = entries(journal, "status IN ('failed', 'unknown')")
+        await print_document(head, failures=(failed, failure_fields), problems=(plan.problems(), problem_fields))
+    else:
+        View().applied(done)
+    return DONE if done.ok and not summary.problems else SOME_FAILED

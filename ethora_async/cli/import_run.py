@@ -1,0 +1,127 @@
+"""Files into the platform: what ``users import`` and ``demo`` share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from heapq import nsmallest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import typer
+
+from ethora_async.bulk.outcome import STATUSES
+from ethora_async.cli.import_report import Tally
+from ethora_async.cli.progress import counting
+from ethora_async.cli.reject_option import reject_paths, tell_rejected
+from ethora_async.cli.runtime import Delivery
+from ethora_async.cli.sources import opened as open_lists
+from ethora_async.cli.sync_options import SourceOptions
+from ethora_async.errors import ChatError
+from ethora_async.sync.importing import RowResult, import_rows
+from ethora_async.sync.sources.opening import is_database
+from ethora_async.sync.sources.reject_file import RejectFile
+from ethora_async_secrets.concurrency import run_blocking
+
+if TYPE_CHECKING:
+    from ethora_async.platforms.ethora.client import EthoraClient
+    from ethora_async.sync.sources.table_source import TableSource
+
+SHOWN_FAILURES = 20
+
+
+@attrs.frozen
+class Step:
+    """One list: what it is called, what carries its rows out, and what takes those that are refused."""
+
+    what: str
+    source: TableSource[Any]
+    start: Callable[[Any], Any]
+    reject: RejectFile | None = None
+
+
+async def opened(client: EthoraClient, lists: SourceOptions, reject: Path | None = None) -> list[Step]:
+    """The lists, each checked before the first row of any is sent.
+
+    Raises:
+        InvalidInputError: one cannot be read or lacks a column, or `reject` is there already.
+    """
+    found = (await open_lists(lists, csv_by_default=True)).sources
+    starts: dict[str, Callable[[Any], Any]] = {
+        "users": client.users.create_many,
+        "chats": client.chats.create_many,
+        "members": client.chats.grant_many,
+    }
+    files: dict[str, RejectFile] = {}
+    if reject is not None:
+        for name, path in reject_paths(reject, found).items():
+            files[name] = await RejectFile.open(path, found[name])
+    return [Step(name, source, starts[name], files.get(name)) for name, source in found.items()]
+
+
+async def carry_out(steps: list[Step], tally: Tally) -> None:
+    """Import every list in turn, with progress on stderr; results go to `tally` as they come.
+
+    Raises:
+        ChatError: the platform cannot be reached or refuses us.
+    """
+    for step in steps:
+        for file in step.source.files:
+            tally.begin(file)
+        delivery = Delivery()
+        with counting(step.what, await run_blocking(_about, step.source.files)) as steps_done:
+
+            def on_result(
+                result: RowResult,
+                advance: Callable[[], None] = steps_done.advance,
+                note: Callable[[ChatError | None], None] = delivery.note,
+            ) -> None:
+                tally.add(result)
+                note(result.error)
+                advance()
+
+            async with AsyncExitStack() as stack:
+                if step.reject is not None:
+                    await stack.enter_async_context(step.reject)
+                await import_rows(step.source, step.start, on_result, reject=step.reject)
+        if step.reject is not None:
+            tell_rejected(step.reject)
+        if delivery.failure is not None:
+            raise delivery.failure
+
+
+def print_report(tally: Tally, *, as_json: bool) -> None:
+    """The report: one JSON object on stdout, or lines for people on stdout."""
+    if as_json:
+        for part in tally.json_parts():
+            typer.echo(part, nl=False)
+        typer.echo()
+        return
+    for file, counts in tally.counts.items():
+        summary = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+        typer.echo(f"{Path(file).name}: {summary or 'no rows'}")
+    files = list(tally.counts)
+    for failure in nsmallest(SHOWN_FAILURES, tally.failures(), lambda one: (files.index(one["file"]), one["row"])):
+        place = f"{Path(failure['file']).name} line {failure['row']}"
+        column = f", {failure['column']}" if failure["column"] else ""
+        typer.echo(f"  {place}{column}: {failure['reason']}")
+    if tally.failed > SHOWN_FAILURES:
+        typer.echo(f"  … and {tally.failed - SHOWN_FAILURES} more; --json lists all")
+
+
+def _about(files: Sequence[str]) -> int | None:
+    """How many rows there are, about; None where it takes reading them to know."""
+    if any(is_database(file) or Path(file).suffix.lower() == ".parquet" for file in files):
+        return None
+    return sum(_lines_below_header(Path(file)) for file in files)
+
+
+def _lines_below_header(path: Path) -> int:
+    ends = Counter[bytes]()
+    with suppress(OSError), path.open("rb") as file:
+        while block := file.read(1 << 20):
+            ends.update({end: block.count(end) for end in (b"\n", b"\r")})
+    # CRLF counts in both; a file of an old Mac has CR alone.
+    return max(0, max(ends.values(), default=0) - 1)

@@ -1,0 +1,132 @@
+"""``--reject``: every row that was refused, by us or by the platform, collected from its source for repair."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import AsyncExitStack, aclosing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ethora_async.cli.output import errors, shown
+from ethora_async.cli.sources import KIND_OF
+from ethora_async.errors import ChatError
+from ethora_async.sync.plan.intake import chunks
+from ethora_async.sync.sources.opening import is_database
+from ethora_async.sync.sources.reject_file import RejectFile
+from ethora_async.sync.sources.source import BadRow, Row
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from ethora_async.sync.sources.table_source import TableSource
+    from ethora_async.sync.store.journal import Journal
+
+# What was refused, where it can be looked up row by row: neither table of the journal has an index for it.
+_REFUSED = """
+CREATE TEMP TABLE IF NOT EXISTS refused (kind TEXT, id TEXT, file TEXT, line INTEGER, reason TEXT);
+DELETE FROM refused;
+INSERT INTO refused SELECT kind, id, file, line, reason FROM bad;
+INSERT INTO refused SELECT kind, CASE other WHEN '' THEN key ELSE key || '/' || other END, file, line, reason
+    FROM item WHERE status = 'failed' AND file IS NOT NULL;
+CREATE INDEX IF NOT EXISTS refused_by_id ON refused (kind, id);
+"""
+
+
+@attrs.frozen
+class Rejects:
+    """A reject file for every source; made by `rejects_for`."""
+
+    _files: Mapping[str, Path]
+    _sources: Mapping[str, TableSource[Any]]
+
+    async def collect(self, client: Any, journal: Journal) -> None:
+        """Read the sources once more, and keep what the journal says was refused.
+
+        Raises:
+            InvalidInputError: a source cannot be read any more, or a file cannot be written.
+        """
+        if not await journal.transaction(_gather):
+            return
+        for name, path in self._files.items():
+            source = self._sources[name]
+            async with AsyncExitStack() as stack:
+                file = await stack.enter_async_context(await RejectFile.open(path, source))
+                parts = await stack.enter_async_context(aclosing(chunks(source.rows())))
+                async for part in parts:
+                    await _keep(client, journal, name, part, file, by_line=not is_database(source.name))
+            tell_rejected(file)
+
+
+async def rejects_for(path: Path, sources: Mapping[str, TableSource[Any]]) -> Rejects:
+    """Check that the refused rows can be written, before anything is done.
+
+    One source's go to `path`; those of several each to a file with its name put before the ending.
+
+    Raises:
+        InvalidInputError: there is such a file already, or none can be written.
+    """
+    files = reject_paths(path, sources)
+    for name, file in files.items():
+        await RejectFile.open(file, sources[name])
+    return Rejects(files, sources)
+
+
+def reject_paths(path: Path, names: Collection[str]) -> dict[str, Path]:
+    """Where the refused rows of each list go."""
+    return {name: path if len(names) == 1 else path.with_suffix(f".{name}{path.suffix}") for name in names}
+
+
+def tell_rejected(file: RejectFile) -> None:
+    """Say where refused rows wait, if there are any."""
+    if file.count:
+        rows = "row" if file.count == 1 else "rows"
+        errors.print(f"{file.count} refused {rows} for repair: {shown(str(file.path))}", markup=False)
+
+
+async def _keep(
+    client: Any,
+    journal: Journal,
+    name: str,
+    part: list[Row[Any] | BadRow],
+    file: RejectFile,
+    *,
+    by_line: bool,
+) -> None:
+    good = [(_id(client, name, row), row.file, row.line) for row in part if isinstance(row, Row)]
+    reasons = iter(await journal.transaction(partial(_reasons, kind=KIND_OF[name], rows=good, by_line=by_line)))
+    for row in part:
+        if isinstance(row, BadRow):
+            await file.add(row, row.error)
+        elif (reason := next(reasons)) is not None:
+            await file.add(row, ChatError(reason))
+
+
+def _id(client: Any, name: str, row: Row[Any]) -> str:
+    if name == "members":
+        chat, user = row.item
+        return f"{client.chats.key(chat)}/{client.users.key(user)}"
+    return str((client.users if name == "users" else client.chats).key(row.item.id))
+
+
+def _gather(db: sqlite3.Connection) -> bool:
+    for statement in _REFUSED.strip().split(";")[:-1]:
+        db.execute(statement)
+    return db.execute("SELECT 1 FROM refused LIMIT 1").fetchone() is not None
+
+
+def _reasons(
+    db: sqlite3.Connection, *, kind: str, rows: list[tuple[str, str | None, int]], by_line: bool
+) -> list[str | None]:
+    """Why each was refused, or None. Rows of a database have no lasting number, and go by their id alone."""
+    found: list[str | None] = []
+    for id, file, line in rows:
+        place = (file, line) if by_line else (None, None)
+        reason = db.execute(
+            "SELECT reason FROM refused WHERE kind = ? AND id = ? AND (? IS NULL OR (file = ? AND line = ?))",
+            (kind, id, place[0], *place),
+        ).fetchone()
+        found.append(None if reason is None else reason[0])
+    return found

@@ -1,0 +1,1 @@
+"""The token endpoint as a process of its own."""

@@ -1,0 +1,354 @@
+"""``ethora serve``: the web endpoints as a process of their own, behind a reverse proxy that authenticates."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import attrs
+import typer
+
+from ethora_async.cli.output import errors
+from ethora_async.cli.runtime import DONE, INTERRUPTED, Options, run
+from ethora_async.cli.serve.proxy import (
+    PROXY_SECRET,
+    Gate,
+    JWTRules,
+    Proof,
+    ProxySecret,
+    SharedSecret,
+    SignedIdentity,
+    header_name,
+    named_by_the_proxy,
+)
+from ethora_async.clock import SystemClock
+from ethora_async.errors import ConfigError
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from ethora_async.web.clients import AppClient
+    from ethora_async.web.routes import Routes
+
+Platform = Literal["ethora", "rocketchat", "avaya", "imbachat"]
+
+_CLIENTS = {
+    "rocketchat": ("ethora_async.platforms.rocketchat.client", "RocketChatClient"),
+    "avaya": ("ethora_async.platforms.avaya.client", "AvayaClient"),
+    "imbachat": ("ethora_async.platforms.imbachat.client", "ImbaChatClient"),
+}
+_PREFIX = "/chat"
+_HOW = (
+    "ethora serve hands out tokens to whoever the proxy says is logged in, so that it must know the proxy's requests"
+    " from all others. Set:\n"
+    "  --identity-header NAME   the header in which the proxy sends the id of the user it has authenticated\n"
+    "and one of\n"
+    f"  --proof-header NAME      a header in which it sends the secret that stands in {PROXY_SECRET}\n"
+    f"  --jwt-header NAME        a header with a JWT, signed with {PROXY_SECRET} (HS256) or a key whose public half"
+    " is in --jwt-keys FILE (RS256, ES256)\n"
+    f"{PROXY_SECRET} is read from the environment, or from the store that --proof-secrets names. The proxy must remove"
+    " these headers from what visitors send."
+)
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """What was said on the command line; see `serve`."""
+
+    platform: Platform
+    host: str
+    port: int
+    unix: Path | None
+    unix_mode: int
+    proof: Proof
+    users_info: str | None
+    may_enter: str | None
+    allowed_origins: tuple[str, ...]
+    drain: float
+    grace: float
+
+
+def serve(
+    context: typer.Context,
+    platform: Annotated[Platform, typer.Option(help="Whose tokens are handed out.")] = "ethora",
+    host: Annotated[str, typer.Option(help="The loopback address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8080,
+    unix: Annotated[Path | None, typer.Option(help="Listen on a unix socket in place of an address.")] = None,
+    unix_mode: Annotated[str, typer.Option(metavar="OCTAL", help="Who may connect to the socket.")] = "660",
+    identity_header: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The header in which the proxy sends the user's id.")
+    ] = None,
+    proof_header: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"The header in which it sends the value of {PROXY_SECRET}.")
+    ] = None,
+    proof_secrets: Annotated[
+        str | None, typer.Option(metavar="URL", help=f"Where {PROXY_SECRET} is read from; else the environment.")
+    ] = None,
+    jwt_header: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The header in which it sends a JWT; may be the identity's.")
+    ] = None,
+    jwt_keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Public keys for RS256 and ES256: PEM, JWK or JWK set.")
+    ] = None,
+    jwt_claim: Annotated[str, typer.Option(metavar="NAME", help="The claim that holds the user's id.")] = "sub",
+    jwt_audience: Annotated[str | None, typer.Option(help="Required in the claim aud.")] = None,
+    jwt_issuer: Annotated[str | None, typer.Option(help="Required in the claim iss.")] = None,
+    may_enter: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:FUNCTION", help="async (user, room) -> bool; without it no room is told of."),
+    ] = None,
+    users_info: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:FUNCTION", help="ImbaChat: async (ids) -> UserInfo of each; opens /users-info."),
+    ] = None,
+    allowed_origin: Annotated[
+        list[str] | None, typer.Option(help="An origin beside the site's own whose pages may ask. May be given again.")
+    ] = None,
+    drain: Annotated[float, typer.Option(min=0, help="Seconds to be unready for before new requests are refused.")] = 1,
+    grace: Annotated[float, typer.Option(min=0, help="Seconds that requests under way get at the end.")] = 30,
+) -> None:
+    """Serve POST /chat/token, /healthz and /readyz on loopback or a unix socket, behind a proxy that authenticates.
+
+    The client's settings are those of the environment, or of the store that --secrets names. SIGTERM and Ctrl-C end it
+    gracefully: /readyz answers 503, then new requests are refused, and those under way are answered.
+    """
+    rules = JWTRules(claim=jwt_claim, audience=jwt_audience, issuer=jwt_issuer)
+
+    async def work() -> int:
+        settings = Settings(
+            platform=platform,
+            host=host,
+            port=port,
+            unix=unix,
+            unix_mode=_mode(unix_mode),
+            proof=_proof(identity_header, proof_header, jwt_header, jwt_keys, rules, proof_secrets),
+            users_info=users_info,
+            may_enter=may_enter,
+            allowed_origins=tuple(allowed_origin or ()),
+            drain=drain,
+            grace=grace,
+        )
+        return await _serve(context.obj, settings)
+
+    run(work())
+
+
+def _mode(text: str) -> int:
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o777:
+        msg = f"--unix-mode {text} is no mode: write octal digits such as 660"
+        raise ConfigError(msg)
+    return mode
+
+
+def _proof(
+    identity: str | None,
+    header: str | None,
+    jwt: str | None,
+    keys: Path | None,
+    rules: JWTRules,
+    urls: str | None,
+) -> Proof:
+    if identity is None or (header is None) == (jwt is None):
+        raise ConfigError(_HOW)
+    name = header_name(identity, "--identity-header")
+    if header is not None:
+        if keys is not None or rules != JWTRules():
+            msg = "--jwt-… makes no sense without --jwt-header"
+            raise ConfigError(msg)
+        proof = header_name(header, "--proof-header")
+        if proof == name:
+            msg = "--proof-header and --identity-header name the same header: the secret is no user's id"
+            raise ConfigError(msg)
+        return SharedSecret(name, proof, _secret(urls))
+    from ethora_async.cli.serve.keys import PublicKeys
+
+    if keys is not None and urls is not None:
+        msg = "--jwt-keys and --proof-secrets exclude each other: JWTs are signed with a key, or with a shared secret"
+        raise ConfigError(msg)
+    clock = SystemClock()
+    source = _secret(urls) if keys is None else PublicKeys(keys, clock=clock)
+    return SignedIdentity(name, header_name(jwt or "", "--jwt-header"), source, rules, clock=clock)
+
+
+def _secret(urls: str | None) -> ProxySecret:
+    from ethora_async_secrets import SecretError, provider_from_url
+
+    names = ",".join(PROXY_SECRET + suffix for suffix in ("", "_PREVIOUS", "_PENDING"))
+    try:
+        return ProxySecret(provider_from_url(urls or f"env:?names={names}", required=(PROXY_SECRET,)))
+    except SecretError as error:
+        msg = f"--proof-secrets: {error}"
+        raise ConfigError(msg) from None
+
+
+async def _serve(options: Options, settings: Settings) -> int:
+    from ethora_async.web.clients import AppClient
+    from ethora_async.web.health import Health
+
+    _log_to_stderr()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(settings.proof.aclose)
+        await _check_proof(settings.proof)
+        chat: AppClient[Any] = AppClient(lambda: _client(options, settings.platform))
+        client = await stack.enter_async_context(chat)
+        health = Health(chat, checks={"proof": settings.proof.check})
+        routes = _routes(chat, client, settings, health)
+        listener = stack.enter_context(_listening(settings))
+        runner = _runner(routes, settings.grace)
+        return await _until_told(runner, listener, _name(listener, settings.unix), health.drain, settings.drain)
+
+
+async def _check_proof(proof: Proof) -> None:
+    try:
+        await proof.check()
+    except ConfigError as error:
+        msg = f"{error}\n{_HOW}"
+        raise ConfigError(msg) from None
+
+
+def _client(options: Options, platform: Platform) -> Any:
+    if platform == "ethora":
+        return options.client()
+    module, name = _CLIENTS[platform]
+    made = getattr(importlib.import_module(module), name)
+    return made.from_secrets(options.secrets) if options.secrets is not None else made.from_env()
+
+
+def _routes(chat: AppClient[Any], client: Any, settings: Settings, health: Any) -> Routes:
+    from ethora_async.capabilities import AnswersUserInfo
+    from ethora_async.web.rooms import address_for
+    from ethora_async.web.routes import Routes
+    from ethora_async.web.token_endpoint import TokenEndpoint
+    from ethora_async.web.user_info import UserInfoEndpoint
+
+    may_enter = _function(settings.may_enter, "--may-enter")
+    if may_enter is not None:
+        address_for(client)
+    token: TokenEndpoint[Any] = TokenEndpoint(
+        chat, named_by_the_proxy, may_enter=may_enter, allowed_origins=settings.allowed_origins
+    )
+    lookup = _function(settings.users_info, "--users-info")
+    answers = None
+    if lookup is not None:
+        if not isinstance(client, AnswersUserInfo):
+            msg = f"--users-info makes no sense with --platform {settings.platform}: it never asks who the users are"
+            raise ConfigError(msg)
+        answers = UserInfoEndpoint(client.user_info(lookup))
+    # Users-info has a password of its own: who asks there is the chat platform, and no user of the proxy's.
+    return Routes(token=Gate(settings.proof, token), user_info=answers, health=health, prefix=_PREFIX)
+
+
+def _function(name: str | None, option: str) -> Any:
+    """What ``MODULE:FUNCTION`` names; modules are looked for in the working directory too."""
+    if name is None:
+        return None
+    module, _, function = name.partition(":")
+    if "" not in sys.path and (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        msg = f"{option} {name} cannot be loaded: {error}; write MODULE:FUNCTION, an example is myapp.chat:lookup"
+        raise ConfigError(msg) from None
+    if not callable(found):
+        msg = f"{option} {name} is no function"
+        raise ConfigError(msg)
+    return found
+
+
+def _listening(settings: Settings) -> Any:
+    # Imported here: it needs a Unix, and the other commands do not.
+    from ethora_async.cli.serve.socket import tcp_socket, unix_socket
+
+    if settings.unix is not None:
+        return unix_socket(settings.unix, settings.unix_mode)
+    return tcp_socket(settings.host, settings.port)
+
+
+def _name(listener: socket.socket, path: Path | None) -> str:
+    if path is not None:
+        return f"unix:{path}"
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _runner(routes: Routes, grace: float) -> web.AppRunner:
+    from aiohttp import web
+
+    from ethora_async.cli.serve.log import AccessLogger
+    from ethora_async.web.aiohttp import chat_app
+
+    return web.AppRunner(
+        chat_app(routes), access_log_class=AccessLogger, handler_cancellation=True, shutdown_timeout=grace
+    )
+
+
+async def _until_told(
+    runner: web.AppRunner, listener: socket.socket, name: str, drain: Callable[[], None], delay: float
+) -> int:
+    """Serve until a signal comes; a second one ends it without patience."""
+    from aiohttp import web
+
+    told: list[int] = []
+    first, second = asyncio.Event(), asyncio.Event()
+
+    def tell(number: int) -> None:
+        told.append(number)
+        (second if first.is_set() else first).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, tell, number)
+    try:
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        errors.print(f"listening on {name}; Ctrl-C stops it", markup=False)
+        await first.wait()
+        drain()
+        errors.print("stopping: requests under way are answered", markup=False)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(second.wait(), delay)
+    finally:
+        await _ended(runner, second)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+    return INTERRUPTED if told[:1] == [signal.SIGINT] else DONE
+
+
+async def _ended(runner: web.AppRunner, hurry: asyncio.Event) -> None:
+    """End the server when nothing is under way any more, or at once when there is no patience left."""
+    ending = asyncio.ensure_future(runner.cleanup())
+    hurried = asyncio.ensure_future(hurry.wait())
+    await asyncio.wait((ending, hurried), return_when=asyncio.FIRST_COMPLETED)
+    hurried.cancel()
+    if not ending.done():
+        ending.cancel()
+    with suppress(asyncio.CancelledError):
+        await ending
+
+
+def _log_to_stderr() -> None:
+    if logging.getLogger().handlers:
+        return  # --verbose has set up everything
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    for name, level in (
+        ("aiohttp.access", logging.INFO),
+        ("aiohttp.server", logging.ERROR),
+        ("ethora_async", logging.WARNING),
+    ):
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(level)

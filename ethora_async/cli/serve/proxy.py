@@ -1,0 +1,336 @@
+"""Whom ``ethora serve`` believes: the reverse proxy that authenticates, and nobody else."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+from typing import Any, Protocol
+
+import attrs
+
+from ethora_async import codec
+from ethora_async.answer import Answer
+from ethora_async.cli.serve.keys import PublicKeys
+from ethora_async.errors import ConfigError, InvalidInputError, InvalidTokenError
+from ethora_async.protocols import Clock
+from ethora_async.records import id_text
+from ethora_async.tokens.hs256 import HS256Key, read_unverified
+from ethora_async.web.failures import retry_after
+from ethora_async.web.request import Endpoint, Refusal, Request
+from ethora_async_secrets import CachedProvider, SecretError, SecretNotFoundError, SecretProvider
+
+log = logging.getLogger("ethora_async.web")
+
+PROXY_SECRET = "ETHORA_PROXY_SECRET"  # noqa: S105  the name of the setting
+SHORTEST = 16
+"""Bytes: a shorter secret can be guessed."""
+LEEWAY = 10
+"""Seconds by which the proxy's clock may differ from ours."""
+
+_LONGEST = 16_384
+"""Characters; a longer JWT is not looked at."""
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}").fullmatch
+_NOT_PROVEN = "unauthorized", "This request did not come through the proxy."
+_NOT_READY = "not_ready", "The proof of the proxy cannot be checked now. Try again later."
+
+
+def header_name(text: str, option: str) -> str:
+    """A header's name in lower case.
+
+    Raises:
+        ConfigError: it is none; `option` names where it was given.
+    """
+    if not _NAME(text):
+        msg = f"{option} is no name of a header: an example is X-User"
+        raise ConfigError(msg)
+    return text.lower()
+
+
+class Proof(Protocol):
+    """Tells the proxy's requests from others."""
+
+    async def check(self) -> None:
+        """Pass when proofs can be checked now.
+
+        Raises:
+            ConfigError: what they are compared with cannot be read, or cannot be used.
+        """
+        ...
+
+    async def user(self, request: Request, /) -> str | None:
+        """Whose request the proxy says it is; None when it says nobody's.
+
+        Raises:
+            Refusal: it is not the proxy's (401), its headers contradict each other (400), or there is no telling (503).
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of the secret store."""
+        ...
+
+
+class ProxySecret:
+    """The secret that the proxy shares with us: re-read as it rotates, masked, compared in constant time.
+
+    Args:
+        provider: has ``ETHORA_PROXY_SECRET``; the values before and after a rotation are accepted too.
+    """
+
+    def __init__(self, provider: SecretProvider) -> None:
+        self._cache = CachedProvider(provider)
+
+    async def values(self) -> list[str]:
+        """What is accepted now, the current one first.
+
+        Raises:
+            ConfigError: the store cannot be read, has no secret, or one that is too short.
+        """
+        try:
+            bundle = await self._cache.fetch()
+            texts = [bundle.reveal(PROXY_SECRET)]
+        except SecretNotFoundError:
+            msg = (
+                f"{PROXY_SECRET} is not set: the proxy and this process must share a secret of {SHORTEST} bytes or more"
+            )
+            raise ConfigError(msg) from None
+        except SecretError as error:
+            msg = f"{PROXY_SECRET} cannot be read: {error}"
+            raise ConfigError(msg) from None
+        texts += [side.get(PROXY_SECRET, "") for side in (bundle.previous, bundle.pending) if side is not None]
+        found = [text for text in map(str.strip, texts) if len(_bytes(text)) >= SHORTEST]
+        if not found or found[0] != texts[0].strip():
+            msg = f"{PROXY_SECRET} is shorter than {SHORTEST} bytes and can be guessed: set a longer one"
+            raise ConfigError(msg)
+        return found
+
+    async def aclose(self) -> None:
+        """Let go of the store."""
+        await self._cache.aclose()
+
+
+class SharedSecret:
+    """The proxy sends the shared secret in a header, and the user's id in another.
+
+    Args:
+        identity: the name of the header with the user's id, in lower case.
+        proof: the name of the header with the secret, in lower case.
+        secret: what it is compared with.
+    """
+
+    def __init__(self, identity: str, proof: str, secret: ProxySecret) -> None:
+        self._identity = identity
+        self._proof = proof
+        self._secret = secret
+
+    async def check(self) -> None:
+        """Pass when the secret is at hand.
+
+        Raises:
+            ConfigError: it is not.
+        """
+        await self._secret.values()
+
+    async def user(self, request: Request, /) -> str | None:
+        """Whose request it is.
+
+        Raises:
+            Refusal: see `Proof.user`.
+        """
+        presented = _bytes(request.header(self._proof) or "")
+        right = False
+        for value in await _available(self._secret):
+            right |= hmac.compare_digest(presented, _bytes(value))
+        if not right:
+            raise Refusal(401, *_NOT_PROVEN)
+        return _said(request, self._identity)
+
+    async def aclose(self) -> None:
+        """Let go of the store."""
+        await self._secret.aclose()
+
+
+@attrs.frozen(kw_only=True)
+class JWTRules:
+    """What a JWT must say.
+
+    Attributes:
+        claim: which one holds the user's id.
+        audience, issuer: required when they are given; a JWT that names audiences is refused when `audience` is not.
+    """
+
+    claim: str = "sub"
+    audience: str | None = None
+    issuer: str | None = None
+
+
+class SignedIdentity:
+    """The proxy sends a JWT that it, or the log-in service before it, has signed; ``exp`` is required.
+
+    Where the identity's header is another one than the JWT's, both must name the same user: so nobody can put a name
+    of their own beside somebody else's JWT.
+
+    Args:
+        identity: the name of the header with the user's id, in lower case.
+        header: the name of the header with the JWT, in lower case; a value may begin with ``Bearer``.
+        keys: a shared secret (HS256), or public keys (RS256, ES256).
+        rules: what the JWT must say.
+        clock: where time comes from.
+    """
+
+    def __init__(
+        self, identity: str, header: str, keys: ProxySecret | PublicKeys, rules: JWTRules, *, clock: Clock
+    ) -> None:
+        self._identity = identity
+        self._header = header
+        self._keys = keys
+        self._rules = rules
+        self._clock = clock
+
+    async def check(self) -> None:
+        """Pass when the keys are at hand.
+
+        Raises:
+            ConfigError: they are not.
+        """
+        await self._keys.values()
+
+    async def user(self, request: Request, /) -> str | None:
+        """Whose request it is.
+
+        Raises:
+            Refusal: see `Proof.user`.
+        """
+        text = request.header(self._header) or ""
+        scheme, space, rest = text.partition(" ")
+        if space and scheme.lower() == "bearer":
+            text = rest.strip()
+        claims = await self._claims(text) if 0 < len(text) <= _LONGEST else None
+        if claims is None:
+            raise Refusal(401, *_NOT_PROVEN)
+        named = claims.get(self._rules.claim)
+        if isinstance(named, bool) or not isinstance(named, (str, int)):
+            log.warning("a JWT of the proxy's has no claim %s that is a text or a number", self._rules.claim)
+            raise Refusal(401, *_NOT_PROVEN)
+        user = _usable(str(named))
+        if self._identity != self._header and _said(request, self._identity) != user:
+            raise Refusal(401, "unauthorized", "The proxy's JWT is not for the user whom it names.")
+        return user
+
+    async def aclose(self) -> None:
+        """Let go of the store."""
+        await self._keys.aclose()
+
+    async def _claims(self, text: str) -> dict[str, Any] | None:
+        """The claims of a JWT that is good; None for one that is not, and why in the log."""
+        from joserfc.errors import JoseError
+        from joserfc.jwt import JWTClaimsRegistry
+
+        reason = "its signature fits none of the keys"
+        for key in await _available(self._keys):
+            claims = _verified(text, key)
+            if claims is None:
+                continue
+            if "aud" in claims and self._rules.audience is None:
+                # RFC 7519 §4.1.3: it is meant for somebody, and we do not know that we are that.
+                reason = "it names an audience, and --jwt-audience does not say that this is us"
+                continue
+            registry = JWTClaimsRegistry(now=int(self._clock.now()), leeway=LEEWAY, **self._options())
+            try:
+                registry.validate(claims)
+            except (JoseError, ValueError, TypeError) as error:
+                # Their texts name claims, and hold no values.
+                reason = str(error)
+                continue
+            return claims
+        log.warning("a JWT of the proxy's was refused: %s", reason)
+        return None
+
+    def _options(self) -> dict[str, Any]:
+        options: dict[str, Any] = {"exp": {"essential": True}}
+        if self._rules.issuer is not None:
+            options["iss"] = {"essential": True, "value": self._rules.issuer}
+        if self._rules.audience is not None:
+            options["aud"] = {"essential": True, "value": self._rules.audience}
+        return options
+
+
+class Gate:
+    """Lets the proxy's requests through to an endpoint, which finds the user in `Request.native`.
+
+    A preflight carries nothing and gets nothing; it passes.
+    """
+
+    def __init__(self, proof: Proof, endpoint: Endpoint) -> None:
+        self._proof = proof
+        self._endpoint = endpoint
+
+    async def handle(self, request: Request, /) -> Answer:
+        """Answer one request.
+
+        Raises:
+            ClientGone: there is nobody left to answer.
+        """
+        try:
+            user = None if request.method == "OPTIONS" else await self._proof.user(request)
+        except Refusal as refusal:
+            return refusal.answer
+        return await self._endpoint.handle(attrs.evolve(request, native=user))
+
+
+async def named_by_the_proxy(native: str | None) -> str | None:
+    """`TokenEndpoint`'s ``identify`` behind a `Gate`."""
+    return native
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+async def _available(keys: Any) -> Any:
+    try:
+        return await keys.values()
+    except ConfigError as error:
+        log.error("requests are refused: %s", error)
+        raise Refusal(503, *_NOT_READY, retry_after(1.0)) from None
+
+
+def _said(request: Request, header: str) -> str | None:
+    """The user's id in a header, which may stand there once.
+
+    Raises:
+        Refusal: it stands there several times, or as a list, or holds what no id holds (400).
+    """
+    text = request.header(header)
+    if not text:
+        return None
+    if "," in text:
+        # RFC 9110 §5.3: a proxy may have joined two headers to this, of which one was the visitor's own.
+        raise Refusal(400, "repeated_header", "The identity may be given once, and may hold no comma.")
+    return _usable(text)
+
+
+def _usable(text: str) -> str:
+    try:
+        text.encode()
+        return id_text(text, "identity")
+    except (InvalidInputError, UnicodeError):
+        raise Refusal(400, "bad_identity", "The identity cannot be used.") from None
+
+
+def _verified(text: str, key: Any) -> dict[str, Any] | None:
+    """The claims of a compact JWS that this key has signed, else None.
+
+    A shared secret goes with HS256 alone and a public key never: else a public key could serve as a shared secret.
+    """
+    from joserfc.errors import JoseError
+    from joserfc.jws import deserialize_compact
+
+    try:
+        if isinstance(key, str):
+            return read_unverified(text) if HS256Key(key).verifies(text) else None
+        payload = codec.loads(deserialize_compact(text.encode(), key, algorithms=["RS256", "ES256"]).payload)
+    except (JoseError, InvalidTokenError, ValueError, TypeError, AttributeError):  # header fields of a wrong type too
+        return None
+    return payload if isinstance(payload, dict) else None

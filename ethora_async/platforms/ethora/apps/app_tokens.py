@@ -1,0 +1,97 @@
+"""``ethora.apps.tokens(app_id)``: the tokens with which front ends speak to an app (contract §1.7, §2.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ethora_async.bulk.outcome import Outcome
+from ethora_async.errors import NotFoundError
+from ethora_async.platforms.ethora import operations, wire
+from ethora_async.platforms.ethora.apps.records import AppToken, minted, read_token
+from ethora_async.platforms.ethora.unpaged_lists import whole_list
+from ethora_async.records import optional_text, required_text
+
+if TYPE_CHECKING:
+    from ethora_async.pages import Pages
+    from ethora_async.platforms.ethora.context import Context
+
+
+class AppTokens:
+    """The tokens of one app. A token's value is shown once, masked, by the call that makes it."""
+
+    def __init__(self, context: Context, app_id: str) -> None:
+        self._context = context
+        self.app_id = app_id
+
+    def list(self) -> Pages[AppToken]:
+        """All of them, without their values; the platform answers them in one reply."""
+
+        async def read(query: dict[str, str | int]) -> tuple[tuple[AppToken, ...], int | None]:
+            app = await self._context.open()
+            operation = operations.LIST_APP_TOKENS.name
+            reply = await app.call(operations.LIST_APP_TOKENS, path={"app": self.app_id}, query=query)
+            return wire.read_list(
+                wire.result(reply.data),
+                ("tokens", "result"),
+                lambda row, path: read_token(row, operation=operation, path=path),
+                operation=operation,
+            )
+
+        return whole_list(read, lambda token: token.id)
+
+    async def create(self, *, label: str | None = None) -> AppToken:
+        """Make a token. Never repeated by itself: a second request would make a second one.
+
+        Returns:
+            The token; ``token.value.reveal()`` shows it, now and never again.
+
+        Raises:
+            ReplyLostError: a token may have been made that nobody will see: look for it in `list`, and revoke it.
+            ForbiddenError, NotFoundError: the app is not yours, or does not exist.
+        """
+        app = await self._context.open()
+        reply = await app.call(operations.CREATE_APP_TOKEN, path={"app": self.app_id}, data=_labelled(label))
+        operation = operations.CREATE_APP_TOKEN.name
+        return minted(read_token(reply.data, operation=operation), operation=operation)
+
+    async def rotate(self, token_id: str, *, label: str | None = None) -> AppToken:
+        """Make a token in the place of this one, which ends at once. Never repeated by itself.
+
+        Returns:
+            The new token, with an id of its own; ``token.value.reveal()`` shows it, now and never again.
+
+        Raises:
+            ReplyLostError: see `create`.
+            NotFoundError: there is no such token.
+        """
+        path = {"app": self.app_id, "token": required_text(token_id, "token_id")}
+        app = await self._context.open()
+        reply = await app.call(operations.ROTATE_APP_TOKEN, path=path, data=_labelled(label))
+        operation = operations.ROTATE_APP_TOKEN.name
+        return minted(read_token(reply.data, operation=operation), operation=operation)
+
+    async def revoke(self, token_id: str) -> Outcome[str]:
+        """End a token.
+
+        Returns:
+            An outcome that is ``deleted``, or ``absent`` when the platform knows no such token.
+        """
+        id = required_text(token_id, "token_id")
+        app = await self._context.open()
+        try:
+            reply = await app.call(operations.REVOKE_APP_TOKEN, path={"app": self.app_id, "token": id})
+        except NotFoundError as error:
+            if error.code == "APP_NOT_FOUND":
+                raise
+            return Outcome(id, id, "absent", attempts=error.attempts)
+        return Outcome(id, id, "deleted", attempts=reply.attempts)
+
+    def __repr__(self) -> str:
+        return f"AppTokens({self.app_id!r})"
+
+
+def _labelled(label: str | None) -> dict[str, str]:
+    return {} if label is None else {"label": optional_text(label, "label")}
+
+
+__all__ = ["AppTokens"]

@@ -1,0 +1,88 @@
+"""Apps as a whole, taken out and put in again (contract §1.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from ethora_async.errors import InvalidInputError, ReplyLostError
+from ethora_async.platforms.ethora.apps.records import unwrapped
+
+CONTENTS = ("users", "chats")
+_SCHEMA = "schemaVersion"
+
+
+@attrs.frozen(eq=False)
+class AppBundle:
+    """An exported app. It may hold personal data and secrets, and shows none of it by itself.
+
+    Attributes:
+        content: the platform's bundle as it came: what to write to a file, and what `Apps.import_bundle` takes.
+    """
+
+    content: Mapping[str, Any] = attrs.field(repr=False)
+
+    @property
+    def schema_version(self) -> str | None:
+        """The bundle's own statement of its form, ``ethora.app.bundle.v1``."""
+        stated = self.content.get(_SCHEMA)
+        return stated if isinstance(stated, str) else None
+
+
+@attrs.frozen
+class ImportedApp:
+    """An app that was made from a bundle.
+
+    Attributes:
+        id: the new app's id.
+        summary: what the platform says it put in, by its own names.
+    """
+
+    id: str
+    summary: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+
+
+def included(include: str | tuple[str, ...]) -> str:
+    """The parts of an export as the route takes them.
+
+    Raises:
+        InvalidInputError: one is neither ``users`` nor ``chats``.
+    """
+    parts = (include,) if isinstance(include, str) else tuple(dict.fromkeys(include))
+    for part in parts:
+        if part not in CONTENTS:
+            msg = f"include holds {part!r}: it knows {' and '.join(CONTENTS)}"
+            raise InvalidInputError(msg, field="include")
+    return ",".join(parts)
+
+
+def read_bundle(data: Any, *, operation: str) -> AppBundle:
+    """An export, by itself or under ``result`` or ``bundle``.
+
+    Raises:
+        ReplyLostError: it is no object.
+    """
+    content = data if isinstance(data, dict) and _SCHEMA in data else unwrapped(data, "result", "bundle")
+    if not isinstance(content, dict):
+        msg = "the platform's reply has an unexpected shape: expected an object"
+        raise ReplyLostError(msg, operation=operation)
+    return AppBundle(content)
+
+
+def read_import(data: Any, *, operation: str) -> ImportedApp:
+    """What became of an import: ``{summary: {newAppId, …}}``.
+
+    Raises:
+        ReplyLostError: it does not name the new app.
+    """
+    summary = unwrapped(unwrapped(data, "result"), "summary")
+    id = summary.get("newAppId") if isinstance(summary, dict) else None
+    if not isinstance(id, str) or not id:
+        msg = "the platform's reply has an unexpected shape: reply.summary.newAppId: expected text"
+        raise ReplyLostError(msg, operation=operation)
+    return ImportedApp(id, summary)
+
+
+__all__ = ["AppBundle", "ImportedApp", "included", "read_bundle", "read_import"]

@@ -1,0 +1,71 @@
+"""Rooms for a new app (contract §1.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ethora_async.bulk.outcome import Outcome, failed
+from ethora_async.errors import ChatError, ReplyLostError
+from ethora_async.platforms.ethora import operations, wire
+from ethora_async.platforms.ethora.apps.records import read_room
+from ethora_async.platforms.ethora.names import Names
+from ethora_async.records import required_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ethora_async.platforms.ethora.apps.records import DefaultRoom
+    from ethora_async.platforms.ethora.context import App
+
+ROOMS_AT_ONCE = 20
+"""Rooms in one request, the most that the platform takes."""
+
+
+def _title(value: str) -> str:
+    return required_text(value, "title")
+
+
+@attrs.frozen
+class NewRoom:
+    """A room to make in an app.
+
+    Raises:
+        InvalidInputError: the title is empty.
+    """
+
+    title: str = attrs.field(converter=_title)
+    pinned: bool | None = None
+
+
+async def provision_batch(app: App, app_id: str, rooms: Sequence[NewRoom]) -> list[Outcome[NewRoom]]:
+    """Make up to twenty rooms with one request; an outcome for each, its `value` the room where the reply shows it."""
+    body = [{"title": room.title} | ({} if room.pinned is None else {"pinned": room.pinned}) for room in rooms]
+    try:
+        reply = await app.call(operations.PROVISION_APP, path={"app": app_id}, data={"rooms": body})
+    except ChatError as error:
+        return [failed(room, room.title, error) for room in rooms]
+    made = _made(reply.data, Names(app_id))
+    # Rooms have no ids of the caller's: which is which is told by their order, and only when none is missing.
+    shown = made if len(made) == len(rooms) else [None] * len(rooms)
+    return [
+        Outcome(room, room.title, "created", value=value, attempts=reply.attempts)
+        for room, value in zip(rooms, shown, strict=True)
+    ]
+
+
+def _made(data: Any, names: Names) -> Sequence[DefaultRoom | None]:
+    operation = operations.PROVISION_APP.name
+    try:
+        return wire.read_list(
+            wire.result(data),
+            ("rooms", "created", "createdRooms", "chats", "result"),
+            lambda row, path: read_room(row, names, operation=operation, path=path),
+            operation=operation,
+        )[0]
+    except ReplyLostError:
+        return ()  # a 2xx says that it happened; that it shows the rooms badly does not undo it
+
+
+__all__ = ["ROOMS_AT_ONCE", "NewRoom", "provision_batch"]

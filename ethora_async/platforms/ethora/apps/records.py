@@ -1,0 +1,223 @@
+"""What the platform tells about a tenant's apps: their records, and how they are read (contract §1.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ethora_async.errors import ReplyLostError
+from ethora_async.platforms.ethora import wire
+from ethora_async.redaction import Secret
+
+if TYPE_CHECKING:
+    from ethora_async.platforms.ethora.names import Names
+
+
+@attrs.frozen(kw_only=True)
+class TenantApp:
+    """An app of a tenant. What the reply did not tell is None.
+
+    Attributes:
+        id: the app's id.
+        domain_name: letters and digits; unique on the platform.
+        status: the platform's word, ``active`` or ``archived``.
+        parent_id: the app that this one is a child of.
+        xmpp_host: where its chats live.
+        app_token: opens log-in and sign-up in the app. Masked.
+        app_secret: signs tokens for the app. Masked.
+        extra: every other field of the reply, under the platform's name for it.
+    """
+
+    id: str
+    display_name: str | None = None
+    domain_name: str | None = None
+    status: str | None = None
+    parent_id: str | None = None
+    xmpp_host: str | None = None
+    app_token: Secret | None = None
+    app_secret: Secret | None = None
+    archived_at: datetime | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+
+    @property
+    def archived(self) -> bool:
+        """Whether it is archived: its data is kept, and live use is refused with ``APP_ARCHIVED``."""
+        return self.status == "archived" or (self.status is None and self.archived_at is not None)
+
+
+@attrs.frozen(kw_only=True)
+class AppToken:
+    """One token of an app.
+
+    Attributes:
+        id: names it for `rotate` and `revoke`.
+        value: the token itself, masked; only the reply that makes it holds it.
+        status: the platform's word.
+        extra: every other field of the reply, under the platform's name for it.
+    """
+
+    id: str
+    label: str | None = None
+    status: str | None = None
+    value: Secret | None = None
+    created_at: datetime | None = None
+    rotated_at: datetime | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+
+
+@attrs.frozen(kw_only=True)
+class Bot:
+    """The bot of an app. What the reply did not tell is None.
+
+    Attributes:
+        status: ``on`` or ``off``.
+        trigger: what makes it answer: ``any_message`` or ``/bot``.
+        greeting: what it says first.
+        chat_id: the chat that it is for.
+        rag: whether it looks things up in the app's sources.
+        saved_agent_id: the agent that it speaks for.
+        extra: every other field of the reply, under the platform's name for it.
+    """
+
+    status: str | None = None
+    trigger: str | None = None
+    prompt: str | None = None
+    greeting: str | None = None
+    chat_id: str | None = None
+    rag: bool | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    display_name: str | None = None
+    saved_agent_id: str | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it is switched on."""
+        return self.status == "on"
+
+
+@attrs.frozen(kw_only=True)
+class DefaultRoom:
+    """A chat that every user of an app is in from the start.
+
+    Attributes:
+        id: its own id, the name without the app's prefix.
+        name: the local part of its JID.
+        chat_id: the platform's record id of the chat, where the reply told it.
+        extra: every other field of the reply, under the platform's name for it.
+    """
+
+    id: str
+    name: str
+    title: str | None = None
+    pinned: bool | None = None
+    chat_id: str | None = None
+    creator: str | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+
+
+_TIMES = {"created_at": "createdAt", "updated_at": "updatedAt"}
+
+wire.codec.add(
+    TenantApp,
+    {
+        "display_name": "displayName",
+        "domain_name": "domainName",
+        "parent_id": "parentAppId",
+        "xmpp_host": "xmppHost",
+        "app_token": "appToken",
+        "app_secret": "appSecret",
+        "archived_at": "archivedAt",
+        **_TIMES,
+    },
+)
+wire.codec.add(AppToken, {"value": "token", "created_at": "createdAt", "rotated_at": "rotatedAt"})
+wire.codec.add(
+    Bot,
+    {
+        "greeting": "greetingMessage",
+        "chat_id": "chatId",
+        "rag": "isRAG",
+        "first_name": "botFirstName",
+        "last_name": "botLastName",
+        "display_name": "botDisplayName",
+        "saved_agent_id": "savedAgentId",
+    },
+)
+wire.codec.add(DefaultRoom, {"chat_id": "chatId"})
+
+
+def unwrapped(data: Any, *keys: str) -> Any:
+    """What a reply wraps under the first of `keys` that holds an object, else the reply itself."""
+    if isinstance(data, dict):
+        return next((data[key] for key in keys if isinstance(data.get(key), dict)), data)
+    return data
+
+
+def read_app(data: Any, *, operation: str, path: str = "reply") -> TenantApp:
+    """An app, under ``app`` or ``result`` or by itself: clients of the platform read all three.
+
+    Raises:
+        ReplyLostError: it has an unexpected shape.
+    """
+    return wire.codec.read(
+        _with_id(unwrapped(data, "app", "result"), "_id", "id", "appId"), TenantApp, operation=operation, path=path
+    )
+
+
+def read_token(data: Any, *, operation: str, path: str = "reply") -> AppToken:
+    """An app's token, by itself or under ``result``.
+
+    Raises:
+        ReplyLostError: it has an unexpected shape.
+    """
+    row = _with_id(unwrapped(data, "result"), "tokenId", "_id", "id")
+    return wire.codec.read(row, AppToken, operation=operation, path=path)
+
+
+def read_bot(data: Any, *, operation: str) -> Bot:
+    """A bot, under ``result``, ``bot`` or ``aiBot``, or by itself: the reply's shape is not public.
+
+    Raises:
+        ReplyLostError: it has an unexpected shape.
+    """
+    return wire.codec.read(unwrapped(unwrapped(data, "result"), "bot", "aiBot"), Bot, operation=operation)
+
+
+def read_room(data: Any, names: Names, *, operation: str, path: str = "reply") -> DefaultRoom:
+    """A default room; its name stands under ``jid``, as a local part or whole, or under ``name`` (contract §1.7).
+
+    Raises:
+        ReplyLostError: it has an unexpected shape.
+    """
+    row = unwrapped(data, "result")
+    if isinstance(row, dict):
+        address = next((row[key] for key in ("jid", "name", "chatName") if isinstance(row.get(key), str)), "")
+        local = names.strip(address.partition("@")[0])
+        row = {**row, "id": local or None, "name": names.prefix + local if local else None}
+    return wire.codec.read(row, DefaultRoom, operation=operation, path=path)
+
+
+def minted(token: AppToken, *, operation: str) -> AppToken:
+    """A token that was just made.
+
+    Raises:
+        ReplyLostError: the reply does not show it, and no other ever will.
+    """
+    if not token.value:
+        msg = f"the platform made token {token.id!r}, but its reply does not show it: revoke it and make another"
+        raise ReplyLostError(msg, operation=operation)
+    return token
+
+
+def _with_id(data: Any, *keys: str) -> Any:
+    if not isinstance(data, dict):
+        return data
+    found = next((key for key in keys if data.get(key)), None)
+    return {"id": data.get(found or "id"), **{key: value for key, value in data.items() if key not in ("id", found)}}

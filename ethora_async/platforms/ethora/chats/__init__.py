@@ -1,0 +1,1 @@
+"""Chats of an app: rooms, access, messages, broadcasts."""

@@ -1,0 +1,256 @@
+"""Who may enter a chat, and what they may do there (contract §1.6, §5)."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from ethora_async.access import Access
+from ethora_async.bulk.outcome import Outcome, Status, failed
+from ethora_async.bulk.report import Report
+from ethora_async.bulk.run import CONCURRENCY, Run, Work
+from ethora_async.bulk.split import split_around
+from ethora_async.config import Seconds, seconds
+from ethora_async.errors import ChatError, ConfigError, InvalidInputError, NotFoundError
+from ethora_async.platforms.ethora.users import batch_rows as rows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+
+    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.records import Id
+
+MEMBERS_AT_ONCE = 100
+CHAT_NOT_FOUND = "CHAT_NOT_FOUND"
+_LONGEST_TIMER = 100 * 365 * 86_400
+MEMBER = Access.READ | Access.WRITE
+"""What a member of a chat may do on today's platform."""
+_UNCHANGED: Mapping[str, Status] = {"created": "existed", "deleted": "absent"}
+
+
+class AccessControl:
+    """The part of `Chats` that lets users in and takes them out."""
+
+    def __init__(self, context: Context, *, bot_jid: str | None) -> None:
+        self._context = context
+        self._bot_jid = bot_jid
+
+    async def grant(self, id: Id, users: Id | Iterable[Id]) -> Report:
+        """Let users into a chat: one id or several. Granting twice changes nothing.
+
+        Returns:
+            A report with an outcome for each user: ``created``, ``existed`` or ``failed``;
+            `Report.raise_for_failures` turns failures into an error.
+
+        Raises:
+            InvalidInputError: there is no user, or an id cannot be used.
+            NotFoundError: there is no such chat.
+        """
+        return await self._change_access(id, users, done="created")
+
+    async def revoke(self, id: Id, users: Id | Iterable[Id]) -> Report:
+        """Take users out of a chat: one id or several.
+
+        Returns:
+            A report with an outcome for each user: ``deleted``, ``absent`` or ``failed``.
+
+        Raises:
+            InvalidInputError: there is no user, or an id cannot be used.
+            NotFoundError: there is no such chat.
+        """
+        return await self._change_access(id, users, done="deleted")
+
+    async def set_access(
+        self, chat: Id, user: Id, access: Access | str, *, expires_in: Seconds | None = None
+    ) -> Outcome[tuple[Id, Id]]:
+        """Say what one user may do in one chat: the guide's older call (contract §5).
+
+        Today's platform knows members, who read and write, and others, who do neither. So it takes
+        `Access.NONE`, which is `revoke`, and ``Access.READ | Access.WRITE``, which is `grant`, both without a
+        timer; everything else is refused here rather than widened or emulated. A client made with
+        ``legacy_api=True`` speaks the older API, which takes all of it.
+
+        Args:
+            chat, user: your own id, the prefixed name or a JID.
+            access: rights, or their four-digit code such as ``"0011"``.
+            expires_in: for how long, in whole seconds; None (the default) for good.
+
+        Returns:
+            An outcome that is ``created`` or ``existed`` for a member, ``deleted`` or ``absent`` for no access, and
+            ``updated`` from the older API, whose `value` is an `AccessSetting`. Its key is ``chat/user``.
+
+        Raises:
+            InvalidInputError: the code or the time cannot be used, or today's platform cannot express the setting.
+            NotFoundError: there is no such chat, or no such user.
+        """
+        rights, timer = Access.parse(access), timer_seconds(expires_in)
+        return (await self._set_access((chat, user), rights, timer)).raise_for_failure()
+
+    async def grant_bot(self, id: Id) -> Report:
+        """Let the app's bot, named by ``bot_jid=`` or ``ETHORA_CHAT_BOT_JID``, into a chat.
+
+        Raises:
+            InvalidInputError: no bot is named.
+            NotFoundError: there is no such chat.
+        """
+        if not self._bot_jid:
+            msg = "no bot is named: set ETHORA_CHAT_BOT_JID, or pass bot_jid= to the client"
+            raise InvalidInputError(msg, field="bot_jid")
+        # The setting is the bot's whole JID, and need not carry the app's prefix (contract §4.1).
+        return await self.grant(id, self._bot_jid.partition("@")[0])
+
+    def grant_many(
+        self,
+        grants: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]],
+        *,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[tuple[Id, Id]]:
+        """Let any number of users into any number of chats: pairs of chat and user, `concurrency` requests at once.
+
+        Pairs are read a hundred at a time, and those of one chat among them share a request: input sorted by chat needs
+        the fewest. Each pair ends ``created``, ``existed``, ``failed`` or ``unknown``; its key is ``chat/user``.
+        """
+
+        return self._change_many(grants, "created", concurrency, ordered=ordered)
+
+    def revoke_many(
+        self,
+        revocations: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]],
+        *,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[tuple[Id, Id]]:
+        """Take any number of users out of any number of chats: pairs as for `grant_many`, which share requests alike.
+
+        Each pair ends ``deleted``, ``absent``, ``failed`` or ``unknown``. A removed member may stay listed for up to a
+        minute on real servers (contract §1.8).
+        """
+        return self._change_many(revocations, "deleted", concurrency, ordered=ordered)
+
+    def _change_many(
+        self,
+        pairs: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]],
+        done: Literal["created", "deleted"],
+        concurrency: int,
+        *,
+        ordered: bool,
+    ) -> Run[tuple[Id, Id]]:
+        @asynccontextmanager
+        async def working() -> AsyncGenerator[Work[list[tuple[Id, Id]], tuple[Id, Id]], None]:
+            yield partial(self._change_batch, await self._context.open(), done=done)
+
+        emit = self._context.emitter.emit
+        return Run(pairs, working, batch_size=MEMBERS_AT_ONCE, concurrency=concurrency, ordered=ordered, emit=emit)
+
+    async def _set_access(self, pair: tuple[Id, Id], rights: Access, timer: int | None) -> Outcome[tuple[Id, Id]]:
+        done = _expressible(rights, timer)
+        app = await self._context.open()
+        chat, user = app.names.prefixed(pair[0], "chat"), app.names.prefixed(pair[1], "user")
+        (outcome,) = await self._access_batch(app, chat, [user], done=done)
+        return Outcome(pair, pair_key(app, pair), outcome.status, outcome.error, attempts=outcome.attempts)
+
+    async def _change_access(self, id: Id, users: Id | Iterable[Id], *, done: Literal["created", "deleted"]) -> Report:
+        app = await self._context.open()
+        chat = app.names.prefixed(id)
+        members = app.names.members(users)
+        report = Report()
+        for start in range(0, len(members), MEMBERS_AT_ONCE):
+            try:
+                outcomes = await self._access_batch(app, chat, members[start : start + MEMBERS_AT_ONCE], done=done)
+            except ChatError as error:
+                if not start:
+                    raise
+                # Raised, it would say that nothing was done, and those before would be lost with it.
+                return report.add_all(failed(member, app.names.key(member), error) for member in members[start:])
+            report.add_all(outcomes)
+        return report
+
+    async def _access_batch(
+        self, app: App, chat: str, members: Sequence[str], *, done: Literal["created", "deleted"]
+    ) -> list[Outcome[str]]:
+        operation = app.operations.grant if done == "created" else app.operations.revoke
+        reply = await app.call(operation, data={"chatName": chat, "members": list(members)})
+        outcomes = rows.match_access(
+            members, reply.data, app.names, done=done, operation=operation.name, attempts=reply.attempts
+        )
+        return rows.traceable(outcomes, reply)
+
+    async def _change_batch(
+        self, app: App, pairs: Sequence[tuple[Id, Id]], *, done: Literal["created", "deleted"]
+    ) -> list[Outcome[tuple[Id, Id]]]:
+        outcomes: dict[int, Outcome[tuple[Id, Id]]] = {}
+        by_chat: dict[str, dict[str, list[int]]] = {}
+        for place, pair in enumerate(pairs):
+            try:
+                chat, user = app.names.prefixed(pair[0], "chat"), app.names.prefixed(pair[1], "user")
+            except InvalidInputError as error:
+                outcomes[place] = failed(pair, pair_key(app, pair), error)
+                continue
+            by_chat.setdefault(chat, {}).setdefault(user, []).append(place)
+        for chat, places_of in by_chat.items():
+            send = partial(self._change_in_chat, app, chat, done=done)
+            changed = await split_around([*places_of], send, app.names.key)
+            for places, outcome in zip(places_of.values(), changed, strict=True):
+                for repeat, place in enumerate(places):
+                    status = _UNCHANGED[done] if repeat and outcome.status == done else outcome.status
+                    key = pair_key(app, pairs[place])
+                    outcomes[place] = Outcome(pairs[place], key, status, outcome.error, attempts=outcome.attempts)
+        return [outcomes[place] for place in range(len(pairs))]
+
+    async def _change_in_chat(
+        self, app: App, chat: str, members: Sequence[str], *, done: Literal["created", "deleted"]
+    ) -> list[Outcome[str]]:
+        try:
+            return await self._access_batch(app, chat, members, done=done)
+        except NotFoundError as error:
+            if error.code != CHAT_NOT_FOUND:
+                raise
+            # No member is to blame: splitting would ask for the missing chat again for each of them.
+            return [failed(member, app.names.key(member), error) for member in members]
+
+
+def pair_key(app: App, pair: tuple[Id, Id]) -> str:
+    """``chat/user``."""
+    return f"{app.names.key(pair[0])}/{app.names.key(pair[1])}"
+
+
+def timer_seconds(value: Seconds | None) -> int | None:
+    """A time limit as the wire counts it.
+
+    Raises:
+        InvalidInputError: it is not a whole number of seconds greater than 0, or longer than a hundred years.
+    """
+    if value is None:
+        return None
+    try:
+        number = seconds(value, "expires_in")
+    except ConfigError as error:
+        raise InvalidInputError(error.message, field="expires_in") from None
+    if not number.is_integer() or number > _LONGEST_TIMER:
+        msg = f"expires_in must be whole seconds, a hundred years at the most, not {number:g} s"
+        raise InvalidInputError(msg, field="expires_in")
+    return int(number)
+
+
+def _expressible(rights: Access, timer: int | None) -> Literal["created", "deleted"]:
+    """What to do with a membership so that it says the same."""
+    if timer is not None:
+        msg = (
+            "today's platform keeps no timer for access: leave expires_in out, and call revoke or grant yourself when"
+            " the time is up; an older server that has /chat-access/ keeps one (legacy_api=True)"
+        )
+        raise InvalidInputError(msg, field="expires_in")
+    if rights is Access.NONE:
+        return "deleted"
+    if rights == MEMBER:
+        return "created"
+    msg = (
+        f"today's platform cannot express access {rights}: use Access.READ | Access.WRITE ({MEMBER}, a member) or"
+        " Access.NONE (0000, taken out); an older server that has /chat-access/ takes every code (legacy_api=True)"
+    )
+    raise InvalidInputError(msg, field="access")
+
+
+__all__ = ["CHAT_NOT_FOUND", "CONCURRENCY", "MEMBER", "AccessControl", "pair_key", "timer_seconds"]

@@ -1,0 +1,247 @@
+"""``ethora.chats``: the rooms, and who may enter them (contract §1.6)."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ethora_async.bulk.outcome import Outcome, failed
+from ethora_async.bulk.run import Run, Work
+from ethora_async.errors import ChatError, ConflictError, InvalidInputError, NotFoundError, ReplyLostError
+from ethora_async.platforms.ethora import operations, wire
+from ethora_async.platforms.ethora.chats.access_control import CONCURRENCY, AccessControl
+from ethora_async.platforms.ethora.chats.default_rooms import DefaultRooms
+from ethora_async.platforms.ethora.chats.messages import ChatMessages
+from ethora_async.platforms.ethora.listings import LARGEST_PAGE, chat_pages, find_chat
+from ethora_async.platforms.ethora.names import conference_host
+from ethora_async.platforms.ethora.sync_support import ChatsInStep
+from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, optional_text, required_text, several
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+
+    from ethora_async.pages import Pages
+    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.platforms.ethora.users.api import Users
+
+
+class Chats(AccessControl, ChatMessages, ChatsInStep):
+    """The chats of one app."""
+
+    def __init__(self, context: Context, users: Users, *, xmpp_host: str | None, bot_jid: str | None) -> None:
+        super().__init__(context, bot_jid=bot_jid)
+        self._users = users
+        self._xmpp_host = xmpp_host
+        self.default_rooms = DefaultRooms(context)
+
+    async def create(
+        self,
+        id: Id | None = None,
+        *,
+        title: str,
+        access: ChatAccess = "private",
+        description: str | None = None,
+        members: Id | Iterable[Id] = (),
+    ) -> Outcome[NewChat]:
+        """Create one chat.
+
+        Args:
+            id: your own id of what the chat is about. Without one the platform makes an id, and the request is never
+                repeated: a second one would make a second chat.
+            title: not empty.
+            access: ``"private"`` (only members, the wire's ``group``) or ``"public"``.
+            members: users who are members from the start; they must exist.
+
+        Returns:
+            An outcome that is ``created`` or ``existed``; a chat that is already there is left as it is. `value` holds
+            the `Chat` when it was created.
+
+        Raises:
+            InvalidInputError: an argument cannot be used.
+            NotFoundError: one of the members does not exist; no chat was created.
+        """
+        if id is None:
+            return await self._create_unnamed(title, access, description, members)
+        chat = NewChat(id=id, title=title, access=access, description=description, members=members)
+        return (await self._create_one(await self._context.open(), [chat]))[0].raise_for_failure()
+
+    def create_many(
+        self,
+        chats: Iterable[NewChat] | AsyncIterable[NewChat],
+        *,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[NewChat]:
+        """Create any number of chats, one request each, `concurrency` at once; each ends ``created``, ``existed``,
+        ``failed`` or ``unknown``.
+        """
+
+        @asynccontextmanager
+        async def working() -> AsyncGenerator[Work[builtins.list[NewChat], NewChat], None]:
+            yield partial(self._create_one, await self._context.open())
+
+        emit = self._context.emitter.emit
+        return Run(chats, working, batch_size=1, concurrency=concurrency, ordered=ordered, emit=emit)
+
+    async def update(self, id: Id, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
+        """Change a chat's title or description. None leaves a field as it is, an empty description clears it.
+
+        Its access cannot be changed on this platform.
+
+        Raises:
+            InvalidInputError: nothing is to be changed, or the title is empty.
+            NotFoundError: there is no such chat.
+        """
+        data = _chat_changes(title, description)
+        app = await self._context.open()
+        reply = await app.call(app.operations.update_chat, path={"chat": app.names.prefixed(id)}, data=data)
+        key = app.names.plain(id)
+        return Outcome(key, key, "updated", attempts=reply.attempts)
+
+    async def update_meta(self, id: Id, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
+        """Change what the chat server itself shows of a chat, as the platform's web client does (``/v1/chats/meta``).
+
+        Its arguments are those of `update`, which is the documented way; the route needs the chat's JID, see `jid`.
+
+        Raises:
+            InvalidInputError: nothing is to be changed, or the title is empty.
+            ConfigError: the XMPP host is not set and cannot be told from the API's.
+            NotFoundError: there is no such chat.
+        """
+        changes = _chat_changes(title, description)
+        app = await self._context.open()
+        data = {"name": app.names.prefixed(id), "data": {"chatJid": self.jid(id), **changes}}
+        reply = await app.call(operations.UPDATE_CHAT_META, data=data)
+        key = app.names.plain(id)
+        return Outcome(key, key, "updated", attempts=reply.attempts)
+
+    async def delete(self, id: Id) -> Outcome[Id]:
+        """Delete a chat with all its messages.
+
+        Returns:
+            An outcome that is ``deleted``, or ``absent`` when there was no such chat. Real servers go on listing a
+            deleted chat for some ten seconds (contract §1.8).
+        """
+        return (await self._delete_one(await self._context.open(), [id]))[0].raise_for_failure()
+
+    def delete_many(
+        self, ids: Id | Iterable[Id] | AsyncIterable[Id], *, concurrency: int = CONCURRENCY, ordered: bool = False
+    ) -> Run[Id]:
+        """Delete any number of chats, one request each.
+
+        Each ends ``deleted``, ``absent``, ``failed`` or ``unknown``.
+        """
+
+        @asynccontextmanager
+        async def working() -> AsyncGenerator[Work[builtins.list[Id], Id], None]:
+            yield partial(self._delete_one, await self._context.open())
+
+        emit = self._context.emitter.emit
+        return Run(several(ids), working, batch_size=1, concurrency=concurrency, ordered=ordered, emit=emit)
+
+    async def get(self, id: Id) -> Chat:
+        """One chat, looked for in the listing: no route reads a single chat.
+
+        It costs a request for every 500 chats of the app until it is found.
+
+        Raises:
+            NotFoundError: no page lists it.
+        """
+        return await find_chat(self._context, id)
+
+    def list(self, *, include_members: bool = False, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
+        """The app's chats; the platform's own (default, 1-1 and widget chats) are among them.
+
+        Args:
+            include_members: whether each chat lists its members.
+            limit: chats in a page, 1 to 500 (default 500).
+            offset: where to start; 0 is the first.
+        """
+        return chat_pages(self._context, include_members=include_members, limit=limit, offset=offset)
+
+    def members(self, id: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
+        """A chat's members, all of them: the platform's own member lists stop at 30 (contract §1.6).
+
+        A removed member may stay listed for up to a minute on real servers (contract §1.8).
+        """
+        return self._users.list(chat=id, limit=limit, offset=offset)
+
+    def name(self, id: Id) -> str:
+        """The chat's name on the platform, ``<appId>_<id>``, from any form of its id. No request is made."""
+        return self._context.known().names.prefixed(id)
+
+    def jid(self, id: Id) -> str:
+        """The chat's address, ``<appId>_<id>@conference.<xmpp host>``. No request is made.
+
+        The host is ``xmpp_host=`` or ``ETHORA_XMPP_HOST``; without them ``xmpp.`` in place of the API host's
+        ``api.``, as on Ethora's own clusters (contract §3).
+
+        Raises:
+            ConfigError: the host is not set and cannot be told from the API's.
+        """
+        app = self._context.known()
+        return f"{app.names.prefixed(id)}@{conference_host(self._xmpp_host or app.xmpp_host())}"
+
+    async def _create_unnamed(
+        self, title: str, access: ChatAccess, description: str | None, members: Id | Iterable[Id]
+    ) -> Outcome[NewChat]:
+        app = await self._context.open()
+        # The record wants an id; what goes out has none.
+        chat = NewChat(id="new", title=title, access=access, description=description, members=members)
+        body = wire.chat_body(chat, app.names)
+        del body["uuid"]
+        operation = app.operations.create_chat_without_id
+        reply = await app.call(operation, data=body)
+        made = wire.read_chat(wire.result(reply.data), app.names, operation=operation.name)
+        return Outcome(
+            attrs.evolve(chat, id=made.id),
+            made.id,
+            "created",
+            value=made,
+            attempts=reply.attempts,
+        )
+
+    async def _create_one(self, app: App, chats: Sequence[NewChat]) -> builtins.list[Outcome[NewChat]]:
+        (chat,) = chats
+        key = app.names.strip(chat.id)
+        try:
+            reply = await app.call(app.operations.create_chat, data=wire.chat_body(chat, app.names))
+        except ConflictError as error:
+            return [Outcome(chat, key, "existed", attempts=error.attempts)]
+        except ChatError as error:
+            return [failed(chat, key, error)]
+        try:
+            made = wire.read_chat(wire.result(reply.data), app.names, operation=app.operations.create_chat.name)
+        except ReplyLostError:
+            made = None  # a 2xx says that it happened; that it shows the chat badly does not undo it
+        return [Outcome(chat, key, "created", value=made, attempts=reply.attempts)]
+
+    async def _delete_one(self, app: App, ids: Sequence[Id]) -> builtins.list[Outcome[Id]]:
+        (id,) = ids
+        key = app.names.key(id)
+        try:
+            reply = await app.call(app.operations.delete_chat, data={"name": app.names.prefixed(id)})
+        except NotFoundError as error:
+            return [Outcome(id, key, "absent", attempts=error.attempts)]
+        except ChatError as error:
+            return [failed(id, key, error)]
+        return [Outcome(id, key, "deleted", attempts=reply.attempts)]
+
+
+def _chat_changes(title: str | None, description: str | None) -> dict[str, str]:
+    data: dict[str, str] = {}
+    if title is not None:
+        data["title"] = required_text(title, "title")
+    if description is not None:
+        data["description"] = optional_text(description, "description")
+    if not data:
+        msg = "nothing to change: pass title or description"
+        raise InvalidInputError(msg, field="title")
+    return data
+
+
+__all__ = ["CONCURRENCY", "LARGEST_PAGE", "Chats"]

@@ -1,0 +1,73 @@
+"""``ethora.chats.default_rooms``: the chats that every user of an app is in from the start (contract §1.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ethora_async.bulk.outcome import Outcome
+from ethora_async.errors import NotFoundError
+from ethora_async.platforms.ethora import operations, wire
+from ethora_async.platforms.ethora.apps.records import DefaultRoom, read_room
+from ethora_async.platforms.ethora.unpaged_lists import whole_list
+from ethora_async.records import required_text
+
+if TYPE_CHECKING:
+    from ethora_async.pages import Pages
+    from ethora_async.platforms.ethora.context import Context
+    from ethora_async.records import Id
+
+
+class DefaultRooms:
+    """The default rooms of one app.
+
+    These are routes of the platform's own admin UI, documented for a user's session; whether the app's own server token
+    opens them is not public. Where it does not, ask under an `in_app` that a user's session signs.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def list(self) -> Pages[DefaultRoom]:
+        """All of them; the platform answers them in one reply."""
+
+        async def read(query: dict[str, str | int]) -> tuple[tuple[DefaultRoom, ...], int | None]:
+            app = await self._context.open()
+            operation = operations.LIST_DEFAULT_ROOMS.name
+            reply = await app.call(operations.LIST_DEFAULT_ROOMS, query=query)
+            return wire.read_list(
+                wire.result(reply.data),
+                ("rooms", "defaultRooms", "result"),
+                lambda row, path: read_room(row, app.names, operation=operation, path=path),
+                operation=operation,
+            )
+
+        return whole_list(read, lambda room: room.name)
+
+    async def create(self, title: str, *, pinned: bool = False) -> DefaultRoom:
+        """Make a chat and put every user of the app in it. Never repeated: a second request would make a second chat.
+
+        Raises:
+            InvalidInputError: the title is empty.
+        """
+        app = await self._context.open()
+        data = {"title": required_text(title, "title"), "pinned": pinned}
+        reply = await app.call(operations.CREATE_DEFAULT_ROOM, data=data)
+        return read_room(reply.data, app.names, operation=operations.CREATE_DEFAULT_ROOM.name)
+
+    async def delete(self, id: Id) -> Outcome[str]:
+        """Delete one, by its id, name or JID.
+
+        Returns:
+            An outcome that is ``deleted``, or ``absent`` when there was none.
+        """
+        app = await self._context.open()
+        key = app.names.plain(id)
+        try:
+            # `jid` in this route's replies is the local part only (contract §1.7), and so is what it takes.
+            reply = await app.call(operations.DELETE_DEFAULT_ROOM, data={"chatJid": app.names.prefixed(id)})
+        except NotFoundError as error:
+            return Outcome(key, key, "absent", attempts=error.attempts)
+        return Outcome(key, key, "deleted", attempts=reply.attempts)
+
+
+__all__ = ["DefaultRooms"]

@@ -1,0 +1,212 @@
+"""What was written in chats: history, context and search (contract §1.6)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from ethora_async.errors import InvalidInputError, ServerFaultError
+from ethora_async.platforms.ethora import wire
+
+_FRUITLESS_PAGES = 5
+
+
+@attrs.frozen(kw_only=True)
+class Message:
+    """A message in a chat's history. What the reply did not tell is None.
+
+    Attributes:
+        id: the archive's id of it.
+        origin_id: the id that its sender gave it.
+        sender: the JID that it came from.
+        nick: the name that its sender had in the chat.
+        sent_at: when.
+        extra: every other field of the reply, under the platform's name for it.
+    """
+
+    id: str
+    origin_id: str | None = None
+    sender: str | None = None
+    nick: str | None = None
+    body: str | None = None
+    sent_at: datetime | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+
+
+@attrs.frozen(kw_only=True)
+class FoundMessage:
+    """A message that a search found. What the reply did not tell is None.
+
+    Attributes:
+        record_id: the platform's record id of it.
+        chat_id: the platform's record id of the chat.
+        chat_type: ``group``, ``public``, ``private`` (1-1) or ``widget``.
+        room: the chat's JID or name.
+        sender: the JID that it came from.
+        sender_id: the platform's id of the user who wrote it.
+        message_id, stanza_id: what `Chats.messages_context` takes.
+        deleted_at: when it was deleted, if it was.
+        extra: every other field of the reply, under the platform's name for it.
+    """
+
+    record_id: str
+    chat_id: str | None = None
+    chat_type: str | None = None
+    room: str | None = None
+    sender: str | None = None
+    sender_id: str | None = None
+    body: str | None = None
+    message_id: str | None = None
+    stanza_id: str | None = None
+    created_at: datetime | None = None
+    deleted_at: datetime | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+
+
+wire.codec.add(Message, {"origin_id": "originId", "sender": "from", "sent_at": "ts"})
+wire.codec.add(
+    FoundMessage,
+    {
+        "record_id": "_id",
+        "chat_id": "chatId",
+        "chat_type": "chatType",
+        "sender": "from",
+        "sender_id": "fromUserId",
+        "message_id": "messageId",
+        "stanza_id": "stanzaId",
+        "created_at": "createdAt",
+        "deleted_at": "deletedAt",
+    },
+)
+
+
+@attrs.frozen
+class HistoryPage:
+    """One page of a chat's history.
+
+    Attributes:
+        total: how many messages the platform counts; None when it did not say.
+        next_before: where the page of earlier messages starts (``before=``), or None after the last.
+        unavailable: the platform's message archive did not answer: that there is nothing here says nothing.
+    """
+
+    items: tuple[Message, ...]
+    total: int | None
+    next_before: str | None
+    unavailable: bool
+
+
+class History:
+    """A chat's messages, from the latest pages back.
+
+    ``await history`` reads the first `HistoryPage`; ``async for message in history`` reads all, every message once;
+    `by_page` yields whole pages, whose `next_before` is where a later call can resume. The end is a page that names
+    none, an empty page, a page that was there before, or the fifth in a row with nothing new.
+
+    Iterating raises `ServerFaultError` when the platform's archive does not answer, rather than ending early.
+    """
+
+    def __init__(self, fetch: Callable[[str | None], Awaitable[HistoryPage]], *, before: str | None) -> None:
+        self._fetch = fetch
+        self._before = before
+
+    def __await__(self) -> Generator[Any, None, HistoryPage]:
+        return self._first().__await__()
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        # Whoever breaks out of the loop leaves this generator behind: what it reads from is closed here.
+        async with aclosing(self.by_page()) as pages:
+            async for page in pages:
+                for message in page.items:
+                    yield message
+
+    async def by_page(self) -> AsyncGenerator[HistoryPage]:
+        """Every page, messages of the page before it left out."""
+        before = self._before
+        asked: set[str | None] = {before}
+        last: frozenset[str] = frozenset()
+        fruitless = 0
+        while fruitless < _FRUITLESS_PAGES:
+            page = await self._fetch(before)
+            if page.unavailable:
+                msg = "the platform's message archive does not answer"
+                raise ServerFaultError(msg, effect="none", operation="chats.messages")
+            fresh = tuple(message for message in page.items if message.id not in last)
+            fruitless = 0 if fresh else fruitless + 1
+            yield attrs.evolve(page, items=fresh)
+            before = page.next_before
+            if not before or before in asked or not page.items:
+                return
+            asked.add(before)
+            last = frozenset(message.id for message in page.items)
+
+    async def _first(self) -> HistoryPage:
+        return await self._fetch(self._before)
+
+
+def cursor(value: str | int | None) -> str | None:
+    """What ``before`` takes: what a page named, an archive id or milliseconds; or None for the latest.
+
+    Raises:
+        InvalidInputError: it is empty, or true or false.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or value == "":
+        msg = f"before must be what `next_before` said, not {value!r}"
+        raise InvalidInputError(msg, field="before")
+    return str(value)
+
+
+def read_history(data: Any, *, operation: str) -> HistoryPage:
+    """One page of history: ``{results, total, nextBefore, mamUnavailable}``.
+
+    Raises:
+        ReplyLostError: it has an unexpected shape.
+    """
+    items, total = read_messages(data, operation=operation)
+    holder = data if isinstance(data, dict) else {}
+    following = holder.get("nextBefore")
+    return HistoryPage(
+        items,
+        total,
+        str(following) if isinstance(following, (str, int)) and not isinstance(following, bool) else None,
+        unavailable=holder.get("mamUnavailable") is True,
+    )
+
+
+def read_messages(data: Any, *, operation: str) -> tuple[tuple[Message, ...], int | None]:
+    """The messages of a listing, and its total.
+
+    Raises:
+        ReplyLostError: it has an unexpected shape.
+    """
+    return wire.read_list(
+        data,
+        ("messages",),
+        lambda row, path: wire.codec.read(_with_id(row), Message, operation=operation, path=path),
+        operation=operation,
+    )
+
+
+def read_found(data: Any, *, operation: str) -> tuple[tuple[FoundMessage, ...], int | None]:
+    """The messages that a search found, and how many there are."""
+    return wire.read_list(
+        data,
+        ("messages",),
+        lambda row, path: wire.codec.read(row, FoundMessage, operation=operation, path=path),
+        operation=operation,
+    )
+
+
+def _with_id(row: Any) -> Any:
+    if isinstance(row, dict) and row.get("id") is None:
+        return {**row, "id": next((row[key] for key in ("stanzaId", "_id", "originId") if row.get(key)), None)}
+    return row
+
+
+__all__ = ["FoundMessage", "History", "HistoryPage", "Message"]

@@ -1,0 +1,178 @@
+"""What was written in an app's chats: reading, searching and clearing it (contract §1.6)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from ethora_async.bulk.outcome import Outcome
+from ethora_async.errors import InvalidInputError, ReplyLostError
+from ethora_async.pages import Pages
+from ethora_async.platforms.ethora import operations
+from ethora_async.platforms.ethora.chats.message_records import (
+    FoundMessage,
+    History,
+    HistoryPage,
+    Message,
+    cursor,
+    read_found,
+    read_history,
+    read_messages,
+)
+from ethora_async.platforms.ethora.listings import LARGEST_PAGE, find_chat
+from ethora_async.records import MongoId, required_text
+
+if TYPE_CHECKING:
+    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.records import Id
+
+
+class ChatMessages:
+    """The part of `Chats` that is about messages.
+
+    The platform names a chat by its record id here (contract §3.1). Pass `Chat.record_id`, a `MongoId`, where you have
+    it; any other form of the id works too and costs a scan of the listing, once a call.
+    """
+
+    _context: Context
+
+    def messages(self, id: Id, *, limit: int = 100, before: str | int | None = None) -> History:
+        """A chat's history: ``await`` for the first page, ``async for`` for all of it.
+
+        Args:
+            limit: messages in a page, 1 to 500 (default 100).
+            before: a page's `next_before`, to go on there; None for the latest.
+
+        Raises:
+            InvalidInputError: an argument cannot be used.
+
+        Reading raises:
+            NotFoundError: there is no such chat.
+            ServerFaultError: the platform's message archive does not answer.
+        """
+        if not 1 <= limit <= LARGEST_PAGE:
+            msg = f"limit must be from 1 to {LARGEST_PAGE}, not {limit}"
+            raise InvalidInputError(msg, field="limit")
+        chat: str | None = None
+
+        async def fetch(before: str | None) -> HistoryPage:
+            nonlocal chat
+            app = await self._context.open()
+            chat = chat or await self._chat_record(app, id)
+            query: dict[str, str | int] = {"limit": limit}
+            if before is not None:
+                query["before"] = before
+            reply = await app.call(operations.LIST_MESSAGES, path={"chat": chat}, query=query)
+            return read_history(reply.data, operation=operations.LIST_MESSAGES.name)
+
+        return History(fetch, before=cursor(before))
+
+    async def messages_context(
+        self, id: Id, *, stanza_id: str | None = None, message_id: str | None = None, radius: int | None = None
+    ) -> tuple[Message, ...]:
+        """The messages around one: the archive's id of it (`stanza_id`) or its own (`message_id`), one of the two.
+
+        The reply's shape is not public; a list under ``items``, ``results`` or ``messages`` is understood.
+
+        Args:
+            radius: how many to either side; None leaves it to the platform.
+
+        Raises:
+            InvalidInputError: not exactly one of the two is given, or `radius` is less than 1.
+            NotFoundError: there is no such chat or message.
+        """
+        if (stanza_id is None) == (message_id is None):
+            msg = "pass either stanza_id or message_id"
+            raise InvalidInputError(msg, field="stanza_id")
+        if radius is not None and radius < 1:
+            msg = f"radius must be at least 1, not {radius}"
+            raise InvalidInputError(msg, field="radius")
+        query: dict[str, str | int] = {}
+        if stanza_id is not None:
+            query["aroundStanzaId"] = required_text(stanza_id, "stanza_id")
+        if message_id is not None:
+            query["aroundMessageId"] = required_text(message_id, "message_id")
+        if radius is not None:
+            query["radius"] = radius
+        app = await self._context.open()
+        path = {"chat": await self._chat_record(app, id)}
+        reply = await app.call(operations.MESSAGES_CONTEXT, path=path, query=query)
+        return read_messages(reply.data, operation=operations.MESSAGES_CONTEXT.name)[0]
+
+    def search(
+        self,
+        text: str,
+        *,
+        mode: Literal["substring", "fulltext"] | None = None,
+        chat: Id | None = None,
+        user: Id | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        sort: Literal["relevance", "date"] | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> Pages[FoundMessage]:
+        """Messages that hold a text, in one chat or all of the app. What is None is left to the platform.
+
+        Args:
+            user: who wrote it: your own id, the prefixed name, a JID or a `MongoId`.
+            since, until: aware `datetime`; a naive one is taken for UTC.
+            limit: messages in a page, 1 to 500 (default 100).
+
+        Raises:
+            InvalidInputError: an argument cannot be used.
+
+        Reading raises:
+            NotFoundError: there is no such chat.
+        """
+        query: dict[str, str | int] = {"q": required_text(text, "text")}
+        optional = {"mode": mode, "since": _moment(since), "until": _moment(until), "sort": sort}
+        query |= {name: value for name, value in optional.items() if value is not None}
+        record: str | None = None
+
+        async def fetch(offset: int, limit: int) -> tuple[tuple[FoundMessage, ...], int | None]:
+            nonlocal record
+            app = await self._context.open()
+            asked = {**query, "limit": limit, "offset": offset}
+            if chat is not None:
+                asked["chatId"] = record = record or await self._chat_record(app, chat)
+            if user is not None:
+                asked["fromUserId"] = app.names.plain(user, "user")
+            reply = await app.call(operations.SEARCH_MESSAGES, query=asked)
+            return read_found(reply.data, operation=operations.SEARCH_MESSAGES.name)
+
+        return Pages(fetch, lambda message: message.record_id, limit=limit, offset=offset, largest=LARGEST_PAGE)
+
+    async def clear_messages(self, id: Id) -> Outcome[str]:
+        """Delete all messages of a chat; the chat and its members stay.
+
+        Returns:
+            An outcome that is ``deleted``.
+
+        Raises:
+            NotFoundError: there is no such chat.
+        """
+        app = await self._context.open()
+        path = {"chat": await self._chat_record(app, id)}
+        reply = await app.call(operations.CLEAR_MESSAGES, path=path)
+        key = app.names.plain(id)
+        return Outcome(key, key, "deleted", attempts=reply.attempts)
+
+    async def _chat_record(self, app: App, id: Id) -> str:
+        plain = app.names.plain(id)
+        if isinstance(plain, MongoId):
+            return plain
+        chat = await find_chat(self._context, id)
+        if chat.record_id is None:
+            msg = f"the platform's listing shows no record id of chat {chat.id!r}"
+            raise ReplyLostError(msg, operation=app.operations.list_chats.name)
+        return chat.record_id
+
+
+def _moment(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+
+
+__all__ = ["ChatMessages"]

@@ -1,0 +1,84 @@
+"""Which users and chats of an app are the platform's own: never planned, deleted or counted (design §6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.errors import ApiError, RateLimitedError, ServerFaultError, UnauthorizedError
+from ethora_async.platforms.ethora import operations, wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.records import Chat, User
+    from ethora_async.request import Operation
+
+_OWN_ACCOUNTS = ("owner-", "widget-")
+_OWN_CHATS = frozenset({"private", "widget"})
+_NAMES_A_BOT = frozenset({"xmppusername", "botxmppusername", "jid", "botjid", "userid", "botuserid"})
+
+
+async def own_users(context: Context, bot_jid: str | None) -> Callable[[User], bool]:
+    """What tells owner accounts, widget visitors (contract §3) and bots: those marked as one, the one that the app's
+    settings name, and the one called `bot_jid`. One request.
+
+    Raises:
+        ChatError: the app's bot could not be asked for. That there is none, or no such route, is no error.
+    """
+    app = await context.open()
+    stated = await _told(app, operations.GET_BOT)
+    bots = frozenset(_plain_names(app, [bot_jid, *_bot_names(stated)]))
+
+    def is_own(user: User) -> bool:
+        marked = user.extra.get("isBot") is True or user.extra.get("type") == "bot"
+        return marked or user.id.startswith(_OWN_ACCOUNTS) or user.id in bots or user.record_id in bots
+
+    return is_own
+
+
+async def own_chats(context: Context) -> Callable[[Chat], bool]:
+    """What tells 1-1 and widget rooms, and those that belong to the app itself (contract §1.6, §1.7). One request.
+
+    Raises:
+        ChatError: the app's default rooms could not be asked for; see `own_users`.
+    """
+    app = await context.open()
+    rooms = frozenset(_plain_names(app, _default_rooms(await _told(app, operations.GET_APP))))
+
+    def is_own(chat: Chat) -> bool:
+        return chat.type in _OWN_CHATS or chat.extra.get("isAppChat") is True or chat.id in rooms
+
+    return is_own
+
+
+async def _told(app: App, operation: Operation) -> Any:
+    try:
+        return wire.result((await app.call(operation)).data)
+    except (UnauthorizedError, RateLimitedError, ServerFaultError):
+        raise
+    except ApiError:
+        return None  # an app without a bot, or a server without the route: there is nothing more to spare
+
+
+def _default_rooms(data: Any) -> list[Any]:
+    about = data.get("app", data) if isinstance(data, dict) else None
+    rooms = about.get("defaultRooms") if isinstance(about, dict) else None
+    return [room.get("jid") for room in rooms if isinstance(room, dict)] if isinstance(rooms, list) else []
+
+
+def _bot_names(data: Any) -> Iterator[Any]:
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if key.lower() in _NAMES_A_BOT:
+                yield value
+            yield from _bot_names(value)
+
+
+def _plain_names(app: App, names: Sequence[Any]) -> Iterator[str]:
+    for name in names:
+        if isinstance(name, str) and (local := name.strip().partition("@")[0]):
+            yield app.names.strip(local)
+
+
+__all__ = ["own_chats", "own_users"]

@@ -1,0 +1,163 @@
+"""``user.chats``: the chats that one user is in (contract §1.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ethora_async.bulk.outcome import Outcome
+from ethora_async.pages import Pages
+from ethora_async.platforms.ethora import operations, wire
+from ethora_async.platforms.ethora.listings import LARGEST_PAGE
+from ethora_async.platforms.ethora.sessions.files import (
+    UPLOAD_TIMEOUT,
+    FileRecord,
+    SeveralFiles,
+    media_form,
+    read_files,
+)
+from ethora_async.platforms.ethora.unpaged_lists import whole_list
+from ethora_async.records import Chat, Id, required_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ethora_async.config import Seconds
+    from ethora_async.platforms.ethora.context import Context
+    from ethora_async.request import Operation
+
+
+class MyChats:
+    """The chats of one user. To create and change chats as this user, see `UserClient.in_app`."""
+
+    def __init__(self, context: Context, own_name: Callable[[], str]) -> None:
+        self._context = context
+        self._own_name = own_name
+
+    def list(self) -> Pages[Chat]:
+        """The chats that the user is a member of, 1-1 chats included.
+
+        Each lists at most 30 members; `Chat.member_count` says how many there are. A chat that was deleted, or that
+        the user was taken out of, may stay for up to a minute on real servers (contract §1.8).
+        """
+        return self._whole(operations.MY_CHATS)
+
+    def created(self) -> Pages[Chat]:
+        """The chats that the user created."""
+        return self._whole(operations.CREATED_CHATS)
+
+    def public(self, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
+        """The chats that anyone may join.
+
+        Args:
+            limit: chats in a page, 1 to 500 (default 500).
+            offset: where to start; 0 is the first.
+        """
+        operation = operations.PUBLIC_CHATS
+
+        async def fetch(offset: int, limit: int) -> tuple[tuple[Chat, ...], int | None]:
+            app = await self._context.open()
+            reply = await app.call(operation, query={"limit": limit, "offset": offset})
+            return wire.read_chats(reply.data, app.names, operation=operation.name)
+
+        return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
+
+    async def get(self, id: Id) -> Chat:
+        """One of the user's chats, with its members (30 at the most).
+
+        Raises:
+            NotFoundError: there is no such chat, or the user is not in it.
+        """
+        app = await self._context.open()
+        reply = await app.call(operations.MY_CHAT, path={"chat": app.names.prefixed(id)})
+        return wire.read_chat(wire.result(reply.data), app.names, operation=operations.MY_CHAT.name)
+
+    async def private(self, user: Id) -> Chat:
+        """The 1-1 chat with another user; made the first time, the same one ever after.
+
+        Its title means nothing: show the other user's name.
+
+        Raises:
+            NotFoundError: there is no such user.
+        """
+        app = await self._context.open()
+        reply = await app.call(operations.PRIVATE_CHAT, data={"username": app.names.prefixed(user, "user")})
+        return wire.read_chat(wire.result(reply.data), app.names, operation=operations.PRIVATE_CHAT.name)
+
+    def private_names(self, user: Id) -> tuple[str, str]:
+        """The two names that the 1-1 chat with another user may have: which of the two comes first is not defined
+        (contract §3). No request is made.
+
+        Raises:
+            InvalidInputError: the client was made from an API key, and has not asked `me` yet.
+        """
+        return self._context.known().names.pair(self._own_name(), user)
+
+    async def mute(self, id: Id) -> Outcome[str]:
+        """Stop notifications of a chat. Muting twice changes nothing.
+
+        Raises:
+            NotFoundError: the user is not in such a chat (``CHAT_MEMBERSHIP_NOT_FOUND``).
+        """
+        return await self._change(operations.MUTE_CHAT, id)
+
+    async def unmute(self, id: Id) -> Outcome[str]:
+        """Have notifications of a chat again.
+
+        Raises:
+            NotFoundError: the user is not in such a chat (``CHAT_MEMBERSHIP_NOT_FOUND``).
+        """
+        return await self._change(operations.UNMUTE_CHAT, id)
+
+    async def report(self, id: Id, category: str, text: str) -> Outcome[str]:
+        """Report a chat to the app's owners. Never sent twice: each is a report of its own.
+
+        Args:
+            category: the platform's word for what is wrong, such as ``spam``.
+            text: what happened.
+
+        Raises:
+            NotFoundError: there is no such chat.
+        """
+        data = {"category": required_text(category, "category"), "text": required_text(text, "text")}
+        app = await self._context.open()
+        key = app.names.plain(id)
+        reply = await app.call(operations.REPORT_CHAT, path={"chat": app.names.prefixed(id)}, data=data)
+        return Outcome(key, key, "created", attempts=reply.attempts)
+
+    async def send_media(
+        self, id: Id, files: SeveralFiles, *, timeout: Seconds = UPLOAD_TIMEOUT
+    ) -> tuple[FileRecord, ...]:
+        """Send files into a chat; its members get them before this returns.
+
+        They are read while they are sent, never whole into memory: paths, bytes, binary file objects (those of web
+        frameworks too) and async iterables, or an `Attachment` where one needs a name. The request is repeated only
+        when it certainly did not arrive, and then only if the files can be read again.
+
+        Args:
+            files: one, or up to five; each at most 50 MB, checked before sending where the size is known.
+            timeout: for the whole upload (default 5 minutes).
+
+        Raises:
+            InvalidInputError: a file cannot be read, has no name or is too large, or there are too many.
+            NotFoundError: there is no such chat.
+            ValidationFailedError: the platform does not take a file; HTTP 413 when it is too large.
+        """
+        app = await self._context.open()
+        form = await media_form(files)
+        operation = operations.SEND_MEDIA
+        reply = await app.call(operation, path={"chat": app.names.prefixed(id)}, upload=form, timeout=timeout)
+        return read_files(reply.data, operation=operation.name)[0]
+
+    def _whole(self, operation: Operation) -> Pages[Chat]:
+        async def read(query: dict[str, str | int]) -> tuple[tuple[Chat, ...], int | None]:
+            app = await self._context.open()
+            reply = await app.call(operation, query=query)
+            return wire.read_chats(reply.data, app.names, operation=operation.name)
+
+        return whole_list(read, lambda chat: chat.name)
+
+    async def _change(self, operation: Operation, id: Id) -> Outcome[str]:
+        app = await self._context.open()
+        key = app.names.plain(id)
+        reply = await app.call(operation, path={"chat": app.names.prefixed(id)}, data={})
+        return Outcome(key, key, "updated", attempts=reply.attempts)

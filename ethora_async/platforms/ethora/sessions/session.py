@@ -1,0 +1,164 @@
+"""A user's session as a value: its tokens, and how replies that open one are read (contract §1.5, §2.1)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from ethora_async import codec
+from ethora_async.errors import InvalidInputError, ReplyLostError
+from ethora_async.platforms.ethora import wire
+from ethora_async.platforms.ethora.names import Names
+from ethora_async.records import User
+from ethora_async.redaction import Secret, sealed
+
+_LONGEST_READ = 16_384
+"""Characters; nothing is read out of a longer token."""
+_APP_PREFIX = re.compile(r"([a-f0-9]{24})_")
+
+
+def token_secret(value: str | Secret, field: str = "token") -> Secret:
+    """A token that somebody passes in, without white space and ``Bearer`` around it.
+
+    Raises:
+        InvalidInputError: it is empty, or holds a control character; the text repeats nothing of it.
+    """
+    if not isinstance(value, (str, Secret)):
+        msg = f"{field} must be text, not {type(value).__name__}"
+        raise InvalidInputError(msg, field=field)
+    text = value.reveal() if isinstance(value, Secret) else value
+    text = f"{text.strip()} ".removeprefix("Bearer ").strip()
+    if not text:
+        msg = f"the {field} is empty"
+        raise InvalidInputError(msg, field=field)
+    if not text.isprintable():
+        msg = f"the {field} holds a control character: it was cut or pasted badly"
+        raise InvalidInputError(msg, field=field)
+    return Secret(text)
+
+
+def _token(value: str | Secret) -> Secret:
+    return token_secret(value)
+
+
+def _refresh_token(value: str | Secret | None) -> Secret | None:
+    return None if value is None else token_secret(value, "refresh_token")
+
+
+def _password(value: str | Secret | None) -> Secret | None:
+    return Secret(value) if isinstance(value, str) else value
+
+
+@attrs.frozen(kw_only=True)
+class Session:
+    """A user's session on the platform. Its tokens print masked; ``session.token.reveal()`` shows one.
+
+    One that was kept somewhere is made again from its parts: ``Session(user=User(id="u1"), token=…,
+    refresh_token=…)``.
+
+    Attributes:
+        token: opens the routes of users.
+        refresh_token: for the next session, where the platform gave one.
+        xmpp_password: logs in to the chat server as `user.xmpp_username`, where the platform gave one.
+        app_id: the app that the user belongs to; None for the client's own.
+        extra: every other field of the reply.
+
+    Raises:
+        InvalidInputError: a token is empty, or holds a control character.
+    """
+
+    user: User
+    token: Secret = attrs.field(converter=_token)
+    refresh_token: Secret | None = attrs.field(default=None, converter=_refresh_token)
+    xmpp_password: Secret | None = attrs.field(default=None, converter=_password)
+    app_id: str | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+
+
+def authorization(token: Secret) -> dict[str, str]:
+    """The header that carries a platform's token: as it stands with its ``JWT`` prefix, else as a bearer token."""
+    text = token.reveal()
+    return {"Authorization": text if text.startswith("JWT ") else f"Bearer {text}"}
+
+
+def read_session(data: Any, app_id: str, *, operation: str, status: int, before: Session | None = None) -> Session:
+    """A session, out of a reply to an exchange, a log-in or ``me``.
+
+    Args:
+        app_id: the app that the user belongs to, unless the reply names another.
+        before: the session whose tokens hold where the reply gives none.
+
+    Raises:
+        ReplyLostError: it has an unexpected shape.
+    """
+    fields = dict(data) if isinstance(data, dict) else {}
+    token = _stated(fields.pop("token", None)) or (before.token if before else None)
+    if token is None:
+        raise _unexpected("reply.token: expected text", operation, status)
+    record = fields.pop("user", None)
+    app_id = _app_of(record) or app_id
+    user = wire.read_user(record, Names(app_id), operation=operation, path="reply.user")
+    refresh = _stated(fields.pop("refreshToken", None)) or (before.refresh_token if before else None)
+    password = user.extra.get("xmppPassword")
+    if not isinstance(password, Secret):
+        password = before.xmpp_password if before else None
+    return Session(
+        user=user, token=token, refresh_token=refresh, xmpp_password=password, app_id=app_id, extra=sealed(fields)
+    )
+
+
+def read_renewed(data: Any, before: Session, *, operation: str, status: int) -> Session:
+    """The session after a refresh, whose reply holds nothing but tokens.
+
+    Raises:
+        ReplyLostError: it holds no token.
+    """
+    fields = dict(data) if isinstance(data, dict) else {}
+    token = _stated(fields.pop("token", None))
+    if token is None:
+        raise _unexpected("reply.token: expected text", operation, status)
+    refresh = _stated(fields.pop("refreshToken", None)) or before.refresh_token
+    return attrs.evolve(before, token=token, refresh_token=refresh, extra={**before.extra, **sealed(fields)})
+
+
+def life(token: Secret) -> tuple[float | None, float | None]:
+    """When a token says that it was issued and that it ends (contract §2.8); None where it says nothing readable."""
+    _, _, text = token.reveal().rpartition(" ")
+    parts = text.split(".") if len(text) <= _LONGEST_READ else []
+    if len(parts) != 3:
+        return None, None
+    try:
+        payload = codec.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (binascii.Error, ValueError):
+        return None, None
+    claims = payload if isinstance(payload, dict) else {}
+    return _moment(claims.get("iat")), _moment(claims.get("exp"))
+
+
+def _moment(value: Any) -> float | None:
+    # Twelve digits and more are milliseconds, or nothing that a clock will show.
+    return float(value) if type(value) in (int, float) and 0 < value < 1e11 else None
+
+
+def _stated(value: Any) -> Secret | None:
+    return Secret(value) if isinstance(value, str) and value.strip() and value.isprintable() else None
+
+
+def _app_of(record: Any) -> str | None:
+    if not isinstance(record, dict):
+        return None
+    app_id, name = record.get("appId"), record.get("xmppUsername")
+    if isinstance(app_id, str) and app_id:
+        return app_id
+    prefix = _APP_PREFIX.match(name) if isinstance(name, str) else None
+    return prefix.group(1) if prefix else None
+
+
+def _unexpected(what: str, operation: str, status: int) -> ReplyLostError:
+    msg = f"the platform's reply has an unexpected shape: {what}"
+    return ReplyLostError(msg, operation=operation, status=status)

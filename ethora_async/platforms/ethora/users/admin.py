@@ -1,0 +1,265 @@
+"""What is done to an app's users beside creating and changing them: tags, unread counts, import, export
+(contract §1.4).
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from ethora_async.bulk.outcome import Outcome, failed
+from ethora_async.bulk.report import Report
+from ethora_async.bulk.run import CONCURRENCY, Run, Work
+from ethora_async.bulk.split import split_around
+from ethora_async.errors import ChatError, ConflictError, InvalidInputError
+from ethora_async.platforms.ethora import operations
+from ethora_async.platforms.ethora.listings import find_record_ids
+from ethora_async.platforms.ethora.users import batch_rows as rows
+from ethora_async.platforms.ethora.users.unread_counts import read_unread
+from ethora_async.records import Id, optional_text, several
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
+
+    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.platforms.ethora.users.records import UserImport
+    from ethora_async.request import Operation
+
+T = TypeVar("T")
+
+BATCH_SIZE = 100
+"""Users in one request, the most that the platform takes."""
+
+
+class UserAdministration:
+    """The part of `Users` that most back ends need less often.
+
+    The routes of tags, profiles, import and export are opened by the session of a user who may manage the app (contract
+    §1.4: "user token + ACL"), not by the app's own server token: ask under an `in_app` that such a session signs.
+    """
+
+    def __init__(self, context: Context, *, bot_jid: str | None = None) -> None:
+        self._context = context
+        self._bot_jid = bot_jid
+
+    @overload
+    async def unread_counts(
+        self, ids: Id | Iterable[Id], *, mode: Literal["count"] = "count", cap: int | None = None
+    ) -> dict[str, int]: ...
+
+    @overload
+    async def unread_counts(
+        self, ids: Id | Iterable[Id], *, mode: Literal["flag"], cap: int | None = None
+    ) -> dict[str, bool]: ...
+
+    async def unread_counts(
+        self, ids: Id | Iterable[Id], *, mode: Literal["count", "flag"] = "count", cap: int | None = None
+    ) -> dict[str, int] | dict[str, bool]:
+        """How many messages users have not read, a hundred users to a request.
+
+        Args:
+            ids: one user or several.
+            mode: ``"count"``, or ``"flag"`` to learn only whether there are any, which costs the platform less.
+            cap: where the platform may stop counting.
+
+        Returns:
+            By your own id. A user whom the platform's reply leaves out is left out. The reply's shape is not public: a
+            list of rows and an object by user id are both understood.
+
+        Raises:
+            InvalidInputError: there is no id, one cannot be used, or `cap` is less than 1.
+        """
+        if mode not in ("count", "flag"):
+            msg = f"mode must be 'count' or 'flag', not {mode!r}"
+            raise InvalidInputError(msg, field="mode")
+        if cap is not None and cap < 1:
+            msg = f"cap must be at least 1, not {cap}"
+            raise InvalidInputError(msg, field="cap")
+        app = await self._context.open()
+        found: dict[str, int] = {}
+        for batch in _batches(_plain(app, ids)):
+            body: dict[str, Any] = {"userIds": batch, "mode": mode}
+            if cap is not None:
+                body["cap"] = cap
+            reply = await app.call(operations.UNREAD_COUNTS, data=body)
+            found |= read_unread(reply.data, app.names, operation=operations.UNREAD_COUNTS.name)
+        return {id: bool(count) for id, count in found.items()} if mode == "flag" else found
+
+    async def tags_set(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
+        """Give users exactly these tags, in place of those they have; no tag takes all away.
+
+        The route takes record ids. Pass them where you have them (`User.record_id`, a `MongoId`): your own ids are
+        looked up in the listing of users, which costs a request for every 500 users until all are found.
+
+        Returns:
+            A report with an outcome ``updated`` for each user.
+
+        Raises:
+            InvalidInputError: there is no user, or an id or a tag cannot be used.
+            NotFoundError: one of the users does not exist.
+            UnauthorizedError: the route is for a user's session.
+        """
+        return await self._change_tags(operations.SET_TAGS, ids, _tags(tags))
+
+    async def tags_add(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
+        """Give users these tags beside those they have; see `tags_set`.
+
+        Raises:
+            InvalidInputError: there is no user or no tag, or one cannot be used.
+        """
+        return await self._change_tags(operations.ADD_TAGS, ids, _some_tags(tags))
+
+    async def tags_delete(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
+        """Take these tags from users; see `tags_set`.
+
+        Raises:
+            InvalidInputError: there is no user or no tag, or one cannot be used.
+        """
+        return await self._change_tags(operations.DELETE_TAGS, ids, _some_tags(tags))
+
+    async def update_profile(
+        self,
+        id: Id,
+        *,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        description: str | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> Outcome[str]:
+        """Change a user's profile on their behalf. None leaves a field as it is, an empty text clears it.
+
+        Args:
+            id: your own id, the prefixed name, a JID or a `MongoId`.
+            fields: further fields by the platform's own names, such as ``phone``; None is sent as null.
+
+        Returns:
+            An outcome that is ``updated``.
+
+        Raises:
+            InvalidInputError: nothing is to be changed.
+            NotFoundError: there is no such user.
+            UnauthorizedError: the route is for a user's session.
+        """
+        texts = {"first_name": first_name, "last_name": last_name, "description": description}
+        named = {"first_name": "firstName", "last_name": "lastName", "description": "description"}
+        data: dict[str, Any] = {
+            named[field]: optional_text(text, field) for field, text in texts.items() if text is not None
+        }
+        data |= fields or {}
+        if not data:
+            msg = "nothing to change: pass first_name, last_name, description or fields"
+            raise InvalidInputError(msg, field="first_name")
+        app = await self._context.open()
+        key = app.names.plain(id)
+        reply = await app.call(operations.UPDATE_PROFILE, path={"user": key}, data=data)
+        return Outcome(key, key, "updated", attempts=reply.attempts)
+
+    async def export(self) -> bytes:
+        """The app's users as the platform exports them: a CSV file.
+
+        Raises:
+            UnauthorizedError: the route is for a user's session.
+        """
+        app = await self._context.open()
+        return (await app.call(operations.EXPORT_USERS, decode=False)).body
+
+    def import_many(
+        self,
+        users: Iterable[UserImport] | AsyncIterable[UserImport],
+        *,
+        batch_size: int = BATCH_SIZE,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[UserImport]:
+        """Create users who have no id of yours: the import that an app's owner does before launch.
+
+        Each ends ``created`` (its `value` is the `User` with the id that the platform made), ``existed`` when the
+        e-mail address is taken, ``failed`` or ``unknown``. A batch that is refused because of one user is split around
+        that one. The route is for a user's session; with the app's own token use `Users.create_many`.
+
+        Raises:
+            InvalidInputError: `batch_size` is not from 1 to 100, or `concurrency` less than 1.
+        """
+
+        @asynccontextmanager
+        async def working() -> AsyncGenerator[Work[list[UserImport], UserImport], None]:
+            send = partial(self._import_batch, await self._context.open())
+            yield lambda batch: split_around(batch, send, lambda user: user.email)
+
+        return self._run(users, working, batch_size, concurrency, ordered=ordered)
+
+    def _run(
+        self,
+        items: Iterable[T] | AsyncIterable[T],
+        working: Callable[[], AbstractAsyncContextManager[Work[list[T], T]]],
+        batch_size: int,
+        concurrency: int,
+        *,
+        ordered: bool,
+    ) -> Run[T]:
+        if batch_size > BATCH_SIZE:
+            msg = f"batch_size must be from 1 to {BATCH_SIZE}, not {batch_size}"
+            raise InvalidInputError(msg, field="batch_size")
+        emitter = self._context.emitter
+        emit = emitter.emit if emitter.wanted else None
+        return Run(items, working, batch_size=batch_size, concurrency=concurrency, ordered=ordered, emit=emit)
+
+    async def _change_tags(self, operation: Operation, ids: Id | Iterable[Id], tags: list[str]) -> Report:
+        app = await self._context.open()
+        report = Report()
+        plain = _plain(app, ids)
+        records = dict(zip(plain, await find_record_ids(self._context, plain), strict=True))
+        for batch in _batches(plain):
+            data = {"usersIdList": [records[id] for id in batch], "tagsList": tags}
+            try:
+                reply = await app.call(operation, data=data)
+            except ChatError as error:
+                if not report.total:
+                    raise
+                # Raised, it would say that nothing was done, and those before would be lost with it.
+                return report.add_all(failed(id, id, error) for id in plain[report.total :])
+            report.add_all(Outcome(id, id, "updated", attempts=reply.attempts) for id in batch)
+        return report
+
+    async def _import_batch(self, app: App, users: Sequence[UserImport]) -> list[Outcome[UserImport]]:
+        body = [{"email": user.email, "firstName": user.first_name, "lastName": user.last_name} for user in users]
+        try:
+            reply = await app.call(operations.IMPORT_USERS, data={"usersList": body})
+        except ConflictError as error:
+            if len(users) > 1:
+                raise
+            return [Outcome(users[0], users[0].email, "existed", attempts=error.attempts)]
+        return rows.match_imported(users, reply.data, app.names, attempts=reply.attempts)
+
+
+def _plain(app: App, ids: Id | Iterable[Id]) -> list[str]:
+    plain = list(dict.fromkeys(app.names.plain(id, "ids") for id in several(ids)))
+    if not plain:
+        msg = "ids is empty: pass at least one user id"
+        raise InvalidInputError(msg, field="ids")
+    return plain
+
+
+def _batches(ids: Sequence[str]) -> list[list[str]]:
+    return [list(ids[start : start + BATCH_SIZE]) for start in range(0, len(ids), BATCH_SIZE)]
+
+
+def _tags(tags: str | Iterable[str]) -> list[str]:
+    several = [tags] if isinstance(tags, str) else tags
+    cleaned = list(dict.fromkeys(optional_text(tag, "tags") for tag in several))
+    if "" in cleaned:
+        msg = "tags holds an empty text"
+        raise InvalidInputError(msg, field="tags")
+    return cleaned
+
+
+def _some_tags(tags: str | Iterable[str]) -> list[str]:
+    cleaned = _tags(tags)
+    if not cleaned:
+        msg = "tags is empty: pass at least one tag"
+        raise InvalidInputError(msg, field="tags")
+    return cleaned
+
+
+__all__ = ["BATCH_SIZE", "CONCURRENCY", "UserAdministration"]

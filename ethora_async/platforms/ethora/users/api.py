@@ -1,0 +1,341 @@
+"""``ethora.users``: who may chat (contract §1.4)."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ethora_async._distinct import Distinct
+from ethora_async.bulk.jobs import JOB_TIMEOUT, JobTimes, wait_for_job
+from ethora_async.bulk.outcome import Outcome, failed
+from ethora_async.bulk.split import split_around
+from ethora_async.config import Seconds, seconds
+from ethora_async.errors import ConflictError, InvalidInputError, NotFoundError
+from ethora_async.pages import Pages
+from ethora_async.platforms.ethora import wire
+from ethora_async.platforms.ethora.listings import LARGEST_PAGE, user_pages
+from ethora_async.platforms.ethora.sync_support import UsersInStep
+from ethora_async.platforms.ethora.users import batch_rows as rows
+from ethora_async.platforms.ethora.users.admin import BATCH_SIZE, CONCURRENCY, UserAdministration
+from ethora_async.platforms.ethora.users.records import UserChange
+from ethora_async.records import Chat, Id, MongoId, NewUser, User, several
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
+
+    from ethora_async.bulk.run import Run, Work
+    from ethora_async.platforms.ethora.context import App
+    from ethora_async.request import Operation
+
+
+class Users(UserAdministration, UsersInStep):
+    """The users of one app."""
+
+    async def create(
+        self,
+        id: Id,
+        *,
+        email: str,
+        first_name: str,
+        last_name: str,
+        password: str | None = None,
+        profile_image: str | None = None,
+        timeout: Seconds = JOB_TIMEOUT,
+    ) -> Outcome[NewUser]:
+        """Create one user, and wait until the platform has done it.
+
+        Returns:
+            An outcome that is ``created`` or ``existed``; a user who is already there is left as they are. `value`
+            holds the `User` where the platform shows it.
+
+        Raises:
+            InvalidInputError: an argument cannot be used.
+            ConflictError: the e-mail address belongs to another user of the app.
+            JobFailedError, JobTimeoutError: the platform's job failed, or took longer than `timeout`.
+            ChatError: see `ethora_async.errors`.
+        """
+        user = NewUser(
+            id=id,
+            email=email,
+            first_name=first_name,
+            last_name=last_name,
+            password=password,
+            profile_image=profile_image,
+        )
+        app = await self._context.open()
+        outcomes = await self._create_batch(app, [user], timeout=seconds(timeout, "timeout"))
+        return outcomes[0].raise_for_failure()
+
+    def create_many(
+        self,
+        users: Iterable[NewUser] | AsyncIterable[NewUser],
+        *,
+        batch_size: int = BATCH_SIZE,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+        timeout: Seconds = JOB_TIMEOUT,
+        synchronous: bool = False,
+    ) -> Run[NewUser]:
+        """Create any number of users, `batch_size` to a request, `concurrency` requests at once, memory flat.
+
+        Each ends ``created``, ``existed`` (left as they are), ``failed`` or ``unknown``. A batch that is refused
+        because of one user is split around that one. A second user with the same id is ``failed: InvalidInputError``;
+        one
+        whose e-mail address belongs to somebody else is ``failed: ConflictError``. `timeout` is the deadline of each
+        batch's job.
+
+        `synchronous` uses the platform's older route, which answers at once and starts no job. It refuses a whole batch
+        for one user who exists: the batch is split around that one, who is then looked up. Good for few users, of whom
+        most are new; only for the client's own app.
+
+        Raises:
+            InvalidInputError: `batch_size` is not from 1 to 100, `concurrency` less than 1, or `synchronous` is asked
+                for under `in_app` (raised by the run).
+        """
+        job_timeout = seconds(timeout, "timeout")
+
+        @asynccontextmanager
+        async def working() -> AsyncGenerator[Work[builtins.list[NewUser], NewUser], None]:
+            app = await self._context.open()
+            send = self._sender(app, job_timeout, synchronous=synchronous)
+
+            def key(user: NewUser) -> str:
+                return app.names.strip(user.id)
+
+            async with Distinct() as seen:
+
+                async def work(batch: builtins.list[NewUser]) -> Sequence[Outcome[NewUser]]:
+                    earlier = await seen.add([(key(user), 0) for user in batch])
+                    fresh = [user for user, place in zip(batch, earlier, strict=True) if place is None]
+                    done = iter(await split_around(fresh, send, key) if fresh else ())
+                    return [
+                        next(done) if place is None else _repeated(user, key(user))
+                        for user, place in zip(batch, earlier, strict=True)
+                    ]
+
+                yield work
+
+        return self._run(users, working, batch_size, concurrency, ordered=ordered)
+
+    async def get(self, id: Id) -> User:
+        """One user, by your own id, the prefixed name, a JID or a `MongoId`.
+
+        Under `in_app` the route is ``GET /v1/apps/users/{name}``, which takes names only. The sandbox lets a parent's
+        token look up the users of its children there; that real servers do is not proven.
+
+        Raises:
+            InvalidInputError: under `in_app`, `id` is a `MongoId`.
+            NotFoundError: there is no such user.
+        """
+        app = await self._context.open()
+        name = app.names.prefixed(id)
+        operation = app.operations.get_user
+        by_record = isinstance(name, MongoId)
+        if "{user}" not in operation.path:
+            reply = await app.call(operation, query={"userId" if by_record else "xmppUsername": name})
+        elif by_record:
+            msg = (
+                "users of another app are looked up by your own id, not by a MongoId: pass the id or the prefixed name"
+            )
+            raise InvalidInputError(msg, field="id")
+        else:
+            reply = await app.call(operation, path={"user": name})
+        data = wire.result(reply.data)
+        if not wire.holds_list(data, "users"):
+            return wire.read_user(data, app.names, operation=operation.name)
+        # Where the filter is taken as a search, or not known, the reply is a list: of whom is not said.
+        for user in wire.read_users(data, app.names, operation=operation.name)[0]:
+            if name in (user.xmpp_username, user.record_id):
+                return user
+        msg = f"no user {app.names.key(id)!r}"
+        raise NotFoundError(msg, operation=operation.name, status=reply.status, attempts=reply.attempts)
+
+    def list(self, *, chat: Id | None = None, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
+        """The app's users, or the members of one chat; the platform's own accounts (owner, bots) are among them.
+
+        Under `in_app` the users come from ``GET /v1/users/{app}``, which only a user's session opens; and the members
+        from the app's listing of chats, gone through until the chat is found: no other route is known to name both the
+        app and the chat.
+
+        Args:
+            chat: your own id of a chat, its name or JID.
+            limit: users in a page, 1 to 500 (default 500).
+            offset: where to start; 0 is the first.
+
+        Reading raises, for a chat under `in_app`:
+            NotFoundError: there is no such chat.
+            ReplyLostError: the listing shows fewer of its members than it counts.
+        """
+        return user_pages(self._context, chat=chat, limit=limit, offset=offset)
+
+    def chats(
+        self, id: Id, *, include_members: bool = False, limit: int = LARGEST_PAGE, offset: int = 0
+    ) -> Pages[Chat]:
+        """The chats that a user is a member of.
+
+        Args:
+            id: the user's own id, the prefixed name, a JID or a `MongoId`.
+            include_members: whether each chat lists its members.
+        """
+
+        async def fetch(offset: int, limit: int) -> tuple[tuple[Chat, ...], int | None]:
+            app = await self._context.open()
+            query: dict[str, str | int] = {"limit": limit, "offset": offset}
+            if include_members:
+                query["includeMembers"] = "true"
+            operation = app.operations.user_chats
+            reply = await app.call(operation, path={"user": app.names.plain(id)}, query=query)
+            return wire.read_chats(reply.data, app.names, operation=operation.name)
+
+        return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
+
+    async def update(
+        self,
+        id: Id,
+        *,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        username: str | None = None,
+        profile_image: str | None = None,
+    ) -> Outcome[UserChange]:
+        """Change a user's names or picture. None leaves a field as it is, an empty text clears it.
+
+        Returns:
+            An outcome that is ``updated`` or ``unchanged``.
+
+        Raises:
+            InvalidInputError: nothing is to be changed.
+            NotFoundError: there is no such user.
+        """
+        change = UserChange(
+            id=id, first_name=first_name, last_name=last_name, username=username, profile_image=profile_image
+        )
+        app = await self._context.open()
+        return (await self._update_batch(app, [change]))[0].raise_for_failure()
+
+    def update_many(
+        self,
+        changes: Iterable[UserChange] | AsyncIterable[UserChange],
+        *,
+        batch_size: int = BATCH_SIZE,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[UserChange]:
+        """Change any number of users; each ends ``updated``, ``unchanged``, ``failed`` or ``unknown``."""
+
+        @asynccontextmanager
+        async def working() -> AsyncGenerator[Work[builtins.list[UserChange], UserChange], None]:
+            app = await self._context.open()
+            send = partial(self._update_batch, app)
+            yield lambda batch: split_around(batch, send, lambda change: app.names.key(change.id))
+
+        return self._run(changes, working, batch_size, concurrency, ordered=ordered)
+
+    async def delete(self, id: Id) -> Outcome[Id]:
+        """Delete one user.
+
+        Returns:
+            An outcome that is ``deleted``, or ``absent`` when there was no such user.
+        """
+        app = await self._context.open()
+        return (await self._delete_batch(app, [id]))[0].raise_for_failure()
+
+    def delete_many(
+        self,
+        ids: Id | Iterable[Id] | AsyncIterable[Id],
+        *,
+        batch_size: int = BATCH_SIZE,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[Id]:
+        """Delete any number of users; each ends ``deleted``, ``absent``, ``failed`` or ``unknown``.
+
+        The platform refuses a whole batch for one unknown id (contract §1.4): it is split around that one.
+        """
+
+        @asynccontextmanager
+        async def working() -> AsyncGenerator[Work[builtins.list[Id], Id], None]:
+            app = await self._context.open()
+            send = partial(self._delete_batch, app)
+            yield lambda batch: split_around(batch, send, app.names.key)
+
+        return self._run(several(ids), working, batch_size, concurrency, ordered=ordered)
+
+    def _sender(
+        self, app: App, timeout: float, *, synchronous: bool
+    ) -> Callable[[Sequence[NewUser]], Awaitable[builtins.list[Outcome[NewUser]]]]:
+        if not synchronous:
+            return partial(self._create_batch, app, timeout=timeout, times=JobTimes())
+        if app.operations.create_users_now is None:
+            msg = "synchronous creation is for the client's own app: the route takes the app from the token"
+            raise InvalidInputError(msg, field="synchronous")
+        return partial(self._create_now, app, app.operations.create_users_now)
+
+    async def _create_batch(
+        self, app: App, users: Sequence[NewUser], *, timeout: float, times: JobTimes | None = None
+    ) -> builtins.list[Outcome[NewUser]]:
+        reply = await app.call(app.operations.create_users, data=_creation(app, users))
+        finished, attempts = reply.data, reply.attempts
+        if job := rows.job_id(reply.data):
+
+            async def read() -> Any:
+                return (await app.call(app.operations.create_users_job, path={"job": job})).data
+
+            finished = await wait_for_job(
+                read,
+                operation=app.operations.create_users.name,
+                clock=self._context.clock,
+                timeout=timeout,
+                known=[user.password.reveal() for user in users if user.password is not None],
+                times=times,
+            )
+        return rows.traceable(rows.match_created(users, finished, app.names, attempts=attempts), reply)
+
+    async def _create_now(
+        self, app: App, operation: Operation, users: Sequence[NewUser]
+    ) -> builtins.list[Outcome[NewUser]]:
+        try:
+            reply = await app.call(operation, data=_creation(app, users))
+        except ConflictError as refusal:
+            if len(users) > 1:
+                raise
+            return [await self._existing(app, users[0], refusal)]
+        return rows.traceable(rows.match_created(users, reply.data, app.names, attempts=reply.attempts), reply)
+
+    async def _existing(self, app: App, user: NewUser, refusal: ConflictError) -> Outcome[NewUser]:
+        key = app.names.strip(user.id)
+        try:
+            # The refusal does not say which of the two it is: the id, or somebody else's e-mail address.
+            found = await self.get(user.id)
+        except NotFoundError:
+            return failed(user, key, refusal)
+        return Outcome(user, key, "existed", value=found, attempts=refusal.attempts)
+
+    async def _update_batch(self, app: App, changes: Sequence[UserChange]) -> builtins.list[Outcome[UserChange]]:
+        body = {"users": [rows.change_body(change, app.names) for change in changes]}
+        reply = await app.call(app.operations.update_users, data=body)
+        return rows.traceable(rows.match_updated(changes, reply.data, app.names, attempts=reply.attempts), reply)
+
+    async def _delete_batch(self, app: App, ids: Sequence[Id]) -> builtins.list[Outcome[Id]]:
+        plain = [app.names.plain(id) for id in ids]
+        try:
+            reply = await app.call(app.operations.delete_users, data={"usersIdList": plain})
+        except NotFoundError as error:
+            if len(ids) > 1:
+                raise
+            return [Outcome(ids[0], plain[0], "absent", attempts=error.attempts)]
+        return [Outcome(id, key, "deleted", attempts=reply.attempts) for id, key in zip(ids, plain, strict=True)]
+
+
+def _creation(app: App, users: Sequence[NewUser]) -> dict[str, Any]:
+    return {"bypassEmailConfirmation": True, "usersList": [wire.user_body(user, app.names) for user in users]}
+
+
+def _repeated(user: NewUser, key: str) -> Outcome[NewUser]:
+    msg = f"id {user.id!r} occurs more than once"
+    return failed(user, key, InvalidInputError(msg, field="id"))
+
+
+__all__ = ["BATCH_SIZE", "CONCURRENCY", "LARGEST_PAGE", "UserChange", "Users"]

@@ -1,0 +1,333 @@
+"""Which row of a batch's reply belongs to which item, and what it says became of it (design §6)."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from ethora_async.bulk.outcome import Outcome, Status, Unread
+from ethora_async.errors import (
+    ChatError,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    ReplyLostError,
+    ValidationFailedError,
+)
+from ethora_async.platforms.ethora import wire
+from ethora_async.platforms.ethora.operations import BROADCAST, IMPORT_USERS, OWN_APP
+from ethora_async.records import MongoId
+from ethora_async.redaction import request_id, scrub
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ethora_async.platforms.ethora.names import Names
+    from ethora_async.platforms.ethora.users.records import UserChange, UserImport
+    from ethora_async.records import NewUser, User
+    from ethora_async.request import Reply
+
+T = TypeVar("T")
+
+_MADE = frozenset({"created", ""})
+_CREATE = OWN_APP.create_users.name
+_UPDATE = OWN_APP.update_users.name
+_EXISTING = frozenset({"exists", "uuid_exists", "existed", "existing", "already_exists"})
+_USUAL = _MADE | _EXISTING | {"updated", "skipped"}
+_REFUSALS = ("error", "fail", "invalid", "forbidden", "denied", "skip")
+_MISSING = ("not_found", "notfound", "not_exist", "missing", "unknown")
+_CHAT_KEYS = ("chatName", "name", "chatJid", "roomJid", "jid", "room", "chatId", "_id", "chat")
+_NO_CHANGE = ("already", "exist", "unchanged", "not_a_member", "not_member", "absent")
+
+
+def job_id(data: Any) -> str | None:
+    """The id of the job that a 202 announces (contract §1.4): ``jobId``, or the last part of ``statusUrl``."""
+    if not isinstance(data, dict):
+        return None
+    stated = data.get("jobId")
+    if isinstance(stated, (str, int)) and str(stated):
+        return str(stated)
+    url = data.get("statusUrl")
+    return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) or None if isinstance(url, str) else None
+
+
+def traceable(outcomes: list[Outcome[T]], reply: Reply) -> list[Outcome[T]]:
+    """The outcomes, their errors told the status and the request id of the reply that their rows stood in."""
+    stated = request_id(reply.headers.get("x-request-id"))
+    for outcome in outcomes:
+        if outcome.error is not None and outcome.error.request_id is None:
+            outcome.error.request_id, outcome.error.status = stated, reply.status
+    return outcomes
+
+
+def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts: int) -> list[Outcome[NewUser]]:
+    """An outcome for each user, from the finished job or from the synchronous reply of the older route.
+
+    Rows are matched by the collapsed ``xmppUsername``. ``exists`` under another name means that the e-mail address is
+    somebody else's: `ConflictError`. A user whom no row mentions is ``unknown``.
+    """
+    ids = [names.strip(user.id) for user in users]
+    found = list(_rows(data))
+    own, others = _sorted_out(found, set(ids), names)
+    by_email = {email: row for row in reversed(others) if (email := _row_email(row))}
+    in_order = found if len(found) == len(users) else [None] * len(users)
+    secrets = [user.password.reveal() for user in users if user.password is not None]
+    outcomes: list[Outcome[NewUser]] = []
+    for user, id, in_its_place in zip(users, ids, in_order, strict=True):
+        match = own.get(id) or by_email.get(user.email)
+        if match is None and _stands_for_its_place(in_its_place, others):
+            match = in_its_place
+        outcomes.append(_created(user, id, match, names, attempts, secrets))
+    return outcomes
+
+
+def _sorted_out(
+    found: Iterable[dict[str, Any]], wanted: set[str], names: Names
+) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+    """Each wanted user's own row, and the rows that may be about those who have none."""
+    own: dict[str, dict[str, Any]] = {}
+    others: list[dict[str, Any]] = []
+    # Creations first: where an e-mail address occurs twice, its owner is in there as created and once more as existing.
+    for row in sorted(found, key=_rank):
+        id = _row_id(row, names)
+        if id in wanted and id not in own:
+            own[id] = row
+        elif id is None or _rank(row):  # that somebody else was created says nothing about anybody here
+            others.append(row)
+    return own, others
+
+
+def _rank(row: dict[str, Any]) -> int:
+    word = _word(row)
+    return 0 if word in _MADE else 1 if word in _EXISTING else 2
+
+
+def _stands_for_its_place(row: dict[str, Any] | None, others: list[dict[str, Any]]) -> bool:
+    # A row that tells neither whose it is nor an e-mail: its place in the reply is all there is to go by.
+    return row is not None and bool(_word(row)) and _row_email(row) is None and any(row is other for other in others)
+
+
+def _created(
+    user: NewUser, id: str, row: dict[str, Any] | None, names: Names, attempts: int, secrets: Sequence[str]
+) -> Outcome[NewUser]:
+    if row is None:
+        return _unmentioned(user, id, _CREATE, attempts)
+    word = _word(row)
+    if word in _EXISTING and (_row_id(row, names) or id) != id:
+        msg = f"the e-mail address of {id!r} belongs to another user"
+        error: ChatError = ConflictError(msg, operation=_CREATE)
+        return Outcome(user, id, "failed", error, attempts=attempts)
+    # The older synchronous route answers plain user records: whoever is in there has been created (contract §1.4).
+    status: Status | None = "created" if word in _MADE else "existed" if word in _EXISTING else None
+    if status is None:
+        return _refused(user, id, _CREATE, row, word, attempts, secrets)
+    return Outcome(user, id, status, value=_user_in(row, names), attempts=attempts)
+
+
+def _user_in(row: dict[str, Any], names: Names) -> Unread:
+    return Unread(partial(_user, row.get("user", row), names))
+
+
+def _user(record: Any, names: Names) -> User | None:
+    try:
+        return wire.read_user(record, names, operation=_CREATE)
+    except ReplyLostError:
+        return None  # the row says that it happened; that it shows the user badly does not undo it
+
+
+def change_body(change: UserChange, names: Names) -> dict[str, Any]:
+    """One row of the body that changes users: only what is to change (contract §1.4).
+
+    Raises:
+        InvalidInputError: nothing is to change.
+    """
+    fields = {
+        "firstName": change.first_name,
+        "lastName": change.last_name,
+        "username": change.username,
+        "profileImage": change.profile_image,
+    }
+    given = {name: value for name, value in fields.items() if value is not None}
+    if isinstance(change.id, MongoId):
+        msg = "users are changed by your own id, not by a MongoId: read the user first, and pass its id"
+        raise InvalidInputError(msg, field="id")
+    if not given:
+        msg = f"nothing to change for user {change.id!r}: pass first_name, last_name, username or profile_image"
+        raise InvalidInputError(msg, field="first_name")
+    return {"xmppUsername": names.prefixed(change.id), **given}
+
+
+def match_updated(
+    changes: Sequence[UserChange], data: Any, names: Names, *, attempts: int
+) -> list[Outcome[UserChange]]:
+    """An outcome for each change: ``updated``, ``skipped`` → ``unchanged``, ``not-found`` → `NotFoundError`."""
+    by_id = {_row_id(row, names): row for row in _rows(data)}
+    outcomes: list[Outcome[UserChange]] = []
+    for change in changes:
+        id = names.plain(change.id)
+        row = by_id.get(id)
+        if row is None:
+            outcomes.append(_unmentioned(change, id, _UPDATE, attempts))
+            continue
+        word = _word(row)
+        if word in ("updated", "skipped"):
+            status: Status = "updated" if word == "updated" else "unchanged"
+            outcomes.append(Outcome(change, id, status, value=_user_in(row, names), attempts=attempts))
+        else:
+            outcomes.append(_refused(change, id, _UPDATE, row, word, attempts))
+    return outcomes
+
+
+def match_access(
+    members: Sequence[str], data: Any, names: Names, *, done: Status, operation: str, attempts: int
+) -> list[Outcome[str]]:
+    """An outcome for each member of an access change.
+
+    The words of its rows are not public (contract §8.2, 3): a row that speaks of something missing is
+    `NotFoundError`, one
+    that speaks of an error or a refusal is `ValidationFailedError`, "already" or "not a member" is no change,
+    anything else, and a reply without rows, is `done`.
+    """
+    by_id: dict[str | None, dict[str, Any]] = {}
+    for detail in _rows(data, "details"):
+        by_id[_row_id(detail, names)] = detail
+        if isinstance(record := detail.get("_id"), str):
+            by_id.setdefault(record, detail)
+    outcomes: list[Outcome[str]] = []
+    for member in members:
+        id = names.plain(member)
+        row = by_id.get(id)
+        word = _word(row) if row is not None else ""
+        if any(part in word for part in (*_MISSING, *_REFUSALS)):
+            outcomes.append(_refused(member, id, operation, row or {}, word, attempts))
+        elif any(part in word for part in _NO_CHANGE):
+            outcomes.append(Outcome(id, id, "existed" if done == "created" else "absent", attempts=attempts))
+        else:
+            outcomes.append(Outcome(id, id, done, attempts=attempts))
+    return outcomes
+
+
+def match_imported(users: Sequence[UserImport], data: Any, names: Names, *, attempts: int) -> list[Outcome[UserImport]]:
+    """An outcome for each imported user: ``created`` when the reply lists their e-mail address, else ``unknown``."""
+    by_email = {email: row for row in _rows(data) if (email := _row_email(row))}
+    outcomes: list[Outcome[UserImport]] = []
+    for user in users:
+        row = by_email.get(user.email)
+        if row is None:
+            outcomes.append(_unmentioned(user, user.email, IMPORT_USERS.name, attempts))
+        else:
+            outcomes.append(Outcome(user, user.email, "created", value=_user_in(row, names), attempts=attempts))
+    return outcomes
+
+
+def match_sent(chats: Sequence[str], data: Any, names: Names, *, dry_run: bool = False) -> Iterator[Outcome[str]]:
+    """An outcome for each chat of a broadcast, by its plain id: ``created`` when the message was sent.
+
+    Of the words for a row only ``sent`` is public (contract §8.2, 3). One that speaks of a refusal is ``failed``, one
+    of a rehearsal (and in a rehearsal any other) ``unchanged``, anything else ``unknown``. So is a chat that was asked
+    for and is in no row, and, where none was named, each that the reply counts and does not list.
+    """
+    holder = wire.result(data)
+    summary = holder if isinstance(holder, dict) else {}
+    dry_run = dry_run or summary.get("dryRun") is True
+    found = list(_rows(data))
+    keys = [_chat_keys(row, names) for row in found]
+    left = set(range(len(found)))
+    for chat, at in zip(chats, _places(chats, keys), strict=True):
+        if at is None:
+            yield _unmentioned(chat, chat, BROADCAST.name, 1)
+        else:
+            left.discard(at)
+            yield _sent(chat, found[at], dry_run=dry_run)
+    for at in sorted(left):
+        yield _sent(keys[at][0] if keys[at] else "", found[at], dry_run=dry_run)
+    total = summary.get("total")
+    if not chats and isinstance(total, int):
+        for _ in range(len(found), total):
+            yield _unmentioned("", "", BROADCAST.name, 1)
+
+
+def _places(chats: Sequence[str], keys: Sequence[Sequence[str]]) -> Iterator[int | None]:
+    """For each chat the place of its row: the one that names it, else the one in its own place that names no other."""
+    asked = set(chats)
+    named = {key: at for at, several in enumerate(keys) for key in several}
+    for place, chat in enumerate(chats):
+        in_its_place = len(keys) == len(chats) and asked.isdisjoint(keys[place])
+        yield named.get(chat, place if in_its_place else None)
+
+
+def _chat_keys(row: dict[str, Any], names: Names) -> list[str]:
+    chat = row.get("chat")
+    holders = (row, chat if isinstance(chat, dict) else {})
+    values = (holder.get(key) for holder in holders for key in _CHAT_KEYS)
+    return [names.strip(value.partition("@")[0]) for value in values if isinstance(value, str) and value]
+
+
+def _sent(chat: str, row: dict[str, Any], *, dry_run: bool) -> Outcome[str]:
+    word = _word(row)
+    if word.startswith(("un", "not_")) or any(part in word for part in (*_MISSING, *_REFUSALS)):
+        return _refused(chat, chat, BROADCAST.name, row, word, 1)
+    if dry_run or "dry" in word:
+        return Outcome(chat, chat, "unchanged", value=row)
+    if word == "sent":
+        return Outcome(chat, chat, "created", value=row)
+    msg = f"the platform answered {scrub(word) or 'nothing'} for {chat!r}, not that the message was sent"
+    return Outcome(chat, chat, "unknown", ReplyLostError(msg, operation=BROADCAST.name))
+
+
+def _rows(data: Any, key: str = "results") -> Iterator[dict[str, Any]]:
+    holder = wire.result(data)
+    rows = holder.get(key) if isinstance(holder, dict) else None
+    if isinstance(rows, list):
+        yield from (row for row in rows if isinstance(row, dict))
+
+
+def _row_id(row: dict[str, Any], names: Names) -> str | None:
+    stated = row.get("xmppUsername")
+    if stated and type(stated) is str:  # most rows begin with it
+        return names.strip(stated.partition("@")[0])
+    user = row.get("user")
+    for holder in (row, user if isinstance(user, dict) else {}):
+        for key in ("xmppUsername", "uuid"):
+            name = holder.get(key)
+            if isinstance(name, str) and name:
+                return names.strip(name.partition("@")[0])
+    return None
+
+
+def _row_email(row: dict[str, Any]) -> str | None:
+    user = row.get("user")
+    for holder in (row, user if isinstance(user, dict) else {}):
+        email = holder.get("email")
+        if isinstance(email, str) and email:
+            return email.lower()
+    return None
+
+
+def _word(row: dict[str, Any]) -> str:
+    word = row.get("status")
+    if not isinstance(word, str):
+        return ""
+    return word if word in _USUAL else re.sub(r"[\s-]+", "_", word.strip().lower())
+
+
+def _unmentioned(item: Any, id: str, operation: str, attempts: int) -> Outcome[Any]:
+    msg = f"the platform's reply does not mention {id!r}"
+    return Outcome(item, id, "unknown", ReplyLostError(msg, operation=operation), attempts=attempts)
+
+
+def _refused(
+    item: Any, id: str, operation: str, row: dict[str, Any], word: str, attempts: int, secrets: Sequence[str] = ()
+) -> Outcome[Any]:
+    reason = next((row[key] for key in ("error", "message", "reason") if isinstance(row.get(key), str)), "")
+    code = row.get("code")
+    missing = str(code).endswith("_NOT_FOUND") or any(part in word for part in _MISSING)
+    kind = NotFoundError if missing else ValidationFailedError
+    msg = f"the platform answered {scrub(word, secrets) or 'nothing'} for {id!r}" + (
+        f": {scrub(reason, secrets)}" if reason else ""
+    )
+    # A row rarely has a code; the word in its place is what the platform's support can look for.
+    error = kind(msg, operation=operation, code=scrub(code if isinstance(code, str) else word, secrets) or None)
+    return Outcome(item, id, "failed", error, attempts=attempts)

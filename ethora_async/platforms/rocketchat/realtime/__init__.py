@@ -1,0 +1,1 @@
+"""Events over the platform's websocket (DDP)."""

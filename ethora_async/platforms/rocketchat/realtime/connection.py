@@ -1,0 +1,398 @@
+"""`Realtime`: what happens in one user's rooms, as it happens (contract §2)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Self
+
+import aiohttp
+
+from ethora_async.config import RetryPolicy
+from ethora_async.engine.retry import backoff
+from ethora_async.errors import (
+    ChatError,
+    ForbiddenError,
+    NotSentError,
+    RateLimitedError,
+    ReplyLostError,
+    ServerFaultError,
+    TransportError,
+)
+from ethora_async.platforms.rocketchat import operations
+from ethora_async.platforms.rocketchat.api import NOBODY
+from ethora_async.platforms.rocketchat.delivery import Deliveries
+from ethora_async.platforms.rocketchat.realtime.ddp import PATIENCE, DdpMachine
+from ethora_async.platforms.rocketchat.realtime.ddp_events import (
+    NOTIFY_ROOM,
+    NOTIFY_USER,
+    ROOM_MESSAGES,
+    Broken,
+    DdpEvent,
+    Happened,
+    Left,
+    LoggedIn,
+    LoginRefused,
+    Ready,
+    Refused,
+    Revoked,
+    Topic,
+)
+from ethora_async.platforms.rocketchat.realtime.event_queue import EventQueue
+from ethora_async.platforms.rocketchat.realtime.events import (
+    RealtimeEvent,
+    Reconnected,
+    RoomLeft,
+)
+from ethora_async.platforms.rocketchat.realtime.login_token import RealtimeToken, user_id
+from ethora_async.platforms.rocketchat.realtime.wire import read_event, read_messages
+from ethora_async.records import Id, several
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from ethora_async.platforms.rocketchat.api import Api
+    from ethora_async.platforms.rocketchat.context import Context
+
+OpenSocket = Callable[[str], Awaitable[aiohttp.ClientWebSocketResponse]]
+"""Opens a websocket at an http(s) URL."""
+
+_RECONNECT = RetryPolicy(base=0.5, cap=30.0)
+_USER_EVENTS = ("subscriptions-changed", "rooms-changed")
+_BEFORE = timedelta(seconds=2)
+"""The server's clock is known to about a second: a subscription counts as begun that much earlier."""
+_AT_ONCE = 0.001
+_PASSING = (TransportError, ServerFaultError, RateLimitedError)
+
+
+class Realtime:
+    """The messages of rooms, and what changes about a user's rooms, in one websocket as that user.
+
+    ```python
+    async with rocketchat.realtime("ann", rooms=["order-7"]) as stream:
+        async for event in stream:
+            match event:
+                case MessageReceived(message):
+                    ...
+    ```
+
+    Entering waits for the log-in and the subscriptions. A connection that is lost is opened again, with growing pauses
+    of up to half a minute. Then every subscription is made anew, once, and the messages missed in between are fetched
+    over REST, so that each version of a message comes exactly once; meanwhile the room's new messages wait their turn.
+
+    When the token is revoked (somebody logged the user out), iterating raises `UnauthorizedError` after the events that
+    had come. If this client made it, one that has expired, or that the client itself has replaced, is no such end: the
+    stream goes on with the new one.
+
+    **Slow readers.** At most `queue_size` events wait to be read. When they do, nothing more is read from the socket. A
+    server that is kept waiting closes the connection (codes 1013 and 4000), and what was missed is then fetched as
+    after any gap: no message is lost, and memory stays bounded.
+
+    Events come to whoever iterates; several may, and each event goes to one of them.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        token: RealtimeToken,
+        open_socket: OpenSocket,
+        *,
+        rooms: Id | Iterable[Id] = (),
+        queue_size: int = 1000,
+        timeout: float,
+    ) -> None:
+        self._context = context
+        self._token = token
+        self._open_socket = open_socket
+        self._first_rooms = [*several(rooms)]
+        self._queue: EventQueue[RealtimeEvent] = EventQueue(queue_size)
+        self._timeout = timeout
+        self._machine: DdpMachine | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._sending = asyncio.Lock()
+        self._deliveries = Deliveries(self._queue, context.clock, queue_size)
+        self._waiting: dict[Topic, asyncio.Future[None]] = {}
+        self._runner: asyncio.Task[None] | None = None
+        self._live: asyncio.Future[None] | None = None
+        self._connections = 0
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RealtimeEvent:
+        return await self._queue.take()
+
+    async def subscribe(self, room: Id) -> None:
+        """Get a room's messages and deletions from now on; returns once the server has confirmed it.
+
+        Raises:
+            NotFoundError: there is no such room.
+            ForbiddenError: the user may not read it.
+            NotSentError: the server did not confirm it in time, or the stream is not open.
+        """
+        api = await self._context.open()
+        room_id = await self._room_id(api, room)
+        self._deliveries.begin(room_id, _server_time(api) - _BEFORE)
+        try:
+            await self._confirmed(Topic(ROOM_MESSAGES, room_id))
+        except BaseException:
+            if self._machine is None or not self._machine.wants(Topic(ROOM_MESSAGES, room_id)):
+                await self._deliveries.end(room_id)
+            raise
+        self._opened().subscribe(Topic(NOTIFY_ROOM, f"{room_id}/deleteMessage"))
+        await self._flush()
+
+    async def unsubscribe(self, room: Id) -> None:
+        """Get a room's messages no more."""
+        room_id = await self._room_id(await self._context.open(), room)
+        await self._deliveries.end(room_id)
+        machine = self._opened()
+        machine.unsubscribe(Topic(ROOM_MESSAGES, room_id))
+        machine.unsubscribe(Topic(NOTIFY_ROOM, f"{room_id}/deleteMessage"))
+        await self._flush()
+
+    async def watch(self, stream: str, name: str) -> None:
+        """Get the events of any other stream, such as ``stream-notify-room`` and ``<rid>/user-activity``, as
+        `StreamEvent`.
+
+        Raises:
+            ForbiddenError: the server refused it.
+            NotSentError: the server did not confirm it in time, or the stream is not open.
+        """
+        await self._confirmed(Topic(stream, name))
+
+    async def aclose(self) -> None:
+        """Close the connection and end the iteration. May be called more than once."""
+        self._queue.end()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.cancel()
+            await asyncio.wait({runner})
+
+    async def _start(self) -> None:
+        if self._runner is not None:
+            msg = "the stream is open already: make another one"
+            raise NotSentError(msg)
+        owner = user_id(await self._token.current())
+        self._machine = DdpMachine(owner)
+        for event in _USER_EVENTS:
+            self._machine.subscribe(Topic(NOTIFY_USER, f"{owner}/{event}"))
+        api = await self._context.open()
+        if api.shared.clock_offset is None:
+            await api.call(operations.SERVER_INFO, credentials=NOBODY)  # shows the server's time
+        self._live = asyncio.get_running_loop().create_future()
+        self._runner = asyncio.create_task(self._run())
+        await self._within_time(self._live, "the log-in")
+        for room in self._first_rooms:
+            await self.subscribe(room)
+
+    async def _within_time(self, waiting: asyncio.Future[None], what: str) -> None:
+        await asyncio.wait({waiting}, timeout=self._timeout)
+        if not waiting.done():
+            msg = f"the server did not confirm {what} within {self._timeout:g} s"
+            raise NotSentError(msg, operation="realtime")
+        waiting.result()
+
+    async def _room_id(self, api: Api, room: Id) -> str:
+        directory = self._context.directory
+        try:
+            # As the admin, whom no rate limit holds up; not every room is the admin's to see.
+            return await directory.room_id(api, room)
+        except ForbiddenError:
+            return await directory.room_id(self._token.signed(api), room)
+
+    def _opened(self) -> DdpMachine:
+        if self._machine is None or self._runner is None or self._runner.done():
+            msg = "the stream is not open: enter it with `async with`"
+            raise NotSentError(msg, operation="realtime")
+        return self._machine
+
+    async def _confirmed(self, topic: Topic) -> None:
+        machine = self._opened()
+        if machine.holds(topic):
+            return
+        waiting = self._waiting.get(topic)
+        if waiting is not None:
+            await self._within_time(waiting, f"the subscription to {topic.stream}")
+            return
+        waiting = self._waiting[topic] = asyncio.get_running_loop().create_future()
+        waiting.add_done_callback(_read_error)
+        machine.subscribe(topic)
+        try:
+            await self._flush()
+            await self._within_time(waiting, f"the subscription to {topic.stream}")
+        except BaseException:
+            machine.unsubscribe(topic)
+            raise
+        finally:
+            del self._waiting[topic]
+            if not waiting.done():  # whoever waits with us asked for the same, and does not get it either
+                waiting.set_exception(NotSentError("the subscription was given up", operation="realtime"))
+
+    async def _flush(self) -> None:
+        async with self._sending:
+            socket, machine = self._socket, self._machine
+            if socket is None or machine is None:
+                return
+            for frame in machine.to_send():
+                # A socket that breaks is noticed by whoever reads from it.
+                with suppress(ConnectionError, aiohttp.ClientError):
+                    try:
+                        async with asyncio.timeout(PATIENCE):
+                            await socket.send_str(frame)
+                    except TimeoutError:
+                        await socket.close()
+                        return
+
+    async def _run(self) -> None:
+        failures = 0
+        try:
+            while True:
+                connections = self._connections
+                lost: ChatError = ReplyLostError("the server closed the connection", operation="realtime")
+                wait: float | None = None
+                try:
+                    wait = await self._connection()
+                except _PASSING as error:
+                    lost, wait = error, error.retry_after
+                finally:
+                    await self._deliveries.interrupted()
+                failures = 1 if self._connections > connections else failures + 1
+                if not self._connections and failures >= _RECONNECT.attempts:
+                    raise lost
+                await self._context.clock.sleep(wait or backoff(failures, _RECONNECT, random.random))
+        except ChatError as error:
+            self._finish(error)
+        except asyncio.CancelledError:
+            self._finish(None)
+            raise
+        except Exception as error:  # noqa: BLE001  whoever iterates must not wait for ever
+            msg = f"the stream broke down ({type(error).__name__})"
+            self._finish(NotSentError(msg, operation="realtime"))
+
+    def _finish(self, error: ChatError | None) -> None:
+        self._queue.end(error)
+        reason = error or NotSentError("the stream was closed", operation="realtime")
+        for waiting in [*self._waiting.values(), self._live]:
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(reason)
+        if self._live is not None:
+            _read_error(self._live)
+
+    async def _connection(self) -> float | None:
+        """One connection from its beginning to its end; seconds to wait before the next one, if the server said so."""
+        machine, clock = self._machine, self._context.clock
+        if machine is None:
+            return None
+        api = await self._context.open()
+        token = await self._token.current()
+        socket = await self._open_socket(f"{api.url}/websocket")
+        try:
+            machine.opened(token.secret, clock.monotonic())
+            self._socket = socket
+            while True:
+                await self._flush()
+                try:
+                    # aiohttp takes 0 for "no timeout".
+                    frame = await socket.receive(timeout=max(_AT_ONCE, machine.deadline - clock.monotonic()))
+                except TimeoutError:
+                    events = machine.on_time(clock.monotonic())
+                else:
+                    if frame.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                        return None
+                    events = machine.received(frame.data, clock.monotonic())
+                for event in events:
+                    if isinstance(event, Broken):
+                        return None
+                    if isinstance(event, (LoginRefused, Revoked)):
+                        return self._refused(event)
+                    await self._handle(event, api)
+        finally:
+            self._socket = None
+            machine.closed()
+            await socket.close()
+
+    def _refused(self, refusal: LoginRefused | Revoked) -> float | None:
+        if isinstance(refusal, Revoked):
+            self._token.ended(self._context.clock.now())
+        elif refusal.why == "later":
+            return refusal.retry_after
+        else:
+            self._token.refused(refusal)
+        return _AT_ONCE
+
+    async def _handle(self, event: DdpEvent, api: Api) -> None:
+        if isinstance(event, LoggedIn):
+            await self._logged_in()
+        elif isinstance(event, Ready):
+            self._ready(event.topic, api)
+        elif isinstance(event, Refused):
+            await self._not_allowed(event)
+        elif isinstance(event, Left):
+            await self._left(event.room_id)
+        elif isinstance(event, Happened):
+            await self._happened(event)
+
+    async def _logged_in(self) -> None:
+        self._token.accepted()
+        self._connections += 1
+        if self._live is not None and not self._live.done():
+            self._live.set_result(None)
+        if self._connections > 1:
+            await self._queue.put(Reconnected())
+
+    def _ready(self, topic: Topic, api: Api) -> None:
+        waiting = self._waiting.get(topic)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+        if topic.stream == ROOM_MESSAGES:
+            self._deliveries.resumed(self._token.signed(api), topic.name)
+
+    async def _not_allowed(self, refused: Refused) -> None:
+        topic = refused.topic
+        waiting = self._waiting.get(topic)
+        if waiting is not None and not waiting.done():
+            msg = f"the platform refused the subscription to {topic.stream}"
+            waiting.set_exception(ForbiddenError(msg, operation="realtime", code=refused.code))
+        elif topic.stream == ROOM_MESSAGES:
+            await self._deliveries.end(topic.name)
+            await self._queue.put(RoomLeft(topic.name))
+
+    async def _left(self, room_id: str) -> None:
+        await self._deliveries.interrupted(room_id)
+        await self._queue.put(RoomLeft(room_id))
+
+    async def _happened(self, event: Happened) -> None:
+        if event.topic.stream == ROOM_MESSAGES:
+            for message in read_messages(event.args):
+                await self._deliveries.arrived(event.topic.name, message)
+        else:
+            for told in read_event(event.topic, event.args):
+                await self._queue.put(told)
+
+
+def _server_time(api: Api) -> datetime:
+    return datetime.fromtimestamp(api.server_now(), UTC)
+
+
+def _read_error(future: asyncio.Future[None]) -> None:
+    # asyncio prints "exception was never retrieved" for an error nobody has looked at
+    if future.done() and not future.cancelled():
+        future.exception()

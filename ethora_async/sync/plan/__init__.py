@@ -1,0 +1,1 @@
+"""Compare both sides, save the plan, apply it, resume it, verify the result."""

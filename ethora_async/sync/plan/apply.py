@@ -1,0 +1,306 @@
+"""A plan carried out, from a journal in which it can be resumed after anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from ethora_async.bulk.outcome import Outcome, Status
+from ethora_async.bulk.run import CONCURRENCY, Run
+from ethora_async.errors import ChatError
+from ethora_async.records import NewChat, NewUser
+from ethora_async.sync.plan.compare import MAKES_ROOM, STEPS, Kind
+from ethora_async.sync.plan.intake import chunks, user_text
+from ethora_async.sync.plan.plan import Plan, check_guard, check_platform
+from ethora_async.sync.plan.progress import OnProgress, Progress, silent
+from ethora_async.sync.plan.stale_items import check_plan
+from ethora_async.sync.sources.source import BadRow
+from ethora_async.sync.store.journal import KNOWN, Entry
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable
+
+    from ethora_async.capabilities import ManagesUsers
+    from ethora_async.sync.sources.source import Source
+    from ethora_async.sync.store.journal import Journal
+
+_AT_ONCE = 100
+"""Items marked as sent in one go, and results kept in one: about what one request carries."""
+
+KEPT_FAILURES = 1000
+
+_FAILURES = ("failed", "unknown")
+_STEP_OF = {MAKES_ROOM: ("user", "delete"), **{number: step for step, number in STEPS.items()}}
+
+
+@attrs.frozen
+class Applied:
+    """What became of a plan.
+
+    Attributes:
+        counts: by kind, action and status, how many items; those of several runs on one journal together.
+        failures: the first thousand that failed or are unknown, with their reasons.
+    """
+
+    counts: Mapping[tuple[str, str, str], int]
+    failures: Sequence[Entry] = ()
+
+    @property
+    def total(self) -> int:
+        """How many items there were."""
+        return sum(self.counts.values())
+
+    @property
+    def failed(self) -> int:
+        """How many of them failed or are unknown."""
+        return sum(count for (_, _, status), count in self.counts.items() if status in _FAILURES)
+
+    @property
+    def ok(self) -> bool:
+        """Whether none failed."""
+        return not self.failed
+
+    def raise_for_failures(self) -> Applied:
+        """This result, or one group of an error for each of the `failures`.
+
+        Raises:
+            ExceptionGroup: at least one item failed.
+        """
+        if self.ok:
+            return self
+        msg = f"{self.failed} of {self.total} changes failed"
+        raise ExceptionGroup(msg, [ChatError(f"{one.kind} {one.name}: {one.reason}") for one in self.failures])
+
+
+async def apply_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgress = silent) -> Applied:
+    """Carry out what of a plan is not done yet.
+
+    A plan that was loaded from a file is first held against the platform as it is now (`check_plan`).
+
+    The journal knows at any moment what was intended, sent and done. After a crash, `resume` goes on from it; nothing
+    that is known to be done is done again.
+
+    Raises:
+        StoppedByGuardError: the plan deletes too much; nothing was sent.
+        InvalidInputError: the plan was made for another client.
+        ChatError: going on is pointless (see `ethora_async.bulk.Run`); what was done is in the journal.
+    """
+    check_guard(plan)
+    await check_platform(client, plan)
+    if await plan.journal.meta("loaded") and not await plan.journal.meta("checked"):
+        await check_plan(client, plan, on_progress=on_progress)
+    await plan.journal.take_up()
+    work = _Work(client, plan.journal, plan.sources, on_progress)
+    for step in sorted(_STEP_OF):
+        await work.step(step)
+    return await result_of(plan.journal)
+
+
+async def result_of(journal: Journal) -> Applied:
+    """What the journal knows of its plan."""
+    counts = {
+        (kind, action, status): count
+        for (kind, action, status), count in (await journal.counts()).items()
+        if status is not None
+    }
+    failures = await journal.entries("status IN (?, ?)", _FAILURES, limit=KEPT_FAILURES)
+    return Applied(counts, failures)
+
+
+class _Work:
+    """The steps of one plan."""
+
+    def __init__(
+        self, client: Any, journal: Journal, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress
+    ) -> None:
+        self._client = client
+        self._journal = journal
+        self._sources = sources
+        self._on_progress = on_progress
+        self._under_way: dict[int, tuple[Any, int]] = {}
+        self._results: list[tuple[Status, str | None, int, int]] = []
+        self._done = self._failed = 0
+
+    async def step(self, step: int) -> None:
+        """Carry out what is left of one step."""
+        kind, action = _STEP_OF[step]
+        if kind == "member":
+            await self._journal.transaction(partial(_fail_without_parts, step=step))
+        total = await self._journal.transaction(partial(_left, step=step))
+        if not total:
+            return
+        self._done = self._failed = 0
+        tell = partial(self._tell, f"{action} {kind}", total)
+        make, start = self._how(kind, action)
+        await self._run(start(self._feed(step, make)), tell)
+        if (kind, action) == ("user", "create"):
+            await self._run(start(self._feed_from_source(step)), tell)
+            without = await self._journal.transaction(partial(_fail_without_source, step=step))
+            self._done, self._failed = self._done + without, self._failed + without
+            tell()
+
+    def _how(self, kind: str, action: str) -> tuple[Callable[[Entry], Any], Callable[[Any], Run[Any]]]:
+        """How an item of the journal becomes one to send, and what sends them."""
+        users: Any = self._client.users
+        chats: Any = getattr(self._client, "chats", None)
+        if kind == "user":
+            return {
+                "create": (_new_user, users.create_many),
+                "update": (lambda entry: _user_change(users, entry), users.update_many),
+                "delete": (_key, users.delete_many),
+            }[action]
+        if kind == "chat":
+            return {
+                "create": (_new_chat, chats.create_many),
+                "update": (lambda entry: entry, partial(_update_chats, chats)),
+                "delete": (_key, chats.delete_many),
+            }[action]
+        return lambda entry: (entry.key, entry.other), chats.grant_many if action == "grant" else chats.revoke_many
+
+    async def _run(self, run: Run[Any], tell: Callable[[], None]) -> None:
+        try:
+            # Closed at once: when the journal fails, nothing more is to be sent.
+            async with aclosing(cast("AsyncGenerator[Outcome[Any], None]", aiter(run))) as outcomes:
+                async for outcome in outcomes:
+                    self._note(outcome)
+                    if len(self._results) >= _AT_ONCE:
+                        await self._keep()
+                        tell()
+        finally:
+            # What is known is kept, whatever ended the run: it would be done again otherwise.
+            await self._keep()
+            self._under_way.clear()
+            tell()
+
+    def _note(self, outcome: Outcome[Any]) -> None:
+        # By identity: the platform may give an item back under another name, and two items may look alike.
+        _, number = self._under_way.pop(id(outcome.item))
+        reason = None if outcome.error is None else str(outcome.error)
+        self._done += 1
+        self._failed += not outcome.ok
+        self._results.append((outcome.status, reason, outcome.attempts, number))
+
+    async def _keep(self) -> None:
+        if self._results:
+            await self._journal.mark_known(self._results)
+            # Not before: a cancelled call may not have been carried out, and is repeated then.
+            self._results = []
+
+    def _tell(self, step: str, total: int) -> None:
+        self._on_progress(Progress(step, self._done, total, self._failed))
+
+    async def _feed(self, step: int, make: Callable[[Entry], Any]) -> AsyncGenerator[Any, None]:
+        where, after = "step = ? AND state = 0 AND NOT needs_source", 0
+        while found := await self._journal.entries(where, (step,), after=after, limit=_AT_ONCE):
+            after = found[-1].number
+            async for item in self._sent([(make(entry), entry.number) for entry in found]):
+                yield item
+
+    async def _feed_from_source(self, step: int) -> AsyncGenerator[Any, None]:
+        """The users that have a password, which stands in the source alone."""
+        source = self._sources.get("user")
+        if source is None or not await self._journal.transaction(partial(_left, step=step)):
+            return
+        recorded = (await self._journal.meta("sources", {})).get("user", {}).get("fingerprint")
+        try:
+            if recorded != await source.fingerprint():
+                return
+        except ChatError:
+            return  # it cannot be read any more, which those who have a password are told of
+        async with aclosing(chunks(source.rows())) as parts:
+            async for part in parts:
+                # By what they say as well: another row may name the same user, and was refused for it.
+                items = {
+                    (self._client.users.key(row.item.id), user_text(row.item)): row.item
+                    for row in part
+                    if not isinstance(row, BadRow) and row.item.password is not None
+                }
+                keys = [key for key, _ in items]
+                numbers = await self._journal.transaction(partial(_numbers, step=step, keys=keys))
+                wanted = [(items[key, text], number) for key, text, number in numbers if (key, text) in items]
+                for start in range(0, len(wanted), _AT_ONCE):
+                    async for item in self._sent(wanted[start : start + _AT_ONCE]):
+                        yield item
+
+    async def _sent(self, items: list[tuple[Any, int]]) -> AsyncGenerator[Any, None]:
+        # Before the first of them leaves: what is not marked so did certainly not happen.
+        await self._journal.mark_sent([number for _, number in items])
+        for item, number in items:
+            self._under_way[id(item)] = (item, number)
+            yield item
+
+
+def _key(entry: Entry) -> str:
+    return entry.key
+
+
+def _new_user(entry: Entry) -> NewUser:
+    return NewUser(**(entry.after or {}))
+
+
+def _new_chat(entry: Entry) -> NewChat:
+    return NewChat(**(entry.after or {}))
+
+
+def _user_change(users: Any, entry: Entry) -> Any:
+    after = entry.after or {}
+    return users.change(NewUser(**after["item"]), frozenset(after["fields"]))
+
+
+def _update_chats(chats: Any, items: AsyncIterable[Entry]) -> Run[Entry]:
+    async def work(batch: list[Entry]) -> list[Outcome[Entry]]:
+        (entry,) = batch
+        try:
+            done = await chats.update(entry.key, **(entry.after or {})["fields"])
+        except ChatError as error:
+            status: Status = "unknown" if error.effect == "unknown" else "failed"
+            return [Outcome(entry, entry.key, status, error, attempts=error.attempts)]
+        return [Outcome(entry, entry.key, done.status, attempts=done.attempts)]
+
+    @asynccontextmanager
+    async def working() -> AsyncGenerator[Callable[[list[Entry]], Awaitable[list[Outcome[Entry]]]], None]:
+        yield work
+
+    return Run(items, working, batch_size=1, concurrency=CONCURRENCY)
+
+
+def _left(db: sqlite3.Connection, *, step: int) -> int:
+    return int(db.execute(f"SELECT COUNT(*) FROM item WHERE step = ? AND state < {KNOWN}", (step,)).fetchone()[0])
+
+
+def _numbers(db: sqlite3.Connection, *, step: int, keys: list[str]) -> list[tuple[str, str, int]]:
+    marks = ", ".join("?" * len(keys))
+    return db.execute(
+        f"SELECT key, after, number FROM item WHERE kind = 'user' AND step = ? AND state = 0 AND needs_source"
+        f" AND key IN ({marks})",
+        (step, *keys),
+    ).fetchall()
+
+
+def _fail_without_source(db: sqlite3.Connection, *, step: int) -> int:
+    reason = (
+        "its password stands in the source alone, which is not at hand or has changed since the plan was made: pass the"
+        " same source again, or make a new plan"
+    )
+    return db.execute(
+        f"UPDATE item SET state = {KNOWN}, status = 'failed', reason = ? WHERE step = ? AND state = 0 AND needs_source",
+        (reason, step),
+    ).rowcount
+
+
+def _fail_without_parts(db: sqlite3.Connection, *, step: int) -> None:
+    """A membership of somebody who could not be created, or in a chat that could not, is not asked for."""
+    for kind, column in (("user", "other"), ("chat", "key")):
+        db.execute(
+            f"UPDATE item SET state = {KNOWN}, status = 'failed',"
+            f" reason = 'the {kind} ' || {column} || ' was not created'"
+            " WHERE step = ? AND state = 0 AND action = 'grant' AND EXISTS (SELECT 1 FROM item AS part"
+            f"  WHERE part.kind = '{kind}' AND part.action = 'create' AND part.key = item.{column}"
+            "  AND part.status IN ('failed', 'unknown'))",
+            (step,),
+        )

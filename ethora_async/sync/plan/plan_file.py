@@ -1,0 +1,287 @@
+"""Plans as files: JSON that people read, that is reviewed, and applied later or elsewhere.
+
+```json
+{"ethora_plan": 1, "made_at": 1795255200.0, "platform": "…", "sources": {…}, "counts": {…}, "changes": [
+{"kind": "user", "action": "update", "id": "alice", "before": {"last_name": "A"}, "after": {"last_name": "B"}},
+…
+]}
+```
+
+One change a line, so that neither writing nor reading keeps them in memory. A file that was laid out anew is read as
+well, whole. There is no password in it: a change says ``needs_source`` where its source has one.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from ethora_async import codec
+from ethora_async.errors import InvalidInputError
+from ethora_async.records import NewChat, NewUser
+from ethora_async.sync.plan import intake
+from ethora_async.sync.plan.compare import CANNOT_CHANGE, EXTRA, STEPS, make_room
+from ethora_async.sync.plan.plan import PLANNED, Plan, entries, summary_of
+from ethora_async.sync.store.journal import Entry, Journal
+from ethora_async_secrets.concurrency import OwnThread
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+
+    from ethora_async.sync.plan.compare import Kind
+    from ethora_async.sync.sources.source import Source
+
+SCHEMA = 1
+_CHUNK = 500
+_KINDS = ("user", "chat", "member")
+_START = '"changes": ['
+
+
+async def save_plan(plan: Plan, path: str | Path) -> None:
+    """Write a plan to a file, readable by its owner alone. It appears whole or not at all.
+
+    Raises:
+        InvalidInputError: the file cannot be written.
+    """
+    place = Path(path)
+    draft = place.with_name(f".{place.name}.{os.getpid()}.new")
+    thread = OwnThread("ethora-plan-file")
+    opened: list[IO[str]] = []
+    try:
+        await thread.run(_begin, draft, opened, await _head(plan))
+        first = True
+        async for part in intake.chunks(entries(plan.journal, "1")):
+            lines = [codec.dumps(_change(entry)).decode() for entry in part]
+            await thread.run(opened[0].write, ("\n" if first else ",\n") + ",\n".join(lines))
+            first = False
+        await thread.run(_finish, opened[0], draft, place)
+    except OSError as error:
+        msg = f"{place} cannot be written: {error.strerror}"
+        raise InvalidInputError(msg, field="plan", file=str(place)) from None
+    finally:
+        # Also when cancelled: after whatever the thread is still at.
+        await thread.finish(partial(_abandon, opened, draft))
+
+
+async def load_plan(
+    path: str | Path, *, sources: Mapping[Kind, Source[Any]] | None = None, journal: str | Path | None = None
+) -> Plan:
+    """A plan from its file, in a journal of its own.
+
+    Before it is carried out, `apply_plan` holds it against what the platform has become since.
+
+    Args:
+        sources: what it was made of, where passwords are to be read from it.
+        journal: where to keep it; None keeps it in a temporary file.
+
+    Raises:
+        InvalidInputError: it cannot be read, is no plan, or is newer than this program.
+    """
+    place = Path(path)
+    async with AsyncExitStack() as stack:
+        async with _reading(place) as (head, read):
+            meta = {"state": "loading", "loaded": True, "options": head.get("options")}
+            book = await stack.enter_async_context(await Journal.create(journal, tables=intake.TABLES, meta=meta))
+            number = 0
+            while part := await read(number):
+                number += len(part)
+                await book.add(part)
+        await book.transaction(make_room)
+        await book.set_meta(
+            state=PLANNED, sources=head["sources"], guard=head["guard"], platform=head["platform"],
+            made_at=head.get("made_at"), left=head.get("left") or 0, recipe=head.get("recipe"),
+            problems=head.get("problems") or {},
+        )  # fmt: skip
+        plan = Plan(book, sources or {}, await summary_of(book), head["guard"], head["platform"])
+        stack.pop_all()
+    return plan
+
+
+@asynccontextmanager
+async def _reading(
+    place: Path,
+) -> AsyncGenerator[tuple[Mapping[str, Any], Callable[[int], Awaitable[list[Entry]]]], None]:
+    """The head of a plan's file, and what reads the changes behind a number."""
+    thread = OwnThread("ethora-plan-file")
+    opened: list[IO[str]] = []
+    try:
+        await thread.run(_open, place, opened)
+        head, changes = await thread.run(_read_head, opened[0], place)
+        yield head, lambda number: thread.run(_next, changes, place, number)
+    finally:
+        # After whatever the thread is still at, when cancelled.
+        await thread.finish(lambda: [file.close() for file in opened])
+
+
+async def _head(plan: Plan) -> dict[str, Any]:
+    names = ("made_at", "options", "recipe", "sources", "left")
+    kept = {name: await plan.journal.meta(name) for name in names}
+    summary = plan.summary
+    counts = {f"{kind} {action}": count for (kind, action), count in summary.changes.items()}
+    for action, found in ((CANNOT_CHANGE, summary.cannot_change), (EXTRA, summary.extras)):
+        counts |= {f"{kind} {action}": count for kind, count in found.items()}
+    told = {"guard": plan.guard, "counts": counts, "problems": dict(summary.problems)}
+    return {"ethora_plan": SCHEMA, "platform": plan.platform, **told, **kept}
+
+
+def _change(entry: Entry) -> dict[str, Any]:
+    after = entry.after
+    change: dict[str, Any] = {"kind": entry.kind, "action": entry.action, "id": entry.key}
+    if entry.other:
+        change["user"] = entry.other
+    if entry.before is not None:
+        change["before"] = entry.before
+    if after is not None:
+        change["after"] = after.get("fields", after)
+        if "item" in after:
+            change["record"] = after["item"]
+    if entry.needs_source:
+        change["needs_source"] = True
+    if entry.file is not None or entry.line is not None:
+        change |= {"file": entry.file, "line": entry.line}
+    return change
+
+
+def _entry(change: Any, number: int, place: Path) -> Entry:
+    try:
+        kind, action = change["kind"], change["action"]
+        if kind not in _KINDS or (action not in (CANNOT_CHANGE, EXTRA) and (kind, action) not in STEPS):
+            raise ValueError
+        return Entry(
+            0, STEPS.get((kind, action), 0), kind, action, _text(change["id"]),
+            _text(change["user"]) if kind == "member" else "", _fields(change, "before"), _after(change, kind, action),
+            bool(change.get("needs_source")), change.get("file"), change.get("line"),
+        )  # fmt: skip
+    except (AttributeError, KeyError, TypeError, ValueError, InvalidInputError) as error:
+        reason = f": {error.message}" if isinstance(error, InvalidInputError) else ""
+        msg = f"change {number} of {place} is no change that a plan can hold{reason}; make the plan anew"
+        raise InvalidInputError(msg, field="plan", file=str(place), row=number) from None
+
+
+def _after(change: Mapping[str, Any], kind: str, action: str) -> Mapping[str, Any] | None:
+    after = _fields(change, "after")
+    if kind == "member" or action in ("delete", EXTRA):
+        return after
+    if after is None:
+        raise ValueError
+    if action == "create":
+        _check_record(after, kind)
+        return after
+    if action == CANNOT_CHANGE:
+        return {"fields": after}
+    record = _fields(change, "record")
+    _check_record(record or {}, kind)
+    return {"fields": after, "item": record}
+
+
+def _check_record(record: Mapping[str, Any], kind: str) -> None:
+    """It is one that can be sent; a password would be kept in the journal."""
+    if "password" in record or "members" in record:
+        raise ValueError
+    _ = NewUser(**record) if kind == "user" else NewChat(**record)
+
+
+def _fields(change: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    found = change.get(name)
+    if found is None:
+        return None
+    if not isinstance(found, dict) or not all(value is None or isinstance(value, str) for value in found.values()):
+        raise TypeError
+    return found
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError
+    return value
+
+
+def _begin(draft: Path, opened: list[IO[str]], head: dict[str, Any]) -> None:
+    file = open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")  # noqa: SIM115
+    opened.append(file)
+    file.write(f"{codec.dumps(head).decode()[:-1]}, {_START}")
+
+
+def _finish(file: IO[str], draft: Path, place: Path) -> None:
+    file.write("\n]}\n")
+    file.flush()
+    os.fsync(file.fileno())
+    draft.replace(place)
+
+
+def _abandon(opened: list[IO[str]], draft: Path) -> None:
+    with suppress(OSError):
+        for file in opened:
+            file.close()
+        draft.unlink(missing_ok=True)
+
+
+def _open(place: Path, opened: list[IO[str]]) -> None:
+    try:
+        opened.append(place.open(encoding="utf-8"))
+    except OSError as error:
+        msg = f"{place} cannot be read: {error.strerror}"
+        raise InvalidInputError(msg, field="plan", file=str(place)) from None
+
+
+def _read_head(lines: Iterator[str], place: Path) -> tuple[dict[str, Any], Iterator[Any]]:
+    try:
+        first = next(lines, "")
+        if first.rstrip().endswith(_START):
+            head = codec.loads(f"{first.rstrip()[: -len(_START)].rstrip().rstrip(',')}}}".encode())
+            changes = _by_line(lines)
+        else:
+            head = codec.loads((first + "".join(lines)).encode())
+            changes = iter(head.pop("changes"))
+        schema = head["ethora_plan"]
+        if schema == SCHEMA:
+            _check_head(head)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        msg = f"{place} is no plan: name a file that ethora plan wrote"
+        raise InvalidInputError(msg, field="plan", file=str(place)) from None
+    if schema != SCHEMA:
+        msg = f"{place} is a plan of schema {schema}, and this version reads schema {SCHEMA}: update, or plan anew"
+        raise InvalidInputError(msg, field="plan", file=str(place))
+    return head, changes
+
+
+def _check_head(head: Mapping[str, Any]) -> None:
+    left = head.get("left")
+    fits = (
+        isinstance(head["platform"], str)
+        and isinstance(head["guard"], str | None)
+        and all(isinstance(one, dict) for one in head["sources"].values())
+        and all(isinstance(head.get(name), dict | None) for name in ("options", "problems"))
+        and (left is None or isinstance(left, int))
+    )
+    if not fits:
+        raise ValueError
+
+
+def _by_line(lines: Iterator[str]) -> Iterator[Any]:
+    for line in lines:
+        text = line.strip()
+        if text == "]}":
+            if any(rest.strip() for rest in lines):
+                break
+            return
+        if text:
+            yield codec.loads(text.removesuffix(",").encode())
+    msg = "the file ends in the middle, or goes on behind its end"
+    raise ValueError(msg)
+
+
+def _next(changes: Iterator[Any], place: Path, number: int) -> list[Entry]:
+    part: list[Entry] = []
+    try:
+        for change in changes:
+            part.append(_entry(change, number + len(part) + 1, place))
+            if len(part) == _CHUNK:
+                break
+    except ValueError as error:
+        msg = f"{place} cannot be read behind change {number + len(part)}: {error}"
+        raise InvalidInputError(msg, field="plan", file=str(place)) from None
+    return part

@@ -1,0 +1,88 @@
+"""Whether both sides agree, and waiting until they do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ethora_async.clock import SystemClock
+from ethora_async.config import Seconds, seconds
+from ethora_async.sync.plan.plan import Problem, Summary, first_problems, make_plan
+from ethora_async.sync.plan.progress import OnProgress, silent
+from ethora_async.sync.store.journal import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ethora_async.capabilities import ManagesUsers
+    from ethora_async.protocols import Clock
+    from ethora_async.records import NewChat, NewUser
+    from ethora_async.sync.plan.plan import Part
+    from ethora_async.sync.sources.source import Source
+
+_FIRST_WAIT = 1.0
+_LONGEST_WAIT = 10.0
+SHOWN = 20
+"""Differences of which a `Verification` keeps the details."""
+
+
+@attrs.frozen
+class Verification:
+    """Whether the platform agrees with the sources.
+
+    Attributes:
+        summary: the differences in numbers. `cannot_change` does not count against agreement: nothing can be done.
+        examples: the first differences.
+        problems: the first rows that cannot be used.
+        waited: seconds until this answer.
+    """
+
+    summary: Summary
+    examples: tuple[Entry, ...]
+    waited: float = 0.0
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def in_step(self) -> bool:
+        """Whether both sides agree, and every row could be used."""
+        return self.summary.in_step
+
+
+async def verify(
+    client: ManagesUsers,
+    *,
+    users: Source[NewUser] | None = None,
+    chats: Source[NewChat] | None = None,
+    members: Source[tuple[str, str]] | None = None,
+    prune: bool = False,
+    only: Iterable[Part] | None = None,
+    wait: Seconds = 0.0,
+    clock: Clock | None = None,
+    on_progress: OnProgress = silent,
+) -> Verification:
+    """Compare both sides, as `make_plan` does, and say whether they agree. Nothing is changed.
+
+    Args:
+        prune: count what is there and no source wants as a difference.
+        wait: seconds for which to ask again while they do not: listings lag behind deletions, on real servers for 10
+            to 60 s (contract §1.8).
+
+    Raises:
+        InvalidInputError, ChatError: as `make_plan`.
+    """
+    time = clock or SystemClock()
+    started, budget, pause = time.monotonic(), seconds(wait, "wait") if wait else 0.0, _FIRST_WAIT
+    parts = None if only is None else list(only)
+    while True:
+        plan = await make_plan(
+            client, users=users, chats=chats, members=members, prune=prune, only=parts, on_progress=on_progress
+        )
+        async with plan:
+            examples = await plan.journal.entries("step > 0", limit=SHOWN)
+            waited = time.monotonic() - started
+            answer = Verification(plan.summary, tuple(examples), waited, await first_problems(plan.journal, SHOWN))
+        if answer.in_step or plan.summary.problems or waited >= budget:
+            return answer
+        await time.sleep(min(pause, budget - waited))
+        pause = min(_LONGEST_WAIT, 2 * pause)

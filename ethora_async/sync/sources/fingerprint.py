@@ -1,0 +1,69 @@
+"""A digest of rows from which no password can be guessed."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from ethora_async.sync.sources.binding import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_VERSION = "rows1"
+_BITS = 256
+
+
+class RowDigest:
+    """Takes rows and gives a text that changes whenever one of them does. Its memory does not grow.
+
+    It goes by what is read from the rows (texts under our names, after mapping, defaults and trimming) and where
+    they stand, so that a copy on another machine has the same fingerprint, and columns that are not used do not count.
+
+    Whoever has the journal has the fingerprint too, and may know every field but the password. Passwords, and rows that
+    could not be read (one may stand anywhere in those), therefore go into a second half, which passes through scrypt
+    with the cost that OWASP names for stored passwords (N 2^14, r 8, p 5: 16 MB, some 0.2 s), salted by the first half.
+    A guess costs as much as one at a well-kept password table, and has to be right for all users' passwords at once.
+
+    The digests of the rows are added up: where `place` is None their order does not count, as in a query
+    without ORDER BY.
+    """
+
+    def __init__(self) -> None:
+        self._open = self._secret = 0
+        self._rows = 0
+        self._has_secrets = False
+
+    def add(self, texts: Mapping[str, str], place: int | None) -> None:
+        """A row that could be read."""
+        self._rows += 1
+        password = texts.get(PASSWORD)
+        shown = _digest(place, (part for name in sorted(texts) if name != PASSWORD for part in (name, texts[name])))
+        self._open += int.from_bytes(shown)
+        if password:
+            self._hide(_digest(place, (shown.hex(), password)))
+
+    def add_unreadable(self, texts: Iterable[str], place: int | None) -> None:
+        """A row that could not: all there is of it counts as secret."""
+        self._rows += 1
+        self._hide(_digest(place, texts))
+
+    def text(self) -> str:
+        """The fingerprint. Blocks for a moment."""
+        shown = _digest(self._rows, (str(self._open % 2**_BITS),))
+        if not self._has_secrets:
+            return f"{_VERSION}:{shown.hex()}"
+        secret = (self._secret % 2**_BITS).to_bytes(_BITS // 8)
+        hidden = hashlib.scrypt(secret, salt=shown, n=2**14, r=8, p=5, maxmem=2**26, dklen=32)
+        return f"{_VERSION}:{shown.hex()}:{hidden.hex()}"
+
+    def _hide(self, digest: bytes) -> None:
+        self._has_secrets = True
+        self._secret += int.from_bytes(digest)
+
+
+def _digest(number: int | None, parts: Iterable[str]) -> bytes:
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    # Lengths first: otherwise "ab", "c" and "a", "bc" were one.
+    head = ",".join([str(number), *map(str, map(len, encoded))])
+    return hashlib.sha256(b"".join((head.encode(), b";", *encoded))).digest()

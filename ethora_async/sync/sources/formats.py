@@ -1,0 +1,89 @@
+"""What rows hold: users, chats and members."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+import attrs
+
+from ethora_async.errors import InvalidInputError
+from ethora_async.records import ChatAccess, NewChat, NewUser, id_text
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class RowFormat(Generic[T]):
+    """What rows hold.
+
+    Attributes:
+        name: ``users``, ``chats`` or ``members``; the table of a mapping file that speaks of them.
+        required, optional: columns; their order is free, upper and lower case are the same.
+        make: builds the item from the row's trimmed texts; raises `InvalidInputError` with `field` set to the column.
+        key: what must not occur twice, or None.
+        ids: columns whose values may be integers or UUIDs where the source knows such types; all others are text.
+        own: columns that differ from row to row by nature, so that a default for them makes no sense.
+    """
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    make: Callable[[Mapping[str, str]], T]
+    key: Callable[[T], str] | None = None
+    name: str = "rows"
+    ids: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.required + self.optional
+
+
+def _user(row: Mapping[str, str]) -> NewUser:
+    return NewUser(
+        id=row["id"],
+        email=row["email"],
+        first_name=row["first_name"],
+        last_name=row["last_name"],
+        password=row.get("password") or None,
+        profile_image=row.get("profile_image") or None,
+    )
+
+
+def _chat(row: Mapping[str, str]) -> NewChat:
+    access: ChatAccess = "private"
+    stated = row.get("access", "").lower()
+    if stated == "public":
+        access = "public"
+    elif stated not in ("", "private"):
+        msg = f"access is {stated!r}: write private or public, or leave it empty for private"
+        raise InvalidInputError(msg, field="access")
+    return NewChat(id=row["id"], title=row["title"], access=access, description=row.get("description") or None)
+
+
+def _member(row: Mapping[str, str]) -> tuple[str, str]:
+    return id_text(row["chat"], "chat"), id_text(row["user"], "user")
+
+
+USERS = RowFormat(
+    required=("id", "email", "first_name", "last_name"),
+    optional=("password", "profile_image"),
+    make=_user,
+    key=lambda user: user.id,
+    name="users",
+    ids=frozenset({"id"}),
+    own=frozenset({"id", "email", "password"}),
+)
+CHATS = RowFormat(
+    required=("id", "title"),
+    optional=("access", "description"),
+    make=_chat,
+    key=lambda chat: chat.id,
+    name="chats",
+    ids=frozenset({"id"}),
+    own=frozenset({"id"}),
+)
+MEMBERS = RowFormat(
+    required=("chat", "user"), optional=(), make=_member, name="members", ids=frozenset({"chat", "user"})
+)

@@ -1,0 +1,253 @@
+"""Tables made a source: rows read, checked and told apart, every complaint naming its place."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+import attrs
+
+from ethora_async._distinct import Distinct
+from ethora_async.errors import InvalidInputError
+from ethora_async.sync.sources.binding import Binding, seal
+from ethora_async.sync.sources.fingerprint import RowDigest
+from ethora_async.sync.sources.formats import RowFormat
+from ethora_async.sync.sources.mapping import ColumnMapping
+from ethora_async.sync.sources.source import BadRow, Row
+from ethora_async.sync.sources.table import RawRow, Table, reading
+from ethora_async_secrets.concurrency import run_blocking
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Sequence
+
+T = TypeVar("T")
+
+ROWS_AT_ONCE = 500
+"""Rows read in one go, in a thread: a file may lie on a slow disk, a database far away."""
+
+_PLACE_BITS = 40
+
+
+@attrs.define
+class TableSource(Generic[T]):
+    """Users, chats or members in one or several files, or in a database; made by `open_source`.
+
+    Attributes:
+        name: what messages call it; a database's password is not in it.
+        format: what the rows hold.
+        files: the names of its parts, in the order in which they are read.
+        columns: the columns as they are written there, those of all parts; None when every row has its own.
+        unused: the columns that nothing is read from; of rows that each have their own, those of the first.
+    """
+
+    name: str
+    format: RowFormat[T]
+    mapping: ColumnMapping = attrs.field(repr=False)
+    columns: tuple[str, ...] | None
+    unused: tuple[str, ...]
+    _tables: tuple[Table, ...] = attrs.field(repr=False)
+    _bindings: tuple[Binding[T] | None, ...] = attrs.field(repr=False)
+
+    @classmethod
+    async def of(
+        cls,
+        name: str,
+        tables: Sequence[Table],
+        format: RowFormat[T],  # noqa: A002
+        mapping: ColumnMapping,
+    ) -> Self:
+        """Check that every table can be read and has the columns, before anything is done with the rows of any.
+
+        Raises:
+            InvalidInputError: one cannot, or has not.
+        """
+        mapping.check(format)
+        bindings: list[Binding[T] | None] = []
+        unused: dict[str, None] = {}
+        headers: list[tuple[str, ...] | None] = []
+        for table in tables:
+            async with reading(table) as opened:
+                header = await opened.columns()
+                first = await opened.read(1) if header is None else []
+            headers.append(header)
+            bindings.append(None if header is None else _bound(table, header, format, mapping))
+            seen = bindings[-1] or _binding_of(first, format, mapping)
+            unused |= dict.fromkeys(seen.unused if seen is not None else ())
+        return cls(name, format, mapping, _union(headers), tuple(unused), tuple(tables), tuple(bindings))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its parts, in the order in which they are read."""
+        return tuple(table.name for table in self._tables)
+
+    async def fingerprint(self) -> str:
+        """A text that changes whenever the rows do; `RowDigest` says how passwords count without being in it.
+
+        It is the same for a copy of the files elsewhere.
+
+        Raises:
+            InvalidInputError: the rows cannot be read any more.
+        """
+        digest = RowDigest()
+        for number, (table, binding) in enumerate(zip(self._tables, self._bindings, strict=True)):
+            binder = _Binder(self.format, self.mapping, binding)
+            async with aclosing(_chunks(table)) as chunks:
+                async for chunk in chunks:
+                    places = [_place(number, raw.line) if table.ordered else None for raw in chunk]
+                    await run_blocking(_digest_all, digest, chunk, places, binder)
+        return await run_blocking(digest.text)
+
+    async def rows(self) -> AsyncGenerator[Row[T] | BadRow, None]:
+        """Every row, good or bad, in order. Blank lines are passed over. Memory does not grow with the source.
+
+        Raises:
+            InvalidInputError: the rows cannot be read any more; the text says after which.
+        """
+        async with Distinct() as seen:
+            for number, (table, binding) in enumerate(zip(self._tables, self._bindings, strict=True)):
+                binder = _Binder(self.format, self.mapping, binding)
+                async with aclosing(_chunks(table)) as chunks:
+                    async for chunk in chunks:
+                        rows = [_row(raw, table, binder) for raw in chunk]
+                        for row in await self._without_repeats(rows, number, seen):
+                            yield row
+
+    async def _without_repeats(
+        self, rows: list[Row[T] | BadRow], number: int, seen: Distinct
+    ) -> Sequence[Row[T] | BadRow]:
+        key = self.format.key
+        if key is None:
+            return rows
+        good = [(key(row.item), _place(number, row.line)) for row in rows if isinstance(row, Row)]
+        earlier = iter(await seen.add(good))
+        return [
+            self._repeat(row, key(row.item), number, first)
+            if isinstance(row, Row) and (first := next(earlier)) is not None
+            else row
+            for row in rows
+        ]
+
+    def _repeat(self, row: Row[T], id: str, number: int, first: int) -> BadRow:
+        part, line = divmod(first, 1 << _PLACE_BITS)
+        table = self._tables[part]
+        where = f"on {table.counted} {line}" if part == number else f"in {table.name}, {table.counted} {line}"
+        reason = f"id {id!r} was already used {where}"
+        binding = self._bindings[number]
+        column = binding.column_of("id") if binding is not None else self.mapping.columns.get("id", "id")
+        return BadRow(id, InvalidInputError(reason, field="id", file=row.file, row=row.line, column=column), row.raw)
+
+
+class _Binder(Generic[T]):
+    """Gives the binding of each row: the table's, or where every row has its own columns that row's."""
+
+    def __init__(self, format: RowFormat[T], mapping: ColumnMapping, binding: Binding[T] | None) -> None:  # noqa: A002
+        self._format = format
+        self._mapping = mapping
+        self._fixed = binding
+        self._last: tuple[tuple[str, ...], Binding[T]] | None = None
+
+    def of(self, raw: RawRow) -> Binding[T]:
+        """InvalidInputError: two of the row's columns have the same name."""
+        if self._fixed is not None:
+            return self._fixed
+        columns = tuple(raw.values)
+        # Rows mostly have the columns of the one before.
+        if self._last is None or self._last[0] != columns:
+            self._last = (columns, Binding.of(columns, self._format, self._mapping))
+        return self._last[1]
+
+
+async def _chunks(table: Table) -> AsyncGenerator[list[RawRow], None]:
+    async with reading(table) as opened:
+        while chunk := await opened.read(ROWS_AT_ONCE):
+            yield chunk
+
+
+def _row(raw: RawRow, table: Table, binder: _Binder[T]) -> Row[T] | BadRow:
+    binding, problem, field = None, raw.problem, None
+    try:
+        binding = binder.of(raw)
+        if problem is None:
+            item = binding.format.make(binding.texts(raw.values))
+            return Row(item, raw.line, table.name, binding.sealed(raw.values))
+    except InvalidInputError as error:
+        problem = error.message if binding is not None else f"the row {error.message}"
+        field = error.field
+    column = field if binding is None else binding.column_of(field)
+    complaint = InvalidInputError(problem or "", field=field, file=table.name, row=raw.line, column=column)
+    if binding is None:
+        # Nobody knows which of them is the password.
+        return BadRow("", complaint, seal(raw.values, raw.values))
+    values = {} if raw.problem is not None else binding.sealed(raw.values)
+    return BadRow(binding.id_of(raw.values), complaint, values, raw.broken)
+
+
+def _digest_all(digest: RowDigest, chunk: list[RawRow], places: list[int | None], binder: _Binder[Any]) -> None:
+    for raw, place in zip(chunk, places, strict=True):
+        _digest(digest, raw, binder, place)
+
+
+def _digest(digest: RowDigest, raw: RawRow, binder: _Binder[Any], place: int | None) -> None:
+    if raw.problem is None:
+        try:
+            texts = binder.of(raw).texts(raw.values)
+        except InvalidInputError:
+            pass
+        else:
+            digest.add(texts, place)
+            return
+    fields = (f"{name}={value!r}" for name, value in raw.values.items())
+    digest.add_unreadable((*(part.reveal() for part in raw.broken), *fields), place)
+
+
+def _bound(table: Table, header: tuple[str, ...], format: RowFormat[T], mapping: ColumnMapping) -> Binding[T]:  # noqa: A002
+    try:
+        binding = Binding.of(header, format, mapping)
+    except InvalidInputError as error:
+        msg = f"{table.name} {error.message}"
+        raise InvalidInputError(msg, file=table.name, row=1, column=error.column) from None
+    missing = binding.missing()
+    if missing is not None:
+        raise _lacking(table, header, missing, format, mapping)
+    return binding
+
+
+def _lacking(
+    table: Table,
+    header: tuple[str, ...],
+    missing: str,
+    format: RowFormat[Any],  # noqa: A002
+    mapping: ColumnMapping,
+) -> InvalidInputError:
+    ours = next((ours for ours, theirs in mapping.columns.items() if theirs == missing), None)
+    if ours is not None:
+        has = ", ".join(name.strip() for name in header if name.strip())
+        msg = f"{table.name} lacks the column {missing}, to which {ours} is mapped: it has {has}"
+    elif table.counted == "line":
+        msg = f"{table.name} lacks the column {missing}: its header (line 1) must hold {', '.join(format.required)}"
+    else:
+        msg = f"{table.name} lacks the column {missing}: it must have {', '.join(format.required)}"
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
+        msg += ", separated by commas"
+    return InvalidInputError(msg, file=table.name, row=1, column=missing)
+
+
+def _binding_of(rows: list[RawRow], format: RowFormat[T], mapping: ColumnMapping) -> Binding[T] | None:  # noqa: A002
+    for raw in rows:
+        # A first row with doubled columns is a bad row, told when it is read.
+        with suppress(InvalidInputError):
+            return Binding.of(tuple(raw.values), format, mapping)
+    return None
+
+
+def _union(headers: Iterable[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    names: dict[str, None] = {}
+    for header in headers:
+        if header is None:
+            return None
+        names |= dict.fromkeys(name for name in header if name.strip())
+    return tuple(names)
+
+
+def _place(number: int, line: int) -> int:
+    return (number << _PLACE_BITS) | line

@@ -1,0 +1,59 @@
+"""Values of files and databases made text: the one place that says what types a column may have."""
+
+from __future__ import annotations
+
+from datetime import date, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from ethora_async.errors import InvalidInputError
+
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (bool, "true or false"),
+    (int, "a whole number"),
+    ((float, Decimal), "a decimal number"),
+    ((date, time, timedelta), "a date or time"),
+    (UUID, "a UUID"),
+    ((bytes, bytearray, memoryview), "binary data"),
+    ((list, tuple, set, frozenset), "a list"),
+    (dict, "an object"),
+)
+
+
+def text_of(value: Any, column: str, *, is_id: bool) -> str:
+    """The value as trimmed text; nothing (NULL, null) is empty.
+
+    Text stays what it is. In the column of an id, integers and UUIDs are written out; a number with a fraction, a
+    truth value or a date is never guessed at: cast it where it comes from. The value itself is in no message, since
+    it may be a password.
+
+    Raises:
+        InvalidInputError: it has a type that the column cannot have, or is not UTF-8; `field` is the column.
+    """
+    if isinstance(value, str):
+        # An enum member is a str whose str() names the member.
+        text = str.__str__(value).strip()
+        if undecodable(text):
+            msg = f"{column} is not UTF-8: save it as UTF-8"
+            raise InvalidInputError(msg, field=column)
+        return text
+    if value is None:
+        return ""
+    if is_id and isinstance(value, (int, UUID)) and not isinstance(value, bool):
+        return str(value)
+    wanted = "text, an integer or a UUID" if is_id else "text"
+    msg = f"{column} must be {wanted}, not {_kind(value)}"
+    raise InvalidInputError(msg, field=column)
+
+
+def undecodable(text: str) -> bool:
+    """Whether bytes stood there that are not UTF-8."""
+    return not text.isascii() and any("\udc80" <= one <= "\udcff" for one in text)
+
+
+def _kind(value: Any) -> str:
+    for types, name in _KINDS:
+        if isinstance(value, types):
+            return name
+    return f"of the type {type(value).__name__}"

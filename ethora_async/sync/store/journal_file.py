@@ -1,0 +1,157 @@
+"""The file of a journal: made whole, opened by one process at a time, never somebody else's."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ethora_async import codec
+from ethora_async.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = 1
+"""Of the file; a newer one is refused."""
+
+_PAGES = -8_000
+"""Of cache, in KiB: memory does not grow with the file."""
+
+
+def created(path: str | Path | None, tables: str, meta: Mapping[str, Any]) -> tuple[Path, sqlite3.Connection]:
+    """A file with these tables and settings, and its connection; None makes a temporary one.
+
+    Raises:
+        InvalidInputError: there is a file at `path`, or none can be made there.
+    """
+    place = None if path is None else Path(path)
+    draft = Path(_temporary(None if place is None else place.parent, place))
+    try:
+        return _filled(draft, place, tables, meta)
+    except (OSError, sqlite3.Error) as error:
+        msg = f"{place or draft} cannot be written: {getattr(error, 'strerror', None) or error}"
+        raise InvalidInputError(msg, field="journal", file=str(place or draft)) from None
+
+
+def _filled(draft: Path, place: Path | None, tables: str, meta: Mapping[str, Any]) -> tuple[Path, sqlite3.Connection]:
+    try:
+        database = _connected(draft)
+    except BaseException:
+        _unlink(draft)
+        raise
+    try:
+        database.executescript(f"BEGIN; {tables}")
+        rows = [(name, codec.dumps(value).decode()) for name, value in {"format": FORMAT, **meta}.items()]
+        database.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+        database.execute("COMMIT")
+        if place is None:
+            return draft, database
+        database.close()
+        _publish(draft, place)
+    except BaseException:
+        database.close()
+        _unlink(draft)
+        raise
+    return place, _connected(place)
+
+
+def _temporary(directory: Path | None, wanted: Path | None) -> str:
+    try:
+        number, name = tempfile.mkstemp(prefix=".ethora-", suffix=".journal", dir=directory)
+    except OSError as error:
+        msg = f"{wanted or 'a temporary journal'} cannot be written: {error.strerror}"
+        raise InvalidInputError(msg, field="journal", file=str(wanted) if wanted else None) from None
+    os.close(number)
+    return name
+
+
+def _publish(draft: Path, place: Path) -> None:
+    try:
+        os.link(draft, place)
+    except FileExistsError:
+        msg = f"{place} is there already: resume it, or name another journal"
+        raise InvalidInputError(msg, field="journal", file=str(place)) from None
+    except OSError:  # a file system without links
+        if place.exists():
+            msg = f"{place} is there already: resume it, or name another journal"
+            raise InvalidInputError(msg, field="journal", file=str(place)) from None
+        draft.rename(place)
+    else:
+        draft.unlink()
+
+
+def reopened(path: Path) -> tuple[Path, sqlite3.Connection]:
+    """A journal's file that is there, and its connection.
+
+    Raises:
+        InvalidInputError: it is not there, is no journal, is newer than this program, or another process has it open.
+    """
+    if not path.is_file():
+        msg = f"{path} is no file: name the journal that apply wrote"
+        raise InvalidInputError(msg, field="journal", file=str(path))
+    _check_format(path)
+    try:
+        return path, _connected(path)
+    except sqlite3.OperationalError as error:
+        raise _unreadable(path, error) from None
+
+
+def _check_format(path: Path) -> None:
+    # Not to be written to before it is known to be ours: somebody may name a database of their own.
+    text = "0"
+    try:
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0.5)
+        try:
+            (text,) = database.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() or ("0",)
+        finally:
+            database.close()
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise _unreadable(path, error) from None
+    except sqlite3.DatabaseError:
+        pass
+    if text != str(FORMAT):
+        newer = str(text).isdigit() and int(text) > FORMAT
+        msg = f"{path} was written by a newer version: update ethora-async" if newer else f"{path} is no journal"
+        raise InvalidInputError(msg, field="journal", file=str(path))
+
+
+def _unreadable(path: Path, error: sqlite3.OperationalError) -> InvalidInputError:
+    in_use = "locked" in str(error)
+    msg = f"{path} is in use by another process: let it end first" if in_use else f"{path} cannot be read: {error}"
+    return InvalidInputError(msg, field="journal", file=str(path))
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False)
+    try:
+        # Exclusive: the claim holds from the first transaction on until the connection, or its process, ends.
+        database.execute("PRAGMA locking_mode=EXCLUSIVE")
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=NORMAL")
+        database.execute(f"PRAGMA cache_size={_PAGES}")
+        database.execute("PRAGMA temp_store=FILE")
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("COMMIT")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def discard(path: Path, database: sqlite3.Connection, *, temporary: bool) -> None:
+    """Close the connection, and remove a temporary file."""
+    # A full disk, say: what was committed stays in the write-ahead log beside the file.
+    with suppress(sqlite3.Error):
+        database.close()
+    if temporary:
+        _unlink(path)
+
+
+def _unlink(path: Path) -> None:
+    for end in ("", "-wal", "-shm"):
+        Path(f"{path}{end}").unlink(missing_ok=True)

@@ -1,0 +1,337 @@
+"""The contract that every `Transport` keeps to, as a suite to subclass.
+
+```python
+class TestMyTransport(TransportContract):
+    async def make_transport(self, server):
+        return MyTransport()
+```
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import functools
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, ClassVar
+
+from ethora_async.errors import NotSentError, ReplyLostError, TransportError
+from ethora_async.request import Request, Response
+from ethora_async.testing.implementers.bad_server import Answer, BadServer, Fault
+from ethora_async.testing.implementers.canary import Canary
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+
+    from ethora_async.errors import ChatError
+    from ethora_async.protocols import Transport
+    from ethora_async.request import Method
+
+_SHORT = 0.05
+_PATIENCE = 10.0
+"""Seconds after which something that should have happened has not; no test waits so long when all is well."""
+
+_TOKEN = "canary-7f3c9a51d2e8"  # noqa: S105
+_BROKEN = (
+    Fault.RESET_AT_ONCE,
+    Fault.RESET_AFTER_BODY,
+    Fault.CLOSE_AFTER_BODY,
+    Fault.TRUNCATED_HEADER,
+    Fault.TRUNCATED_BODY,
+    Fault.TRUNCATED_CHUNK,
+    Fault.GARBAGE,
+    Fault.BAD_GZIP,
+)
+_STATUSES = (200, 201, 202, 400, 401, 403, 404, 409, 410, 422, 429, 498, 500, 502, 503, 504)
+
+
+def _in_new_loop(
+    test: Callable[[TransportContract], Coroutine[object, object, None]],
+) -> Callable[[TransportContract], None]:
+    """Make a coroutine a plain test, so that the suite needs no asyncio plug-in nor its settings."""
+
+    @functools.wraps(test)
+    def run(self: TransportContract) -> None:
+        async def patient() -> None:
+            async with asyncio.timeout(_PATIENCE):
+                await test(self)
+
+        asyncio.run(patient())
+
+    return run
+
+
+class TransportContract(abc.ABC):
+    """What every `Transport` keeps to; subclass it in a pytest module, as ``Test…``.
+
+    Each test runs in an event loop of its own, against a `BadServer` on 127.0.0.1.
+
+    Attributes:
+        uses_sockets: False for a transport without a network, which answers from `BadServer.answer`; the tests
+            that need a broken connection are skipped.
+    """
+
+    uses_sockets: ClassVar[bool] = True
+
+    @abc.abstractmethod
+    async def make_transport(self, server: BadServer) -> Transport:
+        """A new transport that can reach `server`. Called in the loop of the test."""
+
+    @_in_new_loop
+    async def test_a_request_arrives_as_it_stands(self) -> None:
+        """Method, encoded path and query, headers and body; a DELETE carries its body too."""
+        methods: tuple[Method, ...] = ("POST", "PUT", "PATCH", "DELETE")
+        async with BadServer() as server, self._transport(server) as transport:
+            for method in methods:
+                target = "/v1/a%2Fb%40c/%C3%A9%20?q=%26+1&empty="
+                await transport.send(_request(server, method, target, body=b'{"a":1}'))
+                got = server.requests[-1]
+                _check((got.method, got.target, got.body) == (method, target, b'{"a":1}'), f"{method} came as {got}")
+                _check(got.headers.get("Authorization") == f"Bearer {_TOKEN}", "the Authorization header was changed")
+                _check(got.headers.get("X-Custom-Token") == _TOKEN, "a header was lost")
+
+    @_in_new_loop
+    async def test_an_upload_arrives_whole_and_with_its_length_when_that_is_known(self) -> None:
+        """In pieces of any size; the headers of the request stand as they are."""
+        pieces = (b"--x", b"1" * 300_000, b"\r\n", b"2")
+        async with BadServer() as server, self._transport(server) as transport:
+            for length in (300_006, None):
+                request = _request(server, "POST")
+                request.upload = _Upload(pieces, length)
+                await transport.send(request)
+                got = server.requests[-1]
+                _check(got.body == b"".join(pieces), f"{len(got.body)} bytes arrived of an upload of 300006")
+                _check(got.headers.get("Authorization") == f"Bearer {_TOKEN}", "the Authorization header was changed")
+                if self.uses_sockets:
+                    stated = got.headers.get("Content-Length")
+                    _check(stated == (str(length) if length else None), f"Content-Length is {stated} for {length}")
+
+    @_in_new_loop
+    async def test_an_upload_that_breaks_off_is_not_taken_for_a_whole_one(self) -> None:
+        """The request fails, the server never gets it whole, and the connection is not used again."""
+        self._needs_sockets()
+        for length in (100, None):
+            async with BadServer() as server, self._transport(server) as transport:
+                request = _request(server, "POST")
+                request.upload = _Upload((b"half", ValueError("the source broke")), length)
+                error = await _error_of(transport, request)
+                _check(error is not None, "half an upload was taken for a whole one")
+                await server.left_alone()
+                _check(not server.requests, "half an upload arrived as a whole request")
+                await transport.send(_request(server))
+
+    @_in_new_loop
+    async def test_every_complete_reply_is_returned(self) -> None:
+        """Error statuses raise nothing; headers are found in any case; the body comes as it is."""
+        async with BadServer() as server, self._transport(server) as transport:
+            for status in _STATUSES:
+                server.play(Answer(status, b'{"cut', {"Retry-After": "7"}))
+                response = await transport.send(_request(server))
+                _check(response.status == status, f"{status} became {response.status}")
+                _check(response.body == b'{"cut', f"the body of a {status} was changed")
+                _check(response.headers.get("retry-after") == "7", "headers are not found in lower case")
+                _check(response.headers.get("RETRY-AFTER") == "7", "headers are not found in upper case")
+            _check(len(server.requests) == len(_STATUSES), "a reply was asked for more than once")
+
+    @_in_new_loop
+    async def test_empty_long_and_chunked_bodies_come_whole(self) -> None:
+        """Whatever their length."""
+        async with BadServer() as server, self._transport(server) as transport:
+            for answer in (
+                Answer(body=b""),
+                Answer(body=b"x" * 300_000),
+                Answer(body=b"chunks" * 50, chunked=True),
+            ):
+                server.play(answer)
+                _check((await transport.send(_request(server))).body == answer.body, "the body was changed")
+
+    @_in_new_loop
+    async def test_no_redirect_is_followed(self) -> None:
+        """A redirect is a reply like any other: whoever it points to must not get our token."""
+        async with BadServer() as other, BadServer() as server, self._transport(server) as transport:
+            for status in (301, 302, 303, 307, 308):
+                server.play(Answer(status, headers={"Location": f"{other.url}/elsewhere"}))
+                response = await transport.send(_request(server))
+                _check(response.status == status, f"{status} became {response.status}")
+            _check(not other.requests, "a redirect was followed")
+
+    @_in_new_loop
+    async def test_no_cookie_is_kept(self) -> None:
+        """What one reply sets, the next request does not carry."""
+        answer = Answer(headers={"Set-Cookie": "session=1; Path=/"})
+        async with BadServer(answer) as server, self._transport(server) as transport:
+            request = _request(server)
+            # Cookie jars leave out addresses, and take names.
+            request.url = request.url.replace("127.0.0.1", "localhost")
+            await transport.send(request)
+            await transport.send(request)
+            _check("Cookie" not in server.requests[-1].headers, "a cookie was sent back")
+
+    @_in_new_loop
+    async def test_a_refused_connection_was_not_sent(self) -> None:
+        """`NotSentError` with effect "none"."""
+        self._needs_sockets()
+        async with BadServer() as server, self._transport(server) as transport:
+            await server.refuse()
+            error = await _error_of(transport, _request(server))
+            _check(type(error) is NotSentError, f"a refused connection raised {_name(error)}")
+            _check(error is not None and error.effect == "none", "its effect is not none")
+
+    @_in_new_loop
+    async def test_a_broken_exchange_is_a_lost_reply(self) -> None:
+        """Once connected, nobody knows how far the request got: `ReplyLostError`, effect "unknown", sent once."""
+        self._needs_sockets()
+        methods: tuple[Method, ...] = ("GET", "POST", "DELETE")
+        for fault in _BROKEN:
+            for method in methods:
+                async with BadServer(fault) as server, self._transport(server) as transport:
+                    error = await _error_of(transport, _request(server, method, body=b"{}"))
+                    _check(type(error) is ReplyLostError, f"{fault.name} on {method} raised {_name(error)}")
+                    _check(error is not None and error.effect == "unknown", "its effect is not unknown")
+                    _check(server.connections == 1, f"{fault.name} on {method} was tried {server.connections} times")
+
+    @_in_new_loop
+    async def test_nothing_is_repeated_on_a_kept_connection(self) -> None:
+        """HTTP libraries like to repeat a GET when a kept-alive connection breaks; the engine decides that."""
+        self._needs_sockets()
+        methods: tuple[Method, ...] = ("GET", "PUT", "DELETE", "POST")
+        for method in methods:
+            script = (Answer(), Fault.RESET_AFTER_BODY, Answer())
+            async with BadServer(*script) as server, self._transport(server) as transport:
+                await transport.send(_request(server, method))
+                error = await _error_of(transport, _request(server, method))
+                _check(
+                    type(error) is ReplyLostError, f"a reset kept-alive connection raised {_name(error)} on {method}"
+                )
+                _check(len(server.requests) == 2, f"{method} was sent {len(server.requests) - 1} times")
+
+    @_in_new_loop
+    async def test_it_recovers_from_a_connection_that_was_dropped(self) -> None:
+        """The server ended an idle connection: the next request succeeds, or fails once and the one after succeeds."""
+        self._needs_sockets()
+        async with BadServer(Answer(drop=True)) as server, self._transport(server) as transport:
+            await transport.send(_request(server))
+            await server.left_alone()
+            server.play(Answer())
+            error = await _error_of(transport, _request(server))
+            _check(error is None or isinstance(error, TransportError), f"it raised {_name(error)}")
+            response = await transport.send(_request(server))
+            _check(response.status == 200, "it did not recover")
+
+    @_in_new_loop
+    async def test_it_gives_up_when_the_time_of_the_request_is_up(self) -> None:
+        """In any phase of the reply; nobody else watches the time. The connection is released."""
+        self._needs_sockets()
+        for fault in (Fault.SILENT, Fault.SLOW_HEADER, Fault.SLOW_BODY):
+            async with BadServer(fault) as server, self._transport(server) as transport:
+                request = _request(server)
+                request.timeout = _SHORT
+                error = await _error_of(transport, request)
+                _check(type(error) is ReplyLostError, f"{fault.name} for longer than the timeout raised {_name(error)}")
+                await server.left_alone()
+
+    @_in_new_loop
+    async def test_cancelling_releases_the_connection(self) -> None:
+        """In any phase of the reply; the transport works on."""
+        self._needs_sockets()
+        async with BadServer() as server, self._transport(server) as transport:
+            for count, fault in enumerate((Fault.SILENT, Fault.SLOW_HEADER, Fault.SLOW_BODY)):
+                server.play(fault)
+                task = asyncio.ensure_future(transport.send(_request(server)))
+                await server.arrived(2 * count + 1)
+                task.cancel()
+                await asyncio.wait({task})
+                _check(task.cancelled(), "the cancellation was swallowed")
+                await server.left_alone()
+                server.play(Answer())
+                await transport.send(_request(server))
+            await transport.aclose()
+            await server.left_alone()
+
+    @_in_new_loop
+    async def test_it_closes_twice_and_sends_no_more(self) -> None:
+        """Closing is idempotent, before first use too; sending afterwards is `NotSentError`."""
+        async with BadServer() as server:
+            unused = await self.make_transport(server)
+            await unused.aclose()
+            await unused.aclose()
+            used = await self.make_transport(server)
+            await used.send(_request(server))
+            await used.aclose()
+            await used.aclose()
+            for transport in (unused, used):
+                error = await _error_of(transport, _request(server))
+                _check(type(error) is NotSentError, f"a closed transport raised {_name(error)}")
+            _check(len(server.requests) == 1, "a closed transport sent a request")
+
+    @_in_new_loop
+    async def test_no_error_and_no_log_shows_a_header(self) -> None:
+        """Not the error, its chain, its pickle; not the log at DEBUG; not the transport itself."""
+        self._needs_sockets()
+        for fault in _BROKEN:
+            async with BadServer(fault) as server, self._transport(server) as transport:
+                with Canary(_TOKEN) as canary:
+                    error = await _error_of(transport, _request(server))
+                    await transport.aclose()
+                canary.check(error, transport)
+
+    @asynccontextmanager
+    async def _transport(self, server: BadServer) -> AsyncGenerator[Transport]:
+        transport = await self.make_transport(server)
+        try:
+            yield transport
+        finally:
+            await transport.aclose()
+
+    def _needs_sockets(self) -> None:
+        if not self.uses_sockets:
+            import pytest
+
+            pytest.skip("this transport has no connection to break")
+
+
+class _Upload:
+    """An `Upload` of these pieces; an exception among them is raised in its place."""
+
+    def __init__(self, pieces: tuple[bytes | Exception, ...], length: int | None) -> None:
+        self.content_type = "application/octet-stream"
+        self.error: ChatError | None = None
+        self.length = length
+        self._pieces = pieces
+
+    def can_restart(self) -> bool:
+        return True
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+
+def _request(server: BadServer, method: Method = "GET", target: str = "/x", *, body: bytes | None = None) -> Request:
+    return Request(
+        method, f"{server.url}{target}", {"Authorization": f"Bearer {_TOKEN}", "X-Custom-Token": _TOKEN}, body
+    )
+
+
+async def _error_of(transport: Transport, request: Request) -> TransportError | None:
+    try:
+        response = await transport.send(request)
+    except TransportError as error:
+        return error
+    _check(isinstance(response, Response), "send returned something else than a Response")
+    return None
+
+
+def _name(error: object) -> str:
+    return "nothing" if error is None else type(error).__name__
+
+
+def _check(holds: bool, otherwise: str) -> None:
+    # Not an assert: pytest would print its operands, and python -O would drop it.
+    if not holds:
+        raise AssertionError(otherwise)
+
+
+__all__ = ["TransportContract"]

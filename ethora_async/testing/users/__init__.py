@@ -1,0 +1,1 @@
+"""For tests of products that embed this package: the pytest plugin and its clock."""

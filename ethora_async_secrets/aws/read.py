@@ -1,0 +1,188 @@
+"""Blocking reads of a secret's stages from AWS Secrets Manager.
+
+Nothing here raises: a failure comes back as data, so that no traceback holds a frame with values in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, cast
+
+import attrs
+
+from ethora_async_secrets._formats import FormatError, is_text, parse_json
+from ethora_async_secrets.aws.client import ClosedError
+from ethora_async_secrets.aws.errors import Failure, explain
+from ethora_async_secrets.aws.quiet import quiet_botocore
+from ethora_async_secrets.bundle import SecretBundle
+from ethora_async_secrets.errors import SecretMalformedError, SecretUnavailableError
+
+if TYPE_CHECKING:
+    from ethora_async_secrets.aws.client import Client, Connection, Settings
+
+CURRENT: Final = "AWSCURRENT"
+PREVIOUS: Final = "AWSPREVIOUS"
+PENDING: Final = "AWSPENDING"
+
+_ROUNDS: Final = 3
+
+
+@attrs.frozen
+class Reading:
+    """One read: the bundle, and by stage why another one than the current could not be read."""
+
+    bundle: SecretBundle
+    problems: Mapping[str, Failure]
+
+
+@attrs.frozen
+class _Version:
+    bundle: SecretBundle
+    labels: frozenset[str]
+
+
+def read_stages(
+    connection: Connection, settings: Settings, source: str, last: SecretBundle | None
+) -> Reading | Failure:
+    """Read the current version, then the previous and the pending one.
+
+    A stage that cannot be read now is taken over from `last`, if that has the same current version.
+    """
+    with quiet_botocore():
+        return _Reader(connection, settings, source, last).read()
+
+
+def close_connection(connection: Connection) -> None:
+    """Close it, as silently as it was used."""
+    with quiet_botocore():
+        connection.close()
+
+
+class _Reader:
+    """The calls of one read; credentials are looked for afresh once at most."""
+
+    def __init__(self, connection: Connection, settings: Settings, source: str, last: SecretBundle | None) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._source = source
+        self._last = last
+        self._renewed = False
+
+    def read(self) -> Reading | Failure:
+        """Read until the stages held still for a whole round, three times at most."""
+        reading, settled = self._round()
+        for _ in range(_ROUNDS - 1):
+            if settled:
+                break
+            reading, settled = self._round()
+        return reading
+
+    def _round(self) -> tuple[Reading | Failure, bool]:
+        current = self._ask(CURRENT)
+        if isinstance(current, Failure):
+            return current, True
+        if not current.bundle.names():
+            return Failure(SecretUnavailableError, "", "it holds no value: put one in"), True
+        sides, problems, settled = self._sides(current)
+        bundle = current.bundle
+        values = {name: bundle.reveal(name) for name in bundle.names()}
+        whole = SecretBundle(
+            values,
+            version=bundle.version,
+            source=self._source,
+            created_at=bundle.created_at,
+            previous=sides.get(PREVIOUS),
+            pending=sides.get(PENDING),
+        )
+        return Reading(whole, problems), settled
+
+    def _sides(self, current: _Version) -> tuple[dict[str, SecretBundle], dict[str, Failure], bool]:
+        """Return the other stages' values, what kept one from being read, and whether nothing moved meanwhile."""
+        sides: dict[str, SecretBundle] = {}
+        problems: dict[str, Failure] = {}
+        down: Failure | None = None
+        settled = True
+        for stage in (PREVIOUS, PENDING):
+            # a finished rotation may leave AWSPENDING on the version that it made current
+            if stage in current.labels:
+                continue
+            answer = down or self._ask(stage)
+            if isinstance(answer, Failure):
+                if answer.absent:
+                    continue
+                problems[stage] = answer
+                if answer.error is SecretUnavailableError:
+                    down = answer
+                    sides.update(self._taken_over(stage, current))
+            elif answer.bundle.version == current.bundle.version or CURRENT in answer.labels:
+                settled = False
+            elif answer.bundle.names():
+                sides[stage] = answer.bundle
+        return sides, problems, settled
+
+    def _taken_over(self, stage: str, current: _Version) -> dict[str, SecretBundle]:
+        last = self._last
+        if last is None or last.version != current.bundle.version:
+            return {}
+        side = last.previous if stage == PREVIOUS else last.pending
+        return {} if side is None else {stage: side}
+
+    def _ask(self, stage: str) -> _Version | Failure:
+        answer, used = self._ask_once(stage)
+        if isinstance(answer, Failure) and answer.renewable and used is not None and not self._renewed:
+            self._renewed = True
+            self._connection.renew(used)
+            answer, _ = self._ask_once(stage)
+        return answer
+
+    def _ask_once(self, stage: str) -> tuple[_Version | Failure, Client | None]:
+        client: Client | None = None
+        try:
+            client = self._connection.client()
+            response = client.get_secret_value(SecretId=self._settings.name, VersionStage=stage)
+            return self._version(response), client
+        except ClosedError:
+            return Failure(SecretUnavailableError, "", "its provider was closed meanwhile"), None
+        except (FormatError, _UnfitError) as problem:
+            return Failure(SecretMalformedError, "", f"its {stage} value is unfit: {problem}"), client
+        except Exception as error:  # noqa: BLE001  an error of the SDK must not get out: its frames hold secrets
+            return explain(error), client
+
+    def _version(self, response: Mapping[str, object]) -> _Version:
+        version, created = response.get("VersionId"), response.get("CreatedDate")
+        if not isinstance(version, str) or not version:
+            raise _UnfitError("the answer is none of Secrets Manager's (check the endpoint)")
+        bundle = SecretBundle(
+            _values(_text(response), self._settings.key),
+            version=version,
+            source=self._source,
+            created_at=created.timestamp() if isinstance(created, datetime) else None,
+        )
+        return _Version(bundle, frozenset(cast("list[str]", response.get("VersionStages") or [])))
+
+
+class _UnfitError(Exception):
+    """A value that cannot be taken; says why without it."""
+
+
+def _text(response: Mapping[str, object]) -> str:
+    text, binary = response.get("SecretString"), response.get("SecretBinary")
+    if isinstance(text, str):
+        return text
+    if not isinstance(binary, bytes):
+        raise _UnfitError("the answer holds neither text nor bytes (check the endpoint)")
+    try:
+        return binary.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _UnfitError(f"it is binary and not UTF-8 (byte {error.start})") from None
+
+
+def _values(text: str, key: str) -> dict[str, str]:
+    # what begins like an object is never taken for a plain value: it would be half of one, with others' names in it
+    if text.lstrip().startswith("{"):
+        return parse_json(text)
+    if not is_text(text):
+        raise _UnfitError("it holds characters that are not text")
+    value = text.rstrip("\r\n")
+    return {key: value} if value.strip() else {}
