@@ -32,7 +32,7 @@ Definition = Function | ast.ClassDef
 def test_the_public_names_are_sorted_complete_and_reachable() -> None:
     names = ethora_async.__all__
     assert names == sorted(set(names))
-    assert set(names) == {"__version__", *ethora_async._HOME_OF}
+    assert set(names) == {"__version__", *(name for names in ethora_async._HOMES.values() for name in names)}
     for name in names:
         assert getattr(ethora_async, name) is not None
         assert name in dir(ethora_async)

@@ -18,8 +18,8 @@ from ethora_async_secrets import (
     CachedProvider,
     SecretBundle,
     SecretUnavailableError,
-    _aws_client,
 )
+from ethora_async_secrets.aws import client as aws_client
 
 if TYPE_CHECKING:
     from moto_server import Reply
@@ -64,13 +64,13 @@ async def test_a_thousand_first_calls_with_half_cancelled_are_one_read(moto: Mot
 async def test_concurrent_first_reads_make_one_client(moto: Moto, monkeypatch: pytest.MonkeyPatch):
     moto.create(NAME, "one")
     made: list[object] = []
-    make = _aws_client._make_client
+    make = aws_client._make_client
 
-    def counted(settings: _aws_client.Settings) -> _aws_client.Client:
+    def counted(settings: aws_client.Settings) -> aws_client.Client:
         made.append(settings)
         return make(settings)
 
-    monkeypatch.setattr(_aws_client, "_make_client", counted)
+    monkeypatch.setattr(aws_client, "_make_client", counted)
     provider = AwsSecretsManagerProvider(NAME)
     await asyncio.gather(*(provider.fetch() for _ in range(20)))
     assert len(made) == 1

@@ -105,7 +105,7 @@ async def _dead(bao: OpenBao, token: str) -> None:
     while time.monotonic() < deadline:
         try:
             client.auth.token.lookup_self()
-        except hvac.exceptions.ForbiddenError:
+        except hvac.exceptions.Forbidden:
             return
         await asyncio.sleep(0.05)
     raise AssertionError("the token lives on")
