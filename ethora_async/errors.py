@@ -22,8 +22,11 @@
     ├── JobFailedError             a server-side job ended in failure
     └── JobTimeoutError            a server-side job did not end before its deadline
 
-``effect`` answers the question that matters after a failure, "may it have happened?": ``"none"`` (it never left, or was
-refused) or ``"unknown"`` (the reply was lost, a 5xx, a timeout).
+``effect`` says whether the failed operation may have happened: ``"none"`` (the request was not sent, or was refused) or
+``"unknown"`` (the reply was lost, the platform answered 5xx, or time ran out).
+
+Where a built-in exception means the same, the class is that kind too: `InvalidInputError` and `InvalidTokenError` are
+`ValueError`, `WrongLoopError` is a `RuntimeError` and `JobTimeoutError` a `TimeoutError`.
 """
 
 from __future__ import annotations
@@ -113,7 +116,7 @@ class ConfigError(ChatError):
     """A setting is missing, empty or cannot be used. The text names it and where it was looked for."""
 
 
-class InvalidInputError(ChatError):
+class InvalidInputError(ChatError, ValueError):
     """An argument or an input row cannot be used; nothing was sent for it.
 
     Attributes:
@@ -142,11 +145,11 @@ class InvalidInputError(ChatError):
         self.column = column
 
 
-class InvalidTokenError(ChatError):
+class InvalidTokenError(ChatError, ValueError):
     """A token failed verification: malformed, wrong algorithm, signature, app or type, or past its end."""
 
 
-class WrongLoopError(ChatError):
+class WrongLoopError(ChatError, RuntimeError):
     """A client bound to one event loop was used from another.
 
     A client belongs to the loop in which it sent its first request. Make one client per loop.
@@ -211,7 +214,7 @@ class JobFailedError(ChatError):
     effect: Effect = "unknown"
 
 
-class JobTimeoutError(ChatError):
+class JobTimeoutError(ChatError, TimeoutError):
     """A server-side job had not ended when its deadline passed; it may still end well."""
 
     effect: Effect = "unknown"

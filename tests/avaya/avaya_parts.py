@@ -23,7 +23,7 @@ SETTINGS: dict[str, Any] = {
     "account_id": "ABCDEF",
     "app_key": APP_KEY,
     "client_id": "client-of-the-tests",
-    "client_secret": CLIENT_SECRET,
+    "secret": CLIENT_SECRET,
     "integration_id": INTEGRATION,
     "host": "eu.api.avayacloud.com",
 }

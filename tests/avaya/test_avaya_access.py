@@ -56,7 +56,7 @@ def login(secret: str, **others: str) -> dict[str, str]:
 
 
 def stored(clock: FakeClock, provider: Any, *jwts: Any, **options: Any) -> Wire:
-    given = {"app_key": None, "client_id": None, "client_secret": provider, **options}
+    given = {"app_key": None, "client_id": None, "secret": provider, **options}
     return Wire(clock, *jwts, **given)
 
 

@@ -54,7 +54,7 @@ async def test_nothing_that_avaya_echoes_gets_out(
     events: list[object] = []
     good = [access(ACCESS)]
     secret: Any = MemoryProvider({"AVAYA_CLIENT_SECRET": known}) if stored else known
-    options: dict[str, Any] = {"client_secret": secret, "app_key": KEY, "on_event": events.append}
+    options: dict[str, Any] = {"secret": secret, "app_key": KEY, "on_event": events.append}
     options["retry"] = RetryPolicy(attempts=2)
     wire = Wire(clock, answer, tokens=good, **options) if where == "jwts" else Wire(clock, tokens=[answer], **options)
     # The access token is not known before it was given.

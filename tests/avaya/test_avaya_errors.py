@@ -179,11 +179,11 @@ async def test_the_sandbox_refuses_what_the_client_would_have_and_says_why(
                 await client.tokens.for_user("c1")
         return caught.value
 
-    assert isinstance(await refused(client_secret="another secret"), UnauthorizedError)
+    assert isinstance(await refused(secret="another secret"), UnauthorizedError)
     assert isinstance(await refused(client_id="another"), UnauthorizedError)
     assert isinstance(await refused(app_key="another-key"), UnauthorizedError)
     assert isinstance(await refused(account_id="ZZZZZZ"), NotFoundError)
     other = "00000000-0000-4000-8000-000000000000"
     assert isinstance(await refused(integration_id=other), ValidationFailedError)
     sandbox.faults.oauth_errors = True
-    assert (await refused(client_secret="another secret")).code == "invalid_client"
+    assert (await refused(secret="another secret")).code == "invalid_client"

@@ -12,7 +12,7 @@ from avaya_parts import INTEGRATION, ORIGIN, SETTINGS, Wire, access, jwt, reply
 
 from ethora_async import AvayaClient, ConfigError, EthoraClient
 from ethora_async.capabilities import AnswersUserInfo, ManagesChats, ManagesUsers, MintsUserTokens, RevokesTokens
-from ethora_async.platforms.avaya.settings import host_origin
+from ethora_async.platforms.avaya.settings import ARGUMENTS, host_origin
 from ethora_async.sandbox import AvayaSandbox
 from ethora_async_secrets.testing import MemoryProvider
 
@@ -108,8 +108,8 @@ def test_no_region_is_unknown(region: str) -> None:
         ({"region": "eu.example", "host": None}, "AVAYA_REGION"),
         ({"region": "eu"}, "and not both"),
         ({"host": None}, "AVAYA_REGION"),
-        ({"client_secret": " "}, "AVAYA_CLIENT_SECRET"),
-        ({"client_secret": "half\ud800"}, "client_secret"),
+        ({"secret": " "}, "AVAYA_CLIENT_SECRET"),
+        ({"secret": "half\ud800"}, "client_secret"),
         ({"client_id": None}, "AVAYA_CLIENT_ID"),
         ({"timeout": 0}, "timeout"),
     ],
@@ -139,7 +139,7 @@ async def test_everything_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("name", [name for name in ENVIRONMENT if name != "AVAYA_REGION"])
 def test_what_is_missing_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     in_environment(monkeypatch, **{name: None})
-    with pytest.raises(ConfigError, match=f"{name} is not set or empty.*{name.removeprefix('AVAYA_').lower()}="):
+    with pytest.raises(ConfigError, match=f"{name} is not set or empty.*{ARGUMENTS[name]}="):
         AvayaClient.from_env()
 
 
@@ -230,7 +230,7 @@ def test_authlib_is_loaded_late_and_complains_of_nothing() -> None:
     script = """
 import asyncio, sys
 from ethora_async import AvayaClient
-client = AvayaClient(account_id="ABCDEF", app_key="k", client_id="i", client_secret="s", region="eu",
+client = AvayaClient(account_id="ABCDEF", app_key="k", client_id="i", secret="s", region="eu",
                      integration_id="6b2a3c1e-0d4f-4a5b-8c6d-7e8f90a1b2c3")
 assert "authlib" not in sys.modules
 from ethora_async.redaction import Secret

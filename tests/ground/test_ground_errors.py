@@ -82,3 +82,21 @@ def test_the_tree_is_the_documented_one() -> None:
 def test_the_column_of_a_file_is_its_field() -> None:
     assert InvalidInputError("x", column="email").field == "email"
     assert InvalidInputError("x", field="id").field == "id"
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [
+        (InvalidInputError, ValueError),
+        (errors.InvalidTokenError, ValueError),
+        (errors.WrongLoopError, RuntimeError),
+        (errors.JobTimeoutError, TimeoutError),
+    ],
+)
+def test_an_error_is_also_the_built_in_kind_it_is(kind: type[ChatError], builtin: type[Exception]) -> None:
+    error = made(kind)
+    with pytest.raises(builtin) as caught:
+        raise error
+    assert caught.value is error
+    assert error.args == ("It broke.",)
+    assert str(error).startswith("It broke.")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 KEY = "unit-test-key-not-a-real-secret-0001"
 LOGIN, PASSWORD = "imba", "Pa55:w0rd£"
-SETTINGS: dict[str, Any] = {"widget_id": 4711, "secret_key": KEY, "api_login": LOGIN, "api_password": PASSWORD}
+SETTINGS: dict[str, Any] = {"widget_id": 4711, "secret": KEY, "api_login": LOGIN, "api_password": PASSWORD}
 
 
 def client(**changes: Any) -> ImbaChatClient:

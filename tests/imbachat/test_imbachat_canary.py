@@ -28,7 +28,7 @@ async def test_nothing_gets_out_of_a_whole_day(stored: bool) -> None:
             store = MemoryProvider(names)
             made = ImbaChatClient.from_secrets(store, clock=FakeClock(), on_event=events.append, widget_id=5)
         else:
-            made = client(secret_key=KEY, api_login=LOGIN, api_password=PASSWORD, on_event=events.append)
+            made = client(secret=KEY, api_login=LOGIN, api_password=PASSWORD, on_event=events.append)
         handler = made.user_info(people.lookup)
         answers = [
             await handler.handle("GET", "/", "ids=1", headers)
@@ -51,14 +51,14 @@ async def test_nothing_gets_out_of_a_whole_day(stored: bool) -> None:
     "changes",
     [
         {"api_login": f"{LOGIN}:x"},
-        {"secret_key": f"{KEY}\ud800"},
+        {"secret": f"{KEY}\ud800"},
         {"api_password": f"{PASSWORD}\ud800"},
         {"widget_id": KEY},
         {"api_url": f"https://u:{PASSWORD}@example.com"},
     ],
 )
 def test_a_setting_that_is_refused_is_not_repeated(changes: dict[str, Any]) -> None:
-    settings: dict[str, Any] = {"secret_key": KEY, "api_login": LOGIN, "api_password": PASSWORD, **changes}
+    settings: dict[str, Any] = {"secret": KEY, "api_login": LOGIN, "api_password": PASSWORD, **changes}
     with pytest.raises(ChatError) as caught:
         client(**settings).user_info(People().lookup)
     Canary(KEY, PASSWORD).check(caught.value)

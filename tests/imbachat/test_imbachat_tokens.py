@@ -63,7 +63,7 @@ async def test_the_contracts_vector_byte_for_byte(id: Any) -> None:
     ttl=st.integers(1, 100_000),
 )
 async def test_any_token_is_what_the_vendors_rule_makes(key: str, user: int, now: float, ttl: int) -> None:
-    token = await client(secret_key=key, clock=FakeClock(now)).tokens.for_user(user, ttl=ttl)
+    token = await client(secret=key, clock=FakeClock(now)).tokens.for_user(user, ttl=ttl)
     assert token.value == by_hand(key, int(now) + ttl, user)
 
 
@@ -73,7 +73,7 @@ def test_the_rule_by_hand_makes_the_vector_too() -> None:
 
 async def test_the_key_is_its_characters_and_not_base64() -> None:
     key = base64.b64encode(b"k" * 33).decode()
-    token = await client(secret_key=key, clock=FakeClock(1_700_000_000.0)).tokens.for_user(5)
+    token = await client(secret=key, clock=FakeClock(1_700_000_000.0)).tokens.for_user(5)
     assert token.value == by_hand(key, 1_700_003_600, 5)
 
 
@@ -132,17 +132,17 @@ async def test_a_rotated_key_signs_from_then_on() -> None:
 @pytest.mark.parametrize("key", ["", "  "])
 def test_an_empty_key_signs_nothing(key: str) -> None:
     with pytest.raises(ConfigError, match="IMBACHAT_SECRET_KEY"):
-        client(secret_key=key)
+        client(secret=key)
 
 
 async def test_a_short_key_warns_once_and_one_of_32_bytes_does_not() -> None:
     with pytest.warns(ShortKeyWarning, match="32 bytes") as caught:
-        made = client(secret_key="x" * 31)
+        made = client(secret="x" * 31)
     assert len(caught) == 1
     assert caught[0].filename.endswith("imbachat_parts.py")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        client(secret_key="x" * 32)
+        client(secret="x" * 32)
         await made.tokens.for_user(1)
     store = MemoryProvider({"IMBACHAT_SECRET_KEY": "x" * 31})
     with pytest.warns(ShortKeyWarning):
@@ -150,7 +150,7 @@ async def test_a_short_key_warns_once_and_one_of_32_bytes_does_not() -> None:
 
 
 def test_there_are_no_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match=r"IMBACHAT_SECRET_KEY is not set or empty.*secret_key="):
+    with pytest.raises(ConfigError, match=r"IMBACHAT_SECRET_KEY is not set or empty.*secret="):
         ImbaChatClient.from_env()
     monkeypatch.setenv("IMBACHAT_SECRET_KEY", KEY)
     made = ImbaChatClient.from_env()

@@ -129,7 +129,7 @@ async def test_another_platforms_token_is_refused() -> None:
 
 
 async def test_without_a_widgets_id_there_is_no_snippet() -> None:
-    made = ImbaChatClient(secret_key=KEY)
+    made = ImbaChatClient(secret=KEY)
     assert (await made.tokens.for_user(7)).extra == {}
     with pytest.raises(ConfigError, match="IMBACHAT_WIDGET_ID"):
         await made.widget_snippet()

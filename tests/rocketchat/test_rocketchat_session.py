@@ -159,7 +159,7 @@ class TestRotation:
         good, sessions, refused = {"password": "old"}, set[str](), asyncio.Event()
         server = Server(login=self.log_in(good, sessions, refused), users__info=by_session(sessions))
         provider = MemoryProvider(self.named("old"))
-        async with server.client(clock, secrets=provider) as client:
+        async with server.client(clock, secret=provider) as client:
             await client.users.get("ann")
             good["password"] = "new"
             sessions.clear()
@@ -174,7 +174,7 @@ class TestRotation:
         good, sessions = {"password": "old"}, set[str]()
         server = Server(login=self.log_in(good, sessions), users__info=by_session(sessions))
         provider = MemoryProvider(self.named("old"))
-        async with server.client(clock, secrets=provider) as client:
+        async with server.client(clock, secret=provider) as client:
             await client.users.get("ann")
             provider.put(self.named("new"))
             clock.advance(31)
@@ -189,7 +189,7 @@ class TestRotation:
         good, sessions = {"password": "old"}, set[str]()
         server = Server(login=self.log_in(good, sessions), users__info=by_session(sessions))
         provider = MemoryProvider(SecretBundle(self.named("new"), previous={"ROCKETCHAT_PASSWORD": "old"}))
-        async with server.client(clock, secrets=provider) as client:
+        async with server.client(clock, secret=provider) as client:
             await client.users.get("ann")
             await client.users.get("bob")
         assert [sent.body["password"] for sent in server.to("login")] == ["new", "old"]
@@ -202,7 +202,7 @@ class TestRotation:
         good = {"old"}
         server = Server(users__info=by_session(good))
         provider = MemoryProvider(pat("old"))
-        async with server.client(clock, secrets=provider) as client:
+        async with server.client(clock, secret=provider) as client:
             await client.users.get("ann")
             if store_first:
                 provider.put(pat("new"))
@@ -233,7 +233,7 @@ async def test_the_environments_password_does_not_hide_the_stores(
 ) -> None:
     monkeypatch.setenv("ROCKETCHAT_PASSWORD", "stale")
     server = Server(login=logged_in(token="t"), users__info=by_session({"t"}))
-    async with server.client(clock, secrets=MemoryProvider(TestRotation.named("fresh"))) as client:
+    async with server.client(clock, secret=MemoryProvider(TestRotation.named("fresh"))) as client:
         await client.users.get("ann")
     assert server.to("login")[0].body["password"] == "fresh"
 
@@ -272,7 +272,7 @@ def test_the_address_is_made_plain(url: str) -> None:
 
 
 async def test_a_store_without_an_address_says_so(clock: FakeClock) -> None:
-    client = RocketChatClient(secrets=MemoryProvider(TestRotation.named("x")), clock=clock)
+    client = RocketChatClient(secret=MemoryProvider(TestRotation.named("x")), clock=clock)
     with pytest.raises(ConfigError, match="ROCKETCHAT_URL is not set"):
         await client.ping()
     await client.aclose()

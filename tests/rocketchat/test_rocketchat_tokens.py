@@ -152,7 +152,7 @@ async def test_a_rotated_secret_is_picked_up(clock: FakeClock) -> None:
     server = Server(users__createToken=create)
     provider = MemoryProvider(named("one"))
     client = RocketChatClient(
-        url="https://chat.example.com/sub", secrets=provider, transport=server.transport, clock=clock
+        url="https://chat.example.com/sub", secret=provider, transport=server.transport, clock=clock
     )
     async with client:
         await client.tokens.for_user("ann")

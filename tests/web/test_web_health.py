@@ -90,7 +90,7 @@ async def test_clients_that_log_in_are_ready_when_they_have(secret: str, monkeyp
     async with AvayaSandbox() as avaya:
         for name, value in avaya.environment.items():
             monkeypatch.setenv(name, value)
-        options = {} if secret == "right" else {"client_secret": "x" * 12}
+        options = {} if secret == "right" else {"secret": "x" * 12}
         async with AvayaClient.from_env(**options) as customers:
             _, shown = await ready(Health(customers))
     assert shown["checks"] == {"secret": "ok" if secret == "right" else "failed", "platform": "ok"}

@@ -276,7 +276,7 @@ async def test_tokens_made_otherwise() -> None:
 
 async def test_a_page_that_asks_when_it_is_told_to_gets_the_next_token() -> None:
     clock = FakeClock(NOW + 0.4)
-    client = ImbaChatClient(secret_key="a-secret-key-of-thirty-two-bytes!", widget_id=4711, clock=clock)
+    client = ImbaChatClient(secret="a-secret-key-of-thirty-two-bytes!", widget_id=4711, clock=clock)
 
     async def seven(native: Any) -> int:
         return 7
@@ -448,7 +448,7 @@ def test_every_client_can_be_mounted() -> None:
         account_id="ABCDEF",
         app_key="app-key",
         client_id="client",
-        client_secret="secret-of-tests",
+        secret="secret-of-tests",
         integration_id="3cb72f7c-1e5d-4d1f-8a54-6a0c3d6b0001",
         region="eu",
     )

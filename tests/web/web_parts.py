@@ -34,9 +34,7 @@ def ethora(**changes: Any) -> EthoraClient:
 
 
 def imbachat() -> ImbaChatClient:
-    return ImbaChatClient(
-        widget_id=4711, secret_key=SECRET, api_login=LOGIN, api_password=PASSWORD, clock=FakeClock(NOW)
-    )
+    return ImbaChatClient(widget_id=4711, secret=SECRET, api_login=LOGIN, api_password=PASSWORD, clock=FakeClock(NOW))
 
 
 async def people(ids: Sequence[int]) -> Iterable[UserInfo]:

@@ -40,7 +40,7 @@ class AvayaClient:
         account_id: six letters; by default ``AVAYA_ACCOUNT_ID`` from the environment.
         app_key: the application key; by default ``AVAYA_APP_KEY``.
         client_id: of the OAuth 2.0 client; by default ``AVAYA_CLIENT_ID``.
-        client_secret: the OAuth 2.0 client's secret, or a `SecretProvider` that reads and rotates it, and where the
+        secret: the OAuth 2.0 client's secret, or a `SecretProvider` that reads and rotates it, and where the
             other settings may stand too; by default ``AVAYA_CLIENT_SECRET``.
         integration_id: the chat integration's UUID; by default ``AVAYA_INTEGRATION_ID``.
         region: a region's code, such as ``"eu"`` or ``"na"``; by default ``AVAYA_REGION``.
@@ -66,7 +66,7 @@ class AvayaClient:
         account_id: str | None = None,
         app_key: str | None = None,
         client_id: str | None = None,
-        client_secret: str | SecretProvider | None = None,
+        secret: str | SecretProvider | None = None,
         integration_id: str | None = None,
         region: str | None = None,
         host: str | None = None,
@@ -100,13 +100,13 @@ class AvayaClient:
                 settings.ACCOUNT_ID: account_id,
                 settings.APP_KEY: app_key,
                 settings.CLIENT_ID: client_id,
-                settings.CLIENT_SECRET: client_secret if isinstance(client_secret, str) else None,
+                settings.CLIENT_SECRET: secret if isinstance(secret, str) else None,
                 settings.INTEGRATION_ID: integration_id,
                 settings.HOST: _host(region, host),
             },
             required=settings.REQUIRED,
             rotating=settings.ROTATING,
-            provider=None if isinstance(client_secret, str) else client_secret,
+            provider=None if isinstance(secret, str) else secret,
             clock=self._wiring.clock,
             emitter=self._wiring.emitter,
         )
@@ -140,7 +140,7 @@ class AvayaClient:
         Raises:
             ConfigError: the URL cannot be used.
         """
-        return cls(client_secret=provider_of(provider, (settings.CLIENT_SECRET,)), **options)
+        return cls(secret=provider_of(provider, (settings.CLIENT_SECRET,)), **options)
 
     async def ready(self) -> None:
         """Pass when this client could sign a call now: an access token is at hand, or was given.

@@ -27,7 +27,7 @@ ARGUMENTS = {
     HOST: "host",
     APP_KEY: "app_key",
     CLIENT_ID: "client_id",
-    CLIENT_SECRET: "client_secret",
+    CLIENT_SECRET: "secret",
     INTEGRATION_ID: "integration_id",
 }
 REQUIRED = (ACCOUNT_ID, APP_KEY, CLIENT_ID, CLIENT_SECRET, INTEGRATION_ID)

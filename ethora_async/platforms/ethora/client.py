@@ -23,12 +23,12 @@ from ethora_async.platforms.ethora.legacy import LegacyChats
 from ethora_async.platforms.ethora.names import Names
 from ethora_async.platforms.ethora.reset import RESET_LAG, reset
 from ethora_async.platforms.ethora.sessions.api import Sessions
-from ethora_async.platforms.ethora.sessions.credentials import StaticCredentials
 from ethora_async.platforms.ethora.sessions.session import token_secret
 from ethora_async.platforms.ethora.sessions.user_client import UserClient
 from ethora_async.platforms.ethora.tokens import Tokens
 from ethora_async.platforms.ethora.users.api import Users
 from ethora_async.records import id_text
+from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async.tokens.stored import provider_of
 
 if TYPE_CHECKING:
@@ -206,12 +206,12 @@ class EthoraClient:
         if (session is None) == (api_key is None):
             msg = "pass a session or an api_key, and not both"
             raise InvalidInputError(msg, field="session")
-        signer: SessionCredentials | StaticCredentials
+        signer: SessionCredentials | FixedCredentials
         if session is not None:
             signer = self.sessions.signer(session, on_renewed)
         else:
             key = token_secret(api_key or "", "api_key").reveal()
-            signer = StaticCredentials({"Authorization": f"Bearer {key}"})
+            signer = FixedCredentials({"Authorization": f"Bearer {key}"})
         return UserClient(self._context, self.sessions, signer, self._xmpp_host)
 
     @property
@@ -249,7 +249,7 @@ class EthoraClient:
         """
         app = await self._context.open()
         started = self._wiring.clock.monotonic()
-        reply = await app.engine.call(operations.PING, credentials=StaticCredentials({}), timeout=timeout, decode=False)
+        reply = await app.engine.call(operations.PING, credentials=FixedCredentials(), timeout=timeout, decode=False)
         return Ping(self._wiring.clock.monotonic() - started, _server_time(reply.headers.get("date")))
 
     async def reset(self, *, confirm: str, timeout: Seconds = RESET_LAG) -> Report:

@@ -32,7 +32,7 @@ class ImbaChatClient:
     Args:
         widget_id: a whole number, the ``DEV_ID`` of the vendor's text; by default ``IMBACHAT_WIDGET_ID``. Only the
             snippet needs it.
-        secret_key: the widget's Secret key, or a `SecretProvider` that reads and rotates it, and where the other
+        secret: the widget's Secret key, or a `SecretProvider` that reads and rotates it, and where the other
             settings may stand too; by default ``IMBACHAT_SECRET_KEY``.
         api_login: what the chat server shows when it calls; by default ``IMBACHAT_API_LOGIN``. Only `user_info` needs
             it and the password.
@@ -51,7 +51,7 @@ class ImbaChatClient:
         self,
         *,
         widget_id: int | str | None = None,
-        secret_key: str | SecretProvider | None = None,
+        secret: str | SecretProvider | None = None,
         api_login: str | None = None,
         api_password: str | None = None,
         api_url: str | None = None,
@@ -64,14 +64,14 @@ class ImbaChatClient:
             settings.ARGUMENTS,
             {
                 settings.WIDGET_ID: _text(widget_id),
-                settings.SECRET_KEY: secret_key if isinstance(secret_key, str) else None,
+                settings.SECRET_KEY: secret if isinstance(secret, str) else None,
                 settings.API_LOGIN: api_login,
                 settings.API_PASSWORD: api_password,
                 settings.API_URL: api_url,
             },
             required=(settings.SECRET_KEY,),
             rotating=settings.ROTATING,
-            provider=None if isinstance(secret_key, str) else secret_key,
+            provider=None if isinstance(secret, str) else secret,
             clock=wiring.clock,
             emitter=wiring.emitter,
         )
@@ -109,7 +109,7 @@ class ImbaChatClient:
         Raises:
             ConfigError: the URL cannot be used.
         """
-        return cls(secret_key=provider_of(provider, (settings.SECRET_KEY,)), **options)
+        return cls(secret=provider_of(provider, (settings.SECRET_KEY,)), **options)
 
     def user_info(
         self,

@@ -22,7 +22,7 @@ DEFAULT_API_URL = "https://api.imbachat.com"
 
 ARGUMENTS = {
     WIDGET_ID: "widget_id",
-    SECRET_KEY: "secret_key",
+    SECRET_KEY: "secret",
     API_LOGIN: "api_login",
     API_PASSWORD: "api_password",
     API_URL: "api_url",

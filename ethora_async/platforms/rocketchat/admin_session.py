@@ -39,32 +39,6 @@ def headers_for(user_id: str, token: str) -> dict[str, str]:
     return {"X-User-Id": user_id, "X-Auth-Token": token}
 
 
-class FixedCredentials:
-    """Headers that are what they are; none for the routes that need nobody."""
-
-    def __init__(self, headers: Mapping[str, str] | None = None) -> None:
-        self._credential = Credential(headers or {}, "fixed")
-
-    def peek(self) -> Credential:
-        """The credential."""
-        return self._credential
-
-    async def acquire(self) -> Credential:
-        """The credential."""
-        return self._credential
-
-    def accepted(self, credential: Credential) -> None:
-        """Nothing to remember."""
-
-    async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:  # noqa: ARG002
-        """None: there is only the one."""
-        return None
-
-    def may_change(self) -> bool:
-        """No."""
-        return False
-
-
 @attrs.frozen(eq=False)
 class _Session:
     credential: Credential

@@ -13,11 +13,12 @@ import attrs
 from ethora_async.config import Seconds, seconds
 from ethora_async.engine.engine import Engine
 from ethora_async.errors import RateLimitedError, ReplyLostError
-from ethora_async.platforms.rocketchat.admin_session import AdminSession, FixedCredentials
+from ethora_async.platforms.rocketchat.admin_session import AdminSession
 from ethora_async.platforms.rocketchat.dialect import RocketChatDialect
 from ethora_async.platforms.rocketchat.route_limits import RouteLimits
 from ethora_async.platforms.rocketchat.two_factor import Factors, TwoFactorRequiredError, WithCode
 from ethora_async.protocols import Clock, Credentials
+from ethora_async.tokens.fixed import FixedCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
 from ethora_async.engine.wiring import Wiring
 from ethora_async.errors import ChatError, InvalidInputError
 from ethora_async.platforms.rocketchat import operations, settings
-from ethora_async.platforms.rocketchat.admin_session import AdminSession, FixedCredentials, Login
+from ethora_async.platforms.rocketchat.admin_session import AdminSession, Login
 from ethora_async.platforms.rocketchat.api import NOBODY, Api, Shared
 from ethora_async.platforms.rocketchat.context import OwnContext, UserContext
 from ethora_async.platforms.rocketchat.dialect import RocketChatDialect
@@ -29,6 +29,7 @@ from ethora_async.platforms.rocketchat.two_factor import EmailCode, Factors
 from ethora_async.platforms.rocketchat.user_client import UserClient
 from ethora_async.platforms.rocketchat.users import Users
 from ethora_async.records import ChatToken, required_text
+from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async.tokens.stored import provider_of
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class RocketChatClient:
         totp_secret: base32, for an admin with two-factor authentication; by default ``ROCKETCHAT_TOTP_SECRET``.
         email_code: called for the code that the server has sent by e-mail, with the name of the operation that needs
             it; it may be a coroutine function. For calls, and for the log-in.
-        secrets: reads and rotates all of these; see `from_secrets`.
+        secret: reads and rotates all of these; see `from_secrets`.
         timeout: for a whole call: queueing, signing, all attempts and the waits between them (default 30 s).
         limits: how much to send at once.
         retry: how often and how patiently to try again.
@@ -101,7 +102,7 @@ class RocketChatClient:
         create_tokens_secret: str | Secret | None = None,
         totp_secret: str | Secret | None = None,
         email_code: EmailCode | None = None,
-        secrets: SecretProvider | None = None,
+        secret: SecretProvider | None = None,
         timeout: Seconds = 30.0,
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
@@ -138,9 +139,9 @@ class RocketChatClient:
             settings.TOTP_SECRET: totp_secret,
         }
         # Beside a store the environment holds no secrets of ours: those would keep rotations out.
-        given = settings.given_settings(stated, settings.NAMES if secrets is None else (settings.URL,))
+        given = settings.given_settings(stated, settings.NAMES if secret is None else (settings.URL,))
         told: dict[str, Any] = {"clock": self._wiring.clock, "emitter": self._wiring.emitter}
-        self._settings = settings.Settings(given, secrets, **told)
+        self._settings = settings.Settings(given, secret, **told)
         self._session = AdminSession(self._settings, self._log_in, **told)
         self._context = OwnContext(self._settings, self._connect, Directory(), **told)
         self._streams: WeakSet[Realtime] = WeakSet()
@@ -177,7 +178,7 @@ class RocketChatClient:
         Raises:
             ConfigError: the URL cannot be used.
         """
-        return cls(secrets=provider_of(provider, ()), **options)
+        return cls(secret=provider_of(provider, ()), **options)
 
     async def logout(self, user: Id) -> None:
         """End all sessions of one user, their personal access tokens included, wherever they are logged in.

@@ -18,7 +18,7 @@ from ethora_async.errors import (
     ValidationFailedError,
 )
 from ethora_async.platforms.rocketchat import operations
-from ethora_async.platforms.rocketchat.admin_session import FixedCredentials, headers_for
+from ethora_async.platforms.rocketchat.admin_session import headers_for
 from ethora_async.platforms.rocketchat.login import end_session
 from ethora_async.platforms.rocketchat.names import RecordId, plain
 from ethora_async.platforms.rocketchat.settings import CREATE_TOKENS_SECRET
@@ -26,6 +26,7 @@ from ethora_async.platforms.rocketchat.token_store import Minted, TokenStore
 from ethora_async.protocols import Credential
 from ethora_async.records import ChatToken, Id
 from ethora_async.redaction import Secret
+from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:

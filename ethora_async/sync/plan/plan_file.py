@@ -239,6 +239,8 @@ def _read_head(lines: Iterator[str], place: Path) -> tuple[dict[str, Any], Itera
         schema = head["ethora_plan"]
         if schema == SCHEMA:
             _check_head(head)
+    except InvalidInputError:
+        raise
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         msg = f"{place} is no plan: name a file that ethora plan wrote"
         raise InvalidInputError(msg, field="plan", file=str(place)) from None

@@ -118,6 +118,8 @@ def _read(path: Path) -> dict[str, ColumnMapping]:
     except tomllib.TOMLDecodeError as error:
         msg = f"{path} is not TOML: {error}"
         raise InvalidInputError(msg, file=str(path)) from None
+    except InvalidInputError:
+        raise
     except (OSError, ValueError) as error:
         msg = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
         raise InvalidInputError(msg, file=str(path)) from None

@@ -153,6 +153,8 @@ def _check_place(path: Path) -> None:
             raise InvalidInputError(msg, file=str(path))
         with tempfile.TemporaryFile(dir=path.parent):
             pass
+    except InvalidInputError:
+        raise
     except (OSError, ValueError) as problem:
         raise _unwritable(path, problem) from None
 

@@ -27,6 +27,8 @@ def check_regular(path: Path) -> None:
             raise InvalidInputError(msg, file=str(path))
         with path.open("rb"):
             pass
+    except InvalidInputError:
+        raise
     except (OSError, ValueError) as error:
         raise unreadable(path, 0, error) from None
 

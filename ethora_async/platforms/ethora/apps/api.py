@@ -21,9 +21,9 @@ from ethora_async.platforms.ethora.apps.records import TenantApp, read_app
 from ethora_async.platforms.ethora.apps.settings import AppOrder, color, domain_text, ordering
 from ethora_async.platforms.ethora.jobs import Job, asking
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE
-from ethora_async.platforms.ethora.sessions.credentials import StaticCredentials
 from ethora_async.platforms.ethora.users import batch_rows as rows
 from ethora_async.records import id_text, optional_text, required_text
+from ethora_async.tokens.fixed import FixedCredentials
 
 if TYPE_CHECKING:
     import builtins
@@ -102,7 +102,7 @@ class Apps:
         """
         query: dict[str, str | int] = {"domainName": domain_text(domain_name)}
         app = await self._context.open()
-        nobody = StaticCredentials({})
+        nobody = FixedCredentials()
         reply = await app.engine.call(operations.GET_APP_CONFIG, query=query, credentials=nobody)
         return read_app(reply.data, operation=operations.GET_APP_CONFIG.name)
 

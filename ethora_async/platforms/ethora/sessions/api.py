@@ -9,7 +9,7 @@ from weakref import WeakSet
 from ethora_async.bulk.outcome import Outcome
 from ethora_async.errors import ChatError, InvalidInputError, NotSentError, ReplyLostError, UnauthorizedError
 from ethora_async.platforms.ethora import operations
-from ethora_async.platforms.ethora.sessions.credentials import OnRenewed, SessionCredentials, StaticCredentials
+from ethora_async.platforms.ethora.sessions.credentials import OnRenewed, SessionCredentials
 from ethora_async.platforms.ethora.sessions.mfa import MfaRequiredError
 from ethora_async.platforms.ethora.sessions.session import (
     Session,
@@ -21,6 +21,7 @@ from ethora_async.platforms.ethora.sessions.session import (
 from ethora_async.records import ChatToken, email_text, id_text, optional_text, required_text
 from ethora_async.redaction import Secret, scrub
 from ethora_async.tokens.cache import TokenCache
+from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Sessions:
         """
         text = token_secret(token.secret if isinstance(token, ChatToken) else token).reveal()
         app = await self._context.open()
-        credentials = StaticCredentials({"x-custom-token": text})
+        credentials = FixedCredentials({"x-custom-token": text})
         reply = await app.engine.call(operations.EXCHANGE, credentials=credentials)
         return read_session(reply.data, app.app_id, operation=operations.EXCHANGE.name, status=reply.status)
 
@@ -255,7 +256,7 @@ class Sessions:
     async def _refresh(self, session: Session, token: Secret) -> Session:
         try:
             app = await self._context.open()
-            credentials = StaticCredentials(authorization(token))
+            credentials = FixedCredentials(authorization(token))
             reply = await app.engine.call(operations.REFRESH, credentials=credentials)
             renewed = read_renewed(reply.data, session, operation=operations.REFRESH.name, status=reply.status)
             self._successors.put(token, renewed, _GRACE)
@@ -269,8 +270,8 @@ def _app_credentials(body: dict[str, Any], app: App, app_id: str | None, app_tok
     if app_id is not None or app_token is None:
         body["appId"] = app.app_id if app_id is None else id_text(app_id, "app_id")
     if app_token is None:
-        return StaticCredentials({})
-    return StaticCredentials({"Authorization": token_secret(app_token, "app_token").reveal()})
+        return FixedCredentials()
+    return FixedCredentials({"Authorization": token_secret(app_token, "app_token").reveal()})
 
 
 def _revealed(value: Any, field: str) -> str:
@@ -284,4 +285,4 @@ def _revealed(value: Any, field: str) -> str:
     return text
 
 
-__all__ = ["LogoutScope", "Session", "Sessions", "StaticCredentials"]
+__all__ = ["LogoutScope", "Session", "Sessions"]

@@ -1,4 +1,4 @@
-"""What signs the requests of one user: a session that renews itself, or a token that never changes."""
+"""What signs the requests of one user: a session that renews itself."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from ethora_async.redaction import scrub
 from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ethora_async.protocols import Clock
 
 MARGIN = 30.0
@@ -29,32 +27,6 @@ OnRenewed = Callable[[Session], Awaitable[None] | None]
 """Told of every renewed session, so that it can be kept; awaited where it is a coroutine function."""
 
 logger = logging.getLogger("ethora_async")
-
-
-class StaticCredentials:
-    """One token that is passed in, and that nobody can renew here."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._credential = Credential(headers, "static")
-
-    def peek(self) -> Credential:
-        """The credential."""
-        return self._credential
-
-    async def acquire(self) -> Credential:
-        """The credential."""
-        return self._credential
-
-    def accepted(self, credential: Credential) -> None:
-        """Nothing to remember."""
-
-    async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:  # noqa: ARG002
-        """None: there is only the one."""
-        return None
-
-    def may_change(self) -> bool:
-        """No."""
-        return False
 
 
 class SessionCredentials:

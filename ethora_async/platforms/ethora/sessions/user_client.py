@@ -13,7 +13,7 @@ from ethora_async.platforms.ethora.apps.api import Apps
 from ethora_async.platforms.ethora.context import Context, OtherContext
 from ethora_async.platforms.ethora.in_app import InApp
 from ethora_async.platforms.ethora.sessions.api_keys import ApiKeys
-from ethora_async.platforms.ethora.sessions.credentials import SessionCredentials, StaticCredentials
+from ethora_async.platforms.ethora.sessions.credentials import SessionCredentials
 from ethora_async.platforms.ethora.sessions.files import UPLOAD_TIMEOUT, Files
 from ethora_async.platforms.ethora.sessions.my_chats import MyChats
 from ethora_async.platforms.ethora.sessions.session import Session, read_session
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.context import App
     from ethora_async.platforms.ethora.sessions.api import LogoutScope, Sessions
     from ethora_async.request import Reply
+    from ethora_async.tokens.fixed import FixedCredentials
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +55,7 @@ class UserClient:
     """
 
     def __init__(
-        self, own: Context, sessions: Sessions, signer: SessionCredentials | StaticCredentials, xmpp_host: str | None
+        self, own: Context, sessions: Sessions, signer: SessionCredentials | FixedCredentials, xmpp_host: str | None
     ) -> None:
         self._own = own
         self._sessions = sessions

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ethora_async.errors import UnauthorizedError
-from ethora_async.platforms.rocketchat.admin_session import FixedCredentials
 from ethora_async.platforms.rocketchat.names import plain
 from ethora_async.platforms.rocketchat.tokens import token_headers
 from ethora_async.records import ChatToken, Id
+from ethora_async.tokens.fixed import FixedCredentials
 
 if TYPE_CHECKING:
     from ethora_async.platforms.rocketchat.api import Api
