@@ -278,7 +278,7 @@ def _passed(name: str, argument: str, value: object) -> str | None:
     if not value.strip():
         msg = f"{argument} ({name}) is empty"
         raise ConfigError(msg)
-    return _checked(value, argument)
+    return _checked(value, f"{argument} ({name})")
 
 
 def _environment(name: str) -> str | None:

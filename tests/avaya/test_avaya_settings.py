@@ -109,7 +109,7 @@ def test_no_region_is_unknown(region: str) -> None:
         ({"region": "eu"}, "and not both"),
         ({"host": None}, "AVAYA_REGION"),
         ({"secret": " "}, "AVAYA_CLIENT_SECRET"),
-        ({"secret": "half\ud800"}, "client_secret"),
+        ({"secret": "half\ud800"}, "AVAYA_CLIENT_SECRET"),
         ({"client_id": None}, "AVAYA_CLIENT_ID"),
         ({"timeout": 0}, "timeout"),
     ],

@@ -116,7 +116,7 @@ class Server:
 
     def client(self, clock: FakeClock, **options: Any) -> RocketChatClient:
         """A client with a personal access token, unless `options` say otherwise."""
-        if not {"user", "secrets", "user_id"} & options.keys():
+        if not {"user", "secret", "user_id"} & options.keys():
             options |= {"user_id": ADMIN_ID, "token": PAT}
         options.setdefault("create_tokens_secret", SECRET)
         return RocketChatClient(url=options.pop("url", URL), transport=self.transport, clock=clock, **options)
