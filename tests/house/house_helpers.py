@@ -27,7 +27,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 )
 """Design §3, the lowest first. A module may import from its own part and from lower layers."""
 
-CLOSED_TO_THE_SANDBOX = frozenset({"platforms", "engine", "tokens", "transport"})
+CLOSED_TO_THE_SANDBOX = frozenset({"platforms", "engine", "tokens", "transport", "sync"})
 """A fake built from the code it checks checks nothing."""
 
 
@@ -89,6 +89,42 @@ def allowed(importer: str, imported: str) -> bool:
     if above == "sandbox" and below in CLOSED_TO_THE_SANDBOX:
         return False
     return layer(below) < layer(above)
+
+
+def circles(root: Path) -> list[list[str]]:
+    """Every group of modules under `root` that reach each other by imports, those under TYPE_CHECKING included."""
+    files = dict(modules(root))
+    known = frozenset(files)
+    graph = {
+        name: {imported for _, imported in imports(path, known) if imported in known and imported != name}
+        for name, path in files.items()
+    }
+    # A package's lazy exports name its own modules by design, and each module may name its package.
+    lazy = {name for name, path in files.items() if path.name == "__init__.py"}
+    remaining = {name: {one for one in names if one not in lazy} for name, names in graph.items() if name not in lazy}
+    # What imports nothing that is left, or is imported by nothing that is left, is in no circle.
+    while True:
+        imported = {one for names in remaining.values() for one in names}
+        ends = {name for name, names in remaining.items() if not names or name not in imported}
+        if not ends:
+            break
+        remaining = {name: names - ends for name, names in remaining.items() if name not in ends}
+    return _components(remaining)
+
+
+def _components(graph: dict[str, set[str]]) -> list[list[str]]:
+    reach = {name: _reachable(graph, name) for name in graph}
+    groups = {tuple(sorted(one for one in reach[name] if name in reach[one])) for name in graph if name in reach[name]}
+    return [list(group) for group in sorted(groups)]
+
+
+def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    found, waiting = set[str](), [start]
+    while waiting:
+        ahead = graph[waiting.pop()] - found
+        found |= ahead
+        waiting += ahead
+    return found
 
 
 def _platform(module: str) -> str:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from house_helpers import ROOT, modules, upward_imports
+from house_helpers import ROOT, circles, modules, upward_imports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +38,7 @@ def test_no_module_imports_upward() -> None:
         ("ethora_async/sandbox/fake.py", "from ethora_async.engine import engine"),
         ("ethora_async/sandbox/fake.py", "from ethora_async.tokens.cache import TokenCache"),
         ("ethora_async/sandbox/fake.py", "from ethora_async import transport"),
+        ("ethora_async/sandbox/fake.py", "from ethora_async.sync import plan"),
         ("ethora_async/sandbox/fake.py", "if TYPE_CHECKING:\n    import ethora_async.cli"),
         ("ethora_async/testing/suite.py", "from ethora_async.cli.app import main"),
         ("ethora_async/testing/suite.py", "from ethora_async import web"),
@@ -73,6 +74,33 @@ def test_a_downward_import_is_fine(module: str, line: str, tmp_path: Path) -> No
     planted.parent.mkdir(parents=True, exist_ok=True)
     planted.write_text(f"{line}\n")
     assert upward_imports(tmp_path) == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circles(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        {"one": "from ethora_async.sandbox.two import Two", "two": "from ethora_async.sandbox import one"},
+        {
+            "one": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ethora_async.sandbox.two import Two",
+            "two": "import ethora_async.sandbox.three",
+            "three": "def late():\n    from ethora_async.sandbox.one import One",
+        },
+    ],
+    ids=["plain", "type-only and late"],
+)
+def test_a_planted_circle_is_caught(lines: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "ethora_async/sandbox"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "beside.py").write_text("from ethora_async.sandbox.one import One\n")
+    (folder / "below.py").touch()
+    for name, text in lines.items():
+        (folder / f"{name}.py").write_text(f"{text}\nfrom ethora_async.sandbox import below\n")
+    assert circles(tmp_path) == [sorted(f"ethora_async.sandbox.{name}" for name in lines)]
 
 
 def _loaded(statement: str) -> set[str]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ethora_async.sandbox.ethora.gateway import TABLE
-from ethora_async.sandbox.ethora.routing import Auth, Routes, RouteTable
+from ethora_async.sandbox.ethora.routing import Auth, Routes
+from ethora_async.sandbox.routing import RouteTable
 
 if TYPE_CHECKING:
     from sandbox_helpers import Api

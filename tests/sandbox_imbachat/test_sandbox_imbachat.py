@@ -18,8 +18,8 @@ from aiohttp import web
 
 from ethora_async import ImbaChatClient, UserInfo
 from ethora_async.sandbox import ImbaChatSandbox
-from ethora_async.sandbox.imbachat.asking import SiteFailed, basic
-from ethora_async.sandbox.imbachat.tokens import TokenRefused, user_of
+from ethora_async.sandbox.imbachat.asking import SiteError, basic
+from ethora_async.sandbox.imbachat.tokens import TokenRefusedError, user_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -88,7 +88,7 @@ REFUSED: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize(("token", "reason"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_no_token_of_a_users_is_not(token: str, reason: str) -> None:
-    with pytest.raises(TokenRefused, match=reason):
+    with pytest.raises(TokenRefusedError, match=reason):
         user_of(token, KEY, 1_700_003_600.0)
 
 
@@ -140,7 +140,7 @@ async def test_it_asks_in_every_form_and_our_handler_understands_it(clock: FakeC
         sandbox.api_login = sandbox.api_login.upper()
         assert len(await sandbox.ask_users_info([7], form=form)) == 1
         sandbox.api_password += "x"
-        with pytest.raises(SiteFailed, match=re.escape('HTTP 401: {"code":401,"version":1,"error":"Au')):
+        with pytest.raises(SiteError, match=re.escape('HTTP 401: {"code":401,"version":1,"error":"Au')):
             await sandbox.ask_users_info([7], form=form)
 
 
@@ -153,7 +153,7 @@ async def test_searches_in_both_forms(clock: FakeClock) -> None:
     async with world(clock) as (sandbox, _, origin):
         sandbox.users_info_url = origin
         for form in ("search", "searchusers"):
-            with pytest.raises(SiteFailed, match="404"):
+            with pytest.raises(SiteError, match="404"):
                 await sandbox.search("x", form=form)
 
 
@@ -220,7 +220,7 @@ async def test_a_site_that_answers_badly_is_told_how(case: str) -> None:
         return web.Response(status=given.status, body=given.body, headers=given.headers)
 
     async with site(answer) as origin, ImbaChatSandbox(users_info_url=origin + "/?ids=") as sandbox:
-        with pytest.raises(SiteFailed, match=reason):
+        with pytest.raises(SiteError, match=reason):
             await sandbox.ask_users_info([1])
 
 
@@ -262,7 +262,7 @@ async def test_no_secret_is_in_its_log_or_its_text(caplog: pytest.LogCaptureFixt
         body = json.dumps({"token": token.value}).encode()
         await post(f"{sandbox.url}/imbachat/v1/{sandbox.widget_id}/login", body)
         sandbox.users_info_url = origin.replace("http://127.0.0.1", "http://127.0.0.2") + "0/"
-        with pytest.raises(SiteFailed) as caught:
+        with pytest.raises(SiteError) as caught:
             await sandbox.ask_users_info([7])
         shown = f"{caplog.text} {sandbox!r} {sandbox.requests} {caught.value} {caught.value.__context__!r}"
         assert "/login" in shown

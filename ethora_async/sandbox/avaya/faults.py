@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ethora_async.sandbox.avaya.problems import PROBLEM, Refusal, problem
+from ethora_async.sandbox.avaya.problems import PROBLEM, RefusedError, problem
 from ethora_async.sandbox.faults import Faults
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class AvayaFaults(Faults):
     ) -> Fault:
         """Let the next `times` calls (None: all) fail; see `Faults.fail`. The default body is a problem object."""
         if body is None and cut is None:
-            body, content_type = problem(Refusal(status, "A fault was set."), ""), content_type or PROBLEM
+            body, content_type = problem(RefusedError(status, "A fault was set."), ""), content_type or PROBLEM
         return super().fail(
             route,
             times=times,

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hmac
 import itertools
-import re
 import secrets
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
+import attrs
 import orjson
 from aiohttp.web import HTTPRequestEntityTooLarge
 
 from ethora_async.sandbox.avaya.checks import violations
-from ethora_async.sandbox.avaya.problems import OAuthRefusal, Refusal, oauth_answer, problem_answer
+from ethora_async.sandbox.avaya.problems import OAuthError, RefusedError, oauth_answer, problem_answer
+from ethora_async.sandbox.avaya.state import Account
+from ethora_async.sandbox.routing import Route, RouteList, RouteTable
 from ethora_async.sandbox.wire import Answer
 
 if TYPE_CHECKING:
@@ -21,16 +24,20 @@ if TYPE_CHECKING:
 
     from aiohttp.web import BaseRequest
 
-    from ethora_async.sandbox.avaya.state import Account
-
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
-ACCESS_TOKEN = "POST /api/auth/v1/{accountId}/protocol/openid-connect/token"  # noqa: S105  a route
-GENERATE_JWT = "POST /api/digital/chat/v1/accounts/{accountId}/tokens"
-ROUTES = (ACCESS_TOKEN, GENERATE_JWT)
-PATTERNS = {
-    route: re.compile(re.escape(route).replace(r"\{accountId\}", "([^/]+)").replace(r"\ ", " ")) for route in ROUTES
-}
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Call:
+    """A request after routing. `account_id` is what the path names; it may be no account at all."""
+
+    account: Account
+    account_id: str
+    headers: Mapping[str, str]
+    content_type: str
+    raw: bytes
 
 
 class Gateway:
@@ -43,16 +50,17 @@ class Gateway:
 
     def operation(self, method: str, path: str) -> str | None:
         """Name the route that would serve a request, or None."""
-        return next((route for route, pattern in PATTERNS.items() if pattern.fullmatch(f"{method} {path}")), None)
+        match = TABLE.find(method, path)
+        return None if match is None else match.route.operation
 
     async def answer(self, request: BaseRequest, path: str, query: str) -> Answer:  # noqa: ARG002
         """Answer one request."""
         request_id = f"{self._prefix}-{next(self._count):08x}"
         try:
             answer = await self._serve(request, path)
-        except OAuthRefusal as refusal:
-            answer = oauth_answer(refusal)
-        except Refusal as refusal:
+        except OAuthError as error:
+            answer = oauth_answer(error)
+        except RefusedError as refusal:
             answer = problem_answer(refusal, path)
         answer.headers["av-log-id"] = request_id
         return answer
@@ -61,52 +69,64 @@ class Gateway:
         try:
             raw = await request.read()
         except HTTPRequestEntityTooLarge:
-            raise Refusal(413, "The request is too large.") from None
-        route = self.operation(request.method, path)
-        match = PATTERNS[route].fullmatch(f"{request.method} {path}") if route else None
+            raise RefusedError(413, "The request is too large.") from None
+        match = TABLE.find(request.method, path)
         if match is None:
-            raise Refusal(404, "No such resource.")
-        self._check_app_key(request)
-        account = unquote(match.group(1))
-        if route == ACCESS_TOKEN:
-            return self._access_token(request, account, raw)
-        return self._generate(request, account, raw)
-
-    def _check_app_key(self, request: BaseRequest) -> None:
+            raise RefusedError(404, "No such resource.")
         if not _among(request.headers.get("appkey", ""), self._account.app_keys):
-            raise Refusal(401, "Authentication failed: invalid [Appkey].")
+            raise RefusedError(401, "Authentication failed: invalid [Appkey].")
+        call = Call(
+            account=self._account,
+            account_id=match.params["accountId"],
+            headers=request.headers,
+            content_type=request.content_type,
+            raw=raw,
+        )
+        return await match.answer(call)
 
-    def _access_token(self, request: BaseRequest, account: str, raw: bytes) -> Answer:
-        if account != self._account.account_id:
-            raise Refusal(404, "No such account.")
-        if request.content_type != FORM:
-            raise Refusal(415, f"The content type must be {FORM}.")
-        form = dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
-        if form.get("grant_type") != "client_credentials":
-            raise Refusal(400, "The grant_type is not supported.")
-        # Both are looked at, whatever the first one says.
-        known = hmac.compare_digest(form.get("client_id", "").encode(), self._account.client_id.encode())
-        if not (_among(form.get("client_secret", ""), self._account.secrets_taken) and known):
-            if self._account.faults.oauth_errors:
-                raise OAuthRefusal(401, "invalid_client", "Invalid client or Invalid client credentials")
-            raise Refusal(401, "Invalid client credentials.")
-        return Answer(200, orjson.dumps(self._account.issue()), JSON, {"Cache-Control": "no-store"})
 
-    def _generate(self, request: BaseRequest, account: str, raw: bytes) -> Answer:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not self._account.knows(token):
-            raise Refusal(401, "Authentication failed: invalid or expired [Access-Token].")
-        if account != self._account.account_id:
-            raise Refusal(400, f"Account id {account[:40]} is not valid.", status_as_text=True)
-        if request.content_type != JSON:
-            raise Refusal(415, f"The content type must be {JSON}.")
-        body = _object(raw)
-        if broken := violations(body):
-            raise Refusal(400, "The request breaks constraints.", broken)
-        if body["integrationId"].lower() not in self._account.integration_ids:
-            raise Refusal(400, "No such integration.")
-        minted = self._account.mint(body)
-        return Answer(201, orjson.dumps({"jwtToken": minted.value}), JSON, {"Cache-Control": "no-store"})
+def issue_access_token(call: Call) -> Answer:
+    """Answer OAuth 2.0's client credentials grant."""
+    account = call.account
+    if call.account_id != account.account_id:
+        raise RefusedError(404, "No such account.")
+    if call.content_type != FORM:
+        raise RefusedError(415, f"The content type must be {FORM}.")
+    form = dict(parse_qsl(call.raw.decode("utf-8", "replace"), keep_blank_values=True))
+    if form.get("grant_type") != "client_credentials":
+        raise RefusedError(400, "The grant_type is not supported.")
+    # Both are compared, whatever the first one says.
+    known = hmac.compare_digest(form.get("client_id", "").encode(), account.client_id.encode())
+    if not (_among(form.get("client_secret", ""), account.secrets_taken) and known):
+        if account.faults.oauth_errors:
+            raise OAuthError(401, "invalid_client", "Invalid client or Invalid client credentials")
+        raise RefusedError(401, "Invalid client credentials.")
+    return Answer(200, orjson.dumps(account.issue()), JSON, dict(NO_STORE))
+
+
+def generate_jwt(call: Call) -> Answer:
+    """Mint a chat token."""
+    account = call.account
+    scheme, _, token = call.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not account.knows(token):
+        raise RefusedError(401, "Authentication failed: invalid or expired [Access-Token].")
+    if call.account_id != account.account_id:
+        raise RefusedError(400, f"Account id {call.account_id[:40]} is not valid.", status_as_text=True)
+    if call.content_type != JSON:
+        raise RefusedError(415, f"The content type must be {JSON}.")
+    body = _object(call.raw)
+    if broken := violations(body):
+        raise RefusedError(400, "The request breaks constraints.", broken)
+    if body["integrationId"].lower() not in account.integration_ids:
+        raise RefusedError(400, "No such integration.")
+    minted = account.mint(body)
+    return Answer(201, orjson.dumps({"jwtToken": minted.value}), JSON, dict(NO_STORE))
+
+
+ROUTES: RouteList[Route, Call] = RouteList()
+ROUTES.extend([Route("POST", "/api/auth/v1/{accountId}/protocol/openid-connect/token")], issue_access_token)
+ROUTES.extend([Route("POST", "/api/digital/chat/v1/accounts/{accountId}/tokens")], generate_jwt)
+TABLE = RouteTable(ROUTES, errors="replace")
 
 
 def _object(raw: bytes) -> dict[str, Any]:
@@ -115,7 +135,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise Refusal(400, "The payload is malformed.")
+        raise RefusedError(400, "The payload is malformed.")
     return body
 
 

@@ -28,7 +28,7 @@ class Violation:
     code: int = NOT_FITTING
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """A request is answered with a problem.
 
     `status_as_text` writes the status as a string, as the portal shows it for a wrong account id.
@@ -44,7 +44,7 @@ class Refusal(Exception):
         self.status_as_text = status_as_text
 
 
-class OAuthRefusal(Exception):
+class OAuthError(Exception):
     """A token request is answered with OAuth's own error object (RFC 6749 §5.2)."""
 
     def __init__(self, status: int, error: str, description: str) -> None:
@@ -59,7 +59,7 @@ def title(status: int) -> str:
     return HTTPStatus(status).phrase if known else f"Status {status}"
 
 
-def problem(refusal: Refusal, instance: str) -> dict[str, Any]:
+def problem(refusal: RefusedError, instance: str) -> dict[str, Any]:
     """The body of a refusal."""
     body: dict[str, Any] = {
         "type": TYPE,
@@ -73,12 +73,12 @@ def problem(refusal: Refusal, instance: str) -> dict[str, Any]:
     return body
 
 
-def problem_answer(refusal: Refusal, instance: str) -> Answer:
+def problem_answer(refusal: RefusedError, instance: str) -> Answer:
     """A refusal as a reply."""
     return Answer(refusal.status, orjson.dumps(problem(refusal, instance)), PROBLEM)
 
 
-def oauth_answer(refusal: OAuthRefusal) -> Answer:
+def oauth_answer(refusal: OAuthError) -> Answer:
     """An OAuth error as a reply."""
     body = {"error": refusal.error, "error_description": str(refusal)}
     return Answer(refusal.status, orjson.dumps(body), "application/json")

@@ -10,24 +10,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import attrs
+from ethora_async.sandbox.ethora.grants import Grant
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.records import Chat, User
     from ethora_async.sandbox.ethora.store import Store
-
-READ, WRITE, ADMIN, OWNER = 1, 2, 4, 8
-MEMBER = READ | WRITE
-EVERYTHING = MEMBER | ADMIN | OWNER
-
-
-@attrs.frozen(eq=False)
-class Grant:
-    """A setting: the bits, when it ends (None: never), and what it falls back to."""
-
-    bits: int
-    expires_at: float | None = None
-    before: Grant | None = None
 
 
 def set_access(store: Store, chat: Chat, user: User, bits: int, now: float, seconds: float) -> Grant:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from ethora_async.sandbox.ethora.call import Call, Caller
-from ethora_async.sandbox.ethora.credentials import AppToken
 from ethora_async.sandbox.ethora.errors import (
     app_archived,
     app_not_found,
@@ -19,6 +18,7 @@ from ethora_async.sandbox.ethora.errors import (
     refresh_record_not_found,
     wrong_token_type,
 )
+from ethora_async.sandbox.ethora.records import AppToken
 from ethora_async.sandbox.ethora.routing import OPENED_BY, Auth, Route, TokenKind
 from ethora_async.sandbox.ethora.tokens import peek, strip_scheme
 

@@ -14,7 +14,7 @@ from ethora_async.sandbox.ethora.records import App, User
 from ethora_async.sandbox.ethora.routing import Route, TokenKind
 from ethora_async.sandbox.ethora.sessions import Session
 from ethora_async.sandbox.ethora.uploads import Upload
-from ethora_async.sandbox.ethora.validation import Form, Invalid
+from ethora_async.sandbox.ethora.validation import Form, InvalidValueError
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.records import Chat
@@ -36,7 +36,10 @@ class Caller:
 
 @attrs.frozen(kw_only=True, repr=False)
 class Call:
-    """A request after routing, token check and decoding. `now` is the time it came in."""
+    """A request after routing, token check and decoding.
+
+    `now` is the time it came in, `routes` are all routes of this server.
+    """
 
     platform: Platform
     route: Route
@@ -48,6 +51,7 @@ class Call:
     caller: Caller | None
     target: App | None
     upload: Upload = attrs.field(factory=Upload)
+    routes: tuple[Route, ...] = ()
 
     @property
     def app(self) -> App:
@@ -123,5 +127,5 @@ class Call:
 def _read(form: Form, value: Any) -> dict[str, Any]:
     try:
         return form.read(value)
-    except Invalid as problem:
+    except InvalidValueError as problem:
         raise invalid(problem.message, problem.path) from None

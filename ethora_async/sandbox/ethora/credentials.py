@@ -11,27 +11,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from ethora_async.sandbox.ethora.sessions import Session
+
 if TYPE_CHECKING:
-    # A cycle: apps hold their tokens. Nothing evaluates these annotations.
-    from ethora_async.sandbox.ethora.records import App, User  # noqa: TC004
-    from ethora_async.sandbox.ethora.sessions import Session  # noqa: TC004
-
-
-@attrs.define(eq=False)
-class AppToken:
-    """An app token of `/v2/apps/{id}/tokens`."""
-
-    id: str
-    app: App = attrs.field(repr=False)
-    label: str
-    created_at: float
-    rotated_at: float | None = None
-    revoked_at: float | None = None
-
-    @property
-    def active(self) -> bool:
-        """False once it was revoked, or replaced by a rotation."""
-        return self.revoked_at is None
+    from ethora_async.sandbox.ethora.records import AppToken, User
 
 
 @attrs.define(eq=False)

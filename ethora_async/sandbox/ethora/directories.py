@@ -1,8 +1,11 @@
-"""The users and the chats of one app: in order of creation, and found by any form of id."""
+"""The users and the chats of one app: in order of creation, and found by any form of id.
+
+A directory knows of a record only what it is found by; what a record means to others is the store's business.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ethora_async.sandbox.ethora.names import local_id
 from ethora_async.sandbox.ledger import Ledger
@@ -11,56 +14,72 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ethora_async.sandbox.ethora.names import RecordIds
-    from ethora_async.sandbox.ethora.records import Chat, User
 
 
-class Users:
+class Record(Protocol):
+    """What every record is found by."""
+
+    number: int
+    uuid: str
+
+
+class Person(Record, Protocol):
+    """What a user is found by, besides."""
+
+    email: str | None
+
+
+UserT = TypeVar("UserT", bound=Person)
+ChatT = TypeVar("ChatT", bound=Record)
+
+
+class Users(Generic[UserT]):
     """The users of one app, in order of creation."""
 
     def __init__(self, app_id: str, ids: RecordIds) -> None:
         self.app_id = app_id
         self.ids = ids
-        self._ledger: Ledger[User] = Ledger()
-        self._by_uuid: dict[str, User] = {}
-        self._by_email: dict[str, User] = {}
-        self._sorted: dict[str, list[User]] = {}
+        self._ledger: Ledger[UserT] = Ledger()
+        self._by_uuid: dict[str, UserT] = {}
+        self._by_email: dict[str, UserT] = {}
+        self._sorted: dict[str, list[UserT]] = {}
 
     def __len__(self) -> int:
         return len(self._ledger)
 
-    def __iter__(self) -> Iterator[User]:
+    def __iter__(self) -> Iterator[UserT]:
         return iter(self._ledger)
 
-    def window(self, offset: int, limit: int) -> list[User]:
+    def window(self, offset: int, limit: int) -> list[UserT]:
         """Return at most `limit` users from position `offset` on."""
         return self._ledger.window(offset, limit)
 
-    def sorted_by(self, field: str) -> list[User]:
+    def sorted_by(self, field: str) -> list[UserT]:
         """Return all users ordered by an attribute; kept until a user changes, as pages ask for it again."""
         if field not in self._sorted:
             self._sorted[field] = sorted(self._ledger, key=lambda user: getattr(user, field) or "")
         return self._sorted[field]
 
-    def find(self, reference: str) -> User | None:
+    def find(self, reference: str) -> UserT | None:
         """Look a user up by uuid, xmppUsername (doubled prefixes too), JID or record id."""
         uuid = local_id(self.app_id, reference)
         user = self._by_uuid.get(uuid)
         return self.with_id(uuid) if user is None else user
 
-    def with_uuid(self, uuid: str) -> User | None:
+    def with_uuid(self, uuid: str) -> UserT | None:
         """Return the user whose uuid is exactly this."""
         return self._by_uuid.get(uuid)
 
-    def with_id(self, record_id: str) -> User | None:
+    def with_id(self, record_id: str) -> UserT | None:
         """Return the user whose record id is exactly this."""
         number = self.ids.number(record_id)
         return None if number is None else self._ledger.get(number)
 
-    def with_email(self, email: str) -> User | None:
+    def with_email(self, email: str) -> UserT | None:
         """Return the user with this address (lower case)."""
         return self._by_email.get(email)
 
-    def add(self, user: User) -> None:
+    def add(self, user: UserT) -> None:
         """Take a new user in; its uuid and e-mail must be free."""
         self._ledger.append(user.number, user)
         self._by_uuid[user.uuid] = user
@@ -68,15 +87,12 @@ class Users:
             self._by_email[user.email] = user
         self._sorted.clear()
 
-    def remove(self, user: User) -> None:
-        """Delete a user and all its memberships."""
+    def remove(self, user: UserT) -> None:
+        """Take a user out."""
         self._ledger.remove(user.number)
         del self._by_uuid[user.uuid]
         if user.email is not None:
             del self._by_email[user.email]
-        for chat in user.chats:
-            chat.members.discard(user)
-            chat.forget(user)
         self._sorted.clear()
 
     def renamed(self) -> None:
@@ -84,20 +100,20 @@ class Users:
         self._sorted.clear()
 
 
-class Chats:
+class Chats(Generic[ChatT]):
     """The chats of one app, in order of creation."""
 
     def __init__(self, app_id: str, ids: RecordIds) -> None:
         self.app_id = app_id
         self.ids = ids
-        self._ledger: Ledger[Chat] = Ledger()
-        self._by_uuid: dict[str, Chat] = {}
-        self._fading: dict[str, Chat] = {}
+        self._ledger: Ledger[ChatT] = Ledger()
+        self._by_uuid: dict[str, ChatT] = {}
+        self._fading: dict[str, ChatT] = {}
 
     def __len__(self) -> int:
         return len(self._by_uuid)
 
-    def __iter__(self) -> Iterator[Chat]:
+    def __iter__(self) -> Iterator[ChatT]:
         return iter(self._by_uuid.values())
 
     @property
@@ -105,11 +121,11 @@ class Chats:
         """How many chats listings show, those that lag behind their deletion included."""
         return len(self._ledger)
 
-    def window(self, offset: int, limit: int) -> list[Chat]:
+    def window(self, offset: int, limit: int) -> list[ChatT]:
         """Return at most `limit` listed chats from position `offset` on."""
         return self._ledger.window(offset, limit)
 
-    def find(self, reference: str) -> Chat | None:
+    def find(self, reference: str) -> ChatT | None:
         """Look a chat up by uuid, name, JID or record id."""
         uuid = local_id(self.app_id, reference)
         chat = self._by_uuid.get(uuid)
@@ -119,29 +135,28 @@ class Chats:
         chat = None if number is None else self._ledger.get(number)
         return chat if chat is not None and self._by_uuid.get(chat.uuid) is chat else None
 
-    def with_uuid(self, uuid: str) -> Chat | None:
+    def with_uuid(self, uuid: str) -> ChatT | None:
         """Return the chat whose uuid is exactly this."""
         return self._by_uuid.get(uuid)
 
-    def add(self, chat: Chat) -> None:
-        """Take a new chat in; its uuid must be free. A namesake that fades from listings goes at once."""
-        faded = self._fading.get(chat.uuid)
-        if faded is not None:
-            self.unlist(faded)
+    def add(self, chat: ChatT) -> None:
+        """Take a new chat in; its uuid must be free, in listings too."""
         self._ledger.append(chat.number, chat)
         self._by_uuid[chat.uuid] = chat
 
-    def remove(self, chat: Chat) -> None:
+    def remove(self, chat: ChatT) -> None:
         """Delete a chat; listings show it until `unlist`."""
         del self._by_uuid[chat.uuid]
         self._fading[chat.uuid] = chat
 
-    def unlist(self, chat: Chat) -> None:
-        """Take a deleted chat out of every listing; harmless when that is done already."""
-        if not chat.listed:
-            return
-        chat.listed = False
+    def namesake(self, uuid: str) -> ChatT | None:
+        """Return the deleted chat of this uuid that listings still show, if any."""
+        return self._fading.get(uuid)
+
+    def unlist(self, chat: ChatT) -> bool:
+        """Take a deleted chat out of listings; False when that is done already."""
+        if self._fading.get(chat.uuid) is not chat:
+            return False
         del self._fading[chat.uuid]
         self._ledger.remove(chat.number)
-        for user in chat.members:
-            user.chats.discard(chat)
+        return True

@@ -33,17 +33,18 @@ from ethora_async.sandbox.ethora import (
 )
 from ethora_async.sandbox.ethora.auth import authenticate, target_app
 from ethora_async.sandbox.ethora.call import Call
-from ethora_async.sandbox.ethora.errors import Refusal
-from ethora_async.sandbox.ethora.routing import Match, RouteTable
+from ethora_async.sandbox.ethora.errors import RefusedError
 from ethora_async.sandbox.ethora.uploads import Upload, is_multipart, receive
+from ethora_async.sandbox.routing import Match, RouteTable
 from ethora_async.sandbox.wire import HTML, Answer, json_answer, text_answer
 
 if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
 
     from ethora_async.sandbox.ethora.platform import Platform
+    from ethora_async.sandbox.ethora.routing import Route
 
-TABLE = RouteTable(
+TABLE: RouteTable[Route, Call] = RouteTable(
     routes_platform.ROUTES,
     routes_docs.ROUTES,
     routes_users.ROUTES,
@@ -76,8 +77,8 @@ class Gateway:
     def operation(self, method: str, path: str) -> str | None:
         """Name the route that would serve a request: `POST /v1/chats`. None when there is none."""
         try:
-            match = TABLE.find(method, path)
-        except ValueError:
+            match = _find(method, path)
+        except RefusedError:
             return None
         return None if match is None else match.route.operation
 
@@ -86,7 +87,7 @@ class Gateway:
         request_id = f"{self._prefix}-{next(self._count):08x}"
         try:
             answer = await self._serve(request, path, query)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             answer = _refusal_answer(refusal, request_id)
         answer.headers["x-request-id"] = request_id
         return answer
@@ -115,27 +116,29 @@ class Gateway:
                 caller=caller,
                 target=target,
                 upload=upload,
+                routes=TABLE.routes,
             )
-            return _handle(call)
+            return await _handle(match, call)
         finally:
             await platform.shelf.sweep()
 
 
-def _handle(call: Call) -> Answer:
+async def _handle(match: Match[Route, Call], call: Call) -> Answer:
     """Call the handler; files that it refuses to take are thrown away."""
     try:
-        return call.route.handler(call)
-    except Refusal:
+        return await match.answer(call)
+    except RefusedError:
         for file in call.upload.files:
             call.platform.shelf.doom(file.path)
         raise
 
 
-def _find(method: str, path: str) -> Match | None:
+def _find(method: str, path: str) -> Match[Route, Call] | None:
+    """Find a route; HEAD is served by GET."""
     try:
-        return TABLE.find(method, path)
+        return TABLE.find("GET" if method == "HEAD" else method, path)
     except ValueError:
-        raise Refusal(400, "Failed to decode param") from None
+        raise RefusedError(400, "Failed to decode param") from None
 
 
 def _cannot(method: str, path: str) -> str:
@@ -151,13 +154,13 @@ async def _read_body(request: BaseRequest) -> Any:
     try:
         raw = await request.read()
     except HTTPRequestEntityTooLarge:
-        raise Refusal(413, "request entity too large", "PAYLOAD_TOO_LARGE") from None
+        raise RefusedError(413, "request entity too large", "PAYLOAD_TOO_LARGE") from None
     if not raw or "json" not in request.headers.get("Content-Type", ""):
         return {}
     try:
         body: Any = orjson.loads(raw)
     except ValueError:
-        raise Refusal(400, "Request body is not valid JSON", "INVALID_JSON") from None
+        raise RefusedError(400, "Request body is not valid JSON", "INVALID_JSON") from None
     return body
 
 
@@ -171,7 +174,7 @@ def _read_query(query: str) -> dict[str, Any]:
     return result
 
 
-def _refusal_answer(refusal: Refusal, request_id: str) -> Answer:
+def _refusal_answer(refusal: RefusedError, request_id: str) -> Answer:
     if refusal.plain:
         return text_answer(refusal.error, refusal.status)
     body: dict[str, Any] = {"success": False, "error": refusal.error}

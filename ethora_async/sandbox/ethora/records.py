@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ethora_async.sandbox.ethora.access import EVERYTHING, MEMBER
 from ethora_async.sandbox.ethora.conversation import Conversation
 from ethora_async.sandbox.ethora.directories import Chats, Users
+from ethora_async.sandbox.ethora.grants import EVERYTHING, MEMBER
 from ethora_async.sandbox.ethora.tokens import AppKeys
 from ethora_async.sandbox.ledger import Roster
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ethora_async.sandbox.ethora.access import Grant
     from ethora_async.sandbox.ethora.conversation import Message
-    from ethora_async.sandbox.ethora.credentials import AppToken  # noqa: TC004 - a cycle, and nothing evaluates it
+    from ethora_async.sandbox.ethora.grants import Grant
 
 
 class UserKind(enum.Enum):
@@ -125,9 +124,8 @@ class Chat:
     picture: str | None = None
     creator: User | None = None
     members: Roster[User] = attrs.field(factory=Roster["User"], repr=False)
-    listed: bool = attrs.field(default=True, repr=False)
     is_app_chat: bool = False
-    _conversation: Conversation | None = attrs.field(default=None, repr=False, init=False)
+    _conversation: Conversation[User] | None = attrs.field(default=None, repr=False, init=False)
 
     @property
     def id(self) -> str:
@@ -145,14 +143,14 @@ class Chat:
         return self.app.chats.with_uuid(self.uuid) is self
 
     @property
-    def conversation(self) -> Conversation:
+    def conversation(self) -> Conversation[User]:
         """Messages, mutes, reports and access settings."""
         if self._conversation is None:
             self._conversation = Conversation()
         return self._conversation
 
     @property
-    def messages(self) -> Sequence[Message]:
+    def messages(self) -> Sequence[Message[User]]:
         """What is kept of what was said, oldest first."""
         return () if self._conversation is None else self._conversation.messages
 
@@ -201,6 +199,23 @@ class DefaultRoom:
 
 
 @attrs.define(eq=False)
+class AppToken:
+    """An app token of `/v2/apps/{id}/tokens`."""
+
+    id: str
+    app: App = attrs.field(repr=False)
+    label: str
+    created_at: float
+    rotated_at: float | None = None
+    revoked_at: float | None = None
+
+    @property
+    def active(self) -> bool:
+        """False once it was revoked, or replaced by a rotation."""
+        return self.revoked_at is None
+
+
+@attrs.define(eq=False)
 class App:
     """One app (tenant) with its users and chats. A child app names its `parent`.
 
@@ -216,8 +231,8 @@ class App:
     created_at: float
     updated_at: float
     parent: App | None = attrs.field(repr=False)
-    users: Users = attrs.field(repr=False)
-    chats: Chats = attrs.field(repr=False)
+    users: Users[User] = attrs.field(repr=False)
+    chats: Chats[Chat] = attrs.field(repr=False)
     settings: dict[str, Any] = attrs.field(factory=dict[str, Any], repr=False)
     bot: dict[str, Any] | None = attrs.field(default=None, repr=False)
     creator: User | None = attrs.field(default=None, repr=False)

@@ -22,7 +22,7 @@ from ethora_async.sandbox.wire import Answer, json_answer
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 KEYS = "/v2/users/me/api-keys"
 DAY = 24 * 3600.0
 RESET_TTL = 3600.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.ethora.errors import Refusal, chat_not_found
+from ethora_async.sandbox.ethora.errors import RefusedError, chat_not_found
 from ethora_async.sandbox.ethora.forms_apps import BOT_CHANGE, PROVISION, ROOM, ROOM_DELETION
 from ethora_async.sandbox.ethora.replies import many, ref, result, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
     from ethora_async.sandbox.ethora.records import DefaultRoom
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 ROOMS = {200: success({"result": many(ref("DefaultRoom")), "rooms": many(ref("DefaultRoom"))})}
 BOT = {200: success({"result": ref("Bot"), "bot": ref("Bot")})}
 
@@ -97,7 +97,7 @@ def change_bot(call: Call) -> Answer:
 def _settings(call: Call) -> dict[str, Any]:
     settings = call.app.bot
     if settings is None:
-        raise Refusal(422, "The bot of this app is not initialized", "BOT_NOT_INITIALIZED")
+        raise RefusedError(422, "The bot of this app is not initialized", "BOT_NOT_INITIALIZED")
     return settings
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ethora_async.sandbox.ethora.credentials import AppToken
 from ethora_async.sandbox.ethora.errors import not_found
 from ethora_async.sandbox.ethora.forms import PAGE
 from ethora_async.sandbox.ethora.forms_apps import TOKEN_LABEL
+from ethora_async.sandbox.ethora.records import AppToken
 from ethora_async.sandbox.ethora.replies import RECORDS, listed, ref, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import listing
@@ -17,7 +17,7 @@ from ethora_async.sandbox.wire import Answer, json_answer
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 PATH = "/v2/apps/{appId}/tokens"
 NEW = success(RECORDS["NewAppToken"]["properties"])
 

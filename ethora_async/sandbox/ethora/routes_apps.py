@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.sandbox.ethora.answers import accepted, job_body, session_reply
-from ethora_async.sandbox.ethora.errors import Refusal, forbidden, job_not_found
+from ethora_async.sandbox.ethora.errors import RefusedError, forbidden, job_not_found
 from ethora_async.sandbox.ethora.forms_apps import (
     APP_CHANGE,
     APP_DELETION,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
     from ethora_async.sandbox.ethora.records import App
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 APP = ref("App")
 ORDER = {"orderBy": TEXT, "order": TEXT}
 STATUS = {"ok": FLAG, "success": FLAG, "status?": TEXT, "result?": TEXT}
@@ -251,9 +251,9 @@ def check_domain_name(call: Call) -> Answer:
     return json_answer({"success": True, "exists": False})
 
 
-def domain_taken() -> Refusal:
+def domain_taken() -> RefusedError:
     """Return the 422 for a domain name that another app has."""
-    return Refusal(422, "domainName already exists", "DOMAIN_NAME_EXISTS", extra={"exists": True})
+    return RefusedError(422, "domainName already exists", "DOMAIN_NAME_EXISTS", extra={"exists": True})
 
 
 def _create(call: Call, status: int) -> Answer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.sandbox.ethora.answers import accepted, job_body
-from ethora_async.sandbox.ethora.errors import Refusal, job_not_found
+from ethora_async.sandbox.ethora.errors import RefusedError, job_not_found
 from ethora_async.sandbox.ethora.forms_chats import BROADCAST
 from ethora_async.sandbox.ethora.jobs import JobKind
 from ethora_async.sandbox.ethora.replies import COUNT, FLAG, STARTED, TEXT, closed, job, many
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
     from ethora_async.sandbox.ethora.records import Chat
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 TARGETS = ("allRooms", "chatIds", "chatNames")
 PATHS = ("/v2/chats/broadcast", "/v2/apps/{appId}/chats/broadcast")
 ROW = closed({"status": TEXT, "chatName": TEXT, "chatId?": TEXT, "messageId?": TEXT, "error?": TEXT, "code?": TEXT})
@@ -35,7 +35,7 @@ def broadcast(call: Call) -> Answer:
     form = call.form()
     named = [key for key in TARGETS if key in form and form[key] is not False]
     if len(named) != 1 or not form[named[0]]:
-        raise Refusal(400, f"Exactly one of {', '.join(TARGETS)} is required", "BROADCAST_TARGET_INVALID")
+        raise RefusedError(400, f"Exactly one of {', '.join(TARGETS)} is required", "BROADCAST_TARGET_INVALID")
     targets = _targets(call, form)
 
     def send() -> Callable[[], dict[str, Any]]:

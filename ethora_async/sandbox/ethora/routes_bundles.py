@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
     from ethora_async.sandbox.ethora.records import App, Chat, User
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 PARTS = ("users", "chats")
 EXPORTED = closed(
     {"schemaVersion": TEXT, "app": MAP, "bot?": MAP, "users?": many(MAP), "chats?": many(MAP)},

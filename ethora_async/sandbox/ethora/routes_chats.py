@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.ethora.access import ADMIN, OWNER
 from ethora_async.sandbox.ethora.errors import chat_exists, forbidden, invalid, legacy_not_found
 from ethora_async.sandbox.ethora.forms import PAGE
 from ethora_async.sandbox.ethora.forms_chats import CHAT_CHANGE, CHAT_DELETION, CHAT_META
+from ethora_async.sandbox.ethora.grants import ADMIN, OWNER
 from ethora_async.sandbox.ethora.replies import TEXT, listed, ref, result
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import chat_record, chat_with_members, listing
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
     from ethora_async.sandbox.ethora.records import Chat
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 CHAT = result(ref("Chat"))[200]
 
 

@@ -13,24 +13,23 @@ from ethora_async.sandbox.wire import HTML, Answer, json_answer
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
-    from ethora_async.sandbox.ethora.routing import Route
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 
 
 @ROUTES.add("GET", "/api-docs/swagger.json", auth=Auth.NONE, section="1.1", replies={200: MAP})
 def document(call: Call) -> Answer:
     """Describe every route in OpenAPI."""
-    return json_answer(describe(_routes(), call.platform.forms, __version__))
+    return json_answer(describe(call.routes, call.platform.forms, __version__))
 
 
 @ROUTES.add("GET", "/api-docs", auth=Auth.NONE, section="1.1", replies={200: TEXT}, kinds=("text/html",))
-def overview(call: Call) -> Answer:  # noqa: ARG001 - every handler takes the call
+def overview(call: Call) -> Answer:
     """List every route on a page."""
     rows = "\n".join(
         f"<tr><td>{route.method}</td><td>{html.escape(route.path)}</td><td>{route.auth.value}</td>"
         f"<td>{html.escape(route.summary)}</td></tr>"
-        for route in _routes()
+        for route in call.routes
     )
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Ethora sandbox</title>\n</head>\n'
@@ -38,10 +37,3 @@ def overview(call: Call) -> Answer:  # noqa: ARG001 - every handler takes the ca
         f"<table>\n{rows}\n</table>\n</body>\n</html>\n"
     )
     return Answer(200, page.encode(), HTML)
-
-
-def _routes() -> tuple[Route, ...]:
-    # Imported late: the table holds the two routes above.
-    from ethora_async.sandbox.ethora.gateway import TABLE
-
-    return TABLE.routes

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ethora_async.sandbox.ethora.access import WRITE
 from ethora_async.sandbox.ethora.errors import forbidden, invalid, not_found
 from ethora_async.sandbox.ethora.files import StoredFile
 from ethora_async.sandbox.ethora.forms import PAGE
 from ethora_async.sandbox.ethora.forms_users import SECURE_FILE
+from ethora_async.sandbox.ethora.grants import WRITE
 from ethora_async.sandbox.ethora.replies import TEXT, listed, many, ref, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import file_record, listing
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
     from ethora_async.sandbox.ethora.records import Chat
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 FILES = (1, 5)
 KEPT = {200: success({"results": many(ref("File"))})}
 

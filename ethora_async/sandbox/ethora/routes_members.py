@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
     from ethora_async.sandbox.ethora.records import Chat, User
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 PATHS = ("/v1/chats/users-access", "/v2/chats/users-access", "/v2/apps/{appId}/chats/users-access")
 
 

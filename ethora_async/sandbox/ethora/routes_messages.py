@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.ethora.conversation import find_messages
 from ethora_async.sandbox.ethora.errors import forbidden, invalid, not_found
 from ethora_async.sandbox.ethora.forms_chats import ARCHIVE, CONTEXT, SEARCH
 from ethora_async.sandbox.ethora.replies import COUNT, FLAG, MAYBE_TEXT, listed, many, ref, success
@@ -18,11 +17,13 @@ from ethora_async.sandbox.ethora.shapes import found_message, listing, message_r
 from ethora_async.sandbox.wire import Answer, json_answer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ethora_async.sandbox.ethora.call import Call
     from ethora_async.sandbox.ethora.conversation import Message
-    from ethora_async.sandbox.ethora.records import Chat
+    from ethora_async.sandbox.ethora.records import Chat, User
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 PATH = "/v2/apps/{appId}/chats/{chatId}/messages"
 MESSAGES = many(ref("Message"))
 
@@ -98,7 +99,7 @@ def search_messages(call: Call) -> Answer:
     """Search the messages of the app; a user finds only what was said in their own chats."""
     asked = call.asked()
     words = asked["q"].split() if asked["mode"] == "fulltext" else [asked["q"]]
-    found = [pair for pair in find_messages(_searched(call, asked), words) if _meets(call, asked, pair[1])]
+    found = [pair for pair in _find_messages(_searched(call, asked), words) if _meets(call, asked, pair[1])]
     if asked["sort"] == "date":
         found.sort(key=lambda pair: pair[1].stanza, reverse=True)
     else:
@@ -123,10 +124,21 @@ def _searched(call: Call, asked: dict[str, Any]) -> list[Chat]:
     return [chat for chat in chats if call.user is None or call.user in chat.members]
 
 
-def _meets(call: Call, asked: dict[str, Any], message: Message) -> bool:
+def _meets(call: Call, asked: dict[str, Any], message: Message[User]) -> bool:
     author = asked.get("fromUserId")
     if author is not None and (message.sender is None or message.sender is not call.app.users.find(author)):
         return False
     since: float = asked.get("since", 0.0)
     until: float = asked.get("until", math.inf)
     return since <= message.sent_at <= until
+
+
+def _find_messages(chats: Iterable[Chat], words: list[str]) -> list[tuple[Chat, Message[User]]]:
+    """Return the messages that hold every one of `words`, upper and lower case alike, in order of chats and time."""
+    wanted = [word.casefold() for word in words]
+    return [
+        (chat, message)
+        for chat in chats
+        for message in chat.messages
+        if all(word in message.body.casefold() for word in wanted)
+    ]

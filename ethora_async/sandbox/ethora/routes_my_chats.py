@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ethora_async.sandbox.ethora.conversation import Report
-from ethora_async.sandbox.ethora.errors import Refusal, chat_not_found, forbidden, invalid
+from ethora_async.sandbox.ethora.errors import RefusedError, chat_not_found, forbidden, invalid
 from ethora_async.sandbox.ethora.forms import PAGE
 from ethora_async.sandbox.ethora.forms_chats import CHAT_REPORT, PRIVATE_CHAT
 from ethora_async.sandbox.ethora.replies import FLAG, TEXT, closed, listed, ref, result
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
     from ethora_async.sandbox.ethora.records import Chat, User
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 MUTE = "/v1/chats/my/{chatName}/mute"
 MUTED = result(closed({"chatName": TEXT, "muted": FLAG}))
 
@@ -147,7 +147,7 @@ def _membership(call: Call) -> tuple[User, Chat]:
     user, _ = call.signed_in()
     chat = call.app.chats.find(call.params["chatName"])
     if chat is None or user not in chat.members:
-        raise Refusal(404, "Chat membership not found", "CHAT_MEMBERSHIP_NOT_FOUND")
+        raise RefusedError(404, "Chat membership not found", "CHAT_MEMBERSHIP_NOT_FOUND")
     return user, chat
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
     from ethora_async.sandbox.ethora.records import Chat, User
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 TYPES = {"public": "public", "private": "group"}
 CHAT = {200: success({"jid": TEXT, "name": TEXT})}
 ACCESS = success({"chatJid": TEXT, "userJid": TEXT, "accessCode": TEXT, "expiresAt": MAYBE_TIME})

@@ -14,7 +14,7 @@ from ethora_async.sandbox.wire import Answer, json_answer
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 
 
 @ROUTES.add("GET", "/ping", "/v1/ping", auth=Auth.NONE, section="1.1", replies={200: success({"message": TEXT})})

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.records import User
     from ethora_async.sandbox.ethora.sessions import Session
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 OPENED = success(SESSION)
 CHALLENGED = success({"mfaRequired": FLAG, "mfaToken": TEXT})
 

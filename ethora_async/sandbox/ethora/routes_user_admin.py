@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
     from ethora_async.sandbox.ethora.records import User
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 COLUMNS = ("_id", "uuid", "xmppUsername", "email", "firstName", "lastName", "tags", "createdAt")
 ORDER = {"orderBy": TEXT, "order": TEXT}
 ACL_REPLY = success({"result": closed({"userId": TEXT, "application?": MAP, "network?": MAP})})
@@ -85,7 +85,7 @@ def delete_many(call: Call) -> Answer:
     if any(user.platform_owned for user in users):
         raise forbidden()
     for user in users:
-        call.app.users.remove(user)
+        call.platform.store.delete_user(user)
     return json_answer({"ok": True, "success": True})
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
     from ethora_async.sandbox.ethora.records import App, User
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 ORDERS = {"firsName": "first_name", "firstName": "first_name", "lastName": "last_name", "email": "email"}
 CHANGES = {
     "firstName": "first_name",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.records import App, User
     from ethora_async.sandbox.ethora.tokens import Signer
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 ROW = closed({"status": TEXT, "xmppUsername": TEXT, "user": ref("OwnUser")})
 
 
@@ -127,7 +127,7 @@ def delete_users(call: Call) -> Answer:
     if any(user.platform_owned for user in users):
         raise forbidden()
     for user in users:
-        call.app.users.remove(user)
+        call.platform.store.delete_user(user)
     return json_answer({"ok": True, "success": True})
 
 

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-from typing import TYPE_CHECKING
+import asyncio
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 from ethora_async.errors import InvalidInputError
 from ethora_async.sandbox.ethora.store import UserData
-from ethora_async.sandbox.ethora.validation import Form, Invalid
-from ethora_async.sync.sources.csv_file import CsvFile
-from ethora_async.sync.sources.formats import USERS
-from ethora_async.sync.sources.source import BadRow
+from ethora_async.sandbox.ethora.validation import Form, InvalidValueError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from ethora_async.records import NewUser
     from ethora_async.sandbox.ethora.records import App
     from ethora_async.sandbox.ethora.store import Store
 
 SHOWN = 20
+REQUIRED = ("id", "email", "first_name", "last_name")
+FIELDS = {
+    "id": "uuid",
+    "email": "email",
+    "first_name": "firstName",
+    "last_name": "lastName",
+    "password": "password",
+    "profile_image": "profileImage",
+}
 
 
 class SeedRefusedError(ValueError):
-    """Rows that cannot be used; nothing was made. `problems` has one error per bad row, naming its line."""
+    """Rows that cannot be used; nothing was created. `problems` has one error per bad row, naming its line."""
 
     def __init__(self, problems: list[InvalidInputError]) -> None:
         self.problems = problems
@@ -35,7 +41,7 @@ class SeedRefusedError(ValueError):
 
 
 class Seed:
-    """Collects rows for an app, and makes users of them once all are good."""
+    """Collects rows for an app, and creates their users once all are good."""
 
     def __init__(self, app: App, form: Form) -> None:
         self._app = app
@@ -45,46 +51,47 @@ class Seed:
         self.problems: list[InvalidInputError] = []
 
     async def read(self, path: str | Path) -> None:
-        """Take the rows of a CSV file. InvalidInputError when it cannot be read or lacks a column."""
-        file = await CsvFile.open(path, USERS)
-        async with aclosing(file.rows()) as rows:
-            async for row in rows:
-                if isinstance(row, BadRow):
-                    self.problems.append(row.error)
-                else:
-                    self._add(row.item, row.line)
+        """Take the rows of a CSV file.
+
+        Raises:
+            InvalidInputError: the file cannot be read, or lacks a column.
+        """
+        self._add_all(await asyncio.to_thread(_read_csv, Path(path)))
 
     def take(self, rows: Iterable[Mapping[str, str]]) -> None:
         """Take rows; the first counts as line 1."""
-        for line, row in enumerate(rows, 1):
-            missing = [name for name in USERS.required if not row.get(name)]
-            if missing:
-                self._refuse(line, f"{missing[0]} is missing", missing[0])
-                continue
-            try:
-                user = USERS.make(row)
-            except InvalidInputError as error:
-                self._refuse(line, error.message, error.field)
-            else:
-                self._add(user, line)
+        self._add_all(enumerate(rows, 1))
 
     def plant(self, store: Store, now: float) -> int:
-        """Make the users and return how many. SeedRefusedError when a row was bad; nothing is made then."""
+        """Create the users and return how many.
+
+        Raises:
+            SeedRefusedError: a row was bad; nothing is created then.
+        """
         if self.problems:
             raise SeedRefusedError(sorted(self.problems, key=lambda problem: problem.row or 0))
         for user in self._users:
             store.create_user(self._app, user, now)
         return len(self._users)
 
-    def _add(self, user: NewUser, line: int) -> None:
-        row = {"uuid": user.id, "email": user.email, "firstName": user.first_name, "lastName": user.last_name}
-        further = {
-            "password": None if user.password is None else user.password.reveal(),
-            "profileImage": user.profile_image,
-        }
+    def _add_all(self, rows: Iterable[tuple[int, Mapping[str, str] | str]]) -> None:
+        for line, row in rows:
+            if isinstance(row, str):
+                self._refuse(line, row, None)
+            else:
+                self._add(line, {key: value.strip() for key, value in row.items() if value})
+
+    def _add(self, line: int, row: Mapping[str, str]) -> None:
+        missing = [name for name in REQUIRED if not row.get(name)]
+        if missing:
+            self._refuse(line, f"{missing[0]} is missing", missing[0])
+            return
+        if any(character.isspace() for character in row["id"]):
+            self._refuse(line, f"id {row['id']!r} holds a space", "id")
+            return
         try:
-            read = self._form.read({**row, **{key: value for key, value in further.items() if value is not None}})
-        except Invalid as problem:
+            read = self._form.read({name: row[column] for column, name in FIELDS.items() if row.get(column)})
+        except InvalidValueError as problem:
             self._refuse(line, problem.message, problem.path)
             return
         for key, known in (("uuid", self._app.users.with_uuid), ("email", self._app.users.with_email)):
@@ -106,3 +113,35 @@ class Seed:
 
     def _refuse(self, line: int, reason: str, column: str | None) -> None:
         self.problems.append(InvalidInputError(reason, row=line, column=column))
+
+
+def _read_csv(path: Path) -> list[tuple[int, Mapping[str, str] | str]]:
+    """Return each row of a file with its line; a text in place of a row says what is wrong with it."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return list(_rows(path, file))
+    except UnicodeDecodeError:
+        msg = f"{path} cannot be read: it is not UTF-8"
+        raise InvalidInputError(msg, file=str(path)) from None
+    except csv.Error as error:
+        msg = f"{path} cannot be read: {error}"
+        raise InvalidInputError(msg, file=str(path)) from None
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror or type(error).__name__}"
+        raise InvalidInputError(msg, file=str(path)) from None
+
+
+def _rows(path: Path, file: TextIO) -> Iterator[tuple[int, Mapping[str, str] | str]]:
+    reader = csv.reader(file, strict=True)
+    header = [name.strip().lower() for name in next(reader, [])]
+    lacking = [name for name in REQUIRED if name not in header]
+    if lacking:
+        msg = f"{path} lacks the column {lacking[0]}: its first line must name {', '.join(REQUIRED)}"
+        raise InvalidInputError(msg, file=str(path), row=1, column=lacking[0])
+    line = reader.line_num + 1
+    for fields in reader:
+        if len(fields) == len(header):
+            yield line, dict(zip(header, fields, strict=True))
+        elif fields:
+            yield line, f"the row has {len(fields)} fields, the header {len(header)}"
+        line = reader.line_num + 1

@@ -152,7 +152,7 @@ class EthoraSandbox(LocalServer):
         return seed.plant(self._platform.store, self._platform.clock())
 
     def _seed(self, app_id: str | None) -> Seed:
-        # The one place that uses what the client side uses too, the CSV reader: imported only when asked for.
+        # Imported when first used: a sandbox that is not seeded loads nothing of this library but itself.
         from ethora_async.sandbox.ethora.seeding import Seed
 
         app = self._base if app_id is None else self._platform.store.app(app_id)

@@ -116,7 +116,7 @@ def my_chat(chat: Chat, user: User) -> dict[str, Any]:
     }
 
 
-def message_record(chat: Chat, message: Message) -> dict[str, Any]:
+def message_record(chat: Chat, message: Message[User]) -> dict[str, Any]:
     """Return a message of a chat's archive; `ts` is in milliseconds."""
     sender = message.sender
     nick = chat.app.display_name if sender is None else f"{sender.first_name} {sender.last_name}".strip()
@@ -132,7 +132,7 @@ def message_record(chat: Chat, message: Message) -> dict[str, Any]:
     }
 
 
-def found_message(chat: Chat, message: Message) -> dict[str, Any]:
+def found_message(chat: Chat, message: Message[User]) -> dict[str, Any]:
     """Return a message that a search found."""
     sender = message.sender
     return {

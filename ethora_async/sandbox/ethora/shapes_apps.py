@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from ethora_async.sandbox.ethora.shapes import timestamp
 
 if TYPE_CHECKING:
-    from ethora_async.sandbox.ethora.credentials import ApiKey, AppToken
+    from ethora_async.sandbox.ethora.credentials import ApiKey
     from ethora_async.sandbox.ethora.platform import Platform
-    from ethora_async.sandbox.ethora.records import App, DefaultRoom
+    from ethora_async.sandbox.ethora.records import App, AppToken, DefaultRoom
 
 UNTOUCHED: dict[str, Any] = {
     "appTagline": "",

@@ -147,6 +147,13 @@ class Store:
         app.users.add(user)
         return user
 
+    def delete_user(self, user: User) -> None:
+        """Delete a user with all its memberships."""
+        user.app.users.remove(user)
+        for chat in user.chats:
+            chat.members.discard(user)
+            chat.forget(user)
+
     def create_chat(
         self,
         app: App,
@@ -171,6 +178,9 @@ class Store:
             creator=creator,
             is_app_chat=data.is_app_chat,
         )
+        faded = app.chats.namesake(chat.uuid)
+        if faded is not None:
+            self._unlist(faded)
         app.chats.add(chat)
         if creator is not None:
             self.join(chat, creator)
@@ -183,9 +193,15 @@ class Store:
         chat.app.chats.remove(chat)
         chat.app.rooms = [room for room in chat.app.rooms if room.chat is not chat]
         if lag > 0:
-            self.agenda.add(now + lag, partial(chat.app.chats.unlist, chat))
+            self.agenda.add(now + lag, partial(self._unlist, chat))
         else:
-            chat.app.chats.unlist(chat)
+            self._unlist(chat)
+
+    def _unlist(self, chat: Chat) -> None:
+        """Take a deleted chat out of every listing; harmless when that is done already."""
+        if chat.app.chats.unlist(chat):
+            for user in chat.members:
+                user.chats.discard(chat)
 
     def join(self, chat: Chat, user: User) -> bool:
         """Make `user` a member of `chat`; False when it is one already."""
@@ -217,9 +233,11 @@ class Store:
 
     def post(
         self, chat: Chat, body: str, now: float, *, sender: User | None = None, metadata: dict[str, Any] | None = None
-    ) -> Message:
+    ) -> Message[User]:
         """Keep a message in a chat, as if `sender` had written it over XMPP."""
         talk = chat.conversation
-        message = Message(talk.next_stanza(now), self.ids.text(self.ids.next()), now, body, sender, metadata)
+        message: Message[User] = Message(
+            talk.next_stanza(now), self.ids.text(self.ids.next()), now, body, sender, metadata
+        )
         talk.messages.append(message)
         return message

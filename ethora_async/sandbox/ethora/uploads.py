@@ -9,7 +9,7 @@ import attrs
 from aiohttp import BodyPartReader
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ethora_async.sandbox.ethora.errors import Refusal, invalid
+from ethora_async.sandbox.ethora.errors import RefusedError, invalid
 from ethora_async.sandbox.ethora.files import Received
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ async def receive(request: BaseRequest, shelf: Shelf, most: int) -> Upload:
         for file in upload.files:
             shelf.doom(file.path)
         if isinstance(error, BROKEN):
-            raise Refusal(400, "Malformed part header", "INVALID_MULTIPART") from None
+            raise RefusedError(400, "Malformed part header", "INVALID_MULTIPART") from None
         raise
     return upload
 
@@ -72,7 +72,7 @@ async def _read_value(part: BodyPartReader) -> str:
     while piece := await part.read_chunk(PIECE):
         value += piece
         if len(value) > MAX_FIELD:
-            raise Refusal(413, "Field value too long", "PAYLOAD_TOO_LARGE")
+            raise RefusedError(413, "Field value too long", "PAYLOAD_TOO_LARGE")
     return value.decode()
 
 
@@ -83,7 +83,7 @@ async def _save(part: BodyPartReader, field: str, name: str, shelf: Shelf) -> Re
         while piece := await part.read_chunk(PIECE):
             size += len(piece)
             if size > MAX_FILE:
-                raise Refusal(413, "File too large", "PAYLOAD_TOO_LARGE")
+                raise RefusedError(413, "File too large", "PAYLOAD_TOO_LARGE")
             digest.update(piece)
             await shelf.append(path, piece)
     except BaseException:

@@ -1,6 +1,6 @@
 """A small validator that fails with the platform's words: those of Joi (contract §1.2).
 
-Each rule reads a decoded JSON value and returns the value to use, or raises `Invalid`. The path of a bad
+Each rule reads a decoded JSON value and returns the value to use, or raises `InvalidValueError`. The path of a bad
 value is put together while the exception travels up, so that good input pays nothing for it.
 """
 
@@ -19,7 +19,7 @@ ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(
 DECIMAL = re.compile(r"\s*[+-]?\d+(\.\d*)?([eE][+-]?\d{1,4})?\s*", re.ASCII)
 
 
-class Invalid(Exception):
+class InvalidValueError(Exception):
     """A value that breaks a rule. `message` is the whole sentence, `path` leads to the value."""
 
     def __init__(self, message: str) -> None:
@@ -27,7 +27,7 @@ class Invalid(Exception):
         self.message = message
         self.path = ""
 
-    def under(self, parent: str) -> Invalid:
+    def under(self, parent: str) -> InvalidValueError:
         """Put `parent` in front of the path."""
         separator = "." if self.path and not self.path.startswith("[") else ""
         self.path = f"{parent}{separator}{self.path}"
@@ -38,7 +38,7 @@ class Rule(Protocol):
     """Reads one value."""
 
     def read(self, value: Any, label: str) -> Any:
-        """Return the value to use; `label` is how messages name it. Raises `Invalid`."""
+        """Return the value to use; `label` is how messages name it. Raises `InvalidValueError`."""
         ...
 
     def schema(self) -> dict[str, Any]:
@@ -67,20 +67,20 @@ class Text:
     def read(self, value: Any, label: str) -> Any:
         """Return the string, trimmed and lower-cased as the rule says."""
         if type(value) is not str:
-            raise Invalid(f'"{label}" must be a string')
+            raise InvalidValueError(f'"{label}" must be a string')
         text = value.strip() if self.trim else value
         if not text:
             if self.may_be_empty:
                 return text
-            raise Invalid(f'"{label}" is not allowed to be empty')
+            raise InvalidValueError(f'"{label}" is not allowed to be empty')
         if self.choices and text not in self.choices:
-            raise Invalid(f'"{label}" must be one of [{", ".join(self.choices)}]')
+            raise InvalidValueError(f'"{label}" must be one of [{", ".join(self.choices)}]')
         if self.min > 1 and js_length(text) < self.min:
-            raise Invalid(f'"{label}" length must be at least {self.min} characters long')
+            raise InvalidValueError(f'"{label}" length must be at least {self.min} characters long')
         if self.max is not None and js_length(text) > self.max:
-            raise Invalid(f'"{label}" length must be less than or equal to {self.max} characters long')
+            raise InvalidValueError(f'"{label}" length must be less than or equal to {self.max} characters long')
         if self.pattern is not None and self.pattern.fullmatch(text) is None:
-            raise Invalid(f'"{label}" {self.mismatch}')
+            raise InvalidValueError(f'"{label}" {self.mismatch}')
         return text.lower() if self.lower else text
 
     def schema(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Flag:
             return value
         if type(value) is str and value.strip().lower() in ("true", "false"):
             return value.strip().lower() == "true"
-        raise Invalid(f'"{label}" must be a boolean')
+        raise InvalidValueError(f'"{label}" must be a boolean')
 
     def schema(self) -> dict[str, Any]:
         """Say the rule in JSON Schema."""
@@ -125,13 +125,13 @@ class Whole:
         """Return the integer."""
         number = _number(value, label)
         if abs(number) > SAFE_INTEGER:
-            raise Invalid(f'"{label}" must be a safe number')
+            raise InvalidValueError(f'"{label}" must be a safe number')
         if number != int(number):
-            raise Invalid(f'"{label}" must be an integer')
+            raise InvalidValueError(f'"{label}" must be an integer')
         if number < self.low:
-            raise Invalid(f'"{label}" must be greater than or equal to {self.low}')
+            raise InvalidValueError(f'"{label}" must be greater than or equal to {self.low}')
         if self.high is not None and number > self.high:
-            raise Invalid(f'"{label}" must be less than or equal to {self.high}')
+            raise InvalidValueError(f'"{label}" must be less than or equal to {self.high}')
         return int(number)
 
     def schema(self) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class Moment:
             moment = datetime.fromisoformat(value)
             return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
         except (ValueError, OverflowError):
-            raise Invalid(f'"{label}" must be in ISO 8601 date format') from None
+            raise InvalidValueError(f'"{label}" must be in ISO 8601 date format') from None
 
     def schema(self) -> dict[str, Any]:
         """Say the rule in JSON Schema, for the usual case: a time with an offset."""
@@ -184,7 +184,7 @@ class Anything:
     def read(self, value: Any, label: str) -> Any:
         """Return the object."""
         if type(value) is not dict:
-            raise Invalid(f'"{label}" must be of type object')
+            raise InvalidValueError(f'"{label}" must be of type object')
         return cast("dict[str, Any]", value)
 
     def schema(self) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def _number(value: Any, label: str) -> int | float:
         return value
     if type(value) is str and DECIMAL.fullmatch(value):
         return float(value)
-    raise Invalid(f'"{label}" must be a number')
+    raise InvalidValueError(f'"{label}" must be a number')
 
 
 @attrs.frozen
@@ -212,18 +212,18 @@ class Items:
         """Return the list of read items."""
         values = cast("list[Any]", value)
         if type(value) is not list:
-            raise Invalid(f'"{label}" must be an array')
+            raise InvalidValueError(f'"{label}" must be an array')
         if len(values) < self.low:
-            raise Invalid(f'"{label}" must contain at least {self.low} items')
+            raise InvalidValueError(f'"{label}" must contain at least {self.low} items')
         if self.high is not None and len(values) > self.high:
-            raise Invalid(f'"{label}" must contain less than or equal to {self.high} items')
+            raise InvalidValueError(f'"{label}" must contain less than or equal to {self.high} items')
         read = self.item.read
         index = 0
         result: list[Any] = []
         try:
             for index, item in enumerate(values):
                 result.append(read(item, f"{label}[{index}]"))
-        except Invalid as problem:
+        except InvalidValueError as problem:
             raise problem.under(f"[{index}]") from None
         return result
 
@@ -264,7 +264,7 @@ class Form:
     def read(self, value: Any, label: str = "value") -> dict[str, Any]:
         """Return a dict of the known keys that were sent, plus defaults."""
         if type(value) is not dict:
-            raise Invalid(f'"{label}" must be of type object')
+            raise InvalidValueError(f'"{label}" must be of type object')
         source = cast("dict[str, Any]", value)
         result: dict[str, Any] = {}
         key = ""
@@ -273,10 +273,10 @@ class Form:
                 if key in source:
                     result[key] = field.rule.read(source[key], key)
                 elif field.required:
-                    raise Invalid(f'"{key}" is required')
+                    raise InvalidValueError(f'"{key}" is required')
                 elif field.default is not MISSING:
                     result[key] = field.default
-        except Invalid as problem:
+        except InvalidValueError as problem:
             raise problem.under(key) from None
         self._check_keys(source, label)
         return result
@@ -284,17 +284,17 @@ class Form:
     def _check_keys(self, source: dict[str, Any], label: str) -> None:
         if self.strict and not source.keys() <= self.fields.keys():
             key = next(key for key in source if key not in self.fields)
-            raise Invalid(f'"{key}" is not allowed').under(key)
+            raise InvalidValueError(f'"{key}" is not allowed').under(key)
         if self.filled and not source:
-            raise Invalid(f'"{label}" must have at least 1 key')
+            raise InvalidValueError(f'"{label}" must have at least 1 key')
         if self.rivals is not None and all(key in source for key in self.rivals):
-            raise Invalid(f'"{label}" contains a conflict between exclusive peers [{", ".join(self.rivals)}]')
+            raise InvalidValueError(f'"{label}" contains a conflict between exclusive peers [{", ".join(self.rivals)}]')
         for group in self.one_of:
             found = sum(key in source for key in group)
             if found == 0:
-                raise Invalid(f'"{label}" must contain at least one of [{", ".join(group)}]')
+                raise InvalidValueError(f'"{label}" must contain at least one of [{", ".join(group)}]')
             if found > 1:
-                raise Invalid(f'"{label}" contains a conflict between exclusive peers [{", ".join(group)}]')
+                raise InvalidValueError(f'"{label}" contains a conflict between exclusive peers [{", ".join(group)}]')
 
     def schema(self) -> dict[str, Any]:
         """Say the form in JSON Schema."""

@@ -18,7 +18,7 @@ TIMEOUT = 10.0
 SHOWN = 200
 
 
-class SiteFailed(Exception):
+class SiteError(Exception):
     """The site gave no answer that the chat server can use; the text says what came."""
 
 
@@ -51,7 +51,7 @@ def basic(login: str, password: str) -> str:
 
 
 async def fetch(method: str, url: str, headers: Mapping[str, str]) -> SiteAnswer:
-    """Send one request. SiteFailed when no answer comes within 10 s."""
+    """Send one request. SiteError when no answer comes within 10 s."""
     import aiohttp
 
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
@@ -65,25 +65,25 @@ async def fetch(method: str, url: str, headers: Mapping[str, str]) -> SiteAnswer
         problem = type(error).__name__
     # Outside the handler: aiohttp's errors hold the request's headers.
     msg = f"The site could not be asked ({problem})."
-    raise SiteFailed(msg)
+    raise SiteError(msg)
 
 
 def read_users(answer: SiteAnswer) -> list[dict[str, Any]]:
-    """The users in a site's answer. SiteFailed when it is no array of objects with `user_id` and `name`."""
+    """The users in a site's answer. SiteError when it is no array of objects with `user_id` and `name`."""
     if answer.status != 200:
         msg = f"The site answered HTTP {answer.status}: {answer.body[:SHOWN].decode('utf-8', 'replace')}"
-        raise SiteFailed(msg)
+        raise SiteError(msg)
     try:
         users: object = orjson.loads(answer.body)
     except ValueError:
         users = None
     if not isinstance(users, list):
         msg = "The site did not answer with a JSON array."
-        raise SiteFailed(msg)
+        raise SiteError(msg)
     for place, user in enumerate(users):
         if not _is_user(user):
             msg = f"User {place} of the site's answer has no user_id and name of the right kinds."
-            raise SiteFailed(msg)
+            raise SiteError(msg)
     return users
 
 

@@ -11,7 +11,7 @@ import attrs
 import orjson
 
 from ethora_async.sandbox.faults import Faults
-from ethora_async.sandbox.imbachat.asking import SiteFailed, basic, fetch, read_users, users_url
+from ethora_async.sandbox.imbachat.asking import SiteError, basic, fetch, read_users, users_url
 from ethora_async.sandbox.imbachat.gateway import Gateway
 from ethora_async.sandbox.imbachat.tokens import user_of
 from ethora_async.sandbox.local_server import LocalServer
@@ -94,7 +94,7 @@ class ImbaChatSandbox(LocalServer):
     ) -> list[dict[str, Any]]:
         """Ask the site who these users are, and return its answer.
 
-        `form` is how the ids are put into the URL. Raises SiteFailed when the answer is no array of users, and
+        `form` is how the ids are put into the URL. Raises SiteError when the answer is no array of users, and
         RuntimeError without a `users_info_url`.
         """
         url = users_url(self._site(), ids, form, self._separator)
@@ -103,7 +103,7 @@ class ImbaChatSandbox(LocalServer):
     async def search(self, term: str, *, form: str = "search") -> list[dict[str, Any]]:
         """Ask the site who has this in their name: by `search` (GET, wrapped) or `searchusers` (POST, an array).
 
-        The path's last step is put in the place of the Users info URL's ids. Raises SiteFailed for any other answer.
+        The path's last step is put in the place of the Users info URL's ids. Raises SiteError for any other answer.
         """
         url = f"{self._site().partition('?')[0].rstrip('/')}/{form}/{quote(term, safe='')}"
         answer = await self._ask("GET" if form == "search" else "POST", url)
@@ -112,14 +112,15 @@ class ImbaChatSandbox(LocalServer):
         body: Any = orjson.loads(answer.body) if answer.status == 200 else {}
         if body.get("code") != 200 or not isinstance(body.get("data"), list):
             msg = f"The site answered the search with HTTP {answer.status}."
-            raise SiteFailed(msg)
+            raise SiteError(msg)
         found: list[dict[str, Any]] = body["data"]
         return found
 
     async def log_in(self, token: str) -> ChatUser:
         """Start a user's session, as the widget does with a token, and ask the site who that is.
 
-        Raises TokenRefused, a PermissionError, for a token that is not taken, and SiteFailed as `ask_users_info` does.
+        Raises TokenRefusedError, a PermissionError, for a token that is not accepted, and SiteError as
+        `ask_users_info` does.
         """
         user_id = user_of(token, self.secret_key, self._clock())
         info = await self.ask_users_info([user_id]) if self.users_info_url is not None else []

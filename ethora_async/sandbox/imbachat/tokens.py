@@ -13,36 +13,36 @@ import orjson
 LONGEST = 4_096
 
 
-class TokenRefused(PermissionError):
+class TokenRefusedError(PermissionError):
     """A user's token is not taken; the text says why."""
 
 
 def user_of(token: str, secret_key: str, now: float) -> int:
     """The user that a token names.
 
-    Raises TokenRefused when it is not three parts of base64url without padding, not signed by HS256 with this key,
+    Raises TokenRefusedError when it is not three parts of base64url without padding, not signed by HS256 with this key,
     past its end, or names no user.
     """
     parts = token.split(".")
     if len(token) > LONGEST or len(parts) != 3:
         msg = "The token has not three parts."
-        raise TokenRefused(msg)
+        raise TokenRefusedError(msg)
     header, claims, signature = (_decoded(part) for part in parts)
     expected = hmac.new(secret_key.encode(), f"{parts[0]}.{parts[1]}".encode(), hashlib.sha256).digest()
     if not hmac.compare_digest(signature, expected):
         msg = "The token was not signed with the widget's Secret key."
-        raise TokenRefused(msg)
+        raise TokenRefusedError(msg)
     if _object(header).get("alg") != "HS256":
         msg = "The token's algorithm is not HS256."
-        raise TokenRefused(msg)
+        raise TokenRefusedError(msg)
     stated = _object(claims)
     ends, user = stated.get("exp"), stated.get("user_id")
     if not _whole(ends) or now >= ends:
         msg = "The token has ended."
-        raise TokenRefused(msg)
+        raise TokenRefusedError(msg)
     if not _whole(user) or user < 1:
         msg = "The token names no user."
-        raise TokenRefused(msg)
+        raise TokenRefusedError(msg)
     return user
 
 
@@ -57,7 +57,7 @@ def _decoded(part: str) -> bytes:
         return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         msg = "The token is not base64url without padding."
-    raise TokenRefused(msg)
+    raise TokenRefusedError(msg)
 
 
 def _object(raw: bytes) -> dict[str, Any]:
@@ -67,5 +67,5 @@ def _object(raw: bytes) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         msg = "A part of the token is no JSON object."
-        raise TokenRefused(msg)
+        raise TokenRefusedError(msg)
     return value

@@ -38,7 +38,7 @@ class Call:
 
     platform: Platform
     route: Route
-    value: str
+    params: dict[str, str]
     query: dict[str, Any]
     body: dict[str, Any]
     headers: Mapping[str, str]

@@ -1,7 +1,7 @@
 """How the local Rocket.Chat says no (contract §1.2).
 
 Rules of the platform raise `MeteorError`; REST and DDP each word it their own way. What only REST knows is a
-`RestRefusal`.
+`RestError`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class MeteorError(Exception):
         return body
 
 
-class RestRefusal(Exception):
+class RestError(Exception):
     """A REST reply other than success."""
 
     def __init__(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
@@ -53,33 +53,33 @@ class RestRefusal(Exception):
         self.headers = headers or {}
 
 
-def failure(text: str, status: int = 400) -> RestRefusal:
+def failure(text: str, status: int = 400) -> RestError:
     """Return a plain failure: a text, and no `errorType`."""
-    return RestRefusal(status, {"success": False, "error": text})
+    return RestError(status, {"success": False, "error": text})
 
 
-def coded(error: MeteorError) -> RestRefusal:
+def coded(error: MeteorError) -> RestError:
     """Return the REST form of a coded error."""
     body = {"success": False, "error": error.text, "errorType": str(error.code)}
     if error.details is not None:
         body["details"] = error.details
-    return RestRefusal(400, body)
+    return RestError(400, body)
 
 
-def logged_out(version: Version) -> RestRefusal:
+def logged_out(version: Version) -> RestError:
     """Return the 401 for a missing, unknown or dead token."""
     if version.reduced_errors:
-        return RestRefusal(401, {"success": False, "error": LOGGED_OUT})
+        return RestError(401, {"success": False, "error": LOGGED_OUT})
     body: dict[str, Any] = {"status": "error", "message": LOGGED_OUT}
     if version.since(7):
         body |= {"success": False, "error": LOGGED_OUT}
-    return RestRefusal(401, body)
+    return RestError(401, body)
 
 
-def login_failed(version: Version, error: MeteorError) -> RestRefusal:
+def login_failed(version: Version, error: MeteorError) -> RestError:
     """Return the 401 of `login` (contract §1.3): `error` holds the code, which may be a number."""
     if version.reduced_errors:
-        return RestRefusal(401, {"success": False, "error": "unauthorized"})
+        return RestError(401, {"success": False, "error": "unauthorized"})
     code = error.code
     if code == 403 and error.reason == "Unauthorized" and version.since(7):
         code = "Unauthorized"
@@ -88,20 +88,20 @@ def login_failed(version: Version, error: MeteorError) -> RestRefusal:
         body["success"] = False
     if error.details is not None:
         body["details"] = error.details
-    return RestRefusal(401, body)
+    return RestError(401, body)
 
 
-def missing_permission() -> RestRefusal:
+def missing_permission() -> RestError:
     """Return the 403 of a route whose permissions the caller lacks."""
     return failure(FORBIDDEN, 403)
 
 
-def forbidden(version: Version) -> RestRefusal:
+def forbidden(version: Version) -> RestError:
     """Return the 403 that a handler gives; its word changes with 9.0."""
     return failure("forbidden" if version.reduced_errors else "unauthorized", 403)
 
 
-def user_not_found() -> RestRefusal:
+def user_not_found() -> RestError:
     """Return the 400 of `users.info` for nobody."""
     return failure("User not found.")
 

@@ -27,16 +27,17 @@ from ethora_async.sandbox.rocketchat import (
 from ethora_async.sandbox.rocketchat.call import Call, answer
 from ethora_async.sandbox.rocketchat.errors import (
     MeteorError,
-    RestRefusal,
+    RestError,
     coded,
     failure,
     logged_out,
     missing_permission,
 )
 from ethora_async.sandbox.rocketchat.permissions import may
-from ethora_async.sandbox.rocketchat.routing import API, Match, RouteTable
+from ethora_async.sandbox.rocketchat.routing import API, Route
 from ethora_async.sandbox.rocketchat.schema import coerce, problems
 from ethora_async.sandbox.rocketchat.tokens import sweep
+from ethora_async.sandbox.routing import Match, RouteTable
 from ethora_async.sandbox.wire import HTML, Answer, text_answer
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.platform import Platform
     from ethora_async.sandbox.rocketchat.records import LoginToken, User
 
-TABLE = RouteTable(
+TABLE: RouteTable[Route, Call] = RouteTable(
     routes_platform.ROUTES,
     routes_login.ROUTES,
     routes_users.ROUTES,
@@ -61,6 +62,7 @@ TABLE = RouteTable(
     routes_chat.ROUTES,
     routes_history.ROUTES,
     routes_methods.ROUTES,
+    errors="replace",
 )
 WEBSOCKET = "/websocket"
 
@@ -77,7 +79,7 @@ class Gateway:
         """Name the route that would serve a request: `POST /api/v1/users.create`. None when there is none."""
         if path == WEBSOCKET:
             return f"GET {WEBSOCKET}"
-        match = TABLE.find(method, path)
+        match = TABLE.find(method, path.rstrip("/"))
         return None if match is None else match.route.operation
 
     async def answer(self, request: BaseRequest, path: str, query: str) -> Answer:
@@ -90,13 +92,13 @@ class Gateway:
             return await self._serve(request, path, query, headers)
         except MeteorError as error:
             refusal = coded(error)
-        except RestRefusal as error:
+        except RestError as error:
             refusal = error
         return answer(refusal.body, refusal.status, {**headers, **refusal.headers})
 
     async def _serve(self, request: BaseRequest, path: str, query: str, headers: dict[str, str]) -> Answer:
         body = await _read_body(request)
-        match = TABLE.find(request.method, path)
+        match = TABLE.find(request.method, path.rstrip("/"))
         if match is None:
             return _nothing_here(path)
         call = self._prepare(request, match, body, query)
@@ -109,11 +111,11 @@ class Gateway:
         if call.route.any_of and not any(may(call.caller, name) for name in call.route.any_of):
             raise missing_permission()
         self._second_factor(call)
-        given = call.route.handler(call)
+        given = await match.answer(call)
         given.headers.update(headers)
         return given
 
-    def _prepare(self, request: BaseRequest, match: Match, body: dict[str, Any], query: str) -> Call:
+    def _prepare(self, request: BaseRequest, match: Match[Route, Call], body: dict[str, Any], query: str) -> Call:
         platform = self._platform
         now = platform.now()
         sweep(platform, now)
@@ -125,7 +127,7 @@ class Gateway:
         return Call(
             platform=platform,
             route=match.route,
-            value=match.value,
+            params=match.params,
             query=asked,
             body=body,
             headers=request.headers,
@@ -147,8 +149,8 @@ class Gateway:
             return
         text = "\n".join(found)
         if not version.typed:
-            raise RestRefusal(400, _invalid(f"{text} [invalid-params]", "invalid-params"))
-        raise RestRefusal(400, _invalid(text, "error-invalid-params" if asking else "invalid-params"))
+            raise RestError(400, _invalid(f"{text} [invalid-params]", "invalid-params"))
+        raise RestError(400, _invalid(text, "error-invalid-params" if asking else "invalid-params"))
 
     def _second_factor(self, call: Call) -> None:
         platform, route = self._platform, call.route
@@ -176,7 +178,7 @@ def _invalid(text: str, kind: str) -> dict[str, Any]:
 
 
 def _nothing_here(path: str) -> Answer:
-    if TABLE.serves(path):
+    if TABLE.serves(path.rstrip("/")):
         raise failure("Method Not Allowed", 405)
     if path.startswith(API):
         raise failure("Resource not found", 404)

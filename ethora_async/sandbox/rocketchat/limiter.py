@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from ethora_async.sandbox.rocketchat.errors import RestRefusal
+from ethora_async.sandbox.rocketchat.errors import RestError
 from ethora_async.sandbox.rocketchat.routing import Limit, Route
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class RateLimiter:
         return headers
 
 
-def too_many(seconds: float, headers: dict[str, str], *, legacy: bool = False) -> RestRefusal:
+def too_many(seconds: float, headers: dict[str, str], *, legacy: bool = False) -> RestError:
     """Return the refusal that says how long to wait: in whole seconds in its text, at the moment in its headers."""
     text = (
         "Error, too many requests. Please slow down. You must wait "
@@ -62,5 +62,5 @@ def too_many(seconds: float, headers: dict[str, str], *, legacy: bool = False) -
     )
     body: dict[str, object] = {"success": False, "error": text}
     if legacy:
-        return RestRefusal(400, {**body, "errorType": CODE}, headers)
-    return RestRefusal(429, body, headers)
+        return RestError(400, {**body, "errorType": CODE}, headers)
+    return RestError(429, body, headers)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.schema import Schema
     from ethora_async.sandbox.wire import Answer
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 TARGET: Schema = one_of(TEXT, TEXTS)
 LOOKS = {
     **dict.fromkeys(("text", "alias", "emoji", "avatar"), maybe(TEXT)),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.records import DeletedMessage, Message, Room
     from ethora_async.sandbox.wire import Answer
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 FLAGS = ("inclusive", "unreads", "showThreadMessages")
 PAGED = {"count": NUMBER, "offset": NUMBER, "sort": TEXT}
 MAYBE_PAGED = {name: maybe(schema) for name, schema in PAGED.items()}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.wire import Answer
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 
 
 @ROUTES.add("POST", "login", section="1.3", anonymous=True)

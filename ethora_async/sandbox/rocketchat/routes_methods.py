@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.wire import Answer
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 
 
 @ROUTES.add("POST", "method.call/{method}", section="1.12", body=closed({"message": TEXT}))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.wire import Answer
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 MINUTE = 60_000
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.wire import Answer
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 PAGED = {"count": maybe(NUMBER), "offset": maybe(NUMBER), "sort": maybe(TEXT), "query": TEXT}
 
 
@@ -57,15 +57,15 @@ def _wanted(call: Call) -> set[str] | None:
 @ROUTES.add("GET", "settings/{_id}", section="1.7", any_of=("edit-privileged-setting",))
 def setting(call: Call) -> Answer:
     """Return one setting."""
-    if call.value not in call.platform.settings:
+    if call.params["_id"] not in call.platform.settings:
         raise failure("The setting was not found")
-    return success(_id=call.value, value=call.platform.settings[call.value])
+    return success(_id=call.params["_id"], value=call.platform.settings[call.params["_id"]])
 
 
 @ROUTES.add("POST", "settings/{_id}", section="1.4", any_of=("edit-privileged-setting",), two_factor=True)
 def change_setting(call: Call) -> Answer:
     """Change one setting; a new lifetime of tokens holds for old ones too."""
-    name = call.value
+    name = call.params["_id"]
     if name not in call.platform.settings:
         raise failure("The setting was not found")
     if "value" not in call.body:

@@ -8,7 +8,7 @@ from ethora_async.sandbox.rocketchat import membership, posting
 from ethora_async.sandbox.rocketchat.announce import may_read
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.encoding import read_iso
-from ethora_async.sandbox.rocketchat.errors import MeteorError, RestRefusal, failure, not_allowed
+from ethora_async.sandbox.rocketchat.errors import MeteorError, RestError, failure, not_allowed
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.schema import FILLED, FLAG, TEXT, by_room, closed, loose, maybe, one_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.versions import Version
     from ethora_async.sandbox.wire import Answer
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 SINCE = closed({}, {"updatedSince": maybe(TEXT)})
 
 
@@ -104,7 +104,7 @@ def info(call: Call) -> Answer:
     """Return a room that the caller may read."""
     room = call.room_of(call.query)
     if not may_read(call.user, room):
-        raise RestRefusal(400, {"success": False, "error": "not-allowed", "errorType": "Not Allowed"})
+        raise RestError(400, {"success": False, "error": "not-allowed", "errorType": "Not Allowed"})
     return success(room=room_shape(room))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.records import Room
     from ethora_async.sandbox.wire import Answer
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 PAGED = {"count": NUMBER, "offset": NUMBER, "sort": TEXT, "query": TEXT, "fields": TEXT}
 MORE = {"status": TEXTS, "filter": TEXT, "query": TEXT, "sort": TEXT, "count": NUMBER, "offset": NUMBER}
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.versions import Version
     from ethora_async.sandbox.wire import Answer
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 KINDS = {"channels": "c", "groups": "p"}
 NAMES = {"c": "channel", "p": "group"}
 FLAGS = {"broadcast": FLAG, "encrypted": FLAG}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.wire import Answer
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 CHANGES = closed(
     {},
     {

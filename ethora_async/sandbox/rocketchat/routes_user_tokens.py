@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.versions import Version
     from ethora_async.sandbox.wire import Answer
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 PERSONAL = "create-personal-access-tokens"
 FRESH_BUG = "Cannot read properties of undefined (reading 'tokens')"
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.versions import Version
     from ethora_async.sandbox.wire import Answer
 
-ROUTES = Routes()
+ROUTES: Routes[Call] = Routes()
 NEW_USER = closed(
     {"email": TEXT, "name": TEXT, "password": TEXT, "username": TEXT},
     {

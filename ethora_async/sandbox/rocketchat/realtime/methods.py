@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from ethora_async.sandbox.rocketchat import announce, posting, routes_rooms
-from ethora_async.sandbox.rocketchat.errors import MeteorError, RestRefusal
+from ethora_async.sandbox.rocketchat.errors import MeteorError, RestError
 from ethora_async.sandbox.rocketchat.hub import Listener
 from ethora_async.sandbox.rocketchat.platform import Platform
 from ethora_async.sandbox.rocketchat.records import User
@@ -42,7 +42,7 @@ def invoke(invocation: Invocation, name: str, params: list[Any]) -> Any:
         raise MeteorError(404, f"Method '{name}' not found")
     try:
         return method(invocation, params)
-    except RestRefusal as refusal:
+    except RestError as refusal:
         raise MeteorError(500, str(refusal.body["error"])) from None
 
 
