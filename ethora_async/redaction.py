@@ -62,28 +62,78 @@ class Secret:
 
 
 _SENSITIVE_KEY = re.compile(r"pass(word|wd)?|secret|token|api_?key|authorization|credential|cookie", re.IGNORECASE)
-_TOKEN_SHAPES = re.compile(
+# Every quantifier that could run over the same text twice is possessive: text from outside must not choose our time.
+_JWT = re.compile(r"(?<![\w-])(?:(?!eyJ)[\w-])*+eyJ[\w-]{4,}+(?:\.[\w-]*+){1,4}+")
+_WITH_SCHEME = re.compile(r"(?<![A-Za-z])(?P<before>(?:bearer|basic|jwt)\s++)(?P<value>[\w.~+/=-]{8,}+)", re.IGNORECASE)
+_WITH_NAME = re.compile(
     r"""
-    eyJ[\w-]{4,}(?:\.[\w-]*){1,4}                       # a JSON Web Token, whole or cut
-    | \b(?:bearer|basic|jwt)\s+[\w.~+/=-]{8,}           # an Authorization header's value
-    | (?:pass(?:word|wd)?|secret|token|api_?key)["']?\s*[=:]\s*["']?[^\s"',;&}]{3,}
+    (?P<before>
+        (?:pass(?:word|wd)?|secret|token|api[_-]?key|authorization|credential|cookie)s?+["']?+
+        \s*+[=:]\s*+[\[({]?+
+        (?:(?:bearer|basic|jwt|digest|token)\s++)?+
+    )
+    (?:"(?P<double>(?:[^"\\]|\\.)++)"?+ | '(?P<single>(?:[^'\\]|\\.)++)'?+ | (?P<value>[^\s"',;&}\[\]()]{3,}+))
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_PROSE = """
+    a an and any are as at audience auth authentication authorisation authorization bad basic be bearer before
+    but by can can't cannot challenge character characters claim contain contains could credential credentials
+    decode decoding did didn't digest do does doesn't don't empty enter error expected expiration expired
+    expires failed failure field for format from given had has have header if in incorrect invalid is isn't
+    issuer it its jwt key length less longer lookup malformed match maximum may mechanism method mfa min
+    minimum mismatch missing more must need needs new no none not null of older on only or password passwords
+    payload please provided realm refused rejected required reset revoked schema scheme session shall shorter
+    should signature string strings strong subject that the their there this to token tokens too type
+    undefined unknown unsupported url use used user username value values verification was wasn't weak were
+    will with without wrong you your
+"""
+_FIRST_WORDS = frozenset(_PROSE.split())
+"""First words of sentences about secrets: "password: must be at least 6 characters" holds no password."""
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}")
+_MAX_READ = 4096
 _MAX_SHOWN = 300
+_MARKS = " \n\t\"',;&}"
 
 
 def scrub(text: str, known: Iterable[str] = ()) -> str:
-    """Text from outside, fit for an error message: cut short, known secrets and whatever looks like one masked."""
+    """Return text from outside, fit for an error message: short, one line, with secrets masked.
+
+    Known secrets are masked wherever they stand, in the spellings of JSON, HTML and URLs too. Of the rest, whatever
+    looks like a token, or is the value of something called password, secret, token, key, credential or cookie, is
+    masked; sentences about such things stay readable. Takes time linear in the length of `text`.
+
+    Args:
+        text: What a server, a file or a person sent.
+        known: Secrets that are known to be around, in clear.
+    """
     # The longest first: a secret that is part of another must not leave the rest of the other behind.
     spellings = {spelling for value in known if value for spelling in _spellings(value)}
     for value in sorted(spellings, key=len, reverse=True):
         text = text.replace(value, MASK)
-    text = _TOKEN_SHAPES.sub(MASK, text)
+    if len(text) > _MAX_READ:
+        # The last word may be half a secret, which nothing would recognize any more.
+        text = f"{text[: max(text.rfind(mark, 0, _MAX_READ) for mark in _MARKS) + 1]}…"
+    text = _mask_shapes(text)
     text = "".join(character if character.isprintable() else " " for character in text)
     text = " ".join(text.split())
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+def _mask_shapes(text: str) -> str:
+    text = _JWT.sub(MASK, text)
+    text = _WITH_SCHEME.sub(_mask_value, text)
+    return _WITH_NAME.sub(_mask_value, text)
+
+
+def _mask_value(found: re.Match[str]) -> str:
+    group = found.lastgroup or "value"
+    words = found[group].split(maxsplit=1)
+    quoted = group != "value"
+    if words and words[0].strip(".,:;!?").lower() in _FIRST_WORDS and (not quoted or len(words) > 1):
+        return found[0]
+    start, end = found.start(group) - found.start(), found.end(group) - found.start()
+    return f"{found[0][:start]}{MASK}{found[0][end:]}"
 
 
 def _spellings(value: str) -> Iterator[str]:
@@ -104,7 +154,7 @@ def _spellings(value: str) -> Iterator[str]:
 
 def request_id(candidate: object) -> str | None:
     """A platform's correlation id, when it is one: whatever else a server puts there is not repeated."""
-    if not isinstance(candidate, str) or not _REQUEST_ID.fullmatch(candidate) or _TOKEN_SHAPES.search(candidate):
+    if not isinstance(candidate, str) or not _REQUEST_ID.fullmatch(candidate) or _mask_shapes(candidate) != candidate:
         return None
     return candidate
 

@@ -13,6 +13,7 @@ from ethora_async.cli.runtime import DONE, run_with_client
 from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.ethora.client import EthoraClient
 
+_DURATION = re.compile(r"([0-9]{1,9})\s*([smhd]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = 3650 * _UNITS["d"]
 
@@ -44,7 +45,7 @@ def duration(text: str) -> int:
     Raises:
         InvalidInputError: it is none of these, or not greater than 0, or above ten years.
     """
-    match = re.fullmatch(r"([0-9]{1,9})\s*([smhd]?)", text.strip().lower())
+    match = _DURATION.fullmatch(text.strip().lower())
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
     if not seconds:
         msg = f"--ttl {text!r} is not a duration: write seconds, or 90s, 15m, 12h, 2d"

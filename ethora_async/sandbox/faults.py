@@ -22,7 +22,7 @@ Cut = Literal["before", "after", "body"]
 CUTS: tuple[Cut, ...] = ("before", "after", "body")
 Wording = Callable[[int, float | str | None], Answer]
 SELECTOR = re.compile(r"\*|(?:[A-Z]+ )?(?:/\S*|\*)")
-PLACEHOLDER = re.compile(r"\\\{.*?\\\}")
+PLACEHOLDER = re.compile(r"\\\{[^{}\\]*+\\\}")
 
 
 @attrs.frozen

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger("ethora_async.sandbox")
 
 KEPT = 10_000
-SECRETS = re.compile(r"(^|&)([^=&]*(?:token|secret|passw|auth|key|code|jwt|session)[^=&]*)=[^&]*", re.IGNORECASE)
+SECRETS = re.compile(r"token|secret|passw|auth|key|code|jwt|session", re.IGNORECASE)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def mask(query: str) -> str:
     """Hide the values of a query string whose names speak of tokens, passwords or keys."""
-    return SECRETS.sub(r"\1\2=***", query)
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    return "&".join(
+        f"{name}=***" if sign and SECRETS.search(name) else f"{name}{sign}{value}" for name, sign, value in pairs
+    )
 
 
 class RequestRecord(NamedTuple):

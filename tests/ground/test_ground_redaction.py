@@ -52,6 +52,14 @@ def test_scrubbed_text_is_one_short_printable_line(text: str, known: list[str]) 
         "token: canary",
         "API_KEY = 'canary'",
         "app secret: canary",
+        "Authorization: Bearer canary",
+        "Basic canarycanary",
+        '{"password": "correct horse canary"}',
+        '"tokens": ["canary", 1]',
+        "secret: 'can\\'t canary'",
+        "Set-Cookie: sid=canary; path=/",
+        "tokeneyJhbGciOiJIUzI1NiJ9.canary",
+        "x-api-key: canary",
     ],
 )
 def test_what_looks_like_a_secret_is_masked_unasked(text: str) -> None:
@@ -64,6 +72,44 @@ def test_what_looks_like_a_secret_is_masked_unasked(text: str) -> None:
 def test_ordinary_sentences_stay_as_they_are() -> None:
     for text in ('"lastName" is not allowed to be empty', "User not found: u-17", "Invalid token type", "no password"):
         assert scrub(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: must be at least 6 characters",
+        "Password: Passwords do not match.",
+        "Basic authentication is required",
+        "Bearer authentication failed",
+        "JWT malformed",
+        "token: expired",
+        "Invalid token: user not found",
+        "secret: is required",
+        "api_key: missing",
+        '{"errors":{"password":"must be at least 6 characters"}}',
+    ],
+)
+def test_sentences_about_secrets_stay_readable(text: str) -> None:
+    assert scrub(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("token: abc123 is old", f"token: {MASK} is old"), ("a=1&token=x1y2z3&b=2", f"a=1&token={MASK}&b=2")],
+)
+def test_only_the_value_is_masked(text: str, shown: str) -> None:
+    assert scrub(text) == shown
+
+
+@pytest.mark.parametrize("cut", range(4085, 4105))
+def test_no_part_of_a_secret_survives_where_a_long_text_is_cut(cut: int) -> None:
+    for value in ("eyJhbGciOiJIUzI1NiJ9.canarycanary", "token=canarycanary", '"password":"canary canary"'):
+        assert "cana" not in scrub(" " * cut + value)
+        assert "cana" not in scrub(" " * cut + value, ["canary canary", "canarycanary"])
+
+
+def test_a_long_text_without_spaces_still_says_something() -> None:
+    assert scrub('{"error":"no",' + '"x":1,' * 2000).startswith('{"error":"no"')
 
 
 def test_the_longer_secret_is_masked_whole() -> None:

@@ -39,10 +39,10 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 }
 _MESSAGE_KEYS = ("error", "message", "msg", "reason")
 _ABOUT_TOKEN = re.compile(r"\b(?:token|jwt|signature)\b", re.IGNORECASE)
-_TITLE = re.compile(r"<(title|pre|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(r"<(?:title|pre|h1)\b[^<>]*+>\s*+([^<]++)", re.IGNORECASE)
 _PAGE = "an HTML page came in place of JSON"
 _TITLE_WITHIN = 8_192
-"""Characters: a title stands near the top, and looking for one in a long page that has none takes long."""
+"""Characters: a title stands near the top of a page."""
 _RETRY_KEYS = ("retryAfter", "retry_after")
 
 
@@ -84,7 +84,7 @@ def _message(data: Any) -> str:
     if isinstance(data, str):
         if (page := data.lstrip()).startswith("<"):
             title = _TITLE.search(page, 0, _TITLE_WITHIN)
-            return f"{_PAGE}: {title.group(2).strip()}" if title else _PAGE
+            return f"{_PAGE}: {title[1].strip()}" if title else _PAGE
         return data.strip()
     if not isinstance(data, dict):
         return ""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.store import Store
 
 MAIN_CHAT = "Main"
+NOT_IN_A_NAME = re.compile("[^a-z0-9]")
 
 
 @attrs.frozen
@@ -73,7 +74,7 @@ def owner_of(store: Store, app: App, creator: User, now: float) -> User:
 
 def free_domain(store: Store, display_name: str) -> str:
     """Make a domain name of letters and digits that nobody has."""
-    stem = re.sub("[^a-z0-9]", "", display_name.lower())[:32] or "app"
+    stem = NOT_IN_A_NAME.sub("", display_name.lower())[:32] or "app"
     name = stem
     while store.app_of_domain(name) is not None:
         name = f"{stem}{secrets.token_hex(4)}"

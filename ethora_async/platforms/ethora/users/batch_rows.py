@@ -35,6 +35,7 @@ _MADE = frozenset({"created", ""})
 _CREATE = OWN_APP.create_users.name
 _UPDATE = OWN_APP.update_users.name
 _EXISTING = frozenset({"exists", "uuid_exists", "existed", "existing", "already_exists"})
+_BETWEEN_WORDS = re.compile(r"[\s-]+")
 _USUAL = _MADE | _EXISTING | {"updated", "skipped"}
 _REFUSALS = ("error", "fail", "invalid", "forbidden", "denied", "skip")
 _MISSING = ("not_found", "notfound", "not_exist", "missing", "unknown")
@@ -310,7 +311,7 @@ def _word(row: dict[str, Any]) -> str:
     word = row.get("status")
     if not isinstance(word, str):
         return ""
-    return word if word in _USUAL else re.sub(r"[\s-]+", "_", word.strip().lower())
+    return word if word in _USUAL else _BETWEEN_WORDS.sub("_", word.strip().lower())
 
 
 def _unmentioned(item: Any, id: str, operation: str, attempts: int) -> Outcome[Any]:

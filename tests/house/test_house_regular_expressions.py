@@ -1,0 +1,142 @@
+"""No regular expression lets the author of a text choose how long we take to read it."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import re
+import time
+from re import _parser as sre  # the standard library's own parser: it names the literals that a pattern looks for
+
+import pytest
+from house_helpers import ROOT, modules
+
+LARGE, SMALL = 4_096, 256
+CHEAP = 0.002
+"""Seconds of CPU that a match over `LARGE` characters may always take: too short to measure growth by."""
+
+GENERIC = (
+    "a",
+    "A",
+    "0",
+    " ",
+    "\t",
+    "\n",
+    "-",
+    ".",
+    "_",
+    "/",
+    ":",
+    "=",
+    "@",
+    '"',
+    "'",
+    "\\",
+    "\\\\",
+    "%",
+    "#",
+    "é",
+    ",",
+    "[",
+    "<",
+    "x=1;",
+)
+
+
+METHODS = ("fullmatch", "match", "search", "finditer", "findall", "sub", "split")
+
+
+def patterns() -> dict[str, tuple[re.Pattern[str], frozenset[str]]]:
+    """Every compiled pattern that a module of either package keeps, by where it stands, with how it is used."""
+    found: dict[str, tuple[re.Pattern[str], frozenset[str]]] = {}
+    for name, path in modules(ROOT):
+        source = path.read_text("utf-8")
+        if "re.compile(" not in source:
+            continue
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError:  # an extra that is not installed
+            continue
+        for attribute, value in vars(module).items():
+            pattern = value if isinstance(value, re.Pattern) else getattr(value, "__self__", None)
+            if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
+                bound = {value.__name__} if value is not pattern else set()
+                used = bound or {
+                    how
+                    for how in METHODS
+                    if re.search(rf"\b{attribute}\.{how}\(", source if attribute.startswith("_") else SOURCE)
+                }
+                found[f"{name}.{attribute}"] = pattern, frozenset(used or PASSED_ON.get(attribute, METHODS))
+    return found
+
+
+PASSED_ON = dict.fromkeys(("URI", "EMAIL", "_REGION", "_PROFILE", "_ROLE", "_KEY", "_NAME"), ("fullmatch",))
+"""Patterns that a function applies to which they are passed, and how it does."""
+SOURCE = "\n".join(path.read_text("utf-8") for _, path in modules(ROOT))
+PATTERNS = patterns()
+
+
+def test_patterns_are_compiled_once_where_this_test_finds_them() -> None:
+    assert re.findall(rf"\bre\.(?:{'|'.join(METHODS)})\(r?[\"'].*", SOURCE) == []
+
+
+def literals(parsed: sre.SubPattern) -> list[str]:
+    """The runs of literal characters inside a pattern, e.g. ``bearer`` and ``eyJ``."""
+    runs, run = [], ""
+    for operation, argument in parsed:
+        if str(operation) == "LITERAL":
+            run += chr(argument)
+            continue
+        runs.append(run)
+        run = ""
+        parts = argument if isinstance(argument, (tuple, list)) else [argument]
+        for part in itertools.chain.from_iterable(p if isinstance(p, (tuple, list)) else [p] for p in parts):
+            if isinstance(part, sre.SubPattern):
+                runs += literals(part)
+            elif isinstance(part, list):
+                for inner in part:
+                    if isinstance(inner, sre.SubPattern):
+                        runs += literals(inner)
+    return [one for one in {*runs, run} if one]
+
+
+def attacks(pattern: re.Pattern[str], size: int) -> list[str]:
+    """Texts of about `size` characters that make a pattern which looks twice at the same text slow."""
+    own = sorted(literals(sre.parse(pattern.pattern, pattern.flags)), key=len, reverse=True)[:6]
+    pieces = [*own, *GENERIC]
+    pairs = [a + b for a in own[:4] for b in GENERIC] + [a + b for a in own[:4] for b in own[:4]]
+    repeated = [(piece * (size // len(piece) + 1))[:size] for piece in [*pieces, *pairs]]
+    headed = [head + tail * size for head in own[:5] for tail in ("a", " ", "0", '"', "-a", ".a")]
+    return [text + "\x00" for text in [*repeated, *headed]]
+
+
+def cost(pattern: re.Pattern[str], used: frozenset[str], text: str) -> float:
+    def once() -> float:
+        start = time.thread_time()
+        if "fullmatch" in used:
+            pattern.fullmatch(text)
+        if "match" in used:
+            pattern.match(text)
+        if used & {"search", "finditer", "findall", "sub", "split"}:
+            for _ in pattern.finditer(text):
+                pass
+        return time.thread_time() - start
+
+    took = once()
+    return min(took, once()) if took > CHEAP else took
+
+
+@pytest.mark.parametrize("place", PATTERNS)
+def test_matching_takes_time_linear_in_the_text(place: str) -> None:
+    pattern, used = PATTERNS[place]
+    for small, large in zip(attacks(pattern, SMALL), attacks(pattern, LARGE), strict=True):
+        took = cost(pattern, used, large)
+        if took > CHEAP:
+            growth = took / max(cost(pattern, used, small), 1e-5)
+            assert growth < 4 * LARGE / SMALL, f"{place} on {large[:20]!r}…: {growth:.0f} times slower"
+
+
+def test_a_pattern_that_looks_twice_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PATTERNS, "quadratic", (re.compile(r"eyJ[\w-]{4,}(?:\.[\w-]*){1,4}"), frozenset({"search"})))
+    with pytest.raises(AssertionError, match="times slower"):
+        test_matching_takes_time_linear_in_the_text("quadratic")
