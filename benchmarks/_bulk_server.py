@@ -1,4 +1,5 @@
-"""A server that makes users as the platform does (contract §1.4) and keeps none: cheap, and the same for every client.
+"""A server that makes users as the platform does (docs/platforms/ethora.md#users-batch) and keeps none: cheap, and the
+same for every client.
 
 ``python _bulk_server.py [SECONDS [brief]]`` waits so long before each reply (default 0), prints its port once it
 listens and ends when its standard input does. Jobs have ended when they are first asked for, and are forgotten then.

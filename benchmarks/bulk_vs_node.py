@@ -187,7 +187,10 @@ def compare_cold(sizes: Sizes, tokens: list[str], files: Callable[[int], str]) -
 
 @attrs.frozen
 class Ratio:
-    """A ratio of design §10; 5 x means that we take a fifth. `theirs` holds a place for the SDK's name."""
+    """A ratio; 5 x means that we take a fifth. `theirs` holds a place for the SDK's name.
+
+    See docs/architecture.md#speed.
+    """
 
     what: str
     theirs: str

@@ -45,7 +45,7 @@ def awaited(runner: asyncio.Runner, work: Callable[[], Awaitable[object]], size:
 
 
 def signer_by_hand() -> Callable[[], str]:
-    """What one would write without any library; the key derived once (contract §2.4)."""
+    """What one would write without any library; the key derived once (docs/platforms/ethora.md#signing-keys)."""
     key = hmac.new(SECRET.encode(), b"ethora:client:v1", hashlib.sha256).hexdigest().encode()
     users = count()
 

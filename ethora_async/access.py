@@ -1,4 +1,4 @@
-"""What a user may do in a chat, as the older guide's four-digit codes say it (contract §5)."""
+"""What a user may do in a chat, as the older guide's four-digit codes say it (docs/platforms/ethora.md#older-guide)."""
 
 from __future__ import annotations
 

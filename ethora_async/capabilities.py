@@ -1,4 +1,5 @@
-"""What a platform may be able to do (design §7): small protocols that clients satisfy by having the parts they name.
+"""What a platform may be able to do (docs/architecture.md#capabilities): small protocols that clients satisfy by having
+the parts they name.
 
 What a platform cannot do, its client does not have, so that asking for it is a type error. The sync engine and the web
 handlers know clients by these alone.
@@ -79,7 +80,10 @@ class UserDirectory(Protocol[ChangeT]):
         ...
 
     async def reserved(self) -> Callable[[User], bool]:
-        """What tells the platform's own records, which are never planned, deleted or counted (design §6)."""
+        """What tells the platform's own records, which are never planned, deleted or counted.
+
+        See docs/architecture.md#guards.
+        """
         ...
 
     def list(self) -> AsyncIterable[User]:
@@ -116,7 +120,10 @@ class ChatDirectory(Protocol):
         ...
 
     async def reserved(self) -> Callable[[Chat], bool]:
-        """What tells the platform's own chats, which are never planned, deleted or counted (design §6)."""
+        """What tells the platform's own chats, which are never planned, deleted or counted.
+
+        See docs/architecture.md#guards.
+        """
         ...
 
     def list(self) -> AsyncIterable[Chat]:

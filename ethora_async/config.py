@@ -102,7 +102,9 @@ def setting(name: str, argument: str, environ: Mapping[str, str] | None = None) 
 
 
 def normal_api_url(url: str) -> str:
-    """The origin of a platform's API: no trailing slash, no ``/v1`` or ``/v2`` (contract §1.1).
+    """The origin of a platform's API: no trailing slash, no ``/v1`` or ``/v2``.
+
+    See docs/platforms/ethora.md#hosts-and-paths.
 
     Raises:
         ConfigError: it is not an http(s) URL, or holds credentials, a query or a fragment.

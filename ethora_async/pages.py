@@ -46,9 +46,10 @@ class Pages(Generic[T]):
     ``await pages`` reads the first `Page`; ``async for item in pages`` reads all of them, every item once; `by_page`
     yields whole pages, whose `next_offset` is where a later call can resume (``offset=``).
 
-    Real platforms answer pages that are shorter than asked for, and repeat items on later pages (contract §1.4). So the
-    end is an empty page or ``offset ≥ total``, never a short page; repeats are left out; and after five pages in a
-    row with nothing new the list counts as finished. Memory does not grow with the number of items.
+    Real platforms answer pages that are shorter than asked for, and repeat items on later pages
+    (docs/platforms/ethora.md#listing-users). So the end is an empty page or ``offset ≥ total``, never a short page;
+    repeats are left out; and after five pages in a row with nothing new the list counts as finished. Memory does not
+    grow with the number of items.
     """
 
     def __init__(self, fetch: Fetch[T], key: Callable[[T], str], *, limit: int, offset: int, largest: int) -> None:

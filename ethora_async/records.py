@@ -94,8 +94,8 @@ def new_id(value: Id, field: str = "id") -> str:
 
     Raises:
         InvalidInputError: it is empty, or holds ``@``, ``/``, a space or a control character: such ids cannot be part
-            of a JID (contract §3). Or it holds an invisible character, is longer than 998 bytes, or is a `MongoId`:
-            the platform makes those.
+            of a JID (docs/platforms/ethora.md#names-and-ids). Or it holds an invisible character, is longer than 998
+            bytes, or is a `MongoId`: the platform makes those.
     """
     if type(value) is str and _PLAIN_ID.fullmatch(value):
         return value
@@ -299,7 +299,8 @@ class Chat:
     Attributes:
         id: your own id.
         name: the platform's name for it, ``<appId>_<id>``: the local part of its JID.
-        type: the platform's word: ``group``, ``public``, ``private`` (1-1) or ``widget`` (contract §1.6).
+        type: the platform's word: ``group``, ``public``, ``private`` (1-1) or ``widget``
+        (docs/platforms/ethora.md#chats).
         members: those the reply listed, or None when it listed none.
         member_count: how many there are, when the reply said so.
         extra: every field of the reply that has no attribute here, under the platform's name for it.

@@ -27,7 +27,7 @@ class Operation:
         path: the path as a template with ``{named}`` parts; values are percent-encoded when filled in.
         repeatable: whether doing it twice leaves the same state as doing it once. Only such an operation
             is sent again when it is unknown whether the first attempt took effect.
-        source: where the wire fact comes from, e.g. ``"contract §1.4"``.
+        source: where the wire fact comes from, e.g. ``"docs/platforms/ethora.md#users"``.
     """
 
     name: str

@@ -22,11 +22,11 @@ _VERSION_KEY = secrets.token_bytes(32)
 class SecretBundle:
     """Named secret values with their version; immutable, and silent about its values.
 
-    `values` maps names (`ETHORA_CHAT_APP_SECRET`) to values, whatever the store (design §5). `version` says
-    when they changed: the store's own label, or by default a digest keyed with a random key of this process,
-    which can be logged and means nothing elsewhere. `source` says where they came from (`env`,
-    `file:/run/secrets/ethora`), `created_at` since when, in seconds since the epoch, the store has had them, where it
-    tells. `previous` and `pending` hold the values before and after a rotation; an
+    `values` maps names (`ETHORA_CHAT_APP_SECRET`) to values, whatever the store
+    (docs/architecture.md#secrets-and-rotation). `version` says when they changed: the store's own label, or by default
+    a digest keyed with a random key of this process, which can be logged and means nothing elsewhere. `source` says
+    where they came from (`env`, `file:/run/secrets/ethora`), `created_at` since when, in seconds since the epoch, the
+    store has had them, where it tells. `previous` and `pending` hold the values before and after a rotation; an
     empty mapping counts as none.
 
     Values come out by `reveal` and `get` only. A bundle has no iteration and no attrs fields, prints its

@@ -22,8 +22,8 @@ class EnvProvider:
     `environ` (default: the live `os.environ`) is where to look. `names` are the variables wanted; without
     them, every variable that starts with `prefix` (default `ETHORA_`) is taken, except `ETHORA_SECRETS`,
     which holds provider URLs. `NAME_PREVIOUS` and `NAME_PENDING` become the bundle's `previous` and `pending`
-    (design §5). A value of white space alone counts as missing. There is no `NAME_FILE` convention: use a
-    `FileProvider`.
+    (docs/architecture.md#secrets-and-rotation). A value of white space alone counts as missing. There is no `NAME_FILE`
+    convention: use a `FileProvider`.
 
     Raises `SecretUnavailableError` when no wanted variable is set, `SecretMalformedError` for one that is not UTF-8.
     """

@@ -23,7 +23,8 @@ class FileProvider:
     A directory holds one file per name, as Docker and Kubernetes mount them: hidden entries and
     sub-directories are skipped, symlink swaps are followed, newlines at the end are cut. `.json` is one
     object of strings. `.env` has `KEY=value` lines with comments, `export` and quotes, each ended by a
-    newline. `NAME_PREVIOUS` and `NAME_PENDING` are the other values of `NAME` (design §5).
+    newline. `NAME_PREVIOUS` and `NAME_PENDING` are the other values of `NAME`
+    (docs/architecture.md#secrets-and-rotation).
 
     A half-written file is never accepted. While new content does not parse, is empty, or lost names less than
     2 s ago, `fetch` serves the last good bundle (and logs it once) and `refresh` raises `SecretMalformedError`.

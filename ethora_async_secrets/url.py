@@ -29,7 +29,9 @@ _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 def provider_from_url(
     url: str, *, environ: Mapping[str, str] | None = None, required: Iterable[str] = ()
 ) -> SecretProvider:
-    """Build the provider that `url` names; several, separated by spaces, make a `ChainProvider` (design §5).
+    """Build the provider that `url` names; several, separated by spaces, make a `ChainProvider`.
+
+    See docs/architecture.md#secrets-and-rotation.
 
     * `env:` reads `environ` (default: the live environment). `env:?names=A,B` takes only these variables,
       `env:?prefix=CHAT_` those with this prefix (default `ETHORA_`).

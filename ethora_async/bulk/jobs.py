@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ethora_async.protocols import Clock
 
 JOB_TIMEOUT = 120.0
-"""Seconds that a job may take (contract §1.4 names clients that wait 60 to 300)."""
+"""Seconds that a job may take (other clients wait 60 to 300: docs/platforms/ethora.md#user-batch-jobs)."""
 
 _FIRST_WAIT = 0.025
 _LONGEST_WAIT = 2.0
@@ -35,12 +35,12 @@ _HOLD_OFF = 32
 class JobTimes:
     """How long jobs of one kind have been taking: what the run that started them learns, for the jobs that follow.
 
-    There is one route for each job (contract §1.4), so questions cannot be put together; but they can be put once the
-    job is likely to have ended. A job that was found ended at the first question lets the next one be asked a little
-    earlier; when several needed more questions, the next is left alone for as long as the shortest of these lasted. So
-    jobs that take a steady time cost little more than one question, and one that stalls changes nothing for the others.
-    Waiting longer has to prove itself: where it spares no question, as on a platform that moves on only when asked, it
-    is not waited for.
+    There is one route for each job (docs/platforms/ethora.md#user-batch-jobs), so questions cannot be put together; but
+    they can be put once the job is likely to have ended. A job that was found ended at the first question lets the next
+    one be asked a little earlier; when several needed more questions, the next is left alone for as long as the
+    shortest of these lasted. So jobs that take a steady time cost little more than one question, and one that stalls
+    changes nothing for the others. Waiting longer has to prove itself: where it spares no question, as on a platform
+    that moves on only when asked, it is not waited for.
     """
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ async def wait_for_job(
 
     Args:
         read: asks for the job once and returns the decoded reply, ``{state, error?, result?}``. Any state but
-            ``completed`` and ``failed`` counts as still under way (contract §1.4).
+            ``completed`` and ``failed`` counts as still under way (docs/platforms/ethora.md#user-batch-jobs).
         known: secrets that the job was given, to be masked in what it says.
         times: what jobs of this kind have taken so far; shared by those of one run.
 

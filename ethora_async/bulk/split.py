@@ -22,11 +22,11 @@ async def split_around(
 ) -> list[Outcome[T]]:
     """Send the items together; when they are refused because of one, find it and send the others.
 
-    A refusal does not say whose it is (contract §1.4), so the culprit is looked for by halves: when the first half goes
-    through, it is in the other, which need not be sent to know it; when not, the other half waits until the culprit is
-    found, and goes on with all that is left. What is left is sent in groups as large as the share of culprits so far
-    makes sensible. One culprit among n costs about log₂n requests more, k of them about k·log₂(n/k), and if all are,
-    a few more than one each. One that is found before sending costs none.
+    A refusal does not say whose it is (docs/platforms/ethora.md#deleting-users), so the culprit is looked for by
+    halves: when the first half goes through, it is in the other, which need not be sent to know it; when not, the other
+    half waits until the culprit is found, and goes on with all that is left. What is left is sent in groups as large as
+    the share of culprits so far makes sensible. One culprit among n costs about log₂n requests more, k of them about
+    k·log₂(n/k), and if all are, a few more than one each. One that is found before sending costs none.
 
     Errors that are not about an item's content fail the items that were sent together. No `ChatError` is raised: every
     item gets its outcome, in order. `key` must not raise.

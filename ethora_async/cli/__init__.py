@@ -12,7 +12,7 @@ _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line; exits with one of the codes of design §8."""
+    """Run the command line; exits with one of the codes of docs/reference/exit-codes.md."""
     try:
         _prepare_streams()
         from ethora_async.cli.app import app

@@ -18,7 +18,10 @@ from ethora_async_secrets import ChainProvider, SecretError, provider_from_url
 from ethora_async_secrets.chain import Attempt
 
 TOLERATED_SKEW = 30.0
-"""Seconds: a front end refreshes its session this long before its end (contract §2.8)."""
+"""Seconds: a front end refreshes its session this long before its end.
+
+See docs/platforms/ethora.md#tokens-of-the-platform.
+"""
 _TIMEOUT = 10.0
 
 Verdict = Literal["ok", "warning", "failed", "skipped"]
@@ -85,7 +88,8 @@ async def _secret_sources(urls: str) -> AsyncGenerator[Check, None]:
             yield Check("secret", "ok", _answer(attempt, "also has it" if answered else "answered"))
             answered = True
         elif not answered and attempt.outcome != "unavailable":
-            # Such a source ends the search (design §5): whatever comes after it is not asked.
+            # Such a source ends the search (docs/architecture.md#secrets-and-rotation): whatever comes after it is not
+            # asked.
             yield Check("secret", "failed", f"{attempt.source}: {attempt.outcome}: {attempt.detail}")
             return
         elif not answered:

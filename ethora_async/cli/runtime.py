@@ -39,7 +39,7 @@ PLATFORM = 3
 NOT_IN_STEP = 4
 STOPPED = 5
 INTERRUPTED = 130
-"""Exit codes (design §8)."""
+"""Exit codes (docs/reference/exit-codes.md)."""
 
 
 class SyncPlatform(StrEnum):

@@ -84,7 +84,8 @@ class Wiring:
             limits=self._limits,
             retry=self._retry,
             emitter=self.emitter,
-            # Constant: Rocket.Chat remembers a second factor by this text and the address (contract §1.4).
+            # Constant: Rocket.Chat remembers a second factor by this text and the address
+            # (docs/platforms/rocketchat.md#second-factor).
             user_agent=f"ethora-async/{__version__}",
         )
         return self._engine

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RENEWAL_MARGIN = 60.0
-"""Seconds before its end from which a token is not handed out any more (design §2)."""
+"""Seconds before its end from which a token is not handed out any more (docs/architecture.md#defaults)."""
 
 
 def margin(ttl: float) -> float:

@@ -37,8 +37,9 @@ class HS256Key:
         raise TypeError(msg)
 
     def sign(self, claims: Mapping[str, Any], header: Mapping[str, str] = _HEADER) -> str:
-        """The compact token with these claims; the header is ``{"alg":"HS256","typ":"JWT"}`` (contract §2.2) unless
-        another is given: the order of its members is part of the bytes that are signed.
+        """The compact token with these claims; the header is ``{"alg":"HS256","typ":"JWT"}``
+        (docs/platforms/ethora.md#server-token) unless another is given: the order of its members is part of the bytes
+        that are signed.
         """
         from joserfc.jws import serialize_compact
 

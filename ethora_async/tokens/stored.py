@@ -91,7 +91,10 @@ class Answer:
         yield from (values for values in (self.previous, self.pending, self.former) if values is not None)
 
     def inbound(self) -> Iterator[Values]:
-        """What others may present: the current values and those before the last rotation (design §5)."""
+        """What others may present: the current values and those before the last rotation.
+
+        See docs/architecture.md#secrets-and-rotation.
+        """
         yield self.current
         if self.previous is not None:
             yield self.previous

@@ -1,4 +1,7 @@
-"""A transport on httpx, for products that have it already. It costs several times what aiohttp does (design §10)."""
+"""A transport on httpx, for products that have it already. It costs several times what aiohttp does.
+
+See docs/architecture.md#speed.
+"""
 
 from __future__ import annotations
 

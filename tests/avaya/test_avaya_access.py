@@ -1,4 +1,7 @@
-"""The access token: fetched once, renewed early, replaced when refused; and secrets that rotate (contract §A5, §A7)."""
+"""The access token: fetched once, renewed early, replaced when refused; and secrets that rotate.
+
+See docs/platforms/avaya.md#errors, #lifetime-guests-and-verified-customers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Who a token may be for: refused before anything is sent (contract §A3, §A7)."""
+"""Who a token may be for: refused before anything is sent.
+
+See docs/platforms/avaya.md#generate-jwt, #lifetime-guests-and-verified-customers.
+"""
 
 from __future__ import annotations
 

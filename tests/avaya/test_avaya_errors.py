@@ -1,4 +1,4 @@
-"""What Avaya's refusals become (contract §A5)."""
+"""What Avaya's refusals become (docs/platforms/avaya.md#errors)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Where an Avaya client's settings come from, and which it takes (contract §A2, §A6)."""
+"""Where an Avaya client's settings come from, and which it takes.
+
+See docs/platforms/avaya.md#access-token, #hosts-and-regions.
+"""
 
 from __future__ import annotations
 

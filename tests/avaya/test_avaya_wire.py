@@ -1,4 +1,7 @@
-"""What goes over the wire to Avaya, byte for byte, and what is made of its answers (contract §A2 to §A4, §A7)."""
+"""What goes over the wire to Avaya, byte for byte, and what is made of its answers.
+
+See docs/platforms/avaya.md#access-token, #generate-jwt.
+"""
 
 from __future__ import annotations
 

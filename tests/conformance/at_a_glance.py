@@ -1,4 +1,4 @@
-"""The README's "API at a glance": our calls, the Node SDK's, and the HTTP calls behind them.
+"""The "API at a glance" of docs/reference/ethora-api.md: our calls, the Node SDK's, and the HTTP calls behind them.
 
 ``python tests/conformance/at_a_glance.py`` writes the section anew; a test compares it.
 """
@@ -14,8 +14,8 @@ from node_sdk import METHODS
 from ethora_async.platforms.ethora import operations
 from ethora_async.request import Operation
 
-README = Path(__file__).parents[2] / "README.md"
-SECTION = re.compile(r"(?<=^## API at a glance\n).*?(?=^## )", re.MULTILINE | re.DOTALL)
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "ethora-api.md"
+SECTION = re.compile(r"(?<=^## API at a glance\n).*?\Z", re.MULTILINE | re.DOTALL)
 
 FURTHER: dict[str, str] = {
     "POST /v1/users/batch": "users.create_many(users, synchronous=True)",
@@ -93,18 +93,14 @@ def section() -> str:
     known = [(row.ours, f"`{name}`", row.http) for name, row in METHODS.items()]
     further = [(ours, "–", http) for http, ours in FURTHER.items()]
     return f"""
-Whoever knows the vendor's Node SDK finds every method of it here. How our requests differ from its, and why, is listed
-in one place, `tests/conformance/node_sdk.py`, and held to by a test.
+Every method of the vendor's Node SDK has an equivalent. `tests/conformance/node_sdk.py` lists where our requests differ
+from its, with the reason, and a test holds that list to the code.
 
 {_table(known)}
 
-<details>
-<summary>Beyond the Node SDK</summary>
+### Beyond the Node SDK
 
 {_table(further)}
-
-</details>
-
 """
 
 
@@ -122,5 +118,5 @@ def _calls(ours: str) -> str:
 
 
 if __name__ == "__main__":
-    text = README.read_text("utf-8")
-    README.write_text(SECTION.sub(lambda _: section(), text), "utf-8")
+    text = PAGE.read_text("utf-8")
+    PAGE.write_text(SECTION.sub(lambda _: section(), text), "utf-8")

@@ -1,6 +1,8 @@
-"""What each public method of the vendor's Node SDK sends (contract §4.1, §4.3), and our call for the same.
+"""What each public method of the vendor's Node SDK sends (docs/platforms/ethora.md#methods-of-the-node-sdk,
+#known-faults-of-the-node-sdk), and our call for the same.
 
-`DIFFERENCES` holds every deliberate difference with its reason: the one place to look for them.
+`DIFFERENCES` holds every deliberate difference with its reason: the one place to look for them. "Fault 9" is the ninth
+of the known faults.
 """
 
 from __future__ import annotations
@@ -517,40 +519,40 @@ METHODS: dict[str, Method] = {
 }
 
 _PAGED = "a list is always asked for in pages of a known size: the server's default is 100 and may change"
-_WAITS = "the Node SDK hands back a running job (§4.3, 10); we ask until it has ended"
-_REQUIRED = "left out, the Node SDK makes one up that differs at every call (§4.3, 9); we want it said"
+_WAITS = "the Node SDK hands back a running job (fault 10); we ask until it has ended"
+_REQUIRED = "left out, the Node SDK makes one up that differs at every call (fault 9); we want it said"
 
 EVERY_REQUEST = {
-    "claims.exp": "a server token that never ends is a password; ours ends after an hour (§4.3, 1)",
+    "claims.exp": "a server token that never ends is a password; ours ends after an hour (fault 1)",
     "headers.user-agent": "it says who asks",
     "headers.accept": "nothing but JSON is understood",
 }
 """Differences that all requests share."""
 
 DIFFERENCES: dict[tuple[str, str, str], str] = {
-    ("createChatName", "prefixed id", "result"): "an id that is prefixed already is not prefixed again (§4.3, 14)",
+    ("createChatName", "prefixed id", "result"): "an id that is prefixed already is not prefixed again (fault 14)",
     ("createChatUserJwtToken", "plain", "exp"): "a user's token ends: after an hour unless a call says otherwise",
     ("createUser", "plain", "body.usersList[0].password"): (
-        "anybody could guess it (§4.3, 9): without one the platform makes its own"
+        "anybody could guess it (fault 9): without one the platform makes its own"
     ),
     ("createUser", "plain", "then"): _WAITS,
     ("createUser", "nothing but an id", "refused"): _REQUIRED,
     ("getUsers", "all", "query.limit"): _PAGED,
     ("getUsers", "all", "query.offset"): _PAGED,
     ("updateUsers", "cleared field", "body.users[0].profileImage"): (
-        "the Node SDK drops empty values, so that no field can be cleared (§4.3, 12)"
+        "the Node SDK drops empty values, so that no field can be cleared (fault 12)"
     ),
-    ("updateUsers", "more than 100", "split"): "the Node SDK refuses more than 100; we split them (§4.3, 11)",
-    ("deleteUsers", "nobody", "nothing sent"): "what the platform makes of an empty list is not known (§1.4)",
+    ("updateUsers", "more than 100", "split"): "the Node SDK refuses more than 100; we split them (fault 11)",
+    ("deleteUsers", "nobody", "nothing sent"): "what the platform makes of an empty list is not known",
     ("getUserChats", "without parameters", "query.limit"): _PAGED,
     ("getUserChats", "without parameters", "query.offset"): _PAGED,
-    ("getUserChats", "an id with a slash", "path"): "parts of a path are percent-encoded (§4.3, 13)",
+    ("getUserChats", "an id with a slash", "path"): "parts of a path are percent-encoded (fault 13)",
     ("createChatRoom", "without a title", "refused"): (
         "the Node SDK calls it 'Chat Room <id>', which people then see; we want it said"
     ),
-    ("updateChatRoom", "by JID", "path"): "every form of an id is brought to one, before it goes into a path (§3)",
+    ("updateChatRoom", "by JID", "path"): "every form of an id is brought to one, before it goes into a path",
     ("grantUserAccessToChatRoom", "an id that begins like the app's", "body.members[0]"): (
-        "the Node SDK takes app1234 for an id that is prefixed with app123 already (§4.3, 14)"
+        "the Node SDK takes app1234 for an id that is prefixed with app123 already (fault 14)"
     ),
     ("listApps", "without parameters", "query.limit"): _PAGED,
     ("listApps", "without parameters", "query.offset"): _PAGED,

@@ -1,4 +1,4 @@
-"""The README's table of calls is complete, true to the operations, and every call in it exists."""
+"""The table of calls in the docs is complete, true to the operations, and every call in it exists."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from at_a_glance import FURTHER, README, SECTION, http_calls, section
+from at_a_glance import FURTHER, PAGE, SECTION, http_calls, section
 from node_sdk import METHODS
 
 from ethora_async import EthoraClient
@@ -25,8 +25,8 @@ STEPS: dict[str, Callable[[Any], Any]] = {
 """How to get past the calls within a call."""
 
 
-def test_the_readme_shows_it() -> None:
-    found = SECTION.search(README.read_text("utf-8"))
+def test_the_docs_show_it() -> None:
+    found = SECTION.search(PAGE.read_text("utf-8"))
     assert found is not None
     assert found.group() == section()  # if not: python tests/conformance/at_a_glance.py
 

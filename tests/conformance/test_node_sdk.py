@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SECRET = "a-secret-that-is-long-enough-for-anyone"
 CASES = [(method, case) for method, row in METHODS.items() for case in row.cases]
 
-# Contract §4.1, in its order: 36 public methods.
+# In the order of docs/reference/ethora-api.md: 36 public methods.
 PUBLIC = (
     "createChatName",
     "createChatUserJwtToken",
@@ -65,7 +65,7 @@ PUBLIC = (
     "removeUserAccessFromChatRoomInApp",
 )
 
-# Contract §4.2 and reference §4: what stands on every request of the Node SDK.
+# What stands on every request of the Node SDK (docs/platforms/ethora.md#what-the-node-sdk-sends).
 NODE_HEADERS = {
     "authorization": "Bearer <token>",
     "x-custom-token": "<token>",

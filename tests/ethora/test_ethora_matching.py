@@ -27,7 +27,8 @@ class Case:
 
 
 def _row(draw: st.DrawFn, status: str, name: str, email: str) -> dict[str, Any]:
-    # Every form of contract §1.4: the name beside the status, inside the user, or in both places; prefixes doubled.
+    # Every form (docs/platforms/ethora.md#user-batch-jobs): the name beside the status, inside the user, or in both
+    # places; prefixes doubled.
     wire_name = f"{APP}_" * draw(st.integers(1, 2)) + name
     user = {"xmppUsername": wire_name, "uuid": name, "email": email}
     forms = [

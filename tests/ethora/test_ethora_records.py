@@ -1,4 +1,4 @@
-"""The records that callers pass in, and the names of contract §3."""
+"""The records that callers pass in, and their names (docs/platforms/ethora.md#names-and-ids)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes back, in every form that the contract names (§1.4–§1.6, §3.2)."""
+"""What comes back, in every form (docs/platforms/ethora.md#users, #chats, #doubled-prefixes)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes out, request by request: contract §1.4–§1.6, §3.1 and §4.1."""
+"""What goes out, request by request (docs/platforms/ethora.md#users, #chats, #plain-or-prefixed)."""
 
 from __future__ import annotations
 

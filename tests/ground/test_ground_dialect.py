@@ -1,4 +1,4 @@
-"""Every form in which Ethora words a failure (contract §1.2)."""
+"""Every form in which Ethora words a failure (docs/platforms/ethora.md#error-replies)."""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,10 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"testing", "web"}),
     frozenset({"cli"}),
 )
-"""Design §3, the lowest first. A module may import from its own part and from lower layers."""
+"""The floors, the lowest first. A module may import from its own part and from lower layers.
+
+See docs/architecture.md#floors.
+"""
 
 CLOSED_TO_THE_SANDBOX = frozenset({"platforms", "engine", "tokens", "transport", "sync"})
 """A fake built from the code it checks checks nothing."""
@@ -129,3 +134,11 @@ def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
 
 def _platform(module: str) -> str:
     return ".".join(module.split(".")[2:3])
+
+
+@cache
+def headings(page: Path) -> frozenset[str]:
+    """The anchors of a Markdown page's headings, formed as GitHub and MyST form them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#{1,6} +(.+?) *$", text, re.MULTILINE)
+    return frozenset(re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 import pytest
-from house_helpers import ROOT, modules
+from house_helpers import ROOT, headings, modules
 
 import ethora_async
 from ethora_async import errors
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 ALL = list(modules(ROOT))
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 40
-CONTRACT_SECTIONS = {"5", "1.1", "1.2", "1.4", "1.5", "1.6", "1.7"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = Function | ast.ClassDef
 
@@ -155,12 +154,12 @@ def test_the_forms_for_another_app_do_the_same_by_other_paths() -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_names_its_source_and_is_well_formed(name: str) -> None:
     operation = OPERATIONS[name]
-    section = re.fullmatch(r"contract §(\d+(?:\.\d+)?)", operation.source)
-    assert section is not None
-    assert section.group(1) in CONTRACT_SECTIONS
+    page, _, heading = operation.source.partition("#")
+    assert page == "docs/platforms/ethora.md"
+    assert heading in headings(ROOT / page)
     assert re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", operation.name)
     # The guide's older calls have no version, and end with a slash.
-    older = section.group(1) == "5"
+    older = heading == "older-guide"
     assert re.fullmatch(r"/chats/|/chat-access/" if older else r"(/[a-z0-9-]+|/\{[a-z]+\})+", operation.path)
     assert older or re.match(r"/ping$|/v[12]/", operation.path)
 

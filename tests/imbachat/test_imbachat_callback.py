@@ -1,4 +1,4 @@
-"""What the chat server asks, and what it is answered (contract §B2 to §B4, §B8)."""
+"""What the chat server asks, and what it is answered (docs/platforms/imbachat.md#callbacks, #rules-of-our-handler)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ImbaChat's tokens, byte for byte (contract §B5)."""
+"""ImbaChat's tokens, byte for byte (docs/platforms/imbachat.md#user-token)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VECTOR = (
     ".eyJleHAiOjE3MDAwMDM2MDAsInVzZXJfaWQiOjF9"
     ".emPvL7ksZ5NeV7HrbU6TX9wPjxqdIsn232OZs8ouz5o"
 )
-"""Key `KEY`, exp 1700003600, user_id 1: made independently in PHP and in Python for the contract."""
+"""Key `KEY`, exp 1700003600, user_id 1: made independently in PHP and in Python."""
 
 
 def by_hand(key: str, exp: int, user: int) -> str:

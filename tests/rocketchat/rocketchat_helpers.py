@@ -36,7 +36,7 @@ def ok(**data: Any) -> Response:
 
 
 def coded(code: str, text: str = "", status: int = 400, **more: Any) -> Response:
-    """A business error (contract §1.2)."""
+    """A business error (docs/platforms/rocketchat.md#error-replies)."""
     return reply(status, {"success": False, "error": f"{text} [{code}]".strip(), "errorType": code, **more})
 
 

@@ -1,4 +1,4 @@
-"""The DDP state machine, frame by frame (contract §2), without a socket."""
+"""The DDP state machine, frame by frame (docs/platforms/rocketchat.md#realtime), without a socket."""
 
 from __future__ import annotations
 

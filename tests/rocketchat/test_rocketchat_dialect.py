@@ -1,4 +1,7 @@
-"""Error bodies of 6.x to 9.0, and how long a rate limit lasts (contract §1.2–§1.4, §1.11)."""
+"""Error bodies of 6.x to 9.0, and how long a rate limit lasts.
+
+See docs/platforms/rocketchat.md#error-replies, #rate-limits.
+"""
 
 from __future__ import annotations
 

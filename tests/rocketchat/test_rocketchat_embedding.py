@@ -1,4 +1,4 @@
-"""Addresses for iframes and what the page says to them (contract §3)."""
+"""Addresses for iframes and what the page says to them (docs/platforms/rocketchat.md#embedding)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Rate limits per route (contract §1.11), and the envelope of replies (§1.2)."""
+"""Rate limits per route, and the envelope of replies (docs/platforms/rocketchat.md#error-replies).
+
+See docs/platforms/rocketchat.md#rate-limits.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Realtime over real sockets: gaps, ends, slow readers (contract §2)."""
+"""Realtime over real sockets: gaps, ends, slow readers (docs/platforms/rocketchat.md#realtime)."""
 
 from __future__ import annotations
 
@@ -129,7 +129,13 @@ async def test_deletions_rooms_and_other_streams(
         sent = await rocketchat.messages.send("one", "gone soon")
         await texts(stream, 1)
         api = await rocketchat._context.open()
-        delete = Operation("messages.delete", "POST", "/api/v1/chat.delete", repeatable=True, source="contract §1.9")
+        delete = Operation(
+            "messages.delete",
+            "POST",
+            "/api/v1/chat.delete",
+            repeatable=True,
+            source="docs/platforms/rocketchat.md#messages",
+        )
         await api.call(delete, data={"roomId": sent.room_id, "msgId": sent.id})
         assert await following(stream, MessageDeleted) == MessageDeleted(sent.room_id, sent.id)
         await rocketchat.chats.update("one", title="New topic")
@@ -182,7 +188,13 @@ async def test_an_edit_comes_as_the_message_once_more(
 ) -> None:
     from ethora_async.request import Operation
 
-    update = Operation("messages.update", "POST", "/api/v1/chat.update", repeatable=True, source="contract §1.9")
+    update = Operation(
+        "messages.update",
+        "POST",
+        "/api/v1/chat.update",
+        repeatable=True,
+        source="docs/platforms/rocketchat.md#messages",
+    )
     async with rocketchat.realtime(ann, rooms="one") as stream:
         sent = await rocketchat.messages.send("one", "first")
         assert await texts(stream, 1) == ["first"]

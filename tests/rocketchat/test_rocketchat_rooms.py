@@ -1,4 +1,4 @@
-"""Rooms of a sandbox, over real sockets (contract §1.8)."""
+"""Rooms of a sandbox, over real sockets (docs/platforms/rocketchat.md#rooms)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The admin's session: opened once, opened again when it ends, rotated without a failed call (contract §1.3)."""
+"""The admin's session: opened once, opened again when it ends, rotated without a failed call.
+
+See docs/platforms/rocketchat.md#log-in.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Tokens in both generations of the server, their lifetime, and the fifty of a user (contract §1.6, §1.7)."""
+"""Tokens in both generations of the server, their lifetime, and the fifty of a user.
+
+See docs/platforms/rocketchat.md#minting-tokens, #token-lifetime.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The second factor: at log-in and on any call (contract §1.3, §1.4)."""
+"""The second factor: at log-in and on any call (docs/platforms/rocketchat.md#log-in, #second-factor)."""
 
 from __future__ import annotations
 

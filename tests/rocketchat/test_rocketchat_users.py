@@ -1,4 +1,4 @@
-"""Users of a sandbox, over real sockets (contract §1.5)."""
+"""Users of a sandbox, over real sockets (docs/platforms/rocketchat.md#users)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A user's own account: second factor, sign-up, password, profile, API keys. Contract §1.5."""
+"""A user's own account: second factor, sign-up, password, profile, API keys (docs/platforms/ethora.md#sessions)."""
 
 from __future__ import annotations
 

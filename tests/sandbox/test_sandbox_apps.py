@@ -1,4 +1,4 @@
-"""Apps: contract §1.7."""
+"""Apps (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 

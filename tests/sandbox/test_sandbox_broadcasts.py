@@ -1,4 +1,4 @@
-"""Broadcasts, and the messages they leave: contract §1.6."""
+"""Broadcasts, and the messages they leave (docs/platforms/ethora.md#chats)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chats and who is in them: contract §1.6, §3."""
+"""Chats and who is in them (docs/platforms/ethora.md#chats, #names-and-ids)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploads: contract §1.6, §1.7."""
+"""Uploads (docs/platforms/ethora.md#chats, #apps)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asynchronous user batches: contract §1.4, §1.8."""
+"""Asynchronous user batches (docs/platforms/ethora.md#users, #jobs-and-delays)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chats as their members see them: contract §1.6."""
+"""Chats as their members see them (docs/platforms/ethora.md#chats)."""
 
 from __future__ import annotations
 

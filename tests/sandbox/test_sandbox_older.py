@@ -1,4 +1,4 @@
-"""The older guide's `/chats/` and `/chat-access/`: contract §5."""
+"""The older guide's `/chats/` and `/chat-access/` (docs/platforms/ethora.md#older-guide)."""
 
 from __future__ import annotations
 

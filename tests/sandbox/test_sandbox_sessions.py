@@ -1,4 +1,4 @@
-"""Sessions of users, and what is open to everybody: contract §1.5, §1.7."""
+"""Sessions of users, and what is open to everybody (docs/platforms/ethora.md#sessions, #apps)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Token checks: contract §2, and the error table of §1.2."""
+"""Token checks (docs/platforms/ethora.md#tokens, #error-replies)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users as an app's managers see them: contract §1.4."""
+"""Users as an app's managers see them (docs/platforms/ethora.md#users)."""
 
 from __future__ import annotations
 

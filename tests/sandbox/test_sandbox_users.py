@@ -1,4 +1,4 @@
-"""Creating, reading, changing and deleting users: contract §1.4, §3."""
+"""Creating, reading, changing and deleting users (docs/platforms/ethora.md#users, #names-and-ids)."""
 
 from __future__ import annotations
 

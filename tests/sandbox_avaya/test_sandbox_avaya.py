@@ -1,4 +1,4 @@
-"""The local Avaya, checked against the contract by hand-made requests (contract §A2 to §A5)."""
+"""The local Avaya, checked by hand-made requests (docs/platforms/avaya.md#access-token, #generate-jwt, #errors)."""
 
 from __future__ import annotations
 

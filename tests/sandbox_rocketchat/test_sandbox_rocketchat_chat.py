@@ -1,4 +1,4 @@
-"""Contract §1.9, §1.12: messages, their past, and methods over REST."""
+"""Messages, their past, and methods over REST (docs/platforms/rocketchat.md#messages, #server-info)."""
 
 from __future__ import annotations
 

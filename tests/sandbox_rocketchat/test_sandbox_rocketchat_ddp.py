@@ -1,4 +1,4 @@
-"""Contract §2.1 to §2.3: frames, methods and subscriptions."""
+"""Frames, methods and subscriptions (docs/platforms/rocketchat.md#realtime)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contract §2.1, §2.4: heartbeats, closes, dead tokens, outages."""
+"""Heartbeats, closes, dead tokens, outages (docs/platforms/rocketchat.md#handshake-and-heartbeat, #reconnecting)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contract §1.11: rate limits by address, route and method."""
+"""Rate limits by address, route and method (docs/platforms/rocketchat.md#rate-limits)."""
 
 from __future__ import annotations
 

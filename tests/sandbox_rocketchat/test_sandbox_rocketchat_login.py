@@ -1,4 +1,4 @@
-"""Contract §1.2, §1.3: logging in and out, in the words of every generation."""
+"""Logging in and out, in the words of every generation (docs/platforms/rocketchat.md#error-replies, #log-in)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contract §1.8: rooms and memberships."""
+"""Rooms and memberships (docs/platforms/rocketchat.md#rooms)."""
 
 from __future__ import annotations
 

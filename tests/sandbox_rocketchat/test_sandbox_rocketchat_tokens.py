@@ -1,4 +1,4 @@
-"""Contract §1.5 to §1.7: tokens for others, their number and their life."""
+"""Tokens for others, their number and their life (docs/platforms/rocketchat.md#minting-tokens, #token-lifetime)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contract §1.4: the second factor, by authenticator, mail and password."""
+"""The second factor, by authenticator, mail and password (docs/platforms/rocketchat.md#second-factor)."""
 
 from __future__ import annotations
 

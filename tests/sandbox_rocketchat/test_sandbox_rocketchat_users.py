@@ -1,4 +1,4 @@
-"""Contract §1.2, §1.5, §1.10: users, their errors, and pages."""
+"""Users, their errors, and pages (docs/platforms/rocketchat.md#error-replies, #users, #pages)."""
 
 from __future__ import annotations
 

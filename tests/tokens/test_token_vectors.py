@@ -1,4 +1,7 @@
-"""Tokens byte for byte as the vendor's SDK signs them (contract §2.6), and what is wrapped around that."""
+"""Tokens byte for byte as the vendor's SDK signs them, and what is wrapped around that.
+
+See docs/platforms/ethora.md#test-vectors.
+"""
 
 from __future__ import annotations
 

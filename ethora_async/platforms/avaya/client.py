@@ -1,4 +1,4 @@
-"""`AvayaClient`: chat tokens of one Avaya Experience Platform account (contract §A)."""
+"""`AvayaClient`: chat tokens of one Avaya Experience Platform account (docs/platforms/avaya.md)."""
 
 from __future__ import annotations
 

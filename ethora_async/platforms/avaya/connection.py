@@ -30,7 +30,10 @@ class Connection:
     access: AccessTokens
 
     def for_browser(self) -> dict[str, str]:
-        """What a front end needs beside its token, and may know (contract §A7)."""
+        """What a front end needs beside its token, and may know.
+
+        See docs/platforms/avaya.md#lifetime-guests-and-verified-customers.
+        """
         return {
             "app_key": self.access.header("appkey"),
             "integration_id": self.integration_id,

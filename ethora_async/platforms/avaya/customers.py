@@ -1,4 +1,7 @@
-"""Who a chat token is for: checked against the documented limits (contract §A3) before anything is sent."""
+"""Who a chat token is for: checked against the documented limits before anything is sent.
+
+See docs/platforms/avaya.md#generate-jwt.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,7 @@ class Customer:
         return cls(_id(id), verified, _name(name), _identifiers(identifiers))
 
     def body(self, integration: str, minutes: int) -> dict[str, Any]:
-        """The request's body, in the order of the contract's table."""
+        """The request's body, in the order of the platform notes."""
         body: dict[str, Any] = {
             "integrationId": integration,
             "customerId": self.id,

@@ -1,4 +1,7 @@
-"""What Avaya's error replies say (contract §A5): problem objects, OAuth errors, and what gateways answer."""
+"""What Avaya's error replies say: problem objects, OAuth errors, and what gateways answer.
+
+See docs/platforms/avaya.md#errors.
+"""
 
 from __future__ import annotations
 
@@ -52,9 +55,9 @@ class AvayaDialect:
     def read_failure(self, response: Response) -> Failure:
         """The error class, what the problem says with all its violations, and the code.
 
-        The code is the first violation's (``"20002"``, ``"20006"``: contract §A5), or OAuth's ``error``. A 404 without
-        a problem is a missing route, and a plain `ApiError`. Any 401 may be about the access token: the text that
-        tells the application key's from it is not depended on.
+        The code is the first violation's (``"20002"``, ``"20006"``: docs/platforms/avaya.md#errors), or OAuth's
+        ``error``. A 404 without a problem is a missing route, and a plain `ApiError`. Any 401 may be about the access
+        token: the text that tells the application key's from it is not depended on.
         """
         data = _decoded(response)
         problem = data if isinstance(data, dict) else {}

@@ -1,4 +1,4 @@
-"""Every operation of Avaya that this client uses (contract §A2, §A3).
+"""Every operation of Avaya that this client uses (docs/platforms/avaya.md#access-token, #generate-jwt).
 
 Neither changes anything but that a token more is in the world: both may be repeated.
 """
@@ -12,12 +12,12 @@ ACCESS_TOKEN = Operation(
     "POST",
     "/api/auth/v1/{account}/protocol/openid-connect/token",
     repeatable=True,
-    source="contract §A2",
+    source="docs/platforms/avaya.md#access-token",
 )
 GENERATE_JWT = Operation(
     "tokens.for_user",
     "POST",
     "/api/digital/chat/v1/accounts/{account}/tokens",
     repeatable=True,
-    source="contract §A3",
+    source="docs/platforms/avaya.md#generate-jwt",
 )

@@ -43,7 +43,7 @@ _HEADER_VALUE = re.compile(r"[!-~]+").fullmatch
 
 
 def account_id(values: Values) -> str:
-    """The account's id: six letters (contract §A2).
+    """The account's id: six letters (docs/platforms/avaya.md#access-token).
 
     Raises:
         ConfigError: it is not.
@@ -56,7 +56,7 @@ def account_id(values: Values) -> str:
 
 
 def integration_id(values: Values) -> str:
-    """The chat integration's id: a UUID (contract §A3).
+    """The chat integration's id: a UUID (docs/platforms/avaya.md#generate-jwt).
 
     Raises:
         ConfigError: it is not.
@@ -69,7 +69,7 @@ def integration_id(values: Values) -> str:
 
 
 def origin(values: Values) -> str:
-    """The API's origin, by the host or else by the region (contract §A6).
+    """The API's origin, by the host or else by the region (docs/platforms/avaya.md#hosts-and-regions).
 
     Raises:
         ConfigError: neither is there, or the one that is cannot be used.

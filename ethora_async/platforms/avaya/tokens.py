@@ -1,4 +1,7 @@
-"""``avaya.tokens``: what a customer's chat logs in with, from the Generate JWT call (contract §A3, §A4, §A7)."""
+"""``avaya.tokens``: what a customer's chat logs in with, from the Generate JWT call.
+
+See docs/platforms/avaya.md#generate-jwt, #shape-of-the-chat-token, #lifetime-guests-and-verified-customers.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,12 @@ if TYPE_CHECKING:
 USER_TOKEN_TTL = 900.0
 """Seconds that a token lives unless a call says otherwise: Avaya's own default."""
 LEAST_LEFT = 300.0
-"""Seconds: a token with less left is not handed out (design §7)."""
+"""Seconds: a token with less left is not handed out (docs/architecture.md#capabilities)."""
 REMINDER = 180.0
-"""Seconds before its end at which Avaya's front end asks for the next token (contract §A7)."""
+"""Seconds before its end at which Avaya's front end asks for the next token.
+
+See docs/platforms/avaya.md#lifetime-guests-and-verified-customers.
+"""
 
 _LONGEST = 16_384
 """Characters; the claims of a longer token are not looked at."""
@@ -52,7 +58,7 @@ class Tokens:
         """The token with which one customer's chat starts.
 
         Take the customer from your own session, never from what a browser sent: who may name themselves may be anyone
-        (contract §A9).
+        (docs/platforms/avaya.md#mistakes-of-the-sample-servers).
 
         Args:
             id: your own id of the customer, at most 256 characters, the same at every visit of a verified one. Where
@@ -79,7 +85,8 @@ class Tokens:
         minutes = whole_minutes(ttl)
         connection = await self._context.open()
         answer = self._context.settings.peek() or await self._context.settings.load()
-        # Whatever the token depends on is part of its key (contract §A7).
+        # Whatever the token depends on is part of its key
+        # (docs/platforms/avaya.md#lifetime-guests-and-verified-customers).
         key = ("avaya", connection.integration_id, customer, minutes, answer.version)
         token = self._cache.get(key)
         if token is None:
@@ -131,7 +138,8 @@ def _token(reply: Reply) -> Secret | None:
 def expiry(token: Secret) -> float | None:
     """When a token ends, in seconds since the epoch; None where that cannot be read.
 
-    Avaya's have four parts, the first of them the word ``jwt`` (contract §A4); three are read as well. Nothing is
+    Avaya's have four parts, the first of them the word ``jwt`` (docs/platforms/avaya.md#shape-of-the-chat-token); three
+    are read as well. Nothing is
     verified: no key for it is published.
     """
     text = token.reveal()

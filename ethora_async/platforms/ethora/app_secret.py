@@ -1,4 +1,4 @@
-"""The app secret: read through a cache, and turned into the keys that sign (contract §2.4)."""
+"""The app secret: read through a cache, and turned into the keys that sign (docs/platforms/ethora.md#signing-keys)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,10 @@ class SigningKeys:
         raise TypeError(msg)
 
     def scoped(self, purpose: Purpose) -> HS256Key:
-        """The hex text of HMAC-SHA256(secret, "ethora:<purpose>:v1") as a key (contract §2.4)."""
+        """The hex text of HMAC-SHA256(secret, "ethora:<purpose>:v1") as a key.
+
+        See docs/platforms/ethora.md#signing-keys.
+        """
         key = self._scoped.get(purpose)
         if key is None:
             digest = hmac.new(self._secret.encode(), f"ethora:{purpose}:v1".encode(), hashlib.sha256)

@@ -1,4 +1,4 @@
-"""Ethora's server credentials, and how its tokens are signed (contract §2)."""
+"""Ethora's server credentials, and how its tokens are signed (docs/platforms/ethora.md#tokens)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SigningSecret = Literal["current", "previous", "pending"]
 
 
 def server_claims(app_id: str) -> dict[str, Any]:
-    """The claims of a server token (contract §2.2)."""
+    """The claims of a server token (docs/platforms/ethora.md#server-token)."""
     return {"data": {"appId": app_id, "type": "server"}}
 
 
@@ -123,7 +123,8 @@ class ServerCredentials:
         credential = self._tokens.get(cache_key)
         if credential is None:
             token, _ = sign(keys.signing("server"), self._claims, SERVER_TOKEN_TTL, self._clock.now())
-            # Both headers carry it: the old name always works, the live specification prefers the new (contract §2.1).
+            # Both headers carry it: the old name always works, the live specification prefers the new
+            # (docs/platforms/ethora.md#token-kinds).
             headers = {"Authorization": f"Bearer {token}", "x-custom-token": token}
             credential = Credential(headers, keys.version, ring.bundle.version)
             self._tokens.put(cache_key, credential, SERVER_TOKEN_TTL)

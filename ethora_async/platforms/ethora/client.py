@@ -71,9 +71,11 @@ class EthoraClient:
         api_url: the API's origin; by default ``ETHORA_CHAT_API_URL``. A trailing slash, ``/v1`` or ``/v2`` is left out.
         xmpp_host: for `chats.jid`; by default ``ETHORA_XMPP_HOST``.
         bot_jid: for `chats.grant_bot`, and for syncs and `reset` to spare; by default ``ETHORA_CHAT_BOT_JID``.
-        scoped: False signs with the raw secret in place of the key derived from it (contract §2.4), for old servers.
+        scoped: False signs with the raw secret in place of the key derived from it
+        (docs/platforms/ethora.md#signing-keys), for old servers.
         legacy_api: True creates and deletes chats, and sets access, through the guide's ``/chats/`` and
-            ``/chat-access/`` (contract §5), for old servers: no part of today's API, which has neither.
+            ``/chat-access/`` (docs/platforms/ethora.md#older-guide), for old servers: no part of today's API, which has
+            neither.
         timeout: for a whole call: queueing, signing, all attempts and the waits between them (default 30 s).
         limits: how much to send at once.
         retry: how often and how patiently to try again.
@@ -177,7 +179,8 @@ class EthoraClient:
         return cls(secret=provider_of(provider, (APP_SECRET,)), **options)
 
     def in_app(self, app_id: str) -> InApp:
-        """The same operations on another app: a child of this one (contract §1.3). No request is made.
+        """The same operations on another app: a child of this one
+        (docs/platforms/ethora.md#which-token-opens-which-route). No request is made.
 
         Raises:
             InvalidInputError: the id is empty.
@@ -255,8 +258,9 @@ class EthoraClient:
     async def reset(self, *, confirm: str, timeout: Seconds = RESET_LAG) -> Report:
         """Empty the app: delete all its users and chats, with their messages. There is no way back.
 
-        The platform's own records stay (design §6): owner accounts (``owner-…``), bots, widget visitors (``widget-…``),
-        and default, 1-1 and widget rooms. Run it while nothing else writes; doing it again does no harm.
+        The platform's own records stay (docs/architecture.md#guards): owner accounts (``owner-…``), bots, widget
+        visitors (``widget-…``), and default, 1-1 and widget rooms. Run it while nothing else writes; doing it again
+        does no harm.
 
         Args:
             confirm: the app's id, said once more.

@@ -1,4 +1,4 @@
-"""What Ethora's error replies say, in every form of contract §1.2."""
+"""What Ethora's error replies say, in every form (docs/platforms/ethora.md#error-replies)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from ethora_async.request import Response
 
-# 401s that are not about the token that the request carried (design §4).
+# 401s that are not about the token that the request carried (docs/architecture.md#sending).
 _OTHER_MEANING = frozenset({"USER_NOT_FOUND", "AUTH_FAILED", "REFRESH_RECORD_NOT_FOUND", "INVALID_TOKEN_TYPE"})
 _NOT_LET_IN = _OTHER_MEANING - {"USER_NOT_FOUND"}
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     400: ValidationFailedError,
     401: UnauthorizedError,
-    402: ForbiddenError,  # over plan (contract §1.2)
+    402: ForbiddenError,  # over plan (docs/platforms/ethora.md#error-replies)
     403: ForbiddenError,
     409: ConflictError,
     413: ValidationFailedError,

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class InApp:
-    """The users, chats and broadcasts of another app, usually a child of the client's own (contract §1.3).
+    """The users, chats and broadcasts of another app, usually a child of the client's own.
+
+    See docs/platforms/ethora.md#which-token-opens-which-route.
 
     Signed with the own app's server token, which a parent app may use on its children; or with a user's session, for
     what only users may do there: list the users, import them, tag them.
@@ -32,7 +34,8 @@ class InApp:
     async def reset(self, *, confirm: str, timeout: Seconds = RESET_LAG) -> Report:
         """Empty the app, as `EthoraClient.reset` does; `confirm` is this app's id.
 
-        Listing another app's users is a user's right (contract §1.4): make this `InApp` from a user's session.
+        Listing another app's users is a user's right (docs/platforms/ethora.md#users): make this `InApp` from a user's
+        session.
         """
         return await reset(self._context, self.users, self.chats, confirm=confirm, timeout=timeout)
 

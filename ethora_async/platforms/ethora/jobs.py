@@ -1,4 +1,7 @@
-"""Jobs of the platform that were started by one call and are waited for by another (contract §1.8)."""
+"""Jobs of the platform that were started by one call and are waited for by another.
+
+See docs/platforms/ethora.md#jobs-and-delays.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,8 @@ class JobStatus:
     """How far a job has come.
 
     Attributes:
-        state: the platform's word; only ``completed`` and ``failed`` are final (contract §1.4).
+        state: the platform's word; only ``completed`` and ``failed`` are final
+        (docs/platforms/ethora.md#user-batch-jobs).
         error: why it failed, where the platform said so.
         extra: every other field of the reply, the result so far among them.
     """

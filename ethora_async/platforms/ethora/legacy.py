@@ -1,4 +1,6 @@
-"""Chats through the guide's older ``/chats/`` and ``/chat-access/``: legacy, not part of the live API (contract §5).
+"""Chats through the guide's older ``/chats/`` and ``/chat-access/``: legacy, not part of the live API.
+
+See docs/platforms/ethora.md#older-guide.
 
 Only the guide speaks of them. What it leaves open was decided here: ``/chats/`` takes POST and DELETE with JSON,
 ``/chat-access/`` POST, and every reply that such a server may plausibly give is understood.

@@ -1,4 +1,4 @@
-"""The JSON of the guide's older API, both ways (contract §5)."""
+"""The JSON of the guide's older API, both ways (docs/platforms/ethora.md#older-guide)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The listings of an app's users and chats, and what can only be found by going through them (contract §1.4, §1.6)."""
+"""The listings of an app's users and chats, and what can only be found by going through them.
+
+See docs/platforms/ethora.md#users, #chats.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from ethora_async.records import Chat, Id, User
 
 LARGEST_PAGE = 500
-"""Items that one page of any list holds at the most (contract §1.1)."""
+"""Items that one page of any list holds at the most (docs/platforms/ethora.md#hosts-and-paths)."""
 
 
 def chat_pages(

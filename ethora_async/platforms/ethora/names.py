@@ -1,4 +1,4 @@
-"""Plain ids, prefixed names and JIDs: every form accepted, one form kept (contract §3)."""
+"""Plain ids, prefixed names and JIDs: every form accepted, one form kept (docs/platforms/ethora.md#names-and-ids)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Names:
     """The names that users and chats of one app go by.
 
     Ethora's XMPP side knows them as ``<appId>_<your id>``. Callers may pass their plain id, that prefixed name (doubled
-    prefixes included: some routes used to answer them, contract §3.2) or a whole JID.
+    prefixes included: some routes used to answer them, docs/platforms/ethora.md#doubled-prefixes) or a whole JID.
     """
 
     app_id: str
@@ -32,7 +32,8 @@ class Names:
 
     def strip(self, name: str) -> str:
         """`name` without the app's prefix, however often it stands there."""
-        # `app1234` is not prefixed under the app `app123`: the underscore belongs to the prefix (contract §4.3, 14).
+        # `app1234` is not prefixed under the app `app123`: the underscore belongs to the prefix
+        # (docs/platforms/ethora.md#names-and-ids).
         prefix = self.prefix
         while name.startswith(prefix) and len(name) > len(prefix):
             name = name[len(prefix) :]
@@ -50,8 +51,8 @@ class Names:
             return value
         text = id_text(value, field)
         local, at, _ = text.partition("@")
-        # Every JID of the app begins with its prefix (contract §3). Taken for one, an e-mail address would mean
-        # whoever happens to have its first part as an id.
+        # Every JID of the app begins with its prefix (docs/platforms/ethora.md#names-and-ids). Taken for one, an e-mail
+        # address would mean whoever happens to have its first part as an id.
         if at and not local.startswith(self.prefix):
             msg = f"{field} {text!r} holds '@' and is no JID of this app: pass your own id, not an e-mail address"
             raise InvalidInputError(msg, field=field)
@@ -63,7 +64,9 @@ class Names:
         return plain if isinstance(plain, MongoId) else self.prefix + plain
 
     def pair(self, first: Id, second: Id) -> tuple[str, str]:
-        """The names that the 1-1 chat of two users may have: ``<appId>_a-<appId>_b``, in either order (contract §3).
+        """The names that the 1-1 chat of two users may have: ``<appId>_a-<appId>_b``, in either order.
+
+        See docs/platforms/ethora.md#names-and-ids.
 
         Raises:
             InvalidInputError: an id cannot be used, or is a `MongoId`, of which no name can be made.
@@ -95,5 +98,5 @@ class Names:
 
 
 def conference_host(xmpp_host: str) -> str:
-    """The host that chats live on (contract §3)."""
+    """The host that chats live on (docs/platforms/ethora.md#names-and-ids)."""
     return f"conference.{xmpp_host}"

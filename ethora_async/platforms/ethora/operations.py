@@ -1,7 +1,10 @@
-"""Every operation of Ethora that this client uses, listed once, with whether it may be repeated (design §4).
+"""Every operation of Ethora that this client uses, listed once, with whether it may be repeated.
+
+See docs/architecture.md#sending.
 
 What can be asked of an app's users and chats stands in `AppOperations`, twice: in the form for the client's own app,
-which is the one that the vendor's SDK sends (contract §4.1), and in the form for another app (``/v2/apps/{app}/…``).
+which is the one that the vendor's SDK sends (docs/platforms/ethora.md#methods-of-the-node-sdk), and in the form for
+another app (``/v2/apps/{app}/…``).
 """
 
 from __future__ import annotations
@@ -12,11 +15,11 @@ from ethora_async.request import Method, Operation
 
 
 def _repeatable(name: str, method: Method, path: str, source: str) -> Operation:
-    return Operation(name, method, path, repeatable=True, source=f"contract §{source}")
+    return Operation(name, method, path, repeatable=True, source=f"docs/platforms/ethora.md#{source}")
 
 
 def _once(name: str, method: Method, path: str, source: str) -> Operation:
-    return Operation(name, method, path, repeatable=False, source=f"contract §{source}")
+    return Operation(name, method, path, repeatable=False, source=f"docs/platforms/ethora.md#{source}")
 
 
 @attrs.frozen
@@ -41,131 +44,131 @@ class AppOperations:
     revoke: Operation
 
 
-_USER_CHATS = _repeatable("users.chats", "GET", "/v2/apps/{app}/users/{user}/chats", "1.4")
-_UPDATE_CHAT = _repeatable("chats.update", "PATCH", "/v2/apps/{app}/chats/{chat}", "1.6")
-_LIST_CHATS = _repeatable("chats.list", "GET", "/v2/apps/{app}/chats", "1.6")
+_USER_CHATS = _repeatable("users.chats", "GET", "/v2/apps/{app}/users/{user}/chats", "users")
+_UPDATE_CHAT = _repeatable("chats.update", "PATCH", "/v2/apps/{app}/chats/{chat}", "chats")
+_LIST_CHATS = _repeatable("chats.list", "GET", "/v2/apps/{app}/chats", "chats")
 
 # A batch names each user by uuid and e-mail: sent again, it finds them there. A chat with an id answers "already
 # exists" to a second creation; without one it is made a second time.
 OWN_APP = AppOperations(
-    create_users=_repeatable("users.create", "POST", "/v2/users/batch", "1.4"),
-    create_users_job=_repeatable("users.create.job", "GET", "/v2/users/batch/{job}", "1.4"),
-    create_users_now=_repeatable("users.create", "POST", "/v1/users/batch", "1.4"),
-    delete_users=_repeatable("users.delete", "DELETE", "/v1/users/batch", "1.4"),
-    update_users=_repeatable("users.update", "PATCH", "/v2/chats/users", "1.4"),
-    list_users=_repeatable("users.list", "GET", "/v2/chats/users", "1.4"),
-    list_members=_repeatable("chats.members", "GET", "/v2/chats/users", "1.4"),
-    get_user=_repeatable("users.get", "GET", "/v2/chats/users", "1.4"),
+    create_users=_repeatable("users.create", "POST", "/v2/users/batch", "users"),
+    create_users_job=_repeatable("users.create.job", "GET", "/v2/users/batch/{job}", "users"),
+    create_users_now=_repeatable("users.create", "POST", "/v1/users/batch", "users"),
+    delete_users=_repeatable("users.delete", "DELETE", "/v1/users/batch", "users"),
+    update_users=_repeatable("users.update", "PATCH", "/v2/chats/users", "users"),
+    list_users=_repeatable("users.list", "GET", "/v2/chats/users", "users"),
+    list_members=_repeatable("chats.members", "GET", "/v2/chats/users", "users"),
+    get_user=_repeatable("users.get", "GET", "/v2/chats/users", "users"),
     user_chats=_USER_CHATS,
-    create_chat=_repeatable("chats.create", "POST", "/v2/chats", "1.6"),
-    create_chat_without_id=_once("chats.create", "POST", "/v2/chats", "1.6"),
+    create_chat=_repeatable("chats.create", "POST", "/v2/chats", "chats"),
+    create_chat_without_id=_once("chats.create", "POST", "/v2/chats", "chats"),
     update_chat=_UPDATE_CHAT,
-    delete_chat=_repeatable("chats.delete", "DELETE", "/v1/chats", "1.6"),
+    delete_chat=_repeatable("chats.delete", "DELETE", "/v1/chats", "chats"),
     list_chats=_LIST_CHATS,
-    grant=_repeatable("chats.grant", "POST", "/v2/chats/users-access", "1.6"),
-    revoke=_repeatable("chats.revoke", "DELETE", "/v2/chats/users-access", "1.6"),
+    grant=_repeatable("chats.grant", "POST", "/v2/chats/users-access", "chats"),
+    revoke=_repeatable("chats.revoke", "DELETE", "/v2/chats/users-access", "chats"),
 )
 
 OTHER_APP = AppOperations(
-    create_users=_repeatable("users.create", "POST", "/v2/apps/{app}/users/batch", "1.4"),
-    create_users_job=_repeatable("users.create.job", "GET", "/v2/apps/{app}/users/batch/{job}", "1.4"),
+    create_users=_repeatable("users.create", "POST", "/v2/apps/{app}/users/batch", "users"),
+    create_users_job=_repeatable("users.create.job", "GET", "/v2/apps/{app}/users/batch/{job}", "users"),
     create_users_now=None,  # it takes the app from the token, and ours names the parent
-    delete_users=_repeatable("users.delete", "DELETE", "/v2/apps/{app}/users/batch", "1.4"),
-    update_users=_repeatable("users.update", "PATCH", "/v2/apps/{app}/chats/users", "1.4"),
-    list_users=_repeatable("users.list", "GET", "/v1/users/{app}", "1.4"),
+    delete_users=_repeatable("users.delete", "DELETE", "/v2/apps/{app}/users/batch", "users"),
+    update_users=_repeatable("users.update", "PATCH", "/v2/apps/{app}/chats/users", "users"),
+    list_users=_repeatable("users.list", "GET", "/v1/users/{app}", "users"),
     list_members=None,  # the route above knows no chats, and the own app's takes the app from the token
-    get_user=_repeatable("users.get", "GET", "/v1/apps/users/{user}", "1.4"),
+    get_user=_repeatable("users.get", "GET", "/v1/apps/users/{user}", "users"),
     user_chats=_USER_CHATS,
-    create_chat=_repeatable("chats.create", "POST", "/v2/apps/{app}/chats", "1.6"),
-    create_chat_without_id=_once("chats.create", "POST", "/v2/apps/{app}/chats", "1.6"),
+    create_chat=_repeatable("chats.create", "POST", "/v2/apps/{app}/chats", "chats"),
+    create_chat_without_id=_once("chats.create", "POST", "/v2/apps/{app}/chats", "chats"),
     update_chat=_UPDATE_CHAT,
-    delete_chat=_repeatable("chats.delete", "DELETE", "/v2/apps/{app}/chats", "1.6"),
+    delete_chat=_repeatable("chats.delete", "DELETE", "/v2/apps/{app}/chats", "chats"),
     list_chats=_LIST_CHATS,
-    grant=_repeatable("chats.grant", "POST", "/v2/apps/{app}/chats/users-access", "1.6"),
-    revoke=_repeatable("chats.revoke", "DELETE", "/v2/apps/{app}/chats/users-access", "1.6"),
+    grant=_repeatable("chats.grant", "POST", "/v2/apps/{app}/chats/users-access", "chats"),
+    revoke=_repeatable("chats.revoke", "DELETE", "/v2/apps/{app}/chats/users-access", "chats"),
 )
 
 # The guide's older API: legacy, not part of the live one. Its other calls are today's. A setting is absolute, so that
 # making it twice leaves what making it once does.
 LEGACY_APP = attrs.evolve(
     OWN_APP,
-    create_chat=_repeatable("chats.create", "POST", "/chats/", "5"),
-    create_chat_without_id=_once("chats.create", "POST", "/chats/", "5"),
-    delete_chat=_repeatable("chats.delete", "DELETE", "/chats/", "5"),
-    grant=_repeatable("chats.grant", "POST", "/chat-access/", "5"),
-    revoke=_repeatable("chats.revoke", "POST", "/chat-access/", "5"),
+    create_chat=_repeatable("chats.create", "POST", "/chats/", "older-guide"),
+    create_chat_without_id=_once("chats.create", "POST", "/chats/", "older-guide"),
+    delete_chat=_repeatable("chats.delete", "DELETE", "/chats/", "older-guide"),
+    grant=_repeatable("chats.grant", "POST", "/chat-access/", "older-guide"),
+    revoke=_repeatable("chats.revoke", "POST", "/chat-access/", "older-guide"),
 )
-SET_ACCESS = _repeatable("chats.set_access", "POST", "/chat-access/", "5")
+SET_ACCESS = _repeatable("chats.set_access", "POST", "/chat-access/", "older-guide")
 
 # What a user's session does to an app's users, the own app's or another's.
-UNREAD_COUNTS = _repeatable("users.unread_counts", "POST", "/v2/apps/{app}/users/unread-counts", "1.4")
-IMPORT_USERS = _repeatable("users.import", "POST", "/v1/users/create-many-with-app-id/{app}", "1.4")
-SET_TAGS = _repeatable("users.tags_set", "POST", "/v1/users/tags-set/{app}", "1.4")
-ADD_TAGS = _repeatable("users.tags_add", "POST", "/v1/users/tags-add/{app}", "1.4")
-DELETE_TAGS = _repeatable("users.tags_delete", "POST", "/v1/users/tags-delete/{app}", "1.4")
-UPDATE_PROFILE = _repeatable("users.update_profile", "PUT", "/v1/users/{app}/{user}", "1.4")
-EXPORT_USERS = _repeatable("users.export", "GET", "/v1/users/export/{app}", "1.4")
+UNREAD_COUNTS = _repeatable("users.unread_counts", "POST", "/v2/apps/{app}/users/unread-counts", "users")
+IMPORT_USERS = _repeatable("users.import", "POST", "/v1/users/create-many-with-app-id/{app}", "users")
+SET_TAGS = _repeatable("users.tags_set", "POST", "/v1/users/tags-set/{app}", "users")
+ADD_TAGS = _repeatable("users.tags_add", "POST", "/v1/users/tags-add/{app}", "users")
+DELETE_TAGS = _repeatable("users.tags_delete", "POST", "/v1/users/tags-delete/{app}", "users")
+UPDATE_PROFILE = _repeatable("users.update_profile", "PUT", "/v1/users/{app}/{user}", "users")
+EXPORT_USERS = _repeatable("users.export", "GET", "/v1/users/export/{app}", "users")
 
-UPDATE_CHAT_META = _repeatable("chats.update_meta", "PATCH", "/v1/chats/meta", "1.6")
-LIST_MESSAGES = _repeatable("chats.messages", "GET", "/v2/apps/{app}/chats/{chat}/messages", "1.6")
-CLEAR_MESSAGES = _repeatable("chats.clear_messages", "DELETE", "/v2/apps/{app}/chats/{chat}/messages", "1.6")
-MESSAGES_CONTEXT = _repeatable("chats.messages_context", "GET", "/v2/apps/{app}/chats/{chat}/messages/context", "1.6")
-SEARCH_MESSAGES = _repeatable("chats.search", "GET", "/v2/apps/{app}/messages/search", "1.6")
-LIST_DEFAULT_ROOMS = _repeatable("default_rooms.list", "GET", "/v1/apps/get-default-rooms/app-id/{app}", "1.7")
-CREATE_DEFAULT_ROOM = _once("default_rooms.create", "POST", "/v1/apps/create-app-chat/{app}", "1.7")
-DELETE_DEFAULT_ROOM = _repeatable("default_rooms.delete", "DELETE", "/v1/apps/delete-app-chat/{app}", "1.7")
-BROADCAST = _once("broadcasts.send", "POST", "/v2/apps/{app}/chats/broadcast", "1.6")
-BROADCAST_JOB = _repeatable("broadcasts.job", "GET", "/v2/apps/{app}/chats/broadcast/{job}", "1.6")
+UPDATE_CHAT_META = _repeatable("chats.update_meta", "PATCH", "/v1/chats/meta", "chats")
+LIST_MESSAGES = _repeatable("chats.messages", "GET", "/v2/apps/{app}/chats/{chat}/messages", "chats")
+CLEAR_MESSAGES = _repeatable("chats.clear_messages", "DELETE", "/v2/apps/{app}/chats/{chat}/messages", "chats")
+MESSAGES_CONTEXT = _repeatable("chats.messages_context", "GET", "/v2/apps/{app}/chats/{chat}/messages/context", "chats")
+SEARCH_MESSAGES = _repeatable("chats.search", "GET", "/v2/apps/{app}/messages/search", "chats")
+LIST_DEFAULT_ROOMS = _repeatable("default_rooms.list", "GET", "/v1/apps/get-default-rooms/app-id/{app}", "apps")
+CREATE_DEFAULT_ROOM = _once("default_rooms.create", "POST", "/v1/apps/create-app-chat/{app}", "apps")
+DELETE_DEFAULT_ROOM = _repeatable("default_rooms.delete", "DELETE", "/v1/apps/delete-app-chat/{app}", "apps")
+BROADCAST = _once("broadcasts.send", "POST", "/v2/apps/{app}/chats/broadcast", "chats")
+BROADCAST_JOB = _repeatable("broadcasts.job", "GET", "/v2/apps/{app}/chats/broadcast/{job}", "chats")
 
 # The tenant's apps. Rooms that are provisioned have no id of ours: asked for twice, they are made twice.
-LIST_APPS = _repeatable("apps.list", "GET", "/v2/apps", "1.7")
-GET_APP = _repeatable("apps.get", "GET", "/v2/apps/{app}", "1.7")
-GET_APP_CONFIG = _repeatable("apps.find", "GET", "/v1/apps/get-config", "1.7")
-CHECK_DOMAIN_NAME = _repeatable("apps.domain_name_is_free", "POST", "/v1/apps/check-domain-name", "1.7")
-CREATE_APP = _once("apps.create", "POST", "/v2/apps", "1.7")
-UPDATE_APP = _repeatable("apps.update", "PATCH", "/v2/apps/{app}", "1.7")
-DELETE_APP = _repeatable("apps.delete", "DELETE", "/v2/apps/{app}", "1.7")
-PURGE_APP = _repeatable("apps.purge", "DELETE", "/v1/apps/{app}", "1.7")
-PURGE_JOB = _repeatable("apps.purge_job", "GET", "/v2/apps/purge-jobs/{job}", "1.7")
-RESTORE_APP = _repeatable("apps.restore", "POST", "/v1/apps/{app}/restore", "1.7")
-EXPORT_APP = _repeatable("apps.export", "GET", "/v2/apps/{app}/export", "1.7")
-IMPORT_APP = _once("apps.import", "POST", "/v2/apps/import", "1.7")
-PROVISION_APP = _once("apps.provision", "POST", "/v2/apps/{app}/provision", "1.7")
-GET_BOT = _repeatable("bot.get", "GET", "/v2/apps/{app}/bot", "1.7")
-UPDATE_BOT = _repeatable("bot.update", "PUT", "/v2/apps/{app}/bot", "1.7")
-LIST_APP_TOKENS = _repeatable("app_tokens.list", "GET", "/v2/apps/{app}/tokens", "1.7")
-CREATE_APP_TOKEN = _once("app_tokens.create", "POST", "/v2/apps/{app}/tokens", "1.7")
-ROTATE_APP_TOKEN = _once("app_tokens.rotate", "POST", "/v2/apps/{app}/tokens/{token}/rotate", "1.7")
-REVOKE_APP_TOKEN = _repeatable("app_tokens.revoke", "DELETE", "/v2/apps/{app}/tokens/{token}", "1.7")
+LIST_APPS = _repeatable("apps.list", "GET", "/v2/apps", "apps")
+GET_APP = _repeatable("apps.get", "GET", "/v2/apps/{app}", "apps")
+GET_APP_CONFIG = _repeatable("apps.find", "GET", "/v1/apps/get-config", "apps")
+CHECK_DOMAIN_NAME = _repeatable("apps.domain_name_is_free", "POST", "/v1/apps/check-domain-name", "apps")
+CREATE_APP = _once("apps.create", "POST", "/v2/apps", "apps")
+UPDATE_APP = _repeatable("apps.update", "PATCH", "/v2/apps/{app}", "apps")
+DELETE_APP = _repeatable("apps.delete", "DELETE", "/v2/apps/{app}", "apps")
+PURGE_APP = _repeatable("apps.purge", "DELETE", "/v1/apps/{app}", "apps")
+PURGE_JOB = _repeatable("apps.purge_job", "GET", "/v2/apps/purge-jobs/{job}", "apps")
+RESTORE_APP = _repeatable("apps.restore", "POST", "/v1/apps/{app}/restore", "apps")
+EXPORT_APP = _repeatable("apps.export", "GET", "/v2/apps/{app}/export", "apps")
+IMPORT_APP = _once("apps.import", "POST", "/v2/apps/import", "apps")
+PROVISION_APP = _once("apps.provision", "POST", "/v2/apps/{app}/provision", "apps")
+GET_BOT = _repeatable("bot.get", "GET", "/v2/apps/{app}/bot", "apps")
+UPDATE_BOT = _repeatable("bot.update", "PUT", "/v2/apps/{app}/bot", "apps")
+LIST_APP_TOKENS = _repeatable("app_tokens.list", "GET", "/v2/apps/{app}/tokens", "apps")
+CREATE_APP_TOKEN = _once("app_tokens.create", "POST", "/v2/apps/{app}/tokens", "apps")
+ROTATE_APP_TOKEN = _once("app_tokens.rotate", "POST", "/v2/apps/{app}/tokens/{token}/rotate", "apps")
+REVOKE_APP_TOKEN = _repeatable("app_tokens.revoke", "DELETE", "/v2/apps/{app}/tokens/{token}", "apps")
 
-PING = _repeatable("ping", "GET", "/ping", "1.1")
-EXCHANGE = _repeatable("sessions.exchange", "POST", "/v1/users/client", "1.5")
+PING = _repeatable("ping", "GET", "/ping", "hosts-and-paths")
+EXCHANGE = _repeatable("sessions.exchange", "POST", "/v1/users/client", "sessions")
 
 # How users get in and leave. A sign-up mails, and a code is taken, once; a second log-in or refresh is a new session.
-LOGIN = _repeatable("sessions.login", "POST", "/v2/users/login-with-email", "1.5")
-COMPLETE_MFA = _once("sessions.complete_mfa", "POST", "/v2/users/login/mfa", "1.5")
-SIGN_UP = _once("sessions.sign_up", "POST", "/v2/users/sign-up-with-email", "1.5")
-SIGN_UP_BY_MAIL = _once("sessions.sign_up_by_mail", "POST", "/v1/users/sign-up-with-email", "1.5")
-REFRESH = _repeatable("sessions.refresh", "POST", "/v2/users/login/refresh", "1.5")
-LOGOUT = _repeatable("sessions.logout", "POST", "/v1/users/logout", "1.5")
-ME = _repeatable("me.get", "GET", "/v2/users/me", "1.5")
+LOGIN = _repeatable("sessions.login", "POST", "/v2/users/login-with-email", "sessions")
+COMPLETE_MFA = _once("sessions.complete_mfa", "POST", "/v2/users/login/mfa", "sessions")
+SIGN_UP = _once("sessions.sign_up", "POST", "/v2/users/sign-up-with-email", "sessions")
+SIGN_UP_BY_MAIL = _once("sessions.sign_up_by_mail", "POST", "/v1/users/sign-up-with-email", "sessions")
+REFRESH = _repeatable("sessions.refresh", "POST", "/v2/users/login/refresh", "sessions")
+LOGOUT = _repeatable("sessions.logout", "POST", "/v1/users/logout", "sessions")
+ME = _repeatable("me.get", "GET", "/v2/users/me", "sessions")
 
 # What a user does as themselves. A report, a file and an API key are made twice when they are asked for twice.
-UPDATE_ME = _repeatable("me.update_profile", "PUT", "/v1/users", "1.5")
-XMPP_TOKEN = _repeatable("me.xmpp_credentials", "POST", "/v1/users/xmpp-token", "1.5")
-LIST_API_KEYS = _repeatable("me.api_keys.list", "GET", "/v2/users/me/api-keys", "1.5")
-CREATE_API_KEY = _once("me.api_keys.create", "POST", "/v2/users/me/api-keys", "1.5")
-DELETE_API_KEY = _repeatable("me.api_keys.delete", "DELETE", "/v2/users/me/api-keys/{key}", "1.5")
-MY_CHATS = _repeatable("me.chats.list", "GET", "/v1/chats/my", "1.6")
-MY_CHAT = _repeatable("me.chats.get", "GET", "/v1/chats/my/{chat}", "1.6")
-CREATED_CHATS = _repeatable("me.chats.created", "GET", "/v1/chats", "1.6")
-PUBLIC_CHATS = _repeatable("me.chats.public", "GET", "/v1/chats/public", "1.6")
-PRIVATE_CHAT = _repeatable("me.chats.private", "POST", "/v1/chats/private", "1.6")
-MUTE_CHAT = _repeatable("me.chats.mute", "PUT", "/v1/chats/my/{chat}/mute", "1.6")
-UNMUTE_CHAT = _repeatable("me.chats.unmute", "DELETE", "/v1/chats/my/{chat}/mute", "1.6")
-REPORT_CHAT = _once("me.chats.report", "POST", "/v1/chats/reports/{chat}", "1.6")
-SEND_MEDIA = _once("me.chats.send_media", "POST", "/v1/chats/media/{chat}", "1.6")
-LIST_FILES = _repeatable("me.files.list", "GET", "/v2/files", "1.7")
-UPLOAD_FILES = _once("me.files.upload", "POST", "/v2/files", "1.7")
-UPLOAD_SECURE_FILES = _once("me.files.upload_secure", "POST", "/v2/files/secure", "1.7")
-DELETE_FILE = _repeatable("me.files.delete", "DELETE", "/v2/files/{file}", "1.7")
+UPDATE_ME = _repeatable("me.update_profile", "PUT", "/v1/users", "sessions")
+XMPP_TOKEN = _repeatable("me.xmpp_credentials", "POST", "/v1/users/xmpp-token", "sessions")
+LIST_API_KEYS = _repeatable("me.api_keys.list", "GET", "/v2/users/me/api-keys", "sessions")
+CREATE_API_KEY = _once("me.api_keys.create", "POST", "/v2/users/me/api-keys", "sessions")
+DELETE_API_KEY = _repeatable("me.api_keys.delete", "DELETE", "/v2/users/me/api-keys/{key}", "sessions")
+MY_CHATS = _repeatable("me.chats.list", "GET", "/v1/chats/my", "chats")
+MY_CHAT = _repeatable("me.chats.get", "GET", "/v1/chats/my/{chat}", "chats")
+CREATED_CHATS = _repeatable("me.chats.created", "GET", "/v1/chats", "chats")
+PUBLIC_CHATS = _repeatable("me.chats.public", "GET", "/v1/chats/public", "chats")
+PRIVATE_CHAT = _repeatable("me.chats.private", "POST", "/v1/chats/private", "chats")
+MUTE_CHAT = _repeatable("me.chats.mute", "PUT", "/v1/chats/my/{chat}/mute", "chats")
+UNMUTE_CHAT = _repeatable("me.chats.unmute", "DELETE", "/v1/chats/my/{chat}/mute", "chats")
+REPORT_CHAT = _once("me.chats.report", "POST", "/v1/chats/reports/{chat}", "chats")
+SEND_MEDIA = _once("me.chats.send_media", "POST", "/v1/chats/media/{chat}", "chats")
+LIST_FILES = _repeatable("me.files.list", "GET", "/v2/files", "apps")
+UPLOAD_FILES = _once("me.files.upload", "POST", "/v2/files", "apps")
+UPLOAD_SECURE_FILES = _once("me.files.upload_secure", "POST", "/v2/files/secure", "apps")
+DELETE_FILE = _repeatable("me.files.delete", "DELETE", "/v2/files/{file}", "apps")

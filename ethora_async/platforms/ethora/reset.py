@@ -1,4 +1,7 @@
-"""``client.reset``: an app emptied of its users and chats, the platform's own records left alone (design §6, §8)."""
+"""``client.reset``: an app emptied of its users and chats, the platform's own records left alone.
+
+See docs/architecture.md#guards.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ if TYPE_CHECKING:
 T = TypeVar("T", User, Chat)
 
 RESET_LAG = 120.0
-"""Seconds for which listings may go on showing what is gone: twice what is known of real servers (contract §1.8)."""
+"""Seconds for which listings may go on showing what is gone: twice what is known of real servers.
+
+See docs/platforms/ethora.md#jobs-and-delays.
+"""
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 10.0
 _TRIES = 3

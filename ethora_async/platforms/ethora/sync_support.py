@@ -2,8 +2,9 @@
 ``client.chats`` beside reading and writing.
 
 Texts are compared as they are, white space and case included: the platform is not known to change any but e-mail
-addresses, which it trims and lower-cases (contract §1.4), as `NewUser` does. Ids are compared as they are too, their
-case included: it is only the chat server that may fold it (contract §3), and no reply of the API is known to.
+addresses, which it trims and lower-cases (docs/platforms/ethora.md#users-batch), as `NewUser` does. Ids are compared as
+they are too, their case included: it is only the chat server that may fold it (docs/platforms/ethora.md#names-and-ids),
+and no reply of the API is known to.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ class UsersInStep:
 
     @property
     def changeable(self) -> frozenset[str]:
-        """Names and picture: no route changes an e-mail address for the app (contract §1.4)."""
+        """Names and picture: no route changes an e-mail address for the app.
+
+        See docs/platforms/ethora.md#changing-users.
+        """
         return _USER_FIELDS
 
     def key(self, id: Id) -> str:
@@ -79,7 +83,7 @@ class ChatsInStep:
 
     @property
     def changeable(self) -> frozenset[str]:
-        """Title and description: who may join is settled when a chat is made (contract §1.6)."""
+        """Title and description: who may join is settled when a chat is made (docs/platforms/ethora.md#chats)."""
         return _CHAT_FIELDS
 
     def key(self, id: Id) -> str:

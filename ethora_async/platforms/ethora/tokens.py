@@ -1,4 +1,4 @@
-"""``ethora.tokens``: what front ends log in with, minted in this process (contract §2)."""
+"""``ethora.tokens``: what front ends log in with, minted in this process (docs/platforms/ethora.md#tokens)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Tokens:
         self._cache: TokenCache[ChatToken] = TokenCache(context.clock, cache_size)
 
     async def for_user(self, id: Id, *, ttl: Seconds = USER_TOKEN_TTL) -> ChatToken:
-        """The token with which one user's front end logs in: a client JWT (contract §2.3).
+        """The token with which one user's front end logs in: a client JWT (docs/platforms/ethora.md#client-token).
 
         The front end exchanges it for a session (``POST /v1/users/client``); the user must exist by then.
 
@@ -73,7 +73,9 @@ class Tokens:
         return await self._minted(app, "client", user, ttl, claims)
 
     async def for_email(self, email: str, *, ttl: Seconds = USER_TOKEN_TTL) -> ChatToken:
-        """A token that names the user by e-mail address: the flat payload of the older guide (contract §2.7).
+        """A token that names the user by e-mail address: the flat payload of the older guide.
+
+        See docs/platforms/ethora.md#tokens-by-e-mail-address.
 
         Today's platform identifies users by id and refuses this form; use it only against a server that asks for it.
 
@@ -87,7 +89,8 @@ class Tokens:
         return await self._minted(app, "email", address, ttl, claims)
 
     async def for_server(self, *, ttl: Seconds = SERVER_TOKEN_TTL) -> ChatToken:
-        """A server JWT (contract §2.2), for calls that this client does not make. Keep it in the back end.
+        """A server JWT (docs/platforms/ethora.md#server-token), for calls that this client does not make. Keep it in
+        the back end.
 
         Its `user_id` is empty.
         """
@@ -98,8 +101,8 @@ class Tokens:
         """Check a token that somebody presents as signed with this app's secret.
 
         Accepted: HS256 only, signed with the scoped key of its type or with the raw secret, by the current or the
-        previous secret, for this app, not past its ``exp``. ``iat`` and ``exp`` need not be there (contract §2.5).
-        A leading ``Bearer `` is left out.
+        previous secret, for this app, not past its ``exp``. ``iat`` and ``exp`` need not be there
+        (docs/platforms/ethora.md#times-in-tokens). A leading ``Bearer `` is left out.
 
         Args:
             leeway: how long past its ``exp`` it is still accepted (default not at all).

@@ -1,4 +1,7 @@
-"""Ethora's JSON, both ways: records to request bodies, replies to records (contract §1.4–§1.6)."""
+"""Ethora's JSON, both ways: records to request bodies, replies to records.
+
+See docs/platforms/ethora.md#users, #sessions, #chats.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 _TYPE_OF_ACCESS = {"private": "group", "public": "public"}
 _LIST_KEYS = ("items", "results")
-"""Where lists stand, most telling first; older and newer routes differ (contract §1.4, §1.6)."""
+"""Where lists stand, most telling first; older and newer routes differ (docs/platforms/ethora.md#listing-users)."""
 
 _TIMES = {"record_id": "_id", "created_at": "createdAt", "updated_at": "updatedAt"}
 
@@ -37,7 +40,10 @@ codec.add(Chat, {"member_count": "usersCnt", **_TIMES})
 
 
 def user_body(user: NewUser, names: Names) -> dict[str, Any]:
-    """One row of ``usersList``: the id plain, nothing but what the contract names (§1.4)."""
+    """One row of ``usersList``: the id plain, and only the fields that the platform knows.
+
+    See docs/platforms/ethora.md#users-batch.
+    """
     row = {
         "uuid": names.strip(user.id),
         "email": user.email,
@@ -52,7 +58,10 @@ def user_body(user: NewUser, names: Names) -> dict[str, Any]:
 
 
 def chat_body(chat: NewChat, names: Names) -> dict[str, Any]:
-    """The body of a chat's creation (§1.6): `access` as the wire's `type`, members prefixed."""
+    """The body of a chat's creation: `access` as the wire's `type`, members prefixed.
+
+    See docs/platforms/ethora.md#chats.
+    """
     body: dict[str, Any] = {
         "uuid": names.strip(chat.id),
         "title": chat.title,
@@ -164,7 +173,7 @@ def _user_fields(data: Any, names: Names) -> Any:
     plain = names.strip(name.partition("@")[0]) if isinstance(name, str) and name else None
     if plain is not None:
         fields["xmppUsername"] = names.prefix + plain
-    # A user made without a uuid goes by its record id (contract §3).
+    # A user made without a uuid goes by its record id (docs/platforms/ethora.md#names-and-ids).
     own = names.strip(uuid) if isinstance(uuid, str) and uuid else plain or data.get("_id")
     if own is not None:
         fields["id"] = own

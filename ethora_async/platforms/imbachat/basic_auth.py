@@ -1,4 +1,7 @@
-"""Who calls: HTTP Basic authentication of the chat server (contract §B2, §B8)."""
+"""Who calls: HTTP Basic authentication of the chat server.
+
+See docs/platforms/imbachat.md#authentication-of-callbacks, #weaknesses-of-the-samples.
+"""
 
 from __future__ import annotations
 

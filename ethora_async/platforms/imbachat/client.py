@@ -1,4 +1,4 @@
-"""`ImbaChatClient`: everything that a back end does for one ImbaChat widget (contract §B)."""
+"""`ImbaChatClient`: everything that a back end does for one ImbaChat widget (docs/platforms/imbachat.md)."""
 
 from __future__ import annotations
 

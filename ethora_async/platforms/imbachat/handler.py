@@ -1,4 +1,7 @@
-"""The users-info callback: what the chat server asks this site, answered without any web framework (contract §B)."""
+"""The users-info callback: what the chat server asks this site, answered without any web framework.
+
+See docs/platforms/imbachat.md#rules-of-our-handler.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ Search = Callable[[str], Awaitable[Iterable[UserInfo]]]
 """Finds users by a part of their name, which comes as it was sent: escape it for the database (``%`` and ``_``)."""
 
 UNAUTHORIZED = b'{"code":401,"version":1,"error":"Authenticate required!","debug":""}'
-"""The body of contract §B2, byte for byte."""
+"""The body of a refusal, byte for byte (docs/platforms/imbachat.md#authentication-of-callbacks)."""
 _VERSION = 1
 _LONGEST_TERM = 100
 

@@ -1,4 +1,4 @@
-"""What the chat server asks for: its request taken apart (contract §B3)."""
+"""What the chat server asks for: its request taken apart (docs/platforms/imbachat.md#callbacks)."""
 
 from __future__ import annotations
 

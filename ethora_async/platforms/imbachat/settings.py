@@ -1,4 +1,7 @@
-"""What an ImbaChat client is told: the names of its settings, and which of them can be used (contract §B1)."""
+"""What an ImbaChat client is told: the names of its settings, and which of them can be used.
+
+See docs/platforms/imbachat.md#settings-and-directions.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class ShortKeyWarning(UserWarning):
 
 
 def warn_of_short(key: str) -> None:
-    """Warn of a Secret key below 32 bytes (contract §B8)."""
+    """Warn of a Secret key below 32 bytes (docs/platforms/imbachat.md#weaknesses-of-the-samples)."""
     if len(key.encode()) < _SHORT:
         warnings.warn(
             f"the widget's Secret key ({SECRET_KEY}) is shorter than {_SHORT} bytes and can be guessed: change it",
@@ -65,7 +68,7 @@ def widget_id(values: Values) -> int | None:
 
 
 def script_url(values: Values) -> str | None:
-    """Where the widget's script is (contract §B6); None without a widget id.
+    """Where the widget's script is (docs/platforms/imbachat.md#widget); None without a widget id.
 
     Raises:
         ConfigError: the widget's id or the API's URL cannot be used.

@@ -1,4 +1,7 @@
-"""``imbachat.tokens``: what a user's widget logs in with, minted in this process (contract §B5)."""
+"""``imbachat.tokens``: what a user's widget logs in with, minted in this process.
+
+See docs/platforms/imbachat.md#user-token.
+"""
 
 from __future__ import annotations
 

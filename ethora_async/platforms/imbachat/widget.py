@@ -1,4 +1,4 @@
-"""The widget's snippet for a page, safe to embed in HTML (contract §B6)."""
+"""The widget's snippet for a page, safe to embed in HTML (docs/platforms/imbachat.md#widget)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Signs this client's requests as the admin: a personal access token, or a session that it logs in once (§1.3)."""
+"""Signs this client's requests as the admin: a personal access token, or a session that it logs in once.
+
+See docs/platforms/rocketchat.md#log-in.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ class Login:
 
 
 def headers_for(user_id: str, token: str) -> dict[str, str]:
-    """What signs a request as a user (contract §1.1)."""
+    """What signs a request as a user (docs/platforms/rocketchat.md#rest-rules)."""
     return {"X-User-Id": user_id, "X-Auth-Token": token}
 
 
@@ -51,9 +54,9 @@ class AdminSession:
     """One session for the whole client.
 
     It is opened by the first request, once for all who wait, and again when the platform rejects it: never for each
-    request, since log-ins are limited by address, and every one takes one of the admin's fifty tokens (contract §1.3).
-    A rejection reads the store again; the credentials before and after a rotation get a try each, and what the
-    platform accepted is kept to.
+    request, since log-ins are limited by address, and every one takes one of the admin's fifty tokens
+    (docs/platforms/rocketchat.md#log-in). A rejection reads the store again; the credentials before and after a
+    rotation get a try each, and what the platform accepted is kept to.
 
     Args:
         log_in: opens a session with a user name and password.

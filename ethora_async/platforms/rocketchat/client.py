@@ -190,7 +190,8 @@ class RocketChatClient:
         """
         api = await self._context.open()
         user_id = await self._context.directory.user_id(api, user)
-        # Without the id, the route would log the caller out: it is never left to a default (contract §1.5).
+        # Without the id, the route would log the caller out: it is never left to a default
+        # (docs/platforms/rocketchat.md#users).
         await self._session.acquire()
         if user_id == self._session.user_id:
             msg = f"{plain(user)!r} is the admin whom this client asks as: logging out would end its own credentials"

@@ -1,4 +1,7 @@
-"""What Rocket.Chat's error replies say, from 6.x to 9.0 (contract §1.2–§1.4, §1.11)."""
+"""What Rocket.Chat's error replies say, from 6.x to 9.0.
+
+See docs/platforms/rocketchat.md#error-replies, #log-in, #second-factor, #rate-limits.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RoomKind = Literal["c", "p", "d", "l"]
-"""Rocket.Chat's letters: public channel, private group, direct, omnichannel (contract §1.8)."""
+"""Rocket.Chat's letters: public channel, private group, direct, omnichannel (docs/platforms/rocketchat.md#rooms)."""
 
 
 @attrs.frozen

@@ -1,4 +1,5 @@
-"""Showing a room inside a page of yours (contract §3): addresses for the iframe, and what the page tells it.
+"""Showing a room inside a page of yours (docs/platforms/rocketchat.md#embedding): addresses for the iframe, and what
+the page tells it.
 
 The embedded layout hides the side bar. It is no access control, and the server must allow the framing
 (``Iframe_Restrict_Access``) and the messages (``Iframe_Integration_receive_enable``, with your page's exact origin).
@@ -127,7 +128,10 @@ class Embedding:
 
 
 def login_message(token: ChatToken) -> dict[str, str]:
-    """What the page posts to the iframe to log a user in (contract §3.3). There is no answer to it."""
+    """What the page posts to the iframe to log a user in. There is no answer to it.
+
+    See docs/platforms/rocketchat.md#commands-to-the-iframe.
+    """
     return {"externalCommand": "login-with-token", "token": token.secret.reveal()}
 
 
@@ -161,7 +165,10 @@ def presence_message(status: Presence) -> dict[str, str]:
 
 
 def sso_reply(token: ChatToken) -> dict[str, str]:
-    """What your ``Accounts_Iframe_api_url`` answers with a 200 to a browser whose user it knows (contract §3.5)."""
+    """What your ``Accounts_Iframe_api_url`` answers with a 200 to a browser whose user it knows.
+
+    See docs/platforms/rocketchat.md#iframe-log-in.
+    """
     return {"loginToken": token.secret.reveal()}
 
 

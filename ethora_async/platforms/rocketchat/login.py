@@ -1,4 +1,4 @@
-"""Opening and ending sessions (contract §1.3)."""
+"""Opening and ending sessions (docs/platforms/rocketchat.md#log-in)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 async def log_in(api: Api, admin: Admin, factors: Factors) -> Login:
-    """Open a session with a user name and password, and a one-time code where one is asked for (contract §1.3).
+    """Open a session with a user name and password, and a one-time code where one is asked for.
+
+    See docs/platforms/rocketchat.md#log-in.
 
     Raises:
         UnauthorizedError: the user name or the password is wrong.

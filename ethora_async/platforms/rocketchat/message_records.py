@@ -1,4 +1,4 @@
-"""A message, as REST and realtime show it (contract §1.9)."""
+"""A message, as REST and realtime show it (docs/platforms/rocketchat.md#messages)."""
 
 from __future__ import annotations
 

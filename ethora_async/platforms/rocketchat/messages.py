@@ -1,4 +1,4 @@
-"""Messages of rooms (contract §1.9)."""
+"""Messages of rooms (docs/platforms/rocketchat.md#messages)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is in a room: invite, kick, members (contract §1.8)."""
+"""Who is in a room: invite, kick, members (docs/platforms/rocketchat.md#rooms)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rocketchat.chats``: channels, groups and direct rooms (contract §1.8)."""
+"""``rocketchat.chats``: channels, groups and direct rooms (docs/platforms/rocketchat.md#rooms)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How long each route is closed to us: Rocket.Chat limits calls per route (contract §1.11)."""
+"""How long each route is closed to us: Rocket.Chat limits calls per route.
+
+See docs/platforms/rocketchat.md#rate-limits.
+"""
 
 from __future__ import annotations
 

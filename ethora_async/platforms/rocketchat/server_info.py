@@ -1,4 +1,7 @@
-"""What the server says about itself: its version, and how long tokens live (contract §1.7, §1.12)."""
+"""What the server says about itself: its version, and how long tokens live.
+
+See docs/platforms/rocketchat.md#token-lifetime, #server-info.
+"""
 
 from __future__ import annotations
 

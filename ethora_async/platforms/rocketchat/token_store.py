@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from ethora_async.protocols import Clock
 
 MOST_REPLACED = 20
-"""Replaced tokens of one user that may wait for their end: fifty is all that the server keeps (contract §1.6)."""
+"""Replaced tokens of one user that may wait for their end: fifty is all that the server keeps.
+
+See docs/platforms/rocketchat.md#minting-tokens.
+"""
 
 
 @attrs.frozen(eq=False)

@@ -1,4 +1,4 @@
-"""``rocketchat.tokens``: what front ends log in with (contract §1.6, §1.7)."""
+"""``rocketchat.tokens``: what front ends log in with (docs/platforms/rocketchat.md#minting-tokens, #token-lifetime)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The second factor of the admin (contract §1.4): one-time codes, codes by e-mail, the password's digest."""
+"""The second factor of the admin: one-time codes, codes by e-mail, the password's digest.
+
+See docs/platforms/rocketchat.md#second-factor.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +87,10 @@ def _digest(secret: Secret, step: int) -> bytes | None:
 
 
 def password_code(password: Secret) -> str:
-    """What stands for the password as a second factor: its SHA-256 in lower-case hex (contract §1.4)."""
+    """What stands for the password as a second factor: its SHA-256 in lower-case hex.
+
+    See docs/platforms/rocketchat.md#second-factor.
+    """
     return hashlib.sha256(password.reveal().encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What one user sees and does, asked with their own token (contract §1.8, §1.9)."""
+"""What one user sees and does, asked with their own token (docs/platforms/rocketchat.md#rooms, #messages)."""
 
 from __future__ import annotations
 

@@ -74,7 +74,8 @@ class UserChange:
     custom_fields: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
 
     def body(self) -> dict[str, Any]:
-        """The wire's ``data`` (contract §1.5): what is None is left out, since the route takes no null.
+        """The wire's ``data`` (docs/platforms/rocketchat.md#users): what is None is left out, since the route takes no
+        null.
 
         Raises:
             InvalidInputError: nothing is to be changed.
@@ -114,7 +115,7 @@ class UserOptions:
     send_welcome_email: bool = False
 
     def body(self) -> dict[str, Any]:
-        """The wire's words for it (contract §1.5)."""
+        """The wire's words for it (docs/platforms/rocketchat.md#users)."""
         stated: dict[str, Any] = {
             "verified": self.verified,
             "joinDefaultChannels": self.join_default_channels,

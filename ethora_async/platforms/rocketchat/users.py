@@ -1,4 +1,4 @@
-"""``rocketchat.users``: who may chat (contract §1.5)."""
+"""``rocketchat.users``: who may chat (docs/platforms/rocketchat.md#users)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Rocket.Chat's JSON, both ways: records to request bodies, replies to records (contract §1.5, §1.8, §1.9)."""
+"""Rocket.Chat's JSON, both ways: records to request bodies, replies to records.
+
+See docs/platforms/rocketchat.md#users, #rooms, #messages.
+"""
 
 from __future__ import annotations
 

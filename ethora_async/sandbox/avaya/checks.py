@@ -1,4 +1,4 @@
-"""What the local Avaya checks of a Generate JWT request (contract §A3)."""
+"""What the local Avaya checks of a Generate JWT request (docs/platforms/avaya.md#generate-jwt)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 class AvayaFaults(Faults):
-    """As `Faults`. `bare_tokens`: tokens of three parts, without the word ``jwt`` before them (contract §A4).
+    """As `Faults`. `bare_tokens`: tokens of three parts, without the word ``jwt`` before them.
+
+    See docs/platforms/avaya.md#shape-of-the-chat-token.
 
     `unstated_lifetime`: access tokens come without ``expires_in``. `oauth_errors`: the token endpoint answers a wrong
     login with OAuth's error object in place of a problem. `token_shift`: seconds by which a token's ``exp`` is moved.

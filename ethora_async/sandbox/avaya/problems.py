@@ -1,4 +1,4 @@
-"""The problem objects that Avaya answers with (contract §A5)."""
+"""The problem objects that Avaya answers with (docs/platforms/avaya.md#errors)."""
 
 from __future__ import annotations
 

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 class AvayaSandbox(LocalServer):
     """An Avaya Experience Platform account on this machine: `async with AvayaSandbox() as sandbox: … sandbox.url …`.
 
-    It answers the OAuth 2.0 token endpoint and Generate JWT (contract §A2, §A3), and remembers every token it gave.
-    State lives in memory and outlasts `aclose` and `start`, so that an outage can be played. Nothing of the chat itself
-    is there, and the chat tokens' signatures are random: nobody but Avaya can check the real ones either.
+    It answers the OAuth 2.0 token endpoint and Generate JWT (docs/platforms/avaya.md#access-token, #generate-jwt), and
+    remembers every token it gave. State lives in memory and outlasts `aclose` and `start`, so that an outage can be
+    played. Nothing of the chat itself is there, and the chat tokens' signatures are random: nobody but Avaya can check
+    the real ones either.
 
     account_id, app_key, client_id, client_secret, integration_id: made when not given.
     host, port: where to listen; port 0 takes a free one.

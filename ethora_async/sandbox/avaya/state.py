@@ -48,7 +48,7 @@ class Account:
     access: OrderedDict[str, float] = attrs.field(factory=OrderedDict, repr=False)
 
     def issue(self) -> dict[str, Any]:
-        """A new access token, in the form in which it is answered (contract §A2)."""
+        """A new access token, in the form in which it is answered (docs/platforms/avaya.md#access-token)."""
         value = secrets.token_urlsafe(48)
         self.access[value] = self.clock() + self.lifetime
         _forget(self.access)
@@ -86,7 +86,7 @@ class Account:
             customer_id=body["customerId"],
             verified=bool(body.get("verifiedCustomer")),
             name=body.get("customerName"),
-            # Identifiers of a guest are ignored (contract §A7).
+            # Identifiers of a guest are ignored (docs/platforms/avaya.md#lifetime-guests-and-verified-customers).
             identifiers=body.get("customerIdentifiers") if body.get("verifiedCustomer") else None,
             ttl=ttl,
             expires_at=float(expires),

@@ -1,1 +1,1 @@
-"""The local Ethora: routes, rules and state of contract §1 to §3."""
+"""The local Ethora: the routes, rules and state of docs/platforms/ethora.md."""

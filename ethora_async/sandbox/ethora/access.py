@@ -1,6 +1,6 @@
-"""Access codes with an end, from the older guide (contract §5).
+"""Access codes with an end, from the older guide (docs/platforms/ethora.md#older-guide).
 
-The contract leaves open what a code implies and what follows its end. Here: a code is four bits, none implies
+The older guide leaves open what a code implies and what follows its end. Here: a code is four bits, none implies
 another; any bit makes the user a member, `0000` takes the user out; a setting with a time falls back to what
 held before it. These settings live in the sandbox alone: today's platform knows members and nothing else.
 """

@@ -30,7 +30,7 @@ def job_body(job: Job, now: float) -> dict[str, Any]:
 
 
 def session_reply(call: Call, session: Session, extra: dict[str, Any] | None = None) -> Answer:
-    """Answer with fresh tokens of a session and its user (contract §1.5)."""
+    """Answer with fresh tokens of a session and its user (docs/platforms/ethora.md#sessions)."""
     platform, user = call.platform, session.user
     return json_answer(
         {

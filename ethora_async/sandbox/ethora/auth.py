@@ -1,4 +1,4 @@
-"""Who calls, and may they (contract §1.3, §2).
+"""Who calls, and may they (docs/platforms/ethora.md#which-token-opens-which-route, #tokens).
 
 The order of the checks is what clients see: a missing token, then claims outside `data`, an unknown app, a
 bad or expired signature, a token of the wrong family, and last the app in the path.
@@ -162,6 +162,9 @@ def _opaque(platform: Platform, token: str, now: float) -> Caller:
 
 
 def expired(payload: dict[str, Any], now: float) -> bool:
-    """Tell whether `exp` is past, or no number at all; tokens without one never end (contract §2.5)."""
+    """Tell whether `exp` is past, or no number at all; tokens without one never end.
+
+    See docs/platforms/ethora.md#times-in-tokens.
+    """
     end = payload.get("exp", now + 1)
     return not isinstance(end, int | float) or isinstance(end, bool) or end <= now

@@ -1,4 +1,4 @@
-"""The bot that every new app has, switched off (contract §1.7)."""
+"""The bot that every new app has, switched off (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 

@@ -92,7 +92,10 @@ class Call:
         return {} if self.route.query is None else _read(self.route.query, self.query)
 
     def plain_uuid(self, sent: str | None) -> str | None:
-        """Return the uuid for a new record, its prefixes dropped (contract §3.1); raises the 422 if none is left."""
+        """Return the uuid for a new record, its prefixes dropped; raises the 422 if none is left.
+
+        See docs/platforms/ethora.md#plain-or-prefixed.
+        """
         if sent is None:
             return None
         uuid = collapse(self.app.id, sent)
@@ -101,7 +104,10 @@ class Call:
         return uuid
 
     def find_user(self, reference: str, status: int = 404) -> User:
-        """Look a user of the app up by any form of id (contract §3.1); raises `USER_NOT_FOUND`."""
+        """Look a user of the app up by any form of id; raises `USER_NOT_FOUND`.
+
+        See docs/platforms/ethora.md#plain-or-prefixed.
+        """
         user = self.app.users.find(reference)
         if user is None:
             raise user_not_found(status)

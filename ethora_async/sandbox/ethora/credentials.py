@@ -1,4 +1,4 @@
-"""Tokens that are opaque to clients: app tokens and API keys (contract §2.1).
+"""Tokens that are opaque to clients: app tokens and API keys (docs/platforms/ethora.md#token-kinds).
 
 Values are handed out once; only their SHA-256 is kept.
 """

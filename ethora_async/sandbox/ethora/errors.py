@@ -1,4 +1,4 @@
-"""How the local Ethora says no (contract §1.2)."""
+"""How the local Ethora says no (docs/platforms/ethora.md#error-replies)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploaded files: kept on disk as they arrive, whatever their size (contract §1.6, §1.7)."""
+"""Uploaded files: kept on disk as they arrive, whatever their size (docs/platforms/ethora.md#chats, #apps)."""
 
 from __future__ import annotations
 

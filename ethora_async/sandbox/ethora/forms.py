@@ -1,4 +1,4 @@
-"""What bodies and queries have to look like (contract §1.4 to §1.6)."""
+"""What bodies and queries have to look like (docs/platforms/ethora.md#users, #chats)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bodies and queries about apps have to look like (contract §1.7)."""
+"""What bodies and queries about apps have to look like (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bodies and queries about chats have to look like (contract §1.6, §5)."""
+"""What bodies and queries about chats have to look like (docs/platforms/ethora.md#chats, #older-guide)."""
 
 from __future__ import annotations
 

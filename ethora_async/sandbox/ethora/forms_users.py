@@ -1,4 +1,4 @@
-"""What bodies and queries about users and sessions have to look like (contract §1.4, §1.5)."""
+"""What bodies and queries about users and sessions have to look like (docs/platforms/ethora.md#users, #sessions)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Access codes of the older guide (contract §5): the bits of a code, and a setting that may end."""
+"""Access codes of the older guide: the bits of a code, and a setting that may end.
+
+See docs/platforms/ethora.md#older-guide.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs of the calls that answer 202 (contract §1.8): user batches, broadcasts, purges.
+"""Jobs of the calls that answer 202 (docs/platforms/ethora.md#jobs-and-delays): user batches, broadcasts, purges.
 
 The work is done while the POST is answered; only the *report* takes a few polls, as the vendor's own scripts
 need it.

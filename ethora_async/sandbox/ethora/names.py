@@ -1,4 +1,4 @@
-"""Ids as callers write them, brought to one form (contract §3).
+"""Ids as callers write them, brought to one form (docs/platforms/ethora.md#names-and-ids).
 
 Inside the sandbox a record is known by its *local* id: what follows `<appId>_` in its XMPP name. Callers may
 send it plain, prefixed, prefixed twice, or as a JID.
@@ -11,7 +11,7 @@ import time
 
 
 def collapse(app_id: str, name: str) -> str:
-    """Drop every leading `<appId>_` of `name`: the doubled prefixes of contract §3.2 included."""
+    """Drop every leading `<appId>_` of `name`, doubled ones too (docs/platforms/ethora.md#doubled-prefixes)."""
     prefix = f"{app_id}_"
     while name.startswith(prefix):
         name = name[len(prefix) :]

@@ -65,7 +65,7 @@ def _operation(route: Route, forms: Forms) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.operation,
         "summary": route.summary,
-        "tags": [f"contract §{route.section}"],
+        "tags": [route.section],
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": {
             **{str(status): _success(route, schema) for status, schema in route.replies.items()},

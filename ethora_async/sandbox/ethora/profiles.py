@@ -1,4 +1,4 @@
-"""Changes to a user's profile, whichever route asks for them (contract §1.4, §1.5)."""
+"""Changes to a user's profile, whichever route asks for them (docs/platforms/ethora.md#users, #sessions)."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class User:
 
     @property
     def xmpp_username(self) -> str:
-        """`<appId>_<uuid>`, contract §3."""
+        """`<appId>_<uuid>` (docs/platforms/ethora.md#names-and-ids)."""
         return f"{self.app.id}_{self.uuid}"
 
     @property
@@ -97,7 +97,7 @@ class User:
 
     @property
     def may_create_apps(self) -> bool:
-        """True for every account of the base app, and for owner accounts (contract §1.7)."""
+        """True for every account of the base app, and for owner accounts (docs/platforms/ethora.md#apps)."""
         return self.app.parent is None or self.kind is UserKind.OWNER
 
     def manages(self, app: App) -> bool:
@@ -168,7 +168,7 @@ class Chat:
         return 0 if self._conversation is None else self._conversation.unread(user)
 
     def grant_of(self, user: User) -> Grant | None:
-        """Return the access setting of `user` (contract §5), or None."""
+        """Return the access setting of `user` (docs/platforms/ethora.md#older-guide), or None."""
         return None if self._conversation is None else self._conversation.grants.get(user)
 
     def access(self, user: User) -> int:

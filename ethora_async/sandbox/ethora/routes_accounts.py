@@ -1,4 +1,4 @@
-"""A user's own account: sign-up, password, profile, API keys (contract §1.5)."""
+"""A user's own account: sign-up, password, profile, API keys (docs/platforms/ethora.md#sessions)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DAY = 24 * 3600.0
 RESET_TTL = 3600.0
 
 
-@ROUTES.add("POST", "/v1/users/sign-up-with-email", auth=Auth.APP_OR_ID, section="1.5", body=SIGN_UP_V1)
+@ROUTES.add("POST", "/v1/users/sign-up-with-email", auth=Auth.APP_OR_ID, section="sessions", body=SIGN_UP_V1)
 def sign_up(call: Call) -> Answer:
     """Make an account and mail its password; see the sandbox's outbox."""
     form, password = call.form(), secrets.token_urlsafe(9)
@@ -37,14 +37,14 @@ def sign_up(call: Call) -> Answer:
     return answer
 
 
-@ROUTES.add("POST", "/v2/users/sign-up-with-email", auth=Auth.APP_OR_ID, section="1.5", body=SIGN_UP_V2)
+@ROUTES.add("POST", "/v2/users/sign-up-with-email", auth=Auth.APP_OR_ID, section="sessions", body=SIGN_UP_V2)
 def sign_up_with_password(call: Call) -> Answer:
     """Make an account with the password sent; it can log in at once."""
     form = call.form()
     return _sign_up(call, form, form["password"])
 
 
-@ROUTES.add("POST", "/v1/users/forgot", auth=Auth.APP_OR_ID, section="1.5", body=FORGOT)
+@ROUTES.add("POST", "/v1/users/forgot", auth=Auth.APP_OR_ID, section="sessions", body=FORGOT)
 def forgot(call: Call) -> Answer:
     """Mail a token that sets a new password. Unknown addresses get the same answer, and no mail."""
     form, platform = call.form(), call.platform
@@ -56,7 +56,7 @@ def forgot(call: Call) -> Answer:
     return json_answer({"ok": True, "success": True})
 
 
-@ROUTES.add("POST", "/v1/users/reset", auth=Auth.NONE, section="1.5", body=RESET)
+@ROUTES.add("POST", "/v1/users/reset", auth=Auth.NONE, section="sessions", body=RESET)
 def reset(call: Call) -> Answer:
     """Set a new password with a mailed token; all sessions of the user end."""
     form, platform = call.form(), call.platform
@@ -77,7 +77,7 @@ def reset(call: Call) -> Answer:
     "GET",
     "/v1/users/checkEmail/{email}",
     auth=Auth.APP,
-    section="1.5",
+    section="sessions",
     replies={200: success({"msg": TEXT, "exists": FLAG})},
 )
 def check_email(call: Call) -> Answer:
@@ -90,7 +90,7 @@ def check_email(call: Call) -> Answer:
     "PUT",
     "/v1/users",
     auth=Auth.USER,
-    section="1.5",
+    section="sessions",
     body=PROFILE,
     uploads=(0, 1),
     replies={200: success({"user": ref("OwnUser")})},
@@ -106,7 +106,7 @@ def change_own_profile(call: Call) -> Answer:
     "GET",
     KEYS,
     auth=Auth.USER,
-    section="1.5",
+    section="sessions",
     replies={200: success({"items": many(ref("ApiKey")), "results": many(ref("ApiKey"))})},
 )
 def list_api_keys(call: Call) -> Answer:
@@ -119,7 +119,7 @@ def list_api_keys(call: Call) -> Answer:
     "POST",
     KEYS,
     auth=Auth.USER,
-    section="1.5",
+    section="sessions",
     body=NEW_API_KEY,
     replies={201: success(RECORDS["NewApiKey"]["properties"])},
 )
@@ -134,7 +134,7 @@ def create_api_key(call: Call) -> Answer:
     return json_answer(body, 201)
 
 
-@ROUTES.add("DELETE", KEYS + "/{keyId}", auth=Auth.USER, section="1.5")
+@ROUTES.add("DELETE", KEYS + "/{keyId}", auth=Auth.USER, section="sessions")
 def revoke_api_key(call: Call) -> Answer:
     """Revoke an API key."""
     keys = call.platform.credentials.keys_of(call.signed_in()[0])

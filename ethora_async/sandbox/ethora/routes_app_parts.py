@@ -1,4 +1,4 @@
-"""What belongs to an app: its default rooms and its bot (contract §1.7)."""
+"""What belongs to an app: its default rooms and its bot (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BOT = {200: success({"result": ref("Bot"), "bot": ref("Bot")})}
     "POST",
     "/v2/apps/{appId}/provision",
     auth=Auth.TENANT_ACTOR,
-    section="1.7",
+    section="apps",
     admin=True,
     body=PROVISION,
     replies=ROOMS,
@@ -39,7 +39,7 @@ def provision(call: Call) -> Answer:
     "POST",
     "/v1/apps/create-app-chat/{appId}",
     auth=Auth.USER,
-    section="1.7",
+    section="apps",
     admin=True,
     body=ROOM,
     replies=result(ref("DefaultRoom")),
@@ -54,7 +54,7 @@ def create_room(call: Call) -> Answer:
     "DELETE",
     "/v1/apps/delete-app-chat/{appId}",
     auth=Auth.USER,
-    section="1.7",
+    section="apps",
     admin=True,
     body=ROOM_DELETION,
     replies=result(ref("DefaultRoom")),
@@ -69,24 +69,24 @@ def delete_room(call: Call) -> Answer:
     return json_answer({"ok": True, "success": True, "result": default_room(room)})
 
 
-@ROUTES.add("GET", "/v1/apps/get-default-rooms", auth=Auth.APP_OR_USER, section="1.7", replies=ROOMS)
-@ROUTES.add("GET", "/v1/apps/get-default-rooms/app-id/{appId}", auth=Auth.USER, section="1.7", replies=ROOMS)
+@ROUTES.add("GET", "/v1/apps/get-default-rooms", auth=Auth.APP_OR_USER, section="apps", replies=ROOMS)
+@ROUTES.add("GET", "/v1/apps/get-default-rooms/app-id/{appId}", auth=Auth.USER, section="apps", replies=ROOMS)
 def list_rooms(call: Call) -> Answer:
     """List the default rooms."""
     return _rooms(call.app.rooms)
 
 
-@ROUTES.add("GET", "/v2/apps/{appId}/bot", auth=Auth.TENANT_ACTOR, section="1.7", admin=True, replies=BOT)
-@ROUTES.add("GET", "/v2/bot", auth=Auth.APP, section="1.7", replies=BOT)
+@ROUTES.add("GET", "/v2/apps/{appId}/bot", auth=Auth.TENANT_ACTOR, section="apps", admin=True, replies=BOT)
+@ROUTES.add("GET", "/v2/bot", auth=Auth.APP, section="apps", replies=BOT)
 def read_bot(call: Call) -> Answer:
     """Read the settings of the app's bot."""
     return _bot(_settings(call))
 
 
 @ROUTES.add(
-    "PUT", "/v2/apps/{appId}/bot", auth=Auth.TENANT_ACTOR, section="1.7", admin=True, body=BOT_CHANGE, replies=BOT
+    "PUT", "/v2/apps/{appId}/bot", auth=Auth.TENANT_ACTOR, section="apps", admin=True, body=BOT_CHANGE, replies=BOT
 )
-@ROUTES.add("PUT", "/v2/bot", auth=Auth.APP, section="1.7", body=BOT_CHANGE, replies=BOT)
+@ROUTES.add("PUT", "/v2/bot", auth=Auth.APP, section="apps", body=BOT_CHANGE, replies=BOT)
 def change_bot(call: Call) -> Answer:
     """Change the settings of the app's bot."""
     changes, settings = call.form(), _settings(call)

@@ -1,4 +1,4 @@
-"""App tokens: made, listed, rotated, revoked (contract §1.7). A value is shown once."""
+"""App tokens: made, listed, rotated, revoked (docs/platforms/ethora.md#app-tokens). A value is shown once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEW = success(RECORDS["NewAppToken"]["properties"])
     "GET",
     PATH,
     auth=Auth.TENANT_ACTOR,
-    section="1.7",
+    section="apps",
     admin=True,
     query=PAGE,
     replies=listed("tokens", ref("AppToken")),
@@ -39,7 +39,7 @@ def list_tokens(call: Call) -> Answer:
     return listing("tokens", rows, total=len(tokens), limit=asked["limit"], offset=asked["offset"])
 
 
-@ROUTES.add("POST", PATH, auth=Auth.TENANT_ACTOR, section="1.7", admin=True, body=TOKEN_LABEL, replies={201: NEW})
+@ROUTES.add("POST", PATH, auth=Auth.TENANT_ACTOR, section="apps", admin=True, body=TOKEN_LABEL, replies={201: NEW})
 def create_token(call: Call) -> Answer:
     """Make an app token."""
     return _hand_out(call, call.form().get("label", ""), 201)
@@ -49,7 +49,7 @@ def create_token(call: Call) -> Answer:
     "POST",
     PATH + "/{tokenId}/rotate",
     auth=Auth.TENANT_ACTOR,
-    section="1.7",
+    section="apps",
     admin=True,
     body=TOKEN_LABEL,
     replies={200: NEW},
@@ -67,7 +67,7 @@ def rotate_token(call: Call) -> Answer:
     "DELETE",
     PATH + "/{tokenId}",
     auth=Auth.TENANT_ACTOR,
-    section="1.7",
+    section="apps",
     admin=True,
     replies={200: success(RECORDS["AppToken"]["properties"])},
 )

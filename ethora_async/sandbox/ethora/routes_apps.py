@@ -1,4 +1,4 @@
-"""Apps: listing, making, changing, archiving (contract §1.7).
+"""Apps: listing, making, changing, archiving (docs/platforms/ethora.md#apps).
 
 Who may touch an app: its own server token, that of its parent, its creator, and the owner accounts of both.
 """
@@ -47,28 +47,28 @@ ORDER = {"orderBy": TEXT, "order": TEXT}
 STATUS = {"ok": FLAG, "success": FLAG, "status?": TEXT, "result?": TEXT}
 
 
-@ROUTES.add("GET", "/v1/apps", auth=Auth.USER, section="1.7", query=APP_ORDER, replies=listed("apps", APP, ORDER))
+@ROUTES.add("GET", "/v1/apps", auth=Auth.USER, section="apps", query=APP_ORDER, replies=listed("apps", APP, ORDER))
 def list_own_apps(call: Call) -> Answer:
     """List the apps that the user manages, secrets included."""
     return _list(call, secret=True)
 
 
 @ROUTES.add(
-    "GET", "/v2/apps", auth=Auth.TENANT_ACTOR, section="1.7", query=APP_ORDER, replies=listed("apps", APP, ORDER)
+    "GET", "/v2/apps", auth=Auth.TENANT_ACTOR, section="apps", query=APP_ORDER, replies=listed("apps", APP, ORDER)
 )
 def list_apps(call: Call) -> Answer:
     """List the apps that the caller may act in: for a server token its own app and the children."""
     return _list(call, secret=False)
 
 
-@ROUTES.add("POST", "/v1/apps", auth=Auth.USER, section="1.7", body=NEW_APP, replies={200: success({"app": APP})})
+@ROUTES.add("POST", "/v1/apps", auth=Auth.USER, section="apps", body=NEW_APP, replies={200: success({"app": APP})})
 def create_own_app(call: Call) -> Answer:
     """Create an app that the user manages, below the base app."""
     return _create(call, 200)
 
 
 @ROUTES.add(
-    "POST", "/v2/apps", auth=Auth.TENANT_ACTOR, section="1.7", body=NEW_APP, replies={201: success({"app": APP})}
+    "POST", "/v2/apps", auth=Auth.TENANT_ACTOR, section="apps", body=NEW_APP, replies={201: success({"app": APP})}
 )
 def create_app(call: Call) -> Answer:
     """Create an app below the caller's."""
@@ -79,7 +79,7 @@ def create_app(call: Call) -> Answer:
     "GET",
     "/v1/apps/{appId}",
     auth=Auth.USER,
-    section="1.7",
+    section="apps",
     admin=True,
     archived=True,
     replies={200: success({"result": APP, "app": APP})},
@@ -93,7 +93,7 @@ def read_own_app(call: Call) -> Answer:
     "GET",
     "/v2/apps/{appId}",
     auth=Auth.TENANT_ACTOR,
-    section="1.7",
+    section="apps",
     admin=True,
     archived=True,
     replies={200: success({"result": APP, "app": APP})},
@@ -107,7 +107,7 @@ def read_app(call: Call) -> Answer:
     "PUT",
     "/v1/apps/{appId}",
     auth=Auth.USER,
-    section="1.7",
+    section="apps",
     admin=True,
     body=APP_CHANGE,
     uploads=(0, 5),
@@ -117,7 +117,7 @@ def read_app(call: Call) -> Answer:
     "PATCH",
     "/v2/apps/{appId}",
     auth=Auth.TENANT_ACTOR,
-    section="1.7",
+    section="apps",
     admin=True,
     body=APP_CHANGE,
     replies={200: success({"result": APP, "app": APP})},
@@ -138,7 +138,7 @@ def change_app(call: Call) -> Answer:
     "PUT",
     "/v1/apps/user-defaults/{appId}",
     auth=Auth.USER,
-    section="1.7",
+    section="apps",
     admin=True,
     body=USER_DEFAULTS,
     replies={200: success({"result": APP, "app": APP})},
@@ -154,7 +154,7 @@ def change_user_defaults(call: Call) -> Answer:
     "/v1/apps/{appId}",
     "/v2/apps/{appId}",
     auth=Auth.TENANT_ACTOR,
-    section="1.7",
+    section="apps",
     admin=True,
     archived=True,
     query=APP_DELETION,
@@ -182,7 +182,7 @@ def delete_app(call: Call) -> Answer:
     "GET",
     "/v2/apps/purge-jobs/{jobId}",
     auth=Auth.TENANT_ACTOR,
-    section="1.7",
+    section="apps",
     replies=job(closed({"appId": TEXT})),
 )
 def read_purge(call: Call) -> Answer:
@@ -197,7 +197,7 @@ def read_purge(call: Call) -> Answer:
     "POST",
     "/v1/apps/{appId}/restore",
     auth=Auth.TENANT_ACTOR,
-    section="1.7",
+    section="apps",
     admin=True,
     archived=True,
     replies={200: success({"status": TEXT})},
@@ -212,7 +212,7 @@ def restore_app(call: Call) -> Answer:
     "POST",
     "/v2/apps/{appId}/owner-session",
     auth=Auth.TENANT_ACTOR,
-    section="1.7",
+    section="apps",
     admin=True,
     replies={200: success(SESSION)},
 )
@@ -226,7 +226,7 @@ def open_owner_session(call: Call) -> Answer:
     "DELETE",
     "/v1/apps/rotate-jwt/{appId}",
     auth=Auth.USER,
-    section="1.7",
+    section="apps",
     admin=True,
     replies={200: success({"result": APP, "app": APP})},
 )
@@ -240,7 +240,7 @@ def rotate_app_token(call: Call) -> Answer:
     "POST",
     "/v1/apps/check-domain-name",
     auth=Auth.APP_OR_USER,
-    section="1.7",
+    section="apps",
     body=CHECK_DOMAIN,
     replies={200: success({"exists": FLAG})},
 )

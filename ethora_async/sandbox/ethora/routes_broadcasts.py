@@ -1,6 +1,6 @@
-"""Broadcasts: one text into many chats, as a job (contract §1.6).
+"""Broadcasts: one text into many chats, as a job (docs/platforms/ethora.md#broadcasts).
 
-What the contract leaves open: `allRooms` means every public and group chat; a chat that is not found is a row
+What no source says: `allRooms` means every public and group chat; a chat that is not found is a row
 `failed` of the job, not a refusal; a dry run reports `dry-run` rows and keeps nothing.
 """
 
@@ -29,7 +29,7 @@ ROW = closed({"status": TEXT, "chatName": TEXT, "chatId?": TEXT, "messageId?": T
 OUTCOME = closed({"total": COUNT, "sent": COUNT, "failed": COUNT, "dryRun": FLAG, "results": many(ROW)})
 
 
-@ROUTES.add("POST", *PATHS, auth=Auth.TENANT_ACTOR, section="1.6", admin=True, body=BROADCAST, replies=STARTED)
+@ROUTES.add("POST", *PATHS, auth=Auth.TENANT_ACTOR, section="chats", admin=True, body=BROADCAST, replies=STARTED)
 def broadcast(call: Call) -> Answer:
     """Send a text to all chats, or to those named by id or name; it is kept as a message of each."""
     form = call.form()
@@ -55,7 +55,7 @@ def broadcast(call: Call) -> Answer:
     "GET",
     *[f"{path}/{{jobId}}" for path in PATHS],
     auth=Auth.TENANT_ACTOR,
-    section="1.6",
+    section="chats",
     admin=True,
     replies=job(OUTCOME),
 )

@@ -1,4 +1,4 @@
-"""An app as one document: export and import (contract §1.7).
+"""An app as one document: export and import (docs/platforms/ethora.md#apps).
 
 Passwords, tokens and secrets are not in a bundle. The keys below `schemaVersion` are not public: these are
 this server's.
@@ -39,7 +39,7 @@ IMPORTED = success({"summary": closed({"newAppId": TEXT, "domainName": TEXT, "us
     "GET",
     "/v2/apps/{appId}/export",
     auth=Auth.TENANT_ACTOR,
-    section="1.7",
+    section="apps",
     admin=True,
     archived=True,
     query=EXPORT,
@@ -68,7 +68,13 @@ def export_app(call: Call) -> Answer:
 
 
 @ROUTES.add(
-    "POST", "/v2/apps/import", auth=Auth.TENANT_ACTOR, section="1.7", body=BUNDLE, query=IMPORT, replies={201: IMPORTED}
+    "POST",
+    "/v2/apps/import",
+    auth=Auth.TENANT_ACTOR,
+    section="apps",
+    body=BUNDLE,
+    query=IMPORT,
+    replies={201: IMPORTED},
 )
 def import_app(call: Call) -> Answer:
     """Make a new app of a bundle, below the caller's."""

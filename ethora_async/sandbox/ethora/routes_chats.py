@@ -1,4 +1,4 @@
-"""Chats as a backend sees them: making, changing, deleting, listing (contract §1.6)."""
+"""Chats as a backend sees them: making, changing, deleting, listing (docs/platforms/ethora.md#chats)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHAT = result(ref("Chat"))[200]
     "/v2/chats",
     "/v2/apps/{appId}/chats",
     auth=Auth.TENANT_ACTOR,
-    section="1.6",
+    section="chats",
     body=lambda forms: forms.chat,
     replies={200: CHAT, 201: CHAT},
 )
@@ -54,7 +54,7 @@ def create_chat(call: Call) -> Answer:
     "GET",
     "/v2/apps/{appId}/chats",
     auth=Auth.TENANT_ACTOR,
-    section="1.6",
+    section="chats",
     admin=True,
     query=PAGE,
     replies=listed("chats", {"anyOf": [ref("Chat"), ref("ChatWithMembers")]}),
@@ -71,7 +71,7 @@ def list_chats(call: Call) -> Answer:
     "PATCH",
     "/v2/apps/{appId}/chats/{chat}",
     auth=Auth.TENANT_ACTOR,
-    section="1.6",
+    section="chats",
     body=CHAT_CHANGE,
     replies={200: CHAT},
 )
@@ -81,7 +81,7 @@ def change_chat(call: Call) -> Answer:
     return _change(call, call.find_chat(call.params["chat"]), changes)
 
 
-@ROUTES.add("PATCH", "/v1/chats/meta", auth=Auth.TENANT_ACTOR, section="1.6", body=CHAT_META, replies={200: CHAT})
+@ROUTES.add("PATCH", "/v1/chats/meta", auth=Auth.TENANT_ACTOR, section="chats", body=CHAT_META, replies={200: CHAT})
 def change_chat_meta(call: Call) -> Answer:
     """Change title or description of a chat, the older way."""
     form = call.form()
@@ -93,7 +93,7 @@ def change_chat_meta(call: Call) -> Answer:
     "/v1/chats",
     "/v2/apps/{appId}/chats",
     auth=Auth.TENANT_ACTOR,
-    section="1.6",
+    section="chats",
     body=CHAT_DELETION,
     replies=result(TEXT),
 )

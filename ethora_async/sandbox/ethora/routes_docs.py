@@ -1,4 +1,4 @@
-"""What this server serves, said by itself (contract §1.1)."""
+"""What this server serves, said by itself (docs/platforms/ethora.md#hosts-and-paths)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 ROUTES: Routes[Call] = Routes()
 
 
-@ROUTES.add("GET", "/api-docs/swagger.json", auth=Auth.NONE, section="1.1", replies={200: MAP})
+@ROUTES.add("GET", "/api-docs/swagger.json", auth=Auth.NONE, section="hosts-and-paths", replies={200: MAP})
 def document(call: Call) -> Answer:
     """Describe every route in OpenAPI."""
     return json_answer(describe(call.routes, call.platform.forms, __version__))
 
 
-@ROUTES.add("GET", "/api-docs", auth=Auth.NONE, section="1.1", replies={200: TEXT}, kinds=("text/html",))
+@ROUTES.add("GET", "/api-docs", auth=Auth.NONE, section="hosts-and-paths", replies={200: TEXT}, kinds=("text/html",))
 def overview(call: Call) -> Answer:
     """List every route on a page."""
     rows = "\n".join(

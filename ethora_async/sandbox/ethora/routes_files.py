@@ -1,4 +1,4 @@
-"""Files: into a chat, or onto the platform (contract §1.6, §1.7)."""
+"""Files: into a chat, or onto the platform (docs/platforms/ethora.md#chats, #apps)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILES = (1, 5)
 KEPT = {200: success({"results": many(ref("File"))})}
 
 
-@ROUTES.add("POST", "/v1/chats/media/{chatName}", auth=Auth.USER, section="1.6", uploads=FILES, replies=KEPT)
+@ROUTES.add("POST", "/v1/chats/media/{chatName}", auth=Auth.USER, section="chats", uploads=FILES, replies=KEPT)
 def upload_media(call: Call) -> Answer:
     """Put 1 to 5 files into a chat; each is a message there before this reply is sent."""
     user, _ = call.signed_in()
@@ -33,13 +33,13 @@ def upload_media(call: Call) -> Answer:
     return _keep(call, chat=chat)
 
 
-@ROUTES.add("POST", "/v1/files", "/v2/files", auth=Auth.USER, section="1.7", uploads=FILES, replies=KEPT)
+@ROUTES.add("POST", "/v1/files", "/v2/files", auth=Auth.USER, section="apps", uploads=FILES, replies=KEPT)
 def upload_files(call: Call) -> Answer:
     """Put 1 to 5 files onto the platform."""
     return _keep(call)
 
 
-@ROUTES.add("POST", "/v2/files/secure", auth=Auth.USER, section="1.7", body=SECURE_FILE, uploads=FILES, replies=KEPT)
+@ROUTES.add("POST", "/v2/files/secure", auth=Auth.USER, section="apps", body=SECURE_FILE, uploads=FILES, replies=KEPT)
 def upload_secure_files(call: Call) -> Answer:
     """Put 1 to 5 files onto the platform for the members of a chat."""
     chat = call.find_chat(call.form()["chatName"])
@@ -49,7 +49,7 @@ def upload_secure_files(call: Call) -> Answer:
 
 
 @ROUTES.add(
-    "GET", "/v1/files", "/v2/files", auth=Auth.USER, section="1.7", query=PAGE, replies=listed("files", ref("File"))
+    "GET", "/v1/files", "/v2/files", auth=Auth.USER, section="apps", query=PAGE, replies=listed("files", ref("File"))
 )
 def list_files(call: Call) -> Answer:
     """List one's own files."""
@@ -60,7 +60,7 @@ def list_files(call: Call) -> Answer:
     return listing("files", rows, total=len(files), limit=asked["limit"], offset=asked["offset"])
 
 
-@ROUTES.add("DELETE", "/v1/files/{fileId}", "/v2/files/{fileId}", auth=Auth.USER, section="1.7")
+@ROUTES.add("DELETE", "/v1/files/{fileId}", "/v2/files/{fileId}", auth=Auth.USER, section="apps")
 def delete_file(call: Call) -> Answer:
     """Delete one of one's own files."""
     file = call.platform.shelf.find(call.params["fileId"])
@@ -70,7 +70,9 @@ def delete_file(call: Call) -> Answer:
     return json_answer({"ok": True, "success": True})
 
 
-@ROUTES.add("GET", "/files/{filename}", auth=Auth.NONE, section="-", replies={200: TEXT}, kinds=("*/*",))
+@ROUTES.add(
+    "GET", "/files/{filename}", auth=Auth.NONE, section="shapes-of-the-sandbox", replies={200: TEXT}, kinds=("*/*",)
+)
 def download(call: Call) -> Answer:
     """Serve what a file record's `location` points at."""
     filename = call.params["filename"]

@@ -1,7 +1,7 @@
-"""Who is in a chat: `users-access` (contract §1.6).
+"""Who is in a chat: `users-access` (docs/platforms/ethora.md#chat-members).
 
-The words of `details[].status` are not public (§8.2): `added`, `already-member`, `removed`, `not-member` and
-`not-found` are this server's, written as PATCH writes its own.
+The words of `details[].status` are not public (docs/platforms/ethora.md#open-questions): `added`, `already-member`,
+`removed`, `not-member` and `not-found` are this server's, written as PATCH writes its own.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def _schema(key: str) -> Schema:
     )
 
 
-@ROUTES.add("POST", *PATHS, auth=Auth.TENANT_ACTOR, section="1.6", body=CHAT_MEMBERS, replies={200: _schema("results")})
+@ROUTES.add(
+    "POST", *PATHS, auth=Auth.TENANT_ACTOR, section="chats", body=CHAT_MEMBERS, replies={200: _schema("results")}
+)
 def add_members(call: Call) -> Answer:
     """Let users into a chat."""
     chat, members = _read(call)
@@ -51,7 +53,7 @@ def add_members(call: Call) -> Answer:
 
 
 @ROUTES.add(
-    "DELETE", *PATHS, auth=Auth.TENANT_ACTOR, section="1.6", body=CHAT_MEMBERS, replies={200: _schema("result")}
+    "DELETE", *PATHS, auth=Auth.TENANT_ACTOR, section="chats", body=CHAT_MEMBERS, replies={200: _schema("result")}
 )
 def remove_members(call: Call) -> Answer:
     """Take users out of a chat; listings may lag behind. Nobody removes themselves."""

@@ -1,4 +1,4 @@
-"""What was said: the archive of a chat, context, search (contract §1.6).
+"""What was said: the archive of a chat, context, search (docs/platforms/ethora.md#messages).
 
 Messages get there by broadcasts, uploads, and `store.post`: chat itself is XMPP, which is not spoken here.
 """
@@ -32,7 +32,7 @@ MESSAGES = many(ref("Message"))
     "GET",
     PATH,
     auth=Auth.TENANT_ACTOR,
-    section="1.6",
+    section="chats",
     query=ARCHIVE,
     replies={
         200: success({"results": MESSAGES, "total": COUNT, "nextBefore": MAYBE_TEXT, "mamUnavailable": FLAG}),
@@ -58,7 +58,7 @@ def list_messages(call: Call) -> Answer:
     )
 
 
-@ROUTES.add("DELETE", PATH, auth=Auth.TENANT_ACTOR, section="1.6")
+@ROUTES.add("DELETE", PATH, auth=Auth.TENANT_ACTOR, section="chats")
 def clear_messages(call: Call) -> Answer:
     """Clear the history of a chat."""
     chat = call.find_chat(call.params["chatId"])
@@ -71,7 +71,7 @@ def clear_messages(call: Call) -> Answer:
     "GET",
     PATH + "/context",
     auth=Auth.TENANT_ACTOR,
-    section="1.6",
+    section="chats",
     query=CONTEXT,
     replies={200: success({"results": MESSAGES, "items": MESSAGES, "message": ref("Message")})},
 )
@@ -91,7 +91,7 @@ def read_context(call: Call) -> Answer:
     "GET",
     "/v2/apps/{appId}/messages/search",
     auth=Auth.TENANT_ACTOR,
-    section="1.6",
+    section="chats",
     query=SEARCH,
     replies=listed("messages", ref("FoundMessage")),
 )

@@ -1,4 +1,4 @@
-"""Chats as their members see them: lists, 1-1 chats, mutes, reports (contract §1.6)."""
+"""Chats as their members see them: lists, 1-1 chats, mutes, reports (docs/platforms/ethora.md#chats)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MUTE = "/v1/chats/my/{chatName}/mute"
 MUTED = result(closed({"chatName": TEXT, "muted": FLAG}))
 
 
-@ROUTES.add("GET", "/v1/chats", auth=Auth.USER, section="1.6", replies=listed("chats", ref("ChatWithMembers")))
+@ROUTES.add("GET", "/v1/chats", auth=Auth.USER, section="chats", replies=listed("chats", ref("ChatWithMembers")))
 def list_chats_i_made(call: Call) -> Answer:
     """List the chats that the user made."""
     user, _ = call.signed_in()
@@ -31,7 +31,7 @@ def list_chats_i_made(call: Call) -> Answer:
     return listing("chats", rows, total=len(rows), limit=len(rows), offset=0)
 
 
-@ROUTES.add("GET", "/v1/chats/my", auth=Auth.USER, section="1.6", replies=listed("chats", ref("MyChat")))
+@ROUTES.add("GET", "/v1/chats/my", auth=Auth.USER, section="chats", replies=listed("chats", ref("MyChat")))
 def list_my_chats(call: Call) -> Answer:
     """List the chats of the user who asks, with at most 30 members each."""
     user, _ = call.signed_in()
@@ -39,14 +39,14 @@ def list_my_chats(call: Call) -> Answer:
     return listing("chats", rows, total=len(rows), limit=len(rows), offset=0)
 
 
-@ROUTES.add("GET", "/v1/chats/my/{chatName}", auth=Auth.USER, section="1.6", replies=result(ref("MyChat")))
+@ROUTES.add("GET", "/v1/chats/my/{chatName}", auth=Auth.USER, section="chats", replies=result(ref("MyChat")))
 def read_my_chat(call: Call) -> Answer:
     """Read one chat of the user who asks."""
     user, chat = _mine(call)
     return json_answer({"ok": True, "success": True, "result": my_chat(chat, user)})
 
 
-@ROUTES.add("PUT", MUTE, auth=Auth.USER, section="1.6", replies=MUTED)
+@ROUTES.add("PUT", MUTE, auth=Auth.USER, section="chats", replies=MUTED)
 def mute(call: Call) -> Answer:
     """Want no notices from a chat."""
     user, chat = _membership(call)
@@ -54,7 +54,7 @@ def mute(call: Call) -> Answer:
     return _muted(chat, muted=True)
 
 
-@ROUTES.add("DELETE", MUTE, auth=Auth.USER, section="1.6", replies=MUTED)
+@ROUTES.add("DELETE", MUTE, auth=Auth.USER, section="chats", replies=MUTED)
 def unmute(call: Call) -> Answer:
     """Want notices from a chat again."""
     user, chat = _membership(call)
@@ -62,7 +62,9 @@ def unmute(call: Call) -> Answer:
     return _muted(chat, muted=False)
 
 
-@ROUTES.add("GET", "/v1/chats/public", auth=Auth.USER, section="1.6", query=PAGE, replies=listed("chats", ref("Chat")))
+@ROUTES.add(
+    "GET", "/v1/chats/public", auth=Auth.USER, section="chats", query=PAGE, replies=listed("chats", ref("Chat"))
+)
 def list_public_chats(call: Call) -> Answer:
     """List the public chats of the app."""
     asked = call.asked()
@@ -76,7 +78,7 @@ def list_public_chats(call: Call) -> Answer:
     "POST",
     "/v1/chats/private",
     auth=Auth.USER,
-    section="1.6",
+    section="chats",
     body=PRIVATE_CHAT,
     replies=result(ref("ChatWithMembers")),
 )
@@ -84,7 +86,7 @@ def list_public_chats(call: Call) -> Answer:
     "POST",
     "/v2/apps/{appId}/chats/private",
     auth=Auth.TENANT_ACTOR,
-    section="1.6",
+    section="chats",
     body=PRIVATE_CHAT,
     replies=result(ref("ChatWithMembers")),
 )
@@ -109,7 +111,7 @@ def open_private_chat(call: Call) -> Answer:
     return json_answer({"ok": True, "success": True, "result": chat_with_members(chat)})
 
 
-@ROUTES.add("POST", "/v1/chats/reports/{chatName}", auth=Auth.USER, section="1.6", body=CHAT_REPORT)
+@ROUTES.add("POST", "/v1/chats/reports/{chatName}", auth=Auth.USER, section="chats", body=CHAT_REPORT)
 def report_chat(call: Call) -> Answer:
     """Complain about a chat."""
     form, (user, chat) = call.form(), _mine(call)
@@ -119,7 +121,7 @@ def report_chat(call: Call) -> Answer:
 
 
 def _between(call: Call, one: User, other: User) -> Chat:
-    """Return the 1-1 chat of two users; its name tells both (contract §3)."""
+    """Return the 1-1 chat of two users; its name tells both (docs/platforms/ethora.md#names-and-ids)."""
     app = call.app
     names = [f"{a.uuid}-{app.id}_{b.uuid}" for a, b in ((one, other), (other, one))]
     for name in names:

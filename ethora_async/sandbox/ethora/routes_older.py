@@ -1,4 +1,7 @@
-"""The older guide's calls, `/chats/` and `/chat-access/` (contract §5). Today's platform does not have them."""
+"""The older guide's calls, `/chats/` and `/chat-access/`. Today's platform does not have them.
+
+See docs/platforms/ethora.md#older-guide.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ CHAT = {200: success({"jid": TEXT, "name": TEXT})}
 ACCESS = success({"chatJid": TEXT, "userJid": TEXT, "accessCode": TEXT, "expiresAt": MAYBE_TIME})
 
 
-@ROUTES.add("POST", "/chats", auth=Auth.TENANT_ACTOR, section="5", body=OLDER_CHAT, replies=CHAT)
+@ROUTES.add("POST", "/chats", auth=Auth.TENANT_ACTOR, section="older-guide", body=OLDER_CHAT, replies=CHAT)
 def create_chat(call: Call) -> Answer:
     """Create a chat for an entity of the caller's, named by `UUID`."""
     form = call.form()
@@ -37,7 +40,7 @@ def create_chat(call: Call) -> Answer:
     return _chat(call, call.platform.store.create_chat(call.app, data, call.now, creator=call.user))
 
 
-@ROUTES.add("DELETE", "/chats", auth=Auth.TENANT_ACTOR, section="5", body=OLDER_DELETION, replies=CHAT)
+@ROUTES.add("DELETE", "/chats", auth=Auth.TENANT_ACTOR, section="older-guide", body=OLDER_DELETION, replies=CHAT)
 def delete_chat(call: Call) -> Answer:
     """Delete a chat with its history."""
     form = call.form()
@@ -47,7 +50,9 @@ def delete_chat(call: Call) -> Answer:
     return _chat(call, chat)
 
 
-@ROUTES.add("POST", "/chat-access", auth=Auth.TENANT_ACTOR, section="5", body=OLDER_ACCESS, replies={200: ACCESS})
+@ROUTES.add(
+    "POST", "/chat-access", auth=Auth.TENANT_ACTOR, section="older-guide", body=OLDER_ACCESS, replies={200: ACCESS}
+)
 def change_access(call: Call) -> Answer:
     """Set what a user may do in a chat, for good or for some seconds."""
     form = call.form()

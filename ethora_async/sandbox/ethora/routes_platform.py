@@ -1,4 +1,7 @@
-"""The platform itself: health and what a front end reads before anybody logs in (contract §1.1, §1.7)."""
+"""The platform itself: health and what a front end reads before anybody logs in.
+
+See docs/platforms/ethora.md#hosts-and-paths, #apps.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,17 @@ if TYPE_CHECKING:
 ROUTES: Routes[Call] = Routes()
 
 
-@ROUTES.add("GET", "/ping", "/v1/ping", auth=Auth.NONE, section="1.1", replies={200: success({"message": TEXT})})
+@ROUTES.add(
+    "GET", "/ping", "/v1/ping", auth=Auth.NONE, section="hosts-and-paths", replies={200: success({"message": TEXT})}
+)
 def ping(call: Call) -> Answer:  # noqa: ARG001 - every handler takes the call
     """Say that the server is up."""
     return json_answer({"ok": True, "success": True, "message": "pong"})
 
 
-@ROUTES.add("GET", "/v1/apps/get-config", auth=Auth.NONE, section="1.7", query=DOMAIN, replies=result(ref("AppConfig")))
+@ROUTES.add(
+    "GET", "/v1/apps/get-config", auth=Auth.NONE, section="apps", query=DOMAIN, replies=result(ref("AppConfig"))
+)
 def get_config(call: Call) -> Answer:
     """Tell a front end about an app, its app token included; archived apps say so."""
     app = call.platform.store.app_of_domain(call.asked()["domainName"].lower())

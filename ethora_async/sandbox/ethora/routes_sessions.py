@@ -1,4 +1,4 @@
-"""Sessions of users: token exchange, login, refresh, logout (contract §1.5)."""
+"""Sessions of users: token exchange, login, refresh, logout (docs/platforms/ethora.md#sessions)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OPENED = success(SESSION)
 CHALLENGED = success({"mfaRequired": FLAG, "mfaToken": TEXT})
 
 
-@ROUTES.add("POST", "/v1/users/client", auth=Auth.CLIENT, section="1.5", replies={200: OPENED})
+@ROUTES.add("POST", "/v1/users/client", auth=Auth.CLIENT, section="sessions", replies={200: OPENED})
 def exchange(call: Call) -> Answer:
     """Exchange a client token for a session of its user, who has to exist already."""
     user = _user_of_claims(call)
@@ -45,7 +45,7 @@ def exchange(call: Call) -> Answer:
     "/v1/users/login-with-email",
     "/v2/users/login-with-email",
     auth=Auth.APP_OR_ID,
-    section="1.5",
+    section="sessions",
     body=LOGIN,
     replies={200: {"anyOf": [OPENED, CHALLENGED]}},
 )
@@ -62,7 +62,9 @@ def login(call: Call) -> Answer:
     return session_reply(call, call.platform.sessions.open(user))
 
 
-@ROUTES.add("POST", "/v2/users/login/mfa", auth=Auth.APP_OR_ID, section="1.5", body=LOGIN_CODE, replies={200: OPENED})
+@ROUTES.add(
+    "POST", "/v2/users/login/mfa", auth=Auth.APP_OR_ID, section="sessions", body=LOGIN_CODE, replies={200: OPENED}
+)
 def login_with_code(call: Call) -> Answer:
     """Finish a login that asked for a code. A wrong code leaves the login open, until it is five minutes old."""
     form, platform = call.form(), call.platform
@@ -85,7 +87,7 @@ def login_with_code(call: Call) -> Answer:
     "/v1/users/login/refresh",
     "/v2/users/login/refresh",
     auth=Auth.REFRESH,
-    section="1.5",
+    section="sessions",
     body=REFRESH,
     replies={200: success(TOKENS)},
 )
@@ -101,7 +103,7 @@ def refresh(call: Call) -> Answer:
     "/v1/users/me",
     "/v2/users/me",
     auth=Auth.USER,
-    section="1.5",
+    section="sessions",
     replies={200: success({**SESSION, "app": closed({"isUserDataEncrypted": FLAG})})},
 )
 def read_me(call: Call) -> Answer:
@@ -109,14 +111,14 @@ def read_me(call: Call) -> Answer:
     return session_reply(call, call.signed_in()[1], {"app": {"isUserDataEncrypted": False}})
 
 
-@ROUTES.add("GET", "/v1/users/my", auth=Auth.USER, section="1.5", replies={200: success({"user": ref("OwnUser")})})
+@ROUTES.add("GET", "/v1/users/my", auth=Auth.USER, section="sessions", replies={200: success({"user": ref("OwnUser")})})
 def read_my(call: Call) -> Answer:
     """Tell who the user is."""
     return json_answer({"success": True, "user": full_user(call.signed_in()[0], call.platform.signer)})
 
 
 @ROUTES.add(
-    "POST", "/v1/users/xmpp-token", auth=Auth.USER, section="1.5", replies={200: success({"xmppPassword": TEXT})}
+    "POST", "/v1/users/xmpp-token", auth=Auth.USER, section="sessions", replies={200: success({"xmppPassword": TEXT})}
 )
 def xmpp_token(call: Call) -> Answer:
     """Hand out a fresh short-lived XMPP password."""
@@ -124,7 +126,7 @@ def xmpp_token(call: Call) -> Answer:
     return json_answer({"success": True, "xmppPassword": password})
 
 
-@ROUTES.add("POST", "/v1/users/logout", auth=Auth.USER, section="1.5", query=LOGOUT)
+@ROUTES.add("POST", "/v1/users/logout", auth=Auth.USER, section="sessions", query=LOGOUT)
 def logout(call: Call) -> Answer:
     """End this session, all others, or all sessions of the user; API keys live on."""
     which = call.asked()["type"]
@@ -143,7 +145,10 @@ def _same(known: str, sent: str) -> bool:
 
 
 def _user_of_claims(call: Call) -> User | None:
-    """Find the user whose uuid the client token names; a flat older token names an e-mail (§2.7)."""
+    """Find the user whose uuid the client token names; a flat older token names an e-mail.
+
+    See docs/platforms/ethora.md#tokens-by-e-mail-address.
+    """
     user_id, address = call.claims.get("userId"), call.claims.get("email")
     if isinstance(user_id, str):
         return call.app.users.with_uuid(user_id)

@@ -1,4 +1,4 @@
-"""Users as an app's managers see them, through a user session (contract §1.4, "Others").
+"""Users as an app's managers see them, through a user session (docs/platforms/ethora.md#users).
 
 `usersIdList` holds record ids here, not the caller's own: these routes are those of the admin's web page.
 """
@@ -49,7 +49,7 @@ UNREAD_ROW = closed({"userId": TEXT, "xmppUsername": TEXT, "status": TEXT, "coun
     "POST",
     "/v1/users/create-with-app-id/{appId}",
     auth=Auth.USER,
-    section="1.4",
+    section="users",
     admin=True,
     body=IMPORTED,
     replies={200: success({"user": ref("OwnUser")})},
@@ -64,7 +64,7 @@ def create_one(call: Call) -> Answer:
     "POST",
     "/v1/users/create-many-with-app-id/{appId}",
     auth=Auth.USER,
-    section="1.4",
+    section="users",
     admin=True,
     body=IMPORT_MANY,
     replies={200: success({"results": many(ref("OwnUser"))})},
@@ -77,7 +77,7 @@ def create_many(call: Call) -> Answer:
 
 
 @ROUTES.add(
-    "POST", "/v1/users/delete-many-with-app-id/{appId}", auth=Auth.USER, section="1.4", admin=True, body=USER_IDS
+    "POST", "/v1/users/delete-many-with-app-id/{appId}", auth=Auth.USER, section="users", admin=True, body=USER_IDS
 )
 def delete_many(call: Call) -> Answer:
     """Delete users; none of them when one is unknown or the platform's own."""
@@ -90,7 +90,7 @@ def delete_many(call: Call) -> Answer:
 
 
 @ROUTES.add(
-    "POST", "/v1/users/reset-passwords-with-app-id/{appId}", auth=Auth.USER, section="1.4", admin=True, body=USER_IDS
+    "POST", "/v1/users/reset-passwords-with-app-id/{appId}", auth=Auth.USER, section="users", admin=True, body=USER_IDS
 )
 def reset_passwords(call: Call) -> Answer:
     """Mail new passwords; the old ones and all sessions end."""
@@ -101,19 +101,19 @@ def reset_passwords(call: Call) -> Answer:
     return json_answer({"ok": True, "success": True})
 
 
-@ROUTES.add("POST", "/v1/users/tags-set/{appId}", auth=Auth.USER, section="1.4", admin=True, body=USER_TAGS)
+@ROUTES.add("POST", "/v1/users/tags-set/{appId}", auth=Auth.USER, section="users", admin=True, body=USER_TAGS)
 def set_tags(call: Call) -> Answer:
     """Replace the tags of users."""
     return _tag(call, lambda _, sent: sent)
 
 
-@ROUTES.add("POST", "/v1/users/tags-add/{appId}", auth=Auth.USER, section="1.4", admin=True, body=USER_TAGS)
+@ROUTES.add("POST", "/v1/users/tags-add/{appId}", auth=Auth.USER, section="users", admin=True, body=USER_TAGS)
 def add_tags(call: Call) -> Answer:
     """Add tags to users."""
     return _tag(call, lambda had, sent: [*had, *sent])
 
 
-@ROUTES.add("POST", "/v1/users/tags-delete/{appId}", auth=Auth.USER, section="1.4", admin=True, body=USER_TAGS)
+@ROUTES.add("POST", "/v1/users/tags-delete/{appId}", auth=Auth.USER, section="users", admin=True, body=USER_TAGS)
 def delete_tags(call: Call) -> Answer:
     """Take tags off users."""
     return _tag(call, lambda had, sent: [tag for tag in had if tag not in sent])
@@ -123,7 +123,7 @@ def delete_tags(call: Call) -> Answer:
     "GET",
     "/v1/users/{appId}",
     auth=Auth.USER,
-    section="1.4",
+    section="users",
     admin=True,
     query=USER_LIST,
     replies=listed("users", ref("User"), ORDER),
@@ -141,7 +141,7 @@ def list_users(call: Call) -> Answer:
     "GET",
     "/v1/users/export/{appId}",
     auth=Auth.USER,
-    section="1.4",
+    section="users",
     admin=True,
     replies={200: TEXT},
     kinds=("text/csv",),
@@ -161,7 +161,7 @@ def export_users(call: Call) -> Answer:
     "PUT",
     "/v1/users/{appId}/{userId}",
     auth=Auth.USER,
-    section="1.4",
+    section="users",
     admin=True,
     body=PROFILE,
     uploads=(0, 1),
@@ -175,7 +175,7 @@ def change_user(call: Call) -> Answer:
     return json_answer({"ok": True, "success": True, "user": record, "result": record})
 
 
-@ROUTES.add("GET", "/v1/users/acl", auth=Auth.USER, section="1.4", replies={200: ACL_REPLY})
+@ROUTES.add("GET", "/v1/users/acl", auth=Auth.USER, section="users", replies={200: ACL_REPLY})
 def read_own_acl(call: Call) -> Answer:
     """Read one's own access rules."""
     return _acl(call.signed_in()[0])
@@ -185,7 +185,7 @@ def read_own_acl(call: Call) -> Answer:
     "GET",
     "/v1/users/acl/{appId}/{userId}",
     auth=Auth.USER,
-    section="1.4",
+    section="users",
     admin=True,
     replies={200: ACL_REPLY},
 )
@@ -198,7 +198,7 @@ def read_acl(call: Call) -> Answer:
     "PUT",
     "/v1/users/acl/{appId}/{userId}",
     auth=Auth.USER,
-    section="1.4",
+    section="users",
     admin=True,
     body=ACL,
     replies={200: ACL_REPLY},
@@ -214,7 +214,7 @@ def change_acl(call: Call) -> Answer:
     "POST",
     "/v2/apps/{appId}/users/unread-counts",
     auth=Auth.TENANT_ACTOR,
-    section="1.4",
+    section="users",
     admin=True,
     body=UNREAD,
     replies={200: success({"mode": TEXT, "results": many(UNREAD_ROW), "items": many(UNREAD_ROW)})},

@@ -1,4 +1,4 @@
-"""Reading and changing users (contract §1.4)."""
+"""Reading and changing users (docs/platforms/ethora.md#users)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHANGED = closed({"xmppUsername": TEXT, "status": TEXT, "user?": ref("User")})
     "GET",
     "/v2/chats/users",
     auth=Auth.TENANT_ACTOR,
-    section="1.4",
+    section="users",
     query=USER_SEARCH,
     replies={200: {"anyOf": [listed("users", ref("User"))[200], result(ref("User"))[200]]}},
 )
@@ -57,7 +57,7 @@ def find_users(call: Call) -> Answer:
     "/v2/apps/{appId}/chats/users",
     "/v1/chats/users",
     auth=Auth.TENANT_ACTOR,
-    section="1.4",
+    section="users",
     admin=True,
     body=lambda forms: forms.user_changes,
     replies={200: success({"results": many(CHANGED)})},
@@ -74,7 +74,7 @@ def change_users(call: Call) -> Answer:
     "GET",
     "/v2/apps/{appId}/users/{userId}/chats",
     auth=Auth.TENANT_ACTOR,
-    section="1.4",
+    section="users",
     admin=True,
     query=PAGE,
     replies=listed("chats", {"anyOf": [ref("Chat"), ref("ChatWithMembers")]}),
@@ -88,11 +88,11 @@ def list_chats_of_user(call: Call) -> Answer:
     return listing("chats", rows, total=user.chats.listed, limit=asked["limit"], offset=asked["offset"])
 
 
-@ROUTES.add("GET", "/v1/apps/users/{xmppUsername}", auth=Auth.SERVER, section="1.4", replies=result(ref("User")))
+@ROUTES.add("GET", "/v1/apps/users/{xmppUsername}", auth=Auth.SERVER, section="users", replies=result(ref("User")))
 def read_user(call: Call) -> Answer:
     """Look one user up by xmppUsername: of the token's own app, or of a child that the name's prefix tells.
 
-    That a parent may look up a child's user is this sandbox's choice: the contract is silent about it. An archived
+    That a parent may look up a child's user is this sandbox's choice: no source says it. An archived
     child is refused with 403 `APP_ARCHIVED`, as by the routes that name it in their path.
     """
     name = call.params["xmppUsername"]
@@ -107,7 +107,7 @@ def read_user(call: Call) -> Answer:
 
 
 @ROUTES.add(
-    "GET", "/v1/apps/users", auth=Auth.SERVER, section="1.4", query=USER_ORDER, replies=listed("users", ref("User"))
+    "GET", "/v1/apps/users", auth=Auth.SERVER, section="users", query=USER_ORDER, replies=listed("users", ref("User"))
 )
 def list_users_in_order(call: Call) -> Answer:
     """List the users of the app by name or time of creation."""

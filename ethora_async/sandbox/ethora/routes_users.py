@@ -1,4 +1,4 @@
-"""Making and deleting users (contract §1.4)."""
+"""Making and deleting users (docs/platforms/ethora.md#users)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ROW = closed({"status": TEXT, "xmppUsername": TEXT, "user": ref("OwnUser")})
     "POST",
     "/v1/users/batch",
     auth=Auth.TENANT_ACTOR,
-    section="1.4",
+    section="users",
     admin=True,
     body=lambda forms: forms.users,
     replies={200: success({"results": many(ref("OwnUser"))})},
@@ -55,7 +55,7 @@ def create_users(call: Call) -> Answer:
     "POST",
     "/v1/users",
     auth=Auth.SERVER,
-    section="1.4",
+    section="users",
     body=lambda forms: forms.user,
     replies={201: success({"user": ref("OwnUser")})},
 )
@@ -72,7 +72,7 @@ def create_user(call: Call) -> Answer:
     "/v2/users/batch",
     "/v2/apps/{appId}/users/batch",
     auth=Auth.TENANT_ACTOR,
-    section="1.4",
+    section="users",
     admin=True,
     body=lambda forms: forms.users,
     replies=STARTED,
@@ -93,7 +93,7 @@ def create_users_in_job(call: Call) -> Answer:
     "/v2/users/batch/{jobId}",
     "/v2/apps/{appId}/users/batch/{jobId}",
     auth=Auth.TENANT_ACTOR,
-    section="1.4",
+    section="users",
     admin=True,
     replies=replies.job(closed({"total": COUNT, "results": many(ROW)})),
 )
@@ -110,7 +110,7 @@ def read_job(call: Call) -> Answer:
     "/v1/users/batch",
     "/v2/apps/{appId}/users/batch",
     auth=Auth.TENANT_ACTOR,
-    section="1.4",
+    section="users",
     admin=True,
     body=USER_DELETION,
 )

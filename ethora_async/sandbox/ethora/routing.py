@@ -22,7 +22,7 @@ FormOf = Callable[[Forms], Form]
 
 
 class TokenKind(enum.Enum):
-    """The families of tokens (contract §2.1)."""
+    """The families of tokens (docs/platforms/ethora.md#token-kinds)."""
 
     SERVER = "server"
     CLIENT = "client"
@@ -32,7 +32,10 @@ class TokenKind(enum.Enum):
 
 
 class Auth(enum.Enum):
-    """The auth class of a route (contract §1.3): which families of tokens open it."""
+    """The auth class of a route: which families of tokens open it.
+
+    See docs/platforms/ethora.md#which-token-opens-which-route.
+    """
 
     NONE = "none"
     SERVER = "server"
@@ -67,7 +70,7 @@ OPENED_BY = {
 class Route(routing.Route):
     """One call.
 
-    section: the place in the contract.
+    section: the heading in docs/platforms/ethora.md whose table lists it.
     summary: what the call does: the first line of the handler's docstring.
     admin: a user token opens it only for an account that manages the app.
     archived: it serves archived apps too; other calls are refused with 403 `APP_ARCHIVED`.

@@ -1,4 +1,4 @@
-"""User sessions: what a login opens, a refresh renews and a logout ends (contract §1.5)."""
+"""User sessions: what a login opens, a refresh renews and a logout ends (docs/platforms/ethora.md#sessions)."""
 
 from __future__ import annotations
 

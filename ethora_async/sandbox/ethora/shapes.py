@@ -1,6 +1,6 @@
-"""Records as the wire shows them (contract §1.4, §1.6, §1.7).
+"""Records as the wire shows them (docs/platforms/ethora.md#users, #chats, #apps).
 
-Replies are supersets of what any known client reads (§8.1).
+Replies are supersets of what any known client reads (docs/platforms/ethora.md#shapes-of-the-sandbox).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Apps as the wire shows them (contract §1.7)."""
+"""Apps as the wire shows them (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 

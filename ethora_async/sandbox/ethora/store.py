@@ -225,7 +225,7 @@ class Store:
         return left
 
     def open_room(self, app: App, title: str, now: float, *, pinned: bool) -> DefaultRoom:
-        """Make a chat of the app itself, offered to all its users (contract §1.7)."""
+        """Make a chat of the app itself, offered to all its users (docs/platforms/ethora.md#apps)."""
         chat = self.create_chat(app, ChatData(title=title, type="public", is_app_chat=True), now)
         room = DefaultRoom(self.ids.text(self.ids.next()), chat, pinned)
         app.rooms.append(room)

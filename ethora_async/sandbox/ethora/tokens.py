@@ -1,8 +1,10 @@
-"""Tokens on the platform's side: checking those that customers sign, and signing its own (contract §2).
+"""Tokens on the platform's side: checking those that customers sign, and signing its own.
+
+See docs/platforms/ethora.md#tokens.
 
 A customer's token may be signed with a key derived from the app secret for its purpose, or with the secret
-itself; the derived key is tried first (§2.4). The platform's own tokens are opaque to clients and carry the
-`JWT ` prefix.
+itself; the derived key is tried first (docs/platforms/ethora.md#signing-keys). The platform's own tokens are opaque to
+clients and carry the `JWT ` prefix.
 """
 
 from __future__ import annotations
@@ -71,7 +73,10 @@ class AppKeys:
 
 
 def strip_scheme(value: str) -> str:
-    """Take an optional `Bearer ` and then an optional `JWT ` off a header value (contract §2.1)."""
+    """Take an optional `Bearer ` and then an optional `JWT ` off a header value.
+
+    See docs/platforms/ethora.md#token-kinds.
+    """
     value = value.strip()
     for scheme in ("bearer", "jwt"):
         word, _, rest = value.partition(" ")

@@ -1,4 +1,4 @@
-"""A small validator that fails with the platform's words: those of Joi (contract §1.2).
+"""A small validator that fails with the platform's words: those of Joi (docs/platforms/ethora.md#error-replies).
 
 Each rule reads a decoded JSON value and returns the value to use, or raises `InvalidValueError`. The path of a bad
 value is put together while the exception travels up, so that good input pays nothing for it.
@@ -164,7 +164,10 @@ class Moment:
 
 @attrs.frozen
 class Reference:
-    """A caller's own id: a string, or a whole number that is turned into text (contract §5)."""
+    """A caller's own id: a string, or a whole number that is turned into text.
+
+    See docs/platforms/ethora.md#older-guide.
+    """
 
     def read(self, value: Any, label: str) -> Any:
         """Return the id as text."""

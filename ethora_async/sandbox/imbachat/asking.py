@@ -1,4 +1,4 @@
-"""The chat server's own requests: it asks a site who its users are (contract §B3)."""
+"""The chat server's own requests: it asks a site who its users are (docs/platforms/imbachat.md#callbacks)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the chat server takes for a user's token (contract §B5): checked with the standard library alone."""
+"""What the chat server takes for a user's token: checked with the standard library alone.
+
+See docs/platforms/imbachat.md#user-token.
+"""
 
 from __future__ import annotations
 

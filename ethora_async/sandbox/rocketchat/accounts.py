@@ -1,4 +1,4 @@
-"""Accounts: made, changed, switched off, deleted (contract §1.5)."""
+"""Accounts: made, changed, switched off, deleted (docs/platforms/rocketchat.md#users)."""
 
 from __future__ import annotations
 

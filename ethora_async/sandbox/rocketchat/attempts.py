@@ -1,4 +1,4 @@
-"""Failed logins, and whom they block for a while (contract §1.3)."""
+"""Failed logins, and whom they block for a while (docs/platforms/rocketchat.md#log-in)."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Call:
         return room
 
     def page(self, items: list[ItemT]) -> tuple[list[ItemT], dict[str, int]]:
-        """Cut a page out of a list, and say so: `{count, offset, total}` (contract §1.10).
+        """Cut a page out of a list, and say so: `{count, offset, total}` (docs/platforms/rocketchat.md#pages).
 
         A count above the limit is clamped without a word; 0 means all, where the server allows it.
         """

@@ -1,4 +1,7 @@
-"""JSON as the two doors write it: dates are ISO texts over REST and `{"$date": ms}` over DDP (contract §1.1, §2)."""
+"""JSON as the two doors write it: dates are ISO texts over REST and `{"$date": ms}` over DDP.
+
+See docs/platforms/rocketchat.md#rest-rules, #realtime.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the local Rocket.Chat says no (contract §1.2).
+"""How the local Rocket.Chat says no (docs/platforms/rocketchat.md#error-replies).
 
 Rules of the platform raise `MeteorError`; REST and DDP each word it their own way. What only REST knows is a
 `RestError`.
@@ -30,7 +30,7 @@ class MeteorError(Exception):
         return f"{self.reason} [{self.code}]" if self.reason else f"[{self.code}]"
 
     def frame(self) -> dict[str, Any]:
-        """Return the error as DDP carries it (contract §2.2)."""
+        """Return the error as DDP carries it (docs/platforms/rocketchat.md#methods)."""
         body: dict[str, Any] = {
             "isClientSafe": True,
             "error": self.code,
@@ -77,7 +77,10 @@ def logged_out(version: Version) -> RestError:
 
 
 def login_failed(version: Version, error: MeteorError) -> RestError:
-    """Return the 401 of `login` (contract §1.3): `error` holds the code, which may be a number."""
+    """Return the 401 of `login`: `error` holds the code, which may be a number.
+
+    See docs/platforms/rocketchat.md#log-in.
+    """
     if version.reduced_errors:
         return RestError(401, {"success": False, "error": "unauthorized"})
     code = error.code

@@ -138,7 +138,7 @@ class Gateway:
         )
 
     def _validate(self, call: Call) -> None:
-        """Refuse what the schema of the route does not take (contract §1.2)."""
+        """Refuse what the schema of the route does not take (docs/platforms/rocketchat.md#error-replies)."""
         version = self._platform.version
         schema = call.route.schema(version)
         if schema is None:
@@ -166,7 +166,10 @@ class Gateway:
 
 
 def _authenticate(platform: Platform, headers: Mapping[str, str]) -> tuple[User | None, LoginToken | None]:
-    """Find the caller by token and id, which must belong together. The age of a token is not looked at (§1.7)."""
+    """Find the caller by token and id, which must belong together. The age of a token is not looked at.
+
+    See docs/platforms/rocketchat.md#token-lifetime.
+    """
     found = platform.store.token_owner(headers.get("X-Auth-Token", ""))
     if found is None or found[0].id != headers.get("X-User-Id"):
         return None, None
@@ -187,7 +190,7 @@ def _nothing_here(path: str) -> Answer:
 
 
 async def _read_body(request: BaseRequest) -> dict[str, Any]:
-    """Decode a body. A malformed one is swallowed and counts as empty (contract §1.1)."""
+    """Decode a body. A malformed one is swallowed and counts as empty (docs/platforms/rocketchat.md#rest-rules)."""
     try:
         raw = await request.read()
     except HTTPRequestEntityTooLarge:

@@ -1,4 +1,4 @@
-"""Rate limits of REST, by client address, route and method (contract §1.11)."""
+"""Rate limits of REST, by client address, route and method (docs/platforms/rocketchat.md#rate-limits)."""
 
 from __future__ import annotations
 

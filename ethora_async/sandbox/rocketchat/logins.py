@@ -1,4 +1,4 @@
-"""Logins by password or token, for both doors (contract §1.3, §2.2)."""
+"""Logins by password or token, for both doors (docs/platforms/rocketchat.md#log-in, #methods)."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _sent_digest(password: Any) -> str | None:
 
 
 def rest_options(body: dict[str, Any]) -> dict[str, Any]:
-    """Turn the body of `POST login` into the options of the `login` method (contract §1.3)."""
+    """Turn the body of `POST login` into the options of the `login` method (docs/platforms/rocketchat.md#log-in)."""
     password = body.get("password")
     if not password:
         return body

@@ -1,4 +1,4 @@
-"""Rooms and who is in them (contract §1.8)."""
+"""Rooms and who is in them (docs/platforms/rocketchat.md#rooms)."""
 
 from __future__ import annotations
 
@@ -83,7 +83,10 @@ def join(platform: Platform, room: Room, user: User, now: float, *, owner: bool 
 
 
 def remove(platform: Platform, member: Membership, now: float, *, room_deleted: bool = False) -> None:
-    """Take a user out of a room. Their stream of its messages ends without a word (contract §2.4)."""
+    """Take a user out of a room. Their stream of its messages ends without a word.
+
+    See docs/platforms/rocketchat.md#reconnecting.
+    """
     room, user = member.room, member.user
     del room.members[user.id]
     del user.rooms[room.id]

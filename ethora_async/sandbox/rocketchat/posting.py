@@ -1,4 +1,4 @@
-"""Messages: sent, changed, deleted, read (contract §1.9)."""
+"""Messages: sent, changed, deleted, read (docs/platforms/rocketchat.md#messages)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages: sent, changed, deleted, fetched (contract §1.9)."""
+"""Messages: sent, changed, deleted, fetched (docs/platforms/rocketchat.md#messages)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MESSAGE: Schema = {
 @ROUTES.add(
     "POST",
     "chat.postMessage",
-    section="1.9",
+    section="messages",
     body=one_of(closed({"roomId": TARGET}, {**LOOKS, "tmid": TEXT}), closed({"channel": TARGET}, LOOKS)),
 )
 def post(call: Call) -> Answer:
@@ -78,7 +78,7 @@ def _target(call: Call, target: str, *, by_name: bool) -> Room:
 @ROUTES.add(
     "POST",
     "chat.sendMessage",
-    section="1.9",
+    section="messages",
     limit=Limit(5, 1000),
     limit_since=(8, 8),
     body=closed({"message": MESSAGE}, {"previewUrls": maybe(TEXTS)}),
@@ -98,7 +98,7 @@ def send(call: Call) -> Answer:
 @ROUTES.add(
     "POST",
     "chat.update",
-    section="1.9",
+    section="messages",
     body=closed(
         {"roomId": TEXT, "msgId": TEXT, "text": TEXT}, {"previewUrls": maybe(TEXTS), "customFields": maybe(MAP)}
     ),
@@ -110,7 +110,9 @@ def update(call: Call) -> Answer:
     return success(message=message_shape(message))
 
 
-@ROUTES.add("POST", "chat.delete", section="1.9", body=closed({"msgId": TEXT, "roomId": TEXT}, {"asUser": maybe(FLAG)}))
+@ROUTES.add(
+    "POST", "chat.delete", section="messages", body=closed({"msgId": TEXT, "roomId": TEXT}, {"asUser": maybe(FLAG)})
+)
 def delete(call: Call) -> Answer:
     """Delete a message; the time comes as a text."""
     room, message = _in_room(call)
@@ -126,7 +128,7 @@ def _in_room(call: Call) -> tuple[Room, Message]:
     return room, message
 
 
-@ROUTES.add("GET", "chat.getMessage", section="1.9", query=closed({"msgId": FILLED}))
+@ROUTES.add("GET", "chat.getMessage", section="messages", query=closed({"msgId": FILLED}))
 def get(call: Call) -> Answer:
     """Return one message of a room that the caller may read."""
     found = posting.find(call.platform, call.query["msgId"])

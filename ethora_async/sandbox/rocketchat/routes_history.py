@@ -1,4 +1,4 @@
-"""Messages of the past: histories, listings, and what changed since (contract §1.9)."""
+"""Messages of the past: histories, listings, and what changed since (docs/platforms/rocketchat.md#messages)."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def _readable(call: Call) -> Room:
     return room
 
 
-@ROUTES.add("GET", "channels.history", section="1.9", query=filled_room(CHANNEL_SPAN))
-@ROUTES.add("GET", "groups.history", section="1.9", query=by_room(None, GROUP_SPAN))
-@ROUTES.add("GET", "im.history", "dm.history", section="1.9", query=closed({"roomId": FILLED}, DIRECT_SPAN))
+@ROUTES.add("GET", "channels.history", section="messages", query=filled_room(CHANNEL_SPAN))
+@ROUTES.add("GET", "groups.history", section="messages", query=by_room(None, GROUP_SPAN))
+@ROUTES.add("GET", "im.history", "dm.history", section="messages", query=closed({"roomId": FILLED}, DIRECT_SPAN))
 def history(call: Call) -> Answer:
     """Return messages between `oldest` and `latest`, the newest first; booleans come as texts."""
     room = _readable(call)
@@ -65,18 +65,18 @@ def history(call: Call) -> Answer:
     return success(messages=[message_shape(message) for message in cut])
 
 
-@ROUTES.add("GET", "channels.messages", section="1.9", query=closed({"roomId": TEXT}, {**PICKS, **MAYBE_PAGED}))
+@ROUTES.add("GET", "channels.messages", section="messages", query=closed({"roomId": TEXT}, {**PICKS, **MAYBE_PAGED}))
 @ROUTES.add(
     "GET",
     "groups.messages",
-    section="1.9",
+    section="messages",
     query=by_room(None, {**PICKS, **MAYBE_PAGED, "query": maybe(TEXT)}),
 )
 @ROUTES.add(
     "GET",
     "im.messages",
     "dm.messages",
-    section="1.9",
+    section="messages",
     query=one_of(
         closed({"roomId": TEXT}, {**PICKS, **PAGED, "fields": TEXT}),
         closed({"username": TEXT}, {**PICKS, **PAGED, "fields": TEXT}),
@@ -91,7 +91,7 @@ def messages(call: Call) -> Answer:
 @ROUTES.add(
     "GET",
     "chat.syncMessages",
-    section="1.9",
+    section="messages",
     query=closed(
         {"roomId": TEXT},
         {

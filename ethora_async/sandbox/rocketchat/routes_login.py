@@ -1,4 +1,4 @@
-"""Logging in and out (contract §1.3, §1.5)."""
+"""Logging in and out (docs/platforms/rocketchat.md#log-in, #users)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ROUTES: Routes[Call] = Routes()
 
 
-@ROUTES.add("POST", "login", section="1.3", anonymous=True)
+@ROUTES.add("POST", "login", section="log-in", anonymous=True)
 def login(call: Call) -> Answer:
     """Log in by password or token; a token comes back as it is."""
     headers = call.headers
@@ -33,8 +33,8 @@ def login(call: Call) -> Answer:
     return answer({"status": "success", "data": data, **more})
 
 
-@ROUTES.add("POST", "logout", section="1.5")
-@ROUTES.add("GET", "logout", section="1.5")
+@ROUTES.add("POST", "logout", section="users")
+@ROUTES.add("GET", "logout", section="users")
 def logout(call: Call) -> Answer:
     """End the session of the token that came, and no other."""
     user, presented = call.session()
@@ -42,7 +42,7 @@ def logout(call: Call) -> Answer:
     return answer({"status": "success", "data": {"message": "You've been logged out!"}})
 
 
-@ROUTES.add("GET", "me", section="1.5")
+@ROUTES.add("GET", "me", section="users")
 def me(call: Call) -> Answer:
     """Return the caller's account, at the top level of the reply."""
     return answer({**own_user(call.user, call.origin), "success": True})

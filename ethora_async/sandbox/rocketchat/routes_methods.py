@@ -1,4 +1,4 @@
-"""DDP methods over REST: frames inside of texts (contract §1.12)."""
+"""DDP methods over REST: frames inside of texts (docs/platforms/rocketchat.md#server-info)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROUTES: Routes[Call] = Routes()
 
 
-@ROUTES.add("POST", "method.call/{method}", section="1.12", body=closed({"message": TEXT}))
+@ROUTES.add("POST", "method.call/{method}", section="server-info", body=closed({"message": TEXT}))
 def method_call(call: Call) -> Answer:
     """Run the method that the message names, whatever the path says.
 

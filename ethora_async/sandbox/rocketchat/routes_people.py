@@ -1,4 +1,4 @@
-"""Users: their presence, and their second factor (contract §1.4, §1.11)."""
+"""Users: their presence, and their second factor (docs/platforms/rocketchat.md#second-factor, #rate-limits)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MINUTE = 60_000
 @ROUTES.add(
     "POST",
     "users.setStatus",
-    section="1.11",
+    section="rate-limits",
     limit=Limit(5, MINUTE),
     body=closed({}, dict.fromkeys(("status", "message", "userId", "username", "user"), TEXT)),
 )
@@ -39,7 +39,9 @@ def set_status(call: Call) -> Answer:
     return success()
 
 
-@ROUTES.add("POST", "users.2fa.sendEmailCode", section="1.4", anonymous=True, body=closed({"emailOrUsername": TEXT}))
+@ROUTES.add(
+    "POST", "users.2fa.sendEmailCode", section="second-factor", anonymous=True, body=closed({"emailOrUsername": TEXT})
+)
 def send_email_code(call: Call) -> Answer:
     """Mail a code; whether there is such a user is not told."""
     user = call.platform.store.users.find(call.body["emailOrUsername"])
@@ -48,14 +50,14 @@ def send_email_code(call: Call) -> Answer:
     return success()
 
 
-@ROUTES.add("POST", "users.2fa.enableEmail", section="1.4")
+@ROUTES.add("POST", "users.2fa.enableEmail", section="second-factor")
 def enable_email(call: Call) -> Answer:
     """Let the caller's second factor come by mail."""
     call.user.email_two_factor = True
     return success()
 
 
-@ROUTES.add("POST", "users.2fa.disableEmail", section="1.4", two_factor=True)
+@ROUTES.add("POST", "users.2fa.disableEmail", section="second-factor", two_factor=True)
 def disable_email(call: Call) -> Answer:
     """Let no second factor come by mail."""
     call.user.email_two_factor = False
@@ -65,7 +67,7 @@ def disable_email(call: Call) -> Answer:
 @ROUTES.add(
     "POST",
     "users.resetTOTP",
-    section="1.4",
+    section="second-factor",
     any_of=("edit-other-user-totp",),
     two_factor=True,
     body=closed({}, {"userId": TEXT, "username": TEXT, "user": TEXT}),

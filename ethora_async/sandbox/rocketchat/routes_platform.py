@@ -1,4 +1,4 @@
-"""About the server: its version and its settings (contract §1.7, §1.12)."""
+"""About the server: its version and its settings (docs/platforms/rocketchat.md#token-lifetime, #server-info)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROUTES: Routes[Call] = Routes()
 PAGED = {"count": maybe(NUMBER), "offset": maybe(NUMBER), "sort": maybe(TEXT), "query": TEXT}
 
 
-@ROUTES.add("GET", "/api/info", section="1.12", anonymous=True)
+@ROUTES.add("GET", "/api/info", section="server-info", anonymous=True)
 def info(call: Call) -> Answer:
     """Tell the version: major and minor to strangers, all of it to who may view the statistics."""
     version = call.platform.version
@@ -32,7 +32,9 @@ def info(call: Call) -> Answer:
     return success(**body)
 
 
-@ROUTES.add("GET", "settings.public", section="1.7", anonymous=True, query=closed({}, {**PAGED, "_id": TEXT}))
+@ROUTES.add(
+    "GET", "settings.public", section="token-lifetime", anonymous=True, query=closed({}, {**PAGED, "_id": TEXT})
+)
 def public_settings(call: Call) -> Answer:
     """List the settings that anyone may read; `_id` picks some of them from 7.0 on, `query` before."""
     values = call.platform.settings.public()
@@ -54,7 +56,7 @@ def _wanted(call: Call) -> set[str] | None:
     return None if asked is None else {asked} if isinstance(asked, str) else set(asked)
 
 
-@ROUTES.add("GET", "settings/{_id}", section="1.7", any_of=("edit-privileged-setting",))
+@ROUTES.add("GET", "settings/{_id}", section="token-lifetime", any_of=("edit-privileged-setting",))
 def setting(call: Call) -> Answer:
     """Return one setting."""
     if call.params["_id"] not in call.platform.settings:
@@ -62,7 +64,7 @@ def setting(call: Call) -> Answer:
     return success(_id=call.params["_id"], value=call.platform.settings[call.params["_id"]])
 
 
-@ROUTES.add("POST", "settings/{_id}", section="1.4", any_of=("edit-privileged-setting",), two_factor=True)
+@ROUTES.add("POST", "settings/{_id}", section="second-factor", any_of=("edit-privileged-setting",), two_factor=True)
 def change_setting(call: Call) -> Answer:
     """Change one setting; a new lifetime of tokens holds for old ones too."""
     name = call.params["_id"]

@@ -1,4 +1,4 @@
-"""Rooms and memberships of any kind (contract §1.8)."""
+"""Rooms and memberships of any kind (docs/platforms/rocketchat.md#rooms)."""
 
 from __future__ import annotations
 
@@ -59,19 +59,19 @@ def _since(call: Call) -> float | None:
     return since
 
 
-@ROUTES.add("GET", "rooms.get", section="1.8", query=SINCE)
+@ROUTES.add("GET", "rooms.get", section="rooms", query=SINCE)
 def get_rooms(call: Call) -> Answer:
     """List the caller's rooms, all at once."""
     return success(**joined_rooms(call.user, _since(call)))
 
 
-@ROUTES.add("GET", "subscriptions.get", section="1.8", query=SINCE)
+@ROUTES.add("GET", "subscriptions.get", section="rooms", query=SINCE)
 def get_subscriptions(call: Call) -> Answer:
     """List the caller's memberships, all at once."""
     return success(**subscriptions(call.user, _since(call)))
 
 
-@ROUTES.add("GET", "subscriptions.getOne", section="1.8", query=closed({"roomId": TEXT}))
+@ROUTES.add("GET", "subscriptions.getOne", section="rooms", query=closed({"roomId": TEXT}))
 def get_subscription(call: Call) -> Answer:
     """Return the caller's membership in a room, or null."""
     member = call.user.rooms.get(call.query["roomId"])
@@ -81,7 +81,7 @@ def get_subscription(call: Call) -> Answer:
 @ROUTES.add(
     "POST",
     "subscriptions.read",
-    section="1.8",
+    section="rooms",
     body=one_of(
         closed({"rid": TEXT}, {"readThreads": maybe(FLAG)}), closed({"roomId": TEXT}, {"readThreads": maybe(FLAG)})
     ),
@@ -99,7 +99,7 @@ def _info_query(version: Version) -> Schema:
     return by_room() if version.typed else loose({"roomId": TEXT, "roomName": TEXT})
 
 
-@ROUTES.add("GET", "rooms.info", section="1.8", query=_info_query)
+@ROUTES.add("GET", "rooms.info", section="rooms", query=_info_query)
 def info(call: Call) -> Answer:
     """Return a room that the caller may read."""
     room = call.room_of(call.query)
@@ -108,7 +108,7 @@ def info(call: Call) -> Answer:
     return success(room=room_shape(room))
 
 
-@ROUTES.add("POST", "rooms.delete", section="1.8", body=loose({"roomId": maybe(TEXT)}))
+@ROUTES.add("POST", "rooms.delete", section="rooms", body=loose({"roomId": maybe(TEXT)}))
 def delete(call: Call) -> Answer:
     """Delete a room."""
     room_id = call.body.get("roomId")
@@ -126,7 +126,7 @@ def delete(call: Call) -> Answer:
 @ROUTES.add(
     "POST",
     "rooms.invite",
-    section="1.8",
+    section="rooms",
     body=closed({"roomId": FILLED, "action": {"type": "string", "enum": ["accept", "reject"]}}),
 )
 def answer_invitation(call: Call) -> Answer:

@@ -1,4 +1,4 @@
-"""Direct rooms, as `im.*` and as `dm.*` (contract §1.8)."""
+"""Direct rooms, as `im.*` and as `dm.*` (docs/platforms/rocketchat.md#rooms)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _shared(call: Call, username: str) -> Room | None:
     "POST",
     "im.create",
     "dm.create",
-    section="1.8",
+    section="rooms",
     any_of=("create-d",),
     body=one_of(closed({"usernames": TEXT}, {"excludeSelf": FLAG}), closed({"username": TEXT}, {"excludeSelf": FLAG})),
 )
@@ -67,7 +67,7 @@ def create(call: Call) -> Answer:
     return success(room={**room_shape(room), "rid": room.id, **more})
 
 
-@ROUTES.add("GET", "im.list", "dm.list", section="1.8", query=closed({}, PAGED))
+@ROUTES.add("GET", "im.list", "dm.list", section="rooms", query=closed({}, PAGED))
 def list_own(call: Call) -> Answer:
     """List the caller's direct rooms."""
     rooms = [member.room for member in call.user.rooms.values() if member.room.type == "d"]
@@ -78,7 +78,7 @@ def list_own(call: Call) -> Answer:
     "GET",
     "im.list.everyone",
     "dm.list.everyone",
-    section="1.8",
+    section="rooms",
     any_of=("view-room-administration",),
     query=closed({}, PAGED),
 )
@@ -92,7 +92,7 @@ def list_everyone(call: Call) -> Answer:
     "GET",
     "im.members",
     "dm.members",
-    section="1.8",
+    section="rooms",
     query=one_of(closed({"roomId": TEXT}, MORE), closed({"username": TEXT}, MORE)),
 )
 def members(call: Call) -> Answer:
@@ -104,7 +104,7 @@ def members(call: Call) -> Answer:
 
 
 @ROUTES.add(
-    "POST", "im.delete", "dm.delete", section="1.8", body=one_of(closed({"roomId": TEXT}), closed({"username": TEXT}))
+    "POST", "im.delete", "dm.delete", section="rooms", body=one_of(closed({"roomId": TEXT}), closed({"username": TEXT}))
 )
 def delete(call: Call) -> Answer:
     """Delete a direct room."""

@@ -1,4 +1,4 @@
-"""Channels (public) and groups (private): the same calls by two names (contract §1.8)."""
+"""Channels (public) and groups (private): the same calls by two names (docs/platforms/rocketchat.md#rooms)."""
 
 from __future__ import annotations
 
@@ -87,13 +87,13 @@ def _create(call: Call) -> Answer:
     return _reply(membership.create_named(call.platform, kind, call.body, call.user, call.now))
 
 
-@ROUTES.add("POST", "channels.create", section="1.8", body=NEW_CHANNEL)
+@ROUTES.add("POST", "channels.create", section="rooms", body=NEW_CHANNEL)
 def create_channel(call: Call) -> Answer:
     """Make a channel."""
     return _create(call)
 
 
-@ROUTES.add("POST", "groups.create", section="1.8", body=NEW_GROUP)
+@ROUTES.add("POST", "groups.create", section="rooms", body=NEW_GROUP)
 def create_group(call: Call) -> Answer:
     """Make a group."""
     return _create(call)
@@ -107,31 +107,31 @@ def _own(user: User, kind: str) -> list[Room]:
     return [member.room for member in user.rooms.values() if member.room.type == kind]
 
 
-@ROUTES.add("GET", "channels.list", section="1.8", any_of=("view-c-room",), query=closed({}, {**PAGED, "_id": TEXT}))
+@ROUTES.add("GET", "channels.list", section="rooms", any_of=("view-c-room",), query=closed({}, {**PAGED, "_id": TEXT}))
 def list_channels(call: Call) -> Answer:
     """List all channels by name."""
     return _listed(call, "channels", (room for room in call.platform.store.rooms if room.type == "c"))
 
 
-@ROUTES.add("GET", "channels.list.joined", section="1.8", query=closed({}, PAGED))
+@ROUTES.add("GET", "channels.list.joined", section="rooms", query=closed({}, PAGED))
 def list_joined(call: Call) -> Answer:
     """List the channels that the caller is in."""
     return _listed(call, "channels", _own(call.user, "c"))
 
 
-@ROUTES.add("GET", "groups.list", section="1.8", query=closed({}, PAGED))
+@ROUTES.add("GET", "groups.list", section="rooms", query=closed({}, PAGED))
 def list_groups(call: Call) -> Answer:
     """List the groups that the caller is in."""
     return _listed(call, "groups", _own(call.user, "p"))
 
 
-@ROUTES.add("GET", "groups.listAll", section="1.8", any_of=("view-room-administration",), query=closed({}, PAGED))
+@ROUTES.add("GET", "groups.listAll", section="rooms", any_of=("view-room-administration",), query=closed({}, PAGED))
 def list_all_groups(call: Call) -> Answer:
     """List all groups, for administrators."""
     return _listed(call, "groups", (room for room in call.platform.store.rooms if room.type == "p"))
 
 
-@ROUTES.add("GET", "channels.info", "groups.info", section="1.8", query=by_room())
+@ROUTES.add("GET", "channels.info", "groups.info", section="rooms", query=by_room())
 def info(call: Call) -> Answer:
     """Return a room."""
     room = room_of(call, call.query)
@@ -140,7 +140,7 @@ def info(call: Call) -> Answer:
     return _reply(room)
 
 
-@ROUTES.add("GET", "channels.members", "groups.members", section="1.8", query=MEMBERS)
+@ROUTES.add("GET", "channels.members", "groups.members", section="rooms", query=MEMBERS)
 def members(call: Call) -> Answer:
     """List who is in a room, by user name."""
     room = room_of(call, call.query)
@@ -151,7 +151,7 @@ def members(call: Call) -> Answer:
     return call.listing("members", sorted(found, key=lambda member: member.user.username.lower()), member_shape)
 
 
-@ROUTES.add("POST", "channels.invite", "groups.invite", section="1.8", body=by_room(None, PEOPLE))
+@ROUTES.add("POST", "channels.invite", "groups.invite", section="rooms", body=by_room(None, PEOPLE))
 def invite(call: Call) -> Answer:
     """Take users into a room; those who are in it already stay."""
     room = room_of(call, call.body)
@@ -167,8 +167,8 @@ def _kick_body(version: Version) -> Schema:
     return by_room({"userId": TEXT}) if version.since(8, 8) else by_room(None, PEOPLE)
 
 
-@ROUTES.add("POST", "channels.kick", section="1.8", body=_kick_body)
-@ROUTES.add("POST", "groups.kick", section="1.8", body=by_room(None, PEOPLE))
+@ROUTES.add("POST", "channels.kick", section="rooms", body=_kick_body)
+@ROUTES.add("POST", "groups.kick", section="rooms", body=by_room(None, PEOPLE))
 def kick(call: Call) -> Answer:
     """Take a user out of a room."""
     room = call.room_of(call.body, kind_of(call))
@@ -179,7 +179,7 @@ def kick(call: Call) -> Answer:
     return _reply(room)
 
 
-@ROUTES.add("POST", "channels.join", section="1.8", body=by_room(None, {"joinCode": maybe(TEXT)}))
+@ROUTES.add("POST", "channels.join", section="rooms", body=by_room(None, {"joinCode": maybe(TEXT)}))
 def join(call: Call) -> Answer:
     """Let the caller into a channel."""
     room = room_of(call, call.body)
@@ -187,7 +187,7 @@ def join(call: Call) -> Answer:
     return _reply(room)
 
 
-@ROUTES.add("POST", "channels.leave", "groups.leave", section="1.8", body=by_room())
+@ROUTES.add("POST", "channels.leave", "groups.leave", section="rooms", body=by_room())
 def leave(call: Call) -> Answer:
     """Let the caller out of a room."""
     room = room_of(call, call.body)
@@ -195,7 +195,7 @@ def leave(call: Call) -> Answer:
     return _reply(room)
 
 
-@ROUTES.add("POST", "channels.delete", "groups.delete", section="1.8", body=by_room())
+@ROUTES.add("POST", "channels.delete", "groups.delete", section="rooms", body=by_room())
 def delete(call: Call) -> Answer:
     """Delete a room with its messages."""
     room = call.room_of(call.body, kind_of(call))
@@ -205,7 +205,7 @@ def delete(call: Call) -> Answer:
     return success()
 
 
-@ROUTES.add("POST", "channels.setTopic", "groups.setTopic", section="1.8", body=by_room({"topic": TEXT}))
+@ROUTES.add("POST", "channels.setTopic", "groups.setTopic", section="rooms", body=by_room({"topic": TEXT}))
 def set_topic(call: Call) -> Answer:
     """Change the topic of a room."""
     room = _edited(call)
@@ -214,7 +214,7 @@ def set_topic(call: Call) -> Answer:
 
 
 @ROUTES.add(
-    "POST", "channels.setDescription", "groups.setDescription", section="1.8", body=by_room({"description": TEXT})
+    "POST", "channels.setDescription", "groups.setDescription", section="rooms", body=by_room({"description": TEXT})
 )
 def set_description(call: Call) -> Answer:
     """Change the description of a room."""

@@ -1,4 +1,4 @@
-"""Users: changed, switched off, logged out, deleted (contract §1.5)."""
+"""Users: changed, switched off, logged out, deleted (docs/platforms/rocketchat.md#users)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CHANGES = closed(
 @ROUTES.add(
     "POST",
     "users.update",
-    section="1.5",
+    section="users",
     two_factor=True,
     body=closed({"userId": FILLED, "data": CHANGES}, {"confirmRelinquish": FLAG}),
 )
@@ -56,7 +56,7 @@ def _doomed(way: str) -> dict[str, object]:
 @ROUTES.add(
     "POST",
     "users.delete",
-    section="1.5",
+    section="users",
     any_of=("delete-user",),
     body=one_of(_doomed("userId"), _doomed("username"), _doomed("user")),
 )
@@ -73,7 +73,7 @@ def delete(call: Call) -> Answer:
 @ROUTES.add(
     "POST",
     "users.setActiveStatus",
-    section="1.5",
+    section="users",
     any_of=("edit-other-user-active-status",),
     body=closed({"userId": TEXT, "activeStatus": FLAG}, {"confirmRelinquish": maybe(FLAG)}),
 )
@@ -88,7 +88,7 @@ def set_active_status(call: Call) -> Answer:
 @ROUTES.add(
     "POST",
     "users.logout",
-    section="1.5",
+    section="users",
     body=loose({"userId": maybe(TEXT)}),
 )
 def logout(call: Call) -> Answer:

@@ -1,4 +1,7 @@
-"""Tokens: made for others, personal ones, and the rest of one's own (contract §1.5, §1.6)."""
+"""Tokens: made for others, personal ones, and the rest of one's own.
+
+See docs/platforms/rocketchat.md#users, #minting-tokens.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def _create_token_body(version: Version) -> Schema:
     return closed({"userId": FILLED, "secret": FILLED})
 
 
-@ROUTES.add("POST", "users.createToken", section="1.6", creation=True, body=_create_token_body)
+@ROUTES.add("POST", "users.createToken", section="minting-tokens", creation=True, body=_create_token_body)
 def create_token(call: Call) -> Answer:
     """Make a login token for a user, which says nothing about when it expires."""
     platform = call.platform
@@ -72,7 +75,7 @@ def _token_user(call: Call) -> User:
 @ROUTES.add(
     "POST",
     "users.generatePersonalAccessToken",
-    section="1.5",
+    section="users",
     any_of=(PERSONAL,),
     two_factor=True,
     body=closed({"tokenName": TEXT}, {"bypassTwoFactor": FLAG}),
@@ -89,7 +92,7 @@ def generate(call: Call) -> Answer:
 @ROUTES.add(
     "POST",
     "users.regeneratePersonalAccessToken",
-    section="1.4",
+    section="second-factor",
     any_of=(PERSONAL,),
     two_factor=True,
     body=closed({"tokenName": TEXT}),
@@ -105,7 +108,7 @@ def regenerate(call: Call) -> Answer:
 @ROUTES.add(
     "POST",
     "users.removePersonalAccessToken",
-    section="1.4",
+    section="second-factor",
     any_of=(PERSONAL,),
     two_factor=True,
     body=closed({"tokenName": TEXT}),
@@ -117,7 +120,7 @@ def remove(call: Call) -> Answer:
     return success()
 
 
-@ROUTES.add("GET", "users.getPersonalAccessTokens", section="1.5", any_of=(PERSONAL,))
+@ROUTES.add("GET", "users.getPersonalAccessTokens", section="users", any_of=(PERSONAL,))
 def list_personal(call: Call) -> Answer:
     """List the caller's personal access tokens; the last six letters of the hash tell them apart."""
     tokens = [
@@ -133,7 +136,7 @@ def list_personal(call: Call) -> Answer:
     return success(tokens=tokens)
 
 
-@ROUTES.add("POST", "users.logoutOtherClients", section="1.5")
+@ROUTES.add("POST", "users.logoutOtherClients", section="users")
 def logout_other_clients(call: Call) -> Answer:
     """End all other sessions of the caller, and tell when this one expires; an empty text for never."""
     user, presented = call.session()
@@ -143,7 +146,7 @@ def logout_other_clients(call: Call) -> Answer:
     return success(token=token, tokenExpires="" if expires is None else moment(expires))
 
 
-@ROUTES.add("POST", "users.removeOtherTokens", section="1.5")
+@ROUTES.add("POST", "users.removeOtherTokens", section="users")
 def remove_other_tokens(call: Call) -> Answer:
     """End all other sessions of the caller."""
     user, presented = call.session()

@@ -1,4 +1,4 @@
-"""Users: made, looked up, listed (contract §1.5)."""
+"""Users: made, looked up, listed (docs/platforms/rocketchat.md#users)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ORDERS: dict[str, Any] = {
 }
 
 
-@ROUTES.add("POST", "users.create", section="1.5", creation=True, body=NEW_USER)
+@ROUTES.add("POST", "users.create", section="users", creation=True, body=NEW_USER)
 def create(call: Call) -> Answer:
     """Make an account."""
     user = accounts.create(call.platform, call.body, call.user, call.now)
@@ -58,7 +58,7 @@ def _info_query(version: Version) -> Schema:
     return one_of(*(closed({way: TEXT}, more) for way in ways))
 
 
-@ROUTES.add("GET", "users.info", section="1.5", query=_info_query)
+@ROUTES.add("GET", "users.info", section="users", query=_info_query)
 def info(call: Call) -> Answer:
     """Return one user, with their rooms when asked to."""
     user = _named(call)
@@ -86,7 +86,7 @@ def _named(call: Call) -> User | None:
 @ROUTES.add(
     "GET",
     "users.list",
-    section="1.5",
+    section="users",
     any_of=("view-d-room",),
     query=closed(
         {},

@@ -31,7 +31,7 @@ class Limit:
 class Route(routing.Route):
     """One call.
 
-    section: the place in the contract.
+    section: the heading in docs/platforms/rocketchat.md whose table lists it.
     anonymous: it takes no token.
     any_of: permissions of which the caller needs one.
     two_factor: it asks for a second factor where the server does at all; `creation`, only where it also does so for

@@ -1,4 +1,6 @@
-"""A checker for the part of JSON Schema that the server's request validators use (contract §1.1).
+"""A checker for the part of JSON Schema that the server's request validators use.
+
+See docs/platforms/rocketchat.md#rest-rules.
 
 Objects are closed unless they say otherwise: an unknown key is refused. Messages are worded like ajv's.
 """

@@ -187,7 +187,9 @@ class RocketChatSandbox(LocalServer):
         return totp(self.admin.totp_secret, self._platform.now())
 
     def force_logout(self, username: str) -> None:
-        """End a user's sessions as device management does: their connections are told first (contract §2.4).
+        """End a user's sessions as device management does: their connections are told first.
+
+        See docs/platforms/rocketchat.md#reconnecting.
 
         KeyError for an unknown user.
         """

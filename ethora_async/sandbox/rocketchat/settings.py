@@ -1,4 +1,7 @@
-"""The settings of a server: those that clients read, and those that change what it does (contract §1.7, §3.2)."""
+"""The settings of a server: those that clients read, and those that change what it does.
+
+See docs/platforms/rocketchat.md#token-lifetime, #server-settings-for-embedding.
+"""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ def subscription_shape(member: Membership) -> Shape:
 
 
 def removed_subscription(member: Membership) -> Shape:
-    """Return what is told of a membership that ended (contract §2.3)."""
+    """Return what is told of a membership that ended (docs/platforms/rocketchat.md#streams)."""
     return {
         "_id": member.id,
         "u": {"_id": member.user.id, "username": member.user.username},

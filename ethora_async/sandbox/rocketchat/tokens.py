@@ -1,4 +1,4 @@
-"""Login tokens: made, counted, dropped (contract §1.6, §1.7)."""
+"""Login tokens: made, counted, dropped (docs/platforms/rocketchat.md#minting-tokens, #token-lifetime)."""
 
 from __future__ import annotations
 

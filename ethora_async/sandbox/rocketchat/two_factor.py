@@ -1,4 +1,7 @@
-"""The second factor: which one a user has, whether a call needs it, and whether a code is right (contract §1.4)."""
+"""The second factor: which one a user has, whether a call needs it, and whether a code is right.
+
+See docs/platforms/rocketchat.md#second-factor.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What differs between the generations of the server (contract §1.2, §1.6, §1.12)."""
+"""What differs between the generations of the server.
+
+See docs/platforms/rocketchat.md#error-replies, #minting-tokens, #server-info.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ class Version:
 
     @property
     def gate(self) -> Gate:
-        """What `users.createToken` asks for (contract §1.6)."""
+        """What `users.createToken` asks for (docs/platforms/rocketchat.md#minting-tokens)."""
         if not self.since(8):
             return "switch"
         return "secret and permission" if self.since(8, 7) else "secret"

@@ -1,4 +1,7 @@
-"""How injected failures read when a test gives them no body: as this server words them (contract §1.2)."""
+"""How injected failures read when a test gives them no body: as this server words them.
+
+See docs/platforms/rocketchat.md#error-replies.
+"""
 
 from __future__ import annotations
 

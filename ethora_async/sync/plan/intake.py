@@ -138,7 +138,7 @@ def _take_in(db: sqlite3.Connection, good: list[tuple[Any, ...]], bad: list[tupl
     for row in good:
         kind, key, email = row[0], row[1], row[6]
         if email is not None:
-            # Of several users with one address only the first can be created (contract §1.4).
+            # Of several users with one address only the first can be created (docs/platforms/ethora.md#users-batch).
             first = db.execute("SELECT file, line FROM wanted WHERE email = ? AND key <> ?", (email, key)).fetchone()
             if first is not None:
                 _refuse(db, row, "email", f"email {email!r} was already used {_where(*first)}")

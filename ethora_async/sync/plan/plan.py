@@ -31,7 +31,7 @@ PARTS: tuple[Part, ...] = ("users", "chats", "access")
 _KIND_OF: Mapping[str, Kind] = {"users": "user", "chats": "chat", "access": "member"}
 
 GUARD_SHARE = 0.1
-"""Of what is there, deletions up to this share need no further word (design §6)."""
+"""Of what is there, deletions up to this share need no further word (docs/architecture.md#guards)."""
 
 PLANNING, PLANNED = "planning", "planned"
 

@@ -66,7 +66,7 @@ async def verify(
     Args:
         prune: count what is there and no source wants as a difference.
         wait: seconds for which to ask again while they do not: listings lag behind deletions, on real servers for 10
-            to 60 s (contract §1.8).
+            to 60 s (docs/platforms/ethora.md#jobs-and-delays).
 
     Raises:
         InvalidInputError, ChatError: as `make_plan`.

@@ -31,8 +31,8 @@ def split_name(display_name: str) -> tuple[str, str]:
       what follows a name stays with the last.
     * ``Lee, Ann Mary`` → ``Ann Mary``, ``Lee``: a comma turns the order round, except before such a suffix.
     * ``Madonna`` → ``Madonna``, ``Madonna``: a single name is repeated, since the platform requires a last name and
-      refuses one of a single letter on many servers (contract §1.4). So is a name in a script that puts no space
-      between its parts, such as ``王小明``: where to cut it cannot be told without knowing the person.
+      refuses one of a single letter on many servers (docs/platforms/ethora.md#users-batch). So is a name in a script
+      that puts no space between its parts, such as ``王小明``: only the person knows where to cut it.
     * ``Ann Mary B`` → ``Ann``, ``Mary B``: a last name of one letter, which those servers refuse, takes the word
       before it, where one can be spared.
 

@@ -1,4 +1,4 @@
-"""``ethora.apps``: the apps of a tenant (contract §1.7)."""
+"""``ethora.apps``: the apps of a tenant (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 class Apps:
     """The apps that the client's own app is the parent of, itself among them.
 
-    Child apps are made and managed with the parent's server token (contract §1.3). `ForbiddenError` is an app that is
-    not
+    Child apps are made and managed with the parent's server token
+    (docs/platforms/ethora.md#which-token-opens-which-route). `ForbiddenError` is an app that is not
     the tenant's, one that is archived (code ``APP_ARCHIVED``), and what the plan does not include (HTTP 402 or 403);
     `NotFoundError` is an app that does not exist.
     """
@@ -120,7 +120,8 @@ class Apps:
             return False
         except ValidationFailedError as error:
             if error.status == 422 and error.code is None:
-                return False  # a taken name is answered with 422 and nothing but ``exists`` (contract §1.7)
+                # A taken name is answered with 422 and nothing but `exists` (docs/platforms/ethora.md#apps).
+                return False
             raise
         taken = reply.data.get("exists") if isinstance(reply.data, dict) else None
         if not isinstance(taken, bool):

@@ -1,4 +1,7 @@
-"""``ethora.apps.tokens(app_id)``: the tokens with which front ends speak to an app (contract §1.7, §2.1)."""
+"""``ethora.apps.tokens(app_id)``: the tokens with which front ends speak to an app.
+
+See docs/platforms/ethora.md#app-tokens, #token-kinds.
+"""
 
 from __future__ import annotations
 

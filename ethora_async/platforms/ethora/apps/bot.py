@@ -1,4 +1,4 @@
-"""``ethora.apps.bot(app_id)``: the bot that answers in an app's chats (contract §1.7)."""
+"""``ethora.apps.bot(app_id)``: the bot that answers in an app's chats (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Apps as a whole, taken out and put in again (contract §1.7)."""
+"""Apps as a whole, taken out and put in again (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rooms for a new app (contract §1.7)."""
+"""Rooms for a new app (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the platform tells about a tenant's apps: their records, and how they are read (contract §1.7)."""
+"""What the platform tells about a tenant's apps: their records, and how they are read.
+
+See docs/platforms/ethora.md#apps.
+"""
 
 from __future__ import annotations
 
@@ -191,7 +194,9 @@ def read_bot(data: Any, *, operation: str) -> Bot:
 
 
 def read_room(data: Any, names: Names, *, operation: str, path: str = "reply") -> DefaultRoom:
-    """A default room; its name stands under ``jid``, as a local part or whole, or under ``name`` (contract §1.7).
+    """A default room; its name stands under ``jid``, as a local part or whole, or under ``name``.
+
+    See docs/platforms/ethora.md#apps.
 
     Raises:
         ReplyLostError: it has an unexpected shape.

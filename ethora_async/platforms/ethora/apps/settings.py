@@ -1,4 +1,7 @@
-"""What apps may be set to and sorted by, checked before anything is sent (contract §1.1, §1.7)."""
+"""What apps may be set to and sorted by, checked before anything is sent.
+
+See docs/platforms/ethora.md#hosts-and-paths, #apps.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ def ordering(order_by: AppOrder | None, order: str | None) -> dict[str, str | in
 
 
 def domain_text(value: str) -> str:
-    """A domain name: letters and digits (contract §1.1).
+    """A domain name: letters and digits (docs/platforms/ethora.md#hosts-and-paths).
 
     Raises:
         InvalidInputError: it has anything else.

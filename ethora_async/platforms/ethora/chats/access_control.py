@@ -1,4 +1,4 @@
-"""Who may enter a chat, and what they may do there (contract §1.6, §5)."""
+"""Who may enter a chat, and what they may do there (docs/platforms/ethora.md#chat-members, #older-guide)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class AccessControl:
     async def set_access(
         self, chat: Id, user: Id, access: Access | str, *, expires_in: Seconds | None = None
     ) -> Outcome[tuple[Id, Id]]:
-        """Say what one user may do in one chat: the guide's older call (contract §5).
+        """Say what one user may do in one chat: the guide's older call (docs/platforms/ethora.md#older-guide).
 
         Today's platform knows members, who read and write, and others, who do neither. So it takes
         `Access.NONE`, which is `revoke`, and ``Access.READ | Access.WRITE``, which is `grant`, both without a
@@ -97,7 +97,8 @@ class AccessControl:
         if not self._bot_jid:
             msg = "no bot is named: set ETHORA_CHAT_BOT_JID, or pass bot_jid= to the client"
             raise InvalidInputError(msg, field="bot_jid")
-        # The setting is the bot's whole JID, and need not carry the app's prefix (contract §4.1).
+        # The setting is the bot's whole JID, and need not carry the app's prefix
+        # (docs/platforms/ethora.md#plain-or-prefixed).
         return await self.grant(id, self._bot_jid.partition("@")[0])
 
     def grant_many(
@@ -125,7 +126,7 @@ class AccessControl:
         """Take any number of users out of any number of chats: pairs as for `grant_many`, which share requests alike.
 
         Each pair ends ``deleted``, ``absent``, ``failed`` or ``unknown``. A removed member may stay listed for up to a
-        minute on real servers (contract §1.8).
+        minute on real servers (docs/platforms/ethora.md#jobs-and-delays).
         """
         return self._change_many(revocations, "deleted", concurrency, ordered=ordered)
 

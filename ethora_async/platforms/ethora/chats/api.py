@@ -1,4 +1,4 @@
-"""``ethora.chats``: the rooms, and who may enter them (contract §1.6)."""
+"""``ethora.chats``: the rooms, and who may enter them (docs/platforms/ethora.md#chats)."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Chats(AccessControl, ChatMessages, ChatsInStep):
 
         Returns:
             An outcome that is ``deleted``, or ``absent`` when there was no such chat. Real servers go on listing a
-            deleted chat for some ten seconds (contract §1.8).
+            deleted chat for some ten seconds (docs/platforms/ethora.md#jobs-and-delays).
         """
         return (await self._delete_one(await self._context.open(), [id]))[0].raise_for_failure()
 
@@ -164,9 +164,9 @@ class Chats(AccessControl, ChatMessages, ChatsInStep):
         return chat_pages(self._context, include_members=include_members, limit=limit, offset=offset)
 
     def members(self, id: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
-        """A chat's members, all of them: the platform's own member lists stop at 30 (contract §1.6).
+        """A chat's members, all of them: the platform's own member lists stop at 30 (docs/platforms/ethora.md#chats).
 
-        A removed member may stay listed for up to a minute on real servers (contract §1.8).
+        A removed member may stay listed for up to a minute on real servers (docs/platforms/ethora.md#jobs-and-delays).
         """
         return self._users.list(chat=id, limit=limit, offset=offset)
 
@@ -178,7 +178,7 @@ class Chats(AccessControl, ChatMessages, ChatsInStep):
         """The chat's address, ``<appId>_<id>@conference.<xmpp host>``. No request is made.
 
         The host is ``xmpp_host=`` or ``ETHORA_XMPP_HOST``; without them ``xmpp.`` in place of the API host's
-        ``api.``, as on Ethora's own clusters (contract §3).
+        ``api.``, as on Ethora's own clusters (docs/platforms/ethora.md#names-and-ids).
 
         Raises:
             ConfigError: the host is not set and cannot be told from the API's.

@@ -1,4 +1,7 @@
-"""``ethora.broadcasts``: one message into many chats, on the platform's behalf (contract §1.6)."""
+"""``ethora.broadcasts``: one message into many chats, on the platform's behalf.
+
+See docs/platforms/ethora.md#broadcasts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``ethora.chats.default_rooms``: the chats that every user of an app is in from the start (contract §1.7)."""
+"""``ethora.chats.default_rooms``: the chats that every user of an app is in from the start.
+
+See docs/platforms/ethora.md#default-rooms.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,8 @@ class DefaultRooms:
         app = await self._context.open()
         key = app.names.plain(id)
         try:
-            # `jid` in this route's replies is the local part only (contract §1.7), and so is what it takes.
+            # `jid` in this route's replies is the local part only (docs/platforms/ethora.md#default-rooms), and so is
+            # what it takes.
             reply = await app.call(operations.DELETE_DEFAULT_ROOM, data={"chatJid": app.names.prefixed(id)})
         except NotFoundError as error:
             return Outcome(key, key, "absent", attempts=error.attempts)

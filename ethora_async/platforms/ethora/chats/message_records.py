@@ -1,4 +1,4 @@
-"""What was written in chats: history, context and search (contract §1.6)."""
+"""What was written in chats: history, context and search (docs/platforms/ethora.md#messages)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was written in an app's chats: reading, searching and clearing it (contract §1.6)."""
+"""What was written in an app's chats: reading, searching and clearing it (docs/platforms/ethora.md#messages)."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 class ChatMessages:
     """The part of `Chats` that is about messages.
 
-    The platform names a chat by its record id here (contract §3.1). Pass `Chat.record_id`, a `MongoId`, where you have
-    it; any other form of the id works too and costs a scan of the listing, once a call.
+    The platform names a chat by its record id here (docs/platforms/ethora.md#plain-or-prefixed). Pass `Chat.record_id`,
+    a `MongoId`, where you have it; any other form of the id works too and costs a scan of the listing, once a call.
     """
 
     _context: Context

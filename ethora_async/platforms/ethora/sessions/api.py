@@ -1,4 +1,4 @@
-"""``ethora.sessions``: how users get in, stay in and leave (contract §1.5)."""
+"""``ethora.sessions``: how users get in, stay in and leave (docs/platforms/ethora.md#sessions)."""
 
 from __future__ import annotations
 
@@ -115,7 +115,8 @@ class Sessions:
         """Register a user who will log in by e-mail address. It opens no session, and is never sent twice.
 
         Args:
-            password: without one the platform makes one and mails it, by its older route (contract §1.5).
+            password: without one the platform makes one and mails it, by its older route
+            (docs/platforms/ethora.md#sessions).
             captcha_token: Turnstile's answer, where the platform asks for one (``cfToken``).
             utm: where the user came from.
             app_id, app_token: as for `login`.

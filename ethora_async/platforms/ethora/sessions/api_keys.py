@@ -1,4 +1,4 @@
-"""``user.api_keys``: long-lived tokens that a user makes for programs of theirs (contract §1.5)."""
+"""``user.api_keys``: long-lived tokens that a user makes for programs of theirs (docs/platforms/ethora.md#sessions)."""
 
 from __future__ import annotations
 

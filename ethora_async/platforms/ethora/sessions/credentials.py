@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ethora_async.protocols import Clock
 
 MARGIN = 30.0
-"""Seconds before its end from which a session is renewed (contract §2.8)."""
+"""Seconds before its end from which a session is renewed (docs/platforms/ethora.md#tokens-of-the-platform)."""
 _AFTER_FAILURE = 5.0
 """Seconds until an early renewal that failed is tried again."""
 

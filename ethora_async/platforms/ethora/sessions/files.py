@@ -1,4 +1,4 @@
-"""Files that users send: their records, and the forms that carry them (contract §1.6, §1.7)."""
+"""Files that users send: their records, and the forms that carry them (docs/platforms/ethora.md#files)."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ class Files:
     async def delete(self, id: str) -> Outcome[str]:
         """Delete a file by the platform's record id.
 
-        The contract names the method and not where the id goes; it is sent in the path.
+        The sources name the method and not where the id goes; it is sent in the path.
 
         Returns:
             An outcome that is ``deleted``, or ``absent`` when there was no such file.

@@ -1,4 +1,4 @@
-"""The second step of a log-in (contract §1.5)."""
+"""The second step of a log-in (docs/platforms/ethora.md#sessions)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``user.chats``: the chats that one user is in (contract §1.6)."""
+"""``user.chats``: the chats that one user is in (docs/platforms/ethora.md#chats)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class MyChats:
         """The chats that the user is a member of, 1-1 chats included.
 
         Each lists at most 30 members; `Chat.member_count` says how many there are. A chat that was deleted, or that
-        the user was taken out of, may stay for up to a minute on real servers (contract §1.8).
+        the user was taken out of, may stay for up to a minute on real servers
+        (docs/platforms/ethora.md#jobs-and-delays).
         """
         return self._whole(operations.MY_CHATS)
 
@@ -85,7 +86,7 @@ class MyChats:
 
     def private_names(self, user: Id) -> tuple[str, str]:
         """The two names that the 1-1 chat with another user may have: which of the two comes first is not defined
-        (contract §3). No request is made.
+        (docs/platforms/ethora.md#names-and-ids). No request is made.
 
         Raises:
             InvalidInputError: the client was made from an API key, and has not asked `me` yet.

@@ -1,4 +1,7 @@
-"""A user's session as a value: its tokens, and how replies that open one are read (contract §1.5, §2.1)."""
+"""A user's session as a value: its tokens, and how replies that open one are read.
+
+See docs/platforms/ethora.md#sessions, #token-kinds.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +130,10 @@ def read_renewed(data: Any, before: Session, *, operation: str, status: int) -> 
 
 
 def life(token: Secret) -> tuple[float | None, float | None]:
-    """When a token says that it was issued and that it ends (contract §2.8); None where it says nothing readable."""
+    """When a token says that it was issued and that it ends; None where it says nothing readable.
+
+    See docs/platforms/ethora.md#tokens-of-the-platform.
+    """
     _, _, text = token.reveal().rpartition(" ")
     parts = text.split(".") if len(text) <= _LONGEST_READ else []
     if len(parts) != 3:

@@ -1,4 +1,4 @@
-"""``ethora.as_user(session)``: what one user does (contract §1.5–§1.7)."""
+"""``ethora.as_user(session)``: what one user does (docs/platforms/ethora.md#sessions, #chats, #apps)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class XmppCredentials:
-    """What logs a user in to the chat server, by SASL PLAIN (contract §2.1). The password prints masked.
+    """What logs a user in to the chat server, by SASL PLAIN (docs/platforms/ethora.md#token-kinds). The password prints
+    masked.
 
     Attributes:
         username: ``<appId>_<id>``.
@@ -110,7 +111,8 @@ class UserClient:
 
         Raises:
             InvalidInputError: nothing is to be changed, or the picture cannot be read.
-            ValidationFailedError: the platform refuses a value; its limits differ between deployments (contract §1.5).
+            ValidationFailedError: the platform refuses a value; its limits differ between deployments
+            (docs/platforms/ethora.md#sessions).
         """
         texts = {
             "firstName": first_name,

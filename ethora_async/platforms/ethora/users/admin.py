@@ -1,5 +1,5 @@
 """What is done to an app's users beside creating and changing them: tags, unread counts, import, export
-(contract §1.4).
+(docs/platforms/ethora.md#users).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ BATCH_SIZE = 100
 class UserAdministration:
     """The part of `Users` that most back ends need less often.
 
-    The routes of tags, profiles, import and export are opened by the session of a user who may manage the app (contract
-    §1.4: "user token + ACL"), not by the app's own server token: ask under an `in_app` that such a session signs.
+    The routes of tags, profiles, import and export are opened by the session of a user who may manage the app (see
+    docs/platforms/ethora.md#users), not by the app's own server token: ask under an `in_app` that such a session signs.
     """
 
     def __init__(self, context: Context, *, bot_jid: str | None = None) -> None:

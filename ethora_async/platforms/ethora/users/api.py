@@ -1,4 +1,4 @@
-"""``ethora.users``: who may chat (contract §1.4)."""
+"""``ethora.users``: who may chat (docs/platforms/ethora.md#users)."""
 
 from __future__ import annotations
 
@@ -252,7 +252,8 @@ class Users(UserAdministration, UsersInStep):
     ) -> Run[Id]:
         """Delete any number of users; each ends ``deleted``, ``absent``, ``failed`` or ``unknown``.
 
-        The platform refuses a whole batch for one unknown id (contract §1.4): it is split around that one.
+        The platform refuses a whole batch for one unknown id (docs/platforms/ethora.md#deleting-users): it is split
+        around that one.
         """
 
         @asynccontextmanager

@@ -1,4 +1,7 @@
-"""Which row of a batch's reply belongs to which item, and what it says became of it (design §6)."""
+"""Which row of a batch's reply belongs to which item, and what it says became of it.
+
+See docs/architecture.md#bulk-and-sync.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ _NO_CHANGE = ("already", "exist", "unchanged", "not_a_member", "not_member", "ab
 
 
 def job_id(data: Any) -> str | None:
-    """The id of the job that a 202 announces (contract §1.4): ``jobId``, or the last part of ``statusUrl``."""
+    """The id of the job that a 202 announces: ``jobId``, or the last part of ``statusUrl``.
+
+    See docs/platforms/ethora.md#users-batch.
+    """
     if not isinstance(data, dict):
         return None
     stated = data.get("jobId")
@@ -120,7 +126,8 @@ def _created(
         msg = f"the e-mail address of {id!r} belongs to another user"
         error: ChatError = ConflictError(msg, operation=_CREATE)
         return Outcome(user, id, "failed", error, attempts=attempts)
-    # The older synchronous route answers plain user records: whoever is in there has been created (contract §1.4).
+    # The older synchronous route answers plain user records: whoever is in there has been created
+    # (docs/platforms/ethora.md#users-batch).
     status: Status | None = "created" if word in _MADE else "existed" if word in _EXISTING else None
     if status is None:
         return _refused(user, id, _CREATE, row, word, attempts, secrets)
@@ -139,7 +146,7 @@ def _user(record: Any, names: Names) -> User | None:
 
 
 def change_body(change: UserChange, names: Names) -> dict[str, Any]:
-    """One row of the body that changes users: only what is to change (contract §1.4).
+    """One row of the body that changes users: only what is to change (docs/platforms/ethora.md#changing-users).
 
     Raises:
         InvalidInputError: nothing is to change.
@@ -186,8 +193,8 @@ def match_access(
 ) -> list[Outcome[str]]:
     """An outcome for each member of an access change.
 
-    The words of its rows are not public (contract §8.2, 3): a row that speaks of something missing is
-    `NotFoundError`, one
+    The words of its rows are not public (docs/platforms/ethora.md#open-questions): a row that speaks of something
+    missing is `NotFoundError`, one
     that speaks of an error or a refusal is `ValidationFailedError`, "already" or "not a member" is no change,
     anything else, and a reply without rows, is `done`.
     """
@@ -226,9 +233,10 @@ def match_imported(users: Sequence[UserImport], data: Any, names: Names, *, atte
 def match_sent(chats: Sequence[str], data: Any, names: Names, *, dry_run: bool = False) -> Iterator[Outcome[str]]:
     """An outcome for each chat of a broadcast, by its plain id: ``created`` when the message was sent.
 
-    Of the words for a row only ``sent`` is public (contract §8.2, 3). One that speaks of a refusal is ``failed``, one
-    of a rehearsal (and in a rehearsal any other) ``unchanged``, anything else ``unknown``. So is a chat that was asked
-    for and is in no row, and, where none was named, each that the reply counts and does not list.
+    Of the words for a row only ``sent`` is public (docs/platforms/ethora.md#open-questions). One that speaks of a
+    refusal is ``failed``, one of a rehearsal (and in a rehearsal any other) ``unchanged``, anything else ``unknown``.
+    So is a chat that was asked for and is in no row, and, where none was named, each that the reply counts and does not
+    list.
     """
     holder = wire.result(data)
     summary = holder if isinstance(holder, dict) else {}

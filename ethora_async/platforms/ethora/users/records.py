@@ -56,7 +56,8 @@ class UserChange:
 
 @attrs.frozen(kw_only=True)
 class UserImport:
-    """A user to import by e-mail address; the platform makes the id (contract §1.4, ``create-many-with-app-id``).
+    """A user to import by e-mail address; the platform makes the id (``create-many-with-app-id``,
+    docs/platforms/ethora.md#users).
 
     Raises:
         InvalidInputError: a field cannot be used; its `field` names it.

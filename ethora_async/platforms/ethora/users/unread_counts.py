@@ -1,4 +1,7 @@
-"""How many messages users have not read, in every shape that a reply may have: the contract names none (§1.4)."""
+"""How many messages users have not read, in every shape that a reply may have: none is public.
+
+See docs/platforms/ethora.md#unread-counts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetching what a room's subscription missed (contract §2.4): streams have no replay."""
+"""Fetching what a room's subscription missed (docs/platforms/rocketchat.md#reconnecting): streams have no replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Realtime`: what happens in one user's rooms, as it happens (contract §2)."""
+"""`Realtime`: what happens in one user's rooms, as it happens (docs/platforms/rocketchat.md#realtime)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Rocket.Chat's realtime protocol, DDP, as a state machine without I/O (contract §2).
+"""Rocket.Chat's realtime protocol, DDP, as a state machine without I/O (docs/platforms/rocketchat.md#realtime).
 
 Frames come in, events and frames to send come out. What is wanted is kept over any number of connections: after every
-log-in each subscription is sent exactly once, and never before (contract §2.4).
+log-in each subscription is sent exactly once, and never before (docs/platforms/rocketchat.md#reconnecting).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the DDP machine tells, and how it reads values (contract §2)."""
+"""What the DDP machine tells, and how it reads values (docs/platforms/rocketchat.md#realtime)."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def error_code(error: dict[str, Any]) -> str:
 
 
 def refusal(error: Any) -> LoginRefused:
-    """What the error of a log-in means (contract §1.7)."""
+    """What the error of a log-in means (docs/platforms/rocketchat.md#token-lifetime)."""
     error = error if isinstance(error, dict) else {}
     code = error_code(error)
     said = str(error.get("reason") or error.get("message") or "").lower()

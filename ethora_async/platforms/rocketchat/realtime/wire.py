@@ -1,4 +1,4 @@
-"""Events of streams as records (contract §2.3)."""
+"""Events of streams as records (docs/platforms/rocketchat.md#streams)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many calls a connection, a user or an address may make (contract §2.2)."""
+"""How many calls a connection, a user or an address may make (docs/platforms/rocketchat.md#methods)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The methods that clients call over DDP, and over REST by `method.call` (contract §2.2)."""
+"""The methods that clients call over DDP, and over REST by `method.call` (docs/platforms/rocketchat.md#methods)."""
 
 from __future__ import annotations
 

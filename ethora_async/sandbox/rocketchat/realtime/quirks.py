@@ -1,4 +1,7 @@
-"""In what the builds and moods of the realtime server differ (contract §2.1, §2.2, §2.4)."""
+"""In what the builds and moods of the realtime server differ.
+
+See docs/platforms/rocketchat.md#handshake-and-heartbeat, #methods, #reconnecting.
+"""
 
 from __future__ import annotations
 

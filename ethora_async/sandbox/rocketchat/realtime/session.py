@@ -1,4 +1,4 @@
-"""One DDP conversation, without the socket: frames in, frames out (contract §2)."""
+"""One DDP conversation, without the socket: frames in, frames out (docs/platforms/rocketchat.md#realtime)."""
 
 from __future__ import annotations
 

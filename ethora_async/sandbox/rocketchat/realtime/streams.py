@@ -1,4 +1,4 @@
-"""Which streams there are, and who may listen to what (contract §2.3)."""
+"""Which streams there are, and who may listen to what (docs/platforms/rocketchat.md#streams)."""
 
 from __future__ import annotations
 
