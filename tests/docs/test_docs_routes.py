@@ -46,11 +46,15 @@ def test_the_local_rocketchat_serves_the_routes_of_the_notes_to_the_same_callers
 
 
 def test_the_local_avaya_serves_the_routes_of_the_notes() -> None:
-    assert set(avaya.ROUTES) == {f"{method} {path}" for method, path, *_ in routes("avaya")}
+    assert {route.operation for route in avaya.TABLE.routes} == {
+        f"{method} {path}" for method, path, *_ in routes("avaya")
+    }
 
 
 def test_the_local_imbachat_serves_the_routes_of_the_notes() -> None:
-    assert {imbachat.WIDGET, imbachat.LOG_IN} == {f"{method} {path}" for method, path, *_ in routes("imbachat")}
+    assert {route.operation for route in imbachat.TABLE.routes} == {
+        f"{method} {path}" for method, path, *_ in routes("imbachat")
+    }
 
 
 def _operations(module: ModuleType) -> Iterable[Operation]:
