@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ethora_async.errors import NotSentError as NotSentError
     from ethora_async.errors import RateLimitedError as RateLimitedError
     from ethora_async.errors import ReplyLostError as ReplyLostError
+    from ethora_async.errors import ReplyTooLargeError as ReplyTooLargeError
     from ethora_async.errors import ServerFaultError as ServerFaultError
     from ethora_async.errors import StoppedByGuardError as StoppedByGuardError
     from ethora_async.errors import TransportError as TransportError
@@ -67,6 +68,7 @@ _HOMES = {
         "NotSentError",
         "RateLimitedError",
         "ReplyLostError",
+        "ReplyTooLargeError",
         "ServerFaultError",
         "StoppedByGuardError",
         "TransportError",
@@ -109,6 +111,7 @@ __all__ = [
     "NotSentError",
     "RateLimitedError",
     "ReplyLostError",
+    "ReplyTooLargeError",
     "RetryPolicy",
     "RocketChatClient",
     "ServerFaultError",

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from ethora_async.errors import ConfigError
+from ethora_async.request import REPLY_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,11 +49,14 @@ class Limits:
         adaptive: whether the client begins with a few requests at once, sends more while latency holds, and fewer after
             a 429 or a 503, or while replies grow slow (default yes). Runs then also keep to the pace that the platform
             has shown to bear.
+        reply_bytes: bytes of a reply, after decompression, that are read (default 64 MiB); a larger one raises
+            `ReplyTooLargeError`. Of error replies 64 KiB are kept.
     """
 
     concurrency: int = attrs.field(default=100)
     rate: float | None = None
     adaptive: bool = True
+    reply_bytes: int = REPLY_LIMIT
 
     def __attrs_post_init__(self) -> None:
         if self.concurrency < 1:
@@ -60,6 +64,9 @@ class Limits:
             raise ConfigError(msg)
         if self.rate is not None and self.rate <= 0:
             msg = f"Limits.rate must be greater than 0 requests per second, not {self.rate:g}"
+            raise ConfigError(msg)
+        if self.reply_bytes < 1:
+            msg = f"Limits.reply_bytes must be at least 1, not {self.reply_bytes}"
             raise ConfigError(msg)
 
 

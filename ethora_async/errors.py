@@ -11,6 +11,7 @@
     ├── TransportError             no complete reply arrived
     │   ├── NotSentError           the request never reached the platform
     │   └── ReplyLostError         it may have: the connection broke, the reply was cut or unreadable, or time ran out
+    │       └── ReplyTooLargeError the reply exceeds `Limits.reply_bytes`
     ├── ApiError                   the platform answered with an error status
     │   ├── UnauthorizedError      401, or 403 about the token
     │   ├── ForbiddenError         403, and 402: the plan does not include it
@@ -172,6 +173,10 @@ class ReplyLostError(TransportError):
     """The request may have reached the platform, but its reply did not arrive whole and readable."""
 
     effect: Effect = "unknown"
+
+
+class ReplyTooLargeError(ReplyLostError):
+    """The reply exceeds `Limits.reply_bytes` and was not read to its end. The request is not sent again."""
 
 
 class ApiError(ChatError):

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
+REPLY_LIMIT = 64 * 1024 * 1024
+"""Bytes of a reply that are read by default, after decompression."""
+ERROR_REPLY_LIMIT = 64 * 1024
+"""Bytes that are read of an error reply: enough for every message, too little for a web page to do harm."""
+
 
 @attrs.frozen
 class Operation:
@@ -77,6 +82,9 @@ class Request:
     """Seconds that this attempt may take; the transport ends it then."""
     upload: Upload | None = attrs.field(default=None, repr=False)
     """What to send in place of `body`."""
+    reply_limit: int = REPLY_LIMIT
+    """Bytes of the reply, after decompression, that the transport reads: `ReplyTooLargeError` beyond. Of an error reply
+    it keeps `ERROR_REPLY_LIMIT` bytes at most and leaves out the rest."""
 
 
 @attrs.define(eq=False)

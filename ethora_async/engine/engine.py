@@ -86,7 +86,9 @@ class Engine:
         self._clock = clock
         self._timeout = timeout
         self._emitter = emitter or Emitter()
-        self._limiter = Limiter(limits or Limits(), clock=clock, emitter=self._emitter)
+        limits = limits or Limits()
+        self._reply_limit = limits.reply_bytes
+        self._limiter = Limiter(limits, clock=clock, emitter=self._emitter)
         self._retry = retry or RetryPolicy()
         self._draw = draw
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -242,7 +244,7 @@ class Engine:
             headers = self._headers(credential)
             if call.upload is not None:
                 headers = {**headers, "Content-Type": call.upload.content_type}
-            request = Request(call.operation.method, call.url, headers, call.body, left, call.upload)
+            request = Request(call.operation.method, call.url, headers, call.body, left, call.upload, self._reply_limit)
             response = await self._send(request)
             now = clock.monotonic()
             taken = now - started

@@ -8,7 +8,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from ethora_async.errors import ChatError, NotSentError, RateLimitedError, ReplyLostError
+from ethora_async.errors import ChatError, NotSentError, RateLimitedError, ReplyLostError, ReplyTooLargeError
 
 if TYPE_CHECKING:
     from ethora_async.config import RetryPolicy
@@ -44,6 +44,8 @@ def wait_before_retry(
 def _worth_repeating(error: ChatError, *, repeatable: bool) -> bool:
     if isinstance(error, (NotSentError, RateLimitedError)):
         return True  # refused before any work was done
+    if isinstance(error, ReplyTooLargeError):
+        return False  # it would be as large again
     return repeatable and (isinstance(error, ReplyLostError) or error.status in PASSING_STATUSES)
 
 

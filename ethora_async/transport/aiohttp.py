@@ -11,8 +11,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ethora_async.errors import ConfigError, NotSentError, ReplyLostError
-from ethora_async.request import Request, Response
+from ethora_async.request import ERROR_REPLY_LIMIT, Request, Response
 from ethora_async.transport._network import proxy_settings, ssl_context
+from ethora_async.transport._reply_body import ACCEPT_ENCODING, ReplyBody
 
 if TYPE_CHECKING:
     import ssl
@@ -106,9 +107,11 @@ class AiohttpTransport:
                 **proxy,
             )
             async with response:
-                return Response(response.status, response.headers, await response.read())
+                return Response(response.status, response.headers, await self._read(request, response, session))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             lost = _sorted(error, request.timeout)
+        except ReplyLostError as error:
+            lost = error.with_traceback(None)
         except RuntimeError:
             if not session.closed:
                 raise
@@ -122,6 +125,19 @@ class AiohttpTransport:
             lost = NotSentError(_CLOSED)
         # Outside the handler: aiohttp's errors hold the request's headers, and would hang on ours as its context.
         raise lost
+
+    async def _read(self, request: Request, response: aiohttp.ClientResponse, session: aiohttp.ClientSession) -> bytes:
+        encoding = "" if session.auto_decompress else response.headers.get("Content-Encoding", "")
+        if not encoding and not session.auto_decompress:
+            length = response.content_length
+            if length is not None and length <= (request.reply_limit if response.status < 400 else ERROR_REPLY_LIMIT):
+                return await response.read()
+        body = ReplyBody(request, response.status, encoding)
+        async for piece in response.content.iter_any():
+            if not body.add(piece):
+                response.close()
+                break
+        return body.complete()
 
     async def websocket(self, url: str) -> aiohttp.ClientWebSocketResponse:
         """Open a websocket at an http(s) URL, through the same proxy and with the same TLS settings. The caller closes
@@ -164,6 +180,8 @@ class AiohttpTransport:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._concurrency, ssl=self._ssl),
             cookie_jar=aiohttp.DummyCookieJar(),
+            # Decompressed here, piece by piece: aiohttp unpacks whatever has arrived at once, however much that makes.
+            auto_decompress=False,
         )
         # aiohttp sends an idempotent request a second time by itself when a kept-alive connection turns out dead.
         # The engine decides and counts that.
@@ -190,6 +208,8 @@ class AiohttpTransport:
     def _headers(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
         if headers is not self._last_headers:
             self._prepared = CIMultiDict(headers)
+            if self._owned:
+                self._prepared["Accept-Encoding"] = ACCEPT_ENCODING
             self._last_headers = headers
         return self._prepared
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ethora_async.errors import ConfigError, NotSentError, ReplyLostError
 from ethora_async.request import Request, Response
 from ethora_async.transport._network import ProxySettings, proxy_settings, ssl_context
+from ethora_async.transport._reply_body import ACCEPT_ENCODING, ReplyBody
 
 try:
     import httpx
@@ -97,9 +98,11 @@ class HttpxTransport:
         try:
             async with timer:
                 with self._under_way(timer):
-                    response = await client.send(_prepared(request), auth=None, follow_redirects=False)
+                    return await _exchange(client, request)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, TimeoutError) as error:
             lost = ReplyLostError(_CLOSED) if self._closed else _sorted(error, request.timeout)
+        except ReplyLostError as error:
+            lost = error.with_traceback(None)
         except RuntimeError:
             if not client.is_closed:
                 raise
@@ -110,8 +113,6 @@ class HttpxTransport:
                 raise
             # What was to be uploaded could not be read to its end.
             lost = _sorted(error, request.timeout)
-        else:
-            return Response(response.status_code, response.headers, response.content)
         # Outside the handler: httpx's errors hold the request with its headers, and would hang on ours as its context.
         raise lost
 
@@ -149,9 +150,21 @@ class HttpxTransport:
         return self._client
 
 
+async def _exchange(client: httpx.AsyncClient, request: Request) -> Response:
+    response = await client.send(_prepared(request), auth=None, follow_redirects=False, stream=True)
+    try:
+        body = ReplyBody(request, response.status_code, response.headers.get("Content-Encoding", ""))
+        async for piece in response.aiter_raw():
+            if not body.add(piece):
+                break
+        return Response(response.status_code, response.headers, body.complete())
+    finally:
+        await response.aclose()
+
+
 def _prepared(request: Request) -> httpx.Request:
     # Not by the client's `build_request`, which adds headers and cookies of its own.
-    headers: Mapping[str, str] = request.headers
+    headers: Mapping[str, str] = {**request.headers, "Accept-Encoding": ACCEPT_ENCODING}
     if request.upload is not None and request.upload.length is not None:
         headers = {**headers, "Content-Length": str(request.upload.length)}
     return httpx.Request(

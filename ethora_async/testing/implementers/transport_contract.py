@@ -12,11 +12,14 @@ from __future__ import annotations
 import abc
 import asyncio
 import functools
+import gzip
+import tracemalloc
+import zlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, ClassVar
 
-from ethora_async.errors import NotSentError, ReplyLostError, TransportError
-from ethora_async.request import Request, Response
+from ethora_async.errors import NotSentError, ReplyLostError, ReplyTooLargeError, TransportError
+from ethora_async.request import ERROR_REPLY_LIMIT, Request, Response
 from ethora_async.testing.implementers.bad_server import Answer, BadServer, Fault
 from ethora_async.testing.implementers.canary import Canary
 
@@ -144,6 +147,73 @@ class TransportContract(abc.ABC):
             ):
                 server.play(answer)
                 _check((await transport.send(_request(server))).body == answer.body, "the body was changed")
+
+    @_in_new_loop
+    async def test_a_reply_is_read_up_to_its_limit(self) -> None:
+        """`ReplyTooLargeError` beyond it, whether the length is announced, chunked, or hidden by compression."""
+        self._needs_sockets()
+        large = b"x" * 20_000
+        for answer in (
+            Answer(body=large),
+            Answer(body=large, chunked=True),
+            Answer(body=gzip.compress(large), headers={"Content-Encoding": "gzip"}),
+            Answer(body=zlib.compress(large), headers={"Content-Encoding": "deflate"}, chunked=True),
+        ):
+            async with BadServer(answer) as server, self._transport(server) as transport:
+                request = _request(server)
+                request.reply_limit = 10_000
+                error = await _error_of(transport, request)
+                _check(type(error) is ReplyTooLargeError, f"a reply beyond the limit raised {_name(error)}")
+                request.reply_limit = 20_000
+                server.play(answer)
+                _check((await transport.send(request)).body == large, "a reply at its limit was changed")
+
+    @_in_new_loop
+    async def test_a_large_error_reply_is_cut_and_keeps_its_status(self) -> None:
+        """What an error page says at its end is not worth the memory."""
+        self._needs_sockets()
+        page = b"y" * (2 * ERROR_REPLY_LIMIT)
+        for answer in (Answer(502, page), Answer(502, gzip.compress(page), {"Content-Encoding": "gzip"}, chunked=True)):
+            async with BadServer(answer) as server, self._transport(server) as transport:
+                response = await transport.send(_request(server))
+                _check(response.status == 502, f"502 became {response.status}")
+                _check(response.body == page[:ERROR_REPLY_LIMIT], f"{len(response.body)} bytes were kept")
+                server.play(Answer())
+                _check((await transport.send(_request(server))).status == 200, "the transport did not recover")
+
+    @_in_new_loop
+    async def test_a_small_reply_that_expands_is_not_expanded(self) -> None:
+        """50 MB of zeros in 50 kB of gzip: memory stays within the limit."""
+        self._needs_sockets()
+        bomb = Answer(
+            body=await asyncio.to_thread(gzip.compress, bytes(50_000_000), 1), headers={"Content-Encoding": "gzip"}
+        )
+        async with BadServer(bomb) as server, self._transport(server) as transport:
+            request = _request(server)
+            request.reply_limit = 1_000_000
+            traced = tracemalloc.is_tracing()
+            tracemalloc.start()
+            try:
+                before = tracemalloc.get_traced_memory()[0]
+                tracemalloc.reset_peak()
+                error = await _error_of(transport, request)
+                grown = tracemalloc.get_traced_memory()[1] - before
+            finally:
+                if not traced:
+                    tracemalloc.stop()
+            _check(type(error) is ReplyTooLargeError, f"a reply beyond the limit raised {_name(error)}")
+            _check(grown < 10_000_000, f"reading it took {grown} bytes")
+
+    @_in_new_loop
+    async def test_compressed_data_that_is_cut_is_a_lost_reply(self) -> None:
+        """Half a reply is none; a coding that nobody asked for cannot be read."""
+        self._needs_sockets()
+        whole = gzip.compress(b"{}" * 5_000)
+        for body, coding in ((whole[:-12], "gzip"), (whole, "br"), (whole[3:], "deflate")):
+            answer = Answer(body=body, headers={"Content-Encoding": coding})
+            async with BadServer(answer) as server, self._transport(server) as transport:
+                error = await _error_of(transport, _request(server))
+                _check(type(error) is ReplyLostError, f"cut {coding} raised {_name(error)}")
 
     @_in_new_loop
     async def test_no_redirect_is_followed(self) -> None:
