@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ethora_async.testing.implementers.platform_contract import PlatformContract
     from ethora_async.testing.implementers.transport_contract import TransportContract
     from ethora_async.testing.users.clock import FakeClock
-    from ethora_async.testing.watchdog import Stall, Watchdog
 
 _HOMES = {
     "implementers.bad_server": ("Answer", "BadServer", "Fault", "Received"),
@@ -26,7 +25,6 @@ _HOMES = {
     "implementers.platform_contract": ("PlatformContract",),
     "implementers.transport_contract": ("TransportContract",),
     "users.clock": ("FakeClock",),
-    "watchdog": ("Stall", "Watchdog"),
 }
 
 __all__ = [
@@ -37,9 +35,7 @@ __all__ = [
     "Fault",
     "PlatformContract",
     "Received",
-    "Stall",
     "TransportContract",
-    "Watchdog",
     "cancel_at_every_step",
 ]
 

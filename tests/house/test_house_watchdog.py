@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import signal
+import socket
+import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import loop_watchdog
 import pytest
-
-from ethora_async.testing import Watchdog
+from loop_watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
+    from loop_watchdog import Stall
 
 CULPRIT = """
-import hashlib, re, time
+import re, subprocess, time
 
 def wait(seconds):
     time.sleep(seconds)
@@ -26,6 +33,21 @@ def count(seconds):
     until = time.thread_time() + seconds
     while time.thread_time() < until:
         sum(range(1000))
+
+async def coroutine(seconds):
+    time.sleep(seconds)
+
+def read(connection):
+    try:
+        connection.recv(1)
+    except TimeoutError:
+        pass
+
+def run(command):
+    subprocess.run(command)
+
+def lock(lock, seconds):
+    lock.acquire(timeout=seconds)
 
 def call(other):
     other()
@@ -55,7 +77,14 @@ def culprit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     del sys.modules["culprit"]
 
 
-def found(step: Callable[[], object], package: str = "culprit") -> list[str]:
+@pytest.fixture(autouse=True)
+def _the_loop_is_never_blocked() -> None:
+    """Only the watchdog under test watches: two would compete for the interpreter's lock."""
+
+
+def found(step: Callable[[], object], package: str = "culprit") -> list[Stall]:
+    """Run `step` in a loop, and return what a watchdog of `package` found."""
+
     async def main() -> None:
         loop = asyncio.get_running_loop()
         loop.call_soon(step)
@@ -64,30 +93,119 @@ def found(step: Callable[[], object], package: str = "culprit") -> list[str]:
 
     with Watchdog([package]).watching() as watchdog:
         asyncio.run(main())
-    return [str(stall) for stall in watchdog.stalls]
+    return watchdog.stalls
+
+
+@pytest.fixture
+def busy_machine() -> Iterator[None]:
+    """Eight other processes compute as long as the test runs."""
+    busy = [subprocess.Popen([sys.executable, "-I", "-c", "while True: pass"]) for _ in range(8)]
+    yield
+    for process in busy:
+        process.kill()
+    for process in busy:
+        process.wait()
 
 
 def test_a_blocking_call_is_found_with_its_line(culprit: Any) -> None:
-    (stall,) = found(lambda: culprit.wait(0.3))
-    assert "culprit/__init__.py:5 in wait" in stall
-    assert "stood still for 3" in stall
+    (stall,) = found(lambda: culprit.wait(0.1))
+    assert "asleep" in str(stall)
+    assert "culprit/__init__.py:5 in wait" in str(stall)
+
+
+def test_a_coroutine_that_blocks_is_found(culprit: Any) -> None:
+    with Watchdog(["culprit"]).watching() as watchdog:
+        asyncio.run(culprit.coroutine(0.1))
+    (stall,) = watchdog.stalls
+    assert "in coroutine" in str(stall)
+
+
+def test_several_short_sleeps_in_one_step_add_up(culprit: Any) -> None:
+    (stall,) = found(lambda: [culprit.wait(0.04) for _ in range(4)])
+    assert "asleep" in str(stall)
+
+
+def test_waiting_for_a_socket_a_process_or_a_lock_blocks_too(culprit: Any) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        here.settimeout(0.1)
+        (stall,) = found(lambda: culprit.read(here))
+        assert "in read" in str(stall)
+    (stall,) = found(lambda: culprit.run([sys.executable, "-I", "-c", "import time; time.sleep(0.1)"]))
+    assert "in run" in str(stall)
+    lock = threading.Lock()
+    with lock:
+        (stall,) = found(lambda: culprit.lock(lock, 0.1))
+    assert "in lock" in str(stall)
 
 
 def test_a_long_computation_is_found(culprit: Any) -> None:
-    (stall,) = found(lambda: culprit.count(0.2))
-    assert "in count" in stall
+    (stall,) = found(lambda: culprit.count(0.1))
+    assert "computing" in str(stall)
+    assert "in count" in str(stall)
+
+
+def test_both_are_found_on_a_busy_machine(culprit: Any, busy_machine: None) -> None:
+    (stall,) = found(lambda: culprit.count(0.1))
+    assert "computing" in str(stall)
+    (stall,) = found(lambda: culprit.wait(0.1))
+    assert "asleep" in str(stall)
+
+
+def test_waiting_for_a_processor_is_no_stall(culprit: Any, busy_machine: None) -> None:
+    """Steps of 20 ms of the processor, which take several times as long here."""
+    taken: list[float] = []
+
+    def step() -> None:
+        began = time.perf_counter()
+        culprit.count(0.02)
+        taken.append(time.perf_counter() - began)
+
+    for _ in range(20):
+        assert found(step) == []
+    assert max(taken) > 0.05, "this machine was not busy"
+
+
+def test_a_stopped_process_is_no_stall(tmp_path: Path) -> None:
+    """Stopped from outside in the middle of a step, for longer than the limit."""
+    (tmp_path / "culprit").mkdir()
+    (tmp_path / "culprit" / "__init__.py").write_text(CULPRIT)
+    program = (
+        "import asyncio, sys\nimport culprit\nfrom loop_watchdog import Watchdog\n"
+        "async def main():\n"
+        "    print('running', flush=True)\n"
+        "    asyncio.get_running_loop().call_soon(culprit.count, 0.03)\n"
+        "    await asyncio.sleep(0)\n"
+        "    await asyncio.sleep(0)\n"
+        "with Watchdog(['culprit']).watching() as watchdog:\n"
+        "    for _ in range(20):\n"
+        "        asyncio.run(main())\n"
+        "print(*watchdog.stalls)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path(loop_watchdog.__file__).parent)])
+    with subprocess.Popen(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line != "running\n":
+                break
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(0.08)
+            process.send_signal(signal.SIGCONT)
+    assert line == "\n"
 
 
 def test_a_call_that_keeps_the_interpreter_to_itself_is_found(culprit: Any) -> None:
-    """The watching thread cannot look while it lasts: here long enough to be no whim of the machine."""
-    length = culprit.hold(0.45)
+    """The watching thread cannot look while it lasts."""
+    length = culprit.hold(0.2)
 
     (stall,) = found(lambda: culprit.match(length))
-    assert "in match" in stall
+    assert "in match" in str(stall)
 
 
 def test_the_tests_own_call_that_keeps_the_interpreter_to_itself_is_not_the_packages(culprit: Any) -> None:
-    length = culprit.hold(0.45)
+    length = culprit.hold(0.2)
     assert found(lambda: re.fullmatch("(a+)+b", "a" * length)) == []
 
 
