@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
-from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
 from multidict import CIMultiDict
@@ -12,6 +11,7 @@ from yarl import URL
 
 from ethora_async.errors import ConfigError, NotSentError, ReplyLostError
 from ethora_async.request import ERROR_REPLY_LIMIT, Request, Response
+from ethora_async.transport._environment_proxies import EnvironmentProxies
 from ethora_async.transport._network import proxy_settings, ssl_context
 from ethora_async.transport._reply_body import ACCEPT_ENCODING, ReplyBody
 
@@ -47,8 +47,8 @@ class AiohttpTransport:
         session: a session of yours to use; it is never closed here, and its own timeout, proxy and TLS settings hold.
         concurrency: the size of the connection pool (default 100).
         proxy: the URL of an HTTP proxy; it may hold credentials, which are masked everywhere.
-        trust_env: whether to take proxies from ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY`` (default no), as they
-            stand when the transport is made and a URL is first used.
+        trust_env: whether to take proxies from ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` (default
+            no), as they stand when the transport is made.
         verify: True for the system's certificate authorities (default), a path to a PEM file, or an `ssl.SSLContext`.
         cert: client certificate: the path of a PEM file, or a pair of certificate and key files.
 
@@ -73,7 +73,7 @@ class AiohttpTransport:
         self._owned = session is None
         self._closed = False
         self._concurrency = concurrency
-        self._proxies = getproxies_environment() if trust_env else {}
+        self._proxies = EnvironmentProxies() if trust_env else None
         self._ssl = ssl_context(verify, cert)
         self._proxy = _proxy_arguments(proxy)
         self._routes: dict[str, tuple[URL, dict[str, Any]]] = {}
@@ -200,10 +200,7 @@ class AiohttpTransport:
     def _proxy_from_environment(self, url: URL) -> dict[str, Any]:
         # aiohttp's own `trust_env` looks into ~/.netrc too, and refuses every request whose host it finds there: ours
         # carry an Authorization header already.
-        proxy = self._proxies.get(url.scheme)
-        if proxy is None or proxy_bypass(url.host or ""):
-            return {}
-        return _proxy_arguments(proxy)
+        return _proxy_arguments(self._proxies.proxy_for(url)) if self._proxies else {}
 
     def _headers(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
         if headers is not self._last_headers:

@@ -10,8 +10,11 @@ import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from yarl import URL
+
 from ethora_async.errors import ConfigError, NotSentError, ReplyLostError
 from ethora_async.request import Request, Response
+from ethora_async.transport._environment_proxies import EnvironmentProxies
 from ethora_async.transport._network import ProxySettings, proxy_settings, ssl_context
 from ethora_async.transport._reply_body import ACCEPT_ENCODING, ReplyBody
 
@@ -22,7 +25,7 @@ except ImportError:
     raise ImportError(msg) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 CONNECT_TIMEOUT = 10.0
@@ -50,8 +53,8 @@ class HttpxTransport:
             default headers, cookies and authentication are left out: requests are sent as they stand.
         concurrency: the size of the connection pool (default 100).
         proxy: the URL of an HTTP proxy; it may hold credentials, which are masked everywhere.
-        trust_env: whether to take proxies from ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY`` (default no), as they
-            stand when the first request is sent.
+        trust_env: whether to take proxies from ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` (default
+            no), as they stand when the transport is made.
         verify: True for the system's certificate authorities (default), a path to a PEM file, or an `ssl.SSLContext`.
         cert: client certificate: the path of a PEM file, or a pair of certificate and key files.
 
@@ -79,7 +82,7 @@ class HttpxTransport:
         self._idle = asyncio.Event()
         self._idle.set()
         self._concurrency = concurrency
-        self._trust_env = trust_env
+        self._proxies = EnvironmentProxies() if trust_env else None
         self._ssl = ssl_context(verify, cert)
         self._proxy = proxy_settings(proxy)
 
@@ -126,6 +129,15 @@ class HttpxTransport:
         if self._owned and self._client is not None:
             await self._client.aclose()
 
+    def _connections(self, proxy: ProxySettings | None) -> httpx.AsyncHTTPTransport:
+        proxy = proxy or self._proxy
+        return httpx.AsyncHTTPTransport(
+            verify=_SYSTEM_AUTHORITIES if self._ssl is True else self._ssl,
+            proxy=None if proxy is None else _proxy(proxy),
+            limits=httpx.Limits(max_connections=self._concurrency, max_keepalive_connections=self._concurrency),
+            trust_env=False,
+        )
+
     @contextmanager
     def _under_way(self, timer: asyncio.Timeout) -> Iterator[None]:
         self._timers.add(timer)
@@ -141,13 +153,34 @@ class HttpxTransport:
         if self._closed:
             raise NotSentError(_CLOSED)
         self._client = httpx.AsyncClient(
-            verify=_SYSTEM_AUTHORITIES if self._ssl is True else self._ssl,
-            proxy=None if self._proxy is None else _proxy(self._proxy),
-            trust_env=self._trust_env,
-            limits=httpx.Limits(max_connections=self._concurrency, max_keepalive_connections=self._concurrency),
+            transport=_Routes(self._connections, self._proxies if self._proxy is None else None),
+            trust_env=False,  # httpx would look into ~/.netrc too
             timeout=None,  # noqa: S113  the whole request has one, and `_prepared` sets the connection's
         )
         return self._client
+
+
+class _Routes(httpx.AsyncBaseTransport):
+    """Sends each request directly or through the proxy that the environment names for its URL."""
+
+    def __init__(
+        self,
+        connections: Callable[[ProxySettings | None], httpx.AsyncHTTPTransport],
+        proxies: EnvironmentProxies | None,
+    ) -> None:
+        self._connections = connections
+        self._proxies = proxies
+        self._by_proxy: dict[str | None, httpx.AsyncHTTPTransport] = {None: connections(None)}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        proxy = self._proxies.proxy_for(URL(str(request.url))) if self._proxies else None
+        if proxy not in self._by_proxy:
+            self._by_proxy[proxy] = self._connections(proxy_settings(proxy))
+        return await self._by_proxy[proxy].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for transport in self._by_proxy.values():
+            await transport.aclose()
 
 
 async def _exchange(client: httpx.AsyncClient, request: Request) -> Response:

@@ -11,11 +11,13 @@ import aiohttp
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
+from yarl import URL
 
 from ethora_async.errors import ConfigError, NotSentError, ReplyLostError
 from ethora_async.request import Request
 from ethora_async.testing import Answer, BadServer, Canary, Fault
 from ethora_async.transport import AiohttpTransport, HttpxTransport
+from ethora_async.transport._environment_proxies import EnvironmentProxies
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -252,6 +254,64 @@ async def test_no_proxy_is_heeded(own: Any, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         assert (await own(trust_env=True).send(get(server))).status == 200
         assert proxy.heads == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "through"),
+    [
+        ({"http_proxy": "127.0.0.1:{proxy}"}, 1),
+        ({"ALL_PROXY": "http://127.0.0.1:{proxy}"}, 1),
+        ({"HTTP_PROXY": "http://127.0.0.1:{proxy}", "NO_PROXY": "other.example, 127.0.0.1:{server}"}, 0),
+        ({"HTTP_PROXY": "http://127.0.0.1:{proxy}", "NO_PROXY": "127.0.0.1:1"}, 1),
+        ({"ALL_PROXY": "127.0.0.1:{proxy}", "NO_PROXY": "127.0.0.0/8"}, 0),
+        ({"HTTPS_PROXY": "127.0.0.1:{proxy}"}, 0),
+    ],
+)
+async def test_the_environment_is_read_alike_on_every_transport(
+    own: Any, environment: dict[str, str], through: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Proxy() as proxy, BadServer() as server:
+        port = server.url.rpartition(":")[2]
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value.format(proxy=proxy.port, server=port))
+        transport = own(trust_env=True)
+        assert (await transport.send(get(server))).status == 200
+        assert (await transport.send(get(server))).status == 200
+        assert bool(proxy.heads) == bool(through)
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "url", "direct"),
+    [
+        ("*", "https://anything.example", True),
+        ("example.com", "https://example.com", True),
+        ("example.com", "https://api.example.com:8443", True),
+        ("example.com", "https://notexample.com", False),
+        (".example.com", "https://api.example.com", True),
+        (".example.com", "https://example.com", False),
+        ("*.example.com", "https://api.example.com", True),
+        ("EXAMPLE.com.", "https://example.COM", True),
+        ("example.com:8443", "https://example.com:8443", True),
+        ("example.com:443", "https://example.com", True),
+        ("example.com:8443", "https://example.com", False),
+        ("https://example.com", "http://example.com", False),
+        ("https://example.com", "https://example.com", True),
+        ("10.0.0.0/8", "https://10.20.30.40", True),
+        ("10.0.0.0/8", "https://11.0.0.1", False),
+        ("10.0.0.0/8", "https://ten.example", False),
+        ("::1", "http://[::1]:8080", True),
+        ("[::1]:8080", "http://[::1]:8080", True),
+        ("[::1]:8080", "http://[::1]:8081", False),
+        ("fd00::/8", "http://[fd12::1]", True),
+        (" , ,localhost", "http://localhost:3000", True),
+        ("", "http://localhost:3000", False),
+        (":8080,://,[", "http://h.example:8080", False),
+    ],
+)
+def test_what_no_proxy_covers(no_proxy: str, url: str, direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    assert EnvironmentProxies().proxy_for(URL(url)) == (None if direct else "http://proxy.example:3128")
 
 
 async def test_a_netrc_entry_for_the_host_does_not_get_in_the_way(
