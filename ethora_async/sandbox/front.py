@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
+from ethora_async.sandbox.cors import allow_origin, is_preflight, preflight
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,13 +38,25 @@ class Service(Protocol):
 
 
 class Front:
-    """Takes requests off the sockets, lets the faults have their way, and writes the replies."""
+    """Reads requests off the sockets, applies the faults, and writes the replies.
 
-    def __init__(self, service: Service, faults: Faults, log: RequestLog, clock: Callable[[], float]) -> None:
+    cross_origin: whether pages of other origins may call, as every reply then says.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        faults: Faults,
+        log: RequestLog,
+        clock: Callable[[], float],
+        *,
+        cross_origin: bool = False,
+    ) -> None:
         self._service = service
         self._faults = faults
         self._log = log
         self._clock = clock
+        self._cross_origin = cross_origin
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request."""
@@ -59,9 +73,16 @@ class Front:
             # The client hung up in the middle of its request: nobody is left to answer.
             response, status = _reset(request), 0
         self._log.add(request.method, path, query, status, time.perf_counter() - started)
-        return response if isinstance(response, web.StreamResponse) else await response(request)
+        if not isinstance(response, web.StreamResponse):
+            return await response(request)
+        if self._cross_origin and not response.prepared:
+            response.headers.update(allow_origin(request.headers))
+        return response
 
     async def _serve(self, request: web.BaseRequest, path: str, query: str) -> Served:
+        if self._cross_origin and is_preflight(request.method, request.headers):
+            answer = preflight(request.headers)
+            return _response(answer), answer.status
         if self._faults.armed:
             return await self._serve_with_faults(request, path, query)
         answer = await self._service.answer(request, path, query)
@@ -87,9 +108,23 @@ class Front:
         if failure.cut == "after":
             return _reset(request), 0
         if failure.cut == "body":
-            return await _truncate(request, answer), answer.status
+            return await self._truncate(request, answer), answer.status
         given = failure.answer or answer
         return _response(given), given.status
+
+    async def _truncate(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+        """Send the headers of a reply and half of its body, then hang up."""
+        headers = {**answer.headers, "Content-Type": answer.content_type}
+        if self._cross_origin:
+            headers |= allow_origin(request.headers)
+        response = web.StreamResponse(status=answer.status, headers=headers)
+        response.content_length = len(answer.body)
+        response.force_close()
+        await response.prepare(request)
+        await response.write(answer.body[: len(answer.body) // 2])
+        if request.transport is not None:
+            request.transport.close()
+        return response
 
 
 def _response(answer: Answer) -> web.StreamResponse | Takeover:
@@ -119,15 +154,3 @@ def _reset(request: web.BaseRequest) -> web.Response:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         transport.abort()
     return web.Response(status=502)
-
-
-async def _truncate(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
-    """Send the headers of a reply and half of its body, then hang up."""
-    response = web.StreamResponse(status=answer.status, headers={**answer.headers, "Content-Type": answer.content_type})
-    response.content_length = len(answer.body)
-    response.force_close()
-    await response.prepare(request)
-    await response.write(answer.body[: len(answer.body) // 2])
-    if request.transport is not None:
-        request.transport.close()
-    return response

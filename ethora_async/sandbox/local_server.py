@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class LocalServer:
     """Serves a platform on `host:port` while the `async with` block, or the time from `start` to `aclose`, lasts.
 
-    `on_request` is told of every request.
+    `on_request` is told of every request; with `cross_origin`, pages of other origins may call.
     """
 
     def __init__(
@@ -33,9 +33,11 @@ class LocalServer:
         host: str,
         port: int,
         on_request: Callable[[RequestRecord], None] | None,
+        cross_origin: bool = False,
     ) -> None:
         self._log = RequestLog(on_request)
-        self._listener = Listener(Front(service, faults, self._log, clock), host, port)
+        front = Front(service, faults, self._log, clock, cross_origin=cross_origin)
+        self._listener = Listener(front, host, port)
 
     async def __aenter__(self) -> Self:
         await self.start()

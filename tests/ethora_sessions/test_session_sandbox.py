@@ -41,7 +41,8 @@ PASSWORD = "a-password-1"
 
 @pytest.fixture
 async def sandbox(clock: FakeClock) -> AsyncIterator[EthoraSandbox]:
-    async with EthoraSandbox(app_id=APP, secret=SECRET, clock=clock.now) as sandbox:
+    strict: dict[str, Any] = {"refresh_grace": 0.0, "refresh_reuse": "reject"}
+    async with EthoraSandbox(app_id=APP, secret=SECRET, clock=clock.now, **strict) as sandbox:
         yield sandbox
 
 

@@ -107,6 +107,7 @@ class World:
             "filename": kept["filename"],
             "username": one,
             "usersIdList": [user.id],
+            "userIdList": [user.id],
             "userIds": [user.id, "nobody"],
             "chatIds": [room.id, "nowhere"],
             "password": PASSWORD,

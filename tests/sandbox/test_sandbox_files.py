@@ -60,7 +60,8 @@ async def test_each_file_is_a_message_in_the_chat_before_the_reply(
         ("f1.txt", 4, "text/plain"),
     ]
     messages = (await api("GET", f"/v2/apps/{APP}/chats/c1/messages")).body["results"]
-    assert [message["body"] for message in messages] == [record["location"] for record in records]
+    assert [message["metadata"]["location"] for message in messages] == [record["location"] for record in records]
+    assert {(message["body"], message["metadata"]["isMediafile"]) for message in messages} == {("media", True)}
     assert {message["from"] for message in messages} == {"app123_u1"}
     stored = sandbox._platform.shelf.find(records[0]["_id"])
     assert stored is not None

@@ -97,6 +97,7 @@ async def test_an_app_token_of_an_app_that_is_gone_is_refused(api: Api, sandbox:
     assert (await api("POST", LOGIN, {}, token=token)).body["code"] == "APP_NOT_FOUND"
 
 
+@pytest.mark.parametrize("options", [{"refresh_reuse": "reject"}])
 async def test_access_tokens_end_and_a_refresh_renews_them(api: Api, clock: Clock) -> None:
     await api.make_users("u1")
     session = await api.log_in("u1")
@@ -104,6 +105,7 @@ async def test_access_tokens_end_and_a_refresh_renews_them(api: Api, clock: Cloc
     assert (await api("GET", "/v1/users/my", token=session["token"])).status == 401
     fresh = (await api("POST", "/v1/users/login/refresh", token=session["refreshToken"])).body
     assert (await api("GET", "/v1/users/my", token=fresh["token"])).status == 200
+    clock.now += 30
     again = await api("POST", "/v2/users/login/refresh", token=session["refreshToken"])
     assert (again.status, again.body["code"], again.body["error"]) == (
         401,
@@ -111,6 +113,56 @@ async def test_access_tokens_end_and_a_refresh_renews_them(api: Api, clock: Cloc
         "!refreshRecord",
     )
     assert (await api("POST", "/v2/users/login/refresh", token=fresh["refreshToken"])).status == 200
+
+
+REFRESH = "/v1/users/login/refresh"
+
+
+@pytest.mark.parametrize(
+    "options", [{"refresh_reuse": policy} for policy in ("log_only", "reject", "revoke_family")], ids=str
+)
+async def test_a_refresh_token_works_again_within_the_grace_period(api: Api, clock: Clock) -> None:
+    await api.make_users("u1")
+    old = (await api.log_in("u1"))["refreshToken"]
+    fresh = (await api("POST", REFRESH, token=old)).body["refreshToken"]
+    clock.now += 29.9
+    again = await api("POST", REFRESH, token=old)
+    assert again.status == 200
+    # What the second use brought is the session's current token, not one more rotation.
+    for token in (fresh, again.body["refreshToken"]):
+        assert (await api("POST", REFRESH, token=token)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "again", "current"),
+    [
+        ({}, 200, 200),
+        ({"refresh_reuse": "log_only"}, 200, 200),
+        ({"refresh_reuse": "reject"}, 401, 200),
+        ({"refresh_reuse": "revoke_family"}, 401, 401),
+    ],
+)
+@pytest.mark.parametrize("rotations", [1, 3])
+async def test_the_reuse_policy_decides_about_older_refresh_tokens(
+    rotations: int, again: int, current: int, api: Api, clock: Clock
+) -> None:
+    await api.make_users("u1")
+    old = fresh = (await api.log_in("u1"))["refreshToken"]
+    for _ in range(rotations):
+        fresh = (await api("POST", REFRESH, token=fresh)).body["refreshToken"]
+    clock.now += 30
+    reply = await api("POST", REFRESH, token=old)
+    assert (reply.status, reply.body.get("code")) == (again, None if again == 200 else "REFRESH_RECORD_NOT_FOUND")
+    assert (await api("POST", REFRESH, token=fresh)).status == current
+
+
+@pytest.mark.parametrize("options", [{"refresh_reuse": "log_only"}])
+async def test_a_logout_ends_replaced_refresh_tokens_too(api: Api) -> None:
+    await api.make_users("u1")
+    session = await api.log_in("u1")
+    await api("POST", REFRESH, token=session["refreshToken"])
+    assert (await api("POST", "/v1/users/logout", token=session["token"])).status == 200
+    assert (await api("POST", REFRESH, token=session["refreshToken"])).status == 401
 
 
 async def test_a_refresh_token_may_come_in_the_body_beside_an_app_token(api: Api) -> None:

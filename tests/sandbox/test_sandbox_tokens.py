@@ -93,7 +93,7 @@ async def test_a_server_token_does_not_open_user_routes(api: Api) -> None:
 async def test_a_user_token_does_not_open_b2b_only_routes(api: Api) -> None:
     await api.make_users("u1")
     token = (await api.log_in("u1"))["token"]
-    assert outcome(await api("GET", "/v1/apps/users/u1", token=token)) == WRONG_TYPE
+    assert outcome(await api("GET", "/v1/apps/users", token=token)) == WRONG_TYPE
 
 
 @pytest.mark.parametrize(("end", "status"), [(1, 200), (0, 401), (-1, 401)])

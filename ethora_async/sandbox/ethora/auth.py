@@ -138,7 +138,7 @@ def _own(platform: Platform, token: str, payload: dict[str, Any], claims: dict[s
     if session is not None and (expired(payload, now) or not session.user.exists):
         session = None
     if kind == "refresh":
-        if session is None or session.refresh_id != claims.get("refreshId"):
+        if session is None or not platform.sessions.takes_refresh(session, claims.get("refreshId"), now):
             raise refresh_record_not_found()
         return Caller(TokenKind.REFRESH, app, claims, session.user, session)
     if session is None:

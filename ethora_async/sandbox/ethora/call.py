@@ -38,7 +38,8 @@ class Caller:
 class Call:
     """A request after routing, token check and decoding.
 
-    `now` is the time it came in, `routes` are all routes of this server.
+    `now` is the time it came in, `routes` are all routes of this server, `scheme` is
+    how it was reached.
     """
 
     platform: Platform
@@ -52,6 +53,7 @@ class Call:
     target: App | None
     upload: Upload = attrs.field(factory=Upload)
     routes: tuple[Route, ...] = ()
+    scheme: str = "http"
 
     @property
     def app(self) -> App:
@@ -62,8 +64,10 @@ class Call:
 
     @property
     def origin(self) -> str:
-        """Where the caller found this server, for links in replies."""
-        return f"http://{self.headers.get('Host', 'localhost')}"
+        """Where the caller found this server, for links in replies; a proxy names the scheme it was asked by."""
+        forwarded = self.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
+        scheme = forwarded if forwarded in ("http", "https") else self.scheme
+        return f"{scheme}://{self.headers.get('Host', 'localhost')}"
 
     @property
     def user(self) -> User | None:

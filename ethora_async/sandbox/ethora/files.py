@@ -96,9 +96,13 @@ class Shelf:
         """Return the files of one user, oldest first."""
         return [file for file in self._files.values() if file.owner is owner]
 
+    def of_app(self, app: App) -> list[StoredFile]:
+        """Return the files of one app, oldest first."""
+        return [file for file in self._files.values() if file.owner.app is app]
+
     def count(self, app: App) -> int:
         """Count the files of one app."""
-        return sum(file.owner.app is app for file in self._files.values())
+        return len(self.of_app(app))
 
 
 def _append(path: Path, piece: bytes) -> None:

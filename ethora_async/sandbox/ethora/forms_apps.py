@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ethora_async.sandbox.ethora.forms import PAGE, identifier, optional_text, uuid
-from ethora_async.sandbox.ethora.validation import Field, Flag, Form, Items, Text, required
+from ethora_async.sandbox.ethora.validation import Field, Flag, Form, Items, Moment, Text, required
 
 COLOUR = re.compile("#[0-9a-fA-F]{6}")
 DOMAIN_NAME = re.compile("[a-zA-Z0-9]+")
@@ -122,3 +122,4 @@ BUNDLE = Form(
     },
     strict=False,
 )
+PERIOD = Form({"startDate": Field(Moment()), "endDate": Field(Moment())}, strict=False)

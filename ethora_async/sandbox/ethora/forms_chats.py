@@ -40,6 +40,7 @@ PRIVATE_CHAT = Form(
         "users": Field(pair),
         "title": Field(optional_text),
         "uuid": Field(identifier),
+        "e2ee": Field(Flag(), default=False),
     },
     one_of=(("username", "members", "users"),),
 )
@@ -49,7 +50,8 @@ CHAT_REPORT = Form(
 )
 BROADCAST = Form(
     {
-        "text": required(Text()),
+        "text": required(Text(max=4000)),
+        "senderName": Field(Text(max=120)),
         "allRooms": Field(Flag()),
         "chatIds": Field(Items(identifier)),
         "chatNames": Field(Items(identifier)),

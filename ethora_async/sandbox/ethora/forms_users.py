@@ -12,7 +12,15 @@ name = Text(max=60)
 password = Text(min=4)
 
 USER_IDS = Form({"usersIdList": required(ids)})
-USER_TAGS = Form({"usersIdList": required(ids), "tagsList": required(Items(Text(trim=True), high=MOST_TAGS))})
+USER_TAGS = Form(
+    {
+        "usersIdList": Field(ids),
+        "userIdList": Field(ids),
+        "tagsList": required(Items(Text(trim=True), high=MOST_TAGS)),
+    },
+    one_of=(("usersIdList", "userIdList"),),
+)
+"""Newer journeys of the vendor write `userIdList`."""
 IMPORTED = Form({"email": required(email), "firstName": required(name), "lastName": Field(name)})
 IMPORT_MANY = Form({"usersList": required(Items(IMPORTED, low=1, high=BATCH_LIMIT))})
 USER_LIST = Form(
@@ -69,4 +77,5 @@ LOGOUT = Form({"type": Field(Text(choices=("all", "current", "except-current")),
 FORGOT = Form({"email": required(email), **_app})
 RESET = Form({"token": required(Text()), "password": required(password)})
 NEW_API_KEY = Form({"name": Field(optional_text, default=""), "ttlDays": Field(Whole(1, MOST_DAYS), default=90)})
+SHARE_LINK = Form({"fileId": required(identifier)}, strict=False)
 SECURE_FILE = Form({"chatName": required(identifier)}, strict=False)

@@ -27,6 +27,7 @@ from ethora_async.sandbox.ethora import (
     routes_older,
     routes_platform,
     routes_sessions,
+    routes_statistics,
     routes_user_admin,
     routes_user_records,
     routes_users,
@@ -62,6 +63,7 @@ TABLE: RouteTable[Route, Call] = RouteTable(
     routes_app_tokens.ROUTES,
     routes_app_parts.ROUTES,
     routes_bundles.ROUTES,
+    routes_statistics.ROUTES,
     routes_older.ROUTES,
 )
 
@@ -117,6 +119,7 @@ class Gateway:
                 target=target,
                 upload=upload,
                 routes=TABLE.routes,
+                scheme=request.scheme,
             )
             return await _handle(match, call)
         finally:

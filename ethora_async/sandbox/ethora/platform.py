@@ -11,7 +11,7 @@ from ethora_async.sandbox.ethora.credentials import Credentials
 from ethora_async.sandbox.ethora.files import Shelf
 from ethora_async.sandbox.ethora.forms import Forms
 from ethora_async.sandbox.ethora.jobs import Jobs
-from ethora_async.sandbox.ethora.sessions import Sessions
+from ethora_async.sandbox.ethora.sessions import REFRESH_GRACE, RefreshReuse, Sessions
 from ethora_async.sandbox.ethora.store import Store
 from ethora_async.sandbox.ethora.tokens import Signer
 from ethora_async.sandbox.faults import Faults
@@ -37,6 +37,8 @@ class Platform:
     xmpp_host: str
     lenient: bool
     legacy_tokens: bool
+    refresh_grace: float = REFRESH_GRACE
+    refresh_reuse: RefreshReuse = "log_only"
     faults: Faults
     store: Store = attrs.field(factory=Store)
     signer: Signer = attrs.field(factory=Signer)
@@ -49,7 +51,7 @@ class Platform:
 
     def __attrs_post_init__(self) -> None:
         self.jobs = Jobs(self.faults)
-        self.sessions = Sessions(self.signer)
+        self.sessions = Sessions(self.signer, self.refresh_grace, self.refresh_reuse)
         self.forms = Forms.of(lenient=self.lenient)
 
     def app_token(self, app: App) -> str:

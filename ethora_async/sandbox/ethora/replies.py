@@ -140,6 +140,12 @@ _MESSAGE: dict[str, Schema] = {
     "ts": COUNT,
     "metadata?": MAP,
 }
+_LAST_MESSAGE: dict[str, Schema] = {
+    **dict.fromkeys(("body", "from", "messageId", "stanzaId", "senderFirstName", "senderLastName"), TEXT),
+    "fromUserId": MAYBE_TEXT,
+    "createdAt": TIME,
+    "isOwn": FLAG,
+}
 _HIT: dict[str, Schema] = {
     **dict.fromkeys(("_id", "chatId", "chatType", "room", "from", "body", "messageId", "stanzaId"), TEXT),
     "fromUserId": MAYBE_TEXT,
@@ -187,9 +193,27 @@ RECORDS: dict[str, Schema] = {
     "Member": closed(_MEMBER),
     "Chat": closed(_CHAT),
     "ChatWithMembers": closed({**_CHAT, "members": many(ref("Member"))}),
-    "MyChat": closed({**_CHAT, "members": many(ref("Member")), "muted": FLAG, "unreadCount": COUNT}),
+    "LastMessage": closed(_LAST_MESSAGE),
+    "MyChat": closed(
+        {
+            **_CHAT,
+            "members": many(ref("Member")),
+            "muted": FLAG,
+            "unreadCount": {**COUNT, "maximum": 99},
+            "unreadCapped": FLAG,
+            "lastMessage": {"anyOf": [ref("LastMessage"), {"type": "null"}]},
+        }
+    ),
     "App": closed(_APP),
-    "AppConfig": closed({**_APP_HEAD, "xmppHost": TEXT}),
+    "AppConfig": closed(
+        {
+            **_APP_HEAD,
+            "xmppHost": TEXT,
+            "systemChatAccount": closed({"jid": TEXT}),
+            "e2eeEnabled": FLAG,
+            "translateLanguages": many(TEXT),
+        }
+    ),
     "Bot": closed(_BOT),
     "DefaultRoom": closed(_ROOM),
     "Message": closed(_MESSAGE),

@@ -76,13 +76,15 @@ def reset(call: Call) -> Answer:
 @ROUTES.add(
     "GET",
     "/v1/users/checkEmail/{email}",
-    auth=Auth.APP,
+    auth=Auth.APP_OR_ID,
     section="sessions",
     replies={200: success({"msg": TEXT, "exists": FLAG})},
 )
 def check_email(call: Call) -> Answer:
-    """Tell whether an e-mail address is free."""
-    known = call.app.users.with_email(call.params["email"].strip().lower()) is not None
+    """Tell whether an e-mail address is free: in the app of the token or of `x-app-id`, else in the base app."""
+    named = call.target is not None or "x-app-id" in call.headers
+    app = named_app(call, None) if named else call.platform.store.apps[0]
+    known = app.users.with_email(call.params["email"].strip().lower()) is not None
     return json_answer({"success": not known, "exists": known, "msg": "Email exists" if known else "Email is free"})
 
 

@@ -86,5 +86,8 @@ def _send(call: Call, form: dict[str, Any], reference: str, chat: Chat | None) -
     row = {"status": "dry-run", "chatName": chat.name, "chatId": chat.id}
     if form["dryRun"]:
         return row
-    message = call.platform.store.post(chat, form["text"], call.now, sender=call.user, metadata=form.get("metadata"))
+    metadata = form.get("metadata")
+    if "senderName" in form:
+        metadata = {**(metadata if isinstance(metadata, dict) else {}), "senderName": form["senderName"]}
+    message = call.platform.store.post(chat, form["text"], call.now, sender=call.user, metadata=metadata)
     return {**row, "status": "sent", "messageId": message.id}

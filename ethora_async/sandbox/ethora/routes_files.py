@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from ethora_async.sandbox.ethora.errors import forbidden, invalid, not_found
 from ethora_async.sandbox.ethora.files import StoredFile
 from ethora_async.sandbox.ethora.forms import PAGE
-from ethora_async.sandbox.ethora.forms_users import SECURE_FILE
+from ethora_async.sandbox.ethora.forms_users import SECURE_FILE, SHARE_LINK
 from ethora_async.sandbox.ethora.grants import WRITE
-from ethora_async.sandbox.ethora.replies import TEXT, listed, many, ref, success
+from ethora_async.sandbox.ethora.replies import TEXT, TIME, closed, listed, many, ref, result, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
-from ethora_async.sandbox.ethora.shapes import file_record, listing
+from ethora_async.sandbox.ethora.shapes import file_record, listing, timestamp
 from ethora_async.sandbox.wire import Answer, json_answer
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ROUTES: Routes[Call] = Routes()
 FILES = (1, 5)
+MEDIA = "media"
+"""The text of a message that is a file; what file it is, its metadata tell."""
 KEPT = {200: success({"results": many(ref("File"))})}
 
 
@@ -60,6 +62,46 @@ def list_files(call: Call) -> Answer:
     return listing("files", rows, total=len(files), limit=asked["limit"], offset=asked["offset"])
 
 
+@ROUTES.add(
+    "GET",
+    "/v1/files/{fileId}",
+    "/v2/files/{fileId}",
+    auth=Auth.USER,
+    section="apps",
+    replies={200: success({"result": ref("File"), "file": ref("File")})},
+)
+def read_file(call: Call) -> Answer:
+    """Describe a file: one's own, or one that was put into a chat of one's own."""
+    file = _visible_file(call, call.params["fileId"])
+    row = file_record(file, call.origin)
+    return json_answer({"ok": True, "success": True, "result": row, "file": row})
+
+
+@ROUTES.add(
+    "POST",
+    "/v1/sharelink",
+    auth=Auth.USER,
+    section="apps",
+    body=SHARE_LINK,
+    replies=result(closed({"_id": TEXT, "fileId": TEXT, "link": TEXT, "createdAt": TIME})),
+)
+def share_file(call: Call) -> Answer:
+    """Make a link to a file that opens without a token."""
+    file = _visible_file(call, call.form()["fileId"])
+    ids = call.platform.store.ids
+    link = file_record(file, call.origin)["location"]
+    shared = {"_id": ids.text(ids.next()), "fileId": file.id, "link": link, "createdAt": timestamp(call.now)}
+    return json_answer({"ok": True, "success": True, "result": shared})
+
+
+def _visible_file(call: Call, file_id: str) -> StoredFile:
+    """Return a file that the user may see; raises the 404."""
+    user, file = call.signed_in()[0], call.platform.shelf.find(file_id)
+    if file is None or not (file.owner is user or (file.chat is not None and user in file.chat.members)):
+        raise not_found("File")
+    return file
+
+
 @ROUTES.add("DELETE", "/v1/files/{fileId}", "/v2/files/{fileId}", auth=Auth.USER, section="apps")
 def delete_file(call: Call) -> Answer:
     """Delete one of one's own files."""
@@ -95,6 +137,7 @@ def _keep(call: Call, *, chat: Chat | None = None, private: bool = False) -> Ans
     for file, row in zip(kept, rows, strict=True):
         platform.shelf.add(file)
         if chat is not None:
-            metadata = {key: row[key] for key in ("location", "mimetype", "originalname", "size")}
-            platform.store.post(chat, row["location"], call.now, sender=user, metadata=metadata)
+            shown = {key: value for key, value in row.items() if key not in ("_id", "expiresAt", "isPrivate")}
+            metadata = {"isMediafile": True, "attachmentId": file.id, **shown}
+            platform.store.post(chat, MEDIA, call.now, sender=user, metadata=metadata)
     return json_answer({"ok": True, "success": True, "results": rows})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.ethora.errors import chat_not_found, user_not_found
+from ethora_async.sandbox.ethora.errors import chat_not_found, forbidden, user_not_found
 from ethora_async.sandbox.ethora.forms_chats import CHAT_MEMBERS
 from ethora_async.sandbox.ethora.replies import COUNT, TEXT, Schema, closed, many, ref, success
 from ethora_async.sandbox.ethora.routes_chats import require_control
@@ -56,8 +56,10 @@ def add_members(call: Call) -> Answer:
     "DELETE", *PATHS, auth=Auth.TENANT_ACTOR, section="chats", body=CHAT_MEMBERS, replies={200: _schema("result")}
 )
 def remove_members(call: Call) -> Answer:
-    """Take users out of a chat; listings may lag behind. Nobody removes themselves."""
+    """Take users out of a chat; listings may lag behind. Nobody removes themselves; by v1 the creator alone removes."""
     chat, members = _read(call)
+    if call.route.path.startswith("/v1/") and call.user not in (None, chat.creator):
+        raise forbidden()
     if call.user is not None and any(user is call.user for _, user in members):
         raise chat_not_found()
     store, lag = call.platform.store, call.platform.faults.deletion_lag

@@ -107,7 +107,7 @@ def open_private_chat(call: Call) -> Answer:
     if me is not None and me not in pair and not me.manages(call.app):
         raise forbidden()
     one, other = pair
-    chat = _between(call, one, other)
+    chat = _between(call, one, other, e2ee=form["e2ee"])
     return json_answer({"ok": True, "success": True, "result": chat_with_members(chat)})
 
 
@@ -120,16 +120,14 @@ def report_chat(call: Call) -> Answer:
     return json_answer({"ok": True, "success": True})
 
 
-def _between(call: Call, one: User, other: User) -> Chat:
-    """Return the 1-1 chat of two users; its name tells both (docs/platforms/ethora.md#names-and-ids)."""
+def _between(call: Call, one: User, other: User, *, e2ee: bool) -> Chat:
+    """Return the 1-1 chat of two users: its name holds both names, sorted; an encrypted one has a name of its own."""
     app = call.app
-    names = [f"{a.uuid}-{app.id}_{b.uuid}" for a, b in ((one, other), (other, one))]
-    for name in names:
-        chat = app.chats.with_uuid(name)
-        if chat is not None:
-            break
-    else:
-        data = ChatData(title=f"{other.first_name} {other.last_name}".strip(), type="private", uuid=names[0])
+    first, second = sorted((one.xmpp_username, other.xmpp_username))
+    name = f"{first}-{second}".removeprefix(f"{app.id}_") + ("-e2ee" if e2ee else "")
+    chat = app.chats.with_uuid(name)
+    if chat is None:
+        data = ChatData(title=f"{other.first_name} {other.last_name}".strip(), type="private", uuid=name)
         chat = call.platform.store.create_chat(app, data, call.now)
     for user in (one, other):
         call.platform.store.join(chat, user)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ethora_async.sandbox.ethora.errors import app_not_found
 from ethora_async.sandbox.ethora.forms import DOMAIN
-from ethora_async.sandbox.ethora.replies import TEXT, ref, result, success
+from ethora_async.sandbox.ethora.replies import FLAG, TEXT, closed, ref, result, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes_apps import app_config
 from ethora_async.sandbox.wire import Answer, json_answer
@@ -26,6 +26,19 @@ ROUTES: Routes[Call] = Routes()
 def ping(call: Call) -> Answer:  # noqa: ARG001 - every handler takes the call
     """Say that the server is up."""
     return json_answer({"ok": True, "success": True, "message": "pong"})
+
+
+@ROUTES.add(
+    "GET",
+    "/v2/license",
+    auth=Auth.NONE,
+    section="hosts-and-paths",
+    replies={200: success({"license": closed({"edition": TEXT, "tier": TEXT, "state": TEXT, "registered": FLAG})})},
+)
+def read_license(call: Call) -> Answer:  # noqa: ARG001 - every handler takes the call
+    """Tell what an installation is licensed for; a sandbox is not registered with the vendor."""
+    license_ = {"edition": "sandbox", "tier": "free", "state": "active", "registered": False}
+    return json_answer({"ok": True, "success": True, "license": license_})
 
 
 @ROUTES.add(

@@ -92,9 +92,9 @@ def login_with_code(call: Call) -> Answer:
     replies={200: success(TOKENS)},
 )
 def refresh(call: Call) -> Answer:
-    """Exchange a refresh token for new tokens; the old refresh token is used up."""
-    session = _refreshed_session(call)
-    call.platform.sessions.renew(session)
+    """Exchange a refresh token for new tokens; one that was replaced already brings the current ones."""
+    session, refresh_id = _refreshed_session(call)
+    call.platform.sessions.renew(session, refresh_id, call.now)
     return json_answer({"success": True, **call.platform.sessions.tokens(session, call.now)})
 
 
@@ -157,14 +157,14 @@ def _user_of_claims(call: Call) -> User | None:
     return None
 
 
-def _refreshed_session(call: Call) -> Session:
-    """Find the session of a refresh token, sent as the token itself or in the body beside an app token."""
+def _refreshed_session(call: Call) -> tuple[Session, object]:
+    """Return the session and the id of a refresh token, sent as the token or in the body beside an app token."""
     if call.caller is not None and call.caller.kind is TokenKind.REFRESH:
-        return call.signed_in()[1]
+        return call.signed_in()[1], call.claims.get("refreshId")
     token = strip_scheme(call.form().get("refreshToken", ""))
     if not token:
         raise missing_token(b2b=False)
     caller = identify(call.platform, token, call.now)
     if caller.kind is not TokenKind.REFRESH or caller.session is None:
         raise wrong_token_type()
-    return caller.session
+    return caller.session, caller.claims.get("refreshId")

@@ -256,7 +256,7 @@ def _users(call: Call, ids: list[str]) -> dict[User, None]:
 
 def _tag(call: Call, change: Callable[[list[str], list[str]], list[str]]) -> Answer:
     form = call.form()
-    for user in _users(call, form["usersIdList"]):
+    for user in _users(call, form.get("usersIdList") or form["userIdList"]):
         tags = change(list(user.profile.tags), form["tagsList"])
         user.profile = attrs.evolve(user.profile, tags=tuple(dict.fromkeys(tags)))
         user.updated_at = call.now

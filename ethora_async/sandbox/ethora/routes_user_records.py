@@ -88,7 +88,9 @@ def list_chats_of_user(call: Call) -> Answer:
     return listing("chats", rows, total=user.chats.listed, limit=asked["limit"], offset=asked["offset"])
 
 
-@ROUTES.add("GET", "/v1/apps/users/{xmppUsername}", auth=Auth.SERVER, section="users", replies=result(ref("User")))
+@ROUTES.add(
+    "GET", "/v1/apps/users/{xmppUsername}", auth=Auth.TENANT_ACTOR, section="users", replies=result(ref("User"))
+)
 def read_user(call: Call) -> Answer:
     """Look one user up by xmppUsername: of the token's own app, or of a child that the name's prefix tells.
 
@@ -97,7 +99,8 @@ def read_user(call: Call) -> Answer:
     """
     name = call.params["xmppUsername"]
     named = call.platform.store.find_app(name.partition("_")[0])
-    app = named if named is not None and named.parent is call.app else call.app
+    child = named is not None and named.parent is call.app and (call.user is None or call.user.manages(named))
+    app = named if named is not None and child else call.app
     if app.archived:
         raise app_archived()
     user = app.users.find(name)

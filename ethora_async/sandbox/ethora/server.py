@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ethora_async.sandbox.ethora.gateway import Gateway
 from ethora_async.sandbox.ethora.platform import Platform
 from ethora_async.sandbox.ethora.records import UserKind
+from ethora_async.sandbox.ethora.sessions import REFRESH_GRACE
 from ethora_async.sandbox.ethora.store import UserData
 from ethora_async.sandbox.ethora.tenancy import AppData, open_app
 from ethora_async.sandbox.ethora.tokens import AppKeys
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.platform import Mail
     from ethora_async.sandbox.ethora.records import App
     from ethora_async.sandbox.ethora.seeding import Seed
+    from ethora_async.sandbox.ethora.sessions import RefreshReuse
     from ethora_async.sandbox.ethora.store import Store
     from ethora_async.sandbox.logs import RequestRecord
 
@@ -45,6 +47,9 @@ class EthoraSandbox(LocalServer):
     clock: seconds since 1970; drives tokens, lag and job delay.
     job_polls, deletion_lag, legacy_errors: see `Faults`.
     legacy_tokens: the token exchange also takes the flat `{email, type, appId}` payload of older guides.
+    refresh_grace: seconds for which a refresh token that was replaced still works (30).
+    refresh_reuse: what follows when one comes again after that: "log_only" hands out
+        the session's current tokens, "reject" answers 401, "revoke_family" also ends the session.
     on_request: called after each request.
     """
 
@@ -64,16 +69,26 @@ class EthoraSandbox(LocalServer):
         deletion_lag: float = 0.0,
         legacy_errors: bool = False,
         legacy_tokens: bool = False,
+        refresh_grace: float = REFRESH_GRACE,
+        refresh_reuse: RefreshReuse = "log_only",
         on_request: Callable[[RequestRecord], None] | None = None,
     ) -> None:
         self.faults = Faults(job_polls=job_polls, deletion_lag=deletion_lag, legacy_errors=legacy_errors)
         self.admin_email = (admin_email or DEFAULT_ADMIN).lower()
         self.admin_password = admin_password or secrets.token_urlsafe(12)
         self._platform = Platform(
-            clock=clock, xmpp_host=xmpp_host, lenient=lenient, legacy_tokens=legacy_tokens, faults=self.faults
+            clock=clock,
+            xmpp_host=xmpp_host,
+            lenient=lenient,
+            legacy_tokens=legacy_tokens,
+            refresh_grace=refresh_grace,
+            refresh_reuse=refresh_reuse,
+            faults=self.faults,
         )
         service = Gateway(self._platform)
-        super().__init__(service, self.faults, clock=clock, host=host, port=port, on_request=on_request)
+        super().__init__(
+            service, self.faults, clock=clock, host=host, port=port, on_request=on_request, cross_origin=True
+        )
         self._base = self.add_app(BASE_DOMAIN, app_id=app_id or secrets.token_hex(12), secret=secret, parent=None)
 
     def __repr__(self) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
@@ -16,25 +17,36 @@ if TYPE_CHECKING:
 
 ACCESS_TTL = 15 * 60.0
 REFRESH_TTL = 7 * 24 * 3600.0
-XMPP_TTL = 5 * 60.0
+REFRESH_GRACE = 30.0
+"""Seconds for which a refresh token that was replaced still works: a front end may refresh twice at once."""
+XMPP_TTL = 10 * 60.0
 CHALLENGE_TTL = 5 * 60.0
+
+
+RefreshReuse = Literal["log_only", "reject", "revoke_family"]
 
 
 @attrs.define(eq=False, repr=False)
 class Session:
-    """A login. `refresh_id` names the one refresh token that is good now. A logout spares those of API keys."""
+    """A login. `refresh_id` names the refresh token that is good now. A logout spares those of API keys.
+
+    `replaced` are the ids of the refresh tokens before it, with the time until which each still works.
+    """
 
     id: str
     user: User
     refresh_id: str
     api_key: bool = False
+    replaced: deque[tuple[str, float]] = attrs.field(factory=deque[tuple[str, float]])
 
 
 class Sessions:
     """All open sessions."""
 
-    def __init__(self, signer: Signer) -> None:
+    def __init__(self, signer: Signer, grace: float = REFRESH_GRACE, reuse: RefreshReuse = "log_only") -> None:
         self._signer = signer
+        self._grace = grace
+        self._reuse = reuse
         self._open: dict[str, Session] = {}
         self._challenges: dict[str, User] = {}
 
@@ -49,9 +61,23 @@ class Sessions:
         session_id = claims.get("sessionId")
         return self._open.get(session_id) if isinstance(session_id, str) else None
 
-    def renew(self, session: Session) -> None:
-        """Make the refresh token that was used worthless."""
-        session.refresh_id = secrets.token_hex(12)
+    def takes_refresh(self, session: Session, refresh_id: object, now: float) -> bool:
+        """Tell whether a refresh token of a session still works; the reuse policy decides about old ones."""
+        if refresh_id == session.refresh_id:
+            return True
+        while session.replaced and session.replaced[0][1] <= now:
+            session.replaced.popleft()
+        if any(refresh_id == known for known, _ in session.replaced):
+            return True
+        if self._reuse == "revoke_family":
+            self.close(session)
+        return self._reuse == "log_only"
+
+    def renew(self, session: Session, refresh_id: object, now: float) -> None:
+        """Replace the refresh token that was used; one that is replaced already changes nothing."""
+        if refresh_id == session.refresh_id:
+            session.replaced.append((session.refresh_id, now + self._grace))
+            session.refresh_id = secrets.token_hex(12)
 
     def end(self, chosen: Callable[[Session], bool]) -> None:
         """End every session that `chosen` picks, those of API keys excepted."""
@@ -91,5 +117,6 @@ class Sessions:
 
     def xmpp_password(self, user: User, now: float) -> str:
         """Make a fresh short-lived XMPP password, as `POST /v1/users/xmpp-token` hands out."""
-        signed = self._signer.sign({"xmppUsername": user.xmpp_username, "type": "xmpp"}, now=now, ttl=XMPP_TTL)
+        data = {"xmppUsername": user.xmpp_username, "jid": user.xmpp_username, "type": "xmpp"}
+        signed = self._signer.sign(data, now=now, ttl=XMPP_TTL)
         return signed.removeprefix("JWT ")

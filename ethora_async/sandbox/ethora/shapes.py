@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.tokens import Signer
 
 MY_CHATS_MEMBERS = 30
+RECENT_MESSAGES = 1_000
+MOST_UNREAD = 99
 
 
 @lru_cache(maxsize=4096)
@@ -65,7 +67,7 @@ def full_user(user: User, signer: Signer) -> dict[str, Any]:
         "phone": user.profile.phone,
         "address": user.profile.address,
         "registrationChannelType": "b2b",
-        "defaultWallet": {"walletAddress": ""},
+        "defaultWallet": {"walletAddress": user.xmpp_username},
     }
 
 
@@ -108,25 +110,62 @@ def chat_with_members(chat: Chat, most: int | None = None) -> dict[str, Any]:
 
 
 def my_chat(chat: Chat, user: User) -> dict[str, Any]:
-    """Return a chat as one of its members sees it."""
+    """Return a chat as one of its members sees it: its most recently active members, and what was said last."""
+    unread = chat.unread(user)
     return {
-        **chat_with_members(chat, MY_CHATS_MEMBERS),
+        **chat_record(chat),
+        "members": [member(one) for one in _recently_active(chat)],
         "muted": chat.muted_by(user),
-        "unreadCount": chat.unread(user),
+        "unreadCount": min(unread, MOST_UNREAD),
+        "unreadCapped": unread > MOST_UNREAD,
+        "lastMessage": last_message(chat, user),
     }
+
+
+def last_message(chat: Chat, user: User) -> dict[str, Any] | None:
+    """Return the newest message of a chat as a list of chats shows it to `user`; None when nothing was said."""
+    if not chat.messages:
+        return None
+    message = chat.messages[-1]
+    found, sender = found_message(chat, message), message.sender
+    shown = {key: found[key] for key in ("body", "from", "fromUserId", "messageId", "stanzaId", "createdAt")}
+    return {
+        **shown,
+        "senderFirstName": chat.app.display_name if sender is None else sender.first_name,
+        "senderLastName": "" if sender is None else sender.last_name,
+        "isOwn": sender is user,
+    }
+
+
+def _recently_active(chat: Chat) -> list[User]:
+    """Return at most 30 listed members: those who wrote last, then the others in order of joining."""
+    listed = chat.members.window(0, chat.members.listed)
+    if len(listed) <= MY_CHATS_MEMBERS:
+        return listed
+    known = set(listed)
+    spoke = dict.fromkeys(message.sender for message in reversed(chat.messages[-RECENT_MESSAGES:]))
+    active = [user for user in spoke if user is not None and user in known]
+    return list(dict.fromkeys([*active, *listed]))[:MY_CHATS_MEMBERS]
+
+
+def sender_name(chat: Chat, message: Message[User]) -> str:
+    """Return who said it: a user, or the app in the name that a broadcast asked for."""
+    if message.sender is not None:
+        return f"{message.sender.first_name} {message.sender.last_name}".strip()
+    named = message.metadata.get("senderName") if isinstance(message.metadata, dict) else None
+    return named if isinstance(named, str) and named else chat.app.display_name
 
 
 def message_record(chat: Chat, message: Message[User]) -> dict[str, Any]:
     """Return a message of a chat's archive; `ts` is in milliseconds."""
     sender = message.sender
-    nick = chat.app.display_name if sender is None else f"{sender.first_name} {sender.last_name}".strip()
     metadata = {} if message.metadata is None else {"metadata": message.metadata}
     return {
         "id": str(message.stanza),
         "originId": message.id,
         "ts": int(message.sent_at * 1000),
         "from": chat.app.id if sender is None else sender.xmpp_username,
-        "nick": nick,
+        "nick": sender_name(chat, message),
         "body": message.body,
         **metadata,
     }

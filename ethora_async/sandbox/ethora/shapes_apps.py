@@ -37,7 +37,13 @@ def app_record(app: App, platform: Platform, *, secret: bool = False) -> dict[st
 
 def app_config(app: App, platform: Platform) -> dict[str, Any]:
     """Return what `GET /v1/apps/get-config` tells a front end about an app."""
-    return {**_head(app, platform), "xmppHost": platform.xmpp_host}
+    return {
+        **_head(app, platform),
+        "xmppHost": platform.xmpp_host,
+        "systemChatAccount": {"jid": f"{app.id}_{app.id}@{platform.xmpp_host}"},
+        "e2eeEnabled": False,
+        "translateLanguages": [],
+    }
 
 
 def default_room(room: DefaultRoom) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""Cross-origin requests: what a browser has to be told before a page of another origin may read a reply."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp.hdrs import ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN
+
+from ethora_async.sandbox.wire import TEXT, Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
+HEADERS = "authorization, content-type, x-custom-token, x-app-id"
+EXPOSED = "x-request-id, Retry-After"
+MAX_AGE = "600"
+
+
+def allow_origin(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that let the calling page read a reply."""
+    return {
+        "Access-Control-Allow-Origin": headers.get(ORIGIN, "*"),
+        "Access-Control-Expose-Headers": EXPOSED,
+        "Vary": ORIGIN,
+    }
+
+
+def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
+    """Tell whether a browser asks if it may send a request."""
+    return method == "OPTIONS" and ORIGIN in headers and ACCESS_CONTROL_REQUEST_METHOD in headers
+
+
+def preflight(headers: Mapping[str, str]) -> Answer:
+    """Answer that any request may be sent, from a public page to this machine too."""
+    allowed = {
+        **allow_origin(headers),
+        "Access-Control-Allow-Methods": METHODS,
+        "Access-Control-Allow-Headers": headers.get(ACCESS_CONTROL_REQUEST_HEADERS, HEADERS),
+        "Access-Control-Max-Age": MAX_AGE,
+    }
+    if headers.get("Access-Control-Request-Private-Network") == "true":
+        allowed["Access-Control-Allow-Private-Network"] = "true"
+    return Answer(204, b"", TEXT, allowed)
