@@ -26,7 +26,7 @@ from ethora_async.sync.plan.apply import result_of
 from ethora_async.sync.plan.plan import Plan
 from ethora_async.sync.plan.plan_file import load_plan
 from ethora_async.sync.plan.stale_items import check_plan
-from ethora_async.sync.store.journal import KNOWN, Journal
+from ethora_async.sync.store.journal import Journal
 
 
 def apply(
@@ -150,9 +150,7 @@ class _Job:
 
     async def _judged(self, client: SyncClient, made: Plan, rejects: Rejects | None) -> int | None:
         """Show the plan; the exit code if that is all, None if it is to be carried out."""
-        left = await made.journal.transaction(
-            lambda db: db.execute(f"SELECT COUNT(*) FROM item WHERE step > 0 AND state < {KNOWN}").fetchone()[0]  # noqa: S608
-        )
+        left = await made.journal.remaining()
         if self.journal is not None and made.guard is None and left:
             if not self.as_json or not self.yes:
                 await View(stderr=self.as_json).plan(made)

@@ -15,14 +15,14 @@ from ethora_async.cli.runtime import DONE, SOME_FAILED
 from ethora_async.cli.sync_json import failure_fields, print_document, problem_fields, result_fields, summary_fields
 from ethora_async.errors import ChatError
 from ethora_async.sync.plan.apply import Applied, result_of
-from ethora_async.sync.plan.plan import Plan, entries, summary_of
+from ethora_async.sync.plan.plan import summary_of
 from ethora_async.sync.plan.resume import go_on
 from ethora_async.sync.store.journal import Journal
 
 if TYPE_CHECKING:
     from ethora_async.cli.runtime import SyncClient
-    from ethora_async.sync.plan.compare import Kind
     from ethora_async.sync.sources.source import Source
+    from ethora_async.sync.store.items import Kind
 
 
 async def carry_out(
@@ -66,7 +66,6 @@ async def report(
         await rejects.collect(client, journal)
     summary = await summary_of(journal)
     if as_json:
-        plan = Plan(journal, {}, summary, None, "")
         head = {
             "platform": await journal.meta("platform"),
             "journal": str(journal.path) if kept else None,
@@ -74,8 +73,8 @@ async def report(
             "summary": summary_fields(summary),
             "results": result_fields(done),
         }
-        failed = entries(journal, "status IN ('failed', 'unknown')")
-        await print_document(head, failures=(failed, failure_fields), problems=(plan.problems(), problem_fields))
+        failed, problems = journal.failures(), journal.problems()
+        await print_document(head, failures=(failed, failure_fields), problems=(problems, problem_fields))
     else:
         View().applied(done)
     return DONE if done.ok and not summary.problems else SOME_FAILED

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ethora_async.cli.output import errors, shown
 from ethora_async.errors import InvalidInputError
-from ethora_async.sync.store.journal import KNOWN, Journal
+from ethora_async.sync.store.journal import Journal
 from ethora_async_secrets.concurrency import run_blocking
-
-if TYPE_CHECKING:
-    import sqlite3
 
 DEFAULT = "ethora-apply.journal"
 """In the working directory, when neither a journal nor a plan file is named."""
@@ -35,7 +31,7 @@ async def make_room(path: Path, again: str = "ethora resume") -> None:
     if not await run_blocking(path.exists):
         return
     async with await Journal.open(path) as journal:
-        begun, left = await journal.transaction(_how_far)
+        begun, left = await journal.was_begun(), await journal.remaining()
     if begun and left:
         name = shown(str(path))
         msg = f"{name} is of a run that was cut off with {left} changes to go: {again} {name}, or name another"
@@ -53,10 +49,3 @@ async def remove(path: Path) -> None:
             Path(f"{path}{end}").unlink(missing_ok=True)
 
     await run_blocking(work)
-
-
-def _how_far(db: sqlite3.Connection) -> tuple[bool, int]:
-    """Whether anything was sent, and how much is still to do."""
-    sent = db.execute("SELECT 1 FROM item WHERE step > 0 AND (state = 1 OR attempts > 0) LIMIT 1").fetchone()
-    left = db.execute(f"SELECT COUNT(*) FROM item WHERE step > 0 AND state < {KNOWN}").fetchone()  # noqa: S608
-    return sent is not None, int(left[0])

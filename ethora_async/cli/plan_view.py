@@ -16,12 +16,12 @@ from rich.text import Text
 from ethora_async.bulk.outcome import STATUSES
 from ethora_async.cli.output import shown
 from ethora_async.redaction import scrub
-from ethora_async.sync.plan.compare import CANNOT_CHANGE, EXTRA, STEPS
+from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, STEPS
 
 if TYPE_CHECKING:
     from ethora_async.sync.plan.apply import Applied
-    from ethora_async.sync.plan.plan import Plan, Problem, Summary
-    from ethora_async.sync.store.journal import Entry
+    from ethora_async.sync.plan.plan import Plan, Summary
+    from ethora_async.sync.store.items import Entry, Problem
 
 EXAMPLES = 4
 SHOWN_FAILURES = 20
@@ -81,7 +81,7 @@ class View:
             await self._examples(plan, kind, action, number)
 
     async def _examples(self, plan: Plan, kind: str, action: str, number: int) -> None:
-        found = await plan.journal.entries("kind = ? AND action = ?", (kind, action), limit=EXAMPLES)
+        found = await plan.journal.examples(kind, action, EXAMPLES)
         for entry in found:
             self.change(entry)
         if number > len(found):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack, aclosing
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,20 +18,8 @@ from ethora_async.sync.sources.reject_file import RejectFile
 from ethora_async.sync.sources.source import BadRow, Row
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from ethora_async.sync.sources.table_source import TableSource
     from ethora_async.sync.store.journal import Journal
-
-# What was refused, where it can be looked up row by row: neither table of the journal has an index for it.
-_REFUSED = """
-CREATE TEMP TABLE IF NOT EXISTS refused (kind TEXT, id TEXT, file TEXT, line INTEGER, reason TEXT);
-DELETE FROM refused;
-INSERT INTO refused SELECT kind, id, file, line, reason FROM bad;
-INSERT INTO refused SELECT kind, CASE other WHEN '' THEN key ELSE key || '/' || other END, file, line, reason
-    FROM item WHERE status = 'failed' AND file IS NOT NULL;
-CREATE INDEX IF NOT EXISTS refused_by_id ON refused (kind, id);
-"""
 
 
 @attrs.frozen
@@ -48,7 +35,7 @@ class Rejects:
         Raises:
             InvalidInputError: a source cannot be read any more, or a file cannot be written.
         """
-        if not await journal.transaction(_gather):
+        if not await journal.collect_refused():
             return
         for name, path in self._files.items():
             source = self._sources[name]
@@ -96,7 +83,7 @@ async def _keep(
     by_line: bool,
 ) -> None:
     good = [(_id(client, name, row), row.file, row.line) for row in part if isinstance(row, Row)]
-    reasons = iter(await journal.transaction(partial(_reasons, kind=KIND_OF[name], rows=good, by_line=by_line)))
+    reasons = iter(await journal.refused_rows(KIND_OF[name], good, by_line=by_line))
     for row in part:
         if isinstance(row, BadRow):
             await file.add(row, row.error)
@@ -109,24 +96,3 @@ def _id(client: Any, name: str, row: Row[Any]) -> str:
         chat, user = row.item
         return f"{client.chats.key(chat)}/{client.users.key(user)}"
     return str((client.users if name == "users" else client.chats).key(row.item.id))
-
-
-def _gather(db: sqlite3.Connection) -> bool:
-    for statement in _REFUSED.strip().split(";")[:-1]:
-        db.execute(statement)
-    return db.execute("SELECT 1 FROM refused LIMIT 1").fetchone() is not None
-
-
-def _reasons(
-    db: sqlite3.Connection, *, kind: str, rows: list[tuple[str, str | None, int]], by_line: bool
-) -> list[str | None]:
-    """Why each was refused, or None. Rows of a database have no lasting number, and go by their id alone."""
-    found: list[str | None] = []
-    for id, file, line in rows:
-        place = (file, line) if by_line else (None, None)
-        reason = db.execute(
-            "SELECT reason FROM refused WHERE kind = ? AND id = ? AND (? IS NULL OR (file = ? AND line = ?))",
-            (kind, id, place[0], *place),
-        ).fetchone()
-        found.append(None if reason is None else reason[0])
-    return found

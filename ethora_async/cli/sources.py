@@ -21,8 +21,8 @@ from ethora_async.sync.sources.sql import shareable_url
 from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
-    from ethora_async.sync.plan.compare import Kind
     from ethora_async.sync.sources.table_source import TableSource
+    from ethora_async.sync.store.items import Kind
 
 FORMATS: Mapping[str, RowFormat[Any]] = {"users": USERS, "chats": CHATS, "members": MEMBERS}
 KIND_OF: Mapping[str, Kind] = {"users": "user", "chats": "chat", "members": "member"}

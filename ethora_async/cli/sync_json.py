@@ -13,8 +13,8 @@ from ethora_async.redaction import scrub
 
 if TYPE_CHECKING:
     from ethora_async.sync.plan.apply import Applied
-    from ethora_async.sync.plan.plan import Problem, Summary
-    from ethora_async.sync.store.journal import Entry
+    from ethora_async.sync.plan.plan import Summary
+    from ethora_async.sync.store.items import Entry, Problem
 
 
 async def print_document(head: dict[str, Any], **lists: tuple[AsyncIterable[Any], Callable[[Any], Any]]) -> None:

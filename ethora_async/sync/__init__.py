@@ -21,7 +21,7 @@ from ethora_async_secrets.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from ethora_async.sync.plan.apply import Applied, apply_plan
-    from ethora_async.sync.plan.plan import Plan, Problem, Summary, make_plan
+    from ethora_async.sync.plan.plan import Plan, Summary, make_plan
     from ethora_async.sync.plan.plan_file import load_plan, save_plan
     from ethora_async.sync.plan.progress import Progress
     from ethora_async.sync.plan.resume import resume
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ethora_async.sync.sources.reject_file import RejectFile
     from ethora_async.sync.sources.source import BadRow, Row, Source
     from ethora_async.sync.sources.split_name import split_name
+    from ethora_async.sync.store.items import Problem
 
 _HOMES = {
     "plan.apply": ("Applied", "apply_plan"),
@@ -41,13 +42,14 @@ _HOMES = {
     "sources.split_name": ("split_name",),
     "sources.opening": ("open_source",),
     "plan.stale_items": ("check_plan",),
-    "plan.plan": ("Plan", "Problem", "Summary", "make_plan"),
+    "plan.plan": ("Plan", "Summary", "make_plan"),
     "plan.plan_file": ("load_plan", "save_plan"),
     "plan.progress": ("Progress",),
     "sources.reject_file": ("RejectFile",),
     "plan.resume": ("resume",),
     "sources.source": ("BadRow", "Row", "Source"),
     "plan.verify": ("Verification", "verify"),
+    "store.items": ("Problem",),
 }
 __all__ = [  # noqa: RUF022  sorted as Python sorts
     "Applied", "BadRow", "CHATS", "ColumnMapping", "MEMBERS", "Plan", "Problem", "Progress", "RejectFile", "Row",

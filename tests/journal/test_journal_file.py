@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ethora_async.errors import InvalidInputError
-from ethora_async.sync.store import journal_file
-from ethora_async.sync.store.journal import KNOWN, Entry, Journal
+from ethora_async.sync.store import file as journal_file
+from ethora_async.sync.store.items import Entry
+from ethora_async.sync.store.journal import Journal
+from ethora_async.sync.store.schema import KNOWN
 from ethora_async.testing import cancel_at_every_step
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ async def test_one_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     async with await journal_with(tmp_path / "j", "u1"):
         pass
     before = (tmp_path / "j").read_bytes()
-    with pytest.raises(InvalidInputError, match=r"j is there already: resume it, or name another journal"):
+    with pytest.raises(InvalidInputError, match=r"j exists already: resume it, or name another journal"):
         await Journal.create(tmp_path / "j")
     assert (tmp_path / "j").read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["j"]
@@ -108,7 +110,7 @@ async def test_nor_on_a_file_system_without_links(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(journal_file.os, "link", refused)
     async with await journal_with(tmp_path / "j", "u1"):
         pass
-    with pytest.raises(InvalidInputError, match="is there already"):
+    with pytest.raises(InvalidInputError, match="exists already"):
         await Journal.create(tmp_path / "j")
     assert [file.name for file in tmp_path.iterdir()] == ["j"]
     async with await Journal.open(tmp_path / "j") as journal:
@@ -141,7 +143,7 @@ async def test_what_is_no_journal_is_told_and_left_alone(tmp_path: Path, make: s
     elif make != "nothing":
         path.write_bytes(b"" if make == "empty" else b"id,email\n" * 200)
     before = path.read_bytes() if path.is_file() else None
-    with pytest.raises(InvalidInputError, match=r"is no file|is no journal|newer version"):
+    with pytest.raises(InvalidInputError, match=r"does not exist|is no journal|newer version"):
         await Journal.open(path)
     assert (path.read_bytes() if path.is_file() else None) == before
     assert len(list(tmp_path.iterdir())) == (make != "nothing")
@@ -217,7 +219,7 @@ async def test_copied_mid_run_with_its_log_it_opens_elsewhere(tmp_path: Path) ->
         await journal.mark_sent([2])
     assert (elsewhere / "j-wal").exists()
     async with await Journal.open(elsewhere / "j") as journal:
-        states = await journal.transaction(lambda db: db.execute("SELECT state FROM item ORDER BY number").fetchall())
+        states = await journal._transaction(lambda db: db.execute("SELECT state FROM item ORDER BY number").fetchall())
     assert states == [(1,), (0,)]
 
 
@@ -230,8 +232,8 @@ async def test_a_half_written_log_loses_its_last_transaction_only(tmp_path: Path
     log = elsewhere / "j-wal"
     log.write_bytes(log.read_bytes()[:-100])
     async with await Journal.open(elsewhere / "j") as journal:
-        states = await journal.transaction(lambda db: db.execute("SELECT state FROM item ORDER BY number").fetchall())
-        sound = await journal.transaction(lambda db: db.execute("PRAGMA integrity_check").fetchall())
+        states = await journal._transaction(lambda db: db.execute("SELECT state FROM item ORDER BY number").fetchall())
+        sound = await journal._transaction(lambda db: db.execute("PRAGMA integrity_check").fetchall())
     assert (states, sound) == ([(1,), (0,)], [("ok",)])
 
 
@@ -242,8 +244,8 @@ async def test_a_transaction_happens_whole_or_not_at_all(tmp_path: Path) -> None
 
     async with await journal_with(tmp_path / "j", "u1") as journal:
         with pytest.raises(ValueError, match="half way"):
-            await journal.transaction(work)
-        assert await journal.transaction(
+            await journal._transaction(work)
+        assert await journal._transaction(
             lambda db: db.execute("SELECT state FROM item ORDER BY number").fetchall()
         ) == [(0,)]
 
@@ -270,7 +272,7 @@ async def test_a_directory_that_must_not_be_written_is_told(tmp_path: Path) -> N
 
 FULL = """
 import asyncio, resource, signal, sys
-from ethora_async.sync.store.journal import Entry, Journal
+from ethora_async.sync.store import Entry, Journal
 from ethora_async.errors import ChatError, InvalidInputError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 async def main():
@@ -311,7 +313,7 @@ def test_a_full_disk_is_told_and_damages_nothing(tmp_path: Path, moment: str) ->
 
 async def _sound(path: Path) -> None:
     async with await Journal.open(path) as journal:
-        assert await journal.transaction(lambda db: db.execute("PRAGMA integrity_check").fetchall()) == [("ok",)]
+        assert await journal._transaction(lambda db: db.execute("PRAGMA integrity_check").fetchall()) == [("ok",)]
         assert (await journal.entries(limit=1))[0].key == "u1"
 
 
@@ -333,7 +335,7 @@ async def test_cancelled_anywhere_it_lets_go_and_keeps_whole_transactions(tmp_pa
             return
         # Its thread may still be at what was cancelled, and closes the file after that; opening waits a moment.
         async with await Journal.open(path) as journal:
-            states = await journal.transaction(
+            states = await journal._transaction(
                 lambda db: db.execute("SELECT state FROM item ORDER BY number").fetchall()
             )
             assert states in ([], [(0,), (0,)], [(1,), (1,)], [(KNOWN,), (KNOWN,)], [(KNOWN,), (0,)])
@@ -351,7 +353,7 @@ async def test_what_is_known_stays_known_when_it_is_told_twice(tmp_path: Path) -
         await journal.mark_sent([1])
         await journal.mark_known([("created", None, 2, 1)])
         await journal.mark_known([("failed", "late", 5, 1)])
-        rows = await journal.transaction(lambda db: db.execute("SELECT status, reason, attempts FROM item").fetchall())
+        rows = await journal._transaction(lambda db: db.execute("SELECT status, reason, attempts FROM item").fetchall())
     assert rows == [("created", None, 2)]
 
 

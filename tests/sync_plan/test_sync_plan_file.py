@@ -20,10 +20,9 @@ from sync_world import chats_of, members_of, people, person, users_of
 
 from ethora_async.errors import InvalidInputError
 from ethora_async.sync import apply_plan, check_plan, load_plan, make_plan, resume, save_plan
-from ethora_async.sync.plan.compare import STEPS
-from ethora_async.sync.plan.intake import TABLES
 from ethora_async.sync.plan.plan import Plan, Summary, summary_of
-from ethora_async.sync.store.journal import Entry, Journal
+from ethora_async.sync.store.items import STEPS, Entry
+from ethora_async.sync.store.journal import Journal
 from ethora_async.testing import cancel_at_every_step
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ ENTRIES = st.one_of(
 
 
 async def plan_of(entries: list[Entry]) -> Plan:
-    journal = await Journal.create(tables=TABLES, meta={"state": "planned", "made_at": 1.5, "sources": {}})
+    journal = await Journal.create(meta={"state": "planned", "made_at": 1.5, "sources": {}})
     await journal.add(entries)
     return Plan(journal, {}, await summary_of(journal), None, "FakeClient('fake')")
 

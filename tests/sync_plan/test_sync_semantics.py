@@ -98,9 +98,7 @@ async def test_rows_that_cannot_be_used_forbid_to_prune() -> None:
     source = users_of([*rows(19).items, bad_row("u19", 21, "people.csv")])
     async with await make_plan(platform.client(), users=source, prune=True, allow_delete=20) as plan:
         assert await problems(plan) == [("user", "u19", "people.csv", 21)]
-        with pytest.raises(
-            StoppedByGuardError, match="1 rows cannot be used, and who is meant by them must not be deleted"
-        ):
+        with pytest.raises(StoppedByGuardError, match="1 row is invalid, so pruning is unsafe"):
             await apply_plan(platform.client(), plan)
     async with await make_plan(platform.client(), users=source) as plan:
         assert plan.guard is None

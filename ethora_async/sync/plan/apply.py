@@ -13,20 +13,21 @@ from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.bulk.run import CONCURRENCY, Run
 from ethora_async.errors import ChatError
 from ethora_async.records import NewChat, NewUser
-from ethora_async.sync.plan.compare import MAKES_ROOM, STEPS, Kind
-from ethora_async.sync.plan.intake import chunks, user_text
-from ethora_async.sync.plan.plan import Plan, check_guard, check_platform
+from ethora_async.sync.plan.directories import chats_of, check_identity
+from ethora_async.sync.plan.guard import check_guard
+from ethora_async.sync.plan.intake import chunks, user_record
 from ethora_async.sync.plan.progress import OnProgress, Progress, silent
 from ethora_async.sync.plan.stale_items import check_plan
 from ethora_async.sync.sources.source import BadRow
-from ethora_async.sync.store.journal import KNOWN, Entry
+from ethora_async.sync.store.items import FREES_AN_ADDRESS, STEPS, Entry, encoded
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable
 
-    from ethora_async.capabilities import ManagesUsers
+    from ethora_async.capabilities import ChatDirectory, ManagesUsers, UserDirectory
+    from ethora_async.sync.plan.plan import Plan
     from ethora_async.sync.sources.source import Source
+    from ethora_async.sync.store.items import Kind, Result
     from ethora_async.sync.store.journal import Journal
 
 _AT_ONCE = 100
@@ -35,7 +36,11 @@ _AT_ONCE = 100
 KEPT_FAILURES = 1000
 
 _FAILURES = ("failed", "unknown")
-_STEP_OF = {MAKES_ROOM: ("user", "delete"), **{number: step for step, number in STEPS.items()}}
+_WITHOUT_SOURCE = (
+    "its password stands in the source alone, which is not at hand or has changed since the plan was made: pass the"
+    " same source again, or make a new plan"
+)
+_STEP_OF = {FREES_AN_ADDRESS: ("user", "delete"), **{number: step for step, number in STEPS.items()}}
 
 
 @attrs.frozen
@@ -90,8 +95,8 @@ async def apply_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgres
         InvalidInputError: the plan was made for another client.
         ChatError: going on is pointless (see `ethora_async.bulk.Run`); what was done is in the journal.
     """
-    check_guard(plan)
-    await check_platform(client, plan)
+    check_guard(plan.guard)
+    await check_identity(client, plan.platform)
     if await plan.journal.meta("loaded") and not await plan.journal.meta("checked"):
         await check_plan(client, plan, on_progress=on_progress)
     await plan.journal.take_up()
@@ -108,7 +113,7 @@ async def result_of(journal: Journal) -> Applied:
         for (kind, action, status), count in (await journal.counts()).items()
         if status is not None
     }
-    failures = await journal.entries("status IN (?, ?)", _FAILURES, limit=KEPT_FAILURES)
+    failures = await journal.first_failures(KEPT_FAILURES)
     return Applied(counts, failures)
 
 
@@ -116,22 +121,22 @@ class _Work:
     """The steps of one plan."""
 
     def __init__(
-        self, client: Any, journal: Journal, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress
+        self, client: ManagesUsers, journal: Journal, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress
     ) -> None:
         self._client = client
         self._journal = journal
         self._sources = sources
         self._on_progress = on_progress
         self._under_way: dict[int, tuple[Any, int]] = {}
-        self._results: list[tuple[Status, str | None, int, int]] = []
+        self._results: list[Result] = []
         self._done = self._failed = 0
 
     async def step(self, step: int) -> None:
         """Carry out what is left of one step."""
         kind, action = _STEP_OF[step]
         if kind == "member":
-            await self._journal.transaction(partial(_fail_without_parts, step=step))
-        total = await self._journal.transaction(partial(_left, step=step))
+            await self._journal.fail_grants_of_the_uncreated(step)
+        total = await self._journal.remaining(step)
         if not total:
             return
         self._done = self._failed = 0
@@ -140,27 +145,28 @@ class _Work:
         await self._run(start(self._feed(step, make)), tell)
         if (kind, action) == ("user", "create"):
             await self._run(start(self._feed_from_source(step)), tell)
-            without = await self._journal.transaction(partial(_fail_without_source, step=step))
+            without = await self._journal.fail_awaiting_source(step, _WITHOUT_SOURCE)
             self._done, self._failed = self._done + without, self._failed + without
             tell()
 
     def _how(self, kind: str, action: str) -> tuple[Callable[[Entry], Any], Callable[[Any], Run[Any]]]:
         """How an item of the journal becomes one to send, and what sends them."""
-        users: Any = self._client.users
-        chats: Any = getattr(self._client, "chats", None)
-        if kind == "user":
-            return {
-                "create": (_new_user, users.create_many),
-                "update": (lambda entry: _user_change(users, entry), users.update_many),
-                "delete": (_key, users.delete_many),
-            }[action]
-        if kind == "chat":
-            return {
-                "create": (_new_chat, chats.create_many),
-                "update": (lambda entry: entry, partial(_update_chats, chats)),
-                "delete": (_key, chats.delete_many),
-            }[action]
-        return lambda entry: (entry.key, entry.other), chats.grant_many if action == "grant" else chats.revoke_many
+        users = self._client.users
+        ways: dict[tuple[str, str], tuple[Callable[[Entry], Any], Callable[[Any], Run[Any]]]] = {
+            ("user", "create"): (_new_user, users.create_many),
+            ("user", "update"): (partial(_user_change, users), users.update_many),
+            ("user", "delete"): (_key, users.delete_many),
+        }
+        if kind != "user":
+            chats = chats_of(self._client)
+            ways |= {
+                ("chat", "create"): (_new_chat, chats.create_many),
+                ("chat", "update"): (_itself, partial(_update_chats, chats)),
+                ("chat", "delete"): (_key, chats.delete_many),
+                ("member", "grant"): (_pair, chats.grant_many),
+                ("member", "revoke"): (_pair, chats.revoke_many),
+            }
+        return ways[kind, action]
 
     async def _run(self, run: Run[Any], tell: Callable[[], None]) -> None:
         try:
@@ -195,8 +201,8 @@ class _Work:
         self._on_progress(Progress(step, self._done, total, self._failed))
 
     async def _feed(self, step: int, make: Callable[[Entry], Any]) -> AsyncGenerator[Any, None]:
-        where, after = "step = ? AND state = 0 AND NOT needs_source", 0
-        while found := await self._journal.entries(where, (step,), after=after, limit=_AT_ONCE):
+        after = 0
+        while found := await self._journal.sendable(step, after=after, limit=_AT_ONCE):
             after = found[-1].number
             async for item in self._sent([(make(entry), entry.number) for entry in found]):
                 yield item
@@ -204,7 +210,7 @@ class _Work:
     async def _feed_from_source(self, step: int) -> AsyncGenerator[Any, None]:
         """The users that have a password, which stands in the source alone."""
         source = self._sources.get("user")
-        if source is None or not await self._journal.transaction(partial(_left, step=step)):
+        if source is None or not await self._journal.remaining(step):
             return
         recorded = (await self._journal.meta("sources", {})).get("user", {}).get("fingerprint")
         try:
@@ -214,15 +220,18 @@ class _Work:
             return  # it cannot be read any more, which those who have a password are told of
         async with aclosing(chunks(source.rows())) as parts:
             async for part in parts:
-                # By what they say as well: another row may name the same user, and was refused for it.
+                # The record counts as well: another row may name the same user, and was refused because of it.
                 items = {
-                    (self._client.users.key(row.item.id), user_text(row.item)): row.item
+                    (self._client.users.key(row.item.id), encoded(user_record(row.item))): row.item
                     for row in part
                     if not isinstance(row, BadRow) and row.item.password is not None
                 }
-                keys = [key for key, _ in items]
-                numbers = await self._journal.transaction(partial(_numbers, step=step, keys=keys))
-                wanted = [(items[key, text], number) for key, text, number in numbers if (key, text) in items]
+                waiting = await self._journal.awaiting_source(step, [key for key, _ in items])
+                wanted = [
+                    (items[key, encoded(record)], number)
+                    for key, record, number in waiting
+                    if (key, encoded(record)) in items
+                ]
                 for start in range(0, len(wanted), _AT_ONCE):
                     async for item in self._sent(wanted[start : start + _AT_ONCE]):
                         yield item
@@ -239,6 +248,14 @@ def _key(entry: Entry) -> str:
     return entry.key
 
 
+def _itself(entry: Entry) -> Entry:
+    return entry
+
+
+def _pair(entry: Entry) -> tuple[str, str]:
+    return entry.key, entry.other
+
+
 def _new_user(entry: Entry) -> NewUser:
     return NewUser(**(entry.after or {}))
 
@@ -247,12 +264,12 @@ def _new_chat(entry: Entry) -> NewChat:
     return NewChat(**(entry.after or {}))
 
 
-def _user_change(users: Any, entry: Entry) -> Any:
+def _user_change(users: UserDirectory[Any], entry: Entry) -> Any:
     after = entry.after or {}
     return users.change(NewUser(**after["item"]), frozenset(after["fields"]))
 
 
-def _update_chats(chats: Any, items: AsyncIterable[Entry]) -> Run[Entry]:
+def _update_chats(chats: ChatDirectory, items: AsyncIterable[Entry]) -> Run[Entry]:
     async def work(batch: list[Entry]) -> list[Outcome[Entry]]:
         (entry,) = batch
         try:
@@ -267,40 +284,3 @@ def _update_chats(chats: Any, items: AsyncIterable[Entry]) -> Run[Entry]:
         yield work
 
     return Run(items, working, batch_size=1, concurrency=CONCURRENCY)
-
-
-def _left(db: sqlite3.Connection, *, step: int) -> int:
-    return int(db.execute(f"SELECT COUNT(*) FROM item WHERE step = ? AND state < {KNOWN}", (step,)).fetchone()[0])
-
-
-def _numbers(db: sqlite3.Connection, *, step: int, keys: list[str]) -> list[tuple[str, str, int]]:
-    marks = ", ".join("?" * len(keys))
-    return db.execute(
-        f"SELECT key, after, number FROM item WHERE kind = 'user' AND step = ? AND state = 0 AND needs_source"
-        f" AND key IN ({marks})",
-        (step, *keys),
-    ).fetchall()
-
-
-def _fail_without_source(db: sqlite3.Connection, *, step: int) -> int:
-    reason = (
-        "its password stands in the source alone, which is not at hand or has changed since the plan was made: pass the"
-        " same source again, or make a new plan"
-    )
-    return db.execute(
-        f"UPDATE item SET state = {KNOWN}, status = 'failed', reason = ? WHERE step = ? AND state = 0 AND needs_source",
-        (reason, step),
-    ).rowcount
-
-
-def _fail_without_parts(db: sqlite3.Connection, *, step: int) -> None:
-    """A membership of somebody who could not be created, or in a chat that could not, is not asked for."""
-    for kind, column in (("user", "other"), ("chat", "key")):
-        db.execute(
-            f"UPDATE item SET state = {KNOWN}, status = 'failed',"
-            f" reason = 'the {kind} ' || {column} || ' was not created'"
-            " WHERE step = ? AND state = 0 AND action = 'grant' AND EXISTS (SELECT 1 FROM item AS part"
-            f"  WHERE part.kind = '{kind}' AND part.action = 'create' AND part.key = item.{column}"
-            "  AND part.status IN ('failed', 'unknown'))",
-            (step,),
-        )

@@ -1,6 +1,6 @@
-"""Both sides taken in: what ought to be, from sources, and what is, from the platform's listings.
+"""Fill a journal with both sides: what the sources want, and what the platform lists.
 
-Both may hold millions: everything goes in chunks into tables of the journal's file.
+Both may hold millions of records: everything goes to disk in chunks.
 """
 
 from __future__ import annotations
@@ -8,44 +8,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ethora_async import codec
 from ethora_async.errors import InvalidInputError, NotFoundError
 from ethora_async.records import User
 from ethora_async.sync.sources.source import BadRow
-from ethora_async.sync.store.journal import text_of
+from ethora_async.sync.store.items import Actual, Problem, Wanted
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import AsyncIterable, Callable, Mapping
+    from collections.abc import AsyncIterable, Callable
 
     from ethora_async.capabilities import ChatDirectory, UserDirectory
     from ethora_async.records import Chat, NewChat, NewUser
-    from ethora_async.sync.plan.compare import Kind
     from ethora_async.sync.sources.source import Row, Source
+    from ethora_async.sync.store.items import Kind
     from ethora_async.sync.store.journal import Journal
 
 T = TypeVar("T")
 
-TABLES = """
-CREATE TABLE wanted (
-    kind TEXT, key TEXT, other TEXT, state TEXT, item TEXT, needs_source INTEGER, email TEXT, file TEXT, line INTEGER,
-    PRIMARY KEY (kind, key, other)
-) WITHOUT ROWID;
-CREATE INDEX wanted_email ON wanted (email) WHERE email IS NOT NULL;
-CREATE TABLE actual (
-    kind TEXT, key TEXT, other TEXT, state TEXT, own INTEGER, PRIMARY KEY (kind, key, other)
-) WITHOUT ROWID;
-CREATE TABLE bad (kind TEXT, id TEXT, file TEXT, line INTEGER, field TEXT, reason TEXT);
-"""
-
 CHUNK = 100
-_LISTERS = 8
-"""Chats whose members are asked for at once."""
-
-_WANTED = "INSERT OR IGNORE INTO wanted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_CHATS_AT_ONCE = 8
+"""Chats whose members are listed at the same time."""
 
 
 async def read_users(
@@ -55,42 +38,49 @@ async def read_users(
     reserved: Callable[[User], bool],
     told: Callable[[int], None],
 ) -> None:
-    """Take in the wanted users. One who would count as the platform's own is refused: they would be lost sight of."""
+    """Read the wanted users. Users whose ids belong to the platform's own accounts are refused."""
 
-    def entry(row: Row[NewUser]) -> tuple[Any, ...]:
+    def wanted(row: Row[NewUser]) -> Wanted:
         user = row.item
         if reserved(User(id=users.key(user.id))):
             msg = f"id {user.id!r} belongs to the platform's own accounts, which are left alone: use another one"
             raise InvalidInputError(msg, field="id")
-        secret = user.password is not None
-        state = text_of(users.comparable(user))
-        return ("user", users.key(user.id), "", state, user_text(user), secret, user.email, row.file, row.line)
+        return Wanted(
+            "user",
+            users.key(user.id),
+            state=users.comparable(user),
+            item=user_record(user),
+            needs_source=user.password is not None,
+            email=user.email,
+            file=row.file,
+            line=row.line,
+        )
 
-    await _read(journal, "user", source, entry, told)
+    await _read(journal, "user", source, wanted, told)
 
 
-def user_text(user: NewUser) -> str:
-    """A wanted user as the journal keeps it: everything but the password."""
-    item = {"id": user.id, "email": user.email, "first_name": user.first_name, "last_name": user.last_name}
+def user_record(user: NewUser) -> dict[str, str]:
+    """Return a wanted user as a journal keeps it: everything but the password."""
+    record = {"id": user.id, "email": user.email, "first_name": user.first_name, "last_name": user.last_name}
     if user.profile_image is not None:
-        item["profile_image"] = user.profile_image
-    return text_of(item) or ""
+        record["profile_image"] = user.profile_image
+    return record
 
 
 async def read_chats(
     journal: Journal, chats: ChatDirectory, source: Source[NewChat], told: Callable[[int], None]
 ) -> None:
-    """Take in the wanted chats."""
+    """Read the wanted chats."""
 
-    def entry(row: Row[NewChat]) -> tuple[Any, ...]:
+    def wanted(row: Row[NewChat]) -> Wanted:
         chat = row.item
-        item = {"id": chat.id, "title": chat.title, "access": chat.access}
+        record = {"id": chat.id, "title": chat.title, "access": chat.access}
         if chat.description is not None:
-            item["description"] = chat.description
-        state = text_of(chats.comparable(chat))
-        return ("chat", chats.key(chat.id), "", state, _json(item), False, None, row.file, row.line)
+            record["description"] = chat.description
+        state = chats.comparable(chat)
+        return Wanted("chat", chats.key(chat.id), state=state, item=record, file=row.file, line=row.line)
 
-    await _read(journal, "chat", source, entry, told)
+    await _read(journal, "chat", source, wanted, told)
 
 
 async def read_members(
@@ -100,113 +90,76 @@ async def read_members(
     source: Source[tuple[str, str]],
     told: Callable[[int], None],
 ) -> None:
-    """Take in who ought to be able to enter which chat. The same pair twice is once."""
+    """Read who should be able to enter which chat. The same pair twice counts once."""
 
-    def entry(row: Row[tuple[str, str]]) -> tuple[Any, ...]:
+    def wanted(row: Row[tuple[str, str]]) -> Wanted:
         chat, user = row.item
-        return ("member", chats.key(chat), users.key(user), None, "{}", False, None, row.file, row.line)
+        return Wanted("member", chats.key(chat), users.key(user), file=row.file, line=row.line)
 
-    await _read(journal, "member", source, entry, told)
+    await _read(journal, "member", source, wanted, told)
 
 
 async def _read(
     journal: Journal,
     kind: Kind,
     source: Source[T],
-    entry: Callable[[Row[T]], tuple[Any, ...]],
+    wanted: Callable[[Row[T]], Wanted],
     told: Callable[[int], None],
 ) -> None:
     done = 0
     async with aclosing(chunks(source.rows())) as parts:
         async for part in parts:
-            good: list[tuple[Any, ...]] = []
-            bad: list[tuple[Any, ...]] = []
+            good: list[Wanted] = []
+            bad: list[Problem] = []
             for row in part:
                 if isinstance(row, BadRow):
-                    bad.append(_bad(kind, row))
+                    error = row.error
+                    bad.append(Problem(kind, row.id, error.file, error.row, error.column, error.message))
                     continue
                 try:
-                    good.append(entry(row))
+                    good.append(wanted(row))
                 except InvalidInputError as error:
-                    bad.append((kind, _name(row.item), row.file, row.line, error.field, error.message))
-            await journal.transaction(partial(_take_in, good=good, bad=bad))
+                    bad.append(Problem(kind, _name(row.item), row.file, row.line, error.field, error.message))
+            await journal.add_wanted(good, bad)
             done += len(part)
             told(done)
-
-
-def _take_in(db: sqlite3.Connection, good: list[tuple[Any, ...]], bad: list[tuple[Any, ...]]) -> None:
-    for row in good:
-        kind, key, email = row[0], row[1], row[6]
-        if email is not None:
-            # Of several users with one address only the first can be created (docs/platforms/ethora.md#users-batch).
-            first = db.execute("SELECT file, line FROM wanted WHERE email = ? AND key <> ?", (email, key)).fetchone()
-            if first is not None:
-                _refuse(db, row, "email", f"email {email!r} was already used {_where(*first)}")
-                continue
-        if db.execute(_WANTED, row).rowcount or kind == "member":
-            continue
-        # Not the very same text, which the source would have found, but another name for the same record.
-        first = db.execute("SELECT file, line FROM wanted WHERE kind = ? AND key = ?", (kind, key)).fetchone()
-        _refuse(db, row, "id", f"id {key!r} was already used {_where(*first)}")
-    db.executemany("INSERT INTO bad VALUES (?, ?, ?, ?, ?, ?)", bad)
-
-
-def _refuse(db: sqlite3.Connection, row: tuple[Any, ...], field: str, reason: str) -> None:
-    kind, key, *_, file, line = row
-    db.execute("INSERT INTO bad VALUES (?, ?, ?, ?, ?, ?)", (kind, key, file, line, field, reason))
-
-
-def _where(file: str | None, line: int | None) -> str:
-    return f"on line {line} of {file}" if file else f"on line {line}"
 
 
 def _name(item: Any) -> str:
     return "/".join(item) if isinstance(item, tuple) else str(item.id)
 
 
-def _bad(kind: Kind, row: BadRow) -> tuple[Any, ...]:
-    error = row.error
-    return (kind, row.id, error.file, error.row, error.column, error.message)
-
-
 async def list_users(
     journal: Journal, users: UserDirectory[Any], reserved: Callable[[User], bool], told: Callable[[int], None]
 ) -> None:
-    """Take in who is there; the platform's own accounts are marked."""
+    """List the platform's users; its own accounts are marked."""
 
-    def entry(user: User) -> tuple[Any, ...]:
-        return ("user", users.key(user.id), "", text_of(users.comparable(user)), reserved(user))
+    def actual(user: User) -> Actual:
+        return Actual("user", users.key(user.id), state=users.comparable(user), own=reserved(user))
 
-    await _list(journal, users.list(), entry, told)
+    await _list(journal, users.list(), actual, told)
 
 
 async def list_chats(
     journal: Journal, chats: ChatDirectory, reserved: Callable[[Chat], bool], told: Callable[[int], None]
 ) -> None:
-    """Take in which chats are there; the platform's own are marked."""
+    """List the platform's chats; its own are marked."""
 
-    def entry(chat: Chat) -> tuple[Any, ...]:
-        return ("chat", chats.key(chat.id), "", text_of(chats.comparable(chat)), reserved(chat))
+    def actual(chat: Chat) -> Actual:
+        return Actual("chat", chats.key(chat.id), state=chats.comparable(chat), own=reserved(chat))
 
-    await _list(journal, chats.list(), entry, told)
+    await _list(journal, chats.list(), actual, told)
 
 
 async def _list(
-    journal: Journal,
-    listing: AsyncIterable[T],
-    entry: Callable[[T], tuple[Any, ...]],
-    told: Callable[[int], None],
+    journal: Journal, listing: AsyncIterable[T], actual: Callable[[T], Actual], told: Callable[[int], None]
 ) -> None:
     done = 0
     async with aclosing(chunks(listing)) as parts:
         async for part in parts:
-            await journal.transaction(partial(_note, rows=[entry(record) for record in part]))
+            await journal.add_actual([actual(record) for record in part])
             done += len(part)
             told(done)
-
-
-def _note(db: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
-    db.executemany("INSERT OR REPLACE INTO actual VALUES (?, ?, ?, ?, ?)", rows)
 
 
 async def list_members(
@@ -216,43 +169,33 @@ async def list_members(
     reserved: Callable[[User], bool],
     told: Callable[[int], None],
 ) -> None:
-    """Take in who may enter the chats that the wanted memberships are about, as far as those are there."""
+    """List who may enter the chats that the sources speak of, as far as those exist."""
     after, done = "", 0
-    while found := await journal.transaction(partial(_chats_after, after=after)):
+    while found := await journal.chats_to_list(after=after, limit=_CHATS_AT_ONCE):
         after = found[-1]
         try:
             async with asyncio.TaskGroup() as group:
                 for chat in found:
                     group.create_task(_list_members_of(journal, users, chats, chat, reserved))
         except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None  # the others were cancelled for its sake, or failed alike
+            raise failures.exceptions[0] from None  # the others were cancelled because of it, or failed alike
         done += len(found)
         told(done)
-
-
-def _chats_after(db: sqlite3.Connection, after: str) -> list[str]:
-    rows = db.execute(
-        "SELECT key FROM actual WHERE kind = 'chat' AND NOT own AND key > ?"
-        " AND EXISTS (SELECT 1 FROM wanted AS w WHERE w.kind IN ('member', 'chat') AND w.key = actual.key)"
-        " ORDER BY key LIMIT ?",
-        (after, _LISTERS),
-    )
-    return [key for (key,) in rows]
 
 
 async def _list_members_of(
     journal: Journal, users: UserDirectory[Any], chats: ChatDirectory, chat: str, reserved: Callable[[User], bool]
 ) -> None:
-    def entry(user: User) -> tuple[Any, ...]:
-        return ("member", chat, users.key(user.id), None, reserved(user))
+    def actual(user: User) -> Actual:
+        return Actual("member", chat, users.key(user.id), own=reserved(user))
 
-    # Listings lag: a chat that is listed may be gone, and then so are its members.
+    # Listings lag behind: a chat that is listed may be deleted, and then so are its members.
     with suppress(NotFoundError):
-        await _list(journal, chats.members(chat), entry, lambda _: None)
+        await _list(journal, chats.members(chat), actual, lambda _: None)
 
 
 async def chunks(items: AsyncIterable[T]) -> AsyncGenerator[list[T], None]:
-    """The items in lists."""
+    """Iterate over the items in lists."""
     chunk: list[T] = []
     async with AsyncExitStack() as stack:
         iterator = aiter(items)
@@ -266,7 +209,3 @@ async def chunks(items: AsyncIterable[T]) -> AsyncGenerator[list[T], None]:
                 chunk = []
     if chunk:
         yield chunk
-
-
-def _json(item: Mapping[str, Any]) -> str:
-    return codec.dumps(item).decode()

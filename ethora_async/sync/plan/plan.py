@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 
-from ethora_async.errors import InvalidInputError, StoppedByGuardError
-from ethora_async.sync.plan import intake
-from ethora_async.sync.plan.compare import CANNOT_CHANGE, EXTRA, Comparison, Kind
+from ethora_async.errors import InvalidInputError
+from ethora_async.sync.plan import guard, intake
+from ethora_async.sync.plan.directories import chats_of, identity
 from ethora_async.sync.plan.progress import OnProgress, Progress, silent
 from ethora_async.sync.sources.source import Source
-from ethora_async.sync.store.journal import Entry, Journal
+from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, Comparison, Entry, Kind, Problem
+from ethora_async.sync.store.journal import Journal
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
     from types import TracebackType
@@ -30,28 +29,7 @@ Part = Literal["users", "chats", "access"]
 PARTS: tuple[Part, ...] = ("users", "chats", "access")
 _KIND_OF: Mapping[str, Kind] = {"users": "user", "chats": "chat", "access": "member"}
 
-GUARD_SHARE = 0.1
-"""Of what is there, deletions up to this share need no further word (docs/architecture.md#guards)."""
-
 PLANNING, PLANNED = "planning", "planned"
-
-
-@attrs.frozen
-class Problem:
-    """A row that cannot be used.
-
-    Attributes:
-        kind: ``user``, ``chat`` or ``member``.
-        id: its id, as far as it has one; of a membership ``chat/user``.
-        file, line, column: where it stands.
-    """
-
-    kind: Kind
-    id: str
-    file: str | None
-    line: int | None
-    column: str | None
-    reason: str
 
 
 @attrs.frozen
@@ -102,28 +80,21 @@ class Plan:
     guard: str | None
     platform: str
 
-    async def changes(self) -> AsyncGenerator[Entry, None]:
-        """Every change that is to be carried out, in its order."""
-        async for entry in entries(self.journal, "step > 0"):
-            yield entry
+    def changes(self) -> AsyncGenerator[Entry, None]:
+        """Iterate over every change that is to be carried out, in its order."""
+        return self.journal.changes()
 
-    async def cannot_change(self) -> AsyncGenerator[Entry, None]:
-        """Every difference in fields that the platform does not let us change; it stays."""
-        async for entry in entries(self.journal, "action = ?", CANNOT_CHANGE):
-            yield entry
+    def cannot_change(self) -> AsyncGenerator[Entry, None]:
+        """Iterate over the differences that the platform does not let us change; they stay."""
+        return self.journal.cannot_change()
 
-    async def extras(self) -> AsyncGenerator[Entry, None]:
-        """Everything that is there and that no source wants; it stays, since `prune` was not asked for."""
-        async for entry in entries(self.journal, "action = ?", EXTRA):
-            yield entry
+    def extras(self) -> AsyncGenerator[Entry, None]:
+        """Iterate over what exists and no source wants; it stays, since `prune` was not asked for."""
+        return self.journal.extras()
 
-    async def problems(self) -> AsyncGenerator[Problem, None]:
-        """Every row that cannot be used, in the order in which they were read."""
-        after = 0
-        while rows := await self.journal.transaction(partial(_problems_after, after=after)):
-            for number, *row in rows:
-                after = number
-                yield Problem(*row)
+    def problems(self) -> AsyncGenerator[Problem, None]:
+        """Iterate over the rows that cannot be used, in the order in which they were read."""
+        return self.journal.problems()
 
     async def aclose(self) -> None:
         """Let go of the journal; one that was not given a place vanishes."""
@@ -181,75 +152,56 @@ async def make_plan(
     options = {"prune": prune, "allow_delete": allow_delete, "only": sorted(parts), "limit": limit}
     meta = {"state": PLANNING, "options": options, "kinds": [*sources], "recipe": recipe, "made_at": time.time()}
     async with AsyncExitStack() as stack:
-        created = await Journal.create(journal, tables=intake.TABLES, meta=meta)
-        book = await stack.enter_async_context(created)
-        plan = await plan_in(book, client, sources, on_progress)
+        created = await Journal.create(journal, meta=meta)
+        opened = await stack.enter_async_context(created)
+        plan = await plan_in(opened, client, sources, on_progress)
         stack.pop_all()
     return plan
 
 
 async def plan_in(
-    book: Journal, client: ManagesUsers, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress
+    journal: Journal, client: ManagesUsers, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress
 ) -> Plan:
-    """Make the plan in a journal that says with which options; what an earlier try left there is thrown away."""
-    options = await book.meta("options")
+    """Make the plan in a journal that holds its options; what an earlier attempt left there is dropped."""
+    options = await journal.meta("options")
     prune = options["prune"]
     kinds: frozenset[Kind] = frozenset(
         kind for part, kind in _KIND_OF.items() if part in options["only"] and kind in sources
     )
-    await book.transaction(_clear)
-    # Before they are read: what changes meanwhile must not pass for what was read.
+    await journal.clear()
+    # Before they are read: a change in between must not pass for what was read.
     prints = {kind: {"name": one.name, "fingerprint": await one.fingerprint()} for kind, one in sources.items()}
-    await take_in(client, book, sources, on_progress)
-    comparison = Comparison(kinds, prune, _changeable(client, kinds))
+    await take_in(client, journal, sources, on_progress)
     on_progress(Progress("comparing", 0))
-    left = await book.transaction(partial(_compare, comparison=comparison, limit=options["limit"]))
-    guard = await book.transaction(partial(guard_of, prune=prune, allow_delete=options["allow_delete"]))
+    left = await journal.compare(Comparison(kinds, prune, _changeable(client, kinds)), limit=options["limit"])
+    verdict = await guard.judged(journal, prune=prune, allow_delete=options["allow_delete"])
     platform = identity(client)
-    await book.set_meta(state=PLANNED, sources=prints, left=left, guard=guard, platform=platform)
-    return Plan(book, sources, await summary_of(book), guard, platform)
+    await journal.set_meta(state=PLANNED, sources=prints, left=left, guard=verdict, platform=platform)
+    return Plan(journal, sources, await summary_of(journal), verdict, platform)
 
 
-async def take_in(client: Any, book: Journal, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress) -> None:
-    """Fill the tables of both sides."""
+async def take_in(
+    client: ManagesUsers, journal: Journal, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress
+) -> None:
+    """Fill the journal with both sides."""
 
     def told(step: str) -> Callable[[int], None]:
         return lambda done: on_progress(Progress(step, done))
 
-    mine = await client.users.reserved()  # which makes the first call, so that ids can be told apart
+    users, mine = client.users, await client.users.reserved()  # the first call: ids can be compared from here on
     if "user" in sources:
-        await intake.read_users(book, client.users, sources["user"], mine, told("reading users"))
+        await intake.read_users(journal, users, sources["user"], mine, told("reading users"))
     if "chat" in sources:
-        await intake.read_chats(book, client.chats, sources["chat"], told("reading chats"))
+        await intake.read_chats(journal, chats_of(client), sources["chat"], told("reading chats"))
     if "member" in sources:
-        await intake.read_members(book, client.users, client.chats, sources["member"], told("reading members"))
+        await intake.read_members(journal, users, chats_of(client), sources["member"], told("reading members"))
     if "user" in sources or "member" in sources:
-        await intake.list_users(book, client.users, mine, told("listing users"))
+        await intake.list_users(journal, users, mine, told("listing users"))
     if "chat" in sources or "member" in sources:
-        await intake.list_chats(book, client.chats, await client.chats.reserved(), told("listing chats"))
+        chats = chats_of(client)
+        await intake.list_chats(journal, chats, await chats.reserved(), told("listing chats"))
     if "member" in sources:
-        await intake.list_members(book, client.users, client.chats, mine, told("listing members"))
-
-
-def identity(client: object) -> str:
-    """What tells one platform, and one app there, from another: the client's text, or its type where it has none."""
-    text = repr(client)
-    return type(client).__name__ if " object at 0x" in text else text
-
-
-async def entries(journal: Journal, where: str, *values: Any, limit: int = 500) -> AsyncGenerator[Entry, None]:
-    """The journal's items that an SQL condition picks, read as they are needed."""
-    after = 0
-    while found := await journal.entries(where, values, after=after, limit=limit):
-        for entry in found:
-            yield entry
-        after = found[-1].number
-
-
-async def first_problems(journal: Journal, count: int) -> tuple[Problem, ...]:
-    """The first rows that cannot be used, in the order in which they were read; at most 500."""
-    rows = await journal.transaction(partial(_problems_after, after=0))
-    return tuple(Problem(*row) for _, *row in rows[:count])
+        await intake.list_members(journal, users, chats_of(client), mine, told("listing members"))
 
 
 async def summary_of(journal: Journal) -> Summary:
@@ -264,117 +216,27 @@ async def summary_of(journal: Journal) -> Summary:
             extras[kind] = extras.get(kind, 0) + count
         else:
             changes[kind, action] = changes.get((kind, action), 0) + count
-    problems = await journal.transaction(
-        lambda db: dict(db.execute("SELECT kind, COUNT(*) FROM bad GROUP BY kind").fetchall())
-    )
-    problems = problems or await journal.meta("problems", {})  # of a plan from a file only the numbers are known
+    problems = await journal.problem_counts() or await journal.meta(
+        "problems", {}
+    )  # of a plan from a file only the numbers are known
     return Summary(changes, cannot, extras, problems, await journal.meta("left", 0))
 
 
-def check_guard(plan: Plan) -> None:
-    """Go on only with a plan that nothing speaks against.
-
-    Raises:
-        StoppedByGuardError: it deletes too much.
-    """
-    if plan.guard is not None:
-        raise StoppedByGuardError(plan.guard)
-
-
-async def check_platform(client: Any, plan: Plan) -> None:
-    """Go on only with the client that the plan was made for.
-
-    Raises:
-        InvalidInputError: it was made for another one.
-        ChatError: the platform cannot be reached.
-    """
-    await client.users.reserved()  # the first call: from here on ids can be told apart, and the client has its name
-    if identity(client) != plan.platform:
-        msg = f"the plan was made for {plan.platform}, and this is {identity(client)}"
-        raise InvalidInputError(msg, field="plan")
-
-
-def _check(client: Any, users: object, chats: object, members: object, limit: int | None) -> None:
+def _check(client: ManagesUsers, users: object, chats: object, members: object, limit: int | None) -> None:
     if users is None and chats is None and members is None:
         msg = "there is nothing to compare: pass users, chats or members"
         raise InvalidInputError(msg, field="users")
     if limit is not None and limit < 1:
         msg = f"limit must be at least 1, not {limit}"
         raise InvalidInputError(msg, field="limit")
-    if (chats is not None or members is not None) and not hasattr(client, "chats"):
-        msg = f"{type(client).__name__} manages no chats: leave chats and members out"
-        raise InvalidInputError(msg, field="chats" if chats is not None else "members")
+    if chats is not None or members is not None:
+        chats_of(client, field="chats" if chats is not None else "members")
 
 
-def _changeable(client: Any, kinds: frozenset[Kind]) -> dict[Kind, frozenset[str]]:
+def _changeable(client: ManagesUsers, kinds: frozenset[Kind]) -> dict[Kind, frozenset[str]]:
     found: dict[Kind, frozenset[str]] = {}
     if "user" in kinds:
         found["user"] = client.users.changeable
     if "chat" in kinds:
-        found["chat"] = client.chats.changeable
+        found["chat"] = chats_of(client).changeable
     return found
-
-
-def _compare(db: sqlite3.Connection, *, comparison: Comparison, limit: int | None) -> int:
-    comparison.write(db)
-    before = _to_do(db)
-    if limit is not None:
-        _keep_first(db, "kind <> 'member'", limit)
-    # Who is not created now cannot enter a chat now, nor can anybody a chat that is not.
-    for kind, column in (("user", "other"), ("chat", "key")):
-        db.execute(
-            f"DELETE FROM item WHERE action = 'grant' AND NOT EXISTS ("  # noqa: S608  words of ours
-            f" SELECT 1 FROM actual AS a WHERE a.kind = '{kind}' AND a.key = item.{column}) AND NOT EXISTS ("
-            f" SELECT 1 FROM item AS i WHERE i.kind = '{kind}' AND i.action = 'create' AND i.key = item.{column})"
-        )
-    if limit is not None:
-        _keep_first(db, "kind = 'member'", limit)
-    return before - _to_do(db)
-
-
-def _keep_first(db: sqlite3.Connection, which: str, limit: int) -> None:
-    db.execute(
-        "DELETE FROM item WHERE number IN (SELECT number FROM ("  # noqa: S608  words of ours
-        " SELECT number, ROW_NUMBER() OVER (PARTITION BY kind, action ORDER BY number) AS place"
-        f" FROM item WHERE step > 0 AND {which}) WHERE place > ?)",
-        (limit,),
-    )
-
-
-def _clear(db: sqlite3.Connection) -> None:
-    for table in ("wanted", "actual", "bad", "item"):
-        db.execute(f"DELETE FROM {table}")  # noqa: S608  words of ours
-
-
-def _to_do(db: sqlite3.Connection) -> int:
-    return int(db.execute("SELECT COUNT(*) FROM item WHERE step > 0").fetchone()[0])
-
-
-def guard_of(db: sqlite3.Connection, *, prune: bool, allow_delete: int | None) -> str | None:
-    """Why deletions of this size are not carried out as they stand, or None."""
-    if not prune:
-        return None
-    bad = db.execute("SELECT COUNT(*) FROM bad").fetchone()[0]
-    for kind, action in (("user", "delete"), ("chat", "delete"), ("member", "revoke")):
-        chosen = (kind, action)
-        gone = db.execute("SELECT COUNT(*) FROM item WHERE kind = ? AND action = ?", chosen).fetchone()[0]
-        if gone and bad:
-            return (
-                f"{bad} rows cannot be used, and who is meant by them must not be deleted: mend them, or plan without"
-                " prune"
-            )
-        there = db.execute("SELECT COUNT(*) FROM actual WHERE kind = ? AND NOT own", (kind,)).fetchone()[0]
-        if gone > max(GUARD_SHARE * there, allow_delete or 0):
-            verb = "revoke" if action == "revoke" else "delete"
-            what = {"user": "users", "chat": "chats", "member": "memberships"}[kind]
-            return (
-                f"it would {verb} {gone} of {there} {what}, more than {GUARD_SHARE:.0%}: allow {gone} deletions if"
-                " that is meant"
-            )
-    return None
-
-
-def _problems_after(db: sqlite3.Connection, *, after: int) -> list[tuple[Any, ...]]:
-    return db.execute(
-        "SELECT rowid, kind, id, file, line, field, reason FROM bad WHERE rowid > ? ORDER BY rowid LIMIT 500", (after,)
-    ).fetchall()

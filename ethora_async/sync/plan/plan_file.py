@@ -23,20 +23,19 @@ from ethora_async import codec
 from ethora_async.errors import InvalidInputError
 from ethora_async.records import NewChat, NewUser
 from ethora_async.sync.plan import intake
-from ethora_async.sync.plan.compare import CANNOT_CHANGE, EXTRA, STEPS, make_room
-from ethora_async.sync.plan.plan import PLANNED, Plan, entries, summary_of
-from ethora_async.sync.store.journal import Entry, Journal
+from ethora_async.sync.plan.plan import PLANNED, Plan, summary_of
+from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, KINDS, STEPS, Entry
+from ethora_async.sync.store.journal import Journal
 from ethora_async_secrets.concurrency import OwnThread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 
-    from ethora_async.sync.plan.compare import Kind
     from ethora_async.sync.sources.source import Source
+    from ethora_async.sync.store.items import Kind
 
 SCHEMA = 1
 _CHUNK = 500
-_KINDS = ("user", "chat", "member")
 _START = '"changes": ['
 
 
@@ -53,7 +52,7 @@ async def save_plan(plan: Plan, path: str | Path) -> None:
     try:
         await thread.run(_begin, draft, opened, await _head(plan))
         first = True
-        async for part in intake.chunks(entries(plan.journal, "1")):
+        async for part in intake.chunks(plan.journal.everything()):
             lines = [codec.dumps(_change(entry)).decode() for entry in part]
             await thread.run(opened[0].write, ("\n" if first else ",\n") + ",\n".join(lines))
             first = False
@@ -84,12 +83,12 @@ async def load_plan(
     async with AsyncExitStack() as stack:
         async with _reading(place) as (head, read):
             meta = {"state": "loading", "loaded": True, "options": head.get("options")}
-            book = await stack.enter_async_context(await Journal.create(journal, tables=intake.TABLES, meta=meta))
+            book = await stack.enter_async_context(await Journal.create(journal, meta=meta))
             number = 0
             while part := await read(number):
                 number += len(part)
                 await book.add(part)
-        await book.transaction(make_room)
+        await book.order()
         await book.set_meta(
             state=PLANNED, sources=head["sources"], guard=head["guard"], platform=head["platform"],
             made_at=head.get("made_at"), left=head.get("left") or 0, recipe=head.get("recipe"),
@@ -148,7 +147,7 @@ def _change(entry: Entry) -> dict[str, Any]:
 def _entry(change: Any, number: int, place: Path) -> Entry:
     try:
         kind, action = change["kind"], change["action"]
-        if kind not in _KINDS or (action not in (CANNOT_CHANGE, EXTRA) and (kind, action) not in STEPS):
+        if kind not in KINDS or (action not in (CANNOT_CHANGE, EXTRA) and (kind, action) not in STEPS):
             raise ValueError
         return Entry(
             0, STEPS.get((kind, action), 0), kind, action, _text(change["id"]),

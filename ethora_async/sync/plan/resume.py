@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ethora_async.capabilities import ManagesUsers
-    from ethora_async.sync.plan.compare import Kind
     from ethora_async.sync.sources.source import Source
+    from ethora_async.sync.store.items import Kind
 
 
 async def recipe_of(path: str | Path) -> Mapping[str, Any] | None:

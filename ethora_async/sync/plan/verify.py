@@ -8,9 +8,9 @@ import attrs
 
 from ethora_async.clock import SystemClock
 from ethora_async.config import Seconds, seconds
-from ethora_async.sync.plan.plan import Problem, Summary, first_problems, make_plan
+from ethora_async.sync.plan.plan import Summary, make_plan
 from ethora_async.sync.plan.progress import OnProgress, silent
-from ethora_async.sync.store.journal import Entry
+from ethora_async.sync.store.items import Entry, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,9 +79,9 @@ async def verify(
             client, users=users, chats=chats, members=members, prune=prune, only=parts, on_progress=on_progress
         )
         async with plan:
-            examples = await plan.journal.entries("step > 0", limit=SHOWN)
+            examples, problems = await plan.journal.first_changes(SHOWN), await plan.journal.first_problems(SHOWN)
             waited = time.monotonic() - started
-            answer = Verification(plan.summary, tuple(examples), waited, await first_problems(plan.journal, SHOWN))
+            answer = Verification(plan.summary, tuple(examples), waited, tuple(problems))
         if answer.in_step or plan.summary.problems or waited >= budget:
             return answer
         await time.sleep(min(pause, budget - waited))

@@ -1,97 +1,43 @@
-"""A journal of work on very many items: what was intended, what was sent, what is known of it. It survives its process.
+"""The journal of a plan: what it intends, what was sent, and what is known of the results.
 
-One SQLite file. Every method is one transaction in a thread of the journal's own, and either happened or did not.
+One SQLite file that outlives its process. Every method is one transaction in a thread of the journal's own, which
+either happened or did not.
 
 * ``kill -9`` loses nothing that a method has returned for. An item is committed as *sent* before its request leaves, so
-  that what is not marked so certainly never left.
+  an item that is not marked was certainly never sent.
 * A power cut may lose the last transactions (WAL with ``synchronous=NORMAL``), but never damages the file. What is lost
-  is done once more, which does no harm: all that is journalled may be repeated.
-* Only one process has a journal open; a dead one's claim dies with it. What it left behind may stand in ``-wal`` and
-  ``-shm`` files beside the journal: whoever copies it copies those too.
+  is done once more, which is harmless: everything in a journal may be repeated.
+* Only one process has a journal open, and the claim of a dead process ends with it. ``-wal`` and ``-shm`` files that it
+  left beside the journal belong to it: copy them too.
 
-No secret is ever written to it.
+No secret is ever written to it. Callers ask for what they need by name: the tables and statements are known to
+`ethora_async.sync.store` alone, and may change.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import attrs
-
 from ethora_async import codec
-from ethora_async.bulk.outcome import Status
 from ethora_async.errors import ChatError, InvalidInputError
-from ethora_async.sync.store import journal_file
+from ethora_async.sync.store import comparison, execution, file, problems, sides
+from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, decoded
+from ethora_async.sync.store.schema import TABLES
 from ethora_async_secrets.concurrency import OwnThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
     from types import TracebackType
+
+    from ethora_async.sync.store.items import Actual, Comparison, Deletions, Entry, Kind, Problem, Result, Wanted
 
 T = TypeVar("T")
 
-_TABLES = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-CREATE TABLE item (
-    number INTEGER PRIMARY KEY, step INTEGER, kind TEXT, action TEXT, key TEXT, other TEXT,
-    before TEXT, after TEXT, needs_source INTEGER, file TEXT, line INTEGER,
-    state INTEGER DEFAULT 0, status TEXT, reason TEXT, attempts INTEGER DEFAULT 0, lost INTEGER DEFAULT 0
-);
-CREATE INDEX item_by_key ON item (kind, key, other);
-CREATE INDEX item_by_step ON item (step, state);
-"""
-
-INTENDED, SENT, KNOWN = range(3)
-
-_KNOWN = (
-    f"UPDATE item SET state = {KNOWN}, status = CASE"
-    " WHEN lost AND ?1 = 'existed' AND action IN ('create', 'grant') THEN 'created'"
-    " WHEN lost AND ?1 = 'absent' AND action IN ('delete', 'revoke') THEN 'deleted'"
-    f" ELSE ?1 END, reason = ?2, attempts = attempts + ?3 WHERE number = ?4 AND state < {KNOWN}"
-)
-
-
-@attrs.frozen
-class Entry:
-    """One item of the journal.
-
-    Attributes:
-        step: when it is its turn; lower ones go first.
-        kind: ``user``, ``chat`` or ``member``.
-        action: what is to be done.
-        key: the id of the user or chat; of a membership, the chat's.
-        other: of a membership, the user's; else empty.
-        before, after: what is there and what ought to be, as field and text.
-        needs_source: whether the item holds a secret, which only its source has.
-        file, line: where it was read.
-        status, reason: what became of it, once that is known.
-    """
-
-    number: int
-    step: int
-    kind: str
-    action: str
-    key: str
-    other: str = ""
-    before: Mapping[str, Any] | None = None
-    after: Mapping[str, Any] | None = None
-    needs_source: bool = False
-    file: str | None = None
-    line: int | None = None
-    status: Status | None = None
-    reason: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What people call it: the id, or ``chat/user``."""
-        return f"{self.key}/{self.other}" if self.other else self.key
-
-
-_COLUMNS = "number, step, kind, action, key, other, before, after, needs_source, file, line, status, reason"
+_PAGE = 500
+"""Items that are read in one transaction."""
 
 
 class Journal:
@@ -105,34 +51,30 @@ class Journal:
         self._closed = False
 
     @classmethod
-    async def create(
-        cls, path: str | Path | None = None, *, tables: str = "", meta: Mapping[str, Any] | None = None
-    ) -> Self:
-        """A new journal at `path`, readable by its owner alone; None makes one that vanishes when it is closed.
+    async def create(cls, path: str | Path | None = None, *, meta: Mapping[str, Any] | None = None) -> Self:
+        """Create a journal at `path`, readable by its owner alone; None makes one that vanishes when it is closed.
 
-        It appears whole: there is never one without its tables and settings.
+        It appears whole: it never lacks its tables and settings.
 
         Args:
-            tables: statements that make further tables in it.
+            path: where to create it.
             meta: its first settings.
 
         Raises:
-            InvalidInputError: there is a file at `path`, or none can be made there.
+            InvalidInputError: `path` exists, or cannot be written.
         """
-        thread = OwnThread("ethora-journal")
-        make = partial(journal_file.created, path, f"{_TABLES} {tables}", dict(meta or {}))
-        return await cls._started(thread, make, temporary=path is None)
+        make = partial(file.create_file, path, TABLES, dict(meta or {}))
+        return await cls._started(OwnThread("ethora-journal"), make, temporary=path is None)
 
     @classmethod
     async def open(cls, path: str | Path) -> Self:
-        """A journal that is there.
+        """Open an existing journal.
 
         Raises:
-            InvalidInputError: it is not there, is no journal, is newer than this program, or another process has it
-            open.
+            InvalidInputError: it does not exist, is no journal, is newer than this program, or another process has it
+                open.
         """
-        thread = OwnThread("ethora-journal")
-        return await cls._started(thread, lambda: journal_file.reopened(Path(path)), temporary=False)
+        return await cls._started(OwnThread("ethora-journal"), partial(file.open_file, Path(path)), temporary=False)
 
     @classmethod
     async def _started(
@@ -143,7 +85,7 @@ class Journal:
             await thread.run(lambda: made.append(make()))
         except BaseException:
             # A cancelled call may still be at work in its thread: what it made is closed there, after it.
-            _ = thread.finish(lambda: _discard_all(made, temporary=temporary))
+            _ = thread.finish(partial(_close_all, made, temporary=temporary))
             raise
         return cls(*made[0], thread, temporary=temporary)
 
@@ -156,15 +98,13 @@ class Journal:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Write everything into the one file and let it go. May be called more than once."""
+        """Write everything into the one file and release it. May be called more than once."""
         if not self._closed:
             self._closed = True
-            await self._thread.finish(
-                partial(journal_file.discard, self.path, self._database, temporary=self._temporary)
-            )
+            await self._thread.finish(partial(file.close_file, self.path, self._database, temporary=self._temporary))
 
-    async def transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` returns, all of whose statements are carried out or none.
+    async def _transaction(self, work: Callable[..., T], *args: Any, **named: Any) -> T:
+        """Return what `work` returns for the connection, all of whose statements take effect or none.
 
         Raises:
             InvalidInputError: the journal is closed.
@@ -174,124 +114,240 @@ class Journal:
             msg = f"the journal {self.path} is closed: open it again"
             raise InvalidInputError(msg, field="journal", file=str(self.path))
         try:
-            return await self._thread.run(_in_transaction, self._database, work)
+            return await self._thread.run(_in_transaction, self._database, partial(_bound, work, args, named))
         except sqlite3.DatabaseError as error:
-            msg = (
-                f"the journal {self.path} cannot be used: {error}; it knows what was done until now, and can be resumed"
-            )
+            msg = f"the journal {self.path} cannot be used: {error}"
             raise ChatError(msg) from None
+
+    # Settings
 
     async def set_meta(self, **values: Any) -> None:
         """Keep settings, as JSON."""
-        rows = [(name, codec.dumps(value).decode()) for name, value in values.items()]
-        await self.transaction(lambda db: db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows))
+        rows = [{"name": name, "value": codec.dumps(value).decode()} for name, value in values.items()]
+        await self._transaction(_set_meta, rows)
 
     async def meta(self, name: str, default: Any = None) -> Any:
-        """A setting that was kept."""
-        rows = await self.transaction(
-            lambda db: db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchall()
-        )
-        return codec.loads(rows[0][0].encode()) if rows else default
+        """Return a setting."""
+        text = await self._transaction(_meta, name)
+        return default if text is None else codec.loads(text.encode())
+
+    # Both sides, and their differences
+
+    async def clear(self) -> None:
+        """Drop everything but the settings, to plan anew."""
+        await self._transaction(sides.clear)
+
+    async def add_wanted(self, rows: Sequence[Wanted], problems: Sequence[Problem] = ()) -> None:
+        """Keep what a source wants, and the rows of it that cannot be used.
+
+        Rows that contradict earlier ones (the same id, the same e-mail address) become problems.
+        """
+        await self._transaction(sides.add_wanted, rows, problems)
+
+    async def add_actual(self, rows: Sequence[Actual]) -> None:
+        """Keep what the platform lists."""
+        await self._transaction(sides.add_actual, rows)
+
+    async def forget_actual(self) -> None:
+        """Drop what the platform listed, to list it again."""
+        await self._transaction(sides.forget_actual)
+
+    async def chats_to_list(self, *, after: str, limit: int) -> list[str]:
+        """Return the next chats that exist and whose members a source speaks of, by id."""
+        return await self._transaction(sides.chats_to_list, after, limit)
+
+    async def compare(self, what: Comparison, *, limit: int | None = None) -> int:
+        """Make an item of every difference between both sides.
+
+        Args:
+            what: what to compare.
+            limit: keep the first so many changes of each kind and action.
+
+        Returns:
+            How many changes are left for later.
+        """
+        return await self._transaction(comparison.write_differences, what, limit=limit)
 
     async def add(self, entries: Iterable[Entry]) -> None:
-        """Intend more items; their numbers are given here."""
-        rows = [_row(entry) for entry in entries]
-        await self.transaction(lambda db: add_rows(db, rows))
+        """Add items; they are numbered in their order."""
+        await self._transaction(comparison.add_rows, [comparison.row_of(entry) for entry in entries])
 
-    async def entries(self, where: str = "1", values: Sequence[Any] = (), *, after: int = 0, limit: int) -> list[Entry]:
-        """Items that an SQL condition picks, by number, from the one behind number `after` on."""
-        query = f"SELECT {_COLUMNS} FROM item WHERE number > ? AND ({where}) ORDER BY number LIMIT ?"
-        # Read in the thread: of hundreds of records that takes longer than others wait for the loop.
-        return await self.transaction(lambda db: [entry_of(row) for row in db.execute(query, (after, *values, limit))])
+    async def order(self) -> None:
+        """Put the items that were added into the order in which they can be carried out."""
+        await self._transaction(comparison.order_by_address)
 
-    async def mark_sent(self, numbers: Sequence[int]) -> None:
-        """From now on it is not certain that these did not happen."""
-        rows = [(number,) for number in numbers]
-        await self.transaction(lambda db: db.executemany(f"UPDATE item SET state = {SENT} WHERE number = ?", rows))
+    async def deletions(self) -> list[Deletions]:
+        """Return how much of each kind is to be deleted."""
+        return await self._transaction(execution.deletions)
 
-    async def mark_known(self, results: Sequence[tuple[Status, str | None, int, int]]) -> None:
-        """Keep what became of items: status, reason, attempts, number.
+    async def actual_of(self, entries: Sequence[Entry]) -> list[tuple[bool, Mapping[str, Any]] | None]:
+        """Return of each item's record whether it is the platform's own, and its state; None if it does not exist."""
+        found = await self._transaction(sides.actual_of, entries)
+        return [None if one is None else (one[0], decoded(one[1]) or {}) for one in found]
 
-        What turns out to be done already, after it was sent before and nothing came back, was done by that.
-        """
-        await self.transaction(lambda db: db.executemany(_KNOWN, [(status, *rest) for status, *rest in results]))
+    # Reading items
 
-    async def refuse(self, results: Sequence[tuple[Status, str | None, int, int]]) -> None:
-        """Keep why items are not to be carried out, now or at any later time."""
+    async def entries(self, *, after: int = 0, limit: int = _PAGE) -> list[Entry]:
+        """Return all items behind number `after`, by number."""
+        return await self._transaction(execution.select_entries, "1", after=after, limit=limit)
 
-        def work(db: sqlite3.Connection) -> None:
-            db.executemany(_KNOWN, results)
-            db.executemany("UPDATE item SET step = -ABS(step) WHERE number = ?", [(result[3],) for result in results])
+    def everything(self) -> AsyncGenerator[Entry, None]:
+        """Iterate over all items."""
+        return self._where("1")
 
-        await self.transaction(work)
+    def changes(self) -> AsyncGenerator[Entry, None]:
+        """Iterate over the items that are to be carried out, or were."""
+        return self._where("step > 0")
 
-    async def take_up(self) -> int:
-        """Intend once more all of which nothing is known, or that failed; how many there are to do."""
+    def cannot_change(self) -> AsyncGenerator[Entry, None]:
+        """Iterate over the differences that the platform does not let us change."""
+        return self._where("action = ?", CANNOT_CHANGE)
 
-        def work(db: sqlite3.Connection) -> int:
-            db.execute(f"UPDATE item SET lost = 1 WHERE step > 0 AND (state = {SENT} OR status = 'unknown')")
-            db.execute(
-                f"UPDATE item SET state = {INTENDED}, status = NULL, reason = NULL"
-                f" WHERE step > 0 AND (state = {SENT} OR status IN ('failed', 'unknown'))"
-            )
-            found = db.execute(f"SELECT COUNT(*) FROM item WHERE step > 0 AND state < {KNOWN}").fetchone()
-            return int(found[0])
+    def extras(self) -> AsyncGenerator[Entry, None]:
+        """Iterate over what exists, is wanted by no source, and stays."""
+        return self._where("action = ?", EXTRA)
 
-        return await self.transaction(work)
+    def failures(self) -> AsyncGenerator[Entry, None]:
+        """Iterate over the items that failed or are unknown."""
+        return self._where("status IN ('failed', 'unknown')")
+
+    async def first_failures(self, limit: int) -> list[Entry]:
+        """Return the first items that failed or are unknown."""
+        return await self._transaction(execution.select_entries, "status IN ('failed', 'unknown')", limit=limit)
+
+    async def first_changes(self, limit: int) -> list[Entry]:
+        """Return the first items that are to be carried out."""
+        return await self._transaction(execution.select_entries, "step > 0", limit=limit)
+
+    async def examples(self, kind: str, action: str, limit: int) -> list[Entry]:
+        """Return the first items of a kind and action."""
+        condition, values = "kind = ? AND action = ?", (kind, action)
+        return await self._transaction(execution.select_entries, condition, values, limit=limit)
 
     async def counts(self) -> dict[tuple[str, str, str | None], int]:
-        """How many items there are by kind, action and status; a status of None is not known yet."""
-        query = "SELECT kind, action, status, COUNT(*) FROM item GROUP BY kind, action, status"
-        rows = await self.transaction(lambda db: db.execute(query).fetchall())
-        return {(kind, action, status): count for kind, action, status, count in rows}
+        """Return how many items there are by kind, action and status; a status that is not known yet is None."""
+        return await self._transaction(execution.counts)
+
+    # Rows that cannot be used
+
+    async def problems(self) -> AsyncGenerator[Problem, None]:
+        """Iterate over the rows that cannot be used, in the order in which they were read."""
+        after = 0
+        while found := await self._transaction(problems.problems_after, after, _PAGE):
+            for number, problem in found:
+                after = number
+                yield problem
+
+    async def first_problems(self, limit: int) -> list[Problem]:
+        """Return the first rows that cannot be used."""
+        return [problem for _, problem in await self._transaction(problems.problems_after, 0, limit)]
+
+    async def problem_counts(self) -> dict[str, int]:
+        """Return how many rows cannot be used, by kind."""
+        return await self._transaction(problems.problem_counts)
+
+    async def collect_refused(self) -> bool:
+        """Prepare `refused_rows`; return whether any row was refused, by us or by the platform."""
+        return await self._transaction(problems.collect_refused)
+
+    async def refused_rows(
+        self, kind: Kind, rows: Sequence[tuple[str, str | None, int]], *, by_line: bool
+    ) -> list[str | None]:
+        """Return why each row was refused, or None.
+
+        Args:
+            kind: what the rows hold.
+            rows: each row's id, file and line.
+            by_line: whether lines tell rows apart; those of a database have none.
+        """
+        return await self._transaction(problems.refusals, kind, rows, by_line=by_line)
+
+    # Carrying out
+
+    async def take_up(self) -> int:
+        """Intend again what failed or is unknown; return how many items are to do."""
+        return await self._transaction(execution.take_up)
+
+    async def remaining(self, step: int | None = None) -> int:
+        """Return how many items are to do, in all steps or in one."""
+        return await self._transaction(execution.remaining, step)
+
+    async def was_begun(self) -> bool:
+        """Return whether anything was sent."""
+        return await self._transaction(execution.was_begun)
+
+    def to_do(self) -> AsyncGenerator[Entry, None]:
+        """Iterate over the items that are to do."""
+        return _paged(partial(self._transaction, execution.remaining_after))
+
+    async def sendable(self, step: int, *, after: int, limit: int) -> list[Entry]:
+        """Return the next items of a step that need no source."""
+        return await self._transaction(execution.sendable, step, after, limit)
+
+    async def awaiting_source(self, step: int, keys: Sequence[str]) -> list[tuple[str, dict[str, Any], int]]:
+        """Return key, record and number of the users of a step whose password only the source has."""
+        return await self._transaction(execution.awaiting_source, step, keys)
+
+    async def fail_awaiting_source(self, step: int, reason: str) -> int:
+        """Fail what still waits for its source; return how many items that are."""
+        return await self._transaction(execution.fail_awaiting_source, step, reason)
+
+    async def fail_grants_of_the_uncreated(self, step: int) -> None:
+        """Fail memberships of users, and in chats, that could not be created."""
+        await self._transaction(execution.fail_grants_of_the_uncreated, step)
+
+    async def mark_sent(self, numbers: Iterable[int]) -> None:
+        """Note, before they are sent, that these items may have happened."""
+        await self._transaction(execution.mark_sent, numbers)
+
+    async def mark_known(self, results: Sequence[Result]) -> None:
+        """Keep what became of items.
+
+        What turns out to be done already, after it was sent before and no reply came, was done by that.
+        """
+        await self._transaction(execution.mark_known, results)
+
+    async def refuse(self, results: Sequence[Result]) -> None:
+        """Keep what became of items, and never carry them out again."""
+        await self._transaction(execution.refuse, results)
+
+    def _where(self, condition: str, *values: Any) -> AsyncGenerator[Entry, None]:
+        def read(after: int, limit: int) -> Awaitable[list[Entry]]:
+            return self._transaction(execution.select_entries, condition, values, after=after, limit=limit)
+
+        return _paged(read)
 
 
-def add_rows(db: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Insert items, made by `row_of`, inside a transaction."""
-    db.executemany(
-        "INSERT INTO item (step, kind, action, key, other, before, after, needs_source, file, line)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        rows,
-    )
+async def _paged(read: Callable[[int, int], Awaitable[list[Entry]]]) -> AsyncGenerator[Entry, None]:
+    after = 0
+    while found := await read(after, _PAGE):
+        for entry in found:
+            yield entry
+        after = found[-1].number
 
 
-def _row(entry: Entry) -> tuple[Any, ...]:
-    return (
-        entry.step, entry.kind, entry.action, entry.key, entry.other,
-        text_of(entry.before), text_of(entry.after), entry.needs_source, entry.file, entry.line,
-    )  # fmt: skip
+def _set_meta(db: sqlite3.Connection, rows: list[dict[str, str]]) -> None:
+    db.executemany("INSERT OR REPLACE INTO meta VALUES (:name, :value)", rows)
 
 
-def text_of(state: Mapping[str, Any] | None) -> str | None:
-    """A record as the journal keeps it; equal records give equal texts."""
-    return None if state is None else codec.dumps(dict(sorted(state.items()))).decode()
+def _meta(db: sqlite3.Connection, name: str) -> str | None:
+    row = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row[0])
 
 
-def state_of(text: str | None) -> dict[str, Any] | None:
-    """The record that `text_of` made this text of."""
-    return None if text is None else codec.loads(text.encode())
-
-
-def entry_of(row: Sequence[Any]) -> Entry:
-    """An item from its columns."""
-    number, step, kind, action, key, other, before, after, needs_source, file, line, status, reason = row
-    return Entry(
-        number, step, kind, action, key, other, state_of(before), state_of(after), bool(needs_source), file, line,
-        status, reason,
-    )  # fmt: skip
-
-
-def _discard_all(made: Iterable[tuple[Path, sqlite3.Connection]], *, temporary: bool) -> None:
+def _close_all(made: Iterable[tuple[Path, sqlite3.Connection]], *, temporary: bool) -> None:
     for path, database in made:
-        journal_file.discard(path, database, temporary=temporary)
+        file.close_file(path, database, temporary=temporary)
+
+
+def _bound(work: Callable[..., T], args: tuple[Any, ...], named: dict[str, Any], database: sqlite3.Connection) -> T:
+    return work(database, *args, **named)
 
 
 def _in_transaction(database: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
     database.execute("BEGIN IMMEDIATE")
     try:
         result = work(database)
-        if isinstance(result, sqlite3.Cursor):
-            result.close()  # while one is open, closing its connection does not let go of the file
         database.execute("COMMIT")
     except BaseException:
         if database.in_transaction:  # a full disk ends it by itself

@@ -17,24 +17,30 @@ from ethora_async.platforms.ethora.chats.default_rooms import DefaultRooms
 from ethora_async.platforms.ethora.chats.messages import ChatMessages
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, chat_pages, find_chat
 from ethora_async.platforms.ethora.names import conference_host
-from ethora_async.platforms.ethora.sync_support import ChatsInStep
+from ethora_async.platforms.ethora.platform_records import own_chats
+from ethora_async.platforms.ethora.sync_support import CHAT_FIELDS, comparable_chat
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, optional_text, required_text, several
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+    from datetime import datetime
+    from typing import Literal
 
+    from ethora_async.capabilities import State
     from ethora_async.pages import Pages
+    from ethora_async.platforms.ethora.chats.message_records import FoundMessage, History, Message
     from ethora_async.platforms.ethora.context import App, Context
     from ethora_async.platforms.ethora.users.api import Users
 
 
-class Chats(AccessControl, ChatMessages, ChatsInStep):
+class Chats(AccessControl):
     """The chats of one app."""
 
     def __init__(self, context: Context, users: Users, *, xmpp_host: str | None, bot_jid: str | None) -> None:
         super().__init__(context, bot_jid=bot_jid)
         self._users = users
+        self._messages = ChatMessages(context)
         self._xmpp_host = xmpp_host
         self.default_rooms = DefaultRooms(context)
 
@@ -185,6 +191,103 @@ class Chats(AccessControl, ChatMessages, ChatsInStep):
         """
         app = self._context.known()
         return f"{app.names.prefixed(id)}@{conference_host(self._xmpp_host or app.xmpp_host())}"
+
+    def messages(self, id: Id, *, limit: int = 100, before: str | int | None = None) -> History:
+        """A chat's history: ``await`` for the first page, ``async for`` for all of it.
+
+        Args:
+            limit: messages in a page, 1 to 500 (default 100).
+            before: a page's `next_before`, to go on there; None for the latest.
+
+        Raises:
+            InvalidInputError: an argument cannot be used.
+
+        Reading raises:
+            NotFoundError: there is no such chat.
+            ServerFaultError: the platform's message archive does not answer.
+        """
+        return self._messages.messages(id, limit=limit, before=before)
+
+    async def messages_context(
+        self, id: Id, *, stanza_id: str | None = None, message_id: str | None = None, radius: int | None = None
+    ) -> tuple[Message, ...]:
+        """The messages around one: the archive's id of it (`stanza_id`) or its own (`message_id`), one of the two.
+
+        The reply's shape is not public; a list under ``items``, ``results`` or ``messages`` is understood.
+
+        Args:
+            radius: how many to either side; None leaves it to the platform.
+
+        Raises:
+            InvalidInputError: not exactly one of the two is given, or `radius` is less than 1.
+            NotFoundError: there is no such chat or message.
+        """
+        return await self._messages.messages_context(id, stanza_id=stanza_id, message_id=message_id, radius=radius)
+
+    def search(
+        self,
+        text: str,
+        *,
+        mode: Literal["substring", "fulltext"] | None = None,
+        chat: Id | None = None,
+        user: Id | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        sort: Literal["relevance", "date"] | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> Pages[FoundMessage]:
+        """Messages that hold a text, in one chat or all of the app. What is None is left to the platform.
+
+        Args:
+            user: who wrote it: your own id, the prefixed name, a JID or a `MongoId`.
+            since, until: aware `datetime`; a naive one is taken for UTC.
+            limit: messages in a page, 1 to 500 (default 100).
+
+        Raises:
+            InvalidInputError: an argument cannot be used.
+
+        Reading raises:
+            NotFoundError: there is no such chat.
+        """
+        return self._messages.search(
+            text, mode=mode, chat=chat, user=user, since=since, until=until, sort=sort, limit=limit, offset=offset
+        )
+
+    async def clear_messages(self, id: Id) -> Outcome[str]:
+        """Delete all messages of a chat; the chat and its members stay.
+
+        Returns:
+            An outcome that is ``deleted``.
+
+        Raises:
+            NotFoundError: there is no such chat.
+        """
+        return await self._messages.clear_messages(id)
+
+    @property
+    def changeable(self) -> frozenset[str]:
+        """The compared fields that can be changed: title and description."""
+        return CHAT_FIELDS
+
+    def key(self, id: Id) -> str:
+        """Return your own id, from any form of it; an id that cannot be used is returned as it came.
+
+        Raises:
+            ConfigError: the app id comes from the secret store, which has not been asked yet.
+        """
+        return str(self._context.known().names.key(id))
+
+    def comparable(self, chat: NewChat | Chat) -> State:
+        """Return ``title``, ``description`` and ``access``, which is None where the platform does not tell.
+
+        An existing chat without a description has an empty one.
+        """
+        return comparable_chat(chat)
+
+    async def reserved(self) -> Callable[[Chat], bool]:
+        """Return a test for the platform's own chats: 1-1 and widget rooms, and the app's. One request."""
+        return await own_chats(self._context)
 
     async def _create_unnamed(
         self, title: str, access: ChatAccess, description: str | None, members: Id | Iterable[Id]

@@ -28,28 +28,17 @@ if TYPE_CHECKING:
 
 
 class ChatMessages:
-    """The part of `Chats` that is about messages.
+    """What `Chats` does with messages.
 
     The platform names a chat by its record id here (docs/platforms/ethora.md#plain-or-prefixed). Pass `Chat.record_id`,
     a `MongoId`, where you have it; any other form of the id works too and costs a scan of the listing, once a call.
     """
 
-    _context: Context
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     def messages(self, id: Id, *, limit: int = 100, before: str | int | None = None) -> History:
-        """A chat's history: ``await`` for the first page, ``async for`` for all of it.
-
-        Args:
-            limit: messages in a page, 1 to 500 (default 100).
-            before: a page's `next_before`, to go on there; None for the latest.
-
-        Raises:
-            InvalidInputError: an argument cannot be used.
-
-        Reading raises:
-            NotFoundError: there is no such chat.
-            ServerFaultError: the platform's message archive does not answer.
-        """
+        """See `Chats.messages`."""
         if not 1 <= limit <= LARGEST_PAGE:
             msg = f"limit must be from 1 to {LARGEST_PAGE}, not {limit}"
             raise InvalidInputError(msg, field="limit")
@@ -70,17 +59,7 @@ class ChatMessages:
     async def messages_context(
         self, id: Id, *, stanza_id: str | None = None, message_id: str | None = None, radius: int | None = None
     ) -> tuple[Message, ...]:
-        """The messages around one: the archive's id of it (`stanza_id`) or its own (`message_id`), one of the two.
-
-        The reply's shape is not public; a list under ``items``, ``results`` or ``messages`` is understood.
-
-        Args:
-            radius: how many to either side; None leaves it to the platform.
-
-        Raises:
-            InvalidInputError: not exactly one of the two is given, or `radius` is less than 1.
-            NotFoundError: there is no such chat or message.
-        """
+        """See `Chats.messages_context`."""
         if (stanza_id is None) == (message_id is None):
             msg = "pass either stanza_id or message_id"
             raise InvalidInputError(msg, field="stanza_id")
@@ -112,19 +91,7 @@ class ChatMessages:
         limit: int = 100,
         offset: int = 0,
     ) -> Pages[FoundMessage]:
-        """Messages that hold a text, in one chat or all of the app. What is None is left to the platform.
-
-        Args:
-            user: who wrote it: your own id, the prefixed name, a JID or a `MongoId`.
-            since, until: aware `datetime`; a naive one is taken for UTC.
-            limit: messages in a page, 1 to 500 (default 100).
-
-        Raises:
-            InvalidInputError: an argument cannot be used.
-
-        Reading raises:
-            NotFoundError: there is no such chat.
-        """
+        """See `Chats.search`."""
         query: dict[str, str | int] = {"q": required_text(text, "text")}
         optional = {"mode": mode, "since": _moment(since), "until": _moment(until), "sort": sort}
         query |= {name: value for name, value in optional.items() if value is not None}
@@ -144,14 +111,7 @@ class ChatMessages:
         return Pages(fetch, lambda message: message.record_id, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
     async def clear_messages(self, id: Id) -> Outcome[str]:
-        """Delete all messages of a chat; the chat and its members stay.
-
-        Returns:
-            An outcome that is ``deleted``.
-
-        Raises:
-            NotFoundError: there is no such chat.
-        """
+        """See `Chats.clear_messages`."""
         app = await self._context.open()
         path = {"chat": await self._chat_record(app, id)}
         reply = await app.call(operations.CLEAR_MESSAGES, path=path)

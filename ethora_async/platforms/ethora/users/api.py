@@ -15,7 +15,8 @@ from ethora_async.errors import ConflictError, InvalidInputError, NotFoundError
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import wire
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, user_pages
-from ethora_async.platforms.ethora.sync_support import UsersInStep
+from ethora_async.platforms.ethora.platform_records import own_users
+from ethora_async.platforms.ethora.sync_support import USER_FIELDS, comparable_user, user_change
 from ethora_async.platforms.ethora.users import batch_rows as rows
 from ethora_async.platforms.ethora.users.admin import BATCH_SIZE, CONCURRENCY, UserAdministration
 from ethora_async.platforms.ethora.users.records import UserChange
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 
     from ethora_async.bulk.run import Run, Work
+    from ethora_async.capabilities import State
     from ethora_async.platforms.ethora.context import App
     from ethora_async.request import Operation
 
 
-class Users(UserAdministration, UsersInStep):
+class Users(UserAdministration):
     """The users of one app."""
 
     async def create(
@@ -263,6 +265,36 @@ class Users(UserAdministration, UsersInStep):
             yield lambda batch: split_around(batch, send, app.names.key)
 
         return self._run(several(ids), working, batch_size, concurrency, ordered=ordered)
+
+    @property
+    def changeable(self) -> frozenset[str]:
+        """The compared fields that can be changed: names and picture, not the e-mail address."""
+        return USER_FIELDS
+
+    def key(self, id: Id) -> str:
+        """Return your own id, from any form of it; an id that cannot be used is returned as it came.
+
+        Raises:
+            ConfigError: the app id comes from the secret store, which has not been asked yet.
+        """
+        return str(self._context.known().names.key(id))
+
+    def comparable(self, user: NewUser | User) -> State:
+        """Return ``email``, ``first_name``, ``last_name`` and ``profile_image``; None is what was not stated."""
+        return comparable_user(user)
+
+    def change(self, user: NewUser, fields: frozenset[str]) -> UserChange:
+        """Return the change that makes these fields as `user` has them; other fields stay."""
+        return user_change(user, fields)
+
+    async def reserved(self) -> Callable[[User], bool]:
+        """Return a test for the platform's own accounts. One request.
+
+        They are the owner's (ids ``owner-…``), widget visitors' (``widget-…``) and bots', among them the one that
+        ``bot_jid=`` names. An account of yours with such an id cannot be told from them: `Users.create_many` creates
+        it, but a sync or a reset never changes or deletes it.
+        """
+        return await own_users(self._context, self._bot_jid)
 
     def _sender(
         self, app: App, timeout: float, *, synchronous: bool

@@ -1,4 +1,4 @@
-"""The file of a journal: made whole, opened by one process at a time, never somebody else's."""
+"""The file of a journal: created whole, opened by one process at a time, never mistaken for another file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = 1
-"""Of the file; a newer one is refused."""
+"""The version of the file format; newer files are refused."""
 
 _PAGES = -8_000
-"""Of cache, in KiB: memory does not grow with the file."""
+"""Cache size as SQLite takes it, in KiB when negative: memory does not grow with the file."""
 
 
-def created(path: str | Path | None, tables: str, meta: Mapping[str, Any]) -> tuple[Path, sqlite3.Connection]:
-    """A file with these tables and settings, and its connection; None makes a temporary one.
+def create_file(path: str | Path | None, tables: str, meta: Mapping[str, Any]) -> tuple[Path, sqlite3.Connection]:
+    """Create a file with these tables and settings; None makes a temporary one.
+
+    Returns:
+        The path of the file, and its connection.
 
     Raises:
-        InvalidInputError: there is a file at `path`, or none can be made there.
+        InvalidInputError: `path` exists, or cannot be written.
     """
     place = None if path is None else Path(path)
     draft = Path(_temporary(None if place is None else place.parent, place))
@@ -45,8 +48,10 @@ def _filled(draft: Path, place: Path | None, tables: str, meta: Mapping[str, Any
         raise
     try:
         database.executescript(f"BEGIN; {tables}")
-        rows = [(name, codec.dumps(value).decode()) for name, value in {"format": FORMAT, **meta}.items()]
-        database.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+        rows = [
+            {"name": name, "value": codec.dumps(value).decode()} for name, value in {"format": FORMAT, **meta}.items()
+        ]
+        database.executemany("INSERT INTO meta VALUES (:name, :value)", rows)
         database.execute("COMMIT")
         if place is None:
             return draft, database
@@ -73,25 +78,28 @@ def _publish(draft: Path, place: Path) -> None:
     try:
         os.link(draft, place)
     except FileExistsError:
-        msg = f"{place} is there already: resume it, or name another journal"
+        msg = f"{place} exists already: resume it, or name another journal"
         raise InvalidInputError(msg, field="journal", file=str(place)) from None
     except OSError:  # a file system without links
         if place.exists():
-            msg = f"{place} is there already: resume it, or name another journal"
+            msg = f"{place} exists already: resume it, or name another journal"
             raise InvalidInputError(msg, field="journal", file=str(place)) from None
         draft.rename(place)
     else:
         draft.unlink()
 
 
-def reopened(path: Path) -> tuple[Path, sqlite3.Connection]:
-    """A journal's file that is there, and its connection.
+def open_file(path: Path) -> tuple[Path, sqlite3.Connection]:
+    """Open the file of an existing journal.
+
+    Returns:
+        The path of the file, and its connection.
 
     Raises:
-        InvalidInputError: it is not there, is no journal, is newer than this program, or another process has it open.
+        InvalidInputError: it does not exist, is no journal, is newer than this program, or another process has it open.
     """
     if not path.is_file():
-        msg = f"{path} is no file: name the journal that apply wrote"
+        msg = f"{path} does not exist or is not a file: name the journal that ethora apply wrote"
         raise InvalidInputError(msg, field="journal", file=str(path))
     _check_format(path)
     try:
@@ -101,7 +109,7 @@ def reopened(path: Path) -> tuple[Path, sqlite3.Connection]:
 
 
 def _check_format(path: Path) -> None:
-    # Not to be written to before it is known to be ours: somebody may name a database of their own.
+    # Read-only until it is known to be a journal: somebody may name a database of their own.
     text = "0"
     try:
         database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0.5)
@@ -143,7 +151,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     return database
 
 
-def discard(path: Path, database: sqlite3.Connection, *, temporary: bool) -> None:
+def close_file(path: Path, database: sqlite3.Connection, *, temporary: bool) -> None:
     """Close the connection, and remove a temporary file."""
     # A full disk, say: what was committed stays in the write-ahead log beside the file.
     with suppress(sqlite3.Error):

@@ -1,0 +1,141 @@
+"""What is known of the items while they are carried out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.sync.store.items import Deletions, Entry, decoded
+from ethora_async.sync.store.schema import COLUMNS, INTENDED, KNOWN, SENT
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+    from ethora_async.sync.store.items import Kind, Result
+
+_MARK_KNOWN = (
+    f"UPDATE item SET state = {KNOWN}, status = CASE"
+    " WHEN lost AND :status = 'existed' AND action IN ('create', 'grant') THEN 'created'"
+    " WHEN lost AND :status = 'absent' AND action IN ('delete', 'revoke') THEN 'deleted'"
+    " ELSE :status END, reason = :reason, attempts = attempts + :attempts"
+    f" WHERE number = :number AND state < {KNOWN}"
+)
+_TO_DO = f"step > 0 AND state < {KNOWN}"
+_DELETIONS: tuple[tuple[Kind, str], ...] = (("user", "delete"), ("chat", "delete"), ("member", "revoke"))
+
+
+def select_entries(
+    db: sqlite3.Connection, condition: str, values: Sequence[Any] = (), *, after: int = 0, limit: int
+) -> list[Entry]:
+    """Return the items behind number `after` that meet a condition, by number."""
+    query = f"SELECT {COLUMNS} FROM item WHERE number > ? AND ({condition}) ORDER BY number LIMIT ?"
+    return [_entry(row) for row in db.execute(query, (after, *values, limit))]
+
+
+def mark_sent(db: sqlite3.Connection, numbers: Iterable[int]) -> None:
+    """Note that these items may have happened from now on."""
+    db.executemany(f"UPDATE item SET state = {SENT} WHERE number = ?", [(number,) for number in numbers])
+
+
+def mark_known(db: sqlite3.Connection, results: Iterable[Result]) -> None:
+    """Keep what became of items."""
+    names = ("status", "reason", "attempts", "number")
+    db.executemany(_MARK_KNOWN, [dict(zip(names, result, strict=True)) for result in results])
+
+
+def refuse(db: sqlite3.Connection, results: Sequence[Result]) -> None:
+    """Keep what became of items, and never carry them out again."""
+    mark_known(db, results)
+    db.executemany("UPDATE item SET step = -ABS(step) WHERE number = ?", [(result[3],) for result in results])
+
+
+def take_up(db: sqlite3.Connection) -> int:
+    """Intend again what failed or is unknown; return how many items are to do."""
+    db.execute(f"UPDATE item SET lost = 1 WHERE step > 0 AND (state = {SENT} OR status = 'unknown')")
+    db.execute(
+        f"UPDATE item SET state = {INTENDED}, status = NULL, reason = NULL"
+        f" WHERE step > 0 AND (state = {SENT} OR status IN ('failed', 'unknown'))"
+    )
+    return remaining(db)
+
+
+def remaining(db: sqlite3.Connection, step: int | None = None) -> int:
+    """Return how many items are to do, in all steps or in one."""
+    if step is None:
+        return int(db.execute(f"SELECT COUNT(*) FROM item WHERE {_TO_DO}").fetchone()[0])
+    query = f"SELECT COUNT(*) FROM item WHERE step = ? AND state < {KNOWN}"
+    return int(db.execute(query, (step,)).fetchone()[0])
+
+
+def was_begun(db: sqlite3.Connection) -> bool:
+    """Return whether anything was sent."""
+    query = f"SELECT 1 FROM item WHERE step > 0 AND (state = {SENT} OR attempts > 0) LIMIT 1"
+    return db.execute(query).fetchone() is not None
+
+
+def remaining_after(db: sqlite3.Connection, after: int, limit: int) -> list[Entry]:
+    """Return the next items to do."""
+    return select_entries(db, _TO_DO, after=after, limit=limit)
+
+
+def sendable(db: sqlite3.Connection, step: int, after: int, limit: int) -> list[Entry]:
+    """Return the next items of a step that need no source."""
+    condition = f"step = ? AND state = {INTENDED} AND NOT needs_source"
+    return select_entries(db, condition, (step,), after=after, limit=limit)
+
+
+def awaiting_source(db: sqlite3.Connection, step: int, keys: Sequence[str]) -> list[tuple[str, dict[str, Any], int]]:
+    """Return key, record and number of the users of a step whose password only the source has."""
+    marks = ", ".join("?" * len(keys))
+    rows = db.execute(
+        f"SELECT key, after, number FROM item WHERE kind = 'user' AND step = ? AND state = {INTENDED} AND needs_source"
+        f" AND key IN ({marks})",
+        (step, *keys),
+    )
+    return [(key, decoded(after) or {}, number) for key, after, number in rows]
+
+
+def fail_awaiting_source(db: sqlite3.Connection, step: int, reason: str) -> int:
+    """Fail what still waits for its source; return how many that are."""
+    return db.execute(
+        f"UPDATE item SET state = {KNOWN}, status = 'failed', reason = ?"
+        f" WHERE step = ? AND state = {INTENDED} AND needs_source",
+        (reason, step),
+    ).rowcount
+
+
+def fail_grants_of_the_uncreated(db: sqlite3.Connection, step: int) -> None:
+    """Fail memberships of users, and in chats, that could not be created."""
+    for kind, column in (("user", "other"), ("chat", "key")):
+        db.execute(
+            f"UPDATE item SET state = {KNOWN}, status = 'failed',"
+            f" reason = 'the {kind} ' || {column} || ' was not created'"
+            f" WHERE step = ? AND state = {INTENDED} AND action = 'grant' AND EXISTS (SELECT 1 FROM item AS part"
+            f"  WHERE part.kind = '{kind}' AND part.action = 'create' AND part.key = item.{column}"
+            "  AND part.status IN ('failed', 'unknown'))",
+            (step,),
+        )
+
+
+def counts(db: sqlite3.Connection) -> dict[tuple[str, str, str | None], int]:
+    """Return how many items there are by kind, action and status; None is a status that is not known yet."""
+    rows = db.execute("SELECT kind, action, status, COUNT(*) FROM item GROUP BY kind, action, status")
+    return {(kind, action, status): count for kind, action, status, count in rows}
+
+
+def deletions(db: sqlite3.Connection) -> list[Deletions]:
+    """Return how much of each kind is to be deleted."""
+    found = []
+    for kind, action in _DELETIONS:
+        gone = db.execute("SELECT COUNT(*) FROM item WHERE kind = ? AND action = ?", (kind, action)).fetchone()[0]
+        listed = db.execute("SELECT COUNT(*) FROM actual WHERE kind = ? AND NOT own", (kind,)).fetchone()[0]
+        found.append(Deletions(kind, action, gone, listed))
+    return found
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    number, step, kind, action, key, other, before, after, needs_source, file, line, status, reason = row
+    return Entry(
+        number, step, kind, action, key, other, decoded(before), decoded(after), bool(needs_source), file, line,
+        status, reason,
+    )  # fmt: skip

@@ -1,0 +1,170 @@
+"""What a journal holds: items of work, the order of their steps, and the rows of the two sides that are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+
+from ethora_async import codec
+from ethora_async.bulk.outcome import Status
+
+Kind = Literal["user", "chat", "member"]
+KINDS: tuple[Kind, ...] = ("user", "chat", "member")
+
+FREES_AN_ADDRESS = 1
+"""The step of deletions of users whose e-mail address somebody else gets: no two users have the same one."""
+
+STEPS: dict[tuple[str, str], int] = {
+    ("user", "create"): 2,
+    ("user", "update"): 3,
+    ("chat", "create"): 4,
+    ("chat", "update"): 5,
+    ("member", "grant"): 6,
+    ("member", "revoke"): 7,
+    ("chat", "delete"): 8,
+    ("user", "delete"): 9,
+}
+"""The step of every change. Lower steps go first: users and chats must exist before anybody enters a chat."""
+
+CANNOT_CHANGE = "cannot change"
+EXTRA = "extra"
+"""Actions that are reported and never carried out: their step is 0."""
+
+Result = tuple[Status, str | None, int, int]
+"""What became of an item: status, reason, attempts, number."""
+
+
+@attrs.frozen
+class Entry:
+    """One item of the journal.
+
+    Attributes:
+        number: its number in the journal.
+        step: the step that carries it out; lower ones go first, 0 is never carried out.
+        kind: ``user``, ``chat`` or ``member``.
+        action: what to do.
+        key: the id of the user or chat; of a membership, the chat's.
+        other: of a membership, the user's id; else empty.
+        before, after: the fields as they are, and as they should be.
+        needs_source: whether the item holds a secret that only its source has.
+        file, line: where it was read.
+        status, reason: what became of it, once that is known.
+    """
+
+    number: int
+    step: int
+    kind: str
+    action: str
+    key: str
+    other: str = ""
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    needs_source: bool = False
+    file: str | None = None
+    line: int | None = None
+    status: Status | None = None
+    reason: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The id, or ``chat/user`` for a membership."""
+        return f"{self.key}/{self.other}" if self.other else self.key
+
+
+@attrs.frozen
+class Problem:
+    """A row that cannot be used.
+
+    Attributes:
+        kind: ``user``, ``chat`` or ``member``.
+        id: its id, as far as it has one; of a membership ``chat/user``.
+        file, line, column: where it was read.
+        reason: why it cannot be used.
+    """
+
+    kind: Kind
+    id: str
+    file: str | None
+    line: int | None
+    column: str | None
+    reason: str
+
+
+@attrs.frozen
+class Wanted:
+    """A user, chat or membership that a source wants.
+
+    Attributes:
+        state: the record in comparable form; None for a membership.
+        item: the record as it is sent, without a password.
+        email: of a user, the address; no two users may have the same one.
+    """
+
+    kind: Kind
+    key: str
+    other: str = ""
+    state: Mapping[str, Any] | None = None
+    item: Mapping[str, Any] = attrs.field(factory=dict)
+    needs_source: bool = False
+    email: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+
+@attrs.frozen
+class Actual:
+    """A user, chat or membership that the platform lists.
+
+    Attributes:
+        state: the record in comparable form; None for a membership.
+        own: whether it is the platform's own, which is never changed.
+    """
+
+    kind: Kind
+    key: str
+    other: str = ""
+    state: Mapping[str, Any] | None = None
+    own: bool = False
+
+
+def encoded(record: Mapping[str, Any] | None) -> str | None:
+    """Return the text under which the journal keeps a record; equal records give equal texts."""
+    return None if record is None else codec.dumps(dict(sorted(record.items()))).decode()
+
+
+def decoded(text: str | None) -> dict[str, Any] | None:
+    """Return the record that `encoded` made this text of."""
+    return None if text is None else codec.loads(text.encode())
+
+
+@attrs.frozen
+class Comparison:
+    """What to compare, and how.
+
+    Attributes:
+        kinds: the kinds that have a source and may be changed.
+        prune: whether to delete what no source wants.
+        changeable: by kind, the fields that the platform lets us change.
+    """
+
+    kinds: frozenset[Kind]
+    prune: bool
+    changeable: Mapping[Kind, frozenset[str]]
+
+
+@attrs.frozen
+class Deletions:
+    """How much of one kind a plan deletes.
+
+    Attributes:
+        action: ``delete`` or ``revoke``.
+        count: how many records go.
+        listed: how many there are, without the platform's own.
+    """
+
+    kind: Kind
+    action: str
+    count: int
+    listed: int
