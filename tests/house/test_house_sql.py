@@ -20,8 +20,8 @@ HOMES = (
     "ethora_async.sync.sources.parquet",
 )
 STATEMENT = re.compile(
-    r"\b(SELECT\s.*\sFROM|INSERT\s(OR\s\w+\s)?INTO|UPDATE\s\w+\sSET|DELETE\sFROM|(CREATE|DROP|ALTER)\s(\w+\s)?(TABLE|INDEX)"
-    r"|PRAGMA\s\w+)\b",
+    r"\b(SELECT\s.*\sFROM|INSERT\s(OR\s\w+\s)?INTO|UPDATE\s\w+\sSET|DELETE\sFROM"
+    r"|(CREATE|DROP|ALTER)\s(\w+\s)?(TABLE|INDEX)|PRAGMA\s\w+)\b",
     re.DOTALL,
 )
 CONDITION = re.compile(r"\b\w+ (=|<>|<|>|IN|IS NOT|IS) (\?|:\w+|\(\?|NULL\b)|\bORDER BY\b|\bGROUP BY\b")
