@@ -12,11 +12,13 @@ _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line; exits with one of the codes of docs/reference/exit-codes.md."""
+    """Run the command line and exit with one of the codes of docs/reference/exit-codes.md."""
     try:
         _prepare_streams()
         from ethora_async.cli.app import app
+        from ethora_async.cli.runtime import interrupt_on_sigterm
 
+        interrupt_on_sigterm()
         app()
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
@@ -24,7 +26,7 @@ def main() -> None:
             raise
         sys.stderr.write(f"error: the command line needs {package}: pip install 'ethora-async[cli]'\n")
         sys.exit(_USAGE)
-    except KeyboardInterrupt:  # before there was a command to stop
+    except KeyboardInterrupt:  # before a command was running
         sys.exit(_INTERRUPTED)
 
 

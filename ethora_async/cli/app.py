@@ -1,38 +1,56 @@
-"""The commands, put together."""
+"""The command ``ethora`` with all its subcommands."""
 
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ethora_async._version import __version__
 from ethora_async.cli import apply, chats, demo, doctor, plan, reset, resume, sandbox, token, users, verify
-from ethora_async.cli.runtime import Options, SyncPlatform
+from ethora_async.cli.json_reply import replying
+from ethora_async.cli.platforms import ALL, ETHORA, MANAGING, Platform
+from ethora_async.cli.runtime import Options
 from ethora_async.cli.serve import command as serve
+from ethora_async.cli.shared_options import on_platforms
+
+
+class _Group(TyperGroup):
+    """The group of all commands; sees to it that ``--json`` holds for errors too."""
+
+    _args: tuple[str, ...] = ()
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        self._args = tuple(args)
+        with replying(self._args):
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        with replying(self._args):
+            return super().invoke(ctx)
+
 
 app = typer.Typer(
+    cls=_Group,
     help="Keep the users, chats and access rights of an embedded chat platform in step with your own.",
     no_args_is_help=True,
-    # Their pretty form prints local variables, and there are secrets among ours.
+    # Typer's pretty tracebacks print local variables, and some of ours are secrets.
     pretty_exceptions_enable=False,
 )
-app.command("demo")(demo.demo)
-app.command("sandbox")(sandbox.sandbox)
+app.command("demo")(on_platforms(*ETHORA)(demo.demo))
+app.command("sandbox")(on_platforms(*ALL)(sandbox.sandbox))
 app.add_typer(users.app, name="users")
 app.add_typer(chats.app, name="chats")
-app.command("plan")(plan.plan)
-app.command("apply")(apply.apply)
-app.command("resume")(resume.resume)
-app.command("verify")(verify.verify)
-app.command("token")(token.token)
-app.command("reset")(reset.reset)
-app.command("doctor")(doctor.doctor)
-app.command("serve")(serve.serve)
-
-_IN_STEP = ("plan", "apply", "resume", "verify")
-"""Commands that know platforms by their capabilities alone."""
+for name, command in (("plan", plan.plan), ("apply", apply.apply), ("resume", resume.resume),
+                      ("verify", verify.verify)):  # fmt: skip
+    app.command(name)(on_platforms(*MANAGING)(command))
+app.command("token")(on_platforms(*ALL)(token.token))
+app.command("reset")(on_platforms(*ETHORA)(reset.reset))
+app.command("doctor")(on_platforms(*ALL)(doctor.doctor))
+app.command("serve")(on_platforms(*ALL)(serve.serve))
 
 
 def _show_version(wanted: bool) -> None:
@@ -50,12 +68,12 @@ def options(
             envvar="ETHORA_SECRETS",
             show_envvar=True,
             metavar="URL",
-            help="Where the app secret is read from, e.g. file:///run/secrets/ethora; by default the environment.",
+            help="The secret store to read settings from, e.g. file:///run/secrets/ethora. Default: the environment.",
         ),
     ] = None,
     platform: Annotated[
-        SyncPlatform, typer.Option(help="The platform that plan, apply, resume and verify keep in step.")
-    ] = SyncPlatform.ethora,
+        Platform, typer.Option(help="The platform to work with; may also follow the command.")
+    ] = Platform.ethora,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every request to stderr.")] = False,
     version: Annotated[  # noqa: ARG001  handled by its callback
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
@@ -63,9 +81,6 @@ def options(
 ) -> None:
     """Options that go before the command."""
     if verbose:
-        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(message)s")
+        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(message)s", stream=sys.stderr)
         logging.getLogger("asyncio").setLevel(logging.INFO)
-    if platform is not SyncPlatform.ethora and context.invoked_subcommand not in _IN_STEP:
-        msg = f"before the command it goes with {', '.join(_IN_STEP)} only"
-        raise typer.BadParameter(msg, param_hint="--platform")
     context.obj = Options(secrets=secrets or None, platform=platform)

@@ -13,13 +13,15 @@ import typer
 from ethora_async.cli import sync_options as say
 from ethora_async.cli.apply_run import carry_out, report
 from ethora_async.cli.journal_path import journal_of, make_room, remove
+from ethora_async.cli.json_reply import complain
 from ethora_async.cli.output import JSON_OPTION, errors, shown
 from ethora_async.cli.plan import planned, show, verdict
 from ethora_async.cli.plan_view import View
 from ethora_async.cli.progress import following
 from ethora_async.cli.reject_option import Rejects, rejects_for
 from ethora_async.cli.runtime import INTERRUPTED, STOPPED, Options, SyncClient, run, value_of
-from ethora_async.cli.sources import Opened, opened, reopened
+from ethora_async.cli.shared_options import takes
+from ethora_async.cli.sources import OpenLists, open_lists, reopen_lists
 from ethora_async.cli.sync_options import PlanOptions, SourceOptions, usage
 from ethora_async.errors import InvalidInputError, StoppedByGuardError
 from ethora_async.sync.plan.apply import result_of
@@ -29,12 +31,11 @@ from ethora_async.sync.plan.stale_items import check_plan
 from ethora_async.sync.store.journal import Journal
 
 
+@takes(wanted=say.list_options)
 def apply(
     context: typer.Context,
+    wanted: SourceOptions,
     plan: Annotated[Path | None, typer.Argument(metavar="[PLAN]", help="A plan that ethora plan --out kept.")] = None,
-    users: Annotated[str | None, say.USERS] = None,
-    chats: Annotated[str | None, say.CHATS] = None,
-    members: Annotated[str | None, say.MEMBERS] = None,
     journal: Annotated[
         Path | None, typer.Option(help="Where to keep what is done; by default beside the plan, or here.")
     ] = None,
@@ -44,11 +45,6 @@ def apply(
     allow_delete: Annotated[int | None, say.ALLOW_DELETE] = None,
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
     limit: Annotated[int | None, say.LIMIT] = None,
-    users_query: Annotated[str | None, say.USERS_QUERY] = None,
-    chats_query: Annotated[str | None, say.CHATS_QUERY] = None,
-    members_query: Annotated[str | None, say.MEMBERS_QUERY] = None,
-    map_: Annotated[list[str] | None, say.MAP] = None,
-    mapping: Annotated[str | None, say.MAPPING] = None,
     reject: Annotated[Path | None, say.REJECT] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -57,19 +53,16 @@ def apply(
     With PLAN, that plan is carried out, but for what the platform has outrun; --users, --chats and --members then only
     say where those lists are now. Whatever stops it, ethora resume JOURNAL goes on.
     """
-    places = {"users": users, "chats": chats, "members": members}
-    queries = {"users": users_query, "chats": chats_query, "members": members_query}
     with usage():
-        wanted = SourceOptions(places, queries, map_ or [], mapping)
         how = PlanOptions.of(prune, allow_delete, only, limit)
-        if plan is not None and (how != PlanOptions() or map_ or mapping or any(queries.values())):
+        if plan is not None and (how != PlanOptions() or wanted.has_reading_options):
             msg = "a plan is carried out as it was made: leave out the other options, or plan anew with them"
             raise InvalidInputError(msg, field="plan")
         if plan is None and not wanted.given:
             msg = "there is nothing to apply: name a plan, or lists with --users, --chats, --members"
             raise InvalidInputError(msg, field="users")
     if not (yes or dry_run or sys.stdin.isatty()):
-        typer.echo("stopped: there is nobody to ask: pass --yes; nothing was changed", err=True)
+        complain("stopped: stdin is not a terminal; pass --yes to skip the confirmation; nothing was changed")
         raise typer.Exit(STOPPED)
     options: Options = context.obj
     place = None if dry_run else journal_of(journal, plan)
@@ -87,7 +80,7 @@ class _Prepared:
     """A plan that waits in its journal; `code` when there is nothing to wait for."""
 
     code: int | None
-    found: Opened = attrs.field(factory=lambda: Opened({}, {}))
+    found: OpenLists = attrs.field(factory=lambda: OpenLists({}, {}))
     rejects: Rejects | None = None
 
 
@@ -111,7 +104,7 @@ class _Job:
             await make_room(self.journal, self.options.command("resume"))
         stays = False
         try:
-            async with self.options.sync_client(self.secret) as client:
+            async with self.options.client(self.secret) as client:
                 made, found = await (self._planned(client) if self.plan is None else self._loaded(client, self.plan))
                 async with made:
                     rejects = await rejects_for(self.reject, found.sources) if self.reject is not None else None
@@ -125,19 +118,19 @@ class _Job:
                 await remove(self.journal)
         return _Prepared(code, found, rejects)
 
-    async def _planned(self, client: SyncClient) -> tuple[Plan, Opened]:
-        found = await opened(self.wanted)
+    async def _planned(self, client: SyncClient) -> tuple[Plan, OpenLists]:
+        found = await open_lists(self.wanted)
         made = await planned(client, found, self.how, journal=self.journal, confirmed=self.yes)
         return made, found
 
-    async def _loaded(self, client: SyncClient, file: Path) -> tuple[Plan, Opened]:
+    async def _loaded(self, client: SyncClient, file: Path) -> tuple[Plan, OpenLists]:
         made = await load_plan(file, journal=self.journal)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(made)
             recipe = (await made.journal.meta("recipe") or {}).get("sources", {})
             await made.journal.set_meta(recipe={"sources": recipe, "confirmed": self.yes})
             # Without them only those who have a password cannot be created.
-            found = await reopened(recipe, file, self.wanted.places, needed=self.reject is not None)
+            found = await reopen_lists(recipe, file, self.wanted.places, needed=self.reject is not None)
             made.sources = found.by_kind
             if made.guard is None:
                 with following() as on_progress:
@@ -172,7 +165,7 @@ class _Job:
 
     async def finish(self, place: Path, prepared: _Prepared) -> int:
         """Carry it out."""
-        async with self.options.sync_client(self.secret) as client, await Journal.open(place) as journal:
+        async with self.options.client(self.secret) as client, await Journal.open(place) as journal:
             recipe = {"sources": prepared.found.recipe, "confirmed": True}
             await journal.set_meta(recipe=recipe)
             errors.print(f"journal: {shown(str(place))}", markup=False)
@@ -193,10 +186,10 @@ def _agreed(place: Path) -> bool:
         answer = sys.stdin.readline().strip().lower()
     except KeyboardInterrupt:
         value_of(remove(place))
-        typer.echo("\ninterrupted; nothing was changed", err=True)
+        complain("\ninterrupted; nothing was changed")
         raise typer.Exit(INTERRUPTED) from None
     if answer in ("y", "yes"):
         return True
     value_of(remove(place))
-    typer.echo("stopped: nothing was changed", err=True)
+    complain("stopped: nothing was changed")
     return False

@@ -10,7 +10,7 @@ import typer
 
 from ethora_async.cli.demo_rotation import rotating
 from ethora_async.cli.import_report import Tally
-from ethora_async.cli.import_run import carry_out, opened, print_report
+from ethora_async.cli.import_run import import_lists, import_steps, print_import_report
 from ethora_async.cli.runtime import DONE, SOME_FAILED, run
 from ethora_async.cli.sync_options import KINDS, SourceOptions
 from ethora_async.platforms.ethora.client import EthoraClient
@@ -51,10 +51,10 @@ async def _demo(*, rotate: bool) -> int:
                 xmpp_host="xmpp.localhost",
                 on_event=rotation.on_event if rotation else (),
             ) as client:
-                steps = await opened(client, SourceOptions({name: str(data / f"{name}.csv") for name in KINDS}))
-                await carry_out(steps, tally)
+                steps = await import_steps(client, SourceOptions({name: str(data / f"{name}.csv") for name in KINDS}))
+                await import_lists(steps, tally)
                 await _log_in(client, data)
-                print_report(tally, as_json=False)
+                print_import_report(tally, as_json=False)
                 await _show_agreement(client, sandbox)
     typer.echo(_NEXT)
     if rotation:

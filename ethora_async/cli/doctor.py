@@ -1,4 +1,4 @@
-"""``ethora doctor``: where the chain from the secret to the platform breaks, if it does."""
+"""``ethora doctor``: check every step from the secret store to the platform."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import attrs
 import typer
 
 from ethora_async.cli.output import JSON_OPTION, print_json
+from ethora_async.cli.platforms import MANAGING, REGISTRY, Platform
 from ethora_async.cli.runtime import DONE, PLATFORM, USAGE, Options, run
 from ethora_async.errors import ChatError, ConfigError, ForbiddenError
-from ethora_async.platforms.ethora.app_secret import APP_SECRET
-from ethora_async.platforms.ethora.client import EthoraClient
 from ethora_async_secrets import ChainProvider, SecretError, provider_from_url
 from ethora_async_secrets.chain import Attempt
 
 TOLERATED_SKEW = 30.0
-"""Seconds: a front end refreshes its session this long before its end.
+"""Seconds. A front end refreshes its session this long before it expires, so a larger skew breaks sessions.
 
 See docs/platforms/ethora.md#tokens-of-the-platform.
 """
@@ -29,7 +28,7 @@ Verdict = Literal["ok", "warning", "failed", "skipped"]
 
 @attrs.frozen
 class Check:
-    """One thing looked at."""
+    """The result of one check."""
 
     name: str
     verdict: Verdict
@@ -37,7 +36,7 @@ class Check:
 
 
 def doctor(context: typer.Context, as_json: Annotated[bool, JSON_OPTION] = False) -> None:
-    """Check every link: the secret's source, settings, reachability, clocks, our token, our rights. Changes nothing."""
+    """Check the secret store, settings, reachability, clocks, credentials and permissions. Changes nothing."""
     run(_doctor(context.obj, as_json=as_json))
 
 
@@ -60,26 +59,30 @@ def _failed(checks: list[Check]) -> list[Check]:
 
 
 async def _checks(options: Options) -> AsyncGenerator[Check, None]:
-    async for check in _secret_sources(options.secrets or f"env:?names={APP_SECRET}"):
-        yield check
-        if check.verdict == "failed":
-            return
+    secret = REGISTRY[options.platform].secret
+    # Rocket.Chat may also be given a token in place of a password, which its client tells best.
+    if options.secrets is not None or options.platform is not Platform.rocketchat:
+        required = () if options.platform is Platform.rocketchat else (secret,)
+        async for check in _secret_sources(options.secrets or f"env:?names={secret}", required):
+            yield check
+            if check.verdict == "failed":
+                return
     try:
         async with options.client() as client:
             yield Check("settings", "ok", repr(client))
-            async for check in _platform(client):
+            async for check in _platform(client, options.platform):
                 yield check
     except ConfigError as error:
         yield Check("settings", "failed", str(error))
 
 
-async def _secret_sources(urls: str) -> AsyncGenerator[Check, None]:
+async def _secret_sources(urls: str, required: tuple[str, ...]) -> AsyncGenerator[Check, None]:
     try:
-        provider = provider_from_url(urls, required=(APP_SECRET,))
+        provider = provider_from_url(urls, required=required)
     except SecretError as error:
         yield Check("secret", "failed", str(error))
         return
-    chain = provider if isinstance(provider, ChainProvider) else ChainProvider([provider], required=(APP_SECRET,))
+    chain = provider if isinstance(provider, ChainProvider) else ChainProvider([provider], required=required)
     answered = False
     attempts = await chain.diagnose()
     await chain.aclose()
@@ -88,8 +91,7 @@ async def _secret_sources(urls: str) -> AsyncGenerator[Check, None]:
             yield Check("secret", "ok", _answer(attempt, "also has it" if answered else "answered"))
             answered = True
         elif not answered and attempt.outcome != "unavailable":
-            # Such a source ends the search (docs/architecture.md#secrets-and-rotation): whatever comes after it is not
-            # asked.
+            # Such a source ends the search: see docs/architecture.md#secrets-and-rotation.
             yield Check("secret", "failed", f"{attempt.source}: {attempt.outcome}: {attempt.detail}")
             return
         elif not answered:
@@ -116,13 +118,22 @@ def _age(seconds: float) -> str:
     return f"{max(0.0, seconds):.0f} seconds"
 
 
-async def _platform(client: EthoraClient) -> AsyncGenerator[Check, None]:
-    try:
-        answer = await client.ping(timeout=_TIMEOUT)
-    except ChatError as error:
-        yield Check("reachable", "failed", str(error))
+async def _platform(client: Any, platform: Platform) -> AsyncGenerator[Check, None]:
+    if platform in MANAGING:
+        try:
+            answer = await client.ping(timeout=_TIMEOUT)
+        except ChatError as error:
+            yield Check("reachable", "failed", str(error))
+            return
+        yield Check("reachable", "ok", f"answered in {answer.latency * 1000:.0f} ms")
+    if platform is not Platform.ethora:
+        ready = await _ready(client)
+        yield ready
+        if ready.verdict == "ok" and platform in MANAGING:
+            for name, read in _listings(client):
+                refusal, found = await _tried(read)
+                yield Check(name, "ok" if refusal is None else "failed", found)
         return
-    yield Check("reachable", "ok", f"answered in {answer.latency * 1000:.0f} ms")
     yield _clock(answer.server_time)
     accepted = False
     for name, read in _rights(client):
@@ -137,6 +148,26 @@ async def _platform(client: EthoraClient) -> AsyncGenerator[Check, None]:
         yield Check(name, "ok" if refusal is None else "failed", found)
 
 
+async def _ready(client: Any) -> Check:
+    try:
+        await client.ready()
+    except ConfigError:
+        raise
+    except ChatError as error:
+        return Check("token", "failed", str(error))
+    return Check("token", "ok", "the client can authenticate")
+
+
+def _listings(client: Any) -> list[tuple[str, Callable[[], Awaitable[Any]]]]:
+    async def users() -> Any:
+        return await client.users.list(limit=1)
+
+    async def chats() -> Any:
+        return await client.chats.channels(limit=1)
+
+    return [("may list users", users), ("may list chats", chats)]
+
+
 def _clock(server_time: float | None) -> Check:
     if server_time is None:
         return Check("clock", "skipped", "the platform does not tell its time")
@@ -148,7 +179,7 @@ def _clock(server_time: float | None) -> Check:
     return Check("clock", "warning", f"{abs(skew):.0f} s {way} the platform's: tokens may be refused; set the clock")
 
 
-def _rights(client: EthoraClient) -> list[tuple[str, Callable[[], Awaitable[Any]]]]:
+def _rights(client: Any) -> list[tuple[str, Callable[[], Awaitable[Any]]]]:
     async def users() -> Any:
         return await client.users.list(limit=1)
 

@@ -14,10 +14,11 @@ import typer
 
 from ethora_async.bulk.outcome import STATUSES
 from ethora_async.cli.import_report import Tally
+from ethora_async.cli.json_reply import begin_document
 from ethora_async.cli.progress import counting
 from ethora_async.cli.reject_option import reject_paths, tell_rejected
 from ethora_async.cli.runtime import Delivery
-from ethora_async.cli.sources import opened as open_lists
+from ethora_async.cli.sources import open_lists
 from ethora_async.cli.sync_options import SourceOptions
 from ethora_async.errors import ChatError
 from ethora_async.sync.importing import RowResult, import_rows
@@ -26,7 +27,7 @@ from ethora_async.sync.sources.reject_file import RejectFile
 from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
-    from ethora_async.platforms.ethora.client import EthoraClient
+    from ethora_async.cli.runtime import SyncClient
     from ethora_async.sync.sources.table_source import TableSource
 
 SHOWN_FAILURES = 20
@@ -42,7 +43,7 @@ class Step:
     reject: RejectFile | None = None
 
 
-async def opened(client: EthoraClient, lists: SourceOptions, reject: Path | None = None) -> list[Step]:
+async def import_steps(client: SyncClient, lists: SourceOptions, reject: Path | None = None) -> list[Step]:
     """The lists, each checked before the first row of any is sent.
 
     Raises:
@@ -61,7 +62,7 @@ async def opened(client: EthoraClient, lists: SourceOptions, reject: Path | None
     return [Step(name, source, starts[name], files.get(name)) for name, source in found.items()]
 
 
-async def carry_out(steps: list[Step], tally: Tally) -> None:
+async def import_lists(steps: list[Step], tally: Tally) -> None:
     """Import every list in turn, with progress on stderr; results go to `tally` as they come.
 
     Raises:
@@ -92,9 +93,10 @@ async def carry_out(steps: list[Step], tally: Tally) -> None:
             raise delivery.failure
 
 
-def print_report(tally: Tally, *, as_json: bool) -> None:
+def print_import_report(tally: Tally, *, as_json: bool) -> None:
     """The report: one JSON object on stdout, or lines for people on stdout."""
     if as_json:
+        begin_document()
         for part in tally.json_parts():
             typer.echo(part, nl=False)
         typer.echo()

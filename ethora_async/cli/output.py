@@ -14,6 +14,7 @@ from rich.console import Console
 from ethora_async import codec
 from ethora_async.bulk.outcome import Outcome
 from ethora_async.bulk.report import Report
+from ethora_async.cli.json_reply import begin_document
 from ethora_async.cli.runtime import DONE, PLATFORM, SOME_FAILED, Delivery
 from ethora_async.errors import ChatError
 from ethora_async.records import Chat, User
@@ -45,7 +46,8 @@ def plain(value: Any) -> Any:
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on stdout, in UTF-8 whatever the terminal's encoding."""
+    """Print one JSON value on stdout, in UTF-8 whatever the terminal's encoding."""
+    begin_document()
     typer.echo(codec.dumps(plain(value)))
 
 
@@ -90,6 +92,7 @@ async def _print_array(items: AsyncIterable[T], fields: Callable[[T], Any]) -> N
     opening = b"["
     try:
         async for item in items:
+            begin_document()
             typer.echo(opening + codec.dumps(fields(item)), nl=False)
             opening = b",\n"
     except (ChatError, asyncio.CancelledError):
@@ -97,6 +100,7 @@ async def _print_array(items: AsyncIterable[T], fields: Callable[[T], Any]) -> N
         if opening != b"[":
             typer.echo(b"]")
         raise
+    begin_document()
     typer.echo(b"[]" if opening == b"[" else b"]")
 
 
@@ -125,9 +129,14 @@ def print_outcome(outcome: Outcome[Any], *, as_json: bool) -> None:
         typer.echo(f"{shown(outcome.key)}: {outcome.status}")
 
 
-def print_report(report: Report, *, as_json: bool) -> int:
-    """How many ended how, every failure that was kept, and the exit code that they amount to."""
-    failures = [{"id": outcome.key, "reason": str(outcome.error)} for outcome in report.failures]
+def print_report(report: Report, *, as_json: bool, key: Callable[[Outcome[Any]], str] | None = None) -> int:
+    """Print how many items ended how and every failure that was kept; return the exit code.
+
+    Args:
+        key: What names an item; by default its outcome's key.
+    """
+    name = key or (lambda outcome: outcome.key)
+    failures = [{"id": name(outcome), "reason": str(outcome.error)} for outcome in report.failures]
     if as_json:
         print_json({"counts": dict(report.counts), "failures": failures})
     else:

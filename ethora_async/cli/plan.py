@@ -12,8 +12,9 @@ from ethora_async.cli.output import JSON_OPTION, errors, shown
 from ethora_async.cli.plan_view import View
 from ethora_async.cli.progress import following
 from ethora_async.cli.reject_option import Rejects, rejects_for
-from ethora_async.cli.runtime import DONE, SOME_FAILED, STOPPED, SyncClient, run_in_step
-from ethora_async.cli.sources import Opened, opened
+from ethora_async.cli.runtime import DONE, SOME_FAILED, STOPPED, SyncClient, run_with_client
+from ethora_async.cli.shared_options import takes
+from ethora_async.cli.sources import OpenLists, open_lists
 from ethora_async.cli.sync_json import change_fields, print_document, problem_fields, summary_fields
 from ethora_async.cli.sync_options import PlanOptions, SourceOptions, usage
 from ethora_async.sync.plan.plan import Plan, make_plan
@@ -25,33 +26,24 @@ if TYPE_CHECKING:
     from ethora_async.sync.plan.plan import Part
 
 
+@takes(wanted=say.list_options)
 def plan(
     context: typer.Context,
-    users: Annotated[str | None, say.USERS] = None,
-    chats: Annotated[str | None, say.CHATS] = None,
-    members: Annotated[str | None, say.MEMBERS] = None,
+    wanted: SourceOptions,
     out: Annotated[Path | None, typer.Option("--out", metavar="PLAN.json", help="Keep the plan for apply.")] = None,
     prune: Annotated[bool, say.PRUNE] = False,
     allow_delete: Annotated[int | None, say.ALLOW_DELETE] = None,
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
     limit: Annotated[int | None, say.LIMIT] = None,
-    users_query: Annotated[str | None, say.USERS_QUERY] = None,
-    chats_query: Annotated[str | None, say.CHATS_QUERY] = None,
-    members_query: Annotated[str | None, say.MEMBERS_QUERY] = None,
-    map_: Annotated[list[str] | None, say.MAP] = None,
-    mapping: Annotated[str | None, say.MAPPING] = None,
     reject: Annotated[Path | None, say.REJECT] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Show what would make the platform agree with your lists. Changes nothing."""
-    places = {"users": users, "chats": chats, "members": members}
-    queries = {"users": users_query, "chats": chats_query, "members": members_query}
     with usage():
-        wanted = SourceOptions(places, queries, map_ or [], mapping)
         how = PlanOptions.of(prune, allow_delete, only, limit)
 
     async def work(client: SyncClient) -> int:
-        found = await opened(wanted)
+        found = await open_lists(wanted)
         rejects = await rejects_for(reject, found.sources) if reject is not None else None
         async with await planned(client, found, how) as made:
             if out is not None:
@@ -61,12 +53,12 @@ def plan(
                 errors.print(f"to carry it out: {context.obj.command('apply')} {shown(str(out))}", markup=False)
             return verdict(made)
 
-    run_in_step(context.obj, work)
+    run_with_client(context.obj, work)
 
 
 async def planned(
     client: SyncClient,
-    found: Opened,
+    found: OpenLists,
     how: PlanOptions,
     *,
     journal: Path | None = None,

@@ -10,8 +10,8 @@ import typer
 from ethora_async.cli import sync_options as say
 from ethora_async.cli.apply_run import carry_out
 from ethora_async.cli.output import JSON_OPTION
-from ethora_async.cli.runtime import SyncClient, run_in_step
-from ethora_async.cli.sources import reopened
+from ethora_async.cli.runtime import SyncClient, run_with_client
+from ethora_async.cli.sources import reopen_lists
 from ethora_async.errors import StoppedByGuardError
 from ethora_async.sync.plan.plan import PLANNED
 from ethora_async.sync.store.journal import Journal
@@ -38,7 +38,7 @@ def resume(
                 raise StoppedByGuardError(msg)
             unplanned = await book.meta("state") != PLANNED
             moved = {"users": users, "chats": chats, "members": members}
-            found = await reopened(recipe.get("sources", {}), journal, moved, needed=unplanned)
+            found = await reopen_lists(recipe.get("sources", {}), journal, moved, needed=unplanned)
             return await carry_out(client, book, found.by_kind, as_json=as_json, again=context.obj.command("resume"))
 
-    run_in_step(context.obj, work)
+    run_with_client(context.obj, work)

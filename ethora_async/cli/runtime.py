@@ -1,13 +1,13 @@
-"""Running a command: its client, its exit code, and what an error looks like."""
+"""How a command runs: its client, its exit code, and how it reports an error."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from enum import StrEnum
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -15,6 +15,8 @@ import attrs
 import typer
 
 from ethora_async.capabilities import ManagesChats, ManagesUsers
+from ethora_async.cli.json_reply import complain
+from ethora_async.cli.platforms import REGISTRY, Platform
 from ethora_async.errors import (
     ChatError,
     ConfigError,
@@ -27,7 +29,6 @@ from ethora_async.errors import (
     UnauthorizedError,
 )
 from ethora_async.platforms.ethora.app_secret import APP_SECRET
-from ethora_async.platforms.ethora.client import EthoraClient
 from ethora_async.platforms.ethora.context import API_URL, APP_ID
 
 T = TypeVar("T")
@@ -42,15 +43,8 @@ INTERRUPTED = 130
 """Exit codes (docs/reference/exit-codes.md)."""
 
 
-class SyncPlatform(StrEnum):
-    """The platforms whose users and chats can be kept in step."""
-
-    ethora = "ethora"
-    rocketchat = "rocketchat"
-
-
 class SyncClient(ManagesUsers, ManagesChats, Protocol):
-    """The client of such a platform: what plan, apply, resume and verify work with."""
+    """A client that manages users and chats: what plan, apply, resume and verify work with."""
 
     async def __aenter__(self) -> Self: ...
 
@@ -61,70 +55,79 @@ class SyncClient(ManagesUsers, ManagesChats, Protocol):
 
 @attrs.frozen
 class Options:
-    """What was said before the command's name: where the secret comes from, and which platform is meant."""
+    """The options that apply to every command: where secrets come from, and the platform."""
 
     secrets: str | None = None
-    platform: SyncPlatform = SyncPlatform.ethora
+    platform: Platform = Platform.ethora
+
+    def on(self, platform: Platform | None) -> Options:
+        """Return the options with the platform given after the command, if one was."""
+        return self if platform is None else attrs.evolve(self, platform=platform)
 
     def command(self, name: str) -> str:
-        """How a command is called that is to work with the same platform: ``ethora resume``."""
-        chosen = "" if self.platform is SyncPlatform.ethora else f" --platform {self.platform.value}"
+        """Return the command line that runs a command on the same platform, for example ``ethora resume``."""
+        chosen = "" if self.platform is Platform.ethora else f" --platform {self.platform.value}"
         return f"ethora{chosen} {name}"
 
-    def sync_client(self, secret: str | None = None) -> SyncClient:
-        """The client of the platform that was chosen; otherwise as `client`.
+    def client(self, secret: str | None = None) -> Any:
+        """Return a client of the chosen platform.
+
+        Its settings come from ``--secrets`` or ``ETHORA_SECRETS`` if given, else from the platform's own variables.
+
+        Args:
+            secret: The Ethora app secret that somebody typed in, in place of the environment's.
 
         Raises:
-            ConfigError: a setting is missing.
+            ConfigError: A setting is missing or cannot be used.
         """
-        if self.platform is SyncPlatform.ethora:
-            return self.client(secret)
-        from ethora_async.platforms.rocketchat.client import RocketChatClient
-
-        return RocketChatClient.from_env() if self.secrets is None else RocketChatClient.from_secrets(self.secrets)
-
-    def client(self, secret: str | None = None) -> EthoraClient:
-        """The client that the environment and the options describe; `secret` stands in for the environment's.
-
-        Raises:
-            ConfigError: a setting is missing.
-        """
+        client_class = REGISTRY[self.platform].client_class()
         if self.secrets is not None:
-            return EthoraClient.from_secrets(self.secrets)
-        given = {APP_SECRET: secret or ""}
-        missing = [
-            name for name in (API_URL, APP_ID, APP_SECRET) if not (given.get(name) or os.environ.get(name, "")).strip()
-        ]
-        if missing:
-            verb = "is" if len(missing) == 1 else "are"
-            msg = (
-                f"{', '.join(missing)} {verb} not set, or empty, in the environment: set what is missing, or name the"
-                " store that has it with --secrets; for a local try, ethora sandbox prints all settings"
-            )
-            raise ConfigError(msg)
-        return EthoraClient(secret=secret)
+            return client_class.from_secrets(self.secrets)
+        if self.platform is not Platform.ethora:
+            return client_class.from_env()
+        _check_ethora_settings(secret)
+        return client_class(secret=secret)
 
     def asked_secret(self) -> str | None:
-        """The secret, typed in by whoever sits at the terminal, when nothing else tells it."""
-        if self.platform is not SyncPlatform.ethora:
+        """Ask for the Ethora app secret on a terminal when no setting has it; otherwise return None."""
+        if self.platform is not Platform.ethora:
             return None
         if self.secrets is not None or os.environ.get(APP_SECRET, "").strip() or not sys.stdin.isatty():
             return None
         return prompt(f"{APP_SECRET} is not set; app secret")
 
 
+def _check_ethora_settings(secret: str | None) -> None:
+    """Name all missing settings at once; the client itself names the first.
+
+    Raises:
+        ConfigError: One is missing.
+    """
+    given = {APP_SECRET: secret or ""}
+    missing = [
+        name for name in (API_URL, APP_ID, APP_SECRET) if not (given.get(name) or os.environ.get(name, "")).strip()
+    ]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        msg = (
+            f"{', '.join(missing)} {verb} not set, or empty, in the environment: set what is missing, or name the"
+            " store that has it with --secrets; to try things locally, run `ethora sandbox`, which prints all settings"
+        )
+        raise ConfigError(msg)
+
+
 def prompt(text: str) -> str:
-    """A secret typed in unseen. To be asked for outside the event loop, where Ctrl-C would not be heard."""
+    """Ask for a secret without echo. Call it outside the event loop: inside, Ctrl-C would not be noticed."""
     try:
         answer: str = typer.prompt(text, hide_input=True, err=True)
-    except typer.Abort:
-        typer.echo("interrupted", err=True)
+    except (typer.Abort, KeyboardInterrupt):
+        complain("interrupted")
         raise typer.Exit(INTERRUPTED) from None
     return answer
 
 
-def run_with_client(options: Options, work: Callable[[EthoraClient], Awaitable[int]]) -> None:
-    """Carry out a command that talks to the platform, and exit with its code: see `run`."""
+def run_with_client(options: Options, work: Callable[[Any], Awaitable[int]]) -> None:
+    """Run a command with a client of the chosen platform, and exit with its code: see `run`."""
     secret = options.asked_secret()
 
     async def connected() -> int:
@@ -134,48 +137,76 @@ def run_with_client(options: Options, work: Callable[[EthoraClient], Awaitable[i
     run(connected())
 
 
-def run_in_step(options: Options, work: Callable[[SyncClient], Awaitable[int]]) -> None:
-    """The same for a command that keeps the chosen platform in step."""
-    secret = options.asked_secret()
-
-    async def connected() -> int:
-        async with options.sync_client(secret) as client:
-            return await work(client)
-
-    run(connected())
-
-
 def run(work: Coroutine[Any, Any, int]) -> None:
-    """Carry out a command and exit with its code.
+    """Run a command and exit with its code.
 
-    An error that ends the command is told in one line on stderr; Ctrl-C cancels the command, lets it tell what it
-    had done until then, and exits with 130.
+    An error that ends the command is printed in one line on stderr. Ctrl-C and SIGTERM cancel the command, let it
+    report what it has done, and exit with 130.
     """
     try:
-        code = asyncio.run(work)
+        code = asyncio.run(_stopped_by_sigterm(work))
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+        complain("interrupted")
         code = INTERRUPTED
     except ChatError as error:
-        typer.echo(f"error: {error}", err=True)
+        complain(f"error: {error}", error)
         code = exit_code(error)
     except BrokenPipeError:
-        # Whoever read our output has had enough.
+        # The reader of our output has closed it.
         _abandon_stdout()
         code = SOME_FAILED
     except OSError as error:
-        # A full disk behind stdout, say, or a file that has gone since it was checked.
+        # A full disk behind stdout, or a file that was removed after it was checked.
         where = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"error: {where}{error.strerror or error}", err=True)
+        complain(f"error: {where}{error.strerror or error}")
         _abandon_stdout()
         code = SOME_FAILED
     raise typer.Exit(code)
 
 
-def value_of(work: Coroutine[Any, Any, T]) -> T:
-    """What the first part of a command found out; an error, or Ctrl-C, ends the command as in `run`.
+async def _stopped_by_sigterm(work: Coroutine[Any, Any, int]) -> int:
+    """Await a command, and end it on SIGTERM exactly as `asyncio.run` ends it on Ctrl-C."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    stopped = False
 
-    For commands that ask a question in between, which is to be asked outside the event loop (see `prompt`).
+    def stop() -> None:
+        nonlocal stopped
+        if stopped or task is None:
+            raise KeyboardInterrupt  # the second signal waits for nothing
+        stopped = True
+        task.cancel()
+
+    # Signal handlers exist in the main thread only.
+    try:
+        before = signal.getsignal(signal.SIGTERM)
+        loop.add_signal_handler(signal.SIGTERM, stop)
+    except (ValueError, RuntimeError, NotImplementedError):
+        return await work
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if stopped:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
+
+
+def interrupt_on_sigterm() -> None:
+    """Make SIGTERM raise `KeyboardInterrupt` outside the event loop as well, for example during a prompt."""
+
+    def interrupt(number: int, frame: object) -> None:  # noqa: ARG001
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def value_of(work: Coroutine[Any, Any, T]) -> T:
+    """Run the first part of a command and return its value; an error or Ctrl-C ends the command as in `run`.
+
+    For commands that ask a question in between, which must happen outside the event loop (see `prompt`).
     """
     found: list[T] = []
 
@@ -192,13 +223,13 @@ def value_of(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _abandon_stdout() -> None:
-    # Python would complain at exit of what it could not write any more.
+    # Otherwise Python complains at exit about output that it could not write.
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def exit_code(error: ChatError) -> int:
-    """The exit code for an error that ended a command."""
+    """Return the exit code for an error that ended a command."""
     if isinstance(error, (ConfigError, InvalidInputError)):
         return USAGE
     if isinstance(error, StoppedByGuardError):
@@ -209,14 +240,14 @@ def exit_code(error: ChatError) -> int:
 
 
 class Delivery:
-    """Tells a platform that cannot be reached, or refuses us, from items that cannot be done."""
+    """Tells an unreachable or refusing platform from items that failed on their own account."""
 
     def __init__(self) -> None:
         self._met: ChatError | None = None
         self._answered = False
 
     def note(self, error: ChatError | None) -> None:
-        """Take in what became of one item."""
+        """Record the result of one item."""
         if isinstance(error, InvalidInputError):
             return  # it was never sent
         if error is not None and exit_code(error) == PLATFORM:
@@ -226,5 +257,5 @@ class Delivery:
 
     @property
     def failure(self) -> ChatError | None:
-        """What every item that was sent met with, when it was the platform's state and not the items."""
+        """The platform's error, when every item that was sent failed with one like it; otherwise None."""
         return None if self._answered else self._met

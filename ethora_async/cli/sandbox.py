@@ -13,77 +13,80 @@ from typing import Annotated
 import typer
 
 from ethora_async.cli.output import errors
+from ethora_async.cli.platforms import Platform
 from ethora_async.cli.runtime import DONE, USAGE, run
-from ethora_async.cli.sandboxes import ADMIN_PASSWORD, Platform, Server, TwoFactor, Wishes, setting
+from ethora_async.cli.sandboxes import ADMIN_PASSWORD, SandboxOptions, Server, TwoFactor, setting
 from ethora_async.errors import InvalidInputError
 
 
 def sandbox(
-    platform: Annotated[Platform, typer.Option(help="Which platform to play.")] = Platform.ethora,
+    context: typer.Context,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 0,
     fault: Annotated[
         list[str] | None,
-        typer.Option(help="What goes wrong: 'POST /v2/users/batch: status=503 times=2'. May be given again."),
+        typer.Option(help="A fault to inject: 'POST /v2/users/batch: status=503 times=2'. Repeatable."),
     ] = None,
-    lenient: Annotated[bool, typer.Option("--lenient", help="Ethora: take names of one character.")] = False,
+    lenient: Annotated[bool, typer.Option("--lenient", help="Ethora: accept one-character names.")] = False,
     seed: Annotated[
         Path | None, typer.Option(help="Ethora: a CSV file of users to start with, as for users import.")
     ] = None,
     server_version: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Rocket.Chat: the server's version, 6.0 to 9.x.")
+        str | None, typer.Option(metavar="VERSION", help="Rocket.Chat: the server version, 6.0 to 9.x.")
     ] = None,
     two_factor: Annotated[
-        TwoFactor | None, typer.Option(help="Rocket.Chat: ask the administrator for a second factor.")
+        TwoFactor | None, typer.Option(help="Rocket.Chat: require a second factor from the administrator.")
     ] = None,
     users_info_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="ImbaChat: where your site is asked about users; the ids are put at its end."),
+        typer.Option(metavar="URL", help="ImbaChat: your site's users-info URL; the ids are appended."),
     ] = None,
 ) -> None:
-    """Run a local chat platform until Ctrl-C, and print the settings that point its client at it.
+    """Run a local chat platform until Ctrl-C, and print the settings that point a client at it.
 
-    Settings that are in the environment already are used (ids, secrets, the administrator's login under the names that
-    it prints; for Ethora's administrator ETHORA_ADMIN_EMAIL and ETHORA_ADMIN_PASSWORD); others are made up.
+    Settings that the environment already has are used: ids, secrets and the administrator's login, under the names
+    that this command prints (for Ethora's administrator ETHORA_ADMIN_EMAIL and ETHORA_ADMIN_PASSWORD). The others are
+    generated.
     """
-    wishes = Wishes(platform, host, port, lenient, seed, server_version, two_factor, users_info_url)
-    run(_sandbox(wishes, fault or []))
+    platform = context.obj.platform
+    options = SandboxOptions(platform, host, port, lenient, seed, server_version, two_factor, users_info_url)
+    run(_sandbox(options, fault or []))
 
 
-async def _sandbox(wishes: Wishes, faults: list[str]) -> int:
+async def _sandbox(options: SandboxOptions, faults: list[str]) -> int:
     _log_requests()
     try:
-        server = wishes.make()
+        server = options.make()
     except (InvalidInputError, ValueError) as error:
         errors.print(f"error: {error}", markup=False)
         return USAGE
-    if not await _prepare(server, wishes.seed, faults):
+    if not await _prepare(server, options.seed, faults):
         return USAGE
     try:
         await server.start()
     except (OSError, UnicodeError) as error:
-        errors.print(f"error: cannot listen on {wishes.host} port {wishes.port}: {_reason(error)}", markup=False)
+        errors.print(f"error: cannot listen on {options.host} port {options.port}: {_reason(error)}", markup=False)
         return USAGE
     try:
         for name, value in server.environment.items():
             typer.echo(f"export {name}={shlex.quote(value)}")
         sys.stdout.flush()
-        _tell_more(server, wishes)
-        errors.print("listening; Ctrl-C stops it and forgets everything", markup=False)
+        _tell_more(server, options)
+        errors.print("listening; Ctrl-C stops it and discards all data", markup=False)
         await asyncio.Event().wait()
     finally:
         await server.aclose()
     return DONE
 
 
-def _tell_more(server: Server, wishes: Wishes) -> None:
-    """What is worth knowing and no setting of a client."""
+def _tell_more(server: Server, options: SandboxOptions) -> None:
+    """Print what is worth knowing but is no setting of a client."""
     from ethora_async.sandbox import EthoraSandbox
 
     if isinstance(server, EthoraSandbox) and setting(ADMIN_PASSWORD) is None:
         errors.print(f"the admin is {server.admin_email}, password {server.admin_password}", markup=False)
-    if wishes.platform is Platform.imbachat and wishes.users_info_url is None:
-        errors.print("nobody is asked about users: name your site's users-info URL with --users-info-url", markup=False)
+    if options.platform is Platform.imbachat and options.users_info_url is None:
+        errors.print("no site is asked about users: pass your users-info URL with --users-info-url", markup=False)
 
 
 def _reason(error: OSError | UnicodeError) -> str:
@@ -95,7 +98,7 @@ def _reason(error: OSError | UnicodeError) -> str:
 
 
 async def _prepare(server: Server, seed: Path | None, faults: list[str]) -> bool:
-    """Make the users of a file and set the faults; False, and why on stderr, when that cannot be done."""
+    """Seed users from a file and set the faults; return False, with the reason on stderr, when that fails."""
     from ethora_async.sandbox import EthoraSandbox, SeedRefusedError
 
     try:

@@ -1,4 +1,4 @@
-"""The sandboxes that the command line can start, each set up from the environment or with what it makes up."""
+"""The sandboxes that `ethora sandbox` starts, configured from the environment or with generated values."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from ethora_async.cli.platforms import Platform, check_only_on
 from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.platforms.ethora.context import APP_ID
@@ -19,47 +20,38 @@ from ethora_async.sandbox import Faults
 ADMIN_PASSWORD = "ETHORA_ADMIN_PASSWORD"  # noqa: S105  the name of the setting
 
 
-class Platform(StrEnum):
-    """The platforms that have a sandbox."""
-
-    ethora = "ethora"
-    rocketchat = "rocketchat"
-    avaya = "avaya"
-    imbachat = "imbachat"
-
-
 class TwoFactor(StrEnum):
-    """Second factors for Rocket.Chat's administrator. A code by mail is left out: nobody here could read the mail."""
+    """Second factors of Rocket.Chat's administrator. There is no e-mail code: the sandbox sends no mail."""
 
     totp = "totp"
     password = "password"  # noqa: S105  a method
 
 
 class Server(Protocol):
-    """What every sandbox is."""
+    """What every sandbox offers."""
 
     @property
     def faults(self) -> Faults:
-        """Its knobs."""
+        """Its fault settings."""
         ...
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that point a client at it."""
+        """The environment variables that point a client at it."""
         ...
 
     async def start(self) -> None:
-        """Listen."""
+        """Start listening."""
         ...
 
     async def aclose(self) -> None:
-        """Stop."""
+        """Stop listening."""
         ...
 
 
 @attrs.frozen
-class Wishes:
-    """What was asked for on the command line; None or False for what was not."""
+class SandboxOptions:
+    """The options given on the command line; None or False for those that were not."""
 
     platform: Platform
     host: str
@@ -71,23 +63,22 @@ class Wishes:
     users_info_url: str | None = None
 
     def check(self) -> None:
-        """Nothing was asked for that this platform does not have.
+        """Refuse options that the platform does not have.
 
         Raises:
-            InvalidInputError: something was; the text names the option.
+            InvalidInputError: One was given; the message names it.
         """
         for option, (field, platform) in _OWN.items():
-            if getattr(self, field) and platform is not self.platform:
-                msg = f"{option} goes with --platform {platform.value}, not with {self.platform.value}"
-                raise InvalidInputError(msg, field=field)
+            if getattr(self, field):
+                check_only_on(option, self.platform, platform)
         if self.users_info_url is not None:
             _check_url(self.users_info_url)
 
     def make(self) -> Server:
-        """The sandbox, not listening yet.
+        """Return the sandbox, not listening yet.
 
         Raises:
-            InvalidInputError, ValueError: a value cannot be used.
+            InvalidInputError, ValueError: A value cannot be used.
         """
         self.check()
         return _MAKERS[self.platform](self)
@@ -100,15 +91,15 @@ _OWN = {
     "--two-factor": ("two_factor", Platform.rocketchat),
     "--users-info-url": ("users_info_url", Platform.imbachat),
 }
-"""Options that one platform alone has."""
+"""Options of a single platform."""
 
 
 def setting(name: str) -> str | None:
-    """A variable of the environment; None when it is not set or empty."""
+    """Return an environment variable; None when it is unset or empty."""
     return os.environ.get(name, "").strip() or None
 
 
-def _ethora(wishes: Wishes) -> Server:
+def _ethora(options: SandboxOptions) -> Server:
     from ethora_async.sandbox import EthoraSandbox
 
     return EthoraSandbox(
@@ -116,27 +107,27 @@ def _ethora(wishes: Wishes) -> Server:
         secret=setting(APP_SECRET),
         admin_email=setting("ETHORA_ADMIN_EMAIL"),
         admin_password=setting(ADMIN_PASSWORD),
-        host=wishes.host,
-        port=wishes.port,
-        lenient=wishes.lenient,
+        host=options.host,
+        port=options.port,
+        lenient=options.lenient,
     )
 
 
-def _rocketchat(wishes: Wishes) -> Server:
+def _rocketchat(options: SandboxOptions) -> Server:
     from ethora_async.sandbox import RocketChatSandbox
 
-    given: dict[str, Any] = {"admin": setting("ROCKETCHAT_USER"), "version": wishes.server_version}
+    given: dict[str, Any] = {"admin": setting("ROCKETCHAT_USER"), "version": options.server_version}
     return RocketChatSandbox(
         admin_password=setting("ROCKETCHAT_PASSWORD"),
         create_tokens_secret=setting("ROCKETCHAT_CREATE_TOKENS_SECRET"),
-        two_factor=None if wishes.two_factor is None else wishes.two_factor.value,
-        host=wishes.host,
-        port=wishes.port,
+        two_factor=None if options.two_factor is None else options.two_factor.value,
+        host=options.host,
+        port=options.port,
         **{name: value for name, value in given.items() if value is not None},
     )
 
 
-def _avaya(wishes: Wishes) -> Server:
+def _avaya(options: SandboxOptions) -> Server:
     from ethora_async.sandbox import AvayaSandbox
 
     return AvayaSandbox(
@@ -145,12 +136,12 @@ def _avaya(wishes: Wishes) -> Server:
         client_id=setting("AVAYA_CLIENT_ID"),
         client_secret=setting("AVAYA_CLIENT_SECRET"),
         integration_id=setting("AVAYA_INTEGRATION_ID"),
-        host=wishes.host,
-        port=wishes.port,
+        host=options.host,
+        port=options.port,
     )
 
 
-def _imbachat(wishes: Wishes) -> Server:
+def _imbachat(options: SandboxOptions) -> Server:
     from ethora_async.sandbox import ImbaChatSandbox
 
     name = "IMBACHAT_WIDGET_ID"
@@ -163,13 +154,13 @@ def _imbachat(wishes: Wishes) -> Server:
         secret_key=setting("IMBACHAT_SECRET_KEY"),
         api_login=setting("IMBACHAT_API_LOGIN"),
         api_password=setting("IMBACHAT_API_PASSWORD"),
-        users_info_url=wishes.users_info_url,
-        host=wishes.host,
-        port=wishes.port,
+        users_info_url=options.users_info_url,
+        host=options.host,
+        port=options.port,
     )
 
 
-_MAKERS: dict[Platform, Callable[[Wishes], Server]] = {
+_MAKERS: dict[Platform, Callable[[SandboxOptions], Server]] = {
     Platform.ethora: _ethora,
     Platform.rocketchat: _rocketchat,
     Platform.avaya: _avaya,

@@ -32,7 +32,7 @@ Recipe = dict[str, Any]
 
 
 @attrs.frozen
-class Opened:
+class OpenLists:
     """Sources, and the recipe to open them again."""
 
     sources: dict[str, TableSource[Any]]
@@ -44,7 +44,7 @@ class Opened:
         return {KIND_OF[name]: source for name, source in self.sources.items()}
 
 
-async def opened(options: SourceOptions, *, csv_by_default: bool = False) -> Opened:
+async def open_lists(options: SourceOptions, *, csv_by_default: bool = False) -> OpenLists:
     """Every list that was given, each checked as far as it goes without its rows.
 
     Args:
@@ -79,10 +79,10 @@ async def opened(options: SourceOptions, *, csv_by_default: bool = False) -> Ope
     for source in sources.values():
         for column in source.unused:
             errors.print(f"{source.name}: the column {column!r} is not used", markup=False)
-    return Opened(sources, recipe)
+    return OpenLists(sources, recipe)
 
 
-async def reopened(recipe: Recipe, beside: Path, moved: Mapping[str, str | None], *, needed: bool) -> Opened:
+async def reopen_lists(recipe: Recipe, beside: Path, moved: Mapping[str, str | None], *, needed: bool) -> OpenLists:
     """The lists of a recipe; one that is not where it was is looked for beside a file, as after a move.
 
     Args:
@@ -107,7 +107,7 @@ async def reopened(recipe: Recipe, beside: Path, moved: Mapping[str, str | None]
             if needed or said is not None:
                 raise
             errors.print(f"warning: going on without the {name} list: {error}", markup=False)
-    return Opened(sources, recipe)
+    return OpenLists(sources, recipe)
 
 
 async def _open(name: str, one: Mapping[str, Any], place: str | None) -> TableSource[Any]:

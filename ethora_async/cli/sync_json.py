@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ethora_async import codec
+from ethora_async.cli.json_reply import begin_document
 from ethora_async.cli.output import plain
 from ethora_async.redaction import scrub
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 async def print_document(head: dict[str, Any], **lists: tuple[AsyncIterable[Any], Callable[[Any], Any]]) -> None:
     """`head`, and lists of any length behind it, each with what makes JSON of an element."""
+    begin_document()
     typer.echo(codec.dumps(plain(head))[:-1], nl=False)
     for name, (items, fields) in lists.items():
         opening = b"," + codec.dumps(name) + b":["

@@ -1,14 +1,16 @@
-"""What ``plan``, ``apply``, ``resume`` and ``verify`` are told: where the lists are, and how far to go."""
+"""The options of ``plan``, ``apply``, ``resume``, ``verify`` and ``users import``: the lists, and how far to go."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from enum import StrEnum
+from typing import Annotated
 
 import attrs
 import typer
 
+from ethora_async.cli.json_reply import complain
 from ethora_async.cli.runtime import USAGE
 from ethora_async.errors import InvalidInputError
 
@@ -79,9 +81,58 @@ class SourceOptions:
                 raise InvalidInputError(msg, field=kind)
 
     @property
+    def has_reading_options(self) -> bool:
+        """Whether anything was said about how to read the lists."""
+        return bool(self.maps or self.mapping or any(self.queries.values()))
+
+    @property
     def given(self) -> list[str]:
         """The kinds of which there is a list."""
         return [kind for kind in KINDS if self.places.get(kind) is not None]
+
+
+def list_options(
+    users: Annotated[str | None, USERS] = None,
+    chats: Annotated[str | None, CHATS] = None,
+    members: Annotated[str | None, MEMBERS] = None,
+    users_query: Annotated[str | None, USERS_QUERY] = None,
+    chats_query: Annotated[str | None, CHATS_QUERY] = None,
+    members_query: Annotated[str | None, MEMBERS_QUERY] = None,
+    map_: Annotated[list[str] | None, MAP] = None,
+    mapping: Annotated[str | None, MAPPING] = None,
+) -> SourceOptions:
+    """Return the lists that a sync command was given.
+
+    Raises:
+        InvalidInputError: A query was given without its list.
+    """
+    places = {"users": users, "chats": chats, "members": members}
+    queries = {"users": users_query, "chats": chats_query, "members": members_query}
+    return SourceOptions(places, queries, map_ or [], mapping)
+
+
+def import_options(
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Rows of id, email, first_name, last_name and optionally password, profile_image: a CSV, JSON Lines"
+            " or Parquet file, a quoted pattern of them, or an SQLAlchemy URL without a password.",
+        ),
+    ],
+    chats: Annotated[
+        str | None,
+        typer.Option(metavar="SOURCE", help="Chats to create: id, title and optionally access, description."),
+    ] = None,
+    members: Annotated[str | None, typer.Option(metavar="SOURCE", help="Members of chats: chat, user.")] = None,
+    users_query: Annotated[str | None, USERS_QUERY] = None,
+    chats_query: Annotated[str | None, CHATS_QUERY] = None,
+    members_query: Annotated[str | None, MEMBERS_QUERY] = None,
+    map_: Annotated[list[str] | None, MAP] = None,
+    mapping: Annotated[str | None, MAPPING] = None,
+) -> SourceOptions:
+    """Return the lists that ``users import`` was given; otherwise as `list_options`."""
+    return list_options(file, chats, members, users_query, chats_query, members_query, map_, mapping)
 
 
 @attrs.frozen
@@ -108,9 +159,9 @@ class PlanOptions:
 
 @contextmanager
 def usage() -> Generator[None, None, None]:
-    """Options that cannot be meant end the command with one line, before anything is done."""
+    """End the command with exit code 2 on options that cannot be meant, before anything is done."""
     try:
         yield
     except InvalidInputError as error:
-        typer.echo(f"error: {error}", err=True)
+        complain(f"error: {error}", error)
         raise typer.Exit(USAGE) from None

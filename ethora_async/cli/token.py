@@ -1,34 +1,44 @@
-"""``ethora token``: what one user's front end logs in with."""
+"""``ethora token``: a chat token for one user."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ethora_async.cli.output import JSON_OPTION, print_json
+from ethora_async.cli.platforms import Platform, check_only_on
 from ethora_async.cli.runtime import DONE, run_with_client
 from ethora_async.errors import InvalidInputError
-from ethora_async.platforms.ethora.client import EthoraClient
+
+if TYPE_CHECKING:
+    from ethora_async.capabilities import MintsUserTokens
 
 _DURATION = re.compile(r"([0-9]{1,9})\s*([smhd]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = 3650 * _UNITS["d"]
+_WITH_TTL = (Platform.ethora, Platform.avaya, Platform.imbachat)
 
 
 def token(
     context: typer.Context,
     user: Annotated[str, typer.Argument(help="Your own id of the user.")],
-    ttl: Annotated[str, typer.Option(help="How long it is good for: seconds, or 90s, 15m, 12h, 2d.")] = "1h",
+    ttl: Annotated[
+        str | None,
+        typer.Option(help="The lifetime: seconds, or 90s, 15m, 12h, 2d. Default 1h. Not for Rocket.Chat."),
+    ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Print a chat token for one user. It is as good as their password until it ends: mind where it goes."""
+    """Mint a chat token for one user and print it. Whoever has it can act as that user until it expires."""
 
-    async def work(client: EthoraClient) -> int:
-        lifetime = duration(ttl)
-        minted = await client.tokens.for_user(user, ttl=lifetime)
+    async def work(client: MintsUserTokens) -> int:
+        options: dict[str, Any] = {}
+        if ttl is not None:
+            check_only_on("--ttl", context.obj.platform, *_WITH_TTL)
+            options["ttl"] = duration(ttl)
+        minted = await client.tokens.for_user(user, **options)
         if as_json:
             expires = datetime.fromtimestamp(minted.expires_at, UTC)
             print_json({"token": str(minted.value), "user_id": minted.user_id, "expires_at": expires})
@@ -40,10 +50,10 @@ def token(
 
 
 def duration(text: str) -> int:
-    """Seconds from ``90``, ``90s``, ``15m``, ``12h`` or ``2d``.
+    """Parse ``90``, ``90s``, ``15m``, ``12h`` or ``2d`` to seconds.
 
     Raises:
-        InvalidInputError: it is none of these, or not greater than 0, or above ten years.
+        InvalidInputError: It is none of these, or not greater than 0, or above ten years.
     """
     match = _DURATION.fullmatch(text.strip().lower())
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
@@ -51,6 +61,6 @@ def duration(text: str) -> int:
         msg = f"--ttl {text!r} is not a duration: write seconds, or 90s, 15m, 12h, 2d"
         raise InvalidInputError(msg, field="ttl")
     if seconds > _LONGEST:
-        msg = f"--ttl {text!r} is too long: a token is good for 3650d at most"
+        msg = f"--ttl {text!r} is too long: a token lives for 3650d at most"
         raise InvalidInputError(msg, field="ttl")
     return seconds

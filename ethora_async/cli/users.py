@@ -1,91 +1,106 @@
-"""``ethora users``: who may chat."""
+"""``ethora users``: the people who may chat."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ethora_async.cli import sync_options as say
 from ethora_async.cli.import_report import Tally
-from ethora_async.cli.import_run import carry_out, opened, print_report
+from ethora_async.cli.import_run import import_lists, import_steps, print_import_report
 from ethora_async.cli.output import JSON_OPTION, line, print_json, print_list, print_outcome, print_outcomes
+from ethora_async.cli.platforms import MANAGING, Platform, check_only_on
 from ethora_async.cli.runtime import DONE, SOME_FAILED, prompt, run_with_client
-from ethora_async.platforms.ethora.client import EthoraClient
+from ethora_async.cli.shared_options import on_platforms, takes
+from ethora_async.cli.users_export import ExportFormat, export_users
 
-app = typer.Typer(help="The users of the app.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from ethora_async.cli.platforms import ManagingClient
+
+app = typer.Typer(help="Manage the users of the app.", no_args_is_help=True)
 
 
 @app.command("import")
+@on_platforms(*MANAGING)
+@takes(lists=say.import_options)
 def import_(
     context: typer.Context,
-    file: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="Rows of id, email, first_name, last_name and perhaps password, profile_image: a CSV, JSON Lines or"
-            " Parquet file, a quoted pattern of them, or an SQLAlchemy URL without a password.",
-        ),
-    ],
-    chats: Annotated[
-        str | None,
-        typer.Option(metavar="SOURCE", help="Chats to create: id, title and perhaps access, description."),
-    ] = None,
-    members: Annotated[str | None, typer.Option(metavar="SOURCE", help="Who may enter which chat: chat, user.")] = None,
-    users_query: Annotated[str | None, say.USERS_QUERY] = None,
-    chats_query: Annotated[str | None, say.CHATS_QUERY] = None,
-    members_query: Annotated[str | None, say.MEMBERS_QUERY] = None,
-    map_: Annotated[list[str] | None, say.MAP] = None,
-    mapping: Annotated[str | None, say.MAPPING] = None,
+    lists: say.SourceOptions,
     reject: Annotated[Path | None, say.REJECT] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Create everyone in a list; whoever is there already is left as they are.
+    """Create every user in a list. Existing users are left as they are.
 
-    Bad rows are named by their line, and the good ones go through all the same (exit code 1).
+    Invalid rows are reported by line and the valid ones are imported all the same (exit code 1).
     """
-    queries = {"users": users_query, "chats": chats_query, "members": members_query}
-    with say.usage():
-        lists = say.SourceOptions({"users": file, "chats": chats, "members": members}, queries, map_ or [], mapping)
 
-    async def work(client: EthoraClient) -> int:
-        steps = await opened(client, lists, reject)
+    async def work(client: ManagingClient) -> int:
+        steps = await import_steps(client, lists, reject)
         with Tally() as tally:
             try:
-                await carry_out(steps, tally)
+                await import_lists(steps, tally)
             finally:
-                # Also after Ctrl-C, or when the platform has gone away: what was done until then.
-                print_report(tally, as_json=as_json)
+                # Also after Ctrl-C, or when the platform becomes unreachable: what was done until then.
+                print_import_report(tally, as_json=as_json)
             return SOME_FAILED if tally.failed else DONE
 
     run_with_client(context.obj, work)
 
 
+@app.command("export")
+@on_platforms(*MANAGING)
+def export(
+    context: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(help="A new file: .csv, .json (an array) or .jsonl. Default: stdout.")
+    ] = None,
+    format: Annotated[  # noqa: A002
+        ExportFormat | None, typer.Option("--format", help="Default: by the file's ending, else csv.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Without FILE the same as --format json; with FILE print a summary as JSON.")
+    ] = False,
+) -> None:
+    """Write all users to a file or stdout, in the columns that users import reads.
+
+    The platform's own accounts (owners, bots, widget visitors) are left out. The file must not exist yet; it appears
+    when it is complete, readable by you alone.
+    """
+
+    async def work(client: ManagingClient) -> int:
+        return await export_users(client, file, format, as_json=as_json)
+
+    run_with_client(context.obj, work)
+
+
 @app.command("list")
+@on_platforms(*MANAGING)
 def list_(
     context: typer.Context,
     chat: Annotated[str | None, typer.Option(help="Only the members of this chat.")] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """List everyone, each once."""
+    """List all users."""
 
-    async def work(client: EthoraClient) -> int:
-        await print_list(client.users.list(chat=chat), as_json=as_json)
+    async def work(client: ManagingClient) -> int:
+        await print_list(client.users.list() if chat is None else client.chats.members(chat), as_json=as_json)
         return DONE
 
     run_with_client(context.obj, work)
 
 
 @app.command("get")
+@on_platforms(*MANAGING)
 def get(
     context: typer.Context,
     user: Annotated[str, typer.Argument(help="Your own id of the user, the platform's name, or a JID.")],
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Show one user, by your own id, the platform's name or a JID."""
+    """Show one user."""
 
-    async def work(client: EthoraClient) -> int:
+    async def work(client: ManagingClient) -> int:
         record = await client.users.get(user)
         if as_json:
             print_json(record)
@@ -97,28 +112,30 @@ def get(
 
 
 @app.command("create")
+@on_platforms(*MANAGING)
 def create(
     context: typer.Context,
     user: Annotated[str, typer.Argument(help="Your own id of the user.")],
-    email: Annotated[str, typer.Option(help="No two users of an app share one.")],
-    first_name: Annotated[str, typer.Option(help="The given name.")],
-    last_name: Annotated[str, typer.Option(help="The family name; for somebody with a single name repeat it.")],
-    profile_image: Annotated[str | None, typer.Option(metavar="URL", help="A picture.")] = None,
-    ask_password: Annotated[bool, typer.Option("--ask-password", help="Prompt for the user's password.")] = False,
+    email: Annotated[str, typer.Option(help="The user's e-mail address.")],
+    first_name: Annotated[str, typer.Option(help="The first name.")],
+    last_name: Annotated[str, typer.Option(help="The last name.")],
+    profile_image: Annotated[str | None, typer.Option(help="Ethora: the URL of a picture.")] = None,
+    ask_password: Annotated[
+        bool, typer.Option("--ask-password", help="Prompt for a password; without it the user gets none.")
+    ] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Create one user; somebody who is there already is left as they are."""
-    # Never an option: it would stand in the shell's history and in the list of processes.
+    """Create one user. An existing user is left as they are."""
+    image: dict[str, Any] = {} if profile_image is None else {"profile_image": profile_image}
+    if image:
+        with say.usage():
+            check_only_on("--profile-image", context.obj.platform, Platform.ethora)
+    # Never as an argument: other processes and the shell's history see those.
     password = prompt("Password") if ask_password else None
 
-    async def work(client: EthoraClient) -> int:
+    async def work(client: ManagingClient) -> int:
         outcome = await client.users.create(
-            user,
-            email=email,
-            first_name=first_name,
-            last_name=last_name,
-            password=password,
-            profile_image=profile_image,
+            user, email=email, first_name=first_name, last_name=last_name, password=password, **image
         )
         print_outcome(outcome, as_json=as_json)
         return DONE
@@ -127,14 +144,15 @@ def create(
 
 
 @app.command("delete")
+@on_platforms(*MANAGING)
 def delete(
     context: typer.Context,
     users: Annotated[list[str], typer.Argument(help="Your own ids of users.")],
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Delete users; one who is not there is no error."""
+    """Delete users. Deleting a missing user is not an error."""
 
-    async def work(client: EthoraClient) -> int:
+    async def work(client: ManagingClient) -> int:
         return await print_outcomes(client.users.delete_many(users, ordered=True), as_json=as_json)
 
     run_with_client(context.obj, work)

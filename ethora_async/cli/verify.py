@@ -10,40 +10,31 @@ from ethora_async.cli import sync_options as say
 from ethora_async.cli.output import JSON_OPTION, print_json
 from ethora_async.cli.plan_view import View, problem_line
 from ethora_async.cli.progress import following
-from ethora_async.cli.runtime import DONE, NOT_IN_STEP, SyncClient, run_in_step
-from ethora_async.cli.sources import opened
+from ethora_async.cli.runtime import DONE, NOT_IN_STEP, SyncClient, run_with_client
+from ethora_async.cli.shared_options import takes
+from ethora_async.cli.sources import open_lists
 from ethora_async.cli.sync_json import change_fields, problem_fields, summary_fields
-from ethora_async.cli.sync_options import SourceOptions, usage
+from ethora_async.cli.sync_options import SourceOptions
 from ethora_async.sync.plan.verify import Verification
 from ethora_async.sync.plan.verify import verify as compare
 
 
+@takes(wanted=say.list_options)
 def verify(
     context: typer.Context,
-    users: Annotated[str | None, say.USERS] = None,
-    chats: Annotated[str | None, say.CHATS] = None,
-    members: Annotated[str | None, say.MEMBERS] = None,
+    wanted: SourceOptions,
     wait: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="Ask again for so long: listings lag behind deletions.")
     ] = 0.0,
     prune: Annotated[bool, typer.Option("--prune", help="Count what is there and in no list.")] = False,
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
-    users_query: Annotated[str | None, say.USERS_QUERY] = None,
-    chats_query: Annotated[str | None, say.CHATS_QUERY] = None,
-    members_query: Annotated[str | None, say.MEMBERS_QUERY] = None,
-    map_: Annotated[list[str] | None, say.MAP] = None,
-    mapping: Annotated[str | None, say.MAPPING] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Tell whether the platform agrees with your lists (exit code 0) or not (4). Changes nothing."""
-    places = {"users": users, "chats": chats, "members": members}
-    queries = {"users": users_query, "chats": chats_query, "members": members_query}
-    with usage():
-        wanted = SourceOptions(places, queries, map_ or [], mapping)
     parts: Any = [part.value for part in only] if only else None
 
     async def work(client: SyncClient) -> int:
-        found = await opened(wanted)
+        found = await open_lists(wanted)
         with following() as on_progress:
             answer = await compare(
                 client,
@@ -61,7 +52,7 @@ def verify(
             _show(answer)
         return DONE if answer.in_step else NOT_IN_STEP
 
-    run_in_step(context.obj, work)
+    run_with_client(context.obj, work)
 
 
 def _fields(answer: Verification) -> dict[str, Any]:

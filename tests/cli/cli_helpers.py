@@ -32,6 +32,11 @@ class Result:
     def json(self) -> Any:
         return json.loads(self.stdout)
 
+    def is_only_an_error(self, code: int) -> bool:
+        """Whether it ended with this code and stdout holds the error as one JSON object."""
+        document = self.json
+        return self.code == code and list(document) == ["error"] and document["error"]["exit_code"] == code
+
 
 class Cli(Protocol):
     """Runs a command in this process."""

@@ -49,7 +49,7 @@ def test_an_email_of_somebody_else_is_a_failure_with_exit_code_1(cli: Cli) -> No
     result = cli(*ANN[:2], "bob", *ANN[3:], "--json")
     assert result.code == 1
     assert "belongs to another user" in result.stderr
-    assert result.stdout == ""
+    assert "belongs to another user" in result.json["error"]["message"]
 
 
 def test_a_password_is_asked_for_and_never_an_option(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,9 +86,9 @@ def test_a_user_is_found_by_any_form_of_the_id(cli: Cli, form: str) -> None:
     assert cli("users", "get", form).stdout == "ann\tann@example.com\tAnn Lee\n"
 
 
-def test_a_user_who_is_not_there_is_exit_code_1_and_nothing_on_stdout(cli: Cli) -> None:
+def test_a_user_who_is_not_there_is_exit_code_1_and_an_error_on_stdout(cli: Cli) -> None:
     result = cli("users", "get", "nobody", "--json")
-    assert (result.code, result.stdout) == (1, "")
+    assert result.is_only_an_error(1)
     assert result.stderr.startswith("error: User not found")
 
 
@@ -183,7 +183,7 @@ def test_a_duration_that_makes_no_sense_is_refused(text: str) -> None:
 def test_a_wrong_duration_ends_the_command_with_exit_code_2(cli: Cli) -> None:
     for ttl in ("soon", "99999999d"):
         result = cli("token", "ann", "--ttl", ttl, "--json")
-        assert (result.code, result.stdout) == (2, "")
+        assert result.is_only_an_error(2)
         assert f"--ttl '{ttl}'" in result.stderr
 
 
@@ -212,7 +212,7 @@ def test_a_missing_setting_is_named_with_where_it_was_looked_for(
     else:
         monkeypatch.setenv(missing, value)
     result = cli("users", "list", "--json")
-    assert (result.code, result.stdout) == (2, "")
+    assert result.is_only_an_error(2)
     assert result.stderr.startswith(f"error: {missing} is not set, or empty, in the environment")
     assert "pass secret=" not in result.stderr
 
@@ -260,7 +260,7 @@ def test_a_platform_that_refuses_our_token_is_exit_code_3(cli: Cli, monkeypatch:
     monkeypatch.setenv("ETHORA_CHAT_APP_SECRET", "another-secret-altogether")
     for args in (("users", "list", "--json"), ("chats", "list"), ("users", "get", "ann")):
         result = cli(*args)
-        assert (result.code, result.stdout) == (3, "")
+        assert result.is_only_an_error(3) if "--json" in args else (result.code, result.stdout) == (3, "")
         assert "401" in result.stderr
     assert cli("users", "delete", "ann").code == 3
 

@@ -141,7 +141,7 @@ def test_every_file_is_checked_before_the_first_row_of_any_is_sent(
 ) -> None:
     second = csv("second.csv", content)
     result = cli("users", "import", csv("people.csv", people(3)), option, second, "--json")
-    assert (result.code, result.stdout) == (2, "")
+    assert result.is_only_an_error(2)
     assert result.stderr.startswith(f"error: {second} ")
     assert not sandbox.requests
 

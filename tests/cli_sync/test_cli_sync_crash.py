@@ -49,7 +49,7 @@ def test_ctrl_c_tells_what_was_done_and_resume_does_the_rest(shell: Shell, sandb
     done = result.json["results"]["user create"]["created"]
     assert 100 <= done <= there(sandbox) < 3000
     refused = shell("apply", *HOW)
-    assert (refused.code, refused.stdout) == (USAGE, "")
+    assert (refused.code, list(refused.json)) == (USAGE, ["error"])
     assert "ethora resume ethora-apply.journal" in refused.stderr
     sandbox.faults.clear()
     sandbox._log._listener = None

@@ -331,7 +331,8 @@ async def test_what_is_not_installed_is_named_with_how_to_install_it(monkeypatch
             await open_source(url, USERS, query="SELECT 1")
         return caught.value.message
 
-    assert "pip install 'asyncpg'" in await message("postgresql+asyncpg://h/d")
+    monkeypatch.setitem(sys.modules, "pg8000", None)
+    assert "pip install 'pg8000'" in await message("postgresql+pg8000://h/d")
     assert "knows no database nonsense" in await message("nonsense://h/d")
     monkeypatch.setitem(sys.modules, "psycopg", None)
     assert "pip install 'psycopg[binary]'" in await message("postgresql://h/d")

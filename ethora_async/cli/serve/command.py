@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 import typer
@@ -38,13 +38,6 @@ if TYPE_CHECKING:
     from ethora_async.web.clients import AppClient
     from ethora_async.web.routes import Routes
 
-Platform = Literal["ethora", "rocketchat", "avaya", "imbachat"]
-
-_CLIENTS = {
-    "rocketchat": ("ethora_async.platforms.rocketchat.client", "RocketChatClient"),
-    "avaya": ("ethora_async.platforms.avaya.client", "AvayaClient"),
-    "imbachat": ("ethora_async.platforms.imbachat.client", "ImbaChatClient"),
-}
 _PREFIX = "/chat"
 _HOW = (
     "ethora serve hands out tokens to whoever the proxy says is logged in, so that it must know the proxy's requests"
@@ -63,7 +56,6 @@ _HOW = (
 class Settings:
     """What was said on the command line; see `serve`."""
 
-    platform: Platform
     host: str
     port: int
     unix: Path | None
@@ -78,7 +70,6 @@ class Settings:
 
 def serve(
     context: typer.Context,
-    platform: Annotated[Platform, typer.Option(help="Whose tokens are handed out.")] = "ethora",
     host: Annotated[str, typer.Option(help="The loopback address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8080,
     unix: Annotated[Path | None, typer.Option(help="Listen on a unix socket in place of an address.")] = None,
@@ -124,7 +115,6 @@ def serve(
 
     async def work() -> int:
         settings = Settings(
-            platform=platform,
             host=host,
             port=port,
             unix=unix,
@@ -201,10 +191,10 @@ async def _serve(options: Options, settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(settings.proof.aclose)
         await _check_proof(settings.proof)
-        chat: AppClient[Any] = AppClient(lambda: _client(options, settings.platform))
+        chat: AppClient[Any] = AppClient(options.client)
         client = await stack.enter_async_context(chat)
         health = Health(chat, checks={"proof": settings.proof.check})
-        routes = _routes(chat, client, settings, health)
+        routes = _routes(chat, client, options, settings, health)
         listener = stack.enter_context(_listening(settings))
         runner = _runner(routes, settings.grace)
         return await _until_told(runner, listener, _name(listener, settings.unix), health.drain, settings.drain)
@@ -218,15 +208,7 @@ async def _check_proof(proof: Proof) -> None:
         raise ConfigError(msg) from None
 
 
-def _client(options: Options, platform: Platform) -> Any:
-    if platform == "ethora":
-        return options.client()
-    module, name = _CLIENTS[platform]
-    made = getattr(importlib.import_module(module), name)
-    return made.from_secrets(options.secrets) if options.secrets is not None else made.from_env()
-
-
-def _routes(chat: AppClient[Any], client: Any, settings: Settings, health: Any) -> Routes:
+def _routes(chat: AppClient[Any], client: Any, options: Options, settings: Settings, health: Any) -> Routes:
     from ethora_async.capabilities import AnswersUserInfo
     from ethora_async.web.rooms import address_for
     from ethora_async.web.routes import Routes
@@ -243,7 +225,7 @@ def _routes(chat: AppClient[Any], client: Any, settings: Settings, health: Any) 
     answers = None
     if lookup is not None:
         if not isinstance(client, AnswersUserInfo):
-            msg = f"--users-info makes no sense with --platform {settings.platform}: it never asks who the users are"
+            msg = f"--users-info makes no sense: {options.platform.value} never asks who the users are"
             raise ConfigError(msg)
         answers = UserInfoEndpoint(client.user_info(lookup))
     # Users-info has a password of its own: who asks there is the chat platform, and no user of the proxy's.

@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from ethora_async.errors import ChatError, InvalidInputError
 from ethora_async.redaction import Secret
 from ethora_async.sync.sources.binding import REJECT_COLUMNS
+from ethora_async.sync.sources.new_file import check_place, put, temporary_text, unwritable
 from ethora_async.sync.sources.source import BadRow, Row
 from ethora_async.sync.sources.table import guarded
 from ethora_async_secrets.concurrency import run_blocking
@@ -83,7 +81,7 @@ class RejectFile:
         if suffix == ".csv" and source.columns is None:
             msg = f"{path} cannot take rows of {source.name}, whose columns differ: name a {_JSON[0]} file"
             raise InvalidInputError(msg, file=str(path))
-        await run_blocking(_check_place, target)
+        await run_blocking(check_place, target)
         if suffix != ".csv":
             return cls(target, None)
         return cls(target, tuple(name for name in source.columns or () if name.lower() not in _OWN))
@@ -119,23 +117,20 @@ class RejectFile:
 
     def _write(self, rows: list[_Refused]) -> None:
         with self._lock:
-            guarded(partial(self._append, rows), OSError, partial(_unwritable, self.path))
+            guarded(partial(self._append, rows), OSError, partial(unwritable, self.path))
 
     def _publish(self, rows: list[_Refused]) -> None:
         # A cancelled `add` may still be writing in its thread.
         with self._lock:
-            guarded(partial(self._append, rows), OSError, partial(_unwritable, self.path))
+            guarded(partial(self._append, rows), OSError, partial(unwritable, self.path))
             collected, self._collected = self._collected, None
             if collected is not None:
                 with collected:
-                    guarded(partial(_put, collected, self.path), OSError, partial(_unwritable, self.path))
+                    guarded(partial(put, collected, self.path), OSError, partial(unwritable, self.path))
 
     def _append(self, rows: list[_Refused]) -> None:
         if rows and self._collected is None:
-            # surrogateescape: bytes that were not UTF-8 are written as they stood.
-            self._collected = tempfile.TemporaryFile(  # noqa: SIM115  it outlives this call
-                "w+", encoding="utf-8", errors="surrogateescape", newline="", dir=self.path.parent
-            )
+            self._collected = temporary_text(self.path.parent)
             if self._columns is not None:
                 csv.writer(self._collected).writerow([*_PLACE, *self._columns])
         for row, error in rows:
@@ -144,48 +139,6 @@ class RejectFile:
                 csv.writer(self._collected).writerow(_csv_fields(row, error, self._columns))
             else:
                 self._collected.write(_json_line(row, error))
-
-
-def _check_place(path: Path) -> None:
-    try:
-        if os.path.lexists(path):
-            msg = f"{path} exists already: move it away or name another file, so that no repaired row is lost"
-            raise InvalidInputError(msg, file=str(path))
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except InvalidInputError:
-        raise
-    except (OSError, ValueError) as problem:
-        raise _unwritable(path, problem) from None
-
-
-def _unwritable(path: Path, problem: Exception) -> InvalidInputError:
-    msg = f"{path} cannot be written: {getattr(problem, 'strerror', None) or problem}"
-    return InvalidInputError(msg, file=str(path))
-
-
-def _put(content: IO[str], path: Path) -> None:
-    content.flush()
-    # A name of its own first, then a link to the right one: nobody sees half a file, and nothing is replaced.
-    number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(number, "wb") as file, os.fdopen(os.dup(content.fileno()), "rb") as written:
-            written.seek(0)
-            shutil.copyfileobj(written, file)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(name, path)
-        except FileExistsError:
-            raise
-        except OSError:
-            # A file system without links: what came there meanwhile is still not replaced, but for a moment's race.
-            if os.path.lexists(path):
-                raise
-            os.rename(name, path)
-    finally:
-        if os.path.lexists(name):
-            os.unlink(name)
 
 
 def _csv_fields(row: Row[Any] | BadRow, error: ChatError, columns: tuple[str, ...]) -> list[str]:

@@ -1,0 +1,102 @@
+"""One JSON value on stdout for every command that runs with ``--json``, whatever happens.
+
+A command prints its document itself. When it ends without one (wrong usage, an unreachable platform, Ctrl-C), the
+command group prints an object with the error in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import attrs
+import typer
+
+from ethora_async import codec
+from ethora_async.errors import ChatError, InvalidInputError
+
+_KINDS = {1: "failed", 2: "usage", 3: "platform", 4: "not_in_step", 5: "stopped", 130: "interrupted"}
+
+
+@attrs.define
+class _Reply:
+    begun: bool = False
+    error: dict[str, Any] | None = None
+
+
+_current: ContextVar[_Reply | None] = ContextVar("json_reply", default=None)
+
+
+def begin_document() -> None:
+    """Note that the command prints its own document from here on."""
+    reply = _current.get()
+    if reply is not None:
+        reply.begun = True
+
+
+def complain(message: str, error: BaseException | None = None) -> None:
+    """Print why a command ends on stderr, and keep it for the JSON document."""
+    typer.echo(message, err=True)
+    reply = _current.get()
+    if reply is None or reply.error is not None:
+        return
+    reply.error = {"message": message.removeprefix("error: ")}
+    if isinstance(error, ChatError):
+        reply.error["type"] = type(error).__name__
+    if isinstance(error, InvalidInputError):
+        place = {"field": error.field, "file": error.file, "row": error.row, "column": error.column}
+        reply.error |= {name: value for name, value in place.items() if value is not None}
+
+
+@contextmanager
+def replying(args: Sequence[str]) -> Generator[None, None, None]:
+    """Make sure that a command called with ``--json`` prints one JSON value on stdout, however it ends."""
+    options = args[: args.index("--")] if "--" in args else args
+    if "--json" not in options:
+        yield
+        return
+    reply = _Reply()
+    token = _current.set(reply)
+    try:
+        yield
+    except BaseException as error:
+        code = _exit_code(error)
+        if code and not reply.begun:
+            _print_error(reply, error, code)
+        raise
+    finally:
+        _current.reset(token)
+
+
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    code = getattr(error, "exit_code", None)
+    if isinstance(error, SystemExit):
+        code = error.code
+    return code if isinstance(code, int) else 1
+
+
+def _print_error(reply: _Reply, error: BaseException, code: int) -> None:
+    found = reply.error or {"message": _message(error, code)}
+    document = {"error": {"kind": _KINDS.get(code, "failed"), **found, "exit_code": code}}
+    text = codec.dumps(_encodable(document))
+    typer.echo(text)
+
+
+def _message(error: BaseException, code: int) -> str:
+    format_message = getattr(error, "format_message", None)  # typer's usage errors
+    if callable(format_message):
+        return str(format_message())
+    return "interrupted" if code == 130 else "the command failed; see stderr"
+
+
+def _encodable(value: Any) -> Any:
+    # Arguments and file names may hold bytes that are not UTF-8; JSON may not.
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {name: _encodable(inner) for name, inner in value.items()}
+    return value
