@@ -157,7 +157,9 @@ def test_what_is_exported_is_imported_again(cli: Cli, csv: Callable[[str, str], 
     assert len(cli("users", "export", "--format", "jsonl").stdout.splitlines()) == 3
 
 
-def test_an_export_overwrites_nothing_and_leaves_nothing_behind(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_overwrites_nothing_and_leaves_nothing_behind(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     there = tmp_path / "there.csv"
     there.write_text("mine")
     assert "exists already" in cli("users", "export", str(there)).stderr
