@@ -22,6 +22,10 @@ T = TypeVar("T")
 _EXTRA = "\0extra"  # a key that no JSON object of a platform holds
 
 
+DEEPEST = 100
+"""Levels of nesting that JSON from outside may have where code follows it into its depth."""
+
+
 def dumps(value: Any) -> bytes:
     """`value` as compact UTF-8 JSON."""
     return orjson.dumps(value)
@@ -31,7 +35,8 @@ def loads(body: bytes) -> Any:
     """The JSON value in `body`; None when it is empty.
 
     Raises:
-        ValueError: it is not JSON. The text says where, and repeats nothing of the body.
+        ValueError: it is not JSON, or nests deeper than orjson reads (1024 levels). The text says where, and repeats
+            nothing of the body.
     """
     if not body:
         return None
@@ -41,6 +46,21 @@ def loads(body: bytes) -> Any:
         msg = f"not JSON (line {error.lineno} column {error.colno})"
     # Outside the handler: orjson's error holds the whole document, tokens included, and would hang on ours.
     raise ValueError(msg)
+
+
+def is_shallow(value: Any) -> bool:
+    """Return whether a JSON value nests no deeper than `DEEPEST` levels: following it cannot run out of stack."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return True
+    return False
 
 
 class Codec:

@@ -175,18 +175,27 @@ def sensitive_values(data: Any) -> Iterator[str]:
 _NEVER_SECRET = frozenset({bool, int, float, type(None)})
 
 
-def sealed(data: Any, *, sensitive: bool = False) -> Any:
-    """Decoded JSON with every text under a key such as ``password`` or ``token`` wrapped as a `Secret`."""
+_DEEPEST = 100
+"""Levels of nesting beyond which unknown fields are left out: nobody's record has them, and each costs stack."""
+
+
+def sealed(data: Any, *, sensitive: bool = False, _level: int = 0) -> Any:
+    """Return decoded JSON with every text under a key such as ``password`` or ``token`` wrapped as a `Secret`.
+
+    What nests deeper than a hundred levels becomes None.
+    """
+    if isinstance(data, (dict, list)) and _level >= _DEEPEST:
+        return None
     if isinstance(data, dict):
         # Most values need no call: this is done for every record that is read.
         return {
             key: value
             if type(value) in _NEVER_SECRET or (type(value) is str and not _is_sensitive(key))
-            else sealed(value, sensitive=_is_sensitive(key))
+            else sealed(value, sensitive=_is_sensitive(key), _level=_level + 1)
             for key, value in data.items()
         }
     if isinstance(data, list):
-        return [sealed(value, sensitive=sensitive) for value in data]
+        return [sealed(value, sensitive=sensitive, _level=_level + 1) for value in data]
     return Secret(data) if sensitive and isinstance(data, str) else data
 
 

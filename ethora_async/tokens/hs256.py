@@ -72,7 +72,7 @@ def read_unverified(token: str) -> dict[str, Any]:
     try:
         parts = extract_compact(token.encode())
         claims = codec.loads(parts.payload)
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, RecursionError):  # joserfc follows the header into any depth
         msg = "it is not a JSON Web Token of three parts"
         raise InvalidTokenError(msg) from None
     # joserfc has looked for "alg" in the header, but not whether the header is an object.

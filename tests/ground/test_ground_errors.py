@@ -34,7 +34,7 @@ DETAILS = {
     "retry_after": 2.5,
 }
 PLACE = {"field": "email", "file": "users.csv", "row": 7, "column": "email"}
-UNKNOWN = {"ReplyLostError", "ServerFaultError", "JobFailedError", "JobTimeoutError"}
+UNKNOWN = {"ReplyLostError", "ReplyTooLargeError", "ServerFaultError", "JobFailedError", "JobTimeoutError"}
 
 
 def made(kind: type[ChatError]) -> ChatError:

@@ -166,3 +166,11 @@ def test_a_request_id_is_passed_on(good: str) -> None:
 @pytest.mark.parametrize("bad", [None, 7, "", "a b", "A" * 129, "<x>", "eyJhbGciOiJI.eyJkYXRhIjp7", "a\n"])
 def test_what_is_no_request_id_is_not(bad: object) -> None:
     assert request_id(bad) is None
+
+
+def test_no_depth_of_nesting_runs_out_of_stack() -> None:
+    data: Any = "x"
+    for _ in range(5_000):
+        data = {"password": [data]}
+    assert "'x'" not in repr(sealed({"deep": data, "kept": 1}))
+    assert list(sensitive_values(data)) == ["x"]

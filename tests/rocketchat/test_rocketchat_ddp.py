@@ -336,6 +336,42 @@ def test_no_frame_raises_and_everything_sent_is_a_frame(received: list[str | byt
         machine.on_time(float(now))
 
 
+@pytest.mark.parametrize("depth", [101, 900, 1023, 100_000])
+@pytest.mark.parametrize("nest", ["[", '{"a":'])
+def test_no_depth_of_nesting_raises(nest: str, depth: int) -> None:
+    machine, ids = live(ROOM)
+    end = "]" if nest == "[" else "}"
+    deep = nest * depth + "1" + end * depth
+    for frame in (
+        deep,
+        f'{{"msg":"changed","collection":"{ROOM_MESSAGES}","fields":{{"eventName":"r1","args":[{deep}]}}}}',
+        f'{{"msg":"nosub","id":"{ids["r1"]}","error":{deep}}}',
+        f'{{"msg":"result","id":"m1","result":{deep}}}',
+    ):
+        assert machine.received(frame, 1.0) == []
+    assert machine.live
+
+
+@pytest.mark.parametrize(
+    "error", [{"error": 500, "reason": "Internal server error"}, {"message": "?"}, {"error": "500"}]
+)
+def test_a_server_that_fails_ends_no_room(error: dict[str, Any]) -> None:
+    machine, ids = live(ROOM, now=0)
+    pauses = []
+    now = 0.0
+    for _ in range(8):
+        assert tell(machine, now, msg="nosub", id=ids["r1"], error=error) == []
+        assert machine.wants(ROOM)
+        machine._heard, began = 1e9, now
+        pauses.append(machine.deadline - began)
+        now = machine.deadline
+        machine.on_time(now)
+        ids = {frame["params"][0]: frame["id"] for frame in frames(machine) if frame["msg"] == "sub"}
+    assert pauses == [10, 20, 40, 80, 160, 300, 300, 300]
+    assert tell(machine, now, msg="ready", subs=[ids["r1"]]) == [Ready(ROOM)]
+    assert tell(machine, now, msg="nosub", id=ids["r1"], error={"error": 403}) == [Refused(ROOM, "403")]
+
+
 class Connections(RuleBasedStateMachine):
     """Subscriptions over any order of connections, confirmations, departures and returns."""
 

@@ -183,6 +183,26 @@ async def test_a_gap_is_told_and_every_subscription_made_once(
         assert await texts(stream, 2) == ["once", "end"]
 
 
+async def test_pauses_grow_until_a_connection_lasts(
+    rocketchat: RocketChatClient,
+    sandbox: RocketChatSandbox,
+    ann: str,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("random.random", lambda: 1.0)
+    async with rocketchat.realtime(ann, rooms="one") as stream:
+        clock.slept.clear()
+        for _ in range(9):
+            sandbox.realtime.drop()  # each time the log-in was accepted
+            await following(stream, Reconnected)
+        assert clock.slept == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+        clock.advance(30)
+        sandbox.realtime.drop()
+        await following(stream, Reconnected)
+        assert clock.slept[9:] == [0.5]
+
+
 async def test_an_edit_comes_as_the_message_once_more(
     rocketchat: RocketChatClient, sandbox: RocketChatSandbox, ann: str, clock: FakeClock
 ) -> None:

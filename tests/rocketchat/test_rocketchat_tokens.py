@@ -28,6 +28,7 @@ from ethora_async import (
     ForbiddenError,
     InvalidInputError,
     NotFoundError,
+    RetryPolicy,
     RocketChatClient,
     UnauthorizedError,
     ValidationFailedError,
@@ -224,10 +225,47 @@ async def test_a_changed_lifetime_holds_for_tokens_that_exist(clock: FakeClock) 
         made = clock.now()
         await client.tokens.for_user("ann")
         clock.advance(3600)
+        await client.tokens.for_user("ann")
+        await settled()  # the lifetime is refreshed in the background
         shorter = await client.tokens.for_user("ann")
         assert (shorter.value, shorter.expires_at) == ("token-1", made + DAY)
         clock.advance(3600)
+        await client.tokens.for_user("ann")
+        await settled()
         assert (await client.tokens.for_user("ann")).expires_at == made + 365 * DAY
+
+
+async def test_many_at_once_ask_the_server_once(clock: FakeClock) -> None:
+    server = Server(users__createToken=minting())
+    async with server.client(clock) as client:
+        await asyncio.gather(*(client.tokens.for_user(f"user-{number}") for number in range(30)))
+        clock.advance(3600)
+        await asyncio.gather(*(client.tokens.for_user(f"user-{number}") for number in range(30)))
+        await settled()
+    assert (len(server.to("settings.public")), len(server.to("info"))) == (2, 1)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_cached_token_needs_no_server(status: int, clock: FakeClock) -> None:
+    server = Server(settings__public=[lifetime(90), reply(status, {"success": False})], users__createToken=minting())
+    async with server.client(clock, retry=RetryPolicy(attempts=1)) as client:
+        first = await client.tokens.for_user("ann")
+        for passed in (301, 1, 1, 3600):
+            clock.advance(passed)
+            again = await client.tokens.for_user("ann")
+            await settled()
+            assert (again.value, again.expires_at) == (first.value, first.expires_at)
+    assert len(server.to("settings.public")) == 3
+
+
+async def test_cancelling_who_asked_first_fails_nobody(clock: FakeClock) -> None:
+    server = Server(users__createToken=minting())
+    async with server.client(clock) as client:
+        first = asyncio.ensure_future(client.tokens.for_user("ann"))
+        second = asyncio.ensure_future(client.tokens.for_user("ann"))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert (await second).value == "token-1"
 
 
 async def test_a_token_is_replaced_before_its_end_and_revoked_after_a_grace_period(clock: FakeClock) -> None:

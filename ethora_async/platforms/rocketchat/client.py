@@ -283,6 +283,7 @@ class RocketChatClient:
             for stream in list(self._streams):
                 await stream.aclose()
             await self.tokens.aclose()
+            await self._server.aclose()
             await self._say_farewell(await self._session.aclose())
         finally:
             try:

@@ -6,45 +6,54 @@ See docs/platforms/rocketchat.md#token-lifetime, #server-info.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from ethora_async.errors import ReplyLostError
+from ethora_async.errors import NotSentError, ReplyLostError
 from ethora_async.platforms.rocketchat import operations
 from ethora_async.platforms.rocketchat.api import NOBODY
+from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:
     from typing import Any
 
     from ethora_async.platforms.rocketchat.context import Context
 
+T = TypeVar("T")
+
 LOGIN_EXPIRATION = "Accounts_LoginExpiration"
 _DEFAULT_DAYS = 90
 _DAY = 86_400.0
 _KEPT_FOR = 300.0
-"""Seconds for which the lifetime is used before it is asked for again: a change holds for tokens that exist, too."""
+"""Seconds after which the lifetime is asked for again: a change holds for tokens that exist, too."""
+_AFTER_A_FAILURE = 15.0
+"""Seconds before the next question, when the last one was not answered."""
 _PAGE = 100
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
 class ServerInfo:
-    """Asked once and remembered; the version until `forget_version`, the lifetime for five minutes."""
+    """The version and the token lifetime of a server, each asked for once however many callers wait.
+
+    The version holds until `forget_version`. The lifetime is refreshed in the background once it is five minutes old;
+    until an answer comes, and while the server gives none, the last known value serves.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._version: tuple[int, int] | None = None
-        self._lifetime = 0.0
-        self._lifetime_until = float("-inf")
+        self._reading_version = SingleFlight(self._read_version)
+        self._lifetime: float | None = None
+        self._refresh_at = float("-inf")
+        self._reading_lifetime = SingleFlight(self._read_lifetime)
 
     async def version(self) -> tuple[int, int]:
-        """Major and minor: more is not told to everybody.
+        """Return major and minor: the server tells no more to everybody.
 
         Raises:
             ReplyLostError: the server does not say it.
         """
         if self._version is None:
-            api = await self._context.open()
-            reply = await api.call(operations.SERVER_INFO, credentials=NOBODY)
-            self._version = read_version(reply.data)
+            return await _shared(self._reading_version)
         return self._version
 
     def forget_version(self) -> None:
@@ -52,11 +61,32 @@ class ServerInfo:
         self._version = None
 
     async def token_lifetime(self) -> float:
-        """Seconds that a token lives from its making: the public setting, in days; 90 where it is 0 or unfit."""
-        now = self._context.clock.monotonic()
-        if now >= self._lifetime_until:
-            self._lifetime = _DAY * _days(await self._setting(LOGIN_EXPIRATION))
-            self._lifetime_until = now + _KEPT_FOR
+        """Return the seconds that a token lives from its making: the public setting, or 90 days where it is unfit.
+
+        Waits for the server only while no value is known.
+        """
+        if self._lifetime is None:
+            return await _shared(self._reading_lifetime)
+        if self._context.clock.monotonic() >= self._refresh_at:
+            # Put off before the answer: a server that fails is not asked with every token.
+            self._refresh_at = self._context.clock.monotonic() + _AFTER_A_FAILURE
+            self._reading_lifetime.start()
+        return self._lifetime
+
+    async def aclose(self) -> None:
+        """Cancel what is under way."""
+        await self._reading_version.aclose()
+        await self._reading_lifetime.aclose()
+
+    async def _read_version(self) -> tuple[int, int]:
+        api = await self._context.open()
+        reply = await api.call(operations.SERVER_INFO, credentials=NOBODY)
+        self._version = read_version(reply.data)
+        return self._version
+
+    async def _read_lifetime(self) -> float:
+        self._lifetime = _DAY * _days(await self._setting(LOGIN_EXPIRATION))
+        self._refresh_at = self._context.clock.monotonic() + _KEPT_FOR
         return self._lifetime
 
     async def _setting(self, name: str) -> Any:
@@ -76,6 +106,14 @@ class ServerInfo:
             offset += len(settings)
             if not settings or not isinstance(total, int) or offset >= total:
                 return None
+
+
+async def _shared(flight: SingleFlight[T]) -> T:
+    try:
+        return await flight.join()
+    except FlightCancelledError:
+        msg = "the client is closed"
+        raise NotSentError(msg) from None
 
 
 def read_version(data: Any) -> tuple[int, int]:

@@ -66,6 +66,8 @@ _USER_EVENTS = ("subscriptions-changed", "rooms-changed")
 _BEFORE = timedelta(seconds=2)
 """The server's clock is known to about a second: a subscription counts as begun that much earlier."""
 _AT_ONCE = 0.001
+_LASTING = _RECONNECT.cap
+"""Seconds after which a connection counts as good: the pause before the next one starts small again."""
 _PASSING = (TransportError, ServerFaultError, RateLimitedError)
 
 
@@ -265,7 +267,7 @@ class Realtime:
         failures = 0
         try:
             while True:
-                connections = self._connections
+                began = self._context.clock.monotonic()
                 lost: ChatError = ReplyLostError("the server closed the connection", operation="realtime")
                 wait: float | None = None
                 try:
@@ -274,7 +276,9 @@ class Realtime:
                     lost, wait = error, error.retry_after
                 finally:
                     await self._deliveries.interrupted()
-                failures = 1 if self._connections > connections else failures + 1
+                # A log-in alone proves little: a server may take it and close at once, over and over.
+                lasted = self._context.clock.monotonic() - began >= _LASTING
+                failures = 1 if lasted else failures + 1
                 if not self._connections and failures >= _RECONNECT.attempts:
                     raise lost
                 await self._context.clock.sleep(wait or backoff(failures, _RECONNECT, random.random))

@@ -26,6 +26,7 @@ from ethora_async.platforms.rocketchat.realtime.ddp_events import (
     as_rest,
     date,
     error_code,
+    is_definite,
     refusal,
     reset_after,
 )
@@ -44,7 +45,9 @@ PATIENCE = 15.0
 
 _NEVER = float("inf")
 _A_WHILE = 10.0
-"""Seconds until subscriptions are tried again that were too many at once."""
+"""Seconds until subscriptions are tried again that were too many at once, or that the server failed to make."""
+_LONGEST_WHILE = 300.0
+"""Seconds between attempts at a subscription that fails again and again."""
 _LOGIN_TOKENS = "services.resume.loginTokens"
 _CHANGED = "subscriptions-changed"
 _OWN_EVENTS = ("userData", "force_logout", _CHANGED)
@@ -72,6 +75,7 @@ class DdpMachine:
         self._topics: dict[str, Topic] = {}
         self._ids: dict[Topic, str] = {}
         self._confirmed: set[Topic] = set()
+        self._failures: dict[Topic, int] = {}
         self._own = frozenset(Topic(NOTIFY_USER, f"{user_id}/{event}") for event in _OWN_EVENTS)
         self._count = 0
         self._login = ""
@@ -147,6 +151,7 @@ class DdpMachine:
         """Want this topic no more."""
         self._wanted.pop(topic, None)
         self._lost.pop(topic, None)
+        self._failures.pop(topic, None)
         if topic not in self._own:
             self._drop(topic)
 
@@ -167,7 +172,7 @@ class DdpMachine:
             data = codec.loads(frame.encode("utf-8", "replace") if isinstance(frame, str) else frame)
         except ValueError:
             return []
-        kind = data.get("msg") if isinstance(data, dict) else None
+        kind = data.get("msg") if isinstance(data, dict) and codec.is_shallow(data) else None
         read = self._read.get(kind) if isinstance(kind, str) else None
         if read is None:
             return []
@@ -263,6 +268,7 @@ class DdpMachine:
                 del self._lost[topic]
                 self._wanted[topic] = None
             if topic in self._wanted:
+                self._failures.pop(topic, None)
                 self._confirmed.add(topic)
                 events.append(Ready(topic))
         return events
@@ -277,7 +283,13 @@ class DdpMachine:
         error = data.get("error")
         if isinstance(error, dict) and error_code(error) == TOO_MANY:
             # Many subscriptions at once are too many calls; they are not given up for it.
-            self._ask_again = self._now + (reset_after(error) or _A_WHILE)
+            self._ask_again = min(self._ask_again, self._now + (reset_after(error) or _A_WHILE))
+            return []
+        if isinstance(error, dict) and topic in self._wanted and not is_definite(error):
+            # The server failed: that says nothing about the room.
+            failures = self._failures[topic] = self._failures.get(topic, 0) + 1
+            pause = min(_A_WHILE * 2.0 ** min(failures - 1, 8), _LONGEST_WHILE)
+            self._ask_again = min(self._ask_again, self._now + pause)
             return []
         if topic not in self._wanted:
             return []  # a room that was left, asked for again in vain; or one of our own

@@ -119,6 +119,21 @@ def error_code(error: dict[str, Any]) -> str:
     return str(code) if isinstance(code, (str, int)) else "unknown"
 
 
+_DEFINITE = frozenset({"401", "403", "404"})
+
+
+def is_definite(error: dict[str, Any]) -> bool:
+    """Whether the error of a subscription is about the room or the user, not a failure of the server that may pass.
+
+    Definite are Meteor's numbers for "not allowed" and "not found", and the platform's own words, such as
+    ``not-allowed`` and ``error-invalid-room``. Numbers such as 500, and errors without a code, are not.
+    """
+    code = error_code(error)
+    if code.isdigit():
+        return code in _DEFINITE
+    return code not in ("unknown", "internal-error", "error-internal", "internal-server-error")
+
+
 def refusal(error: Any) -> LoginRefused:
     """What the error of a log-in means (docs/platforms/rocketchat.md#token-lifetime)."""
     error = error if isinstance(error, dict) else {}
