@@ -126,5 +126,5 @@ __all__ = [
     "__version__",
 ]
 
-
-__getattr__, __dir__ = lazy_exports(__name__, _HOMES)
+if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
+    __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

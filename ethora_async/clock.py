@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 
 class SystemClock:
@@ -11,10 +12,21 @@ class SystemClock:
 
     __slots__ = ()
 
-    now = staticmethod(time.time)
-    """Seconds since the epoch; what tokens carry."""
+    if TYPE_CHECKING:
 
-    monotonic = staticmethod(time.monotonic)
-    """Seconds that only ever grow; what durations and deadlines are measured with."""
+        def now(self) -> float:
+            """Return the seconds since the epoch: what tokens carry."""
+            ...
 
-    sleep = staticmethod(asyncio.sleep)
+        def monotonic(self) -> float:
+            """Return seconds that only ever grow: what durations and deadlines are measured with."""
+            ...
+
+        async def sleep(self, delay: float, /) -> None:
+            """Wait `delay` seconds."""
+            ...
+
+    else:  # the built-in functions themselves: every request asks for the time
+        now = staticmethod(time.time)
+        monotonic = staticmethod(time.monotonic)
+        sleep = staticmethod(asyncio.sleep)

@@ -20,7 +20,7 @@ class Multipart:
 
     def __init__(self, fields: Mapping[str, str], files: Iterable[tuple[str, Content]], largest: int | None) -> None:
         boundary = secrets.token_hex(16)
-        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self.content_type: str = f"multipart/form-data; boundary={boundary}"
         self.error: ChatError | None = None
         self._started = False
         self._largest = largest

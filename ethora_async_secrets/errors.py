@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +49,7 @@ class SecretNotFoundError(SecretError):
 
     def __init__(self, message: str, source: str = "", name: str = "", names: tuple[str, ...] = ()) -> None:
         super().__init__(message, source)
-        self.args = (message, source, name, names)
+        self.args: tuple[Any, ...] = (message, source, name, names)
         self.name = name
         self.names = names
 

@@ -43,11 +43,11 @@ class MemoryProvider:
 
     def __init__(self, values: Mapping[str, str] | SecretBundle, *, source: str = "memory") -> None:
         self._source = source
-        self.bundle = values if isinstance(values, SecretBundle) else SecretBundle(values, source=source)
-        self.fetches = 0
-        self.refreshes = 0
-        self.closes = 0
-        self.waiting = 0
+        self.bundle: SecretBundle = values if isinstance(values, SecretBundle) else SecretBundle(values, source=source)
+        self.fetches: int = 0
+        self.refreshes: int = 0
+        self.closes: int = 0
+        self.waiting: int = 0
         self.invalidated: list[str] = []
         self._errors: list[BaseException] = []
         self._lasting_error: BaseException | None = None

@@ -33,7 +33,7 @@ class Unread:
     __slots__ = ("read",)
 
     def __init__(self, read: Callable[[], Any]) -> None:
-        self.read = read
+        self.read: Callable[[], Any] = read
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _same, (self.read(),)

@@ -98,7 +98,7 @@ class Run(Generic[T]):
         self._ordered = ordered
         self._emit = emit
         self._started = False
-        self.report = Report()
+        self.report: Report = Report()
 
     def __await__(self) -> Generator[Any, None, Report]:
         return self._finish().__await__()

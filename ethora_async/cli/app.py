@@ -33,7 +33,7 @@ class _Group(TyperGroup):
             return super().invoke(ctx)
 
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     cls=_Group,
     help="Keep the users, chats and access rights of an embedded chat platform in step with your own.",
     no_args_is_help=True,

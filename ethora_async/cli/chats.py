@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ethora_async.cli.platforms import ManagingClient
     from ethora_async.records import Id
 
-app = typer.Typer(help="Manage the chats of the app and their members.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(help="Manage the chats of the app and their members.", no_args_is_help=True)
 
 _CHAT = typer.Argument(help="Your own id of the chat.")
 _USERS = typer.Argument(help="Your own ids of users.")

@@ -36,10 +36,10 @@ class Rotation:
         self._path = directory / "ethora.env"
         self._due = asyncio.Event()
         self._write(sandbox.secret)
-        self.provider = FileProvider(self._path)
-        self.rotations = 0
-        self.calls = 0
-        self.failed = 0
+        self.provider: FileProvider = FileProvider(self._path)
+        self.rotations: int = 0
+        self.calls: int = 0
+        self.failed: int = 0
 
     def __str__(self) -> str:
         return (

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 JSON_OPTION = typer.Option("--json", help="Print JSON, and nothing else, on stdout.")
 
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors: Console = Console(stderr=True, highlight=False, soft_wrap=True)
 """stderr, for people."""
 
 

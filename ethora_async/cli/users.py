@@ -19,7 +19,7 @@ from ethora_async.cli.users_export import ExportFormat, export_users
 if TYPE_CHECKING:
     from ethora_async.cli.platforms import ManagingClient
 
-app = typer.Typer(help="Manage the users of the app.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(help="Manage the users of the app.", no_args_is_help=True)
 
 
 @app.command("import")

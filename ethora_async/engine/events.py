@@ -9,7 +9,7 @@ import attrs
 
 from ethora_async.errors import Effect
 
-logger = logging.getLogger("ethora_async")
+logger: logging.Logger = logging.getLogger("ethora_async")
 
 
 @attrs.frozen

@@ -15,6 +15,8 @@ from ethora_async.engine.learning import Learning
 from ethora_async.errors import NotSentError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ethora_async.config import Limits
     from ethora_async.protocols import Clock
 
@@ -26,7 +28,7 @@ _BULK_TURN = 8
 
 _bulk: ContextVar[bool] = ContextVar("ethora_async_bulk", default=False)
 
-in_bulk = _bulk.get
+in_bulk: Callable[[], bool] = _bulk.get
 """Whether the task at work belongs to a run."""
 
 

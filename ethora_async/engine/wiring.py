@@ -57,8 +57,8 @@ class Wiring:
         clock: Clock | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
-        self.emitter = Emitter(on_event if isinstance(on_event, Sequence) else (on_event,))
-        self.timeout = seconds(timeout, "timeout")
+        self.emitter: Emitter = Emitter(on_event if isinstance(on_event, Sequence) else (on_event,))
+        self.timeout: float = seconds(timeout, "timeout")
         self._limits = limits or Limits()
         self._retry = retry or RetryPolicy()
         self._transport = transport

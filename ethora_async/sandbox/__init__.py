@@ -43,4 +43,5 @@ _HOMES = {
     "rocketchat.server": ("RocketChatSandbox",),
 }
 
-__getattr__, __dir__ = lazy_exports(__name__, _HOMES)
+if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
+    __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

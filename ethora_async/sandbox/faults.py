@@ -56,7 +56,7 @@ class Fault:
             msg = f"times={times} for the route {route!r}: a fault strikes at least once."
             raise ValueError(msg)
         self.route = route
-        self.hits = 0
+        self.hits: int = 0
         self._owner = owner
         self._left = times
         self._every = 1
@@ -163,7 +163,7 @@ class Faults:
         self._wording = wording
         self.job_polls = job_polls
         self.job_delay = job_delay
-        self.job_stall = 0.0
+        self.job_stall: float = 0.0
         self.job_stall_every = 0
         self.deletion_lag = deletion_lag
         self.legacy_errors = legacy_errors

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-logger = logging.getLogger("ethora_async.sandbox")
+logger: logging.Logger = logging.getLogger("ethora_async.sandbox")
 
 KEPT = 10_000
 SECRETS = re.compile(r"token|secret|passw|auth|key|code|jwt|session", re.IGNORECASE)

@@ -57,5 +57,5 @@ __all__ = [  # noqa: RUF022  sorted as Python sorts
     "open_source", "read_mapping", "resume", "save_plan", "split_name", "verify",
 ]  # fmt: skip
 
-
-__getattr__, __dir__ = lazy_exports(__name__, _HOMES)
+if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
+    __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

@@ -128,7 +128,7 @@ class StoredSettings:
         clock: Clock,
         emitter: Emitter,
     ) -> None:
-        self.rotates = provider is not None
+        self.rotates: bool = provider is not None
         self._arguments = arguments
         self._required = frozenset(required)
         self._clock = clock

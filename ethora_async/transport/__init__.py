@@ -32,4 +32,5 @@ def default_transport(**options: Any) -> Transport:
 # aiohttp takes a fifth of a second to import, and `MemoryTransport` does without it.
 _HOMES = {"aiohttp": ("AiohttpTransport",), "httpx": ("HttpxTransport",), "memory": ("MemoryTransport",)}
 
-__getattr__, __dir__ = lazy_exports(__name__, _HOMES)
+if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
+    __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

@@ -19,7 +19,7 @@ from ethora_async.errors import (
 if TYPE_CHECKING:
     from ethora_async.errors import ChatError
 
-log = logging.getLogger("ethora_async.web")
+log: logging.Logger = logging.getLogger("ethora_async.web")
 
 _RETRY_AFTER = 5.0
 """Seconds, where the platform did not say."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ethora_async.protocols import Clock
     from ethora_async.web.request import Request
 
-log = logging.getLogger("ethora_async.web")
+log: logging.Logger = logging.getLogger("ethora_async.web")
 
 Check = Callable[[], Awaitable[object]]
 """Passes unless it raises, or returns False."""
@@ -75,8 +75,8 @@ class Health:
         self._flight = SingleFlight(self._look)
         self._seen: tuple[float, Mapping[str, bool]] | None = None
         self._draining = False
-        self.live = Live()
-        self.ready = Ready(self)
+        self.live: Live = Live()
+        self.ready: Ready = Ready(self)
 
     @property
     def draining(self) -> bool:

@@ -20,7 +20,7 @@ class Refusal(Exception):
 
     def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(code)
-        self.answer = Answer.refusal(status, code, detail, headers)
+        self.answer: Answer = Answer.refusal(status, code, detail, headers)
 
 
 class ClientGone(Exception):

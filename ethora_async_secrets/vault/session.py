@@ -47,7 +47,7 @@ class Session:
     def __init__(
         self, target: Target, login: VaultLogin, environ: Mapping[str, str], monotonic: Callable[[], float]
     ) -> None:
-        self.address = target.address
+        self.address: str = target.address
         self._wire = Wire(target)
         self._login = login
         self._environ = environ

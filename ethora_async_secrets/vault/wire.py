@@ -91,7 +91,7 @@ class Wire:
     __slots__ = ("_closed", "_hvac", "_session", "target")
 
     def __init__(self, target: Target) -> None:
-        self.target = target
+        self.target: Target = target
         try:
             self._hvac: Any = import_module("hvac")
             requests: Any = import_module("requests")

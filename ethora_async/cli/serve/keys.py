@@ -12,7 +12,7 @@ from ethora_async.errors import ConfigError
 from ethora_async.protocols import Clock
 from ethora_async_secrets.concurrency import run_blocking
 
-log = logging.getLogger("ethora_async.web")
+log: logging.Logger = logging.getLogger("ethora_async.web")
 
 LOOK_EVERY = 10.0
 """Seconds after which the file is looked at again."""

@@ -20,7 +20,7 @@ from ethora_async.web.failures import retry_after
 from ethora_async.web.request import Endpoint, Refusal, Request
 from ethora_async_secrets import CachedProvider, SecretError, SecretNotFoundError, SecretProvider
 
-log = logging.getLogger("ethora_async.web")
+log: logging.Logger = logging.getLogger("ethora_async.web")
 
 PROXY_SECRET = "ETHORA_PROXY_SECRET"  # noqa: S105  the name of the setting
 SHORTEST = 16

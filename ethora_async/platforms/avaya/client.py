@@ -111,7 +111,7 @@ class AvayaClient:
             emitter=self._wiring.emitter,
         )
         self._context = Context(self._settings, self._connect, clock=self._wiring.clock, emitter=self._wiring.emitter)
-        self.tokens = Tokens(self._context, cache_size=token_cache_size)
+        self.tokens: Tokens = Tokens(self._context, cache_size=token_cache_size)
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:

@@ -52,7 +52,7 @@ class SigningKeys:
 
     def __init__(self, secret: str, *, scoped: bool) -> None:
         # Tells secrets apart in cache keys and events, and cannot be guessed back from them.
-        self.version = hashlib.blake2b(secret.encode(), key=_PROCESS_KEY, digest_size=8).hexdigest()
+        self.version: str = hashlib.blake2b(secret.encode(), key=_PROCESS_KEY, digest_size=8).hexdigest()
         self._secret = secret
         self._use_scoped = scoped
         self._scoped: dict[Purpose, HS256Key] = {}
@@ -121,7 +121,7 @@ class AppSecret:
     """
 
     def __init__(self, secret: str | SecretProvider, *, scoped: bool, clock: Clock, emitter: Emitter) -> None:
-        self.rotates = not isinstance(secret, str)
+        self.rotates: bool = not isinstance(secret, str)
         if isinstance(secret, str):
             given = SecretBundle({APP_SECRET: secret}, source="static")
             _check_usable(given)

@@ -139,7 +139,7 @@ class EthoraClient:
         )
         self._xmpp_host = xmpp_host or os.environ.get(XMPP_HOST, "").strip() or None
         bot_jid = bot_jid or os.environ.get(BOT_JID, "").strip() or None
-        self.users = Users(self._context, bot_jid=bot_jid)
+        self.users: Users = Users(self._context, bot_jid=bot_jid)
         make_chats = LegacyChats if legacy_api else Chats
         self.chats: Chats = make_chats(
             self._context,
@@ -147,10 +147,10 @@ class EthoraClient:
             xmpp_host=self._xmpp_host,
             bot_jid=bot_jid,
         )
-        self.tokens = Tokens(self._context, cache_size=token_cache_size)
-        self.sessions = Sessions(self._context)
-        self.apps = Apps(self._context)
-        self.broadcasts = Broadcasts(self._context)
+        self.tokens: Tokens = Tokens(self._context, cache_size=token_cache_size)
+        self.sessions: Sessions = Sessions(self._context)
+        self.apps: Apps = Apps(self._context)
+        self.broadcasts: Broadcasts = Broadcasts(self._context)
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:

@@ -167,9 +167,9 @@ class OtherContext(Context):
     """
 
     def __init__(self, own: Context, app_id: str | None, signer: Credentials | None) -> None:
-        self.secret = own.secret
-        self.clock = own.clock
-        self.emitter = own.emitter
+        self.secret: AppSecret = own.secret
+        self.clock: Clock = own.clock
+        self.emitter: Emitter = own.emitter
         self._own = own
         self._app_id = app_id
         self._signer = signer

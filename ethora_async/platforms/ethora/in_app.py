@@ -27,9 +27,9 @@ class InApp:
     def __init__(self, context: OtherContext, app_id: str, *, xmpp_host: str | None) -> None:
         self.app_id = app_id
         self._context = context
-        self.users = Users(context)
-        self.chats = Chats(context, self.users, xmpp_host=xmpp_host, bot_jid=None)
-        self.broadcasts = Broadcasts(context)
+        self.users: Users = Users(context)
+        self.chats: Chats = Chats(context, self.users, xmpp_host=xmpp_host, bot_jid=None)
+        self.broadcasts: Broadcasts = Broadcasts(context)
 
     async def reset(self, *, confirm: str, timeout: Seconds = RESET_LAG) -> Report:
         """Empty the app, as `EthoraClient.reset` does; `confirm` is this app's id.

@@ -25,7 +25,7 @@ _LIST_KEYS = ("items", "results")
 
 _TIMES = {"record_id": "_id", "created_at": "createdAt", "updated_at": "updatedAt"}
 
-codec = Codec()
+codec: Codec = Codec()
 codec.add(
     User,
     {

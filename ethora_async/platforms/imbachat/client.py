@@ -79,7 +79,9 @@ class ImbaChatClient:
         if answer is not None:
             settings.script_url(answer.current)  # says now what is wrong with it
             settings.warn_of_short(answer.current[settings.SECRET_KEY])
-        self.tokens = Tokens(self._settings, clock=wiring.clock, emitter=wiring.emitter, cache_size=token_cache_size)
+        self.tokens: Tokens = Tokens(
+            self._settings, clock=wiring.clock, emitter=wiring.emitter, cache_size=token_cache_size
+        )
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:

@@ -146,16 +146,16 @@ class RocketChatClient:
         self._context = OwnContext(self._settings, self._connect, Directory(), **told)
         self._streams: WeakSet[Realtime] = WeakSet()
         self._server = ServerInfo(self._context)
-        self.tokens = Tokens(
+        self.tokens: Tokens = Tokens(
             self._context,
             self._server,
             self._create_tokens_secrets,
             cache_size=token_cache_size,
             grace=seconds(token_grace, "token_grace"),
         )
-        self.users = Users(self._context, self.tokens.forget)
-        self.chats = Rooms(self._context)
-        self.messages = Messages(self._context)
+        self.users: Users = Users(self._context, self.tokens.forget)
+        self.chats: Rooms = Rooms(self._context)
+        self.messages: Messages = Messages(self._context)
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:

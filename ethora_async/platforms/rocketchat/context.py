@@ -83,9 +83,9 @@ class UserContext(Context):
     """The same server, asked as one user."""
 
     def __init__(self, own: Context, signer: Credentials) -> None:
-        self.clock = own.clock
-        self.emitter = own.emitter
-        self.directory = own.directory
+        self.clock: Clock = own.clock
+        self.emitter: Emitter = own.emitter
+        self.directory: Directory = own.directory
         self._own = own
         self._signer = signer
 

@@ -33,7 +33,7 @@ class Rooms(RoomAccess):
     no other.
     """
 
-    changeable = frozenset({"title", "description"})
+    changeable: frozenset[str] = frozenset({"title", "description"})
 
     async def create(
         self,

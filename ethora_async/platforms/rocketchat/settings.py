@@ -73,7 +73,7 @@ class Settings:
     def __init__(
         self, given: Mapping[str, str], provider: SecretProvider | None, *, clock: Clock, emitter: Emitter
     ) -> None:
-        self.rotates = provider is not None
+        self.rotates: bool = provider is not None
         self._given = SecretBundle(given)
         self._emitter = emitter
         self._clock = clock

@@ -54,7 +54,7 @@ class UserClient:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.messages = Messages(context)
+        self.messages: Messages = Messages(context)
 
     async def me(self) -> User:
         """The user's own record; the cheapest way to see whether a token is still good.

@@ -33,7 +33,7 @@ _OWN_ROLES = frozenset({"admin", "bot", "app"})
 class Users:
     """The users of one server. Your own id of a user is the user name; a `RecordId` names Rocket.Chat's own."""
 
-    changeable = frozenset({"name", "email"})
+    changeable: frozenset[str] = frozenset({"name", "email"})
 
     def __init__(self, context: Context, forget: Callable[[str], None]) -> None:
         self._context = context

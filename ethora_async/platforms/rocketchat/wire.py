@@ -23,7 +23,7 @@ _TYPE_OF_KIND = {"c": "public", "p": "group", "d": "direct", "l": "livechat"}
 _PRIVATE_FIELDS = ("services", "inviteToken", "resume")
 """Old servers show password digests and session tokens here: they go no further."""
 
-codec = Codec()
+codec: Codec = Codec()
 codec.add(User, {"record_id": "_id", "created_at": "createdAt", "updated_at": "_updatedAt"})
 codec.add(Chat, {"record_id": "_id", "member_count": "usersCount", "created_at": "ts", "updated_at": "_updatedAt"})
 codec.add(

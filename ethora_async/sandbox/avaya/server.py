@@ -49,8 +49,8 @@ class AvayaSandbox(LocalServer):
         clock: Callable[[], float] = time.time,
         on_request: Callable[[RequestRecord], None] | None = None,
     ) -> None:
-        self.faults = AvayaFaults()
-        self.integration_id = (integration_id or str(uuid.uuid4())).lower()
+        self.faults: AvayaFaults = AvayaFaults()
+        self.integration_id: str = (integration_id or str(uuid.uuid4())).lower()
         self._account = Account(
             account_id=account_id or "".join(secrets.choice(string.ascii_uppercase) for _ in range(6)),
             client_id=client_id or f"sandbox-{secrets.token_hex(4)}",

@@ -25,7 +25,7 @@ class RefusedError(Exception):
         self.error = error
         self.code = code
         self.plain = plain
-        self.extra = extra or {}
+        self.extra: dict[str, Any] = extra or {}
 
 
 def missing_token(*, b2b: bool) -> RefusedError:

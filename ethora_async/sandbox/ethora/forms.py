@@ -17,12 +17,12 @@ EMAIL = re.compile(rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*
 URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:[^\s]+")
 LOCAL_PART = re.compile(r"[^\s@/\x00-\x1f\x7f]*")
 
-email = Text(trim=True, lower=True, pattern=EMAIL, mismatch="must be a valid email")
-uri = Text(pattern=URI, mismatch="must be a valid uri")
-optional_text = Text(may_be_empty=True)
-identifier = Text(trim=True)
+email: Text = Text(trim=True, lower=True, pattern=EMAIL, mismatch="must be a valid email")
+uri: Text = Text(pattern=URI, mismatch="must be a valid uri")
+optional_text: Text = Text(may_be_empty=True)
+identifier: Text = Text(trim=True)
 # One character is enough: that a uuid needs two is a rule of the playground's form, and ids such as 7 are common.
-uuid = Text(trim=True, pattern=LOCAL_PART, mismatch="fails to match the required pattern")
+uuid: Text = Text(trim=True, pattern=LOCAL_PART, mismatch="fails to match the required pattern")
 
 PAGE = Form(
     {

@@ -21,7 +21,7 @@ SORTS = (
     "totalChats",
 )
 
-domain_name = Text(lower=True, max=63, pattern=DOMAIN_NAME, mismatch="must only contain alpha-numeric characters")
+domain_name: Text = Text(lower=True, max=63, pattern=DOMAIN_NAME, mismatch="must only contain alpha-numeric characters")
 
 SETTINGS = {
     "appTagline": Field(optional_text),

@@ -32,7 +32,7 @@ CHAT_META = Form(
 CHAT_DELETION = Form({"name": Field(identifier), "chatName": Field(identifier)})
 CHAT_MEMBERS = Form({"chatName": required(identifier), "members": required(Items(identifier, low=1))})
 
-pair = Items(identifier, low=1, high=2)
+pair: Items = Items(identifier, low=1, high=2)
 PRIVATE_CHAT = Form(
     {
         "username": Field(identifier),

@@ -7,9 +7,9 @@ from ethora_async.sandbox.ethora.validation import Anything, Field, Flag, Form, 
 
 MOST_TAGS = 100
 MOST_DAYS = 365
-ids = Items(identifier, low=1)
-name = Text(max=60)
-password = Text(min=4)
+ids: Items = Items(identifier, low=1)
+name: Text = Text(max=60)
+password: Text = Text(min=4)
 
 USER_IDS = Form({"usersIdList": required(ids)})
 USER_TAGS = Form(

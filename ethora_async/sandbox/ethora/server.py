@@ -73,9 +73,9 @@ class EthoraSandbox(LocalServer):
         refresh_reuse: RefreshReuse = "log_only",
         on_request: Callable[[RequestRecord], None] | None = None,
     ) -> None:
-        self.faults = Faults(job_polls=job_polls, deletion_lag=deletion_lag, legacy_errors=legacy_errors)
-        self.admin_email = (admin_email or DEFAULT_ADMIN).lower()
-        self.admin_password = admin_password or secrets.token_urlsafe(12)
+        self.faults: Faults = Faults(job_polls=job_polls, deletion_lag=deletion_lag, legacy_errors=legacy_errors)
+        self.admin_email: str = (admin_email or DEFAULT_ADMIN).lower()
+        self.admin_password: str = admin_password or secrets.token_urlsafe(12)
         self._platform = Platform(
             clock=clock,
             xmpp_host=xmpp_host,

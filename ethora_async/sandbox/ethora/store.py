@@ -55,8 +55,8 @@ class Store:
     """All apps of a local Ethora, and the changes that keep their indexes in step."""
 
     def __init__(self) -> None:
-        self.ids = RecordIds()
-        self.agenda = Agenda()
+        self.ids: RecordIds = RecordIds()
+        self.agenda: Agenda = Agenda()
         self._apps: dict[str, App] = {}
         self._by_domain: dict[str, App] = {}
 

@@ -117,7 +117,7 @@ class Signer:
 
     def __init__(self) -> None:
         self._key = import_key(secrets.token_hex(32))
-        self.keys = KeySet(self._key)
+        self.keys: KeySet = KeySet(self._key)
 
     def sign(self, data: dict[str, Any], *, now: float, ttl: float | None = None) -> str:
         """Sign `data`, nested as the platform nests it, with the `JWT ` prefix.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_FILE = 50 * 1024 * 1024
 MAX_FIELD = 1024 * 1024
 PIECE = 256 * 1024
-BROKEN = (HttpProcessingError, ValueError, RuntimeError, AssertionError, LookupError)
+BROKEN: tuple[type[Exception], ...] = (HttpProcessingError, ValueError, RuntimeError, AssertionError, LookupError)
 """What aiohttp's reader raises for bodies that are no multipart; RuntimeError includes its warnings."""
 
 

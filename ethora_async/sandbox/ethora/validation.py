@@ -25,7 +25,7 @@ class InvalidValueError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
-        self.path = ""
+        self.path: str = ""
 
     def under(self, parent: str) -> InvalidValueError:
         """Put `parent` in front of the path."""

@@ -62,14 +62,14 @@ class ImbaChatSandbox(LocalServer):
         clock: Callable[[], float] = time.time,
         on_request: Callable[[RequestRecord], None] | None = None,
     ) -> None:
-        self.faults = Faults()
-        self.widget_id = widget_id or 1 + secrets.randbelow(99_999)
-        self.secret_key = secret_key or secrets.token_urlsafe(48)
-        self.api_login = api_login or f"imba-{secrets.token_hex(4)}"
-        self.api_password = api_password or secrets.token_urlsafe(18)
+        self.faults: Faults = Faults()
+        self.widget_id: int = widget_id or 1 + secrets.randbelow(99_999)
+        self.secret_key: str = secret_key or secrets.token_urlsafe(48)
+        self.api_login: str = api_login or f"imba-{secrets.token_hex(4)}"
+        self.api_password: str = api_password or secrets.token_urlsafe(18)
         self.users_info_url = users_info_url
         self.online: dict[int, ChatUser] = {}
-        self.guests = 0
+        self.guests: int = 0
         self._separator = separator
         self._clock = clock
         service = Gateway(self.widget_id, self._serve_log_in)

@@ -50,7 +50,7 @@ class RestError(Exception):
         super().__init__(status)
         self.status = status
         self.body = body
-        self.headers = headers or {}
+        self.headers: dict[str, str] = headers or {}
 
 
 def failure(text: str, status: int = 400) -> RestError:

@@ -84,7 +84,7 @@ class RocketChatSandbox(LocalServer):
         clock: Callable[[], float] = time.time,
         on_request: Callable[[RequestRecord], None] | None = None,
     ) -> None:
-        self.admin_password = admin_password or secrets.token_urlsafe(12)
+        self.admin_password: str = admin_password or secrets.token_urlsafe(12)
         self._platform = Platform(
             clock=clock,
             version=Version.parse(version),
@@ -94,13 +94,13 @@ class RocketChatSandbox(LocalServer):
             two_factor_creation=two_factor_creation,
             fresh_user_bug=fresh_user_bug,
         )
-        self.faults = Faults(wording=wording(self._platform, legacy_rate_limit=legacy_rate_limit))
+        self.faults: Faults = Faults(wording=wording(self._platform, legacy_rate_limit=legacy_rate_limit))
         limits = CallLimits(enabled=rate_limit is not None)
-        self.realtime = Realtime(self._platform, Quirks.of(microservices=microservices), limits)
+        self.realtime: Realtime = Realtime(self._platform, Quirks.of(microservices=microservices), limits)
         limiter = RateLimiter(None if rate_limit is None else Limit(rate_limit, MINUTE_MS), legacy=legacy_rate_limit)
         service = Gateway(self._platform, limiter, self._open_socket)
         super().__init__(service, self.faults, clock=clock, host=host, port=port, on_request=on_request)
-        self.admin = self._add_admin(admin, two_factor)
+        self.admin: User = self._add_admin(admin, two_factor)
         self._open_general()
 
     def __repr__(self) -> str:

@@ -123,8 +123,8 @@ class Store:
     """Everything that a server keeps in its database."""
 
     def __init__(self) -> None:
-        self.users = Users()
-        self.rooms = Rooms()
+        self.users: Users = Users()
+        self.rooms: Rooms = Rooms()
         self._tokens: dict[str, tuple[User, LoginToken]] = {}
         self._swept = 0.0
 

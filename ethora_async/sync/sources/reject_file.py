@@ -56,7 +56,7 @@ class RejectFile:
 
     def __init__(self, path: Path, columns: tuple[str, ...] | None) -> None:
         self.path = path
-        self.count = 0
+        self.count: int = 0
         self._columns = columns
         self._waiting: list[_Refused] = []
         self._collected: IO[str] | None = None

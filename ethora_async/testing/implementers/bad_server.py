@@ -104,7 +104,7 @@ class BadServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Condition()
         self.requests: list[Received] = []
-        self.connections = 0
+        self.connections: int = 0
 
     @property
     def url(self) -> str:

@@ -42,7 +42,7 @@ class Chats(AccessControl):
         self._users = users
         self._messages = ChatMessages(context)
         self._xmpp_host = xmpp_host
-        self.default_rooms = DefaultRooms(context)
+        self.default_rooms: DefaultRooms = DefaultRooms(context)
 
     async def create(
         self,

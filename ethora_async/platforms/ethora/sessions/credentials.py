@@ -26,7 +26,7 @@ _AFTER_FAILURE = 5.0
 OnRenewed = Callable[[Session], Awaitable[None] | None]
 """Told of every renewed session, so that it can be kept; awaited where it is a coroutine function."""
 
-logger = logging.getLogger("ethora_async")
+logger: logging.Logger = logging.getLogger("ethora_async")
 
 
 class SessionCredentials:

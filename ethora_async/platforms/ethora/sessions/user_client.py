@@ -64,10 +64,10 @@ class UserClient:
         self._xmpp_host = xmpp_host
         self._user: User | None = None
         self._context = OtherContext(own, self.session.app_id if self.session else None, signer)
-        self.chats = MyChats(self._context, self._own_name)
-        self.files = Files(self._context)
-        self.api_keys = ApiKeys(self._context)
-        self.apps = Apps(self._context)
+        self.chats: MyChats = MyChats(self._context, self._own_name)
+        self.files: Files = Files(self._context)
+        self.api_keys: ApiKeys = ApiKeys(self._context)
+        self.apps: Apps = Apps(self._context)
 
     @property
     def session(self) -> Session | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ethora_async.platforms.rocketchat.message_records import Message
 
 _OPERATION = "realtime"
-logger = logging.getLogger("ethora_async")
+logger: logging.Logger = logging.getLogger("ethora_async")
 
 
 def read_messages(args: Sequence[Any]) -> list[Message]:

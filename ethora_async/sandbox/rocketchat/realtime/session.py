@@ -44,8 +44,8 @@ class Session:
     """A conversation: its login, and its subscriptions by id as (stream, event)."""
 
     def __init__(self, platform: Platform, outlet: Outlet, quirks: Quirks, limits: CallLimits, address: str) -> None:
-        self.id = new_id()
-        self.connected = False
+        self.id: str = new_id()
+        self.connected: bool = False
         self.user: User | None = None
         self.token: LoginToken | None = None
         self.subscriptions: dict[str, tuple[str, str]] = {}

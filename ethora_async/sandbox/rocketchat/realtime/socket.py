@@ -25,9 +25,9 @@ class Connection:
     """One client on the line."""
 
     def __init__(self, platform: Platform, quirks: Quirks, limits: CallLimits, request: web.BaseRequest) -> None:
-        self.session = Session(platform, self, quirks, limits, request.remote or "")
-        self.frozen = False
-        self.gone = asyncio.Event()
+        self.session: Session = Session(platform, self, quirks, limits, request.remote or "")
+        self.frozen: bool = False
+        self.gone: asyncio.Event = asyncio.Event()
         self._quirks = quirks
         self._request = request
         self._socket = web.WebSocketResponse(timeout=CLOSE_SECONDS, max_msg_size=BACKLOG)
