@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"bulk", "tokens"}),
     frozenset({"capabilities"}),
     frozenset({"sync", "platforms"}),
-    frozenset({"sandbox"}),
+    frozenset({"sandbox", "outbox"}),
     frozenset({"testing", "web"}),
     frozenset({"cli"}),
 )

@@ -1,0 +1,89 @@
+"""Keep a chat platform in step with your own data, from your own database transactions.
+
+```python
+from ethora_async import NewUser, outbox
+
+async with connection.transaction():
+    await connection.execute("INSERT INTO users …")
+    await outbox.want_user(connection, NewUser(id=7, email="ann@example.com", first_name="Ann", last_name="Lee"))
+```
+
+What is wanted commits or rolls back with your data. A `Worker`, in your process or as ``ethora outbox work``, then
+makes it so on the platform, in order, whatever is killed in between.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ethora_async_secrets.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from ethora_async.outbox.errors import OutboxDatabaseError
+    from ethora_async.outbox.intents import (
+        want_chat,
+        want_chats,
+        want_member,
+        want_members,
+        want_no_chat,
+        want_no_chats,
+        want_no_member,
+        want_no_members,
+        want_no_user,
+        want_no_users,
+        want_user,
+        want_users,
+    )
+    from ethora_async.outbox.lanes import DeadLetter, LaneKey, OutboxStatus, Store
+    from ethora_async.outbox.opening import open_store
+    from ethora_async.outbox.passwords import PasswordSeal
+    from ethora_async.outbox.worker import IntentFinished, TurnFinished, Worker
+
+_HOMES = {
+    "errors": ("OutboxDatabaseError",),
+    "intents": (
+        "want_chat",
+        "want_chats",
+        "want_member",
+        "want_members",
+        "want_no_chat",
+        "want_no_chats",
+        "want_no_member",
+        "want_no_members",
+        "want_no_user",
+        "want_no_users",
+        "want_user",
+        "want_users",
+    ),
+    "lanes": ("DeadLetter", "LaneKey", "OutboxStatus", "Store"),
+    "opening": ("open_store",),
+    "passwords": ("PasswordSeal",),
+    "worker": ("IntentFinished", "TurnFinished", "Worker"),
+}
+
+__all__ = [
+    "DeadLetter",
+    "IntentFinished",
+    "LaneKey",
+    "OutboxDatabaseError",
+    "OutboxStatus",
+    "PasswordSeal",
+    "Store",
+    "TurnFinished",
+    "Worker",
+    "open_store",
+    "want_chat",
+    "want_chats",
+    "want_member",
+    "want_members",
+    "want_no_chat",
+    "want_no_chats",
+    "want_no_member",
+    "want_no_members",
+    "want_no_user",
+    "want_no_users",
+    "want_user",
+    "want_users",
+]
+
+__getattr__, __dir__ = lazy_exports(__name__, _HOMES)

@@ -1,0 +1,388 @@
+"""Carry out one turn's lanes on the platform, by the ``*_many`` methods, in an order that cannot go wrong."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from ethora_async.bulk.outcome import Outcome, Status
+from ethora_async.bulk.run import CONCURRENCY, Run, Work
+from ethora_async.errors import ChatError, InvalidInputError, NotSentError
+from ethora_async.outbox.intents import SEALED_PASSWORD
+from ethora_async.outbox.lanes import Lane, LaneKey, Verdict
+from ethora_async.outbox.settling import FATAL, collides, is_trouble, settled, was_not_there
+from ethora_async.records import NewChat, NewUser, User
+
+if TYPE_CHECKING:
+    from ethora_async.outbox.lanes import Kind
+    from ethora_async.redaction import Secret
+
+_USER_FIELDS = ("email", "first_name", "last_name", "profile_image")
+_CHAT_FIELDS = ("title", "access", "description")
+_UPDATES = 4
+"""How often updates that collide are sent again in one turn, while others of the turn make room for them."""
+
+
+class Claim:
+    """What a delivery may still act on.
+
+    Args:
+        hold: extends the claim and returns what is still held.
+        note_deleted: records that these were deleted, and returns what is still held of them.
+        wanted_addresses: who wants these e-mail addresses, by open lanes.
+        open_password: opens a sealed password of a user.
+    """
+
+    def __init__(
+        self,
+        hold: Callable[[], Awaitable[frozenset[LaneKey]]],
+        note_deleted: Callable[[Sequence[Lane]], Awaitable[frozenset[LaneKey]]],
+        wanted_addresses: Callable[[Sequence[str]], Awaitable[Mapping[str, frozenset[str]]]],
+        open_password: Callable[[str, object], Awaitable[Secret]],
+    ) -> None:
+        self.hold = hold
+        self.note_deleted = note_deleted
+        self.wanted_addresses = wanted_addresses
+        self.open_password = open_password
+
+
+class Delivery:
+    """One turn's lanes on their way.
+
+    The steps: delete the users who are gone, or were gone in between; create users; update those who were there;
+    delete, create and update chats; revoke and grant memberships; delete the chats that are gone. Before each step the
+    claim is extended, and what another worker has taken over is left alone.
+
+    Attributes:
+        verdicts: what is known so far; complete when `run` has returned. A lane without one was lost to another
+            worker.
+        answered: whether the platform has answered for at least one lane.
+        trouble: the first error that was about the platform.
+    """
+
+    def __init__(self, client: Any, lanes: Sequence[Lane], claim: Claim, *, deadline: float) -> None:
+        self._client = client
+        self._deadline = deadline
+        self._lanes = list(lanes)
+        self._claim = claim
+        self._by_id = {lane.id: lane for lane in lanes}
+        self._held = frozenset(self._by_id)
+        self._users: dict[LaneKey, NewUser] = {}
+        self._address_freed = False
+        self.verdicts: dict[LaneKey, Verdict] = {}
+        self.answered = False
+        self.trouble: ChatError | None = None
+
+    async def run(self) -> None:
+        """Carry everything out.
+
+        Raises:
+            ConfigError, WrongLoopError: the client cannot work at all; nothing more was sent.
+            OutboxDatabaseError: the claim could not be extended.
+        """
+        await self._check()
+        await self._delete_users()
+        await self._create_users()
+        await self._chats()
+        await self._members()
+        await self._delete_chats()
+
+    def _open(self, kind: Kind, which: Callable[[Lane], bool]) -> list[Lane]:
+        return [
+            lane
+            for lane in self._lanes
+            if lane.id.kind == kind and lane.id not in self.verdicts and lane.id in self._held and which(lane)
+        ]
+
+    async def _step(self, kind: Kind, which: Callable[[Lane], bool]) -> list[Lane]:
+        """The lanes of a step, their claim extended: a lease outlives every request of the step that is sent now."""
+        if not self._open(kind, which):
+            return []
+        self._held &= await self._claim.hold()
+        return self._open(kind, which)
+
+    def _settle(self, lane: Lane, error: ChatError | None) -> None:
+        self.verdicts[lane.id] = settled(lane, error, self._deadline)
+
+    async def _check(self) -> None:
+        for lane in self._open("user", lambda lane: lane.wanted is not None):
+            try:
+                self._users[lane.id] = await self._user(lane)
+            except InvalidInputError as error:
+                self._settle(lane, error)
+        if not hasattr(self._client, "chats"):
+            msg = f"{type(self._client).__name__} manages no chats"
+            for lane in self._lanes:
+                if lane.id.kind != "user":
+                    self._settle(lane, InvalidInputError(msg))
+
+    async def _user(self, lane: Lane) -> NewUser:
+        wanted = _fields(lane, (*_USER_FIELDS, SEALED_PASSWORD))
+        sealed = wanted.pop(SEALED_PASSWORD, None)
+        password = None if sealed is None else await self._claim.open_password(lane.id.key, sealed)
+        told = {name: wanted.get(name) or "" for name in ("email", "first_name", "last_name")}
+        return NewUser(id=lane.id.key, **told, password=password, profile_image=wanted.get("profile_image"))
+
+    async def _delete_users(self) -> None:
+        lanes = await self._step("user", lambda lane: lane.wanted is None or lane.returns)
+        await self._deleted(lanes, self._client.users.delete_many)
+
+    async def _deleted(self, lanes: Sequence[Lane], delete: Callable[[Any], Run[Any]]) -> None:
+        """Delete; who returns is recorded as deleted first, so that no other worker deletes the one created next."""
+        returning: list[Lane] = []
+        found: dict[LaneKey, Outcome[Any]] = {}
+        errors = await self._send(lanes, [lane.id.key for lane in lanes], delete, found)
+        for lane in lanes:
+            error = None if was_not_there(errors[lane.id]) else errors[lane.id]
+            if error is None and lane.wanted is not None:
+                returning.append(lane)
+            else:
+                self._settle(lane, error)
+        if returning:
+            still = await self._claim.note_deleted(returning)
+            self._held -= {lane.id for lane in returning} - still
+        for lane in returning:
+            if found[lane.id].attempts > 1:
+                # An earlier attempt may still be on its way, and must not meet the one created next.
+                self.verdicts[lane.id] = Verdict(lane, "held", delay=self._deadline, attempts=lane.attempts)
+
+    async def _create_users(self) -> None:
+        lanes = await self._step("user", lambda lane: lane.wanted is not None)
+        there: dict[LaneKey, Any] = {}
+        blocked = await self._created(lanes, there)
+        await self._update_users(there)
+        if blocked and self._address_freed:
+            still = {lane.id for lane in blocked}
+            again = await self._step("user", lambda lane: lane.id in still)
+            later: dict[LaneKey, Any] = {}
+            blocked = await self._created(again, later)
+            await self._update_users(later)
+        for lane, error in blocked.items():
+            self._settle(lane, error)
+
+    async def _created(self, lanes: Sequence[Lane], there: dict[LaneKey, Any]) -> dict[Lane, ChatError]:
+        """Create; note in `there` who existed, and return those whose address is somebody else's."""
+        blocked: dict[Lane, ChatError] = {}
+        found: dict[LaneKey, Outcome[Any]] = {}
+        users = [self._users[lane.id] for lane in lanes]
+        errors = await self._send(lanes, users, self._client.users.create_many, found)
+        for lane in lanes:
+            error = errors[lane.id]
+            if error is not None and collides(error):
+                blocked[lane] = error
+            elif error is None and found[lane.id].status == "existed":
+                there[lane.id] = found[lane.id].value
+            else:
+                self._settle(lane, error)
+        return blocked
+
+    async def _update_users(self, there: Mapping[LaneKey, Any]) -> None:
+        users = self._client.users
+        fields: dict[LaneKey, frozenset[str]] = {}
+        stays: dict[LaneKey, frozenset[str]] = {}
+        for id, record in there.items():
+            wanted = users.comparable(self._users[id])
+            actual = users.comparable(record) if isinstance(record, User) else {}
+            differing = frozenset(
+                name for name, value in wanted.items() if value is not None and value != actual.get(name, "\0")
+            )
+            fields[id] = differing & users.changeable
+            # What the reply did not tell cannot be said to differ.
+            stays[id] = frozenset(name for name in differing - users.changeable if actual.get(name) is not None)
+        await self._update_fields(fields, there)
+        for id in there:
+            if id in self.verdicts or id not in self._held:
+                continue
+            lane = self._by_id[id]
+            self.verdicts[id] = _unchangeable(lane, stays[id]) if stays[id] else Verdict(lane, "done")
+
+    async def _update_fields(self, fields: Mapping[LaneKey, frozenset[str]], there: Mapping[LaneKey, Any]) -> None:
+        users = self._client.users
+        left = frozenset(id for id, names in fields.items() if names)
+        errors: dict[LaneKey, ChatError | None] = {}
+        parked = False
+        for _ in range(_UPDATES):
+            lanes = await self._step("user", partial(_among, left))
+            changes = [users.change(self._users[lane.id], fields[lane.id]) for lane in lanes]
+            errors |= await self._send(lanes, changes, users.update_many)
+            left = frozenset(lane.id for lane in lanes if collides(errors[lane.id]))
+            self._address_freed |= any("email" in fields[lane.id] for lane in lanes if errors[lane.id] is None)
+            if not left:
+                break
+            if len(left) == len(lanes):  # nobody made room for anybody
+                if parked or not await self._park(left, fields, there):
+                    break
+                parked = True
+        for id, error in errors.items():
+            if error is not None:
+                self._settle(self._by_id[id], error)
+
+    async def _park(
+        self, blocked: Iterable[LaneKey], fields: Mapping[LaneKey, frozenset[str]], there: Mapping[LaneKey, Any]
+    ) -> bool:
+        """Move blocked users to an address of nobody's where somebody else wants the one they have.
+
+        Users who swap their addresses could otherwise never begin. Return whether anybody was moved.
+        """
+        users = self._client.users
+        held = {id: there[id].email for id in blocked if "email" in fields[id] and isinstance(there[id], User)}
+        wanting = await self._claim.wanted_addresses([email for email in held.values() if email])
+        lanes = [self._by_id[id] for id, email in held.items() if wanting.get(email or "", frozenset()) - {id.key}]
+        changes = []
+        for lane in lanes:
+            nobody = f"moving-{secrets.token_hex(8)}@ethora-outbox.invalid"
+            changes.append(users.change(attrs.evolve(self._users[lane.id], email=nobody), frozenset({"email"})))
+        errors = await self._send(lanes, changes, users.update_many)
+        return any(error is None for error in errors.values())
+
+    async def _chats(self) -> None:
+        if not hasattr(self._client, "chats"):
+            return
+        chats = self._client.chats
+        await self._deleted(await self._step("chat", lambda lane: lane.returns), chats.delete_many)
+        lanes, wanted = [], []
+        for lane in await self._step("chat", lambda lane: lane.wanted is not None):
+            try:
+                wanted.append(_chat(lane))
+                lanes.append(lane)
+            except InvalidInputError as error:
+                self._settle(lane, error)
+        found: dict[LaneKey, Outcome[Any]] = {}
+        errors = await self._send(lanes, wanted, chats.create_many, found)
+        there = {}
+        for lane, chat in zip(lanes, wanted, strict=True):
+            if errors[lane.id] is None and found[lane.id].status == "existed":
+                there[lane.id] = chat
+            else:
+                self._settle(lane, errors[lane.id])
+        lanes = await self._step("chat", lambda lane: lane.id in there)
+        errors = await self._send(lanes, [there[lane.id] for lane in lanes], self._update_chats)
+        for lane in lanes:
+            self._settle(lane, errors[lane.id])
+
+    def _update_chats(self, wanted: Iterable[NewChat] | AsyncIterable[NewChat]) -> Run[NewChat]:
+        chats = self._client.chats
+
+        async def work(batch: list[NewChat]) -> list[Outcome[NewChat]]:
+            (chat,) = batch
+            fields = {"title": chat.title, "description": chat.description}
+            changes = {name: value for name, value in fields.items() if value is not None and name in chats.changeable}
+            try:
+                done = await chats.update(chat.id, **changes)
+            except ChatError as error:
+                status: Status = "unknown" if error.effect == "unknown" else "failed"
+                return [Outcome(chat, chat.id, status, error, attempts=error.attempts)]
+            return [Outcome(chat, chat.id, done.status, attempts=done.attempts)]
+
+        return Run(wanted, lambda: _working(work), batch_size=1, concurrency=CONCURRENCY)
+
+    async def _members(self) -> None:
+        for revoked in (True, False):
+            lanes = await self._step("member", partial(_is_revoked, revoked))
+            lanes.sort(key=lambda lane: lane.id)  # those of one chat share requests
+            pairs = [(lane.id.key, lane.id.other) for lane in lanes]
+            chats = self._client.chats if lanes else None
+            errors = await self._send(lanes, pairs, chats and (chats.revoke_many if revoked else chats.grant_many))
+            for lane in lanes:
+                self._settle(lane, None if revoked and was_not_there(errors[lane.id]) else errors[lane.id])
+
+    async def _delete_chats(self) -> None:
+        lanes = await self._step("chat", lambda lane: lane.wanted is None)
+        if lanes:
+            await self._deleted(lanes, self._client.chats.delete_many)
+
+    async def _send(
+        self,
+        lanes: Sequence[Lane],
+        items: Sequence[Any],
+        start: Callable[[Any], Run[Any]] | None,
+        found: dict[LaneKey, Outcome[Any]] | None = None,
+    ) -> dict[LaneKey, ChatError | None]:
+        """Send the items of these lanes. Return an error, or None, for each; note the outcomes in `found`."""
+        errors: dict[LaneKey, ChatError | None] = {}
+        if not lanes or start is None:
+            return errors
+        # By identity: two items may look alike, and a run may give an item's key in another spelling.
+        lane_of = {id(item): lane for lane, item in zip(lanes, items, strict=True)}
+        ended: ChatError | None = None
+        try:
+            run = cast("AsyncGenerator[Outcome[Any], None]", aiter(start(list(items))))
+            async with aclosing(run) as outcomes:
+                async for outcome in outcomes:
+                    lane = lane_of[id(outcome.item)]
+                    errors[lane.id] = outcome.error
+                    if found is not None:
+                        found[lane.id] = outcome
+                    self._heed(outcome.error)
+        except ChatError as error:
+            if isinstance(error, FATAL):
+                raise
+            ended = error
+            self._heed(error)
+        for lane in lanes:
+            if lane.id not in errors:
+                errors[lane.id] = ended or NotSentError("it was not sent")
+        return errors
+
+    def _heed(self, error: ChatError | None) -> None:
+        if isinstance(error, FATAL):
+            raise error
+        if error is not None and is_trouble(error):
+            self.trouble = self.trouble or error
+        elif not isinstance(error, InvalidInputError):
+            self.answered = True
+
+
+def _fields(lane: Lane, names: Iterable[str]) -> dict[str, str]:
+    """The fields of an intent that are stated; one that a trigger wrote may hold anything.
+
+    Raises:
+        InvalidInputError: one is no text, or is not known.
+    """
+    wanted = lane.wanted if isinstance(lane.wanted, Mapping) else {}
+    if unknown := sorted(set(wanted) - set(names)):
+        msg = f"a {lane.id.kind} has no field {unknown[0]!r}"
+        raise InvalidInputError(msg, field=unknown[0])
+    stated = {name: value for name, value in wanted.items() if value is not None}
+    for name, value in stated.items():
+        if not isinstance(value, str):
+            msg = f"{name} must be text, not {type(value).__name__}"
+            raise InvalidInputError(msg, field=name)
+    return stated
+
+
+def _is_revoked(revoked: bool, lane: Lane) -> bool:
+    return (lane.wanted is None) is revoked
+
+
+def _among(ids: frozenset[LaneKey], lane: Lane) -> bool:
+    return lane.id in ids
+
+
+def _chat(lane: Lane) -> NewChat:
+    wanted = _fields(lane, _CHAT_FIELDS)
+    access: Any = wanted.get("access") or "private"
+    return NewChat(
+        id=lane.id.key, title=wanted.get("title") or "", access=access, description=wanted.get("description")
+    )
+
+
+def _unchangeable(lane: Lane, fields: frozenset[str]) -> Verdict:
+    reason = (
+        f"the platform cannot change {' and '.join(sorted(fields))} of somebody who is there: everything else was"
+        " changed; to have it otherwise, want the user gone and then there again"
+    )
+    return Verdict(lane, "dead", reason, attempts=lane.attempts + 1)
+
+
+@asynccontextmanager
+async def _working(work: Work[list[NewChat], NewChat]) -> AsyncGenerator[Work[list[NewChat], NewChat], None]:
+    yield work
+
+
+__all__ = ["Claim", "Delivery"]

@@ -1,0 +1,197 @@
+"""Write what you want of the chat platform in your own database transaction.
+
+An intent is the wanted state of one user, chat or membership. It commits or rolls back with your own data, and a
+worker (`ethora_async.outbox.Worker`, ``ethora outbox work``) carries it out afterwards. A newer intent for the same
+user, chat or membership replaces an older one that has not been carried out.
+
+Every function takes the connection or session that your transaction runs on: psycopg, asyncpg, SQLAlchemy, Django,
+sqlite3 or aiosqlite. Await the call on an asynchronous connection. On a blocking one the row is written when the call
+returns, and awaiting it does nothing more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.errors import InvalidInputError
+from ethora_async.outbox.writing import Intent, write
+from ethora_async.records import Id, NewChat, NewUser, new_id, several
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable
+
+    from ethora_async.outbox.passwords import PasswordSeal
+
+SEALED_PASSWORD = "sealed_password"  # noqa: S105  the name of a field
+"""Where the encrypted password stands in an intent for a user."""
+
+
+def want_user(
+    connection: object, user: NewUser, *, seal: PasswordSeal | None = None, traceparent: str | None = None
+) -> Awaitable[None]:
+    """Want this user on the platform, as described. See `want_users`."""
+    return want_users(connection, [user], seal=seal, traceparent=traceparent)
+
+
+def want_users(
+    connection: object, users: Iterable[NewUser], *, seal: PasswordSeal | None = None, traceparent: str | None = None
+) -> Awaitable[None]:
+    """Want these users on the platform, as described.
+
+    Args:
+        connection: the connection or session of your transaction. A session is flushed first, so that your row is
+            written before the intent.
+        users: who is wanted. A password is used when the user is created, and never changed afterwards.
+        seal: encrypts passwords at rest.
+        traceparent: the W3C trace context of the request; events of the worker carry it.
+
+    Raises:
+        InvalidInputError: a user has a password and there is no `seal`, or the connection is of an unknown kind.
+        ConfigError: the database has no outbox tables.
+    """
+    return write(connection, [_user_intent(user, seal, traceparent) for user in users])
+
+
+def want_no_user(connection: object, id: Id, *, traceparent: str | None = None) -> Awaitable[None]:
+    """Want no user with this id on the platform. See `want_no_users`."""
+    return want_no_users(connection, [id], traceparent=traceparent)
+
+
+def want_no_users(connection: object, ids: Id | Iterable[Id], *, traceparent: str | None = None) -> Awaitable[None]:
+    """Want no users with these ids on the platform. Their memberships end with them.
+
+    Raises:
+        InvalidInputError: an id cannot be used, or the connection is of an unknown kind.
+        ConfigError: the database has no outbox tables.
+    """
+    return write(connection, [_intent("user", new_id(id), "", None, traceparent) for id in several(ids)])
+
+
+def want_chat(connection: object, chat: NewChat, *, traceparent: str | None = None) -> Awaitable[None]:
+    """Want this chat on the platform, as described. See `want_chats`."""
+    return want_chats(connection, [chat], traceparent=traceparent)
+
+
+def want_chats(connection: object, chats: Iterable[NewChat], *, traceparent: str | None = None) -> Awaitable[None]:
+    """Want these chats on the platform, as described, and their `members` in them.
+
+    Members who are not listed are left as they are: take somebody out with `want_no_member`.
+
+    Raises:
+        InvalidInputError: the connection is of an unknown kind.
+        ConfigError: the database has no outbox tables.
+    """
+    intents: list[Intent] = []
+    for chat in chats:
+        wanted = {"title": chat.title, "access": chat.access}
+        if chat.description is not None:
+            wanted["description"] = chat.description
+        intents.append(_intent("chat", chat.id, "", wanted, traceparent))
+        intents += [_intent("member", chat.id, new_id(user, "members"), {}, traceparent) for user in chat.members]
+    return write(connection, intents)
+
+
+def want_no_chat(connection: object, id: Id, *, traceparent: str | None = None) -> Awaitable[None]:
+    """Want no chat with this id on the platform. See `want_no_chats`."""
+    return want_no_chats(connection, [id], traceparent=traceparent)
+
+
+def want_no_chats(connection: object, ids: Id | Iterable[Id], *, traceparent: str | None = None) -> Awaitable[None]:
+    """Want no chats with these ids on the platform. Their memberships end with them.
+
+    Raises:
+        InvalidInputError: an id cannot be used, or the connection is of an unknown kind.
+        ConfigError: the database has no outbox tables.
+    """
+    return write(connection, [_intent("chat", new_id(id), "", None, traceparent) for id in several(ids)])
+
+
+def want_member(connection: object, chat: Id, user: Id, *, traceparent: str | None = None) -> Awaitable[None]:
+    """Want this user in this chat. The membership waits until both are there. See `want_members`."""
+    return want_members(connection, [(chat, user)], traceparent=traceparent)
+
+
+def want_members(
+    connection: object, pairs: Iterable[tuple[Id, Id]], *, traceparent: str | None = None
+) -> Awaitable[None]:
+    """Want these memberships: pairs of chat and user.
+
+    Raises:
+        InvalidInputError: an id cannot be used, or the connection is of an unknown kind.
+        ConfigError: the database has no outbox tables.
+    """
+    return write(connection, [_member_intent(pair, {}, traceparent) for pair in pairs])
+
+
+def want_no_member(connection: object, chat: Id, user: Id, *, traceparent: str | None = None) -> Awaitable[None]:
+    """Want this user out of this chat. See `want_no_members`."""
+    return want_no_members(connection, [(chat, user)], traceparent=traceparent)
+
+
+def want_no_members(
+    connection: object, pairs: Iterable[tuple[Id, Id]], *, traceparent: str | None = None
+) -> Awaitable[None]:
+    """Want none of these memberships: pairs of chat and user.
+
+    Raises:
+        InvalidInputError: an id cannot be used, or the connection is of an unknown kind.
+        ConfigError: the database has no outbox tables.
+    """
+    return write(connection, [_member_intent(pair, None, traceparent) for pair in pairs])
+
+
+def wanted_user(user: NewUser) -> dict[str, Any]:
+    """Return a user as the outbox stores one, without the password."""
+    wanted: dict[str, Any] = {"email": user.email, "first_name": user.first_name, "last_name": user.last_name}
+    if user.profile_image is not None:
+        wanted["profile_image"] = user.profile_image
+    return wanted
+
+
+def _user_intent(user: NewUser, seal: PasswordSeal | None, traceparent: str | None) -> Intent:
+    if not isinstance(user, NewUser):
+        msg = f"user must be a NewUser, not {type(user).__name__}"
+        raise InvalidInputError(msg, field="user")
+    wanted = wanted_user(user)
+    if user.password is not None:
+        if seal is None:
+            msg = (
+                f"user {user.id!r} has a password, which the outbox stores encrypted only: pass seal=PasswordSeal(…),"
+                " or leave the password out and let the platform make one"
+            )
+            raise InvalidInputError(msg, field="password")
+        wanted[SEALED_PASSWORD] = seal.seal(user.id, user.password)
+    return _intent("user", user.id, "", wanted, traceparent)
+
+
+def _member_intent(pair: tuple[Id, Id], wanted: dict[str, Any] | None, traceparent: str | None) -> Intent:
+    if isinstance(pair, str):  # two letters would pass for a pair
+        msg = "a membership is a pair of chat and user"
+        raise InvalidInputError(msg, field="members")
+    chat, user = pair
+    return _intent("member", new_id(chat, "chat"), new_id(user, "user"), wanted, traceparent)
+
+
+def _intent(kind: str, key: str, other: str, wanted: dict[str, Any] | None, traceparent: str | None) -> Intent:
+    intent: Intent = {"kind": kind, "key": key, "other": other}
+    if wanted is not None:
+        intent["wanted"] = wanted
+    if traceparent is not None:
+        intent["traceparent"] = traceparent
+    return intent
+
+
+__all__ = [
+    "want_chat",
+    "want_chats",
+    "want_member",
+    "want_members",
+    "want_no_chat",
+    "want_no_chats",
+    "want_no_member",
+    "want_no_members",
+    "want_no_user",
+    "want_no_users",
+    "want_user",
+    "want_users",
+]

@@ -1,0 +1,60 @@
+"""Open an outbox's database by its URL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from ethora_async.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from ethora_async.outbox.lanes import Store
+
+_FORMS = "write postgresql://user@host:port/database or sqlite:///file.db"
+
+
+def open_store(database: str | Store) -> Store:
+    """Return the outbox in the database at a URL. Nothing is connected yet.
+
+    ``postgresql://…`` is libpq's URL; a password may stand in it, in ``PGPASSWORD`` or in ``~/.pgpass``.
+    ``sqlite:///file.db`` is a relative path, ``sqlite:////var/lib/app.db`` an absolute one. A driver's name, as in
+    ``postgresql+asyncpg://``, is left out.
+
+    Raises:
+        ConfigError: psycopg is not installed (extra ``outbox``).
+        InvalidInputError: the URL cannot be used.
+    """
+    if not isinstance(database, str):
+        return database
+    scheme, colon, rest = database.strip().partition("://")
+    backend = scheme.partition("+")[0]
+    if colon and backend in ("postgresql", "postgres"):
+        from ethora_async.outbox.postgres.store import PostgresStore
+
+        return PostgresStore(f"postgresql://{rest}")
+    if colon and backend == "sqlite":
+        from ethora_async.outbox.sqlite.store import SqliteStore
+
+        return SqliteStore(_file(rest))
+    # The URL itself is not repeated: it may hold a password.
+    msg = f"the outbox's database URL cannot be used: {_FORMS}"
+    raise InvalidInputError(msg, field="database")
+
+
+def _file(rest: str) -> str:
+    path = unquote(rest.partition("?")[0])
+    if not path.startswith("/") or path in ("/", "/:memory:"):
+        msg = f"an outbox in SQLite is a file, which workers and the application share: {_FORMS}"
+        raise InvalidInputError(msg, field="database")
+    return path.removeprefix("/")
+
+
+def has_password(database: str) -> bool:
+    """Whether a database URL holds a password."""
+    authority = database.partition("://")[2].partition("/")[0]
+    login, at, _ = authority.rpartition("@")
+    query: Any = database.partition("?")[2]
+    return bool(at and ":" in login) or "password=" in query
+
+
+__all__ = ["has_password", "open_store"]

@@ -1,0 +1,152 @@
+"""Passwords in intents, encrypted at rest (JWE, A256GCM) with a key from the secrets provider."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, NoReturn, Self
+
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from ethora_async import codec
+from ethora_async.errors import ConfigError, InvalidInputError
+from ethora_async.redaction import Secret
+
+if TYPE_CHECKING:
+    from ethora_async_secrets import SecretBundle, SecretProvider
+
+OUTBOX_KEY = "ETHORA_OUTBOX_KEY"
+"""The name of the key in the environment or in a secret store; its previous value opens what it sealed."""
+
+_SHORTEST = 32
+_LONGEST_TOKEN = 16_384
+
+
+class UnopenedPasswordError(InvalidInputError):
+    """A sealed password cannot be opened: by an unknown key, or it belongs to somebody else or was changed."""
+
+
+class PasswordSeal:
+    """Encrypts passwords for the outbox, and opens them in the worker.
+
+    A sealed password belongs to one user id: copied into another row it does not open. Make a key with
+    ``openssl rand -base64 32``. To rotate it, set the new one and keep the old one as the previous value until no
+    intent that holds it is waiting.
+
+    Args:
+        key: at least 32 characters.
+        previous: keys that were used before; they only open.
+
+    Raises:
+        ConfigError: a key is too short.
+    """
+
+    __slots__ = ("_keys", "_newest")
+
+    def __init__(self, key: str | Secret, *previous: str | Secret) -> None:
+        keys = [_derived(one) for one in (key, *previous)]
+        self._newest = keys[0][0]
+        self._keys = dict(reversed(keys))
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Return the seal with the key in ``ETHORA_OUTBOX_KEY``, and perhaps ``ETHORA_OUTBOX_KEY_PREVIOUS``.
+
+        Raises:
+            ConfigError: the variable is not set, or the key is too short.
+        """
+        key = os.environ.get(OUTBOX_KEY, "").strip()
+        if not key:
+            msg = f"{OUTBOX_KEY} is not set or empty: make a key with `openssl rand -base64 32`"
+            raise ConfigError(msg)
+        previous = os.environ.get(f"{OUTBOX_KEY}_PREVIOUS", "").strip()
+        return cls(key, *([previous] if previous else []))
+
+    @classmethod
+    async def from_secrets(cls, source: SecretProvider | str) -> Self:
+        """Return the seal with the key that a secret store holds under ``ETHORA_OUTBOX_KEY``.
+
+        Args:
+            source: a provider, which stays open, or a provider URL.
+
+        Raises:
+            ConfigError: the store cannot be read, or holds no such key.
+        """
+        bundle = await _bundle(source)
+        if bundle is None or not (key := bundle.get(OUTBOX_KEY)):
+            msg = f"the secret store holds no {OUTBOX_KEY}: make a key with `openssl rand -base64 32` and put it there"
+            raise ConfigError(msg)
+        return cls(key, *_others(bundle))
+
+    def seal(self, id: str, password: Secret) -> str:
+        """Return the password encrypted for this user."""
+        claim = codec.dumps({"id": id, "password": password.reveal()})
+        header = {"alg": "dir", "enc": "A256GCM", "kid": self._newest}
+        return jwe.encrypt_compact(header, claim, self._keys[self._newest])
+
+    def open(self, id: str, sealed: object) -> Secret:
+        """Return the password that was sealed for this user.
+
+        Raises:
+            UnopenedPasswordError: it cannot be opened.
+        """
+        opened = self._opened(id, sealed)
+        if opened is None:
+            msg = f"the password of user {id!r} was not sealed with the {OUTBOX_KEY} that this worker has"
+            raise UnopenedPasswordError(msg, field="password")
+        return opened
+
+    def _opened(self, id: str, sealed: object) -> Secret | None:
+        if not isinstance(sealed, str) or len(sealed) > _LONGEST_TOKEN:
+            return None
+        for key in self._keys.values():
+            try:
+                claim = codec.loads(jwe.decrypt_compact(sealed, key, algorithms=["dir", "A256GCM"]).plaintext or b"")
+            except (JoseError, ValueError):
+                continue
+            if isinstance(claim, dict) and claim.get("id") == id and isinstance(claim.get("password"), str):
+                return Secret(claim["password"])
+        return None
+
+    def __repr__(self) -> str:
+        return f"PasswordSeal(keys={[*self._keys]})"
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a PasswordSeal is not pickled: its key would leave the process in clear"
+        raise TypeError(msg)
+
+
+def _derived(key: str | Secret) -> tuple[str, OctKey]:
+    text = key.reveal() if isinstance(key, Secret) else key
+    if len(text) < _SHORTEST:
+        msg = f"{OUTBOX_KEY} is shorter than {_SHORTEST} characters: make a key with `openssl rand -base64 32`"
+        raise ConfigError(msg)
+    digest = hashlib.sha256(b"ethora-async outbox password\0" + text.encode()).digest()
+    # The id of a key tells nothing of it: it is made of a digest of what is already a digest.
+    return hashlib.sha256(b"id\0" + digest).hexdigest()[:12], OctKey.import_key(digest)
+
+
+async def _bundle(source: SecretProvider | str) -> SecretBundle | None:
+    from ethora_async_secrets import SecretError, provider_from_url
+
+    try:
+        provider = provider_from_url(source) if isinstance(source, str) else source
+        try:
+            return await provider.fetch()
+        finally:
+            if isinstance(source, str):
+                await provider.aclose()
+    except SecretError as error:
+        reason = str(error)
+    msg = f"{OUTBOX_KEY} cannot be read: {reason}"
+    raise ConfigError(msg)
+
+
+def _others(bundle: SecretBundle) -> list[str]:
+    sides = [side.get(OUTBOX_KEY) for side in (bundle.previous, bundle.pending) if side is not None]
+    return [key for key in sides if key]
+
+
+__all__ = ["OUTBOX_KEY", "PasswordSeal", "UnopenedPasswordError"]

@@ -1,0 +1,92 @@
+"""Decide what becomes of a lane that the platform has answered for, or has not."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from ethora_async.errors import (
+    ApiError,
+    ChatError,
+    ConfigError,
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    JobTimeoutError,
+    NotFoundError,
+    RateLimitedError,
+    ReplyLostError,
+    ServerFaultError,
+    UnauthorizedError,
+    ValidationFailedError,
+    WrongLoopError,
+)
+from ethora_async.outbox.lanes import Verdict
+
+if TYPE_CHECKING:
+    from ethora_async.outbox.lanes import Lane
+
+REFUSALS = 12
+"""How often the platform may refuse an intent that may pass later: an address that somebody is about to let go of."""
+
+LONGEST = 7 * 86_400.0
+"""Seconds after which an intent that the platform has never answered for is given up."""
+
+_BASE = 0.5
+_CAP = 900.0
+_SHORT = 2.0
+_GATEWAY = (502, 504)
+
+_FOR_GOOD = (InvalidInputError, ValidationFailedError)
+_PLATFORM = (UnauthorizedError, ForbiddenError, RateLimitedError, ServerFaultError)
+FATAL = (ConfigError, WrongLoopError)
+"""Errors that end a worker: its settings are wrong."""
+
+
+def is_trouble(error: ChatError) -> bool:
+    """Whether an error is about the platform or the way to it, and not about the intent."""
+    if isinstance(error, ApiError):
+        return isinstance(error, _PLATFORM)
+    return not isinstance(error, InvalidInputError)
+
+
+def may_still_arrive(error: ChatError) -> bool:
+    """Whether a request may take effect after its error: a gateway may still hold it."""
+    return isinstance(error, (ReplyLostError, JobTimeoutError)) or error.status in _GATEWAY
+
+
+def settled(lane: Lane, error: ChatError | None, deadline: float) -> Verdict:
+    """Return the verdict on a lane: done without an error, else dead, or tried again.
+
+    What may still arrive is waited for, for the length of the client's `deadline`: carried out after a later request,
+    it would undo that.
+    """
+    if error is None:
+        return Verdict(lane, "done")
+    reason = f"{type(error).__name__}: {error}"
+    if isinstance(error, _FOR_GOOD):
+        return Verdict(lane, "dead", reason, attempts=lane.attempts + 1)
+    if is_trouble(error):
+        if lane.age > LONGEST:
+            return Verdict(lane, "dead", reason, attempts=lane.attempts)
+        if may_still_arrive(error):
+            return Verdict(lane, "held", reason, deadline, lane.attempts)
+        return Verdict(lane, "again", reason, random.uniform(0, _SHORT), lane.attempts)  # noqa: S311  no secret
+    attempts = lane.attempts + 1
+    if attempts >= REFUSALS:
+        return Verdict(lane, "dead", reason, attempts=attempts)
+    delay = random.uniform(0, min(_CAP, _BASE * 2**lane.attempts))  # noqa: S311
+    return Verdict(lane, "again", reason, delay, attempts)
+
+
+def was_not_there(error: ChatError | None) -> bool:
+    """Whether what was to be taken away is not there: then nothing is left to be done."""
+    return isinstance(error, NotFoundError)
+
+
+def collides(error: ChatError | None) -> bool:
+    """Whether something of somebody else's stands in the way."""
+    return isinstance(error, ConflictError)
+
+
+__all__ = ["FATAL", "LONGEST", "REFUSALS", "collides", "is_trouble", "may_still_arrive", "settled", "was_not_there"]

@@ -1,0 +1,1 @@
+"""The outbox in SQLite: the embedded default, for one machine."""

@@ -1,0 +1,481 @@
+"""A worker: takes intents from the database and carries them out on the chat platform."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from ethora_async.config import Seconds, seconds
+from ethora_async.errors import ChatError, ConfigError
+from ethora_async.outbox.delivery import Claim, Delivery
+from ethora_async.outbox.errors import OutboxDatabaseError
+from ethora_async.outbox.lanes import Store, Turn, Verdict
+from ethora_async.outbox.opening import open_store
+from ethora_async.outbox.passwords import OUTBOX_KEY, PasswordSeal, UnopenedPasswordError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from types import TracebackType
+
+    from ethora_async.redaction import Secret
+    from ethora_async_secrets import SecretProvider
+
+log = logging.getLogger("ethora_async.outbox")
+
+BATCH = 500
+PARALLEL = 4
+POLL = 1.0
+DEADLINE = 30.0
+MARGIN = 15.0
+KEEP = 3600.0
+
+_PURGE_EVERY = 60.0
+_LONGEST_PAUSE = 5.0
+_LONGEST_RECONNECT = 2.0
+_REFRESH_EVERY = 10.0
+
+
+@attrs.frozen
+class IntentFinished:
+    """The event for one intent that was carried out or given up.
+
+    Attributes:
+        kind, id: what it was about; of a membership ``chat/user``.
+        state: ``done`` or ``dead``.
+        reason: why it was given up.
+        seconds: how long it had waited.
+        traceparent: the trace context of the request that wrote it.
+    """
+
+    kind: str
+    id: str
+    state: str
+    reason: str | None
+    seconds: float
+    traceparent: str | None = None
+
+
+@attrs.frozen
+class TurnFinished:
+    """The event for one turn of a worker.
+
+    Attributes:
+        done, again, dead: how many intents ended how.
+        lost: how many another worker had taken over.
+        seconds: how long it took.
+    """
+
+    done: int
+    again: int
+    dead: int
+    lost: int
+    seconds: float
+
+
+class Worker:
+    """Carries out the intents in an outbox, in order, until it is stopped.
+
+    Any number of workers may run on one database, in any number of processes and machines. Beside an application::
+
+        worker = Worker(ethora, "postgresql://app@db/app")
+        app = FastAPI(lifespan=worker.lifespan)              # FastAPI, Starlette
+        app.cleanup_ctx.append(worker.cleanup_context)       # aiohttp
+        async with worker: ...                               # anything else
+
+    A lost database is connected to again. While the platform is in trouble the worker slows down, and no intent is
+    given up for it.
+
+    Args:
+        client: the platform's client, or a callable that gives it, such as an `AppClient`.
+        database: the outbox's URL, see `open_store`, or a store.
+        batch: intents in one turn (default 500).
+        parallel: turns under way at once (default 4).
+        poll: how often to look without a notification (default 1 s).
+        deadline: the client's `timeout` (default 30 s).
+        lease: for how long intents are claimed; longer than `deadline`, since a request of a worker that died may
+            still arrive (default `deadline` + 15 s).
+        seal: opens passwords: a `PasswordSeal`, or the provider (or provider URL) that holds ``ETHORA_OUTBOX_KEY``.
+        on_event: is told of `IntentFinished` and `TurnFinished`.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+        InvalidInputError: the database URL cannot be used.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        database: str | Store,
+        *,
+        batch: int = BATCH,
+        parallel: int = PARALLEL,
+        poll: Seconds = POLL,
+        deadline: Seconds = DEADLINE,
+        lease: Seconds | None = None,
+        seal: PasswordSeal | SecretProvider | str | None = None,
+        on_event: Callable[[object], None] | None = None,
+    ) -> None:
+        for name, number in (("batch", batch), ("parallel", parallel)):
+            if number < 1:
+                msg = f"{name} must be at least 1, not {number}"
+                raise ConfigError(msg)
+        self.store = open_store(database)
+        self._client = client
+        self._batch = batch
+        self._parallel = parallel
+        self._poll = seconds(poll, "poll")
+        self._deadline = seconds(deadline, "deadline")
+        self._lease = self._deadline + MARGIN if lease is None else seconds(lease, "lease")
+        if self._lease <= self._deadline:
+            msg = f"lease ({self._lease:g} s) must be longer than deadline ({self._deadline:g} s)"
+            raise ConfigError(msg)
+        self._passwords = _Passwords(seal)
+        self._on_event = on_event
+        self._stopping = asyncio.Event()
+        self._turns: set[asyncio.Task[None]] = set()
+        self._failures = 0
+        self._pause_until = 0.0
+        self._purged_at = float("-inf")
+        self._fatal: ChatError | None = None
+        self._running: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Take nothing more on; `run` returns when what is under way has ended."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until `stop`. Cancelling stops it at once: what was sent stays sent, and claimed for its lease.
+
+        Raises:
+            ConfigError: the database has no fitting tables, or the client's settings are wrong.
+        """
+        await self._connected()
+        try:
+            while not self._stopping.is_set() and self._fatal is None:
+                await self._once()
+        finally:
+            await self._end_turns()
+        if self._fatal is not None:
+            raise self._fatal
+
+    async def run_once(self) -> None:
+        """Work until nothing is waiting that could be carried out now; trouble of the platform ends it too.
+
+        Raises:
+            ConfigError: as for `run`.
+            OutboxDatabaseError: the database cannot be reached.
+            ChatError: the platform cannot be reached, or refuses everything.
+        """
+        await self.store.check()
+        while True:
+            turn = await self.store.take(self._batch, self._lease)
+            if not turn.lanes and not turn.folded:
+                return
+            if turn.lanes:
+                trouble = await self._carry_out(turn)
+                if self._fatal is not None:
+                    raise self._fatal
+                if trouble is not None:
+                    raise trouble
+
+    async def _connected(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                await self.store.check()
+            except OutboxDatabaseError as error:
+                if not failures:
+                    log.warning("%s", error)
+                failures += 1
+                await self._sleep(_backoff(failures, _LONGEST_RECONNECT))
+            else:
+                return
+
+    async def _once(self) -> None:
+        if len(self._turns) >= self._parallel:
+            await self._until(self._turns)
+            return
+        pause = self._pause_until - time.monotonic()
+        if pause > 0:
+            await self._sleep(pause)
+            return
+        try:
+            turn = await self.store.take(self._batch, self._lease)
+            await self._purge()
+            if turn.lanes:
+                task = asyncio.create_task(self._turn(turn))
+                self._turns.add(task)
+                task.add_done_callback(self._turns.discard)
+            elif not turn.folded:
+                await self._until([asyncio.ensure_future(self.store.wait(self._poll))], owned=True)
+            self._failures = 0
+        except OutboxDatabaseError as error:
+            self._failures += 1
+            if self._failures == 1:
+                log.warning("%s; connecting again", error)
+            await self._sleep(_backoff(self._failures, _LONGEST_RECONNECT))
+
+    async def _turn(self, turn: Turn) -> None:
+        trouble = await self._carry_out(turn)
+        if trouble is None:
+            return
+        # The platform, and not an intent: everybody waits, and nobody is given up for it.
+        self._troubled += 1
+        pause = max(_backoff(self._troubled, _LONGEST_PAUSE), trouble.retry_after or 0.0)
+        self._pause_until = time.monotonic() + pause
+        if self._troubled == 1:
+            log.warning("the platform cannot carry out intents: %s; trying again", trouble)
+
+    _troubled = 0
+
+    async def _carry_out(self, turn: Turn) -> ChatError | None:
+        """Deliver one turn and record it. Return the trouble that kept all of it from being answered for."""
+        started = time.monotonic()
+        claim = Claim(
+            partial(self._held, turn.claim),
+            partial(self._retried, self.store.note_deleted, turn.claim),
+            self.store.wanted_addresses,
+            self._passwords.open,
+        )
+        client = self._client() if callable(self._client) else self._client
+        delivery = Delivery(client, turn.lanes, claim, deadline=self._deadline)
+        beat = asyncio.create_task(self._beat(turn.claim))
+        try:
+            await self._deliver(delivery, beat)
+        finally:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
+            verdicts = [*delivery.verdicts.values()]
+            left = [lane for lane in turn.lanes if lane.id not in delivery.verdicts]
+            # Cut short: whether these were sent is not known, and what was sent may still arrive.
+            verdicts += [Verdict(lane, "held", delay=self._deadline, attempts=lane.attempts) for lane in left]
+            held = await self._recorded(turn.claim, verdicts)
+        if delivery.answered:
+            self._troubled = 0
+        self._tell(verdicts, len(turn.lanes) - held, time.monotonic() - started)
+        return None if delivery.answered else delivery.trouble
+
+    async def _deliver(self, delivery: Delivery, beat: asyncio.Task[None]) -> None:
+        work = asyncio.create_task(delivery.run())
+        try:
+            await asyncio.wait((work, beat), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not work.done():  # cancelled, or the claim could not be extended in time
+                work.cancel()
+            results = await asyncio.gather(work, return_exceptions=True)
+        error = results[0]
+        if isinstance(error, OutboxDatabaseError) or error is None or isinstance(error, asyncio.CancelledError):
+            return
+        if isinstance(error, ChatError):
+            self._fatal = error
+            return
+        raise error
+
+    async def _held(self, claim: str) -> Any:
+        return await self._retried(self.store.hold, claim, self._lease)
+
+    async def _retried(self, call: Callable[..., Any], *args: Any) -> Any:
+        """Call the database, again while it cannot be reached and the claim still stands."""
+        ends = time.monotonic() + self._lease - self._deadline
+        failures = 0
+        while True:
+            try:
+                return await call(*args)
+            except OutboxDatabaseError:
+                failures += 1
+                pause = _backoff(failures, _LONGEST_RECONNECT)
+                if time.monotonic() + pause > ends:
+                    raise
+                await asyncio.sleep(pause)
+
+    async def _beat(self, claim: str) -> None:
+        """Extend the claim while a turn is under way. Returns when that failed for too long."""
+        with suppress(OutboxDatabaseError):
+            while True:
+                await asyncio.sleep((self._lease - self._deadline) / 2)
+                await self._held(claim)
+
+    async def _recorded(self, claim: str, verdicts: Sequence[Verdict]) -> int:
+        """Record the verdicts; once the lease is over, others may hold the lanes, and recording changes nothing."""
+        ends = time.monotonic() + self._lease
+        failures = 0
+        while True:
+            try:
+                return await self.store.finish(claim, verdicts)
+            except OutboxDatabaseError:
+                failures += 1
+                if time.monotonic() > ends or (self._stopping.is_set() and failures > 3):
+                    return 0
+                await asyncio.sleep(_backoff(failures, _LONGEST_RECONNECT))
+
+    def _tell(self, verdicts: Sequence[Verdict], lost: int, took: float) -> None:
+        counts = {"done": 0, "again": 0, "held": 0, "dead": 0}
+        for verdict in verdicts:
+            counts[verdict.state] += 1
+            id = verdict.lane.id
+            if verdict.state == "dead":
+                log.error("%s %s was given up: %s", id.kind, id.name, verdict.reason)
+            if self._on_event is not None and verdict.state in ("done", "dead"):
+                waited = verdict.lane.age + took
+                self._on_event(
+                    IntentFinished(id.kind, id.name, verdict.state, verdict.reason, waited, verdict.lane.traceparent)
+                )
+        if self._on_event is not None:
+            self._on_event(
+                TurnFinished(counts["done"], counts["again"] + counts["held"], counts["dead"], max(0, lost), took)
+            )
+
+    async def _purge(self) -> None:
+        if time.monotonic() - self._purged_at >= _PURGE_EVERY:
+            self._purged_at = time.monotonic()
+            await self.store.purge(KEEP)
+
+    async def _sleep(self, delay: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), delay)
+
+    async def _until(self, tasks: Any, *, owned: bool = False) -> None:
+        """Wait for one of the tasks, or for `stop`."""
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            if owned:
+                for task in tasks:
+                    task.cancel()
+                results = await asyncio.gather(*tasks, return_exceptions=True)
+                del results
+            await asyncio.gather(stopping, return_exceptions=True)
+
+    async def _end_turns(self) -> None:
+        """Wait for what is under way; cancelled meanwhile, cut it short."""
+        turns = [*self._turns]
+        try:
+            if turns:
+                await asyncio.wait(turns)
+        finally:
+            for turn in turns:
+                turn.cancel()
+            await asyncio.gather(*turns, return_exceptions=True)
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:  # noqa: ARG002  the frameworks pass it
+        """Run while the application does: the ``lifespan`` of FastAPI and Starlette."""
+        async with self:
+            yield
+
+    async def cleanup_context(self, app: object = None) -> AsyncIterator[None]:  # noqa: ARG002
+        """Run while the application does: one of aiohttp's ``cleanup_ctx``."""
+        async with self:
+            yield
+
+    async def __aenter__(self) -> Self:
+        if self._running is not None:
+            msg = "the worker is running already: one Worker belongs to one running application"
+            raise ConfigError(msg)
+        try:
+            # What will not pass by itself is told at once; an unreachable database is waited for.
+            await self.store.check()
+        except OutboxDatabaseError as error:
+            log.warning("%s; connecting again", error)
+        except BaseException:
+            await self.store.aclose()
+            raise
+        self._stopping.clear()
+        self._running = asyncio.create_task(self._guarded())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let what is under way end, and close the database."""
+        running, self._running = self._running, None
+        self.stop()
+        try:
+            if running is not None:
+                try:
+                    await asyncio.shield(running)
+                except asyncio.CancelledError:
+                    running.cancel()
+                    await asyncio.gather(running, return_exceptions=True)
+                    raise
+        finally:
+            await self._passwords.aclose()
+            await self.store.aclose()
+
+    async def _guarded(self) -> None:
+        try:
+            await self.run()
+        except ChatError as error:
+            # The application goes on: nobody awaits this task before its end.
+            log.critical("the outbox's worker has ended: %s", error)
+
+
+class _Passwords:
+    """Opens sealed passwords; asks the secrets provider again when a key is not known."""
+
+    def __init__(self, source: PasswordSeal | SecretProvider | str | None) -> None:
+        self._source = source
+        self._seal = source if isinstance(source, PasswordSeal) else None
+        self._provider: SecretProvider | None = None
+        self._asked_at = float("-inf")
+
+    async def open(self, id: str, sealed: object) -> Secret:
+        """Return a password; see `PasswordSeal.open`.
+
+        Raises:
+            ConfigError: the worker has no key.
+            UnopenedPasswordError: it cannot be opened.
+        """
+        if self._source is None:
+            msg = (
+                f"an intent holds a sealed password, and this worker has no key: set {OUTBOX_KEY}, or pass seal= to the"
+                " worker"
+            )
+            raise ConfigError(msg)
+        if self._seal is None:
+            await self._ask()
+        if self._seal is None:
+            msg = f"{OUTBOX_KEY} cannot be read"
+            raise ConfigError(msg)
+        try:
+            return self._seal.open(id, sealed)
+        except UnopenedPasswordError:
+            if isinstance(self._source, PasswordSeal) or time.monotonic() - self._asked_at < _REFRESH_EVERY:
+                raise
+        await self._ask()
+        return self._seal.open(id, sealed)
+
+    async def _ask(self) -> None:
+        from ethora_async_secrets import provider_from_url
+
+        if self._provider is None:
+            if isinstance(self._source, (PasswordSeal, type(None))):
+                return
+            self._provider = provider_from_url(self._source) if isinstance(self._source, str) else self._source
+        self._asked_at = time.monotonic()
+        self._seal = await PasswordSeal.from_secrets(self._provider)
+
+    async def aclose(self) -> None:
+        """Close the provider that was opened here."""
+        provider, self._provider = self._provider, None
+        if provider is not None and isinstance(self._source, str):
+            await provider.aclose()
+
+
+def _backoff(failures: int, cap: float) -> float:
+    return random.uniform(0.05, min(cap, 0.2 * 2 ** min(failures, 10)))  # noqa: S311  no secret
+
+
+__all__ = ["IntentFinished", "TurnFinished", "Worker"]

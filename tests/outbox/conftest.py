@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from outbox_helpers import DRIVERS, Database, tables_gone
+from postgres_server import PASSWORD, running_postgres
+
+from ethora_async.outbox.postgres.store import PostgresStore
+from ethora_async.outbox.sqlite.store import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from postgres_server import Postgres
+
+    from ethora_async.outbox.lanes import Store
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> str:
+    """The URL of a database with no tables of ours."""
+    url = postgres.url("postgresql", password=PASSWORD.replace("@", "%40").replace("/", "%2F").replace(":", "%3A"))
+    with psycopg.connect(url, autocommit=True) as connection:
+        tables_gone(connection)
+    return url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'app.db'}"
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """An empty outbox in each database."""
+    made: Any
+    if request.param == "postgresql":
+        made = PostgresStore(request.getfixturevalue("postgres_url"))
+    else:
+        made = SqliteStore(request.getfixturevalue("sqlite_url").removeprefix("sqlite:///"))
+    await made.init()
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture(params=[*DRIVERS])
+async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """A database with an outbox, and a way to talk to it, for every adapter."""
+    driver = DRIVERS[request.param]
+    url = request.getfixturevalue("postgres_url" if driver.postgres else "sqlite_url")
+    store: Any = PostgresStore(url) if driver.postgres else SqliteStore(url.removeprefix("sqlite:///"))
+    await store.init()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(store.aclose)
+        yield Database(driver, url, store, stack)
+
+
+@pytest.fixture
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        monkeypatch.delenv(name)

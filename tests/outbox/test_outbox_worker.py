@@ -1,0 +1,248 @@
+"""Workers against the sandboxes: what is wanted comes about, in order, and trouble gives nobody up."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from outbox_platforms import PLATFORMS, chats_of, people_of, platform_of
+from test_outbox_lanes import put
+
+from ethora_async import ConfigError, NewChat, NewUser, outbox
+from ethora_async.outbox import PasswordSeal, Worker
+from ethora_async.outbox.lanes import LaneKey
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from outbox_platforms import Platform
+
+    from ethora_async.outbox.lanes import Store
+
+PATIENCE = 60.0
+
+
+def user(id: str, email: str | None = None, first: str = "Ann", last: str = "Lee", **more: Any) -> NewUser:
+    return NewUser(id=id, email=email or f"{id}@example.com", first_name=first, last_name=last, **more)
+
+
+async def want(store: Store, *calls: tuple[Any, ...]) -> None:
+    """Write through a connection of an application's own, in one transaction."""
+    import sqlite3
+
+    import psycopg
+
+    url = getattr(store, "_url", None)
+    connection: Any = psycopg.connect(url.reveal()) if url else sqlite3.connect(store._path, timeout=10)  # type: ignore[attr-defined]
+    try:
+        with connection:
+            for function, *args in calls:
+                function(connection, *args)
+    finally:
+        connection.close()
+
+
+@pytest.fixture(params=[*PLATFORMS])
+async def platform(request: pytest.FixtureRequest) -> AsyncIterator[Platform]:
+    async with platform_of(request.param) as made:
+        yield made
+
+
+async def applied(platform: Platform, store: Store, **options: Any) -> None:
+    worker = Worker(platform.client, store, **options)
+    async with asyncio.timeout(PATIENCE):
+        await worker.run_once()
+
+
+async def test_what_is_wanted_comes_about(platform: Platform, store: Store) -> None:
+    await want(
+        store,
+        (outbox.want_member, "room", "ann"),
+        (outbox.want_chat, NewChat(id="room", title="Room", members=["bob"])),
+        (outbox.want_users, [user("ann"), user("bob")]),
+    )
+    await applied(platform, store)
+    assert await people_of(platform) == {"ann": "ann@example.com", "bob": "bob@example.com"}
+    assert await chats_of(platform) == {"room": {"ann", "bob"}}
+    await want(
+        store,
+        (outbox.want_user, user("ann", last="Kim")),
+        (outbox.want_no_user, "bob"),
+        (outbox.want_no_user, "nobody"),
+        (outbox.want_chat, NewChat(id="room", title="Parlour")),
+        (outbox.want_no_member, "room", "ann"),
+    )
+    await applied(platform, store)
+    assert await people_of(platform) == {"ann": "ann@example.com"}
+    assert await chats_of(platform) == {"room": set()}
+    assert [one.last_name or one.extra.get("name") async for one in platform.client.users.list() if one.id == "ann"][
+        0
+    ] in ("Kim", "Ann Kim")
+    assert [chat.title async for chat in platform.client.chats.list() if chat.id == "room"] == ["Parlour"]
+    await want(store, (outbox.want_no_chat, "room"), (outbox.want_no_chat, "nowhere"))
+    await applied(platform, store)
+    assert await chats_of(platform) == {}
+    status = await store.status()
+    assert (status.waiting, status.dead, status.inbox) == ({}, {}, 0)
+
+
+async def test_somebody_who_returns_is_somebody_new(platform: Platform, store: Store) -> None:
+    await want(store, (outbox.want_user, user("ann")), (outbox.want_chat, NewChat(id="c", title="T", members=["ann"])))
+    await applied(platform, store)
+    await want(store, (outbox.want_no_user, "ann"), (outbox.want_user, user("ann", "other@example.com")))
+    await applied(platform, store)
+    assert await people_of(platform) == {"ann": "other@example.com"}
+    assert await chats_of(platform) == {"c": set()}
+
+
+async def test_an_address_is_handed_over(platform: Platform, store: Store) -> None:
+    """Who gives up an address goes before who takes it."""
+    await want(store, (outbox.want_users, [user("ann", "a@example.com"), user("bob", "b@example.com")]))
+    await applied(platform, store)
+    await want(store, (outbox.want_user, user("cy", "a@example.com")), (outbox.want_no_user, "ann"))
+    await applied(platform, store)
+    assert await people_of(platform) == {"cy": "a@example.com", "bob": "b@example.com"}
+
+
+async def test_addresses_are_swapped(platform: Platform, store: Store) -> None:
+    people = {"ann": "a@example.com", "bob": "b@example.com", "cy": "c@example.com"}
+    swapped = {"ann": "b@example.com", "bob": "c@example.com", "cy": "a@example.com"}
+    await want(store, (outbox.want_users, [user(id, email) for id, email in people.items()]))
+    await applied(platform, store)
+    if platform.changes_email:
+        await want(store, (outbox.want_users, [user(id, email) for id, email in swapped.items()]))
+    else:
+        await want(
+            store,
+            (outbox.want_no_users, list(people)),
+            (outbox.want_users, [user(id, email) for id, email in swapped.items()]),
+        )
+    await applied(platform, store)
+    assert await people_of(platform) == swapped
+
+
+async def test_what_cannot_be_changed_is_a_dead_letter_with_its_reason(store: Store) -> None:
+    async with platform_of("ethora") as platform:
+        await want(store, (outbox.want_user, user("ann")))
+        await applied(platform, store)
+        await want(store, (outbox.want_user, user("ann", "new@example.com", last="Kim")))
+        await applied(platform, store)
+        (dead,) = await store.dead()
+        assert dead.id == LaneKey("user", "ann")
+        assert "cannot change email" in dead.reason
+        assert [one.last_name async for one in platform.client.users.list() if one.id == "ann"] == ["Kim"]
+
+
+@pytest.mark.parametrize(
+    ("id", "wanted", "reason"),
+    [
+        (LaneKey("user", "ann"), {"email": "nonsense", "first_name": "A", "last_name": "B"}, "not a valid e-mail"),
+        (LaneKey("user", "ann"), {"first_name": "A", "last_name": "B"}, "email is empty"),
+        (LaneKey("user", "a b"), {"email": "a@b.cd", "first_name": "Ann", "last_name": "Lee"}, "holds a space"),
+        (LaneKey("user", "ann"), {"email": 7}, "email must be text, not int"),
+        (LaneKey("user", "ann"), {"colour": "red"}, "no field 'colour'"),
+        (LaneKey("chat", "c"), {}, "title is empty"),
+        (LaneKey("chat", "c"), {"title": "T", "access": "open"}, "access must be"),
+    ],
+)
+async def test_an_intent_of_a_trigger_that_cannot_be_meant_is_a_dead_letter(
+    store: Store, id: LaneKey, wanted: dict[str, Any], reason: str
+) -> None:
+    async with platform_of("ethora") as platform:
+        await put(store, (id, wanted), (LaneKey("user", "bob"), {
+            "email": "bob@example.com", "first_name": "Bob", "last_name": "Lee"}))  # fmt: skip
+        await applied(platform, store)
+        (dead,) = await store.dead()
+        assert (dead.id, reason in dead.reason) == (id, True), dead.reason
+        assert await people_of(platform) == {"bob": "bob@example.com"}
+
+
+async def test_an_outage_gives_nobody_up_and_costs_no_attempt(platform: Platform, store: Store) -> None:
+    await platform.client.users.reserved()
+    await want(store, (outbox.want_users, [user(f"u{number}") for number in range(5)]))
+    await platform.sandbox.aclose()
+    async with Worker(platform.client, store, deadline=2, lease=3):
+        async with asyncio.timeout(PATIENCE):
+            while not await _reasons(store):
+                await asyncio.sleep(0.05)
+        assert all(attempts == 0 for attempts, _ in await _reasons(store))
+        await platform.sandbox.start()
+        async with asyncio.timeout(PATIENCE):
+            while len(await people_of(platform)) < 5:
+                await asyncio.sleep(0.05)
+    assert await store.dead() == []
+
+
+async def _reasons(store: Any) -> list[Any]:
+    query = "SELECT attempts, reason FROM ethora_lane WHERE reason IS NOT NULL"
+    return list(await (store._rows(query, {}) if hasattr(store, "_url") else store._rows(query)))
+
+
+async def test_a_conflict_that_stays_is_given_up_after_twelve_tries(store: Store) -> None:
+    async with platform_of("ethora") as platform:
+        await want(store, (outbox.want_user, user("ann", "a@example.com")))
+        await applied(platform, store)
+        await want(store, (outbox.want_user, user("bob", "a@example.com")))
+        for _ in range(20):
+            await applied(platform, store)
+            await _due_now(store)
+        (dead,) = await store.dead()
+        assert (dead.id.key, dead.attempts) == ("bob", 12)
+        assert "ConflictError" in dead.reason
+
+
+async def _due_now(store: Any) -> None:
+    query = "UPDATE ethora_lane SET due = {} WHERE due IS NOT NULL"
+    if hasattr(store, "_url"):
+        await store._count(query.format("now()"), {})
+    else:
+        await store._count(query.format("0"))
+
+
+async def test_a_sealed_password_is_used_and_never_stored_in_clear(store: Any) -> None:
+    seal = PasswordSeal("k" * 40)
+    async with platform_of("ethora") as platform:
+        with_password = [user("ann", password="canary-password-1"), user("bob", password="canary-password-2")]
+        connection_calls = [
+            (lambda connection, one: outbox.want_user(connection, one, seal=seal), one) for one in with_password
+        ]
+        await want(store, *connection_calls)
+        stored = await store._rows("SELECT * FROM ethora_wish", *([{}] if hasattr(store, "_url") else []))
+        assert "canary" not in str(stored)
+        with pytest.raises(ConfigError, match="ETHORA_OUTBOX_KEY"):
+            await applied(platform, store)
+        await _due_now(store)
+        await applied(platform, store, seal=PasswordSeal("n" * 40, "k" * 40))
+        passwords = {one.uuid: one.password for one in platform.sandbox.store.app(platform.sandbox.app_id).users}
+        assert passwords["ann"] == "canary-password-1"
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[None]:
+    yield
+
+
+async def test_a_worker_runs_beside_an_application(store: Store) -> None:
+    async with platform_of("ethora") as platform:
+        events: list[object] = []
+        worker = Worker(lambda: platform.client, store, on_event=events.append)
+        async with worker.lifespan(object()):
+            await want(store, (lambda connection: outbox.want_user(connection, user("ann"), traceparent="00-1"),))
+            async with asyncio.timeout(PATIENCE):
+                while not await people_of(platform):
+                    await asyncio.sleep(0.02)
+        finished = [event for event in events if isinstance(event, outbox.IntentFinished)]
+        assert [(one.kind, one.id, one.state, one.traceparent) for one in finished] == [("user", "ann", "done", "00-1")]
+        assert outbox.TurnFinished in {type(event) for event in events}
+    with pytest.raises(ConfigError):
+        Worker(None, store, lease=10, deadline=10)
+
+
+async def test_a_worker_without_tables_says_so_at_once(sqlite_url: str) -> None:
+    with pytest.raises(ConfigError, match="ethora outbox init"):
+        async with Worker(None, sqlite_url):
+            raise AssertionError
+
+

@@ -1,0 +1,155 @@
+"""One contract for every adapter: an intent is part of the application's own transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from outbox_helpers import Stop, intents
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from ethora_async import ConfigError, InvalidInputError, NewChat, NewUser, outbox
+
+if TYPE_CHECKING:
+    from outbox_helpers import Database
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Person(Base):
+    __tablename__ = "person"
+    id: Mapped[str] = mapped_column(primary_key=True)
+
+
+ANN = NewUser(id="ann", email="ann@example.com", first_name="Ann", last_name="O'Lee %s :x \\ \N{SNOWMAN}")
+WANTED_ANN = {"email": "ann@example.com", "first_name": "Ann", "last_name": "O'Lee %s :x \\ \N{SNOWMAN}"}
+
+
+async def test_intents_commit_with_the_transaction_in_their_order(database: Database) -> None:
+    async with database.transaction() as connection:
+        await outbox.want_user(connection, ANN, traceparent="00-ab-cd-01")
+        await outbox.want_no_user(connection, 7)
+        await outbox.want_chat(connection, NewChat(id="c", title="T", members=["ann", "bob"]))
+        await outbox.want_member(connection, "c", UUID(int=1))
+        await outbox.want_no_member(connection, "c", "bob")
+        await outbox.want_no_chat(connection, "d")
+    assert await intents(database.store) == [
+        ("user", "ann", "", WANTED_ANN, "00-ab-cd-01"),
+        ("user", "7", "", None, None),
+        ("chat", "c", "", {"title": "T", "access": "private"}, None),
+        ("member", "c", "ann", {}, None),
+        ("member", "c", "bob", {}, None),
+        ("member", "c", str(UUID(int=1)), {}, None),
+        ("member", "c", "bob", None, None),
+        ("chat", "d", "", None, None),
+    ]
+
+
+async def test_intents_vanish_with_the_transaction(database: Database) -> None:
+    with pytest.raises(Stop):
+        async with database.transaction() as connection:
+            await outbox.want_user(connection, ANN)
+            raise Stop
+    assert await intents(database.store) == []
+
+
+async def test_many_intents_keep_their_order(database: Database) -> None:
+    people = [
+        NewUser(id=f"u{number}", email=f"u{number}@example.com", first_name="Ann", last_name="Lee")
+        for number in range(2100)
+    ]
+    async with database.transaction() as connection:
+        await database.write(outbox.want_users, connection, people)
+        await database.write(outbox.want_no_users, connection, [person.id for person in people])
+        await database.write(outbox.want_users, connection, [])
+    found = await intents(database.store)
+    assert [row[1] for row in found] == 2 * [person.id for person in people]
+    assert [row[3] is None for row in found] == 2100 * [False] + 2100 * [True]
+
+
+async def test_missing_tables_are_told_by_the_command_that_makes_them(database: Database, postgres_url: str) -> None:
+    store: Any = database.store
+    if database.driver.postgres:
+        await store._count("DROP TABLE ethora_wish", {})
+    else:
+        await store._count("DROP TABLE ethora_wish")
+    with pytest.raises(ConfigError, match="ethora outbox init") as caught:
+        async with database.transaction() as connection:
+            await outbox.want_user(connection, ANN)
+    assert caught.value.__context__ is None or "ann@" not in str(caught.value.__context__)
+
+
+async def test_a_session_writes_the_row_before_the_intent(postgres_url: str) -> None:
+    """Of two transactions that change a row, the later one must write the later intent."""
+    store = outbox.open_store(postgres_url)
+    await store.init()
+    await store.aclose()
+    engine = create_async_engine(postgres_url.replace("postgresql:", "postgresql+asyncpg:"))
+    statements: list[str] = []
+    event.listen(engine.sync_engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    async with AsyncSession(engine) as session, session.begin():
+        session.add(Person(id="ann"))
+        await outbox.want_user(session, ANN)
+    await engine.dispose()
+    inserts = [statement.split("(")[0].split()[2] for statement in statements if statement.startswith("INSERT")]
+    assert inserts == ["person", "ethora_wish"]
+
+
+@pytest.mark.parametrize("connection", [None, "postgresql://", object()])
+def test_an_unknown_connection_is_named(connection: object) -> None:
+    with pytest.raises(InvalidInputError, match=f"through a builtins.{type(connection).__name__}") as caught:
+        outbox.want_user(connection, ANN)  # type: ignore[unused-awaitable]
+    assert caught.value.field == "connection"
+
+
+def test_a_subclass_of_a_connection_is_one() -> None:
+    import sqlite3
+
+    class Mine(sqlite3.Connection):
+        pass
+
+    connection = sqlite3.connect(":memory:", factory=Mine)
+    with pytest.raises(ConfigError, match="no table ethora_wish"):
+        outbox.want_no_user(connection, "ann")  # type: ignore[unused-awaitable]
+    connection.close()
+
+
+def test_another_database_is_refused_by_name() -> None:
+    class Connection:
+        execute = None
+
+        class dialect:  # noqa: N801
+            name = "mysql"
+
+    Connection.__module__ = "sqlalchemy.engine.base"
+    with pytest.raises(InvalidInputError, match="PostgreSQL or SQLite, and this connection is to mysql"):
+        outbox.want_user(Connection(), ANN)  # type: ignore[unused-awaitable]
+
+
+@pytest.mark.parametrize(
+    ("write", "field"),
+    [
+        (lambda: outbox.want_no_user(None, "a b"), "id"),
+        (lambda: outbox.want_no_user(None, ""), "id"),
+        (lambda: outbox.want_member(None, "c", "a@b"), "user"),
+        (lambda: outbox.want_member(None, "c/d", "a"), "chat"),
+        (lambda: outbox.want_no_chat(None, "x\x00y"), "id"),
+        (lambda: outbox.want_chat(None, NewChat(id="c", title="T", members=["a b"])), "members"),
+        (lambda: outbox.want_members(None, ["ab"]), "members"),  # type: ignore[list-item]
+        (lambda: outbox.want_user(None, "ann"), "user"),  # type: ignore[arg-type]
+        (lambda: outbox.want_user(None, ANN.__class__(
+            id="a", email="a@b.cd", first_name="A", last_name="B", password="canary-password")), "password"),
+    ],
+)  # fmt: skip
+def test_what_can_never_be_valid_is_refused_when_it_is_written(write: Any, field: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        write()
+    assert caught.value.field == field
+    assert "canary" not in str(caught.value)
