@@ -24,7 +24,7 @@ class LaneKey(NamedTuple):
         return f"{self.key}/{self.other}" if self.other else self.key
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Lane:
     """The wanted state of one thing, claimed by a worker.
 

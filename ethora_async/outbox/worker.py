@@ -94,7 +94,7 @@ class Worker:
 
     Args:
         client: the platform's client, or a callable that gives it, such as an `AppClient`.
-        database: the outbox's URL, see `open_store`, or a store.
+        database: the outbox's URL, see `open_store`, or a store, which stays open.
         batch: intents in one turn (default 500).
         parallel: turns under way at once (default 4).
         poll: how often to look without a notification (default 1 s).
@@ -127,6 +127,7 @@ class Worker:
                 msg = f"{name} must be at least 1, not {number}"
                 raise ConfigError(msg)
         self.store = open_store(database)
+        self._owns_store = self.store is not database
         self._client = client
         self._batch = batch
         self._parallel = parallel
@@ -141,9 +142,10 @@ class Worker:
         self._stopping = asyncio.Event()
         self._turns: set[asyncio.Task[None]] = set()
         self._failures = 0
+        self._troubled = 0
         self._pause_until = 0.0
         self._purged_at = float("-inf")
-        self._fatal: ChatError | None = None
+        self._fatal: Exception | None = None
         self._running: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
@@ -233,8 +235,6 @@ class Worker:
         if self._troubled == 1:
             log.warning("the platform cannot carry out intents: %s; trying again", trouble)
 
-    _troubled = 0
-
     async def _carry_out(self, turn: Turn) -> ChatError | None:
         """Deliver one turn and record it. Return the trouble that kept all of it from being answered for."""
         started = time.monotonic()
@@ -273,10 +273,9 @@ class Worker:
         error = results[0]
         if isinstance(error, OutboxDatabaseError) or error is None or isinstance(error, asyncio.CancelledError):
             return
-        if isinstance(error, ChatError):
-            self._fatal = error
-            return
-        raise error
+        if not isinstance(error, Exception):
+            raise error
+        self._fatal = error
 
     async def _held(self, claim: str) -> Any:
         return await self._retried(self.store.hold, claim, self._lease)
@@ -387,7 +386,7 @@ class Worker:
         except OutboxDatabaseError as error:
             log.warning("%s; connecting again", error)
         except BaseException:
-            await self.store.aclose()
+            await self._let_go()
             raise
         self._stopping.clear()
         self._running = asyncio.create_task(self._guarded())
@@ -411,15 +410,18 @@ class Worker:
                     await asyncio.gather(running, return_exceptions=True)
                     raise
         finally:
-            await self._passwords.aclose()
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        await self._passwords.aclose()
+        if self._owns_store:
             await self.store.aclose()
 
     async def _guarded(self) -> None:
         try:
             await self.run()
-        except ChatError as error:
-            # The application goes on: nobody awaits this task before its end.
-            log.critical("the outbox's worker has ended: %s", error)
+        except Exception as error:  # noqa: BLE001  the application goes on: nobody awaits this task before its end
+            log.critical("the outbox's worker has ended: %s: %s", type(error).__name__, error)
 
 
 class _Passwords:

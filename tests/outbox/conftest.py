@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -61,9 +60,8 @@ async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     url = request.getfixturevalue("postgres_url" if driver.postgres else "sqlite_url")
     store: Any = PostgresStore(url) if driver.postgres else SqliteStore(url.removeprefix("sqlite:///"))
     await store.init()
-    async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(store.aclose)
-        yield Database(driver, url, store, stack)
+    yield Database(driver, url, store)
+    await store.aclose()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiosqlite
@@ -20,8 +20,6 @@ from ethora_async.outbox.postgres import schema as postgres_schema
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from ethora_async.outbox.lanes import Store
 
 
 class Stop(Exception):
@@ -46,8 +44,7 @@ class Driver:
 class Database:
     driver: Driver
     url: str
-    store: Store
-    stack: AsyncExitStack
+    store: Any
 
     def transaction(self) -> Any:
         """A transaction that commits at its end, and is rolled back on an exception."""

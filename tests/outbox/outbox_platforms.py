@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ethora_async import EthoraClient, RetryPolicy, RocketChatClient
-from ethora_async.sandbox import EthoraSandbox
-from ethora_async.sandbox.rocketchat import RocketChatSandbox
+from ethora_async.sandbox import EthoraSandbox, RocketChatSandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,21 +29,27 @@ class Platform:
 @asynccontextmanager
 async def platform_of(name: str) -> AsyncIterator[Platform]:
     sandbox: Any = EthoraSandbox() if name == "ethora" else RocketChatSandbox()
-    async with sandbox:
-        client: Any
-        if name == "ethora":
-            client = EthoraClient(
-                app_id=sandbox.app_id, secret=sandbox.secret, api_url=sandbox.url, timeout=2, retry=_QUICK
-            )
-        else:
-            settings = sandbox.environment
-            client = RocketChatClient.from_env(settings) if False else _rocketchat(settings)
-        async with client:
-            yield Platform(sandbox, client, name == "rocketchat")
+    async with sandbox, client_for(name, sandbox.environment) as client:
+        yield Platform(sandbox, client, name == "rocketchat")
 
 
-def _rocketchat(settings: dict[str, str]) -> Any:
-    raise AssertionError(settings.keys())
+def client_for(name: str, settings: dict[str, str]) -> Any:
+    """A client with a sandbox's settings that gives up soon."""
+    if name == "ethora":
+        return EthoraClient(
+            app_id=settings["ETHORA_CHAT_APP_ID"],
+            secret=settings["ETHORA_CHAT_APP_SECRET"],
+            api_url=settings["ETHORA_CHAT_API_URL"],
+            timeout=2,
+            retry=_QUICK,
+        )
+    return RocketChatClient(
+        url=settings["ROCKETCHAT_URL"],
+        user=settings["ROCKETCHAT_USER"],
+        password=settings["ROCKETCHAT_PASSWORD"],
+        timeout=2,
+        retry=_QUICK,
+    )
 
 
 async def people_of(platform: Platform) -> dict[str, str | None]:

@@ -153,7 +153,7 @@ async def test_memberships_end_with_their_user_or_chat(store: Store, part: LaneK
 async def test_a_membership_wanted_after_the_return_is_kept(store: Store) -> None:
     await put(store, (ANN, None), (ANN, {}), (ANN_IN_ROOM, {}))
     assert await carried_out(store) == [ANN]
-    turn, (member,) = await taken(store)
+    _, (member,) = await taken(store)
     assert (member.id, member.wanted) == (ANN_IN_ROOM, {})
 
 
@@ -232,7 +232,7 @@ async def test_drift_gives_way_to_every_intent(store: Store) -> None:
     await put(store, (BOB, None))
     assert await store.reopen([(ANN, {"email": "drift"}), (BOB, {"email": "drift"})], later) == 1
     await put(store, (ANN, None))
-    turn, (ann, bob) = await taken(store)
+    _, (ann, bob) = await taken(store)
     assert (ann.wanted, bob.wanted) == (None, None)
 
 

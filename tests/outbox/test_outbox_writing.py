@@ -51,7 +51,7 @@ async def test_intents_commit_with_the_transaction_in_their_order(database: Data
 
 
 async def test_intents_vanish_with_the_transaction(database: Database) -> None:
-    with pytest.raises(Stop):
+    with pytest.raises(Stop):  # noqa: PT012
         async with database.transaction() as connection:
             await outbox.want_user(connection, ANN)
             raise Stop
