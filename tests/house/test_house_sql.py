@@ -1,4 +1,4 @@
-"""SQL has one home: the journal's store. Beside it only an index of keys and the readers of databases know any."""
+"""SQL has few homes: the stores of the journal and of the outbox, an index of keys, and the readers of databases."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 HOMES = (
     "ethora_async.sync.store",
     "ethora_async._distinct",
+    "ethora_async.outbox.postgres",
+    "ethora_async.outbox.sqlite",
+    "ethora_async.outbox.writing",
     "ethora_async.sync.sources.sql",
     "ethora_async.sync.sources.parquet",
 )
