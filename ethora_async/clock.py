@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 
 class SystemClock:
-    """The real time. `ethora_async.testing` has one that a test moves by hand."""
+    """The real time. `ethora_async.testing.users` has one that a test moves."""
 
     __slots__ = ()
 

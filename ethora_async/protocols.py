@@ -33,7 +33,7 @@ class Clock(Protocol):
 class Transport(Protocol):
     """What carries one request to the platform and its reply back.
 
-    The contract, which `ethora_async.testing.TransportContract` checks on any implementation:
+    The contract, which `ethora_async.testing.implementers.TransportContract` checks on any implementation:
 
     * `send` returns every complete reply, whatever its status, follows no redirect and repeats nothing.
     * It raises `NotSentError` only when the request certainly did not reach the platform, else `ReplyLostError`.

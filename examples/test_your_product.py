@@ -1,7 +1,8 @@
 """How a product that embeds the chat tests itself. Copy this file; it runs as it stands.
 
-Installing ethora-async brings the fixtures: `ethora_sandbox` (a local Ethora of the test's own), `ethora` (a client on
-it), `fault` (what goes wrong there) and `ethora_clock` (the time of both, which stands still). No network, no mocks.
+Installing ethora-async brings the fixtures: `ethora_sandbox` (a local Ethora for the test), `ethora_client`
+(a client of it), `ethora_fault` (what goes wrong there) and `ethora_clock` (the time of both, which stands still). No
+network, no mocks.
 
     pip install 'ethora-async' pytest pytest-asyncio
     pytest test_your_product.py
@@ -55,40 +56,40 @@ def settings(ethora_sandbox, monkeypatch):
 
 
 @pytest.mark.asyncio
-async def test_an_order_brings_buyer_and_seller_together(ethora, ethora_sandbox):
+async def test_an_order_brings_buyer_and_seller_together(ethora_client, ethora_sandbox):
     assert await nightly_import(PEOPLE) == "2 created"
-    assert await place_order(ethora, 1042, "ann", "bob")
+    assert await place_order(ethora_client, 1042, "ann", "bob")
 
     # Look with the client, or at the platform's own state.
-    assert [user.id async for user in ethora.chats.members(1042)] == ["ann", "bob"]
+    assert [user.id async for user in ethora_client.chats.members(1042)] == ["ann", "bob"]
     assert ethora_sandbox.store.app(ethora_sandbox.app_id).chats.find("1042").type == "group"
 
 
 @pytest.mark.asyncio
-async def test_a_hiccup_of_the_platform_is_nothing_to_worry_about(ethora, fault, ethora_clock):
+async def test_a_hiccup_of_the_platform_is_nothing_to_worry_about(ethora_client, ethora_fault, ethora_clock):
     await nightly_import(PEOPLE)
-    fault.fail("POST /v2/chats", status=503, times=2)
-    assert await place_order(ethora, 1042, "ann", "bob")
+    ethora_fault.fail("POST /v2/chats", status=503, times=2)
+    assert await place_order(ethora_client, 1042, "ann", "bob")
     assert len(ethora_clock.slept) == 2  # the client waited before each new attempt; the test did not
 
 
 @pytest.mark.asyncio
-async def test_an_outage_does_not_cost_us_the_order(ethora, fault):
+async def test_an_outage_does_not_cost_us_the_order(ethora_client, ethora_fault):
     await nightly_import(PEOPLE)
-    fault.fail("*", status=503, times=None)
-    assert not await place_order(ethora, 1042, "ann", "bob")
+    ethora_fault.fail("*", status=503, times=None)
+    assert not await place_order(ethora_client, 1042, "ann", "bob")
 
 
 @pytest.mark.asyncio
-async def test_a_login_gets_a_token_that_the_platform_takes_until_it_ends(ethora, ethora_clock):
+async def test_a_login_gets_a_token_that_the_platform_takes_until_it_ends(ethora_client, ethora_clock):
     await nightly_import(PEOPLE)
-    first = await chat_login(ethora, "ann")
-    assert (await ethora.sessions.exchange(first["token"])).user.first_name == "Ann"
+    first = await chat_login(ethora_client, "ann")
+    assert (await ethora_client.sessions.exchange(first["token"])).user.first_name == "Ann"
 
     ethora_clock.advance(901)
     with pytest.raises(ChatError):
-        await ethora.sessions.exchange(first["token"])
-    assert await chat_login(ethora, "ann") != first
+        await ethora_client.sessions.exchange(first["token"])
+    assert await chat_login(ethora_client, "ann") != first
 
 
 def test_a_plain_function_may_use_it_too(ethora_sandbox):

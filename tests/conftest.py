@@ -11,7 +11,7 @@ from hypothesis import settings
 from loop_watchdog import LIMIT, Watchdog
 
 from ethora_async import transport
-from ethora_async.testing import FakeClock
+from ethora_async.testing.users import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from ethora_async.transport import MemoryTransport
 
 if TYPE_CHECKING:
     from ethora_async.request import Request
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 INTEGRATION = "6b2a3c1e-0d4f-4a5b-8c6d-7e8f90a1b2c3"
 APP_KEY = "app-key-of-the-tests-0001"

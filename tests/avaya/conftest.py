@@ -12,7 +12,7 @@ from ethora_async.sandbox import AvayaSandbox
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 
 @pytest.fixture(autouse=True)

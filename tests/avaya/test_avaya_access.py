@@ -21,7 +21,7 @@ from ethora_async import (
     UnauthorizedError,
 )
 from ethora_async.engine import SecretRotated, TokenRefreshed
-from ethora_async.testing import cancel_at_every_step
+from ethora_async.testing.implementers import cancel_at_every_step
 from ethora_async_secrets import SecretBundle, SecretUnavailableError
 from ethora_async_secrets.testing import MemoryProvider
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ethora_async.request import Request
     from ethora_async.sandbox import AvayaSandbox
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 APP_KEY_REFUSED = problem(401, "Authentication failed: invalid [Appkey].")
 TOKEN_REFUSED = problem(401, "Authentication failed: [access-token] has expired.")

@@ -11,12 +11,12 @@ import pytest
 from avaya_parts import Wire, access, jwt, problem, reply
 
 from ethora_async import ChatError, RetryPolicy
-from ethora_async.testing import Canary
+from ethora_async.testing.implementers import Canary
 from ethora_async.tokens.oauth2 import AccessToken
 from ethora_async_secrets.testing import MemoryProvider
 
 if TYPE_CHECKING:
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 SECRET = "canary+client/s3cr3t&90210"
 PLAIN = "canaryClients3cr3t90210"

@@ -19,7 +19,7 @@ from ethora_async.platforms.avaya.customers import Customer, whole_minutes
 from ethora_async.sandbox.avaya.checks import violations
 
 if TYPE_CHECKING:
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 VERIFIED: dict[str, Any] = {"verified": True}
 

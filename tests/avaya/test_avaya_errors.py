@@ -24,7 +24,7 @@ from ethora_async import (
 if TYPE_CHECKING:
     from ethora_async.request import Response
     from ethora_async.sandbox import AvayaSandbox
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 VIOLATIONS = [
     {"field": "customerId", "message": "must not be null", "code": 20002},

@@ -20,7 +20,7 @@ from ethora_async.sandbox import AvayaSandbox
 from ethora_async_secrets.testing import MemoryProvider
 
 if TYPE_CHECKING:
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 ENVIRONMENT = {
     "AVAYA_ACCOUNT_ID": "ABCDEF",

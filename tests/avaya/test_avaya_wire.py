@@ -17,7 +17,7 @@ from ethora_async.platforms.avaya.tokens import expiry
 from ethora_async.redaction import Secret
 
 if TYPE_CHECKING:
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 
 async def test_the_token_request_is_a_form_with_id_and_secret_in_it_and_the_app_key_beside_it(clock: FakeClock) -> None:

@@ -25,7 +25,7 @@ from ethora_async.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 
 class Job:

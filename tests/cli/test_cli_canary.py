@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cli_helpers import SECRET
 
-from ethora_async.testing import Canary
+from ethora_async.testing.implementers import Canary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ethora_async.request import Request
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 SECRET = "a-secret-that-is-long-enough-for-anyone"
 CASES = [(method, case) for method, row in METHODS.items() for case in row.cases]

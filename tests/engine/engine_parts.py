@@ -13,7 +13,7 @@ from ethora_async.engine.events import Emitter
 from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.protocols import Credential
 from ethora_async.request import Operation, Request, Response
-from ethora_async.testing import FakeClock
+from ethora_async.testing.users import FakeClock
 from ethora_async.transport import MemoryTransport
 
 if TYPE_CHECKING:

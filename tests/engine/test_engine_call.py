@@ -23,7 +23,8 @@ from ethora_async.errors import (
     WrongLoopError,
 )
 from ethora_async.request import Operation, Request, Response
-from ethora_async.testing import Answer, BadServer, FakeClock, Fault
+from ethora_async.testing.implementers import BadServer, CannedReply, Fault
+from ethora_async.testing.users import FakeClock
 from ethora_async.transport import AiohttpTransport, MemoryTransport
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ async def test_never_more_in_flight_than_the_ceiling() -> None:
 
 
 async def test_one_connection_a_request_in_flight_and_no_more() -> None:
-    async with BadServer(Answer()) as server:
+    async with BadServer(CannedReply()) as server:
         using = engine(AiohttpTransport(concurrency=3), server.url, limits=Limits(concurrency=3))
         await asyncio.gather(*(using.call(READ) for _ in range(30)))
         assert (len(server.requests), server.connections) == (30, 3)

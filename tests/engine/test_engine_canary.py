@@ -17,7 +17,8 @@ from ethora_async.errors import ChatError, UnauthorizedError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, AppSecret
 from ethora_async.platforms.ethora.auth import ServerCredentials
 from ethora_async.request import Request, Response
-from ethora_async.testing import Answer, BadServer, Canary, FakeClock, Fault
+from ethora_async.testing.implementers import BadServer, Canary, CannedReply, Fault
+from ethora_async.testing.users import FakeClock
 from ethora_async.transport import AiohttpTransport, MemoryTransport
 from ethora_async_secrets.testing import MemoryProvider
 
@@ -39,12 +40,12 @@ async def test_a_whole_scenario_shows_no_secret_token_or_password() -> None:
             using = engine(AiohttpTransport(), server.url, credentials=credentials, clock=clock, emitter=emitter)
             things += [secret, provider, credentials, credentials.peek(), using]
             for answer in (
-                Answer(),
-                Answer(401, echo.encode()),
-                Answer(500, echo.encode(), {"X-Request-Id": token}),
-                Answer(422, f"<html><h1>{html.escape(PASSWORD)} {token}</h1>".encode()),
-                Answer(400, quote(json.dumps(BODY)).encode()),
-                Answer(200, b"{" + echo.encode()),
+                CannedReply(),
+                CannedReply(401, echo.encode()),
+                CannedReply(500, echo.encode(), {"X-Request-Id": token}),
+                CannedReply(422, f"<html><h1>{html.escape(PASSWORD)} {token}</h1>".encode()),
+                CannedReply(400, quote(json.dumps(BODY)).encode()),
+                CannedReply(200, b"{" + echo.encode()),
                 Fault.RESET_AFTER_BODY,
                 Fault.GARBAGE,
             ):

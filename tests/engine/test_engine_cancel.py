@@ -12,7 +12,7 @@ from engine_parts import READ, OneToken, engine, reply, scripted
 from ethora_async.config import Limits
 from ethora_async.errors import ServerFaultError
 from ethora_async.protocols import Credential
-from ethora_async.testing import Answer, BadServer, Fault, cancel_at_every_step
+from ethora_async.testing.implementers import BadServer, CannedReply, Fault, cancel_at_every_step
 from ethora_async.transport import AiohttpTransport
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ def connector(transport: AiohttpTransport) -> Any:
 @pytest.mark.parametrize(
     "script",
     [
-        (Answer(),),
-        (Answer(401), Answer()),
-        (Answer(503), Fault.RESET_AFTER_BODY, Answer()),
-        (Answer(429, headers={"Retry-After": "1"}), Answer(drop=True)),
+        (CannedReply(),),
+        (CannedReply(401), CannedReply()),
+        (CannedReply(503), Fault.RESET_AFTER_BODY, CannedReply()),
+        (CannedReply(429, headers={"Retry-After": "1"}), CannedReply(drop=True)),
     ],
 )
 @pytest.mark.parametrize("warm", [True, False])
@@ -86,7 +86,7 @@ async def test_a_cancelled_call_leaks_no_connection_slot_or_error(
             assert using.limiter.in_flight == 0
             if transport._session is not None:
                 assert not connector(transport)._acquired
-            server.play(Answer())
+            server.play(CannedReply())
             await using.call(READ)
 
         made = [using]

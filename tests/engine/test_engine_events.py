@@ -22,7 +22,8 @@ from ethora_async.engine import (
 from ethora_async.engine.events import Emitter
 from ethora_async.errors import ReplyLostError, ServerFaultError
 from ethora_async.request import Request, Response
-from ethora_async.testing import BadServer, FakeClock, Fault
+from ethora_async.testing.implementers import BadServer, Fault
+from ethora_async.testing.users import FakeClock
 from ethora_async.transport import AiohttpTransport, MemoryTransport
 
 

@@ -19,7 +19,7 @@ from ethora_async.engine.events import Emitter
 from ethora_async.engine.learning import START
 from ethora_async.engine.limiter import LONGEST_PAUSE, Limiter
 from ethora_async.errors import ConfigError, NotSentError
-from ethora_async.testing import cancel_at_every_step
+from ethora_async.testing.implementers import cancel_at_every_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,8 @@ from ethora_async.errors import (
     UnauthorizedError,
     ValidationFailedError,
 )
-from ethora_async.testing import Answer, BadServer, FakeClock, Fault
+from ethora_async.testing.implementers import BadServer, CannedReply, Fault
+from ethora_async.testing.users import FakeClock
 from ethora_async.transport import AiohttpTransport
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ async def test_a_calls_own_timeout_replaces_the_clients() -> None:
 async def test_a_success_that_cannot_be_read_is_of_unknown_effect(
     body: bytes, operation: Operation, times: int
 ) -> None:
-    async with BadServer(Answer(200, body, {"X-Request-Id": "req-7"})) as server:
+    async with BadServer(CannedReply(200, body, {"X-Request-Id": "req-7"})) as server:
         error = await fails(engine(AiohttpTransport(), server.url), operation)
         assert type(error) is ReplyLostError
         assert (error.effect, error.attempts, error.status, error.request_id) == ("unknown", times, 200, "req-7")
@@ -118,7 +119,7 @@ async def test_each_status_has_its_error_effect_and_number_of_attempts(
     status: int, body: bytes, kind: type, effect: str, reads: int, writes: int, operation: Operation
 ) -> None:
     times = reads if operation is READ else writes
-    async with BadServer(Answer(status, body)) as server:
+    async with BadServer(CannedReply(status, body)) as server:
         error = await fails(engine(AiohttpTransport(), server.url), operation)
         assert type(error) is kind
         assert (error.status, error.effect, error.attempts, len(server.requests)) == (status, effect, times, times)
@@ -129,14 +130,14 @@ async def test_each_status_has_its_error_effect_and_number_of_attempts(
     [
         Fault.RESET_AT_ONCE,
         Fault.CLOSE_AFTER_BODY,
-        Answer(500),
-        Answer(503, headers={"Retry-After": "1"}),
-        Answer(429),
-        Answer(200, b"{"),
+        CannedReply(500),
+        CannedReply(503, headers={"Retry-After": "1"}),
+        CannedReply(429),
+        CannedReply(200, b"{"),
     ],
 )
-async def test_what_passes_is_got_past(first: Fault | Answer) -> None:
-    async with BadServer(first, Answer(200, b'{"ok":true}')) as server:
+async def test_what_passes_is_got_past(first: Fault | CannedReply) -> None:
+    async with BadServer(first, CannedReply(200, b'{"ok":true}')) as server:
         using = engine(AiohttpTransport(), server.url)
         got = await using.call(READ)
         await using.aclose()
@@ -157,7 +158,7 @@ async def test_what_passes_is_got_past(first: Fault | Answer) -> None:
 @pytest.mark.parametrize("status", [429, 503])
 async def test_the_wait_is_the_one_the_server_names(header: str, value: str, wait: float, status: int) -> None:
     clock = FakeClock(1_700_000_000)
-    async with BadServer(Answer(status, headers={header: value}), Answer()) as server:
+    async with BadServer(CannedReply(status, headers={header: value}), CannedReply()) as server:
         using = engine(AiohttpTransport(), server.url, clock=clock)
         await using.call(READ)
         await using.aclose()
@@ -166,7 +167,7 @@ async def test_the_wait_is_the_one_the_server_names(header: str, value: str, wai
 
 async def test_a_wait_named_in_the_body_counts_too() -> None:
     clock = FakeClock()
-    async with BadServer(Answer(429, b'{"retryAfter":3}', {"Retry-After": "9"}), Answer()) as server:
+    async with BadServer(CannedReply(429, b'{"retryAfter":3}', {"Retry-After": "9"}), CannedReply()) as server:
         using = engine(AiohttpTransport(), server.url, clock=clock)
         await using.call(WRITE, path={"id": "1"})
         await using.aclose()
@@ -176,7 +177,7 @@ async def test_a_wait_named_in_the_body_counts_too() -> None:
 @pytest.mark.parametrize("value", ["3600", formatdate(1_700_003_600, usegmt=True)])
 async def test_a_wait_that_does_not_fit_is_raised_at_once(value: str) -> None:
     clock = FakeClock(1_700_000_000)
-    async with BadServer(Answer(429, headers={"Retry-After": value})) as server:
+    async with BadServer(CannedReply(429, headers={"Retry-After": value})) as server:
         error = await fails(engine(AiohttpTransport(), server.url, clock=clock), READ)
         assert type(error) is RateLimitedError
         assert (error.retry_after, error.attempts, len(server.requests)) == (3600.0, 1, 1)
@@ -184,12 +185,12 @@ async def test_a_wait_that_does_not_fit_is_raised_at_once(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("last", "kind"), [(Answer(404, b'{"code":"X_NOT_FOUND"}'), NotFoundError), (None, NotSentError)]
+    ("last", "kind"), [(CannedReply(404, b'{"code":"X_NOT_FOUND"}'), NotFoundError), (None, NotSentError)]
 )
 async def test_an_earlier_attempt_of_unknown_effect_keeps_the_final_error_unknown(
-    last: Answer | None, kind: type
+    last: CannedReply | None, kind: type
 ) -> None:
-    async with BadServer(Fault.CLOSE_AFTER_BODY, last or Answer()) as server:
+    async with BadServer(Fault.CLOSE_AFTER_BODY, last or CannedReply()) as server:
 
         class Leaving(FakeClock):
             async def sleep(self, delay: float, /) -> None:
@@ -203,13 +204,13 @@ async def test_an_earlier_attempt_of_unknown_effect_keeps_the_final_error_unknow
 
 
 async def test_retries_can_be_switched_off() -> None:
-    async with BadServer(Answer(503)) as server:
+    async with BadServer(CannedReply(503)) as server:
         error = await fails(engine(AiohttpTransport(), server.url, retry=RetryPolicy(attempts=1)), READ)
         assert (error.attempts, len(server.requests)) == (1, 1)
 
 
 async def test_a_dropped_kept_alive_connection_costs_a_retry_and_not_the_call() -> None:
-    async with BadServer(Answer(drop=True), Answer()) as server:
+    async with BadServer(CannedReply(drop=True), CannedReply()) as server:
         using = engine(AiohttpTransport(), server.url)
         await using.call(READ)
         await using.call(READ)
@@ -218,7 +219,7 @@ async def test_a_dropped_kept_alive_connection_costs_a_retry_and_not_the_call() 
 
 
 async def test_a_redirect_gets_no_credentials() -> None:
-    async with BadServer() as other, BadServer(Answer(307, headers={"Location": f"{other.url}/x"})) as server:
+    async with BadServer() as other, BadServer(CannedReply(307, headers={"Location": f"{other.url}/x"})) as server:
         credentials = OneToken()
         error = await fails(engine(AiohttpTransport(), server.url, credentials=credentials), READ)
         assert (type(error), error.status) == (ApiError, 307)

@@ -139,7 +139,7 @@ async def test_what_broke_the_source_is_told_and_not_what_that_did_to_the_connec
 async def test_how_long_an_upload_takes_slows_nothing_down() -> None:
     from ethora_async.config import Limits
     from ethora_async.engine.learning import START
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
     clock = FakeClock()
     seconds = iter([0.01] * 20 + [60.0] * 20)

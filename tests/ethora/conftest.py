@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ethora_async.sandbox.ethora.records import App
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from ethora_async.transport import MemoryTransport
 
 if TYPE_CHECKING:
     from ethora_async.request import Request
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 APP = "6540f2a1b3c4d5e6f7a8b9c0"
 SECRET = "a-secret-that-is-long-enough-for-anyone"

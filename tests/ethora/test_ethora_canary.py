@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ethora_async.bulk import Outcome
     from ethora_async.request import Response
     from ethora_async.sandbox import EthoraSandbox
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 CANARY = "canary-Pa55w0rd-canary"
 

@@ -13,7 +13,7 @@ from ethora_async import Chat, EthoraClient, InvalidInputError, MongoId, NewChat
 if TYPE_CHECKING:
     from ethora_async.sandbox import EthoraSandbox
     from ethora_async.sandbox.ethora.records import App
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 FORMS = ["c1", f"{APP}_c1", f"{APP}_{APP}_c1", f"{APP}_c1@conference.xmpp.example.com", " c1 "]
 

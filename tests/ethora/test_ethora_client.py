@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ethora_async.sandbox import EthoraSandbox
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
     from ethora_async_secrets import SecretBundle
 
 SETTINGS = {"ETHORA_CHAT_API_URL": URL, "ETHORA_CHAT_APP_ID": APP, "ETHORA_CHAT_APP_SECRET": SECRET}

@@ -21,7 +21,7 @@ from ethora_async_secrets import StaticProvider
 if TYPE_CHECKING:
     from ethora_async.sandbox import EthoraSandbox
     from ethora_async.sandbox.ethora.records import App
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 IMAGE = "https://example.com/a.png?size=1&name=%C3%84"
 HOSTILE = [

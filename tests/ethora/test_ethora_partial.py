@@ -9,7 +9,7 @@ import pytest
 
 from ethora_async import EthoraClient, ForbiddenError, NotFoundError
 from ethora_async.request import Request, Response
-from ethora_async.testing import FakeClock
+from ethora_async.testing.users import FakeClock
 from ethora_async.transport import MemoryTransport
 
 if TYPE_CHECKING:

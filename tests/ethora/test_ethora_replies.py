@@ -23,7 +23,7 @@ from ethora_async import (
 from ethora_async.redaction import MASK, Secret
 
 if TYPE_CHECKING:
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 USER = {
     "_id": RECORD,

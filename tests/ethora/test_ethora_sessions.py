@@ -24,7 +24,7 @@ from ethora_async.redaction import MASK
 from ethora_async.sandbox import EthoraSandbox
 
 if TYPE_CHECKING:
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 
 @pytest.mark.parametrize("id", ["u1", 7, UUID(int=7), f"{APP}_u1", f"{APP}_{APP}_u1", f"{APP}_u1@xmpp.example.com"])

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ethora_async import NewUser
     from ethora_async.sandbox import EthoraSandbox
     from ethora_async.sandbox.ethora.records import App
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 UID = UUID("12345678-1234-5678-1234-567812345678")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ethora_async.platforms.ethora.in_app import InApp
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 ROW = {"uuid": "u1", "email": "u1@example.com", "firstName": "Ann", "lastName": "Lee"}
 EMPTY_LIST = {"items": [], "total": 0}

@@ -24,7 +24,7 @@ from ethora_async import (
 from ethora_async.platforms.ethora.legacy_wire import AccessSetting
 
 if TYPE_CHECKING:
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 MEMBER = Access.READ | Access.WRITE
 OK = reply(200, {"ok": True})

@@ -9,12 +9,12 @@ import pytest
 from legacy_helpers import APP, CHAT_JID, URL, OnWire, person, reply
 
 from ethora_async import Access, EthoraClient, NotFoundError, ValidationFailedError
-from ethora_async.testing import Canary
+from ethora_async.testing.implementers import Canary
 
 if TYPE_CHECKING:
     from ethora_async.sandbox import EthoraSandbox
     from ethora_async.sandbox.ethora.records import App
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 MEMBER = Access.READ | Access.WRITE
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ethora_async.request import Request, Response
     from ethora_async.sandbox import EthoraSandbox
     from ethora_async.sandbox.ethora.records import App
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 
 async def fill(ethora: EthoraClient, users: int = 6, chats: int = 3) -> None:

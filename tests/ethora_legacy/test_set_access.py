@@ -11,7 +11,7 @@ from legacy_helpers import APP, CHAT_JID, USER_JID, OnWire, person, reply
 from ethora_async import Access, EthoraClient, InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 MEMBER = Access.READ | Access.WRITE
 OK = reply(200, {"ok": True})

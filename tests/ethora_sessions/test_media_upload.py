@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 SEND = f"POST /v1/chats/media/{APP}_c1"
 FILE = {"_id": RECORD, "originalname": "a.txt", "mimetype": "text/plain", "isPrivate": False, "ownerKey": "k", "new": 1}

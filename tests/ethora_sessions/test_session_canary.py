@@ -11,10 +11,10 @@ from session_parts import ME, Platform, Rotating, ok, reply, session
 from ethora_async import ChatError, MfaRequiredError, ReplyLostError
 from ethora_async.config import RetryPolicy
 from ethora_async.redaction import Secret
-from ethora_async.testing import Canary
+from ethora_async.testing.implementers import Canary
 
 if TYPE_CHECKING:
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 PASSWORD = "canary-Pa55-w0rd é"
 CODE = "canary-code-4711"

@@ -14,7 +14,7 @@ from ethora_async.engine.events import TokenRefreshed
 from ethora_async.redaction import Secret
 
 if TYPE_CHECKING:
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 MY_CHATS = "GET /v1/chats/my"
 REFRESH = "POST /v2/users/login/refresh"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ethora_async.platforms.ethora.sessions.user_client import UserClient
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 PASSWORD = "a-password-1"
 

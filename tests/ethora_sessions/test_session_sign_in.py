@@ -23,7 +23,7 @@ from ethora_async.config import RetryPolicy
 from ethora_async.redaction import MASK, Secret
 
 if TYPE_CHECKING:
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 LOGIN = "POST /v2/users/login-with-email"
 MFA = "POST /v2/users/login/mfa"

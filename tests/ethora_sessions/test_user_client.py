@@ -23,7 +23,7 @@ from ethora_async.transport import MemoryTransport
 
 if TYPE_CHECKING:
     from ethora_async.platforms.ethora.sessions.user_client import UserClient
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 OTHER = "f" * 24
 CHAT = {"_id": RECORD, "name": f"{APP}_{APP}_c1", "title": "One", "type": "group", "usersCnt": 31, "muted": True}

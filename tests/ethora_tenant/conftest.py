@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ethora_async.platforms.ethora.in_app import InApp
     from ethora_async.platforms.ethora.sessions.user_client import UserClient
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ethora_async.request import Request
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 APP = "6540f2a1b3c4d5e6f7a8b9c0"
 CHILD = "7650f2a1b3c4d5e6f7a8b9c1"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ethora_async import EthoraClient
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 RECORD_OF_APP = {
     "_id": CHILD,

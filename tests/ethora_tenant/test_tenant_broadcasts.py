@@ -25,7 +25,7 @@ from ethora_async.platforms.ethora.names import Names
 from ethora_async.platforms.ethora.users.batch_rows import match_sent
 
 if TYPE_CHECKING:
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 STARTED = answer(202, {"jobId": "b1", "statusUrl": "/v2/…/b1"})
 

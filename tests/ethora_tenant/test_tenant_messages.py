@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ethora_async import EthoraClient
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 PATH = f"/v2/apps/{APP}/chats/{RECORD}/messages"
 LISTED = fine({"results": [{"_id": RECORD, "name": f"{APP}_c1"}], "total": 1})

@@ -20,7 +20,7 @@ from ethora_async import (
 )
 from ethora_async.platforms.ethora.apps.api import NewRoom
 from ethora_async.platforms.ethora.users.records import UserImport
-from ethora_async.testing import Canary
+from ethora_async.testing.implementers import Canary
 
 if TYPE_CHECKING:
     from ethora_async.platforms.ethora.in_app import InApp

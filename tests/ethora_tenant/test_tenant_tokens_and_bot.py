@@ -10,12 +10,12 @@ from tenant_parts import CHILD, RECORD, SECRET, Asked, Script, answer, fine
 
 from ethora_async import ChatError, NotFoundError, ReplyLostError, ServerFaultError, ValidationFailedError
 from ethora_async.platforms.ethora.apps.records import Bot
-from ethora_async.testing import Canary
+from ethora_async.testing.implementers import Canary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 VALUE = "canary-app-token-value"
 

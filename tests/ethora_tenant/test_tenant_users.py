@@ -19,13 +19,13 @@ from ethora_async import (
     ValidationFailedError,
 )
 from ethora_async.platforms.ethora.users.records import UserImport
-from ethora_async.testing import Canary
+from ethora_async.testing.implementers import Canary
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ethora_async import EthoraClient
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 TAKEN = {"error": "User already exists", "code": "USER_ALREADY_EXISTS"}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ethora_async import _distinct, pages
 from ethora_async.errors import InvalidInputError
 from ethora_async.pages import Page, Pages
-from ethora_async.testing import cancel_at_every_step
+from ethora_async.testing.implementers import cancel_at_every_step
 
 
 class Listing:

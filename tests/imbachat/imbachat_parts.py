@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from ethora_async import ImbaChatClient, UserInfo
-from ethora_async.testing import FakeClock
+from ethora_async.testing.users import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

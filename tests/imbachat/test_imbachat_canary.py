@@ -10,7 +10,8 @@ import pytest
 from imbachat_parts import People, basic, client
 
 from ethora_async import ChatError, ImbaChatClient
-from ethora_async.testing import Canary, FakeClock
+from ethora_async.testing.implementers import Canary
+from ethora_async.testing.users import FakeClock
 from ethora_async_secrets.testing import MemoryProvider
 
 KEY = "canary-secret-key-of-the-widget-90210"

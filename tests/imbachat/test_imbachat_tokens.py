@@ -20,7 +20,7 @@ from ethora_async import ConfigError, ImbaChatClient, InvalidInputError
 from ethora_async.capabilities import AnswersUserInfo, ManagesChats, ManagesUsers, MintsUserTokens
 from ethora_async.engine import SecretRotated, TokenRefreshed
 from ethora_async.platforms.imbachat.settings import ShortKeyWarning
-from ethora_async.testing import FakeClock
+from ethora_async.testing.users import FakeClock
 from ethora_async_secrets.testing import MemoryProvider
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from ethora_async.sync.store import file as journal_file
 from ethora_async.sync.store.items import Entry
 from ethora_async.sync.store.journal import Journal
 from ethora_async.sync.store.schema import KNOWN
-from ethora_async.testing import cancel_at_every_step
+from ethora_async.testing.implementers import cancel_at_every_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from ethora_async import ChatToken, NewUser
 from ethora_async.capabilities import ManagesChats, ManagesUsers, MintsUserTokens
 from ethora_async.redaction import Secret
 from ethora_async.sync import USERS, apply_plan, make_plan, open_source, resume, verify
-from ethora_async.testing import PlatformContract
+from ethora_async.testing.implementers import PlatformContract
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator

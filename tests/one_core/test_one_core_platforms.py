@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async import AvayaClient, EthoraClient, ImbaChatClient, RocketChatClient
 from ethora_async.sandbox import AvayaSandbox, EthoraSandbox, ImbaChatSandbox, RocketChatSandbox
-from ethora_async.testing import PlatformContract
+from ethora_async.testing.implementers import PlatformContract
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

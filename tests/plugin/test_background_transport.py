@@ -9,7 +9,7 @@ import pytest
 
 from ethora_async.errors import NotSentError, ReplyLostError
 from ethora_async.request import Request, Response
-from ethora_async.testing import BadServer
+from ethora_async.testing.implementers import BadServer
 from ethora_async.testing.users.background_loop import BackgroundLoop, BackgroundTransport
 from ethora_async.transport import AiohttpTransport, MemoryTransport
 

@@ -51,12 +51,12 @@ def test_the_example_can_be_copied_and_passes(pytester: pytest.Pytester) -> None
 def test_the_fixtures_explain_themselves(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("--fixtures")
     for line in (
-        "ethora -- *",
+        "ethora_client -- *",
         "    A client of `ethora_sandbox`*",
         "ethora_sandbox -- *",
-        "    A local Ethora of the test's own*",
+        "    A local Ethora for this test*",
         "ethora_clock -- *",
-        "fault -- *",
+        "ethora_fault -- *",
     ):
         result.stdout.fnmatch_lines([line])
 
@@ -66,18 +66,18 @@ def test_plain_functions_need_no_other_plugin(pytester: pytest.Pytester) -> None
         """
         import asyncio, urllib.request
 
-        async def order(ethora):
-            outcome = await ethora.chats.create(7, title="Seven")
-            return outcome.status, [chat.id async for chat in ethora.chats.list()]
+        async def order(ethora_client):
+            outcome = await ethora_client.chats.create(7, title="Seven")
+            return outcome.status, [chat.id async for chat in ethora_client.chats.list()]
 
-        def test_the_client(ethora):
-            assert asyncio.run(order(ethora)) == ("created", ["7"])
+        def test_the_client(ethora_client):
+            assert asyncio.run(order(ethora_client)) == ("created", ["7"])
 
         def test_the_server(ethora_sandbox):
             assert urllib.request.urlopen(ethora_sandbox.url + "/ping").status == 200
 
-        def test_minting_needs_no_request(ethora, ethora_sandbox):
-            token = asyncio.run(ethora.tokens.for_user("ann"))
+        def test_minting_needs_no_request(ethora_client, ethora_sandbox):
+            token = asyncio.run(ethora_client.tokens.for_user("ann"))
             assert token.user_id == "ann"
             assert not ethora_sandbox.requests
         """
@@ -95,8 +95,8 @@ def test_anyio_can_run_the_tests_too(pytester: pytest.Pytester) -> None:
             return "asyncio"
 
         @pytest.mark.anyio
-        async def test_it(ethora):
-            assert (await ethora.chats.create("c1", title="Chat")).status == "created"
+        async def test_it(ethora_client):
+            assert (await ethora_client.chats.create("c1", title="Chat")).status == "created"
         """
     )
     pytester.runpytest_subprocess(*ALONE, "-p", "anyio").assert_outcomes(passed=1)
@@ -108,11 +108,11 @@ def test_every_test_begins_afresh(pytester: pytest.Pytester) -> None:
         import asyncio, pytest
 
         @pytest.mark.parametrize("run", range(3))
-        def test_state_and_faults(run, ethora, ethora_sandbox, fault, ethora_clock):
-            assert fault is ethora_sandbox.faults and not fault.active
+        def test_state_and_faults(run, ethora_client, ethora_sandbox, ethora_fault, ethora_clock):
+            assert ethora_fault is ethora_sandbox.faults and not ethora_fault.active
             assert len(ethora_sandbox.store.app(ethora_sandbox.app_id).chats) == 0
-            fault.fail("GET *", status=500, times=None)
-            assert asyncio.run(ethora.chats.create("c1", title="Chat")).status == "created"
+            ethora_fault.fail("GET *", status=500, times=None)
+            assert asyncio.run(ethora_client.chats.create("c1", title="Chat")).status == "created"
             assert ethora_clock.slept == []
             ethora_clock.advance(10**6)
         """
@@ -125,24 +125,24 @@ def test_time_stands_still_where_it_began(pytester: pytest.Pytester) -> None:
         """
         import asyncio, time
 
-        def test_it(ethora, ethora_sandbox, ethora_clock):
+        def test_it(ethora_client, ethora_sandbox, ethora_clock):
             began = ethora_clock.now()
             assert abs(began - time.time()) < 600
-            first = asyncio.run(ethora.tokens.for_user("ann", ttl=60))
+            first = asyncio.run(ethora_client.tokens.for_user("ann", ttl=60))
             assert first.expires_at == int(began) + 60
             assert ethora_clock.now() == began
             ethora_clock.advance(61)
-            assert asyncio.run(ethora.tokens.for_user("ann", ttl=60)).value != first.value
+            assert asyncio.run(ethora_client.tokens.for_user("ann", ttl=60)).value != first.value
         """
     )
     pytester.runpytest_subprocess(*ALONE).assert_outcomes(passed=1)
 
 
 def test_fixtures_of_the_same_name_win_and_the_plugin_can_be_left_out(pytester: pytest.Pytester) -> None:
-    pytester.makeconftest("import pytest\n@pytest.fixture\ndef ethora():\n    return 'mine'\n")
-    pytester.makepyfile("def test_it(ethora):\n    assert ethora == 'mine'\n")
+    pytester.makeconftest("import pytest\n@pytest.fixture\ndef ethora_client():\n    return 'mine'\n")
+    pytester.makepyfile("def test_it(ethora_client):\n    assert ethora_client == 'mine'\n")
     pytester.runpytest_subprocess(*ALONE).assert_outcomes(passed=1)
-    pytester.makepyfile("def test_it(fault):\n    pass\n")
+    pytester.makepyfile("def test_it(ethora_fault):\n    pass\n")
     pytester.runpytest_subprocess(*SETTLED, "-p", "no:ethora").assert_outcomes(errors=1)
 
 

@@ -10,7 +10,7 @@ from ethora_async.sandbox import RocketChatSandbox
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 
 @pytest.fixture(autouse=True)

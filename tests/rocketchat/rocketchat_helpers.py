@@ -15,7 +15,7 @@ from ethora_async.transport import MemoryTransport
 
 if TYPE_CHECKING:
     from ethora_async.request import Request
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 URL = "https://chat.example.com/sub"
 ADMIN_ID = "adminadminadmin17"

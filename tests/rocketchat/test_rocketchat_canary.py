@@ -13,14 +13,14 @@ from rocketchat_helpers import PASSWORD, PAT, SECRET, Server, coded, logged_in, 
 from ethora_async import ChatError, NewUser, RocketChatClient
 from ethora_async.platforms.rocketchat.users import UserChange
 from ethora_async.sandbox import RocketChatSandbox
-from ethora_async.testing import Canary
+from ethora_async.testing.implementers import Canary
 
 if TYPE_CHECKING:
     from rocketchat_helpers import Sent
 
     from ethora_async.platforms.rocketchat.realtime.connection import Realtime
     from ethora_async.request import Response
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 USER_PASSWORD = "user-password-canary-1"
 SESSION = "session-token-canary-1"

@@ -25,7 +25,7 @@ from ethora_async import (
 )
 from ethora_async.platforms.rocketchat.dialect import RocketChatDialect
 from ethora_async.platforms.rocketchat.two_factor import TwoFactorRequiredError
-from ethora_async.testing import FakeClock
+from ethora_async.testing.users import FakeClock
 
 if TYPE_CHECKING:
     from ethora_async.request import Response

@@ -13,7 +13,7 @@ from ethora_async import InvalidInputError, UnauthorizedError
 from ethora_async.platforms.rocketchat.message_records import Message
 from ethora_async.platforms.rocketchat.realtime.event_queue import EventQueue
 from ethora_async.platforms.rocketchat.realtime.feed import REMEMBERED, Feed
-from ethora_async.testing import cancel_at_every_step
+from ethora_async.testing.implementers import cancel_at_every_step
 
 BEGUN = datetime(2024, 1, 1, tzinfo=UTC)
 

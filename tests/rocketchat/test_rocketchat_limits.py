@@ -14,7 +14,7 @@ from ethora_async import ApiError, NotFoundError, RateLimitedError, ReplyLostErr
 from ethora_async.sandbox import RocketChatSandbox
 
 if TYPE_CHECKING:
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 ME = {"_id": "x", "username": "ann"}
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ethora_async import RocketChatClient
     from ethora_async.request import Response
     from ethora_async.sandbox import RocketChatSandbox
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 
 @pytest.fixture

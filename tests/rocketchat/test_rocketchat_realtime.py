@@ -26,7 +26,8 @@ from ethora_async.platforms.rocketchat.realtime.events import (
     RoomLeft,
     StreamEvent,
 )
-from ethora_async.testing import FakeClock, cancel_at_every_step
+from ethora_async.testing.implementers import cancel_at_every_step
+from ethora_async.testing.users import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -13,7 +13,7 @@ from ethora_async.platforms.rocketchat.names import RecordId
 if TYPE_CHECKING:
     from ethora_async import RocketChatClient
     from ethora_async.sandbox import RocketChatSandbox
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rocketchat_helpers import Sent
 
     from ethora_async.request import Response
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 ME = ok(_id="x", username="ann")
 REFUSED = reply(401, {"status": "error", "error": "Unauthorized", "message": "Unauthorized"})

@@ -36,14 +36,14 @@ from ethora_async import (
 from ethora_async.platforms.rocketchat.names import RecordId
 from ethora_async.platforms.rocketchat.token_store import MOST_REPLACED
 from ethora_async.sandbox import RocketChatSandbox
-from ethora_async.testing import cancel_at_every_step
+from ethora_async.testing.implementers import cancel_at_every_step
 from ethora_async_secrets.testing import MemoryProvider
 
 if TYPE_CHECKING:
     from rocketchat_helpers import Sent
 
     from ethora_async.request import Response
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 DAY = 86_400.0
 BUG = plain_failure("Cannot read properties of undefined (reading 'tokens')")

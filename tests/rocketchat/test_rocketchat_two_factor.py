@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rocketchat_helpers import Sent
 
     from ethora_async.request import Response
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 RFC_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # "12345678901234567890", as in RFC 6238's appendix B
 

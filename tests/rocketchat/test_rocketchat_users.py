@@ -14,7 +14,7 @@ from ethora_async.platforms.rocketchat.users import UserChange, UserOptions
 if TYPE_CHECKING:
     from ethora_async import RocketChatClient
     from ethora_async.sandbox import RocketChatSandbox
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 EVERY_VERSION = pytest.mark.parametrize("version", ["6.13", "7.13", "8.0.0", "8.8.1", "9.0"], indirect=True)
 

@@ -23,7 +23,7 @@ import ethora_async_secrets
 from ethora_async import ChatError, EthoraClient
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, SigningKeys, WeakSecretWarning
 from ethora_async.sandbox import EthoraSandbox
-from ethora_async.testing import Canary
+from ethora_async.testing.implementers import Canary
 from ethora_async_secrets.testing import MemoryProvider
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from ethora_async_secrets.testing import MemoryProvider
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 OLD, NEW, NEWER = "canary-old-secret-1", "canary-new-secret-2", "canary-newer-secret-3"
 

@@ -20,7 +20,7 @@ from ethora_async_secrets.vault.provider import AppRoleLogin
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 NEW = "canary-the-secret-after-the-outage"
 WORKERS = 16

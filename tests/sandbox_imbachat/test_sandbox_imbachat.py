@@ -24,7 +24,7 @@ from ethora_async.sandbox.imbachat.tokens import TokenRefusedError, user_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 KEY = "unit-test-key-not-a-real-secret-0001"
 VECTOR = (

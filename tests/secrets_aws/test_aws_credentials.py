@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 from moto_server import stub_aws
 
-from ethora_async.testing import Canary
+from ethora_async.testing.implementers import Canary
 from ethora_async_secrets import AwsSecretsManagerProvider, SecretDeniedError, SecretUnavailableError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto_server import stub_aws
 
-from ethora_async.testing import Canary
+from ethora_async.testing.implementers import Canary
 from ethora_async_secrets import (
     AwsSecretsManagerProvider,
     CachedProvider,

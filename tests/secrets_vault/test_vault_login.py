@@ -14,7 +14,7 @@ import trustme
 from joserfc import jwk, jwt
 from vault_helpers import NAME, READ, approle, check_silent, error_of, requests_of, secret
 
-from ethora_async.testing.implementers.canary import Canary
+from ethora_async.testing.implementers import Canary
 from ethora_async_secrets import SecretDeniedError, SecretMalformedError, SecretUnavailableError, VaultProvider
 from ethora_async_secrets.vault.provider import AppRoleLogin, JWTLogin, KubernetesLogin, TokenLogin, VaultLogin
 

@@ -10,7 +10,7 @@ import trustme
 from openbao_server import free_port
 from vault_helpers import NAME, approle, check_silent, error_of, requests_of, secret
 
-from ethora_async.testing.implementers.canary import Canary
+from ethora_async.testing.implementers import Canary
 from ethora_async_secrets import (
     CachedProvider,
     ChainProvider,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from openbao_server import OpenBao
     from vault_helpers import Odd
 
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 _numbers = itertools.count(1)
 

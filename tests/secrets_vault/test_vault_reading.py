@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from vault_helpers import NAME, READ, approle, check_silent, error_of, requests_of, secret
 
-from ethora_async.testing.implementers.canary import Canary
+from ethora_async.testing.implementers import Canary
 from ethora_async_secrets import SecretDeniedError, SecretMalformedError, SecretUnavailableError, VaultProvider
 from ethora_async_secrets.vault.provider import AppRoleLogin, TokenLogin
 from ethora_async_secrets.vault.session import Session

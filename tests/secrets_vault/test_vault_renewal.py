@@ -8,7 +8,7 @@ import hvac
 import pytest
 from vault_helpers import NAME, READ, approle, check_silent, error_of, requests_of, secret
 
-from ethora_async.testing.implementers.canary import Canary
+from ethora_async.testing.implementers import Canary
 from ethora_async_secrets import SecretDeniedError, SecretUnavailableError, VaultProvider
 from ethora_async_secrets.vault.provider import AppRoleLogin, TokenLogin
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from openbao_server import OpenBao
     from vault_helpers import Odd
 
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 HOUR = 3600
 

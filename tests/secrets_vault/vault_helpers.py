@@ -16,7 +16,7 @@ from ethora_async_secrets import SecretError, SecretProvider
 if TYPE_CHECKING:
     from openbao_server import OpenBao
 
-    from ethora_async.testing.implementers.canary import Canary
+    from ethora_async.testing.implementers import Canary
 
 NAME = "ETHORA_CHAT_APP_SECRET"
 READ = 'path "secret/data/*" { capabilities = ["read"] }'

@@ -15,7 +15,7 @@ from ethora_async.answer import Answer
 from ethora_async.cli.serve.keys import LOOK_EVERY, PublicKeys
 from ethora_async.cli.serve.proxy import Gate, JWTRules, ProxySecret, SharedSecret, SignedIdentity
 from ethora_async.errors import ConfigError
-from ethora_async.testing import FakeClock
+from ethora_async.testing.users import FakeClock
 from ethora_async.web import Request
 from ethora_async_secrets import SecretBundle, StaticProvider
 from ethora_async_secrets.testing import MemoryProvider

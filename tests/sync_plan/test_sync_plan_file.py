@@ -23,7 +23,7 @@ from ethora_async.sync import apply_plan, check_plan, load_plan, make_plan, resu
 from ethora_async.sync.plan.plan import Plan, Summary, summary_of
 from ethora_async.sync.store.items import STEPS, Entry
 from ethora_async.sync.store.journal import Journal
-from ethora_async.testing import cancel_at_every_step
+from ethora_async.testing.implementers import cancel_at_every_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

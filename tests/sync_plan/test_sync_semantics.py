@@ -24,7 +24,8 @@ from ethora_async.errors import (
 )
 from ethora_async.sync import Progress, apply_plan, load_plan, make_plan, resume, save_plan, verify
 from ethora_async.sync.store.journal import Journal
-from ethora_async.testing import Canary, FakeClock, cancel_at_every_step
+from ethora_async.testing.implementers import Canary, cancel_at_every_step
+from ethora_async.testing.users import FakeClock
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from ethora_async.errors import ChatError, ConfigError, InvalidInputError
 from ethora_async.sync.sources.formats import MEMBERS, USERS
 from ethora_async.sync.sources.opening import open_source
 from ethora_async.sync.sources.source import BadRow, Row
-from ethora_async.testing.implementers.canary import Canary
+from ethora_async.testing.implementers import Canary
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -9,7 +9,7 @@ import pytest
 from ethora_async.tokens.cache import TokenCache, margin
 
 if TYPE_CHECKING:
-    from ethora_async.testing import FakeClock
+    from ethora_async.testing.users import FakeClock
 
 
 def test_the_least_recently_used_goes_first(clock: FakeClock) -> None:

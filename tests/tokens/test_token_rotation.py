@@ -15,7 +15,7 @@ from ethora_async.platforms.ethora.app_secret import APP_SECRET, AppSecret, Sign
 from ethora_async.platforms.ethora.auth import ServerCredentials
 from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.request import Operation, Request, Response
-from ethora_async.testing import FakeClock
+from ethora_async.testing.users import FakeClock
 from ethora_async.transport import MemoryTransport
 from ethora_async_secrets import SecretBundle, SecretDeniedError
 from ethora_async_secrets.testing import MemoryProvider

@@ -16,7 +16,7 @@ from ethora_async.engine import TokenRefreshed
 from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, SigningKeys, WeakSecretWarning
 from ethora_async.platforms.ethora.auth import server_claims
-from ethora_async.testing import FakeClock
+from ethora_async.testing.users import FakeClock
 from ethora_async.tokens.hs256 import HS256Key, read_unverified
 from ethora_async_secrets.testing import MemoryProvider
 

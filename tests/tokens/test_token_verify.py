@@ -15,7 +15,7 @@ from token_parts import CLIENT_VECTOR, SECRET, SERVER_VECTOR, USER, client
 
 from ethora_async.errors import InvalidTokenError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, SigningKeys
-from ethora_async.testing import FakeClock
+from ethora_async.testing.users import FakeClock
 from ethora_async.tokens.hs256 import HS256Key, read_unverified
 from ethora_async_secrets import SecretBundle
 from ethora_async_secrets.testing import MemoryProvider

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ethora_async import EthoraClient
-from ethora_async.testing import FakeClock
+from ethora_async.testing.users import FakeClock
 from ethora_async.transport import MemoryTransport
 
 USER = "11111111-1111-4111-8111-111111111111"

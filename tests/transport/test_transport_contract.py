@@ -10,12 +10,12 @@ import pytest
 
 from ethora_async.errors import NotSentError, ReplyLostError
 from ethora_async.request import Request, Response
-from ethora_async.testing import TransportContract
+from ethora_async.testing.implementers import TransportContract
 from ethora_async.transport import AiohttpTransport, HttpxTransport, MemoryTransport
 
 if TYPE_CHECKING:
     from ethora_async.protocols import Transport
-    from ethora_async.testing import BadServer
+    from ethora_async.testing.implementers import BadServer
 
 
 class TestAiohttpTransport(TransportContract):

@@ -11,7 +11,7 @@ import pytest
 
 from ethora_async.errors import ConfigError, NotSentError
 from ethora_async.request import Request
-from ethora_async.testing import Answer, BadServer
+from ethora_async.testing.implementers import BadServer, CannedReply
 from ethora_async.transport import HttpxTransport
 
 
@@ -32,7 +32,7 @@ async def test_a_client_that_is_passed_in_is_used_and_never_closed() -> None:
 
 async def test_a_client_that_follows_redirects_does_not_here() -> None:
     async with (
-        BadServer(Answer(302, headers={"Location": "/elsewhere"})) as server,
+        BadServer(CannedReply(302, headers={"Location": "/elsewhere"})) as server,
         httpx.AsyncClient(follow_redirects=True) as client,
     ):
         assert (await HttpxTransport(client).send(get(server))).status == 302

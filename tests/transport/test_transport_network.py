@@ -15,7 +15,7 @@ from yarl import URL
 
 from ethora_async.errors import ConfigError, NotSentError, ReplyLostError
 from ethora_async.request import Request
-from ethora_async.testing import Answer, BadServer, Canary, Fault
+from ethora_async.testing.implementers import BadServer, Canary, CannedReply, Fault
 from ethora_async.transport import AiohttpTransport, HttpxTransport
 from ethora_async.transport._environment_proxies import EnvironmentProxies
 
@@ -335,7 +335,7 @@ async def test_a_session_that_is_passed_in_is_used_and_never_closed() -> None:
 
 
 async def test_a_session_that_raises_for_status_still_gives_the_reply() -> None:
-    async with BadServer(Answer(404)) as server, aiohttp.ClientSession(raise_for_status=True) as session:
+    async with BadServer(CannedReply(404)) as server, aiohttp.ClientSession(raise_for_status=True) as session:
         assert (await AiohttpTransport(session).send(get(server))).status == 404
 
 

@@ -29,7 +29,7 @@ from ethora_async.pages import Page, Pages
 from ethora_async.platforms.ethora.users.api import UserChange
 from ethora_async.records import Id
 from ethora_async.redaction import Secret
-from ethora_async.testing import FakeClock
+from ethora_async.testing.users import FakeClock
 from ethora_async.transport import MemoryTransport
 
 if TYPE_CHECKING:

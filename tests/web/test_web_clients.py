@@ -13,7 +13,7 @@ from web_parts import SECRET, ethora
 
 from ethora_async import ConfigError, EthoraClient, NewUser, ReplyLostError, WrongLoopError
 from ethora_async.sandbox import EthoraSandbox
-from ethora_async.testing import FakeClock
+from ethora_async.testing.users import FakeClock
 from ethora_async.web import AppClient, OwnLoop
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from web_parts import SECRET, ethora, imbachat
 from ethora_async import AvayaClient, ConfigError, EthoraClient, ImbaChatClient, NotSentError, RocketChatClient
 from ethora_async.capabilities import AnswersPing, KnowsWhetherReady
 from ethora_async.sandbox import AvayaSandbox, EthoraSandbox, RocketChatSandbox
-from ethora_async.testing import Canary, FakeClock
+from ethora_async.testing.implementers import Canary
+from ethora_async.testing.users import FakeClock
 from ethora_async.web import AppClient, Health, Request
 from ethora_async_secrets import SecretUnavailableError
 from ethora_async_secrets.testing import MemoryProvider

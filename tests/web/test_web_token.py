@@ -37,7 +37,8 @@ from ethora_async import (
 )
 from ethora_async.redaction import Secret
 from ethora_async.sandbox import RocketChatSandbox
-from ethora_async.testing import Canary, FakeClock, cancel_at_every_step
+from ethora_async.testing.implementers import Canary, cancel_at_every_step
+from ethora_async.testing.users import FakeClock
 from ethora_async.web import ClientGone, Request, TokenEndpoint
 from ethora_async.web.failures import answer_to
 from ethora_async.web.rooms import channel_url

@@ -9,7 +9,7 @@ import attrs
 from web_sites import USER_HEADER, identify
 
 from ethora_async import EthoraClient, ImbaChatClient, UserInfo
-from ethora_async.testing import FakeClock
+from ethora_async.testing.users import FakeClock
 from ethora_async.web import Health, Request, Routes, TokenEndpoint, UserInfoEndpoint
 
 if TYPE_CHECKING:

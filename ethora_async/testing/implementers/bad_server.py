@@ -17,7 +17,7 @@ from ethora_async.request import Response
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from types import TracebackType
 
     from ethora_async.request import Request
@@ -51,7 +51,7 @@ class Fault(Enum):
 
 
 @attrs.frozen
-class Answer:
+class CannedReply:
     """A reply in good form, whatever it says.
 
     Attributes:
@@ -67,7 +67,7 @@ class Answer:
 
 
 @attrs.frozen
-class Received:
+class ReceivedRequest:
     """One request that the server has read to its end."""
 
     method: str
@@ -80,7 +80,7 @@ class BadServer:
     """Plays its script, one step a request; the last step stays.
 
     ```python
-    async with BadServer(Fault.RESET_AFTER_BODY, Answer()) as server:
+    async with BadServer(Fault.RESET_AFTER_BODY, CannedReply()) as server:
         await transport.send(Request("GET", f"{server.url}/x", {}))   # ReplyLostError
         await transport.send(Request("GET", f"{server.url}/x", {}))   # 200
     assert len(server.requests) == 2
@@ -95,15 +95,15 @@ class BadServer:
         connections: how many connections were accepted.
     """
 
-    def __init__(self, *script: Fault | Answer, tls: ssl.SSLContext | None = None) -> None:
-        self._script = deque(script or (Answer(),))
+    def __init__(self, *script: Fault | CannedReply, tls: ssl.SSLContext | None = None) -> None:
+        self._script = deque(script or (CannedReply(),))
         self._tls = tls
         self._server: asyncio.Server | None = None
         self._port = 0
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Condition()
-        self.requests: list[Received] = []
+        self.requests: list[ReceivedRequest] = []
         self.connections: int = 0
 
     @property
@@ -116,7 +116,7 @@ class BadServer:
         """How many connections the other side has not ended yet."""
         return len(self._open)
 
-    def play(self, *script: Fault | Answer) -> None:
+    def play(self, *script: Fault | CannedReply) -> None:
         """Go on with another script."""
         self._script = deque(script)
 
@@ -127,7 +127,7 @@ class BadServer:
             TypeError: the script says `Fault`, which takes a socket.
         """
         target = f"/{request.url.split('/', 3)[3]}"
-        self.requests.append(Received(request.method, target, CIMultiDict(request.headers), request.body or b""))
+        self.requests.append(ReceivedRequest(request.method, target, CIMultiDict(request.headers), request.body or b""))
         step = self._step()
         if isinstance(step, Fault):
             msg = f"{step} takes a socket"
@@ -164,7 +164,7 @@ class BadServer:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _step(self) -> Fault | Answer:
+    def _step(self) -> Fault | CannedReply:
         return self._script.popleft() if len(self._script) > 1 else self._script[0]
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -195,7 +195,7 @@ class BadServer:
         self.requests.append(await _read(reader))
         step = self._step()
         await self._tell()
-        if isinstance(step, Answer):
+        if isinstance(step, CannedReply):
             writer.write(_rendered(step))
             await writer.drain()
             return not step.drop
@@ -226,7 +226,7 @@ _BEGINNINGS = {
 _ENDLESS = frozenset({Fault.SILENT, Fault.SLOW_HEADER, Fault.SLOW_BODY})
 
 
-async def _read(reader: asyncio.StreamReader) -> Received:
+async def _read(reader: asyncio.StreamReader) -> ReceivedRequest:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.split("\r\n")
     method, target, _ = first.split(" ")
@@ -235,8 +235,8 @@ async def _read(reader: asyncio.StreamReader) -> Received:
         name, _, value = line.partition(": ")
         headers.add(name, value)
     if headers.get("Transfer-Encoding", "").lower() == "chunked":
-        return Received(method, target, headers, b"".join([chunk async for chunk in _chunks(reader)]))
-    return Received(method, target, headers, await reader.readexactly(int(headers.get("Content-Length", "0"))))
+        return ReceivedRequest(method, target, headers, b"".join([chunk async for chunk in _chunks(reader)]))
+    return ReceivedRequest(method, target, headers, await reader.readexactly(int(headers.get("Content-Length", "0"))))
 
 
 async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
@@ -245,16 +245,24 @@ async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     await reader.readexactly(2)
 
 
-def _rendered(answer: Answer) -> bytes:
+def _rendered(answer: CannedReply) -> bytes:
     headers = {"Content-Type": "application/json", **answer.headers}
     body = answer.body
     if answer.chunked:
         headers["Transfer-Encoding"] = "chunked"
-        body = b"".join(b"1\r\n%c\r\n" % byte for byte in answer.body) + b"0\r\n\r\n"
+        body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in _in_chunks(answer.body)) + b"0\r\n\r\n"
     else:
         headers["Content-Length"] = str(len(body))
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {answer.status} Scripted\r\n{head}\r\n".encode() + body
+
+
+def _in_chunks(body: bytes) -> Iterator[bytes]:
+    """Yield `body` in chunks that double in size, from a single byte on."""
+    start, length = 0, 1
+    while start < len(body):
+        yield body[start : start + length]
+        start, length = start + length, length * 2
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
@@ -264,4 +272,4 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-__all__ = ["Answer", "BadServer", "Fault", "Received"]
+__all__ = ["BadServer", "CannedReply", "Fault", "ReceivedRequest"]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ethora_async.errors import NotSentError, ReplyLostError, ReplyTooLargeError, TransportError
 from ethora_async.request import ERROR_REPLY_LIMIT, Request, Response
-from ethora_async.testing.implementers.bad_server import Answer, BadServer, Fault
+from ethora_async.testing.implementers.bad_server import BadServer, CannedReply, Fault
 from ethora_async.testing.implementers.canary import Canary
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class TransportContract(abc.ABC):
         """Error statuses raise nothing; headers are found in any case; the body comes as it is."""
         async with BadServer() as server, self._transport(server) as transport:
             for status in _STATUSES:
-                server.play(Answer(status, b'{"cut', {"Retry-After": "7"}))
+                server.play(CannedReply(status, b'{"cut', {"Retry-After": "7"}))
                 response = await transport.send(_request(server))
                 _check(response.status == status, f"{status} became {response.status}")
                 _check(response.body == b'{"cut', f"the body of a {status} was changed")
@@ -141,9 +141,9 @@ class TransportContract(abc.ABC):
         """Whatever their length."""
         async with BadServer() as server, self._transport(server) as transport:
             for answer in (
-                Answer(body=b""),
-                Answer(body=b"x" * 300_000),
-                Answer(body=b"chunks" * 50, chunked=True),
+                CannedReply(body=b""),
+                CannedReply(body=b"x" * 300_000),
+                CannedReply(body=b"chunks" * 50, chunked=True),
             ):
                 server.play(answer)
                 _check((await transport.send(_request(server))).body == answer.body, "the body was changed")
@@ -154,10 +154,10 @@ class TransportContract(abc.ABC):
         self._needs_sockets()
         large = b"x" * 20_000
         for answer in (
-            Answer(body=large),
-            Answer(body=large, chunked=True),
-            Answer(body=gzip.compress(large), headers={"Content-Encoding": "gzip"}),
-            Answer(body=zlib.compress(large), headers={"Content-Encoding": "deflate"}, chunked=True),
+            CannedReply(body=large),
+            CannedReply(body=large, chunked=True),
+            CannedReply(body=gzip.compress(large), headers={"Content-Encoding": "gzip"}),
+            CannedReply(body=zlib.compress(large), headers={"Content-Encoding": "deflate"}, chunked=True),
         ):
             async with BadServer(answer) as server, self._transport(server) as transport:
                 request = _request(server)
@@ -173,19 +173,22 @@ class TransportContract(abc.ABC):
         """What an error page says at its end is not worth the memory."""
         self._needs_sockets()
         page = b"y" * (2 * ERROR_REPLY_LIMIT)
-        for answer in (Answer(502, page), Answer(502, gzip.compress(page), {"Content-Encoding": "gzip"}, chunked=True)):
+        for answer in (
+            CannedReply(502, page),
+            CannedReply(502, gzip.compress(page), {"Content-Encoding": "gzip"}, chunked=True),
+        ):
             async with BadServer(answer) as server, self._transport(server) as transport:
                 response = await transport.send(_request(server))
                 _check(response.status == 502, f"502 became {response.status}")
                 _check(response.body == page[:ERROR_REPLY_LIMIT], f"{len(response.body)} bytes were kept")
-                server.play(Answer())
+                server.play(CannedReply())
                 _check((await transport.send(_request(server))).status == 200, "the transport did not recover")
 
     @_in_new_loop
     async def test_a_small_reply_that_expands_is_not_expanded(self) -> None:
         """50 MB of zeros in 50 kB of gzip: memory stays within the limit."""
         self._needs_sockets()
-        bomb = Answer(
+        bomb = CannedReply(
             body=await asyncio.to_thread(gzip.compress, bytes(50_000_000), 1), headers={"Content-Encoding": "gzip"}
         )
         async with BadServer(bomb) as server, self._transport(server) as transport:
@@ -210,7 +213,7 @@ class TransportContract(abc.ABC):
         self._needs_sockets()
         whole = gzip.compress(b"{}" * 5_000)
         for body, coding in ((whole[:-12], "gzip"), (whole, "br"), (whole[3:], "deflate")):
-            answer = Answer(body=body, headers={"Content-Encoding": coding})
+            answer = CannedReply(body=body, headers={"Content-Encoding": coding})
             async with BadServer(answer) as server, self._transport(server) as transport:
                 error = await _error_of(transport, _request(server))
                 _check(type(error) is ReplyLostError, f"cut {coding} raised {_name(error)}")
@@ -220,7 +223,7 @@ class TransportContract(abc.ABC):
         """A redirect is a reply like any other: whoever it points to must not get our token."""
         async with BadServer() as other, BadServer() as server, self._transport(server) as transport:
             for status in (301, 302, 303, 307, 308):
-                server.play(Answer(status, headers={"Location": f"{other.url}/elsewhere"}))
+                server.play(CannedReply(status, headers={"Location": f"{other.url}/elsewhere"}))
                 response = await transport.send(_request(server))
                 _check(response.status == status, f"{status} became {response.status}")
             _check(not other.requests, "a redirect was followed")
@@ -228,7 +231,7 @@ class TransportContract(abc.ABC):
     @_in_new_loop
     async def test_no_cookie_is_kept(self) -> None:
         """What one reply sets, the next request does not carry."""
-        answer = Answer(headers={"Set-Cookie": "session=1; Path=/"})
+        answer = CannedReply(headers={"Set-Cookie": "session=1; Path=/"})
         async with BadServer(answer) as server, self._transport(server) as transport:
             request = _request(server)
             # Cookie jars leave out addresses, and take names.
@@ -266,7 +269,7 @@ class TransportContract(abc.ABC):
         self._needs_sockets()
         methods: tuple[Method, ...] = ("GET", "PUT", "DELETE", "POST")
         for method in methods:
-            script = (Answer(), Fault.RESET_AFTER_BODY, Answer())
+            script = (CannedReply(), Fault.RESET_AFTER_BODY, CannedReply())
             async with BadServer(*script) as server, self._transport(server) as transport:
                 await transport.send(_request(server, method))
                 error = await _error_of(transport, _request(server, method))
@@ -279,10 +282,10 @@ class TransportContract(abc.ABC):
     async def test_it_recovers_from_a_connection_that_was_dropped(self) -> None:
         """The server ended an idle connection: the next request succeeds, or fails once and the one after succeeds."""
         self._needs_sockets()
-        async with BadServer(Answer(drop=True)) as server, self._transport(server) as transport:
+        async with BadServer(CannedReply(drop=True)) as server, self._transport(server) as transport:
             await transport.send(_request(server))
             await server.left_alone()
-            server.play(Answer())
+            server.play(CannedReply())
             error = await _error_of(transport, _request(server))
             _check(error is None or isinstance(error, TransportError), f"it raised {_name(error)}")
             response = await transport.send(_request(server))
@@ -313,7 +316,7 @@ class TransportContract(abc.ABC):
                 await asyncio.wait({task})
                 _check(task.cancelled(), "the cancellation was swallowed")
                 await server.left_alone()
-                server.play(Answer())
+                server.play(CannedReply())
                 await transport.send(_request(server))
             await transport.aclose()
             await server.left_alone()

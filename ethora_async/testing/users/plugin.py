@@ -1,7 +1,8 @@
-"""The pytest plugin: fixtures for tests of a product that embeds the chat.
+"""Pytest fixtures for tests of a product that embeds the chat.
 
-It is there as soon as this package is installed, and imports nothing before a fixture is used. Tests may be plain
-functions or coroutines under any plugin that runs those on asyncio. ``examples/test_your_product.py`` shows them all.
+The plugin loads with the installed package, and imports nothing more until a test uses a fixture. Tests may be plain
+functions, or coroutines under any plugin that runs them on asyncio. ``examples/test_your_product.py`` shows each
+fixture.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ def _ethora_background() -> Iterator[BackgroundLoop]:
 
 @pytest.fixture
 def ethora_clock() -> FakeClock:
-    """The time of `ethora_sandbox` and `ethora`: it stands still at the test's start until ``advance(seconds)``.
+    """The time of `ethora_sandbox` and `ethora_client`. It stands still until you call ``advance(seconds)``.
 
-    Waits before a retry are over at once, and add up in ``slept``.
+    It starts at the real time, so that clients your product makes agree with the sandbox. Waits before a retry end at
+    once; ``slept`` lists them.
     """
     import time
 
     from ethora_async.testing.users.clock import FakeClock
 
-    # A product may make clients of its own, which know what time it really is.
     return FakeClock(time.time())
 
 
 @pytest.fixture
 def ethora_sandbox(ethora_clock: FakeClock, _ethora_background: BackgroundLoop) -> Iterator[EthoraSandbox]:
-    """A local Ethora of the test's own, listening on a free port: ``url``, ``environment``, ``store``, ``requests``."""
+    """A local Ethora for this test, on a free port: ``url``, ``environment``, ``store``, ``requests``."""
     from ethora_async.sandbox import EthoraSandbox
 
     sandbox = EthoraSandbox(clock=ethora_clock.now)
@@ -54,7 +55,7 @@ def ethora_sandbox(ethora_clock: FakeClock, _ethora_background: BackgroundLoop) 
 
 
 @pytest.fixture
-def ethora(
+def ethora_client(
     ethora_sandbox: EthoraSandbox, ethora_clock: FakeClock, _ethora_background: BackgroundLoop
 ) -> Iterator[EthoraClient]:
     """A client of `ethora_sandbox`. Like every client it belongs to the first event loop that uses it."""
@@ -75,6 +76,6 @@ def ethora(
 
 
 @pytest.fixture
-def fault(ethora_sandbox: EthoraSandbox) -> Faults:
-    """What goes wrong on `ethora_sandbox`: ``fault.fail("POST /v2/chats", status=503, times=2)`` and more."""
+def ethora_fault(ethora_sandbox: EthoraSandbox) -> Faults:
+    """Faults of `ethora_sandbox`: ``ethora_fault.fail("POST /v2/chats", status=503, times=2)`` and more."""
     return ethora_sandbox.faults
