@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
 from ethora_async.sandbox.ethora.grants import Grant
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 UserT = TypeVar("UserT")
 """Whoever speaks: records name conversations, so a conversation does not name the records."""
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Message(Generic[UserT]):
-    """A message kept in a chat. `stanza` orders the archive, as the platform's own ids do: microseconds."""
+    """A message kept in a chat. `stanza` orders the archive, as the platform's own ids do: microseconds.
+
+    `inner` is what an XMPP client wrote, without the marks of the server; None for a message that REST posted.
+    """
 
     stanza: int
     id: str
@@ -23,6 +29,7 @@ class Message(Generic[UserT]):
     body: str
     sender: UserT | None
     metadata: dict[str, Any] | None = None
+    inner: str | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(eq=False)
@@ -36,17 +43,43 @@ class Report(Generic[UserT]):
 
 @attrs.define(eq=False)
 class Conversation(Generic[UserT]):
-    """Made for a chat when first needed: most chats of a big import never are."""
+    """Made for a chat when first needed: most chats of a big import never are.
+
+    `messages` are those with a text; `archive` has the reactions too, in the same order.
+    """
 
     messages: list[Message[UserT]] = attrs.field(factory=list["Message[UserT]"])
+    archive: list[Message[UserT]] = attrs.field(factory=list["Message[UserT]"])
     muted: set[UserT] = attrs.field(factory=set[UserT])
     seen: dict[UserT, int] = attrs.field(factory=dict[UserT, int])
     reports: list[Report[UserT]] = attrs.field(factory=list["Report[UserT]"])
     grants: dict[UserT, Grant] = attrs.field(factory=dict[UserT, Grant])
+    newest: int = 0
 
     def next_stanza(self, now: float) -> int:
         """Return an id above all those before it."""
-        return max(int(now * 1_000_000), self.messages[-1].stanza + 1 if self.messages else 0)
+        self.newest = max(int(now * 1_000_000), self.newest + 1)
+        return self.newest
+
+    def keep(self, message: Message[UserT], limit: int) -> None:
+        """Keep a message; from time to time the oldest above `limit` are dropped."""
+        self.archive.append(message)
+        if message.body:
+            self.messages.append(message)
+        if len(self.archive) > limit + max(limit // 10, 1):
+            del self.archive[:-limit]
+            del self.messages[: _position(self.messages, self.archive[0].stanza)]
+
+    def clear(self) -> None:
+        """Drop everything that was said."""
+        self.messages.clear()
+        self.archive.clear()
+
+    def with_stanza(self, stanza: int) -> Message[UserT] | None:
+        """Return the kept message with this archive id, or None."""
+        index = _position(self.archive, stanza)
+        found = self.archive[index] if index < len(self.archive) else None
+        return found if found is not None and found.stanza == stanza else None
 
     def place(self, reference: str) -> int | None:
         """Return the position of a message named by stanza id or message id, or None."""
@@ -59,7 +92,7 @@ class Conversation(Generic[UserT]):
         """Return the latest `limit` messages, those before `stanza` if given; oldest first."""
         end = len(self.messages)
         if stanza is not None:
-            end = bisect_left(self.messages, stanza, key=lambda message: message.stanza)
+            end = _position(self.messages, stanza)
         return self.messages[max(0, end - limit) : end]
 
     def unread(self, user: UserT) -> int:
@@ -67,13 +100,20 @@ class Conversation(Generic[UserT]):
         mark = self.seen.get(user, 0)
         return sum(message.stanza > mark and message.sender is not user for message in self.messages)
 
-    def mark_read(self, user: UserT) -> None:
-        """Note that `user` has seen everything so far."""
+    def mark_read(self, user: UserT, until: int | None = None) -> None:
+        """Note that `user` has seen everything so far, or up to an archive id. Nothing becomes unread again."""
         if self.messages:
-            self.seen[user] = self.messages[-1].stanza
+            newest = self.messages[-1].stanza
+            mark = newest if until is None else min(until, newest)
+            self.seen[user] = max(self.seen.get(user, 0), mark)
 
     def forget(self, user: UserT) -> None:
         """Drop what was kept about a member who left."""
         self.muted.discard(user)
         self.seen.pop(user, None)
         self.grants.pop(user, None)
+
+
+def _position(messages: Sequence[Message[UserT]], stanza: int) -> int:
+    """Return where a message with this id is, or would be."""
+    return bisect_left(messages, stanza, key=lambda message: message.stanza)

@@ -40,6 +40,8 @@ from ethora_async.sandbox.routing import Match, RouteTable
 from ethora_async.sandbox.wire import HTML, Answer, json_answer, text_answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp.web import BaseRequest
 
     from ethora_async.sandbox.ethora.platform import Platform
@@ -66,18 +68,22 @@ TABLE: RouteTable[Route, Call] = RouteTable(
     routes_statistics.ROUTES,
     routes_older.ROUTES,
 )
+WEBSOCKET = "/ws"
 
 
 class Gateway:
     """Answers requests with what the routes say about one platform."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, open_socket: Callable[[BaseRequest], Answer]) -> None:
         self._platform = platform
+        self._open_socket = open_socket
         self._prefix = secrets.token_hex(4)
         self._count = itertools.count(1)
 
     def operation(self, method: str, path: str) -> str | None:
         """Name the route that would serve a request: `POST /v1/chats`. None when there is none."""
+        if path == WEBSOCKET:
+            return f"GET {WEBSOCKET}"
         try:
             match = _find(method, path)
         except RefusedError:
@@ -86,6 +92,8 @@ class Gateway:
 
     async def answer(self, request: BaseRequest, path: str, query: str) -> Answer:
         """Answer one request."""
+        if path == WEBSOCKET:
+            return self._open_socket(request)
         request_id = f"{self._prefix}-{next(self._count):08x}"
         try:
             answer = await self._serve(request, path, query)

@@ -44,3 +44,4 @@ def change_profile(call: Call, user: User, form: dict[str, Any]) -> None:
         user.profile_image = file_record(file, call.origin)["location"]
     user.updated_at = call.now
     user.app.users.renamed()
+    call.platform.store.user_changed(user)

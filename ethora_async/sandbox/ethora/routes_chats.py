@@ -125,4 +125,5 @@ def _change(call: Call, chat: Chat, changes: dict[str, Any]) -> Answer:
     chat.title = changes.get("title", chat.title)
     chat.description = changes.get("description", chat.description)
     chat.updated_at = call.now
+    call.platform.store.chat_changed(chat)
     return json_answer({"ok": True, "success": True, "result": chat_record(chat)})

@@ -63,7 +63,7 @@ def clear_messages(call: Call) -> Answer:
     """Clear the history of a chat."""
     chat = call.find_chat(call.params["chatId"])
     require_control(call, chat)
-    chat.conversation.messages.clear()
+    chat.conversation.clear()
     return json_answer({"ok": True, "success": True})
 
 

@@ -137,6 +137,7 @@ def _change_user(call: Call, row: dict[str, Any]) -> dict[str, Any]:
     changes = {field: row[key] for key, field in CHANGES.items() if key in row}
     if changes:
         _apply(user, changes, call.now)
+        call.platform.store.user_changed(user)
     status = "updated" if changes else "skipped"
     return {"xmppUsername": user.xmpp_username, "status": status, "user": brief_user(user)}
 

@@ -10,9 +10,11 @@ from ethora_async.sandbox.ethora.gateway import Gateway
 from ethora_async.sandbox.ethora.platform import Platform
 from ethora_async.sandbox.ethora.records import UserKind
 from ethora_async.sandbox.ethora.sessions import REFRESH_GRACE
-from ethora_async.sandbox.ethora.store import UserData
+from ethora_async.sandbox.ethora.store import HISTORY, UserData
 from ethora_async.sandbox.ethora.tenancy import AppData, open_app
 from ethora_async.sandbox.ethora.tokens import AppKeys
+from ethora_async.sandbox.ethora.xmpp.hub import Hub
+from ethora_async.sandbox.ethora.xmpp.socket import Realtime
 from ethora_async.sandbox.faults import Faults
 from ethora_async.sandbox.local_server import LocalServer
 
@@ -50,7 +52,11 @@ class EthoraSandbox(LocalServer):
     refresh_grace: seconds for which a refresh token that was replaced still works (30).
     refresh_reuse: what follows when one comes again after that: "log_only" hands out
         the session's current tokens, "reject" answers 401, "revoke_family" also ends the session.
+    messages_per_chat: how many messages a chat keeps; the oldest beyond that are dropped from time to time.
     on_request: called after each request.
+
+    Chat is XMPP over a websocket, at `/ws`; `realtime` can drop its connections. The domain is whatever a client opens
+    its stream to.
     """
 
     def __init__(
@@ -71,6 +77,7 @@ class EthoraSandbox(LocalServer):
         legacy_tokens: bool = False,
         refresh_grace: float = REFRESH_GRACE,
         refresh_reuse: RefreshReuse = "log_only",
+        messages_per_chat: int = HISTORY,
         on_request: Callable[[RequestRecord], None] | None = None,
     ) -> None:
         self.faults: Faults = Faults(job_polls=job_polls, deletion_lag=deletion_lag, legacy_errors=legacy_errors)
@@ -85,7 +92,11 @@ class EthoraSandbox(LocalServer):
             refresh_reuse=refresh_reuse,
             faults=self.faults,
         )
-        service = Gateway(self._platform)
+        self._platform.store.history = messages_per_chat
+        hub = Hub(self._platform)
+        self._platform.store.watchers.append(hub)
+        self.realtime = Realtime(hub)
+        service = Gateway(self._platform, self.realtime.answer)
         super().__init__(
             service, self.faults, clock=clock, host=host, port=port, on_request=on_request, cross_origin=True
         )
@@ -94,6 +105,11 @@ class EthoraSandbox(LocalServer):
     def __repr__(self) -> str:
         counts = f"users={len(self._base.users)} chats={len(self._base.chats)}"
         return f"<EthoraSandbox app_id={self.app_id!r} {counts}>"
+
+    async def aclose(self) -> None:
+        """Stop listening and drop every connection; the state stays."""
+        await self.realtime.aclose()
+        await super().aclose()
 
     @property
     def app_id(self) -> str:

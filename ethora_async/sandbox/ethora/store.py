@@ -24,6 +24,12 @@ from ethora_async.sandbox.lag import Agenda
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ethora_async.sandbox.ethora.watching import Watcher
+
+
+HISTORY = 10_000
+"""How many messages a chat keeps, unless the server is told otherwise."""
+
 
 @attrs.frozen
 class UserData:
@@ -52,9 +58,14 @@ class ChatData:
 
 
 class Store:
-    """All apps of a local Ethora, and the changes that keep their indexes in step."""
+    """All apps of a local Ethora, and the changes that keep their indexes in step.
 
-    def __init__(self) -> None:
+    `watchers` are told of what happens. `history` is how many messages a chat keeps at least; the oldest go first.
+    """
+
+    def __init__(self, history: int = HISTORY) -> None:
+        self.watchers: list[Watcher] = []
+        self.history = history
         self.ids: RecordIds = RecordIds()
         self.agenda: Agenda = Agenda()
         self._apps: dict[str, App] = {}
@@ -196,12 +207,24 @@ class Store:
             self.agenda.add(now + lag, partial(self._unlist, chat))
         else:
             self._unlist(chat)
+        for watcher in self.watchers:
+            watcher.chat_deleted(chat)
 
     def _unlist(self, chat: Chat) -> None:
         """Take a deleted chat out of every listing; harmless when that is done already."""
         if chat.app.chats.unlist(chat):
             for user in chat.members:
                 user.chats.discard(chat)
+
+    def chat_changed(self, chat: Chat) -> None:
+        """Tell the watchers that title, description or picture of a chat changed."""
+        for watcher in self.watchers:
+            watcher.chat_changed(chat)
+
+    def user_changed(self, user: User) -> None:
+        """Tell the watchers that a profile changed."""
+        for watcher in self.watchers:
+            watcher.user_changed(user)
 
     def join(self, chat: Chat, user: User) -> bool:
         """Make `user` a member of `chat`; False when it is one already."""
@@ -211,6 +234,8 @@ class Store:
         chat.forget(user)
         if chat.messages:
             chat.conversation.mark_read(user)
+        for watcher in self.watchers:
+            watcher.joined(chat, user)
         return True
 
     def leave(self, chat: Chat, user: User, now: float, lag: float) -> bool:
@@ -222,6 +247,9 @@ class Store:
         if left and due is not None:
             self.agenda.add(due, partial(user.chats.forget, chat, due))
             self.agenda.add(due, partial(chat.members.forget, user, due))
+        if left:
+            for watcher in self.watchers:
+                watcher.left(chat, user)
         return left
 
     def open_room(self, app: App, title: str, now: float, *, pinned: bool) -> DefaultRoom:
@@ -232,12 +260,21 @@ class Store:
         return room
 
     def post(
-        self, chat: Chat, body: str, now: float, *, sender: User | None = None, metadata: dict[str, Any] | None = None
+        self,
+        chat: Chat,
+        body: str | None,
+        now: float,
+        *,
+        sender: User | None = None,
+        metadata: dict[str, Any] | None = None,
+        inner: str | None = None,
+        id: str | None = None,
     ) -> Message[User]:
-        """Keep a message in a chat, as if `sender` had written it over XMPP."""
+        """Keep a message in a chat. What was written over XMPP brings its stanza's id and content along."""
         talk = chat.conversation
-        message: Message[User] = Message(
-            talk.next_stanza(now), self.ids.text(self.ids.next()), now, body, sender, metadata
-        )
-        talk.messages.append(message)
+        id = id or self.ids.text(self.ids.next())
+        message: Message[User] = Message(talk.next_stanza(now), id, now, body or "", sender, metadata, inner)
+        talk.keep(message, self.history)
+        for watcher in self.watchers:
+            watcher.posted(chat, message)
         return message

@@ -1,0 +1,1 @@
+"""The chat side of the local Ethora: XMPP over a websocket."""

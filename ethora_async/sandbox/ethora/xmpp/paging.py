@@ -1,0 +1,54 @@
+"""Pages of long results (XEP-0059)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from ethora_async.sandbox.ethora.xmpp.elements import Element, element
+from ethora_async.sandbox.ethora.xmpp.namespaces import RSM
+from ethora_async.sandbox.ethora.xmpp.refusals import StanzaError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USUAL: Final = 50
+MOST: Final = 250
+"""How many items a page has when the client does not say, and at most: as on ejabberd."""
+
+
+@attrs.frozen
+class Page:
+    """Which part is asked for: at most `size`, the last ones with `before`, "" for the end of all."""
+
+    size: int = USUAL
+    before: str | None = None
+    after: str | None = None
+
+    @classmethod
+    def read(cls, query: Element) -> Page:
+        """Read the `<set>` of a query.
+
+        Raises:
+            StanzaError: it is malformed.
+        """
+        asked = query.find("set", RSM)
+        if asked is None:
+            return cls()
+        size = asked.text_of("max")
+        if size is not None and not (size.isascii() and size.isdigit() and len(size) < 10):
+            raise StanzaError("bad-request", "max is a number")
+        return cls(USUAL if size is None else min(int(size), MOST), asked.text_of("before"), asked.text_of("after"))
+
+
+def page_set(ids: Sequence[str], total: int, index: int | None = None) -> Element:
+    """Make the `<set>` of a result: its first and last id, and how many there are in all."""
+    told = element("set", RSM)
+    if ids:
+        first = element("first", RSM, ids[0])
+        if index is not None:
+            first.attributes["index"] = str(index)
+        told.children += [first, element("last", RSM, ids[-1])]
+    told.children.append(element("count", RSM, str(total)))
+    return told

@@ -1,0 +1,62 @@
+"""What the server answers instead of a result: stanza errors, and stream errors that end the connection."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ethora_async.sandbox.ethora.xmpp.elements import Element, element, write
+from ethora_async.sandbox.ethora.xmpp.namespaces import STANZA_ERRORS, STREAM, STREAM_ERRORS
+
+_TYPES: Final = {
+    "bad-request": "modify",
+    "conflict": "cancel",
+    "forbidden": "auth",
+    "item-not-found": "cancel",
+    "jid-malformed": "modify",
+    "not-acceptable": "modify",
+    "not-allowed": "cancel",
+    "registration-required": "auth",
+    "resource-constraint": "wait",
+    "service-unavailable": "cancel",
+}
+
+
+class StanzaError(Exception):
+    """A stanza is refused; the connection goes on."""
+
+    def __init__(self, condition: str, text: str = "") -> None:
+        super().__init__(text or condition)
+        self.condition = condition
+        self.text = text
+
+    def answer(self, stanza: Element, sender: str) -> Element:
+        """Return the stanza that tells `sender`: of the same kind and id, from where it was sent to."""
+        error = element("error", stanza.xmlns, element(self.condition, STANZA_ERRORS), type=_TYPES[self.condition])
+        if self.text:
+            error.children.append(element("text", STANZA_ERRORS, self.text))
+        given = {"type": "error", "to": sender}
+        given |= {key: stanza.attributes[key] for key in ("id",) if key in stanza.attributes}
+        if stanza.get("to"):
+            given["from"] = stanza.get("to")
+        return Element(stanza.name, stanza.xmlns, given, [error])
+
+
+class StreamError(Exception):
+    """The connection cannot go on. `condition` and `text` are told before it is closed."""
+
+    def __init__(self, condition: str, text: str = "") -> None:
+        super().__init__(text or condition)
+        self.condition = condition
+        self.text = text
+
+    def frame(self) -> str:
+        """Return the frame that tells."""
+        return stream_error(self.condition, self.text)
+
+
+def stream_error(condition: str, text: str = "") -> str:
+    """Write a stream error. The prefix of its name is the only one that the server ever writes besides `features`."""
+    told = write(element(condition, STREAM_ERRORS))
+    if text:
+        told += write(element("text", STREAM_ERRORS, text))
+    return f'<stream:error xmlns:stream="{STREAM}">{told}</stream:error>'

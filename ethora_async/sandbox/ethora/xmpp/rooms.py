@@ -1,0 +1,61 @@
+"""Finding the room that a stanza is about, and what its sender may do there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ethora_async.sandbox.ethora.grants import OWNER, READ
+from ethora_async.sandbox.ethora.xmpp.addresses import Address
+from ethora_async.sandbox.ethora.xmpp.refusals import StanzaError
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.ethora.records import Chat
+    from ethora_async.sandbox.ethora.xmpp.session import Session
+
+
+def find_chat(session: Session, name: str) -> Chat:
+    """Return the chat whose room has this local part.
+
+    Raises:
+        StanzaError: the name is another app's, or there is no such chat.
+    """
+    app = session.user.app
+    prefix = f"{app.id}_"
+    if not name.startswith(prefix):
+        raise StanzaError("forbidden", "wrong app name")
+    chat = app.chats.with_uuid(name[len(prefix) :])
+    if chat is None:
+        raise StanzaError("item-not-found", "Conference room does not exist")
+    return chat
+
+
+def find_room(session: Session, jid: str) -> Chat:
+    """Return the chat whose room has this JID.
+
+    Raises:
+        StanzaError: it is no room's JID, or as `find_chat`.
+    """
+    address = Address.read(jid)
+    if not address.of_room:
+        raise StanzaError("service-unavailable")
+    return find_chat(session, address.local)
+
+
+def require_reader(session: Session, chat: Chat) -> None:
+    """Let through who may read a room's history.
+
+    Raises:
+        StanzaError: anybody else.
+    """
+    if not chat.access(session.user) & READ:
+        raise StanzaError("forbidden")
+
+
+def require_owner(session: Session, chat: Chat) -> None:
+    """Let through who may change a room.
+
+    Raises:
+        StanzaError: anybody else.
+    """
+    if not chat.access(session.user) & OWNER:
+        raise StanzaError("forbidden", "Owner privileges required")

@@ -1,0 +1,61 @@
+"""A user who is logged in over one connection: an address, the rooms they are in, a line to write to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from ethora_async.sandbox.ethora.xmpp.addresses import CONFERENCE
+from ethora_async.sandbox.ethora.xmpp.elements import write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ethora_async.sandbox.ethora.records import Chat, User
+    from ethora_async.sandbox.ethora.xmpp.elements import Element
+
+
+class Line(Protocol):
+    """A way to one client. Nothing here waits: what is pushed goes out soon, in order."""
+
+    def push(self, head: bytes, tail: bytes = b"") -> None:
+        """Send one frame, given in two pieces: those of a message to many are shared between them."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection, after the frames before."""
+        ...
+
+
+class Session:
+    """One bound connection of a user. `ended` is to be called when the server ends it."""
+
+    def __init__(self, user: User, domain: str, resource: str, line: Line, ended: Callable[[], None]) -> None:
+        self.user = user
+        self.domain = domain
+        self.resource = resource
+        self.line = line
+        self.ended = ended
+        self.jid = f"{user.xmpp_username}@{domain}/{resource}"
+        self.chats: set[Chat] = set()
+
+    def __repr__(self) -> str:
+        return f"<Session {self.jid}>"
+
+    @property
+    def nick(self) -> str:
+        """The name that the user has in every room."""
+        return self.user.xmpp_username
+
+    @property
+    def bare(self) -> str:
+        """The JID without the resource."""
+        return f"{self.nick}@{self.domain}"
+
+    def room(self, chat: Chat, nick: str = "") -> str:
+        """Return the JID of a room, or of somebody in it."""
+        jid = f"{chat.name}@{CONFERENCE}{self.domain}"
+        return f"{jid}/{nick}" if nick else jid
+
+    def send(self, stanza: Element) -> None:
+        """Send a stanza."""
+        self.line.push(write(stanza).encode())

@@ -1,0 +1,202 @@
+"""The websocket shell around a stream: what is pushed goes out in order, and nothing is held without bound.
+
+A client that asks for more than it reads is not read from; one that does not read what others say is disconnected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import WSMsgType, web
+
+from ethora_async.sandbox.ethora.xmpp.elements import MAX_BYTES
+from ethora_async.sandbox.ethora.xmpp.stream import Stream
+from ethora_async.sandbox.wire import Answer, text_answer
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.ethora.xmpp.hub import Hub
+
+SUBPROTOCOL: Final = "xmpp"
+BACKLOG: Final = 4 * 1024 * 1024
+"""Bytes that may wait for one client."""
+LOGIN_SECONDS: Final = 30.0
+HEARTBEAT_SECONDS: Final = 60.0
+CLOSE_SECONDS: Final = 1.0
+_HARD_LIMIT: Final = 4 * MAX_BYTES
+"""Frames up to here are refused in the protocol's own words; longer ones are not even taken off the socket."""
+
+
+class Connection:
+    """One client on the line."""
+
+    def __init__(self, hub: Hub, request: web.BaseRequest, backlog: int) -> None:
+        self.gone = asyncio.Event()
+        self._stream = Stream(hub, self)
+        self._request = request
+        self._limit = backlog
+        self._socket = web.WebSocketResponse(
+            protocols=(SUBPROTOCOL,),
+            timeout=CLOSE_SECONDS,
+            max_msg_size=_HARD_LIMIT,
+            heartbeat=HEARTBEAT_SECONDS,
+            compress=False,
+        )
+        self._frames: deque[tuple[bytes, bytes]] = deque()
+        self._waiting = 0
+        self._closing = False
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def serve(self) -> web.StreamResponse:
+        """Talk until either side has enough."""
+        try:
+            await self._socket.prepare(self._request)
+            writer = asyncio.create_task(self._write())
+            limit = asyncio.get_running_loop().call_later(LOGIN_SECONDS, self._stream.expire)
+            try:
+                await self._read()
+            finally:
+                limit.cancel()
+                self._stream.end()
+                await self._finish(writer)
+        except ConnectionError:
+            pass  # the client hung up while the websocket was being opened
+        finally:
+            self.gone.set()
+        return self._socket
+
+    def push(self, head: bytes, tail: bytes = b"") -> None:
+        """Send a frame after those before it. A client that lets too many wait is told so, and disconnected."""
+        if self._closing:
+            return
+        self._frames.append((head, tail))
+        self._waiting += len(head) + len(tail)
+        if self._waiting > self._limit:
+            self._frames.clear()
+            self._waiting = 0
+            # Within the push of somebody else's message: the room is put in order when that is through.
+            asyncio.get_running_loop().call_soon(self._overflow)
+            self._closing = True
+        elif self._waiting > self._limit // 2:
+            self._room.clear()
+        self._wake.set()
+
+    def close(self) -> None:
+        """Close the connection after the frames before."""
+        self._closing = True
+        self._room.set()
+        self._wake.set()
+
+    def drop(self) -> None:
+        """Cut the line without a word."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    def shut_down(self) -> None:
+        """Say that the server goes away, and close."""
+        self._stream.shut_down()
+
+    def _overflow(self) -> None:
+        self._closing = False
+        self._stream.overflow()
+        # It does not read: waiting for it to take the last frames would be waiting for nothing.
+        asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.drop)
+
+    async def _read(self) -> None:
+        async for message in self._socket:
+            if message.type is WSMsgType.TEXT:
+                self._stream.receive(message.data)
+            elif message.type is WSMsgType.BINARY:
+                self._stream.receive("\0")  # no XML: binary frames are none of this protocol
+            await self._room.wait()
+            await asyncio.sleep(0)  # frames that came together must not keep everybody else waiting
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._frames:
+                head, tail = self._frames.popleft()
+                try:
+                    await self._socket.send_frame(head + tail, WSMsgType.TEXT)
+                except ConnectionError:
+                    return
+                self._waiting -= len(head) + len(tail)
+                if self._waiting <= self._limit // 2:
+                    self._room.set()
+            if self._closing:
+                await self._socket.close()
+                return
+
+    async def _finish(self, writer: asyncio.Task[None]) -> None:
+        """Let the last frames out, for a while; then it is over."""
+        if not self._closing:
+            writer.cancel()
+        with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await writer
+
+
+class Realtime:
+    """All connections of a server, and the hand that plays its bad days."""
+
+    def __init__(self, hub: Hub, backlog: int = BACKLOG) -> None:
+        self.hub = hub
+        self.connections: set[Connection] = set()
+        self._backlog = backlog
+        self._tick: asyncio.TimerHandle | None = None
+
+    def answer(self, request: web.BaseRequest) -> Answer:
+        """Answer a request for the websocket: with the websocket, if that is what it is."""
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return text_answer("This is a websocket: XMPP, RFC 7395.", 400)
+        offered = request.headers.get("Sec-WebSocket-Protocol", "")
+        if SUBPROTOCOL not in (word.strip() for word in offered.split(",")):
+            return text_answer("The websocket needs the subprotocol xmpp.", 400)
+        return Answer(101, b"", takeover=self._serve)
+
+    def drop(self) -> None:
+        """Cut all connections without a word."""
+        for connection in list(self.connections):
+            connection.drop()
+
+    async def aclose(self) -> None:
+        """End all connections: they are told, and cut when they do not take it."""
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+        open_ones = list(self.connections)
+        for connection in open_ones:
+            connection.shut_down()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS / 10):
+                for connection in open_ones:
+                    await connection.gone.wait()
+        except TimeoutError:
+            pass
+        self.drop()
+        for connection in open_ones:
+            await connection.gone.wait()
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = Connection(self.hub, request, self._backlog)
+        self.connections.add(connection)
+        if self._tick is None:
+            self._look_after()
+        try:
+            return await connection.serve()
+        finally:
+            self.connections.discard(connection)
+
+    def _look_after(self) -> None:
+        """Once a second, while anybody is connected: accesses that end by the clock, accounts that are gone."""
+        self._tick = None
+        if self.connections:
+            platform = self.hub.platform
+            platform.store.agenda.settle(platform.clock())
+            self.hub.sweep()
+            self._tick = asyncio.get_running_loop().call_later(1.0, self._look_after)
