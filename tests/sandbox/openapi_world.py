@@ -147,7 +147,8 @@ class World:
                     del values[name]
                 values.update({name: self._known[name] for name in values if name in self._known})
         if route.path.endswith("/get-config"):
-            case.query["domainName"] = "app"
+            # An operation that ran before may have renamed it.
+            case.query["domainName"] = self._sandbox.store.app(APP).domain_name
         if isinstance(case.body, dict) and route.auth is Auth.APP_OR_ID:
             case.body["appId"] = APP
             if "login" in route.path and "email" in case.body:
