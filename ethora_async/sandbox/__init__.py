@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.imbachat.server import ImbaChatSandbox
     from ethora_async.sandbox.logs import RequestRecord
     from ethora_async.sandbox.rocketchat.server import RocketChatSandbox
+    from ethora_async.sandbox.tls import Certificate
 
 __all__ = [
     "AvayaSandbox",
+    "Certificate",
     "EthoraSandbox",
     "Fault",
     "Faults",
@@ -41,6 +43,7 @@ _HOMES = {
     "imbachat.server": ("ImbaChatSandbox",),
     "logs": ("RequestRecord",),
     "rocketchat.server": ("RocketChatSandbox",),
+    "tls": ("Certificate",),
 }
 
 if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported

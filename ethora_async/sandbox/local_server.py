@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.faults import Faults
     from ethora_async.sandbox.front import Service
     from ethora_async.sandbox.logs import RequestRecord
+    from ethora_async.sandbox.tls import Certificate
 
 
 class LocalServer:
     """Serves a platform on `host:port` while the `async with` block, or the time from `start` to `aclose`, lasts.
 
     `on_request` is told of every request; with `cross_origin`, pages of other origins may call.
+    With a `certificate` the same is served by TLS too, on a port of its own.
     """
 
     def __init__(
@@ -34,10 +36,11 @@ class LocalServer:
         port: int,
         on_request: Callable[[RequestRecord], None] | None,
         cross_origin: bool = False,
+        certificate: Certificate | None = None,
     ) -> None:
         self._log = RequestLog(on_request)
         front = Front(service, faults, self._log, clock, cross_origin=cross_origin)
-        self._listener = Listener(front, host, port)
+        self._listener = Listener(front, host, port, certificate)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -49,7 +52,12 @@ class LocalServer:
         await self.aclose()
 
     async def start(self) -> None:
-        """Listen. OSError when the port is taken."""
+        """Listen.
+
+        Raises:
+            OSError: a port is taken, or a file of the certificate cannot be read.
+            ValueError: the certificate cannot be used.
+        """
         await self._listener.start()
 
     async def aclose(self) -> None:
@@ -60,6 +68,16 @@ class LocalServer:
     def url(self) -> str:
         """The origin to call: `http://127.0.0.1:PORT`. RuntimeError before the first `start`."""
         return self._listener.url
+
+    @property
+    def tls_url(self) -> str | None:
+        """The origin that serves the same by TLS: `https://127.0.0.1:PORT`; None where there is none."""
+        return self._listener.tls_url
+
+    @property
+    def tls_authority(self) -> str | None:
+        """The PEM of the authority that signed the certificate made at the last `start`; None for one from files."""
+        return self._listener.authority
 
     @property
     def requests(self) -> deque[RequestRecord]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.sessions import RefreshReuse
     from ethora_async.sandbox.ethora.store import Store
     from ethora_async.sandbox.logs import RequestRecord
+    from ethora_async.sandbox.tls import Certificate
 
 BASE_DOMAIN = "app"
 DEFAULT_XMPP_HOST = "xmpp.localhost"
@@ -43,6 +44,7 @@ class EthoraSandbox(LocalServer):
 
     app_id, secret: those of the base app; made when not given.
     host, port: where to listen; port 0 takes a free one.
+    certificate: serves the same by TLS too, on a port of its own; `Certificate()` makes one on the spot.
     admin_email, admin_password: made when not given.
     lenient: names of one character, last names optional, client tokens without `type`.
     xmpp_host: as `get-config` tells it.
@@ -66,6 +68,7 @@ class EthoraSandbox(LocalServer):
         secret: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        certificate: Certificate | None = None,
         admin_email: str | None = None,
         admin_password: str | None = None,
         lenient: bool = False,
@@ -98,7 +101,14 @@ class EthoraSandbox(LocalServer):
         self.realtime = Realtime(hub)
         service = Gateway(self._platform, self.realtime.answer)
         super().__init__(
-            service, self.faults, clock=clock, host=host, port=port, on_request=on_request, cross_origin=True
+            service,
+            self.faults,
+            clock=clock,
+            host=host,
+            port=port,
+            on_request=on_request,
+            cross_origin=True,
+            certificate=certificate,
         )
         self._base = self.add_app(BASE_DOMAIN, app_id=app_id or secrets.token_hex(12), secret=secret, parent=None)
 
@@ -129,6 +139,17 @@ class EthoraSandbox(LocalServer):
             "ETHORA_CHAT_APP_ID": self.app_id,
             "ETHORA_CHAT_APP_SECRET": self.secret,
         }
+
+    @property
+    def front_end_environment(self) -> dict[str, str]:
+        """The variables that a front end's configuration is made from: the chat's websocket, and TLS if it is on."""
+        variables = {
+            "ETHORA_XMPP_SERVICE": f"ws{self.url.removeprefix('http')}/ws",
+            "ETHORA_XMPP_HOST": self._platform.xmpp_host,
+        }
+        if self.tls_url is not None:
+            variables["ETHORA_SANDBOX_TLS_URL"] = self.tls_url
+        return variables
 
     @property
     def store(self) -> Store:
