@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import attrs
 import typer
 
 from ethora_async.cli.output import errors
@@ -31,6 +32,15 @@ def sandbox(
     seed: Annotated[
         Path | None, typer.Option(help="Ethora: a CSV file of users to start with, as for users import.")
     ] = None,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Ethora: serve TLS on a second port, with a generated certificate.")
+    ] = False,
+    cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Ethora: serve TLS with this certificate (PEM).")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Ethora: the key of --cert, unless that file holds it.")
+    ] = None,
     server_version: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Rocket.Chat: the server version, 6.0 to 9.x.")
     ] = None,
@@ -50,6 +60,7 @@ def sandbox(
     """
     platform = context.obj.platform
     options = SandboxOptions(platform, host, port, lenient, seed, server_version, two_factor, users_info_url)
+    options = attrs.evolve(options, tls=tls, cert=cert, key=key)
     run(_sandbox(options, fault or []))
 
 
@@ -67,8 +78,11 @@ async def _sandbox(options: SandboxOptions, faults: list[str]) -> int:
     except (OSError, UnicodeError) as error:
         errors.print(f"error: cannot listen on {options.host} port {options.port}: {_reason(error)}", markup=False)
         return USAGE
+    except ValueError as error:
+        errors.print(f"error: {error}", markup=False)
+        return USAGE
     try:
-        for name, value in server.environment.items():
+        for name, value in _settings(server).items():
             typer.echo(f"export {name}={shlex.quote(value)}")
         sys.stdout.flush()
         _tell_more(server, options)
@@ -77,6 +91,14 @@ async def _sandbox(options: SandboxOptions, faults: list[str]) -> int:
     finally:
         await server.aclose()
     return DONE
+
+
+def _settings(server: Server) -> dict[str, str]:
+    """Return what is printed for the shell: a client's settings, and those of a front end if there are any."""
+    from ethora_async.sandbox import EthoraSandbox
+
+    further = server.front_end_environment if isinstance(server, EthoraSandbox) else {}
+    return server.environment | further
 
 
 def _tell_more(server: Server, options: SandboxOptions) -> None:

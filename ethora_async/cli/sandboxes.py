@@ -61,6 +61,9 @@ class SandboxOptions:
     server_version: str | None = None
     two_factor: TwoFactor | None = None
     users_info_url: str | None = None
+    tls: bool = False
+    cert: Path | None = None
+    key: Path | None = None
 
     def check(self) -> None:
         """Refuse options that the platform does not have.
@@ -71,6 +74,9 @@ class SandboxOptions:
         for option, (field, platform) in _OWN.items():
             if getattr(self, field):
                 check_only_on(option, self.platform, platform)
+        if self.key is not None and self.cert is None:
+            msg = "--key needs --cert: give both, or --tls alone to generate a certificate"
+            raise InvalidInputError(msg, field="key")
         if self.users_info_url is not None:
             _check_url(self.users_info_url)
 
@@ -87,6 +93,9 @@ class SandboxOptions:
 _OWN = {
     "--lenient": ("lenient", Platform.ethora),
     "--seed": ("seed", Platform.ethora),
+    "--tls": ("tls", Platform.ethora),
+    "--cert": ("cert", Platform.ethora),
+    "--key": ("key", Platform.ethora),
     "--server-version": ("server_version", Platform.rocketchat),
     "--two-factor": ("two_factor", Platform.rocketchat),
     "--users-info-url": ("users_info_url", Platform.imbachat),
@@ -100,9 +109,11 @@ def setting(name: str) -> str | None:
 
 
 def _ethora(options: SandboxOptions) -> Server:
-    from ethora_async.sandbox import EthoraSandbox
+    from ethora_async.sandbox import Certificate, EthoraSandbox
 
+    tls = options.tls or options.cert is not None
     return EthoraSandbox(
+        certificate=Certificate(options.cert, options.key) if tls else None,
         app_id=setting(APP_ID),
         secret=setting(APP_SECRET),
         admin_email=setting("ETHORA_ADMIN_EMAIL"),

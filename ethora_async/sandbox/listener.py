@@ -65,7 +65,7 @@ class Listener:
         """Listen; nothing happens when it listens already.
 
         Raises:
-            OSError: a port is taken, or a file of the certificate cannot be read.
+            OSError: a port is taken.
             ValueError: the certificate cannot be used.
         """
         if self._runner is not None:

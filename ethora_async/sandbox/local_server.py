@@ -55,7 +55,7 @@ class LocalServer:
         """Listen.
 
         Raises:
-            OSError: a port is taken, or a file of the certificate cannot be read.
+            OSError: a port is taken.
             ValueError: the certificate cannot be used.
         """
         await self._listener.start()

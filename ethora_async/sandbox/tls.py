@@ -30,8 +30,8 @@ class Certificate:
         """Return the context to serve with, and the PEM of the authority that signed a certificate made here.
 
         Raises:
-            ValueError: the files are no certificate and its key, or none can be made for want of `trustme`.
-            OSError: a file cannot be read.
+            ValueError: the files cannot be read or are no certificate and its key, or none can be made for want of
+                `trustme`.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if self.file is None:
@@ -41,6 +41,9 @@ class Certificate:
         except ssl.SSLError as error:
             reason = (error.reason or "it is no PEM file").replace("_", " ").lower()
             msg = f"The certificate {self.file} cannot be used with its key: {reason}."
+            raise ValueError(msg) from None
+        except OSError as error:
+            msg = f"The certificate {self.file} or its key cannot be read: {error.strerror or type(error).__name__}."
             raise ValueError(msg) from None
         return context, None
 

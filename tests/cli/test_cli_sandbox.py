@@ -17,19 +17,25 @@ if TYPE_CHECKING:
 
     Launch = Callable[..., Process]
 
-NAMES = ["ETHORA_CHAT_API_URL", "ETHORA_CHAT_APP_ID", "ETHORA_CHAT_APP_SECRET"]
+NAMES = [
+    "ETHORA_CHAT_API_URL",
+    "ETHORA_CHAT_APP_ID",
+    "ETHORA_CHAT_APP_SECRET",
+    "ETHORA_XMPP_SERVICE",
+    "ETHORA_XMPP_HOST",
+]
 
 
 def exported(process: Process) -> dict[str, str]:
-    """What a shell that evaluates the first three lines would have in its environment."""
+    """What a shell that evaluates the lines of settings would have in its environment."""
     lines = [process.stdout.readline().decode() for _ in NAMES]
     words = [shlex.split(line) for line in lines]
-    assert [word[0] for word in words] == ["export"] * 3
+    assert [word[0] for word in words] == ["export"] * len(NAMES)
     assert all(len(word) == 2 and line.endswith("\n") for word, line in zip(words, lines, strict=True))
     return dict(word[1].split("=", 1) for word in words)
 
 
-def test_it_prints_the_three_settings_once_it_listens_and_nothing_else_on_stdout(
+def test_it_prints_the_settings_once_it_listens_and_nothing_else_on_stdout(
     launch: Launch, bare: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = launch("sandbox", env={})
@@ -101,3 +107,27 @@ def test_a_port_that_cannot_be_is_a_mistake_of_usage(bare: Cli, port: str) -> No
 def test_a_sandbox_of_the_tests_own_is_reached_by_the_same_settings(cli: Cli, sandbox: EthoraSandbox) -> None:
     assert list(sandbox.environment) == NAMES
     assert cli("users", "list").code == 0
+
+
+def test_with_tls_it_prints_where_that_is_served(launch: Launch) -> None:
+    process = launch("sandbox", "--tls", env={})
+    settings = exported(process)
+    line = process.stdout.readline().decode()
+    assert re.fullmatch(r"export ETHORA_SANDBOX_TLS_URL=https://127\.0\.0\.1:\d+\n", line)
+    assert settings["ETHORA_XMPP_SERVICE"] == settings["ETHORA_CHAT_API_URL"].replace("http", "ws", 1) + "/ws"
+    process.popen.send_signal(signal.SIGINT)
+    assert process.finish().code == 130
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--cert", "missing.pem"], "missing.pem or its key cannot be read"),
+        (["--key", "key.pem"], "--key needs --cert"),
+        (["--tls", "--platform", "avaya"], "--tls"),
+    ],
+)
+def test_tls_that_cannot_be_served_is_a_usage_error(options: list[str], reason: str, bare: Cli) -> None:
+    result = bare("sandbox", *options)
+    assert (result.code, result.stdout) == (2, "")
+    assert reason in " ".join(result.stderr.split())
