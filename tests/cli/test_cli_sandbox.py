@@ -105,7 +105,7 @@ def test_a_port_that_cannot_be_is_a_mistake_of_usage(bare: Cli, port: str) -> No
 
 
 def test_a_sandbox_of_the_tests_own_is_reached_by_the_same_settings(cli: Cli, sandbox: EthoraSandbox) -> None:
-    assert list(sandbox.environment) == NAMES
+    assert list(sandbox.environment | sandbox.front_end_environment) == NAMES
     assert cli("users", "list").code == 0
 
 

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     Launch = Callable[..., Process]
 
 SETTINGS = {
-    "ethora": ["ETHORA_CHAT_API_URL", "ETHORA_CHAT_APP_ID", "ETHORA_CHAT_APP_SECRET"],
+    "ethora": [
+        "ETHORA_CHAT_API_URL",
+        "ETHORA_CHAT_APP_ID",
+        "ETHORA_CHAT_APP_SECRET",
+        "ETHORA_XMPP_SERVICE",
+        "ETHORA_XMPP_HOST",
+    ],
     "rocketchat": ["ROCKETCHAT_URL", "ROCKETCHAT_USER", "ROCKETCHAT_PASSWORD", "ROCKETCHAT_CREATE_TOKENS_SECRET"],
     "avaya": [
         "AVAYA_HOST",

@@ -93,7 +93,7 @@ async def test_files_that_are_no_pair_are_refused_and_nothing_listens(
 
 async def test_a_missing_file_is_named(tmp_path: Path) -> None:
     sandbox = EthoraSandbox(certificate=Certificate(tmp_path / "missing.pem"))
-    with pytest.raises(ValueError, match="missing.pem or its key cannot be read: No such file"):
+    with pytest.raises(ValueError, match=r"missing\.pem or its key cannot be read: No such file"):
         await sandbox.start()
 
 
