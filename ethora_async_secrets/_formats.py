@@ -6,6 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Final, cast
 
+import attrs
+
+from ethora_async_secrets.text import is_text, without_newline
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -15,6 +19,14 @@ _SINGLE_QUOTED: Final = re.compile(r"'([^']*)'\s*(?:#.*)?")
 # one white space and not all of it: \s+ would try a long run of it from each of its places
 _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
 _ESCAPE: Final = re.compile(r"\\(.)")
+_KINDS: Final = {
+    dict: "an object",
+    list: "a list",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
 _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 
 
@@ -22,24 +34,23 @@ class FormatError(Exception):
     """Why a text is unreadable. Keep it from callers: its traceback and context hold the text."""
 
 
-def parser_for(file_name: str) -> Callable[[str], dict[str, str]] | None:
+@attrs.frozen
+class Parsed:
+    """What a text holds: values by name, and the names of what is no secret value, each with the reason."""
+
+    values: dict[str, str] = attrs.field(repr=False)
+    unusable: dict[str, str]
+
+
+def parser_for(file_name: str) -> Callable[[str], Parsed] | None:
     """Return the parser that the end of `file_name` calls for, or None when it calls for no known one."""
     if file_name.endswith(".json"):
         return parse_json
-    return parse_dotenv if file_name.endswith(".env") else None
+    return _parse_env if file_name.endswith(".env") else None
 
 
-def is_text(value: str) -> bool:
-    """Say whether `value` can be written as UTF-8; lone surrogates, from undecodable bytes, cannot."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def parse_json(text: str) -> dict[str, str]:
-    """Read one JSON object of strings; a blank string counts as missing. Raises `FormatError`."""
+def parse_json(text: str) -> Parsed:
+    """Read one JSON object; see `string_values`. Raises `FormatError`."""
     try:
         found: object = json.loads(text, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:
@@ -55,17 +66,28 @@ def parse_json(text: str) -> dict[str, str]:
     return string_values(cast("dict[str, object]", found))
 
 
-def string_values(found: Mapping[str, object]) -> dict[str, str]:
-    """Return the values of a decoded object of strings; a blank one counts as missing. Raises `FormatError`."""
-    values: dict[str, str] = {}
+def string_values(found: Mapping[str, object]) -> Parsed:
+    """Return the strings of a decoded object; a blank one counts as missing.
+
+    Stores keep other things beside secrets (AWS puts a numeric port beside a database password): what is not a string
+    of text is unusable, and no reason to refuse the rest. Raises `FormatError` for a key that is not text.
+    """
+    parsed = Parsed({}, {})
     for name, value in found.items():
-        if not isinstance(value, str) or not is_text(value):
-            raise FormatError(f"the value of key {name!r} is not a string of text")
         if not name or not is_text(name):
             raise FormatError("a key is not text" if name else "a key is empty")
-        if value.strip():
-            values[name] = value
-    return values
+        if not isinstance(value, str):
+            kind = _KINDS.get(type(value), "something else")
+            parsed.unusable[name] = f"the value of key {name!r} is not a string but {kind}"
+        elif not is_text(value):
+            parsed.unusable[name] = f"the value of key {name!r} is not a string of text"
+        elif value.strip():
+            parsed.values[name] = without_newline(value)
+    return parsed
+
+
+def _parse_env(text: str) -> Parsed:
+    return Parsed(parse_dotenv(text), {})
 
 
 def parse_dotenv(text: str) -> dict[str, str]:
@@ -88,7 +110,7 @@ def parse_dotenv(text: str) -> dict[str, str]:
             raise FormatError(f"line {number} gives {name} a second time")
         seen.add(name)
         if value.strip():
-            values[name] = value
+            values[name] = without_newline(value)
     return values
 
 

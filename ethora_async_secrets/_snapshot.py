@@ -13,9 +13,10 @@ from typing import Final
 
 import attrs
 
-from ethora_async_secrets._formats import FormatError, is_text, parser_for
+from ethora_async_secrets._formats import FormatError, Parsed, parser_for
 from ethora_async_secrets.bundle import SecretBundle
 from ethora_async_secrets.errors import SecretDeniedError, SecretError, SecretMalformedError, SecretUnavailableError
+from ethora_async_secrets.text import is_text, without_newline
 
 READ_TRIES: Final = 5
 SIZE_LIMIT: Final = 1 << 20
@@ -125,35 +126,40 @@ def _read(path: str, signature: Signature) -> dict[str, bytes]:
         if not stat.S_ISREG(os.stat(place).st_mode):
             raise _UnfitError("it is neither a directory nor a regular file")
         with open(place, "rb") as file:
-            raw = file.read(SIZE_LIMIT + 1)
-        if len(raw) > SIZE_LIMIT:
-            raise _UnfitError(f"{name or 'it'} is larger than {SIZE_LIMIT} bytes, too large for secrets")
-        contents[name] = raw
+            contents[name] = file.read(SIZE_LIMIT + 1)
     return contents
 
 
 def _parse(path: str, contents: dict[str, bytes], signature: Signature, source: str) -> Snapshot:
     try:
-        values = _members(contents) if signature.is_directory else _whole(path, contents[""])
+        parsed = _members(contents) if signature.is_directory else _whole(path, contents[""])
     except (_UnfitError, FormatError) as problem:
         return Snapshot(signature, error=SecretMalformedError, detail=str(problem))
-    changed_at = signature.changed_ns / 1e9
-    return Snapshot(signature, bundle=SecretBundle.from_names(values, source=source, created_at=changed_at))
+    bundle = SecretBundle.from_names(
+        parsed.values, source=source, created_at=signature.changed_ns / 1e9, unusable=parsed.unusable
+    )
+    return Snapshot(signature, bundle=bundle)
 
 
-def _members(contents: dict[str, bytes]) -> dict[str, str]:
-    values: dict[str, str] = {}
+def _members(contents: dict[str, bytes]) -> Parsed:
+    """Return the values of a directory's files; one that holds no secret is no reason to refuse the others."""
+    parsed = Parsed({}, {})
     for name, raw in contents.items():
         if not is_text(name):
             raise _UnfitError(f"the name of file {name!r} is not UTF-8")
-        value = _decode(raw, f"file {name}").rstrip("\r\n")
-        if not value.strip():
-            raise _UnfitError(f"file {name} is empty, so it may be half-written (remove it if the secret is gone)")
-        values[name] = value
-    return values
+        try:
+            text = _decode(raw, f"file {name}")
+        except _UnfitError as problem:
+            parsed.unusable[name] = str(problem)
+            continue
+        if text.strip():
+            parsed.values[name] = without_newline(text)
+        else:
+            parsed.unusable[name] = f"file {name} is empty, so it may be half-written (remove it if the secret is gone)"
+    return parsed
 
 
-def _whole(path: str, raw: bytes) -> dict[str, str]:
+def _whole(path: str, raw: bytes) -> Parsed:
     parse = parser_for(os.path.basename(path))
     if parse is None:
         raise _UnfitError("its name ends neither in .json nor in .env: rename it, or name the directory it is in")
@@ -164,6 +170,8 @@ def _whole(path: str, raw: bytes) -> dict[str, str]:
 
 
 def _decode(raw: bytes, what: str) -> str:
+    if len(raw) > SIZE_LIMIT:
+        raise _UnfitError(f"{what} is larger than {SIZE_LIMIT} bytes, too large for secrets")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

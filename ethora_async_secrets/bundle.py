@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn, Self, cast, final, overload
 
-from ethora_async_secrets.errors import SecretNotFoundError
+from ethora_async_secrets.errors import SecretMalformedError, SecretNotFoundError
+from ethora_async_secrets.text import without_newline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,19 +24,22 @@ _VERSION_KEY = secrets.token_bytes(32)
 class SecretBundle:
     """Named secret values with their version; immutable, and silent about its values.
 
-    `values` maps names (`ETHORA_CHAT_APP_SECRET`) to values, whatever the store
-    (docs/architecture.md#secrets-and-rotation). `version` says when they changed: the store's own label, or by default
-    a digest keyed with a random key of this process, which can be logged and means nothing elsewhere. `source` says
-    where they came from (`env`, `file:/run/secrets/ethora`), `created_at` since when, in seconds since the epoch, the
-    store has had them, where it tells. `previous` and `pending` hold the values before and after a rotation; an
-    empty mapping counts as none.
+    `values` maps names (`ETHORA_CHAT_APP_SECRET`) to values, whatever the store. `version` says
+    when they changed: the store's own label, or by default a digest keyed with a random key of this process,
+    which can be logged and means nothing elsewhere. `source` says where they came from (`env`,
+    `file:/run/secrets/ethora`), `created_at` since when, in seconds since the epoch, the store has had them, where it
+    tells. `previous` and `pending` hold the values before and after a rotation; an
+    empty mapping counts as none. `unusable` names what the store holds beside them that is no secret value, such as the
+    numeric port that AWS puts beside a database password, each with the reason.
+
+    Newlines at the end of a value are dropped, whatever the store; all other white space belongs to it.
 
     Values come out by `reveal` and `get` only. A bundle has no iteration and no attrs fields, prints its
     names alone, and refuses `pickle` and `copy` with `TypeError`. Raises `TypeError` when a name or value is
     not a `str`, `ValueError` when a name or `version` is empty.
     """
 
-    __slots__ = ("_created_at", "_pending", "_previous", "_source", "_values", "_version")
+    __slots__ = ("_created_at", "_pending", "_previous", "_source", "_unusable", "_values", "_version")
 
     _values: dict[str, str]
     _version: str
@@ -42,6 +47,7 @@ class SecretBundle:
     _created_at: float | None
     _previous: SecretBundle | None
     _pending: SecretBundle | None
+    _unusable: Mapping[str, str]
 
     def __init__(
         self,
@@ -52,6 +58,7 @@ class SecretBundle:
         created_at: float | None = None,
         previous: Mapping[str, str] | SecretBundle | None = None,
         pending: Mapping[str, str] | SecretBundle | None = None,
+        unusable: Mapping[str, str] | None = None,
     ) -> None:
         if version == "":
             msg = "A bundle's version is empty: leave it out to have one made from the values."
@@ -64,9 +71,17 @@ class SecretBundle:
         put("_created_at", created_at)
         put("_previous", _side(previous, source))
         put("_pending", _side(pending, source))
+        put("_unusable", MappingProxyType(dict(unusable or {})))
 
     @classmethod
-    def from_names(cls, values: Mapping[str, str], *, source: str = "", created_at: float | None = None) -> Self:
+    def from_names(
+        cls,
+        values: Mapping[str, str],
+        *,
+        source: str = "",
+        created_at: float | None = None,
+        unusable: Mapping[str, str] | None = None,
+    ) -> Self:
         """Build a bundle where `NAME_PREVIOUS` and `NAME_PENDING` stand for the other values of `NAME`."""
         current: dict[str, str] = {}
         previous: dict[str, str] = {}
@@ -77,7 +92,7 @@ class SecretBundle:
                 if name.endswith(suffix) and name != suffix:
                     stem, side = name.removesuffix(suffix), target
             side[stem] = value
-        return cls(current, source=source, created_at=created_at, previous=previous, pending=pending)
+        return cls(current, source=source, created_at=created_at, previous=previous, pending=pending, unusable=unusable)
 
     @property
     def version(self) -> str:
@@ -104,10 +119,19 @@ class SecretBundle:
         """The values a rotation under way will make current, when the store has them."""
         return self._pending
 
+    @property
+    def unusable(self) -> Mapping[str, str]:
+        """What the store holds that is no secret value: names with reasons. `reveal` and `get` refuse them."""
+        return self._unusable
+
     def reveal(self, name: str) -> str:
-        """Return the value of `name` in clear; raise `SecretNotFoundError` when the bundle lacks it."""
+        """Return the value of `name` in clear.
+
+        Raises `SecretNotFoundError` when the bundle lacks it, `SecretMalformedError` when it is `unusable`.
+        """
         value = self._values.get(name)
         if value is None:
+            self._refuse_unusable(name)
             raise SecretNotFoundError.missing(name, self._source, self.names())
         return value
 
@@ -118,7 +142,12 @@ class SecretBundle:
     @overload
     def get(self, name: str, default: None) -> str | None: ...
     def get(self, name: str, default: str | None = None) -> str | None:
-        """Return the value of `name` in clear, or `default` when the bundle lacks it."""
+        """Return the value of `name` in clear, or `default` when the bundle lacks it.
+
+        Raises `SecretMalformedError` when it is `unusable`.
+        """
+        if self._unusable and name not in self._values:
+            self._refuse_unusable(name)
         return self._values.get(name, default)
 
     def names(self) -> frozenset[str]:
@@ -155,6 +184,12 @@ class SecretBundle:
     def __getstate__(self) -> NoReturn:
         raise TypeError(_NO_COPY)
 
+    def _refuse_unusable(self, name: str) -> None:
+        if (reason := self._unusable.get(name)) is not None:
+            raise SecretMalformedError(
+                f"{name} in {self._source or 'this bundle'} cannot be used: {reason}.", self._source
+            )
+
     def _identity(self) -> tuple[str, str, str | None, str | None]:
         previous, pending = self._previous, self._pending
         return (
@@ -180,7 +215,7 @@ def _checked(values: Mapping[str, str]) -> dict[str, str]:
             raise ValueError("A secret's name is empty.")
         if not isinstance(value, str):
             raise TypeError(f"The value of secret {name!r} is a {type(value).__name__}; values are str.")
-        checked[name] = value
+        checked[name] = without_newline(value)
     return checked
 
 

@@ -102,7 +102,10 @@ class ChainProvider:
         raise SecretUnavailableError(message, self.source)
 
     def _complete(self, bundle: SecretBundle) -> SecretBundle:
-        if lacking := sorted(self._required - bundle.names()):
+        lacking = sorted(self._required - bundle.names())
+        if spoilt := [name for name in lacking if name in bundle.unusable]:
+            bundle.reveal(spoilt[0])  # what is there and cannot be used needs mending: no other source stands in
+        if lacking:
             raise SecretUnavailableError(f"It lacks {', '.join(lacking)}.", bundle.source)
         return bundle
 

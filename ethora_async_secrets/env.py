@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ethora_async_secrets._formats import is_text
 from ethora_async_secrets.bundle import SecretBundle
 from ethora_async_secrets.errors import SecretMalformedError, SecretUnavailableError
+from ethora_async_secrets.text import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,11 +21,12 @@ class EnvProvider:
 
     `environ` (default: the live `os.environ`) is where to look. `names` are the variables wanted; without
     them, every variable that starts with `prefix` (default `ETHORA_`) is taken, except `ETHORA_SECRETS`,
-    which holds provider URLs. `NAME_PREVIOUS` and `NAME_PENDING` become the bundle's `previous` and `pending`
-    (docs/architecture.md#secrets-and-rotation). A value of white space alone counts as missing. There is no `NAME_FILE`
+    which holds provider URLs. `NAME_PREVIOUS` and `NAME_PENDING` become the bundle's `previous` and `pending`. Newlines
+    at the end of a value are dropped; a value of white space alone counts as missing. There is no `NAME_FILE`
     convention: use a `FileProvider`.
 
-    Raises `SecretUnavailableError` when no wanted variable is set, `SecretMalformedError` for one that is not UTF-8.
+    A variable that is not UTF-8 is left out (`SecretBundle.unusable`). Raises `SecretUnavailableError` when no wanted
+    variable is set, `SecretMalformedError` when none of them is UTF-8.
     """
 
     __slots__ = ("_environ", "_names", "_prefix")
@@ -53,12 +54,12 @@ class EnvProvider:
 
     async def fetch(self) -> SecretBundle:
         """Read the environment now."""
-        bundle, unreadable = self._read()
-        if unreadable:
-            raise SecretMalformedError(
-                f"Environment variable {unreadable} is not UTF-8 text: set it again.", self.source
-            )
+        bundle = self._read()
         if not bundle.names():
+            if bundle.unusable:
+                raise SecretMalformedError(
+                    f"Environment variable {next(iter(bundle.unusable))} is not UTF-8 text: set it again.", self.source
+                )
             raise SecretUnavailableError(
                 f"No secret in the environment: looked for {self._where()}. Set one of them.", self.source
             )
@@ -74,20 +75,15 @@ class EnvProvider:
     async def aclose(self) -> None:
         """Do nothing: nothing is held open."""
 
-    def _read(self) -> tuple[SecretBundle, str]:
-        """Return the bundle and the name of an unreadable variable: no frame that raises may hold a value."""
+    def _read(self) -> SecretBundle:
         environ = os.environ if self._environ is None else self._environ
-        values: dict[str, str] = {}
-        unreadable = ""
-        for name in self._wanted(environ):
-            value = environ.get(name)
-            if value is None or not value.strip():
-                continue
-            if is_text(value):
-                values[name] = value
-            else:
-                unreadable = name
-        return SecretBundle.from_names(values, source=self.source), unreadable
+        found = {name: value for name in self._wanted(environ) if (value := environ.get(name, "")).strip()}
+        unreadable = [name for name in found if not is_text(found[name])]
+        return SecretBundle.from_names(
+            {name: value for name, value in found.items() if name not in unreadable},
+            source=self.source,
+            unusable={name: f"environment variable {name} is not UTF-8 text: set it again" for name in unreadable},
+        )
 
     def _wanted(self, environ: Mapping[str, str]) -> list[str]:
         if self._names is None:

@@ -21,10 +21,9 @@ class FileProvider:
     """Read secrets from `path` (made absolute), again whenever its files change.
 
     A directory holds one file per name, as Docker and Kubernetes mount them: hidden entries and
-    sub-directories are skipped, symlink swaps are followed, newlines at the end are cut. `.json` is one
-    object of strings. `.env` has `KEY=value` lines with comments, `export` and quotes, each ended by a
-    newline. `NAME_PREVIOUS` and `NAME_PENDING` are the other values of `NAME`
-    (docs/architecture.md#secrets-and-rotation).
+    sub-directories are skipped, symlink swaps are followed. `.json` is one object. `.env` has `KEY=value` lines with
+    comments, `export` and quotes, each ended by a newline. `NAME_PREVIOUS` and `NAME_PENDING` are the other values of
+    `NAME`. Files in the directory, and values in the object, that hold no text are left out (`SecretBundle.unusable`).
 
     A half-written file is never accepted. While new content does not parse, is empty, or lost names less than
     2 s ago, `fetch` serves the last good bundle (and logs it once) and `refresh` raises `SecretMalformedError`.
@@ -92,6 +91,9 @@ class FileProvider:
                 self.source,
             )
         if not bundle.names():
+            if bundle.unusable:
+                reason = next(iter(bundle.unusable.values()))
+                raise SecretMalformedError(f"Secrets in {self._path} cannot be used: {reason}.", self.source)
             raise SecretUnavailableError(f"{self._path} holds no secrets: add at least one.", self.source)
         self._bundle, self._signature = bundle, snapshot.signature
         return bundle
@@ -101,6 +103,9 @@ class FileProvider:
         if self._bundle is None:
             return ""
         lost = sorted(self._bundle.names() - bundle.names())
+        # A value that was there and cannot be read now comes from a writer's mistake, however long ago.
+        if spoilt := [name for name in lost if name in bundle.unusable]:
+            return ", ".join(spoilt)
         if bundle.names() and (signature is None or signature.settled):
             return ""
         return ", ".join(lost)

@@ -1,4 +1,4 @@
-"""Provider URLs: `env:`, `file:///run/secrets/ethora`, and chains of them."""
+"""Provider URLs: `env:`, `file:///run/secrets/ethora`, `aws-sm:///NAME`, `vault:///MOUNT/PATH`, and chains of them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,6 @@ def provider_from_url(
 ) -> SecretProvider:
     """Build the provider that `url` names; several, separated by spaces, make a `ChainProvider`.
 
-    See docs/architecture.md#secrets-and-rotation.
-
     * `env:` reads `environ` (default: the live environment). `env:?names=A,B` takes only these variables,
       `env:?prefix=CHAT_` those with this prefix (default `ETHORA_`).
     * `file:///run/secrets/ethora` (also `file:/…` and `file://localhost/…`): a directory, `.json` or `.env`
@@ -40,9 +38,10 @@ def provider_from_url(
       in it is written `%20`.
     * `aws-sm:///NAME-or-ARN?region=&profile=&role_arn=&endpoint=&key=`: a secret of AWS Secrets Manager, each
       parameter optional; they are `AwsSecretsManagerProvider`'s. AWS's own variables come from the live environment.
-    * `vault://host:8200/MOUNT/PATH?auth=token|approle|kubernetes|jwt&role=&kv=2&namespace=&auth_mount=`: a secret of
-      Vault or OpenBao; without host (`vault:///MOUNT/PATH`) at `VAULT_ADDR`. The scheme is `VAULT_ADDR`'s when it
-      names the same host and port, else http on loopback and https anywhere else. Parameters are `VaultProvider`'s.
+    * `vault://host:8200/MOUNT/PATH?auth=token|approle|kubernetes|jwt&role=&kv=2&namespace=&auth_mount=&mount=`: a secret
+      of Vault or OpenBao; without host (`vault:///MOUNT/PATH`) at `VAULT_ADDR`. The scheme is `VAULT_ADDR`'s when it
+      names the same host and port, else http on loopback and https anywhere else. Parameters are `VaultProvider`'s. A
+      mount of several parts is written `team%2Fkv`, or named once more by `mount=team/kv`.
 
     In a chain, a source that lacks one of the `required` names is passed over.
 
@@ -65,6 +64,7 @@ class _URL:
     where: str
     authority: str
     path: str
+    encoded_path: str
     query: dict[str, str]
 
     def refuse(self, reason: str) -> BadProviderURLError:
@@ -130,7 +130,7 @@ def _vault(url: _URL, environ: Mapping[str, str] | None) -> SecretProvider:
 
     query = url.only(*URL_PARAMETERS)
     try:
-        return provider_of_url(url.authority, url.path, query, environ)
+        return provider_of_url(url.authority, url.encoded_path, query, environ)
     except ValueError as problem:
         reason = str(problem)
     raise url.refuse(f"cannot be used: {reason} {URL_FORM}")
@@ -167,7 +167,7 @@ def _build(written: str, environ: Mapping[str, str] | None, where: str) -> Secre
     if match["fragment"]:
         raise BadProviderURLError(f"{where} has a #. Write %23 for one that belongs to a name.")
     path = _decoded(match["path"], where)
-    return _SCHEMES[scheme](_URL(where, authority, path, _query(match["query"] or "", where)), environ)
+    return _SCHEMES[scheme](_URL(where, authority, path, match["path"], _query(match["query"] or "", where)), environ)
 
 
 def _query(written: str, where: str) -> dict[str, str]:

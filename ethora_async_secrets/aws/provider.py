@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 DEFAULT_KEY: Final = "ETHORA_CHAT_APP_SECRET"
-_NAME: Final = re.compile(r"(?:arn:[A-Za-z0-9-]+:secretsmanager:[a-z0-9-]+:\d+:secret:)?[A-Za-z0-9/_+=.@-]{1,519}")
+_NAME: Final = re.compile(r"(?:arn:[A-Za-z0-9-]+:secretsmanager:[a-z0-9-]+:\d+:secret:)?[A-Za-z0-9/_+=.@!-]{1,519}")
 _REGION: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 _PROFILE: Final = re.compile(r"[^\x00-\x1f\x7f\[\]]{1,128}")
 _ROLE: Final = re.compile(r"arn:[A-Za-z0-9-]+:iam::\d+:role/[A-Za-z0-9/_+=,.@-]{1,512}")
@@ -35,9 +35,9 @@ _PATIENCE: Final = 6
 class AwsSecretsManagerProvider:
     """Read one secret of AWS Secrets Manager, by name or ARN, anew at each call: put it into a `CachedProvider`.
 
-    * A JSON object of strings is taken name by name (other values are refused: their spelling as text is a guess).
-      Anything that does not begin with `{` is the plain value of `key`, newlines at its end cut. Binary secrets are
-      read as UTF-8 text.
+    * A JSON object is taken name by name. Values that are not strings, such as the numeric `port` of a secret that RDS
+      manages, are left out (`SecretBundle.unusable`): their spelling as text would be a guess.
+      Anything that does not begin with `{` is the plain value of `key`. Binary secrets are read as UTF-8 text.
     * `previous` and `pending` are the stages AWSPREVIOUS and AWSPENDING; AWSPENDING on the current version counts as
       none. `version` is the current version's id. A read is three `GetSecretValue` calls, one a stage, and needs no
       other permission: `DescribeSecret` would save some and need one more. A stage other than the current one
@@ -72,7 +72,7 @@ class AwsSecretsManagerProvider:
         key: str = DEFAULT_KEY,
         timeout: float = 3.0,
     ) -> None:
-        _match(_NAME, name_or_arn, "the secret is no name or ARN of one: it has letters, digits and /_+=.@- only.")
+        _match(_NAME, name_or_arn, "the secret is no name or ARN of one: it has letters, digits and /_+=.@!- only.")
         if region is None and name_or_arn.startswith("arn:"):
             region = name_or_arn.split(":")[3]
         _match(_REGION, region, "region does not look like eu-west-1.")

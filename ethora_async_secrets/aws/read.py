@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
-from ethora_async_secrets._formats import FormatError, is_text, parse_json
+from ethora_async_secrets._formats import FormatError, Parsed, parse_json
 from ethora_async_secrets.aws.client import ClosedError
 from ethora_async_secrets.aws.errors import Failure, explain
 from ethora_async_secrets.aws.quiet import quiet_botocore
 from ethora_async_secrets.bundle import SecretBundle
 from ethora_async_secrets.errors import SecretMalformedError, SecretUnavailableError
+from ethora_async_secrets.text import is_text, without_newline
 
 if TYPE_CHECKING:
     from ethora_async_secrets.aws.client import Client, Connection, Settings
@@ -83,6 +84,9 @@ class _Reader:
         if isinstance(current, Failure):
             return current, True
         if not current.bundle.names():
+            if current.bundle.unusable:
+                reason = next(iter(current.bundle.unusable.values()))
+                return Failure(SecretMalformedError, "", f"its {CURRENT} value is unfit: {reason}"), True
             return Failure(SecretUnavailableError, "", "it holds no value: put one in"), True
         sides, problems, settled = self._sides(current)
         bundle = current.bundle
@@ -94,6 +98,7 @@ class _Reader:
             created_at=bundle.created_at,
             previous=sides.get(PREVIOUS),
             pending=sides.get(PENDING),
+            unusable=bundle.unusable,
         )
         return Reading(whole, problems), settled
 
@@ -153,8 +158,10 @@ class _Reader:
         version, created = response.get("VersionId"), response.get("CreatedDate")
         if not isinstance(version, str) or not version:
             raise _UnfitError("the answer is none of Secrets Manager's (check the endpoint)")
+        parsed = _values(_text(response), self._settings.key)
         bundle = SecretBundle(
-            _values(_text(response), self._settings.key),
+            parsed.values,
+            unusable=parsed.unusable,
             version=version,
             source=self._source,
             created_at=created.timestamp() if isinstance(created, datetime) else None,
@@ -178,11 +185,11 @@ def _text(response: Mapping[str, object]) -> str:
         raise _UnfitError(f"it is binary and not UTF-8 (byte {error.start})") from None
 
 
-def _values(text: str, key: str) -> dict[str, str]:
+def _values(text: str, key: str) -> Parsed:
     # what begins like an object is never taken for a plain value: it would be half of one, with others' names in it
     if text.lstrip().startswith("{"):
         return parse_json(text)
     if not is_text(text):
         raise _UnfitError("it holds characters that are not text")
-    value = text.rstrip("\r\n")
-    return {key: value} if value.strip() else {}
+    value = without_newline(text)
+    return Parsed({key: value} if value.strip() else {}, {})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from ethora_async_secrets._formats import FormatError, string_values
+from ethora_async_secrets._formats import FormatError, Parsed, string_values
 from ethora_async_secrets.bundle import SecretBundle
 from ethora_async_secrets.errors import SecretMalformedError, SecretUnavailableError
 from ethora_async_secrets.vault.wire import NOT_FOUND, VaultFault
@@ -39,11 +39,13 @@ class Place:
 def read(session: Session, place: Place) -> SecretBundle:
     """Return the present values, and in KV v2 those of the version before; raise `VaultFault`."""
     if place.kv == 1:
-        return SecretBundle(_values(_found(session, place, _v1(place)).get("data"), place), source=place.source)
+        parsed = _values(_found(session, place, _v1(place)).get("data"), place)
+        return SecretBundle(parsed.values, unusable=parsed.unusable, source=place.source)
     data = _found(session, place, _v2(place)).get("data")
-    values, number, created = _version(data, place)
+    parsed, number, created = _version(data, place)
     return SecretBundle(
-        values,
+        parsed.values,
+        unusable=parsed.unusable,
         version=_label(number, created),
         source=place.source,
         created_at=_epoch(created),
@@ -57,12 +59,18 @@ def _previous(session: Session, place: Place, number: int) -> SecretBundle | Non
         return None
     try:
         data = session.call_once(_v2(place, number)).get("data")
-        values, number, created = _version(data, place)
+        parsed, number, created = _version(data, place)
     except VaultFault as fault:
         if fault.status in _ABSENT or fault.kind is SecretMalformedError:
             return None
         raise
-    return SecretBundle(values, version=_label(number, created), source=place.source, created_at=_epoch(created))
+    return SecretBundle(
+        parsed.values,
+        unusable=parsed.unusable,
+        version=_label(number, created),
+        source=place.source,
+        created_at=_epoch(created),
+    )
 
 
 def _v1(place: Place) -> Callable[[Any], object]:
@@ -91,7 +99,7 @@ def _found(session: Session, place: Place, ask: Callable[[Any], object]) -> dict
     raise VaultFault(SecretUnavailableError, reason, status=NOT_FOUND)
 
 
-def _version(data: object, place: Place) -> tuple[dict[str, str], int, str]:
+def _version(data: object, place: Place) -> tuple[Parsed, int, str]:
     """Return the values, number and creation time in a KV v2 answer."""
     metadata = data.get("metadata") if isinstance(data, dict) else None
     number = metadata.get("version") if isinstance(metadata, dict) else None
@@ -101,21 +109,21 @@ def _version(data: object, place: Place) -> tuple[dict[str, str], int, str]:
     return _values(data.get("data"), place), number, created
 
 
-def _values(data: object, place: Place) -> dict[str, str]:
+def _values(data: object, place: Place) -> Parsed:
     if not isinstance(data, dict):
         raise VaultFault(SecretMalformedError, "answered without an object of values: is this a KV engine?")
+    hint = ". It looks like KV version 2" if place.kv == 1 and data.keys() >= {"data", "metadata"} else ""
     try:
-        values = string_values(data)
+        parsed = string_values(data)
     except FormatError as problem:
-        hint = ""
-        if place.kv == 1 and data.keys() >= {"data", "metadata"}:
-            hint = ". It looks like KV version 2"
-        reason = f"holds something there that is no secret of ours: {problem}{hint}"
+        reason = str(problem)
     else:
-        if values:
-            return values
-        raise VaultFault(SecretUnavailableError, "holds no values at this path: add at least one", status=NOT_FOUND)
-    raise VaultFault(SecretMalformedError, reason)
+        if parsed.values:
+            return parsed
+        if not parsed.unusable:
+            raise VaultFault(SecretUnavailableError, "holds no values at this path: add at least one", status=NOT_FOUND)
+        reason = next(iter(parsed.unusable.values()))
+    raise VaultFault(SecretMalformedError, f"holds something there that is no secret of ours: {reason}{hint}")
 
 
 def _label(number: int, created: str) -> str:

@@ -6,6 +6,7 @@ import os
 import re
 import time
 from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import unquote
 
 from ethora_async_secrets.concurrency import run_blocking
 from ethora_async_secrets.errors import SecretError, SecretMalformedError, SecretUnavailableError
@@ -30,11 +31,14 @@ if TYPE_CHECKING:
 
 __all__ = ["AppRoleLogin", "JWTLogin", "KubernetesLogin", "TokenLogin", "VaultLogin", "VaultProvider"]
 
-URL_PARAMETERS: Final = ("auth", "role", "auth_mount", "kv", "namespace")
+URL_PARAMETERS: Final = ("auth", "role", "auth_mount", "kv", "namespace", "mount")
 
 # What a URL library or the server could read as another path.
 _BAD_PATH: Final = re.compile(r"[\x00-\x1f\x7f?#%\\]|(?:^|/)\.{0,2}(?:/|$)")
-URL_FORM: Final = "Write vault://host:8200/MOUNT/PATH, or vault:///MOUNT/PATH with VAULT_ADDR set."
+URL_FORM: Final = (
+    "Write vault://host:8200/MOUNT/PATH, or vault:///MOUNT/PATH with VAULT_ADDR set; for a mount of several parts "
+    "write %2F between them, or add ?mount=team/kv."
+)
 
 
 class VaultProvider:
@@ -42,8 +46,8 @@ class VaultProvider:
 
     * `kv` is the engine's version. In version 2 the version before the current one becomes the bundle's
       `previous`, if it is there, not deleted, and we may read it; the bundle's version is the number with its
-      creation time. Version 1 keeps no history; its bundle's version is a digest. Values are strings: anything
-      else is `SecretMalformedError`, a blank one counts as missing.
+      creation time. Version 1 keeps no history; its bundle's version is a digest. Values that are not strings are left
+      out (`SecretBundle.unusable`), a blank one counts as missing.
     * `address` defaults to `VAULT_ADDR`, `namespace` to `VAULT_NAMESPACE`, `ca` (a PEM file or directory) to
       `VAULT_CACERT` or `VAULT_CAPATH`, else the public CAs. They are looked up at the first use. A plain
       `http://` address is used as written. `VAULT_SKIP_VERIFY` is not honoured, and named when TLS fails.
@@ -102,7 +106,7 @@ class VaultProvider:
         self._clock = clock
         host = "" if self._address is None else self._address.partition("://")[2]
         within = f"?namespace={namespace}" if namespace else ""
-        self._place = _vault_kv.Place(mount, path, kv, f"vault://{host}/{mount}/{path}{within}")
+        self._place = _vault_kv.Place(mount, path, kv, f"vault://{host}/{mount.replace('/', '%2F')}/{path}{within}")
         self._generation = 0
         self._sessions: dict[tuple[int, int], Session] = {}
 
@@ -183,10 +187,11 @@ class VaultProvider:
 def provider_of_url(
     authority: str, path: str, query: Mapping[str, str], environ: Mapping[str, str] | None
 ) -> VaultProvider:
-    """Build the provider for the parts of a `vault:` URL; raise `ValueError` that repeats none of them."""
-    mount, slash, rest = path.removeprefix("/").partition("/")
-    if not path.startswith("/") or not (mount and slash and rest):
-        raise ValueError("it lacks mount or path.")
+    """Build the provider for the parts of a `vault:` URL, its path percent-encoded.
+
+    Raises `ValueError` that repeats none of them.
+    """
+    mount, rest = _mount_and_path(path, query.get("mount"))
     kv = query.get("kv", "2")
     if kv not in ("1", "2"):
         raise ValueError("kv is neither 1 nor 2.")
@@ -204,6 +209,23 @@ def provider_of_url(
         namespace=query.get("namespace"),
         environ=environ,
     )
+
+
+def _mount_and_path(path: str, named: str | None) -> tuple[str, str]:
+    """Split a percent-encoded path: a mount is its first part, or as many parts as `named` has."""
+    if named is None:
+        mount, slash, rest = path.removeprefix("/").partition("/")
+        # A mount of several parts is written with %2F between them.
+        mount, rest = unquote(mount), unquote(rest)
+    else:
+        mount, slash = named.strip("/"), "/"
+        whole = unquote(path).removeprefix("/")
+        rest = whole.removeprefix(f"{mount}/")
+        if rest == whole and named.strip("/"):
+            raise ValueError("its path does not begin with the mount that it names.")
+    if not path.startswith("/") or not (mount.strip("/") and slash and rest.strip("/")):
+        raise ValueError("it lacks mount or path.")
+    return mount, rest
 
 
 def _login(auth: VaultLogin | str, role: str | None, auth_mount: str | None) -> VaultLogin:

@@ -59,7 +59,7 @@ def test_good_urls(url: str, shown: str):
         (f"vault://host:99999/secret/{CANARY}", "host and port are not"),
         (f"vault://{CANARY}!/secret/x", "host and port are not"),
         (f"vault://me:{CANARY}@host/secret/x", "holds credentials"),
-        (f"vault:///secret/x?token={CANARY}", "Known: auth, role, auth_mount, kv, namespace."),
+        (f"vault:///secret/x?token={CANARY}", "Known: auth, role, auth_mount, kv, namespace, mount."),
         (f"vault:///secret/x?auth={CANARY}", "auth is not known. Known: token, approle, kubernetes, jwt."),
         (f"vault:///secret/x?role={CANARY}", "auth=token has no use for role"),
         (f"vault:///secret/x?auth_mount={CANARY}", "auth=token has no use for role"),
