@@ -38,10 +38,10 @@ def provider_from_url(
       in it is written `%20`.
     * `aws-sm:///NAME-or-ARN?region=&profile=&role_arn=&endpoint=&key=`: a secret of AWS Secrets Manager, each
       parameter optional; they are `AwsSecretsManagerProvider`'s. AWS's own variables come from the live environment.
-    * `vault://host:8200/MOUNT/PATH?auth=token|approle|kubernetes|jwt&role=&kv=2&namespace=&auth_mount=&mount=`: a secret
-      of Vault or OpenBao; without host (`vault:///MOUNT/PATH`) at `VAULT_ADDR`. The scheme is `VAULT_ADDR`'s when it
-      names the same host and port, else http on loopback and https anywhere else. Parameters are `VaultProvider`'s. A
-      mount of several parts is written `team%2Fkv`, or named once more by `mount=team/kv`.
+    * `vault://host:8200/MOUNT/PATH?auth=token|approle|kubernetes|jwt&role=&kv=2&namespace=&auth_mount=&mount=`: a
+      secret of Vault or OpenBao; without host (`vault:///MOUNT/PATH`) at `VAULT_ADDR`. The scheme is `VAULT_ADDR`'s
+      when it names the same host and port, else http on loopback and https anywhere else. Parameters are
+      `VaultProvider`'s. A mount of several parts is written `team%2Fkv`, or named once more by `mount=team/kv`.
 
     In a chain, a source that lacks one of the `required` names is passed over.
 

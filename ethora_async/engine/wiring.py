@@ -1,9 +1,12 @@
-"""What every client is told beside its platform's own settings, and what is made of it: one home for all platforms."""
+"""What the clients of all platforms share: their options, how they begin and end, and their way to the network."""
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import AsyncExitStack
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Self, TypedDict, cast
 
 from ethora_async import transport as transports
 from ethora_async._version import __version__
@@ -14,13 +17,92 @@ from ethora_async.engine.events import Emitter
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
+    from types import TracebackType
 
     from aiohttp import ClientWebSocketResponse
 
     from ethora_async.engine.events import Listener
     from ethora_async.protocols import Clock, Credentials, Dialect, Transport
     from ethora_async.transport import AiohttpTransport
+
+
+class LocalOptions(TypedDict, total=False):
+    """The options of a client that sends no requests.
+
+    Attributes:
+        on_event: One callable, or several, told of every event (`ethora_async.engine.events`).
+        clock: Where time comes from.
+    """
+
+    on_event: Listener | Sequence[Listener]
+    clock: Clock | None
+
+
+class ClientOptions(LocalOptions, total=False):
+    """The options that every client takes beside its platform's settings.
+
+    Attributes:
+        timeout: For a whole call: queueing, signing, all attempts and the waits between them (default 30 s).
+        limits: How much to send at once.
+        retry: How often and how patiently to try again.
+        transport: Anything that satisfies `ethora_async.protocols.Transport`, in place of aiohttp. It is closed with
+            the client.
+        proxy, trust_env, verify, cert: See `ethora_async.transport.AiohttpTransport`.
+    """
+
+    timeout: Seconds
+    limits: Limits | None
+    retry: RetryPolicy | None
+    transport: Transport | None
+    proxy: str | None
+    trust_env: bool
+    verify: bool | str | Path | ssl.SSLContext
+    cert: str | Path | tuple[str | Path, str | Path] | None
+
+
+class BaseClient(abc.ABC):
+    """How every client begins and ends.
+
+    A client is usable at once. End it with ``async with`` or `aclose`.
+
+    Args:
+        options: The shared options that were passed in.
+        known: The shared options that this client takes.
+    """
+
+    def __init__(self, options: LocalOptions, known: type = ClientOptions) -> None:
+        given = cast("Mapping[str, Any]", options)
+        _refuse_unknown(type(self), given, known)
+        self._wiring = Wiring(**given)
+
+    async def aclose(self) -> None:
+        """Close connections and the secret provider. May be called more than once."""
+        async with AsyncExitStack() as stack:  # each step is taken, even if one before it fails
+            for close in reversed(self._closing()):
+                stack.push_async_callback(close)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self.aclose()  # a failed `async with` never reaches its end
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @abc.abstractmethod
+    async def _open(self) -> object:
+        """Read what must be known before the first call."""
+
+    @abc.abstractmethod
+    def _closing(self) -> Sequence[Callable[[], Awaitable[object]]]:
+        """Return the steps of `aclose` in their order."""
 
 
 class Wiring:
@@ -84,8 +166,7 @@ class Wiring:
             limits=self._limits,
             retry=self._retry,
             emitter=self.emitter,
-            # Constant: Rocket.Chat remembers a second factor by this text and the address
-            # (docs/platforms/rocketchat.md#second-factor).
+            # Constant: Rocket.Chat remembers a second factor by this text and the address.
             user_agent=f"ethora-async/{__version__}",
         )
         return self._engine
@@ -114,4 +195,24 @@ class Wiring:
                 await self._transport.aclose()
 
 
-__all__ = ["Wiring"]
+def _refuse_unknown(client: type, given: Mapping[str, Any], known: type) -> None:
+    """Name a misspelt option, with the one that was meant."""
+    import inspect
+
+    shared = [name for base in known.__mro__ for name in getattr(base, "__annotations__", {})]
+    unknown = sorted(given.keys() - set(shared))
+    if not unknown:
+        return
+    own = [
+        name
+        for name, parameter in inspect.signature(client).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    options = sorted({*shared, *own})
+    near = get_close_matches(unknown[0], options, n=1)
+    hint = f": did you mean {near[0]}?" if near else f"; it takes {', '.join(options)}"
+    msg = f"{client.__name__} has no option {unknown[0]}{hint}"
+    raise TypeError(msg)
+
+
+__all__ = ["BaseClient", "ClientOptions", "LocalOptions", "Wiring"]

@@ -18,7 +18,8 @@ from ethora_async.errors import ChatError, NotSentError, ReplyLostError
 from ethora_async.protocols import Credential
 from ethora_async.redaction import Secret
 from ethora_async.tokens.cache import margin
-from ethora_async.tokens.stored import Values
+from ethora_async.tokens.rotating import Acceptance
+from ethora_async.tokens.settings import Values
 from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from ethora_async.protocols import Clock
     from ethora_async.request import Reply
-    from ethora_async.tokens.stored import Answer, StoredSettings
+    from ethora_async.tokens.rotating import KeyRing, RotatingKeys
 
 FORM = "application/x-www-form-urlencoded"
 UNSTATED_LIFETIME = 300.0
@@ -40,15 +41,18 @@ SHARE_OF_TIME = 0.8
 
 @attrs.frozen(eq=False)
 class ClientLogin:
-    """What a client shows the token endpoint: its id and secret, and `headers` that go with every request."""
+    """What a client shows the token endpoint.
+
+    Attributes:
+        client_id, client_secret: Of the OAuth 2.0 client.
+        headers: What goes with every request beside the token.
+        key: Tells one login from another; is no secret.
+    """
 
     client_id: str
     client_secret: Secret
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-
-
-ReadLogin = Callable[[Values], ClientLogin]
-"""Finds a client's login among its settings."""
+    key: str = ""
 
 
 @attrs.frozen(eq=False)
@@ -116,11 +120,10 @@ class Grant:
     content_type = FORM
     error: ChatError | None = None
 
-    def __init__(self, settings: StoredSettings, read: ReadLogin, accepted: Credential | None) -> None:
-        self._settings = settings
-        self._read = read
-        self._accepted = accepted
-        self._chosen: tuple[Answer, ClientLogin, Credential] | None = None
+    def __init__(self, logins: RotatingKeys[ClientLogin], acceptance: Acceptance) -> None:
+        self._logins = logins
+        self._acceptance = acceptance
+        self._chosen: tuple[KeyRing[ClientLogin], ClientLogin, Credential] | None = None
 
     @property
     def used(self) -> tuple[ClientLogin, Credential]:
@@ -131,34 +134,35 @@ class Grant:
         return self._chosen[1:]
 
     def peek(self) -> Credential | None:
-        """The login at hand, chosen anew when the store has answered anew."""
-        answer = self._settings.peek()
-        if answer is None:
+        """Return the login at hand, chosen anew when the store has answered anew."""
+        ring = self._logins.peek()
+        if ring is None:
             return None
-        if self._chosen is not None and self._chosen[0] is answer:
+        if self._chosen is not None and self._chosen[0] is ring:
             return self._chosen[2]
-        return self._choose(answer, preferred(answer, self._accepted))
+        return self._choose(ring, ring.chosen(self._acceptance.credential))
 
     async def acquire(self) -> Credential:
-        """The login, after asking the store."""
-        answer = await self._settings.load()
-        return self._choose(answer, preferred(answer, self._accepted))
+        """Return the login, after asking the store."""
+        ring = await self._logins.load()
+        return self._choose(ring, ring.chosen(self._acceptance.credential))
 
     def accepted(self, credential: Credential) -> None:
-        """Remember that there was one that worked."""
-        self._accepted = credential
+        """Remember the login that worked."""
+        self._acceptance.accept(credential)
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
-        """The next login that was not tried yet."""
-        answer = await self._settings.newer(rejected.version)
-        for values in answer.candidates():
-            if values.key not in tried:
-                return self._choose(answer, values)
+        """Return the next login that was not tried yet."""
+        self._acceptance.refuse()
+        ring = await self._logins.newer(rejected.version)
+        for login in ring.candidates():
+            if login.key not in tried:
+                return self._choose(ring, login)
         return None
 
     def may_change(self) -> bool:
-        """Whether the login can rotate and was once right: then a rejection is a rotation on its way."""
-        return self._settings.rotates and self._accepted is not None
+        """Say whether a rejection may be a rotation on its way."""
+        return self._acceptance.may_change()
 
     @property
     def length(self) -> int:
@@ -173,18 +177,10 @@ class Grant:
         """The form, in one piece."""
         yield token_form(self.used[0])
 
-    def _choose(self, answer: Answer, values: Values) -> Credential:
-        login = self._read(values)
-        credential = Credential(login.headers, values.key, answer.version)
-        self._chosen = (answer, login, credential)
+    def _choose(self, ring: KeyRing[ClientLogin], login: ClientLogin) -> Credential:
+        credential = Credential(login.headers, login.key, ring.version)
+        self._chosen = (ring, login, credential)
         return credential
-
-
-def preferred(answer: Answer, accepted: Credential | None) -> Values:
-    """Which of the store's values to use: those accepted since it answered so, else the current ones."""
-    if accepted is not None and accepted.version == answer.version:
-        return next((values for values in answer.candidates() if values.key == accepted.key), answer.current)
-    return answer.current
 
 
 @attrs.frozen(eq=False)
@@ -221,29 +217,27 @@ class AccessTokens:
 
     Args:
         send: carries out one token request, with the `Grant` as its upload and its credentials.
-        settings: where the login is.
-        read: finds the login there.
+        logins: the client's login, with the others that may hold during a rotation.
     """
 
     def __init__(
         self,
         send: Callable[[Grant], Awaitable[Reply]],
-        settings: StoredSettings,
-        read: ReadLogin,
+        logins: RotatingKeys[ClientLogin],
         *,
         clock: Clock,
         emitter: Emitter,
     ) -> None:
         self._send = send
-        self._settings = settings
-        self._read = read
+        self._logins = logins
+        # A wrong secret is not waited for at the start: token endpoints lock clients out.
+        self._acceptance = Acceptance(rotates=logins.rotates, clock=clock)
         self._clock = clock
         self._emitter = emitter
         self._flight = SingleFlight(self._fetching)
         self._number = 0
         self._held: _Held | None = None
         self._credential: Credential | None = None
-        self._login: Credential | None = None
         self._retry_at = -math.inf
 
     def peek(self) -> Credential | None:
@@ -274,7 +268,7 @@ class AccessTokens:
         Raises:
             ChatError: no newer token could be had.
         """
-        answer = await self._settings.newer(rejected.version)
+        ring = await self._logins.newer(rejected.version)
         held = self._held
         first = len({_number(key) for key in tried}) == 1
         if held is None or (first and _number(rejected.key) == str(held.number)):
@@ -282,8 +276,8 @@ class AccessTokens:
             held = self._held
         if held is None:  # closed meanwhile
             return None
-        for values in (preferred(answer, self._login), *answer.candidates()):
-            credential = _signed(held, self._read(values))
+        for login in (ring.chosen(self._acceptance.credential), *ring.candidates()):
+            credential = _signed(held, login)
             if credential.key not in tried:
                 return credential
         return None
@@ -308,7 +302,7 @@ class AccessTokens:
             raise NotSentError(msg) from None
 
     async def _fetching(self) -> Credential:
-        grant = Grant(self._settings, self._read, self._login)
+        grant = Grant(self._logins, self._acceptance)
         wall, started = self._clock.now(), self._clock.monotonic()
         try:
             token = read_token(await self._send(grant))
@@ -319,10 +313,11 @@ class AccessTokens:
 
     def _take(self, token: AccessToken, grant: Grant, started: float, wall: float) -> Credential:
         self._number += 1
-        login, self._login = grant.used
-        self._held = _Held.of(self._number, token, self._login.version, started, wall)
+        login, used = grant.used
+        self._acceptance.accept(used)
+        self._held = _Held.of(self._number, token, used.version, started, wall)
         self._credential = _signed(self._held, login)
-        self._emitter.emit(TokenRefreshed("access", self._login.version))
+        self._emitter.emit(TokenRefreshed("access", used.version))
         return self._credential
 
 

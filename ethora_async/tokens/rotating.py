@@ -1,13 +1,4 @@
-"""Settings that rotate: one engine for the clients of all platforms.
-
-Where a setting comes from, for every client, constructor, ``from_env`` and command alike:
-
-1. the argument;
-2. the store: the provider passed as ``secret=`` or to ``from_secrets``, else the one that ``ETHORA_SECRETS`` names;
-3. the platform's own environment variable, such as ``ETHORA_CHAT_APP_SECRET``.
-
-``ETHORA_SECRETS`` is not read when every required setting was passed in. Newlines at the end of a value are dropped,
-wherever the value comes from; all other white space belongs to it.
+"""Credentials that rotate: one engine for the clients of all platforms.
 
 How a rotation is survived, whichever side changes first:
 
@@ -21,80 +12,28 @@ How a rotation is survived, whichever side changes first:
 
 from __future__ import annotations
 
-import hashlib
-import os
 import random
-import secrets
 import sys
 import warnings
-from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import attrs
 
 from ethora_async.config import RetryPolicy
-from ethora_async.engine.events import Emitter, SecretRotated
 from ethora_async.engine.retry import backoff
 from ethora_async.errors import ChatError, ConfigError
 from ethora_async.protocols import Credential
-from ethora_async_secrets import CachedProvider, SecretBundle, SecretError, is_text, provider_from_url, without_newline
+from ethora_async.tokens.settings import SettingsVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterator
 
     from ethora_async.protocols import Clock
-    from ethora_async_secrets import SecretProvider
+    from ethora_async.tokens.settings import RotatingSettings, Values
+    from ethora_async_secrets import SecretBundle
 
-LOCATOR = "ETHORA_SECRETS"
-"""The variable that names the store."""
 STARTUP_GRACE = 2.0
 """Seconds for which a credential that was never accepted counts as one in the middle of a rotation."""
-
-_TTL = 30.0
-"""Seconds for which the store's answer is used before it is asked again."""
-_BETWEEN_READS = 0.1
-"""Seconds between two reads of the store because of one rejected version: every rejected call asks for one."""
-
-_PROCESS_KEY = secrets.token_bytes(16)
-
-
-class Values:
-    """Setting values by name, as they were at one moment.
-
-    Prints names only, and is not pickled.
-
-    Attributes:
-        key: Tells two sets of values apart; is no secret.
-    """
-
-    __slots__ = ("_values", "key")
-
-    _values: dict[str, str]
-    key: str
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = dict(values)
-        digest = hashlib.blake2b(key=_PROCESS_KEY, digest_size=8)
-        for part in (text for item in sorted(self._values.items()) for text in item):
-            digest.update(f"{len(part)}:{part}".encode("utf-8", "surrogatepass"))
-        self.key = digest.hexdigest()
-
-    def get(self, name: str) -> str | None:
-        """Return the value, or None when it is not set."""
-        return self._values.get(name)
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name]
-
-    def only(self, names: Collection[str]) -> Values:
-        """Return the values of these names."""
-        return Values({name: value for name, value in self._values.items() if name in names})
-
-    def __repr__(self) -> str:
-        return f"Values({', '.join(sorted(self._values))})"
-
-    def __reduce__(self) -> NoReturn:
-        msg = "settings are not pickled or copied: that would write out secrets"
-        raise TypeError(msg)
 
 
 class Keyed(Protocol):
@@ -108,16 +47,6 @@ class Keyed(Protocol):
 
 K = TypeVar("K", bound=Keyed)
 T = TypeVar("T")
-
-
-@attrs.frozen(eq=False)
-class SettingsVersion:
-    """All settings as of one answer of the store, with those that may hold beside them during a rotation."""
-
-    bundle: SecretBundle
-    current: Values
-    previous: Values | None = None
-    pending: Values | None = None
 
 
 @attrs.frozen(eq=False)
@@ -166,216 +95,6 @@ class KeyRing(Generic[K]):
         if accepted is not None and accepted.version == self.version and accepted.key != self.current.key:
             return next((keys for keys in self.candidates() if keys.key == accepted.key), self.current)
         return self.current
-
-
-class RotatingSettings:
-    """The settings of one client. The module's docstring says where each comes from.
-
-    Args:
-        arguments: The environment's name of each setting, with the name of the argument that replaces it.
-        given: What was passed in, by the environment's names; None for what was not.
-        required: The settings without which the client cannot work.
-        rotating: The settings that rotate.
-        provider: The store, if one was passed in. A `CachedProvider` is used as it is.
-        anchors: In a chain of stores, those that lack one of these are passed over.
-        alternatives: Groups of settings of which one is enough. A source that has a setting of one group hides what
-            lower sources have of the others.
-
-    Attributes:
-        has_store: Whether a store is read.
-
-    Raises:
-        ConfigError: A setting is empty, is not valid UTF-8, or is required and cannot be had.
-    """
-
-    def __init__(
-        self,
-        arguments: Mapping[str, str],
-        given: Mapping[str, str | None],
-        *,
-        required: Iterable[str],
-        rotating: Iterable[str],
-        provider: SecretProvider | None,
-        clock: Clock,
-        emitter: Emitter,
-        anchors: Iterable[str] = (),
-        alternatives: Iterable[Collection[str]] = (),
-    ) -> None:
-        self._arguments = arguments
-        self._required = frozenset(required)
-        self._alternatives = tuple(frozenset(group) for group in alternatives)
-        self._clock = clock
-        self._emitter = emitter
-        self._fixed = _passed_in(arguments, given)
-        self._version: SettingsVersion | None = None
-        self._asked_again: tuple[str, float] | None = None
-        self._provider: CachedProvider | None = None
-        self._environment = _environment(arguments)
-        store = provider if provider is not None or self._whole() else _named_store(anchors)
-        if store is not None:
-            self._provider = (
-                # Whoever passes a cache has chosen its times.
-                store if isinstance(store, CachedProvider) else CachedProvider(store, ttl=_TTL, clock=clock)
-            )
-        self.has_store = self._provider is not None
-        hidden = self._hidden(self._fixed)
-        self._changing = frozenset(name for name in rotating if name not in self._fixed and name not in hidden)
-        if self._provider is None:
-            self._fixed = self._over(self._environment, self._fixed)
-            self.at(SecretBundle({}, source="the arguments and the environment"))
-
-    def fixed(self, name: str) -> str | None:
-        """Return the value that no store can change, or None."""
-        return self._fixed.get(name)
-
-    def rotates(self, names: Iterable[str]) -> bool:
-        """Say whether one of these settings can change while the client lives."""
-        return self._provider is not None and not self._changing.isdisjoint(names)
-
-    def peek_bundle(self) -> SecretBundle | None:
-        """Return the store's answer at hand, or None when the store must be asked first."""
-        if self._provider is not None:
-            return self._provider.peek()
-        return self._version.bundle if self._version is not None else None
-
-    def peek(self) -> SettingsVersion | None:
-        """Return the settings at hand, or None when the store must be asked first.
-
-        Raises:
-            ConfigError: The store's newest answer lacks a required setting.
-        """
-        bundle = self.peek_bundle()
-        return None if bundle is None else self.at(bundle)
-
-    async def load(self) -> SettingsVersion:
-        """Return the settings, from the store when need be.
-
-        Raises:
-            ConfigError: The store cannot be read, or lacks a required setting.
-        """
-        return self.at(await self.load_bundle())
-
-    async def load_bundle(self) -> SecretBundle:
-        """Return the store's answer.
-
-        Raises:
-            ConfigError: The store cannot be read.
-        """
-        bundle = self.peek_bundle()
-        if bundle is not None or self._provider is None:
-            return bundle or SecretBundle({})
-        try:
-            return await self._provider.fetch()
-        except SecretError as error:
-            msg = f"the settings could not be read: {error}"
-            raise ConfigError(msg) from None
-
-    async def newer(self, version: str) -> SecretBundle:
-        """Return the store's answer after `version` was rejected; the store is asked again if that is the newest.
-
-        For any number of rejected calls the store is asked once, and then at most ten times a second.
-
-        Raises:
-            ConfigError: The store cannot be read.
-        """
-        bundle = await self.load_bundle()
-        if self._provider is None or bundle.version != version:
-            return bundle
-        now = self._clock.monotonic()
-        if self._asked_again is not None:
-            asked_for, asked_at = self._asked_again
-            if asked_for == version and now < asked_at + _BETWEEN_READS:
-                return bundle
-        self._asked_again = (version, now)
-        self._provider.invalidate(version)
-        return await self.load_bundle()
-
-    def at(self, bundle: SecretBundle) -> SettingsVersion:
-        """Return the settings as of this answer; the first look at a changed one tells the listeners.
-
-        Raises:
-            ConfigError: A required setting is missing, or a setting cannot be used.
-        """
-        before = self._version
-        if before is not None and before.bundle is bundle:
-            return before
-        current = self._complete(bundle)
-        version = self._version = SettingsVersion(
-            bundle, current, self._side(current, bundle.previous), self._side(current, bundle.pending)
-        )
-        # A store's answer holds other values too, which may change by themselves.
-        if before is not None and before.current.only(self._changing).key != current.only(self._changing).key:
-            self._emitter.emit(SecretRotated(before.bundle.version, bundle.version))
-        return version
-
-    def values(self) -> Iterator[Values]:
-        """Yield everything known so far without asking anybody: for masking it."""
-        version = self._version
-        if version is not None:
-            yield from (one for one in (version.current, version.previous, version.pending) if one is not None)
-
-    async def aclose(self) -> None:
-        """Close the provider."""
-        if self._provider is not None:
-            await self._provider.aclose()
-
-    def _whole(self) -> bool:
-        """Say whether the arguments alone are enough."""
-        groups = self._alternatives
-        return self._required <= self._fixed.keys() and (
-            not groups or any(group <= self._fixed.keys() for group in groups)
-        )
-
-    def _complete(self, bundle: SecretBundle) -> Values:
-        problem = self._unusable(bundle)
-        if problem:
-            raise ConfigError(problem)
-        values = self._over(self._over(self._environment, self._stored(bundle)), self._fixed)
-        missing = [name for name in self._arguments if name in self._required and name not in values]
-        if missing:
-            raise ConfigError(self._missing(missing[0], bundle.source))
-        return Values(values)
-
-    def _missing(self, name: str, source: str) -> str:
-        if self._provider is None:
-            return f"{name} is not set or empty: set it in the environment, or pass {self._arguments[name]}= instead"
-        return f"{name} is not set: it was looked for in the arguments, in {source} and in the environment"
-
-    def _unusable(self, bundle: SecretBundle) -> str:
-        """Say which setting the store has in a form that cannot be used; empty when there is none."""
-        for name in self._arguments:
-            if name in self._fixed:
-                continue
-            if name in bundle.unusable:
-                return f"{name} in {bundle.source} cannot be used: {bundle.unusable[name]}"
-            if not is_text(bundle.get(name) or ""):
-                return f"{name} in {bundle.source} is not valid UTF-8: check the encoding of the place it is kept in"
-        return ""
-
-    def _stored(self, bundle: SecretBundle) -> dict[str, str]:
-        names = [name for name in self._arguments if name not in self._fixed and name not in bundle.unusable]
-        found = {name: without_newline(bundle.get(name) or "") for name in names}
-        return {name: value for name, value in found.items() if value.strip() and is_text(value)}
-
-    def _side(self, current: Values, bundle: SecretBundle | None) -> Values | None:
-        stored = self._stored(bundle) if bundle is not None else {}
-        if not stored:
-            return None
-        # A rotation changes some values; the others need only be in the current ones.
-        known = {name: value for name in self._arguments if (value := current.get(name)) is not None}
-        values = Values(self._over(self._over(known, stored), self._fixed))
-        return values if values.key != current.key else None
-
-    def _over(self, lower: Mapping[str, str], upper: Mapping[str, str]) -> dict[str, str]:
-        hidden = self._hidden(upper)
-        return {**{name: value for name, value in lower.items() if name not in hidden}, **upper}
-
-    def _hidden(self, upper: Mapping[str, str]) -> frozenset[str]:
-        """Return the alternatives to what `upper` has: half of one way and half of another make none."""
-        touched = [group for group in self._alternatives if not group.isdisjoint(upper)]
-        if not touched:
-            return frozenset()
-        return frozenset[str]().union(*self._alternatives) - frozenset[str]().union(*touched)
 
 
 class RotatingKeys(Generic[K]):
@@ -558,54 +277,9 @@ async def first_accepted(
         tried.clear()
 
 
-def provider_of(provider: SecretProvider | str, required: Iterable[str]) -> SecretProvider:
-    """Return the provider, or the one that a provider URL such as ``file:///run/secrets/chat`` names.
-
-    Raises:
-        ConfigError: The URL cannot be used.
-    """
-    if not isinstance(provider, str):
-        return provider
-    try:
-        return provider_from_url(provider, required=required)
-    except SecretError as error:
-        raise ConfigError(str(error)) from None
-
-
 def warn(message: str, category: type[Warning]) -> None:
     """Warn in the name of the caller outside this package, so that the warning names a line of theirs."""
     level, frame = 1, sys._getframe()  # noqa: SLF001  what warnings itself does
     while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith("ethora_async"):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
-
-
-def _named_store(anchors: Iterable[str]) -> SecretProvider | None:
-    urls = os.environ.get(LOCATOR, "").strip()
-    return provider_of(urls, anchors) if urls else None
-
-
-def _passed_in(arguments: Mapping[str, str], given: Mapping[str, str | None]) -> dict[str, str]:
-    problem = next((flaw for name in arguments if (flaw := _flaw(name, arguments[name], given.get(name)))), "")
-    if problem:
-        raise ConfigError(problem)
-    return {name: without_newline(value) for name in arguments if (value := given.get(name)) is not None}
-
-
-def _flaw(name: str, argument: str, value: object) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        return f"{argument} must be text, not {type(value).__name__}"
-    if not value.strip():
-        return f"{argument} is empty ({name} was passed in empty): leave it out, or pass a value"
-    return "" if is_text(value) else f"{argument} ({name}) is not valid UTF-8: check the encoding of where it is kept"
-
-
-def _environment(names: Iterable[str]) -> dict[str, str]:
-    found = {name: without_newline(os.environ.get(name, "")) for name in names}
-    unreadable = [name for name, value in found.items() if not is_text(value)]
-    if unreadable:
-        msg = f"{unreadable[0]} is not valid UTF-8: check the encoding of the environment"
-        raise ConfigError(msg)
-    return {name: value for name, value in found.items() if value.strip()}

@@ -7,6 +7,7 @@ import copy
 import html
 import json
 import warnings
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -19,6 +20,7 @@ from ethora_async.platforms.ethora.auth import ServerCredentials
 from ethora_async.request import Request, Response
 from ethora_async.testing.implementers import BadServer, Canary, CannedReply, Fault
 from ethora_async.testing.users import FakeClock
+from ethora_async.tokens.settings import RotatingSettings
 from ethora_async.transport import AiohttpTransport, MemoryTransport
 from ethora_async_secrets.testing import MemoryProvider
 
@@ -27,11 +29,25 @@ PASSWORD = 'canary pass"word<ü&7>'
 BODY = {"usersList": [{"email": "a@b.example", "password": PASSWORD}]}
 
 
+def app_secret(given: Any, *, scoped: bool, clock: FakeClock, emitter: Emitter) -> AppSecret:
+    passed = given if isinstance(given, str) else None
+    settings = RotatingSettings(
+        {APP_SECRET: "secret"},
+        {APP_SECRET: passed},
+        required=(APP_SECRET,),
+        rotating=(APP_SECRET,),
+        provider=None if passed is not None else given,
+        clock=clock,
+        emitter=emitter,
+    )
+    return AppSecret(settings, scoped=scoped)
+
+
 async def test_a_whole_scenario_shows_no_secret_token_or_password() -> None:
     clock, things = FakeClock(), list[object]()
     emitter = Emitter([things.append])
     provider = MemoryProvider({APP_SECRET: SECRET})
-    secret = AppSecret(provider, scoped=True, clock=clock, emitter=emitter)
+    secret = app_secret(provider, scoped=True, clock=clock, emitter=emitter)
     credentials = ServerCredentials("app", secret, clock=clock, emitter=emitter)
     token = (await credentials.acquire()).headers["x-custom-token"]
     echo = json.dumps({"error": f"bad token {token} in {json.dumps(BODY)}", "code": token, "requestId": token[:100]})
@@ -62,7 +78,7 @@ async def test_a_whole_scenario_shows_no_secret_token_or_password() -> None:
             await asyncio.wait({task})
             things += [task]
             await using.aclose()
-        await secret.aclose()
+        await secret.settings.aclose()
     canary.check(*things)
     assert len(canary.records) > 15
 
@@ -97,7 +113,7 @@ async def test_a_request_prints_neither_headers_nor_body() -> None:
 async def test_a_rejected_secret_that_was_passed_in_is_not_in_the_error() -> None:
     with Canary(SECRET) as canary:
         clock, emitter = FakeClock(), Emitter()
-        secret = AppSecret(SECRET, scoped=False, clock=clock, emitter=emitter)
+        secret = app_secret(SECRET, scoped=False, clock=clock, emitter=emitter)
         credentials = ServerCredentials("app", secret, clock=clock, emitter=emitter)
 
         def refuse(request: Request) -> Response:
@@ -113,7 +129,7 @@ async def test_a_secret_that_utf8_cannot_hold_is_refused_and_not_shown() -> None
     unfit = "canary-secret-\udcff-rest"
     for given in (unfit, MemoryProvider({APP_SECRET: unfit})):
         with Canary(unfit, "canary-secret-") as canary, pytest.raises(ChatError) as caught:
-            await AppSecret(given, scoped=True, clock=FakeClock(), emitter=Emitter()).load()
+            await app_secret(given, scoped=True, clock=FakeClock(), emitter=Emitter()).load()
         canary.check(caught.value)
         assert "UTF-8" in caught.value.message
 
@@ -121,7 +137,7 @@ async def test_a_secret_that_utf8_cannot_hold_is_refused_and_not_shown() -> None
 async def test_a_weak_secret_is_warned_of_without_being_shown() -> None:
     with warnings.catch_warnings(record=True) as caught, Canary("short-one") as canary:
         warnings.simplefilter("always")
-        await AppSecret("short-one", scoped=True, clock=FakeClock(), emitter=Emitter()).load()
+        await app_secret("short-one", scoped=True, clock=FakeClock(), emitter=Emitter()).load()
     canary.check(*(str(warning) for warning in caught))
     assert len(caught) == 1
 

@@ -18,7 +18,7 @@ from ethora_async import ConfigError, ImbaChatClient, InvalidInputError, UserInf
 from ethora_async.platforms.imbachat.basic_auth import let_in
 from ethora_async.platforms.imbachat.user_info import Profile
 from ethora_async.testing.users import FakeClock
-from ethora_async.tokens.stored import Values
+from ethora_async.tokens.settings import Values
 from ethora_async_secrets import SecretUnavailableError
 from ethora_async_secrets.testing import MemoryProvider
 

@@ -17,7 +17,7 @@ from ethora_async.records import ChatToken, NewUser, User, several
 from ethora_async.redaction import Secret
 from ethora_async.request import Operation
 from ethora_async.tokens.cache import TokenCache
-from ethora_async.tokens.stored import StoredSettings, provider_of
+from ethora_async.tokens.settings import RotatingSettings, provider_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
@@ -45,7 +45,7 @@ class ToyDialect:
 class ToyCredentials:
     """The key of the settings, which the store may rotate."""
 
-    def __init__(self, settings: StoredSettings) -> None:
+    def __init__(self, settings: RotatingSettings) -> None:
         self._settings = settings
         self._made: Credential | None = None
 
@@ -71,7 +71,7 @@ class ToyCredentials:
         return None if found.key in tried else found
 
     def may_change(self) -> bool:
-        return self._settings.rotates
+        return self._settings.rotates((KEY,))
 
 
 @attrs.frozen
@@ -178,7 +178,7 @@ class ToyClient:
 
     def __init__(self, *, url: str | None = None, key: str | SecretProvider | None = None, **options: Any) -> None:
         self._wiring = Wiring(**options)
-        self._settings = StoredSettings(
+        self._settings = RotatingSettings(
             {URL: "url", KEY: "key"},
             {URL: url, KEY: key if isinstance(key, str) else None},
             required=(URL, KEY),

@@ -104,13 +104,14 @@ async def test_nothing_shows_what_it_holds(clock: FakeClock) -> None:
         async with server.client(clock, user="admin", password=PASSWORD, totp_secret=TOTP) as client:
             token = await client.tokens.for_user("ann")
             assert token.value == USER_TOKEN
-            ring = await client._settings.load()
+            ring = await client._session._admins.load()
+            factors = client._factors_of(ring.settings.current)
             minted = client.tokens._store.get("'ann'")
             credential = await client._session.acquire()
             stream = client.realtime(token)
             embedding = await client.embedding()
     change = UserChange(id="ann", password=USER_PASSWORD)
-    held = [token, ring, ring.admins, minted, credential, stream, embedding, change, client._factors_of(ring)]
+    held = [token, ring, *ring.candidates(), minted, credential, stream, embedding, change, factors]
     assert None not in held
     canary.check(*held, client, client.__dict__, client.tokens.__dict__, client._session.__dict__, client._settings)
     for secretive in (token, credential, change):

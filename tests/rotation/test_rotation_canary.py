@@ -60,7 +60,7 @@ def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
     with OpenBao(tmp_path_factory.mktemp("canary"), durable=True) as server:
         server.policy("read", 'path "secret/data/*" { capabilities = ["read"] }')
         server.write("canary", {APP_SECRET: SECRET})
-        server.write("unfit", {APP_SECRET: SECRET, "NUMBER": 5})
+        server.write("unfit", {APP_SECRET: {"inner": SECRET}, "NUMBER": 5})
         yield server
 
 
@@ -94,7 +94,7 @@ def vault_case(name: str, bao: OpenBao, folder: Path) -> Case:
     said = None
     path, env = "canary", {"VAULT_ADDR": bao.address, "VAULT_CACERT": str(bao.ca)}
     if name == "unfit":
-        path, said = "unfit", "'NUMBER' is not a string"
+        path, said = "unfit", f"'{APP_SECRET}' is not a string"
     elif name == "denied":
         token, said = bao.token_for("default"), "its policy must allow"
     elif name == "expired":

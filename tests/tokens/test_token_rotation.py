@@ -16,6 +16,7 @@ from ethora_async.platforms.ethora.auth import ServerCredentials
 from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.request import Operation, Request, Response
 from ethora_async.testing.users import FakeClock
+from ethora_async.tokens.settings import RotatingSettings
 from ethora_async.transport import MemoryTransport
 from ethora_async_secrets import SecretBundle, SecretDeniedError
 from ethora_async_secrets.testing import MemoryProvider
@@ -23,6 +24,19 @@ from ethora_async_secrets.testing import MemoryProvider
 READ = Operation("read", "GET", "/r", repeatable=True, source="test")
 ONCE = Operation("once", "POST", "/o", repeatable=False, source="test")
 OLD, NEW, NEWER = ({APP_SECRET: f"a-rotating-secret-{name}"} for name in ("old", "new", "newer"))
+
+
+def settings_of(secret: Any, clock: FakeClock, emitter: Emitter) -> RotatingSettings:
+    passed = secret if isinstance(secret, str) else None
+    return RotatingSettings(
+        {APP_SECRET: "secret"},
+        {APP_SECRET: passed},
+        required=(APP_SECRET,),
+        rotating=(APP_SECRET,),
+        provider=None if passed is not None else secret,
+        clock=clock,
+        emitter=emitter,
+    )
 
 
 class Side:
@@ -33,7 +47,7 @@ class Side:
         self.clock = FakeClock()
         self.events: list[Any] = []
         emitter = Emitter([self.events.append])
-        self.secret = AppSecret(provider, scoped=True, clock=self.clock, emitter=emitter)
+        self.secret = AppSecret(settings_of(provider, self.clock, emitter), scoped=True)
         self.credentials = ServerCredentials("app", self.secret, clock=self.clock, emitter=emitter)
         self.transport = MemoryTransport(self.answer)
         self.engine = Engine(

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
-from ethora_async.engine.wiring import Wiring
+from ethora_async.engine.wiring import BaseClient, ClientOptions
 from ethora_async.errors import ConfigError
 from ethora_async.platforms.avaya import operations, settings
 from ethora_async.platforms.avaya.connection import Context
 from ethora_async.platforms.avaya.dialect import AvayaDialect
 from ethora_async.platforms.avaya.tokens import Tokens
 from ethora_async.tokens.oauth2 import SHARE_OF_TIME, AccessTokens
-from ethora_async.tokens.stored import StoredSettings, provider_of
+from ethora_async.tokens.rotating import RotatingKeys
+from ethora_async.tokens.settings import RotatingSettings, provider_of
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-    from types import TracebackType
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-    from ethora_async.config import Limits, RetryPolicy, Seconds
     from ethora_async.engine.engine import Engine
-    from ethora_async.engine.events import Listener
-    from ethora_async.protocols import Clock, Transport
     from ethora_async.request import Reply
     from ethora_async.tokens.oauth2 import Grant
     from ethora_async_secrets import SecretProvider
 
 
-class AvayaClient:
+class AvayaSettings(ClientOptions, total=False):
+    """The options of `AvayaClient.from_secrets`; `AvayaClient` describes them."""
+
+    account_id: str | None
+    app_key: str | None
+    client_id: str | None
+    integration_id: str | None
+    region: str | None
+    host: str | None
+    token_cache_size: int
+
+
+class AvayaOptions(AvayaSettings, total=False):
+    """The options of `AvayaClient`; it describes them."""
+
+    secret: str | SecretProvider | None
+
+
+class AvayaClient(BaseClient):
     """A back end's client for one chat integration of an Avaya Experience Platform account.
 
     It is usable at once: the connection opens in the running event loop with the first request, and the client then
@@ -40,21 +52,14 @@ class AvayaClient:
         account_id: six letters; by default ``AVAYA_ACCOUNT_ID`` from the environment.
         app_key: the application key; by default ``AVAYA_APP_KEY``.
         client_id: of the OAuth 2.0 client; by default ``AVAYA_CLIENT_ID``.
-        secret: the OAuth 2.0 client's secret, or a `SecretProvider` that reads and rotates it, and where the
-            other settings may stand too; by default ``AVAYA_CLIENT_SECRET``.
+        secret: the OAuth 2.0 client's secret, or a `SecretProvider` that reads and rotates it, and may have the other
+            settings too; by default the store that ``ETHORA_SECRETS`` names, else ``AVAYA_CLIENT_SECRET``.
         integration_id: the chat integration's UUID; by default ``AVAYA_INTEGRATION_ID``.
         region: a region's code, such as ``"eu"`` or ``"na"``; by default ``AVAYA_REGION``.
         host: a host name in place of a region; by default ``AVAYA_HOST``, which goes before ``AVAYA_REGION``.
             Always https, but for this machine.
-        timeout: for a whole call: queueing, the access token, all attempts and the waits between them (default 30 s).
-        limits: how much to send at once.
-        retry: how often and how patiently to try again.
-        transport: anything that satisfies `ethora_async.protocols.Transport`, in place of aiohttp. It is closed with
-            the client.
-        proxy, trust_env, verify, cert: see `ethora_async.transport.AiohttpTransport`.
-        on_event: one callable, or several, told of every event (`ethora_async.engine.events`).
         token_cache_size: how many customers' tokens are kept (default 10,000; 0 keeps none).
-        clock: where time comes from.
+        options: what every client takes; see `ClientOptions`.
 
     Raises:
         ConfigError: a setting is missing, empty or cannot be used; the text names it and where it was looked for.
@@ -70,31 +75,11 @@ class AvayaClient:
         integration_id: str | None = None,
         region: str | None = None,
         host: str | None = None,
-        timeout: Seconds = 30.0,
-        limits: Limits | None = None,
-        retry: RetryPolicy | None = None,
-        transport: Transport | None = None,
-        proxy: str | None = None,
-        trust_env: bool = False,
-        verify: bool | str | Path | ssl.SSLContext = True,
-        cert: str | Path | tuple[str | Path, str | Path] | None = None,
-        on_event: Listener | Sequence[Listener] = (),
         token_cache_size: int = 10_000,
-        clock: Clock | None = None,
+        **options: Unpack[ClientOptions],
     ) -> None:
-        self._wiring = Wiring(
-            timeout=timeout,
-            limits=limits,
-            retry=retry,
-            transport=transport,
-            proxy=proxy,
-            trust_env=trust_env,
-            verify=verify,
-            cert=cert,
-            on_event=on_event,
-            clock=clock,
-        )
-        self._settings = StoredSettings(
+        super().__init__(options)
+        self._settings = RotatingSettings(
             settings.ARGUMENTS,
             {
                 settings.ACCOUNT_ID: account_id,
@@ -107,35 +92,36 @@ class AvayaClient:
             required=settings.REQUIRED,
             rotating=settings.ROTATING,
             provider=None if isinstance(secret, str) else secret,
+            anchors=(settings.CLIENT_SECRET,),
+            alternatives=((settings.HOST,), (settings.REGION,)),
             clock=self._wiring.clock,
             emitter=self._wiring.emitter,
         )
+        self._logins = RotatingKeys(self._settings, settings.ROTATING, settings.login)
         self._context = Context(self._settings, self._connect, clock=self._wiring.clock, emitter=self._wiring.emitter)
         self.tokens: Tokens = Tokens(self._context, cache_size=token_cache_size)
 
     @classmethod
-    def from_env(cls, **options: Any) -> Self:
-        """A client with its settings from the environment: ``AVAYA_ACCOUNT_ID``, ``AVAYA_APP_KEY``,
-        ``AVAYA_CLIENT_ID``, ``AVAYA_CLIENT_SECRET``, ``AVAYA_INTEGRATION_ID``, and ``AVAYA_REGION`` or ``AVAYA_HOST``.
+    def from_env(cls, **options: Unpack[AvayaOptions]) -> Self:
+        """Return a client with its settings from ``ETHORA_SECRETS`` or the environment, as the constructor reads them.
 
-        Where ``AVAYA_CLIENT_SECRET`` is not set and ``ETHORA_SECRETS`` is, everything missing comes from the provider
-        that this names. `options` are the constructor's.
+        Args:
+            options: the constructor's; each replaces the setting of its name.
 
         Raises:
-            ConfigError: one is not set or empty, or cannot be used.
+            ConfigError: a setting is not set or empty, or cannot be used.
         """
-        urls = os.environ.get("ETHORA_SECRETS", "").strip()
-        if urls and not os.environ.get(settings.CLIENT_SECRET, "").strip():
-            return cls.from_secrets(urls, **options)
         return cls(**options)
 
     @classmethod
-    def from_secrets(cls, provider: SecretProvider | str, **options: Any) -> Self:
-        """A client whose secret comes from a provider, or from a provider URL such as ``file:///run/secrets/avaya`` or
-        ``env:?prefix=AVAYA_``.
+    def from_secrets(cls, provider: SecretProvider | str, **options: Unpack[AvayaSettings]) -> Self:
+        """Return a client whose settings come from a provider.
 
-        The client id and the application key are taken from there too, and rotate with the secret, unless they are
-        passed in; the other settings where neither arguments nor environment have them.
+        The client id and the application key rotate with the secret, unless they are passed in.
+
+        Args:
+            provider: a provider, or a provider URL such as ``file:///run/secrets/avaya`` or ``env:?prefix=AVAYA_``.
+            options: the constructor's; each replaces the setting of its name.
 
         Raises:
             ConfigError: the URL cannot be used.
@@ -151,30 +137,13 @@ class AvayaClient:
         """
         await (await self._context.open()).access.acquire()
 
-    async def aclose(self) -> None:
-        """Close connections and the secret provider. May be called more than once."""
+    async def _open(self) -> object:
+        return await self._context.open()
+
+    def _closing(self) -> Sequence[Callable[[], Awaitable[object]]]:
         connection = self._context.connection
-        try:
-            if connection is not None:
-                await connection.access.aclose()
-        finally:
-            try:
-                await self._wiring.aclose()
-            finally:
-                await self._settings.aclose()
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self._context.open()
-        except BaseException:
-            await self.aclose()  # nobody else will: a failed `async with` never reaches its end
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
+        tokens = () if connection is None else (connection.access.aclose,)
+        return *tokens, self._wiring.aclose, self._settings.aclose
 
     def __repr__(self) -> str:
         made = self._context.connection
@@ -190,15 +159,13 @@ class AvayaClient:
                 timeout=self._wiring.timeout * SHARE_OF_TIME,
             )
 
-        access = AccessTokens(
-            fetch, self._settings, settings.login, clock=self._wiring.clock, emitter=self._wiring.emitter
-        )
+        access = AccessTokens(fetch, self._logins, clock=self._wiring.clock, emitter=self._wiring.emitter)
         engine = self._wiring.engine(api_url, AvayaDialect(self._secrets), access)
         return engine, access
 
     def _secrets(self) -> Iterator[str]:
-        for values in self._settings.values():
-            yield values[settings.CLIENT_SECRET]
+        for login in self._logins.known():
+            yield login.client_secret.reveal()
 
 
 _NOT_OPENED = "AvayaClient(not opened yet)"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ethora_async.engine.events import Emitter
     from ethora_async.protocols import Clock
-    from ethora_async.tokens.stored import StoredSettings, Values
+    from ethora_async.tokens.settings import RotatingSettings, Values
 
 
 @attrs.frozen(eq=False)
@@ -50,7 +50,7 @@ class Context:
 
     def __init__(
         self,
-        settings: StoredSettings,
+        settings: RotatingSettings,
         connect: Callable[[str, str], tuple[Engine, AccessTokens]],
         *,
         clock: Clock,
@@ -61,8 +61,8 @@ class Context:
         self.emitter = emitter
         self.connection: Connection | None = None
         self._connect = connect
-        if not settings.rotates and (answer := settings.peek()) is not None:
-            self.connection = self._made(answer.current)
+        if not settings.has_store and (version := settings.peek()) is not None:
+            self.connection = self._made(version.current)
 
     async def open(self) -> Connection:
         """The connection; asks the secret store for what was not passed in.
@@ -71,9 +71,9 @@ class Context:
             ConfigError: the store cannot be read, or a setting is missing or cannot be used.
         """
         if self.connection is None:
-            answer = await self.settings.load()
+            current = (await self.settings.load()).current
             if self.connection is None:  # another task may have been quicker
-                self.connection = self._made(answer.current)
+                self.connection = self._made(current)
         return self.connection
 
     def _made(self, values: Values) -> Connection:

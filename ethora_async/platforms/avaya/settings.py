@@ -11,7 +11,7 @@ from ethora_async.redaction import Secret
 from ethora_async.tokens.oauth2 import ClientLogin
 
 if TYPE_CHECKING:
-    from ethora_async.tokens.stored import Values
+    from ethora_async.tokens.settings import Values
 
 ACCOUNT_ID = "AVAYA_ACCOUNT_ID"
 REGION = "AVAYA_REGION"
@@ -136,7 +136,7 @@ def login(values: Values) -> ClientLogin:
     Raises:
         ConfigError: the application key cannot stand in a header.
     """
-    return ClientLogin(values[CLIENT_ID], Secret(values[CLIENT_SECRET]), {"appkey": app_key(values)})
+    return ClientLogin(values[CLIENT_ID], Secret(values[CLIENT_SECRET]), {"appkey": app_key(values)}, values.key)
 
 
 def app_key(values: Values) -> str:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from ethora_async.engine.events import Emitter, TokenRefreshed
 from ethora_async.protocols import Credential
 from ethora_async.tokens.cache import TokenCache
+from ethora_async.tokens.rotating import STARTUP_GRACE, Acceptance
 
 if TYPE_CHECKING:
-    from ethora_async.platforms.ethora.app_secret import AppSecret, KeyRing, SigningKeys
+    from ethora_async.platforms.ethora.app_secret import AppSecret, SigningKeys
     from ethora_async.protocols import Clock
     from ethora_async.tokens.hs256 import HS256Key
+    from ethora_async.tokens.rotating import KeyRing
 
 SERVER_TOKEN_TTL = 3600.0
 """Seconds that a server token lives."""
-_NEVER_RIGHT = 2.0
-"""Seconds for which a secret that has never been accepted is taken for one in the middle of a rotation."""
 _LOOK_AGAIN = 1.0
 """Seconds for which the same credential is handed out without asking whether it is still the one to use."""
 
@@ -38,9 +38,7 @@ def sign(key: HS256Key, claims: dict[str, Any], ttl: float, now: float) -> tuple
 class ServerCredentials:
     """Signs this client's requests as its app's server, with one token for many requests.
 
-    During a rotation either side may change first. A rejected token is made anew from what the store answers now; if
-    that is no newer, the previous secret, the pending one and the one this process knew before get one try each. What
-    the platform accepted is kept to.
+    `ethora_async.tokens.rotating` describes how it survives a rotation.
     """
 
     def __init__(self, app_id: str, secret: AppSecret, *, clock: Clock, emitter: Emitter) -> None:
@@ -49,9 +47,8 @@ class ServerCredentials:
         self._clock = clock
         self._emitter = emitter
         self._tokens: TokenCache[Credential] = TokenCache(clock, size=8)
-        self._accepted: Credential | None = None
-        self._refused_at: float | None = None
-        self._at_hand: tuple[KeyRing, Credential, float] | None = None
+        self._acceptance = Acceptance(rotates=secret.rotates, clock=clock, grace=STARTUP_GRACE)
+        self._at_hand: tuple[KeyRing[SigningKeys], Credential, float] | None = None
 
     def peek(self) -> Credential | None:
         """The credential at hand, made from the newest keys at hand."""
@@ -76,38 +73,26 @@ class ServerCredentials:
 
     def accepted(self, credential: Credential) -> None:
         """Keep to the secret that this credential was made from, until the store answers something newer."""
-        if credential is not self._accepted:
-            self._accepted = credential
+        if credential is not self._acceptance.credential:
+            self._acceptance.accept(credential)
             self._at_hand = None
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
         """A credential from a newer secret, or from the next untried candidate."""
-        if self._refused_at is None:
-            self._refused_at = self._clock.monotonic()
+        self._acceptance.refuse()
         ring = await self._secret.newer(rejected.version)
         for keys in ring.candidates():
-            if keys.version not in tried:
+            if keys.key not in tried:
                 return self._credential(ring, keys)
         return None
 
     def may_change(self) -> bool:
-        """Whether a rejection may be a rotation on its way: the secret can rotate, and was right once.
+        """Say whether a rejection may be a rotation on its way."""
+        return self._acceptance.may_change()
 
-        One that was never right may have come at a bad moment as well, but for two seconds only: the error of a wrong
-        setting is not to be waited for.
-        """
-        if not self._secret.rotates:
-            return False
-        if self._accepted is not None or self._refused_at is None:
-            return True
-        return self._clock.monotonic() < self._refused_at + _NEVER_RIGHT
-
-    def chosen(self, ring: KeyRing) -> SigningKeys:
-        """Which secret of the store's answer to sign with: the one accepted since it came, else the current one."""
-        accepted = self._accepted
-        if accepted is not None and accepted.version == ring.bundle.version and accepted.key != ring.current.version:
-            return next((keys for keys in ring.candidates() if keys.version == accepted.key), ring.current)
-        return ring.current
+    def chosen(self, ring: KeyRing[SigningKeys]) -> SigningKeys:
+        """Return the secret to sign with: the one accepted since the store answered so, else the current one."""
+        return ring.chosen(self._acceptance.credential)
 
     @property
     def signing_secret(self) -> SigningSecret:
@@ -118,15 +103,15 @@ class ServerCredentials:
             return "current"
         return "pending" if keys is ring.pending else "previous"
 
-    def _credential(self, ring: KeyRing, keys: SigningKeys) -> Credential:
-        cache_key = (ring.bundle.version, keys.version)
+    def _credential(self, ring: KeyRing[SigningKeys], keys: SigningKeys) -> Credential:
+        cache_key = (ring.version, keys.key)
         credential = self._tokens.get(cache_key)
         if credential is None:
             token, _ = sign(keys.signing("server"), self._claims, SERVER_TOKEN_TTL, self._clock.now())
             # Both headers carry it: the old name always works, the live specification prefers the new
             # (docs/platforms/ethora.md#token-kinds).
             headers = {"Authorization": f"Bearer {token}", "x-custom-token": token}
-            credential = Credential(headers, keys.version, ring.bundle.version)
+            credential = Credential(headers, keys.key, ring.version)
             self._tokens.put(cache_key, credential, SERVER_TOKEN_TTL)
-            self._emitter.emit(TokenRefreshed("server", ring.bundle.version))
+            self._emitter.emit(TokenRefreshed("server", ring.version))
         return credential

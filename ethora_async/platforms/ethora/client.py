@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 import attrs
 
-from ethora_async.config import Limits, RetryPolicy, Seconds, setting
-from ethora_async.engine.wiring import Wiring
-from ethora_async.errors import ConfigError, InvalidInputError
+from ethora_async.engine.wiring import BaseClient, ClientOptions
+from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.ethora import operations
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, AppSecret
 from ethora_async.platforms.ethora.apps.api import Apps
 from ethora_async.platforms.ethora.auth import ServerCredentials, SigningSecret
 from ethora_async.platforms.ethora.chats.api import Chats
 from ethora_async.platforms.ethora.chats.broadcasts import Broadcasts
-from ethora_async.platforms.ethora.context import API_URL, APP_ID, App, OtherContext, OwnContext
+from ethora_async.platforms.ethora.context import API_URL, APP_ID, ARGUMENTS, App, OtherContext, OwnContext
 from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.platforms.ethora.in_app import InApp
 from ethora_async.platforms.ethora.legacy import LegacyChats
@@ -29,24 +28,38 @@ from ethora_async.platforms.ethora.tokens import Tokens
 from ethora_async.platforms.ethora.users.api import Users
 from ethora_async.records import id_text
 from ethora_async.tokens.fixed import FixedCredentials
-from ethora_async.tokens.stored import provider_of
+from ethora_async.tokens.settings import RotatingSettings, provider_of
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Sequence
-    from pathlib import Path
-    from types import TracebackType
+    from collections.abc import Awaitable, Callable, Sequence
 
     from ethora_async.bulk.report import Report
-    from ethora_async.engine.events import Listener
+    from ethora_async.config import Seconds
     from ethora_async.platforms.ethora.sessions.credentials import OnRenewed, SessionCredentials
     from ethora_async.platforms.ethora.sessions.session import Session
-    from ethora_async.protocols import Clock, Transport
     from ethora_async.redaction import Secret
     from ethora_async_secrets import SecretProvider
 
 XMPP_HOST = "ETHORA_XMPP_HOST"
 BOT_JID = "ETHORA_CHAT_BOT_JID"
+
+
+class EthoraSettings(ClientOptions, total=False):
+    """The options of `EthoraClient.from_secrets`; `EthoraClient` describes them."""
+
+    app_id: str | None
+    api_url: str | None
+    xmpp_host: str | None
+    bot_jid: str | None
+    scoped: bool
+    legacy_api: bool
+    token_cache_size: int
+
+
+class EthoraOptions(EthoraSettings, total=False):
+    """The options of `EthoraClient`; it describes them."""
+
+    secret: str | SecretProvider | None
 
 
 @attrs.frozen
@@ -57,7 +70,7 @@ class Ping:
     server_time: float | None
 
 
-class EthoraClient:
+class EthoraClient(BaseClient):
     """A back end's client for one Ethora app.
 
     It is usable at once: the connection opens in the running event loop with the first request, and the client then
@@ -65,7 +78,8 @@ class EthoraClient:
 
     Args:
         app_id: the app's id; by default ``ETHORA_CHAT_APP_ID`` from the environment.
-        secret: the app secret, or a `SecretProvider` that reads and rotates it; by default ``ETHORA_CHAT_APP_SECRET``.
+        secret: the app secret, or a `SecretProvider` that reads and rotates it, and may have the other settings too; by
+            default the store that ``ETHORA_SECRETS`` names, else ``ETHORA_CHAT_APP_SECRET``.
             The store is asked every 30 s, and at once when the platform refuses our token; while it does not answer,
             its last answer serves for up to an hour. A `CachedProvider` with other times is used as it is.
         api_url: the API's origin; by default ``ETHORA_CHAT_API_URL``. A trailing slash, ``/v1`` or ``/v2`` is left out.
@@ -74,17 +88,9 @@ class EthoraClient:
         scoped: False signs with the raw secret in place of the key derived from it
         (docs/platforms/ethora.md#signing-keys), for old servers.
         legacy_api: True creates and deletes chats, and sets access, through the guide's ``/chats/`` and
-            ``/chat-access/`` (docs/platforms/ethora.md#older-guide), for old servers: no part of today's API, which has
-            neither.
-        timeout: for a whole call: queueing, signing, all attempts and the waits between them (default 30 s).
-        limits: how much to send at once.
-        retry: how often and how patiently to try again.
-        transport: anything that satisfies `ethora_async.protocols.Transport`, in place of aiohttp. It is closed with
-            the client.
-        proxy, trust_env, verify, cert: see `ethora_async.transport.AiohttpTransport`.
-        on_event: one callable, or several, told of every event (`ethora_async.engine.events`).
+            ``/chat-access/`` (contract §5), for old servers: no part of today's API, which has neither.
         token_cache_size: how many users' tokens are kept (default 10,000).
-        clock: where time comes from.
+        options: what every client takes; see `ClientOptions`.
 
     Raises:
         ConfigError: a setting is missing, empty or cannot be used; the text names it and where it was looked for.
@@ -100,42 +106,24 @@ class EthoraClient:
         bot_jid: str | None = None,
         scoped: bool = True,
         legacy_api: bool = False,
-        timeout: Seconds = 30.0,
-        limits: Limits | None = None,
-        retry: RetryPolicy | None = None,
-        transport: Transport | None = None,
-        proxy: str | None = None,
-        trust_env: bool = False,
-        verify: bool | str | Path | ssl.SSLContext = True,
-        cert: str | Path | tuple[str | Path, str | Path] | None = None,
-        on_event: Listener | Sequence[Listener] = (),
         token_cache_size: int = 10_000,
-        clock: Clock | None = None,
+        **options: Unpack[ClientOptions],
     ) -> None:
-        self._wiring = Wiring(
-            timeout=timeout,
-            limits=limits,
-            retry=retry,
-            transport=transport,
-            proxy=proxy,
-            trust_env=trust_env,
-            verify=verify,
-            cert=cert,
-            on_event=on_event,
-            clock=clock,
-        )
+        super().__init__(options)
         self._operations = operations.LEGACY_APP if legacy_api else operations.OWN_APP
-        # Settings may stand in the secret store beside the secret; a plain secret has no store.
-        in_store = secret is not None and not isinstance(secret, str)
-        source = secret if secret is not None else setting(APP_SECRET, "secret")
-        self._secret = AppSecret(source, scoped=scoped, clock=self._wiring.clock, emitter=self._wiring.emitter)
-        self._context = OwnContext(
-            app_id=_setting(app_id, APP_ID, "app_id", optional=in_store),
-            api_url=_setting(api_url, API_URL, "api_url", optional=in_store),
-            secret=self._secret,
-            connect=self._connect,
+        self._settings = RotatingSettings(
+            ARGUMENTS,
+            {APP_ID: app_id, API_URL: api_url, APP_SECRET: secret if isinstance(secret, str) else None},
+            required=ARGUMENTS,
+            rotating=(APP_SECRET,),
+            provider=None if isinstance(secret, str) else secret,
+            anchors=(APP_SECRET,),
             clock=self._wiring.clock,
             emitter=self._wiring.emitter,
+        )
+        self._secret = AppSecret(self._settings, scoped=scoped)
+        self._context = OwnContext(
+            self._settings, self._secret, self._connect, clock=self._wiring.clock, emitter=self._wiring.emitter
         )
         self._xmpp_host = xmpp_host or os.environ.get(XMPP_HOST, "").strip() or None
         bot_jid = bot_jid or os.environ.get(BOT_JID, "").strip() or None
@@ -153,25 +141,24 @@ class EthoraClient:
         self.broadcasts: Broadcasts = Broadcasts(self._context)
 
     @classmethod
-    def from_env(cls, **options: Any) -> Self:
-        """A client with ``ETHORA_CHAT_API_URL``, ``ETHORA_CHAT_APP_ID`` and ``ETHORA_CHAT_APP_SECRET`` from the
-        environment.
+    def from_env(cls, **options: Unpack[EthoraOptions]) -> Self:
+        """Return a client with its settings from ``ETHORA_SECRETS`` or the environment, as the constructor reads them.
 
-        Where ``ETHORA_SECRETS`` is set, everything missing comes from the provider that it names. `options` are the
-        constructor's.
+        Args:
+            options: the constructor's; each replaces the setting of its name.
 
         Raises:
-            ConfigError: one is not set or empty.
+            ConfigError: a setting is not set or empty, or cannot be used.
         """
-        if urls := os.environ.get("ETHORA_SECRETS", "").strip():
-            return cls.from_secrets(urls, **options)
         return cls(**options)
 
     @classmethod
-    def from_secrets(cls, provider: SecretProvider | str, **options: Any) -> Self:
-        """A client whose secret comes from a provider, or from a provider URL such as ``file:///run/secrets/ethora``.
+    def from_secrets(cls, provider: SecretProvider | str, **options: Unpack[EthoraSettings]) -> Self:
+        """Return a client whose settings come from a provider.
 
-        The app id and the API's URL come from the arguments, else from the environment, else from the same provider.
+        Args:
+            provider: a provider, or a provider URL such as ``file:///run/secrets/ethora``.
+            options: the constructor's; each replaces the setting of its name.
 
         Raises:
             ConfigError: the URL cannot be used.
@@ -277,26 +264,11 @@ class EthoraClient:
         """
         return await reset(self._context, self.users, self.chats, confirm=confirm, timeout=timeout)
 
-    async def aclose(self) -> None:
-        """Close connections and the secret provider. May be called more than once."""
-        try:
-            await self.sessions.aclose()
-            await self._wiring.aclose()
-        finally:
-            await self._secret.aclose()
+    async def _open(self) -> object:
+        return await self._context.open()
 
-    async def __aenter__(self) -> Self:
-        try:
-            await self._context.open()
-        except BaseException:
-            await self.aclose()  # nobody else will: a failed `async with` never reaches its end
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
+    def _closing(self) -> Sequence[Callable[[], Awaitable[object]]]:
+        return self.sessions.aclose, self._wiring.aclose, self._settings.aclose
 
     def __repr__(self) -> str:
         app = self._context.app
@@ -308,15 +280,6 @@ class EthoraClient:
         credentials = ServerCredentials(app_id, self._secret, clock=self._wiring.clock, emitter=self._wiring.emitter)
         engine = self._wiring.engine(api_url, EthoraDialect(), credentials)
         return App(Names(app_id), engine, credentials, api_url, self._operations)
-
-
-def _setting(value: str | None, name: str, argument: str, *, optional: bool) -> str | None:
-    if value is not None:
-        if not value.strip():
-            msg = f"{argument} is empty"
-            raise ConfigError(msg)
-        return value
-    return os.environ.get(name, "").strip() or None if optional else setting(name, argument)
 
 
 def _server_time(date: str | None) -> float | None:

@@ -11,6 +11,7 @@ import attrs
 from ethora_async.config import normal_api_url
 from ethora_async.engine.engine import Engine
 from ethora_async.errors import ConfigError
+from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.platforms.ethora.auth import ServerCredentials
 from ethora_async.platforms.ethora.names import Names
 from ethora_async.platforms.ethora.operations import OTHER_APP, OWN_APP, AppOperations
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.app_secret import AppSecret
     from ethora_async.protocols import Clock
     from ethora_async.request import Operation, Reply, Upload
+    from ethora_async.tokens.settings import RotatingSettings
 
 API_URL = "ETHORA_CHAT_API_URL"
 APP_ID = "ETHORA_CHAT_APP_ID"
+ARGUMENTS = {API_URL: "api_url", APP_ID: "app_id", APP_SECRET: "secret"}
 
 
 @attrs.frozen(eq=False)
@@ -95,69 +98,84 @@ class Context(ABC):
     secret: AppSecret
     clock: Clock
     emitter: Emitter
-    app: App | None
+
+    @property
+    @abstractmethod
+    def app(self) -> App | None:
+        """The app, or None while it is not known."""
 
     @abstractmethod
     async def open(self) -> App:
-        """The app, found out first if need be."""
+        """Return the app, after asking the secret store for it if need be."""
 
     def known(self) -> App:
-        """The app, for what cannot wait.
+        """Return the app, for what cannot wait.
 
         Raises:
-            ConfigError: it is to come from the secret store, which has not been asked yet.
+            ConfigError: the app is to come from the secret store, which has not been asked yet.
         """
-        if self.app is None:
+        app = self.app
+        if app is None:
             msg = "the app id comes from the secret store: await any call first, or pass app_id= and api_url="
             raise ConfigError(msg)
-        return self.app
+        return app
+
+    def names(self) -> Names:
+        """Return the names of the app's users and chats.
+
+        Raises:
+            ConfigError: as `known`.
+        """
+        return self.known().names
 
 
 class OwnContext(Context):
     """One client's app, once it is known.
 
-    The app id and the API's URL may stand in the secret store beside the secret; then they are known only after the
-    first answer of the store, and `open` waits for it.
+    With a secret store, the app id and the API's URL may come from there; then they are known only after its first
+    answer, and `open` waits for it.
     """
 
     def __init__(
         self,
-        *,
-        app_id: str | None,
-        api_url: str | None,
+        settings: RotatingSettings,
         secret: AppSecret,
         connect: Callable[[str, str], App],
+        *,
         clock: Clock,
         emitter: Emitter,
     ) -> None:
         self.secret = secret
         self.clock = clock
         self.emitter = emitter
+        self._settings = settings
         self._connect = connect
-        self._settings = {APP_ID: app_id, API_URL: api_url}
-        self.app: App | None = None
+        self._app: App | None = None
+        app_id, api_url = settings.fixed(APP_ID), settings.fixed(API_URL)
+        if not settings.has_store:
+            secret.peek()  # refuses, or warns of, a secret that was passed in
         if app_id is not None and api_url is not None:
-            self.app = self._made(self._settings)
+            self._app = self._made(app_id, api_url)
+
+    @property
+    def app(self) -> App | None:
+        """The app, or None before the secret store was asked for it."""
+        return self._app
 
     async def open(self) -> App:
-        """The app; asks the secret store for what was not passed in.
+        """Return the app; ask the secret store for what was not passed in.
 
         Raises:
-            ConfigError: the store cannot be read, or lacks a setting too.
+            ConfigError: the store cannot be read, or a setting is missing or cannot be used.
         """
-        if self.app is None:
-            bundle = await self.secret.bundle()
-            found = {name: value or bundle.get(name) for name, value in self._settings.items()}
-            for name, value in found.items():
-                if not (value or "").strip():
-                    msg = f"{name} is not set: it was looked for in the arguments, the environment and {bundle.source}"
-                    raise ConfigError(msg)
-            if self.app is None:  # another task may have been quicker
-                self.app = self._made(found)
-        return self.app
+        if self._app is None:
+            current = (await self._settings.load()).current
+            if self._app is None:  # another task may have been quicker
+                self._app = self._made(current[APP_ID], current[API_URL])
+        return self._app
 
-    def _made(self, settings: Mapping[str, str | None]) -> App:
-        return self._connect((settings[APP_ID] or "").strip(), normal_api_url(settings[API_URL] or ""))
+    def _made(self, app_id: str, api_url: str) -> App:
+        return self._connect(app_id.strip(), normal_api_url(api_url))
 
 
 class OtherContext(Context):
@@ -173,14 +191,25 @@ class OtherContext(Context):
         self._own = own
         self._app_id = app_id
         self._signer = signer
-        self.app = own.app.other(app_id, signer) if own.app is not None else None
+        self._app: App | None = None
+
+    @property
+    def app(self) -> App | None:
+        """The other app, or None while the client's own is not known."""
+        if self._app is None and (own := self._own.app) is not None:
+            self._app = own.other(self._app_id, self._signer)
+        return self._app
+
+    def names(self) -> Names:
+        """Return the names of the app's users and chats: they need its id alone."""
+        return super().names() if self._app_id is None else Names(self._app_id)
 
     async def open(self) -> App:
-        """The other app.
+        """Return the other app.
 
         Raises:
             ConfigError: the client's own settings come from a secret store that cannot be read.
         """
-        if self.app is None:
-            self.app = (await self._own.open()).other(self._app_id, self._signer)
-        return self.app
+        if self._app is None:
+            self._app = (await self._own.open()).other(self._app_id, self._signer)
+        return self._app

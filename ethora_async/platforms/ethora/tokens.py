@@ -17,8 +17,9 @@ from ethora_async.tokens.cache import TokenCache, margin
 from ethora_async.tokens.hs256 import read_unverified
 
 if TYPE_CHECKING:
-    from ethora_async.platforms.ethora.app_secret import KeyRing, Purpose
+    from ethora_async.platforms.ethora.app_secret import Purpose, SigningKeys
     from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.tokens.rotating import KeyRing
 
 USER_TOKEN_TTL = 3600.0
 """Seconds that a user's token lives unless a call says otherwise."""
@@ -125,9 +126,9 @@ class Tokens:
             raise InvalidTokenError(msg)
         return verified
 
-    def _check_signature(self, ring: KeyRing, purpose: Purpose, token: str) -> None:
-        for keys in (ring.current, ring.previous):
-            if keys is not None and keys.verifies(purpose, token):
+    def _check_signature(self, ring: KeyRing[SigningKeys], purpose: Purpose, token: str) -> None:
+        for keys in ring.inbound():
+            if keys.verifies(purpose, token):
                 return
         msg = "the token was not signed with this app's secret"
         raise InvalidTokenError(msg)
@@ -142,7 +143,7 @@ class Tokens:
     ) -> ChatToken:
         ring = self._context.secret.peek() or await self._context.secret.load()
         keys = app.credentials.chosen(ring)
-        cache_key = ("ethora", purpose, subject, ttl, ring.bundle.version, keys.version)
+        cache_key = ("ethora", purpose, subject, ttl, ring.version, keys.key)
         token = self._cache.get(cache_key)
         if token is None:
             lifetime = max(1.0, seconds(ttl, "ttl"))
@@ -161,7 +162,7 @@ class Tokens:
             )
             self._cache.put(cache_key, token, lifetime)
             if self._context.emitter.wanted:
-                self._context.emitter.emit(TokenRefreshed(purpose, ring.bundle.version))
+                self._context.emitter.emit(TokenRefreshed(purpose, ring.version))
         return token
 
 

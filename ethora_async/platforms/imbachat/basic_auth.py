@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from ethora_async.platforms.imbachat.settings import API_LOGIN, API_PASSWORD
 
 if TYPE_CHECKING:
-    from ethora_async.tokens.stored import Values
+    from ethora_async.tokens.settings import Values
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 """A request's headers: a mapping, which may hold a name several times as multidict's do, or pairs."""

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from ethora_async.engine.wiring import Wiring
+from ethora_async.engine.wiring import BaseClient, LocalOptions
 from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.platforms.imbachat import settings
 from ethora_async.platforms.imbachat.handler import Lookup, Search, UserInfoHandler
 from ethora_async.platforms.imbachat.tokens import Tokens, user_number
 from ethora_async.platforms.imbachat.widget import Html, snippet
-from ethora_async.tokens.stored import StoredSettings, provider_of
+from ethora_async.tokens.rotating import RotatingKeys
+from ethora_async.tokens.settings import RotatingSettings, provider_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from types import TracebackType
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from ethora_async.engine.events import Listener
-    from ethora_async.protocols import Clock
     from ethora_async.records import ChatToken
     from ethora_async_secrets import SecretProvider
 
 
-class ImbaChatClient:
+class ImbaChatSettings(LocalOptions, total=False):
+    """The options of `ImbaChatClient.from_secrets`; `ImbaChatClient` describes them."""
+
+    widget_id: int | str | None
+    api_login: str | None
+    api_password: str | None
+    api_url: str | None
+    token_cache_size: int
+
+
+class ImbaChatOptions(ImbaChatSettings, total=False):
+    """The options of `ImbaChatClient`; it describes them."""
+
+    secret: str | SecretProvider | None
+
+
+class ImbaChatClient(BaseClient):
     """A back end's client for one ImbaChat widget: signs users in, answers the chat server, writes the snippet.
 
     It sends no request, so that it has none of the other clients' words about the network. End it with ``async with``
@@ -32,16 +45,15 @@ class ImbaChatClient:
     Args:
         widget_id: a whole number, the ``DEV_ID`` of the vendor's text; by default ``IMBACHAT_WIDGET_ID``. Only the
             snippet needs it.
-        secret: the widget's Secret key, or a `SecretProvider` that reads and rotates it, and where the other
-            settings may stand too; by default ``IMBACHAT_SECRET_KEY``.
+        secret: the widget's Secret key, or a `SecretProvider` that reads and rotates it, and may have the other
+            settings too; by default the store that ``ETHORA_SECRETS`` names, else ``IMBACHAT_SECRET_KEY``.
         api_login: what the chat server shows when it calls; by default ``IMBACHAT_API_LOGIN``. Only `user_info` needs
             it and the password.
         api_password: likewise; by default ``IMBACHAT_API_PASSWORD``.
         api_url: where the widget's script comes from; by default ``IMBACHAT_API_URL``, or else
             ``https://api.imbachat.com``.
-        on_event: one callable, or several, told of every event (`ethora_async.engine.events`).
         token_cache_size: how many users' tokens are kept (default 10,000; 0 keeps none).
-        clock: where time comes from.
+        options: ``on_event`` and ``clock``; see `LocalOptions`.
 
     Raises:
         ConfigError: a setting is missing, empty or cannot be used; the text names it and where it was looked for.
@@ -55,12 +67,11 @@ class ImbaChatClient:
         api_login: str | None = None,
         api_password: str | None = None,
         api_url: str | None = None,
-        on_event: Listener | Sequence[Listener] = (),
         token_cache_size: int = 10_000,
-        clock: Clock | None = None,
+        **options: Unpack[LocalOptions],
     ) -> None:
-        wiring = Wiring(on_event=on_event, clock=clock)
-        self._settings = StoredSettings(
+        super().__init__(options, LocalOptions)
+        self._settings = RotatingSettings(
             settings.ARGUMENTS,
             {
                 settings.WIDGET_ID: _text(widget_id),
@@ -72,41 +83,44 @@ class ImbaChatClient:
             required=(settings.SECRET_KEY,),
             rotating=settings.ROTATING,
             provider=None if isinstance(secret, str) else secret,
-            clock=wiring.clock,
-            emitter=wiring.emitter,
+            anchors=(settings.SECRET_KEY,),
+            clock=self._wiring.clock,
+            emitter=self._wiring.emitter,
         )
-        answer = self._settings.peek() if not self._settings.rotates else None
-        if answer is not None:
-            settings.script_url(answer.current)  # says now what is wrong with it
-            settings.warn_of_short(answer.current[settings.SECRET_KEY])
+        self._keys = RotatingKeys(
+            self._settings, (settings.SECRET_KEY,), settings.signing_key, check=settings.warn_of_short
+        )
+        self._logins = RotatingKeys(self._settings, (settings.API_LOGIN, settings.API_PASSWORD), lambda values: values)
+        ring = self._keys.peek() if not self._settings.has_store else None
+        if ring is not None:
+            settings.script_url(ring.settings.current)  # refuses a wrong one now
         self.tokens: Tokens = Tokens(
-            self._settings, clock=wiring.clock, emitter=wiring.emitter, cache_size=token_cache_size
+            self._keys, clock=self._wiring.clock, emitter=self._wiring.emitter, cache_size=token_cache_size
         )
 
     @classmethod
-    def from_env(cls, **options: Any) -> Self:
-        """A client with its settings from the environment: ``IMBACHAT_SECRET_KEY``, and as far as they are needed
-        ``IMBACHAT_WIDGET_ID``, ``IMBACHAT_API_LOGIN``, ``IMBACHAT_API_PASSWORD`` and ``IMBACHAT_API_URL``.
+    def from_env(cls, **options: Unpack[ImbaChatOptions]) -> Self:
+        """Return a client with its settings from ``ETHORA_SECRETS`` or the environment, as the constructor reads them.
 
-        Where ``IMBACHAT_SECRET_KEY`` is not set and ``ETHORA_SECRETS`` is, everything missing comes from the provider
-        that this names. `options` are the constructor's.
+        Args:
+            options: the constructor's; each replaces the setting of its name.
 
         Raises:
-            ConfigError: one is not set or empty, or cannot be used.
+            ConfigError: a setting is not set or empty, or cannot be used.
         """
-        urls = os.environ.get("ETHORA_SECRETS", "").strip()
-        if urls and not os.environ.get(settings.SECRET_KEY, "").strip():
-            return cls.from_secrets(urls, **options)
         return cls(**options)
 
     @classmethod
-    def from_secrets(cls, provider: SecretProvider | str, **options: Any) -> Self:
-        """A client whose secrets come from a provider, or from a provider URL such as
-        ``file:///run/secrets/imbachat`` or ``env:?prefix=IMBACHAT_``.
+    def from_secrets(cls, provider: SecretProvider | str, **options: Unpack[ImbaChatSettings]) -> Self:
+        """Return a client whose settings come from a provider.
 
-        API login and password are taken from there too, and rotate, unless they are passed in; the other settings
-        where neither arguments nor environment have them. While the store still has the values before a rotation, the
-        chat server is let in with these as well.
+        API login and password rotate with the Secret key, unless they are passed in. While the store still has the
+        values before a rotation, the chat server is let in with these as well.
+
+        Args:
+            provider: a provider, or a provider URL such as ``file:///run/secrets/imbachat`` or
+                ``env:?prefix=IMBACHAT_``.
+            options: the constructor's; each replaces the setting of its name.
 
         Raises:
             ConfigError: the URL cannot be used.
@@ -143,7 +157,7 @@ class ImbaChatClient:
             ConfigError: API login or password is not set, or cannot be used.
         """
         return UserInfoHandler(
-            self._settings,
+            self._logins,
             lookup,
             search=search,
             prefix=prefix,
@@ -169,8 +183,8 @@ class ImbaChatClient:
             InvalidInputError: the token is another platform's, the nonce is none, or the options are no JSON.
             ConfigError: the widget's id is not set, or cannot be used.
         """
-        answer = self._settings.peek() or await self._settings.load()
-        url = settings.script_url(answer.current)
+        version = self._settings.peek() or await self._settings.load()
+        url = settings.script_url(version.current)
         if url is None:
             msg = f"{settings.WIDGET_ID} is not set or empty: set it in the environment, or pass widget_id= instead"
             raise ConfigError(msg)
@@ -191,27 +205,16 @@ class ImbaChatClient:
         Raises:
             ConfigError: the secret store cannot be read, or a setting is missing.
         """
-        await self._settings.load()
+        await self._keys.load()
 
-    async def aclose(self) -> None:
-        """Close the secret provider. May be called more than once."""
-        await self._settings.aclose()
+    async def _open(self) -> object:
+        return await self._keys.load()
 
-    async def __aenter__(self) -> Self:
-        try:
-            await self._settings.load()
-        except BaseException:
-            await self.aclose()  # nobody else will: a failed `async with` never reaches its end
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
+    def _closing(self) -> Sequence[Callable[[], Awaitable[object]]]:
+        return self._wiring.aclose, self._settings.aclose
 
     def __repr__(self) -> str:
-        return f"ImbaChatClient(widget_id={self._settings.fixed(settings.WIDGET_ID)!r})"
+        return f"ImbaChatClient(widget_id={self._settings.known(settings.WIDGET_ID)!r})"
 
 
 def _text(widget_id: object) -> str | None:

@@ -19,7 +19,8 @@ from ethora_async.platforms.imbachat.settings import check_login
 from ethora_async.platforms.imbachat.user_info import UserInfo
 
 if TYPE_CHECKING:
-    from ethora_async.tokens.stored import StoredSettings
+    from ethora_async.tokens.rotating import RotatingKeys
+    from ethora_async.tokens.settings import Values
 
 Lookup = Callable[[Sequence[Any]], Awaitable[Iterable[UserInfo]]]
 """Finds users by ids: `int`, or `str` where the handler has an `id_pattern`. Unknown ones are left out."""
@@ -38,7 +39,7 @@ class UserInfoHandler:
 
     def __init__(
         self,
-        settings: StoredSettings,
+        logins: RotatingKeys[Values],
         lookup: Lookup,
         *,
         search: Search | None = None,
@@ -51,10 +52,9 @@ class UserInfoHandler:
         if not separator or not separator.strip() or max_ids < 1 or max_found < 1:
             msg = "separator must not be empty or blank, and max_ids and max_found must be at least 1"
             raise ConfigError(msg)
-        answer = settings.peek()
-        if not settings.rotates and answer is not None:
-            check_login(answer.current)
-        self._settings = settings
+        if not logins.settings.has_store and (ring := logins.peek()) is not None:
+            check_login(ring.current)
+        self._logins = logins
         self._lookup = lookup
         self._search = search
         self._prefix = prefix.rstrip("/")
@@ -84,10 +84,10 @@ class UserInfoHandler:
         question = asked(method.upper(), self._below(path), query, self._separator)
         if isinstance(question, AskVersion):
             return _answer({"version": _VERSION, "type": f"ethora-async {__version__}"})
-        stored = self._settings.peek() or await self._settings.load()
-        if self._settings.rotates:
-            check_login(stored.current)
-        if not let_in(headers, stored.inbound()):
+        ring = self._logins.peek() or await self._logins.load()
+        if self._logins.settings.has_store:
+            check_login(ring.current)
+        if not let_in(headers, ring.inbound()):
             return Answer(401, {**JSON_HEADERS, "WWW-Authenticate": 'Basic realm="Backend"'}, UNAUTHORIZED)
         if isinstance(question, AskUsers):
             return await self._users(question)

@@ -6,15 +6,18 @@ See docs/platforms/imbachat.md#settings-and-directions.
 from __future__ import annotations
 
 import re
-import warnings
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import attrs
+
 from ethora_async.config import normal_api_url
 from ethora_async.errors import ConfigError
+from ethora_async.tokens.hs256 import HS256Key
+from ethora_async.tokens.rotating import warn
 
 if TYPE_CHECKING:
-    from ethora_async.tokens.stored import Values
+    from ethora_async.tokens.settings import Values
 
 WIDGET_ID = "IMBACHAT_WIDGET_ID"
 SECRET_KEY = "IMBACHAT_SECRET_KEY"  # noqa: S105  the name of the setting
@@ -42,13 +45,25 @@ class ShortKeyWarning(UserWarning):
     """The widget's Secret key is so short that it can be guessed from a token."""
 
 
-def warn_of_short(key: str) -> None:
-    """Warn of a Secret key below 32 bytes (docs/platforms/imbachat.md#weaknesses-of-the-samples)."""
-    if len(key.encode()) < _SHORT:
-        warnings.warn(
+@attrs.frozen(eq=False)
+class SigningKey:
+    """The widget's Secret key, ready to sign. `key` tells it from others."""
+
+    signing: HS256Key = attrs.field(repr=False)
+    key: str
+
+
+def signing_key(values: Values) -> SigningKey:
+    """Return the Secret key: its characters themselves are the key, not what they might encode."""
+    return SigningKey(HS256Key(values[SECRET_KEY]), values.key)
+
+
+def warn_of_short(values: Values) -> None:
+    """Warn of a Secret key below 32 bytes."""
+    if len(values[SECRET_KEY].encode()) < _SHORT:
+        warn(
             f"the widget's Secret key ({SECRET_KEY}) is shorter than {_SHORT} bytes and can be guessed: change it",
             ShortKeyWarning,
-            stacklevel=3,
         )
 
 

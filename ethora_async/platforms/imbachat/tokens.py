@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from ethora_async.config import Seconds, seconds
 from ethora_async.engine.events import Emitter, TokenRefreshed
 from ethora_async.errors import InvalidInputError
-from ethora_async.platforms.imbachat.settings import SECRET_KEY, script_url, warn_of_short, widget_id
+from ethora_async.platforms.imbachat.settings import SigningKey, script_url, widget_id
 from ethora_async.records import ChatToken, Id
 from ethora_async.redaction import Secret
 from ethora_async.tokens.cache import TokenCache, margin
-from ethora_async.tokens.hs256 import HS256Key
 
 if TYPE_CHECKING:
     from ethora_async.protocols import Clock
-    from ethora_async.tokens.stored import Answer, StoredSettings
+    from ethora_async.tokens.rotating import RotatingKeys
+    from ethora_async.tokens.settings import Values
 
 USER_TOKEN_TTL = 3600.0
 """Seconds that a user's token lives unless a call says otherwise."""
@@ -52,12 +52,11 @@ def _kind(id: object) -> str:
 class Tokens:
     """Signed with the widget's Secret key, cached until a minute before their end. No request is made."""
 
-    def __init__(self, settings: StoredSettings, *, clock: Clock, emitter: Emitter, cache_size: int) -> None:
-        self._settings = settings
+    def __init__(self, keys: RotatingKeys[SigningKey], *, clock: Clock, emitter: Emitter, cache_size: int) -> None:
+        self._keys = keys
         self._clock = clock
         self._emitter = emitter
         self._cache: TokenCache[ChatToken] = TokenCache(clock, cache_size)
-        self._key: tuple[str, HS256Key] | None = None
 
     async def for_user(self, id: Id, *, ttl: Seconds = USER_TOKEN_TTL) -> ChatToken:
         """The token with which one user's widget logs in. Guests need none.
@@ -78,14 +77,15 @@ class Tokens:
             ConfigError: the Secret key cannot be read, or the ttl is not greater than 0.
         """
         user = user_number(id)
-        answer = self._settings.peek() or await self._settings.load()
-        cache_key = ("imbachat", user, ttl, answer.version)
+        ring = self._keys.peek() or await self._keys.load()
+        current = ring.settings.current
+        cache_key = ("imbachat", user, ttl, current.key)
         token = self._cache.get(cache_key)
         if token is None:
             now = self._clock.now()
             lifetime = max(1.0, seconds(ttl, "ttl"))
             expires = int(now) + int(lifetime)
-            value = self._signing(answer).sign({"exp": expires, "user_id": user}, _HEADER)
+            value = ring.current.signing.sign({"exp": expires, "user_id": user}, _HEADER)
             left = expires - now
             token = ChatToken(
                 secret=Secret(value),
@@ -93,23 +93,14 @@ class Tokens:
                 expires_at=float(expires),
                 refresh_at=expires - margin(left),
                 platform="imbachat",
-                extra=_shown(answer),
+                extra=_shown(current),
             )
             self._cache.put(cache_key, token, left)
             if self._emitter.wanted:
-                self._emitter.emit(TokenRefreshed("client", answer.version))
+                self._emitter.emit(TokenRefreshed("client", ring.version))
         return token
 
-    def _signing(self, answer: Answer) -> HS256Key:
-        if self._key is None or self._key[0] != answer.version:
-            secret = answer.current[SECRET_KEY]
-            if self._settings.rotates:  # one that was passed in has been looked at where it was
-                warn_of_short(secret)
-            # The characters themselves are the key: it is not base64.
-            self._key = (answer.version, HS256Key(secret))
-        return self._key[1]
 
-
-def _shown(answer: Answer) -> dict[str, str | int]:
-    number, url = widget_id(answer.current), script_url(answer.current)
+def _shown(values: Values) -> dict[str, str | int]:
+    number, url = widget_id(values), script_url(values)
     return {"widget_id": number, "script_url": url} if number is not None and url is not None else {}

@@ -6,6 +6,7 @@ See docs/platforms/rocketchat.md#log-in.
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,14 @@ from ethora_async.engine.events import Emitter, TokenRefreshed
 from ethora_async.errors import ChatError, ForbiddenError, NotSentError, UnauthorizedError
 from ethora_async.platforms.rocketchat.settings import Admin
 from ethora_async.protocols import Credential
+from ethora_async.tokens.rotating import Acceptance
 from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ethora_async.platforms.rocketchat.settings import Ring, Settings
     from ethora_async.protocols import Clock
+    from ethora_async.tokens.rotating import KeyRing, RotatingKeys
 
 _REFUSED_FOR = 60.0
 """Seconds for which a refused password is not tried again: ten failures within five minutes lock the account."""
@@ -63,9 +65,16 @@ class AdminSession:
     """
 
     def __init__(
-        self, settings: Settings, log_in: Callable[[Admin, Ring], Awaitable[Login]], *, clock: Clock, emitter: Emitter
+        self,
+        admins: RotatingKeys[Admin],
+        log_in: Callable[[Admin, KeyRing[Admin]], Awaitable[Login]],
+        *,
+        clock: Clock,
+        emitter: Emitter,
     ) -> None:
-        self._settings = settings
+        self._admins = admins
+        # A wrong credential is not waited for at the start: failed log-ins lock the account.
+        self._acceptance = Acceptance(rotates=admins.rotates, clock=clock)
         self._log_in = log_in
         self._clock = clock
         self._emitter = emitter
@@ -74,7 +83,7 @@ class AdminSession:
         self._dead: Credential | None = None
         self._version = ""
         self._logins = 0
-        self._accepted = False
+        self._logged_in_as = ""
         self._refused: dict[str, tuple[float, ChatError]] = {}
 
     @property
@@ -84,7 +93,7 @@ class AdminSession:
 
     def peek(self) -> Credential | None:
         """The credential at hand; None when one must be awaited."""
-        ring = self._settings.peek()
+        ring = self._admins.peek()
         if ring is None:
             return None
         session = self._session
@@ -100,13 +109,13 @@ class AdminSession:
             UnauthorizedError, TwoFactorRequiredError, ForbiddenError: the platform refused the log-in.
             ChatError: the log-in failed.
         """
-        await self._settings.load()
+        await self._admins.load()
         return self.peek() or await self._logged_in()
 
     def accepted(self, credential: Credential) -> None:
         """The platform took it: a later rejection is a rotation, or the session's end."""
         if self._session is not None and credential is self._session.credential:
-            self._accepted = True
+            self._acceptance.accept(credential)
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
         """Another token of the store's, or a new session; the one at hand when it is newer than the rejected one.
@@ -117,11 +126,11 @@ class AdminSession:
         current = self._session
         if current is not None and current.credential is not rejected and current.credential.key not in tried:
             return current.credential
-        ring = await self._settings.newer(rejected.version)
-        for admin in ring.admins:
+        ring = await self._admins.newer(rejected.version)
+        for admin in ring.candidates():
             if admin.by_token and admin.key not in tried:
                 return self._take(admin, admin.user, headers_for(admin.user, admin.secret.reveal()), admin.key, ring)
-        if ring.admins[0].by_token:
+        if ring.current.by_token:
             return None
         current = self._session
         if current is not None and current.credential is rejected:
@@ -137,8 +146,8 @@ class AdminSession:
             raise
 
     def may_change(self) -> bool:
-        """Whether the credentials can rotate and were once right: then a rejection is a rotation on its way."""
-        return self._settings.rotates and self._accepted
+        """Say whether a rejection may be a rotation on its way."""
+        return self._acceptance.may_change()
 
     async def aclose(self) -> Credential | None:
         """Cancel a log-in under way; the session that was opened here, for whoever ends it."""
@@ -146,24 +155,26 @@ class AdminSession:
         session, self._session = self._session, None
         return session.credential if session is not None and not session.admin.by_token else None
 
-    def _holds(self, session: _Session, ring: Ring) -> bool:
+    def _holds(self, session: _Session, ring: KeyRing[Admin]) -> bool:
         if self._version == ring.version:
             return True
         if session.admin.by_token:
-            return session.admin.key == ring.admins[0].key
+            return session.admin.key == ring.current.key
         # A new password ends no session by itself; another admin's does not become ours.
-        return not ring.admins[0].by_token and session.admin.user == ring.admins[0].user
+        return not ring.current.by_token and session.admin.user == ring.current.user
 
-    def _is_newer(self, ring: Ring, session: _Session) -> bool:
-        return ring.version != self._version and ring.admins[0].key != session.admin.key
+    def _is_newer(self, ring: KeyRing[Admin], session: _Session) -> bool:
+        return ring.version != self._version and ring.current.key != session.admin.key
 
-    def _by_token(self, ring: Ring) -> Credential | None:
-        admin = ring.admins[0]
+    def _by_token(self, ring: KeyRing[Admin]) -> Credential | None:
+        admin = ring.current
         if not admin.by_token:
             return None
         return self._take(admin, admin.user, headers_for(admin.user, admin.secret.reveal()), admin.key, ring)
 
-    def _take(self, admin: Admin, user_id: str, headers: Mapping[str, str], key: str, ring: Ring) -> Credential:
+    def _take(
+        self, admin: Admin, user_id: str, headers: Mapping[str, str], key: str, ring: KeyRing[Admin]
+    ) -> Credential:
         credential = Credential(headers, key, ring.version)
         self._session = _Session(credential, admin, user_id, self._clock.monotonic())
         self._version = ring.version
@@ -177,12 +188,14 @@ class AdminSession:
             raise NotSentError(msg) from None
 
     async def _logging_in(self) -> Credential:
-        ring = await self._settings.load()
+        ring = await self._admins.load()
         session = self._session
         if session is not None and session.credential is not self._dead and self._holds(session, ring):
             return session.credential  # another task was quicker
         failure: ChatError | None = None
-        for admin in ring.admins:
+        queue = deque(ring.candidates())
+        while queue:
+            admin = queue.popleft()
             refused_until, earlier = self._refused.get(admin.key, (0.0, None))
             if earlier is not None and self._clock.monotonic() < refused_until:
                 failure = failure or copy.copy(earlier)
@@ -190,12 +203,17 @@ class AdminSession:
             try:
                 login = await self._log_in(admin, ring)
             except (UnauthorizedError, ForbiddenError) as error:
+                if admin.key == self._logged_in_as:
+                    # The platform has changed since it refused the others: they get another try.
+                    self._logged_in_as = ""
+                    queue.extend(other for other in ring.candidates() if self._refused.pop(other.key, None))
                 self._refused[admin.key] = (self._clock.monotonic() + _REFUSED_FOR, error)
                 if isinstance(error, ForbiddenError):
                     raise  # blocked, or without a second factor: another password is no help
                 failure = failure or error
                 continue
             self._refused.pop(admin.key, None)
+            self._logged_in_as = admin.key
             self._logins += 1
             credential = self._take(admin, login.user_id, login.headers, f"login {self._logins}", ring)
             self._emitter.emit(TokenRefreshed("admin", credential.key))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 from weakref import WeakSet
 
 import attrs
 
-from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
-from ethora_async.engine.wiring import Wiring
+from ethora_async.config import Seconds, seconds
+from ethora_async.engine.wiring import BaseClient, ClientOptions
 from ethora_async.errors import ChatError, InvalidInputError
 from ethora_async.platforms.rocketchat import operations, settings
 from ethora_async.platforms.rocketchat.admin_session import AdminSession, Login
@@ -30,20 +30,19 @@ from ethora_async.platforms.rocketchat.user_client import UserClient
 from ethora_async.platforms.rocketchat.users import Users
 from ethora_async.records import ChatToken, required_text
 from ethora_async.tokens.fixed import FixedCredentials
-from ethora_async.tokens.stored import provider_of
+from ethora_async.tokens.rotating import RotatingKeys
+from ethora_async.tokens.settings import RotatingSettings, provider_of
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-    from types import TracebackType
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from ethora_async.engine.events import Listener
     from ethora_async.platforms.rocketchat.realtime.connection import Realtime
-    from ethora_async.platforms.rocketchat.settings import Admin, Ring
-    from ethora_async.protocols import Clock, Credential, Credentials, Transport
+    from ethora_async.platforms.rocketchat.settings import Admin
+    from ethora_async.protocols import Credential, Credentials
     from ethora_async.records import Id
     from ethora_async.redaction import Secret
+    from ethora_async.tokens.rotating import KeyRing
+    from ethora_async.tokens.settings import Values
     from ethora_async_secrets import SecretProvider
 
 _FAREWELL = 5.0
@@ -58,7 +57,28 @@ class Ping:
     version: tuple[int, int]
 
 
-class RocketChatClient:
+class RocketChatSettings(ClientOptions, total=False):
+    """The options of `RocketChatClient.from_secrets`; `RocketChatClient` describes them."""
+
+    url: str | None
+    user: str | None
+    password: str | Secret | None
+    user_id: str | None
+    token: str | Secret | None
+    create_tokens_secret: str | Secret | None
+    totp_secret: str | Secret | None
+    email_code: EmailCode | None
+    token_cache_size: int
+    token_grace: Seconds
+
+
+class RocketChatOptions(RocketChatSettings, total=False):
+    """The options of `RocketChatClient`; it describes them."""
+
+    secret: str | SecretProvider | None
+
+
+class RocketChatClient(BaseClient):
     """A back end's client for one Rocket.Chat server, asked as an admin or a bot with an admin's permissions.
 
     It is usable at once: the connection opens in the running event loop with the first request, and the client then
@@ -75,17 +95,11 @@ class RocketChatClient:
         totp_secret: base32, for an admin with two-factor authentication; by default ``ROCKETCHAT_TOTP_SECRET``.
         email_code: called for the code that the server has sent by e-mail, with the name of the operation that needs
             it; it may be a coroutine function. For calls, and for the log-in.
-        secret: reads and rotates all of these; see `from_secrets`.
-        timeout: for a whole call: queueing, signing, all attempts and the waits between them (default 30 s).
-        limits: how much to send at once.
-        retry: how often and how patiently to try again.
-        transport: anything that satisfies `ethora_async.protocols.Transport`, in place of aiohttp. It is closed with
-            the client.
-        proxy, trust_env, verify, cert: see `ethora_async.transport.AiohttpTransport`.
-        on_event: one callable, or several, told of every event (`ethora_async.engine.events`).
+        secret: a `SecretProvider` that reads and rotates all of these; or, as text, the token beside `user_id`, else
+            the password. By default the store that ``ETHORA_SECRETS`` names.
         token_cache_size: how many users' tokens are kept (default 10,000).
         token_grace: for how long a replaced token lives on before it is revoked (default 5 minutes).
-        clock: where time comes from.
+        options: what every client takes; see `ClientOptions`.
 
     Raises:
         ConfigError: a setting is missing, empty or cannot be used; the text names it and where it was looked for.
@@ -102,34 +116,14 @@ class RocketChatClient:
         create_tokens_secret: str | Secret | None = None,
         totp_secret: str | Secret | None = None,
         email_code: EmailCode | None = None,
-        secret: SecretProvider | None = None,
-        timeout: Seconds = 30.0,
-        limits: Limits | None = None,
-        retry: RetryPolicy | None = None,
-        transport: Transport | None = None,
-        proxy: str | None = None,
-        trust_env: bool = False,
-        verify: bool | str | Path | ssl.SSLContext = True,
-        cert: str | Path | tuple[str | Path, str | Path] | None = None,
-        on_event: Listener | Sequence[Listener] = (),
+        secret: str | SecretProvider | None = None,
         token_cache_size: int = 10_000,
         token_grace: Seconds = 300.0,
-        clock: Clock | None = None,
+        **options: Unpack[ClientOptions],
     ) -> None:
-        self._wiring = Wiring(
-            timeout=timeout,
-            limits=limits,
-            retry=retry,
-            transport=transport,
-            proxy=proxy,
-            trust_env=trust_env,
-            verify=verify,
-            cert=cert,
-            on_event=on_event,
-            clock=clock,
-        )
+        super().__init__(options)
         self._email_code = email_code
-        stated = {
+        by_name = {
             settings.URL: url,
             settings.USER: user,
             settings.PASSWORD: password,
@@ -138,18 +132,26 @@ class RocketChatClient:
             settings.CREATE_TOKENS_SECRET: create_tokens_secret,
             settings.TOTP_SECRET: totp_secret,
         }
-        # Beside a store the environment holds no secrets of ours: those would keep rotations out.
-        given = settings.given_settings(stated, settings.NAMES if secret is None else (settings.URL,))
         told: dict[str, Any] = {"clock": self._wiring.clock, "emitter": self._wiring.emitter}
-        self._settings = settings.Settings(given, secret, **told)
-        self._session = AdminSession(self._settings, self._log_in, **told)
+        self._settings = RotatingSettings(
+            settings.ARGUMENTS,
+            settings.passed_in(by_name, secret if isinstance(secret, str) else None),
+            required=(settings.URL,),
+            rotating=settings.ROTATING,
+            provider=None if isinstance(secret, str) else secret,
+            alternatives=(settings.BY_PASSWORD, settings.BY_TOKEN),
+            **told,
+        )
+        self._session = AdminSession(
+            RotatingKeys(self._settings, settings.ADMIN, settings.admin_of), self._log_in, **told
+        )
         self._context = OwnContext(self._settings, self._connect, Directory(), **told)
         self._streams: WeakSet[Realtime] = WeakSet()
         self._server = ServerInfo(self._context)
         self.tokens: Tokens = Tokens(
             self._context,
             self._server,
-            self._create_tokens_secrets,
+            RotatingKeys(self._settings, (settings.CREATE_TOKENS_SECRET,), settings.create_tokens_secret_of),
             cache_size=token_cache_size,
             grace=seconds(token_grace, "token_grace"),
         )
@@ -158,22 +160,24 @@ class RocketChatClient:
         self.messages: Messages = Messages(self._context)
 
     @classmethod
-    def from_env(cls, **options: Any) -> Self:
-        """A client with ``ROCKETCHAT_URL``, ``ROCKETCHAT_USER`` and ``ROCKETCHAT_PASSWORD`` (or ``ROCKETCHAT_USER_ID``
-        and ``ROCKETCHAT_TOKEN``) from the environment. `options` are the constructor's.
+    def from_env(cls, **options: Unpack[RocketChatOptions]) -> Self:
+        """Return a client with its settings from ``ETHORA_SECRETS`` or the environment, as the constructor reads them.
+
+        Args:
+            options: the constructor's; each replaces the setting of its name.
 
         Raises:
-            ConfigError: one is not set or empty.
+            ConfigError: a setting is not set or empty, or cannot be used.
         """
         return cls(**options)
 
     @classmethod
-    def from_secrets(cls, provider: SecretProvider | str, **options: Any) -> Self:
-        """A client whose credentials come from a provider, or from a provider URL such as ``file:///run/secrets/chat``.
+    def from_secrets(cls, provider: SecretProvider | str, **options: Unpack[RocketChatSettings]) -> Self:
+        """Return a client whose settings come from a provider.
 
-        The bundle's names are those of the environment. What rotates is picked up: a rejected session or token reads
-        the store again. The server's address may come from the arguments or the environment instead. The URL for the
-        environment is ``env:?prefix=ROCKETCHAT_``.
+        Args:
+            provider: a provider, or a provider URL such as ``file:///run/secrets/chat`` or ``env:?prefix=ROCKETCHAT_``.
+            options: the constructor's; each replaces the setting of its name.
 
         Raises:
             ConfigError: the URL cannot be used.
@@ -274,39 +278,23 @@ class RocketChatClient:
         data = {"emailOrUsername": required_text(user, "user")}
         await api.call(operations.SEND_EMAIL_CODE, data=data, credentials=NOBODY)
 
-    async def aclose(self) -> None:
-        """End the session that was logged in, close connections and the secret provider.
+    async def _open(self) -> object:
+        return await self._context.open()
 
-        May be called more than once.
-        """
-        try:
-            for stream in list(self._streams):
-                await stream.aclose()
-            await self.tokens.aclose()
-            await self._server.aclose()
-            await self._say_farewell(await self._session.aclose())
-        finally:
-            try:
-                await self._wiring.aclose()
-            finally:
-                await self._settings.aclose()
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self._context.open()
-        except BaseException:
-            await self.aclose()  # nobody else will: a failed `async with` never reaches its end
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
+    def _closing(self) -> Sequence[Callable[[], Awaitable[object]]]:
+        return self._end_sessions, self._wiring.aclose, self._settings.aclose
 
     def __repr__(self) -> str:
         api = self._context.api
         return f"RocketChatClient(url={api.url!r})" if api else "RocketChatClient(not opened yet)"
+
+    async def _end_sessions(self) -> None:
+        """End streams and tokens under way, and the session that was logged in."""
+        for stream in list(self._streams):
+            await stream.aclose()
+        await self.tokens.aclose()
+        await self._server.aclose()
+        await self._say_farewell(await self._session.aclose())
 
     async def _say_farewell(self, credential: Credential | None) -> None:
         api = self._context.api
@@ -315,20 +303,17 @@ class RocketChatClient:
         with suppress(ChatError):
             await end_session(api, FixedCredentials(credential.headers), timeout=_FAREWELL)
 
-    async def _log_in(self, admin: Admin, ring: Ring) -> Login:
-        return await log_in(await self._context.open(), admin, self._factors_of(ring))
-
-    async def _create_tokens_secrets(self, refused: bool) -> list[Secret]:
-        return await self._settings.candidates(settings.CREATE_TOKENS_SECRET, refused=refused)
+    async def _log_in(self, admin: Admin, ring: KeyRing[Admin]) -> Login:
+        return await log_in(await self._context.open(), admin, self._factors_of(ring.settings.current))
 
     def _factors(self) -> Factors:
-        ring = self._settings.peek()
-        return Factors(email_code=self._email_code) if ring is None else self._factors_of(ring)
+        version = self._settings.peek()
+        return Factors(email_code=self._email_code) if version is None else self._factors_of(version.current)
 
-    def _factors_of(self, ring: Ring) -> Factors:
+    def _factors_of(self, values: Values) -> Factors:
         return Factors(
-            totp_secret=self._settings.secret(settings.TOTP_SECRET, ring.bundle),
-            password=self._settings.secret(settings.PASSWORD, ring.bundle),
+            totp_secret=settings.masked(values, settings.TOTP_SECRET),
+            password=settings.masked(values, settings.PASSWORD),
             email_code=self._email_code,
         )
 

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from ethora_async.config import normal_url
-from ethora_async.errors import ConfigError
 from ethora_async.platforms.rocketchat.settings import URL
 
 if TYPE_CHECKING:
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
     from ethora_async.engine.events import Emitter
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.directory import Directory
-    from ethora_async.platforms.rocketchat.settings import Settings
     from ethora_async.protocols import Clock, Credentials
+    from ethora_async.tokens.settings import RotatingSettings
 
 _EXAMPLE = "https://chat.example.com"
 
@@ -41,7 +40,7 @@ class OwnContext(Context):
 
     def __init__(
         self,
-        settings: Settings,
+        settings: RotatingSettings,
         connect: Callable[[str], Api],
         directory: Directory,
         *,
@@ -53,11 +52,8 @@ class OwnContext(Context):
         self.emitter = emitter
         self.directory = directory
         self._connect = connect
-        url = settings.value(URL)
+        url = settings.fixed(URL)
         self.api = self._made(url) if url is not None else None
-        if self.api is None and not settings.rotates:
-            msg = f"{URL} is not set or empty: set it in the environment, or pass url= instead"
-            raise ConfigError(msg)
 
     async def open(self) -> Api:
         """The server.
@@ -66,13 +62,9 @@ class OwnContext(Context):
             ConfigError: its URL comes from the secret store, which cannot be read or lacks it.
         """
         if self.api is None:
-            ring = await self.settings.load()
-            url = self.settings.value(URL, ring.bundle)
-            if url is None:
-                msg = f"{URL} is not set: it was looked for in the arguments, the environment and {ring.bundle.source}"
-                raise ConfigError(msg)
+            current = (await self.settings.load()).current
             if self.api is None:  # another task may have been quicker
-                self.api = self._made(url)
+                self.api = self._made(current[URL])
         return self.api
 
     def _made(self, url: str) -> Api:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ethora_async.engine.events import TokenRefreshed
 from ethora_async.errors import (
     ApiError,
     ChatError,
-    ConfigError,
     ForbiddenError,
     NotFoundError,
     NotSentError,
@@ -21,12 +19,12 @@ from ethora_async.platforms.rocketchat import operations
 from ethora_async.platforms.rocketchat.admin_session import headers_for
 from ethora_async.platforms.rocketchat.login import end_session
 from ethora_async.platforms.rocketchat.names import RecordId, plain
-from ethora_async.platforms.rocketchat.settings import CREATE_TOKENS_SECRET
 from ethora_async.platforms.rocketchat.token_store import Minted, TokenStore
 from ethora_async.protocols import Credential
 from ethora_async.records import ChatToken, Id
 from ethora_async.redaction import Secret
 from ethora_async.tokens.fixed import FixedCredentials
+from ethora_async.tokens.rotating import Acceptance, first_accepted
 from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:
@@ -35,10 +33,10 @@ if TYPE_CHECKING:
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.context import Context
     from ethora_async.platforms.rocketchat.server_info import ServerInfo
+    from ethora_async.platforms.rocketchat.settings import CreateTokensSecret
+    from ethora_async.tokens.rotating import RotatingKeys
 
 PLATFORM = "rocketchat"
-SecretCandidates = Callable[[bool], Awaitable[Sequence[Secret]]]
-"""The secrets to try in turn; told whether those at hand were refused, so that the store is to be read again."""
 
 _WITH_SECRET = (8, 0)
 """The first version that wants the secret, and takes nothing but ``userId`` beside it."""
@@ -67,11 +65,19 @@ class Tokens:
     """
 
     def __init__(
-        self, context: Context, server: ServerInfo, secrets: SecretCandidates, *, cache_size: int, grace: float
+        self,
+        context: Context,
+        server: ServerInfo,
+        secrets: RotatingKeys[CreateTokensSecret],
+        *,
+        cache_size: int,
+        grace: float,
     ) -> None:
         self._context = context
         self._server = server
         self._secrets = secrets
+        # "Forbidden" may mean a missing permission as well: only what was accepted before is waited for.
+        self._acceptance = Acceptance(rotates=secrets.rotates, clock=context.clock)
         self._store = TokenStore(context.clock, cache_size, grace)
         self._minting: dict[str, SingleFlight[Minted]] = {}
         self._ended_meanwhile: dict[str, set[str]] = {}
@@ -209,24 +215,18 @@ class Tokens:
     async def _ask(self, api: Api, user_id: str) -> Minted:
         if await self._server.version() < _WITH_SECRET:
             return await self._create(api, {"userId": user_id})
-        tried: list[Secret] = []
-        refusal: ForbiddenError | None = None
-        for again in (False, True):
-            for secret in await self._secrets(again):
-                if secret in tried:
-                    continue
-                tried.append(secret)
-                try:
-                    return await self._create(api, {"userId": user_id, "secret": secret.reveal()})
-                except ForbiddenError as error:
-                    refusal = refusal or error
-        if refusal is not None:
-            raise refusal
-        msg = (
-            "Rocket.Chat 8.0 and later make tokens only for those who know the server's CREATE_TOKENS_FOR_USERS_SECRET:"
-            f" set {CREATE_TOKENS_SECRET}, or pass create_tokens_secret="
+
+        async def with_secret(one: CreateTokensSecret) -> Minted:
+            return await self._create(api, {"userId": user_id, "secret": one.secret.reveal()})
+
+        return await first_accepted(
+            self._secrets,
+            self._acceptance,
+            with_secret,
+            rejection=ForbiddenError,
+            clock=self._context.clock,
+            timeout=api.timeout,
         )
-        raise ConfigError(msg)
 
     async def _create(self, api: Api, body: Mapping[str, str]) -> Minted:
         clock = self._context.clock

@@ -178,7 +178,7 @@ class Chats(AccessControl):
 
     def name(self, id: Id) -> str:
         """The chat's name on the platform, ``<appId>_<id>``, from any form of its id. No request is made."""
-        return self._context.known().names.prefixed(id)
+        return self._context.names().prefixed(id)
 
     def jid(self, id: Id) -> str:
         """The chat's address, ``<appId>_<id>@conference.<xmpp host>``. No request is made.
