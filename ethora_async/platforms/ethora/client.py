@@ -88,7 +88,8 @@ class EthoraClient(BaseClient):
         scoped: False signs with the raw secret in place of the key derived from it
         (docs/platforms/ethora.md#signing-keys), for old servers.
         legacy_api: True creates and deletes chats, and sets access, through the guide's ``/chats/`` and
-            ``/chat-access/`` (contract §5), for old servers: no part of today's API, which has neither.
+            ``/chat-access/`` (docs/platforms/ethora.md#older-guide), for old servers: no part of today's API, which has
+            neither.
         token_cache_size: how many users' tokens are kept (default 10,000).
         options: what every client takes; see `ClientOptions`.
 
