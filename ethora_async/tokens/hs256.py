@@ -48,11 +48,13 @@ class HS256Key:
     def verifies(self, token: str) -> bool:
         """Whether `token` was signed with this key, by HS256 and nothing else."""
         from joserfc.errors import JoseError
-        from joserfc.jws import deserialize_compact
+        from joserfc.jws import JWSRegistry, deserialize_compact
 
+        # RFC 7515 §4: header fields that are not understood are ignored, unless `crit` names them.
+        registry = JWSRegistry(algorithms=_ALGORITHMS, strict_check_header=False)
         try:
-            deserialize_compact(token, self._key, algorithms=_ALGORITHMS)
-        except (JoseError, ValueError, TypeError):  # TypeError: header fields of a wrong type, such as "crit": 5
+            deserialize_compact(token, self._key, registry=registry)
+        except (JoseError, ValueError, TypeError, RecursionError):  # header fields of a wrong type, such as "crit": 5
             return False
         return True
 

@@ -124,5 +124,10 @@ def raw_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
 def _below(path: str, mount: str) -> str:
     """The path after the mount, which some frameworks take off and some do not."""
     mount = mount.rstrip("/")
-    rest = path.removeprefix(mount) if mount else path
-    return rest if rest[:1] in ("", "/") else path
+    while mount:
+        if path == mount or path.startswith(f"{mount}/"):
+            return path.removeprefix(mount)
+        # The proxy before us may have taken the first part off, which ``FastAPI(root_path=…)`` puts before the mount.
+        _, _, rest = mount.lstrip("/").partition("/")
+        mount = f"/{rest}" if rest else ""
+    return path

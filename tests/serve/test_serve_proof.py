@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
@@ -12,10 +13,13 @@ from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from ethora_async.answer import Answer
-from ethora_async.cli.serve.keys import LOOK_EVERY, PublicKeys
+from ethora_async.cli.serve.keys import FETCH_AT_MOST_EVERY, FETCH_EVERY, LOOK_EVERY, PublicKeys, RemoteKeys
 from ethora_async.cli.serve.proxy import Gate, JWTRules, ProxySecret, SharedSecret, SignedIdentity
-from ethora_async.errors import ConfigError
+from ethora_async.errors import ConfigError, NotSentError, ReplyTooLargeError
+from ethora_async.request import Request as HttpRequest
+from ethora_async.request import Response
 from ethora_async.testing.users import FakeClock
+from ethora_async.transport import MemoryTransport
 from ethora_async.web import Request
 from ethora_async_secrets import SecretBundle, StaticProvider
 from ethora_async_secrets.testing import MemoryProvider
@@ -114,7 +118,8 @@ async def test_a_secret_that_can_be_guessed_is_refused_at_the_start(value: str) 
 
 def signed(claims: Any = CLAIMS, *, key: Any = None, alg: str = "HS256", **header: Any) -> tuple[str, str]:
     key = key or OctKey.import_key(SECRET)
-    return "X-JWT", jws.serialize_compact({"alg": alg, **header}, json.dumps(claims), key, algorithms=[alg])
+    registry = jws.JWSRegistry(algorithms=[alg], strict_check_header=False)
+    return "X-JWT", jws.serialize_compact({"alg": alg, **header}, json.dumps(claims), key, registry=registry)
 
 
 def by_secret(identity: str = "x-jwt", **rules: Any) -> SignedIdentity:
@@ -289,3 +294,114 @@ async def test_refusals_tell_the_log_why_without_the_token(caplog: pytest.LogCap
     await asked(by_secret(), header)
     assert "refused" in caplog.text
     assert not any(part in caplog.text for part in (*header[1].split("."), "a-canary", SECRET))
+
+
+async def test_header_fields_that_are_not_understood_are_ignored(tmp_path: Path) -> None:
+    clerk = {"alg": "HS256", "cat": "cl_B7d4PD111AAA", "x5u": "https://evil.example/key", "nested": {"a": [1]}}
+    assert await asked(by_secret(), ("X-JWT", by_hand(clerk, SECRET.encode()))) == (200, "ann")
+    proof = by_file(tmp_path / "key.pem", RSA.as_pem(private=False))
+    assert await asked(proof, signed(key=RSA, alg="RS256", cat="cl_B7d4PD111AAA")) == (200, "ann")
+    critical = by_hand({"alg": "HS256", "crit": ["cat"], "cat": "x"}, SECRET.encode())
+    assert await asked(by_secret(), ("X-JWT", critical)) == (401, None)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+        {"kty": "oct", "k": "AAAA"},
+        {"kty": "from-the-future", "kid": "one"},
+        {"kty": "RSA", "n": "?", "e": 5},
+        {"kty": "RSA"},
+        {**RSA.as_dict(private=False), "use": "enc"},
+        ECKey.generate_key("P-384").as_dict(private=False),
+        "no object",
+        None,
+    ],
+)
+async def test_keys_that_cannot_be_used_are_left_out(other: Any, tmp_path: Path) -> None:
+    proof = by_file(tmp_path / "keys.json", {"keys": [other, RSA.as_dict(private=False), other]})
+    assert await asked(proof, signed(key=RSA, alg="RS256")) == (200, "ann")
+
+
+@pytest.mark.parametrize("kid", [None, "unknown-to-a-pem"])
+async def test_every_key_of_a_pem_file_is_tried(kid: str | None, tmp_path: Path) -> None:
+    content = b"some text\n" + RSA.as_pem(private=False) + b"\n" + EC.as_pem(private=False)
+    proof = by_file(tmp_path / "keys.pem", content)
+    header = {} if kid is None else {"kid": kid}
+    assert await asked(proof, signed(key=RSA, alg="RS256", **header)) == (200, "ann")
+    assert await asked(proof, signed(key=EC, alg="ES256", **header)) == (200, "ann")
+
+
+async def test_a_jwt_without_kid_is_tried_with_every_key_of_a_set(tmp_path: Path) -> None:
+    proof = by_file(tmp_path / "keys.json", a_set(("one", RSAKey.generate_key(2048)), ("two", RSA)))
+    assert await asked(proof, signed(key=RSA, alg="RS256")) == (200, "ann")
+    assert await asked(proof, signed(key=RSA, alg="RS256", kid="one")) == (401, None)
+
+
+def a_set(*keys: Any) -> dict[str, Any]:
+    return {"keys": [{**key.as_dict(private=False), "kid": name} for name, key in keys]}
+
+
+class Provider:
+    """An identity provider that publishes its keys."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.transport = MemoryTransport(self._answer)
+
+    def _answer(self, request: HttpRequest) -> Response:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, int):
+            return Response(answer, {"Location": "https://elsewhere.example/"}, b"")
+        return Response(200, {}, json.dumps(answer).encode())
+
+    def proof(self, clock: FakeClock) -> SignedIdentity:
+        keys = RemoteKeys("https://login.example/jwks.json", clock=clock, transport=self.transport)
+        return SignedIdentity("x-jwt", "x-jwt", keys, JWTRules(), clock=clock)
+
+
+async def test_keys_at_a_url_are_fetched_once_and_again_when_an_unknown_one_comes() -> None:
+    clock = FakeClock(NOW)
+    provider = Provider(a_set(("one", RSA)), a_set(("two", EC)))
+    proof = provider.proof(clock)
+    one, two = signed(key=RSA, alg="RS256", kid="one"), signed(key=EC, alg="ES256", kid="two")
+    assert await asyncio.gather(*(asked(proof, one) for _ in range(20))) == [(200, "ann")] * 20
+    assert len(provider.transport.requests) == 1
+    assert await asked(proof, two) == (401, None)  # JWTs that somebody made up cost no fetch each
+    clock.advance(FETCH_AT_MOST_EVERY)
+    assert await asyncio.gather(*(asked(proof, two) for _ in range(20))) == [(200, "ann")] * 20
+    assert len(provider.transport.requests) == 2
+    assert await asked(proof, one) == (401, None)
+    await proof.aclose()
+
+
+@pytest.mark.parametrize("failure", [503, 302, {"keys": []}, {}, [], NotSentError("down"), ReplyTooLargeError("large")])
+async def test_while_the_url_fails_the_last_keys_serve(failure: Any) -> None:
+    clock = FakeClock(NOW)
+    provider = Provider(a_set(("one", RSA)), failure)
+    proof = provider.proof(clock)
+    for _ in range(4):
+        header = signed({**CLAIMS, "exp": clock.now() + 60}, key=RSA, alg="RS256", kid="one")
+        assert await asked(proof, header) == (200, "ann")
+        await asyncio.sleep(0.001)
+        clock.advance(FETCH_EVERY)
+    assert len(provider.transport.requests) > 2
+    await proof.aclose()
+    nothing = Provider(failure).proof(clock)
+    with pytest.raises(ConfigError, match="cannot be fetched"):
+        await nothing.check()
+    assert await asked(nothing, header) == (503, None)
+    await nothing.aclose()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://login.example/x", "https://", "https://user:pw@login.example/", "ftp://x", "https://[", "https://h/#x"],
+)
+def test_a_url_that_cannot_be_trusted_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RemoteKeys(url, clock=FakeClock(NOW))
+    assert "pw" not in str(caught.value)

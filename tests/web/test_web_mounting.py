@@ -172,6 +172,18 @@ async def test_fastapi_opens_the_client_and_gives_it_to_routes(chat: AppClient[C
     assert Counted.closed == 1
 
 
+@pytest.mark.parametrize("root_path", ["/api", "/a/b"])
+@pytest.mark.parametrize("stripped", [True, False])
+@pytest.mark.filterwarnings("ignore:The `root_path` parameter is deprecated")
+async def test_fastapi_below_a_path_of_the_proxys(chat: AppClient[Counted], root_path: str, stripped: bool) -> None:
+    app = FastAPI(lifespan=chat.lifespan, root_path=root_path)
+    app.mount("/chat", ASGIApp(routes_of(chat)))
+    before = "" if stripped else root_path.rstrip("/")
+    async with served_by_uvicorn(app) as port:
+        assert (await ask(port, "POST", f"{before}/chat/token", headers=(JSON, ANN))).status == 200
+        assert (await ask(port, "GET", f"{before}/chat/nothing")).status == 404
+
+
 async def test_litestar_opens_the_client(chat: AppClient[Counted]) -> None:
     from litestar import Litestar, asgi
 

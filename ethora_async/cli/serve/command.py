@@ -35,6 +35,7 @@ from ethora_async.errors import ConfigError
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from ethora_async.cli.serve.connections import Connections
     from ethora_async.web.clients import AppClient
     from ethora_async.web.routes import Routes
 
@@ -46,7 +47,7 @@ _HOW = (
     "and one of\n"
     f"  --proof-header NAME      a header in which it sends the secret that stands in {PROXY_SECRET}\n"
     f"  --jwt-header NAME        a header with a JWT, signed with {PROXY_SECRET} (HS256) or a key whose public half"
-    " is in --jwt-keys FILE (RS256, ES256)\n"
+    " is in --jwt-keys FILE or URL (RS256, ES256)\n"
     f"{PROXY_SECRET} is read from the environment, or from the store that --proof-secrets names. The proxy must remove"
     " these headers from what visitors send."
 )
@@ -87,7 +88,8 @@ def serve(
         str | None, typer.Option(metavar="NAME", help="The header in which it sends a JWT; may be the identity's.")
     ] = None,
     jwt_keys: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Public keys for RS256 and ES256: PEM, JWK or JWK set.")
+        str | None,
+        typer.Option(metavar="FILE|URL", help="Public keys for RS256 and ES256: PEM, JWK or JWK set."),
     ] = None,
     jwt_claim: Annotated[str, typer.Option(metavar="NAME", help="The claim that holds the user's id.")] = "sub",
     jwt_audience: Annotated[str | None, typer.Option(help="Required in the claim aud.")] = None,
@@ -146,7 +148,7 @@ def _proof(
     identity: str | None,
     header: str | None,
     jwt: str | None,
-    keys: Path | None,
+    keys: str | None,
     rules: JWTRules,
     urls: str | None,
 ) -> Proof:
@@ -162,13 +164,17 @@ def _proof(
             msg = "--proof-header and --identity-header name the same header: the secret is no user's id"
             raise ConfigError(msg)
         return SharedSecret(name, proof, _secret(urls))
-    from ethora_async.cli.serve.keys import PublicKeys
+    from ethora_async.cli.serve.keys import Keys, PublicKeys, RemoteKeys
 
     if keys is not None and urls is not None:
         msg = "--jwt-keys and --proof-secrets exclude each other: JWTs are signed with a key, or with a shared secret"
         raise ConfigError(msg)
     clock = SystemClock()
-    source = _secret(urls) if keys is None else PublicKeys(keys, clock=clock)
+    source: Keys
+    if keys is None:
+        source = _secret(urls)
+    else:
+        source = RemoteKeys(keys, clock=clock) if "://" in keys else PublicKeys(Path(keys), clock=clock)
     return SignedIdentity(name, header_name(jwt or "", "--jwt-header"), source, rules, clock=clock)
 
 
@@ -184,6 +190,7 @@ def _secret(urls: str | None) -> ProxySecret:
 
 
 async def _serve(options: Options, settings: Settings) -> int:
+    from ethora_async.cli.serve.connections import Connections
     from ethora_async.web.clients import AppClient
     from ethora_async.web.health import Health
 
@@ -196,8 +203,10 @@ async def _serve(options: Options, settings: Settings) -> int:
         health = Health(chat, checks={"proof": settings.proof.check})
         routes = _routes(chat, client, options, settings, health)
         listener = stack.enter_context(_listening(settings))
-        runner = _runner(routes, settings.grace)
-        return await _until_told(runner, listener, _name(listener, settings.unix), health.drain, settings.drain)
+        connections = Connections()
+        runner = _runner(routes, settings.grace, connections)
+        name = _name(listener, settings.unix)
+        return await _until_told(runner, connections, listener, name, health.drain, settings.drain)
 
 
 async def _check_proof(proof: Proof) -> None:
@@ -266,23 +275,26 @@ def _name(listener: socket.socket, path: Path | None) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _runner(routes: Routes, grace: float) -> web.AppRunner:
+def _runner(routes: Routes, grace: float, connections: Connections) -> web.AppRunner:
     from aiohttp import web
 
     from ethora_async.cli.serve.log import AccessLogger
     from ethora_async.web.aiohttp import chat_app
 
-    return web.AppRunner(
-        chat_app(routes), access_log_class=AccessLogger, handler_cancellation=True, shutdown_timeout=grace
-    )
+    app = chat_app(routes)
+    app.middlewares.insert(0, connections.middleware)
+    return web.AppRunner(app, access_log_class=AccessLogger, handler_cancellation=True, shutdown_timeout=grace)
 
 
 async def _until_told(
-    runner: web.AppRunner, listener: socket.socket, name: str, drain: Callable[[], None], delay: float
+    runner: web.AppRunner,
+    connections: Connections,
+    listener: socket.socket,
+    name: str,
+    drain: Callable[[], None],
+    delay: float,
 ) -> int:
     """Serve until a signal comes; a second one ends it without patience."""
-    from aiohttp import web
-
     told: list[int] = []
     first, second = asyncio.Event(), asyncio.Event()
 
@@ -293,9 +305,10 @@ async def _until_told(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, tell, number)
+    server: asyncio.Server | None = None
     try:
         await runner.setup()
-        await web.SockSite(runner, listener).start()
+        server = await connections.listen(runner, listener)
         errors.print(f"listening on {name}; Ctrl-C stops it", markup=False)
         await first.wait()
         drain()
@@ -303,6 +316,8 @@ async def _until_told(
         with suppress(TimeoutError):
             await asyncio.wait_for(second.wait(), delay)
     finally:
+        if server is not None:
+            server.close()
         await _ended(runner, second)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)

@@ -1,32 +1,62 @@
-"""Public keys in a file: PEM, a JWK, or a JWK set; read again when the file changes."""
+"""Public keys that JWTs are checked with: from a file, or from the URL of a JWK set. Both are read again."""
 
 from __future__ import annotations
 
 import logging
 import os
+import re
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from ethora_async import codec
-from ethora_async.errors import ConfigError
-from ethora_async.protocols import Clock
-from ethora_async_secrets.concurrency import run_blocking
+from ethora_async.errors import ConfigError, TransportError
+from ethora_async.protocols import Clock, Transport
+from ethora_async.request import Request
+from ethora_async_secrets.concurrency import FlightCancelledError, FlightUnfinishedError, SingleFlight, run_blocking
 
 log: logging.Logger = logging.getLogger("ethora_async.web")
 
 LOOK_EVERY = 10.0
-"""Seconds after which the file is looked at again."""
+"""Seconds after which a file is looked at again."""
+FETCH_EVERY = 600.0
+"""Seconds after which a URL is fetched again."""
+FETCH_AT_MOST_EVERY = 30.0
+"""Seconds between two fetches when JWTs name keys that are not known, or when fetching fails."""
 
+_FETCH_TIMEOUT = 10.0
 _LARGEST = 1024 * 1024
 _KINDS = ("RSA", "EC")
+_PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40}+)-----[^-]++-----END [A-Z0-9 ]{1,40}+-----")
+
+
+class Keys(Protocol):
+    """What JWTs are checked with."""
+
+    async def values(self) -> list[Any]:
+        """Return the keys; a text is a shared secret.
+
+        Raises:
+            ConfigError: there are none.
+        """
+        ...
+
+    async def newer(self) -> bool:
+        """Look for keys that have been added since; return whether `values` may give others now."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        ...
 
 
 class PublicKeys:
-    """What JWTs are checked with, for RS256 and ES256.
+    """Keys for RS256 and ES256 from a file: PEM, a JWK, or a JWK set.
 
     Args:
-        path: the file.
-        clock: where time comes from.
+        path: The file. It is read again when it changes.
+        clock: Where time comes from.
     """
 
     def __init__(self, path: Path, *, clock: Clock) -> None:
@@ -37,7 +67,7 @@ class PublicKeys:
         self._keys: list[Any] = []
 
     async def values(self) -> list[Any]:
-        """The keys; a file that cannot be used any more leaves those that were read before.
+        """Return the keys; a file that cannot be used any more leaves those that were read before.
 
         Raises:
             ConfigError: it cannot be read, or there is nothing in it that can be used, and never was.
@@ -55,12 +85,124 @@ class PublicKeys:
         self._looked_at = self._clock.monotonic()
         return self._keys
 
+    async def newer(self) -> bool:
+        """Return False: `values` looks often enough."""
+        return False
+
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
+
+
+class RemoteKeys:
+    """Keys for RS256 and ES256 from the URL of a JWK set, as identity providers publish them.
+
+    The set is fetched again every ten minutes, and sooner when a JWT names a key that it lacks. While the server gives
+    no answer, the last set serves.
+
+    Args:
+        url: An https URL; http is for this machine alone.
+        clock: Where time comes from.
+        transport: Sends the requests; an `AiohttpTransport` by default. Closed with this object.
+
+    Raises:
+        ConfigError: `url` cannot be used.
+    """
+
+    def __init__(self, url: str, *, clock: Clock, transport: Transport | None = None) -> None:
+        self._url = _checked_url(url)
+        self._clock = clock
+        self._transport = transport
+        self._keys: list[Any] = []
+        self._fetch_at = self._next_allowed = float("-inf")
+        self._fetching = SingleFlight(self._fetch)
+
+    async def values(self) -> list[Any]:
+        """Return the keys of the last set that could be fetched.
+
+        Raises:
+            ConfigError: none could be fetched yet.
+        """
+        if not self._keys:
+            await self._fetched()
+        elif self._clock.monotonic() >= self._fetch_at:
+            self._fetching.start()
+        return self._keys
+
+    async def newer(self) -> bool:
+        """Fetch the set again, unless that was done in the last half minute; return whether it was."""
+        if self._clock.monotonic() < self._next_allowed:
+            return False
+        try:
+            await self._fetched()
+        except ConfigError:
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        """Cancel what is under way and close the connection."""
+        await self._fetching.aclose()
+        if self._transport is not None:
+            await self._transport.aclose()
+
+    async def _fetched(self) -> None:
+        try:
+            await self._fetching.join(_FETCH_TIMEOUT)
+        except (FlightCancelledError, FlightUnfinishedError):
+            raise self._failed("it gave no answer in time") from None
+
+    async def _fetch(self) -> None:
+        now = self._clock.monotonic()
+        self._next_allowed = self._fetch_at = now + FETCH_AT_MOST_EVERY
+        if self._transport is None:
+            from ethora_async.transport import AiohttpTransport
+
+            self._transport = AiohttpTransport(trust_env=True)
+        request = Request(
+            "GET", self._url, {"Accept": "application/json"}, timeout=_FETCH_TIMEOUT, reply_limit=_LARGEST
+        )
+        try:
+            response = await self._transport.send(request)
+        except TransportError as error:
+            raise self._failed(error.message) from None
+        if response.status != 200:
+            raise self._failed(f"it answers with status {response.status}")
+        try:
+            self._keys = _of_bytes(f"--jwt-keys {self._url}", response.body)
+        except ConfigError as error:
+            raise self._failed(str(error)) from None
+        self._fetch_at = self._clock.monotonic() + FETCH_EVERY
+
+    def _failed(self, reason: str) -> ConfigError:
+        error = ConfigError(f"--jwt-keys {self._url} cannot be fetched: {reason}")
+        if self._keys:
+            log.warning("the keys fetched before are used: %s", error)
+        return error
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        host = ""
+    if not host or "@" in parts.netloc or parts.fragment:
+        msg = "--jwt-keys is no URL of a JWK set: an example is https://login.example.com/.well-known/jwks.json"
+        raise ConfigError(msg)
+    if parts.scheme != "https" and not _is_loopback(host):
+        msg = f"--jwt-keys {url} is not https: whoever stands in between could put in keys of their own"
+        raise ConfigError(msg)
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _read(path: Path, known: object) -> tuple[object, list[Any] | None]:
-    """The file's stamp and keys; None for keys of the stamp that is `known`."""
+    """Return the file's stamp and keys; None for keys of the stamp that is `known`."""
     try:
         with path.open("rb") as file:
             found = os.fstat(file.fileno())
@@ -74,40 +216,89 @@ def _read(path: Path, known: object) -> tuple[object, list[Any] | None]:
     if len(data) > _LARGEST:
         msg = f"--jwt-keys {path} is larger than {_LARGEST} bytes"
         raise ConfigError(msg)
-    return stamp, _keys(path, data)
+    return stamp, _of_bytes(f"--jwt-keys {path}", data)
 
 
-def _keys(path: Path, data: bytes) -> list[Any]:
-    from joserfc.errors import JoseError
-    from joserfc.jwk import KeySet
+def _of_bytes(source: str, data: bytes) -> list[Any]:
+    """Return the keys that can be used; the others are named in the log.
 
+    Raises:
+        ConfigError: none can be used, or one is private.
+    """
+    entries = _entries(data)
+    keys, unusable = [], "holds no key: it must have public keys in PEM, or a JWK or JWK set in JSON"
+    for number, entry in enumerate(entries, 1):
+        try:
+            keys.append(_usable(entry))
+        except _UnusableKeyError as error:
+            unusable = str(error)
+            if len(entries) > 1:
+                log.warning("%s: key %d is left out: it %s", source, number, error)
+    if not keys:
+        msg = f"{source} {unusable}"
+        raise ConfigError(msg)
+    if any(key.is_private for key in keys):
+        msg = f"{source} holds a private key: give this process the public half alone"
+        raise ConfigError(msg)
+    return keys
+
+
+def _entries(data: bytes) -> list[Any]:
+    """Return every key of a file as it stands there: a JWK, or a PEM block."""
+    if not data.lstrip().startswith(b"{"):
+        return [found.group() for found in _PEM_BLOCK.finditer(data)]
     try:
-        found = _of_json(codec.loads(data)) if data.lstrip().startswith(b"{") else _of_pem(data)
-        keys = list(found) if isinstance(found, KeySet) else [found]
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
-        msg = f"--jwt-keys {path} holds no key: it must be a public key in PEM, or a JWK or JWK set in JSON"
-        raise ConfigError(msg) from None
-    for key in keys:
-        if key.key_type not in _KINDS:
-            msg = f"--jwt-keys {path} holds a key that is neither RSA nor EC: RS256 and ES256 need one of these"
-            raise ConfigError(msg)
-        if key.is_private:
-            msg = f"--jwt-keys {path} holds a private key: give this process the public half alone"
-            raise ConfigError(msg)
-    return [found]
+        value = codec.loads(data)
+    except ValueError:
+        return []
+    if "keys" in value:
+        return value["keys"] if isinstance(value["keys"], list) else []
+    return [value] if value else []
 
 
-def _of_json(data: Any) -> Any:
-    from joserfc.jwk import KeySet, import_key
-
-    return KeySet.import_key_set(data) if "keys" in data else import_key(data)
+class _UnusableKeyError(Exception):
+    """Says what a key is that RS256 and ES256 cannot use."""
 
 
-def _of_pem(data: bytes) -> Any:
+def _usable(entry: Any) -> Any:
     from joserfc.errors import JoseError
     from joserfc.jwk import ECKey, RSAKey
 
+    if isinstance(entry, bytes):
+        for form in (RSAKey, ECKey):
+            try:
+                return _of_a_known_curve(form.import_key(_public_pem(entry)))
+            except (JoseError, ValueError, TypeError):
+                continue
+        reason = "holds no key: it must have public keys in PEM, or a JWK or JWK set in JSON"
+        raise _UnusableKeyError(reason)
+    kind = entry.get("kty") if isinstance(entry, dict) else None
+    if kind not in _KINDS:
+        reason = "holds a key that is neither RSA nor EC: RS256 and ES256 need one of these" if kind else "holds no key"
+        raise _UnusableKeyError(reason)
+    if entry.get("use") not in (None, "sig"):
+        reason = "holds a key that is not for signatures"
+        raise _UnusableKeyError(reason)
     try:
-        return RSAKey.import_key(data)
-    except (JoseError, ValueError, TypeError):
-        return ECKey.import_key(data)
+        return _of_a_known_curve((RSAKey if kind == "RSA" else ECKey).import_key(entry))
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        reason = "holds no key: a JWK in it is malformed"
+        raise _UnusableKeyError(reason) from None
+
+
+def _of_a_known_curve(key: Any) -> Any:
+    if key.key_type == "EC" and key.curve_name != "P-256":
+        reason = f"holds an EC key on {key.curve_name}: ES256 needs P-256"
+        raise _UnusableKeyError(reason)
+    return key
+
+
+def _public_pem(block: bytes) -> bytes:
+    """Return a PEM block as it is, or the public key of a certificate."""
+    if b"BEGIN CERTIFICATE" not in block:
+        return block
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    public = x509.load_pem_x509_certificate(block).public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
