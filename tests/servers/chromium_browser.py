@@ -81,9 +81,9 @@ class Page:
 
 
 @asynccontextmanager
-async def browser(profile: Path) -> AsyncIterator[Page]:
-    """A browser with an empty profile of its own, with one empty page; gone at the end."""
-    process = _started(profile)
+async def browser(profile: Path, *flags: str) -> AsyncIterator[Page]:
+    """A browser with an empty profile of its own, with one empty page; gone at the end. `flags` are further ones."""
+    process = _started(profile, flags)
     try:
         port = await _port(profile / "DevToolsActivePort", process)
         async with ClientSession(f"http://127.0.0.1:{port}") as session:
@@ -100,9 +100,9 @@ async def browser(profile: Path) -> AsyncIterator[Page]:
         process.wait()
 
 
-def _started(profile: Path) -> subprocess.Popen[bytes]:
+def _started(profile: Path, flags: tuple[str, ...]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [binary(), *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        [binary(), *_FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -98,17 +98,20 @@ class Hub:
     # -- who is in which room
 
     def enter(self, chat: Chat, session: Session, presence: Element) -> None:
-        """Put a session into a room, and tell everyone; one that is in already is told again, as a new one is."""
+        """Put a session into a room, and tell everyone, the user's other sessions too.
+
+        One that is in already is told again who is there.
+        """
         occupants = self._rooms.setdefault(chat, {})
         own = occupants.setdefault(session.user, {})
-        newcomer = not own
+        newcomer = session not in own
         own[session] = None
         session.chats.add(chat)
         for other in list(occupants):
             if other is not session.user:
                 session.send(self._presence(chat, other, session))
         if newcomer:
-            self._tell_presence(chat, session.user, presence)
+            self._tell_presence(chat, session.user, presence, but=session)
         session.send(self._presence(chat, session.user, session, presence, statuses=(SELF,)))
         subject = element("message", CLIENT, element("subject", CLIENT), type="groupchat")
         subject.attributes |= {"from": session.room(chat), "to": session.jid}
@@ -158,16 +161,25 @@ class Hub:
         address = {"from": to.room(chat, user.xmpp_username), "to": to.jid}
         return Element("presence", CLIENT, {**given, **kinds, **address}, [*further, about])
 
-    def _tell_presence(self, chat: Chat, user: User, presence: Element | None = None, *, left: bool = False) -> None:
-        """Tell everyone else in a room about a user."""
-        for other, sessions in list(self.occupants(chat).items()):
-            if other is not user:
-                for session in list(sessions):
-                    session.send(self._presence(chat, user, session, presence, left=left))
+    def _tell_presence(
+        self,
+        chat: Chat,
+        user: User,
+        presence: Element | None = None,
+        *,
+        but: Session | None = None,
+        statuses: Iterable[str] = (),
+        left: bool = False,
+    ) -> None:
+        """Tell everyone in a room about a user, but not the session that it comes from."""
+        for sessions in list(self.occupants(chat).values()):
+            for session in list(sessions):
+                if session is not but:
+                    session.send(self._presence(chat, user, session, presence, statuses=statuses, left=left))
 
     def update(self, chat: Chat, session: Session, presence: Element) -> None:
         """Pass on a change of presence, such as being away, to everyone in a room."""
-        self._tell_presence(chat, session.user, presence)
+        self._tell_presence(chat, session.user, presence, but=session)
         session.send(self._presence(chat, session.user, session, presence, statuses=(SELF,)))
 
     # -- what is said
@@ -218,7 +230,7 @@ class Hub:
             session.chats.discard(chat)
             session.send(self._presence(chat, user, session, statuses=(KICKED, SELF), left=True))
         if occupants.pop(user, None) is not None:
-            self._tell_presence(chat, user, left=True)
+            self._tell_presence(chat, user, statuses=(KICKED,), left=True)
             if not occupants:
                 del self._rooms[chat]
 

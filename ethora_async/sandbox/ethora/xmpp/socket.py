@@ -55,19 +55,23 @@ class Connection:
         """Talk until either side has enough."""
         try:
             await self._socket.prepare(self._request)
-            writer = asyncio.create_task(self._write())
-            limit = asyncio.get_running_loop().call_later(LOGIN_SECONDS, self._stream.expire)
-            try:
-                await self._read()
-            finally:
-                limit.cancel()
-                self._stream.end()
-                await self._finish(writer)
+            await self._talk()
         except ConnectionError:
-            pass  # the client hung up while the websocket was being opened
+            # The client hung up while the websocket was being opened: nobody is left to answer.
+            return web.Response(status=400)
         finally:
             self.gone.set()
         return self._socket
+
+    async def _talk(self) -> None:
+        writer = asyncio.create_task(self._write())
+        limit = asyncio.get_running_loop().call_later(LOGIN_SECONDS, self._stream.expire)
+        try:
+            await self._read()
+        finally:
+            limit.cancel()
+            self._stream.end()
+            await self._finish(writer)
 
     def push(self, head: bytes, tail: bytes = b"") -> None:
         """Send a frame after those before it. A client that lets too many wait is told so, and disconnected."""
