@@ -394,3 +394,39 @@ async def test_a_relative_path_is_fixed_when_the_provider_is_made(tmp_path: Path
     monkeypatch.chdir("/")
     assert provider.source == f"file:{tmp_path}/x.json"
     assert (await provider.fetch()).names() == OLD.keys()
+
+
+async def test_a_neighbour_that_holds_no_text_is_left_out_until_it_is_asked_for(tmp_path: Path):
+    (tmp_path / "A").write_text(CANARY)
+    (tmp_path / "binary").write_bytes(b"\x80\xff")
+    (tmp_path / "empty").touch()
+    bundle = await FileProvider(tmp_path).fetch()
+    assert bundle.names() == {"A"}
+    assert bundle.reveal("A") == CANARY
+    for name in ("binary", "empty"):
+        for ask in (bundle.reveal, bundle.get):
+            with pytest.raises(SecretMalformedError, match=name):
+                ask(name)
+    assert bundle.get("absent") is None
+
+
+@pytest.mark.parametrize("value", ["5", "null", "true", "1.5", '{"B": "x"}', "[1]", '"\\ud800"'])
+async def test_a_json_value_that_is_no_text_is_left_out_until_it_is_asked_for(tmp_path: Path, value: str):
+    path = tmp_path / "x.json"
+    path.write_text(f'{{"A": "{CANARY}", "PORT": {value}, "A_PREVIOUS": {value}}}')
+    bundle = await FileProvider(path).fetch()
+    assert bundle.names() == {"A"}
+    assert bundle.previous is None
+    with pytest.raises(SecretMalformedError, match=r"PORT in file:.*not a string"):
+        bundle.reveal("PORT")
+
+
+async def test_a_value_that_was_good_and_is_spoilt_is_not_taken_for_removed(tmp_path: Path):
+    for name in ("A", "B"):
+        (tmp_path / name).write_text("good")
+    provider = FileProvider(tmp_path)
+    good = await provider.fetch()
+    (tmp_path / "B").write_bytes(b"")
+    for name in ("A", "B"):
+        age(tmp_path / name)
+    assert await provider.fetch() is good

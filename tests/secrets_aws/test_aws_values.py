@@ -342,3 +342,24 @@ def test_bad_urls_say_which_part_and_repeat_nothing(url: str, said: str):
 def test_a_timeout_is_a_time(timeout: float):
     with pytest.raises(ValueError, match="timeout is"):
         AwsSecretsManagerProvider("x", timeout=timeout)
+
+
+async def test_a_secret_that_aws_manages_is_read_with_what_is_text_in_it(moto: Moto):
+    name = "rds!cluster-0a1b2c3d"
+    moto.create(
+        name, '{"username": "admin", "password": "word\\n", "port": 5432, "engine": null, "masterarn": {"a": "b"}}'
+    )
+    provider = AwsSecretsManagerProvider(name, region="us-east-1", endpoint=moto.url)
+    bundle = await provider.fetch()
+    assert bundle.names() == {"username", "password"}
+    assert bundle.reveal("password") == "word"
+    with pytest.raises(SecretMalformedError, match="'port' is not a string but a number"):
+        bundle.reveal("port")
+    await provider.aclose()
+
+
+@pytest.mark.parametrize(
+    "name", ["rds!cluster-0a", "arn:aws:secretsmanager:eu-west-1:1:secret:rds!db-0a-AbCdEf", "a/b_+=.@-"]
+)
+def test_names_that_aws_gives_are_accepted(name: str):
+    assert AwsSecretsManagerProvider(name).source == f"aws-sm:{name}"

@@ -166,3 +166,38 @@ def test_the_package_loads_neither_hvac_nor_the_provider_until_asked():
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("url", "source"),
+    [
+        ("vault://host:8200/team%2Fkv/app", "vault://host:8200/team%2Fkv/app"),
+        ("vault://host:8200/team/kv/app?mount=team/kv", "vault://host:8200/team%2Fkv/app"),
+        ("vault://host:8200/team/kv/a/b%20c?mount=/team/kv/", "vault://host:8200/team%2Fkv/a/b c"),
+        ("vault:///a%2Fb%2Fc/d/e", "vault:///a%2Fb%2Fc/d/e"),
+        ("vault:///team/kv/app", "vault:///team/kv/app"),
+    ],
+)
+def test_a_mount_of_several_parts(url: str, source: str):
+    assert provider_from_url(url, environ={}).source == source
+
+
+@pytest.mark.parametrize(
+    "url", ["vault:///other/app?mount=team/kv", "vault:///team/kv?mount=team/kv", "vault:///team%2Fkv"]
+)
+def test_a_mount_that_the_path_does_not_begin_with_is_refused(url: str):
+    with pytest.raises(BadProviderURLError, match="mount"):
+        provider_from_url(url, environ={})
+
+
+async def test_a_url_reads_from_a_deep_mount(bao: OpenBao, name: str):
+    bao.client().sys.enable_secrets_engine("kv", path=f"team/{name}", options={"version": "2"})
+    bao.settle(f"team/{name}")
+    bao.write("app", {NAME: "deep"}, mount=f"team/{name}")
+    for url in (
+        f"vault://127.0.0.1:{bao.port}/team%2F{name}/app",
+        f"vault://127.0.0.1:{bao.port}/team/{name}/app?mount=team/{name}",
+    ):
+        provider = provider_from_url(url, environ={"VAULT_TOKEN": bao.token})
+        assert (await provider.fetch()).reveal(NAME) == "deep"
+        await provider.aclose()

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ethora_async import AvayaClient, EthoraClient, ImbaChatClient, RocketChatClient
 from ethora_async.sync import apply_plan, make_plan, resume, verify
 
 if TYPE_CHECKING:
-    from ethora_async import AvayaClient, ChatToken, EthoraClient, ImbaChatClient, NewUser, RocketChatClient
+    from ethora_async import ChatToken, NewUser
     from ethora_async.capabilities import (
         AnswersPing,
         AnswersUserInfo,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         StreamsEvents,
     )
     from ethora_async.sync import Plan, Source
+    from ethora_async_secrets import SecretProvider
 
 
 def mint(_: MintsUserTokens) -> None: ...
@@ -107,3 +109,21 @@ async def in_step(
     await resume(imbachat, "a.journal")  # type: ignore[arg-type]
     await verify(rocketchat, users=users)
     await verify(avaya, users=users)  # type: ignore[arg-type]
+
+
+def options(provider: SecretProvider) -> None:
+    """The options of `from_env` and `from_secrets` are checked by name and type."""
+    EthoraClient.from_env(app_id="a", secret=provider, timeout=5, token_cache_size=1)
+    EthoraClient.from_env(timout=5)  # type: ignore[call-arg]
+    EthoraClient.from_secrets(provider, app_id="a", scoped=False)
+    EthoraClient.from_secrets(provider, app_id=5)  # type: ignore[arg-type]
+    EthoraClient(secret=provider, verfiy=False)  # type: ignore[call-arg]
+    RocketChatClient.from_env(user="a", secret="word")
+    RocketChatClient.from_env(secrets=provider)  # type: ignore[call-arg]
+    RocketChatClient.from_secrets(provider, token_grace=5)
+    AvayaClient.from_env(region="eu", secret="word")
+    AvayaClient.from_env(client_secret="word")  # type: ignore[call-arg]
+    AvayaClient.from_secrets("env:", timeout="5")  # type: ignore[arg-type]
+    ImbaChatClient.from_env(widget_id=5, secret="word")
+    ImbaChatClient.from_env(timeout=5)  # type: ignore[call-arg]
+    ImbaChatClient.from_secrets(provider, secret_key="word")  # type: ignore[call-arg]

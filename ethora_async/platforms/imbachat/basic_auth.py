@@ -29,14 +29,14 @@ def let_in(headers: Headers, accepted: Iterable[Values]) -> bool:
     The login is compared in lower case on both sides, the password exactly; both always, and in constant time. Missing
     or empty settings let nobody in.
     """
-    presented = _presented(headers)
-    if presented is None:
+    shown = presented(headers)
+    if shown is None:
         return False
     found = False
     for values in accepted:
         login, password = values.get(API_LOGIN) or "", values.get(API_PASSWORD) or ""
-        known = hmac.compare_digest(_folded(presented[0]), _folded(login.encode()))
-        right = hmac.compare_digest(presented[1], password.encode())
+        known = hmac.compare_digest(_folded(shown[0]), _folded(login.encode()))
+        right = hmac.compare_digest(shown[1], password.encode())
         usable = bool(login.strip()) and bool(password.strip())
         found |= known & right & usable
     return found
@@ -46,8 +46,8 @@ def _folded(login: bytes) -> bytes:
     return login.decode("utf-8", "surrogateescape").lower().encode("utf-8", "surrogateescape")
 
 
-def _presented(headers: Headers) -> tuple[bytes, bytes] | None:
-    """Login and password as they were sent; None where there are none, or two of them."""
+def presented(headers: Headers) -> tuple[bytes, bytes] | None:
+    """Return login and password as they were sent; None where there are none, or two of them."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     values = [value for name, value in cast("Iterable[tuple[str, str]]", pairs) if name.lower() == "authorization"]
     if len(values) != 1 or len(values[0]) > _LONGEST:

@@ -13,7 +13,7 @@ from ethora_async import codec
 from ethora_async._version import __version__
 from ethora_async.answer import JSON_HEADERS, Answer
 from ethora_async.errors import ConfigError
-from ethora_async.platforms.imbachat.basic_auth import Headers, let_in
+from ethora_async.platforms.imbachat.basic_auth import Headers, let_in, presented
 from ethora_async.platforms.imbachat.requests import AskSearch, AskUsers, AskVersion, asked, split_ids
 from ethora_async.platforms.imbachat.settings import check_login
 from ethora_async.platforms.imbachat.user_info import UserInfo
@@ -87,6 +87,9 @@ class UserInfoHandler:
         ring = self._logins.peek() or await self._logins.load()
         if self._logins.settings.has_store:
             check_login(ring.current)
+        if not let_in(headers, ring.inbound()) and self._logins.rotates and presented(headers) is not None:
+            # ImbaChat may have been changed first: the store is read again, ten times a second at most.
+            ring = await self._logins.newer(ring.version)
         if not let_in(headers, ring.inbound()):
             return Answer(401, {**JSON_HEADERS, "WWW-Authenticate": 'Basic realm="Backend"'}, UNAUTHORIZED)
         if isinstance(question, AskUsers):
