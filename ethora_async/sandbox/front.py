@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ethora_async.sandbox.faults import Failure, Faults
     from ethora_async.sandbox.logs import RequestLog
+    from ethora_async.sandbox.ui.console import Console
     from ethora_async.sandbox.wire import Answer, Takeover
 
     Served = tuple[web.StreamResponse | Takeover, int]
@@ -41,6 +42,7 @@ class Front:
     """Reads requests off the sockets, applies the faults, and writes the replies.
 
     cross_origin: whether pages of other origins may call, as every reply then says.
+    console: answers what is below `/_sandbox/`; None removes it.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class Front:
         clock: Callable[[], float],
         *,
         cross_origin: bool = False,
+        console: Console | None = None,
     ) -> None:
         self._service = service
         self._faults = faults
         self._log = log
         self._clock = clock
         self._cross_origin = cross_origin
+        self._console = console
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request."""
@@ -64,6 +68,9 @@ class Front:
         path, _, query = request.raw_path.partition("?")
         if not path.startswith("/"):
             path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
+        if self._console is not None and self._console.serves(path):
+            response = _response(await self._console.answer(request, path, query))
+            return response if isinstance(response, web.StreamResponse) else await response(request)
         if "Expect" in request.headers:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
@@ -72,7 +79,7 @@ class Front:
         except ConnectionError:
             # The client hung up in the middle of its request: nobody is left to answer.
             response, status = _reset(request), 0
-        self._log.add(request.method, path, query, status, time.perf_counter() - started)
+        self._log.add(request.method, path, query, status, time.perf_counter() - started, request.headers)
         if not isinstance(response, web.StreamResponse):
             return await response(request)
         if self._cross_origin and not response.prepared:

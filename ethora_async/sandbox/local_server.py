@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from ethora_async.sandbox.front import Front
 from ethora_async.sandbox.listener import Listener
 from ethora_async.sandbox.logs import RequestLog
+from ethora_async.sandbox.ui.console import ROOT, Console
 
 if TYPE_CHECKING:
     from collections import deque
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.front import Service
     from ethora_async.sandbox.logs import RequestRecord
     from ethora_async.sandbox.tls import Certificate
+    from ethora_async.sandbox.ui.view import View
 
 
 class LocalServer:
     """Serves a platform on `host:port` while the `async with` block, or the time from `start` to `aclose`, lasts.
 
     `on_request` is told of every request; with `cross_origin`, pages of other origins may call.
+    With a `view` there is a page at `/_sandbox/` (see `Console`).
     With a `certificate` the same is served by TLS too, on a port of its own.
     """
 
@@ -37,9 +40,11 @@ class LocalServer:
         on_request: Callable[[RequestRecord], None] | None,
         cross_origin: bool = False,
         certificate: Certificate | None = None,
+        view: View | None = None,
     ) -> None:
         self._log = RequestLog(on_request)
-        front = Front(service, faults, self._log, clock, cross_origin=cross_origin)
+        self.console = None if view is None else Console(view, faults, self._log, host)
+        front = Front(service, faults, self._log, clock, cross_origin=cross_origin, console=self.console)
         self._listener = Listener(front, host, port, certificate)
 
     async def __aenter__(self) -> Self:
@@ -68,6 +73,11 @@ class LocalServer:
     def url(self) -> str:
         """The origin to call: `http://127.0.0.1:PORT`. RuntimeError before the first `start`."""
         return self._listener.url
+
+    @property
+    def console_url(self) -> str | None:
+        """Where a browser sees what this sandbox holds; None without the page."""
+        return None if self.console is None else f"{self.url}{ROOT}"
 
     @property
     def tls_url(self) -> str | None:

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import logging
 import re
+import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 logger: logging.Logger = logging.getLogger("ethora_async.sandbox")
 
 KEPT = 10_000
 SECRETS = re.compile(r"token|secret|passw|auth|key|code|jwt|session", re.IGNORECASE)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+LATEST = 200
+LONGEST = 500
+TOKEN_HEADERS = ("x-custom-token", "X-Auth-Token", "Authorization")
+
+
+def fingerprint(headers: Mapping[str, str]) -> str:
+    """Return a short digest of the token that a request brought, so that equal ones are seen as equal; or ""."""
+    for name in TOKEN_HEADERS:
+        token = headers.get(name)
+        if token:
+            return f"••• {hashlib.sha256(token.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
+    return ""
 
 
 def mask(query: str) -> str:
@@ -33,19 +50,53 @@ class RequestRecord(NamedTuple):
     status: int
 
 
+class LoggedRequest(NamedTuple):
+    """A served request with what a person wants to see of it.
+
+    `target` has the query with its secrets masked; `token` tells tokens apart without showing any.
+    """
+
+    number: int
+    at: float
+    method: str
+    target: str
+    status: int
+    seconds: float
+    token: str
+
+
 class RequestLog:
     """Keeps the latest requests, writes a line for each, and tells a listener."""
 
     def __init__(self, listener: Callable[[RequestRecord], None] | None = None) -> None:
         self.records: deque[RequestRecord] = deque(maxlen=KEPT)
         self._listener = listener
+        self._latest: deque[LoggedRequest] = deque(maxlen=LATEST)
+        self._count = itertools.count(1)
 
-    def add(self, method: str, path: str, query: str, status: int, seconds: float) -> None:
+    def latest(self, most: int) -> list[LoggedRequest]:
+        """Return the latest requests, oldest first."""
+        return list(self._latest)[-most:]
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        status: int,
+        seconds: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         """Note one request."""
         record = RequestRecord(method, path, status)
         self.records.append(record)
+        target = CONTROL.sub("?", f"{path}?{mask(query)}" if query else path)
+        self._latest.append(
+            LoggedRequest(
+                next(self._count), time.time(), method, target[:LONGEST], status, seconds, fingerprint(headers or {})
+            )
+        )
         if logger.isEnabledFor(logging.INFO):
-            target = CONTROL.sub("?", f"{path}?{mask(query)}" if query else path)
             logger.info("%s %s %s %.1f ms", method, target, status or "cut", seconds * 1000)
         if self._listener is not None:
             self._listener(record)

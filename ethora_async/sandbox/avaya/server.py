@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ethora_async.sandbox.avaya.faults import AvayaFaults
 from ethora_async.sandbox.avaya.gateway import Gateway
 from ethora_async.sandbox.avaya.state import Account
+from ethora_async.sandbox.avaya.view import AvayaView
 from ethora_async.sandbox.local_server import LocalServer
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class AvayaSandbox(LocalServer):
     access_token_ttl: seconds that an access token lives (900).
     clock: seconds since 1970.
     on_request: called after each request.
+    ui: serve the page at `/_sandbox/`.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class AvayaSandbox(LocalServer):
         access_token_ttl: float = 900.0,
         clock: Callable[[], float] = time.time,
         on_request: Callable[[RequestRecord], None] | None = None,
+        ui: bool = True,
     ) -> None:
         self.faults: AvayaFaults = AvayaFaults()
         self.integration_id: str = (integration_id or str(uuid.uuid4())).lower()
@@ -62,7 +65,15 @@ class AvayaSandbox(LocalServer):
             faults=self.faults,
         )
         service = Gateway(self._account)
-        super().__init__(service, self.faults, clock=clock, host=host, port=port, on_request=on_request)
+        super().__init__(
+            service,
+            self.faults,
+            clock=clock,
+            host=host,
+            port=port,
+            on_request=on_request,
+            view=AvayaView(self._account) if ui else None,
+        )
 
     def __repr__(self) -> str:
         return f"<AvayaSandbox account_id={self.account_id!r} minted={len(self._account.minted)}>"

@@ -13,6 +13,7 @@ from ethora_async.sandbox.ethora.sessions import REFRESH_GRACE
 from ethora_async.sandbox.ethora.store import HISTORY, UserData
 from ethora_async.sandbox.ethora.tenancy import AppData, open_app
 from ethora_async.sandbox.ethora.tokens import AppKeys
+from ethora_async.sandbox.ethora.view import EthoraView
 from ethora_async.sandbox.ethora.xmpp.hub import Hub
 from ethora_async.sandbox.ethora.xmpp.socket import Realtime
 from ethora_async.sandbox.faults import Faults
@@ -56,6 +57,7 @@ class EthoraSandbox(LocalServer):
         the session's current tokens, "reject" answers 401, "revoke_family" also ends the session.
     messages_per_chat: how many messages a chat keeps; the oldest beyond that are dropped from time to time.
     on_request: called after each request.
+    ui: serve the page at `/_sandbox/`.
 
     Chat is XMPP over a websocket, at `/ws`; `realtime` can drop its connections. The domain is whatever a client opens
     its stream to.
@@ -82,6 +84,7 @@ class EthoraSandbox(LocalServer):
         refresh_reuse: RefreshReuse = "log_only",
         messages_per_chat: int = HISTORY,
         on_request: Callable[[RequestRecord], None] | None = None,
+        ui: bool = True,
     ) -> None:
         self.faults: Faults = Faults(job_polls=job_polls, deletion_lag=deletion_lag, legacy_errors=legacy_errors)
         self.admin_email: str = (admin_email or DEFAULT_ADMIN).lower()
@@ -109,6 +112,7 @@ class EthoraSandbox(LocalServer):
             on_request=on_request,
             cross_origin=True,
             certificate=certificate,
+            view=EthoraView(self._platform) if ui else None,
         )
         self._base = self.add_app(BASE_DOMAIN, app_id=app_id or secrets.token_hex(12), secret=secret, parent=None)
 

@@ -14,6 +14,7 @@ from ethora_async.sandbox.faults import Faults
 from ethora_async.sandbox.imbachat.asking import SiteError, basic, fetch, read_users, users_url
 from ethora_async.sandbox.imbachat.gateway import Gateway
 from ethora_async.sandbox.imbachat.tokens import user_of
+from ethora_async.sandbox.imbachat.view import ImbaChatView
 from ethora_async.sandbox.local_server import LocalServer
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class ImbaChatSandbox(LocalServer):
     host, port: where to listen; port 0 takes a free one.
     clock: seconds since 1970.
     on_request: called after each request that comes in.
+    ui: serve the page at `/_sandbox/`.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class ImbaChatSandbox(LocalServer):
         port: int = 0,
         clock: Callable[[], float] = time.time,
         on_request: Callable[[RequestRecord], None] | None = None,
+        ui: bool = True,
     ) -> None:
         self.faults: Faults = Faults()
         self.widget_id: int = widget_id or 1 + secrets.randbelow(99_999)
@@ -73,7 +76,15 @@ class ImbaChatSandbox(LocalServer):
         self._separator = separator
         self._clock = clock
         service = Gateway(self.widget_id, self._serve_log_in)
-        super().__init__(service, self.faults, clock=clock, host=host, port=port, on_request=on_request)
+        super().__init__(
+            service,
+            self.faults,
+            clock=clock,
+            host=host,
+            port=port,
+            on_request=on_request,
+            view=ImbaChatView(self) if ui else None,
+        )
 
     def __repr__(self) -> str:
         return f"<ImbaChatSandbox widget_id={self.widget_id} online={len(self.online)}>"

@@ -21,6 +21,7 @@ from ethora_async.sandbox.rocketchat.settings import TWO_FACTOR
 from ethora_async.sandbox.rocketchat.tokens import drop, mint_personal, sweep
 from ethora_async.sandbox.rocketchat.two_factor import new_totp_secret, totp
 from ethora_async.sandbox.rocketchat.versions import Version
+from ethora_async.sandbox.rocketchat.view import RocketChatView
 from ethora_async.sandbox.rocketchat.wording import wording
 from ethora_async.sandbox.wire import Answer
 
@@ -62,6 +63,7 @@ class RocketChatSandbox(LocalServer):
     microservices: the realtime server of that build; see `Quirks`.
     clock: seconds since 1970; drives tokens, limits and codes. Heartbeats run on real time.
     on_request: called after each request.
+    ui: serve the page at `/_sandbox/`.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class RocketChatSandbox(LocalServer):
         microservices: bool = False,
         clock: Callable[[], float] = time.time,
         on_request: Callable[[RequestRecord], None] | None = None,
+        ui: bool = True,
     ) -> None:
         self.admin_password: str = admin_password or secrets.token_urlsafe(12)
         self._platform = Platform(
@@ -99,7 +102,15 @@ class RocketChatSandbox(LocalServer):
         self.realtime: Realtime = Realtime(self._platform, Quirks.of(microservices=microservices), limits)
         limiter = RateLimiter(None if rate_limit is None else Limit(rate_limit, MINUTE_MS), legacy=legacy_rate_limit)
         service = Gateway(self._platform, limiter, self._open_socket)
-        super().__init__(service, self.faults, clock=clock, host=host, port=port, on_request=on_request)
+        super().__init__(
+            service,
+            self.faults,
+            clock=clock,
+            host=host,
+            port=port,
+            on_request=on_request,
+            view=RocketChatView(self._platform) if ui else None,
+        )
         self.admin: User = self._add_admin(admin, two_factor)
         self._open_general()
 

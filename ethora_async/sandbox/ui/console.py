@@ -1,0 +1,198 @@
+"""Serves the page at `/_sandbox/`, and what it asks for.
+
+Only pages of this origin get an answer. The Host header must be an address, `localhost` or the host that the
+sandbox was told to listen on: a name that an attacker's DNS points at this machine is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import orjson
+from aiohttp.hdrs import CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, LOCATION, ORIGIN
+from aiohttp.web import HTTPRequestEntityTooLarge
+
+from ethora_async.sandbox.ui.switches import Switches
+from ethora_async.sandbox.ui.view import as_json, moment
+from ethora_async.sandbox.wire import HTML, JSON, Answer, text_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.web import BaseRequest
+
+    from ethora_async.sandbox.faults import Faults
+    from ethora_async.sandbox.logs import RequestLog
+    from ethora_async.sandbox.ui.view import View
+
+    Page = Callable[[BaseRequest], Awaitable[Answer]]
+
+ROOT = "/_sandbox/"
+CHAT = "chat"
+ASSETS = {"": ("index.html", HTML), "console.css": ("console.css", "text/css; charset=utf-8"),
+          "console.js": ("console.js", "text/javascript; charset=utf-8")}  # fmt: skip
+MOST_ROWS = 1_000
+SHOWN_REQUESTS = 100
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Console:
+    """Answers what is below `/_sandbox/`. Its own requests are neither logged nor struck by faults."""
+
+    def __init__(self, view: View, faults: Faults, log: RequestLog, host: str) -> None:
+        self._view = view
+        self._log = log
+        self._host = host.lower()
+        self._switches = Switches(faults, view.knobs)
+        self._pages: dict[str, Page] = {}
+
+    def serves(self, path: str) -> bool:
+        """Tell whether a path belongs to the page."""
+        return path.startswith(ROOT) or path == ROOT[:-1]
+
+    def add_page(self, name: str, page: Page) -> None:
+        """Serve one more page at `/_sandbox/<name>`. One called `chat` is linked from every user."""
+        self._pages[name] = page
+
+    async def answer(self, request: BaseRequest, path: str, query: str) -> Answer:
+        """Answer one request."""
+        refusal = self._refuse(request)
+        if refusal is not None:
+            return _plain(refusal, 403)
+        name = path.removeprefix(ROOT)
+        if path == ROOT[:-1]:
+            return Answer(308, b"", HTML, {**HEADERS, LOCATION: ROOT})
+        if name in self._pages:
+            return await self._pages[name](request)
+        if name == "faults" and request.method == "POST":
+            return await self._change(request)
+        if request.method not in ("GET", "HEAD"):
+            return _plain("This is read by GET.", 405)
+        if name == "state":
+            return self._state(request, query)
+        if name not in ASSETS:
+            return _plain("There is no such page.", 404)
+        file, kind = ASSETS[name]
+        return Answer(200, _asset(file), kind, dict(HEADERS))
+
+    def _refuse(self, request: BaseRequest) -> str | None:
+        """Return why a request is not answered; None when it comes from where the page does."""
+        host = request.headers.get(HOST, "")
+        if not self._is_local(host):
+            return "This page answers under the sandbox's own address only."
+        origin = request.headers.get(ORIGIN)
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return "This page answers to itself only."
+        if request.headers.get("Sec-Fetch-Site", "none") in ("cross-site", "same-site"):
+            return "Open this page by its address."
+        return None
+
+    def _is_local(self, host: str) -> bool:
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").lower()
+        except ValueError:
+            return False
+        if name in ("localhost", self._host) or name.endswith(".localhost"):
+            return bool(name)
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+    def _state(self, request: BaseRequest, query: str) -> Answer:
+        asked = {key: values[-1] for key, values in parse_qs(query).items()}
+        body = orjson.dumps(self._shown(asked))
+        tag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
+        headers = {**HEADERS, ETAG: tag}
+        if request.headers.get(IF_NONE_MATCH) == tag:
+            return Answer(304, b"", JSON, headers)
+        return Answer(200, body, JSON, headers)
+
+    def _shown(self, asked: dict[str, str]) -> dict[str, Any]:
+        view = self._view
+        counts = view.counts()
+        key = asked.get("table", "")
+        key = key if key in counts else next(iter(counts))
+        limit = int(asked["limit"]) if asked.get("limit", "").isdecimal() else 100
+        opened, _, record = asked.get("open", "").partition("/")
+        return {
+            "platform": view.platform,
+            "facts": view.facts(),
+            "tables": [{"key": one, "title": title, "count": count} for one, (title, count) in counts.items()],
+            "key": key,
+            "table": as_json(view.table(key, asked.get("search", ""), min(max(limit, 1), MOST_ROWS))),
+            "open": asked.get("open", ""),
+            "detail": as_json(view.detail(opened, unquote(record))) if record else None,
+            "requests": [
+                {
+                    "number": one.number,
+                    "time": moment(one.at)[11:],
+                    "method": one.method,
+                    "target": one.target,
+                    "status": one.status,
+                    "ms": round(one.seconds * 1000, 1),
+                    "token": one.token,
+                }
+                for one in reversed(self._log.latest(SHOWN_REQUESTS))
+            ],
+            "chat": f"{ROOT}{CHAT}?user=" if CHAT in self._pages else None,
+            **self._switches.state(),
+        }
+
+    async def _change(self, request: BaseRequest) -> Answer:
+        # A form of another page cannot send this type without asking first, and is then refused above.
+        if request.headers.get(CONTENT_TYPE, "").partition(";")[0].strip() != "application/json":
+            return _plain("Send JSON.", 415)
+        try:
+            sent: object = orjson.loads(await request.read())
+        except HTTPRequestEntityTooLarge:
+            return _plain("This is too much.", 413)
+        except ValueError:
+            sent = None
+        if not isinstance(sent, dict):
+            return _plain("Send a JSON object.", 400)
+        try:
+            self._apply(sent)
+        except (ValueError, OverflowError) as error:
+            return _plain(str(error), 422)
+        return Answer(200, b"{}", JSON, dict(HEADERS))
+
+    def _apply(self, sent: dict[str, Any]) -> None:
+        match sent:
+            case {"switch": str(key), "on": bool(on)}:
+                self._switches.switch(key, on=on)
+            case {"add": str(spec)}:
+                self._switches.add(spec)
+            case {"set": str(name), "value": value}:
+                self._switches.set(name, value)
+            case {"remove": int(number)}:
+                self._switches.remove(number)
+            case {"clear": True}:
+                self._switches.clear()
+            case _:
+                msg = "Nothing is known by these keys."
+                raise ValueError(msg)
+
+
+@cache
+def _asset(name: str) -> bytes:
+    return files(__package__).joinpath("assets", name).read_bytes()
+
+
+def _plain(text: str, status: int) -> Answer:
+    return text_answer(text, status, headers=dict(HEADERS))
