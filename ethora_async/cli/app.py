@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from ethora_async._version import __version__
 from ethora_async.cli import apply, chats, demo, doctor, plan, reset, resume, sandbox, token, users, verify
 from ethora_async.cli.json_reply import replying
+from ethora_async.cli.outbox import command as outbox
 from ethora_async.cli.platforms import ALL, ETHORA, MANAGING, Platform
 from ethora_async.cli.runtime import Options
 from ethora_async.cli.serve import command as serve
@@ -44,6 +45,7 @@ app.command("demo")(on_platforms(*ETHORA)(demo.demo))
 app.command("sandbox")(on_platforms(*ALL)(sandbox.sandbox))
 app.add_typer(users.app, name="users")
 app.add_typer(chats.app, name="chats")
+app.add_typer(outbox.app, name="outbox")
 for name, command in (("plan", plan.plan), ("apply", apply.apply), ("resume", resume.resume),
                       ("verify", verify.verify)):  # fmt: skip
     app.command(name)(on_platforms(*MANAGING)(command))

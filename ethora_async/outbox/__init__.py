@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from ethora_async.outbox.lanes import DeadLetter, LaneKey, OutboxStatus, Store
     from ethora_async.outbox.opening import open_store
     from ethora_async.outbox.passwords import PasswordSeal
+    from ethora_async.outbox.reconciling import Reconciliation, reconcile, reconcile_every
+    from ethora_async.outbox.trigger import Trigger
     from ethora_async.outbox.worker import IntentFinished, TurnFinished, Worker
 
 _HOMES = {
@@ -58,6 +60,8 @@ _HOMES = {
     "lanes": ("DeadLetter", "LaneKey", "OutboxStatus", "Store"),
     "opening": ("open_store",),
     "passwords": ("PasswordSeal",),
+    "reconciling": ("Reconciliation", "reconcile", "reconcile_every"),
+    "trigger": ("Trigger",),
     "worker": ("IntentFinished", "TurnFinished", "Worker"),
 }
 
@@ -68,10 +72,14 @@ __all__ = [
     "OutboxDatabaseError",
     "OutboxStatus",
     "PasswordSeal",
+    "Reconciliation",
     "Store",
+    "Trigger",
     "TurnFinished",
     "Worker",
     "open_store",
+    "reconcile",
+    "reconcile_every",
     "want_chat",
     "want_chats",
     "want_member",

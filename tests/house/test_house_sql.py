@@ -18,6 +18,7 @@ HOMES = (
     "ethora_async._distinct",
     "ethora_async.outbox.postgres",
     "ethora_async.outbox.sqlite",
+    "ethora_async.outbox.trigger",
     "ethora_async.outbox.writing",
     "ethora_async.sync.sources.sql",
     "ethora_async.sync.sources.parquet",

@@ -1,0 +1,116 @@
+"""``ethora outbox work``: a worker as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+
+from ethora_async.cli.outbox.database import OPTION, store_of
+from ethora_async.cli.output import JSON_OPTION, errors, print_json
+from ethora_async.cli.runtime import DONE, INTERRUPTED, SOME_FAILED, Options, run_with_client
+from ethora_async.outbox.passwords import OUTBOX_KEY
+from ethora_async.outbox.worker import BATCH, DEADLINE, PARALLEL, IntentFinished, TurnFinished, Worker
+
+
+def work(
+    context: typer.Context,
+    database: Annotated[str | None, OPTION] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when nothing is waiting that can be carried out now.")
+    ] = False,
+    batch: Annotated[int, typer.Option(min=1, help="Intents in one turn.")] = BATCH,
+    parallel: Annotated[int, typer.Option(min=1, help="Turns under way at once.")] = PARALLEL,
+    lease: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="How long intents are claimed; longer than a request may take (30 s)."),
+    ] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Carry out intents until SIGTERM or Ctrl-C; what is under way is finished first, a second signal cuts it short.
+
+    Any number of workers may run, on any number of machines. With --once, exit code 1 says that an intent was given
+    up, 3 that the platform or the database could not be reached.
+    """
+
+    async def working(client: Any) -> int:
+        tally = _Tally()
+        async with store_of(context, database) as store:
+            worker = Worker(
+                client,
+                store,
+                batch=batch,
+                parallel=parallel,
+                deadline=DEADLINE,
+                lease=lease,
+                seal=_seal(context.obj),
+                on_event=tally.note,
+            )
+            try:
+                if once:
+                    await worker.run_once()
+                    code = SOME_FAILED if tally.counts["dead"] else DONE
+                else:
+                    code = await _until_told(worker, store.name)
+            finally:
+                if as_json:
+                    print_json(tally.counts)
+                else:
+                    errors.print(", ".join(f"{count} {name}" for name, count in tally.counts.items()), markup=False)
+            return code
+
+    run_with_client(context.obj, working)
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.counts = {"done": 0, "dead": 0, "retries": 0}
+
+    def note(self, event: object) -> None:
+        if isinstance(event, IntentFinished):
+            self.counts[event.state] += 1
+        elif isinstance(event, TurnFinished):
+            self.counts["retries"] += event.again
+
+
+def _seal(options: Options) -> str | None:
+    """Where the key for passwords is; a worker without one says so when it meets a password."""
+    if os.environ.get(OUTBOX_KEY, "").strip():
+        return "env:"
+    return options.secrets
+
+
+async def _until_told(worker: Worker, name: str) -> int:
+    """Work until a signal comes; the second one cancels what is under way."""
+    await worker.store.check()
+    told: list[int] = []
+    running = asyncio.ensure_future(worker.run())
+
+    def tell(number: int) -> None:
+        told.append(number)
+        if len(told) > 1:
+            running.cancel()
+            return
+        errors.print("stopping: what is under way is finished", markup=False)
+        worker.stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(ValueError, RuntimeError, NotImplementedError):
+            loop.add_signal_handler(number, tell, number)
+    errors.print(f"working on {name}; Ctrl-C stops it", markup=False)
+    try:
+        await asyncio.wait([running])
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(ValueError, RuntimeError, NotImplementedError):
+                loop.remove_signal_handler(number)
+        running.cancel()
+        results = await asyncio.gather(running, return_exceptions=True)
+    if isinstance(results[0], Exception):
+        raise results[0]
+    return INTERRUPTED if told[:1] == [signal.SIGINT] or isinstance(results[0], BaseException) else DONE

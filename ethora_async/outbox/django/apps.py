@@ -1,0 +1,17 @@
+"""The Django application."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+
+Base: Any = AppConfig
+
+
+class OutboxConfig(Base):  # type: ignore[misc]
+    """Brings the outbox's tables into the project's migrations."""
+
+    name = "ethora_async.outbox.django"
+    label = "ethora_outbox"
+    verbose_name = "Ethora outbox"

@@ -1,0 +1,173 @@
+"""Triggers see every change of a table, whoever makes it."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from outbox_helpers import intents
+
+from ethora_async import InvalidInputError
+from ethora_async.outbox import Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ethora_async.outbox.lanes import Store
+
+PEOPLE = Trigger(
+    "person",
+    columns={"id": "number", "email": 'E "mail"', "first_name": "name", "last_name": "'O''Lee'"},
+    deleted="left_at",
+)
+TABLE = 'CREATE TABLE person (number bigint PRIMARY KEY, "E ""mail""" text, name text, left_at text, colour text)'
+
+
+def dialect_of(store: Any) -> Any:
+    return "postgresql" if hasattr(store, "_url") else "sqlite"
+
+
+def run(store: Any, *statements: str) -> None:
+    """Statements of a program that knows nothing of the outbox."""
+    if dialect_of(store) == "postgresql":
+        with psycopg.connect(store._url.reveal(), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+        return
+    with closing(sqlite3.connect(store._path, timeout=10)) as connection, connection:
+        for statement in statements:
+            connection.executescript(statement)
+
+
+async def seen(store: Any) -> list[tuple[Any, ...]]:
+    """What was written since the last look."""
+    found = [(kind, key, other, wanted) for kind, key, other, wanted, _ in await intents(store)]
+    run(store, "DELETE FROM ethora_wish")
+    return found
+
+
+def person(email: str | None, name: str) -> dict[str, str | None]:
+    return {"email": email, "first_name": name, "last_name": "O'Lee"}
+
+
+@pytest.fixture
+def people(store: Any) -> Store:
+    run(store, TABLE, PEOPLE.sql(dialect_of(store)))
+    return store
+
+
+def rows(*values: tuple[int, str, str]) -> str:
+    listed = ", ".join(f"({number}, '{email}', '{name}')" for number, email, name in values)
+    return f'INSERT INTO person (number, "E ""mail""", name) VALUES {listed}'
+
+
+async def test_rows_that_come_change_and_go_are_seen(people: Any) -> None:
+    run(people, rows((1, "a@b.cd", "Ann"), (2, "b@b.cd", "Bob")))
+    assert await seen(people) == [
+        ("user", "1", "", person("a@b.cd", "Ann")),
+        ("user", "2", "", person("b@b.cd", "Bob")),
+    ]
+    run(people, "UPDATE person SET name = upper(name)")
+    assert sorted(await seen(people), key=str) == [
+        ("user", "1", "", person("a@b.cd", "ANN")),
+        ("user", "2", "", person("b@b.cd", "BOB")),
+    ]
+    run(people, "DELETE FROM person WHERE number = 2")
+    assert await seen(people) == [("user", "2", "", None)]
+
+
+async def test_what_no_field_is_made_of_may_change_unseen(people: Any) -> None:
+    run(people, rows((1, "a@b.cd", "Ann")))
+    await seen(people)
+    run(people, "UPDATE person SET colour = 'red'", "UPDATE person SET name = 'Ann'")
+    assert await seen(people) == []
+
+
+async def test_another_id_is_somebody_else(people: Any) -> None:
+    run(people, rows((1, "a@b.cd", "Ann")))
+    await seen(people)
+    run(people, "UPDATE person SET number = 9")
+    assert await seen(people) == [("user", "1", "", None), ("user", "9", "", person("a@b.cd", "Ann"))]
+
+
+async def test_a_row_marked_as_deleted_is_wanted_no_more(people: Any) -> None:
+    run(people, rows((1, "a@b.cd", "Ann")))
+    await seen(people)
+    run(people, "UPDATE person SET left_at = '2026-01-01'")
+    assert await seen(people) == [("user", "1", "", None)]
+    run(people, "UPDATE person SET name = 'Anna'", "DELETE FROM person", rows((1, "a@b.cd", "Ann")))
+    assert await seen(people) == [("user", "1", "", person("a@b.cd", "Ann"))]
+
+
+async def test_a_trigger_is_made_anew_and_removed(people: Any) -> None:
+    run(people, PEOPLE.sql(dialect_of(people)), rows((1, "a@b.cd", "Ann")))
+    assert len(await seen(people)) == 1
+    run(people, PEOPLE.drop_sql(dialect_of(people)), "DELETE FROM person")
+    assert await seen(people) == []
+
+
+async def test_truncate_is_seen(people: Any) -> None:
+    if dialect_of(people) == "sqlite":
+        return  # it has no TRUNCATE
+    run(people, rows((1, "a@b.cd", "Ann"), (2, "b@b.cd", "Bob")))
+    await seen(people)
+    run(people, "TRUNCATE person")
+    assert sorted(key for _, key, _, wanted in await seen(people) if wanted is None) == ["1", "2"]
+
+
+async def test_memberships_and_chats(store: Any) -> None:
+    members = Trigger("seat", kind="member", columns={"chat": "room", "user": "person"}, active="taken")
+    rooms = Trigger("room", kind="chat", columns={"description": "topic"})
+    boolean = "boolean" if dialect_of(store) == "postgresql" else "integer"
+    true = "true" if dialect_of(store) == "postgresql" else "1"
+    run(
+        store,
+        f"CREATE TABLE seat (room text, person integer, taken {boolean})",
+        "CREATE TABLE room (id integer, title text, topic text)",
+        members.sql(dialect_of(store)),
+        rooms.sql(dialect_of(store)),
+        "INSERT INTO room VALUES (7, 'Seven', 'x')",
+        f"INSERT INTO seat VALUES ('7', 1, {true}), ('7', 2, NULL)",
+        "DELETE FROM seat",
+    )
+    assert await seen(store) == [
+        ("chat", "7", "", {"title": "Seven", "description": "x"}),
+        ("member", "7", "1", {}),
+        ("member", "7", "1", None),
+    ]
+    run(store, "DROP TABLE seat", "DROP TABLE room")
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"columns": {"password": "secret"}}, "map"),
+        ({"columns": {"colour": "x"}}, "map"),
+        ({"columns": {"id": "'constant'"}}, "map"),
+        ({"table": "a.b.c"}, "table"),
+        ({"table": ""}, "table"),
+        ({"kind": "animal"}, "kind"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(options: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        Trigger(**{"table": "person", **options})
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("name", ['x"; DROP TABLE person; --', "x'y", "ünï", "select"])
+async def test_names_are_taken_literally(store: Any, name: str) -> None:
+    trigger = Trigger(name, columns={"id": name})
+    quoted = '"' + name.replace('"', '""') + '"'
+    columns: Sequence[str] = [f"{quoted} text", "email text", "first_name text", "last_name text"]
+    run(
+        store,
+        f"CREATE TABLE {quoted} ({', '.join(columns)})",
+        trigger.sql(dialect_of(store)),
+        f"INSERT INTO {quoted} VALUES ('1', 'a@b.cd', 'A', 'B')",
+        f"DROP TABLE {quoted}",
+    )
+    assert [row[:2] for row in await seen(store)] == [("user", "1")]
