@@ -20,6 +20,8 @@ _FIELDS: Mapping[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Of each kind, the fields that it must have and those that it may have."""
 
+_NO_WORD = re.compile(r"\W+")
+
 _IDS = {"user": ("id",), "chat": ("id",), "member": ("chat", "user")}
 
 
@@ -139,6 +141,21 @@ def _wanted(trigger: Trigger, row: str) -> str:
 
 def _postgres(trigger: Trigger) -> str:
     """Statement by statement, not row by row: one INSERT and at most one NOTIFY for each statement."""
+    place = trigger.place()
+    created = [
+        f'CREATE TRIGGER "{trigger.name}_{event.lower()}" {moment} {event} ON {place}'
+        f' {tables}FOR EACH STATEMENT EXECUTE FUNCTION "{trigger.name}"();'
+        for event, moment, tables in (
+            ("INSERT", "AFTER", "REFERENCING NEW TABLE AS new_rows "),
+            ("UPDATE", "AFTER", "REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows "),
+            ("DELETE", "AFTER", "REFERENCING OLD TABLE AS old_rows "),
+            ("TRUNCATE", "BEFORE", ""),
+        )
+    ]
+    return "\n".join(["BEGIN;", *_postgres_drop(trigger), *_postgres_function(trigger), *created, "COMMIT;", ""])
+
+
+def _postgres_function(trigger: Trigger) -> list[str]:
     kind, cast = trigger.kind, "{}::text"
     key, other = trigger.ids("new_row", cast)
     old_key, old_other = trigger.ids("old_row", cast)
@@ -152,26 +169,18 @@ def _postgres(trigger: Trigger) -> str:
         for name in trigger.watched()
     )
     still = f"{key} = {old_key} AND {other} = {old_other} AND {_wanted(trigger, 'new_row')}"
-    wish = "INSERT INTO ethora_wish (kind, key, other, wanted)"
-    gone = (
-        f"{wish} SELECT '{kind}', {old_key}, {old_other}, NULL FROM {{}} AS old_row WHERE {_wanted(trigger, 'old_row')}"
-    )
-    there = (
-        f"{wish} SELECT '{kind}', {key}, {other}, {body} FROM new_rows AS new_row WHERE {_wanted(trigger, 'new_row')}"
-    )
-    function = f'"{trigger.name}"'
-    place = trigger.place()
-    lines = [
-        "BEGIN;",
-        *_postgres_drop(trigger),
-        f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $ethora$",
+    wish = "INSERT INTO ethora_wish (kind, key, other, wanted) SELECT"
+    gone = f"{wish} '{kind}', {old_key}, {old_other}, NULL FROM {{}} AS old_row WHERE {_wanted(trigger, 'old_row')}"
+    there = f"{wish} '{kind}', {key}, {other}, {body} FROM new_rows AS new_row WHERE {_wanted(trigger, 'new_row')}"
+    return [
+        f'CREATE FUNCTION "{trigger.name}"() RETURNS trigger LANGUAGE plpgsql AS $ethora$',
         "BEGIN",
         "    IF TG_OP = 'INSERT' THEN",
         f"        {there};",
         "    ELSIF TG_OP = 'DELETE' THEN",
         f"        {gone.format('old_rows')};",
         "    ELSIF TG_OP = 'TRUNCATE' THEN",
-        f"        {gone.format(place)};",
+        f"        {gone.format(trigger.place())};",
         "    ELSE",
         f"        {gone.format('old_rows')}",
         f"            AND NOT EXISTS (SELECT 1 FROM new_rows AS new_row WHERE {still});",
@@ -182,17 +191,6 @@ def _postgres(trigger: Trigger) -> str:
         "END",
         "$ethora$;",
     ]
-    for event, moment, tables in (
-        ("INSERT", "AFTER", "REFERENCING NEW TABLE AS new_rows "),
-        ("UPDATE", "AFTER", "REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows "),
-        ("DELETE", "AFTER", "REFERENCING OLD TABLE AS old_rows "),
-        ("TRUNCATE", "BEFORE", ""),
-    ):
-        lines.append(
-            f'CREATE TRIGGER "{trigger.name}_{event.lower()}" {moment} {event} ON {place}'
-            f" {tables}FOR EACH STATEMENT EXECUTE FUNCTION {function}();"
-        )
-    return "\n".join([*lines, "COMMIT;", ""])
 
 
 def _postgres_drop(trigger: Trigger) -> list[str]:

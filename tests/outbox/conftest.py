@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -10,6 +12,7 @@ from postgres_server import PASSWORD, running_postgres
 
 from ethora_async.outbox.postgres.store import PostgresStore
 from ethora_async.outbox.sqlite.store import SqliteStore
+from ethora_async.sandbox import EthoraSandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -68,3 +71,18 @@ async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PG")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def sandbox_settings() -> Iterator[dict[str, str]]:
+    """The settings of a sandbox in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    sandbox = EthoraSandbox()
+    asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result()
+    yield sandbox.environment
+    asyncio.run_coroutine_threadsafe(sandbox.aclose(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()

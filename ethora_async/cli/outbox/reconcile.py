@@ -21,6 +21,7 @@ from ethora_async.outbox.reconciling import Reconciliation
 from ethora_async.outbox.reconciling import reconcile as once
 from ethora_async.outbox.reconciling import reconcile_every as again
 
+_TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)")
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
@@ -64,7 +65,7 @@ def reconcile(
 
 def _seconds(text: str) -> float:
     """Return ``30m``, ``1h`` or a number of seconds as seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    match = _TIME.fullmatch(text.strip())
     number = float(match.group(1)) * _UNITS[match.group(2)] if match else 0.0
     if number <= 0:
         msg = f"--every {text} is no length of time: write 90s, 30m or 1h"
