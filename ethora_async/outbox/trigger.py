@@ -77,7 +77,7 @@ class Trigger:
         """What functions and triggers are called."""
         return (
             "ethora_follow_"
-            + re.sub(r"\W+", "_", self.table).lower()[:40]
+            + _NO_WORD.sub("_", self.table).lower()[:40]
             + ("" if self.kind == "user" else f"_{self.kind}")
         )
 
