@@ -69,24 +69,25 @@ class Options:
         chosen = "" if self.platform is Platform.ethora else f" --platform {self.platform.value}"
         return f"ethora{chosen} {name}"
 
-    def client(self, secret: str | None = None) -> Any:
+    def client(self, secret: str | None = None, **settings: Any) -> Any:
         """Return a client of the chosen platform.
 
         Its settings come from ``--secrets`` or ``ETHORA_SECRETS`` if given, else from the platform's own variables.
 
         Args:
             secret: The Ethora app secret that somebody typed in, in place of the environment's.
+            settings: Further arguments of the client's constructor, for example ``timeout``.
 
         Raises:
             ConfigError: A setting is missing or cannot be used.
         """
         client_class = REGISTRY[self.platform].client_class()
         if self.secrets is not None:
-            return client_class.from_secrets(self.secrets)
+            return client_class.from_secrets(self.secrets, **settings)
         if self.platform is not Platform.ethora:
-            return client_class.from_env()
+            return client_class.from_env(**settings)
         _check_ethora_settings(secret)
-        return client_class(secret=secret)
+        return client_class(secret=secret, **settings)
 
     def asked_secret(self) -> str | None:
         """Ask for the Ethora app secret on a terminal when no setting has it; otherwise return None."""
@@ -126,12 +127,12 @@ def prompt(text: str) -> str:
     return answer
 
 
-def run_with_client(options: Options, work: Callable[[Any], Awaitable[int]]) -> None:
+def run_with_client(options: Options, work: Callable[[Any], Awaitable[int]], **settings: Any) -> None:
     """Run a command with a client of the chosen platform, and exit with its code: see `run`."""
     secret = options.asked_secret()
 
     async def connected() -> int:
-        async with options.client(secret) as client:
+        async with options.client(secret, **settings) as client:
             return await work(client)
 
     run(connected())

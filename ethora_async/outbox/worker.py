@@ -33,7 +33,7 @@ BATCH = 500
 PARALLEL = 4
 POLL = 1.0
 DEADLINE = 30.0
-MARGIN = 15.0
+MARGIN = 1.5
 KEEP = 3600.0
 
 _PURGE_EVERY = 60.0
@@ -100,7 +100,7 @@ class Worker:
         poll: how often to look without a notification (default 1 s).
         deadline: the client's `timeout` (default 30 s).
         lease: for how long intents are claimed; longer than `deadline`, since a request of a worker that died may
-            still arrive (default `deadline` + 15 s).
+            still arrive (default 1.5 times `deadline`).
         seal: opens passwords: a `PasswordSeal`, or the provider (or provider URL) that holds ``ETHORA_OUTBOX_KEY``.
         on_event: is told of `IntentFinished` and `TurnFinished`.
 
@@ -133,7 +133,7 @@ class Worker:
         self._parallel = parallel
         self._poll = seconds(poll, "poll")
         self._deadline = seconds(deadline, "deadline")
-        self._lease = self._deadline + MARGIN if lease is None else seconds(lease, "lease")
+        self._lease = self._deadline * MARGIN if lease is None else seconds(lease, "lease")
         if self._lease <= self._deadline:
             msg = f"lease ({self._lease:g} s) must be longer than deadline ({self._deadline:g} s)"
             raise ConfigError(msg)

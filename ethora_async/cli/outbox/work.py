@@ -25,9 +25,16 @@ def work(
     ] = False,
     batch: Annotated[int, typer.Option(min=1, help="Intents in one turn.")] = BATCH,
     parallel: Annotated[int, typer.Option(min=1, help="Turns under way at once.")] = PARALLEL,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="How long a call may take, repeats included.")
+    ] = DEADLINE,
     lease: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="How long intents are claimed; longer than a request may take (30 s)."),
+        typer.Option(
+            metavar="SECONDS",
+            help="How long intents are claimed: what a killed worker held waits so long. Longer than --timeout;"
+            " by default half as long again.",
+        ),
     ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -45,7 +52,7 @@ def work(
                 store,
                 batch=batch,
                 parallel=parallel,
-                deadline=DEADLINE,
+                deadline=timeout,
                 lease=lease,
                 seal=_seal(context.obj),
                 on_event=tally.note,
@@ -63,7 +70,7 @@ def work(
                     errors.print(", ".join(f"{count} {name}" for name, count in tally.counts.items()), markup=False)
             return code
 
-    run_with_client(context.obj, working)
+    run_with_client(context.obj, working, timeout=timeout)
 
 
 class _Tally:

@@ -1,0 +1,132 @@
+"""What a storm kills: a PostgreSQL cluster of its own, and processes that are started again."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import psycopg
+from postgres_server import PASSWORD, USER, _as_nobody_special, _binaries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PATIENCE = 60.0
+
+
+def free_port() -> int:
+    """A port below 32768: no outgoing connection takes it while its server is down."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+class Cluster:
+    """A PostgreSQL that can be killed and started again."""
+
+    def __init__(self) -> None:
+        self._binaries = _binaries()
+        self._folder = tempfile.TemporaryDirectory(prefix="ethora-storm-")
+        self._place = Path(self._folder.name)
+        self._who = _as_nobody_special(self._place)
+        self.port = free_port()
+        secret = self._place / "password"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o644)
+        subprocess.run(
+            [self._binaries / "initdb", "-D", self._place / "data", "-U", USER, "-A", "scram-sha-256", "--pwfile",
+             secret, "-E", "UTF8", "--locale=C", "--no-sync"],
+            check=True, capture_output=True, cwd=self._place, timeout=120, **self._who,
+        )  # fmt: skip
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def url(self, driver: str = "") -> str:
+        return f"postgresql{driver}://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [self._binaries / "postgres", "-D", self._place / "data", "-p", str(self.port), "-k", self._place, "-h",
+             "127.0.0.1", "-c", "fsync=off", "-c", "max_connections=60"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._place, start_new_session=True, **self._who,
+        )  # fmt: skip
+
+    def wait(self) -> None:
+        ends = time.monotonic() + PATIENCE
+        while True:
+            try:
+                psycopg.connect(self.url(), connect_timeout=5).close()
+            except psycopg.OperationalError:
+                assert time.monotonic() < ends, "PostgreSQL does not start"
+                time.sleep(0.05)
+            else:
+                return
+
+    def kill(self, how: signal.Signals) -> None:
+        """SIGKILL, or SIGQUIT (immediate), or SIGINT (fast)."""
+        if self._process is None:
+            return
+        if how == signal.SIGKILL:
+            os.killpg(self._process.pid, how)
+        else:
+            self._process.send_signal(how)
+        self._process.wait(PATIENCE)
+
+    def close(self) -> None:
+        with suppress(ProcessLookupError):
+            self.kill(signal.SIGKILL)
+        self._folder.cleanup()
+
+
+class Process:
+    """A process of the application or a worker, which a storm kills and starts again."""
+
+    def __init__(self, *command: str, env: Mapping[str, str], log: Path) -> None:
+        self._command = command
+        self._env = {**{name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}, **env}
+        self._log = log
+        self._process: subprocess.Popen[Any] | None = None
+        self.ended_by_itself = 0
+
+    def start(self) -> None:
+        if self._process is not None and self._process.poll() is not None and self._process.returncode != -9:
+            self.ended_by_itself += 1
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, *self._command], env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def run(self) -> None:
+        """Run it to its end."""
+        with self._log.open("ab") as log:
+            subprocess.run([sys.executable, *self._command], env=self._env, stdout=log, stderr=log, check=True)
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> int | None:
+        if self._process is None:
+            return None
+        self._process.terminate()
+        try:
+            return self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return None

@@ -1,0 +1,232 @@
+"""An application, its workers, its database and the platform, killed and cut at random: in the end both sides agree.
+
+``pytest tests/outbox_storm -m slow --kills 500`` is the long version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from storm_servers import Cluster, Process, free_port
+from storm_traffic import Traffic
+
+from ethora_async import EthoraClient, RocketChatClient
+from ethora_async.sandbox import EthoraSandbox, RocketChatSandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = str(Path(__file__).parents[2] / "examples")
+WORKERS = 2
+QUIET = 60.0
+"""Far above what is asked for: a busy machine must not fail the test. The benchmark measures it."""
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    made = Cluster()
+    made.start()
+    made.wait()
+    yield made
+    made.close()
+
+
+class Watch:
+    """Sees after each request what the platform has: nobody goes back, and nothing is made twice."""
+
+    def __init__(self) -> None:
+        self.sandbox: Any = None
+        self._newest: dict[str, int] = {}
+        self._there: dict[str, int] = {}
+        self._made: set[tuple[str, int]] = set()
+        self.went_back: list[str] = []
+        self.twice: list[str] = []
+
+    def look(self, _: object) -> None:
+        if self.sandbox is None:
+            return
+        now = versions(self.sandbox)
+        for person, version in now.items():
+            if version < self._newest.get(person, 0):
+                self.went_back.append(f"{person}: {self._newest[person]} to {version}")
+            self._newest[person] = max(version, self._newest.get(person, 0))
+            if person not in self._there:
+                if (person, version) in self._made:
+                    self.twice.append(f"{person} V{version}")
+                self._made.add((person, version))
+        self._there = now
+
+
+def versions(sandbox: Any) -> dict[str, int]:
+    """The version that each person's name tells; the platform's own accounts have none."""
+    return {id: int(name[name.rindex("V") + 1 :]) for id, (_, name) in people(sandbox).items()}
+
+
+def people(sandbox: Any) -> dict[str, tuple[str, str]]:
+    """Id to e-mail address and name."""
+    if isinstance(sandbox, EthoraSandbox):
+        users = sandbox.store.app(sandbox.app_id).users
+        return {one.uuid: (one.email, one.last_name) for one in users if one.last_name.startswith("V")}
+    return {one.username: (one.email, one.name) for one in sandbox.store.users if " V" in one.name}
+
+
+async def rooms(sandbox: Any, client: Any) -> dict[str, set[str]]:
+    there = set(people(sandbox))
+    found = {}
+    for number in range(5):
+        members = {user.id async for user in client.chats.members(f"r{number}")}
+        found[f"r{number}"] = members & there
+    return found
+
+
+def tables(cluster: Cluster, prefix: str) -> tuple[dict[str, tuple[str, str]], dict[str, set[str]]]:
+    with psycopg.connect(cluster.url()) as connection:
+        persons = connection.execute(f"SELECT id, email, last_name FROM {prefix}person").fetchall()
+        seats = connection.execute(f"SELECT room, person FROM {prefix}seat").fetchall()
+    members: dict[str, set[str]] = {f"r{number}": set() for number in range(5)}
+    for room, person in seats:
+        members[room].add(person)
+    return {id: (email, name) for id, email, name in persons}, members
+
+
+def application(kind: str, cluster: Cluster, platform: str, settings: dict[str, str], port: int, log: Path) -> Process:
+    env = {**settings, "PLATFORM": platform, "WORKER": "0"}
+    uvicorn = ("-m", "uvicorn", "--app-dir", EXAMPLES, "--log-level", "critical", "--port", str(port))
+    if kind == "fastapi":
+        return Process(*uvicorn, "outbox_fastapi:app", env={**env, "DATABASE_URL": cluster.url("+asyncpg")}, log=log)
+    env["DATABASE_URL"] = cluster.url()
+    Process(f"{EXAMPLES}/outbox_django.py", "migrate", env=env, log=log).run()
+    return Process(*uvicorn, "--lifespan", "off", "outbox_django:app", env=env, log=log)
+
+
+class Storm:
+    """Kills one thing after another, and starts it again."""
+
+    def __init__(self, sandbox: Any, cluster: Cluster, app: Process, workers: list[Process], seed: int) -> None:
+        self._sandbox = sandbox
+        self._cluster = cluster
+        self._app = app
+        self._workers = workers
+        self._random = random.Random(seed)
+        self.kills: dict[str, int] = {}
+
+    async def rage(self, kills: int) -> None:
+        acts = {"worker": 10, "application": 6, "cut": 4, "database": 2, "outage": 1}
+        for _ in range(kills):
+            await asyncio.sleep(self._random.uniform(0.1, 0.6))
+            (act,) = self._random.choices([*acts], [*acts.values()])
+            self.kills[act] = self.kills.get(act, 0) + 1
+            await getattr(self, f"_{act}")()
+        self._sandbox.faults.clear()
+
+    async def _worker(self) -> None:
+        worker = self._random.choice(self._workers)
+        await asyncio.to_thread(worker.kill)
+        worker.start()
+
+    async def _application(self) -> None:
+        await asyncio.to_thread(self._app.kill)
+        self._app.start()
+
+    async def _cut(self) -> None:
+        route = self._random.choice(["*", "POST *", "DELETE *"])
+        self._sandbox.faults.fail(route, times=3, cut=self._random.choice(["before", "after", "body"]))
+        self._sandbox.faults.fail(route, times=3, status=503)
+        self._sandbox.faults.latency(self._random.uniform(0, 0.3), times=5)
+
+    async def _database(self) -> None:
+        how = self._random.choice([signal.SIGKILL, signal.SIGQUIT, signal.SIGINT])
+        await asyncio.to_thread(self._cluster.kill, how)
+        await asyncio.sleep(self._random.uniform(0, 0.5))
+        self._cluster.start()
+
+    async def _outage(self) -> None:
+        await self._sandbox.aclose()
+        await asyncio.sleep(self._random.uniform(0.2, 1.5))
+        await self._sandbox.start()
+
+
+async def quiet(cluster: Cluster) -> float:
+    """Wait until no intent is waiting; the seconds that took."""
+    started = time.monotonic()
+    while time.monotonic() - started < QUIET:
+        with suppress(psycopg.OperationalError), psycopg.connect(cluster.url()) as connection:
+            query = (
+                "SELECT (SELECT count(*) FROM ethora_wish) + (SELECT count(*) FROM ethora_lane WHERE due IS NOT NULL)"
+            )
+            if not connection.execute(query).fetchone()[0]:  # type: ignore[index]
+                break
+        await asyncio.sleep(0.1)
+    return time.monotonic() - started
+
+
+@pytest.mark.parametrize("platform", ["ethora", "rocketchat"])
+@pytest.mark.parametrize("kind", ["fastapi", "django"])
+async def test_both_sides_agree_after_a_storm(
+    kind: str, platform: str, cluster: Cluster, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    seed = random.randrange(10**6)
+    watch = Watch()
+    options = {"port": free_port(), "on_request": watch.look}
+    sandbox: Any = EthoraSandbox(**options) if platform == "ethora" else RocketChatSandbox(**options)
+    log = tmp_path / "log"
+    async with sandbox:
+        watch.sandbox = sandbox
+        settings = sandbox.environment
+        port = free_port()
+        app = application(kind, cluster, platform, settings, port, log)
+        command = ("-m", "ethora_async", "outbox", "work", "--platform", platform, "--timeout", "2", "--lease", "3")
+        env = {**settings, "ETHORA_OUTBOX_DATABASE": cluster.url()}
+        workers = [Process(*command, env=env, log=tmp_path / f"worker{number}") for number in range(WORKERS)]
+        traffic = Traffic(f"http://127.0.0.1:{port}", seed)
+        storm = Storm(sandbox, cluster, app, workers, seed)
+        try:
+            app.start()
+            await traffic.open_rooms()
+            for worker in workers:
+                worker.start()
+            driving = asyncio.create_task(traffic.run())
+            await storm.rage(pytestconfig.getoption("--kills"))
+            traffic.stopping = True
+            await driving
+            cluster.wait()
+            took = await quiet(cluster)
+        finally:
+            for process in (app, *workers):
+                process.kill()
+        told = f"seed {seed}, {storm.kills}, {traffic.answered} committed, quiet after {took:.1f} s"
+        print(told)  # noqa: T201  for people who run it by hand, with -s
+        assert traffic.answered > 0
+        wanted, members = tables(cluster, "" if kind == "fastapi" else "shop_")
+        with psycopg.connect(cluster.url()) as connection:
+            dead = connection.execute("SELECT kind, key, other, reason FROM ethora_lane WHERE dead").fetchall()
+        assert dead == [], told
+        there = {id: (email, name.rpartition(" ")[2]) for id, (email, name) in people(sandbox).items()}
+        assert there == wanted, told
+        async with _client(platform, settings) as client:
+            assert await rooms(sandbox, client) == members, told
+        assert watch.went_back == [], told
+        assert watch.twice == [], told
+        assert [worker.ended_by_itself for worker in workers] == [0] * WORKERS, told
+
+
+def _client(platform: str, settings: dict[str, str]) -> Any:
+    if platform == "ethora":
+        return EthoraClient(
+            app_id=settings["ETHORA_CHAT_APP_ID"],
+            secret=settings["ETHORA_CHAT_APP_SECRET"],
+            api_url=settings["ETHORA_CHAT_API_URL"],
+        )
+    return RocketChatClient(
+        url=settings["ROCKETCHAT_URL"], user=settings["ROCKETCHAT_USER"], password=settings["ROCKETCHAT_PASSWORD"]
+    )
