@@ -14,6 +14,7 @@ NAMES = (
     "bulk_vs_node",
     "bulk_memory",
     "rotation",
+    "sandbox_chat",
 )
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from ethora_async.cli.output import errors
 from ethora_async.cli.platforms import Platform
 from ethora_async.cli.runtime import DONE, USAGE, run
 from ethora_async.cli.sandboxes import ADMIN_PASSWORD, SandboxOptions, Server, TwoFactor, setting
-from ethora_async.errors import InvalidInputError
+from ethora_async.errors import ConfigError, InvalidInputError
 
 
 def sandbox(
@@ -41,6 +41,10 @@ def sandbox(
     key: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Ethora: the key of --cert, unless that file holds it.")
     ] = None,
+    bot: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:FUNCTION", help="Ethora: a function that answers in chats that let the bot in."),
+    ] = None,
     server_version: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Rocket.Chat: the server version, 6.0 to 9.x.")
     ] = None,
@@ -60,7 +64,7 @@ def sandbox(
     """
     platform = context.obj.platform
     options = SandboxOptions(platform, host, port, lenient, seed, server_version, two_factor, users_info_url)
-    options = attrs.evolve(options, tls=tls, cert=cert, key=key)
+    options = attrs.evolve(options, tls=tls, cert=cert, key=key, bot=bot)
     run(_sandbox(options, fault or []))
 
 
@@ -68,7 +72,7 @@ async def _sandbox(options: SandboxOptions, faults: list[str]) -> int:
     _log_requests()
     try:
         server = options.make()
-    except (InvalidInputError, ValueError) as error:
+    except (ConfigError, InvalidInputError, ValueError) as error:
         errors.print(f"error: {error}", markup=False)
         return USAGE
     if not await _prepare(server, options.seed, faults):

@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from ethora_async.cli.functions import load_function
 from ethora_async.cli.platforms import Platform, check_only_on
 from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET
+from ethora_async.platforms.ethora.client import BOT_JID
 from ethora_async.platforms.ethora.context import APP_ID
 from ethora_async.sandbox import Faults
 
@@ -64,6 +66,7 @@ class SandboxOptions:
     tls: bool = False
     cert: Path | None = None
     key: Path | None = None
+    bot: str | None = None
 
     def check(self) -> None:
         """Refuse options that the platform does not have.
@@ -84,7 +87,7 @@ class SandboxOptions:
         """Return the sandbox, not listening yet.
 
         Raises:
-            InvalidInputError, ValueError: A value cannot be used.
+            ConfigError, InvalidInputError, ValueError: A value cannot be used.
         """
         self.check()
         return _MAKERS[self.platform](self)
@@ -96,6 +99,7 @@ _OWN = {
     "--tls": ("tls", Platform.ethora),
     "--cert": ("cert", Platform.ethora),
     "--key": ("key", Platform.ethora),
+    "--bot": ("bot", Platform.ethora),
     "--server-version": ("server_version", Platform.rocketchat),
     "--two-factor": ("two_factor", Platform.rocketchat),
     "--users-info-url": ("users_info_url", Platform.imbachat),
@@ -121,6 +125,8 @@ def _ethora(options: SandboxOptions) -> Server:
         host=options.host,
         port=options.port,
         lenient=options.lenient,
+        bot=None if options.bot is None else load_function(options.bot, "--bot"),
+        bot_jid=setting(BOT_JID),
     )
 
 

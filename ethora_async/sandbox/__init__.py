@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.seeding import SeedRefusedError
     from ethora_async.sandbox.ethora.server import EthoraSandbox
     from ethora_async.sandbox.ethora.store import Store
+    from ethora_async.sandbox.ethora.xmpp.bot import BotMessage, BotReply
     from ethora_async.sandbox.faults import Fault, Faults
     from ethora_async.sandbox.imbachat.server import ImbaChatSandbox
     from ethora_async.sandbox.logs import RequestRecord
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AvayaSandbox",
+    "BotMessage",
+    "BotReply",
     "Certificate",
     "EthoraSandbox",
     "Fault",
@@ -39,6 +42,7 @@ _HOMES = {
     "ethora.seeding": ("SeedRefusedError",),
     "ethora.server": ("EthoraSandbox",),
     "ethora.store": ("Store",),
+    "ethora.xmpp.bot": ("BotMessage", "BotReply"),
     "faults": ("Fault", "Faults"),
     "imbachat.server": ("ImbaChatSandbox",),
     "logs": ("RequestRecord",),

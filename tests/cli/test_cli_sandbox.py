@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import signal
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ethora_async import EthoraClient
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from cli_helpers import Cli, Process
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
     Launch = Callable[..., Process]
 
+ROOT = Path(__file__).parents[2]
 NAMES = [
     "ETHORA_CHAT_API_URL",
     "ETHORA_CHAT_APP_ID",
@@ -26,11 +31,11 @@ NAMES = [
 ]
 
 
-def exported(process: Process) -> dict[str, str]:
+def exported(process: Process, names: Sequence[str] = NAMES) -> dict[str, str]:
     """What a shell that evaluates the lines of settings would have in its environment."""
-    lines = [process.stdout.readline().decode() for _ in NAMES]
+    lines = [process.stdout.readline().decode() for _ in names]
     words = [shlex.split(line) for line in lines]
-    assert [word[0] for word in words] == ["export"] * len(NAMES)
+    assert [word[0] for word in words] == ["export"] * len(names)
     assert all(len(word) == 2 and line.endswith("\n") for word, line in zip(words, lines, strict=True))
     return dict(word[1].split("=", 1) for word in words)
 
@@ -129,5 +134,42 @@ def test_with_tls_it_prints_where_that_is_served(launch: Launch) -> None:
 )
 def test_tls_that_cannot_be_served_is_a_usage_error(options: list[str], reason: str, bare: Cli) -> None:
     result = bare("sandbox", *options)
+    assert (result.code, result.stdout) == (2, "")
+    assert reason in " ".join(result.stderr.split())
+
+
+BOT = """
+def answer(message):
+    return f"you said {message.text}"
+"""
+
+
+async def test_a_function_of_ones_own_answers_as_the_bot(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "my_bot.py").write_text(BOT)
+    process = launch("sandbox", "--bot", "my_bot:answer", env={"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"})
+    settings = exported(process, [*NAMES[:3], "ETHORA_CHAT_BOT_JID", *NAMES[3:]])
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert settings["ETHORA_CHAT_BOT_JID"].partition("@")[0].endswith("-bot")
+    async with EthoraClient.from_env() as ethora:
+        await ethora.chats.create("room-1", title="Room 1")
+        await ethora.chats.grant_bot("room-1")
+        said = [message.body async for message in ethora.chats.messages("room-1")]
+    assert said == ["Chat Bot has joined the chat"]
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("nowhere:answer", "--bot nowhere:answer cannot be loaded"),
+        ("json:nothing", "--bot json:nothing cannot be loaded"),
+        ("json:__name__", "is no function"),
+        ("json", "cannot be loaded"),
+    ],
+)
+def test_a_bot_that_cannot_be_loaded_is_a_usage_error(option: str, reason: str, bare: Cli) -> None:
+    result = bare("sandbox", "--bot", option)
     assert (result.code, result.stdout) == (2, "")
     assert reason in " ".join(result.stderr.split())

@@ -18,10 +18,9 @@ import pytest
 from aiohttp import web
 from chromium_browser import Page, binary, browser
 from npm_packages import CACHE, give_up, installed, need_npm, npm_install, run
-from tls_relay import tls_relay
 
 from ethora_async import EthoraClient
-from ethora_async.sandbox import EthoraSandbox
+from ethora_async.sandbox import Certificate, EthoraSandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -150,9 +149,9 @@ async def talking(tmp_path: Path) -> AsyncIterator[Talk]:
     binary()
     home = await installed(CACHE / f"chat-component-{VERSION}-1", install)
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(EthoraSandbox())
-        plain = int(sandbox.url.rpartition(":")[2])
-        secure = await stack.enter_async_context(tls_relay(plain, API, XMPP))
+        sandbox = await stack.enter_async_context(EthoraSandbox(certificate=Certificate()))
+        assert sandbox.tls_url is not None
+        plain, secure = (one.rpartition(":")[2] for one in (sandbox.url, sandbox.tls_url))
         url = await stack.enter_async_context(pages(home))
         ethora = await stack.enter_async_context(
             EthoraClient(app_id=sandbox.app_id, secret=sandbox.secret, api_url=sandbox.url)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import attrs
 import typer
 
+from ethora_async.cli.functions import load_function
 from ethora_async.cli.output import errors
 from ethora_async.cli.runtime import DONE, INTERRUPTED, Options, run
 from ethora_async.cli.serve.proxy import (
@@ -242,21 +241,8 @@ def _routes(chat: AppClient[Any], client: Any, options: Options, settings: Setti
 
 
 def _function(name: str | None, option: str) -> Any:
-    """What ``MODULE:FUNCTION`` names; modules are looked for in the working directory too."""
-    if name is None:
-        return None
-    module, _, function = name.partition(":")
-    if "" not in sys.path and (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        msg = f"{option} {name} cannot be loaded: {error}; write MODULE:FUNCTION, an example is myapp.chat:lookup"
-        raise ConfigError(msg) from None
-    if not callable(found):
-        msg = f"{option} {name} is no function"
-        raise ConfigError(msg)
-    return found
+    """Return what ``MODULE:FUNCTION`` names; None without a name."""
+    return None if name is None else load_function(name, option)
 
 
 def _listening(settings: Settings) -> Any:

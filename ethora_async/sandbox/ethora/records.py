@@ -29,6 +29,7 @@ class UserKind(enum.Enum):
 
     PERSON = "person"
     OWNER = "owner"
+    BOT = "bot"
 
 
 @attrs.frozen

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ethora_async.sandbox.ethora.gateway import Gateway
+from ethora_async.sandbox.ethora.names import local_id
 from ethora_async.sandbox.ethora.platform import Platform
 from ethora_async.sandbox.ethora.records import UserKind
 from ethora_async.sandbox.ethora.sessions import REFRESH_GRACE
@@ -14,6 +15,7 @@ from ethora_async.sandbox.ethora.store import HISTORY, UserData
 from ethora_async.sandbox.ethora.tenancy import AppData, open_app
 from ethora_async.sandbox.ethora.tokens import AppKeys
 from ethora_async.sandbox.ethora.view import EthoraView
+from ethora_async.sandbox.ethora.xmpp.bot import SandboxBot
 from ethora_async.sandbox.ethora.xmpp.hub import Hub
 from ethora_async.sandbox.ethora.xmpp.socket import Realtime
 from ethora_async.sandbox.faults import Faults
@@ -28,11 +30,13 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.seeding import Seed
     from ethora_async.sandbox.ethora.sessions import RefreshReuse
     from ethora_async.sandbox.ethora.store import Store
+    from ethora_async.sandbox.ethora.xmpp.bot import BotFunction
     from ethora_async.sandbox.logs import RequestRecord
     from ethora_async.sandbox.tls import Certificate
 
 BASE_DOMAIN = "app"
 DEFAULT_XMPP_HOST = "xmpp.localhost"
+BOT_SUFFIX = "-bot"
 DEFAULT_ADMIN = "admin@sandbox.localhost"
 
 
@@ -56,6 +60,9 @@ class EthoraSandbox(LocalServer):
     refresh_reuse: what follows when one comes again after that: "log_only" hands out
         the session's current tokens, "reject" answers 401, "revoke_family" also ends the session.
     messages_per_chat: how many messages a chat keeps; the oldest beyond that are dropped from time to time.
+    bot: answers in chats that the bot was let into, as by `chats.grant_bot`; see `BotMessage` and `BotReply`. The app's
+        bot settings start with the bot on, for any message.
+    bot_jid: the bot's JID or id, which ends in `-bot`; made when not given.
     on_request: called after each request.
     ui: serve the page at `/_sandbox/`.
 
@@ -83,6 +90,8 @@ class EthoraSandbox(LocalServer):
         refresh_grace: float = REFRESH_GRACE,
         refresh_reuse: RefreshReuse = "log_only",
         messages_per_chat: int = HISTORY,
+        bot: BotFunction | None = None,
+        bot_jid: str | None = None,
         on_request: Callable[[RequestRecord], None] | None = None,
         ui: bool = True,
     ) -> None:
@@ -115,6 +124,7 @@ class EthoraSandbox(LocalServer):
             view=EthoraView(self._platform) if ui else None,
         )
         self._base = self.add_app(BASE_DOMAIN, app_id=app_id or secrets.token_hex(12), secret=secret, parent=None)
+        self._bot = None if bot is None else self._add_bot(hub, bot, bot_jid)
 
     def __repr__(self) -> str:
         counts = f"users={len(self._base.users)} chats={len(self._base.chats)}"
@@ -122,8 +132,23 @@ class EthoraSandbox(LocalServer):
 
     async def aclose(self) -> None:
         """Stop listening and drop every connection; the state stays."""
+        if self._bot is not None:
+            await self._bot.aclose()
         await self.realtime.aclose()
         await super().aclose()
+
+    def _add_bot(self, hub: Hub, function: BotFunction, jid: str | None) -> SandboxBot:
+        """Make the bot's user, whose id ends as the ids of bots do, and switch the app's bot on."""
+        store, app = self._platform.store, self._base
+        uuid = f"{store.ids.text(store.ids.next())}{BOT_SUFFIX}" if jid is None else local_id(app.id, jid)
+        if not uuid.endswith(BOT_SUFFIX):
+            msg = f"The bot's JID or id {jid!r} must end in {BOT_SUFFIX!r}, as those of the platform's bots do."
+            raise ValueError(msg)
+        settings = app.bot = {**(app.bot or {}), "status": "on", "trigger": "any_message"}
+        name = UserData(settings["botFirstName"], settings["botLastName"], uuid=uuid, kind=UserKind.BOT)
+        bot = SandboxBot(hub, store.create_user(app, name, self._platform.clock()), function)
+        store.watchers.append(bot)
+        return bot
 
     @property
     def app_id(self) -> str:
@@ -138,10 +163,12 @@ class EthoraSandbox(LocalServer):
     @property
     def environment(self) -> dict[str, str]:
         """The variables that point a client at this sandbox; the secret is among them."""
+        bot = {} if self._bot is None else {"ETHORA_CHAT_BOT_JID": self._bot.jid}
         return {
             "ETHORA_CHAT_API_URL": self.url,
             "ETHORA_CHAT_APP_ID": self.app_id,
             "ETHORA_CHAT_APP_SECRET": self.secret,
+            **bot,
         }
 
     @property
