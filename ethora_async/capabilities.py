@@ -27,17 +27,17 @@ class UserTokens(Protocol):
     """``client.tokens``."""
 
     async def for_user(self, id: Id, /) -> ChatToken:
-        """What the user's front end logs in with."""
+        """Mint a chat token for a user."""
         ...
 
 
 @runtime_checkable
 class MintsUserTokens(Protocol):
-    """A client that gives a front end what it logs in with."""
+    """A client that mints chat tokens."""
 
     @property
     def tokens(self) -> UserTokens:
-        """Makes tokens."""
+        """The tokens."""
         ...
 
 
@@ -45,38 +45,51 @@ class RevocableTokens(UserTokens, Protocol):
     """``client.tokens`` where the platform can take a token back."""
 
     async def revoke(self, token: ChatToken, /) -> Any:
-        """End one token now."""
+        """Revoke a token."""
         ...
 
 
 @runtime_checkable
 class RevokesTokens(Protocol):
-    """A client that can end a token before its time."""
+    """A client that can revoke tokens."""
 
     @property
     def tokens(self) -> RevocableTokens:
-        """Makes and ends tokens."""
+        """The tokens."""
         ...
 
 
 class UserDirectory(Protocol[ChangeT]):
-    """``client.users``, as far as keeping users in step needs it."""
+    """``client.users``, as plans need it."""
 
     @property
     def changeable(self) -> frozenset[str]:
-        """The fields of `comparable` that the platform lets us change."""
+        """The fields of `comparable` that the platform lets us change, and ``id`` if it can rename users."""
+        ...
+
+    def plain_id(self, id: Id, /) -> str:
+        """Return the id as the platform lists it. Not before the first call has been answered."""
         ...
 
     def key(self, id: Id, /) -> str:
-        """The plain id that stands for this one on both sides. Not before the first call has been answered."""
+        """Return the key of an id: ids with equal keys name one user on this platform.
+
+        A platform that tells all spellings apart returns the plain id. Not before the first call has been answered.
+        """
         ...
 
     def comparable(self, user: NewUser | User, /) -> State:
-        """A wanted or an existing user in the words in which the two are compared; never a password."""
+        """Return the compared fields of a wanted or an existing user; never a password."""
         ...
 
-    def change(self, user: NewUser, fields: frozenset[str], /) -> ChangeT:
-        """What makes these fields of the platform's record as `user` has them."""
+    def change(self, user: NewUser, fields: frozenset[str], /, *, current: str | None = None) -> ChangeT:
+        """Return the change that makes these fields as `user` has them.
+
+        Args:
+            user: the wanted user.
+            fields: some of `changeable`.
+            current: the id of the record to change, when it is another one; ``id`` among the fields renames it.
+        """
         ...
 
     async def reserved(self) -> Callable[[User], bool]:
@@ -104,15 +117,19 @@ class UserDirectory(Protocol[ChangeT]):
 
 
 class ChatDirectory(Protocol):
-    """``client.chats``, as far as keeping chats and memberships in step needs it."""
+    """``client.chats``, as plans need it."""
 
     @property
     def changeable(self) -> frozenset[str]:
         """The fields of `comparable` that the platform lets us change: some of ``title`` and ``description``."""
         ...
 
+    def plain_id(self, id: Id, /) -> str:
+        """Return the id as the platform lists it. Not before the first call has been answered."""
+        ...
+
     def key(self, id: Id, /) -> str:
-        """The plain id that stands for this one on both sides. Not before the first call has been answered."""
+        """Return the key of an id: ids with equal keys name one chat on this platform; see `UserDirectory.key`."""
         ...
 
     def comparable(self, chat: NewChat | Chat, /) -> State:

@@ -41,8 +41,8 @@ def client(**options: Any) -> EthoraClient:
 
 
 async def by_key(ethora: EthoraClient) -> tuple[dict[str, User], dict[str, Chat]]:
-    users = {ethora.users.key(user.id): user async for user in ethora.users.list()}
-    return users, {ethora.chats.key(chat.id): chat async for chat in ethora.chats.list()}
+    users = {ethora.users.plain_id(user.id): user async for user in ethora.users.list()}
+    return users, {ethora.chats.plain_id(chat.id): chat async for chat in ethora.chats.list()}
 
 
 def is_met(wanted: NewUser | NewChat, ethora: EthoraClient, found: User | Chat) -> bool:
@@ -89,10 +89,10 @@ async def test_what_was_created_compares_equal_whatever_the_texts(ethora: Ethora
     (await ethora.users.create_many(users)).raise_for_failures()
     (await ethora.chats.create_many(chats)).raise_for_failures()
     listed_users, listed_chats = await by_key(ethora)
-    assert {ethora.users.key(user.id) for user in users} <= listed_users.keys()
-    assert {ethora.chats.key(chat.id) for chat in chats} == listed_chats.keys()
-    assert [user.id for user in users if not is_met(user, ethora, listed_users[ethora.users.key(user.id)])] == []
-    assert [chat.id for chat in chats if not is_met(chat, ethora, listed_chats[ethora.chats.key(chat.id)])] == []
+    assert {ethora.users.plain_id(user.id) for user in users} <= listed_users.keys()
+    assert {ethora.chats.plain_id(chat.id) for chat in chats} == listed_chats.keys()
+    assert [user.id for user in users if not is_met(user, ethora, listed_users[ethora.users.plain_id(user.id)])] == []
+    assert [chat.id for chat in chats if not is_met(chat, ethora, listed_chats[ethora.chats.plain_id(chat.id)])] == []
 
 
 async def test_a_change_makes_the_fields_equal_and_leaves_the_others(ethora: EthoraClient) -> None:
@@ -106,7 +106,7 @@ async def test_a_change_makes_the_fields_equal_and_leaves_the_others(ethora: Eth
     assert (await ethora.users.update_many(changes)).counts == {"updated": 2}
     await ethora.chats.update("c1", title="New", description="")
     users, chats = await by_key(ethora)
-    assert all(is_met(user, ethora, users[ethora.users.key(user.id)]) for user in wanted)
+    assert all(is_met(user, ethora, users[ethora.users.plain_id(user.id)]) for user in wanted)
     assert is_met(NewChat(id="c1", title="New", description=""), ethora, chats["c1"])
     await ethora.users.update_many([ethora.users.change(person("u1", first_name="X2"), frozenset({"first_name"}))])
     users, _ = await by_key(ethora)
@@ -157,9 +157,9 @@ def test_an_address_compares_in_lower_case_and_what_is_not_told_is_none() -> Non
 )
 def test_ids_meet_in_one_form(id: Any, key: str) -> None:
     for part in (client().users, client().chats):
-        assert part.key(id) == key
-        assert type(part.key(id)) is str
-        assert part.key(part.key(id)) == key
+        assert part.plain_id(id) == key
+        assert type(part.plain_id(id)) is str
+        assert part.plain_id(part.plain_id(id)) == key
 
 
 @given(st.text(min_size=1, max_size=12))
@@ -169,17 +169,17 @@ def test_the_key_of_whatever_can_be_created_stays_what_it_is(text: str) -> None:
     except InvalidInputError:
         return
     users = client().users
-    key = users.key(user.id)
-    assert users.key(f"{APP}_{key}") == users.key(key) == key
+    key = users.plain_id(user.id)
+    assert users.plain_id(f"{APP}_{key}") == users.plain_id(key) == key
 
 
 async def test_before_the_app_id_is_known_there_are_no_keys(sandbox: EthoraSandbox, clock: FakeClock) -> None:
     async with contextlib.aclosing(EthoraClient(secret=StaticProvider(sandbox.environment), clock=clock)) as late:
         for part in (late.users, late.chats):
             with pytest.raises(ConfigError, match="await any call first"):
-                part.key("u1")
+                part.plain_id("u1")
         await late.users.reserved()
-        assert late.users.key(f"{APP}_u1") == late.chats.key(f"{APP}_u1") == "u1"
+        assert late.users.plain_id(f"{APP}_u1") == late.chats.plain_id(f"{APP}_u1") == "u1"
 
 
 async def test_the_platforms_own_accounts_are_told(sandbox: EthoraSandbox, app: App, clock: FakeClock) -> None:
@@ -223,7 +223,7 @@ async def test_a_child_app_has_its_own(ethora: EthoraClient, sandbox: EthoraSand
         "owner": True, "k1": False,
     }  # fmt: skip
     assert {chat.title: own_chat(chat) async for chat in inside.chats.list()} == {"Ours": False, "Lobby": True}
-    assert inside.users.key(f"{child}_k1") == "k1"
+    assert inside.users.plain_id(f"{child}_k1") == "k1"
 
 
 async def test_telling_costs_one_request_each(ethora: EthoraClient, sandbox: EthoraSandbox) -> None:

@@ -95,14 +95,17 @@ class ToyUsers:
     def __init__(self, engine: Callable[[], Awaitable[Engine]]) -> None:
         self._engine = engine
 
+    def plain_id(self, id: Id) -> str:
+        return str(id)
+
     def key(self, id: Id) -> str:
         return str(id)
 
     def comparable(self, user: NewUser | User) -> dict[str, str | None]:
         return {"name": _name(user), "email": user.email}
 
-    def change(self, user: NewUser, fields: frozenset[str]) -> ToyChange:
-        return ToyChange(user.id, _name(user))
+    def change(self, user: NewUser, fields: frozenset[str], *, current: str | None = None) -> ToyChange:
+        return ToyChange(current or user.id, _name(user))
 
     async def reserved(self) -> Callable[[User], bool]:
         await self._engine()

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from fake_platform import CHAT_FIELDS, PREFIX, USER_FIELDS, FakeChange, Operation, chat_state, user_state
+from fake_platform import CHAT_FIELDS, PREFIX, FakeChange, Operation, chat_state, user_state
 
 from ethora_async.bulk.outcome import Outcome, Status, failed
 from ethora_async.bulk.run import Run, Work
@@ -53,6 +53,10 @@ class FakeClient:
             text = text[len(PREFIX) :]
         return text
 
+    def fold(self, id: str) -> str:
+        """The key of an id."""
+        return id.lower() if self.platform.folds else id
+
     async def pages(self, operation: Operation, read: Callable[[], list[T]], key: str = "") -> AsyncGenerator[T, None]:
         """A listing as it is when it is begun; every page is a request."""
         records = await self.ask(operation, key, read)
@@ -87,23 +91,28 @@ class FakeClient:
 class FakeUsers:
     """``client.users``."""
 
-    changeable = USER_FIELDS
+    @property
+    def changeable(self) -> frozenset[str]:
+        return self._platform.user_fields
 
     def __init__(self, client: FakeClient) -> None:
         self._client = client
         self._platform = client.platform
 
-    def key(self, id: Id) -> str:
+    def plain_id(self, id: Id) -> str:
         return self._client.key(id)
+
+    def key(self, id: Id) -> str:
+        return self._client.fold(self._client.key(id))
 
     def comparable(self, user: NewUser | User) -> State:
         return user_state(user)
 
-    def change(self, user: NewUser, fields: frozenset[str]) -> FakeChange:
+    def change(self, user: NewUser, fields: frozenset[str], *, current: str | None = None) -> FakeChange:
         if not fields or not fields <= self.changeable:
             msg = f"cannot change {sorted(fields)}"
             raise InvalidInputError(msg)
-        return FakeChange(user.id, {name: getattr(user, name) for name in sorted(fields)})
+        return FakeChange(current or user.id, {name: getattr(user, name) for name in sorted(fields)})
 
     async def reserved(self) -> Callable[[User], bool]:
         own = await self._client.ask("users.reserved", "", lambda: frozenset(self._platform.own_users))
@@ -114,27 +123,27 @@ class FakeUsers:
 
     def create_many(self, users: Iterable[NewUser] | AsyncIterable[NewUser]) -> Run[NewUser]:
         async def one(user: NewUser) -> Outcome[NewUser]:
-            key = self.key(user.id)
+            key = self.plain_id(user.id)
             done = await self._client.ask("users.create", key, lambda: self._platform.create_user(user, key))
             return Outcome(user, key, done[0], value=done[1])
 
-        return self._client.run(users, one, lambda user: self.key(user.id))
+        return self._client.run(users, one, lambda user: self.plain_id(user.id))
 
     def update_many(self, changes: Iterable[FakeChange] | AsyncIterable[FakeChange]) -> Run[FakeChange]:
         async def one(change: FakeChange) -> Outcome[FakeChange]:
-            key = self.key(change.id)
+            key = self.plain_id(change.id)
             done = await self._client.ask("users.update", key, lambda: self._platform.update_user(change, key))
             return Outcome(change, key, done[0], value=done[1])
 
-        return self._client.run(changes, one, lambda change: self.key(change.id))
+        return self._client.run(changes, one, lambda change: self.plain_id(change.id))
 
     def delete_many(self, ids: Iterable[Id] | AsyncIterable[Id]) -> Run[Id]:
         async def one(id: Id) -> Outcome[Id]:
-            key = self.key(id)
+            key = self.plain_id(id)
             done: Status = await self._client.ask("users.delete", key, lambda: self._platform.delete_user(key))
             return Outcome(id, key, done)
 
-        return self._client.run(ids, one, self.key)
+        return self._client.run(ids, one, self.plain_id)
 
 
 class FakeChats:
@@ -146,8 +155,11 @@ class FakeChats:
         self._client = client
         self._platform = client.platform
 
-    def key(self, id: Id) -> str:
+    def plain_id(self, id: Id) -> str:
         return self._client.key(id)
+
+    def key(self, id: Id) -> str:
+        return self._client.fold(self._client.key(id))
 
     def comparable(self, chat: NewChat | Chat) -> State:
         return chat_state(chat)
@@ -162,7 +174,7 @@ class FakeChats:
     def members(self, id: Id) -> AsyncGenerator[User, None]:
         async def read() -> AsyncGenerator[User, None]:
             self._client.opened = True
-            key = self.key(id)
+            key = self.plain_id(id)
             async for user in self._client.pages("chats.members", lambda: self._platform.list_members(key), key):
                 yield user
 
@@ -170,28 +182,28 @@ class FakeChats:
 
     def create_many(self, chats: Iterable[NewChat] | AsyncIterable[NewChat]) -> Run[NewChat]:
         async def one(chat: NewChat) -> Outcome[NewChat]:
-            key, inside = self.key(chat.id), [self.key(user) for user in chat.members]
+            key, inside = self.plain_id(chat.id), [self.plain_id(user) for user in chat.members]
             done = await self._client.ask("chats.create", key, lambda: self._platform.create_chat(chat, key, inside))
             return Outcome(chat, key, done[0], value=done[1])
 
-        return self._client.run(chats, one, lambda chat: self.key(chat.id))
+        return self._client.run(chats, one, lambda chat: self.plain_id(chat.id))
 
     async def update(self, id: Id, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
         fields = {name: text for name, text in (("title", title), ("description", description)) if text is not None}
         if not fields:
             raise InvalidInputError("nothing to change", field="title")
         self._client.opened = True
-        key = self.key(id)
+        key = self.plain_id(id)
         done: Status = await self._client.ask("chats.update", key, lambda: self._platform.update_chat(key, fields))
         return Outcome(key, key, done)
 
     def delete_many(self, ids: Iterable[Id] | AsyncIterable[Id]) -> Run[Id]:
         async def one(id: Id) -> Outcome[Id]:
-            key = self.key(id)
+            key = self.plain_id(id)
             done: Status = await self._client.ask("chats.delete", key, lambda: self._platform.delete_chat(key))
             return Outcome(id, key, done)
 
-        return self._client.run(ids, one, self.key)
+        return self._client.run(ids, one, self.plain_id)
 
     def grant_many(self, pairs: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]]) -> Run[tuple[Id, Id]]:
         return self._change(pairs, "chats.grant", self._platform.grant)
@@ -206,10 +218,10 @@ class FakeChats:
         act: Callable[[str, str], Status],
     ) -> Run[tuple[Id, Id]]:
         def name(pair: tuple[Id, Id]) -> str:
-            return f"{self.key(pair[0])}/{self.key(pair[1])}"
+            return f"{self.plain_id(pair[0])}/{self.plain_id(pair[1])}"
 
         async def one(pair: tuple[Id, Id]) -> Outcome[tuple[Id, Id]]:
-            chat, user = self.key(pair[0]), self.key(pair[1])
+            chat, user = self.plain_id(pair[0]), self.plain_id(pair[1])
             done: Status = await self._client.ask(operation, name(pair), lambda: act(chat, user))
             return Outcome(pair, name(pair), done)
 

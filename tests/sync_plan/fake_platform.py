@@ -100,6 +100,8 @@ class FakePlatform:
 
     Args:
         name: what its clients show of it.
+        folds: whether ids that differ by case alone name one user or chat.
+        user_fields: what may be changed of a user; ``id`` and ``email`` among them where the platform can.
         lag: for how many further listings a record that is gone, or a membership, is still listed.
         page: records of a page of a listing.
 
@@ -112,8 +114,17 @@ class FakePlatform:
         attacks: requests that would have changed the platform's own records; all were refused.
     """
 
-    def __init__(self, name: str = "fake", *, lag: int = 0, page: int = 4) -> None:
+    def __init__(
+        self,
+        name: str = "fake",
+        *,
+        lag: int = 0,
+        page: int = 4,
+        folds: bool = False,
+        user_fields: frozenset[str] = USER_FIELDS,
+    ) -> None:
         self.name, self.lag, self.page = name, lag, page
+        self.folds, self.user_fields = folds, user_fields
         self.users: dict[str, User] = {}
         self.chats: dict[str, Chat] = {}
         self.members: dict[str, set[str]] = {}
@@ -254,7 +265,7 @@ class FakePlatform:
             raise ForbiddenError("this is the platform's own")
 
     def create_user(self, new: NewUser, key: str) -> tuple[Status, User]:
-        if (there := self.users.get(key)) is not None:
+        if (there := self._same(self.users, key)) is not None:
             return "existed", there
         if any(user.email == new.email for user in self.users.values()):
             raise ConflictError("the e-mail address belongs to another user")
@@ -276,9 +287,27 @@ class FakePlatform:
         changed = attrs.evolve(user, **change.fields)
         if changed == user:
             return "unchanged", user
+        others = [other for id, other in self.users.items() if id != key]
+        if any(other.email == changed.email for other in others):
+            raise ConflictError("the e-mail address belongs to another user")
         self.effect("update", "user", key)
-        self.users[key] = changed
+        if changed.id != key:
+            self._rename(key, changed.id)
+        self.users[changed.id] = changed
         return "updated", changed
+
+    def _same(self, records: dict[str, T], key: str) -> T | None:
+        folded = key.lower() if self.folds else key
+        return next((one for id, one in records.items() if (id.lower() if self.folds else id) == folded), None)
+
+    def _rename(self, old: str, new: str) -> None:
+        if self._same({id: 1 for id in self.users if id != old}, new):
+            raise ConflictError("the id belongs to another user")
+        del self.users[old]
+        for inside in self.members.values():
+            if old in inside:
+                inside.remove(old)
+                inside.add(new)
 
     def delete_user(self, key: str) -> Status:
         if key not in self.users:

@@ -260,36 +260,36 @@ async def test_the_guard_is_judged_by_what_is_there_now(tmp_path: Path) -> None:
     assert not platform.effects
 
 
-OUTRUN: list[tuple[Any, str, str | None]] = [
+CHANGED: list[tuple[Any, str, str | None]] = [
     (lambda p: p.seed_user("new", last_name="Else"), "new",
-     "outrun: it was created meanwhile with last_name 'Else', not 'After'"),
+     "changed since the plan was made: it was created with last_name 'Else', not 'After'"),
     (lambda p: p.seed_user("new", last_name="After"), "new", None),
     (lambda p: p.seed_user("old", last_name="Else"), "old",
-     "outrun: last_name was 'Before' when the plan was made, and is 'Else' now"),
+     "changed since the plan was made: last_name was 'Before', and is 'Else' now"),
     (lambda p: p.seed_user("old", last_name="After"), "old", None),
-    (lambda p: p.users.pop("old"), "old", "outrun: it is not there any more"),
+    (lambda p: p.users.pop("old"), "old", "changed since the plan was made: it does not exist any more"),
     (lambda p: p.seed_user("gone", last_name="Else"), "gone",
-     "outrun: last_name was 'Before' when the plan was made, and is 'Else' now"),
+     "changed since the plan was made: last_name was 'Before', and is 'Else' now"),
     (lambda p: p.users.pop("gone"), "gone", None),
     (lambda p: p.own_users.add("gone"), "gone", "it is one of the platform's own, which are left alone"),
     (lambda p: p.seed_chat("hall", title="Else"), "hall",
-     "outrun: it was created meanwhile with title 'Else', not 'After'"),
+     "changed since the plan was made: it was created with title 'Else', not 'After'"),
     (lambda p: p.seed_chat("room", title="Else"), "room",
-     "outrun: title was 'Before' when the plan was made, and is 'Else' now"),
+     "changed since the plan was made: title was 'Before', and is 'Else' now"),
     (lambda p: p.seed_chat("spare", title="Else"), "spare",
-     "outrun: title was 'Chat' when the plan was made, and is 'Else' now"),
+     "changed since the plan was made: title was 'Chat', and is 'Else' now"),
     (lambda p: p.seed_member("room", "old"), "room/old", None),
     (lambda p: p.members["room"].discard("stays"), "room/stays", None),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("outrun", "name", "reason"), OUTRUN)
-async def test_what_was_outrun_is_refused_item_by_item(
-    outrun: Callable[[FakePlatform], Any], name: str, reason: str | None, tmp_path: Path
+@pytest.mark.parametrize(("change", "name", "reason"), CHANGED)
+async def test_what_changed_meanwhile_is_refused_item_by_item(
+    change: Callable[[FakePlatform], Any], name: str, reason: str | None, tmp_path: Path
 ) -> None:
     platform, options = world()
     path = await saved(tmp_path / "plan", platform, **options)
-    outrun(platform)
+    change(platform)
     async with await load_plan(path, journal=tmp_path / "j") as plan:
         assert await check_plan(platform.client(), plan) == (reason is not None)
         done = await apply_plan(platform.client(), plan)

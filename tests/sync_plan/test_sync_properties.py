@@ -276,7 +276,10 @@ async def check_second_plan(platform: FakePlatform, desired: Desired, *, prune: 
         for kind, fields in (("user", {"email"}), ("chat", {"access"})):
             stuck = [entry async for entry in plan.cannot_change() if entry.kind == kind]
             assert all(set((entry.after or {})["fields"]) == fields for entry in stuck)
-    assert (await verify(platform.client(), **given, prune=prune)).in_step
+    if all(source.items for source in given.values()):  # an empty list would agree with anything
+        stuck_at_all = bool(plan.summary.cannot_change)
+        verdict = (await verify(platform.client(), **given, prune=prune)).verdict
+        assert verdict == ("cannot change" if stuck_at_all else "in step")
 
 
 @THOROUGH
@@ -290,31 +293,31 @@ def test_prune_never_exceeds_its_guard(platform: FakePlatform, desired: Desired,
         except StoppedByGuardError:
             assert not platform.effects
             return
-        for there, kind, action in (
+        for _there, kind, action in (
             (users, "user", "delete"),
             (chats, "chat", "delete"),
             (members, "member", "revoke"),
         ):
             gone = sum(effect[:2] == (action, kind) for effect in platform.effects)
-            assert gone <= max(allow, len(there) / 10)
+            assert gone <= allow
         assert not platform.attacks
 
     in_a_directory(scenario)
 
 
-def outruns(platform: FakePlatform, desired: Desired) -> list[Callable[[], object]]:
+def meanwhile(platform: FakePlatform, desired: Desired) -> list[Callable[[], object]]:
     return [
         lambda: platform.users.pop("u0", None) and [inside.discard("u0") for inside in platform.members.values()],
-        lambda: "u1" in platform.users and platform.seed_user("u1", first_name="Outrun"),
-        lambda: "u2" in platform.users or platform.seed_user("u2", first_name="Outrun"),
+        lambda: "u1" in platform.users and platform.seed_user("u1", first_name="Changed"),
+        lambda: "u2" in platform.users or platform.seed_user("u2", first_name="Changed"),
         lambda: platform.chats.pop("c0", None) and platform.members.pop("c0"),
-        lambda: "c1" in platform.chats or platform.seed_chat("c1", title="Outrun"),
+        lambda: "c1" in platform.chats or platform.seed_chat("c1", title="Changed"),
     ]
 
 
 @THOROUGH
 @given(platform=platforms(), desired=desires(), which=st.sets(st.integers(0, 4)), prune=st.booleans())
-def test_a_saved_plan_never_touches_what_has_been_outrun(
+def test_a_saved_plan_never_touches_what_has_changed(
     platform: FakePlatform, desired: Desired, which: set[int], prune: bool
 ) -> None:
     async def scenario(directory: Path) -> None:
@@ -328,17 +331,17 @@ def test_a_saved_plan_never_touches_what_has_been_outrun(
             await save_plan(plan, path)
         assert PASSWORD.encode() not in path.read_bytes()
         for number in which:
-            outruns(platform, desired)[number]()
-        meant = [id for id, user in platform.users.items() if user.first_name == "Outrun"]
-        titled = [id for id, chat in platform.chats.items() if chat.title == "Outrun"]
+            meanwhile(platform, desired)[number]()
+        meant = [id for id, user in platform.users.items() if user.first_name == "Changed"]
+        titled = [id for id, chat in platform.chats.items() if chat.title == "Changed"]
         async with await load_plan(path, sources=desired.sources()) as plan:
             done = await apply_plan(platform.client(), plan)
             again = await apply_plan(platform.client(), plan)
-        assert all(platform.users[id].first_name == "Outrun" for id in meant)
-        assert all(platform.chats[id].title == "Outrun" for id in titled)
+        assert all(platform.users[id].first_name == "Changed" for id in meant)
+        assert all(platform.chats[id].title == "Changed" for id in titled)
         assert not platform.attacks
-        outrun = [one for one in done.failures if "outrun" in (one.reason or "")]
-        assert [one for one in again.failures if "outrun" in (one.reason or "")] == outrun
+        changed = [one for one in done.failures if "changed since" in (one.reason or "")]
+        assert [one for one in again.failures if "changed since" in (one.reason or "")] == changed
 
     in_a_directory(scenario)
 

@@ -140,14 +140,15 @@ async def test_memberships_of_the_unknown_are_told_before_anything_is_sent() -> 
             )
 
 
-async def test_memberships_of_those_who_are_to_go_contradict() -> None:
+async def test_memberships_of_those_who_are_to_go_are_told_and_go_with_them() -> None:
     platform = crowd(20)
-    platform.seed_chat("c1")
+    platform.seed_chat("c1", members=["u19"])
     async with await make_plan(
         platform.client(), users=rows(19), members=members_of(("c1", "u19"), ("c1", "u1")), prune=True
     ) as plan:
         assert await problems(plan) == [("member", "c1/u19", "members.csv", 2)]
-        assert plan.guard is not None
+        assert plan.guard is None
+        assert await changes(plan) == [("delete", "u19"), ("grant", "c1/u1")]
 
 
 async def test_wanted_ids_of_the_platforms_own_are_refused() -> None:
@@ -176,7 +177,9 @@ async def test_what_cannot_be_changed_is_told_and_stays() -> None:
             ("user", "update", "updated"): 1, ("chat", "update", "updated"): 1,
         }  # fmt: skip
     assert (platform.users["u1"].email, platform.chats["c1"].access) == ("old@example.com", "public")
-    assert (await verify(client, **sources)).in_step
+    found = await verify(client, **sources)
+    assert (found.in_step, found.verdict, found.summary.compared) == (False, "cannot change", {"user": 1, "chat": 1})
+    assert [(entry.action, entry.key) for entry in found.examples] == [("cannot change", "u1"), ("cannot change", "c1")]
 
 
 @pytest.mark.parametrize(
@@ -299,7 +302,7 @@ async def test_without_their_source_those_with_a_password_fail_alone(how: str, t
     await plan.aclose()
     given: dict[str, dict[Any, Any]] = {
         "absent": {},
-        "changed": {"user": users_of([*wanted, person("u3")])},
+        "changed": {"user": users_of([person("u1", password=PASSWORD, last_name="Ray"), *wanted[1:]])},
         "unreadable": {"user": Gone(wanted)},
     }
     seen: list[Progress] = []
@@ -491,7 +494,7 @@ async def test_progress_only_grows_and_ends_at_its_total() -> None:
     ) as plan:
         await apply_plan(platform.client(), plan, on_progress=seen.append)
     steps = list(dict.fromkeys(one.step for one in seen))
-    assert steps == ["reading users", "listing users", "comparing", "create user", "delete user"]
+    assert steps == ["listing users", "reading users", "comparing", "create user", "delete user"]
     for step in steps:
         told = [one for one in seen if one.step == step]
         assert [one.done for one in told] == sorted(one.done for one in told)
@@ -535,7 +538,7 @@ async def test_a_chat_that_is_gone_but_still_listed_has_no_members() -> None:
 async def test_the_address_of_one_who_goes_can_be_taken_at_once() -> None:
     platform = crowd(20)
     source = users_of([*rows(19).items, person("new", email="u19@example.com")])
-    async with await make_plan(platform.client(), users=source, prune=True) as plan:
+    async with await make_plan(platform.client(), users=source, prune=True, replace=True) as plan:
         assert await changes(plan) == [("create", "new"), ("delete", "u19")]
         assert (await apply_plan(platform.client(), plan)).ok
     assert platform.users["new"].email == "u19@example.com"

@@ -8,6 +8,7 @@ addresses, which it trims and lower-cases, as `NewUser` does.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from ethora_async.platforms.ethora.users.records import UserChange
 from ethora_async.records import NewChat
@@ -23,6 +24,11 @@ CHAT_FIELDS = frozenset({"title", "description"})
 """What can be changed of a chat: who may join is settled when it is created."""
 
 
+def jid_key(id: str) -> str:
+    """Return the key of a plain id: the chat server folds case and Unicode forms of the local part of a JID."""
+    return normalize("NFC", normalize("NFC", id).lower())
+
+
 def comparable_user(user: NewUser | User) -> State:
     """Return the user's compared fields; None is what was not stated, or not told."""
     return {
@@ -33,10 +39,10 @@ def comparable_user(user: NewUser | User) -> State:
     }
 
 
-def user_change(user: NewUser, fields: frozenset[str]) -> UserChange:
+def user_change(user: NewUser, fields: frozenset[str], *, current: str | None = None) -> UserChange:
     """Return the change that makes these fields as `user` has them; other fields stay."""
     return UserChange(
-        id=user.id,
+        id=user.id if current is None else current,
         first_name=user.first_name if "first_name" in fields else None,
         last_name=user.last_name if "last_name" in fields else None,
         profile_image=user.profile_image if "profile_image" in fields else None,
@@ -53,4 +59,4 @@ def comparable_chat(chat: NewChat | Chat) -> State:
     }
 
 
-__all__ = ["CHAT_FIELDS", "USER_FIELDS", "comparable_chat", "comparable_user", "user_change"]
+__all__ = ["CHAT_FIELDS", "USER_FIELDS", "comparable_chat", "comparable_user", "jid_key", "user_change"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Self
+from unicodedata import normalize
 
 from ethora_async.errors import InvalidInputError
 from ethora_async.records import Id, id_text
@@ -42,3 +43,8 @@ def plain(id: Id, field: str = "id") -> str:
     text = id_text(id, field)
     bare = text[1:] if text[:1] in ("@", "#") else text
     return bare if bare is text else id_text(bare, field)
+
+
+def folded(name: str) -> str:
+    """Return the key of a user name or room name: names with equal keys are one name to the server."""
+    return normalize("NFC", name).lower()

@@ -10,7 +10,7 @@ from ethora_async.errors import ChatError, ConflictError, InvalidInputError, Not
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.directory import room_query
-from ethora_async.platforms.rocketchat.names import RecordId, plain
+from ethora_async.platforms.rocketchat.names import RecordId, folded, plain
 from ethora_async.platforms.rocketchat.room_access import RoomAccess
 from ethora_async.platforms.rocketchat.users import LARGEST_PAGE, each
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, optional_text, required_text, several
@@ -150,7 +150,7 @@ class Rooms(RoomAccess):
         except NotFoundError:
             self._context.directory.forget_room(id)
             raise
-        key = self.key(id)
+        key = self.plain_id(id)
         return Outcome(key, key, "updated", attempts=attempts)
 
     async def delete(self, id: Id) -> Outcome[Id]:
@@ -171,9 +171,13 @@ class Rooms(RoomAccess):
         """Delete any number of rooms; each ends ``deleted``, ``absent``, ``failed`` or ``unknown``."""
         return each(self._context, several(ids), self._delete_one, concurrency, ordered=ordered)
 
-    def key(self, id: Id) -> str:
-        """The room's name."""
+    def plain_id(self, id: Id) -> str:
+        """Return the room's name."""
         return str(plain(id))
+
+    def key(self, id: Id) -> str:
+        """Return the key of a room's name; names that differ by case alone count as one."""
+        return folded(plain(id))
 
     def comparable(self, chat: NewChat | Chat) -> State:
         """``title``, ``description`` and ``access``; what an existing room lacks is empty."""

@@ -11,7 +11,7 @@ from ethora_async.errors import ChatError, ConflictError, InvalidInputError, Not
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.directory import user_query
-from ethora_async.platforms.rocketchat.names import RecordId, plain
+from ethora_async.platforms.rocketchat.names import RecordId, folded, plain
 from ethora_async.platforms.rocketchat.user_records import UserChange, UserOptions
 from ethora_async.records import Chat, Id, NewUser, User, several
 
@@ -33,7 +33,7 @@ _OWN_ROLES = frozenset({"admin", "bot", "app"})
 class Users:
     """The users of one server. Your own id of a user is the user name; a `RecordId` names Rocket.Chat's own."""
 
-    changeable: frozenset[str] = frozenset({"name", "email"})
+    changeable: frozenset[str] = frozenset({"name", "email", "id"})
 
     def __init__(self, context: Context, forget: Callable[[str], None]) -> None:
         self._context = context
@@ -221,20 +221,31 @@ class Users:
             several(ids), lambda api, id: self._delete_one(api, id, confirm_relinquish), concurrency, ordered=ordered
         )
 
-    def key(self, id: Id) -> str:
-        """The user name."""
+    def plain_id(self, id: Id) -> str:
+        """Return the user name."""
         return str(plain(id))
+
+    def key(self, id: Id) -> str:
+        """Return the key of a user name: the server ignores case when it looks a name up."""
+        return folded(plain(id))
 
     def comparable(self, user: NewUser | User) -> State:
         """``name`` and ``email``; the name is both names of yours together."""
         return {"name": wire.full_name(user.first_name, user.last_name), "email": user.email}
 
-    def change(self, user: NewUser, fields: frozenset[str]) -> UserChange:
-        """What makes these fields as `user` has them; an address of yours counts as verified."""
+    def change(self, user: NewUser, fields: frozenset[str], *, current: str | None = None) -> UserChange:
+        """Return the change that makes these fields as `user` has them; an address of yours counts as verified.
+
+        Args:
+            user: the wanted user.
+            fields: some of `changeable`.
+            current: the user name of the record to change, when it is another one; ``id`` renames it.
+        """
         return UserChange(
-            id=user.id,
+            id=user.id if current is None else current,
             name=wire.full_name(user.first_name, user.last_name) if "name" in fields else None,
             email=user.email if "email" in fields else None,
+            username=self.plain_id(user.id) if "id" in fields else None,
             verified=True if "email" in fields else None,
         )
 

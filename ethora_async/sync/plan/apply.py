@@ -19,7 +19,7 @@ from ethora_async.sync.plan.intake import chunks, user_record
 from ethora_async.sync.plan.progress import OnProgress, Progress, silent
 from ethora_async.sync.plan.stale_items import check_plan
 from ethora_async.sync.sources.source import BadRow
-from ethora_async.sync.store.items import FREES_AN_ADDRESS, STEPS, Entry, encoded
+from ethora_async.sync.store.items import Entry, encoded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable
@@ -37,10 +37,9 @@ KEPT_FAILURES = 1000
 
 _FAILURES = ("failed", "unknown")
 _WITHOUT_SOURCE = (
-    "its password stands in the source alone, which is not at hand or has changed since the plan was made: pass the"
-    " same source again, or make a new plan"
+    "its password stands in the source alone, which is not at hand or says something else of this user since the plan"
+    " was made: pass the same source again, or make a new plan"
 )
-_STEP_OF = {FREES_AN_ADDRESS: ("user", "delete"), **{number: step for step, number in STEPS.items()}}
 
 
 @attrs.frozen
@@ -101,8 +100,8 @@ async def apply_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgres
         await check_plan(client, plan, on_progress=on_progress)
     await plan.journal.take_up()
     work = _Work(client, plan.journal, plan.sources, on_progress)
-    for step in sorted(_STEP_OF):
-        await work.step(step)
+    for step, kind, action in await plan.journal.steps():
+        await work.step(step, kind, action)
     return await result_of(plan.journal)
 
 
@@ -131,9 +130,8 @@ class _Work:
         self._results: list[Result] = []
         self._done = self._failed = 0
 
-    async def step(self, step: int) -> None:
+    async def step(self, step: int, kind: str, action: str) -> None:
         """Carry out what is left of one step."""
-        kind, action = _STEP_OF[step]
         if kind == "member":
             await self._journal.fail_grants_of_the_uncreated(step)
         total = await self._journal.remaining(step)
@@ -212,13 +210,8 @@ class _Work:
         source = self._sources.get("user")
         if source is None or not await self._journal.remaining(step):
             return
-        recorded = (await self._journal.meta("sources", {})).get("user", {}).get("fingerprint")
-        try:
-            if recorded != await source.fingerprint():
-                return
-        except ChatError:
-            return  # it cannot be read any more, which those who have a password are told of
-        async with aclosing(chunks(source.rows())) as parts:
+        # Row by row: a list that has changed since still has the passwords of those who have not.
+        async with aclosing(chunks(_readable(source))) as parts:
             async for part in parts:
                 # The record counts as well: another row may name the same user, and was refused because of it.
                 items = {
@@ -266,7 +259,21 @@ def _new_chat(entry: Entry) -> NewChat:
 
 def _user_change(users: UserDirectory[Any], entry: Entry) -> Any:
     after = entry.after or {}
-    return users.change(NewUser(**after["item"]), frozenset(after["fields"]))
+    user, fields = NewUser(**after["item"]), frozenset(after["fields"])
+    if users.plain_id(user.id) == entry.key:
+        return users.change(user, fields)
+    return users.change(user, fields, current=entry.key)
+
+
+async def _readable(source: Source[Any]) -> AsyncGenerator[Any, None]:
+    """Iterate over the rows as far as the source can be read; who is missing then fails with a reason."""
+    try:
+        await source.fingerprint()
+        async with aclosing(source.rows()) as rows:
+            async for row in rows:
+                yield row
+    except ChatError:
+        return
 
 
 def _update_chats(chats: ChatDirectory, items: AsyncIterable[Entry]) -> Run[Entry]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from ethora_async.errors import StoppedByGuardError
 
 if TYPE_CHECKING:
-    from ethora_async.sync.store.journal import Journal
+    from collections.abc import Iterable
+
+    from ethora_async.sync.store.items import Deletions
 
 GUARD_SHARE = 0.1
 """The share of what exists that may be deleted unless a number is allowed (docs/architecture.md#guards)."""
@@ -15,18 +17,26 @@ GUARD_SHARE = 0.1
 _NOUNS = {"user": "users", "chat": "chats", "member": "memberships"}
 
 
-async def judged(journal: Journal, *, prune: bool, allow_delete: int | None) -> str | None:
-    """Return why the plan in a journal deletes too much, or None."""
+def judged(deletions: Iterable[Deletions], *, unsafe: int, prune: bool, allow_delete: int | None) -> str | None:
+    """Return why a plan deletes too much, or None.
+
+    Args:
+        deletions: how much of each kind goes.
+        unsafe: how many rows cannot be used and may mean a record that would be deleted.
+        prune: whether anything is deleted at all.
+        allow_delete: how many deletions of each kind are fine; None allows a tenth of what exists.
+    """
     if not prune:
         return None
-    bad = sum((await journal.problem_counts()).values())
-    for one in await journal.deletions():
-        if one.count and bad:
-            rows = "row is" if bad == 1 else "rows are"
-            return f"{bad} {rows} invalid, so pruning is unsafe: fix them, or plan without prune"
-        if one.count > max(GUARD_SHARE * one.listed, allow_delete or 0):
+    for one in deletions:
+        if one.count and unsafe:
+            rows = "row is" if unsafe == 1 else "rows are"
+            return f"{unsafe} {rows} invalid, so pruning is unsafe: fix them, or plan without prune"
+        tenth = GUARD_SHARE * one.listed
+        if one.count > (tenth if allow_delete is None else allow_delete):
+            share = f"{GUARD_SHARE:.0%}" if one.count > tenth else f"the {allow_delete} allowed"
             return (
-                f"it would {one.action} {one.count} of {one.listed} {_NOUNS[one.kind]}, more than {GUARD_SHARE:.0%}:"
+                f"it would {one.action} {one.count} of {one.listed} {_NOUNS[one.kind]}, more than {share}:"
                 f" allow {one.count} deletions if that is meant"
             )
     return None

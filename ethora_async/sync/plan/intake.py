@@ -42,12 +42,14 @@ async def read_users(
 
     def wanted(row: Row[NewUser]) -> Wanted:
         user = row.item
-        if reserved(User(id=users.key(user.id))):
+        plain = users.plain_id(user.id)
+        if reserved(User(id=plain)):
             msg = f"id {user.id!r} belongs to the platform's own accounts, which are left alone: use another one"
             raise InvalidInputError(msg, field="id")
         return Wanted(
             "user",
-            users.key(user.id),
+            plain,
+            identity=users.key(user.id),
             state=users.comparable(user),
             item=user_record(user),
             needs_source=user.password is not None,
@@ -77,8 +79,15 @@ async def read_chats(
         record = {"id": chat.id, "title": chat.title, "access": chat.access}
         if chat.description is not None:
             record["description"] = chat.description
-        state = chats.comparable(chat)
-        return Wanted("chat", chats.key(chat.id), state=state, item=record, file=row.file, line=row.line)
+        return Wanted(
+            "chat",
+            chats.plain_id(chat.id),
+            identity=chats.key(chat.id),
+            state=chats.comparable(chat),
+            item=record,
+            file=row.file,
+            line=row.line,
+        )
 
     await _read(journal, "chat", source, wanted, told)
 
@@ -94,7 +103,15 @@ async def read_members(
 
     def wanted(row: Row[tuple[str, str]]) -> Wanted:
         chat, user = row.item
-        return Wanted("member", chats.key(chat), users.key(user), file=row.file, line=row.line)
+        return Wanted(
+            "member",
+            chats.plain_id(chat),
+            users.plain_id(user),
+            identity=chats.key(chat),
+            other_identity=users.key(user),
+            file=row.file,
+            line=row.line,
+        )
 
     await _read(journal, "member", source, wanted, told)
 
@@ -135,7 +152,8 @@ async def list_users(
     """List the platform's users; its own accounts are marked."""
 
     def actual(user: User) -> Actual:
-        return Actual("user", users.key(user.id), state=users.comparable(user), own=reserved(user))
+        plain, state = users.plain_id(user.id), users.comparable(user)
+        return Actual("user", plain, identity=users.key(user.id), state=state, own=reserved(user))
 
     await _list(journal, users.list(), actual, told)
 
@@ -146,7 +164,8 @@ async def list_chats(
     """List the platform's chats; its own are marked."""
 
     def actual(chat: Chat) -> Actual:
-        return Actual("chat", chats.key(chat.id), state=chats.comparable(chat), own=reserved(chat))
+        plain, state = chats.plain_id(chat.id), chats.comparable(chat)
+        return Actual("chat", plain, identity=chats.key(chat.id), state=state, own=reserved(chat))
 
     await _list(journal, chats.list(), actual, told)
 
@@ -160,6 +179,30 @@ async def _list(
             await journal.add_actual([actual(record) for record in part])
             done += len(part)
             told(done)
+
+
+async def name_chats(
+    journal: Journal,
+    chats: ChatDirectory,
+    wanted_chats: Source[NewChat] | None,
+    members: Source[tuple[str, str]],
+    told: Callable[[int], None],
+) -> None:
+    """Find out which chats the sources speak of, so that the platform can be listed before the sources are read."""
+    done = 0
+    for source in (wanted_chats, members):
+        if source is None:
+            continue
+        async with aclosing(chunks(source.rows())) as parts:
+            async for part in parts:
+                named = [_chat_of(chats, row.item) for row in part if not isinstance(row, BadRow)]
+                await journal.name_chats(named)
+                done += len(part)
+                told(done)
+
+
+def _chat_of(chats: ChatDirectory, item: NewChat | tuple[str, str]) -> str:
+    return chats.plain_id(item[0] if isinstance(item, tuple) else item.id)
 
 
 async def list_members(
@@ -187,7 +230,7 @@ async def _list_members_of(
     journal: Journal, users: UserDirectory[Any], chats: ChatDirectory, chat: str, reserved: Callable[[User], bool]
 ) -> None:
     def actual(user: User) -> Actual:
-        return Actual("member", chat, users.key(user.id), own=reserved(user))
+        return Actual("member", chat, users.plain_id(user.id), own=reserved(user))
 
     # Listings lag behind: a chat that is listed may be deleted, and then so are its members.
     with suppress(NotFoundError):

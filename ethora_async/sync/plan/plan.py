@@ -42,7 +42,9 @@ class Summary:
         cannot_change: by kind, how many records differ in fields that the platform does not let us change.
         extras: by kind, how many are there that no source wants, and stay.
         problems: by kind, how many rows cannot be used.
-        left: how many changes `limit` or `only` leave for later.
+        left: how many changes are left for later, since `limit` cuts them off, or the user or chat that they need does
+            not exist yet.
+        compared: by kind, how many wanted records were compared.
     """
 
     changes: Mapping[tuple[str, str], int]
@@ -50,6 +52,7 @@ class Summary:
     extras: Mapping[str, int]
     problems: Mapping[str, int]
     left: int = 0
+    compared: Mapping[str, int] = attrs.field(factory=dict, eq=False)
 
     @property
     def total(self) -> int:
@@ -58,7 +61,12 @@ class Summary:
 
     @property
     def in_step(self) -> bool:
-        """Whether nothing is to be done, and every row could be used."""
+        """Whether both sides agree: nothing differs, whether it can be changed or not, and every row could be used."""
+        return self.settled and not self.cannot_change
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more can be done: both sides agree but for what the platform does not let us change."""
         return not self.total and not self.problems and not self.left
 
 
@@ -117,6 +125,7 @@ async def make_plan(
     members: Source[tuple[str, str]] | None = None,
     prune: bool = False,
     allow_delete: int | None = None,
+    replace: bool = False,
     only: Iterable[Part] | None = None,
     limit: int | None = None,
     journal: str | Path | None = None,
@@ -130,26 +139,35 @@ async def make_plan(
 
     Args:
         client: any client that manages users; for `chats` and `members`, one that manages chats as well.
-        prune: delete (or revoke) what no source wants. More than a tenth of what is there, `allow_delete` or rows that
-            cannot be used leave a `guard` on the plan.
-        allow_delete: how many deletions of each kind are fine, whatever their share.
+        prune: delete (or revoke) what no source wants. More than a tenth of what exists, more than `allow_delete`, or
+            rows that cannot be used leave a `guard` on the plan.
+        allow_delete: how many deletions of each kind are fine, in place of the tenth; 0 means none.
+        replace: with `prune`, delete and create again a user whose id changed and whose e-mail address did not, where
+            the platform cannot rename. What they wrote is lost. Without it such a user keeps the old id, and the plan
+            says so.
         only: carry out these parts alone; the other sources still tell who and what is known.
-        limit: plan the first so many changes of each kind and action, to try them before the rest.
+        limit: plan the first so many changes of each kind and action, to try them before the rest. Changes that depend
+            on each other (a deletion that frees an e-mail address for a creation) are kept or left together. The guard
+            judges the whole plan all the same.
         journal: where to keep the plan, to be resumed from; None keeps it in a temporary file.
         recipe: what is needed to open the sources again, kept for `resume`; it must hold no secret.
 
     Raises:
-        InvalidInputError: there is no source, one cannot be read, or an option cannot be meant.
+        InvalidInputError: there is no source, one cannot be read, an option cannot be meant, or `only` leaves nothing
+            to compare.
         ChatError: the platform could not be listed.
     """
-    _check(client, users, chats, members, limit)
+    _check(client, users, chats, members, limit, allow_delete)
     offered: dict[Kind, Source[Any] | None] = {"user": users, "chat": chats, "member": members}
     sources: dict[Kind, Source[Any]] = {kind: source for kind, source in offered.items() if source is not None}
     parts = frozenset(only) if only is not None else frozenset(PARTS)
     if unknown := parts - set(PARTS):
         msg = f"only takes {', '.join(PARTS)}, not {min(unknown)!r}"
         raise InvalidInputError(msg, field="only")
-    options = {"prune": prune, "allow_delete": allow_delete, "only": sorted(parts), "limit": limit}
+    if not any(_KIND_OF[part] in sources for part in parts):
+        msg = f"only {', '.join(sorted(parts))} leaves nothing to compare: pass {_needed(parts)} as well"
+        raise InvalidInputError(msg, field="only")
+    options = {"prune": prune, "allow_delete": allow_delete, "replace": replace, "only": sorted(parts), "limit": limit}
     meta = {"state": PLANNING, "options": options, "kinds": [*sources], "recipe": recipe, "made_at": time.time()}
     async with AsyncExitStack() as stack:
         created = await Journal.create(journal, meta=meta)
@@ -173,35 +191,52 @@ async def plan_in(
     prints = {kind: {"name": one.name, "fingerprint": await one.fingerprint()} for kind, one in sources.items()}
     await take_in(client, journal, sources, on_progress)
     on_progress(Progress("comparing", 0))
-    left = await journal.compare(Comparison(kinds, prune, _changeable(client, kinds)), limit=options["limit"])
-    verdict = await guard.judged(journal, prune=prune, allow_delete=options["allow_delete"])
+    found = await journal.compare(
+        Comparison(
+            kinds,
+            prune,
+            _changeable(client, kinds),
+            sources=frozenset(sources),
+            replace=options.get("replace", False),
+            limit=options["limit"],
+        )
+    )
+    unsafe = await journal.unsafe_rows()
+    verdict = guard.judged(found.deletions, unsafe=unsafe, prune=prune, allow_delete=options["allow_delete"])
     platform = identity(client)
-    await journal.set_meta(state=PLANNED, sources=prints, left=left, guard=verdict, platform=platform)
+    await journal.set_meta(
+        state=PLANNED, sources=prints, left=found.left, compared=dict(found.counts), guard=verdict, platform=platform
+    )
     return Plan(journal, sources, await summary_of(journal), verdict, platform)
 
 
 async def take_in(
     client: ManagesUsers, journal: Journal, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress
 ) -> None:
-    """Fill the journal with both sides."""
+    """Fill the journal with both sides.
+
+    The platform is listed first: whoever signs up while this runs is then missing from the listing at most, and is not
+    planned for deletion because the sources were read too early.
+    """
 
     def told(step: str) -> Callable[[int], None]:
         return lambda done: on_progress(Progress(step, done))
 
     users, mine = client.users, await client.users.reserved()  # the first call: ids can be compared from here on
+    if "user" in sources or "member" in sources:
+        await intake.list_users(journal, users, mine, told("listing users"))
+    if "chat" in sources or "member" in sources:
+        chats = chats_of(client)
+        await intake.list_chats(journal, chats, await chats.reserved(), told("listing chats"))
+        if "member" in sources:
+            await intake.name_chats(journal, chats, sources.get("chat"), sources["member"], told("finding chats"))
+            await intake.list_members(journal, users, chats, mine, told("listing members"))
     if "user" in sources:
         await intake.read_users(journal, users, sources["user"], mine, told("reading users"))
     if "chat" in sources:
         await intake.read_chats(journal, chats_of(client), sources["chat"], told("reading chats"))
     if "member" in sources:
         await intake.read_members(journal, users, chats_of(client), sources["member"], told("reading members"))
-    if "user" in sources or "member" in sources:
-        await intake.list_users(journal, users, mine, told("listing users"))
-    if "chat" in sources or "member" in sources:
-        chats = chats_of(client)
-        await intake.list_chats(journal, chats, await chats.reserved(), told("listing chats"))
-    if "member" in sources:
-        await intake.list_members(journal, users, chats_of(client), mine, told("listing members"))
 
 
 async def summary_of(journal: Journal) -> Summary:
@@ -219,18 +254,27 @@ async def summary_of(journal: Journal) -> Summary:
     problems = await journal.problem_counts() or await journal.meta(
         "problems", {}
     )  # of a plan from a file only the numbers are known
-    return Summary(changes, cannot, extras, problems, await journal.meta("left", 0))
+    return Summary(changes, cannot, extras, problems, await journal.meta("left", 0), await journal.meta("compared", {}))
 
 
-def _check(client: ManagesUsers, users: object, chats: object, members: object, limit: int | None) -> None:
+def _check(
+    client: ManagesUsers, users: object, chats: object, members: object, limit: int | None, allow_delete: int | None
+) -> None:
     if users is None and chats is None and members is None:
         msg = "there is nothing to compare: pass users, chats or members"
         raise InvalidInputError(msg, field="users")
     if limit is not None and limit < 1:
         msg = f"limit must be at least 1, not {limit}"
         raise InvalidInputError(msg, field="limit")
+    if allow_delete is not None and allow_delete < 0:
+        msg = f"allow_delete must be at least 0, not {allow_delete}"
+        raise InvalidInputError(msg, field="allow_delete")
     if chats is not None or members is not None:
         chats_of(client, field="chats" if chats is not None else "members")
+
+
+def _needed(parts: Iterable[Part]) -> str:
+    return " or ".join("members" if part == "access" else part for part in sorted(parts))
 
 
 def _changeable(client: ManagesUsers, kinds: frozenset[Kind]) -> dict[Kind, frozenset[str]]:

@@ -88,10 +88,10 @@ async def load_plan(
             while part := await read(number):
                 number += len(part)
                 await book.add(part)
-        await book.order()
         await book.set_meta(
             state=PLANNED, sources=head["sources"], guard=head["guard"], platform=head["platform"],
-            made_at=head.get("made_at"), left=head.get("left") or 0, recipe=head.get("recipe"),
+            made_at=head.get("made_at"), left=head.get("left") or 0,
+            compared=head.get("compared") or {}, recipe=head.get("recipe"),
             problems=head.get("problems") or {},
         )  # fmt: skip
         plan = Plan(book, sources or {}, await summary_of(book), head["guard"], head["platform"])
@@ -116,7 +116,7 @@ async def _reading(
 
 
 async def _head(plan: Plan) -> dict[str, Any]:
-    names = ("made_at", "options", "recipe", "sources", "left")
+    names = ("made_at", "options", "recipe", "sources", "left", "compared")
     kept = {name: await plan.journal.meta(name) for name in names}
     summary = plan.summary
     counts = {f"{kind} {action}": count for (kind, action), count in summary.changes.items()}
@@ -131,6 +131,10 @@ def _change(entry: Entry) -> dict[str, Any]:
     change: dict[str, Any] = {"kind": entry.kind, "action": entry.action, "id": entry.key}
     if entry.other:
         change["user"] = entry.other
+    if entry.step > 0 and entry.step != STEPS.get((entry.kind, entry.action)):
+        change["step"] = entry.step
+    if entry.reason is not None and entry.step == 0:
+        change["reason"] = entry.reason
     if entry.before is not None:
         change["before"] = entry.before
     if after is not None:
@@ -150,14 +154,29 @@ def _entry(change: Any, number: int, place: Path) -> Entry:
         if kind not in KINDS or (action not in (CANNOT_CHANGE, EXTRA) and (kind, action) not in STEPS):
             raise ValueError
         return Entry(
-            0, STEPS.get((kind, action), 0), kind, action, _text(change["id"]),
+            0, _step(change, kind, action), kind, action, _text(change["id"]),
             _text(change["user"]) if kind == "member" else "", _fields(change, "before"), _after(change, kind, action),
             bool(change.get("needs_source")), change.get("file"), change.get("line"),
+            reason=_reason(change, action),
         )  # fmt: skip
     except (AttributeError, KeyError, TypeError, ValueError, InvalidInputError) as error:
         reason = f": {error.message}" if isinstance(error, InvalidInputError) else ""
         msg = f"change {number} of {place} is no change that a plan can hold{reason}; make the plan anew"
         raise InvalidInputError(msg, field="plan", file=str(place), row=number) from None
+
+
+def _step(change: Mapping[str, Any], kind: str, action: str) -> int:
+    usual, step = STEPS.get((kind, action), 0), change.get("step")
+    if step is None:
+        return usual
+    if kind != "user" or action not in ("delete", "update") or type(step) is not int or not 0 < step < usual:
+        raise ValueError
+    return step
+
+
+def _reason(change: Mapping[str, Any], action: str) -> str | None:
+    reason = change.get("reason")
+    return _text(reason) if reason is not None and action == CANNOT_CHANGE else None
 
 
 def _after(change: Mapping[str, Any], kind: str, action: str) -> Mapping[str, Any] | None:
@@ -255,7 +274,7 @@ def _check_head(head: Mapping[str, Any]) -> None:
         isinstance(head["platform"], str)
         and isinstance(head["guard"], str | None)
         and all(isinstance(one, dict) for one in head["sources"].values())
-        and all(isinstance(head.get(name), dict | None) for name in ("options", "problems"))
+        and all(isinstance(head.get(name), dict | None) for name in ("options", "problems", "compared"))
         and (left is None or isinstance(left, int))
     )
     if not fits:

@@ -1,4 +1,4 @@
-"""A saved plan held against what the platform has become since."""
+"""Items of a saved plan that changed since the plan was made."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ if TYPE_CHECKING:
     from ethora_async.sync.plan.plan import Plan
     from ethora_async.sync.store.items import Entry, Result
 
+_CHANGED = "changed since the plan was made"
 _UNTRUE = "the change and the record of it do not say the same: make the plan anew"
 _OWN = "it is one of the platform's own, which are left alone"
 
 
 async def check_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgress = silent) -> int:
-    """Hold a saved plan against the platform as it is now, item by item; `apply_plan` does so by itself.
+    """Compare a saved plan with the platform as it is now, item by item; `apply_plan` does so by itself.
 
-    What has come about meanwhile is done with. What the platform has outrun (the record is not as it was when the plan
-    was made) becomes ``failed`` for good, with a reason that names field, then and now.
+    What has been done meanwhile counts as done. An item whose record changed since the plan was made becomes ``failed``
+    for good, with a reason that names the field, its old and its new value.
 
     Returns:
-        How many items were outrun.
+        How many items changed since the plan was made.
 
     Raises:
         InvalidInputError: the plan was made for another client.
@@ -43,15 +44,18 @@ async def check_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgres
     await _list_again(client, plan, mine, on_progress)
     options = await journal.meta("options") or {}
     # A plan without prune deletes nothing.
-    plan.guard = await guard.judged(journal, prune=True, allow_delete=options.get("allow_delete")) or plan.guard
+    allowed = options.get("allow_delete")
+    plan.guard = guard.judged(await journal.deletions(), unsafe=0, prune=True, allow_delete=allowed) or plan.guard
     guard.check_guard(plan.guard)
     judge = _Judge(client)
     changed = 0
     async with aclosing(intake.chunks(journal.to_do())) as parts:
         async for part in parts:
             results: list[Result] = []
-            for entry, now in zip(part, await journal.actual_of(part), strict=True):
-                verdict = judge.verdict(entry, now)
+            states = await journal.actual_of(part)
+            spellings = await journal.other_spellings([judge.claim(entry) for entry in part])
+            for entry, now, spelled in zip(part, states, spellings, strict=True):
+                verdict = judge.verdict(entry, now, spelled)
                 if verdict is not None:
                     changed += verdict[0] == "failed"
                     results.append((*verdict, 0, entry.number))
@@ -83,12 +87,29 @@ class _Judge:
     def __init__(self, client: ManagesUsers) -> None:
         self._client = client
 
-    def verdict(self, entry: Entry, found: tuple[bool, Mapping[str, Any]] | None) -> tuple[Status, str | None] | None:
+    def claim(self, entry: Entry) -> tuple[str, str, str | None]:
+        """Return kind, id and identity that a creation claims; no identity for other items."""
+        if entry.action != "create":
+            return entry.kind, entry.key, None
+        id = (entry.after or {})["id"]
+        return (
+            entry.kind,
+            entry.key,
+            self._client.users.key(id) if entry.kind == "user" else chats_of(self._client).key(id),
+        )
+
+    def verdict(
+        self,
+        entry: Entry,
+        found: tuple[bool, Mapping[str, Any]] | None,
+        spelled: str | None,
+    ) -> tuple[Status, str | None] | None:
         """Return how the item ends and why, or None to carry it out.
 
         Args:
             entry: the item.
             found: of its record, whether it is the platform's own, and its state; None if it does not exist.
+            spelled: an id that exists and names the same record as the one to be created.
         """
         there, (own, now) = found is not None, found or (False, {})
         if own and entry.kind != "member":
@@ -97,9 +118,11 @@ class _Judge:
             done = there == (entry.action == "grant")
             return ("existed" if entry.action == "grant" else "absent", None) if done else None
         if entry.action == "create":
-            return self._created(entry, now) if there else None
+            return self._created(entry, now) if there else _taken(entry, spelled)
         if not there:
-            return ("absent", None) if entry.action == "delete" else ("failed", "outrun: it is not there any more")
+            return (
+                ("absent", None) if entry.action == "delete" else ("failed", f"{_CHANGED}: it does not exist any more")
+            )
         before = dict(entry.before or {})
         if entry.action == "update":
             wanted = (entry.after or {}).get("fields", {})
@@ -108,16 +131,17 @@ class _Judge:
             if entry.kind == "user" and not self._means(entry, wanted):
                 return "failed", _UNTRUE
         for name, then in before.items():
-            if now.get(name) != then:
-                return "failed", f"outrun: {name} was {then!r} when the plan was made, and is {now.get(name)!r} now"
+            if name != "id" and now.get(name) != then:
+                return "failed", f"{_CHANGED}: {name} was {then!r}, and is {now.get(name)!r} now"
         return None
 
     def _means(self, entry: Entry, wanted: Mapping[str, Any]) -> bool:
         """Whether the record that is sent says what the change says; somebody may have edited one of them."""
         user = NewUser(**(entry.after or {})["item"])
         state = self._client.users.comparable(user)
-        told = all(name in state and state[name] == value for name, value in wanted.items())
-        return told and bool(self._client.users.key(user.id) == entry.key)
+        plain = self._client.users.plain_id(user.id)
+        told = all(state.get(name, "") == value for name, value in wanted.items() if name != "id")
+        return told and plain == wanted.get("id", plain)
 
     def _created(self, entry: Entry, now: Mapping[str, Any]) -> tuple[Status, str | None]:
         item = dict(entry.after or {})
@@ -127,5 +151,11 @@ class _Judge:
             wanted = chats_of(self._client).comparable(NewChat(**item))
         before, after = different(wanted, now)
         for name, value in after.items():
-            return "failed", f"outrun: it was created meanwhile with {name} {before[name]!r}, not {value!r}"
+            return "failed", f"{_CHANGED}: it was created with {name} {before[name]!r}, not {value!r}"
         return "existed", None
+
+
+def _taken(entry: Entry, spelled: str | None) -> tuple[Status, str | None] | None:
+    if spelled is None:
+        return None
+    return "failed", f"{_CHANGED}: {spelled!r} was created, which names the same {entry.kind} on this platform"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
 from ethora_async.clock import SystemClock
 from ethora_async.config import Seconds, seconds
+from ethora_async.errors import InvalidInputError
 from ethora_async.sync.plan.plan import Summary, make_plan
 from ethora_async.sync.plan.progress import OnProgress, silent
 from ethora_async.sync.store.items import Entry, Problem
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ethora_async.capabilities import ManagesUsers
     from ethora_async.protocols import Clock
     from ethora_async.records import NewChat, NewUser
-    from ethora_async.sync.plan.plan import Part
+    from ethora_async.sync.plan.plan import Part, Plan
     from ethora_async.sync.sources.source import Source
 
 _FIRST_WAIT = 1.0
@@ -27,15 +28,18 @@ SHOWN = 20
 """Differences of which a `Verification` keeps the details."""
 
 
+Verdict = Literal["in step", "cannot change", "not in step"]
+
+
 @attrs.frozen
 class Verification:
     """Whether the platform agrees with the sources.
 
     Attributes:
-        summary: the differences in numbers. `cannot_change` does not count against agreement: nothing can be done.
-        examples: the first differences.
-        problems: the first rows that cannot be used.
+        summary: the differences in numbers; its `compared` says how many wanted records of each kind were compared.
+        examples: the first differences, those that cannot be changed last.
         waited: seconds until this answer.
+        problems: the first rows that cannot be used.
     """
 
     summary: Summary
@@ -47,6 +51,13 @@ class Verification:
     def in_step(self) -> bool:
         """Whether both sides agree, and every row could be used."""
         return self.summary.in_step
+
+    @property
+    def verdict(self) -> Verdict:
+        """``in step``; ``cannot change``: what differs is what the platform does not let us change; ``not in step``."""
+        if self.summary.in_step:
+            return "in step"
+        return "cannot change" if self.summary.settled else "not in step"
 
 
 async def verify(
@@ -64,12 +75,18 @@ async def verify(
     """Compare both sides, as `make_plan` does, and say whether they agree. Nothing is changed.
 
     Args:
-        prune: count what is there and no source wants as a difference.
-        wait: seconds for which to ask again while they do not: listings lag behind deletions, on real servers for 10
-            to 60 s (docs/platforms/ethora.md#jobs-and-delays).
+        client: as for `make_plan`.
+        users, chats, members: what should be there.
+        prune: count what exists and no source wants as a difference.
+        only: compare these parts alone.
+        wait: seconds for which to ask again while they do not agree: listings lag behind deletions, on real servers
+            for 10 to 60 s (docs/platforms/ethora.md#jobs-and-delays).
+        clock: measures that time.
+        on_progress: is told how far the comparison is.
 
     Raises:
-        InvalidInputError, ChatError: as `make_plan`.
+        InvalidInputError: as `make_plan`; or a source has no rows, so that it would agree with anything.
+        ChatError: as `make_plan`.
     """
     time = clock or SystemClock()
     started, budget, pause = time.monotonic(), seconds(wait, "wait") if wait else 0.0, _FIRST_WAIT
@@ -79,10 +96,20 @@ async def verify(
             client, users=users, chats=chats, members=members, prune=prune, only=parts, on_progress=on_progress
         )
         async with plan:
-            examples, problems = await plan.journal.first_changes(SHOWN), await plan.journal.first_problems(SHOWN)
+            _check_compared(plan)
+            examples = await plan.journal.first_changes(SHOWN)
+            examples += await plan.journal.first_unchangeable(SHOWN - len(examples))
+            problems = await plan.journal.first_problems(SHOWN)
             waited = time.monotonic() - started
             answer = Verification(plan.summary, tuple(examples), waited, tuple(problems))
-        if answer.in_step or plan.summary.problems or waited >= budget:
+        if answer.verdict != "not in step" or plan.summary.problems or waited >= budget:
             return answer
         await time.sleep(min(pause, budget - waited))
         pause = min(_LONGEST_WAIT, 2 * pause)
+
+
+def _check_compared(plan: Plan) -> None:
+    for kind, source in plan.sources.items():
+        if plan.summary.compared.get(kind) == 0 and not plan.summary.problems.get(kind):
+            msg = f"{source.name} has no rows, so nothing was compared: check that it is the right list"
+            raise InvalidInputError(msg, field=f"{kind}s", file=source.name)

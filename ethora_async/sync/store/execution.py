@@ -117,6 +117,12 @@ def fail_grants_of_the_uncreated(db: sqlite3.Connection, step: int) -> None:
         )
 
 
+def steps(db: sqlite3.Connection) -> list[tuple[int, str, str]]:
+    """Return the steps with items to do, each with its kind and action, in their order."""
+    rows = db.execute(f"SELECT DISTINCT step, kind, action FROM item WHERE {_TO_DO} ORDER BY step, kind, action")
+    return list(rows.fetchall())
+
+
 def counts(db: sqlite3.Connection) -> dict[tuple[str, str, str | None], int]:
     """Return how many items there are by kind, action and status; None is a status that is not known yet."""
     rows = db.execute("SELECT kind, action, status, COUNT(*) FROM item GROUP BY kind, action, status")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import attrs
@@ -16,17 +16,25 @@ KINDS: tuple[Kind, ...] = ("user", "chat", "member")
 FREES_AN_ADDRESS = 1
 """The step of deletions of users whose e-mail address somebody else gets: no two users have the same one."""
 
+STEPS_ASIDE = 2
+"""The step of users who get a temporary address, since they exchange theirs with somebody."""
+
+HANDS_ON = 10
+"""The first of the steps of users whose address somebody else gets, or who get one: a step for each link of a chain."""
+
+_LAST = 1_000_000_000
+
 STEPS: dict[tuple[str, str], int] = {
-    ("user", "create"): 2,
-    ("user", "update"): 3,
-    ("chat", "create"): 4,
-    ("chat", "update"): 5,
-    ("member", "grant"): 6,
-    ("member", "revoke"): 7,
-    ("chat", "delete"): 8,
-    ("user", "delete"): 9,
+    ("user", "create"): _LAST + 2,
+    ("user", "update"): _LAST + 3,
+    ("chat", "create"): _LAST + 4,
+    ("chat", "update"): _LAST + 5,
+    ("member", "grant"): _LAST + 6,
+    ("member", "revoke"): _LAST + 7,
+    ("chat", "delete"): _LAST + 8,
+    ("user", "delete"): _LAST + 9,
 }
-"""The step of every change. Lower steps go first: users and chats must exist before anybody enters a chat."""
+"""The usual step of every change. Lower steps go first: users and chats must exist before anybody enters a chat."""
 
 CANNOT_CHANGE = "cannot change"
 EXTRA = "extra"
@@ -97,6 +105,7 @@ class Wanted:
     """A user, chat or membership that a source wants.
 
     Attributes:
+        identity, other_identity: the platform's keys of the ids.
         state: the record in comparable form; None for a membership.
         item: the record as it is sent, without a password.
         email: of a user, the address; no two users may have the same one.
@@ -105,6 +114,8 @@ class Wanted:
     kind: Kind
     key: str
     other: str = ""
+    identity: str | None = None
+    other_identity: str | None = None
     state: Mapping[str, Any] | None = None
     item: Mapping[str, Any] = attrs.field(factory=dict)
     needs_source: bool = False
@@ -118,6 +129,7 @@ class Actual:
     """A user, chat or membership that the platform lists.
 
     Attributes:
+        identity: the platform's key of the id; None for a membership.
         state: the record in comparable form; None for a membership.
         own: whether it is the platform's own, which is never changed.
     """
@@ -125,6 +137,7 @@ class Actual:
     kind: Kind
     key: str
     other: str = ""
+    identity: str | None = None
     state: Mapping[str, Any] | None = None
     own: bool = False
 
@@ -144,14 +157,35 @@ class Comparison:
     """What to compare, and how.
 
     Attributes:
-        kinds: the kinds that have a source and may be changed.
+        kinds: the kinds that may be changed.
+        sources: the kinds that have a source.
         prune: whether to delete what no source wants.
-        changeable: by kind, the fields that the platform lets us change.
+        replace: whether a user whose id changed may be deleted and created again, where the platform cannot rename.
+        changeable: by kind, the fields that the platform lets us change; ``id`` if it can rename.
+        limit: how many changes of each kind and action to keep; None is all.
     """
 
     kinds: frozenset[Kind]
     prune: bool
     changeable: Mapping[Kind, frozenset[str]]
+    sources: frozenset[Kind] = frozenset()
+    replace: bool = False
+    limit: int | None = None
+
+
+@attrs.frozen
+class Compared:
+    """What a comparison found.
+
+    Attributes:
+        deletions: how much of each kind goes, before any limit.
+        left: how many changes are left for later.
+        counts: by kind, how many wanted records were compared.
+    """
+
+    deletions: Sequence[Deletions]
+    left: int
+    counts: Mapping[str, int]
 
 
 @attrs.frozen

@@ -32,7 +32,17 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from ethora_async.sync.store.items import Actual, Comparison, Deletions, Entry, Kind, Problem, Result, Wanted
+    from ethora_async.sync.store.items import (
+        Actual,
+        Compared,
+        Comparison,
+        Deletions,
+        Entry,
+        Kind,
+        Problem,
+        Result,
+        Wanted,
+    )
 
 T = TypeVar("T")
 
@@ -152,29 +162,21 @@ class Journal:
         """Drop what the platform listed, to list it again."""
         await self._transaction(sides.forget_actual)
 
+    async def name_chats(self, chats: Sequence[str]) -> None:
+        """Note that the members of these chats are to be listed."""
+        await self._transaction(sides.name_chats, chats)
+
     async def chats_to_list(self, *, after: str, limit: int) -> list[str]:
-        """Return the next chats that exist and whose members a source speaks of, by id."""
+        """Return the next chats that exist and whose members are to be listed, by id."""
         return await self._transaction(sides.chats_to_list, after, limit)
 
-    async def compare(self, what: Comparison, *, limit: int | None = None) -> int:
-        """Make an item of every difference between both sides.
-
-        Args:
-            what: what to compare.
-            limit: keep the first so many changes of each kind and action.
-
-        Returns:
-            How many changes are left for later.
-        """
-        return await self._transaction(comparison.write_differences, what, limit=limit)
+    async def compare(self, what: Comparison) -> Compared:
+        """Make an item of every difference between both sides, in the order in which they can be carried out."""
+        return await self._transaction(comparison.write_differences, what)
 
     async def add(self, entries: Iterable[Entry]) -> None:
         """Add items; they are numbered in their order."""
         await self._transaction(comparison.add_rows, [comparison.row_of(entry) for entry in entries])
-
-    async def order(self) -> None:
-        """Put the items that were added into the order in which they can be carried out."""
-        await self._transaction(comparison.order_by_address)
 
     async def deletions(self) -> list[Deletions]:
         """Return how much of each kind is to be deleted."""
@@ -184,6 +186,10 @@ class Journal:
         """Return of each item's record whether it is the platform's own, and its state; None if it does not exist."""
         found = await self._transaction(sides.actual_of, entries)
         return [None if one is None else (one[0], decoded(one[1]) or {}) for one in found]
+
+    async def other_spellings(self, records: Sequence[tuple[str, str, str | None]]) -> list[str | None]:
+        """Return of each record (kind, id, identity) another listed id that has the same identity."""
+        return await self._transaction(sides.other_spellings, records)
 
     # Reading items
 
@@ -219,6 +225,10 @@ class Journal:
         """Return the first items that are to be carried out."""
         return await self._transaction(execution.select_entries, "step > 0", limit=limit)
 
+    async def first_unchangeable(self, limit: int) -> list[Entry]:
+        """Return the first differences that the platform does not let us change."""
+        return await self._transaction(execution.select_entries, "action = ?", (CANNOT_CHANGE,), limit=limit)
+
     async def examples(self, kind: str, action: str, limit: int) -> list[Entry]:
         """Return the first items of a kind and action."""
         condition, values = "kind = ? AND action = ?", (kind, action)
@@ -246,6 +256,10 @@ class Journal:
         """Return how many rows cannot be used, by kind."""
         return await self._transaction(problems.problem_counts)
 
+    async def unsafe_rows(self) -> int:
+        """Return how many rows cannot be used and may mean a record that would be deleted."""
+        return await self._transaction(problems.unsafe_rows)
+
     async def collect_refused(self) -> bool:
         """Prepare `refused_rows`; return whether any row was refused, by us or by the platform."""
         return await self._transaction(problems.collect_refused)
@@ -271,6 +285,10 @@ class Journal:
     async def remaining(self, step: int | None = None) -> int:
         """Return how many items are to do, in all steps or in one."""
         return await self._transaction(execution.remaining, step)
+
+    async def steps(self) -> list[tuple[int, str, str]]:
+        """Return the steps with items to do, each with its kind and action, in their order."""
+        return await self._transaction(execution.steps)
 
     async def was_begun(self) -> bool:
         """Return whether anything was sent."""

@@ -35,6 +35,11 @@ def problem_counts(db: sqlite3.Connection) -> dict[str, int]:
     return dict(db.execute("SELECT kind, COUNT(*) FROM bad GROUP BY kind").fetchall())
 
 
+def unsafe_rows(db: sqlite3.Connection) -> int:
+    """Return how many rows cannot be used and may mean a record that would be deleted."""
+    return int(db.execute("SELECT COUNT(*) FROM bad WHERE unsafe").fetchone()[0])
+
+
 def collect_refused(db: sqlite3.Connection) -> bool:
     """Prepare `refusals`; return whether any row was refused."""
     for statement in _COLLECT:

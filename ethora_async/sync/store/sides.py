@@ -12,61 +12,56 @@ if TYPE_CHECKING:
 
     from ethora_async.sync.store.items import Actual, Entry, Problem, Wanted
 
-_PROBLEM = "INSERT INTO bad (kind, id, file, line, field, reason) VALUES (?, ?, ?, ?, ?, ?)"
+_PROBLEM = "INSERT INTO bad (kind, id, file, line, field, reason, unsafe) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 def clear(db: sqlite3.Connection) -> None:
     """Drop everything that an earlier attempt at a plan left."""
-    for table in ("wanted", "actual", "bad", "item"):
+    for table in ("wanted", "actual", "named", "bad", "item"):
         db.execute(f"DELETE FROM {table}")
 
 
 def add_wanted(db: sqlite3.Connection, rows: Sequence[Wanted], problems: Iterable[Problem]) -> None:
     """Keep what a source wants, and the rows of it that cannot be used."""
     for row in rows:
-        if row.email is not None:
-            # Of several users with one address only the first can be created (docs/platforms/ethora.md#users-batch).
-            first = db.execute(
-                "SELECT file, line FROM wanted WHERE email = ? AND key <> ?", (row.email, row.key)
-            ).fetchone()
-            if first is not None:
-                _refuse(db, row, "email", f"email {row.email!r} was already used {_where(*first)}")
-                continue
-        if _insert_wanted(db, row) or row.kind == "member":
-            continue
-        # Not the same text, which the source finds by itself, but another form of the same id.
-        first = db.execute("SELECT file, line FROM wanted WHERE kind = ? AND key = ?", (row.kind, row.key)).fetchone()
-        _refuse(db, row, "id", f"id {row.key!r} was already used {_where(*first)}")
+        if row.kind == "member" or not _repeats(db, row):
+            _insert_wanted(db, row)
     add_problems(db, problems)
 
 
 def add_problems(db: sqlite3.Connection, problems: Iterable[Problem]) -> None:
-    """Keep rows that cannot be used."""
-    db.executemany(_PROBLEM, [(one.kind, one.id, one.file, one.line, one.column, one.reason) for one in problems])
+    """Keep rows that cannot be used. Since nobody knows whom they mean, they make deletions unsafe."""
+    db.executemany(_PROBLEM, [(one.kind, one.id, one.file, one.line, one.column, one.reason, 1) for one in problems])
 
 
 def add_actual(db: sqlite3.Connection, rows: Iterable[Actual]) -> None:
     """Keep what the platform lists."""
+    columns = [
+        (row.kind, row.key, row.other, row.identity, encoded(row.state), (row.state or {}).get("email"), row.own)
+        for row in rows
+    ]
     db.executemany(
-        "INSERT OR REPLACE INTO actual (kind, key, other, state, own) VALUES (?, ?, ?, ?, ?)",
-        [(row.kind, row.key, row.other, encoded(row.state), row.own) for row in rows],
+        "INSERT OR REPLACE INTO actual (kind, key, other, identity, state, email, own) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        columns,
     )
+
+
+def name_chats(db: sqlite3.Connection, chats: Iterable[str]) -> None:
+    """Note that the members of these chats are to be listed."""
+    db.executemany("INSERT OR IGNORE INTO named (chat) VALUES (?)", [(chat,) for chat in chats])
 
 
 def forget_actual(db: sqlite3.Connection) -> None:
-    """Drop what the platform listed; the chats of the plan's memberships are wanted from now on."""
+    """Drop what the platform listed; the members of the chats of the plan's memberships are listed from now on."""
     db.execute("DELETE FROM actual")
-    db.execute(
-        "INSERT OR IGNORE INTO wanted (kind, key, other) SELECT kind, key, other FROM item WHERE kind = 'member'"
-    )
+    db.execute("INSERT OR IGNORE INTO named (chat) SELECT key FROM item WHERE kind = 'member'")
 
 
 def chats_to_list(db: sqlite3.Connection, after: str, limit: int) -> list[str]:
-    """Return the next chats that exist and whose members a source speaks of, by id."""
+    """Return the next chats that exist and whose members are to be listed, by id."""
     rows = db.execute(
         "SELECT key FROM actual WHERE kind = 'chat' AND NOT own AND key > ?"
-        " AND EXISTS (SELECT 1 FROM wanted AS w WHERE w.kind IN ('member', 'chat') AND w.key = actual.key)"
-        " ORDER BY key LIMIT ?",
+        " AND EXISTS (SELECT 1 FROM named WHERE named.chat = actual.key) ORDER BY key LIMIT ?",
         (after, limit),
     )
     return [key for (key,) in rows]
@@ -82,16 +77,65 @@ def actual_of(db: sqlite3.Connection, entries: Iterable[Entry]) -> list[tuple[bo
     return found
 
 
-def _insert_wanted(db: sqlite3.Connection, row: Wanted) -> bool:
-    values = (
-        row.kind, row.key, row.other, encoded(row.state), encoded(row.item), row.needs_source, row.email, row.file,
-        row.line,
+def other_spellings(db: sqlite3.Connection, records: Iterable[tuple[str, str, str | None]]) -> list[str | None]:
+    """Return of each record (kind, id, identity) another listed id that has the same identity."""
+    query = "SELECT key FROM actual WHERE kind = ? AND identity = ? AND key <> ?"
+    found = [db.execute(query, (kind, identity, key)).fetchone() for kind, key, identity in records]
+    return [None if row is None else row[0] for row in found]
+
+
+def _repeats(db: sqlite3.Connection, row: Wanted) -> bool:
+    """Return whether an earlier row excludes this one, which is refused then."""
+    if row.email is not None:
+        # Of several users with one address only the first can be created (docs/platforms/ethora.md#users-batch).
+        first = db.execute(
+            "SELECT file, line FROM wanted WHERE email = ? AND key <> ?", (row.email, row.key)
+        ).fetchone()
+        if first is not None:
+            _refuse(db, row, "email", f"email {row.email!r} was already used {_where(*first)}", unsafe=True)
+            return True
+    first = db.execute("SELECT file, line FROM wanted WHERE kind = ? AND key = ?", (row.kind, row.key)).fetchone()
+    if first is not None:
+        # Not the same text, which the source finds by itself, but another form of the same id.
+        _refuse(db, row, "id", f"id {row.key!r} was already used {_where(*first)}", unsafe=True)
+        return True
+    return _shares_identity(db, row)
+
+
+def _shares_identity(db: sqlite3.Connection, row: Wanted) -> bool:
+    query = "SELECT key, file, line FROM wanted WHERE kind = ? AND identity = ?"
+    same = db.execute(query, (row.kind, row.identity)).fetchone()
+    if same is None:
+        return False
+    first, file, line = same
+    reason = f"ids {row.key!r} and {first!r} ({_where(file, line)}) name the same {row.kind} on this platform"
+    exact = "SELECT 1 FROM actual WHERE kind = ? AND key = ?"
+    if db.execute(exact, (row.kind, row.key)).fetchone() and not db.execute(exact, (row.kind, first)).fetchone():
+        # The platform decides between them: this is how it spells the id.
+        reason = (
+            f"ids {first!r} and {row.key!r} ({_where(row.file, row.line)}) name the same {row.kind} on this platform"
+        )
+        db.execute(_PROBLEM, (row.kind, first, file, line, "id", reason, 0))
+        db.execute("DELETE FROM wanted WHERE kind = ? AND key = ?", (row.kind, first))
+        return False
+    _refuse(db, row, "id", reason, unsafe=False)
+    return True
+
+
+def _insert_wanted(db: sqlite3.Connection, row: Wanted) -> None:
+    db.execute(
+        "INSERT OR IGNORE INTO wanted"
+        " (kind, key, other, identity, other_identity, state, item, needs_source, email, file, line)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            row.kind, row.key, row.other, row.identity, row.other_identity, encoded(row.state), encoded(row.item),
+            row.needs_source, row.email, row.file, row.line,
+        ),
     )  # fmt: skip
-    return db.execute("INSERT OR IGNORE INTO wanted VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values).rowcount > 0
 
 
-def _refuse(db: sqlite3.Connection, row: Wanted, field: str, reason: str) -> None:
-    db.execute(_PROBLEM, (row.kind, row.key, row.file, row.line, field, reason))
+def _refuse(db: sqlite3.Connection, row: Wanted, field: str, reason: str, *, unsafe: bool) -> None:
+    db.execute(_PROBLEM, (row.kind, row.key, row.file, row.line, field, reason, unsafe))
 
 
 def _where(file: str | None, line: int | None) -> str:

@@ -18,7 +18,7 @@ from ethora_async.platforms.ethora.chats.messages import ChatMessages
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, chat_pages, find_chat
 from ethora_async.platforms.ethora.names import conference_host
 from ethora_async.platforms.ethora.platform_records import own_chats
-from ethora_async.platforms.ethora.sync_support import CHAT_FIELDS, comparable_chat
+from ethora_async.platforms.ethora.sync_support import CHAT_FIELDS, comparable_chat, jid_key
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, optional_text, required_text, several
 
 if TYPE_CHECKING:
@@ -270,13 +270,21 @@ class Chats(AccessControl):
         """The compared fields that can be changed: title and description."""
         return CHAT_FIELDS
 
-    def key(self, id: Id) -> str:
+    def plain_id(self, id: Id) -> str:
         """Return your own id, from any form of it; an id that cannot be used is returned as it came.
 
         Raises:
             ConfigError: the app id comes from the secret store, which has not been asked yet.
         """
         return str(self._context.known().names.key(id))
+
+    def key(self, id: Id) -> str:
+        """Return the key of an id: ids with equal keys name one chat, since they become the same JID.
+
+        Raises:
+            ConfigError: as `plain_id`.
+        """
+        return jid_key(self.plain_id(id))
 
     def comparable(self, chat: NewChat | Chat) -> State:
         """Return ``title``, ``description`` and ``access``, which is None where the platform does not tell.

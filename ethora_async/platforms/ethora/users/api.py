@@ -16,7 +16,7 @@ from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import wire
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, user_pages
 from ethora_async.platforms.ethora.platform_records import own_users
-from ethora_async.platforms.ethora.sync_support import USER_FIELDS, comparable_user, user_change
+from ethora_async.platforms.ethora.sync_support import USER_FIELDS, comparable_user, jid_key, user_change
 from ethora_async.platforms.ethora.users import batch_rows as rows
 from ethora_async.platforms.ethora.users.admin import BATCH_SIZE, CONCURRENCY, UserAdministration
 from ethora_async.platforms.ethora.users.records import UserChange
@@ -271,7 +271,7 @@ class Users(UserAdministration):
         """The compared fields that can be changed: names and picture, not the e-mail address."""
         return USER_FIELDS
 
-    def key(self, id: Id) -> str:
+    def plain_id(self, id: Id) -> str:
         """Return your own id, from any form of it; an id that cannot be used is returned as it came.
 
         Raises:
@@ -279,13 +279,27 @@ class Users(UserAdministration):
         """
         return str(self._context.known().names.key(id))
 
+    def key(self, id: Id) -> str:
+        """Return the key of an id: ids with equal keys name one user, since they become the same JID.
+
+        Raises:
+            ConfigError: as `plain_id`.
+        """
+        return jid_key(self.plain_id(id))
+
     def comparable(self, user: NewUser | User) -> State:
         """Return ``email``, ``first_name``, ``last_name`` and ``profile_image``; None is what was not stated."""
         return comparable_user(user)
 
-    def change(self, user: NewUser, fields: frozenset[str]) -> UserChange:
-        """Return the change that makes these fields as `user` has them; other fields stay."""
-        return user_change(user, fields)
+    def change(self, user: NewUser, fields: frozenset[str], *, current: str | None = None) -> UserChange:
+        """Return the change that makes these fields as `user` has them; other fields stay.
+
+        Args:
+            user: the wanted user.
+            fields: some of `changeable`.
+            current: the id of the record to change, when it is another one.
+        """
+        return user_change(user, fields, current=current)
 
     async def reserved(self) -> Callable[[User], bool]:
         """Return a test for the platform's own accounts. One request.

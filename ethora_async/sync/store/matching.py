@@ -1,0 +1,138 @@
+"""Which record of the platform is the one that a row wants.
+
+Ids that differ may name one user: platforms fold case or Unicode forms, and people get new ids. A match is kept as the
+``target`` of a wanted row. What cannot be told apart for certain is refused and named; nothing that a refused row may
+mean is ever deleted, and nobody is let in under somebody else's id.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from ethora_async.sync.store.items import Comparison
+
+_RECORDS = "kind IN ('user', 'chat')"
+_PROBLEM = "INSERT INTO bad (kind, id, file, line, field, reason)"
+
+
+def match_records(db: sqlite3.Connection, *, replace: bool) -> None:
+    """Match wanted users and chats with those that the platform has.
+
+    Args:
+        db: the connection.
+        replace: whether a user with another id but the same address is somebody else.
+    """
+    db.execute(
+        f"UPDATE wanted SET target = key WHERE {_RECORDS} AND EXISTS"
+        " (SELECT 1 FROM actual AS a WHERE a.kind = wanted.kind AND a.key = wanted.key AND a.other = '')"
+    )
+    _match_spellings(db)
+    _refuse(
+        db,
+        f"{_RECORDS} AND NOT refused AND EXISTS"
+        " (SELECT 1 FROM actual AS a WHERE a.kind = w.kind AND a.key = w.target AND a.other = '' AND a.own)",
+        "id",
+        "'the ' || w.kind || ' is one of the platform''s own, which are left alone'",
+    )
+    if not replace:
+        _match_addresses(db)
+
+
+def _match_spellings(db: sqlite3.Connection) -> None:
+    """Match ids that the platform takes for the same; of users, only if the e-mail address agrees."""
+    same = "a.kind = w.kind AND a.identity = w.identity AND a.other = ''"
+    listed = f"(SELECT MIN(a.key) FROM actual AS a WHERE {same})"
+    unmatched = f"{_RECORDS} AND w.target IS NULL AND EXISTS (SELECT 1 FROM actual AS a WHERE {same})"
+    certain = (
+        f"w.kind = 'user' AND (SELECT COUNT(*) FROM actual AS a WHERE {same}) = 1"
+        f" AND EXISTS (SELECT 1 FROM actual AS a WHERE {same} AND a.email = w.email)"
+    )
+    db.execute(f"UPDATE wanted AS w SET target = {listed} WHERE {unmatched} AND {certain}")
+    _refuse(
+        db,
+        unmatched,
+        "id",
+        f"'id ''' || w.key || ''' names the same ' || w.kind || ' as ''' || {listed} || ''' on the platform'"
+        " || CASE w.kind WHEN 'user' THEN ', who has another e-mail address' ELSE '' END"
+        " || ': write it as the platform does, or choose another id'",
+        target=listed,
+    )
+
+
+def _match_addresses(db: sqlite3.Connection) -> None:
+    """Match users who kept their e-mail address and got another id."""
+    holder = "FROM actual AS a WHERE a.kind = 'user' AND a.email = w.email"
+    taken = "SELECT 1 FROM wanted AS o WHERE o.kind = 'user' AND o.target = a.key"
+    free = f"{holder} AND NOT a.own AND NOT EXISTS ({taken})"
+    new = "kind = 'user' AND NOT refused AND w.target IS NULL"
+    db.execute(f"UPDATE wanted AS w SET target = (SELECT MIN(a.key) {free}) WHERE {new} AND EXISTS (SELECT 1 {free})")
+    _refuse(
+        db,
+        f"{new} AND EXISTS (SELECT 1 {holder} AND a.own)",
+        "email",
+        f"'email ''' || w.email || ''' belongs to ''' || (SELECT MIN(a.key) {holder} AND a.own) || ''','"
+        " || ' one of the platform''s own accounts'",
+    )
+
+
+def match_memberships(db: sqlite3.Connection, what: Comparison) -> None:
+    """Match wanted memberships with chats and users that exist or will, and refuse the others."""
+    for kind, column, target in (("chat", "key", "target"), ("user", "other", "other_target")):
+        wanted = f"FROM wanted AS s WHERE s.kind = '{kind}' AND s.key = w.{column}"
+        actual = f"FROM actual AS s WHERE s.kind = '{kind}' AND s.key = w.{column} AND s.other = ''"
+        db.execute(
+            f"UPDATE wanted AS w SET {target} = COALESCE((SELECT s.target {wanted}), (SELECT s.key {actual}))"
+            " WHERE kind = 'member'"
+        )
+        member = "kind = 'member' AND NOT refused"
+        name = f"'the {kind} ' || w.{column} || '"
+        _refuse(db, f"{member} AND EXISTS (SELECT 1 {actual} AND s.own)", kind,
+                f"{name} is one of the platform''s own, which are left alone'")  # fmt: skip
+        _refuse(db, f"{member} AND EXISTS (SELECT 1 {wanted} AND s.refused)", kind, f"{name} cannot be used'")
+        neither = f"{member} AND NOT EXISTS (SELECT 1 {wanted}) AND NOT EXISTS (SELECT 1 {actual})"
+        _refuse_spellings(db, kind, column, target, neither)
+        _refuse(db, neither, kind, f"{name} is neither among those wanted nor on the platform'")
+        if what.prune and kind in what.kinds:
+            unwanted = (
+                f"{member} AND NOT EXISTS (SELECT 1 {wanted}) AND NOT EXISTS"
+                f" (SELECT 1 FROM wanted AS s WHERE s.kind = '{kind}' AND s.target = w.{column})"
+            )
+            _refuse(db, unwanted, kind, f"{name} is to be deleted, since no other source wants it'")
+
+
+def _refuse_spellings(db: sqlite3.Connection, kind: str, column: str, target: str, unknown: str) -> None:
+    """Refuse memberships that spell an id otherwise than its own list or the platform does."""
+    identity = f"w.{'identity' if column == 'key' else 'other_identity'}"
+    spelled = (
+        f"COALESCE((SELECT MIN(s.key) FROM wanted AS s WHERE s.kind = '{kind}' AND s.identity = {identity}),"
+        f" (SELECT MIN(s.key) FROM actual AS s WHERE s.kind = '{kind}' AND s.identity = {identity}))"
+    )
+    there = (
+        f"COALESCE((SELECT MIN(s.target) FROM wanted AS s WHERE s.kind = '{kind}' AND s.identity = {identity}),"
+        f" {spelled})"
+    )
+    _refuse(
+        db,
+        f"{unknown} AND {spelled} IS NOT NULL",
+        kind,
+        f"'the {kind} ' || w.{column} || ' is spelled ''' || {spelled} || ''' elsewhere: on this platform both name the"
+        f" same {kind}, so that it cannot be told who is meant'",
+        target=there,
+        column=target,
+    )
+
+
+def _refuse(
+    db: sqlite3.Connection, where: str, field: str, reason: str, *, target: str | None = None, column: str = "target"
+) -> None:
+    """Refuse wanted rows `w`, with what they may mean as their target."""
+    id = "CASE w.kind WHEN 'member' THEN w.key || '/' || w.other ELSE w.key END"
+    db.execute(
+        f"{_PROBLEM} SELECT w.kind, {id}, w.file, w.line, '{field}', {reason} FROM wanted AS w WHERE {where}"
+        " ORDER BY w.file, w.line"
+    )
+    also = f", {column} = {target}" if target is not None else ""
+    db.execute(f"UPDATE wanted AS w SET refused = 1{also} WHERE {where}")
