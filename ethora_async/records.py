@@ -169,7 +169,7 @@ def _last_name(value: str) -> str:
 
 
 def _profile_image(value: str | None) -> str | None:
-    return None if value is None else _string(value, "profile_image") or None
+    return None if value is None else _string(value, "profile_image")
 
 
 def _title(value: str) -> str:
@@ -226,7 +226,7 @@ class NewUser:
         email: lower-cased; valid by the HTML standard; one user of an app each.
         first_name, last_name: not empty.
         password: for platforms whose users can log in by themselves; None lets the platform make one. Masked.
-        profile_image: the URL of a picture.
+        profile_image: the URL of a picture. None leaves it alone where the user exists; an empty text clears it.
 
     Raises:
         InvalidInputError: a field cannot be used; its `field` names it.

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from ethora_async._version import __version__
 from ethora_async.cli import apply, chats, demo, doctor, plan, reset, resume, sandbox, token, users, verify
 from ethora_async.cli.json_reply import replying
+from ethora_async.cli.once import OnceCommand
 from ethora_async.cli.outbox import command as outbox
 from ethora_async.cli.platforms import ALL, ETHORA, MANAGING, Platform
 from ethora_async.cli.runtime import Options
@@ -48,7 +49,7 @@ app.add_typer(chats.app, name="chats")
 app.add_typer(outbox.app, name="outbox")
 for name, command in (("plan", plan.plan), ("apply", apply.apply), ("resume", resume.resume),
                       ("verify", verify.verify)):  # fmt: skip
-    app.command(name)(on_platforms(*MANAGING)(command))
+    app.command(name, cls=OnceCommand)(on_platforms(*MANAGING)(command))
 app.command("token")(on_platforms(*ALL)(token.token))
 app.command("reset")(on_platforms(*ETHORA)(reset.reset))
 app.command("doctor")(on_platforms(*ALL)(doctor.doctor))

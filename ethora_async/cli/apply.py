@@ -1,4 +1,4 @@
-"""``ethora apply``: the plan shown, agreed to, and carried out from a journal."""
+"""``ethora apply``: show the plan, ask, and carry it out from a journal."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import attrs
 import typer
 
 from ethora_async.cli import sync_options as say
-from ethora_async.cli.apply_run import carry_out, report
-from ethora_async.cli.journal_path import journal_of, make_room, remove
+from ethora_async.cli.apply_run import carry_out, finish_journal, report
+from ethora_async.cli.journal_path import clear_journal, journal_of, remove, unfinished
 from ethora_async.cli.json_reply import complain
 from ethora_async.cli.output import JSON_OPTION, errors, shown
 from ethora_async.cli.plan import planned, show, verdict
@@ -43,6 +43,7 @@ def apply(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, and change nothing.")] = False,
     prune: Annotated[bool, say.PRUNE] = False,
     allow_delete: Annotated[int | None, say.ALLOW_DELETE] = None,
+    replace_renamed: Annotated[bool, say.REPLACE] = False,
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
     limit: Annotated[int | None, say.LIMIT] = None,
     reject: Annotated[Path | None, say.REJECT] = None,
@@ -50,11 +51,12 @@ def apply(
 ) -> None:
     """Make the platform agree with your lists, after showing the plan and asking.
 
-    With PLAN, that plan is carried out, but for what the platform has outrun; --users, --chats and --members then only
-    say where those lists are now. Whatever stops it, ethora resume JOURNAL goes on.
+    With PLAN, that plan is carried out, except for items that changed since it was made; --users, --chats and --members
+    then only say where those lists are now. After an interruption run it again: it takes in what was done, or finishes
+    PLAN. ethora resume JOURNAL does the same without a new plan.
     """
     with usage():
-        how = PlanOptions.of(prune, allow_delete, only, limit)
+        how = PlanOptions.of(prune, allow_delete, replace_renamed, only, limit)
         if plan is not None and (how != PlanOptions() or wanted.has_reading_options):
             msg = "a plan is carried out as it was made: leave out the other options, or plan anew with them"
             raise InvalidInputError(msg, field="plan")
@@ -66,7 +68,11 @@ def apply(
         raise typer.Exit(STOPPED)
     options: Options = context.obj
     place = None if dry_run else journal_of(journal, plan)
-    job = _Job(options, options.asked_secret(), plan, wanted, how, place, reject, yes, as_json)
+    secret = options.asked_secret()
+    if plan is not None and place is not None and value_of(unfinished(place, plan)):
+        errors.print(f"finishing what an earlier run left in {shown(str(place))}", markup=False)
+        run(finish_journal(options, secret, place, moved=wanted.places, as_json=as_json))
+    job = _Job(options, secret, plan, wanted, how, place, reject, yes, as_json)
     prepared = value_of(job.prepare())
     if prepared.code is not None or place is None:
         raise typer.Exit(prepared.code or 0)
@@ -101,7 +107,7 @@ class _Job:
     async def prepare(self) -> _Prepared:
         """Plan, or read the plan, and show it. The journal stays only if there is something to carry out."""
         if self.journal is not None:
-            await make_room(self.journal, self.options.command("resume"))
+            await clear_journal(self.journal)
         stays = False
         try:
             async with self.options.client(self.secret) as client:
@@ -159,7 +165,7 @@ class _Job:
             await View().plan(made)
         code = await report(client, made.journal, done, as_json=self.as_json, rejects=rejects, kept=False)
         if done.failed and done.failed == made.summary.total:
-            errors.print("stopped: the platform has outrun all of the plan: plan anew", markup=False)
+            errors.print("stopped: everything in the plan has changed since it was made: plan anew", markup=False)
             return STOPPED
         return code
 

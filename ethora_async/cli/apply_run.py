@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.cli.output import errors, shown
 from ethora_async.cli.plan_view import View
 from ethora_async.cli.progress import following
 from ethora_async.cli.reject_option import Rejects
-from ethora_async.cli.runtime import DONE, SOME_FAILED
+from ethora_async.cli.runtime import DONE, SOME_FAILED, Options
+from ethora_async.cli.sources import reopen_lists
 from ethora_async.cli.sync_json import failure_fields, print_document, problem_fields, result_fields, summary_fields
-from ethora_async.errors import ChatError
+from ethora_async.errors import ChatError, StoppedByGuardError
 from ethora_async.sync.plan.apply import Applied, result_of
-from ethora_async.sync.plan.plan import summary_of
+from ethora_async.sync.plan.plan import PLANNED, summary_of
 from ethora_async.sync.plan.resume import go_on
 from ethora_async.sync.store.journal import Journal
 
@@ -23,6 +25,31 @@ if TYPE_CHECKING:
     from ethora_async.cli.runtime import SyncClient
     from ethora_async.sync.sources.source import Source
     from ethora_async.sync.store.items import Kind
+
+
+async def finish_journal(
+    options: Options,
+    secret: str | None,
+    path: Path,
+    *,
+    moved: Mapping[str, str | None],
+    as_json: bool,
+) -> int:
+    """Carry out what a journal says is left; return the exit code.
+
+    Raises:
+        StoppedByGuardError: its plan was never confirmed, or deletes too much.
+        InvalidInputError: there is no such journal, or its sources are needed and cannot be read.
+        ChatError: the platform cannot be reached or refuses us.
+    """
+    async with options.client(secret) as client, await Journal.open(path) as journal:
+        recipe = await journal.meta("recipe") or {}
+        if recipe.get("confirmed") is False:
+            msg = f"the plan in {path} was never confirmed, and nothing of it was carried out: run ethora apply again"
+            raise StoppedByGuardError(msg)
+        unplanned = await journal.meta("state") != PLANNED
+        found = await reopen_lists(recipe.get("sources", {}), path, moved, needed=unplanned)
+        return await carry_out(client, journal, found.by_kind, as_json=as_json, again=options.command("resume"))
 
 
 async def carry_out(

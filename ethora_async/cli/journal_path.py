@@ -1,11 +1,11 @@
-"""Where ``apply`` keeps its journal, and what it does about one that is there already."""
+"""The journal of ``apply``: where it is, and what happens to one of an earlier run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ethora_async.cli.output import errors, shown
-from ethora_async.errors import InvalidInputError
+from ethora_async.sync.plan.plan_file import made_at_of
 from ethora_async.sync.store.journal import Journal
 from ethora_async_secrets.concurrency import run_blocking
 
@@ -14,7 +14,7 @@ DEFAULT = "ethora-apply.journal"
 
 
 def journal_of(journal: Path | None, plan: Path | None) -> Path:
-    """The journal that was named; else the one beside the plan, or in the working directory."""
+    """Return the journal that was named; else the one beside the plan, or in the working directory."""
     if journal is not None:
         return journal
     if plan is None:
@@ -22,23 +22,36 @@ def journal_of(journal: Path | None, plan: Path | None) -> Path:
     return plan.with_name(f"{plan.name}.journal" if plan.suffix == ".journal" else f"{plan.stem}.journal")
 
 
-async def make_room(path: Path, again: str = "ethora resume") -> None:
-    """Clear away a journal of an earlier run that came to its end, or carried out nothing; `again` goes on with others.
+async def unfinished(path: Path, plan: Path) -> bool:
+    """Return whether the journal of a saved plan was cut off, so that it is to be finished rather than begun again.
 
     Raises:
-        InvalidInputError: what is there is no journal, is in use, or is of a run that was cut off and can be resumed.
+        InvalidInputError: what is there is no journal, or another process has it open.
+    """
+    if not await run_blocking(path.exists):
+        return False
+    made_at = await made_at_of(plan)
+    async with await Journal.open(path) as journal:
+        begun, left = await journal.was_begun(), await journal.remaining()
+        return begun and left > 0 and made_at is not None and await journal.meta("made_at") == made_at
+
+
+async def clear_journal(path: Path) -> None:
+    """Remove the journal of an earlier run.
+
+    A run that was cut off is superseded: the plan that is made now starts from what the platform has, and so takes in
+    whatever that run has done.
+
+    Raises:
+        InvalidInputError: what is there is no journal, or another process has it open.
     """
     if not await run_blocking(path.exists):
         return
     async with await Journal.open(path) as journal:
         begun, left = await journal.was_begun(), await journal.remaining()
-    if begun and left:
-        name = shown(str(path))
-        msg = f"{name} is of a run that was cut off with {left} changes to go: {again} {name}, or name another"
-        msg += " file with --journal"
-        raise InvalidInputError(msg, field="journal", file=str(path))
     await remove(path)
-    errors.print(f"replacing the journal of an earlier run, {shown(str(path))}", markup=False)
+    what = f", which was cut off with {left:,} changes to go: planning anew" if begun and left else ""
+    errors.print(f"replacing the journal of an earlier run, {shown(str(path))}{what}", markup=False)
 
 
 async def remove(path: Path) -> None:

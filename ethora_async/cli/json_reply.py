@@ -17,7 +17,15 @@ import typer
 from ethora_async import codec
 from ethora_async.errors import ChatError, InvalidInputError
 
-_KINDS = {1: "failed", 2: "usage", 3: "platform", 4: "not_in_step", 5: "stopped", 130: "interrupted"}
+_KINDS = {
+    1: "failed",
+    2: "usage",
+    3: "platform",
+    4: "not_in_step",
+    5: "stopped",
+    6: "cannot_change",
+    130: "interrupted",
+}
 
 
 @attrs.define

@@ -18,7 +18,7 @@ from ethora_async.cli.sources import OpenLists, open_lists
 from ethora_async.cli.sync_json import change_fields, print_document, problem_fields, summary_fields
 from ethora_async.cli.sync_options import PlanOptions, SourceOptions, usage
 from ethora_async.sync.plan.plan import Plan, make_plan
-from ethora_async.sync.plan.plan_file import save_plan
+from ethora_async.sync.plan.plan_file import check_target, save_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,7 @@ def plan(
     out: Annotated[Path | None, typer.Option("--out", metavar="PLAN.json", help="Keep the plan for apply.")] = None,
     prune: Annotated[bool, say.PRUNE] = False,
     allow_delete: Annotated[int | None, say.ALLOW_DELETE] = None,
+    replace_renamed: Annotated[bool, say.REPLACE] = False,
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
     limit: Annotated[int | None, say.LIMIT] = None,
     reject: Annotated[Path | None, say.REJECT] = None,
@@ -40,9 +41,11 @@ def plan(
 ) -> None:
     """Show what would make the platform agree with your lists. Changes nothing."""
     with usage():
-        how = PlanOptions.of(prune, allow_delete, only, limit)
+        how = PlanOptions.of(prune, allow_delete, replace_renamed, only, limit)
 
     async def work(client: SyncClient) -> int:
+        if out is not None:
+            await check_target(out)
         found = await open_lists(wanted)
         rejects = await rejects_for(reject, found.sources) if reject is not None else None
         async with await planned(client, found, how) as made:
@@ -73,6 +76,7 @@ async def planned(
             members=found.sources.get("members"),
             prune=how.prune,
             allow_delete=how.allow_delete,
+            replace=how.replace,
             only=cast("tuple[Part, ...] | None", how.only),
             limit=how.limit,
             journal=journal,

@@ -72,7 +72,7 @@ class View:
                 await self._kind(plan, kind, name, here)
         await self._set_aside(plan)
         await self._problems(plan.problems(), sum(summary.problems.values()))
-        self.total(summary)
+        self.total(summary, limited=bool((await plan.journal.meta("options") or {}).get("limit")))
 
     async def _kind(self, plan: Plan, kind: str, name: str, here: Mapping[str, int]) -> None:
         counts = [part for action, number in here.items() for part in (_counted(action, number), ("   ", ""))]
@@ -99,17 +99,17 @@ class View:
             fields = after.get("fields", {})
             pairs = [f"{name}: {_quoted(before.get(name))} {self._arrow} {_quoted(value)}" for name, value in
                      fields.items()]  # fmt: skip
-            return ", ".join(pairs)
+            return ", ".join(pairs) + (f"  ({shown(entry.reason)})" if entry.reason and not entry.status else "")
         record = after or before
         return ", ".join(_quoted(value) for name, value in record.items() if name != "id" and value is not None)
 
     async def _set_aside(self, plan: Plan) -> None:
         for kind, number in plan.summary.cannot_change.items():
-            text = f"{_number(number, kind)} cannot be changed: the platform does not let us, and they stay as they are"
+            text = f"{_number(number, kind)} cannot be changed: the platform does not allow it; they stay as they are"
             self.line(Text(f"\n  {text}", "magenta"))
             await self._examples(plan, kind, CANNOT_CHANGE, number)
         for kind, number in plan.summary.extras.items():
-            text = f"{_number(number, kind)} there and in no list; they stay (--prune takes them away)"
+            text = f"{_number(number, kind)} there and in no list; they stay (--prune deletes them)"
             self.line(Text(f"\n  {text}", "blue"))
             await self._examples(plan, kind, EXTRA, number)
 
@@ -125,9 +125,10 @@ class View:
                     return
                 self.line(f"    {problem_line(row)}")
 
-    def total(self, summary: Summary) -> None:
+    def total(self, summary: Summary, *, limited: bool) -> None:
         """The plan in one sentence."""
-        later = f"; {summary.left:,} more are left for later by --limit" if summary.left else ""
+        why = "by --limit" if limited else "since the users or chats that they need do not exist yet"
+        later = f"; {summary.left:,} more are left for later {why}" if summary.left else ""
         if summary.total:
             changes = "change" if summary.total == 1 else "changes"
             self.line(Text.assemble((f"\n{summary.total:,} {changes}", "bold"), f" to make{later}."))
@@ -135,22 +136,29 @@ class View:
             self.line(f"\nNothing to do now{later}.", "bold")
         elif summary.in_step:
             self.line("\nBoth sides agree: there is nothing to do.", "bold green")
+        elif summary.settled:
+            self.line("\nNothing to do: what differs cannot be changed.", "bold")
         else:
             self.line("\nNothing to do but for the rows that cannot be used.", "bold")
 
     def differences(self, summary: Summary) -> None:
-        """Whether both sides agree, in one sentence, and what does not count."""
-        rows = sum(summary.problems.values())
-        unusable = f"{rows:,} {'row' if rows == 1 else 'rows'} cannot be used" if rows else ""
+        """Whether both sides agree, in one sentence, and how much was compared."""
+        rows, waiting = sum(summary.problems.values()), summary.left
+        found = [
+            f"{summary.total:,} {'difference' if summary.total == 1 else 'differences'}" if summary.total else "",
+            f"{waiting:,} more {'waits' if waiting == 1 else 'wait'} for users or chats to exist" if waiting else "",
+            f"{rows:,} {'row' if rows == 1 else 'rows'} cannot be used" if rows else "",
+        ]
+        compared = ", ".join(_number(number, kind) for kind, number in summary.compared.items())
         if summary.in_step:
-            self.line("In step: both sides agree.", "bold green")
+            self.line(f"In step: both sides agree ({compared} compared).", "bold green")
+        elif summary.settled:
+            self.line(f"Not in step: what differs cannot be changed ({compared} compared).", "bold magenta")
         else:
-            changes = (
-                f"{summary.total:,} {'difference' if summary.total == 1 else 'differences'}" if summary.total else ""
-            )
-            self.line(f"Not in step: {' and '.join(filter(None, (changes, unusable)))}.", "bold red")
+            self.line(f"Not in step: {' and '.join(filter(None, found))} ({compared} compared).", "bold red")
         for kind, number in summary.cannot_change.items():
-            self.line(f"  {_number(number, kind)} differ in what the platform does not let us change", "magenta")
+            verb = "differs" if number == 1 else "differ"
+            self.line(f"  {_number(number, kind)} {verb} in what the platform does not let us change", "magenta")
         for kind, number in summary.extras.items():
             self.line(f"  {_number(number, kind)} there and in no list (--prune counts them)", "blue")
 

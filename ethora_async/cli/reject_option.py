@@ -13,13 +13,20 @@ from ethora_async.cli.output import errors, shown
 from ethora_async.cli.sources import KIND_OF
 from ethora_async.errors import ChatError
 from ethora_async.sync.plan.intake import chunks
+from ethora_async.sync.sources.binding import REJECT_COLUMNS
 from ethora_async.sync.sources.opening import is_database
 from ethora_async.sync.sources.reject_file import RejectFile
 from ethora_async.sync.sources.source import BadRow, Row
+from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
+    from ethora_async.cli.runtime import SyncClient
     from ethora_async.sync.sources.table_source import TableSource
     from ethora_async.sync.store.journal import Journal
+
+
+_HEAD = 4096
+"""Bytes in which a reject file says that it is one."""
 
 
 @attrs.frozen
@@ -29,7 +36,7 @@ class Rejects:
     _files: Mapping[str, Path]
     _sources: Mapping[str, TableSource[Any]]
 
-    async def collect(self, client: Any, journal: Journal) -> None:
+    async def collect(self, client: SyncClient, journal: Journal) -> None:
         """Read the sources once more, and keep what the journal says was refused.
 
         Raises:
@@ -52,10 +59,14 @@ async def rejects_for(path: Path, sources: Mapping[str, TableSource[Any]]) -> Re
 
     One source's go to `path`; those of several each to a file with its name put before the ending.
 
+    A reject file of an earlier run makes room: it is kept as NAME.previous.csv, in place of the one before.
+
     Raises:
-        InvalidInputError: there is such a file already, or none can be written.
+        InvalidInputError: there is another file of that name, or none can be written.
     """
     files = reject_paths(path, sources)
+    for file in files.values():
+        await run_blocking(_set_aside, file)
     for name, file in files.items():
         await RejectFile.open(file, sources[name])
     return Rejects(files, sources)
@@ -74,7 +85,7 @@ def tell_rejected(file: RejectFile) -> None:
 
 
 async def _keep(
-    client: Any,
+    client: SyncClient,
     journal: Journal,
     name: str,
     part: list[Row[Any] | BadRow],
@@ -91,8 +102,17 @@ async def _keep(
             await file.add(row, ChatError(reason))
 
 
-def _id(client: Any, name: str, row: Row[Any]) -> str:
+def _id(client: SyncClient, name: str, row: Row[Any]) -> str:
     if name == "members":
         chat, user = row.item
-        return f"{client.chats.key(chat)}/{client.users.key(user)}"
-    return str((client.users if name == "users" else client.chats).key(row.item.id))
+        return f"{client.chats.plain_id(chat)}/{client.users.plain_id(user)}"
+    return str((client.users if name == "users" else client.chats).plain_id(row.item.id))
+
+
+def _set_aside(file: Path) -> None:
+    if not file.is_file() or file.is_symlink():
+        return  # `RejectFile.open` says what is wrong with it, if anything is
+    with file.open("rb") as opened:
+        ours = REJECT_COLUMNS[2].encode() in opened.read(_HEAD)
+    if ours:
+        file.replace(file.with_suffix(f".previous{file.suffix}"))

@@ -39,6 +39,7 @@ USAGE = 2
 PLATFORM = 3
 NOT_IN_STEP = 4
 STOPPED = 5
+CANNOT_CHANGE = 6
 INTERRUPTED = 130
 """Exit codes (docs/reference/exit-codes.md)."""
 

@@ -40,6 +40,7 @@ def summary_fields(summary: Summary) -> dict[str, Any]:
         "extras": dict(summary.extras),
         "problems": dict(summary.problems),
         "left": summary.left,
+        "compared": dict(summary.compared),
         "in_step": summary.in_step,
     }
 
@@ -55,6 +56,7 @@ def change_fields(entry: Entry) -> dict[str, Any]:
         "after": after.get("fields", after) if after is not None else None,
         "file": entry.file,
         "line": entry.line,
+        **({"reason": scrub(entry.reason)} if entry.reason is not None else {}),
     }
 
 

@@ -42,9 +42,17 @@ MAP = typer.Option(
     help="What a column is called there, e.g. email=mail_address, or users.id=uid. May be given again.",
 )
 MAPPING = typer.Option("--mapping", metavar="FILE", help="The same, in a TOML file.")
-PRUNE = typer.Option("--prune", help="Delete, or revoke, what is there and in no list.")
+PRUNE = typer.Option("--prune", help="Delete (or revoke) what exists and is in no list.")
+REPLACE = typer.Option(
+    "--replace-renamed",
+    help="With --prune: delete and create again a user whose id changed but not the e-mail address, where the platform"
+    " cannot rename. What they wrote is lost.",
+)
 ALLOW_DELETE = typer.Option(
-    "--allow-delete", min=0, metavar="N", help="With --prune: up to N deletions of each kind, above the tenth allowed."
+    "--allow-delete",
+    min=0,
+    metavar="N",
+    help="With --prune: at most N deletions of each kind, in place of a tenth of what exists; 0 means none.",
 )
 ONLY = typer.Option("--only", help="These alone. May be given again.")
 LIMIT = typer.Option("--limit", min=1, metavar="N", help="At most N changes of each kind, to try them before the rest.")
@@ -141,20 +149,29 @@ class PlanOptions:
 
     prune: bool = False
     allow_delete: int | None = None
+    replace: bool = False
     only: tuple[str, ...] | None = None
     limit: int | None = None
 
     @classmethod
-    def of(cls, prune: bool, allow_delete: int | None, only: Iterable[Part] | None, limit: int | None) -> PlanOptions:
-        """The options as they were said.
+    def of(
+        cls,
+        prune: bool,
+        allow_delete: int | None,
+        replace: bool,
+        only: Iterable[Part] | None,
+        limit: int | None,
+    ) -> PlanOptions:
+        """Return the options as they were given.
 
         Raises:
-            InvalidInputError: a deletion is allowed where nothing is deleted.
+            InvalidInputError: an option is about deletions, and nothing is to be deleted.
         """
-        if allow_delete is not None and not prune:
-            msg = "--allow-delete goes with --prune: without it nothing is deleted"
-            raise InvalidInputError(msg, field="allow_delete")
-        return cls(prune, allow_delete, tuple(part.value for part in only or ()) or None, limit)
+        for given, name in ((allow_delete is not None, "--allow-delete"), (replace, "--replace-renamed")):
+            if given and not prune:
+                msg = f"{name} goes with --prune: without it nothing is deleted"
+                raise InvalidInputError(msg, field=name.removeprefix("--").replace("-", "_"))
+        return cls(prune, allow_delete, replace, tuple(part.value for part in only or ()) or None, limit)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""``ethora verify``: whether both sides agree. Changes nothing."""
+"""``ethora verify``: check that the platform agrees with the lists. Changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ethora_async.cli import sync_options as say
 from ethora_async.cli.output import JSON_OPTION, print_json
 from ethora_async.cli.plan_view import View, problem_line
 from ethora_async.cli.progress import following
-from ethora_async.cli.runtime import DONE, NOT_IN_STEP, SyncClient, run_with_client
+from ethora_async.cli.runtime import CANNOT_CHANGE, DONE, NOT_IN_STEP, SyncClient, run_with_client
 from ethora_async.cli.shared_options import takes
 from ethora_async.cli.sources import open_lists
 from ethora_async.cli.sync_json import change_fields, problem_fields, summary_fields
@@ -30,7 +30,10 @@ def verify(
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Tell whether the platform agrees with your lists (exit code 0) or not (4). Changes nothing."""
+    """Check that the platform agrees with your lists. Changes nothing.
+
+    Exits with 0 if it does, 4 if it does not, and 6 if only what the platform does not let us change differs.
+    """
     parts: Any = [part.value for part in only] if only else None
 
     async def work(client: SyncClient) -> int:
@@ -50,14 +53,18 @@ def verify(
             print_json(_fields(answer))
         else:
             _show(answer)
-        return DONE if answer.in_step else NOT_IN_STEP
+        return _CODES[answer.verdict]
 
     run_with_client(context.obj, work)
+
+
+_CODES = {"in step": DONE, "cannot change": CANNOT_CHANGE, "not in step": NOT_IN_STEP}
 
 
 def _fields(answer: Verification) -> dict[str, Any]:
     return {
         "in_step": answer.in_step,
+        "verdict": answer.verdict,
         "waited": round(answer.waited, 1),
         "summary": summary_fields(answer.summary),
         "examples": [change_fields(entry) for entry in answer.examples],
@@ -71,7 +78,8 @@ def _show(answer: Verification) -> None:
     view.differences(summary)
     for entry in answer.examples:
         view.change(entry)
-    if summary.total > len(answer.examples):
-        view.line(f"      … and {summary.total - len(answer.examples):,} more; ethora plan --json lists all")
+    differences = summary.total + sum(summary.cannot_change.values())
+    if differences > len(answer.examples):
+        view.line(f"      … and {differences - len(answer.examples):,} more; ethora plan --json lists all")
     for row in answer.problems:
         view.line(f"    {problem_line(row)}", "red")

@@ -67,7 +67,7 @@ def test_the_json_documents_have_their_fields(shell: Shell) -> None:
     assert sorted(applied) == ["applied", "failures", "journal", "platform", "problems", "results", "summary"]
     assert (applied["applied"], applied["journal"]) == (True, "ethora-apply.journal")
     verified = shell("verify", "--users", users, "--json").json
-    assert sorted(verified) == ["examples", "in_step", "problems", "summary", "waited"]
+    assert sorted(verified) == ["examples", "in_step", "problems", "summary", "verdict", "waited"]
 
 
 def test_a_row_that_cannot_be_used_is_named_and_the_others_go_through(shell: Shell, sandbox: EthoraSandbox) -> None:
@@ -161,7 +161,7 @@ def test_without_prune_extras_stay_are_told_and_do_not_count(shell: Shell) -> No
     assert shell("verify", *fewer, "--prune").code == NOT_IN_STEP
 
 
-def test_a_saved_plan_is_carried_out_but_for_what_the_platform_has_outrun(shell: Shell) -> None:
+def test_a_saved_plan_is_carried_out_except_for_what_changed_since(shell: Shell) -> None:
     shell("apply", "--users", shell.write("old.csv", people(range(3), first="Ann")), "--yes")
     shell("plan", "--users", shell.write("new.csv", people(range(3), first="Eve")), "--out", "plan.json")
     shell("apply", "--users", shell.write("other.csv", people(range(1), first="Kim")), "--yes")
@@ -169,19 +169,22 @@ def test_a_saved_plan_is_carried_out_but_for_what_the_platform_has_outrun(shell:
     assert result.code == SOME_FAILED
     assert result.json["results"] == {"user update": {"failed": 1, "updated": 2}}
     assert result.json["failures"][0]["id"] == "u0"
-    assert "first_name was 'Ann' when the plan was made, and is 'Kim' now" in result.json["failures"][0]["reason"]
+    assert (
+        "changed since the plan was made: first_name was 'Ann', and is 'Kim' now"
+        in result.json["failures"][0]["reason"]
+    )
     assert "Kim" in shell("users", "get", "u0").stdout
     assert shell("resume", "plan.journal").code == SOME_FAILED
     assert "Kim" in shell("users", "get", "u0").stdout
 
 
-def test_a_plan_that_was_outrun_as_a_whole_is_stopped_and_leaves_no_journal(shell: Shell) -> None:
+def test_a_plan_of_which_everything_changed_is_stopped_and_leaves_no_journal(shell: Shell) -> None:
     shell("apply", "--users", shell.write("old.csv", people(range(2), first="Ann")), "--yes")
     shell("plan", "--users", shell.write("new.csv", people(range(2), first="Eve")), "--out", "plan.json")
     shell("apply", "--users", shell.write("other.csv", people(range(2), first="Kim")), "--yes")
     result = shell("apply", "plan.json", "--yes")
     assert result.code == STOPPED
-    assert "outrun all of the plan" in result.stderr
+    assert "everything in the plan has changed" in result.stderr
     assert "Kim" in shell("users", "get", "u1").stdout
     assert not (shell.folder / "plan.journal").exists()
 

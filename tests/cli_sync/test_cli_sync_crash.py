@@ -48,9 +48,6 @@ def test_ctrl_c_tells_what_was_done_and_resume_does_the_rest(shell: Shell, sandb
     assert result.json["applied"] is False
     done = result.json["results"]["user create"]["created"]
     assert 100 <= done <= there(sandbox) < 3000
-    refused = shell("apply", *HOW)
-    assert (refused.code, list(refused.json)) == (USAGE, ["error"])
-    assert "ethora resume ethora-apply.journal" in refused.stderr
     sandbox.faults.clear()
     sandbox._log._listener = None
     resumed = shell("resume", "ethora-apply.journal", "--json")
@@ -142,7 +139,7 @@ def test_what_nobody_said_yes_to_is_not_resumed(shell: Shell, sandbox: EthoraSan
     os.close(terminal)
     result = shell("resume", "ethora-apply.journal")
     assert (result.code, there(sandbox)) == (STOPPED, 0)
-    assert "nobody has said yes" in result.stderr
+    assert "was never confirmed" in result.stderr
     assert shell("apply", "--users", "users.csv", "--yes").code == DONE
 
 
@@ -152,3 +149,37 @@ def test_a_file_that_is_no_journal_is_not_touched(shell: Shell, sandbox: EthoraS
     result = shell("apply", "--users", "users.csv", "--yes", "--journal", "thesis.txt")
     assert (result.code, path.read_text(), there(sandbox)) == (USAGE, "ten years of work", 0)
     assert "thesis.txt is no journal" in result.stderr
+
+
+@pytest.mark.usefixtures("stalling")
+def test_cron_runs_the_same_command_again_after_kill_9_and_converges(shell: Shell, sandbox: EthoraSandbox) -> None:
+    shell.write("users.csv", people(range(2000)) + "pia,pia@example.com,Ann,Lee,canary-password\n")
+    process = shell.start("apply", *HOW)
+    begun(shell, process)
+    process.kill()
+    process.wait()
+    assert there(sandbox) < 2001
+    sandbox.faults.clear()
+    sandbox._log._listener = None
+    again = shell("apply", *HOW)
+    assert again.code == DONE, again
+    assert "cut off with" in again.stderr
+    assert there(sandbox) == 2001
+    assert shell("apply", *HOW).json["summary"]["total"] == 0
+    assert "canary-password" not in shell.seen
+
+
+@pytest.mark.usefixtures("stalling")
+def test_a_saved_plan_that_was_cut_off_is_finished_by_the_same_command(shell: Shell, sandbox: EthoraSandbox) -> None:
+    users = shell.write("users.csv", people(range(2000)))
+    assert shell("plan", "--users", users, "--out", "plan.json").code == DONE
+    process = shell.start("apply", "plan.json", "--yes", "--json")
+    begun(shell, process)
+    process.kill()
+    process.wait()
+    sandbox.faults.clear()
+    sandbox._log._listener = None
+    again = shell("apply", "plan.json", "--yes", "--json")
+    assert again.code == DONE, again
+    assert "finishing what an earlier run left" in again.stderr
+    assert sum(again.json["results"]["user create"].values()) == there(sandbox) == 2000

@@ -112,8 +112,14 @@ def test_several_lists_have_a_reject_file_each(shell: Shell) -> None:
     assert "bad,no-address" in (shell.folder / "refused.users.csv").read_text()
     assert (shell.folder / "refused.members.csv").read_text().endswith("team,nobody\n")
     assert not (shell.folder / "refused.chats.csv").exists()
+    second_night = shell("plan", *options)
+    assert second_night.code == SOME_FAILED
+    assert "bad,no-address" in (shell.folder / "refused.users.csv").read_text()
+    assert "bad,no-address" in (shell.folder / "refused.users.previous.csv").read_text()
+    (shell.folder / "refused.users.csv").write_text("my own work\n")
     refused = shell("plan", *options)
     assert (refused.code, "exists already" in refused.stderr) == (USAGE, True)
+    assert (shell.folder / "refused.users.csv").read_text() == "my own work\n"
 
 
 def test_passwords_are_in_no_output_plan_or_journal(shell: Shell, sandbox: EthoraSandbox) -> None:

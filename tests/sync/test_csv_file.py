@@ -62,12 +62,12 @@ async def test_a_row_becomes_a_user_with_every_field_trimmed_and_the_email_lower
     assert row.line == 2
 
 
-async def test_an_empty_password_or_picture_is_none(tmp_path: Path) -> None:
+async def test_an_empty_password_is_none_and_an_empty_picture_clears_it(tmp_path: Path) -> None:
     text = "id,email,first_name,last_name,password,profile_image\nann,ann@example.com,Ann,Lee,, \n"
     (row,) = await rows(written(tmp_path, text))
     assert isinstance(row, Row)
     assert row.item.password is None
-    assert row.item.profile_image is None
+    assert row.item.profile_image == ""
 
 
 async def test_a_byte_order_mark_is_not_part_of_the_first_column(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ async def test_a_chat_is_private_unless_its_access_says_public(
 async def test_chats_need_no_access_column(tmp_path: Path) -> None:
     (row,) = await rows(written(tmp_path, "id,title,description\nteam,Team,\n"), CHATS)
     assert isinstance(row, Row)
-    assert (row.item.access, row.item.description) == ("private", None)
+    assert (row.item.access, row.item.description) == ("private", "")
 
 
 async def test_a_chat_with_another_access_or_without_a_title_is_a_bad_row(tmp_path: Path) -> None:

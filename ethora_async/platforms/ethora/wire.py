@@ -52,7 +52,7 @@ def user_body(user: NewUser, names: Names) -> dict[str, Any]:
     }
     if user.password is not None:
         row["password"] = user.password.reveal()
-    if user.profile_image is not None:
+    if user.profile_image:
         row["profileImage"] = user.profile_image
     return row
 

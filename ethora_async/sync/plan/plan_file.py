@@ -1,4 +1,4 @@
-"""Plans as files: JSON that people read, that is reviewed, and applied later or elsewhere.
+"""Plan files: JSON for people to review, applied later or elsewhere.
 
 ```json
 {"ethora_plan": 1, "made_at": 1795255200.0, "platform": "…", "sources": {…}, "counts": {…}, "changes": [
@@ -7,13 +7,16 @@
 ]}
 ```
 
-One change a line, so that neither writing nor reading keeps them in memory. A file that was laid out anew is read as
-well, whole. There is no password in it: a change says ``needs_source`` where its source has one.
+Each line holds one change, so that neither writing nor reading keeps them in memory. A file that was reformatted is
+read as well, as a whole. It holds no password: a change says ``needs_source`` where its source has one. ``step`` is the
+turn of a change that frees or takes an e-mail address.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -26,7 +29,7 @@ from ethora_async.sync.plan import intake
 from ethora_async.sync.plan.plan import PLANNED, Plan, summary_of
 from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, KINDS, STEPS, Entry
 from ethora_async.sync.store.journal import Journal
-from ethora_async_secrets.concurrency import OwnThread
+from ethora_async_secrets.concurrency import OwnThread, run_blocking
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
@@ -37,43 +40,66 @@ if TYPE_CHECKING:
 SCHEMA = 1
 _CHUNK = 500
 _START = '"changes": ['
+_PLAN_BEGINS = re.compile(r'\s{0,20}\{\s{0,20}"ethora_plan"\s{0,20}:')
 
 
 async def save_plan(plan: Plan, path: str | Path) -> None:
     """Write a plan to a file, readable by its owner alone. It appears whole or not at all.
 
+    Only a plan, or nothing, is ever replaced.
+
     Raises:
-        InvalidInputError: the file cannot be written.
+        InvalidInputError: the file cannot be written, or exists and is no plan.
     """
     place = Path(path)
-    draft = place.with_name(f".{place.name}.{os.getpid()}.new")
     thread = OwnThread("ethora-plan-file")
-    opened: list[IO[str]] = []
+    opened: list[Any] = []
     try:
-        await thread.run(_begin, draft, opened, await _head(plan))
+        await thread.run(_check_target, place)
+        await thread.run(_begin, place, opened, await _head(plan))
         first = True
         async for part in intake.chunks(plan.journal.everything()):
             lines = [codec.dumps(_change(entry)).decode() for entry in part]
             await thread.run(opened[0].write, ("\n" if first else ",\n") + ",\n".join(lines))
             first = False
-        await thread.run(_finish, opened[0], draft, place)
+        await thread.run(_finish, opened[0], place)
     except OSError as error:
         msg = f"{place} cannot be written: {error.strerror}"
         raise InvalidInputError(msg, field="plan", file=str(place)) from None
     finally:
         # Also when cancelled: after whatever the thread is still at.
-        await thread.finish(partial(_abandon, opened, draft))
+        await thread.finish(partial(_abandon, opened))
+
+
+async def check_target(path: str | Path) -> None:
+    """Check that `save_plan` may write to a file, before a plan is made.
+
+    Raises:
+        InvalidInputError: it exists and is no plan.
+    """
+    await run_blocking(_check_target, Path(path))
+
+
+async def made_at_of(path: str | Path) -> float | None:
+    """Return when the plan in a file was made, which tells it from others.
+
+    Raises:
+        InvalidInputError: the file cannot be read, or is no plan.
+    """
+    async with _reading(Path(path)) as (head, _):
+        return head.get("made_at")
 
 
 async def load_plan(
     path: str | Path, *, sources: Mapping[Kind, Source[Any]] | None = None, journal: str | Path | None = None
 ) -> Plan:
-    """A plan from its file, in a journal of its own.
+    """Load a plan from its file into a journal of its own.
 
-    Before it is carried out, `apply_plan` holds it against what the platform has become since.
+    `apply_plan` compares it with the platform as it is then, before anything is sent.
 
     Args:
-        sources: what it was made of, where passwords are to be read from it.
+        path: the file.
+        sources: what it was made of; passwords are read from there, row by row.
         journal: where to keep it; None keeps it in a temporary file.
 
     Raises:
@@ -217,24 +243,51 @@ def _text(value: object) -> str:
     return value
 
 
-def _begin(draft: Path, opened: list[IO[str]], head: dict[str, Any]) -> None:
-    file = open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")  # noqa: SIM115
-    opened.append(file)
-    file.write(f"{codec.dumps(head).decode()[:-1]}, {_START}")
-
-
-def _finish(file: IO[str], draft: Path, place: Path) -> None:
-    file.write("\n]}\n")
-    file.flush()
-    os.fsync(file.fileno())
-    draft.replace(place)
-
-
-def _abandon(opened: list[IO[str]], draft: Path) -> None:
-    with suppress(OSError):
+def _check_target(place: Path) -> None:
+    if not os.path.lexists(place):
+        return
+    opened: list[IO[str]] = []
+    try:
+        if place.is_symlink() or not place.is_file():
+            raise _no_plan(place)
+        _open(place, opened)
+        # A plan begins with its schema, whoever laid it out.
+        if not _PLAN_BEGINS.match(opened[0].read(200)):
+            raise _no_plan(place)
+    except ValueError:
+        raise _no_plan(place) from None
+    finally:
         for file in opened:
             file.close()
-        draft.unlink(missing_ok=True)
+
+
+def _no_plan(place: Path) -> InvalidInputError:
+    msg = f"{place} exists and is no plan: only a plan is ever replaced; name another file"
+    return InvalidInputError(msg, field="out", file=str(place))
+
+
+def _begin(place: Path, opened: list[Any], head: dict[str, Any]) -> None:
+    # Created exclusively, under a name that nobody can guess: nothing that was put there before is followed or reused.
+    draft = tempfile.NamedTemporaryFile(  # noqa: SIM115  closed by `_abandon`
+        "w", encoding="utf-8", prefix=f".{place.name}.", suffix=".new", dir=place.parent, delete=False
+    )
+    opened.append(draft)
+    draft.write(f"{codec.dumps(head).decode()[:-1]}, {_START}")
+
+
+def _finish(draft: Any, place: Path) -> None:
+    draft.write("\n]}\n")
+    draft.flush()
+    os.fsync(draft.fileno())
+    Path(draft.name).replace(place)
+
+
+def _abandon(opened: list[Any]) -> None:
+    for draft in opened:
+        with suppress(OSError):
+            draft.close()
+        with suppress(OSError):
+            Path(draft.name).unlink(missing_ok=True)
 
 
 def _open(place: Path, opened: list[IO[str]]) -> None:

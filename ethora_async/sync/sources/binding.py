@@ -88,6 +88,8 @@ class Binding(Generic[T]):
                 texts[ours] = value.strip()
             elif value is not None:
                 texts[ours] = text_of(value, ours, is_id=ours in self.format.ids)
+            elif theirs in values and ours in self.format.optional:
+                texts[ours] = ""  # an emptied cell clears what was there; one that is absent leaves it alone
         if DISPLAY_NAME in texts:
             texts["first_name"], texts["last_name"] = split_name(texts.pop(DISPLAY_NAME))
         for ours, text in self.mapping.defaults.items():

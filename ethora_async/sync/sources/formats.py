@@ -47,7 +47,7 @@ def _user(row: Mapping[str, str]) -> NewUser:
         first_name=row["first_name"],
         last_name=row["last_name"],
         password=row.get("password") or None,
-        profile_image=row.get("profile_image") or None,
+        profile_image=row.get("profile_image"),
     )
 
 
@@ -59,7 +59,7 @@ def _chat(row: Mapping[str, str]) -> NewChat:
     elif stated not in ("", "private"):
         msg = f"access is {stated!r}: write private or public, or leave it empty for private"
         raise InvalidInputError(msg, field="access")
-    return NewChat(id=row["id"], title=row["title"], access=access, description=row.get("description") or None)
+    return NewChat(id=row["id"], title=row["title"], access=access, description=row.get("description"))
 
 
 def _member(row: Mapping[str, str]) -> tuple[str, str]:

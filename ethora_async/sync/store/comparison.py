@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = "step, kind, action, key, other, before, after, needs_source, file, line"
 _INSERT = f"INSERT INTO item ({_COLUMNS})"
+_NO_RENAME = "the same e-mail address under another id: the platform cannot rename users, so the old id stays"
 _PARTS: tuple[Kind, ...] = ("user", "chat")
 
 
@@ -93,7 +94,8 @@ def _changed(db: sqlite3.Connection, kind: Kind, changeable: frozenset[str]) -> 
             whole = {"item": decoded(item), "fields": here}
             yield _row(STEPS[kind, "update"], kind, "update", target, before, here, whole, file, line)
         if there := {name: value for name, value in after.items() if name not in changeable}:
-            yield _row(0, kind, CANNOT_CHANGE, target, before, there, {"fields": there}, file, line)
+            reason = _NO_RENAME if "id" in there else None
+            yield _row(0, kind, CANNOT_CHANGE, target, before, there, {"fields": there}, file, line, reason)
 
 
 def _row(
@@ -106,9 +108,10 @@ def _row(
     after: Mapping[str, Any],
     file: str | None,
     line: int | None,
+    reason: str | None = None,
 ) -> tuple[Any, ...]:
     old = {name: before[name] for name in fields}
-    return (step, kind, action, key, "", encoded(old), encoded(after), False, file, line, None)
+    return (step, kind, action, key, "", encoded(old), encoded(after), False, file, line, reason)
 
 
 def _superfluous(db: sqlite3.Connection, kind: Kind, action: str) -> None:

@@ -1,0 +1,31 @@
+"""Options that hold one value, given once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+
+class OnceCommand(TyperCommand):
+    """A command that refuses a second value for an option that holds one.
+
+    Click keeps the last value and drops the others in silence: a list of users would be ignored, and with ``--prune``
+    everybody in it deleted.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments as usual, after a look at what is given more than once."""
+        _, _, order = self.make_parser(ctx).parse_args(list(args))
+        for parameter, times in Counter(order).items():
+            if times > 1 and parameter.param_type_name == "option" and not _repeatable(parameter):
+                option = parameter.opts[0]
+                msg = f"{option} was given {times} times and holds one value; name several files by a quoted pattern"
+                raise typer.BadParameter(msg, ctx)
+        return super().parse_args(ctx, args)
+
+
+def _repeatable(option: Any) -> bool:
+    return bool(option.multiple or option.is_flag or option.count)
