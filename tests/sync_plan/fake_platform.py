@@ -111,6 +111,7 @@ class FakePlatform:
         faults: what will go wrong; the first that meets a request strikes.
         effects: how often each record was changed: ``("create", "user", "u1")``, ``("grant", "member", "c1/u1")``.
         steps: how many requests there were, of each operation.
+        then: called whenever something is changed; with old and new id when somebody is renamed.
         attacks: requests that would have changed the platform's own records; all were refused.
     """
 
@@ -134,6 +135,7 @@ class FakePlatform:
         self.effects: Counter[tuple[str, str, str]] = Counter()
         self.steps: Counter[Operation] = Counter()
         self.attacks: list[tuple[Operation, str]] = []
+        self.then: Callable[[tuple[str, str] | None], None] | None = None
         self._crash: _Crash | None = None
         self._fading_users: dict[str, _Fading[User]] = {}
         self._fading_chats: dict[str, _Fading[Chat]] = {}
@@ -255,8 +257,10 @@ class FakePlatform:
         raise Crash
 
     def effect(self, action: str, kind: str, key: str) -> None:
-        """Note that something was changed."""
+        """Note that something is changed."""
         self.effects[action, kind, key] += 1
+        if self.then is not None:
+            self.then(None)
 
     def guard(self, operation: Operation, key: str, *, own: bool) -> None:
         """Refuse to change the platform's own."""
@@ -308,6 +312,8 @@ class FakePlatform:
             if old in inside:
                 inside.remove(old)
                 inside.add(new)
+        if self.then is not None:
+            self.then((old, new))
 
     def delete_user(self, key: str) -> Status:
         if key not in self.users:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _CHUNK = 500
+_MOVABLE = {("user", "delete"), ("user", "update"), ("member", "revoke")}
 _START = '"changes": ['
 _PLAN_BEGINS = re.compile(r'\s{0,20}\{\s{0,20}"ethora_plan"\s{0,20}:')
 
@@ -195,7 +196,7 @@ def _step(change: Mapping[str, Any], kind: str, action: str) -> int:
     usual, step = STEPS.get((kind, action), 0), change.get("step")
     if step is None:
         return usual
-    if kind != "user" or action not in ("delete", "update") or type(step) is not int or not 0 < step < usual:
+    if (kind, action) not in _MOVABLE or type(step) is not int or not 0 < step < usual:
         raise ValueError
     return step
 

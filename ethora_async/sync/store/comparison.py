@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.sync.store import addresses, execution, matching
-from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, STEPS, Compared, decoded, encoded
+from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, LEAVES_FIRST, STEPS, Compared, decoded, encoded
 
 if TYPE_CHECKING:
     import sqlite3
@@ -117,7 +117,9 @@ def _row(
 def _superfluous(db: sqlite3.Connection, kind: Kind, action: str) -> None:
     db.execute(
         f"{_INSERT} SELECT ?, kind, ?, key, '', state, NULL, 0, NULL, NULL FROM actual AS a WHERE kind = ? AND NOT own"
-        " AND NOT EXISTS (SELECT 1 FROM wanted AS w WHERE w.kind = a.kind AND w.target = a.key) ORDER BY key",
+        " AND NOT EXISTS (SELECT 1 FROM wanted AS w WHERE w.kind = a.kind AND w.target = a.key)"
+        # A refused row may mean whoever has its address.
+        " AND NOT EXISTS (SELECT 1 FROM wanted AS w WHERE w.refused AND w.email = a.email) ORDER BY key",
         (STEPS.get((kind, action), 0), action, kind),
     )
 
@@ -131,10 +133,18 @@ def _superfluous_memberships(db: sqlite3.Connection, action: str) -> None:
         "  WHERE w.kind = 'member' AND w.target = a.key AND w.other_target = a.other)"
         # A refused user keeps what they have.
         " AND NOT EXISTS (SELECT 1 FROM wanted AS u WHERE u.kind = 'user' AND u.refused AND u.target = a.other)"
+        " AND NOT EXISTS (SELECT 1 FROM actual AS h JOIN wanted AS u ON u.email = h.email AND u.refused"
+        "  WHERE h.kind = 'user' AND h.key = a.other)"
         f" AND NOT EXISTS ({gone.format('chat', 'key')}) AND NOT EXISTS ({gone.format('user', 'other')})"
         " ORDER BY key, other",
         (STEPS.get(("member", action), 0), action),
     )
+    if action == "revoke":
+        db.execute(
+            "UPDATE item SET step = ? WHERE action = 'revoke' AND EXISTS (SELECT 1 FROM item AS i WHERE i.kind = 'user'"
+            " AND i.action = 'update' AND i.key = item.other AND json_extract(i.after, '$.fields.id') IS NOT NULL)",
+            (LEAVES_FIRST,),
+        )
 
 
 def _grant(db: sqlite3.Connection) -> int:

@@ -19,6 +19,9 @@ FREES_AN_ADDRESS = 1
 STEPS_ASIDE = 2
 """The step of users who get a temporary address, since they exchange theirs with somebody."""
 
+LEAVES_FIRST = 3
+"""The step of revocations of users who get another id: they are known by the old one until then."""
+
 HANDS_ON = 10
 """The first of the steps of users whose address somebody else gets, or who get one: a step for each link of a chain."""
 

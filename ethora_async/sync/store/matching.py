@@ -45,7 +45,7 @@ def _match_spellings(db: sqlite3.Connection) -> None:
     """Match ids that the platform takes for the same; of users, only if the e-mail address agrees."""
     same = "a.kind = w.kind AND a.identity = w.identity AND a.other = ''"
     listed = f"(SELECT MIN(a.key) FROM actual AS a WHERE {same})"
-    unmatched = f"{_RECORDS} AND w.target IS NULL AND EXISTS (SELECT 1 FROM actual AS a WHERE {same})"
+    unmatched = f"{_RECORDS} AND NOT w.refused AND w.target IS NULL AND EXISTS (SELECT 1 FROM actual AS a WHERE {same})"
     certain = (
         f"w.kind = 'user' AND (SELECT COUNT(*) FROM actual AS a WHERE {same}) = 1"
         f" AND EXISTS (SELECT 1 FROM actual AS a WHERE {same} AND a.email = w.email)"

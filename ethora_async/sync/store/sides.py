@@ -103,7 +103,7 @@ def _repeats(db: sqlite3.Connection, row: Wanted) -> bool:
 
 
 def _shares_identity(db: sqlite3.Connection, row: Wanted) -> bool:
-    query = "SELECT key, file, line FROM wanted WHERE kind = ? AND identity = ?"
+    query = "SELECT key, file, line FROM wanted WHERE kind = ? AND identity = ? AND NOT refused"
     same = db.execute(query, (row.kind, row.identity)).fetchone()
     if same is None:
         return False
@@ -116,9 +116,12 @@ def _shares_identity(db: sqlite3.Connection, row: Wanted) -> bool:
             f"ids {first!r} and {row.key!r} ({_where(row.file, row.line)}) name the same {row.kind} on this platform"
         )
         db.execute(_PROBLEM, (row.kind, first, file, line, "id", reason, 0))
-        db.execute("DELETE FROM wanted WHERE kind = ? AND key = ?", (row.kind, first))
+        db.execute("UPDATE wanted SET refused = 1 WHERE kind = ? AND key = ?", (row.kind, first))
         return False
     _refuse(db, row, "id", reason, unsafe=False)
+    # It stays, refused: what it may mean is not deleted.
+    _insert_wanted(db, row)
+    db.execute("UPDATE wanted SET refused = 1 WHERE kind = ? AND key = ?", (row.kind, row.key))
     return True
 
 
