@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from fake_platform import USER_FIELDS, FakePlatform
 from fake_source import FakeSource
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +13,9 @@ from two_sided_worlds import ROOM, World, spelled_like, worlds
 
 from ethora_async.records import NewChat
 from ethora_async.sync import Plan, apply_plan, load_plan, make_plan, save_plan
+
+if TYPE_CHECKING:
+    import pytest
 
 FIELDS = [USER_FIELDS, USER_FIELDS | {"id", "email"}]
 
