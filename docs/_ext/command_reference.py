@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import typer
-from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 from ethora_async.cli.app import app as commands
@@ -14,6 +13,7 @@ from ethora_async.cli.app import app as commands
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from docutils import nodes
     from sphinx.application import Sphinx
 
 

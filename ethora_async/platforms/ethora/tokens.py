@@ -103,7 +103,7 @@ class Tokens:
 
         Accepted: HS256 only, signed with the scoped key of its type or with the raw secret, by the current or the
         previous secret, for this app, not past its ``exp``. ``iat`` and ``exp`` need not be there
-        (docs/platforms/ethora.md#times-in-tokens). A leading ``Bearer `` is left out.
+        (docs/platforms/ethora.md#times-in-tokens). A leading ``Bearer`` is dropped.
 
         Args:
             leeway: how long past its ``exp`` it is still accepted (default not at all).

@@ -29,12 +29,13 @@ class AvayaSandbox(LocalServer):
     played. Nothing of the chat itself is there, and the chat tokens' signatures are random: nobody but Avaya can check
     the real ones either.
 
-    account_id, app_key, client_id, client_secret, integration_id: made when not given.
-    host, port: where to listen; port 0 takes a free one.
-    access_token_ttl: seconds that an access token lives (900).
-    clock: seconds since 1970.
-    on_request: called after each request.
-    ui: serve the page at `/_sandbox/`.
+    Args:
+        account_id, app_key, client_id, client_secret, integration_id: made when not given.
+        host, port: where to listen; port 0 takes a free one.
+        access_token_ttl: seconds that an access token lives (900).
+        clock: seconds since 1970.
+        on_request: called after each request.
+        ui: serve the page at `/_sandbox/`.
     """
 
     def __init__(

@@ -47,24 +47,25 @@ class EthoraSandbox(LocalServer):
     admin's e-mail and password. State lives in memory and outlasts `aclose` and `start`, so that an outage
     can be played.
 
-    app_id, secret: those of the base app; made when not given.
-    host, port: where to listen; port 0 takes a free one.
-    certificate: serves the same by TLS too, on a port of its own; `Certificate()` makes one on the spot.
-    admin_email, admin_password: made when not given.
-    lenient: names of one character, last names optional, client tokens without `type`.
-    xmpp_host: as `get-config` tells it.
-    clock: seconds since 1970; drives tokens, lag and job delay.
-    job_polls, deletion_lag, legacy_errors: see `Faults`.
-    legacy_tokens: the token exchange also takes the flat `{email, type, appId}` payload of older guides.
-    refresh_grace: seconds for which a refresh token that was replaced still works (30).
-    refresh_reuse: what follows when one comes again after that: "log_only" hands out
-        the session's current tokens, "reject" answers 401, "revoke_family" also ends the session.
-    messages_per_chat: how many messages a chat keeps; the oldest beyond that are dropped from time to time.
-    bot: answers in chats that the bot was let into, as by `chats.grant_bot`; see `BotMessage` and `BotReply`. The app's
-        bot settings start with the bot on, for any message.
-    bot_jid: the bot's JID or id, which ends in `-bot`; made when not given.
-    on_request: called after each request.
-    ui: serve the page at `/_sandbox/`.
+    Args:
+        app_id, secret: those of the base app; made when not given.
+        host, port: where to listen; port 0 takes a free one.
+        certificate: serves the same by TLS too, on a port of its own; `Certificate()` makes one on the spot.
+        admin_email, admin_password: made when not given.
+        lenient: names of one character, last names optional, client tokens without `type`.
+        xmpp_host: as `get-config` tells it.
+        clock: seconds since 1970; drives tokens, lag and job delay.
+        job_polls, deletion_lag, legacy_errors: see `Faults`.
+        legacy_tokens: the token exchange also takes the flat `{email, type, appId}` payload of older guides.
+        refresh_grace: seconds for which a refresh token that was replaced still works (30).
+        refresh_reuse: what follows when one comes again after that: "log_only" hands out
+            the session's current tokens, "reject" answers 401, "revoke_family" also ends the session.
+        messages_per_chat: how many messages a chat keeps; the oldest beyond that are dropped from time to time.
+        bot: answers in chats that the bot was let into, as by `chats.grant_bot`; see `BotMessage` and `BotReply`. The app's
+            bot settings start with the bot on, for any message.
+        bot_jid: the bot's JID or id, which ends in `-bot`; made when not given.
+        on_request: called after each request.
+        ui: serve the page at `/_sandbox/`.
 
     Chat is XMPP over a websocket, at `/ws`; `realtime` can drop its connections. The domain is whatever a client opens
     its stream to.

@@ -41,13 +41,14 @@ class ImbaChatSandbox(LocalServer):
     route of the sandbox's own: how the real widget talks to its server is not documented. Nothing of the chat itself is
     there.
 
-    widget_id, secret_key, api_login, api_password: made when not given.
-    users_info_url: "Users info URL" of the widget's settings; None asks nobody. It may be set later.
-    separator: what stands between ids.
-    host, port: where to listen; port 0 takes a free one.
-    clock: seconds since 1970.
-    on_request: called after each request that comes in.
-    ui: serve the page at `/_sandbox/`.
+    Args:
+        widget_id, secret_key, api_login, api_password: made when not given.
+        users_info_url: "Users info URL" of the widget's settings; None asks nobody. It may be set later.
+        separator: what stands between ids.
+        host, port: where to listen; port 0 takes a free one.
+        clock: seconds since 1970.
+        on_request: called after each request that comes in.
+        ui: serve the page at `/_sandbox/`.
     """
 
     def __init__(

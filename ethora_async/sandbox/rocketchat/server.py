@@ -49,21 +49,22 @@ class RocketChatSandbox(LocalServer):
     It starts with an administrator and the default channel `general`. State lives in memory and outlasts `aclose` and
     `start`, so that an outage can be played.
 
-    host, port: where to listen; port 0 takes a free one.
-    version: 6.0 to 9.x; errors, `users.createToken` and forms are those of that generation.
-    admin, admin_password: the administrator's user name and password; the latter is made when not given.
-    create_tokens: whether the server's environment lets `users.createToken` work at all.
-    create_tokens_secret: what it asks for from 8.0 on; made when not given.
-    two_factor: switches the second factor on (off otherwise), and which one the administrator has.
-    two_factor_creation: `users.create` and `users.createToken` ask for it too.
-    rate_limit: calls per minute, route and address of those who may not bypass it; None for no limit, REST or realtime.
-    legacy_rate_limit: refuse with 400 and a code, as very old servers did, not with 429.
-    token_cap: login tokens per user; the oldest are dropped without a word.
-    fresh_user_bug: how many times `users.createToken` fails for a user who never logged in (issue 40598).
-    microservices: the realtime server of that build; see `Quirks`.
-    clock: seconds since 1970; drives tokens, limits and codes. Heartbeats run on real time.
-    on_request: called after each request.
-    ui: serve the page at `/_sandbox/`.
+    Args:
+        host, port: where to listen; port 0 takes a free one.
+        version: 6.0 to 9.x; errors, `users.createToken` and forms are those of that generation.
+        admin, admin_password: the administrator's user name and password; the latter is made when not given.
+        create_tokens: whether the server's environment lets `users.createToken` work at all.
+        create_tokens_secret: what it asks for from 8.0 on; made when not given.
+        two_factor: switches the second factor on (off otherwise), and which one the administrator has.
+        two_factor_creation: `users.create` and `users.createToken` ask for it too.
+        rate_limit: calls per minute, route and address, for those who may not bypass it; None for no limit at all.
+        legacy_rate_limit: refuse with 400 and a code, as very old servers did, not with 429.
+        token_cap: login tokens per user; the oldest are dropped without a word.
+        fresh_user_bug: how many times `users.createToken` fails for a user who never logged in (issue 40598).
+        microservices: the realtime server of that build; see `Quirks`.
+        clock: seconds since 1970; drives tokens, limits and codes. Heartbeats run on real time.
+        on_request: called after each request.
+        ui: serve the page at `/_sandbox/`.
     """
 
     def __init__(

@@ -1,0 +1,103 @@
+"""Every snippet of the documentation runs: page by page, in order, against a local Ethora."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from snippets import RUN, SHOWN, blocks, run_commands, run_python
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [page for page in sorted(DOCS.rglob("*.md")) if any(language in RUN for language, _ in blocks(page))]
+FIXTURES, FRAMEWORKS = DOCS / "how-to" / "test-with-fixtures.md", DOCS / "how-to" / "token-endpoint.md"
+SERVER = "ethora sandbox"
+"""The command that the page wants to be left running; here `platform` is."""
+HEADERS = {"x-demo-user": "alice", "content-type": "application/json"}
+
+pytest_plugins = ["pytester"]
+
+
+def test_every_block_is_run_or_known_to_be_shown_only() -> None:
+    unknown = {(page.name, language) for page in DOCS.rglob("*.md") for language, _ in blocks(page)}
+    assert {language for _, language in unknown} <= RUN | SHOWN, unknown
+    assert len(PAGES) >= 5
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page not in (FIXTURES, FRAMEWORKS)], ids=lambda page: page.stem
+)
+async def test_the_page_can_be_followed(page: Path, folder: Path) -> None:
+    scope: dict[str, Any] = {"__name__": "shown"}
+    for language, text in blocks(page):
+        if language == "python":
+            await run_python(text, scope, str(page))
+        elif language == "sh" and text.strip() != SERVER:
+            await asyncio.to_thread(run_commands, text, folder)
+
+
+async def test_every_framework_serves_tokens_as_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scope: dict[str, Any] = {"__name__": "shown"}
+    served = []
+    for language, text in blocks(FRAMEWORKS):
+        if language != "python":
+            continue
+        await run_python(text, scope, str(FRAMEWORKS))
+        served.append(await _asked(scope, monkeypatch))
+    assert served == [200] * 5
+
+
+async def _asked(scope: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Ask the application that the last block made for a token; return the status."""
+    if "urlpatterns" in scope:
+        return await _asked_django(scope)
+    app, chat = scope.pop("app"), scope["chat"]
+    if type(app).__module__.startswith("aiohttp"):
+        async with TestClient(TestServer(app)) as browser:
+            return (await browser.post("/chat/token", headers=HEADERS, data=b"{}")).status
+    async with chat, httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as browser:
+        refused = await browser.post("/chat/token", headers={"content-type": "application/json"}, content=b"{}")
+        assert refused.status_code == 401
+        return (await browser.post("/chat/token", headers=HEADERS, content=b"{}")).status_code
+
+
+async def _asked_django(scope: dict[str, Any]) -> int:
+    from django.conf import settings
+    from django.test import AsyncRequestFactory, override_settings
+    from django.urls import resolve
+
+    if not settings.configured:
+        settings.configure(ALLOWED_HOSTS=["*"])
+    urls = type("Urls", (), {"urlpatterns": scope["urlpatterns"]})
+    with override_settings(ROOT_URLCONF=urls, ALLOWED_HOSTS=["*"]):
+        request = AsyncRequestFactory().post("/chat/token", b"{}", content_type="application/json")
+        request.META["HTTP_X_DEMO_USER"] = "alice"
+        view = resolve("/chat/token")
+        answer = await view.func(request, **view.kwargs)
+    await scope["chat"].aclose()
+    return answer.status_code
+
+
+def test_the_tests_with_fixtures_pass_as_shown(pytester: pytest.Pytester) -> None:
+    *tests, plain = [text for language, text in blocks(FIXTURES) if language == "python"]
+    wrapped = "async def test_without_a_fixture():\n" + re.sub("^(?=.)", "    ", plain, flags=re.MULTILINE)
+    pytester.makepyfile(test_shown="\n".join([*tests, wrapped]))
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-W", "ignore")
+    result.assert_outcomes(passed=5)
+
+
+def test_every_error_message_that_troubleshooting_quotes_is_one_of_ours() -> None:
+    code = "\n".join(
+        path.read_text("utf-8")
+        for package in ("ethora_async", "ethora_async_secrets")
+        for path in (DOCS.parent / package).rglob("*.py")
+    )
+    quoted = re.findall(r"^### `([^`]+)`$", (DOCS / "how-to" / "troubleshooting.md").read_text("utf-8"), re.MULTILINE)
+    assert len(quoted) >= 10
+    for message in quoted:
+        parts = [part for part in re.split("…", message) if part.strip(" ()")]
+        assert all(part in code for part in parts), message
