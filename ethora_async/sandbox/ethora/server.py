@@ -61,8 +61,8 @@ class EthoraSandbox(LocalServer):
         refresh_reuse: what follows when one comes again after that: "log_only" hands out
             the session's current tokens, "reject" answers 401, "revoke_family" also ends the session.
         messages_per_chat: how many messages a chat keeps; the oldest beyond that are dropped from time to time.
-        bot: answers in chats that the bot was let into, as by `chats.grant_bot`; see `BotMessage` and `BotReply`. The app's
-            bot settings start with the bot on, for any message.
+        bot: answers in chats that the bot was let into, as by `chats.grant_bot`; see `BotMessage` and `BotReply`. The
+            app's bot settings start with the bot on, for any message.
         bot_jid: the bot's JID or id, which ends in `-bot`; made when not given.
         on_request: called after each request.
         ui: serve the page at `/_sandbox/`.
