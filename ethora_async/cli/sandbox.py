@@ -45,6 +45,7 @@ def sandbox(
         str | None,
         typer.Option(metavar="MODULE:FUNCTION", help="Ethora: a function that answers in chats that let the bot in."),
     ] = None,
+    no_ui: Annotated[bool, typer.Option("--no-ui", help="Do not serve the page at /_sandbox/.")] = False,
     server_version: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Rocket.Chat: the server version, 6.0 to 9.x.")
     ] = None,
@@ -64,7 +65,7 @@ def sandbox(
     """
     platform = context.obj.platform
     options = SandboxOptions(platform, host, port, lenient, seed, server_version, two_factor, users_info_url)
-    options = attrs.evolve(options, tls=tls, cert=cert, key=key, bot=bot)
+    options = attrs.evolve(options, tls=tls, cert=cert, key=key, bot=bot, ui=not no_ui)
     run(_sandbox(options, fault or []))
 
 
@@ -90,6 +91,8 @@ async def _sandbox(options: SandboxOptions, faults: list[str]) -> int:
             typer.echo(f"export {name}={shlex.quote(value)}")
         sys.stdout.flush()
         _tell_more(server, options)
+        if server.console_url is not None:
+            errors.print(f"see what happens at {server.console_url}", markup=False)
         errors.print("listening; Ctrl-C stops it and discards all data", markup=False)
         await asyncio.Event().wait()
     finally:

@@ -42,6 +42,11 @@ class Server(Protocol):
         """The environment variables that point a client at it."""
         ...
 
+    @property
+    def console_url(self) -> str | None:
+        """The address of its page; None without one."""
+        ...
+
     async def start(self) -> None:
         """Start listening."""
         ...
@@ -67,6 +72,7 @@ class SandboxOptions:
     cert: Path | None = None
     key: Path | None = None
     bot: str | None = None
+    ui: bool = True
 
     def check(self) -> None:
         """Refuse options that the platform does not have.
@@ -124,6 +130,7 @@ def _ethora(options: SandboxOptions) -> Server:
         admin_password=setting(ADMIN_PASSWORD),
         host=options.host,
         port=options.port,
+        ui=options.ui,
         lenient=options.lenient,
         bot=None if options.bot is None else load_function(options.bot, "--bot"),
         bot_jid=setting(BOT_JID),
@@ -140,6 +147,7 @@ def _rocketchat(options: SandboxOptions) -> Server:
         two_factor=None if options.two_factor is None else options.two_factor.value,
         host=options.host,
         port=options.port,
+        ui=options.ui,
         **{name: value for name, value in given.items() if value is not None},
     )
 
@@ -155,6 +163,7 @@ def _avaya(options: SandboxOptions) -> Server:
         integration_id=setting("AVAYA_INTEGRATION_ID"),
         host=options.host,
         port=options.port,
+        ui=options.ui,
     )
 
 
@@ -174,6 +183,7 @@ def _imbachat(options: SandboxOptions) -> Server:
         users_info_url=options.users_info_url,
         host=options.host,
         port=options.port,
+        ui=options.ui,
     )
 
 

@@ -173,3 +173,12 @@ def test_a_bot_that_cannot_be_loaded_is_a_usage_error(option: str, reason: str, 
     result = bare("sandbox", "--bot", option)
     assert (result.code, result.stdout) == (2, "")
     assert reason in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("options", [[], ["--no-ui"]])
+def test_it_says_where_its_page_is_unless_there_is_none(options: list[str], launch: Launch) -> None:
+    process = launch("sandbox", *options, env={})
+    settings = exported(process)
+    process.popen.send_signal(signal.SIGINT)
+    told = f"see what happens at {settings['ETHORA_CHAT_API_URL']}/_sandbox/" in process.finish().stderr
+    assert told is not bool(options)

@@ -105,6 +105,7 @@ async def world(clock: FakeClock, **options: Any) -> AsyncIterator[tuple[ImbaCha
     """A sandbox, a client that has its settings, and a site that the client answers for."""
     async with ImbaChatSandbox(clock=clock.now) as sandbox:
         settings = {name.removeprefix("IMBACHAT_").lower(): value for name, value in sandbox.environment.items()}
+        settings["secret"] = settings.pop("secret_key")
         imbachat = ImbaChatClient(**settings, clock=clock)  # type: ignore[arg-type]
         handler = imbachat.user_info(people, **options)
 

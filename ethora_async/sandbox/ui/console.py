@@ -191,7 +191,7 @@ class Console:
 
 @cache
 def _asset(name: str) -> bytes:
-    return files(__package__).joinpath("assets", name).read_bytes()
+    return files("ethora_async.sandbox.ui").joinpath("assets", name).read_bytes()
 
 
 def _plain(text: str, status: int) -> Answer:

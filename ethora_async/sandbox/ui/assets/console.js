@@ -130,7 +130,7 @@ function detail(state) {
   by("detail-title").textContent = record ? record.title : "This record is gone";
   fill(by("detail-facts"), "detail-facts", record ? record.facts : {}, pairs);
   fill(by("detail-tables"), "detail-tables", record ? record.tables : [], (tables) => tables.map((one) =>
-    node("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": one.title }, ...table(one, true))));
+    node("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": one.title }, ...table(one, true))));
   const [kind, id] = asked.open.split(/\/(.*)/s);
   const chat = record && kind === "users" ? state.chat : null;
   by("chat").hidden = !chat;
