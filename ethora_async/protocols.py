@@ -73,6 +73,18 @@ class Credential:
         raise TypeError(msg)
 
 
+@runtime_checkable
+class SignsWithTime(Protocol):
+    """Credentials whose tokens carry a time: a wrong clock makes the platform reject them."""
+
+    def resign(self, offset: float) -> Credential | None:
+        """Return a credential signed anew with a clock that is `offset` seconds ahead of this machine's.
+
+        None when that would make no other token.
+        """
+        ...
+
+
 class Credentials(Protocol):
     """Where the engine gets the headers for a request, and whom it tells what became of them."""
 

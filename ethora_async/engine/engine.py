@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ethora_async import codec
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
 from ethora_async.engine.call_state import Call
-from ethora_async.engine.events import AttemptFinished, Emitter, RequestFinished, RequestStarted, RetryScheduled
+from ethora_async.engine.events import (
+    AttemptFinished,
+    ClockCorrected,
+    Emitter,
+    RequestFinished,
+    RequestStarted,
+    RetryScheduled,
+)
 from ethora_async.engine.limiter import LONGEST_PAUSE, Limiter, in_bulk
-from ethora_async.engine.retry import backoff, time_to_wait, wait_before_retry
+from ethora_async.engine.retry import backoff, read_date, time_to_wait, wait_before_retry
 from ethora_async.engine.urls import fill, with_query
 from ethora_async.errors import (
     ApiError,
@@ -26,6 +33,7 @@ from ethora_async.errors import (
     ValidationFailedError,
     WrongLoopError,
 )
+from ethora_async.protocols import SignsWithTime
 from ethora_async.redaction import request_id, scrub, sensitive_values
 from ethora_async.request import Operation, Reply, Request, Response, Upload
 
@@ -39,6 +47,8 @@ T = TypeVar("T")
 
 _A_SLOT = "a free slot"
 _THE_SECRET = "the secret store"  # noqa: S105  a name for messages
+LARGEST_SKEW = 60.0
+"""Seconds by which two clocks may differ without being named when a token is rejected."""
 _AFTER_THE_TOKEN = (ForbiddenError, NotFoundError, ConflictError, ValidationFailedError)
 """Refusals that come only once the token was taken. Others may be a proxy's, which never looked at it."""
 
@@ -199,7 +209,7 @@ class Engine:
                 call.effect = "unknown"
             call.last_error = error
             if rejected:
-                credential = await self._another(call, credential, error)
+                credential = self._resigned(call, response, error) or await self._another(call, credential, error)
                 continue
             if isinstance(error, _AFTER_THE_TOKEN):
                 call.credentials.accepted(credential)
@@ -321,6 +331,24 @@ class Engine:
             retry_after=time_to_wait(failure, response.headers, self._clock.now()),
         )
         return error, failure.token_rejected
+
+    def _resigned(self, call: Call, response: Response, error: ChatError) -> Credential | None:
+        """Return a credential that carries the platform's time, where a wrong clock may be why the token was rejected.
+
+        A difference that is not corrected is named in the error.
+        """
+        stated = read_date(response.headers.get("date"))
+        offset = 0.0 if stated is None else stated - self._clock.now()
+        if abs(offset) <= LARGEST_SKEW:
+            return None
+        ahead = "behind" if offset > 0 else "ahead of"
+        error.args = (f"{error.message}; this machine's clock is {abs(offset):.0f} s {ahead} the platform's",)
+        if call.spent or not isinstance(call.credentials, SignsWithTime):
+            return None
+        credential = call.credentials.resign(offset)
+        if credential is not None:
+            self._emitter.emit(ClockCorrected(offset))
+        return credential
 
     async def _another(self, call: Call, rejected: Credential, error: ChatError) -> Credential:
         """The next credential to try after `rejected`; raises `error` when there is none."""

@@ -73,6 +73,16 @@ class SecretRotated:
 
 
 @attrs.frozen
+class ClockCorrected:
+    """The platform rejected a token, and its clock is `seconds` ahead of this machine's (behind, when negative).
+
+    Tokens carry the platform's time from now on. Set this machine's clock.
+    """
+
+    seconds: float
+
+
+@attrs.frozen
 class ConcurrencyChanged:
     """From now on `limit` requests may be in flight, for the reason named (``"HTTP 429"``, ``"slow replies"``, …)."""
 
@@ -105,6 +115,7 @@ Event = (
     | RetryScheduled
     | TokenRefreshed
     | SecretRotated
+    | ClockCorrected
     | ConcurrencyChanged
     | PaceChanged
     | Paused
@@ -122,6 +133,12 @@ def log_event(event: object) -> None:
     """
     if isinstance(event, SecretRotated):
         logger.info("the secret changed from version %s to version %s", event.old_version, event.new_version)
+    elif isinstance(event, ClockCorrected):
+        logger.warning(
+            "this machine's clock differs from the platform's by %g s, and a token was rejected: tokens carry the"
+            " platform's time from now on; set the clock",
+            event.seconds,
+        )
     elif isinstance(event, Paused):
         logger.info("the platform asked for a pause of %g s (%s): runs wait", event.seconds, event.reason)
     elif logger.isEnabledFor(logging.DEBUG):

@@ -67,11 +67,18 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
         return None
     if (number := _number(value)) is not None:
         return number
+    date = read_date(value)
+    return None if date is None else max(0.0, date - now)
+
+
+def read_date(value: str | None) -> float | None:
+    """Return an HTTP date in seconds since the epoch; None when it is none."""
+    if value is None:
+        return None
     try:
         date = parsedate_to_datetime(value)
         # "-0000" leaves it without a zone, which `timestamp` would take for this machine's own.
-        date = date if date.tzinfo else date.replace(tzinfo=UTC)
-        return max(0.0, date.timestamp() - now)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
 

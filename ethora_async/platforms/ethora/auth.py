@@ -8,6 +8,7 @@ from ethora_async.engine.events import Emitter, TokenRefreshed
 from ethora_async.protocols import Credential
 from ethora_async.tokens.cache import TokenCache
 from ethora_async.tokens.rotating import STARTUP_GRACE, Acceptance
+from ethora_async.tokens.signing_clock import SigningClock
 
 if TYPE_CHECKING:
     from ethora_async.platforms.ethora.app_secret import AppSecret, SigningKeys
@@ -41,10 +42,19 @@ class ServerCredentials:
     `ethora_async.tokens.rotating` describes how it survives a rotation.
     """
 
-    def __init__(self, app_id: str, secret: AppSecret, *, clock: Clock, emitter: Emitter) -> None:
+    def __init__(
+        self,
+        app_id: str,
+        secret: AppSecret,
+        *,
+        clock: Clock,
+        emitter: Emitter,
+        signing_clock: SigningClock | None = None,
+    ) -> None:
         self._claims = server_claims(app_id)
         self._secret = secret
         self._clock = clock
+        self._signing_clock = signing_clock or SigningClock(clock)
         self._emitter = emitter
         self._tokens: TokenCache[Credential] = TokenCache(clock, size=8)
         self._acceptance = Acceptance(rotates=secret.rotates, clock=clock, grace=STARTUP_GRACE)
@@ -86,6 +96,14 @@ class ServerCredentials:
                 return self._credential(ring, keys)
         return None
 
+    def resign(self, offset: float) -> Credential | None:
+        """Return the credential signed anew with the platform's time; None when its clock is known already."""
+        ring = self._secret.peek()
+        if ring is None or not self._signing_clock.correct(offset):
+            return None
+        self._at_hand = None
+        return self._credential(ring, self.chosen(ring))
+
     def may_change(self) -> bool:
         """Say whether a rejection may be a rotation on its way."""
         return self._acceptance.may_change()
@@ -104,10 +122,10 @@ class ServerCredentials:
         return "pending" if keys is ring.pending else "previous"
 
     def _credential(self, ring: KeyRing[SigningKeys], keys: SigningKeys) -> Credential:
-        cache_key = (ring.version, keys.key)
+        cache_key = (ring.version, keys.key, self._signing_clock.offset)
         credential = self._tokens.get(cache_key)
         if credential is None:
-            token, _ = sign(keys.signing("server"), self._claims, SERVER_TOKEN_TTL, self._clock.now())
+            token, _ = sign(keys.signing("server"), self._claims, SERVER_TOKEN_TTL, self._signing_clock.now())
             # Both headers carry it: the old name always works, the live specification prefers the new
             # (docs/platforms/ethora.md#token-kinds).
             headers = {"Authorization": f"Bearer {token}", "x-custom-token": token}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 import attrs
 
+from ethora_async.engine.retry import read_date
 from ethora_async.engine.wiring import BaseClient, ClientOptions
 from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.ethora import operations
@@ -29,6 +30,7 @@ from ethora_async.platforms.ethora.users.api import Users
 from ethora_async.records import id_text
 from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async.tokens.settings import RotatingSettings, provider_of
+from ethora_async.tokens.signing_clock import SigningClock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -123,8 +125,14 @@ class EthoraClient(BaseClient):
             emitter=self._wiring.emitter,
         )
         self._secret = AppSecret(self._settings, scoped=scoped)
+        self._signing_clock = SigningClock(self._wiring.clock)
         self._context = OwnContext(
-            self._settings, self._secret, self._connect, clock=self._wiring.clock, emitter=self._wiring.emitter
+            self._settings,
+            self._secret,
+            self._connect,
+            clock=self._wiring.clock,
+            signing_clock=self._signing_clock,
+            emitter=self._wiring.emitter,
         )
         self._xmpp_host = xmpp_host or os.environ.get(XMPP_HOST, "").strip() or None
         bot_jid = bot_jid or os.environ.get(BOT_JID, "").strip() or None
@@ -241,7 +249,7 @@ class EthoraClient(BaseClient):
         app = await self._context.open()
         started = self._wiring.clock.monotonic()
         reply = await app.engine.call(operations.PING, credentials=FixedCredentials(), timeout=timeout, decode=False)
-        return Ping(self._wiring.clock.monotonic() - started, _server_time(reply.headers.get("date")))
+        return Ping(self._wiring.clock.monotonic() - started, read_date(reply.headers.get("date")))
 
     async def reset(self, *, confirm: str, timeout: Seconds = RESET_LAG) -> Report:
         """Empty the app: delete all its users and chats, with their messages. There is no way back.
@@ -278,15 +286,12 @@ class EthoraClient(BaseClient):
         )
 
     def _connect(self, app_id: str, api_url: str) -> App:
-        credentials = ServerCredentials(app_id, self._secret, clock=self._wiring.clock, emitter=self._wiring.emitter)
+        credentials = ServerCredentials(
+            app_id,
+            self._secret,
+            clock=self._wiring.clock,
+            signing_clock=self._signing_clock,
+            emitter=self._wiring.emitter,
+        )
         engine = self._wiring.engine(api_url, EthoraDialect(), credentials)
         return App(Names(app_id), engine, credentials, api_url, self._operations)
-
-
-def _server_time(date: str | None) -> float | None:
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return parsedate_to_datetime(date).timestamp() if date else None
-    except (ValueError, OverflowError):
-        return None

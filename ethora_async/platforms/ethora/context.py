@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ethora_async.protocols import Clock
     from ethora_async.request import Operation, Reply, Upload
     from ethora_async.tokens.settings import RotatingSettings
+    from ethora_async.tokens.signing_clock import SigningClock
 
 API_URL = "ETHORA_CHAT_API_URL"
 APP_ID = "ETHORA_CHAT_APP_ID"
@@ -97,6 +98,7 @@ class Context(ABC):
 
     secret: AppSecret
     clock: Clock
+    signing_clock: SigningClock
     emitter: Emitter
 
     @property
@@ -143,10 +145,12 @@ class OwnContext(Context):
         connect: Callable[[str, str], App],
         *,
         clock: Clock,
+        signing_clock: SigningClock,
         emitter: Emitter,
     ) -> None:
         self.secret = secret
         self.clock = clock
+        self.signing_clock = signing_clock
         self.emitter = emitter
         self._settings = settings
         self._connect = connect
@@ -187,6 +191,7 @@ class OtherContext(Context):
     def __init__(self, own: Context, app_id: str | None, signer: Credentials | None) -> None:
         self.secret: AppSecret = own.secret
         self.clock: Clock = own.clock
+        self.signing_clock: SigningClock = own.signing_clock
         self.emitter: Emitter = own.emitter
         self._own = own
         self._app_id = app_id

@@ -143,13 +143,14 @@ class Tokens:
     ) -> ChatToken:
         ring = self._context.secret.peek() or await self._context.secret.load()
         keys = app.credentials.chosen(ring)
-        cache_key = ("ethora", purpose, subject, ttl, ring.version, keys.key)
+        signing_clock = self._context.signing_clock
+        cache_key = ("ethora", purpose, subject, ttl, ring.version, keys.key, signing_clock.offset)
         token = self._cache.get(cache_key)
         if token is None:
             lifetime = max(1.0, seconds(ttl, "ttl"))
             # The older guide knows no scoped keys.
             key = keys.raw() if purpose == "email" else keys.signing(purpose)
-            now = self._context.clock.now()
+            now = signing_clock.now()
             value, expires = sign(key, claims, lifetime, now)
             # Tokens count whole seconds: this one ends up to a second earlier than was asked for.
             lifetime = expires - now
