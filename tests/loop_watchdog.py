@@ -40,8 +40,10 @@ EVERY = 0.01
 """Seconds between two looks at what a loop is doing."""
 LONGEST_UNSEEN = 3 * EVERY
 """Seconds that one gap between looks is charged at most, unless the machine is known to have run all the time."""
-MACHINE_RAN = 0.7
+MACHINE_RAN = 0.8
 """The share of a gap for which the processors must account."""
+ROUNDED_AWAY = 0.03
+"""Seconds that the kernel's counts may be short of: it rounds each of them down to 0.01 s."""
 _ASLEEP = re.compile(
     rb"^State:\tS.*^voluntary_ctxt_switches:\t(\d+)\nnonvoluntary_ctxt_switches:\t(\d+)", re.MULTILINE | re.DOTALL
 )
@@ -60,20 +62,21 @@ class Stall:
 
 
 @attrs.frozen
-class _Switches:
+class _Waits:
     """How often a thread gave up its processor, and how often it lost it."""
 
     voluntary: int
     involuntary: int
 
     @classmethod
-    def of_this_thread(cls) -> _Switches:
+    def of_this_thread(cls) -> _Waits:
+        """Return the counts of the thread that asks."""
         usage = resource.getrusage(resource.RUSAGE_THREAD)
         return cls(usage.ru_nvcsw, usage.ru_nivcsw)
 
-    def once_more(self) -> _Switches:
+    def once_more(self) -> _Waits:
         """Return the counts after one more wait."""
-        return _Switches(self.voluntary + 1, self.involuntary)
+        return _Waits(self.voluntary + 1, self.involuntary)
 
 
 @attrs.frozen
@@ -84,7 +87,8 @@ class _Look:
         used: processor seconds of the thread.
         collected: seconds that the garbage collector had taken.
         place: the line of the watched packages, if they are what is running.
-        asleep: the thread's switches, when the kernel had it asleep.
+        asleep: the thread's waits, when the kernel had it asleep.
+        ready: for how many seconds the thread had been ready to run, and did not.
         machine_ran: whether the machine itself ran since the watcher's turn before.
     """
 
@@ -92,7 +96,8 @@ class _Look:
     used: float
     collected: float
     place: str | None
-    asleep: _Switches | None = None
+    asleep: _Waits | None = None
+    ready: float | None = None
     machine_ran: bool = False
 
     def charge(self, seconds: float) -> float:
@@ -113,14 +118,20 @@ class _Thread:
         identity = threading.get_ident()
         return cls(identity, time.pthread_getcpuclockid(identity), threading.get_native_id())
 
-    def asleep(self) -> _Switches | None:
-        """Return the thread's switches while it waits for something other than a processor or a disk."""
+    def asleep(self) -> _Waits | None:
+        """Return the thread's waits while it waits for something other than a processor or a disk."""
         try:
-            status = Path(f"/proc/self/task/{self.number}/status").read_bytes()
+            found = _ASLEEP.search(Path(f"/proc/self/task/{self.number}/status").read_bytes())
+            return None if found is None else _Waits(int(found[1]), int(found[2]))
         except OSError:  # the thread has ended
             return None
-        found = _ASLEEP.search(status)
-        return None if found is None else _Switches(int(found[1]), int(found[2]))
+
+    def ready(self) -> float | None:
+        """Return for how many seconds the thread was ready to run and did not, where the kernel tells."""
+        try:
+            return int(Path(f"/proc/self/task/{self.number}/schedstat").read_bytes().split()[1]) / 1e9
+        except OSError:
+            return None
 
 
 @attrs.define(eq=False)
@@ -131,8 +142,9 @@ class _Step:
     started: float
     used: float
     collected: float
-    switches: _Switches
+    waits: _Waits
     looks: list[_Look] = attrs.field(factory=list)
+    end: _Look | None = None
 
     def stall(self, limit: float) -> Stall | None:
         """Return what the step did for longer than `limit` seconds."""
@@ -157,12 +169,17 @@ class _Step:
         """Return the seconds that the step slept inside the watched packages, and the last line that did."""
         seconds, place = 0.0, ""
         at, used = self.started, self.used
-        switches: _Switches | None = self.switches.once_more()
+        waits: _Waits | None = self.waits.once_more()
         for look in self.looks:
-            if look.place is not None and look.asleep is not None and look.asleep == switches:
+            if look.place is not None and look.asleep is not None and look.asleep == waits:
                 seconds += look.charge(look.at - at - (look.used - used))
                 place = look.place
-            at, used, switches = look.at, look.used, look.asleep
+            at, used, waits = look.at, look.used, look.asleep
+        last, end = (self.looks[-1] if self.looks else None), self.end
+        if last is not None and last.place is not None and end is not None and last.asleep == end.asleep:
+            ready = end.ready - last.ready if end.ready is not None and last.ready is not None else end.at - last.at
+            seconds += end.charge(max(end.at - last.at - (end.used - last.used) - ready, 0.0))
+            place = last.place
         return seconds, place
 
 
@@ -185,8 +202,9 @@ class Watchdog:
         self._limit = limit
         self._steps: dict[int, _Step] = {}
         self._ended: list[_Step] = []
+        self._machine = _Machine()
         self._threads = threading.local()
-        self._collecting = 0.0
+        self._collecting: float | None = None
         self._collected = 0.0
         self.stalls: list[Stall] = []
 
@@ -223,7 +241,7 @@ class Watchdog:
         except AttributeError:
             thread = self._threads.current = _Thread.current()
         outer = self._steps.get(thread.identity)
-        step = _Step(thread, time.perf_counter(), time.thread_time(), self._collected, _Switches.of_this_thread())
+        step = _Step(thread, time.perf_counter(), time.thread_time(), self._collected, _Waits.of_this_thread())
         self._steps[thread.identity] = step
         try:
             run(handle)
@@ -234,13 +252,20 @@ class Watchdog:
                 self._steps[thread.identity] = outer
             # The last look may still be on its way. While memory is traced, everything takes several times as long.
             if time.perf_counter() - step.started > self._limit and not tracemalloc.is_tracing():
+                step.end = self._end(thread)
                 self._ended.append(step)
 
+    def _end(self, thread: _Thread) -> _Look:
+        """What is known of a step when it ends."""
+        now, used, waits = time.perf_counter(), time.thread_time(), _Waits.of_this_thread()
+        return _Look(now, used, self._collected, None, waits, thread.ready(), self._machine.ran())
+
     def _watch(self, ready: threading.Event, ended: threading.Event) -> None:
-        machine = _Machine()
         ready.set()
         while not ended.wait(EVERY):
             # Reading a file lets the other threads run: first everything that must be of this moment.
+            if self._collecting is not None:
+                continue  # callbacks of others run before the one that notes the end
             frames = sys._current_frames()
             looks = [
                 (step, look)
@@ -251,9 +276,10 @@ class Watchdog:
             # A frame kept would keep the values of its variables.
             frames.clear()
             frame = None
-            ran = machine.ran()
+            ran = self._machine.ran()
             for step, look in looks:
-                step.looks.append(attrs.evolve(look, asleep=step.thread.asleep(), machine_ran=ran))
+                asleep, delayed = step.thread.asleep(), step.thread.ready()
+                step.looks.append(attrs.evolve(look, asleep=asleep, ready=delayed, machine_ran=ran))
 
     def _look(self, step: _Step, frame: FrameType) -> _Look | None:
         now = time.perf_counter()
@@ -282,8 +308,9 @@ class Watchdog:
     def _on_collection(self, phase: str, _: dict[str, int]) -> None:
         if phase == "start":
             self._collecting = time.thread_time()
-        else:
+        elif self._collecting is not None:
             self._collected += time.thread_time() - self._collecting
+            self._collecting = None
 
 
 class _Machine:
@@ -299,7 +326,7 @@ class _Machine:
         now, accounted = time.perf_counter(), self._read()
         passed, self._at = now - self._at, now
         accounted_for, self._accounted = accounted - self._accounted, accounted
-        return accounted_for >= MACHINE_RAN * passed * self._processors
+        return accounted_for + ROUNDED_AWAY >= MACHINE_RAN * passed * self._processors
 
     def _read(self) -> float:
         with open("/proc/stat", "rb") as file:
