@@ -15,6 +15,7 @@ NAMES = (
     "bulk_memory",
     "rotation",
     "sandbox_chat",
+    "outbox",
 )
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class Seat(models.Model):
 
     class Meta:
         app_label = "shop"
-        constraints = (models.UniqueConstraint(fields=["room", "person"], name="shop_seat"),)
+        constraints = (models.UniqueConstraint(fields=["room", "person"], name="shop_seat_once"),)
 
 
 def create_tables() -> None:

@@ -112,8 +112,12 @@ def application(kind: str, cluster: Cluster, platform: str, settings: dict[str, 
 class Storm:
     """Kills one thing after another, and starts it again."""
 
-    def __init__(self, sandbox: Any, cluster: Cluster, app: Process, workers: list[Process], seed: int) -> None:
+    def __init__(
+        self, sandbox: Any, cluster: Cluster, app: Process, workers: list[Process], traffic: Traffic, seed: int
+    ) -> None:
         self._sandbox = sandbox
+        self._traffic = traffic
+        self._answered = 0
         self._cluster = cluster
         self._app = app
         self._workers = workers
@@ -122,9 +126,12 @@ class Storm:
 
     async def rage(self, kills: int) -> None:
         acts = {"worker": 10, "application": 6, "cut": 4, "database": 2, "outage": 1}
-        for _ in range(kills):
+        while sum(self.kills.values()) < kills:
             await asyncio.sleep(self._random.uniform(0.1, 0.6))
             (act,) = self._random.choices([*acts], [*acts.values()])
+            if act in ("application", "database") and self._traffic.answered < self._answered + 20:
+                continue  # it has not come back yet: nothing would ever be committed
+            self._answered = self._traffic.answered if act in ("application", "database") else self._answered
             self.kills[act] = self.kills.get(act, 0) + 1
             await getattr(self, f"_{act}")()
         self._sandbox.faults.clear()
@@ -189,7 +196,7 @@ async def test_both_sides_agree_after_a_storm(
         env = {**settings, "ETHORA_OUTBOX_DATABASE": cluster.url()}
         workers = [Process(*command, env=env, log=tmp_path / f"worker{number}") for number in range(WORKERS)]
         traffic = Traffic(f"http://127.0.0.1:{port}", seed)
-        storm = Storm(sandbox, cluster, app, workers, seed)
+        storm = Storm(sandbox, cluster, app, workers, traffic, seed)
         try:
             app.start()
             await traffic.open_rooms()

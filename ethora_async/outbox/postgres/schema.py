@@ -48,7 +48,6 @@ CREATE: tuple[str, ...] = (
     "CREATE INDEX ethora_lane_finished ON ethora_lane (at) WHERE due IS NULL AND NOT dead",
     "CREATE INDEX ethora_lane_dead ON ethora_lane (at) WHERE dead",
     "CREATE INDEX ethora_lane_user ON ethora_lane (other) WHERE kind = 'member'",
-    "CREATE INDEX ethora_lane_email ON ethora_lane ((wanted ->> 'email')) WHERE kind = 'user' AND due IS NOT NULL",
     # Both tables are small and churn: the default of a fifth of the table comes too late.
     "ALTER TABLE ethora_wish SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)",
     "ALTER TABLE ethora_lane SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)",
