@@ -56,8 +56,8 @@ class Method:
     """One public method of the Node SDK.
 
     Attributes:
-        ours: our call as the README shows it.
-        http: its HTTP call as the README shows it; empty when there is none.
+        ours: our call as docs/reference/ethora-api.md shows it.
+        http: its HTTP call as docs/reference/ethora-api.md shows it; empty when there is none.
         cases: by name; the first is the plain one.
     """
 

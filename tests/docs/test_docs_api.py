@@ -114,3 +114,14 @@ def test_no_public_module_is_left_out() -> None:
         if "__all__" in path.read_text("utf-8")
     }
     assert exporting - INTERNAL <= set(PACKAGES)
+
+
+def test_the_page_of_errors_has_every_error() -> None:
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text("utf-8")
+    families = {"ChatError", "TransportError", "ApiError"}
+    public = {
+        name
+        for name, value in vars(importlib.import_module("ethora_async.errors")).items()
+        if isinstance(value, type) and issubclass(value, Exception)
+    }
+    assert public - families <= set(re.findall(r"`(\w+Error)`", page))

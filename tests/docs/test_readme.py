@@ -26,6 +26,10 @@ def test_it_starts_with_two_commands_of_one_line() -> None:
     assert TEST[1].rstrip().endswith("pytest")
 
 
+def test_it_is_short() -> None:
+    assert len(README.read_text("utf-8").splitlines()) <= 150
+
+
 @pytest.fixture
 def sandbox(tmp_path: Path) -> dict[str, str]:
     """What `ethora sandbox` tells to paste, from one that runs beside the test."""
