@@ -81,8 +81,9 @@ class Fault:
         return True
 
     def only(self, *, every: int = 1, lasts: float = 0.0) -> Self:
-        """Let others pass: strike each so-manieth call that the route selects, and all that come for `lasts` seconds
-        after it. This fault again.
+        """Strike only every `every`-th call that the route selects, and all calls for `lasts` seconds after it.
+
+        Return this fault.
 
         `fail(times=None).only(every=50)` strikes 2 % of the calls, `only(every=500, lasts=0.5)` in bursts of half a
         second.
@@ -260,7 +261,7 @@ class Faults:
         return self._job_failures.pop(0) if self._job_failures else None
 
     def job_time(self, number: int) -> float:
-        """Seconds before the so-manieth job, counted from 1, may finish."""
+        """Return the seconds before a job may finish; jobs are numbered from 1."""
         stalls = self.job_stall_every > 0 and number % self.job_stall_every == 0
         return self.job_delay + (self.job_stall if stalls else 0.0)
 

@@ -77,7 +77,7 @@ class Front:
         try:
             response, status = await self._serve(request, path, query)
         except ConnectionError:
-            # The client hung up in the middle of its request: nobody is left to answer.
+            # The client closed the connection during its request, so no reply can be sent.
             response, status = _reset(request), 0
         self._log.add(request.method, path, query, status, time.perf_counter() - started, request.headers)
         if not isinstance(response, web.StreamResponse):

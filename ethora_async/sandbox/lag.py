@@ -1,4 +1,4 @@
-"""What is due later: removals that a listing shows for a while longer."""
+"""Delayed actions: removals that listings still show for a while."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Agenda:
-    """Actions with a time, run by whoever looks at the clock next."""
+    """Actions with a due time, run by the next `settle`."""
 
     __slots__ = ("_entries", "_order")
 

@@ -1,4 +1,4 @@
-"""What every sandbox is besides the platform it plays: a server on this machine that listens, logs and ends."""
+"""The base of every sandbox: a local server with a lifecycle, a request log, TLS and the page."""
 
 from __future__ import annotations
 

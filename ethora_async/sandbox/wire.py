@@ -1,4 +1,4 @@
-"""What a sandbox answers, before any socket is involved."""
+"""Replies of a sandbox, before they are written to a socket."""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+PICTURES = os.environ.get("ETHORA_PICTURES")
+"""A folder for the pictures in the docs: `ETHORA_PICTURES=docs/_static pytest tests/sandbox_ui`."""
 AXE = "4.10.3"
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "/": 191}
 ROWS = [
@@ -204,3 +208,21 @@ async def test_every_platforms_page_is_readable(platform: Any, page: Page, axe: 
         await opened(page, sandbox)
         assert await violations(page, axe) == []
         assert page.console == []
+
+
+@pytest.mark.parametrize(("scheme", "place"), [("light", "#users"), ("dark", "#chats/app123_o1")])
+async def test_its_picture_for_the_docs(scheme: str, place: str, page: Page, sandbox: EthoraSandbox) -> None:
+    sandbox.faults.latency(0.0)
+    async with aiohttp.ClientSession(sandbox.url) as session:
+        for path in ("/ping", "/v1/users/my", "/v1/apps/get-config?domainName=app"):
+            async with session.get(path):
+                pass
+    await page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    await page.call("Emulation.setDeviceMetricsOverride", width=1280, height=800, deviceScaleFactor=1, mobile=False)
+    await opened(page, sandbox, place)
+    await page.until("document.querySelectorAll('#requests tbody tr').length === 3")
+    picture = base64.b64decode((await page.call("Page.captureScreenshot", format="png"))["data"])
+    assert picture.startswith(b"\x89PNG")
+    if PICTURES is not None:
+        with open(os.path.join(PICTURES, f"sandbox-{scheme}.png"), "wb") as file:  # noqa: ASYNC230, PTH118, PTH123
+            file.write(picture)

@@ -14,7 +14,7 @@ UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-
 
 
 def violations(body: Mapping[str, Any]) -> tuple[Violation, ...]:
-    """Everything that is wrong with a request's body; unknown members are passed over."""
+    """Return every constraint that a request's body breaks; unknown members are ignored."""
     return tuple(_violations(body))
 
 

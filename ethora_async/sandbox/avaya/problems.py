@@ -54,13 +54,13 @@ class OAuthError(Exception):
 
 
 def title(status: int) -> str:
-    """The status in words."""
+    """Return the reason phrase of a status."""
     known = status in {member.value for member in HTTPStatus}
     return HTTPStatus(status).phrase if known else f"Status {status}"
 
 
 def problem(refusal: RefusedError, instance: str) -> dict[str, Any]:
-    """The body of a refusal."""
+    """Return the problem object of a refused request."""
     body: dict[str, Any] = {
         "type": TYPE,
         "title": title(refusal.status),
@@ -74,11 +74,11 @@ def problem(refusal: RefusedError, instance: str) -> dict[str, Any]:
 
 
 def problem_answer(refusal: RefusedError, instance: str) -> Answer:
-    """A refusal as a reply."""
+    """Return the reply for a refused request."""
     return Answer(refusal.status, orjson.dumps(problem(refusal, instance)), PROBLEM)
 
 
 def oauth_answer(refusal: OAuthError) -> Answer:
-    """An OAuth error as a reply."""
+    """Return the reply for an OAuth error."""
     body = {"error": refusal.error, "error_description": str(refusal)}
     return Answer(refusal.status, orjson.dumps(body), "application/json")

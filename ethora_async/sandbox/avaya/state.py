@@ -48,7 +48,7 @@ class Account:
     access: OrderedDict[str, float] = attrs.field(factory=OrderedDict, repr=False)
 
     def issue(self) -> dict[str, Any]:
-        """A new access token, in the form in which it is answered (docs/platforms/avaya.md#access-token)."""
+        """Issue an access token and return the body of the reply (docs/platforms/avaya.md#access-token)."""
         value = secrets.token_urlsafe(48)
         self.access[value] = self.clock() + self.lifetime
         _forget(self.access)
@@ -64,11 +64,11 @@ class Account:
         }
 
     def knows(self, access_token: str) -> bool:
-        """Whether this access token was given out and has not ended."""
+        """Tell whether this access token was issued here and has not expired."""
         return self.clock() < self.access.get(access_token, 0.0)
 
     def mint(self, body: Mapping[str, Any]) -> Minted:
-        """A new chat token, for what a request says that has been checked."""
+        """Mint a chat token for a validated request."""
         ttl = body.get("ttl") or 15
         expires = int(self.clock() + ttl * 60 + self.faults.token_shift)
         claims = {

@@ -38,7 +38,7 @@ def _enter(store: Store, chat: Chat, user: User, grant: Grant, now: float) -> Gr
 
 
 def _end(store: Store, chat: Chat, user: User, grant: Grant) -> None:
-    """Fall back, past every earlier setting that has ended meanwhile."""
+    """Return to the earlier setting, skipping those that have expired."""
     end, back = grant.expires_at, grant.before
     if end is None or chat.grant_of(user) is not grant or not (chat.exists and user.exists):
         return

@@ -19,5 +19,5 @@ NEW_BOT: dict[str, Any] = {
 
 
 def new_bot() -> dict[str, Any]:
-    """Return the settings of a bot that nobody has touched."""
+    """Return the default settings of a bot."""
     return dict(NEW_BOT)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 UserT = TypeVar("UserT")
-"""Whoever speaks: records name conversations, so a conversation does not name the records."""
+"""The type of the members. Records refer to conversations, so conversations are generic over them."""
 
 
 @attrs.define(eq=False)

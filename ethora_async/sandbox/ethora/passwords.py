@@ -1,4 +1,4 @@
-"""Passwords that the platform makes up and mails."""
+"""Passwords that the platform generates and mails."""
 
 from __future__ import annotations
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Mail:
-    """A mail that the platform would have sent. `kind`: `password` or `reset`; `value` is what it brings."""
+    """A mail that the platform would have sent.
+
+    `kind` is `password` or `reset`; `value` is the password or the token.
+    """
 
     to: str
     kind: str

@@ -34,7 +34,7 @@ class UserKind(enum.Enum):
 
 @attrs.frozen
 class Profile:
-    """What few users have beyond a name. `mfa_code` is what a login of this user asks for, if anything."""
+    """Values that few users have. `mfa_code` is the second factor that a login asks for, or None."""
 
     description: str = ""
     phone: str = ""

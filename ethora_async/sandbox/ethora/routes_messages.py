@@ -1,6 +1,6 @@
-"""What was said: the archive of a chat, context, search (docs/platforms/ethora.md#messages).
+"""Messages: the archive of a chat, context, search (docs/platforms/ethora.md#messages).
 
-Messages get there by broadcasts, uploads, and `store.post`: chat itself is XMPP, which is not spoken here.
+They come from XMPP (`/ws`), broadcasts, uploads and `store.post`.
 """
 
 from __future__ import annotations

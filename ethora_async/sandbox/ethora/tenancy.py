@@ -21,7 +21,7 @@ NOT_IN_A_NAME = re.compile("[^a-z0-9]")
 
 @attrs.frozen
 class AppData:
-    """The values of a new app, already validated; what is missing is made up."""
+    """The validated values of a new app; missing ones are generated."""
 
     display_name: str
     domain_name: str | None = None
@@ -73,7 +73,7 @@ def owner_of(store: Store, app: App, creator: User, now: float) -> User:
 
 
 def free_domain(store: Store, display_name: str) -> str:
-    """Make a domain name of letters and digits that nobody has."""
+    """Return an unused domain name of letters and digits."""
     stem = NOT_IN_A_NAME.sub("", display_name.lower())[:32] or "app"
     name = stem
     while store.app_of_domain(name) is not None:

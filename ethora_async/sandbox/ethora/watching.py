@@ -13,25 +13,25 @@ class Watcher(Protocol):
     """Told of each change when it has been made."""
 
     def posted(self, chat: Chat, message: Message[User]) -> None:
-        """A message was kept."""
+        """Handle a message that was stored."""
         ...
 
     def joined(self, chat: Chat, user: User) -> None:
-        """A user became a member."""
+        """Handle a user who joined a chat."""
         ...
 
     def left(self, chat: Chat, user: User) -> None:
-        """A user is a member no longer."""
+        """Handle a user who left a chat."""
         ...
 
     def chat_deleted(self, chat: Chat) -> None:
-        """A chat is gone."""
+        """Handle the deletion of a chat."""
         ...
 
     def chat_changed(self, chat: Chat) -> None:
-        """The title, description or picture of a chat is another."""
+        """Handle a change of title, description or picture of a chat."""
         ...
 
     def user_changed(self, user: User) -> None:
-        """A profile is another."""
+        """Handle a change of a profile."""
         ...

@@ -32,7 +32,7 @@ class SiteAnswer:
 
 
 def users_url(base: str, ids: Iterable[int | str], form: UserIdsForm, separator: str) -> str:
-    """Where to ask for these users.
+    """Return the URL that asks for these users.
 
     `as configured` appends the ids to the URL, which the vendor's texts let one conclude; `path` as a further step of
     the path; the others as a parameter of that name.
@@ -46,7 +46,7 @@ def users_url(base: str, ids: Iterable[int | str], form: UserIdsForm, separator:
 
 
 def basic(login: str, password: str) -> str:
-    """The Authorization header (RFC 7617), in UTF-8."""
+    """Return the Authorization header (RFC 7617), in UTF-8."""
     return "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()
 
 
@@ -69,7 +69,7 @@ async def fetch(method: str, url: str, headers: Mapping[str, str]) -> SiteAnswer
 
 
 def read_users(answer: SiteAnswer) -> list[dict[str, Any]]:
-    """The users in a site's answer. SiteError when it is no array of objects with `user_id` and `name`."""
+    """Return the users in a site's answer. SiteError unless it is an array of objects with `user_id` and `name`."""
     if answer.status != 200:
         msg = f"The site answered HTTP {answer.status}: {answer.body[:SHOWN].decode('utf-8', 'replace')}"
         raise SiteError(msg)

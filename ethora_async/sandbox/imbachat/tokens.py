@@ -21,7 +21,7 @@ class TokenRefusedError(PermissionError):
 
 
 def user_of(token: str, secret_key: str, now: float) -> int:
-    """The user that a token names.
+    """Return the id of the user that a token names.
 
     Raises TokenRefusedError when it is not three parts of base64url without padding, not signed by HS256 with this key,
     past its end, or names no user.

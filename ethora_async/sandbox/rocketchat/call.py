@@ -59,13 +59,13 @@ class Call:
 
     @property
     def user(self) -> User:
-        """Who calls; raises the 401 when nobody does."""
+        """The caller; raises the 401 for a call without a valid token."""
         if self.caller is None:
             raise logged_out(self.platform.version)
         return self.caller
 
     def session(self) -> tuple[User, LoginToken]:
-        """Who calls, and by which token."""
+        """Return the caller and the token of the call."""
         if self.token is None:
             raise logged_out(self.platform.version)
         return self.user, self.token

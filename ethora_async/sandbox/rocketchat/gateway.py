@@ -104,7 +104,7 @@ class Gateway:
         call = self._prepare(request, match, body, query)
         if call.caller is None and not call.route.anonymous:
             raise logged_out(self._platform.version)
-        # Who may bypass the limiter gets no headers of it either; calls that take no token have nobody to bypass it.
+        # Callers who bypass the limiter get none of its headers; calls without a token are always limited.
         if call.route.anonymous or not may(call.caller, "api-bypass-rate-limit"):
             headers |= self._limiter.count(call.route, call.address, self._platform.version, call.now)
         self._validate(call)

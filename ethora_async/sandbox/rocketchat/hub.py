@@ -29,7 +29,7 @@ class Listener(Protocol):
 
 
 class Hub:
-    """The fan-out of events. There is no replay: what nobody listens to is gone."""
+    """The fan-out of events. There is no replay: an event without listeners is lost."""
 
     def __init__(self) -> None:
         self.listeners: set[Listener] = set()
@@ -54,7 +54,7 @@ class Hub:
             self.unsubscribe(listener, sub_id, key)
 
     def heard(self, key: Key) -> bool:
-        """Whether anyone listens to an event: what nobody hears needs not be built."""
+        """Tell whether anyone listens to an event, so that unheard events are not built."""
         return key in self._subs
 
     def emit(self, stream: str, event: str, args: list[Any], *, but: Listener | None = None) -> None:

@@ -49,7 +49,7 @@ GRANTS: dict[str, frozenset[str]] = {
 
 
 def may(user: User | None, permission: str, room: Room | None = None) -> bool:
-    """Whether a user may do something; roles inside `room` count too when it is named."""
+    """Tell whether a user has a permission; roles inside `room` count too when it is given."""
     granted = GRANTS[permission]
     if user is None:
         return "anonymous" in granted
@@ -60,5 +60,5 @@ def may(user: User | None, permission: str, room: Room | None = None) -> bool:
 
 
 def known_roles() -> frozenset[str]:
-    """The roles that an account may be given."""
+    """Return the roles that an account may have."""
     return frozenset({"admin", "anonymous", "app", "bot", "guest", "livechat-agent", "livechat-manager", "user"})

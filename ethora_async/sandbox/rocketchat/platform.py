@@ -57,5 +57,5 @@ class Platform:
     email_codes: dict[str, EmailCode] = attrs.field(factory=dict[str, EmailCode])
 
     def now(self) -> float:
-        """Seconds since 1970, cut to milliseconds as the database stores times."""
+        """Return the seconds since 1970, truncated to milliseconds as the database stores times."""
         return int(self.clock() * 1000) / 1000

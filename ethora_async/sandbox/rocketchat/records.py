@@ -143,5 +143,5 @@ class Room:
     last_message: Message | None = attrs.field(default=None, repr=False)
 
     def owners(self) -> list[Membership]:
-        """The members who own the room, the oldest first."""
+        """Return the members who own the room, oldest first."""
         return [member for member in self.members.values() if "owner" in member.roles]

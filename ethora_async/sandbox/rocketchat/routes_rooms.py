@@ -130,5 +130,5 @@ def delete(call: Call) -> Answer:
     body=closed({"roomId": FILLED, "action": {"type": "string", "enum": ["accept", "reject"]}}),
 )
 def answer_invitation(call: Call) -> Answer:
-    """Answer an invitation from another server: nobody is invited by this. There are no such servers here."""
+    """Answer an invitation from another server; there are none here, so nothing changes."""
     raise MeteorError("error-invalid-room", f"No invitation to {call.body['roomId']} waits for an answer")

@@ -170,7 +170,7 @@ class RocketChatSandbox(LocalServer):
         return self._platform.outbox
 
     def add_user(self, username: str, *, password: str | None = None, roles: tuple[str, ...] = ("user",)) -> User:
-        """Make an account behind the clients' backs; its address is `<username>@sandbox.localhost`, verified.
+        """Create an account directly in the store; its address is `<username>@sandbox.localhost`, verified.
 
         What the server would refuse, a name that is taken for one, raises its `MeteorError`.
         """
@@ -192,7 +192,7 @@ class RocketChatSandbox(LocalServer):
         return mint_personal(self._platform, user, name, now, bypass_two_factor=bypass_two_factor)
 
     def totp_code(self) -> str:
-        """The six digits that the administrator's authenticator shows now. RuntimeError when there is none."""
+        """Return the six digits that the administrator's authenticator shows now. RuntimeError without one."""
         if self.admin.totp_secret is None:
             msg = 'The administrator has no authenticator: construct the sandbox with two_factor="totp".'
             raise RuntimeError(msg)

@@ -68,15 +68,15 @@ class Settings:
         return name in self._values
 
     def public(self) -> dict[str, Any]:
-        """The settings that anyone may read."""
+        """Return the settings that anyone may read."""
         return {name: self._values[name] for name in PUBLIC}
 
     def takes(self, name: str, value: Any) -> bool:
-        """Whether a value is of the kind that a setting holds."""
+        """Tell whether a value has the type of a setting."""
         return type(value) is type((PUBLIC | PRIVATE)[name])
 
     def fits(self, name: str, text: str) -> bool:
-        """Whether a text follows the pattern in a setting; one that is no pattern counts as the default."""
+        """Tell whether a text matches the pattern in a setting; an invalid pattern counts as the default."""
         try:
             return re.fullmatch(self._values[name], text) is not None
         except re.error:

@@ -29,7 +29,7 @@ class Invocation:
 
     @property
     def user(self) -> User:
-        """Who calls; raises `error-invalid-user` when nobody is logged in."""
+        """The caller; raises `error-invalid-user` before log-in."""
         if self.caller is None:
             raise MeteorError("error-invalid-user", "Invalid user")
         return self.caller
