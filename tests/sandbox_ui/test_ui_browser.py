@@ -224,5 +224,5 @@ async def test_its_picture_for_the_docs(scheme: str, place: str, page: Page, san
     picture = base64.b64decode((await page.call("Page.captureScreenshot", format="png"))["data"])
     assert picture.startswith(b"\x89PNG")
     if PICTURES is not None:
-        with open(os.path.join(PICTURES, f"sandbox-{scheme}.png"), "wb") as file:  # noqa: ASYNC230, PTH118, PTH123
+        with open(os.path.join(PICTURES, f"sandbox-{scheme}.png"), "wb") as file:  # noqa: ASYNC230
             file.write(picture)
