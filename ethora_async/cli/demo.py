@@ -51,7 +51,7 @@ async def _demo(*, rotate: bool) -> int:
                 xmpp_host="xmpp.localhost",
                 on_event=rotation.on_event if rotation else (),
             ) as client:
-                steps = await import_steps(client, SourceOptions({name: str(data / f"{name}.csv") for name in KINDS}))
+                steps = await import_steps(client, SourceOptions({name: [str(data / f"{name}.csv")] for name in KINDS}))
                 await import_lists(steps, tally)
                 await _log_in(client, data)
                 print_import_report(tally, as_json=False)

@@ -49,7 +49,7 @@ async def import_steps(client: SyncClient, lists: SourceOptions, reject: Path | 
     Raises:
         InvalidInputError: one cannot be read or lacks a column, or `reject` is there already.
     """
-    found = (await open_lists(lists, csv_by_default=True)).sources
+    found = (await open_lists(lists, any_ending=True)).sources
     starts: dict[str, Callable[[Any], Any]] = {
         "users": client.users.create_many,
         "chats": client.chats.create_many,

@@ -16,9 +16,9 @@ from ethora_async.cli.runtime import Options, run
 def resume(
     context: typer.Context,
     journal: Annotated[Path, typer.Argument(help="What ethora apply kept.")],
-    users: Annotated[str | None, say.WHERE_NOW] = None,
-    chats: Annotated[str | None, say.WHERE_NOW] = None,
-    members: Annotated[str | None, say.WHERE_NOW] = None,
+    users: Annotated[list[str] | None, say.WHERE_NOW] = None,
+    chats: Annotated[list[str] | None, say.WHERE_NOW] = None,
+    members: Annotated[list[str] | None, say.WHERE_NOW] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Resume an interrupted apply: carry out what is left, and retry what failed or is unknown.

@@ -1,23 +1,26 @@
-"""The lists a command was pointed at, opened; and opened again, later or elsewhere, from a recipe without secrets."""
+"""The lists that a command was given: opened, and opened again later or elsewhere from a recipe without secrets."""
 
 from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import attrs
 
 from ethora_async.cli.output import errors, shown
-from ethora_async.cli.sync_options import SourceOptions
+from ethora_async.cli.stdin_copy import stdin_copy
+from ethora_async.cli.sync_options import STDIN, SourceOptions
 from ethora_async.errors import ChatError, InvalidInputError
-from ethora_async.sync.sources.csv_file import CsvFile
 from ethora_async.sync.sources.formats import CHATS, MEMBERS, USERS, RowFormat
-from ethora_async.sync.sources.mapping import ColumnMapping, read_mapping
-from ethora_async.sync.sources.opening import ENDINGS, is_database, open_source
+from ethora_async.sync.sources.mapping import DISPLAY_NAME, NAMES, ColumnMapping, read_mapping
+from ethora_async.sync.sources.opening import ReadOptions, form_of, is_database, open_source, printable
+from ethora_async.sync.sources.presets import named_preset
 from ethora_async.sync.sources.sql import shareable_url
+from ethora_async.sync.sources.where import Condition
 from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ FORMATS: Mapping[str, RowFormat[Any]] = {"users": USERS, "chats": CHATS, "member
 KIND_OF: Mapping[str, Kind] = {"users": "user", "chats": "chat", "members": "member"}
 
 Recipe = dict[str, Any]
-"""By ``users``, ``chats``, ``members``: ``location``, ``query``, ``columns`` and ``defaults``; kept in journals."""
+"""By ``users``, ``chats``, ``members``: the locations and how they are read, without any secret; kept in journals."""
 
 
 @attrs.frozen
@@ -44,93 +47,159 @@ class OpenLists:
         return {KIND_OF[name]: source for name, source in self.sources.items()}
 
 
-async def open_lists(options: SourceOptions, *, csv_by_default: bool = False) -> OpenLists:
-    """Every list that was given, each checked as far as it goes without its rows.
+async def open_lists(options: SourceOptions, *, any_ending: bool = False) -> OpenLists:
+    """Open every list that was given, and check what can be checked without the rows.
 
     Args:
-        csv_by_default: whether a file with an unknown ending, or none, is read as CSV.
+        options: The lists, and how they are read.
+        any_ending: Whether the form of a file whose ending tells none is told from its content.
 
     Raises:
-        ConfigError: a library that is needed is not installed.
-        InvalidInputError: there is none, one cannot be read, lacks a column or is a URL with a password, or a mapping
-            cannot be meant.
+        ConfigError: A library that is needed is not installed.
+        InvalidInputError: There is no list, one cannot be read, lacks a column or is a URL with a password, or an
+            option cannot be meant.
     """
     if not options.given:
         msg = "there is nothing to compare: name a list with --users, --chats or --members"
         raise InvalidInputError(msg, field="users")
     mappings = await _mappings(options)
+    conditions = _conditions(options)
     recipe: Recipe = {}
+    sources: dict[str, TableSource[Any]] = {}
     for name in options.given:
+        places = options.places[name] or []
         mapping = mappings.get(name, ColumnMapping())
+        preset = named_preset(options.preset) if options.preset is not None and name == "users" else None
+        is_csv = len(options.given) == 1 or any(_is_csv(place) for place in places)
         recipe[name] = {
-            "location": await run_blocking(_in_full, options.places[name] or "", name),
+            "location": [await run_blocking(_in_full, place, name) for place in places],
             "query": options.queries.get(name),
             "columns": dict(mapping.columns),
             "defaults": dict(mapping.defaults),
+            "full_name": mapping.full_name,
+            "where": conditions.get(name, []),
+            "optional_where": [] if preset is None else list(preset.where),
+            "lists": [] if preset is None else list(preset.lists),
+            "delimiter": options.delimiter if is_csv else None,
+            "encoding": options.encoding if is_csv else None,
+            "any_ending": any_ending,
         }
-    # By the names that were typed, which messages repeat.
-    sources: dict[str, TableSource[Any]] = {}
-    for name in options.given:
-        place = options.places[name] or ""
-        if csv_by_default and not recipe[name]["query"] and await run_blocking(_is_odd_file, place):
-            sources[name] = await CsvFile.open(place, FORMATS[name], mappings.get(name))
-        else:
-            sources[name] = await _open(name, recipe[name], place)
+        # By the names that were typed, which messages repeat.
+        sources[name] = await _open(name, recipe[name], places)
     for source in sources.values():
-        for column in source.unused:
-            errors.print(f"{source.name}: the column {column!r} is not used", markup=False)
+        for note in source.notes:
+            errors.print(shown(note), markup=False)
+        if source.unused:
+            unused = ", ".join(map(repr, source.unused))
+            columns = f"the column {unused} is" if len(source.unused) == 1 else f"the columns {unused} are"
+            errors.print(f"{source.name}: {columns} not used", markup=False)
     return OpenLists(sources, recipe)
 
 
-async def reopen_lists(recipe: Recipe, beside: Path, moved: Mapping[str, str | None], *, needed: bool) -> OpenLists:
-    """The lists of a recipe; one that is not where it was is looked for beside a file, as after a move.
+async def reopen_lists(
+    recipe: Recipe, beside: Path, moved: Mapping[str, Sequence[str] | None], *, needed: bool
+) -> OpenLists:
+    """Open the lists of a recipe; one that is gone from its place is looked for beside a file, as after a move.
 
     Args:
-        moved: where lists are now, by name, as far as that was said.
-        needed: whether to fail when one cannot be opened, rather than to go on without it and warn.
+        recipe: What `open_lists` returned earlier.
+        beside: The file.
+        moved: Where lists are now, by name, as far as that was said.
+        needed: Whether to fail when one cannot be opened, rather than to warn and go on without it.
 
     Raises:
-        InvalidInputError: one is needed and cannot be opened, or one that `moved` names is not in the recipe.
+        InvalidInputError: One is needed and cannot be opened, or one that `moved` names is not in the recipe.
     """
-    if unknown := [name for name, place in moved.items() if place is not None and name not in recipe]:
-        msg = f"--{unknown[0]} was no part of it when it was planned: leave it out"
+    if unknown := [name for name, places in moved.items() if places and name not in recipe]:
+        msg = f"--{unknown[0]} was not part of the plan: leave it out"
         raise InvalidInputError(msg, field=unknown[0])
     sources: dict[str, TableSource[Any]] = {}
     for name, one in recipe.items():
         said = moved.get(name)
-        if said is not None:
-            await run_blocking(_in_full, said, name)
-        place = said or await run_blocking(_found, one["location"], beside)
+        for place in said or ():
+            await run_blocking(_in_full, place, name)
         try:
-            sources[name] = await _open(name, one, place)
+            kept = [one["location"]] if isinstance(one["location"], str) else one["location"]
+            if not said and STDIN in kept:
+                msg = f"the {name} list came from stdin: pipe it in again with --{name} -, or name a file with --{name}"
+                raise InvalidInputError(msg, field=name)
+            places = said or [await run_blocking(_found, _decoded(place), beside) for place in kept]
+            sources[name] = await _open(name, one, places)
         except ChatError as error:
-            if needed or said is not None:
+            if needed or said:
                 raise
             errors.print(f"warning: going on without the {name} list: {error}", markup=False)
     return OpenLists(sources, recipe)
 
 
-async def _open(name: str, one: Mapping[str, Any], place: str | None) -> TableSource[Any]:
-    mapping = ColumnMapping(one["columns"], one["defaults"])
-    return await open_source(place or one["location"], FORMATS[name], mapping=mapping, query=one["query"])
+async def _open(name: str, one: Mapping[str, Any], places: Sequence[str]) -> TableSource[Any]:
+    mapping = ColumnMapping(one["columns"], one["defaults"], one.get("full_name"))
+    piped = STDIN in places
+    if piped and len(places) > 1:
+        msg = f"--{name} - is stdin, which is a list of its own: leave out the other --{name}"
+        raise InvalidInputError(msg, field=name)
+    options = ReadOptions(
+        delimiter=one.get("delimiter"),
+        encoding=one.get("encoding"),
+        where=tuple(one.get("where", ())),
+        optional_where=tuple(one.get("optional_where", ())),
+        lists=tuple(one.get("lists", ())),
+        default_form="told" if piped or one.get("any_ending") else None,
+    )
+    location: Any = places[0] if len(places) == 1 else list(places)
+    return await open_source(
+        await stdin_copy() if piped else location,
+        FORMATS[name],
+        mapping=mapping,
+        query=one["query"],
+        options=options,
+        name="stdin" if piped else None,
+        on_warning=lambda text: errors.print(f"warning: {shown(text)}", markup=False),
+    )
 
 
-def _is_odd_file(location: str) -> bool:
-    if is_database(location) or Path(location).suffix.lower() in ENDINGS:
-        return False
-    return not glob.has_magic(location) or Path(location).exists()
+def _is_csv(location: str) -> bool:
+    return location == STDIN or (not is_database(location) and form_of(Path(location)) in ("csv", None))
+
+
+def _conditions(options: SourceOptions) -> dict[str, list[str]]:
+    """Return the texts of ``--where`` by the list that each is about."""
+    found: dict[str, list[str]] = {}
+    for text in options.where:
+        prefix, dot, rest = text.strip().partition(".")
+        if dot and prefix in FORMATS and prefix in options.given:
+            found.setdefault(prefix, []).append(rest)
+        elif len(options.given) == 1:
+            found.setdefault(options.given[0], []).append(text)
+        else:
+            msg = f"--where {text!r} does not say which list it is about: write {options.given[0]}.{text.strip()}"
+            raise InvalidInputError(msg, field="where")
+        Condition.of(found[next(reversed(found))][-1])
+    return found
 
 
 async def _mappings(options: SourceOptions) -> dict[str, ColumnMapping]:
-    found = await read_mapping(options.mapping) if options.mapping is not None else {}
+    found: dict[str, ColumnMapping] = {}
+    if options.preset is not None:
+        found["users"] = named_preset(options.preset).mapping
+    if options.mapping is not None:
+        for name, said in (await read_mapping(options.mapping)).items():
+            found[name] = _over(found.get(name, ColumnMapping()), said)
     flags: dict[str, list[str]] = {}
     for text in options.maps:
         name, flag = _meant(text, options.given)
         flags.setdefault(name, []).append(flag)
     for name, texts in flags.items():
-        before, said = found.get(name, ColumnMapping()), ColumnMapping.from_flags(texts)
-        found[name] = ColumnMapping({**before.columns, **said.columns}, before.defaults)
+        found[name] = _over(found.get(name, ColumnMapping()), ColumnMapping.from_flags(texts))
     return found
+
+
+def _over(before: ColumnMapping, said: ColumnMapping) -> ColumnMapping:
+    """Return a mapping in which what was said later wins."""
+    columns = {**before.columns, **said.columns}
+    if DISPLAY_NAME in said.columns:
+        columns = {name: theirs for name, theirs in columns.items() if name not in NAMES or name in said.columns}
+    return ColumnMapping(columns, {**before.defaults, **said.defaults}, before.full_name)
 
 
 def _meant(flag: str, given: list[str]) -> tuple[str, str]:
@@ -151,6 +220,9 @@ def _meant(flag: str, given: list[str]) -> tuple[str, str]:
 
 
 def _in_full(location: str, name: str) -> str:
+    """Return a location that means the same in another folder, as text that JSON can hold."""
+    if location == STDIN:
+        return location
     if is_database(location):
         try:
             return shareable_url(location)
@@ -159,10 +231,24 @@ def _in_full(location: str, name: str) -> str:
             raise InvalidInputError(msg, field=name) from None
     path = Path(location)
     if path.is_absolute():
+        return _encoded(location)
+    if glob.has_magic(location) and not os.path.lexists(location):
+        return _encoded(os.path.join(glob.escape(os.getcwd()), location))
+    return _encoded(os.path.abspath(location))
+
+
+_BYTES = "path-bytes:"
+
+
+def _encoded(path: str) -> str:
+    # The name of a file need not be UTF-8, and JSON has to be.
+    return path if printable(path) == path else _BYTES + quote_from_bytes(os.fsencode(path))
+
+
+def _decoded(location: str) -> str:
+    if not location.startswith(_BYTES):
         return location
-    if glob.has_magic(location) and not path.exists():
-        return os.path.join(glob.escape(os.getcwd()), location)
-    return os.path.abspath(location)
+    return os.fsdecode(unquote_to_bytes(location.removeprefix(_BYTES)))
 
 
 def _found(location: str, beside: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from enum import StrEnum
+from itertools import chain
 from typing import Annotated
 
 import attrs
@@ -13,6 +14,7 @@ import typer
 from ethora_async.cli.json_reply import complain
 from ethora_async.cli.runtime import USAGE
 from ethora_async.errors import InvalidInputError
+from ethora_async.sync.sources.presets import PRESETS, named_preset
 
 
 class Part(StrEnum):
@@ -23,11 +25,14 @@ class Part(StrEnum):
     access = "access"
 
 
-_PLACE = "a CSV, JSON Lines or Parquet file, a quoted pattern of them, or an SQLAlchemy URL without a password"
+_PLACE = (
+    "a CSV, JSON, Parquet or Excel file (text also as .gz), a quoted pattern of them, - for stdin, or an SQLAlchemy URL"
+    " without a password"
+)
 
-USERS = typer.Option(metavar="SOURCE", help=f"Who ought to be there: {_PLACE}.")
-CHATS = typer.Option(metavar="SOURCE", help="Which chats ought to be there; likewise.")
-MEMBERS = typer.Option(metavar="SOURCE", help="Who ought to be able to enter which chat; likewise.")
+USERS = typer.Option(metavar="SOURCE", help=f"The users that should exist: {_PLACE}. Several are read as one list.")
+CHATS = typer.Option(metavar="SOURCE", help="The chats that should exist; likewise.")
+MEMBERS = typer.Option(metavar="SOURCE", help="The members that chats should have; likewise.")
 USERS_QUERY = typer.Option(
     "--users-query",
     "--query",
@@ -39,9 +44,21 @@ MEMBERS_QUERY = typer.Option(metavar="SQL", help="The SELECT, when --members is 
 MAP = typer.Option(
     "--map",
     metavar="OURS=THEIRS",
-    help="What a column is called there, e.g. email=mail_address, or users.id=uid. May be given again.",
+    help="A column's name in the list: email=mail_address, users.id=uid, email=profile.email for nested JSON; or a"
+    " value made of others: 'id={email.local}'. Repeatable.",
 )
-MAPPING = typer.Option("--mapping", metavar="FILE", help="The same, in a TOML file.")
+MAPPING = typer.Option("--mapping", metavar="FILE", help="Column names in a TOML file.")
+PRESET = typer.Option("--preset", metavar="NAME", help=f"Read the user export of a product: {', '.join(PRESETS)}.")
+WHERE = typer.Option(
+    "--where",
+    metavar="CONDITION",
+    help="Only rows that satisfy it: status=active, role!=guest, 'team in sales,support'; with several lists"
+    " users.status=active. Repeatable; all must hold.",
+)
+DELIMITER = typer.Option(
+    "--delimiter", metavar="CHAR", help="CSV: comma, semicolon, tab or a character. Default: detected."
+)
+ENCODING = typer.Option("--encoding", metavar="NAME", help="CSV: utf-8, utf-16, windows-1252, … Default: detected.")
 PRUNE = typer.Option("--prune", help="Delete (or revoke) what exists and is in no list.")
 REPLACE = typer.Option(
     "--replace-renamed",
@@ -54,17 +71,22 @@ ALLOW_DELETE = typer.Option(
     metavar="N",
     help="With --prune: at most N deletions of each kind, in place of a tenth of what exists; 0 means none.",
 )
-ONLY = typer.Option("--only", help="These alone. May be given again.")
-LIMIT = typer.Option("--limit", min=1, metavar="N", help="At most N changes of each kind, to try them before the rest.")
+ONLY = typer.Option("--only", help="Only this part. Repeatable.")
+LIMIT = typer.Option(
+    "--limit", min=1, metavar="N", help="Make at most N changes of each kind, to try them before the rest."
+)
 REJECT = typer.Option(
     "--reject",
     metavar="FILE",
-    help="Collect the refused rows there, with reasons, for repair; with several sources FILE.users.csv and so on.",
+    help="Write refused rows there, with reasons, for repair; with several lists FILE.users.csv and so on.",
 )
-YES = typer.Option("--yes", "-y", help="Do not ask before anything is changed.")
+YES = typer.Option("--yes", "-y", help="Do not ask for confirmation.")
 WHERE_NOW = typer.Option(metavar="SOURCE", help="Where the list is now, if it has moved.")
 
 KINDS = ("users", "chats", "members")
+
+STDIN = "-"
+"""The location that means standard input."""
 
 
 @attrs.frozen
@@ -72,75 +94,104 @@ class SourceOptions:
     """Where the lists are.
 
     Attributes:
-        places, queries: by ``users``, ``chats``, ``members``; None for what was not given.
-        maps: texts of ``--map``.
-        mapping: the TOML file.
+        places: By ``users``, ``chats``, ``members``; empty or None for what was not given.
+        queries: Likewise, for databases.
+        maps: Texts of ``--map``.
+        mapping: The TOML file.
+        preset: Whose export the users are.
+        where: Texts of ``--where``.
+        delimiter: What separates the fields of CSV.
+        encoding: The encoding of CSV.
     """
 
-    places: dict[str, str | None]
+    places: dict[str, list[str] | None]
     queries: dict[str, str | None] = attrs.field(factory=dict, repr=False)
     maps: list[str] = attrs.field(factory=list)
     mapping: str | None = None
+    preset: str | None = None
+    where: list[str] = attrs.field(factory=list)
+    delimiter: str | None = None
+    encoding: str | None = None
 
     def __attrs_post_init__(self) -> None:
         for kind, query in self.queries.items():
-            if query is not None and self.places.get(kind) is None:
+            if query is not None and not self.places.get(kind):
                 msg = f"--{kind}-query goes with --{kind} DATABASE-URL, which is missing"
                 raise InvalidInputError(msg, field=kind)
+        if [*chain.from_iterable(places or () for places in self.places.values())].count(STDIN) > 1:
+            msg = "only one list can be read from stdin: name files for the others"
+            raise InvalidInputError(msg, field="users")
+        if self.preset is not None:
+            named_preset(self.preset)
+            if not self.places.get("users"):
+                msg = "--preset is about --users, which is missing"
+                raise InvalidInputError(msg, field="preset")
 
     @property
     def has_reading_options(self) -> bool:
         """Whether anything was said about how to read the lists."""
-        return bool(self.maps or self.mapping or any(self.queries.values()))
+        queries = any(self.queries.values())
+        return bool(
+            self.maps or self.mapping or queries or self.preset or self.where or self.delimiter or self.encoding
+        )
 
     @property
     def given(self) -> list[str]:
         """The kinds of which there is a list."""
-        return [kind for kind in KINDS if self.places.get(kind) is not None]
+        return [kind for kind in KINDS if self.places.get(kind)]
 
 
 def list_options(
-    users: Annotated[str | None, USERS] = None,
-    chats: Annotated[str | None, CHATS] = None,
-    members: Annotated[str | None, MEMBERS] = None,
+    users: Annotated[list[str] | None, USERS] = None,
+    chats: Annotated[list[str] | None, CHATS] = None,
+    members: Annotated[list[str] | None, MEMBERS] = None,
     users_query: Annotated[str | None, USERS_QUERY] = None,
     chats_query: Annotated[str | None, CHATS_QUERY] = None,
     members_query: Annotated[str | None, MEMBERS_QUERY] = None,
+    preset: Annotated[str | None, PRESET] = None,
     map_: Annotated[list[str] | None, MAP] = None,
     mapping: Annotated[str | None, MAPPING] = None,
+    where: Annotated[list[str] | None, WHERE] = None,
+    delimiter: Annotated[str | None, DELIMITER] = None,
+    encoding: Annotated[str | None, ENCODING] = None,
 ) -> SourceOptions:
     """Return the lists that a sync command was given.
 
     Raises:
-        InvalidInputError: A query was given without its list.
+        InvalidInputError: An option was given without its list, or cannot be meant.
     """
     places = {"users": users, "chats": chats, "members": members}
     queries = {"users": users_query, "chats": chats_query, "members": members_query}
-    return SourceOptions(places, queries, map_ or [], mapping)
+    return SourceOptions(places, queries, map_ or [], mapping, preset, where or [], delimiter, encoding)
 
 
 def import_options(
     file: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            metavar="SOURCE",
-            help="Rows of id, email, first_name, last_name and optionally password, profile_image: a CSV, JSON Lines"
-            " or Parquet file, a quoted pattern of them, or an SQLAlchemy URL without a password.",
+            metavar="SOURCE...",
+            help=f"Rows of id, email, first_name, last_name and optionally password, profile_image: {_PLACE}.",
         ),
     ],
     chats: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(metavar="SOURCE", help="Chats to create: id, title and optionally access, description."),
     ] = None,
-    members: Annotated[str | None, typer.Option(metavar="SOURCE", help="Members of chats: chat, user.")] = None,
+    members: Annotated[list[str] | None, typer.Option(metavar="SOURCE", help="Members of chats: chat, user.")] = None,
     users_query: Annotated[str | None, USERS_QUERY] = None,
     chats_query: Annotated[str | None, CHATS_QUERY] = None,
     members_query: Annotated[str | None, MEMBERS_QUERY] = None,
+    preset: Annotated[str | None, PRESET] = None,
     map_: Annotated[list[str] | None, MAP] = None,
     mapping: Annotated[str | None, MAPPING] = None,
+    where: Annotated[list[str] | None, WHERE] = None,
+    delimiter: Annotated[str | None, DELIMITER] = None,
+    encoding: Annotated[str | None, ENCODING] = None,
 ) -> SourceOptions:
     """Return the lists that ``users import`` was given; otherwise as `list_options`."""
-    return list_options(file, chats, members, users_query, chats_query, members_query, map_, mapping)
+    return list_options(
+        file, chats, members, users_query, chats_query, members_query, preset, map_, mapping, where, delimiter, encoding
+    )
 
 
 @attrs.frozen

@@ -86,10 +86,10 @@ async def test_the_last_line_needs_no_end(tmp_path: Path) -> None:
 async def test_a_quoted_field_may_hold_commas_quotes_and_lines_and_the_rows_after_it_keep_their_numbers(
     tmp_path: Path,
 ) -> None:
-    text = HEADER + 'ann,ann@example.com,"Ann\nof, ""Ur""\r\n",Lee\nbob,nonsense,Bob,Ray\n'
-    good, wrong = await rows(written(tmp_path, text))
+    text = 'id,title,access,description\nann,Ann,,"Ann\nof, ""Ur""\r\n"\nbob,Bob,nonsense,Ray\n'
+    good, wrong = await rows(written(tmp_path, text), CHATS)
     assert isinstance(good, Row)
-    assert good.item.first_name == 'Ann\nof, "Ur"'
+    assert good.item.description == 'Ann\nof, "Ur"'
     assert good.line == 2
     assert isinstance(wrong, BadRow)
     assert wrong.error.row == 5
@@ -134,11 +134,8 @@ async def test_a_file_can_be_read_again(tmp_path: Path) -> None:
         ("\n" + HEADER, ["begins with a blank line"]),
         (",,\n", ["begins with a blank line"]),
         ("id,email,first_name\n", ["lacks the column last_name", "line 1"]),
-        (HEADER.replace(",", ";"), ["lacks the column id", "separated by commas"]),
-        (HEADER.replace(",", "\t"), ["separated by commas"]),
-        ((HEADER + ANN).encode("utf-16"), ["is UTF-16, not UTF-8"]),
-        ((HEADER + ANN).encode("utf-16-be"), ["is UTF-16, not UTF-8"]),
-        (b"id,email,first_name,last_name,\xe9\n", ["header", "not UTF-8"]),
+        (HEADER.replace(",", "~"), ["lacks the column id"]),
+        (b"id,email,first_name,last_name,\xff\n", ["header", "not UTF-8"]),
         ('id,email,first_name,"last_name\n' + ANN, ["header", "not valid CSV"]),
         ("id,email,ID,first_name,last_name\n", ["the column id more than once"]),
         (b"\x89PNG\r\n\x1a\n\x00\x00", ["header", "not UTF-8"]),
@@ -183,11 +180,11 @@ async def test_a_file_that_may_not_be_read_is_refused_with_its_name(tmp_path: Pa
 @pytest.mark.parametrize(
     ("row", "column", "words"),
     [
-        (b"bob,bob@example.com,Jos\xe9,Ray\n", "first_name", ["first_name is not UTF-8"]),
-        (b"b\xe9b,bob@example.com,Bob,Ray\n", "id", ["id is not UTF-8"]),
+        (b"bob,bob@example.com,Jos\xff,Ray\n", "first_name", ["first_name is not UTF-8"]),
+        (b"b\xffb,bob@example.com,Bob,Ray\n", "id", ["id is not UTF-8"]),
         (b"bob,bob@example.com,Bob\n", None, ["3 fields", "the header 4"]),
-        (b"bob,bob@example.com,Bob,Ray,\n", None, ["5 fields", "the header 4"]),
-        (b"b\xe9b,bob\n", None, ["2 fields"]),
+        (b"bob,bob@example.com,Bob,Ray,x\n", None, ["5 fields", "the header 4"]),
+        (b"b\xffb,bob\n", None, ["2 fields"]),
         (b"bob,bob@example.com,B\0b,Ray\n", "first_name", ["NUL"]),
         (b"bob,bob.example.com,Bob,Ray\n", "email", ["'bob.example.com' is not a valid e-mail"]),
         (b"bob,,Bob,Ray\n", "email", ["email is empty"]),

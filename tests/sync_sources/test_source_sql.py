@@ -118,7 +118,7 @@ async def test_columns_are_found_by_the_mapping(tmp_path: Path) -> None:
     ("expression", "kind"),
     [
         ("1.5::float8", "a decimal number"),
-        ("1::numeric", "a decimal number"),
+        ("1.5::numeric", "a decimal number"),
         ("true", "true or false"),
         ("now()", "a date or time"),
         ("current_date", "a date or time"),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import attrs
 
 from ethora_async.errors import InvalidInputError
 from ethora_async.redaction import Secret
+from ethora_async.sync.sources.checked_text import check_line, plain_id
 from ethora_async.sync.sources.formats import RowFormat
 from ethora_async.sync.sources.mapping import DISPLAY_NAME, NAMES, ColumnMapping
 from ethora_async.sync.sources.split_name import split_name
+from ethora_async.sync.sources.template import Template
 from ethora_async.sync.sources.values import text_of
+from ethora_async.sync.sources.where import Condition, lookup
 
 T = TypeVar("T")
 
@@ -21,112 +26,238 @@ REJECT_COLUMNS = ("reject_file", "reject_line", "reject_reason", "reject_text")
 
 PASSWORD = "password"  # noqa: S105  the name of a column
 
+_Read = Callable[[Mapping[str, Any]], Any]
+
+
+@attrs.frozen
+class _Column:
+    """Where a value of ours comes from: a column by its written name, or what reads it."""
+
+    ours: str
+    written: str
+    read: _Read | None
+    used: tuple[str, ...]
+
 
 @attrs.frozen
 class Binding(Generic[T]):
     """How the rows of a table with these columns are read.
 
     Attributes:
-        unused: the table's columns that nothing is read from.
+        unused: The table's columns that nothing is read from.
     """
 
     format: RowFormat[T]
     mapping: ColumnMapping
     unused: tuple[str, ...]
-    _pairs: tuple[tuple[str, str], ...]
-    _theirs: Mapping[str, str]
+    _columns: tuple[_Column, ...]
+    _all: tuple[str, ...]
+    _derived: Mapping[str, Template]
+    _defaults: Mapping[str, Template | str]
+    _full_name: _Read | None
+    _where: tuple[tuple[Condition, _Read | None], ...]
     _passwords: frozenset[str]
 
     @classmethod
-    def of(cls, columns: Sequence[str], format: RowFormat[T], mapping: ColumnMapping) -> Binding[T]:  # noqa: A002
+    def of(
+        cls,
+        columns: Sequence[str],
+        format: RowFormat[T],  # noqa: A002
+        mapping: ColumnMapping,
+        where: Sequence[Condition] = (),
+    ) -> Binding[T]:
         """Find the columns; which are missing is told by `missing`.
 
         Raises:
-            InvalidInputError: two columns have the same name but for case; `column` is set, and the text goes on from
-            the table's name.
+            InvalidInputError: Two columns that are read have the same name but for case; `column` is set, and the text
+                goes on from the table's name.
         """
-        written: dict[str, str] = {}
-        for column in columns:
-            name = column.strip().lower()
-            if name and written.setdefault(name, column) is not column:
+        names = tuple(columns)
+        counts = Counter(name for column in names if (name := column.strip().lower()))
+        derived = {ours: template for ours in mapping.columns if (template := mapping.template(ours)) is not None}
+        bound = [found for ours in _wanted(format, mapping) if ours not in derived
+                 and (found := _bound(ours, mapping.theirs(ours), names))]  # fmt: skip
+        full = _bound("", mapping.full_name, names) if mapping.full_name is not None else None
+        conditions = tuple((one, lookup(names, one.column)) for one in where)
+        used = {name for column in (*bound, *((full,) if full else ())) for name in column.used}
+        for one in (*derived.values(), *filter(None, map(Template.of, mapping.defaults.values()))):
+            used |= {column for name in one.names for column in _written(names, name)}
+        used |= {column for condition in where for column in _written(names, condition.column)}
+        for column in used:
+            if counts[column.strip().lower()] > 1:
+                name = column.strip().lower()
                 msg = f"has the column {name} more than once"
                 raise InvalidInputError(msg, column=name)
-        pairs = []
-        for ours in _wanted(format, mapping):
-            column = written.get(mapping.columns.get(ours, ours).strip().lower(), "")
-            if column:
-                pairs.append((ours, column))
-        used = {column for _, column in pairs}
-        unused = tuple(
-            column.strip() for name, column in written.items() if column not in used and name not in REJECT_COLUMNS
-        )
-        passwords = frozenset(column for name, column in written.items() if name == PASSWORD) | {
-            column for ours, column in pairs if ours == PASSWORD
+        unused = dict.fromkeys(
+            column.strip() for column in names
+            if column.strip() and column not in used and column.strip().lower() not in REJECT_COLUMNS
+        )  # fmt: skip
+        passwords = frozenset(column for column in names if column.strip().lower() == PASSWORD) | {
+            column for one in bound if one.ours == PASSWORD for column in one.used
         }
-        return cls(format, mapping, unused, tuple(pairs), dict(pairs), passwords)
+        defaults = {ours: Template.of(text) or text for ours, text in mapping.defaults.items()}
+        read = None if full is None else full.read or partial(_get, full.written)
+        return cls(format, mapping, tuple(unused), tuple(bound), names, derived, defaults, read, conditions, passwords)
 
     def missing(self) -> str | None:
-        """The first column, in the table's own words, without which no row can be read."""
+        """Return the first column, in the table's own words, without which no row can be read."""
+        there = {one.ours for one in self._columns} | set(self._derived)
+        if self._full_name is not None:
+            there |= set(NAMES)
         for ours in _wanted(self.format, self.mapping):
-            mapped = ours in self.mapping.columns
+            mapped = ours in self.mapping.columns and self.mapping.full_name is None
             needed = mapped or (ours in self.format.required and ours not in self.mapping.defaults)
-            if needed and ours not in self._theirs:
-                return self.mapping.columns.get(ours, ours)
+            if needed and ours not in there:
+                return self.mapping.theirs(ours)
         return None
 
+    def missing_condition(self) -> Condition | None:
+        """Return the first condition on a column that the table lacks."""
+        return next((one for one, read in self._where if read is None and not one.optional), None)
+
+    def taken(self, values: Mapping[str, Any]) -> bool:
+        """Whether a row satisfies all conditions. A column that it lacks is empty."""
+        return all(condition.holds(None if read is None else read(values)) for condition, read in self._where)
+
+    @property
+    def selects(self) -> bool:
+        """Whether there are conditions at all."""
+        return bool(self._where)
+
     def texts(self, values: Mapping[str, Any]) -> dict[str, str]:
-        """A row's texts under our names.
+        """Return a row's texts under our names.
 
         Raises:
-            InvalidInputError: a value has the wrong type, is not UTF-8 or is missing; `field` is our column.
+            InvalidInputError: A value has the wrong type, cannot be decoded, holds a line break or control character
+                where none may be, or is missing; `field` is our column.
         """
         texts: dict[str, str] = {}
-        for ours, theirs in self._pairs:
-            value = values.get(theirs)
+        form = self.format
+        for one in self._columns:
+            ours = one.ours
+            value = values.get(one.written) if one.read is None else one.read(values)
             # The usual case first: this runs for every field of a million rows.
-            if type(value) is str and value.isascii():
-                texts[ours] = value.strip()
+            if type(value) is str and value.isascii() and value.isprintable():
+                text = value.strip()
             elif value is not None:
-                texts[ours] = text_of(value, ours, is_id=ours in self.format.ids)
-            elif theirs in values and ours in self.format.optional:
-                texts[ours] = ""  # an emptied cell clears what was there; one that is absent leaves it alone
-        if DISPLAY_NAME in texts:
-            texts["first_name"], texts["last_name"] = split_name(texts.pop(DISPLAY_NAME))
-        for ours, text in self.mapping.defaults.items():
-            texts[ours] = texts.get(ours) or text
-        for ours in self.format.required:
+                text = text_of(value, ours, is_id=ours in form.ids)
+                if not text.isprintable():
+                    check_line(text, ours, multiline=ours in form.multiline)
+            elif one.read is None and one.written in values and ours in form.optional:
+                text = ""  # an emptied cell clears what was there; one that is absent leaves it alone
+            else:
+                continue
+            texts[ours] = text if text.isalnum() or ours not in form.ids else plain_id(text, ours)
+        self._complete(texts, values)
+        for ours in form.required:
             if ours not in texts:
                 msg = f"{ours} is missing"
                 raise InvalidInputError(msg, field=ours)
         return texts
 
+    def _complete(self, texts: dict[str, str], values: Mapping[str, Any]) -> None:
+        if DISPLAY_NAME in texts:
+            texts["first_name"], texts["last_name"] = split_name(texts.pop(DISPLAY_NAME))
+        if self._full_name is not None and not all(texts.get(name) for name in NAMES):
+            full = text_of(self._full_name(values), "first_name", is_id=False)
+            if full:
+                check_line(full, "first_name")
+                for name, part in zip(NAMES, split_name(full), strict=True):
+                    texts[name] = texts.get(name) or part
+        # Defaults first: what is derived may be made of them.
+        for ours, default in self._defaults.items():
+            if not texts.get(ours) and isinstance(default, str):
+                texts[ours] = default
+        for ours in self._derived:
+            self._derive(ours, self._derived[ours], texts, values)
+        for ours, default in self._defaults.items():
+            if not texts.get(ours) and isinstance(default, Template):
+                texts[ours] = self._filled(default, texts, values)
+
+    def _derive(self, ours: str, template: Template, texts: dict[str, str], values: Mapping[str, Any]) -> None:
+        if ours in texts:
+            return
+        for name in template.names:
+            if name in self._derived:
+                self._derive(name, self._derived[name], texts, values)
+        texts[ours] = self._filled(template, texts, values)
+
+    def _filled(self, template: Template, texts: Mapping[str, str], values: Mapping[str, Any]) -> str:
+        def value(name: str) -> str:
+            if name in texts:
+                return texts[name]
+            read = lookup(tuple(values), name)
+            text = "" if read is None else text_of(read(values), name, is_id=True)
+            check_line(text, name)
+            return text
+
+        return template.filled(value)
+
     def column_of(self, ours: str | None) -> str | None:
-        """The table's name for a column of ours, where it has one."""
-        if ours in NAMES and DISPLAY_NAME in self._theirs:
+        """Return the table's name for a column of ours, where it has one."""
+        there = {one.ours: one.written for one in self._columns}
+        if ours in NAMES and DISPLAY_NAME in there:
             ours = DISPLAY_NAME
         if ours is None:
             return None
-        return (self._theirs.get(ours) or self.mapping.columns.get(ours, ours)).strip()
+        return (there.get(ours) or self.mapping.theirs(ours)).strip()
 
     def id_of(self, values: Mapping[str, Any]) -> str:
-        """The row's id, as far as it can be read; empty when it cannot."""
-        value = values.get(self._theirs.get("id", ""))
+        """Return the row's id, as far as it can be read; empty when it cannot."""
+        column = next((one for one in self._columns if one.ours == "id"), None)
+        if column is None:
+            return ""
         try:
-            return text_of(value, "id", is_id=True)
+            return text_of(values.get(column.written) if column.read is None else column.read(values), "id", is_id=True)
         except InvalidInputError:
             return ""
 
     def sealed(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The row as it stands, its password wrapped."""
+        """Return the row as it stands, its password wrapped."""
         return seal(values, self._passwords) if self._passwords else values
 
 
 def seal(values: Mapping[str, Any], columns: Collection[str]) -> Mapping[str, Any]:
-    """The values with those of some columns wrapped as secrets, as text."""
+    """Return the values with those of some columns wrapped as secrets, as text."""
     return {
         column: Secret(str(value)) if column in columns and value is not None else value
         for column, value in values.items()
     }
+
+
+def _bound(ours: str, theirs: str, columns: tuple[str, ...]) -> _Column | None:
+    """Find a column by its name, as a path, or as several of which the first with a value counts."""
+    written = _written(columns, theirs)
+    if written and written[0].strip().lower() == theirs.strip().lower():
+        return _Column(ours, written[0], None, written)
+    parts = [part.strip() for part in theirs.split("|") if part.strip()]
+    found = [(part, read) for part in parts if (read := lookup(columns, part)) is not None]
+    if not found:
+        return None
+    used = tuple(column for part, _ in found for column in _written(columns, part))
+    reads = [read for _, read in found]
+    return _Column(ours, found[0][0], reads[0] if len(reads) == 1 else partial(_first_with_value, reads), used)
+
+
+def _written(columns: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """The column, as it is written, that a name or the beginning of a path means."""
+    wanted = name.strip().lower()
+    names = {column.strip().lower(): column for column in columns}
+    found = names.get(wanted) or names.get(wanted.replace("[", ".").partition(".")[0])
+    return (found,) if found else ()
+
+
+def _first_with_value(reads: Sequence[_Read], values: Mapping[str, Any]) -> Any:
+    value = None
+    for read in reads:
+        value = read(values)
+        if value is not None and not (isinstance(value, str) and not value.strip()):
+            return value
+    return value
+
+
+def _get(column: str, values: Mapping[str, Any]) -> Any:
+    return values.get(column)
 
 
 def _wanted(format: RowFormat[Any], mapping: ColumnMapping) -> tuple[str, ...]:  # noqa: A002

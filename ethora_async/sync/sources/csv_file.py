@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TextIO, TypeVar
 
 import attrs
 
 from ethora_async.errors import InvalidInputError
 from ethora_async.redaction import Secret
-from ethora_async.sync.sources.csv_lines import CsvRow, Lines, read_header
+from ethora_async.sync.sources.csv_dialect import CsvDialect, detect_dialect
+from ethora_async.sync.sources.csv_lines import CsvRow, Lines
+from ethora_async.sync.sources.encoding import Encoding, detect_encoding
 from ethora_async.sync.sources.mapping import ColumnMapping
 from ethora_async.sync.sources.table import RawRow, Reader, guarded
 from ethora_async.sync.sources.table_source import TableSource
-from ethora_async.sync.sources.text_file import unreadable
+from ethora_async.sync.sources.text_file import UNREADABLE, check_text, open_bytes, unreadable
+from ethora_async.sync.sources.values import undecodable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ethora_async.sync.sources.formats import RowFormat
 
 T = TypeVar("T")
@@ -35,12 +40,12 @@ class CsvFile(TableSource[T]):
         """Check that the file can be read and has the columns, before anything is done with its rows.
 
         Raises:
-            InvalidInputError: the file does not exist, is a directory, cannot be read, is empty, is not UTF-8 or
-            lacks a column.
+            InvalidInputError: The file does not exist, is a directory, cannot be read, is empty, is no CSV or lacks a
+                column.
         """
-        return await cls.of(
-            str(Path(path)), [CsvTable(Path(path), format.required)], format, mapping or ColumnMapping()
-        )
+        mapping = mapping or ColumnMapping()
+        table = CsvTable(Path(path), format.required, frozenset(mapping.names(format)))
+        return await cls.of(str(Path(path)), [table], format, mapping)
 
     @property
     def path(self) -> Path:
@@ -50,17 +55,30 @@ class CsvFile(TableSource[T]):
 
 @attrs.frozen
 class CsvTable:
-    """A CSV file as a table. `wanted` are the columns named when it is empty."""
+    """A CSV file as a table.
+
+    Attributes:
+        path: The file; it may be compressed with gzip.
+        wanted: The columns to name when it is empty.
+        expected: The columns by which the delimiter is told, in lower case.
+        delimiter: What separates fields; None tells it from the header.
+        encoding: How the bytes become text; None tells it from the bytes.
+        title: What messages call it; by default the path.
+    """
 
     path: Path
     wanted: tuple[str, ...]
+    expected: frozenset[str] = frozenset()
+    delimiter: str | None = None
+    encoding: Encoding | None = None
+    title: str | None = None
     counted: Literal["line", "row"] = "line"
     ordered: bool = True
 
     @property
     def name(self) -> str:
         """The path as it was given."""
-        return str(self.path)
+        return self.title or str(self.path)
 
     def reader(self) -> Reader:
         """Its rows below the header."""
@@ -70,41 +88,108 @@ class CsvTable:
 class _CsvReader(Reader):
     def __init__(self, table: CsvTable) -> None:
         self._table = table
+        self._name = table.name
         self._lines: Lines | None = None
         self._columns: tuple[str, ...] = ()
+        self._header: tuple[str, ...] = ()
+        self._encoding = table.encoding or Encoding("utf-8")
+        self._dialect = CsvDialect()
         self._last = 1
 
     def columns(self) -> tuple[str, ...]:
-        if not self._columns:
-            path = self._table.path
-            self._columns = read_header(path)
-            if not any(self._columns):
-                msg = f"{path} is empty: its first line must be a header with {', '.join(self._table.wanted)}"
-                raise InvalidInputError(msg, file=str(path), row=1)
+        if self._lines is None:
+            guarded(self._open, UNREADABLE, partial(unreadable, self._name, 0))
         return self._columns
 
+    def notes(self) -> tuple[str, ...]:
+        """What is unusual about the file's form, and was told from its bytes."""
+        told = []
+        if self._dialect.delimiter != ",":
+            told.append(f"fields separated by {self._dialect.title}")
+        if not self._encoding.usual:
+            told.append(f"encoded in {self._encoding.title}")
+        return (f"{self._name}: {', '.join(told)}",) if told else ()
+
     def read(self, count: int) -> list[RawRow]:
-        rows = guarded(partial(self._read, count), OSError, partial(unreadable, self._table.path, self._last))
+        self.columns()
+        rows = guarded(partial(self._read, count), UNREADABLE, partial(unreadable, self._name, self._last))
         if rows:
             self._last = rows[-1].line
         return rows
-
-    def _read(self, count: int) -> list[RawRow]:
-        if self._lines is None:
-            self.columns()
-            self._lines = Lines(self._table.path)
-        return [self._raw(row) for row in self._lines.read(count)]
 
     def close(self) -> None:
         if self._lines is not None:
             self._lines.close()
 
+    def _open(self) -> None:
+        path = self._table.path
+        start = check_text(path, self._name, "CSV")
+        self._encoding = self._table.encoding or detect_encoding(partial(open_bytes, path))
+        self._dialect = detect_dialect(self._text, self._table.expected, self._table.delimiter)
+        self._lines = Lines(self._text, self._dialect.delimiter, self._dialect.skipped)
+        self._columns = self._read_header(start)
+        self._header = tuple(name.lower() for name in self._columns)
+
+    def _text(self) -> TextIO:
+        return self._encoding.text(open_bytes(self._table.path))
+
+    def _read_header(self, start: bytes) -> tuple[str, ...]:
+        assert self._lines is not None  # noqa: S101  for the type checkers
+        header = self._lines.header()
+        name, line = self._name, 1 + self._dialect.skipped
+        if header is None:
+            wanted = ", ".join(self._table.wanted)
+            msg = f"{name} is empty: its first line must be a header with {wanted}"
+            raise InvalidInputError(msg, file=name, row=line)
+        if header.problem is not None:
+            msg = f"the header of {name} is not valid CSV: {header.problem}"
+            raise InvalidInputError(msg, file=name, row=line)
+        columns = tuple(field.strip() for field in header.fields)
+        if any(undecodable(column) for column in columns):
+            msg = f"the header of {name} is not UTF-8: save the file as UTF-8, or name its encoding with --encoding"
+            raise InvalidInputError(msg, file=name, row=line)
+        if not any(columns):
+            msg = f"{name} begins with a blank line: its first line must be the header"
+            raise InvalidInputError(msg, file=name, row=line)
+        if len(columns) == 1 and columns[0].startswith(("{", "[")) and start.lstrip()[:1] in (b"{", b"["):
+            msg = f"{name} is JSON, not CSV: name it .json or .jsonl"
+            raise InvalidInputError(msg, file=name, row=line)
+        return columns
+
+    def _read(self, count: int) -> list[RawRow]:
+        assert self._lines is not None  # noqa: S101  for the type checkers
+        while rows := self._lines.read(count):
+            # Files put one behind the other repeat the header.
+            if found := [self._raw(row) for row in rows if not self._is_header(row)]:
+                return found
+        return []
+
+    def _is_header(self, row: CsvRow) -> bool:
+        fields = row.fields
+        return (
+            len(fields) == len(self._header)
+            and fields[0].strip().lower() == self._header[0]
+            and tuple(field.strip().lower() for field in fields) == self._header
+        )
+
     def _raw(self, row: CsvRow) -> RawRow:
-        problem = row.problem
-        if problem is None and len(row.fields) != len(self._columns):
-            problem = f"the row has {len(row.fields)} fields, the header {len(self._columns)}"
-        if problem is None:
-            return RawRow(row.line, dict(zip(self._columns, row.fields, strict=True)))
-        # A line that is no CSV has not been taken apart.
-        values = {} if row.problem is not None else dict(zip(self._columns, row.fields, strict=False))
+        if row.problem is not None:
+            # A line that is no CSV has not been taken apart.
+            return RawRow(row.line, {}, row.problem, tuple(Secret(field) for field in row.fields))
+        width = len(self._columns)
+        if len(row.fields) == width or _only_empty_cells_differ(row.fields, self._columns):
+            return RawRow(row.line, dict(zip(self._columns, self._fitted(row.fields), strict=True)))
+        values = dict(zip(self._columns, row.fields, strict=False))
+        problem = f"the row has {len(row.fields)} fields, the header {width}"
         return RawRow(row.line, values, problem, tuple(Secret(field) for field in row.fields))
+
+    def _fitted(self, fields: Sequence[str]) -> list[str]:
+        missing = len(self._columns) - len(fields)
+        return [*fields[: len(self._columns)], *[""] * missing]
+
+
+def _only_empty_cells_differ(fields: Sequence[str], columns: tuple[str, ...]) -> bool:
+    """Whether a row is longer by empty cells only, or shorter by columns without a name only."""
+    if len(fields) > len(columns):
+        return not any(field.strip() for field in fields[len(columns) :])
+    return not any(columns[len(fields) :])

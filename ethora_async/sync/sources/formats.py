@@ -23,6 +23,7 @@ class RowFormat(Generic[T]):
         make: builds the item from the row's trimmed texts; raises `InvalidInputError` with `field` set to the column.
         key: what must not occur twice, or None.
         ids: columns whose values may be integers or UUIDs where the source knows such types; all others are text.
+        multiline: columns whose texts may hold line breaks and tabs.
         own: columns that differ from row to row by nature, so that a default for them makes no sense.
     """
 
@@ -33,6 +34,7 @@ class RowFormat(Generic[T]):
     name: str = "rows"
     ids: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
+    multiline: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -83,6 +85,7 @@ CHATS = RowFormat(
     name="chats",
     ids=frozenset({"id"}),
     own=frozenset({"id"}),
+    multiline=frozenset({"description"}),
 )
 MEMBERS = RowFormat(
     required=("chat", "user"), optional=(), make=_member, name="members", ids=frozenset({"chat", "user"})

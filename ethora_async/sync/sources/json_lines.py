@@ -1,19 +1,22 @@
-"""JSON Lines files: one object a line."""
+"""JSON files: one object a line, one array of objects, or an object with such an array in it."""
 
 from __future__ import annotations
 
 import codecs
+import json
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 import attrs
 import orjson
 
 from ethora_async.errors import InvalidInputError
 from ethora_async.redaction import Secret
+from ethora_async.sync.sources.json_array import LISTS, ArrayReader, find_list
 from ethora_async.sync.sources.table import RawRow, Reader, guarded
-from ethora_async.sync.sources.text_file import start_of, unreadable
+from ethora_async.sync.sources.text_file import UNREADABLE, check_text, open_bytes, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,56 +26,111 @@ LONGEST_LINE = 1 << 20
 
 
 @attrs.frozen
-class JsonLinesTable:
-    """A JSON Lines file as a table. Every row has its own columns."""
+class JsonTable:
+    """A JSON file as a table. Every row has its own columns.
+
+    Attributes:
+        path: The file; it may be compressed with gzip.
+        lists: Names of the list that holds the rows where the file is one object, the likeliest first.
+        title: What messages call it; by default the path.
+    """
 
     path: Path
-    counted: Literal["line", "row"] = "line"
+    lists: tuple[str, ...] = ()
+    title: str | None = None
     ordered: bool = True
+
+    @property
+    def counted(self) -> Literal["line", "row"]:
+        """Lines; in an array, where lines mean nothing, rows are counted from 1 in the same way."""
+        return "line"
 
     @property
     def name(self) -> str:
         """The path as it was given."""
-        return str(self.path)
+        return self.title or str(self.path)
 
     def reader(self) -> Reader:
         """Its objects."""
-        return _JsonLinesReader(self.path)
+        return _JsonReader(self.path, self.name, (*self.lists, *LISTS))
 
 
-class _JsonLinesReader(Reader):
-    def __init__(self, path: Path) -> None:
+class _JsonReader(Reader):
+    """Finds out which of the forms the file has, and reads it by the reader for that."""
+
+    def __init__(self, path: Path, name: str, lists: tuple[str, ...]) -> None:
         self._path = path
+        self._name = name
+        self._lists = lists
+        self._reader: Reader | None = None
+
+    def columns(self) -> None:
+        """Check that the file can be read, and tell its form.
+
+        Raises:
+            InvalidInputError: It cannot be read, or has none of the forms.
+        """
+        self._chosen()
+
+    def notes(self) -> tuple[str, ...]:
+        return self._chosen().notes()
+
+    def read(self, count: int) -> list[RawRow]:
+        return self._chosen().read(count)
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+
+    def _chosen(self) -> Reader:
+        if self._reader is None:
+            self._reader = guarded(self._choose, UNREADABLE, partial(unreadable, self._name, 0))
+        return self._reader
+
+    def _choose(self) -> Reader:
+        start = check_text(self._path, self._name, "JSON")
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start[:4]:
+            msg = f"{self._name} is UTF-16, not UTF-8: save it as UTF-8"
+            raise InvalidInputError(msg, file=self._name, row=1)
+        with open_bytes(self._path) as file:
+            lines = _lines(file)
+            first = next((line for line in lines if line.strip()), b"")
+            more = any(line.strip() for line in lines)
+        begin = first.lstrip()
+        if begin.startswith(b"["):
+            return ArrayReader(self._path, self._name, "")
+        if begin.startswith(b"{") and (begin.rstrip() == b"{" or (not more and self._wraps(first))):
+            return ArrayReader(self._path, self._name, find_list(self._path, self._name, self._lists))
+        return _LinesReader(self._path, self._name)
+
+    def _wraps(self, line: bytes) -> bool:
+        """Whether the only line holds a list of objects rather than one row."""
+        if len(line) > LONGEST_LINE:
+            return True
+        values, _ = _parsed(line)
+        found = (values or {}).values()
+        return any(isinstance(one, list) and bool(one) and isinstance(one[0], dict) for one in found) and any(
+            isinstance((values or {}).get(name), list) for name in self._lists
+        )
+
+
+class _LinesReader(Reader):
+    def __init__(self, path: Path, name: str) -> None:
+        self._path = path
+        self._name = name
         self._file: BinaryIO | None = None
         self._lines: Iterator[bytes] = iter(())
         self._last = 0
 
     def columns(self) -> None:
-        """Check that the file can be read, and begins with a line that can be one.
-
-        Raises:
-            InvalidInputError: it cannot, or holds one JSON array or an object spread over lines.
-        """
-        start_of(self._path, "UTF-8")
-        try:
-            with self._path.open("rb") as file:
-                lines = _lines(file)
-                first = next((line for line in lines if line.strip()), b"").lstrip()
-        except OSError as error:
-            raise unreadable(self._path, 0, error) from None
-        if first.startswith(b"["):
-            msg = f"{self._path} holds a JSON array: write one object a line, as `jq -c '.[]'` does"
-            raise InvalidInputError(msg, file=str(self._path), row=1)
-        if first.rstrip() == b"{":
-            msg = f"{self._path} spreads its objects over several lines: write one object a line, as `jq -c .` does"
-            raise InvalidInputError(msg, file=str(self._path), row=1)
+        """Every row has its own."""
 
     def read(self, count: int) -> list[RawRow]:
-        return guarded(partial(self._read, count), OSError, lambda error: unreadable(self._path, self._last, error))
+        return guarded(partial(self._read, count), UNREADABLE, lambda error: unreadable(self._name, self._last, error))
 
     def _read(self, count: int) -> list[RawRow]:
         if self._file is None:
-            self._file = self._path.open("rb")
+            self._file = cast("BinaryIO", open_bytes(self._path))
             self._lines = _lines(self._file)
         rows: list[RawRow] = []
         while len(rows) < count and (line := next(self._lines, None)) is not None:
@@ -86,7 +144,7 @@ class _JsonLinesReader(Reader):
             self._file.close()
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes]:
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
     """The lines without a byte order mark; of one that is too long just over the longest there may be."""
     first = True
     while line := file.readline(LONGEST_LINE + 1):
@@ -115,10 +173,31 @@ def _parsed(line: bytes) -> tuple[Mapping[str, Any] | None, str]:
         problem = f"the line is not valid JSON: {error.msg}, at character {error.colno}"
     else:
         if isinstance(values, dict):
-            return values, ""
+            doubled = _doubled_key(line, values)
+            return (values, "") if doubled is None else (None, f"the line has the key {doubled!r} more than once")
         return None, 'the line is no JSON object: write one such as {"id": "ann"}'
+    if line.startswith(b"\xef\xbb\xbf"):
+        problem = "the line begins with an invisible character, U+FEFF: remove it"
     try:
         line.decode()
     except UnicodeDecodeError:
         problem = "the line is not UTF-8: save the file as UTF-8"
     return None, problem
+
+
+def _doubled_key(line: bytes, values: Mapping[str, Any]) -> str | None:
+    # Every key of the line is followed by a colon: where there are no more of them than keys, none is doubled.
+    if line.count(b":") <= len(values):
+        return None
+    doubled: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        seen = set[str]()
+        for key, _ in pairs:
+            if key in seen:
+                doubled.append(key)
+            seen.add(key)
+
+    with suppress(ValueError, RecursionError):
+        json.loads(line, object_pairs_hook=look)
+    return doubled[0] if doubled else None

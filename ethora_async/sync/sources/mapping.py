@@ -1,4 +1,4 @@
-"""Which column of a source is which of ours."""
+"""Which column of a source is which of ours, and which values are made of others."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import attrs
 
 from ethora_async.errors import InvalidInputError
 from ethora_async.sync.sources.formats import CHATS, MEMBERS, USERS
+from ethora_async.sync.sources.template import Template
 from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
@@ -28,22 +29,45 @@ _LARGEST = 1 << 20
 
 @attrs.frozen
 class ColumnMapping:
-    """How a source's columns are called, and what stands in for those it has not.
+    """What a source's columns are called, and what stands in for those that it lacks.
 
     A column that is not mentioned goes by its own name. Upper and lower case are the same.
 
     Attributes:
-        columns: our name → theirs. For users, ``display_name`` may be one of ours: that column is split into first
-            and last name by `split_name`.
-        defaults: our name → the text for rows that have none.
+        columns: Our name → theirs. Theirs may be a path into nested values (``profile.email``, ``emails.0.address``),
+            several columns of which the first with a value counts (``mail | userPrincipalName``), or a template that
+            makes the value of others of the row, by our names or theirs: ``{email.local}``. For users,
+            ``display_name`` may be one of ours: that column is split into first and last name by `split_name`.
+        defaults: Our name → the text, or template, for rows that have none.
+        full_name: A column as in `columns` that is split for rows that lack a first or last name.
     """
 
     columns: Mapping[str, str] = attrs.field(factory=dict)
     defaults: Mapping[str, str] = attrs.field(factory=dict)
+    full_name: str | None = None
+
+    def theirs(self, ours: str) -> str:
+        """Return the source's name for a column of ours."""
+        return self.columns.get(ours, ours)
+
+    def template(self, ours: str) -> Template | None:
+        """Return the template by which a column is derived, if it is.
+
+        Raises:
+            InvalidInputError: It is not a template that can be meant.
+        """
+        text = self.columns.get(ours)
+        return Template.of(text) if text is not None else None
+
+    def names(self, format: RowFormat[Any]) -> set[str]:  # noqa: A002
+        """Return the names in lower case by which a table's header is recognised."""
+        found = {part.strip().lower() for ours in format.columns for part in self.theirs(ours).split("|")}
+        found |= {part.strip().lower() for theirs in self.columns.values() for part in theirs.split("|")}
+        return found | {part.strip().lower() for part in (self.full_name or "").split("|") if part.strip()}
 
     @classmethod
     def from_flags(cls, flags: Iterable[str]) -> ColumnMapping:
-        """The mapping of texts such as ``email=mail_address``: ours, an equals sign, theirs.
+        """Return the mapping of texts such as ``email=mail_address``: ours, an equals sign, theirs.
 
         Raises:
             InvalidInputError: one has no equals sign or nothing on a side of it, or one of ours comes twice.
@@ -72,14 +96,36 @@ class ColumnMapping:
             if ours not in known:
                 msg = f"{ours} is no column of {format.name}: known are {', '.join(known)}"
                 raise InvalidInputError(msg, field="mapping")
-        for ours in self.defaults:
+        templates = {ours: self.template(ours) for ours in self.columns}
+        for ours, text in self.defaults.items():
+            derived = Template.of(text)
+            if derived is not None and ours != DISPLAY_NAME:
+                continue
             if ours in format.own or ours == DISPLAY_NAME:
                 msg = f"{ours} can have no default: every row needs its own"
                 raise InvalidInputError(msg, field="mapping")
+        _refuse_circles({ours: template for ours, template in templates.items() if template is not None})
         named = [name for name in NAMES if name in self.columns]
         if DISPLAY_NAME in self.columns and named:
             msg = f"{DISPLAY_NAME} and {named[0]} are both mapped: the one is split into the other, so map one of them"
             raise InvalidInputError(msg, field="mapping")
+
+
+def _refuse_circles(templates: Mapping[str, Template]) -> None:
+    done: set[str] = set()
+
+    def walk(ours: str, above: tuple[str, ...]) -> None:
+        if ours in above:
+            msg = f"{' and '.join(sorted(set(above)))} are each made of the other: derive one of them from a column"
+            raise InvalidInputError(msg, field="mapping")
+        if ours not in done:
+            for name in templates[ours].names:
+                if name in templates:
+                    walk(name, (*above, ours))
+            done.add(ours)
+
+    for ours in templates:
+        walk(ours, ())
 
 
 async def read_mapping(path: str | Path) -> dict[str, ColumnMapping]:
@@ -91,9 +137,11 @@ async def read_mapping(path: str | Path) -> dict[str, ColumnMapping]:
         id = "uid"
         email = "mail_address"
         display_name = "full_name"   # split into first_name and last_name
+        # or made of other values of the row: id = "{email.local}"
 
         [users.defaults]             # for rows that have none
         profile_image = "https://example.com/nobody.png"
+        last_name = "{first_name}"
 
         [members]
         chat = "room"

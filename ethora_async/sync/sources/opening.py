@@ -1,23 +1,32 @@
-"""One door for every kind of source."""
+"""Opening any kind of source."""
 
 from __future__ import annotations
 
+import codecs
 import glob
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import attrs
+
 from ethora_async.errors import InvalidInputError
+from ethora_async.sync.sources.csv_dialect import named_delimiter
 from ethora_async.sync.sources.csv_file import CsvTable
-from ethora_async.sync.sources.json_lines import JsonLinesTable
+from ethora_async.sync.sources.encoding import named_encoding
+from ethora_async.sync.sources.json_lines import JsonTable
 from ethora_async.sync.sources.mapping import ColumnMapping
 from ethora_async.sync.sources.parquet import ParquetTable
 from ethora_async.sync.sources.sql import sql_table
 from ethora_async.sync.sources.table_source import TableSource
+from ethora_async.sync.sources.text_file import UNREADABLE, check_regular, open_bytes, unreadable
+from ethora_async.sync.sources.where import Condition
+from ethora_async.sync.sources.xlsx import XlsxTable
 from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ethora_async.sync.sources.formats import RowFormat
     from ethora_async.sync.sources.table import Table
@@ -27,58 +36,115 @@ T = TypeVar("T")
 _DATABASE = re.compile(r"[a-zA-Z][\w+.-]+:(?:/|[^/]*@)")
 """A URL, or what was meant to be one: that is never shown as a path, since a password may be in it."""
 
-_KINDS: dict[str, Callable[[Path, RowFormat[Any]], Table]] = {
-    ".csv": lambda path, format: CsvTable(path, format.required),  # noqa: A006
-    ".jsonl": lambda path, _: JsonLinesTable(path),
-    ".ndjson": lambda path, _: JsonLinesTable(path),
-    ".json": lambda path, _: JsonLinesTable(path),
-    ".parquet": lambda path, _: ParquetTable(path),
-}
+FORMS = ("csv", "json", "parquet", "xlsx")
+"""The forms of files."""
 
-ENDINGS = tuple(_KINDS)
-"""What the names of files end in that `open_source` reads."""
+_BY_ENDING = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+}
+_PACKED = ".gz"
+
+ENDINGS = tuple(_BY_ENDING)
+"""What the names of files end in that `open_source` reads; ``.gz`` may follow those of text."""
 
 
 def is_database(location: str) -> bool:
-    """Whether `open_source` takes this for a database, and not for files."""
+    """Whether `open_source` takes this for a database, rather than for files."""
     return _DATABASE.match(location) is not None
 
 
+@attrs.frozen
+class ReadOptions:
+    """How files are read beyond what they tell themselves.
+
+    Attributes:
+        delimiter: What separates the fields of CSV: a character, or ``comma``, ``semicolon``, ``tab``, ``pipe``.
+        encoding: The encoding of CSV, as Python names it.
+        where: Conditions such as ``status=active`` that rows must satisfy.
+        optional_where: Conditions that do not count where their column is absent.
+        lists: Names of the list of rows in a JSON file that is one object.
+        default_form: The form of files whose ending tells none; None refuses them.
+    """
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    where: tuple[str, ...] = ()
+    optional_where: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    default_form: str | None = None
+
+
+def printable(path: str) -> str:
+    """Return a path as text that can be stored and sent: bytes that are not UTF-8 become escapes."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
 async def open_source(
-    location: str | Path,
+    location: str | Path | Sequence[str | Path],
     format: RowFormat[T],  # noqa: A002
     *,
     mapping: ColumnMapping | Mapping[str, str] | None = None,
     query: str | None = None,
+    options: ReadOptions | None = None,
+    name: str | None = None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> TableSource[T]:
-    """Users, chats or members (`USERS`, `CHATS`, `MEMBERS`) wherever they are, checked as far as it goes without rows.
+    """Open users, chats or members (`USERS`, `CHATS`, `MEMBERS`), and check what can be checked without the rows.
 
     Args:
-        location: a file (``.csv``; ``.jsonl``, ``.ndjson`` or ``.json`` with one object a line; ``.parquet``), a
-            pattern such as ``people/*.csv`` whose files are one source, read in the order of their names and of one
-            kind or several, or a database as an SQLAlchemy URL. A `Path` is never a pattern nor a URL.
-        mapping: how columns are called there; a plain mapping is ours → theirs.
-        query: the SELECT, for a database.
+        location: A file (``.csv``, ``.tsv``, ``.txt``; ``.jsonl``, ``.ndjson``, ``.json``; ``.parquet``; ``.xlsx``;
+            those of text also with ``.gz``), a pattern such as ``people/*.csv`` whose files are one source, read in
+            the order of their names and of one kind or several, or a database as an SQLAlchemy URL. A path that exists
+            is that file, whatever characters are in it. A `Path` is never a pattern nor a URL. Several locations are
+            one source.
+        format: What the rows hold.
+        mapping: What columns are called there; a plain mapping is ours → theirs.
+        query: The SELECT, for a database.
+        options: How files are read.
+        name: What messages call the source, in place of the location.
+        on_warning: Told of values that look like a tool's word for nothing (``NULL``, ``nan``, ``#REF!``).
 
     Raises:
-        ConfigError: a library that is needed is not installed; the text says how to install it.
-        InvalidInputError: the location cannot be read, no file matches, a column is missing, or the mapping cannot be
-        meant.
+        ConfigError: A library that is needed is not installed; the text says how to install it.
+        InvalidInputError: The location cannot be read, no file matches, a column is missing, or the mapping or an
+            option cannot be meant.
     """
     found = mapping if isinstance(mapping, ColumnMapping) else ColumnMapping(mapping or {})
-    if isinstance(location, str) and is_database(location):
-        table = await run_blocking(sql_table, location, query)
-        return await TableSource.of(table.name, [table], format, found)
-    if query is not None:
-        msg = f"{location} is no database, so that a query makes no sense: leave it out, or pass a database URL"
-        raise InvalidInputError(msg, field="query", file=str(location))
-    paths = await run_blocking(_paths, location)
-    return await TableSource.of(str(location), [_table(path, format) for path in paths], format, found)
+    how = options or ReadOptions()
+    places = [location] if isinstance(location, (str, Path)) else list(location)
+    if len(places) > 1 and any(isinstance(place, str) and is_database(place) for place in places):
+        msg = "a database is a source of its own: name it alone, or read the others from files"
+        raise InvalidInputError(msg, field="location")
+    conditions = [Condition.of(text) for text in how.where]
+    conditions += [Condition.of(text, optional=True) for text in how.optional_where]
+    found.check(format)
+    tables: list[Table] = []
+    for place in places:
+        if isinstance(place, str) and is_database(place):
+            tables.append(await run_blocking(sql_table, place, query))
+            continue
+        if query is not None:
+            msg = f"{place} is no database, so that a query makes no sense: leave it out, or pass a database URL"
+            raise InvalidInputError(msg, field="query", file=str(place))
+        paths = await run_blocking(_paths, place)
+        tables += [await run_blocking(_table, path, name, format, found, how) for path in paths]
+    title = name or ", ".join(
+        tables[0].name if isinstance(place, str) and is_database(place) else printable(str(place)) for place in places
+    )
+    return await TableSource.of(title, tables, format, found, where=conditions, on_warning=on_warning)
 
 
 def _paths(location: str | Path) -> list[Path]:
     try:
-        if isinstance(location, Path) or not glob.has_magic(location) or Path(location).exists():
+        if isinstance(location, Path) or not glob.has_magic(location) or os.path.lexists(location):
             return [Path(location)]
         matches = sorted(path for name in glob.iglob(location, recursive=True) if (path := Path(name)).is_file())
     except (OSError, ValueError) as error:
@@ -90,9 +156,61 @@ def _paths(location: str | Path) -> list[Path]:
     return matches
 
 
-def _table(path: Path, format: RowFormat[Any]) -> Table:  # noqa: A002
-    make = _KINDS.get(path.suffix.lower())
-    if make is None:
-        msg = f"{path} has no ending that says what it is: known are {', '.join(_KINDS)}"
+def form_of(path: Path) -> str | None:
+    """Return the form that a file's ending tells: ``csv``, ``json``, ``parquet`` or ``xlsx``; None if it tells none."""
+    endings = [one.lower() for one in path.suffixes]
+    if endings and endings[-1] == _PACKED:
+        endings.pop()
+        packed = _BY_ENDING.get(endings[-1]) if endings else None
+        return packed if packed in ("csv", "json") else None
+    return _BY_ENDING.get(path.suffix.lower())
+
+
+def told_form(path: Path, name: str) -> str:
+    """Return the form that a file's first bytes tell; what is nothing else is CSV.
+
+    Raises:
+        InvalidInputError: The file cannot be read.
+    """
+    check_regular(path)
+    try:
+        with open_bytes(path) as file:
+            start = file.read(512)
+    except UNREADABLE as error:
+        raise unreadable(name, 0, error) from None
+    if start.startswith(b"PAR1"):
+        return "parquet"
+    if start.startswith(b"PK\x03\x04"):
+        return "xlsx"
+    return "json" if start.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"[") else "csv"
+
+
+def _table(
+    path: Path,
+    title: str | None,
+    format: RowFormat[Any],  # noqa: A002
+    mapping: ColumnMapping,
+    options: ReadOptions,
+) -> Table:
+    title = title or (printable(str(path)) if printable(str(path)) != str(path) else None)
+    form = form_of(path) or options.default_form
+    if form is None:
+        msg = f"{path} has no ending that says what it is: known are {', '.join(ENDINGS)}, and .gz behind those of text"
         raise InvalidInputError(msg, file=str(path))
-    return make(path, format)
+    if form == "told":
+        form = told_form(path, title or str(path))
+    if form != "csv" and (options.delimiter is not None or options.encoding is not None):
+        given = "--delimiter" if options.delimiter is not None else "--encoding"
+        msg = f"{title or path} is no CSV, which alone {given} is about: leave it out"
+        raise InvalidInputError(msg, field=given[2:], file=str(path))
+    if form == "parquet":
+        return ParquetTable(path, title)
+    if form == "xlsx":
+        return XlsxTable(path, format.required, title)
+    if form == "json":
+        return JsonTable(path, (*options.lists, format.name), title)
+    delimiter = None if options.delimiter is None else named_delimiter(options.delimiter)
+    encoding = None if options.encoding is None else named_encoding(options.encoding)
+    if delimiter is None and path.suffix.lower() == ".tsv":
+        delimiter = "\t"
+    return CsvTable(path, format.required, frozenset(mapping.names(format)), delimiter, encoding, title)

@@ -29,13 +29,14 @@ class ParquetTable:
     """A Parquet file as a table; its rows are counted from 1."""
 
     path: Path
+    title: str | None = None
     counted: Literal["line", "row"] = "row"
     ordered: bool = True
 
     @property
     def name(self) -> str:
         """The path as it was given."""
-        return str(self.path)
+        return self.title or str(self.path)
 
     def reader(self) -> Reader:
         """Its rows."""

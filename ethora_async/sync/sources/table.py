@@ -55,6 +55,10 @@ class Reader(Protocol):
         """
         ...
 
+    def notes(self) -> tuple[str, ...]:
+        """What people should know about how it is read, for example a delimiter that was told from the header."""
+        return ()
+
     def close(self) -> None:
         """Let go of everything; never raises."""
         ...
@@ -89,7 +93,7 @@ class Table(Protocol):
 
 def guarded(
     work: Callable[[], R],
-    kind: type[Exception],
+    kind: type[Exception] | tuple[type[Exception], ...],
     explain: Callable[[Exception], InvalidInputError],
 ) -> R:
     """What `work` returns; an error of this kind becomes what `explain` makes of them.
@@ -116,6 +120,10 @@ class Reading:
     async def columns(self) -> tuple[str, ...] | None:
         """As `Reader.columns`."""
         return await self._thread.run(self._reader.columns)
+
+    async def notes(self) -> tuple[str, ...]:
+        """As `Reader.notes`."""
+        return await self._thread.run(self._reader.notes)
 
     async def read(self, count: int) -> list[RawRow]:
         """As `Reader.read`."""

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from unicodedata import category
 
 import attrs
 
 from ethora_async._distinct import Distinct
 from ethora_async.errors import InvalidInputError
-from ethora_async.sync.sources.binding import Binding, seal
+from ethora_async.sync.sources.binding import PASSWORD, Binding, seal
+from ethora_async.sync.sources.checked_text import SUSPICIOUS
 from ethora_async.sync.sources.fingerprint import RowDigest
 from ethora_async.sync.sources.formats import RowFormat
 from ethora_async.sync.sources.mapping import ColumnMapping
 from ethora_async.sync.sources.source import BadRow, Row
 from ethora_async.sync.sources.table import RawRow, Table, reading
+from ethora_async.sync.sources.where import Condition
 from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -38,6 +42,7 @@ class TableSource(Generic[T]):
         files: the names of its parts, in the order in which they are read.
         columns: the columns as they are written there, those of all parts; None when every row has its own.
         unused: the columns that nothing is read from; of rows that each have their own, those of the first.
+        notes: how parts with an unusual form are read: their delimiter, encoding, sheet.
     """
 
     name: str
@@ -47,6 +52,10 @@ class TableSource(Generic[T]):
     unused: tuple[str, ...]
     _tables: tuple[Table, ...] = attrs.field(repr=False)
     _bindings: tuple[Binding[T] | None, ...] = attrs.field(repr=False)
+    notes: tuple[str, ...] = ()
+    _where: tuple[Condition, ...] = ()
+    _on_warning: Callable[[str], None] | None = attrs.field(default=None, repr=False)
+    _warned: set[tuple[str, str]] = attrs.field(factory=set, repr=False)
 
     @classmethod
     async def of(
@@ -55,25 +64,43 @@ class TableSource(Generic[T]):
         tables: Sequence[Table],
         format: RowFormat[T],  # noqa: A002
         mapping: ColumnMapping,
+        *,
+        where: Sequence[Condition] = (),
+        on_warning: Callable[[str], None] | None = None,
     ) -> Self:
         """Check that every table can be read and has the columns, before anything is done with the rows of any.
 
+        Args:
+            name: What messages call the source.
+            tables: Its parts.
+            format: What the rows hold.
+            mapping: What the columns are called there.
+            where: Conditions that rows must satisfy; others are left out.
+            on_warning: Told of values that look like a tool's word for nothing, once for each column and value.
+
         Raises:
-            InvalidInputError: one cannot, or has not.
+            InvalidInputError: One cannot be read, or lacks a column.
         """
         mapping.check(format)
         bindings: list[Binding[T] | None] = []
         unused: dict[str, None] = {}
         headers: list[tuple[str, ...] | None] = []
+        notes: list[str] = []
         for table in tables:
             async with reading(table) as opened:
                 header = await opened.columns()
                 first = await opened.read(1) if header is None else []
+                notes += await opened.notes()
             headers.append(header)
-            bindings.append(None if header is None else _bound(table, header, format, mapping))
-            seen = bindings[-1] or _binding_of(first, format, mapping)
+            bindings.append(None if header is None else _bound(table, header, format, mapping, where))
+            if (bound := bindings[-1]) is not None:
+                _check_conditions(table, bound, header or ())
+            seen = bindings[-1] or _binding_of(first, format, mapping, where)
             unused |= dict.fromkeys(seen.unused if seen is not None else ())
-        return cls(name, format, mapping, _union(headers), tuple(unused), tuple(tables), tuple(bindings))
+        return cls(
+            name, format, mapping, _union(headers), tuple(unused), tuple(tables), tuple(bindings),
+            tuple(notes), tuple(where), on_warning,
+        )  # fmt: skip
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -90,7 +117,7 @@ class TableSource(Generic[T]):
         """
         digest = RowDigest()
         for number, (table, binding) in enumerate(zip(self._tables, self._bindings, strict=True)):
-            binder = _Binder(self.format, self.mapping, binding)
+            binder = _Binder(self.format, self.mapping, binding, self._where)
             async with aclosing(_chunks(table)) as chunks:
                 async for chunk in chunks:
                     places = [_place(number, raw.line) if table.ordered else None for raw in chunk]
@@ -105,12 +132,43 @@ class TableSource(Generic[T]):
         """
         async with Distinct() as seen:
             for number, (table, binding) in enumerate(zip(self._tables, self._bindings, strict=True)):
-                binder = _Binder(self.format, self.mapping, binding)
+                binder = _Binder(self.format, self.mapping, binding, self._where)
                 async with aclosing(_chunks(table)) as chunks:
                     async for chunk in chunks:
-                        rows = [_row(raw, table, binder) for raw in chunk]
+                        rows = [row for raw in chunk if (row := self._row(raw, table, binder)) is not None]
                         for row in await self._without_repeats(rows, number, seen):
                             yield row
+
+    def _row(self, raw: RawRow, table: Table, binder: _Binder[T]) -> Row[T] | BadRow | None:
+        """The row, good or bad; None when it is left out."""
+        binding, problem, field = None, raw.problem, None
+        try:
+            binding = binder.of(raw)
+            if problem is None:
+                if binding.selects and not binding.taken(raw.values):
+                    return None
+                texts = binding.texts(raw.values)
+                if self._on_warning is not None and not SUSPICIOUS.isdisjoint(texts.values()):
+                    self._warn(raw, table, texts)
+                return Row(binding.format.make(texts), raw.line, table.name, binding.sealed(raw.values))
+        except InvalidInputError as error:
+            problem = error.message if binding is not None else f"the row {error.message}"
+            field = error.field
+        column = field if binding is None else binding.column_of(field)
+        complaint = InvalidInputError(problem or "", field=field, file=table.name, row=raw.line, column=column)
+        if binding is None:
+            # Nobody knows which of them is the password.
+            return BadRow("", complaint, seal(raw.values, raw.values))
+        values = {} if raw.problem is not None else binding.sealed(raw.values)
+        return BadRow(binding.id_of(raw.values), complaint, values, raw.broken)
+
+    def _warn(self, raw: RawRow, table: Table, texts: Mapping[str, str]) -> None:
+        for ours, text in texts.items():
+            if text in SUSPICIOUS and ours != PASSWORD and (ours, text) not in self._warned:
+                self._warned.add((ours, text))
+                if self._on_warning is not None:
+                    place = f"{table.name} {table.counted} {raw.line}"
+                    self._on_warning(f"{place}: {ours} is {text!r}; if that stands for nothing, empty the cell")
 
     async def _without_repeats(
         self, rows: list[Row[T] | BadRow], number: int, seen: Distinct
@@ -140,9 +198,16 @@ class TableSource(Generic[T]):
 class _Binder(Generic[T]):
     """Gives the binding of each row: the table's, or where every row has its own columns that row's."""
 
-    def __init__(self, format: RowFormat[T], mapping: ColumnMapping, binding: Binding[T] | None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        format: RowFormat[T],  # noqa: A002
+        mapping: ColumnMapping,
+        binding: Binding[T] | None,
+        where: Sequence[Condition],
+    ) -> None:
         self._format = format
         self._mapping = mapping
+        self._where = where
         self._fixed = binding
         self._last: tuple[tuple[str, ...], Binding[T]] | None = None
 
@@ -153,7 +218,7 @@ class _Binder(Generic[T]):
         columns = tuple(raw.values)
         # Rows mostly have the columns of the one before.
         if self._last is None or self._last[0] != columns:
-            self._last = (columns, Binding.of(columns, self._format, self._mapping))
+            self._last = (columns, Binding.of(columns, self._format, self._mapping, self._where))
         return self._last[1]
 
 
@@ -161,25 +226,6 @@ async def _chunks(table: Table) -> AsyncGenerator[list[RawRow], None]:
     async with reading(table) as opened:
         while chunk := await opened.read(ROWS_AT_ONCE):
             yield chunk
-
-
-def _row(raw: RawRow, table: Table, binder: _Binder[T]) -> Row[T] | BadRow:
-    binding, problem, field = None, raw.problem, None
-    try:
-        binding = binder.of(raw)
-        if problem is None:
-            item = binding.format.make(binding.texts(raw.values))
-            return Row(item, raw.line, table.name, binding.sealed(raw.values))
-    except InvalidInputError as error:
-        problem = error.message if binding is not None else f"the row {error.message}"
-        field = error.field
-    column = field if binding is None else binding.column_of(field)
-    complaint = InvalidInputError(problem or "", field=field, file=table.name, row=raw.line, column=column)
-    if binding is None:
-        # Nobody knows which of them is the password.
-        return BadRow("", complaint, seal(raw.values, raw.values))
-    values = {} if raw.problem is not None else binding.sealed(raw.values)
-    return BadRow(binding.id_of(raw.values), complaint, values, raw.broken)
 
 
 def _digest_all(digest: RowDigest, chunk: list[RawRow], places: list[int | None], binder: _Binder[Any]) -> None:
@@ -190,7 +236,10 @@ def _digest_all(digest: RowDigest, chunk: list[RawRow], places: list[int | None]
 def _digest(digest: RowDigest, raw: RawRow, binder: _Binder[Any], place: int | None) -> None:
     if raw.problem is None:
         try:
-            texts = binder.of(raw).texts(raw.values)
+            binding = binder.of(raw)
+            if binding.selects and not binding.taken(raw.values):
+                return
+            texts = binding.texts(raw.values)
         except InvalidInputError:
             pass
         else:
@@ -200,9 +249,15 @@ def _digest(digest: RowDigest, raw: RawRow, binder: _Binder[Any], place: int | N
     digest.add_unreadable((*(part.reveal() for part in raw.broken), *fields), place)
 
 
-def _bound(table: Table, header: tuple[str, ...], format: RowFormat[T], mapping: ColumnMapping) -> Binding[T]:  # noqa: A002
+def _bound(
+    table: Table,
+    header: tuple[str, ...],
+    format: RowFormat[T],  # noqa: A002
+    mapping: ColumnMapping,
+    where: Sequence[Condition],
+) -> Binding[T]:
     try:
-        binding = Binding.of(header, format, mapping)
+        binding = Binding.of(header, format, mapping, where)
     except InvalidInputError as error:
         msg = f"{table.name} {error.message}"
         raise InvalidInputError(msg, file=table.name, row=1, column=error.column) from None
@@ -227,16 +282,29 @@ def _lacking(
         msg = f"{table.name} lacks the column {missing}: its header (line 1) must hold {', '.join(format.required)}"
     else:
         msg = f"{table.name} lacks the column {missing}: it must have {', '.join(format.required)}"
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
-        msg += ", separated by commas"
+    if hidden := next((name for name in header if any(category(one) == "Cf" for one in name)), None):
+        msg += f"; its column {hidden!r} holds an invisible character"
     return InvalidInputError(msg, file=table.name, row=1, column=missing)
 
 
-def _binding_of(rows: list[RawRow], format: RowFormat[T], mapping: ColumnMapping) -> Binding[T] | None:  # noqa: A002
+def _check_conditions(table: Table, binding: Binding[Any], header: tuple[str, ...]) -> None:
+    condition = binding.missing_condition()
+    if condition is not None:
+        has = ", ".join(name.strip() for name in header if name.strip())
+        msg = f"{table.name} has no column {condition.column}, which --where {condition.text!r} is about: it has {has}"
+        raise InvalidInputError(msg, field="where", file=table.name, column=condition.column)
+
+
+def _binding_of(
+    rows: list[RawRow],
+    format: RowFormat[T],  # noqa: A002
+    mapping: ColumnMapping,
+    where: Sequence[Condition],
+) -> Binding[T] | None:
     for raw in rows:
         # A first row with doubled columns is a bad row, told when it is read.
         with suppress(InvalidInputError):
-            return Binding.of(tuple(raw.values), format, mapping)
+            return Binding.of(tuple(raw.values), format, mapping, where)
     return None
 
 

@@ -1,29 +1,40 @@
-"""What is checked of any file before its rows are read. Everything here blocks."""
+"""Files before their rows are read: whether they can be read, what they are, and how they are opened.
+
+Everything here blocks.
+"""
 
 from __future__ import annotations
 
-import codecs
+import gzip
+import re
 import stat
-from typing import TYPE_CHECKING
+import zlib
+from pathlib import Path
+from typing import IO, cast
 
 from ethora_async.errors import InvalidInputError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+GZIP = b"\x1f\x8b"
+UNREADABLE: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error)
+"""What reading a file may raise; the latter two come from damaged gzip."""
 
-_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_ZIP = b"PK\x03\x04"
+_PAGE = re.compile(rb"\s*<(!doctype html|html|head|body|\?xml)", re.IGNORECASE)
+_LOOK = 512
 
 
 def check_regular(path: Path) -> None:
     """Refuse what cannot be read from its beginning more than once, or not at all.
 
     Raises:
-        InvalidInputError: there is no such file, it is a directory, a pipe or a device, or cannot be read.
+        InvalidInputError: There is no such file, it is a directory, a pipe or a device, or cannot be read.
     """
     try:
         kind = path.stat().st_mode
         if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-            msg = f"{path} is not a regular file: save what it gives to one, which can be read more than once"
+            msg = (
+                f"{path} is not a regular file, which can be read more than once: save its content, or pipe it in as -"
+            )
             raise InvalidInputError(msg, file=str(path))
         with path.open("rb"):
             pass
@@ -33,29 +44,91 @@ def check_regular(path: Path) -> None:
         raise unreadable(path, 0, error) from None
 
 
-def start_of(path: Path, wanted: str) -> bytes:
-    """The first four bytes of a text file.
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file for reading; one that is compressed with gzip is decompressed on the way.
 
     Raises:
-        InvalidInputError: as `check_regular`; or it is UTF-16, and should be saved as `wanted`.
+        OSError: It cannot be read.
+    """
+    file = path.open("rb")
+    start = file.read(2)
+    file.seek(0)
+    if start == GZIP:
+        return cast("IO[bytes]", _Gzip(file))
+    return file
+
+
+class _Gzip(gzip.GzipFile):
+    """Closes the file below it too."""
+
+    def __init__(self, below: IO[bytes]) -> None:
+        super().__init__(fileobj=below, mode="rb")
+        self._below = below
+
+    def close(self) -> None:
+        super().close()
+        self._below.close()
+
+
+def check_text(path: Path, name: str, wanted: str) -> bytes:
+    """Return the first bytes of a text file.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+        wanted: What it should be, for the message.
+
+    Raises:
+        InvalidInputError: It is something else, which the message names: a spreadsheet, a web page, …; or as
+            `check_regular`.
     """
     check_regular(path)
     try:
         with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
+            packed = file.read(2) == GZIP
+        with open_bytes(path) as file:
+            start = file.read(_LOOK)
+    except UNREADABLE as error:
         raise unreadable(path, 0, error) from None
-    if start.startswith(_WIDE_BOMS) or b"\0" in start:
-        msg = f"{path} is UTF-16, not UTF-8: save it as {wanted}"
-        raise InvalidInputError(msg, file=str(path), row=1)
+    suffixes = [one.lower() for one in Path(name).suffixes]
+    if packed and suffixes and suffixes[-1] != ".gz":
+        msg = f"{name} is compressed with gzip: name it {name}.gz"
+        raise InvalidInputError(msg, file=name, row=1)
+    if found := what_it_is(start):
+        msg = f"{name} is {found}, not {wanted}"
+        raise InvalidInputError(msg, file=name, row=1)
     return start
 
 
-def unreadable(path: Path, after: int, error: Exception) -> InvalidInputError:
-    """What to raise for an error of the operating system's; `after` is the last line that could be read.
+def what_it_is(start: bytes) -> str | None:
+    """Name what a file with this beginning is, if it is something that people take for a text file."""
+    if start.startswith(_ZIP):
+        return "an Excel workbook or another zip file (name a workbook .xlsx, or save it as CSV)"
+    if start.startswith(b"\xd0\xcf\x11\xe0"):
+        return "an old Excel workbook (save it as .xlsx or CSV)"
+    if start.startswith(GZIP):
+        return "compressed with gzip twice (unpack it once)"
+    if start.startswith(b"PAR1"):
+        return "a Parquet file (name it .parquet)"
+    if start.startswith(b"%PDF"):
+        return "a PDF document"
+    if start.startswith(b"SQLite format 3\0"):
+        return "an SQLite database (name it as sqlite:///FILE, with a query)"
+    if _PAGE.match(start):
+        return "a web page or XML (was a log-in page downloaded in place of the file?)"
+    return None
 
-    A ValueError comes from a path with a NUL in it.
+
+def unreadable(path: Path | str, after: int, error: Exception) -> InvalidInputError:
+    """Return the error for a file that cannot be read, or not beyond a line.
+
+    Args:
+        path: The file, or what messages call it.
+        after: The last line that could be read; 0 for none.
+        error: The operating system's error, or the ValueError for a path with a NUL in it.
     """
     reason = getattr(error, "strerror", None) or error
+    if isinstance(error, (EOFError, zlib.error)) or (isinstance(error, OSError) and not error.strerror):
+        reason = "the gzip data is damaged or incomplete"
     msg = f"{path} cannot be read: {reason}" if not after else f"{path} cannot be read after line {after}: {reason}"
     return InvalidInputError(msg, file=str(path), row=after or None)

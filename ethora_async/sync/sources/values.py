@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from ethora_async.errors import InvalidInputError
+
+_EXACT = 2**53
+_LONGEST_DECIMAL = 10**38
 
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "true or false"),
@@ -35,16 +39,25 @@ def text_of(value: Any, column: str, *, is_id: bool) -> str:
         # An enum member is a str whose str() names the member.
         text = str.__str__(value).strip()
         if undecodable(text):
-            msg = f"{column} is not UTF-8: save it as UTF-8"
+            msg = f"{column} is not UTF-8: save the file as UTF-8, or name its encoding with --encoding"
             raise InvalidInputError(msg, field=column)
         return text
     if value is None:
         return ""
     if is_id and isinstance(value, (int, UUID)) and not isinstance(value, bool):
         return str(value)
+    if is_id and isinstance(value, (float, Decimal)) and _is_whole(value):
+        # Tools for tables store whole numbers so where a column has gaps.
+        return str(int(value))
     wanted = "text, an integer or a UUID" if is_id else "text"
     msg = f"{column} must be {wanted}, not {_kind(value)}"
     raise InvalidInputError(msg, field=column)
+
+
+def _is_whole(value: float | Decimal) -> bool:
+    # Beyond this a float no longer tells neighbouring whole numbers apart.
+    largest = _EXACT if isinstance(value, float) else _LONGEST_DECIMAL
+    return math.isfinite(value) and value == int(value) and abs(int(value)) < largest
 
 
 def undecodable(text: str) -> bool:

@@ -1,0 +1,89 @@
+"""What a spreadsheet, a database tool or an editor may have made of a value: refused, unwrapped or warned of."""
+
+from __future__ import annotations
+
+import re
+
+from ethora_async.errors import InvalidInputError
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+_QUOTED_FORMULA = re.compile(r'="([^"]*)"')
+_SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[eE][+-][0-9]+")
+_WHOLE_DECIMAL = re.compile(r"([0-9]+)[.,]0+")
+
+_PLACEHOLDERS = (
+    "null",
+    "nil",
+    "none",
+    "nan",
+    r"\n",
+    "n/a",
+    "undefined",
+    "(null)",
+    "<null>",
+    "[null]",
+    "-",
+    "--",
+    "nat",
+)
+_SHEET_ERRORS = ("#REF!", "#N/A", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!")
+
+SUSPICIOUS = frozenset(
+    (
+        *_SHEET_ERRORS,
+        *(form(text) for text in _PLACEHOLDERS for form in (str.lower, str.upper, str.title)),
+        "NaN",
+        "NaT",
+    )
+)
+"""What tools write for nothing, and spreadsheets for an error. Somebody may be called so: they are warned of."""
+
+
+def check_line(text: str, column: str, *, multiline: bool = False) -> None:
+    """Refuse line breaks and control characters in a value; a multi-line text may hold line breaks and tabs.
+
+    Raises:
+        InvalidInputError: There is one; `field` is the column.
+    """
+    found = (_CONTROL_IN_TEXT if multiline else _CONTROL).search(text)
+    if found is None:
+        return
+    character = found[0]
+    if character in "\r\n\u2028\u2029":
+        what = "a line break (was a quotation mark in the row not closed?)"
+    elif character == "\0":
+        what = "a NUL character"
+    else:
+        what = f"the control character {character!r}"
+    msg = f"{column} holds {what}"
+    raise InvalidInputError(msg, field=column)
+
+
+def plain_id(text: str, column: str) -> str:
+    """Return an id without what a spreadsheet wrapped it in.
+
+    Raises:
+        InvalidInputError: A spreadsheet has made something of it that cannot be undone for certain; `field` is the
+            column.
+    """
+    first = text[:1]
+    if not (first in "='#+-" or first.isdigit()):
+        return text
+    if (wrapped := _QUOTED_FORMULA.fullmatch(text)) is not None:
+        return wrapped[1].strip()
+    if first == "=":
+        reason = "is a formula: save its value"
+    elif first == "'":
+        reason = "begins with an apostrophe, by which spreadsheets mark text: remove it if it is not part of the id"
+    elif _SCIENTIFIC.fullmatch(text):
+        reason = "is a number in scientific notation, whose digits are lost: format the column as text and fill it anew"
+    elif (whole := _WHOLE_DECIMAL.fullmatch(text)) is not None:
+        reason = f"is a number with a decimal: write {whole[1]}, or format the column as text"
+    elif text in _SHEET_ERRORS:
+        reason = "is a spreadsheet's error value"
+    else:
+        return text
+    msg = f"{column} {text!r} {reason}"
+    raise InvalidInputError(msg, field=column)

@@ -1,0 +1,181 @@
+"""Rows of one JSON array, at the top of a file or inside an object, read by ijson (extra ``sync``) as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any
+
+from ethora_async.errors import ConfigError, InvalidInputError
+from ethora_async.sync.sources.table import RawRow, Reader, guarded
+from ethora_async.sync.sources.text_file import open_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LISTS = ("users", "members", "chats", "rooms", "channels", "groups", "value", "items", "data", "results", "Resources")
+"""Where the rows are in an object that wraps them: what list routes of many products call it."""
+
+_LARGEST_ROW = 1 << 24
+"""Bytes of JSON that one row may take."""
+
+
+class ArrayReader(Reader):
+    """The objects of an array; their numbers are counted from 1.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+        wrapper: The key of the array in the object that wraps it; empty for an array at the top.
+    """
+
+    def __init__(self, path: Path, name: str, wrapper: str) -> None:
+        self._path = path
+        self._name = name
+        self._wrapper = wrapper
+        self._file: _Counted | None = None
+        self._rows: Iterator[Any] = iter(())
+        self._last = 0
+
+    def columns(self) -> None:
+        """Every row has its own."""
+
+    def notes(self) -> tuple[str, ...]:
+        """Name the list inside the object that wraps it."""
+        return (f"{self._name}: rows of the list {self._wrapper!r}",) if self._wrapper else ()
+
+    def read(self, count: int) -> list[RawRow]:
+        """Return the next rows."""
+        # ijson's errors cannot be named before it is imported.
+        return guarded(partial(self._read, count), Exception, self._unreadable)
+
+    def _read(self, count: int) -> list[RawRow]:
+        if self._file is None:
+            ijson = _ijson()
+            self._file = _Counted(open_bytes(self._path))
+            prefix = f"{self._wrapper}.item" if self._wrapper else "item"
+            self._rows = iter(ijson.items(self._file, prefix, map_type=_Object))
+        rows: list[RawRow] = []
+        for value in self._rows:
+            self._last += 1
+            self._file.begin_row()
+            rows.append(_row(self._last, value))
+            if len(rows) == count:
+                break
+        return rows
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _unreadable(self, error: Exception) -> InvalidInputError:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        where = f" after row {self._last}" if self._last else ""
+        msg = f"{self._name} cannot be read as JSON{where}: {reason}"
+        return InvalidInputError(msg, file=self._name, row=self._last or None)
+
+
+def find_list(path: Path, name: str, candidates: tuple[str, ...]) -> str:
+    """Return the key of the array that holds the rows, in a file that is one object.
+
+    Raises:
+        InvalidInputError: It has none of the known ones, or is no JSON.
+    """
+    found = guarded(partial(_arrays, path), Exception, partial(_no_object, name))
+    for candidate in candidates:
+        if candidate in found:
+            return candidate
+    has = f"; its lists are {', '.join(found)}" if found else ""
+    msg = (
+        f"{name} holds one object over several lines, and none of the lists"
+        f" {', '.join(dict.fromkeys(candidates))}{has}: write one object a line, as `jq -c .` does"
+    )
+    raise InvalidInputError(msg, file=name, row=1)
+
+
+def _arrays(path: Path) -> list[str]:
+    ijson = _ijson()
+    found: list[str] = []
+    with open_bytes(path) as file:
+        for prefix, event, _ in ijson.parse(_Counted(file, limited=False)):
+            if event == "start_array" and prefix and "." not in prefix:
+                found.append(prefix)
+    return found
+
+
+def _no_object(name: str, error: Exception) -> InvalidInputError:
+    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    msg = f"{name} spreads its objects over several lines, and is not one JSON document ({reason}): write one object a"
+    msg += " line, as `jq -c .` does"
+    return InvalidInputError(msg, file=name, row=1)
+
+
+def _ijson() -> Any:
+    try:
+        import ijson  # type: ignore[import-untyped]
+    except ImportError:
+        msg = "JSON arrays are read by ijson, which is not installed: pip install 'ethora-async[sync]'"
+        raise ConfigError(msg) from None
+    return ijson
+
+
+class _Object(dict[str, Any]):
+    """An object that remembers a key that came twice."""
+
+    doubled: str | None = None
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key in self:
+            self.doubled = key
+        super().__setitem__(key, value)
+
+
+class _Counted:
+    """A file that refuses to give one row more bytes than any has, without its byte order mark."""
+
+    def __init__(self, file: IO[bytes], *, limited: bool = True) -> None:
+        self._file = file
+        self._left = _LARGEST_ROW
+        self._limited = limited
+        self._begun = False
+
+    def read(self, size: int = -1) -> bytes:
+        """Read for ijson."""
+        data = self._file.read(size)
+        self._left -= len(data)
+        if self._limited and self._left < 0:
+            msg = f"a row is larger than {_LARGEST_ROW} bytes"
+            raise ValueError(msg)
+        if not self._begun and size:
+            self._begun = True
+            return data.removeprefix(b"\xef\xbb\xbf")
+        return data
+
+    def begin_row(self) -> None:
+        """Count anew."""
+        self._left = _LARGEST_ROW
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _row(number: int, value: Any) -> RawRow:
+    if not isinstance(value, Mapping):
+        return RawRow(number, {}, "the element is no JSON object")
+    doubled = next(_doubled(value), None)
+    if doubled is not None:
+        return RawRow(number, {}, f"the object has the key {doubled!r} more than once")
+    return RawRow(number, value)
+
+
+def _doubled(value: Any) -> Iterator[str]:
+    if isinstance(value, _Object):
+        if value.doubled is not None:
+            yield value.doubled
+        for inner in value.values():
+            yield from _doubled(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _doubled(inner)

@@ -1,0 +1,105 @@
+"""Conditions by which rows are taken or left out: ``status=active``, ``role!=guest``, ``team in sales,support``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from ethora_async.errors import InvalidInputError
+
+_EQUAL = re.compile(r"([^=!]+)(!=|==?)(.*)", re.DOTALL)
+_IN = re.compile(r"([^=!]+?)\s+(not\s+in|in)\s+(.+)", re.DOTALL)
+
+
+@attrs.frozen
+class Condition:
+    """What a column of the source must be for its row to be taken.
+
+    Values are compared as text, trimmed and without regard to case; true and false of JSON are those words, nothing at
+    all is the empty text. A list in the column satisfies ``=`` and ``in`` when one of its elements does.
+
+    Attributes:
+        text: As it was written.
+        column: The source's column, or a path such as ``profile.status``.
+        values: The texts that it is compared with, folded.
+        negated: Whether it must be none of them.
+        optional: Whether a table may lack the column, which then is empty.
+    """
+
+    text: str
+    column: str
+    values: frozenset[str]
+    negated: bool = False
+    optional: bool = False
+
+    @classmethod
+    def of(cls, text: str, *, optional: bool = False) -> Condition:
+        """Read a condition.
+
+        Raises:
+            InvalidInputError: It has none of the known forms.
+        """
+        equal, listed = _EQUAL.fullmatch(text.strip()), _IN.fullmatch(text.strip())
+        if equal is not None and equal[1].strip():
+            return cls(text, equal[1].strip(), frozenset({_folded(equal[3])}), equal[2] == "!=", optional)
+        if listed is None:
+            msg = f"--where {text!r} is no condition: write COLUMN=VALUE, COLUMN!=VALUE or 'COLUMN in VALUE,VALUE'"
+            raise InvalidInputError(msg, field="where")
+        parts = listed[3].strip().removeprefix("(").removesuffix(")").split(",")
+        return cls(text, listed[1].strip(), frozenset(map(_folded, parts)), listed[2] != "in", optional)
+
+    def holds(self, value: Any) -> bool:
+        """Whether a row with this value is taken."""
+        found = value if isinstance(value, (list, tuple)) else (value,)
+        return any(_folded(_text(one)) in self.values for one in found) != self.negated
+
+
+def _folded(text: str) -> str:
+    return text.strip().casefold()
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def lookup(columns: tuple[str, ...], path: str) -> Callable[[Mapping[str, Any]], Any] | None:
+    """Return what reads a column, or a value inside one by its path; None when there is no such column.
+
+    A column of that very name comes first. Otherwise ``name.first`` is the field ``first`` of the object in ``name``,
+    and ``emails.0.address`` or ``emails[0].address`` the field ``address`` of the first in the list ``emails``. Upper
+    and lower case are the same.
+    """
+    written = {column.strip().lower(): column for column in columns if column.strip()}
+    wanted = path.strip().lower()
+    if wanted in written:
+        exact = written[wanted]
+        return lambda values: values.get(exact)
+    first, *steps = re.sub(r"\[(\d+)\]", r".\1", wanted).split(".")
+    if not steps or first not in written:
+        return None
+    top = written[first]
+
+    def read(values: Mapping[str, Any]) -> Any:
+        value = values.get(top)
+        for step in steps:
+            value = _inside(value, step)
+        return value
+
+    return read
+
+
+def _inside(value: Any, step: str) -> Any:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if str(name).strip().lower() == step:
+                return inner
+    if isinstance(value, (list, tuple)) and step.isdecimal() and int(step) < len(value):
+        return value[int(step)]
+    return None
