@@ -96,6 +96,10 @@ class TableSource(Generic[T]):
             if (bound := bindings[-1]) is not None:
                 _check_conditions(table, bound, header or ())
             seen = bindings[-1] or _binding_of(first, format, mapping, where)
+            if header is None and seen is not None and (lacking := seen.missing_condition()) is not None:
+                notes.append(
+                    f"{table.name}: its first row has no {lacking.column}, which --where is about: is that its name?"
+                )
             unused |= dict.fromkeys(seen.unused if seen is not None else ())
         return cls(
             name, format, mapping, _union(headers), tuple(unused), tuple(tables), tuple(bindings),

@@ -16,6 +16,7 @@ No secret is ever written to it. Callers ask for what they need by name: the tab
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,9 @@ T = TypeVar("T")
 
 _PAGE = 500
 """Items that are read in one transaction."""
+
+_CLOSING = 5.0
+"""Seconds that a cancelled opening waits for its thread to clean up."""
 
 
 class Journal:
@@ -94,8 +98,10 @@ class Journal:
         try:
             await thread.run(lambda: made.append(make()))
         except BaseException:
-            # A cancelled call may still be at work in its thread: what it made is closed there, after it.
-            _ = thread.finish(partial(_close_all, made, temporary=temporary))
+            # A cancelled call may still be at work in its thread: what it made is closed there, after it. A program
+            # that ends at once would otherwise leave it behind.
+            closing = thread.finish(partial(_close_all, made, temporary=temporary))
+            await asyncio.wait({closing}, timeout=_CLOSING)
             raise
         return cls(*made[0], thread, temporary=temporary)
 

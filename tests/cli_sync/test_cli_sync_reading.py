@@ -1,0 +1,167 @@
+"""Lists as people have them, on the command line; signals; one JSON document whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from cli_sync_helpers import DONE, INTERRUPTED, PATIENCE, USAGE, Shell, people, until
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox import EthoraSandbox
+
+HOW = ("--users", "users.csv", "--yes", "--json")
+
+
+def ids(sandbox: EthoraSandbox) -> set[str]:
+    return {user.xmpp_username.rpartition("_")[2] for user in sandbox.store.app(sandbox.app_id).users}
+
+
+@pytest.mark.usefixtures("stalling")
+def test_sigterm_ends_apply_as_ctrl_c_does(shell: Shell, sandbox: EthoraSandbox) -> None:
+    shell.write("users.csv", people(range(1500)))
+    process = shell.start("apply", *HOW)
+    until(lambda: len(sandbox.store.app(sandbox.app_id).users) > 100)
+    process.send_signal(signal.SIGTERM)
+    result = shell.finish(process)
+    assert result.code == INTERRUPTED
+    assert "ethora resume ethora-apply.journal" in result.stderr
+    assert result.stderr.endswith("interrupted\n")
+    assert result.json["applied"] is False
+
+
+def test_sigterm_during_plan_leaves_nothing_behind(shell: Shell, sandbox: EthoraSandbox, tmp_path: Path) -> None:
+    shell.write("users.csv", people(range(300)))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    shell.env["TMPDIR"] = str(scratch)
+    before = len(sandbox.requests)
+    sandbox.faults.latency(3600, "GET *")
+    process = shell.start("plan", "--users", "users.csv", "--json")
+    until(lambda: len(sandbox.requests) > before or any(scratch.rglob("*")))
+    process.send_signal(signal.SIGTERM)
+    result = shell.finish(process)
+    sandbox.faults.clear()
+    assert result.code == INTERRUPTED
+    assert result.json["error"]["kind"] == "interrupted"
+    assert not list(scratch.rglob("*"))
+    assert not list(shell.folder.glob("*.journal*"))
+
+
+def test_sigterm_at_the_question_changes_nothing(shell: Shell) -> None:
+    shell.write("users.csv", people(range(3)))
+    result = shell.on_terminal("apply", "--users", "users.csv", answer=b"\x03")
+    assert result.code == INTERRUPTED
+    assert not list(shell.folder.glob("*.journal*"))
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("plan", "--json"),
+        ("plan", "--users", "missing.csv", "--json"),
+        ("apply", "--users", "missing.csv", "--yes", "--json"),
+        ("verify", "--users", "users.csv", "--no-such-option", "--json"),
+        ("resume", "--json"),
+        ("resume", "missing.journal", "--json"),
+        ("no-such-command", "--json"),
+        ("users", "import", "--json"),
+        ("users", "import", "missing.csv", "--json"),
+        ("plan", "--users", "users.csv", "--limit", "none", "--json"),
+        ("plan", "--users", "users.csv", "--where", "nonsense", "--json"),
+        ("plan", "--users", "users.csv", "--delimiter", "ab", "--json"),
+        ("plan", "--users", "users.csv", "--encoding", "rot13", "--json"),
+        ("plan", "--users", "users.csv", "--preset", "myspace", "--json"),
+        ("--platform", "avaya", "users", "list", "--json"),
+    ],
+)
+def test_json_is_one_object_with_the_error_for_every_wrong_usage(shell: Shell, args: tuple[str, ...]) -> None:
+    shell.write("users.csv", people(range(1)))
+    result = shell(*args)
+    assert result.code == USAGE
+    assert list(result.json) == ["error"]
+    assert result.json["error"]["exit_code"] == USAGE
+    assert result.json["error"]["message"]
+
+
+def test_a_list_given_twice_is_read_from_both(shell: Shell, sandbox: EthoraSandbox) -> None:
+    shell.write("a.csv", people(range(2)))
+    shell.write("b.csv", people(range(5, 7)))
+    assert shell("apply", "--users", "a.csv", "--users", "b.csv", "--yes").code == DONE
+    assert {"u0", "u1", "u5", "u6"} <= ids(sandbox)
+    assert shell("verify", "--users", "a.csv", "--users", "b.csv", "--prune").code == DONE
+    assert shell("resume", "ethora-apply.journal").code == DONE
+    assert shell("users", "import", "a.csv", "b.csv", "--json").json["counts"] == {"existed": 4}
+
+
+def test_a_folder_whose_name_is_not_utf8_works(shell: Shell, tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/l\xefste"))
+    folder.mkdir()
+    shell.folder = folder
+    shell.write("users.csv", people(range(2), password="good-password-1") + "bad row\n")
+    for place in ("users.csv", str(folder / "users.csv")):
+        planned = shell("plan", "--users", place, "--json")
+        assert (planned.code, len(planned.json["problems"])) == (1, 1)
+    assert shell("plan", "--users", str(folder / "users.csv"), "--out", "p.json").code == 1
+    assert shell("apply", "p.json", "--yes").code == 1
+    applied = shell("apply", "--users", str(folder / "users.csv"), "--yes", "--json")
+    assert applied.json["results"] == {}
+    shell.folder = tmp_path
+
+
+def test_a_list_is_read_from_stdin(shell: Shell, sandbox: EthoraSandbox) -> None:
+    for text in (people(range(3)), json.dumps([{"id": "j", "email": "j@x.io", "first_name": "Jo", "last_name": "Xu"}])):
+        ran = subprocess.run(
+            [sys.executable, "-m", "ethora_async", "apply", "--users", "-", "--yes", "--json"],
+            input=text.encode(), env=shell.env, cwd=shell.folder, capture_output=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        assert ran.returncode == DONE, ran.stderr
+    assert {"u0", "u2", "j"} <= ids(sandbox)
+    assert shell("resume", "ethora-apply.journal").code == DONE
+    refused = shell("plan", "--users", "-", "--chats", "-")
+    assert "only one list can be read from stdin" in refused.stderr
+
+
+def test_conditions_and_the_form_are_kept_for_resume_and_stated(shell: Shell, sandbox: EthoraSandbox) -> None:
+    rows = "mail;Vorname;Nachname;status\nann@x.io;Zoë;Lee;active\nold@x.io;Old;Hand;gone\n"
+    (shell.folder / "staff.csv").write_bytes(rows.encode("cp1252"))
+    shell.write("map.toml", '[users]\nid = "{email.local}"\nemail = "mail"\nfirst_name = "Vorname"\n'
+                '[users.defaults]\nlast_name = "{first_name}"\n')  # fmt: skip
+    how = ("--users", "staff.csv", "--mapping", "map.toml", "--where", "status=active")
+    planned = shell("plan", *how, "--out", "plan.json")
+    assert planned.code == DONE
+    assert "staff.csv: fields separated by semicolons, encoded in Windows-1252" in planned.stderr
+    assert shell("apply", "plan.json", "--yes").code == DONE
+    assert shell("users", "get", "ann").stdout == "ann\tann@x.io\tZoë Zoë\n"
+    assert "old" not in ids(sandbox)
+    assert shell("resume", "plan.journal").code == DONE
+    assert shell("verify", *how, "--prune").code == DONE
+    both = (*how[:4], "--chats", shell.write("chats.csv", "id,title\na,A\n"), "--where", "status=active")
+    assert "write users.status=active" in shell("plan", *both).stderr
+
+
+def test_a_preset_reads_an_export_and_flags_override_it(shell: Shell, sandbox: EthoraSandbox) -> None:
+    users = [
+        {"id": "1", "username": "ann", "firstName": "Ann", "lastName": "Lee", "email": "a@x.io", "enabled": True},
+        {"id": "2", "username": "old", "firstName": "Old", "lastName": "Hand", "email": "o@x.io", "enabled": False},
+    ]
+    shell.write("realm-users-0.json", json.dumps({"realm": "example", "users": users}, indent=2))
+    how = ("--users", "realm-users-0.json", "--preset", "keycloak")
+    assert shell("plan", *how, "--json").json["summary"]["changes"] == {"user create": 1}
+    assert shell("apply", *how, "--map", "id=username", "--yes").code == DONE
+    assert "ann" in ids(sandbox)
+    assert "--preset is about --users" in shell("plan", "--chats", "c.csv", "--preset", "slack").stderr
+
+
+def test_suspicious_values_are_warned_of(shell: Shell) -> None:
+    shell.write("users.csv", people(range(2), first="NULL"))
+    planned = shell("plan", "--users", "users.csv")
+    assert planned.code == DONE
+    assert planned.stderr.count("warning: ") == 1
+    assert "first_name is 'NULL'" in planned.stderr
