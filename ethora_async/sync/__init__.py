@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ethora_async.sync.plan.verify import Verification, verify
     from ethora_async.sync.sources.formats import CHATS, MEMBERS, USERS
     from ethora_async.sync.sources.mapping import ColumnMapping, read_mapping
-    from ethora_async.sync.sources.opening import open_source
+    from ethora_async.sync.sources.opening import ReadOptions, open_source
     from ethora_async.sync.sources.reject_file import RejectFile
     from ethora_async.sync.sources.source import BadRow, Row, Source
     from ethora_async.sync.sources.split_name import split_name
@@ -40,7 +40,7 @@ _HOMES = {
     "sources.formats": ("CHATS", "MEMBERS", "USERS"),
     "sources.mapping": ("ColumnMapping", "read_mapping"),
     "sources.split_name": ("split_name",),
-    "sources.opening": ("open_source",),
+    "sources.opening": ("ReadOptions", "open_source"),
     "plan.stale_items": ("check_plan",),
     "plan.plan": ("Plan", "Summary", "make_plan"),
     "plan.plan_file": ("load_plan", "save_plan"),
@@ -52,7 +52,7 @@ _HOMES = {
     "store.items": ("Problem",),
 }
 __all__ = [  # noqa: RUF022  sorted as Python sorts
-    "Applied", "BadRow", "CHATS", "ColumnMapping", "MEMBERS", "Plan", "Problem", "Progress", "RejectFile", "Row",
+    "Applied", "BadRow", "CHATS", "ColumnMapping", "MEMBERS", "Plan", "Problem", "Progress", "ReadOptions", "RejectFile", "Row",
     "Source", "Summary", "USERS", "Verification", "apply_plan", "check_plan", "load_plan", "make_plan",
     "open_source", "read_mapping", "resume", "save_plan", "split_name", "verify",
 ]  # fmt: skip

@@ -80,7 +80,10 @@ def test_a_narrow_terminal_cuts_examples_instead_of_wrapping_them(shell: Shell) 
 
 
 def test_what_a_source_holds_cannot_steer_the_terminal(shell: Shell) -> None:
-    users = shell.write("users.csv", people(range(1)) + "evil,evil@example.com,Ann\x1b]0;owned\x07,[red]Lee[/red],\n")
+    users = shell.write(
+        "users.csv",
+        people(range(1)) + "evil,evil@example.com,Ann\x1b]0;owned\x07,Lee,\nred,red@example.com,Ann,[red]Lee[/red],\n",
+    )
     result = shell("plan", "--users", users)
     assert not ANY_ESCAPE.search(result.stdout)
     assert "[red]Lee[/red]" in result.stdout

@@ -11,7 +11,7 @@ import attrs
 from ethora_async.errors import InvalidInputError
 
 _EQUAL = re.compile(r"([^=!]+)(!=|==?)(.*)", re.DOTALL)
-_IN = re.compile(r"([^=!]+?)\s+(not\s+in|in)\s+(.+)", re.DOTALL)
+_INDEX = re.compile(r"\[([0-9]+)\]")
 
 
 @attrs.frozen
@@ -42,14 +42,17 @@ class Condition:
         Raises:
             InvalidInputError: It has none of the known forms.
         """
-        equal, listed = _EQUAL.fullmatch(text.strip()), _IN.fullmatch(text.strip())
+        equal = _EQUAL.fullmatch(text.strip())
         if equal is not None and equal[1].strip():
             return cls(text, equal[1].strip(), frozenset({_folded(equal[3])}), equal[2] == "!=", optional)
-        if listed is None:
+        column, listed, values = text.strip().partition(" in ")
+        negated = column.endswith(" not")
+        column = column.removesuffix(" not").strip()
+        if not (column and listed) or equal is not None:
             msg = f"--where {text!r} is no condition: write COLUMN=VALUE, COLUMN!=VALUE or 'COLUMN in VALUE,VALUE'"
             raise InvalidInputError(msg, field="where")
-        parts = listed[3].strip().removeprefix("(").removesuffix(")").split(",")
-        return cls(text, listed[1].strip(), frozenset(map(_folded, parts)), listed[2] != "in", optional)
+        parts = values.strip().removeprefix("(").removesuffix(")").split(",")
+        return cls(text, column, frozenset(map(_folded, parts)), negated, optional)
 
     def holds(self, value: Any) -> bool:
         """Whether a row with this value is taken."""
@@ -81,7 +84,7 @@ def lookup(columns: tuple[str, ...], path: str) -> Callable[[Mapping[str, Any]],
     if wanted in written:
         exact = written[wanted]
         return lambda values: values.get(exact)
-    first, *steps = re.sub(r"\[(\d+)\]", r".\1", wanted).split(".")
+    first, *steps = _INDEX.sub(r".\1", wanted).split(".")
     if not steps or first not in written:
         return None
     top = written[first]
