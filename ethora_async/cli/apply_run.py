@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ async def finish_journal(
     secret: str | None,
     path: Path,
     *,
-    moved: Mapping[str, str | None],
+    moved: Mapping[str, Sequence[str] | None],
     as_json: bool,
 ) -> int:
     """Carry out what a journal says is left; return the exit code.

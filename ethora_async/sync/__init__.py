@@ -52,9 +52,9 @@ _HOMES = {
     "store.items": ("Problem",),
 }
 __all__ = [  # noqa: RUF022  sorted as Python sorts
-    "Applied", "BadRow", "CHATS", "ColumnMapping", "MEMBERS", "Plan", "Problem", "Progress", "ReadOptions", "RejectFile", "Row",
-    "Source", "Summary", "USERS", "Verification", "apply_plan", "check_plan", "load_plan", "make_plan",
-    "open_source", "read_mapping", "resume", "save_plan", "split_name", "verify",
+    "Applied", "BadRow", "CHATS", "ColumnMapping", "MEMBERS", "Plan", "Problem", "Progress", "ReadOptions",
+    "RejectFile", "Row", "Source", "Summary", "USERS", "Verification", "apply_plan", "check_plan", "load_plan",
+    "make_plan", "open_source", "read_mapping", "resume", "save_plan", "split_name", "verify",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
