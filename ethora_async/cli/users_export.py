@@ -107,7 +107,7 @@ async def _records(client: ManagesUsers, count: _Count) -> AsyncGenerator[dict[s
 
 
 def _record(client: ManagesUsers, user: User) -> dict[str, str | None]:
-    values = (client.users.key(user.id), user.email, user.first_name, user.last_name, user.profile_image)
+    values = (client.users.plain_id(user.id), user.email, user.first_name, user.last_name, user.profile_image)
     return dict(zip(COLUMNS, values, strict=True))
 
 
