@@ -1,12 +1,11 @@
-"""Which of very many keys have been seen before, without keeping them in memory."""
+"""Which of very many keys were seen before, without keeping them in memory."""
 
 from __future__ import annotations
 
 import sqlite3
-import threading
 from typing import TYPE_CHECKING, Self
 
-from ethora_async_secrets.concurrency import run_blocking
+from ethora_async_secrets.concurrency import OwnThread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class Distinct:
-    """An index of keys in a private temporary file that vanishes with it.
+    """An index of keys in a private temporary file that is deleted with it.
 
-    A set of a million ids takes some 90 MB; this takes the database's page cache. The work is done in the private
-    thread pool.
+    A set of a million ids takes some 90 MB; this takes the database's page cache. The work is done in a thread of its
+    own, which also closes the database, whoever is cancelled.
     """
 
     def __init__(self) -> None:
         self._database: sqlite3.Connection | None = None
-        self._lock = threading.Lock()
+        self._thread = OwnThread("ethora-distinct")
 
     async def __aenter__(self) -> Self:
         return self
@@ -30,26 +29,24 @@ class Distinct:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # A cancelled `add` may still be at work in its thread: closing waits for it there.
-        await run_blocking(self._close)
+        # A cancelled `add` may still be at work in the thread: this comes after it, and happens even if nobody waits.
+        await self._thread.finish(self._close)
 
     async def add(self, entries: Sequence[tuple[str, int]]) -> list[int | None]:
-        """Add keys, each with its place; for each, the place where it was seen before, or None when it is new."""
-        return await run_blocking(self._add, entries)
+        """Add keys, each with its place; return for each the place where it was seen before, or None if it is new."""
+        return await self._thread.run(self._add, entries)
 
     def _add(self, entries: Sequence[tuple[str, int]]) -> list[int | None]:
-        with self._lock:
-            database = self._database = self._database or _temporary_database()
-            database.execute("BEGIN")
-            earlier = [_earlier(database, *entry) for entry in entries]
-            database.execute("COMMIT")
-            return earlier
+        database = self._database = self._database or _temporary_database()
+        database.execute("BEGIN")
+        earlier = [_earlier(database, *entry) for entry in entries]
+        database.execute("COMMIT")
+        return earlier
 
     def _close(self) -> None:
-        with self._lock:
-            database, self._database = self._database, None
-            if database is not None:
-                database.close()
+        database, self._database = self._database, None
+        if database is not None:
+            database.close()
 
 
 def _earlier(database: sqlite3.Connection, key: str, place: int) -> int | None:

@@ -1,0 +1,60 @@
+"""The index of keys closes its database, whoever is cancelled and whenever."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ethora_async import _distinct
+from ethora_async._distinct import Distinct
+from ethora_async.testing.implementers import cancel_at_every_step
+
+if TYPE_CHECKING:
+    import pytest
+
+
+async def test_keys_are_found_again_with_their_places() -> None:
+    async with Distinct() as seen:
+        assert await seen.add([("a", 1), ("b", 2), ("a", 3)]) == [None, None, 1]
+        assert await seen.add([("b", 9), ("c", 4)]) == [2, None]
+
+
+async def test_one_that_is_never_used_ends_as_well() -> None:
+    async with Distinct():
+        pass
+
+
+async def test_cancelled_anywhere_every_database_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[sqlite3.Connection] = []
+    make = _distinct._temporary_database
+
+    def noted() -> sqlite3.Connection:
+        opened.append(make())
+        return opened[-1]
+
+    monkeypatch.setattr(_distinct, "_temporary_database", noted)
+
+    async def scenario() -> None:
+        async with Distinct() as seen:
+            await seen.add([(str(number), number) for number in range(50)])
+            await seen.add([("x", 1)])
+
+    async def check() -> None:
+        for thread in threading.enumerate():
+            if thread.name.startswith("ethora-distinct"):
+                await asyncio.to_thread(thread.join, 30)
+
+    assert await cancel_at_every_step(scenario, check=check) >= 2
+    assert opened
+    for database in opened:
+        try:
+            database.execute("SELECT 1")
+        except sqlite3.ProgrammingError:
+            continue
+        raise AssertionError("a database was left open")
+    leftovers: list[Any] = opened
+    leftovers.clear()
+    gc.collect()
