@@ -11,7 +11,7 @@ import attrs
 import typer
 
 from ethora_async.cli import sync_options as say
-from ethora_async.cli.apply_run import carry_out, finish_journal, report
+from ethora_async.cli.apply_run import apply_journal, finish_journal, report
 from ethora_async.cli.journal_path import clear_journal, journal_of, remove, unfinished
 from ethora_async.cli.json_reply import complain
 from ethora_async.cli.output import JSON_OPTION, errors, shown
@@ -175,7 +175,7 @@ class _Job:
             recipe = {"sources": prepared.found.recipe, "confirmed": True}
             await journal.set_meta(recipe=recipe)
             errors.print(f"journal: {shown(str(place))}", markup=False)
-            return await carry_out(
+            return await apply_journal(
                 client,
                 journal,
                 prepared.found.by_kind,

@@ -1,4 +1,4 @@
-"""A plan in its journal carried out, and what became of it told: what ``apply`` and ``resume`` share."""
+"""Carry out a plan from its journal and report the result: what ``apply`` and ``resume`` share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ethora_async.cli.sync_json import failure_fields, print_document, problem_f
 from ethora_async.errors import ChatError, StoppedByGuardError
 from ethora_async.sync.plan.apply import Applied, result_of
 from ethora_async.sync.plan.plan import PLANNED, summary_of
-from ethora_async.sync.plan.resume import go_on
+from ethora_async.sync.plan.resume import resume_journal
 from ethora_async.sync.store.journal import Journal
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ async def finish_journal(
             raise StoppedByGuardError(msg)
         unplanned = await journal.meta("state") != PLANNED
         found = await reopen_lists(recipe.get("sources", {}), path, moved, needed=unplanned)
-        return await carry_out(client, journal, found.by_kind, as_json=as_json, again=options.command("resume"))
+        return await apply_journal(client, journal, found.by_kind, as_json=as_json, again=options.command("resume"))
 
 
-async def carry_out(
+async def apply_journal(
     client: SyncClient,
     journal: Journal,
     sources: Mapping[Kind, Source[Any]],
@@ -61,7 +61,7 @@ async def carry_out(
     rejects: Rejects | None = None,
     again: str = "ethora resume",
 ) -> int:
-    """Carry out what is left; the exit code. Cut off, it tells what was done until then and how to go `again` at it.
+    """Carry out what is left and return the exit code. If interrupted, report what was done and how to resume.
 
     Raises:
         StoppedByGuardError: the plan deletes too much.
@@ -69,7 +69,7 @@ async def carry_out(
     """
     try:
         with following() as on_progress:
-            done = await go_on(client, journal, sources=sources, on_progress=on_progress)
+            done = await resume_journal(client, journal, sources=sources, on_progress=on_progress)
     except (ChatError, OSError, asyncio.CancelledError):
         await report(client, journal, await result_of(journal), as_json=as_json, cut_off=True)
         place = shown(shlex.quote(str(journal.path)))
@@ -88,7 +88,7 @@ async def report(
     cut_off: bool = False,
     kept: bool = True,
 ) -> int:
-    """What became of the plan, on stdout; the exit code that it amounts to. `kept`: whether the journal stays."""
+    """Print the result of the plan and return the exit code. `kept` says whether the journal stays."""
     if rejects is not None:
         await rejects.collect(client, journal)
     summary = await summary_of(journal)

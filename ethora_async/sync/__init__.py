@@ -1,4 +1,4 @@
-"""Both sides in step: what ought to be on the platform, read from sources, against what is there.
+"""Keep a platform in step with your lists: compare what should be there with what is, and change the difference.
 
 ```python
 from ethora_async.sync import USERS, apply_plan, make_plan, open_source, verify
@@ -10,7 +10,7 @@ async with await make_plan(client, users=users, journal="people.journal") as pla
 assert (await verify(client, users=users, wait=60)).in_step
 ```
 
-Works on any client with the capability `ManagesUsers` (and, for chats and who may enter them, `ManagesChats`).
+Works with any client that satisfies `ManagesUsers` and, for chats and memberships, `ManagesChats`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A plan carried out, from a journal in which it can be resumed after anything."""
+"""Carry out a plan from its journal, so that it can be resumed after any interruption."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ethora_async.sync.store.journal import Journal
 
 _AT_ONCE = 100
-"""Items marked as sent in one go, and results kept in one: about what one request carries."""
+"""Items marked as sent, and results kept, in one transaction: about what one request carries."""
 
 KEPT_FAILURES = 1000
 
@@ -44,7 +44,7 @@ _WITHOUT_SOURCE = (
 
 @attrs.frozen
 class Applied:
-    """What became of a plan.
+    """The result of a plan.
 
     Attributes:
         counts: by kind, action and status, how many items; those of several runs on one journal together.
@@ -70,7 +70,7 @@ class Applied:
         return not self.failed
 
     def raise_for_failures(self) -> Applied:
-        """This result, or one group of an error for each of the `failures`.
+        """Return this result, or raise one group with an error for each of the `failures`.
 
         Raises:
             ExceptionGroup: at least one item failed.
@@ -82,17 +82,17 @@ class Applied:
 
 
 async def apply_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgress = silent) -> Applied:
-    """Carry out what of a plan is not done yet.
+    """Carry out what is left of a plan.
 
-    A plan that was loaded from a file is first held against the platform as it is now (`check_plan`).
+    A plan that was loaded from a file is first compared with the platform as it is now (`check_plan`).
 
-    The journal knows at any moment what was intended, sent and done. After a crash, `resume` goes on from it; nothing
-    that is known to be done is done again.
+    The journal holds at any moment what was intended, sent and done. After a crash, `resume` continues from there;
+    nothing that is known to be done is done again.
 
     Raises:
         StoppedByGuardError: the plan deletes too much; nothing was sent.
         InvalidInputError: the plan was made for another client.
-        ChatError: going on is pointless (see `ethora_async.bulk.Run`); what was done is in the journal.
+        ChatError: continuing is pointless (see `ethora_async.bulk.Run`); what was done is in the journal.
     """
     check_guard(plan.guard)
     await check_identity(client, plan.platform)
@@ -106,7 +106,7 @@ async def apply_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgres
 
 
 async def result_of(journal: Journal) -> Applied:
-    """What the journal knows of its plan."""
+    """Return the result of the plan in a journal so far."""
     counts = {
         (kind, action, status): count
         for (kind, action, status), count in (await journal.counts()).items()
@@ -148,7 +148,7 @@ class _Work:
             tell()
 
     def _how(self, kind: str, action: str) -> tuple[Callable[[Entry], Any], Callable[[Any], Run[Any]]]:
-        """How an item of the journal becomes one to send, and what sends them."""
+        """Return what makes an item of the journal one to send, and what sends them."""
         users = self._client.users
         ways: dict[tuple[str, str], tuple[Callable[[Entry], Any], Callable[[Any], Run[Any]]]] = {
             ("user", "create"): (_new_user, users.create_many),
@@ -206,7 +206,7 @@ class _Work:
                 yield item
 
     async def _feed_from_source(self, step: int) -> AsyncGenerator[Any, None]:
-        """The users that have a password, which stands in the source alone."""
+        """Iterate over the users with a password, which only the source has."""
         source = self._sources.get("user")
         if source is None or not await self._journal.remaining(step):
             return

@@ -1,4 +1,4 @@
-"""A plan: everything that would make the platform agree with the sources, as data to read before it is carried out."""
+"""A plan: the changes that make the platform agree with the sources, as data to read before they are carried out."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Summary:
 
     @property
     def total(self) -> int:
-        """How many changes there are to carry out."""
+        """The number of changes to carry out."""
         return sum(self.changes.values())
 
     @property
@@ -72,11 +72,11 @@ class Summary:
 
 @attrs.define(eq=False)
 class Plan:
-    """What is to be done, in a journal; made by `make_plan` or `load_plan`, carried out by `apply_plan`.
+    """The changes to make, in a journal; made by `make_plan` or `load_plan`, carried out by `apply_plan`.
 
     Attributes:
         journal: where it is kept.
-        sources: what it was made of, by kind; asked again for passwords, which the journal does not hold.
+        sources: what it was made of, by kind; they are read again for passwords, which the journal does not hold.
         summary: the plan in numbers.
         guard: why it is not carried out as it stands, or None.
         platform: which client it was made for.
@@ -105,7 +105,7 @@ class Plan:
         return self.journal.problems()
 
     async def aclose(self) -> None:
-        """Let go of the journal; one that was not given a place vanishes."""
+        """Close the journal; a temporary one is deleted."""
         await self.journal.aclose()
 
     async def __aenter__(self) -> Self:
@@ -189,7 +189,7 @@ async def plan_in(
     await journal.clear()
     # Before they are read: a change in between must not pass for what was read.
     prints = {kind: {"name": one.name, "fingerprint": await one.fingerprint()} for kind, one in sources.items()}
-    await take_in(client, journal, sources, on_progress)
+    await read_both_sides(client, journal, sources, on_progress)
     on_progress(Progress("comparing", 0))
     found = await journal.compare(
         Comparison(
@@ -210,7 +210,7 @@ async def plan_in(
     return Plan(journal, sources, await summary_of(journal), verdict, platform)
 
 
-async def take_in(
+async def read_both_sides(
     client: ManagesUsers, journal: Journal, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress
 ) -> None:
     """Fill the journal with both sides.

@@ -1,4 +1,4 @@
-"""How far a plan or its carrying out has come."""
+"""Progress of planning and applying."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import attrs
 
 @attrs.frozen
 class Progress:
-    """One step on its way.
+    """How far one step has come.
 
     Attributes:
-        step: what is done, in words: ``reading users``, ``listing chats``, ``create user``, …
-        done: how many are.
+        step: what happens, in words: ``reading users``, ``listing chats``, ``create user``, …
+        done: how many records are done.
         total: of how many, where that is known.
         failed: how many of those failed, or are unknown.
     """
@@ -25,8 +25,8 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
-"""Called in the event loop, often: it must be quick."""
+"""Called often, in the event loop: it must be quick."""
 
 
 def silent(_: Progress) -> None:
-    """Tell nobody."""
+    """Report nothing."""

@@ -1,4 +1,4 @@
-"""Going on after a crash, or on another machine, from a journal."""
+"""Resume a plan from its journal, after a crash or on another machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def recipe_of(path: str | Path) -> Mapping[str, Any] | None:
-    """What `make_plan` was given to open the sources again, for a caller who has only the journal.
+    """Return what `make_plan` was given as `recipe`, to open the sources again.
 
     Raises:
         InvalidInputError: there is no such journal.
@@ -37,15 +37,15 @@ async def resume(
     sources: Mapping[Kind, Source[Any]] | None = None,
     on_progress: OnProgress = silent,
 ) -> Applied:
-    """Carry out what a journal says is not done, and once more what failed or of which nothing is known.
+    """Carry out what is left in a journal, and retry what failed or is unknown.
 
-    It ends in the same state as if nothing had come in between. A journal whose plan was not finished is planned anew
+    It ends in the same state as a run that was never interrupted. A journal whose plan was not finished is planned anew
     from the sources.
 
     Args:
-        sources: the sources of the plan, by ``user``, ``chat`` and ``member``. They are needed for passwords, which are
-            in no journal, and for a plan that was not finished. On another machine they may lie elsewhere, as long as
-            they say the same; a user with a password fails when their source does not.
+        sources: the sources of the plan, by ``user``, ``chat`` and ``member``. They are needed for passwords, which no
+            journal holds, and for a plan that was not finished. They may have moved; a user with a password fails when
+            the source says something else of them.
 
     Raises:
         InvalidInputError: there is no such journal, another process has it open, it was made for another client, or the
@@ -53,17 +53,17 @@ async def resume(
         StoppedByGuardError, ChatError: as `apply_plan`.
     """
     async with await Journal.open(path) as journal:
-        return await go_on(client, journal, sources=sources, on_progress=on_progress)
+        return await resume_journal(client, journal, sources=sources, on_progress=on_progress)
 
 
-async def go_on(
+async def resume_journal(
     client: ManagesUsers,
     journal: Journal,
     *,
     sources: Mapping[Kind, Source[Any]] | None = None,
     on_progress: OnProgress = silent,
 ) -> Applied:
-    """`resume` with a journal that is open, and stays so for what is to be read from it afterwards."""
+    """Do what `resume` does with an open journal, which stays open."""
     given, path = sources or {}, journal.path
     if await journal.meta("state") == PLANNED:
         guard, platform = await journal.meta("guard"), await journal.meta("platform")
