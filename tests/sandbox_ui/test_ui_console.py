@@ -119,6 +119,16 @@ async def test_pages_of_others_get_nothing_and_change_nothing(
     assert sandbox.faults.active == ()
 
 
+async def test_a_link_on_another_page_may_lead_here(ask: Caller, sandbox: EthoraSandbox) -> None:
+    followed = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Dest": "document"}
+    assert (await ask("GET", "", **followed))[0] == 200
+    assert (await ask("GET", "", **followed, Host="evil.example"))[0] == 403
+    assert (await ask("POST", "faults", {"switch": "down", "on": True}, **followed))[0] == 403
+    for dest in ("iframe", "script", "empty"):
+        assert (await ask("GET", "", Sec_Fetch_Site="cross-site", Sec_Fetch_Dest=dest))[0] == 403
+    assert sandbox.faults.active == ()
+
+
 async def test_a_form_of_any_page_changes_nothing(sandbox: EthoraSandbox) -> None:
     async with aiohttp.ClientSession() as session:
         for kind in ("text/plain", "application/x-www-form-urlencoded", "text/plain; application/json"):

@@ -97,7 +97,9 @@ class Console:
         origin = request.headers.get(ORIGIN)
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return "This page answers to itself only."
-        if request.headers.get("Sec-Fetch-Site", "none") in ("cross-site", "same-site"):
+        # A link on another page may lead here, as a page of its own: nobody else can read what it then shows.
+        followed = request.method == "GET" and request.headers.get("Sec-Fetch-Dest") == "document"
+        if not followed and request.headers.get("Sec-Fetch-Site", "none") in ("cross-site", "same-site"):
             return "Open this page by its address."
         return None
 
