@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 import attrs
 import orjson
-from cattrs import Converter, transform_error
-from cattrs.gen import make_dict_structure_fn, override
 
 from ethora_async.errors import ReplyLostError
 from ethora_async.redaction import Secret, sealed
@@ -17,9 +15,11 @@ from ethora_async.redaction import Secret, sealed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cattrs import Converter
+
 T = TypeVar("T")
 
-_EXTRA = "\0extra"  # a key that no JSON object of a platform holds
+_EXTRA = "(what else the object holds)"  # a key that no JSON object of a platform has
 
 
 DEEPEST = 100
@@ -67,34 +67,60 @@ class Codec:
     """One platform's records: an attrs class for each, the wire's names for its fields, unknown fields kept in `extra`,
     those that hold a password or a token wrapped as `Secret`.
 
-    Reading runs on a fast converter. Only when that fails is the same data read again by a slow one that knows the
+    Each class gets a reading function of its own, written for its fields. Whatever that function does not expect is
+    read by cattrs, which knows every kind of field; and if that fails, once more by a slow converter that knows the
     path, so that the error can name it.
     """
 
     def __init__(self) -> None:
-        self._fast = _converter(detailed=False)
-        self._detailed = _converter(detailed=True)
+        self._names: dict[type[Any], Mapping[str, str]] = {}
+        self._readers: dict[type[Any], Callable[[Any], Any]] = {}
+        self._converters: dict[bool, Converter] = {}
 
     def add(self, cls: type[Any], names: Mapping[str, str]) -> None:
-        """Teach both converters `cls`; `names` maps its fields to the wire's names where the two differ."""
-        for converter, detailed in ((self._fast, False), (self._detailed, True)):
-            converter.register_structure_hook(cls, _record_hook(cls, converter, names, detailed=detailed))
+        """Teach the codec `cls`; `names` maps its fields to the wire's names where the two differ."""
+        self._names[cls] = names
 
     def read(self, data: Any, cls: type[T], *, operation: str, path: str = "reply") -> T:
-        """`data` as a `cls`.
+        """Return `data` as a `cls`.
 
         Raises:
             ReplyLostError: it does not fit; the text names the path of each bad field, never its value.
         """
-        with suppress(Exception):  # the detailed converter says below what it was
-            return self._fast.structure(data, cls)
+        read: Callable[[Any], T] = self._readers.get(cls) or self._made(cls)
         try:
-            return self._detailed.structure(data, cls)
+            return read(data)
+        except Exception:  # noqa: BLE001, S110  cattrs reads what is unusual, and says what is wrong
+            pass
+        with suppress(Exception):
+            return self._converter(detailed=False).structure(data, cls)
+        try:
+            return self._converter(detailed=True).structure(data, cls)
         except Exception as error:  # noqa: BLE001  a reply in a shape that cattrs stumbles over is still only that
+            from cattrs import transform_error
+
             problems = "; ".join(transform_error(error, path=path, format_exception=_describe))
         # Outside the handler: the values that did not fit hang on the error handled there.
         msg = f"the platform's reply has an unexpected shape: {problems}"
         raise ReplyLostError(msg, operation=operation)
+
+    def _made(self, cls: type[Any]) -> Callable[[Any], Any]:
+        reader = self._readers[cls] = record_reader(cls, self._names[cls], self._structured)
+        return reader
+
+    def _structured(self, value: Any, kind: Any) -> Any:
+        if get_origin(kind) is tuple and (item := get_args(kind)[0]) in self._names:
+            read = self._readers.get(item) or self._made(item)
+            return tuple([read(one) for one in value])
+        return self._converter(detailed=False).structure(value, kind)
+
+    def _converter(self, *, detailed: bool) -> Converter:
+        converter = self._converters.get(detailed)
+        if converter is None:
+            converter = self._converters[detailed] = _converter(detailed=detailed)
+            for cls, names in self._names.items():
+                converter.register_structure_hook(cls, _record_hook(cls, converter, names, detailed=detailed))
+        return converter
 
 
 class _Unfit(Exception):
@@ -161,6 +187,9 @@ def _secret(value: Any, _: Any) -> Secret:
 
 
 def _converter(*, detailed: bool) -> Converter:
+    # Imported here: most replies do without it, and its import takes a tenth of the package's start.
+    from cattrs import Converter
+
     converter = Converter(detailed_validation=detailed)
     # cattrs would turn anything into text, None included, by calling str() on it.
     for kind, hook in ((str, _text), (int, _integer), (bool, _boolean), (datetime, _moment), (Secret, _secret)):
@@ -191,6 +220,8 @@ def _list_hook(converter: Converter) -> Callable[[Any, Any], Any]:
 def _record_hook(
     cls: type[Any], converter: Converter, names: Mapping[str, str], *, detailed: bool
 ) -> Callable[[Any, Any], Any]:
+    from cattrs.gen import make_dict_structure_fn, override
+
     fields = [field.name for field in attrs.fields(cls)]
     known = {names.get(name, name) for name in fields if name != "extra"}
     overrides = {name: override(rename=wire) for name, wire in names.items()}
@@ -208,6 +239,79 @@ def _record_hook(
         return structure({**data, _EXTRA: sealed(extra)} if extra else data, cls)
 
     return hook
+
+
+_PLAIN_KINDS = {int: "int", bool: "bool"}
+_CONVERTED_KINDS: dict[Any, Callable[[Any, Any], Any]] = {datetime: _moment, Secret: _secret}
+
+
+def record_reader(
+    cls: type[Any], names: Mapping[str, str], structure: Callable[[Any, Any], Any]
+) -> Callable[[Any], Any]:
+    """Return a function that reads a JSON object as a `cls` in the usual case, and raises in every other.
+
+    The function is source text with a line or two for each field, as attrs makes its initialisers: going through a
+    table of fields takes twice as long. A plain field is checked by its type; whatever else a field may be is
+    left to `structure`.
+
+    Args:
+        cls: An attrs class with a field `extra`.
+        names: The wire's names of fields, where the two differ.
+        structure: Reads a value as a kind, for kinds that have no line of their own.
+    """
+    fields = [field for field in attrs.fields(attrs.resolve_types(cls)) if field.init and field.name != "extra"]
+    wire = {field.name: names.get(field.name, field.name) for field in fields}
+    scope: dict[str, Any] = {"cls": cls, "known": frozenset(wire.values()), "sealed": sealed, "structure": structure}
+    body: list[str] = []
+    for number, field in enumerate(fields):
+        value, key = f"value_{number}", repr(wire[field.name])
+        scope[f"default_{number}"] = field.default
+        lines = _reading_lines(value, number, field.type, scope)
+        if field.default is attrs.NOTHING:
+            body += [f"{value} = data[{key}]", *lines]
+        elif isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
+            scope[f"default_{number}"] = field.default.factory
+            body += [f"if {key} in data:", *(f"    {line}" for line in (f"{value} = data[{key}]", *lines))]
+            body += [f"else: {value} = default_{number}()"]
+        else:
+            body += [f"{value} = data.get({key}, default_{number})", *lines]
+    values = ", ".join(f"{field.alias}=value_{number}" for number, field in enumerate(fields))
+    source = [
+        "def read(data):",
+        "    if type(data) is not dict: raise TypeError",
+        *(f"    {line}" for line in body),
+        "    extra = {}",
+        "    if not data.keys() <= known:",
+        "        extra = sealed({name: value for name, value in data.items() if name not in known})",
+        f"    return cls({values}, extra=extra)",
+    ]
+    exec("\n".join(source), scope)  # noqa: S102  made of this class's own field names
+    reader: Callable[[Any], Any] = scope["read"]
+    return reader
+
+
+def _reading_lines(value: str, number: int, kind: Any, scope: dict[str, Any]) -> list[str]:
+    """Return the lines that check or convert a value; None passes unread where the kind allows it."""
+    parts = get_args(kind) if type(None) in get_args(kind) else (kind, None)
+    named = [part for part in parts if part is not None and part is not type(None)]
+    one = named[0] if len(named) == 1 else None
+    unless_null = f"if {value} is not None" if type(None) in get_args(kind) else "if True"
+    scope[f"kind_{number}"] = kind if one is None else one
+    if one is str:  # a record id is a text of its own kind
+        return [f"{unless_null} and not isinstance({value}, str): raise TypeError"]
+    if one in _PLAIN_KINDS:
+        return [f"{unless_null} and type({value}) is not {_PLAIN_KINDS[one]}: raise TypeError"]
+    if one in _CONVERTED_KINDS:
+        scope[f"convert_{number}"] = _CONVERTED_KINDS[one]
+        return [f"{unless_null}: {value} = convert_{number}({value}, kind_{number})"]
+    if not _holds_list(kind):
+        return [f"{unless_null}: {value} = structure({value}, kind_{number})"]
+    # cattrs takes any iterable for a list: text would come apart into its characters.
+    lines = [f"{unless_null} and type({value}) is not list: raise TypeError"]
+    if get_origin(one) is tuple and get_args(one) == (str, ...):
+        lines += [f"{unless_null}:", f"    for one in {value}:", "        if not isinstance(one, str): raise TypeError"]
+        return [*lines, f"    {value} = tuple({value})"]
+    return [*lines, f"{unless_null}: {value} = structure({value}, kind_{number})"]
 
 
 _FOR_SCRIPTS = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}

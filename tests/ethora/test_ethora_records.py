@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ethora_async import Chat, InvalidInputError, MongoId, NewChat, NewUser, User
+from ethora_async.platforms.ethora import wire
 from ethora_async.platforms.ethora.names import Names
 from ethora_async.platforms.ethora.users.api import UserChange
 from ethora_async.redaction import MASK
@@ -215,3 +216,17 @@ def test_members_are_prefixed_once_and_in_order() -> None:
 def test_a_user_needs_keyword_arguments() -> None:
     with pytest.raises(TypeError):
         NewUser("u1", "a@b.c", "Ann", "Lee")  # type: ignore[misc]
+
+
+def test_usual_records_are_read_without_cattrs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        msg = "cattrs was asked"
+        raise AssertionError(msg)
+
+    monkeypatch.setattr(type(wire.codec), "_converter", refused)
+    user = {"_id": RECORD, "uuid": "u1", "email": "u1@x.example", "firstName": "A", "lastName": "B", "createdAt": None}
+    assert wire.read_user({**user, "createdAt": "2026-01-02T03:04:05Z"}, NAMES, operation="x").id == "u1"
+    chat = {"_id": RECORD, "name": f"{APP}_c1", "title": "C", "type": "group", "usersCnt": 3}
+    assert wire.read_chat(chat, NAMES, operation="x").id == "c1"
+    (member,) = wire.read_chat({**chat, "members": [user]}, NAMES, operation="x").members or ()
+    assert (type(member), member.id) == (User, "u1")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethora_async.codec import Codec, dumps, loads
+from ethora_async.codec import Codec, dumps, loads, record_reader
 from ethora_async.errors import ReplyLostError
 from ethora_async.redaction import Secret
 
@@ -133,3 +133,42 @@ def test_what_is_no_json_is_told_by_its_place_alone(body: bytes) -> None:
 
 def test_nothing_is_none() -> None:
     assert loads(b"") is None
+
+
+FIELDS = st.dictionaries(
+    st.sampled_from(["_id", "size", "open", "createdAt", "tags", "leaves", "token", "other"]),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 2**40)
+    | st.sampled_from(["", "7", "2026-01-02T03:04:05Z", "2026-13-01"])
+    | st.lists(st.text(max_size=2) | st.integers(), max_size=2)
+    | st.lists(st.fixed_dictionaries({"name": st.text(max_size=2) | st.none()}, optional={"hue": JSON}), max_size=2),
+    max_size=8,
+)
+
+
+@given(FIELDS | JSON)
+def test_the_function_made_for_a_class_reads_what_cattrs_reads(data: Any) -> None:
+    in_general = codec._converter(detailed=False)
+    reading = record_reader(Tree, {"id": "_id", "made": "createdAt"}, in_general.structure)
+    try:
+        fast = reading(data)
+    except Exception:  # noqa: BLE001  what it does not expect is left to cattrs
+        return
+    assert fast == in_general.structure(data, Tree)
+    assert [type(getattr(fast, name)) for name in ("id", "size", "open", "made", "tags", "leaves", "extra")] == [
+        type(getattr(in_general.structure(data, Tree), name))
+        for name in ("id", "size", "open", "made", "tags", "leaves", "extra")
+    ]
+
+
+def test_the_usual_record_is_read_without_cattrs() -> None:
+    def structure(value: Any, kind: Any) -> Any:
+        msg = f"cattrs was asked for {kind}"
+        raise AssertionError(msg)
+
+    reading = record_reader(Tree, {"id": "_id"}, structure)
+    assert reading({"_id": "7", "size": 3, "open": None, "made": None, "other": 1}) == Tree("7", 3, extra={"other": 1})
+    fresh = reading({"_id": "7"})
+    assert fresh.leaves == []
+    assert fresh.leaves is not reading({"_id": "7"}).leaves
