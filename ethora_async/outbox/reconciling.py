@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ethora_async.outbox")
 
+LAG = 60.0
+
 _AT_ONCE = 500
 _GUARD_SHARE = 0.1
 _REMOVALS = ("delete", "revoke")
@@ -71,6 +73,7 @@ async def reconcile(
     members: Source[tuple[str, str]] | None = None,
     prune: bool = False,
     allow_delete: int | None = None,
+    lag: float = LAG,
 ) -> Reconciliation:
     """Compare the platform with your database once, and write what differs as intents.
 
@@ -85,6 +88,8 @@ async def reconcile(
             hold passwords.
         prune: want gone what is there and in no list. More than a tenth of what is there is refused.
         allow_delete: how many removals of each kind are fine, whatever their share.
+        lag: seconds for which the platform's listings may still show what was changed before (default 60): what was
+            carried out since then is not judged.
 
     Returns:
         What was found. With a `guard` nothing was written.
@@ -97,7 +102,7 @@ async def reconcile(
     store = open_store(database)
     try:
         await store.check()
-        return await _reconcile(client, store, users, chats, members, prune=prune, allow_delete=allow_delete)
+        return await _reconcile(client, store, users, chats, members, prune=prune, allow_delete=allow_delete, lag=lag)
     finally:
         if store is not database:
             await store.aclose()
@@ -138,9 +143,11 @@ async def _reconcile(
     *,
     prune: bool,
     allow_delete: int | None,
+    lag: float,
 ) -> Reconciliation:
     started = time.monotonic()
-    since = await store.now()
+    at = await store.now()
+    since = at - lag
     # What is carried out from here on must still be known when the sources have been read.
     await store.note("reconciling", {"since": since})
     try:
@@ -166,7 +173,7 @@ async def _reconcile(
         extras=dict(summary.extras),
         problems=dict(summary.problems),
         guard=guard,
-        at=since,
+        at=at,
         seconds=time.monotonic() - started,
     )
     await store.note("reconciled", attrs.asdict(found))

@@ -17,7 +17,7 @@ from ethora_async.cli.shared_options import takes
 from ethora_async.cli.sources import open_lists
 from ethora_async.cli.sync_options import SourceOptions
 from ethora_async.errors import InvalidInputError
-from ethora_async.outbox.reconciling import Reconciliation
+from ethora_async.outbox.reconciling import LAG, Reconciliation
 from ethora_async.outbox.reconciling import reconcile as once
 from ethora_async.outbox.reconciling import reconcile_every as again
 
@@ -35,6 +35,10 @@ def reconcile(
     ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Want gone what is there and in no list.")] = False,
     allow_delete: Annotated[int | None, say.ALLOW_DELETE] = None,
+    lag: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="How long listings may lag: newer changes are not judged."),
+    ] = LAG,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Compare the platform with your lists, and write what differs as intents, which workers carry out.
@@ -49,7 +53,7 @@ def reconcile(
             msg = "--allow-delete goes with --prune: without it nothing is deleted"
             raise InvalidInputError(msg, field="allow_delete")
         lists = await open_lists(wanted)
-        options: dict[str, Any] = {**lists.sources, "prune": prune, "allow_delete": allow_delete}
+        options: dict[str, Any] = {**lists.sources, "prune": prune, "allow_delete": allow_delete, "lag": lag}
         async with store_of(context, database) as store:
             if pause is None:
                 found = await once(client, store, **options)
