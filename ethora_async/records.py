@@ -300,7 +300,7 @@ class Chat:
         id: your own id.
         name: the platform's name for it, ``<appId>_<id>``: the local part of its JID.
         type: the platform's word: ``group``, ``public``, ``private`` (1-1) or ``widget``
-        (docs/platforms/ethora.md#chats).
+            (docs/platforms/ethora.md#chats).
         members: those the reply listed, or None when it listed none.
         member_count: how many there are, when the reply said so.
         extra: every field of the reply that has no attribute here, under the platform's name for it.

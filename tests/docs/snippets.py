@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HERE_DOCUMENT = re.compile(r"^cat > (\S+) <<'END'\n(.*?)^END\n", re.MULTILINE | re.DOTALL)
 RUN = frozenset({"python", "sh"})
-SHOWN = frozenset({"js", "text", "toml"})
-"""Languages of blocks that are not run: output, files, and what a browser runs."""
+SHOWN = frozenset({"console", "js", "text", "toml"})
+"""Languages of blocks that are not run: transcripts, files, and what a browser runs."""
 
 
 def blocks(page: Path) -> Iterator[tuple[str, str]]:

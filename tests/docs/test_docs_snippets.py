@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from snippets import RUN, SHOWN, blocks, run_commands, run_python
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if any(language in RUN for language, _ in blocks(page))]
+OUTBOX = DOCS / "how-to" / "outbox.md"
+"""Its snippets are parts of applications with databases; `tests/outbox` runs the same calls on real ones."""
 FIXTURES, FRAMEWORKS = DOCS / "how-to" / "test-with-fixtures.md", DOCS / "how-to" / "token-endpoint.md"
 SERVER = "ethora sandbox"
 """The command that the page wants to be left running; here `platform` is."""
@@ -30,7 +33,7 @@ def test_every_block_is_run_or_known_to_be_shown_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if page not in (FIXTURES, FRAMEWORKS)], ids=lambda page: page.stem
+    "page", [page for page in PAGES if page not in (FIXTURES, FRAMEWORKS, OUTBOX)], ids=lambda page: page.stem
 )
 async def test_the_page_can_be_followed(page: Path, folder: Path) -> None:
     scope: dict[str, Any] = {"__name__": "shown"}
@@ -81,6 +84,19 @@ async def _asked_django(scope: dict[str, Any]) -> int:
         answer = await view.func(request, **view.kwargs)
     await scope["chat"].aclose()
     return answer.status_code
+
+
+def test_the_names_in_snippets_of_the_outbox_exist() -> None:
+    names = set()
+    for language, text in blocks(OUTBOX):
+        if language != "python":
+            continue
+        tree = compile(text, str(OUTBOX), "exec", flags=ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "outbox":
+                names.add(node.attr)
+    assert names >= {"want_user", "Worker"}
+    assert names <= set(importlib.import_module("ethora_async.outbox").__all__)
 
 
 def test_the_tests_with_fixtures_pass_as_shown(pytester: pytest.Pytester) -> None:

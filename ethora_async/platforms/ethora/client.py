@@ -88,7 +88,7 @@ class EthoraClient(BaseClient):
         xmpp_host: for `chats.jid`; by default ``ETHORA_XMPP_HOST``.
         bot_jid: for `chats.grant_bot`, and for syncs and `reset` to spare; by default ``ETHORA_CHAT_BOT_JID``.
         scoped: False signs with the raw secret in place of the key derived from it
-        (docs/platforms/ethora.md#signing-keys), for old servers.
+            (docs/platforms/ethora.md#signing-keys), for old servers.
         legacy_api: True creates and deletes chats, and sets access, through the guide's ``/chats/`` and
             ``/chat-access/`` (docs/platforms/ethora.md#older-guide), for old servers: no part of today's API, which has
             neither.

@@ -28,7 +28,7 @@ class JobStatus:
 
     Attributes:
         state: the platform's word; only ``completed`` and ``failed`` are final
-        (docs/platforms/ethora.md#user-batch-jobs).
+            (docs/platforms/ethora.md#user-batch-jobs).
         error: why it failed, where the platform said so.
         extra: every other field of the reply, the result so far among them.
     """

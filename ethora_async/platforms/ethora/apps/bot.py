@@ -67,7 +67,7 @@ class AppBot:
         Raises:
             InvalidInputError: nothing is to be changed, or the trigger is neither of the two.
             ValidationFailedError: the platform refuses a setting, or the app has no bot yet (code
-            ``BOT_NOT_INITIALIZED``).
+                ``BOT_NOT_INITIALIZED``).
         """
         if trigger is not None and trigger not in _TRIGGERS:
             msg = f"trigger must be one of {', '.join(_TRIGGERS)}, not {trigger!r}"

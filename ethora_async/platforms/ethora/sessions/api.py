@@ -116,7 +116,7 @@ class Sessions:
 
         Args:
             password: without one the platform makes one and mails it, by its older route
-            (docs/platforms/ethora.md#sessions).
+                (docs/platforms/ethora.md#sessions).
             captcha_token: Turnstile's answer, where the platform asks for one (``cfToken``).
             utm: where the user came from.
             app_id, app_token: as for `login`.

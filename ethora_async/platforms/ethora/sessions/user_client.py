@@ -112,7 +112,7 @@ class UserClient:
         Raises:
             InvalidInputError: nothing is to be changed, or the picture cannot be read.
             ValidationFailedError: the platform refuses a value; its limits differ between deployments
-            (docs/platforms/ethora.md#sessions).
+                (docs/platforms/ethora.md#sessions).
         """
         texts = {
             "firstName": first_name,
