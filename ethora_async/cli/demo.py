@@ -1,4 +1,4 @@
-"""``ethora demo``: the main job, start to end, on a local Ethora."""
+"""``ethora demo``: an import from start to end on a local Ethora."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Next:
 
 def demo(
     rotate: Annotated[
-        bool, typer.Option("--rotate", help="Change the app secret again and again meanwhile, and count failed calls.")
+        bool, typer.Option("--rotate", help="Rotate the app secret during the import, and count failed calls.")
     ] = False,
 ) -> None:
-    """Import a thousand people, fifty chats and their members into a local Ethora, and log one of them in.
+    """Import a thousand users, fifty chats and their members into a local Ethora, and log one of them in.
 
-    A few rows are wrong on purpose, to show how they are named; the exit code is 0 all the same.
+    A few rows are invalid on purpose, to show how they are reported; the exit code is 0 all the same.
     """
     run(_demo(rotate=rotate))
 

@@ -33,11 +33,11 @@ class Tally:
         self._failures.close()
 
     def begin(self, file: str) -> None:
-        """A file's turn has come: it is reported even if nothing of it is done."""
+        """Start a file, so that it is reported even if none of its rows is processed."""
         self.counts.setdefault(_printable(file), Counter())
 
     def add(self, result: RowResult) -> None:
-        """Take in one result."""
+        """Record one result."""
         file = _printable(result.file)
         self.counts.setdefault(file, Counter())[result.status] += 1
         if result.error is not None:
@@ -52,23 +52,23 @@ class Tally:
             self._failures.write(codec.dumps(failure) + b"\n")
 
     def total(self) -> Counter[Status]:
-        """The counts of all files together."""
+        """Return the counts of all files together."""
         return sum(self.counts.values(), Counter())
 
     @property
     def failed(self) -> int:
-        """How many rows failed or are unknown."""
+        """The number of rows that failed or are unknown."""
         total = self.total()
         return total["failed"] + total["unknown"]
 
     def failures(self) -> Iterator[dict[str, Any]]:
-        """Every failure, in the order in which they came."""
+        """Yield every failure in the order in which they came."""
         self._failures.seek(0)
         for line in self._failures:
             yield codec.loads(line)
 
     def json_parts(self) -> Iterator[bytes]:
-        """The report as one JSON object, piece by piece: ``counts``, ``files`` and ``failures``."""
+        """Yield the report as one JSON object, piece by piece: ``counts``, ``files`` and ``failures``."""
         files = [{"file": file, "counts": _in_order(counts)} for file, counts in self.counts.items()]
         head = codec.dumps({"counts": _in_order(self.total()), "files": files})
         yield head[:-1] + b',"failures":['

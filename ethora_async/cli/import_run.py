@@ -1,4 +1,4 @@
-"""Files into the platform: what ``users import`` and ``demo`` share."""
+"""Import of lists into the platform: what ``users import`` and ``demo`` share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SHOWN_FAILURES = 20
 
 @attrs.frozen
 class Step:
-    """One list: what it is called, what carries its rows out, and what takes those that are refused."""
+    """One list: its name, the operation that sends its rows, and the file for refused rows."""
 
     what: str
     source: TableSource[Any]
@@ -44,10 +44,10 @@ class Step:
 
 
 async def import_steps(client: SyncClient, lists: SourceOptions, reject: Path | None = None) -> list[Step]:
-    """The lists, each checked before the first row of any is sent.
+    """Open the lists, each checked before the first row of any is sent.
 
     Raises:
-        InvalidInputError: one cannot be read or lacks a column, or `reject` is there already.
+        InvalidInputError: One cannot be read or lacks a column, or `reject` is there already.
     """
     found = (await open_lists(lists, any_ending=True)).sources
     starts: dict[str, Callable[[Any], Any]] = {
@@ -63,10 +63,10 @@ async def import_steps(client: SyncClient, lists: SourceOptions, reject: Path | 
 
 
 async def import_lists(steps: list[Step], tally: Tally) -> None:
-    """Import every list in turn, with progress on stderr; results go to `tally` as they come.
+    """Import every list in turn, with progress on stderr; record results in `tally` as they come.
 
     Raises:
-        ChatError: the platform cannot be reached or refuses us.
+        ChatError: The platform cannot be reached or refuses us.
     """
     for step in steps:
         for file in step.source.files:
@@ -94,7 +94,7 @@ async def import_lists(steps: list[Step], tally: Tally) -> None:
 
 
 def print_import_report(tally: Tally, *, as_json: bool) -> None:
-    """The report: one JSON object on stdout, or lines for people on stdout."""
+    """Print the report on stdout: one JSON object, or lines for people."""
     if as_json:
         begin_document()
         for part in tally.json_parts():
@@ -114,7 +114,7 @@ def print_import_report(tally: Tally, *, as_json: bool) -> None:
 
 
 def _about(files: Sequence[str]) -> int | None:
-    """How many rows there are, about; None where it takes reading them to know."""
+    """Estimate the number of rows; None where only reading them would tell."""
     if any(is_database(file) or Path(file).suffix.lower() == ".parquet" for file in files):
         return None
     return sum(_lines_below_header(Path(file)) for file in files)

@@ -1,4 +1,4 @@
-"""What commands print: JSON or plain lines on stdout, everything else on stderr."""
+"""Output of commands: JSON or plain lines on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ errors: Console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def plain(value: Any) -> Any:
-    """Anything of ours as JSON can say it; secrets masked."""
+    """Return a value as JSON can hold it, with secrets masked."""
     if isinstance(value, Secret):
         return MASK
     if isinstance(value, datetime):
@@ -52,7 +52,7 @@ def print_json(value: Any) -> None:
 
 
 async def print_list(items: AsyncIterable[Any], *, as_json: bool) -> None:
-    """Records as they come: a JSON array with one to a line, or plain lines."""
+    """Print records as they come: a JSON array with one record a line, or plain lines."""
     if as_json:
         await _print_array(items, plain)
         return
@@ -61,7 +61,7 @@ async def print_list(items: AsyncIterable[Any], *, as_json: bool) -> None:
 
 
 async def print_outcomes(outcomes: AsyncIterable[Outcome[Any]], *, as_json: bool) -> int:
-    """Outcomes as they come, and the exit code that they amount to."""
+    """Print outcomes as they come; return the exit code."""
     failed = False
     delivery = Delivery()
 
@@ -105,7 +105,7 @@ async def _print_array(items: AsyncIterable[T], fields: Callable[[T], Any]) -> N
 
 
 def line(item: User | Chat) -> str:
-    """A record in one line, its parts separated by tabs."""
+    """Return a record as one line, its parts separated by tabs."""
     if isinstance(item, User):
         name = " ".join(filter(None, (item.first_name, item.last_name)))
         return "\t".join(map(shown, (item.id, item.email or "", name)))
@@ -117,12 +117,12 @@ _JOINERS = "\u200c\u200d"
 
 
 def shown(text: str) -> str:
-    """The text in one line, without what would steer a terminal."""
+    """Return the text in one line, without control sequences of terminals."""
     return "".join(one if one.isprintable() or one in _JOINERS else " " for one in text)
 
 
 def print_outcome(outcome: Outcome[Any], *, as_json: bool) -> None:
-    """What became of one item."""
+    """Print the outcome of one item."""
     if as_json:
         print_json(_outcome_fields(outcome))
     else:

@@ -40,10 +40,10 @@ _WORDS = {
 
 
 class Steps(Protocol):
-    """Counts one kind of thing."""
+    """A counter of processed items."""
 
     def advance(self, count: int = 1) -> None:
-        """That many more are done."""
+        """Add to the number of processed items."""
         ...
 
 
@@ -54,7 +54,7 @@ def _on_terminal() -> bool:
 
 @contextmanager
 def counting(what: str, total: int | None) -> Generator[Steps, None, None]:
-    """Show how many of about `total` things are done; None where nobody knows."""
+    """Show how many of about `total` items are done; None if the total is unknown."""
     if not _on_terminal():
         lines = _Lines(what, total)
         try:
@@ -70,7 +70,7 @@ def counting(what: str, total: int | None) -> Generator[Steps, None, None]:
 
 @contextmanager
 def following() -> Generator[OnProgress, None, None]:
-    """Show one step after the other, as the library tells of them."""
+    """Show the steps of a plan as the library reports them."""
     if not _on_terminal():
         lines = _StepLines()
         try:
@@ -92,7 +92,7 @@ def _bars() -> Progress:
 
 class _Count(ProgressColumn):
     def render(self, task: Task) -> Text:
-        """How many of how many."""
+        """Render done/total."""
         if not task.fields.get("counted", True):
             return Text()
         of = "" if task.total is None else f"/{task.total:,.0f}"
@@ -104,7 +104,7 @@ class _Count(ProgressColumn):
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        """How many a second."""
+        """Render the rate per second."""
         speed = task.finished_speed if task.finished else task.speed
         return Text(f"{speed:,.0f}/s" if speed else "", "dim")
 
@@ -167,7 +167,7 @@ class _StepBars:
             self._tasks[step.step] = self._progress.add_task(name, total=step.total)
 
     def finish(self) -> None:
-        """The step that ends here is done; how much that was is known only now for some."""
+        """Complete the current step; for some, the total is known only now."""
         if self._now is not None:
             task = self._tasks[self._now]
             done = next(one.completed for one in self._progress.tasks if one.id == task)
@@ -192,7 +192,7 @@ class _StepLines:
             errors.print(f"{_WORDS.get(step.step, step.step)}: {step.done}{of}", markup=False)
 
     def finish(self) -> None:
-        """Tell how the step that ends here came out, unless the same was told before."""
+        """Print the result of the current step, unless the same was printed before."""
         if self._now is None or (self._now.done == 0 and self._now.total is None):
             return
         failed = f", {self._now.failed} failed" if self._now.failed else ""
