@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethora_async.codec import Codec, dumps, loads, record_reader
+from ethora_async.codec import _EXTRA, Codec, dumps, loads, record_reader
 from ethora_async.errors import ReplyLostError
 from ethora_async.redaction import Secret
 
@@ -72,6 +72,13 @@ def test_unknown_fields_are_kept_and_sensitive_ones_among_them_sealed() -> None:
     assert extra["new"] == [1]
     assert extra["deep"]["xmppPassword"] == Secret("canary-pw")
     assert "canary" not in repr(extra)
+
+
+def test_no_field_of_a_platform_replaces_the_others() -> None:
+    """Not even one by the name under which the codec hands them over; nor does the name hold what code cannot."""
+    assert _EXTRA.isprintable()
+    extra = read({"_id": "x", _EXTRA: {"forged": 1}, "new": 2}).extra
+    assert dict(extra) == {_EXTRA: {"forged": 1}, "new": 2}
 
 
 @pytest.mark.parametrize(
