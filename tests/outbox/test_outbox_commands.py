@@ -193,3 +193,22 @@ def test_a_worker_drains_when_it_is_told_to_stop(
     finally:
         worker.kill()
         worker.communicate()
+
+
+def test_drift_is_found_and_carried_out_by_commands(
+    cli: Callable[..., Any], sandbox_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in sandbox_settings.items():
+        monkeypatch.setenv(name, value)
+    people = tmp_path / "people.csv"
+    people.write_text("id,email,first_name,last_name\nann,ann@example.com,Ann,Lee\n")
+    cli("init")
+    found = json.loads(cli("reconcile", "--users", str(people), "--json", code=4))
+    assert (found["drift"], found["in_step"]) == ({"user create": 1}, False)
+    assert "1 on their way" in cli("reconcile", "--users", str(people))
+    assert json.loads(cli("work", "--once", "--json")) == {"done": 1, "dead": 0, "retries": 0}
+    assert "no drift" in cli("reconcile", "--users", str(people), "--lag", "0")
+    people.write_text("id,email,first_name,last_name\n")
+    assert "nothing was written" not in cli("reconcile", "--users", str(people), "--lag", "0")
+    stopped = json.loads(cli("reconcile", "--users", str(people), "--lag", "0", "--prune", "--json", code=5))
+    assert "1 of 1 users" in stopped["guard"]

@@ -1,5 +1,8 @@
 """The Django application."""
 
+# mypy: disable-error-code="misc"
+# Django carries no types, so that its classes are Any.
+
 from __future__ import annotations
 
 from typing import Any
@@ -9,7 +12,7 @@ from django.apps import AppConfig
 Base: Any = AppConfig
 
 
-class OutboxConfig(Base):  # type: ignore[misc]
+class OutboxConfig(Base):
     """Brings the outbox's tables into the project's migrations."""
 
     name = "ethora_async.outbox.django"
