@@ -75,7 +75,7 @@ class Delivery:
         self._users: dict[LaneKey, NewUser] = {}
         self._address_freed = False
         self.verdicts: dict[LaneKey, Verdict] = {}
-        self.answered = False
+        self.answered: bool = False
         self.trouble: ChatError | None = None
 
     async def run(self) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ethora_async.sync.plan.plan import Plan
     from ethora_async.sync.sources.source import Source
 
-log = logging.getLogger("ethora_async.outbox")
+log: logging.Logger = logging.getLogger("ethora_async.outbox")
 
 LAG = 60.0
 

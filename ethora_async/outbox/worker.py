@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ethora_async.redaction import Secret
     from ethora_async_secrets import SecretProvider
 
-log = logging.getLogger("ethora_async.outbox")
+log: logging.Logger = logging.getLogger("ethora_async.outbox")
 
 BATCH = 500
 PARALLEL = 4
@@ -126,7 +126,7 @@ class Worker:
             if number < 1:
                 msg = f"{name} must be at least 1, not {number}"
                 raise ConfigError(msg)
-        self.store = open_store(database)
+        self.store: Store = open_store(database)
         self._owns_store = self.store is not database
         self._client = client
         self._batch = batch

@@ -8,7 +8,9 @@ from ethora_async.cli.outbox import letters, reconcile, trigger, work
 from ethora_async.cli.platforms import MANAGING
 from ethora_async.cli.shared_options import on_platforms
 
-app = typer.Typer(help="Carry out what your application wrote in its own database transactions.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(
+    help="Carry out what your application wrote in its own database transactions.", no_args_is_help=True
+)
 app.command("init")(letters.init)
 app.command("work")(on_platforms(*MANAGING)(work.work))
 app.command("trigger")(trigger.trigger)

@@ -1,18 +1,19 @@
 """The Django application."""
 
-# mypy: disable-error-code="misc"
-# Django carries no types, so that its classes are Any.
-
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from django.apps import AppConfig
+if TYPE_CHECKING:
 
-Base: Any = AppConfig
+    class AppConfig:
+        """Django's, which carries no types."""
+
+else:
+    from django.apps import AppConfig
 
 
-class OutboxConfig(Base):
+class OutboxConfig(AppConfig):
     """Brings the outbox's tables into the project's migrations."""
 
     name = "ethora_async.outbox.django"

@@ -44,7 +44,7 @@ class PostgresStore:
             raise InvalidInputError(msg, field="database")
         self._url = Secret(url)
         self._known = [str(parts[name]) for name in ("password", "sslpassword") if parts.get(name)]
-        self.name = f"postgresql://{parts.get('host', '')}:{parts.get('port', '')}/{parts.get('dbname', '')}"
+        self.name: str = f"postgresql://{parts.get('host', '')}:{parts.get('port', '')}/{parts.get('dbname', '')}"
         self._connection: AsyncConnection[Any] | None = None
         self._lock = asyncio.Lock()
         self._listening: asyncio.Task[None] | None = None

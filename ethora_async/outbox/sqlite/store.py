@@ -38,7 +38,7 @@ class SqliteStore:
 
     def __init__(self, path: str | Path, *, clock: Callable[[], float] = time.time) -> None:
         self._path = str(path)
-        self.name = f"sqlite:///{self._path}"
+        self.name: str = f"sqlite:///{self._path}"
         self._clock = clock
         self._thread: OwnThread | None = OwnThread("ethora-outbox")
         self._database: sqlite3.Connection | None = None

@@ -1,22 +1,25 @@
 """Create the outbox's tables, schema version 1."""
 
-# mypy: disable-error-code="misc"
-# Django carries no types, so that its classes are Any.
-
 from __future__ import annotations
 
-from typing import Any
-
-from django.db import migrations
+from typing import TYPE_CHECKING, Any
 
 from ethora_async.outbox.django.tables import create, drop
 
-Base: Any = migrations.Migration
+if TYPE_CHECKING:
+
+    class DjangoMigration:
+        """Django's, which carries no types."""
+
+    RunPython: Any = None
+else:
+    from django.db.migrations import Migration as DjangoMigration
+    from django.db.migrations import RunPython
 
 
-class Migration(Base):
+class Migration(DjangoMigration):
     """The tables as `ethora outbox init` creates them."""
 
     initial = True
     dependencies: tuple[Any, ...] = ()
-    operations = (migrations.RunPython(create, drop),)
+    operations: tuple[Any, ...] = (RunPython(create, drop),)
