@@ -31,7 +31,7 @@ def _command(command: Any, words: list[str]) -> Iterator[str]:
     rows = [record for one in command.params if (record := one.get_help_record(context)) is not None]
     if rows:
         yield "| | |\n|---|---|"
-        yield from (f"| `{' '.join(left.split())}` | {_cell(right)} |" for left, right in rows)
+        yield from (f"| {_code(left)} | {_cell(right)} |" for left, right in rows)
         yield ""
     for word, child in getattr(command, "commands", {}).items():
         yield from _command(child, [*words, word])
@@ -40,6 +40,10 @@ def _command(command: Any, words: list[str]) -> Iterator[str]:
 def _prose(text: str | None) -> str:
     """Return a command's help with its options marked as code."""
     return re.sub(r"(?<![\w`-])(--[a-z][a-z-]*)", r"`\1`", (text or "").replace("\b\n", "").strip())
+
+
+def _code(text: str) -> str:
+    return "`" + " ".join(text.split()).replace("|", "\\|") + "`"
 
 
 def _cell(text: str | None) -> str:

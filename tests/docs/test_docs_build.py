@@ -31,6 +31,8 @@ def test_every_command_and_option_is_in_the_reference(monkeypatch: pytest.Monkey
     text = reference()
     shown = re.findall(r"^#+ (ethora.*)$", text, re.MULTILINE)
     assert shown == list(_names(typer.main.get_command(app), "ethora"))
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert [row for row in rows if len(re.split(r"(?<!\\)\|", row)) != 4 and row != "| | |"] == []
     for option in ("--secrets", "--prune", "--allow-delete", "--ttl", "--dry-run"):
         assert f"`{option}" in text
 
@@ -47,3 +49,13 @@ def test_the_exit_codes_are_those_of_the_commands() -> None:
     listed = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
     codes = {value for name, value in vars(runtime).items() if name.isupper() and isinstance(value, int)}
     assert listed == codes
+
+
+def test_every_page_is_in_a_table_of_contents() -> None:
+    docs = ROOT / "docs"
+    listed = {"index"}
+    for page in docs.rglob("*.md"):
+        for contents in re.findall(r"^```\{toctree\}\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+            names = [line for line in contents.splitlines() if line and not line.startswith(":")]
+            listed |= {(page.parent / name).relative_to(docs).as_posix() for name in names}
+    assert {page.relative_to(docs).with_suffix("").as_posix() for page in docs.rglob("*.md")} == listed
