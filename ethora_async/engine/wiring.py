@@ -171,17 +171,17 @@ class Wiring:
         )
         return self._engine
 
-    async def websocket(self, url: str) -> ClientWebSocketResponse:
+    async def websocket(self, url: str, protocols: tuple[str, ...] = ()) -> ClientWebSocketResponse:
         """Open a websocket as `AiohttpTransport.websocket` does: on a connection of its own where another transport,
         which knows none, carries the requests.
         """
         from ethora_async.transport.aiohttp import AiohttpTransport
 
         if isinstance(self._transport, AiohttpTransport):
-            return await self._transport.websocket(url)
+            return await self._transport.websocket(url, protocols)
         if self._sockets is None:
             self._sockets = AiohttpTransport(**self._network)
-        return await self._sockets.websocket(url)
+        return await self._sockets.websocket(url, protocols)
 
     async def aclose(self) -> None:
         """Close connections. Calls under way fail with `NotSentError` or `ReplyLostError`. Idempotent."""

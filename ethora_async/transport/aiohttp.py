@@ -139,9 +139,9 @@ class AiohttpTransport:
                 break
         return body.complete()
 
-    async def websocket(self, url: str) -> aiohttp.ClientWebSocketResponse:
+    async def websocket(self, url: str, protocols: tuple[str, ...] = ()) -> aiohttp.ClientWebSocketResponse:
         """Open a websocket at an http(s) URL, through the same proxy and with the same TLS settings. The caller closes
-        it. Pings of the websocket itself are answered.
+        it. Pings of the websocket itself are answered. `protocols` are the subprotocols to offer.
 
         Raises:
             NotSentError: name lookup, connection, TLS or proxy failed, or the transport is closed.
@@ -157,7 +157,7 @@ class AiohttpTransport:
                 # pyright does not see the fields of this class of aiohttp's.
                 closing = aiohttp.ClientWSTimeout(ws_close=1.0)  # pyright: ignore[reportCallIssue]
                 socket: aiohttp.ClientWebSocketResponse = await session.ws_connect(
-                    address, max_msg_size=_LARGEST_FRAME, timeout=closing, **proxy
+                    address, protocols=protocols, max_msg_size=_LARGEST_FRAME, timeout=closing, **proxy
                 )
                 # aiohttp follows redirects here and cannot be told not to; what is said next may be a token.
                 if not socket._response.history:  # noqa: SLF001

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ethora_async import InvalidInputError, UnauthorizedError
+from ethora_async.event_queue import EventQueue
 from ethora_async.platforms.rocketchat.message_records import Message
-from ethora_async.platforms.rocketchat.realtime.event_queue import EventQueue
 from ethora_async.platforms.rocketchat.realtime.feed import REMEMBERED, Feed
 from ethora_async.testing.implementers import cancel_at_every_step
 

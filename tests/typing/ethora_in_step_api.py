@@ -35,7 +35,7 @@ def abilities(ethora: EthoraClient) -> None:
     other_changes: UserDirectory[str] = ethora.users  # type: ignore[assignment]
     a_users_own: ManagesChats = ethora.as_user(api_key="key")  # type: ignore[assignment]
     answers(ethora)  # type: ignore[arg-type]
-    streams(ethora)  # type: ignore[arg-type]
+    streams(ethora)
     _ = (with_users, with_chats, child_users, child_chats, users, chats, other_changes, a_users_own)
 
 

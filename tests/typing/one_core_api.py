@@ -41,7 +41,7 @@ def of_ethora(ethora: EthoraClient) -> None:
     revoke(ethora)  # type: ignore[arg-type]
     keep_users(ethora)
     keep_chats(ethora)
-    stream(ethora)  # type: ignore[arg-type]
+    stream(ethora)
     answer(ethora)  # type: ignore[arg-type]
     tell(ethora)
     ping(ethora)
@@ -87,7 +87,7 @@ async def absent(avaya: AvayaClient, imbachat: ImbaChatClient, ethora: EthoraCli
     await imbachat.tokens.revoke(token)  # type: ignore[attr-defined]
     await avaya.tokens.revoke(token)  # type: ignore[attr-defined]
     await ethora.tokens.revoke(token)  # type: ignore[attr-defined]
-    ethora.realtime("ann")  # type: ignore[attr-defined]
+    ethora.realtime("ann")
 
 
 async def in_step(

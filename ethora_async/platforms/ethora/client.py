@@ -21,28 +21,33 @@ from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.platforms.ethora.in_app import InApp
 from ethora_async.platforms.ethora.legacy import LegacyChats
 from ethora_async.platforms.ethora.names import Names
+from ethora_async.platforms.ethora.realtime.service import ChatService
 from ethora_async.platforms.ethora.reset import RESET_LAG, reset
 from ethora_async.platforms.ethora.sessions.api import Sessions
 from ethora_async.platforms.ethora.sessions.session import token_secret
 from ethora_async.platforms.ethora.sessions.user_client import UserClient
 from ethora_async.platforms.ethora.tokens import Tokens
 from ethora_async.platforms.ethora.users.api import Users
-from ethora_async.records import id_text
+from ethora_async.records import ChatToken, id_text
 from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async.tokens.settings import RotatingSettings, provider_of
 from ethora_async.tokens.signing_clock import SigningClock
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from ethora_async.bulk.report import Report
     from ethora_async.config import Seconds
+    from ethora_async.platforms.ethora.realtime.account import Account
+    from ethora_async.platforms.ethora.realtime.connection import Realtime
     from ethora_async.platforms.ethora.sessions.credentials import OnRenewed, SessionCredentials
     from ethora_async.platforms.ethora.sessions.session import Session
+    from ethora_async.records import Id
     from ethora_async.redaction import Secret
     from ethora_async_secrets import SecretProvider
 
 XMPP_HOST = "ETHORA_XMPP_HOST"
+XMPP_SERVICE = "ETHORA_XMPP_SERVICE"
 BOT_JID = "ETHORA_CHAT_BOT_JID"
 
 
@@ -52,6 +57,7 @@ class EthoraSettings(ClientOptions, total=False):
     app_id: str | None
     api_url: str | None
     xmpp_host: str | None
+    xmpp_service: str | None
     bot_jid: str | None
     scoped: bool
     legacy_api: bool
@@ -85,7 +91,9 @@ class EthoraClient(BaseClient):
             The store is asked every 30 s, and at once when the platform refuses our token; while it does not answer,
             its last answer serves for up to an hour. A `CachedProvider` with other times is used as it is.
         api_url: the API's origin; by default ``ETHORA_CHAT_API_URL``. A trailing slash, ``/v1`` or ``/v2`` is left out.
-        xmpp_host: for `chats.jid`; by default ``ETHORA_XMPP_HOST``.
+        xmpp_host: for `chats.jid` and `realtime`; by default ``ETHORA_XMPP_HOST``.
+        xmpp_service: the address of the chat's websocket, for `realtime`; by default ``ETHORA_XMPP_SERVICE``, else
+            ``wss://<xmpp_host>/ws``.
         bot_jid: for `chats.grant_bot`, and for syncs and `reset` to spare; by default ``ETHORA_CHAT_BOT_JID``.
         scoped: False signs with the raw secret in place of the key derived from it
             (docs/platforms/ethora.md#signing-keys), for old servers.
@@ -106,6 +114,7 @@ class EthoraClient(BaseClient):
         secret: str | SecretProvider | None = None,
         api_url: str | None = None,
         xmpp_host: str | None = None,
+        xmpp_service: str | None = None,
         bot_jid: str | None = None,
         scoped: bool = True,
         legacy_api: bool = False,
@@ -135,6 +144,13 @@ class EthoraClient(BaseClient):
             emitter=self._wiring.emitter,
         )
         self._xmpp_host = xmpp_host or os.environ.get(XMPP_HOST, "").strip() or None
+        self._chat = ChatService(
+            self._wiring.websocket,
+            self._wiring.clock,
+            timeout=self._wiring.timeout,
+            service=xmpp_service or os.environ.get(XMPP_SERVICE, "").strip() or None,
+            host=self._xmpp_host,
+        )
         bot_jid = bot_jid or os.environ.get(BOT_JID, "").strip() or None
         self.users: Users = Users(self._context, bot_jid=bot_jid)
         make_chats = LegacyChats if legacy_api else Chats
@@ -211,7 +227,26 @@ class EthoraClient(BaseClient):
         else:
             key = token_secret(api_key or "", "api_key").reveal()
             signer = FixedCredentials({"Authorization": f"Bearer {key}"})
-        return UserClient(self._context, self.sessions, signer, self._xmpp_host)
+        return UserClient(self._context, self.sessions, signer, self._xmpp_host, self._chat)
+
+    def realtime(self, user: Id | ChatToken, *, rooms: Id | Iterable[Id] = (), queue_size: int = 1000) -> Realtime:
+        """What happens in one user's chats, as it happens; see `Realtime`. No request is made before it is entered.
+
+        Args:
+            user: The user's id, for whom a token is minted; or a token that is at hand. It is exchanged for a session,
+                which is renewed as long as the stream lasts.
+            rooms: The chats to enter at the start; `Realtime.subscribe` adds more.
+            queue_size: How many events may wait to be read.
+        """
+        made: list[UserClient] = []
+
+        async def account() -> Account:
+            if not made:
+                token = user if isinstance(user, ChatToken) else await self.tokens.for_user(user)
+                made.append(self.as_user(await self.sessions.exchange(token)))
+            return await made[0].chat_account()
+
+        return self._chat.stream(account, rooms=rooms, queue_size=queue_size)
 
     @property
     def app_id(self) -> str:
@@ -277,7 +312,7 @@ class EthoraClient(BaseClient):
         return await self._context.open()
 
     def _closing(self) -> Sequence[Callable[[], Awaitable[object]]]:
-        return self.sessions.aclose, self._wiring.aclose, self._settings.aclose
+        return self._chat.aclose, self.sessions.aclose, self._wiring.aclose, self._settings.aclose
 
     def __repr__(self) -> str:
         app = self._context.app

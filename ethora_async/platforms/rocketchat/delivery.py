@@ -14,8 +14,8 @@ from ethora_async.platforms.rocketchat.realtime.feed import Feed
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ethora_async.event_queue import EventQueue
     from ethora_async.platforms.rocketchat.api import Api
-    from ethora_async.platforms.rocketchat.realtime.event_queue import EventQueue
     from ethora_async.protocols import Clock
 
 

@@ -17,13 +17,18 @@ from ethora_async.platforms.ethora.sessions.credentials import SessionCredential
 from ethora_async.platforms.ethora.sessions.files import UPLOAD_TIMEOUT, Files
 from ethora_async.platforms.ethora.sessions.my_chats import MyChats
 from ethora_async.platforms.ethora.sessions.session import Session, read_session
-from ethora_async.records import User, id_text, optional_text
+from ethora_async.records import Id, User, id_text, optional_text
 from ethora_async.redaction import Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ethora_async.attachments import Attachment, Source
     from ethora_async.bulk.outcome import Outcome
     from ethora_async.platforms.ethora.context import App
+    from ethora_async.platforms.ethora.realtime.account import Account
+    from ethora_async.platforms.ethora.realtime.connection import Realtime
+    from ethora_async.platforms.ethora.realtime.service import ChatService
     from ethora_async.platforms.ethora.sessions.api import LogoutScope, Sessions
     from ethora_async.request import Reply
     from ethora_async.tokens.fixed import FixedCredentials
@@ -56,12 +61,18 @@ class UserClient:
     """
 
     def __init__(
-        self, own: Context, sessions: Sessions, signer: SessionCredentials | FixedCredentials, xmpp_host: str | None
+        self,
+        own: Context,
+        sessions: Sessions,
+        signer: SessionCredentials | FixedCredentials,
+        xmpp_host: str | None,
+        chat: ChatService,
     ) -> None:
         self._own = own
         self._sessions = sessions
         self._signer = signer
         self._xmpp_host = xmpp_host
+        self._chat = chat
         self._user: User | None = None
         self._context = OtherContext(own, self.session.app_id if self.session else None, signer)
         self.chats: MyChats = MyChats(self._context, self._own_name)
@@ -158,6 +169,27 @@ class UserClient:
             raise ReplyLostError(msg, operation=operation.name, status=reply.status)
         username = user.xmpp_username or app.names.prefixed(user.id)
         return XmppCredentials(username=username, password=Secret(password), host=self._xmpp_host)
+
+    def realtime(self, *, rooms: Id | Iterable[Id] = (), queue_size: int = 1000) -> Realtime:
+        """What happens in the user's chats, as it happens; see `Realtime`. No request is made before it is entered.
+
+        Args:
+            rooms: The chats to enter at the start; `Realtime.subscribe` adds more.
+            queue_size: How many events may wait to be read.
+        """
+        return self._chat.stream(self.chat_account, rooms=rooms, queue_size=queue_size)
+
+    async def chat_account(self) -> Account:
+        """Return who logs in to the chat server, and where, with a fresh password.
+
+        Raises:
+            ConfigError: The chat server's address is not known.
+            UnauthorizedError: The session or the API key has ended.
+        """
+        credentials = await self.xmpp_credentials()
+        user = self._user or (self.session.user if self.session else None) or await self.me()
+        app = await self._context.open()
+        return self._chat.account(app, credentials.username, credentials.password, user)
 
     async def logout(self, scope: LogoutScope = "current") -> Outcome[str]:
         """End this session, ``"all"`` of the user's, or all the ``"others"``; see `Sessions.logout`.

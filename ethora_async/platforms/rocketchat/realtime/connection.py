@@ -22,6 +22,7 @@ from ethora_async.errors import (
     ServerFaultError,
     TransportError,
 )
+from ethora_async.event_queue import EventQueue
 from ethora_async.platforms.rocketchat import operations
 from ethora_async.platforms.rocketchat.api import NOBODY
 from ethora_async.platforms.rocketchat.delivery import Deliveries
@@ -41,7 +42,6 @@ from ethora_async.platforms.rocketchat.realtime.ddp_events import (
     Revoked,
     Topic,
 )
-from ethora_async.platforms.rocketchat.realtime.event_queue import EventQueue
 from ethora_async.platforms.rocketchat.realtime.events import (
     RealtimeEvent,
     Reconnected,

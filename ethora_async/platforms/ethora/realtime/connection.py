@@ -1,0 +1,527 @@
+"""`Realtime`: what happens in one user's chats, as it happens (docs/platforms/ethora.md#realtime)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+import aiohttp
+
+from ethora_async.config import RetryPolicy
+from ethora_async.engine.retry import backoff
+from ethora_async.errors import (
+    ChatError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    NotSentError,
+    RateLimitedError,
+    ReplyLostError,
+    ServerFaultError,
+    TransportError,
+    UnauthorizedError,
+)
+from ethora_async.event_queue import EventQueue
+from ethora_async.platforms.ethora.realtime import machine as told
+from ethora_async.platforms.ethora.realtime.events import (
+    MessageDeleted,
+    MessageEdited,
+    RealtimeEvent,
+    Reconnected,
+    RoomJoined,
+    RoomLeft,
+    Typing,
+)
+from ethora_async.platforms.ethora.realtime.machine import PATIENCE, XmppMachine
+from ethora_async.platforms.ethora.realtime.rooms import ListenedRooms
+from ethora_async.records import Id, several
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from ethora_async.platforms.ethora.chats.message_records import Message
+    from ethora_async.platforms.ethora.names import Names
+    from ethora_async.platforms.ethora.realtime.account import Account
+    from ethora_async.protocols import Clock
+
+OpenSocket = Callable[[str, tuple[str, ...]], Awaitable[aiohttp.ClientWebSocketResponse]]
+"""Opens a websocket at an http(s) URL, with one of these subprotocols."""
+AccountOf = Callable[[], Awaitable["Account"]]
+"""Finds out, before each connection, who logs in where: passwords are short-lived."""
+
+_OPERATION: Final = "realtime"
+_SUBPROTOCOLS: Final = ("xmpp",)
+_RECONNECT: Final = RetryPolicy(base=0.5, cap=30.0)
+_LASTING: Final = _RECONNECT.cap
+"""Seconds after which a connection counts as good: the pause before the next one starts small again."""
+_AT_ONCE: Final = 0.001
+_PAGE: Final = 100
+_PASSING: Final = (TransportError, ServerFaultError, RateLimitedError)
+_NOT_THERE: Final = frozenset({"item-not-found"})
+T = TypeVar("T")
+
+
+class Realtime:
+    """The messages of chats, in one websocket as one user.
+
+    ```python
+    async with ethora.as_user(session).realtime(rooms=["order-7"]) as stream:
+        async for event in stream:
+            match event:
+                case MessageReceived(chat_id, message):
+                    await stream.send(chat_id, f"You said {message.body}")
+    ```
+
+    Entering waits for the log-in and for the chats. A connection that is lost is opened again, with growing pauses of
+    up to half a minute. Then every chat is entered anew and the messages missed in between are fetched from its
+    archive, so that each message comes exactly once and in order.
+
+    When the session has ended or the account is gone, iterating raises `UnauthorizedError` after the events that had
+    come. When the user is taken out of a chat, `RoomLeft` tells so; the others go on.
+
+    **Slow readers.** At most `queue_size` events wait to be read. When they do, nothing more is read from the socket,
+    and a server that is kept waiting closes the connection. What was missed is then fetched as after any gap: no
+    message is lost, and memory stays bounded.
+
+    Events come to whoever iterates; several may, and each event goes to one of them.
+    """
+
+    def __init__(
+        self,
+        account_of: AccountOf,
+        open_socket: OpenSocket,
+        clock: Clock,
+        *,
+        rooms: Id | Iterable[Id] = (),
+        queue_size: int = 1000,
+        timeout: float,
+    ) -> None:
+        self._account_of = account_of
+        self._open_socket = open_socket
+        self._clock = clock
+        self._first_rooms = [*several(rooms)]
+        self._queue: EventQueue[RealtimeEvent] = EventQueue(queue_size)
+        self._timeout = timeout
+        self._account: Account | None = None
+        self._machine: XmppMachine | None = None
+        self._rooms: ListenedRooms | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._sending = asyncio.Lock()
+        self._entering: dict[str, asyncio.Future[None]] = {}
+        self._said: dict[str, asyncio.Future[Message]] = {}
+        self._pages: dict[str, tuple[list[Message], asyncio.Future[bool]]] = {}
+        self._lost: set[str] = set()
+        self._runner: asyncio.Task[None] | None = None
+        self._live: asyncio.Future[None] | None = None
+        self._connections = 0
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RealtimeEvent:
+        return await self._queue.take()
+
+    async def subscribe(self, room: Id) -> None:
+        """Enter a chat and get its messages from now on; returns once the user is in. A public chat gets a new member.
+
+        Raises:
+            NotFoundError: There is no such chat.
+            ForbiddenError: The user may not enter it.
+            NotSentError: The server did not answer in time, or the stream is not open.
+        """
+        machine, rooms, name = self._opened(room)
+        if name in rooms and name not in self._entering and name not in self._lost:
+            return
+        waiting = self._entering.get(name)
+        if waiting is None:
+            waiting = self._entering[name] = asyncio.get_running_loop().create_future()
+            waiting.add_done_callback(_read_error)
+            self._lost.discard(name)
+            rooms.add(name)
+            machine.enter(name)
+            await self._flush()
+        try:
+            await self._within_time(waiting, "that the user is in the chat")
+        except BaseException:
+            rooms.discard(name)
+            machine.leave(name)
+            await self._flush()
+            raise
+        finally:
+            self._entering.pop(name, None)
+
+    async def unsubscribe(self, room: Id) -> None:
+        """Get a chat's messages no more. The user stays a member."""
+        machine, rooms, name = self._opened(room)
+        rooms.discard(name)
+        self._lost.discard(name)
+        machine.leave(name)
+        await self._flush()
+
+    async def send(self, room: Id, text: str) -> Message:
+        """Say something in a chat; returns the message as it is in the archive, once everybody there has it.
+
+        The user must be in the chat: subscribe to it first.
+
+        Raises:
+            InvalidInputError: The text is empty.
+            ForbiddenError: The user is not in the chat, or may not write there.
+            NotFoundError: There is no such chat.
+            NotSentError: There is no connection now.
+            ReplyLostError: The connection broke, or the server did not confirm in time: it may have been said.
+        """
+        if not text:
+            msg = "the text is empty: a message says something"
+            raise InvalidInputError(msg, field="text")
+        machine, _, name = self._opened(room)
+        if not machine.live or self._account is None:
+            msg = "there is no connection now: it is being opened again"
+            raise NotSentError(msg, operation=_OPERATION)
+        id = f"send-text-message-{secrets.token_hex(16)}"
+        waiting = self._said[id] = asyncio.get_running_loop().create_future()
+        waiting.add_done_callback(_read_error)
+        try:
+            machine.say(name, id, text, self._account.first_name, self._account.last_name)
+            await self._flush()
+            await asyncio.wait({waiting}, timeout=self._timeout)
+            if not waiting.done():
+                msg = f"the server did not confirm the message within {self._timeout:g} s"
+                raise ReplyLostError(msg, operation=_OPERATION)
+            said: Message = waiting.result()
+            return said
+        finally:
+            self._said.pop(id, None)
+
+    async def typing(self, room: Id, *, composing: bool = True) -> None:
+        """Tell a chat that the user is typing, or no longer. Nothing is confirmed."""
+        machine, _, name = self._opened(room)
+        account = self._account
+        label = "" if account is None else f"{account.first_name} {account.last_name}".strip()
+        machine.typing(name, label, composing=composing)
+        await self._flush()
+
+    async def history(self, room: Id, *, limit: int = 100, before: str | None = None) -> list[Message]:
+        """Read what was said last in a chat, oldest first.
+
+        Args:
+            room: A chat that the user is a member of; it need not be subscribed to.
+            limit: How many messages at most.
+            before: The archive id of a message (`Message.id`), for what was said before it.
+
+        Raises:
+            ForbiddenError, NotFoundError: The user may not read it, or there is no such chat.
+            InvalidInputError: The limit is less than 1.
+            NotSentError: The server did not answer in time, or there is no connection now.
+        """
+        if limit < 1:
+            msg = f"limit must be at least 1, not {limit}"
+            raise InvalidInputError(msg, field="limit")
+        machine, _, name = self._opened(room)
+        pages: list[list[Message]] = []
+        left, edge = limit, before or ""
+        while left > 0:
+            if not machine.live:
+                msg = "there is no connection now: it is being opened again"
+                raise NotSentError(msg, operation=_OPERATION)
+            query = machine.ask(name, min(left, _PAGE), before=edge)
+            waiting: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            waiting.add_done_callback(_read_error)
+            found: list[Message] = []
+            self._pages[query] = (found, waiting)
+            try:
+                await self._flush()
+                complete = await self._within_time(waiting, "the history")
+            finally:
+                self._pages.pop(query, None)
+            pages.append(found)
+            left -= len(found)
+            if complete or not found:
+                break
+            edge = found[0].id
+        return [message for page in reversed(pages) for message in page]
+
+    async def aclose(self) -> None:
+        """Close the connection and end the iteration. May be called more than once."""
+        self._queue.end()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.cancel()
+            await asyncio.wait({runner})
+
+    # -- the connection
+
+    async def _start(self) -> None:
+        if self._runner is not None:
+            msg = "the stream is open already: make another one"
+            raise NotSentError(msg)
+        self._account = account = await self._account_of()
+        self._machine = XmppMachine(account.host)
+        self._rooms = ListenedRooms(self._machine, self._queue, account.names.strip)
+        self._live = asyncio.get_running_loop().create_future()
+        self._live.add_done_callback(_read_error)
+        self._runner = asyncio.create_task(self._run())
+        await self._within_time(self._live, "the log-in")
+        for room in self._first_rooms:
+            await self.subscribe(room)
+
+    async def _within_time(self, waiting: asyncio.Future[T], what: str) -> T:
+        await asyncio.wait({waiting}, timeout=self._timeout)
+        if not waiting.done():
+            msg = f"the server did not confirm {what} within {self._timeout:g} s"
+            raise NotSentError(msg, operation=_OPERATION)
+        return waiting.result()
+
+    def _opened(self, room: Id) -> tuple[XmppMachine, ListenedRooms, str]:
+        if self._machine is None or self._rooms is None or self._runner is None or self._runner.done():
+            raise _not_open()
+        return self._machine, self._rooms, self._names.prefixed(self._names.plain(room, "room"))
+
+    @property
+    def _names(self) -> Names:
+        if self._account is None:
+            raise _not_open()
+        return self._account.names
+
+    async def _flush(self) -> None:
+        async with self._sending:
+            socket, machine = self._socket, self._machine
+            if socket is None or machine is None:
+                return
+            for frame in machine.to_send():
+                # A socket that breaks is noticed by whoever reads from it.
+                with suppress(ConnectionError, aiohttp.ClientError):
+                    try:
+                        async with asyncio.timeout(PATIENCE):
+                            await socket.send_str(frame)
+                    except TimeoutError:
+                        await socket.close()
+                        return
+
+    async def _run(self) -> None:
+        failures = 0
+        try:
+            while True:
+                began = self._clock.monotonic()
+                lost: ChatError = ReplyLostError("the server closed the connection", operation=_OPERATION)
+                wait: float | None = None
+                try:
+                    await self._connection()
+                except _PASSING as error:
+                    lost, wait = error, error.retry_after
+                finally:
+                    self._disconnected()
+                lasted = self._clock.monotonic() - began >= _LASTING
+                failures = 1 if lasted else failures + 1
+                if not self._connections and failures >= _RECONNECT.attempts:
+                    raise lost
+                await self._clock.sleep(wait or backoff(failures, _RECONNECT, random.random))
+        except ChatError as error:
+            self._finish(error)
+        except asyncio.CancelledError:
+            self._finish(None)
+            raise
+        except Exception as error:  # noqa: BLE001  whoever iterates must not wait for ever
+            msg = f"the stream broke down ({type(error).__name__})"
+            self._finish(NotSentError(msg, operation=_OPERATION))
+
+    def _finish(self, error: ChatError | None) -> None:
+        self._queue.end(error)
+        reason = error or NotSentError("the stream was closed", operation=_OPERATION)
+        if self._live is not None and not self._live.done():
+            self._live.set_exception(reason)
+        for waiting in self._entering.values():
+            if not waiting.done():
+                waiting.set_exception(reason)
+
+    def _disconnected(self) -> None:
+        """What was asked on this connection will not be answered; chats are entered again on the next."""
+        if self._rooms is not None:
+            self._rooms.disconnected()
+        for said in self._said.values():
+            if not said.done():
+                msg = "the connection broke before the message was confirmed: it may have been said"
+                said.set_exception(ReplyLostError(msg, operation=_OPERATION))
+        for _, page in self._pages.values():
+            if not page.done():
+                page.set_exception(NotSentError("the connection broke", operation=_OPERATION))
+
+    async def _connection(self) -> None:
+        machine, account, clock = self._machine, self._account, self._clock
+        if self._connections or account is None:
+            account = self._account = await self._account_of()
+        if machine is None:
+            raise _not_open()
+        socket = self._socket = await self._open_socket(account.service, _SUBPROTOCOLS)
+        try:
+            machine.opened(account.username, account.password, clock.monotonic())
+            while True:
+                await self._flush()
+                try:
+                    # aiohttp takes 0 for "no timeout".
+                    frame = await socket.receive(timeout=max(_AT_ONCE, machine.deadline - clock.monotonic()))
+                except TimeoutError:
+                    events = machine.on_time(clock.monotonic())
+                else:
+                    if frame.type is not aiohttp.WSMsgType.TEXT:
+                        return
+                    events = machine.received(frame.data, clock.monotonic())
+                for event in events:
+                    if isinstance(event, told.Broken):
+                        return
+                    if isinstance(event, told.LoginRefused):
+                        msg = f"the chat server refused the log-in: {event.condition}"
+                        raise UnauthorizedError(msg, operation=_OPERATION, code=event.condition)
+                    await self._handle(event)
+        finally:
+            self._socket = None
+            machine.closed()
+            await socket.close()
+
+    # -- what happens
+
+    async def _handle(self, event: told.Event) -> None:
+        handler: Any = _HANDLERS.get(type(event))
+        if handler is not None:
+            await handler(self, event)
+
+    async def _logged_in(self, _: told.LoggedIn) -> None:
+        self._connections += 1
+        if self._live is not None and not self._live.done():
+            self._live.set_result(None)
+        if self._connections > 1:
+            await self._queue.put(Reconnected())
+        if self._machine is not None and self._rooms is not None:
+            # Those that the user was taken out of too: an invitation may have been missed.
+            for name in self._rooms:
+                self._machine.enter(name)
+
+    async def _entered(self, event: told.Entered) -> None:
+        self._lost.discard(event.room)
+        if self._rooms is not None:
+            self._rooms.entered(event.room)
+
+    async def _entry_refused(self, event: told.EntryRefused) -> None:
+        waiting = self._entering.get(event.room)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(_refusal(event.condition, "enter this chat"))
+        elif self._rooms is not None and event.room in self._rooms:
+            await self._gone(event.room)
+
+    async def _left(self, event: told.Left) -> None:
+        if self._rooms is not None and event.room in self._rooms:
+            await self._gone(event.room)
+
+    async def _gone(self, room: str) -> None:
+        if room not in self._lost:
+            self._lost.add(room)
+            await self._queue.put(RoomLeft(self._names.strip(room)))
+
+    async def _invited(self, event: told.Invited) -> None:
+        await self._queue.put(RoomJoined(self._names.strip(event.room)))
+        if event.room in self._lost and self._machine is not None:
+            self._lost.discard(event.room)
+            self._machine.enter(event.room)
+
+    async def _said_in(self, event: told.Said) -> None:
+        waiting = self._said.get(event.message.origin_id or "")
+        if waiting is not None and not waiting.done():
+            waiting.set_result(event.message)
+        if self._rooms is not None:
+            await self._rooms.said(event.room, event.message)
+
+    async def _send_refused(self, event: told.SendRefused) -> None:
+        waiting = self._said.get(event.id)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(_refusal(event.condition, "write in this chat"))
+
+    async def _edited(self, event: told.Edited) -> None:
+        if self._rooms is not None and event.room in self._rooms:
+            await self._queue.put(MessageEdited(self._names.strip(event.room), event.message_id, event.text))
+
+    async def _deleted(self, event: told.Deleted) -> None:
+        if self._rooms is not None and event.room in self._rooms:
+            await self._queue.put(MessageDeleted(self._names.strip(event.room), event.message_id))
+
+    async def _typed(self, event: told.Typed) -> None:
+        if self._rooms is not None and event.room in self._rooms:
+            await self._queue.put(Typing(self._names.strip(event.room), event.name, event.composing))
+
+    async def _found(self, event: told.Found) -> None:
+        page = self._pages.get(event.query)
+        if page is not None:
+            page[0].append(event.message)
+        elif self._rooms is not None:
+            await self._rooms.found(event)
+
+    async def _page_ended(self, event: told.PageEnd) -> None:
+        page = self._pages.get(event.query)
+        if page is not None:
+            if not page[1].done():
+                page[1].set_result(event.complete)
+        elif self._rooms is not None:
+            self._is_in(await self._rooms.page_ended(event))
+
+    async def _page_refused(self, event: told.PageRefused) -> None:
+        page = self._pages.get(event.query)
+        if page is not None:
+            if not page[1].done():
+                page[1].set_exception(_refusal(event.condition, "read this chat"))
+        elif self._rooms is not None:
+            self._is_in(await self._rooms.page_refused(event))
+
+    def _is_in(self, room: str | None) -> None:
+        waiting = self._entering.get(room or "")
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+
+_HANDLERS: Final[dict[type, Callable[[Realtime, Any], Awaitable[None]]]] = {
+    told.LoggedIn: Realtime._logged_in,  # noqa: SLF001  its own
+    told.Entered: Realtime._entered,  # noqa: SLF001
+    told.EntryRefused: Realtime._entry_refused,  # noqa: SLF001
+    told.Left: Realtime._left,  # noqa: SLF001
+    told.Invited: Realtime._invited,  # noqa: SLF001
+    told.Said: Realtime._said_in,  # noqa: SLF001
+    told.SendRefused: Realtime._send_refused,  # noqa: SLF001
+    told.Edited: Realtime._edited,  # noqa: SLF001
+    told.Deleted: Realtime._deleted,  # noqa: SLF001
+    told.Typed: Realtime._typed,  # noqa: SLF001
+    told.Found: Realtime._found,  # noqa: SLF001
+    told.PageEnd: Realtime._page_ended,  # noqa: SLF001
+    told.PageRefused: Realtime._page_refused,  # noqa: SLF001
+}
+
+
+def _refusal(condition: str, what: str) -> ChatError:
+    msg = f"the user may not {what}: {condition}"
+    if condition in _NOT_THERE:
+        return NotFoundError("there is no such chat", operation=_OPERATION, code=condition)
+    return ForbiddenError(msg, operation=_OPERATION, code=condition)
+
+
+def _not_open() -> NotSentError:
+    return NotSentError("the stream is not open: enter it with `async with`", operation=_OPERATION)
+
+
+def _read_error(future: asyncio.Future[Any]) -> None:
+    # asyncio prints "exception was never retrieved" for an error nobody has looked at
+    if future.done() and not future.cancelled():
+        future.exception()

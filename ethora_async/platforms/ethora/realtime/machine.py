@@ -1,0 +1,411 @@
+"""The client's side of the chat as a state machine without I/O: frames come in, events and frames to send come out."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal
+from xml.sax.saxutils import quoteattr
+
+import attrs
+
+from ethora_async.platforms.ethora.chats.message_records import Message
+from ethora_async.platforms.ethora.realtime import stanzas
+from ethora_async.platforms.ethora.realtime.stanzas import BIND, CLIENT, MAM, MUC_USER, SASL, STREAM
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    from ethora_async.redaction import Secret
+
+HANDSHAKE: Final = 20.0
+"""Seconds from the opened socket to the bound session."""
+QUIET: Final = 45.0
+"""Seconds of silence after which the server is asked for a sign of life."""
+PATIENCE: Final = 15.0
+"""Seconds that it may take to give one."""
+_NEVER: Final = float("inf")
+
+
+@attrs.frozen
+class LoggedIn:
+    """The session is bound."""
+
+
+@attrs.frozen
+class LoginRefused:
+    """Name and password were refused. `condition` is the server's word for why."""
+
+    condition: str
+
+
+@attrs.frozen
+class Broken:
+    """The connection is of no use any more."""
+
+    reason: str
+
+
+@attrs.frozen
+class Entered:
+    """The user is in a room."""
+
+    room: str
+
+
+@attrs.frozen
+class EntryRefused:
+    """The user may not enter a room."""
+
+    room: str
+    condition: str
+
+
+@attrs.frozen
+class Left:
+    """The user is in a room no longer."""
+
+    room: str
+
+
+@attrs.frozen
+class Invited:
+    """The user was let into a room."""
+
+    room: str
+
+
+@attrs.frozen
+class Said:
+    """Somebody said something in a room."""
+
+    room: str
+    message: Message
+
+
+@attrs.frozen
+class Edited:
+    """A message has another text."""
+
+    room: str
+    message_id: str
+    text: str
+
+
+@attrs.frozen
+class Deleted:
+    """A message is gone."""
+
+    room: str
+    message_id: str
+
+
+@attrs.frozen
+class Typed:
+    """Somebody is typing, or no longer."""
+
+    room: str
+    name: str
+    composing: bool
+
+
+@attrs.frozen
+class SendRefused:
+    """A message was not delivered."""
+
+    id: str
+    condition: str
+
+
+@attrs.frozen
+class Found:
+    """A message of the history."""
+
+    query: str
+    message: Message
+
+
+@attrs.frozen
+class PageEnd:
+    """That was a page of the history, and whether there is no more in that direction."""
+
+    query: str
+    complete: bool
+
+
+@attrs.frozen
+class PageRefused:
+    """The history cannot be read."""
+
+    query: str
+    condition: str
+
+
+Event = (
+    LoggedIn | LoginRefused | Broken | Entered | EntryRefused | Left | Invited | Said | Edited | Deleted | Typed
+    | SendRefused | Found | PageEnd | PageRefused
+)  # fmt: skip
+
+
+class XmppMachine:
+    """One user's connection, and the ones that follow it.
+
+    Call `opened` with every new socket, `received` with each of its frames, `on_time` at `deadline`; send what
+    `to_send` gives after each of them. Times are seconds of one monotonic clock. No input raises. Rooms are named by
+    the local part of their JIDs.
+
+    Args:
+        domain: the XMPP host.
+    """
+
+    def __init__(self, domain: str) -> None:
+        self._domain = domain
+        self._state: Literal["closed", "opening", "proving", "proved", "binding", "live"] = "closed"
+        self._username = ""
+        self._password: Secret | None = None
+        self._out: list[str] = []
+        self._ids = itertools.count(1)
+        self._heard = 0.0
+        self._pinged: float | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether the session is bound."""
+        return self._state == "live"
+
+    @property
+    def deadline(self) -> float:
+        """When `on_time` is to be called, unless something is received before."""
+        if self._state == "closed":
+            return _NEVER
+        if self._state != "live":
+            return self._heard + HANDSHAKE
+        return self._heard + QUIET if self._pinged is None else self._pinged + PATIENCE
+
+    def opened(self, username: str, password: Secret, now: float) -> None:
+        """A new socket is open, in the place of any before."""
+        self.closed()
+        self._state = "opening"
+        self._username = username
+        self._password = password
+        self._heard = now
+        self._out.append(stanzas.opening(self._domain))
+
+    def closed(self) -> None:
+        """The socket is gone."""
+        self._state = "closed"
+        self._password = None
+        self._pinged = None
+        self._out.clear()
+
+    def to_send(self) -> list[str]:
+        """The frames to send now, in order; they are handed over."""
+        frames, self._out = self._out, []
+        return frames
+
+    # -- what the user does; without a live session nothing is sent
+
+    def enter(self, room: str) -> None:
+        """Enter a room."""
+        self._send(stanzas.entering(f"enter-{next(self._ids)}", self._jid(room), self._username))
+
+    def leave(self, room: str) -> None:
+        """Leave a room."""
+        self._send(stanzas.leaving(self._jid(room), self._username))
+
+    def say(self, room: str, id: str, text: str, first_name: str, last_name: str) -> None:
+        """Say something in a room."""
+        data = {
+            "senderFirstName": first_name,
+            "senderLastName": last_name,
+            "fullName": f"{first_name} {last_name}".strip(),
+            "senderJID": f"{self._username}@{self._domain}",
+            "senderWalletAddress": self._username,
+            "roomJid": self._jid(room),
+            "isSystemMessage": "false",
+            "push": "true",
+        }
+        self._send(stanzas.message(id, self._jid(room), text, data))
+
+    def typing(self, room: str, name: str, *, composing: bool) -> None:
+        """Tell a room that the user is typing, or no longer."""
+        self._send(stanzas.typing(f"typing-{next(self._ids)}", self._jid(room), name, composing=composing))
+
+    def ask(self, room: str, size: int, *, before: str | None = None, after: str | None = None) -> str:
+        """Ask for a page of a room's history; the id of the query."""
+        id = f"history-{next(self._ids)}"
+        self._send(stanzas.history(id, self._jid(room), size, before=before, after=after))
+        return id
+
+    # -- what comes
+
+    def received(self, frame: str, now: float) -> list[Event]:
+        """Take in one frame. What is not understood is passed over."""
+        if self._state == "closed":
+            return []
+        if self.live:
+            self._heard, self._pinged = now, None
+        try:
+            element = stanzas.parse(frame)
+        except ValueError as error:
+            return self._broken(f"the server sent no XML ({error})")
+        was_live = self.live
+        events = self._read(element)
+        if self.live and not was_live:
+            self._heard = now
+        return events
+
+    def on_time(self, now: float) -> list[Event]:
+        """Say what silence means: ask for a sign of life, or give the connection up."""
+        if now < self.deadline:
+            return []
+        if not self.live:
+            return self._broken("the server did not finish the log-in in time")
+        if self._pinged is not None:
+            return self._broken("the server gave no sign of life")
+        self._pinged = now
+        self._send(stanzas.ping(f"ping-{next(self._ids)}", self._domain))
+        return []
+
+    def _send(self, frame: str) -> None:
+        if self.live:
+            self._out.append(frame)
+
+    def _jid(self, room: str) -> str:
+        return f"{room}@conference.{self._domain}"
+
+    def _broken(self, reason: str) -> list[Event]:
+        self.closed()
+        return [Broken(reason)]
+
+    def _read(self, element: Element) -> list[Event]:
+        match element.tag:
+            case "{http://etherx.jabber.org/streams}error":
+                return self._broken(f"the server ended the stream: {stanzas.condition(element)}")
+            case "{urn:ietf:params:xml:ns:xmpp-framing}close":
+                return self._broken("the server closed the stream")
+        if not self.live:
+            return self._log_in(element)
+        match element.tag:
+            case "{jabber:client}message":
+                return self._message(element)
+            case "{jabber:client}presence":
+                return self._presence(element)
+            case "{jabber:client}iq":
+                return self._iq(element)
+        return []
+
+    def _log_in(self, element: Element) -> list[Event]:
+        if element.tag == f"{STREAM}features":
+            if self._state == "opening" and self._password is not None:
+                if "PLAIN" not in [one.text for one in element.iter(f"{SASL}mechanism")]:
+                    return self._broken("the server does not offer the log-in PLAIN")
+                self._state = "proving"
+                self._out.append(stanzas.log_in(self._username, self._password))
+            elif self._state == "proved":
+                self._state = "binding"
+                self._out.append(stanzas.bind("bind"))
+        elif element.tag == f"{SASL}success" and self._state == "proving":
+            self._state = "proved"
+            self._password = None
+            self._out.append(stanzas.opening(self._domain))
+        elif element.tag == f"{SASL}failure":
+            self.closed()
+            return [LoginRefused(stanzas.condition(element))]
+        elif element.tag == f"{CLIENT}iq" and self._state == "binding" and element.get("id") == "bind":
+            if element.get("type") != "result" or element.find(f"{BIND}bind/{BIND}jid") is None:
+                return self._broken("the server gave the session no address")
+            self._state = "live"
+            self._send(stanzas.PRESENCE)
+            return [LoggedIn()]
+        return []
+
+    def _presence(self, element: Element) -> list[Event]:
+        room, nick = _from(element)
+        kind = element.get("type", "")
+        if not room:
+            return []
+        if kind == "error":
+            return [EntryRefused(room, stanzas.condition(element.find(f"{CLIENT}error")))]
+        if nick != self._username:
+            return []
+        about = element.find(f"{MUC_USER}x")
+        codes = [] if about is None else [one.get("code") for one in about.iter(f"{MUC_USER}status")]
+        if kind == "unavailable":
+            destroyed = about is not None and about.find(f"{MUC_USER}destroy") is not None
+            return [Left(room)] if "110" in codes or destroyed else []
+        return [Entered(room)] if "110" in codes and not kind else []
+
+    def _message(self, element: Element) -> list[Event]:
+        room, nick = _from(element)
+        if element.get("type") == "error":
+            return [SendRefused(element.get("id", ""), stanzas.condition(element.find(f"{CLIENT}error")))]
+        result = element.find(f"{MAM}result")
+        if result is not None:
+            inner = result.find(f"{stanzas.FORWARD}forwarded/{CLIENT}message")
+            message = None if inner is None else _read_message(inner, result.get("id"))
+            return [] if message is None else [Found(result.get("queryid", ""), message)]
+        if not room:
+            return []
+        if element.find(f"{MUC_USER}x/{MUC_USER}invite") is not None:
+            return [Invited(room)]
+        replaced, deleted = _child(element, "replace"), _child(element, "delete")
+        if deleted is not None:
+            return [Deleted(room, deleted.get("id", ""))]
+        if replaced is not None and replaced.get("text") is not None:
+            return [Edited(room, replaced.get("id", ""), replaced.get("text", ""))]
+        for state in ("composing", "paused"):
+            if element.find(f"{stanzas.CHAT_STATES}{state}") is not None and element.find(f"{CLIENT}body") is None:
+                data = _child(element, "data")
+                name = nick if data is None else data.get("fullName", nick)
+                return [] if nick == self._username else [Typed(room, name, state == "composing")]
+        stamp = element.find(f"{stanzas.STANZA_ID}stanza-id")
+        message = None if stamp is None else _read_message(element, stamp.get("id"))
+        return [] if message is None else [Said(room, message)]
+
+    def _iq(self, element: Element) -> list[Event]:
+        id, kind = element.get("id", ""), element.get("type")
+        if kind == "get":
+            self._send(_unavailable(element))
+        if not id.startswith("history-"):
+            return []
+        if kind == "error":
+            return [PageRefused(id, stanzas.condition(element.find(f"{CLIENT}error")))]
+        fin = element.find(f"{MAM}fin")
+        return [] if fin is None else [PageEnd(id, fin.get("complete") == "true")]
+
+
+def _unavailable(element: Element) -> str:
+    to = f" to={quoteattr(element.get('from', ''))}" if element.get("from") else ""
+    why = '<error type="cancel"><service-unavailable xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></error>'
+    return f'<iq xmlns="jabber:client" type="error" id={quoteattr(element.get("id", ""))}{to}>{why}</iq>'
+
+
+def _from(element: Element) -> tuple[str, str]:
+    """The room, by its local part, and the nick that a stanza comes from; "" for what comes from no room."""
+    bare, _, nick = element.get("from", "").partition("/")
+    local, _, domain = bare.partition("@")
+    return (local, nick) if domain.startswith("conference.") else ("", nick)
+
+
+def _child(element: Element, name: str) -> Element | None:
+    """The first child with this name: the namespaces of the platform's own children vary."""
+    return next((child for child in element if stanzas.local_name(child) == name), None)
+
+
+def _read_message(element: Element, id: str | None) -> Message | None:
+    """A message with a text, as the archive knows it."""
+    body = element.findtext(f"{CLIENT}body")
+    if body is None or id is None or not (id.isascii() and id.isdigit() and len(id) < 18):
+        return None
+    data = _child(element, "data")
+    about = {} if data is None else dict(data.attrib)
+    return Message(
+        id=id,
+        origin_id=element.get("id"),
+        sender=element.get("from", "").partition("/")[2] or None,
+        nick=about.get("fullName"),
+        body=body,
+        sent_at=datetime.fromtimestamp(int(id) / 1_000_000, UTC),
+        extra=about,
+    )

@@ -1,0 +1,117 @@
+"""The XML of the chat: frames that the client sends, and how those that come are taken apart."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Final
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape, quoteattr
+
+if TYPE_CHECKING:
+    from ethora_async.redaction import Secret
+
+CLIENT: Final = "{jabber:client}"
+FRAMING: Final = "{urn:ietf:params:xml:ns:xmpp-framing}"
+STREAM: Final = "{http://etherx.jabber.org/streams}"
+SASL: Final = "{urn:ietf:params:xml:ns:xmpp-sasl}"
+BIND: Final = "{urn:ietf:params:xml:ns:xmpp-bind}"
+MUC_USER: Final = "{http://jabber.org/protocol/muc#user}"
+MAM: Final = "{urn:xmpp:mam:2}"
+RSM: Final = "{http://jabber.org/protocol/rsm}"
+CHAT_STATES: Final = "{http://jabber.org/protocol/chatstates}"
+FORWARD: Final = "{urn:xmpp:forward:0}"
+STANZA_ID: Final = "{urn:xmpp:sid:0}"
+
+CLOSE: Final = '<close xmlns="urn:ietf:params:xml:ns:xmpp-framing"/>'
+PRESENCE: Final = '<presence xmlns="jabber:client"/>'
+
+
+class _Tree(ElementTree.TreeBuilder):
+    """Refuses a document type: XMPP has none, and entities come with it."""
+
+    def doctype(self, *_: str | None) -> None:
+        msg = "a document type in a stanza"
+        raise ValueError(msg)
+
+
+def parse(frame: str) -> ElementTree.Element:
+    """Read a frame.
+
+    Raises:
+        ValueError: it is no XML, or holds what XMPP forbids.
+    """
+    parser = ElementTree.XMLParser(target=_Tree())  # noqa: S314  the tree refuses what is dangerous about XML
+    try:
+        parser.feed(frame)
+        return parser.close()
+    except ElementTree.ParseError as error:
+        msg = f"not well-formed: {error.code}"
+        raise ValueError(msg) from None
+
+
+def local_name(element: ElementTree.Element) -> str:
+    """Return the name of an element without its namespace."""
+    return element.tag.rpartition("}")[2]
+
+
+def condition(element: ElementTree.Element | None) -> str:
+    """Return what went wrong, as an error's first child names it; "" without one."""
+    first = next(iter(element), None) if element is not None else None
+    return "" if first is None else local_name(first)
+
+
+def opening(domain: str) -> str:
+    """Open a stream."""
+    return f'<open xmlns="urn:ietf:params:xml:ns:xmpp-framing" to={quoteattr(domain)} version="1.0"/>'
+
+
+def log_in(username: str, password: Secret) -> str:
+    """Log in by SASL PLAIN."""
+    message = base64.b64encode(f"\0{username}\0{password.reveal()}".encode()).decode()
+    return f'<auth xmlns="urn:ietf:params:xml:ns:xmpp-sasl" mechanism="PLAIN">{message}</auth>'
+
+
+def bind(id: str) -> str:
+    """Ask for a resource; the server chooses it."""
+    wanted = '<bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"/>'
+    return f'<iq xmlns="jabber:client" type="set" id="{id}">{wanted}</iq>'
+
+
+def ping(id: str, domain: str) -> str:
+    """Ask for a sign of life."""
+    to = quoteattr(domain)
+    return f'<iq xmlns="jabber:client" type="get" id="{id}" to={to}><ping xmlns="urn:xmpp:ping"/></iq>'
+
+
+def entering(id: str, room: str, nick: str) -> str:
+    """Enter a room; the history is asked for separately."""
+    inside = '<x xmlns="http://jabber.org/protocol/muc"><history maxstanzas="0"/></x>'
+    return f'<presence xmlns="jabber:client" id="{id}" to={quoteattr(f"{room}/{nick}")}>{inside}</presence>'
+
+
+def leaving(room: str, nick: str) -> str:
+    """Leave a room."""
+    return f'<presence xmlns="jabber:client" type="unavailable" to={quoteattr(f"{room}/{nick}")}/>'
+
+
+def message(id: str, room: str, text: str, data: dict[str, str]) -> str:
+    """Say something in a room, with what the front ends need to show it."""
+    about = " ".join(f"{name}={quoteattr(value)}" for name, value in data.items())
+    inside = f"<data {about}/><body>{escape(text)}</body>"
+    return f'<message xmlns="jabber:client" type="groupchat" id="{id}" to={quoteattr(room)}>{inside}</message>'
+
+
+def typing(id: str, room: str, name: str, *, composing: bool) -> str:
+    """Say that somebody is typing, or no longer."""
+    state = "composing" if composing else "paused"
+    inside = f'<{state} xmlns="http://jabber.org/protocol/chatstates"/><data fullName={quoteattr(name)}/>'
+    return f'<message xmlns="jabber:client" type="groupchat" id="{id}" to={quoteattr(room)}>{inside}</message>'
+
+
+def history(id: str, room: str, size: int, *, before: str | None = None, after: str | None = None) -> str:
+    """Ask for a page of what was said: after an archive id, or the last before one ("" for the newest)."""
+    where = "" if before is None else f"<before>{escape(before)}</before>" if before else "<before/>"
+    where += "" if after is None else f"<after>{escape(after)}</after>"
+    page = f'<set xmlns="http://jabber.org/protocol/rsm"><max>{size}</max>{where}</set>'
+    query = f'<query xmlns="urn:xmpp:mam:2" queryid="{id}">{page}</query>'
+    return f'<iq xmlns="jabber:client" type="set" id="{id}" to={quoteattr(room)}>{query}</iq>'

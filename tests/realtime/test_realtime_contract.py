@@ -1,0 +1,173 @@
+"""What every platform that tells what happens does alike."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from realtime_places import PLACES, Place
+
+from ethora_async import ForbiddenError, InvalidInputError, NotFoundError, NotSentError, UnauthorizedError
+from ethora_async.capabilities import StreamsEvents
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+SOON = 30.0
+
+
+@pytest.fixture(params=sorted(PLACES))
+async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
+    """Each platform."""
+    async with PLACES[request.param]() as place:
+        yield place
+    running = [str(task.get_coro()) for task in asyncio.all_tasks()]
+    assert [one for one in running if "Realtime." in one] == []
+
+
+async def next_of(stream: Any, name: str) -> Any:
+    """The next event whose class has this name."""
+    async with asyncio.timeout(SOON):
+        async for event in stream:
+            if type(event).__name__ == name:
+                return event
+    return None
+
+
+async def texts(place: Place, stream: Any, count: int) -> list[str]:
+    """What people said next."""
+    found: list[str] = []
+    while len(found) < count:
+        text = place.said(await next_of(stream, "MessageReceived"))
+        if text is not None:
+            found.append(text)
+    return found
+
+
+async def test_the_client_has_the_capability(place: Place) -> None:
+    assert isinstance(place.client, StreamsEvents)
+
+
+async def test_messages_come_in_order_from_the_chats_that_were_asked_for(place: Place) -> None:
+    async with place.stream(["one"]) as stream:
+        for number in range(10):
+            await place.say("one", f"text {number}")
+            await place.say("two", f"not this {number}")
+        assert await texts(place, stream, 10) == [f"text {number}" for number in range(10)]
+
+
+async def test_a_chat_can_be_asked_for_later_and_no_more(place: Place) -> None:
+    async with place.stream([]) as stream:
+        await place.say("one", "before")
+        await stream.subscribe("one")
+        await stream.subscribe("one")
+        await place.say("one", "while")
+        assert await texts(place, stream, 1) == ["while"]
+        await stream.unsubscribe("one")
+        await place.say("one", "after")
+        await stream.subscribe("two")
+        await place.say("two", "elsewhere")
+        assert await texts(place, stream, 1) == ["elsewhere"]
+
+
+async def test_chats_of_others_are_refused_and_unknown_ones_not_found(place: Place) -> None:
+    async with place.stream(["one"]) as stream:
+        with pytest.raises(ForbiddenError):
+            await stream.subscribe("secret")
+        with pytest.raises(NotFoundError):
+            await stream.subscribe("nowhere")
+        await place.say("one", "still here")
+        assert await texts(place, stream, 1) == ["still here"]
+
+
+async def test_a_chat_that_cannot_be_entered_at_the_start_is_said(place: Place) -> None:
+    with pytest.raises(ForbiddenError):
+        async with place.stream(["secret"]):
+            pytest.fail("entered")
+
+
+async def test_what_was_missed_comes_once_and_in_order(place: Place) -> None:
+    async with place.stream(["one", "two"]) as stream:
+        await place.say("one", "0")
+        assert await texts(place, stream, 1) == ["0"]
+        for gap in range(3):
+            place.drop()
+            for number in range(5):
+                await place.say("one", f"{gap}.{number}")
+            await next_of(stream, "Reconnected")
+            assert await texts(place, stream, 5) == [f"{gap}.{number}" for number in range(5)]
+        await place.say("two", "end")
+        assert await texts(place, stream, 1) == ["end"]
+
+
+async def test_a_server_that_comes_back_is_found_again(place: Place) -> None:
+    async with place.stream(["one"]) as stream:
+        await place.stop()
+        await asyncio.sleep(0.05)
+        await place.start()
+        await next_of(stream, "Reconnected")
+        await place.say("one", "back")
+        assert await texts(place, stream, 1) == ["back"]
+
+
+async def test_being_taken_out_is_told_and_coming_back_brings_the_messages(place: Place) -> None:
+    async with place.stream(["one", "two"]) as stream:
+        await place.revoke("one")
+        await next_of(stream, "RoomLeft")
+        await place.say("two", "going on")
+        assert await texts(place, stream, 1) == ["going on"]
+        await place.grant("one")
+        await place.say("one", "again")
+        assert (await texts(place, stream, 1))[-1] == "again"
+
+
+async def test_an_invitation_that_was_missed_counts(place: Place) -> None:
+    async with place.stream(["one"]) as stream:
+        await place.revoke("one")
+        await next_of(stream, "RoomLeft")
+        place.drop()
+        await place.grant("one")
+        await next_of(stream, "Reconnected")
+        await place.say("one", "again")
+        assert (await texts(place, stream, 1))[-1] == "again"
+
+
+async def test_the_end_of_the_user_is_the_end_of_the_stream(place: Place) -> None:
+    async with place.stream(["one"]) as stream:
+        await place.say("one", "last words")
+        assert await texts(place, stream, 1) == ["last words"]
+        await place.delete_ann()
+        with pytest.raises(UnauthorizedError):
+            await next_of(stream, "Nothing")
+
+
+async def test_closing_ends_the_iteration(place: Place) -> None:
+    async with place.stream(["one"]) as stream:
+        waiting = asyncio.ensure_future(next_of(stream, "Nothing"))
+        await asyncio.sleep(0)
+        await stream.aclose()
+        assert await waiting is None
+        await stream.aclose()
+
+
+async def test_it_is_used_inside_its_block(place: Place) -> None:
+    stream = place.stream(["one"])
+    with pytest.raises(NotSentError):
+        await stream.subscribe("two")
+    async with stream:
+        with pytest.raises(NotSentError):
+            await stream.__aenter__()
+
+
+async def test_a_slow_reader_loses_nothing(place: Place) -> None:
+    async with place.stream(["one"], queue_size=2) as stream:
+        for number in range(30):
+            await place.say("one", str(number))
+        await asyncio.sleep(0.05)
+        assert await texts(place, stream, 30) == [str(number) for number in range(30)]
+
+
+async def test_a_queue_holds_something(place: Place) -> None:
+    with pytest.raises(InvalidInputError):
+        place.stream([], queue_size=0)
