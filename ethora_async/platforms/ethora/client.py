@@ -144,13 +144,7 @@ class EthoraClient(BaseClient):
             emitter=self._wiring.emitter,
         )
         self._xmpp_host = xmpp_host or os.environ.get(XMPP_HOST, "").strip() or None
-        self._chat = ChatService(
-            self._wiring.websocket,
-            self._wiring.clock,
-            timeout=self._wiring.timeout,
-            service=xmpp_service or os.environ.get(XMPP_SERVICE, "").strip() or None,
-            host=self._xmpp_host,
-        )
+        self._chat = self._chat_service(xmpp_service)
         bot_jid = bot_jid or os.environ.get(BOT_JID, "").strip() or None
         self.users: Users = Users(self._context, bot_jid=bot_jid)
         make_chats = LegacyChats if legacy_api else Chats
@@ -164,6 +158,13 @@ class EthoraClient(BaseClient):
         self.sessions: Sessions = Sessions(self._context)
         self.apps: Apps = Apps(self._context)
         self.broadcasts: Broadcasts = Broadcasts(self._context)
+
+    def _chat_service(self, service: str | None) -> ChatService:
+        wiring = self._wiring
+        service = service or os.environ.get(XMPP_SERVICE, "").strip() or None
+        return ChatService(
+            wiring.websocket, wiring.clock, timeout=wiring.timeout, service=service, host=self._xmpp_host
+        )
 
     @classmethod
     def from_env(cls, **options: Unpack[EthoraOptions]) -> Self:
