@@ -11,6 +11,7 @@ from yarl import URL
 
 from ethora_async.errors import ConfigError, NotSentError, ReplyLostError
 from ethora_async.request import ERROR_REPLY_LIMIT, Request, Response
+from ethora_async.transport._deadlines import Deadlines
 from ethora_async.transport._environment_proxies import EnvironmentProxies
 from ethora_async.transport._network import proxy_settings, ssl_context
 from ethora_async.transport._reply_body import ACCEPT_ENCODING, ReplyBody
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for name lookup, TCP and TLS together."""
+
+_CONNECTING = aiohttp.ClientTimeout(None, CONNECT_TIMEOUT, sock_connect=CONNECT_TIMEOUT)
+"""For the session; `Deadlines` keeps the time of the whole request."""
 
 _KNOWN_URLS = 256
 _LARGEST_FRAME = 16 * 1024 * 1024
@@ -76,6 +80,8 @@ class AiohttpTransport:
         self._proxies = EnvironmentProxies() if trust_env else None
         self._ssl = ssl_context(verify, cert)
         self._proxy = _proxy_arguments(proxy)
+        self._deadlines = Deadlines()
+        self._origins: dict[str, URL] = {}
         self._routes: dict[str, tuple[URL, dict[str, Any]]] = {}
         self._last_headers: Mapping[str, str] | None = None
         self._prepared: CIMultiDict[str] = CIMultiDict()
@@ -94,7 +100,9 @@ class AiohttpTransport:
         headers, data = self._headers(request.headers), request.body
         if request.upload is not None:
             headers, data = _streamed(headers, request.upload)
-        lost: NotSentError | ReplyLostError
+        task = asyncio.current_task()
+        if task is not None and request.timeout is not None:
+            self._deadlines.begin(task, request.timeout)
         try:
             response = await session.request(
                 request.method,
@@ -103,28 +111,38 @@ class AiohttpTransport:
                 data=data,
                 allow_redirects=False,
                 raise_for_status=False,  # a session that was passed in may be set to raise
-                timeout=aiohttp.ClientTimeout(request.timeout, CONNECT_TIMEOUT, sock_connect=CONNECT_TIMEOUT),
+                timeout=_CONNECTING,
                 **proxy,
             )
-            async with response:
-                return Response(response.status, response.headers, await self._read(request, response, session))
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            lost = _sorted(error, request.timeout)
+            if request.upload is None and response.content.is_eof():
+                # All of it has arrived with the head, and the connection is back in the pool.
+                body = self._whole(request, response, session)
+            else:
+                async with response:
+                    body = await self._read(request, response, session)
+            return Response(response.status, response.headers, body)
         except ReplyLostError as error:
-            lost = error.with_traceback(None)
-        except RuntimeError:
-            if not session.closed:
+            lost: NotSentError | ReplyLostError = error.with_traceback(None)
+        except (aiohttp.ClientError, OSError, TimeoutError, RuntimeError, asyncio.CancelledError) as error:
+            late = task is not None and self._deadlines.end(task)
+            meant = _meaning(TimeoutError() if late else error, session, task, request.timeout)
+            if meant is None:
                 raise
-            # Another task closed the session while this one was about to connect.
-            lost = NotSentError(_CLOSED)
-        except asyncio.CancelledError:
-            # Closing cancels what waits for a connection in the pool, without anybody having cancelled this task.
-            task = asyncio.current_task()
-            if not session.closed or task is None or task.cancelling():
-                raise
-            lost = NotSentError(_CLOSED)
+            lost = meant
+        finally:
+            if task is not None:
+                self._deadlines.end(task)
         # Outside the handler: aiohttp's errors hold the request's headers, and would hang on ours as its context.
         raise lost
+
+    def _whole(self, request: Request, response: aiohttp.ClientResponse, session: aiohttp.ClientSession) -> bytes:
+        data = response.content.read_nowait()
+        encoding = "" if session.auto_decompress else response.headers.get("Content-Encoding", "")
+        if not encoding and len(data) <= ERROR_REPLY_LIMIT <= request.reply_limit:
+            return data
+        body = ReplyBody(request, response.status, encoding)
+        body.add(data)
+        return body.complete()
 
     async def _read(self, request: Request, response: aiohttp.ClientResponse, session: aiohttp.ClientSession) -> bytes:
         encoding = "" if session.auto_decompress else response.headers.get("Content-Encoding", "")
@@ -193,9 +211,19 @@ class AiohttpTransport:
         # Building a URL costs as much as signing half a token, and most calls go to a handful of them.
         if len(self._routes) >= _KNOWN_URLS:
             self._routes.clear()
-        url = URL(text, encoded=True)
+        url = self._url(text)
         route = self._routes[text] = (url, self._proxy or self._proxy_from_environment(url))
         return route
+
+    def _url(self, text: str) -> URL:
+        start = text.find("/", text.find("://") + 3)
+        if start < 0 or "?" in text or "#" in text:
+            return URL(text, encoded=True)
+        # Most requests differ in their path alone: the origin is taken apart once.
+        origin = self._origins.get(text[:start])
+        if origin is None:
+            origin = self._origins[text[:start]] = URL(text[:start], encoded=True)
+        return origin.with_path(text[start:], encoded=True)
 
     def _proxy_from_environment(self, url: URL) -> dict[str, Any]:
         # aiohttp's own `trust_env` looks into ~/.netrc too, and refuses every request whose host it finds there: ours
@@ -217,6 +245,21 @@ def _streamed(headers: CIMultiDict[str], upload: Upload) -> tuple[CIMultiDict[st
         headers = CIMultiDict(headers)
         headers["Content-Length"] = str(upload.length)
     return headers, upload.chunks()
+
+
+def _meaning(
+    error: BaseException, session: aiohttp.ClientSession, task: asyncio.Task[Any] | None, timeout: float | None
+) -> NotSentError | ReplyLostError | None:
+    """Return what an exception says about the request; None when it says nothing about it and must go on."""
+    if isinstance(error, (aiohttp.ClientError, OSError, TimeoutError)):
+        return _sorted(error, timeout)
+    if not session.closed:
+        return None
+    # Another task has closed the session. Whoever was about to connect sees a RuntimeError; whoever waited for a
+    # connection in the pool is cancelled by it, without anybody having cancelled this task.
+    if isinstance(error, RuntimeError) or (task is not None and not task.cancelling()):
+        return NotSentError(_CLOSED)
+    return None
 
 
 def _sorted(error: Exception, timeout: float | None) -> NotSentError | ReplyLostError:
