@@ -121,14 +121,11 @@ class AiohttpTransport:
                 async with response:
                     body = await self._read(request, response, session)
             return Response(response.status, response.headers, body)
-        except ReplyLostError as error:
-            lost: NotSentError | ReplyLostError = error.with_traceback(None)
-        except (aiohttp.ClientError, OSError, TimeoutError, RuntimeError, asyncio.CancelledError) as error:
+        except (ReplyLostError, aiohttp.ClientError, OSError, RuntimeError, asyncio.CancelledError) as error:
             late = task is not None and self._deadlines.end(task)
-            meant = _meaning(TimeoutError() if late else error, session, task, request.timeout)
-            if meant is None:
+            lost = _meaning(TimeoutError() if late else error, session, task, request.timeout)
+            if lost is None:
                 raise
-            lost = meant
         finally:
             if task is not None:
                 self._deadlines.end(task)
@@ -251,6 +248,8 @@ def _meaning(
     error: BaseException, session: aiohttp.ClientSession, task: asyncio.Task[Any] | None, timeout: float | None
 ) -> NotSentError | ReplyLostError | None:
     """Return what an exception says about the request; None when it says nothing about it and must go on."""
+    if isinstance(error, ReplyLostError):
+        return error.with_traceback(None)
     if isinstance(error, (aiohttp.ClientError, OSError, TimeoutError)):
         return _sorted(error, timeout)
     if not session.closed:
