@@ -86,25 +86,30 @@ LONGEST_ID = 998
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,200}")
 """What needs no further look: most ids there are."""
 
-_UNFIT_FOR_ID = re.compile(r"[@/\s\x00-\x1f\x7f-\x9f]")
+_UNFIT_FOR_ID = re.compile(r"[\"&'/:<>@\s\x00-\x1f\x7f-\x9f]")
 
 
-def new_id(value: Id, field: str = "id") -> str:
-    """The id of something about to be created, as text.
+def literal_id(value: Id, field: str = "id") -> str:
+    """Return an id from outside as text, character by character as it came.
 
     Raises:
-        InvalidInputError: it is empty, or holds ``@``, ``/``, a space or a control character: such ids cannot be part
-            of a JID (docs/platforms/ethora.md#names-and-ids). Or it holds an invisible character, is longer than 998
-            bytes, or is a `MongoId`: the platform makes those.
+        InvalidInputError: it is empty, or holds a space, a control character or one of ``" & ' / : < > @``: such ids
+            cannot be part of a JID (docs/platforms/ethora.md#names-and-ids). Or it holds an invisible character, is
+            longer than 998 bytes, or is a record id of the platform's.
     """
     if type(value) is str and _PLAIN_ID.fullmatch(value):
         return value
     if isinstance(value, MongoId):
         msg = f"{field} is a MongoId, which the platform gives out: pass an id of your own"
         raise InvalidInputError(msg, field=field)
+    if isinstance(value, str) and value != value.strip() and value.strip():
+        msg = f"{field} {value!r} begins or ends with white space: ids are taken as they are, so remove it"
+        raise InvalidInputError(msg, field=field)
     text = id_text(value, field)
     if found := _UNFIT_FOR_ID.search(text):
-        culprit = {"@": "@", "/": "/", " ": "a space"}.get(found.group(), "white space or a control character")
+        character = found.group()
+        culprit = "a space" if character == " " else character if character.isprintable() else "a control character"
+        culprit = "white space" if character.isspace() and character != " " else culprit
         msg = f"{field} {text!r} holds {culprit}: use letters, digits, '-', '.' or '_'"
         raise InvalidInputError(msg, field=field)
     if not text.isascii() and any(category(character) == "Cf" for character in text):
@@ -185,7 +190,7 @@ def _member_ids(ids: Id | Iterable[Id]) -> tuple[str, ...]:
 
 
 def _new_id(value: Id) -> str:
-    return new_id(value)
+    return literal_id(value)
 
 
 def _email(value: str) -> str:

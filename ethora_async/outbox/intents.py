@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async.errors import InvalidInputError
 from ethora_async.outbox.writing import Intent, write
-from ethora_async.records import Id, NewChat, NewUser, new_id, several
+from ethora_async.records import Id, NewChat, NewUser, literal_id, several
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
@@ -64,7 +64,7 @@ def want_no_users(connection: object, ids: Id | Iterable[Id], *, traceparent: st
         InvalidInputError: an id cannot be used, or the connection is of an unknown kind.
         ConfigError: the database has no outbox tables.
     """
-    return write(connection, [_intent("user", new_id(id), "", None, traceparent) for id in several(ids)])
+    return write(connection, [_intent("user", literal_id(id), "", None, traceparent) for id in several(ids)])
 
 
 def want_chat(connection: object, chat: NewChat, *, traceparent: str | None = None) -> Awaitable[None]:
@@ -87,7 +87,7 @@ def want_chats(connection: object, chats: Iterable[NewChat], *, traceparent: str
         if chat.description is not None:
             wanted["description"] = chat.description
         intents.append(_intent("chat", chat.id, "", wanted, traceparent))
-        intents += [_intent("member", chat.id, new_id(user, "members"), {}, traceparent) for user in chat.members]
+        intents += [_intent("member", chat.id, literal_id(user, "members"), {}, traceparent) for user in chat.members]
     return write(connection, intents)
 
 
@@ -103,7 +103,7 @@ def want_no_chats(connection: object, ids: Id | Iterable[Id], *, traceparent: st
         InvalidInputError: an id cannot be used, or the connection is of an unknown kind.
         ConfigError: the database has no outbox tables.
     """
-    return write(connection, [_intent("chat", new_id(id), "", None, traceparent) for id in several(ids)])
+    return write(connection, [_intent("chat", literal_id(id), "", None, traceparent) for id in several(ids)])
 
 
 def want_member(connection: object, chat: Id, user: Id, *, traceparent: str | None = None) -> Awaitable[None]:
@@ -169,7 +169,7 @@ def _member_intent(pair: tuple[Id, Id], wanted: dict[str, Any] | None, tracepare
         msg = "a membership is a pair of chat and user"
         raise InvalidInputError(msg, field="members")
     chat, user = pair
-    return _intent("member", new_id(chat, "chat"), new_id(user, "user"), wanted, traceparent)
+    return _intent("member", literal_id(chat, "chat"), literal_id(user, "user"), wanted, traceparent)
 
 
 def _intent(kind: str, key: str, other: str, wanted: dict[str, Any] | None, traceparent: str | None) -> Intent:

@@ -48,7 +48,7 @@ def test_an_id_that_is_an_enum_member_is_its_text() -> None:
         RED = "red"
 
     assert person("u1", id=Team.RED).id == "red"
-    assert NAMES.plain(Team.RED) == "red"
+    assert NAMES.lookup(Team.RED) == "red"
 
 
 @pytest.mark.parametrize(
@@ -175,9 +175,9 @@ _plain_ids = st.text(
 )
 def test_every_form_of_an_id_gives_one_plain_and_one_prefixed_name(id: str, prefixes: int, host: str) -> None:
     form = f"{APP}_" * prefixes + id + (host if prefixes else "")
-    assert NAMES.plain(form) == id
-    assert NAMES.prefixed(form) == f"{APP}_{id}"
-    assert NAMES.plain(NAMES.prefixed(form)) == id
+    assert NAMES.lookup(form) == id
+    assert NAMES.lookup_name(form) == f"{APP}_{id}"
+    assert NAMES.lookup(NAMES.lookup_name(form)) == id
 
 
 @pytest.mark.parametrize(
@@ -192,19 +192,19 @@ def test_every_form_of_an_id_gives_one_plain_and_one_prefixed_name(id: str, pref
     ],
 )
 def test_what_only_looks_like_a_prefix_stays(value: Any, plain: str) -> None:
-    assert NAMES.plain(value) == plain
+    assert NAMES.lookup(value) == plain
 
 
 def test_a_mongo_id_is_never_prefixed() -> None:
-    assert NAMES.prefixed(MongoId(RECORD)) == RECORD
-    assert NAMES.prefixed(RECORD) == f"{APP}_{RECORD}"
+    assert NAMES.lookup_name(MongoId(RECORD)) == RECORD
+    assert NAMES.lookup_name(RECORD) == f"{APP}_{RECORD}"
 
 
 @pytest.mark.parametrize("value", ["", " ", "@host", f" @{APP}", "a\x00", "\ud800", True, None, 1.0, b"u1", ()])
 def test_what_cannot_be_looked_up_is_refused_and_still_has_a_key(value: Any) -> None:
     with pytest.raises(InvalidInputError):
-        NAMES.plain(value)
-    assert NAMES.key(value).encode() is not None
+        NAMES.lookup(value)
+    assert NAMES.shown(value).encode() is not None
 
 
 def test_members_are_prefixed_once_and_in_order() -> None:

@@ -22,39 +22,39 @@ PLAIN = st.text(st.characters(exclude_categories=["Cs", "Z", "Cc"], exclude_char
 @given(PLAIN, st.integers(0, 3), st.sampled_from(["", "@xmpp.example", "@xmpp.example/phone"]))
 def test_every_form_of_an_id_comes_down_to_the_plain_one(plain: str, prefixes: int, host: str) -> None:
     form = "app123_" * prefixes + plain + (host if prefixes else "")
-    assert names.plain(form) == plain
-    assert names.prefixed(form) == f"app123_{plain}"
-    assert names.strip(names.prefixed(form)) == plain
+    assert names.lookup(form) == plain
+    assert names.lookup_name(form) == f"app123_{plain}"
+    assert names.strip(names.lookup_name(form)) == plain
 
 
 @given(PLAIN)
 def test_prefixing_twice_is_prefixing_once(plain: str) -> None:
-    once = names.prefixed(plain)
-    assert names.prefixed(once) == once
+    once = names.lookup_name(plain)
+    assert names.lookup_name(once) == once
 
 
 @pytest.mark.parametrize("value", ["app1234", "app1234_u1", "app123", "APP123_u1", "xapp123_u1"])
 def test_what_only_looks_like_the_prefix_is_part_of_the_id(value: str) -> None:
-    assert names.plain(value) == value
-    assert names.prefixed(value) == f"app123_{value}"
+    assert names.lookup(value) == value
+    assert names.lookup_name(value) == f"app123_{value}"
 
 
 def test_numbers_and_uuids_are_ids_too() -> None:
     uuid = UUID(int=7)
-    assert (names.plain(42), names.plain(uuid), names.prefixed(0)) == ("42", str(uuid), "app123_0")
+    assert (names.lookup(42), names.lookup(uuid), names.lookup_name(0)) == ("42", str(uuid), "app123_0")
 
 
 def test_a_record_id_stays_what_it_is_and_plain_hex_is_an_id_like_any_other() -> None:
     digits = "64b0c0ffee64b0c0ffee64b0"
-    assert names.plain(MongoId(digits)) == names.prefixed(MongoId(digits)) == digits
-    assert isinstance(names.prefixed(MongoId(digits)), MongoId)
-    assert names.prefixed(digits) == f"app123_{digits}"
+    assert names.lookup(MongoId(digits)) == names.lookup_name(MongoId(digits)) == digits
+    assert isinstance(names.lookup_name(MongoId(digits)), MongoId)
+    assert names.lookup_name(digits) == f"app123_{digits}"
 
 
 @pytest.mark.parametrize("value", ["", "  ", ".", "..", "@xmpp.example", True, None, 1.5, b"u1", ["u1"], "u\udcff"])
 def test_what_can_be_no_id_is_refused(value: object) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        names.plain(value, "user")  # type: ignore[arg-type]
+        names.lookup(value, "user")  # type: ignore[arg-type]
     assert caught.value.field == "user"
 
 
@@ -62,7 +62,7 @@ def test_what_can_be_no_id_is_refused(value: object) -> None:
 def test_an_address_that_is_no_jid_of_the_app_is_nobody(value: str) -> None:
     """Else an e-mail address would mean whoever has its first part as an id."""
     with pytest.raises(InvalidInputError, match="not an e-mail address"):
-        names.plain(value)
+        names.lookup(value)
 
 
 def test_members_come_each_once_and_in_order() -> None:

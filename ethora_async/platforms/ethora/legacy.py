@@ -60,7 +60,7 @@ class LegacyChats(Chats):
 
     async def _create_one(self, app: App, chats: Sequence[NewChat]) -> builtins.list[Outcome[NewChat]]:
         (chat,) = chats
-        key = app.names.strip(chat.id)
+        key = chat.id
         operation = app.operations.create_chat
         try:
             reply = await _sent(app, operation, legacy_wire.chat_body(chat, app.names))
@@ -76,7 +76,7 @@ class LegacyChats(Chats):
 
     async def _delete_one(self, app: App, ids: Sequence[Id]) -> builtins.list[Outcome[Id]]:
         (id,) = ids
-        key = app.names.key(id)
+        key = app.names.shown(id)
         try:
             body = legacy_wire.chat_reference(id, app.names, "UUID")
             reply = await _sent(app, app.operations.delete_chat, body)
@@ -86,14 +86,19 @@ class LegacyChats(Chats):
             return [failed(id, key, error)]
         return [Outcome(id, key, "deleted", attempts=reply.attempts)]
 
-    async def _change_access(self, id: Id, users: Id | Iterable[Id], *, done: Literal["created", "deleted"]) -> Report:
+    async def _change_access(
+        self, id: Id, users: Id | Iterable[Id], *, done: Literal["created", "deleted"], literal: bool = True
+    ) -> Report:
         app = await self._context.open()
         several = [users] if isinstance(users, Id) else [*users]
-        app.names.members(several)  # refuses an empty list
+        if literal:
+            app.names.members(several)  # refuses an empty list
         rights = MEMBER if done == "created" else Access.NONE
         operation = app.operations.grant if done == "created" else app.operations.revoke
         # All at once, so that an id that cannot be used is found before anything is sent.
-        bodies = {app.names.key(user): legacy_wire.access_body((id, user), rights, None, app.names) for user in several}
+        bodies = {
+            app.names.lookup(user): legacy_wire.access_body((id, user), rights, None, app.names) for user in several
+        }
         report = Report()
         for key, body in bodies.items():
             try:

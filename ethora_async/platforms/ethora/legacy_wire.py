@@ -58,7 +58,7 @@ def chat_body(chat: NewChat, names: Names, *, named: bool = True) -> dict[str, A
             )
             raise InvalidInputError(msg, field=field)
     body: dict[str, Any] = {"access": chat.access, "title": chat.title}
-    return {**body, "UUID": _number_if_one(names.strip(chat.id))} if named else body
+    return {**body, "UUID": _number_if_one(names.own(chat.id))} if named else body
 
 
 def chat_reference(id: Id, names: Names, uuid_key: str) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _plain_and_jid(id: Id, names: Names, field: str) -> tuple[str, str | None]:
         msg = f"{field} is a MongoId, which the older API does not know: pass your own id or a JID"
         raise InvalidInputError(msg, field=field)
     local, at, host = text.partition("@")
-    plain = names.plain(local, field)
+    plain = names.lookup(local, field)
     if not at:
         return plain, None
     # Any address may be handed on, also one without the app's prefix; doubled it never goes out.

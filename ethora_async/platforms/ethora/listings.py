@@ -51,7 +51,7 @@ def user_pages(context: Context, *, chat: Id | None = None, limit: int = LARGEST
                 members = await find_members(context, chat)
                 return members[offset : offset + limit], len(members)
             operation = app.operations.list_members
-            query["chatName"] = app.names.prefixed(chat, "chat")
+            query["chatName"] = app.names.lookup_name(chat, "chat")
         reply = await app.call(operation, query=query)
         return wire.read_users(reply.data, app.names, operation=operation.name)
 
@@ -86,7 +86,7 @@ async def find_chat(context: Context, id: Id, *, include_members: bool = False) 
         NotFoundError: no page lists it.
     """
     app = await context.open()
-    name = app.names.prefixed(id)
+    name = app.names.lookup_name(id)
     async with aclosing(chat_pages(context, include_members=include_members).by_page()) as pages:
         async for page in pages:
             for chat in page.items:

@@ -57,18 +57,18 @@ class Tokens:
         The front end exchanges it for a session (``POST /v1/users/client``); the user must exist by then.
 
         Args:
-            id: your own id of the user.
+            id: your own id of the user, taken literally: no prefixed name, no JID, no `MongoId`.
             ttl: how long it is good for (default 1 h); whole seconds, at least 1.
 
         Returns:
             A token from the cache, or a new one when that would end within a minute (or half its life, if shorter).
 
         Raises:
-            InvalidInputError: the id is empty or of an unfit type.
+            InvalidInputError: the id cannot be one of yours; see docs/reference/identity.md.
             ConfigError: the secret cannot be read, or the ttl is not greater than 0.
         """
         app = self._context.app or await self._context.open()
-        user = app.names.plain(id)
+        user = app.names.own(id)
         # Key order as in the vendor's tokens, so that the same claims give the same bytes.
         claims = {"data": {"type": "client", "userId": user, "appId": app.app_id}}
         return await self._minted(app, "client", user, ttl, claims)
@@ -192,7 +192,7 @@ def _read_claims(claims: dict[str, Any], app: App) -> VerifiedToken:
 def _user(value: Any, app: App) -> str:
     try:
         if isinstance(value, str):
-            return app.names.plain(value)
+            return app.names.lookup(value)
     except InvalidInputError:
         pass
     msg = "the client token names no user"

@@ -45,7 +45,7 @@ def user_body(user: NewUser, names: Names) -> dict[str, Any]:
     See docs/platforms/ethora.md#users-batch.
     """
     row = {
-        "uuid": names.strip(user.id),
+        "uuid": names.own(user.id),
         "email": user.email,
         "firstName": user.first_name,
         "lastName": user.last_name,
@@ -63,7 +63,7 @@ def chat_body(chat: NewChat, names: Names) -> dict[str, Any]:
     See docs/platforms/ethora.md#chats.
     """
     body: dict[str, Any] = {
-        "uuid": names.strip(chat.id),
+        "uuid": names.own(chat.id),
         "title": chat.title,
         "type": _TYPE_OF_ACCESS[chat.access],
     }

@@ -14,6 +14,7 @@ from ethora_async.bulk.split import split_around
 from ethora_async.config import Seconds, seconds
 from ethora_async.errors import ChatError, ConfigError, InvalidInputError, NotFoundError
 from ethora_async.platforms.ethora.users import batch_rows as rows
+from ethora_async.records import several
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
@@ -99,7 +100,8 @@ class AccessControl:
             raise InvalidInputError(msg, field="bot_jid")
         # The setting is the bot's whole JID, and need not carry the app's prefix
         # (docs/platforms/ethora.md#plain-or-prefixed).
-        return await self.grant(id, self._bot_jid.partition("@")[0])
+        bot = self._bot_jid.partition("@")[0]
+        return await self._change_access(id, bot, done="created", literal=False)
 
     def grant_many(
         self,
@@ -148,14 +150,16 @@ class AccessControl:
     async def _set_access(self, pair: tuple[Id, Id], rights: Access, timer: int | None) -> Outcome[tuple[Id, Id]]:
         done = _expressible(rights, timer)
         app = await self._context.open()
-        chat, user = app.names.prefixed(pair[0], "chat"), app.names.prefixed(pair[1], "user")
+        chat, user = app.names.lookup_name(pair[0], "chat"), app.names.member(pair[1])
         (outcome,) = await self._access_batch(app, chat, [user], done=done)
         return Outcome(pair, pair_key(app, pair), outcome.status, outcome.error, attempts=outcome.attempts)
 
-    async def _change_access(self, id: Id, users: Id | Iterable[Id], *, done: Literal["created", "deleted"]) -> Report:
+    async def _change_access(
+        self, id: Id, users: Id | Iterable[Id], *, done: Literal["created", "deleted"], literal: bool = True
+    ) -> Report:
         app = await self._context.open()
-        chat = app.names.prefixed(id)
-        members = app.names.members(users)
+        chat = app.names.lookup_name(id)
+        members = app.names.members(users) if literal else [app.names.lookup_name(user) for user in several(users)]
         report = Report()
         for start in range(0, len(members), MEMBERS_AT_ONCE):
             try:
@@ -164,7 +168,7 @@ class AccessControl:
                 if not start:
                     raise
                 # Raised, it would say that nothing was done, and those before would be lost with it.
-                return report.add_all(failed(member, app.names.key(member), error) for member in members[start:])
+                return report.add_all(failed(member, app.names.shown(member), error) for member in members[start:])
             report.add_all(outcomes)
         return report
 
@@ -185,14 +189,14 @@ class AccessControl:
         by_chat: dict[str, dict[str, list[int]]] = {}
         for place, pair in enumerate(pairs):
             try:
-                chat, user = app.names.prefixed(pair[0], "chat"), app.names.prefixed(pair[1], "user")
+                chat, user = app.names.lookup_name(pair[0], "chat"), app.names.member(pair[1])
             except InvalidInputError as error:
                 outcomes[place] = failed(pair, pair_key(app, pair), error)
                 continue
             by_chat.setdefault(chat, {}).setdefault(user, []).append(place)
         for chat, places_of in by_chat.items():
             send = partial(self._change_in_chat, app, chat, done=done)
-            changed = await split_around([*places_of], send, app.names.key)
+            changed = await split_around([*places_of], send, app.names.shown)
             for places, outcome in zip(places_of.values(), changed, strict=True):
                 for repeat, place in enumerate(places):
                     status = _UNCHANGED[done] if repeat and outcome.status == done else outcome.status
@@ -209,12 +213,12 @@ class AccessControl:
             if error.code != CHAT_NOT_FOUND:
                 raise
             # No member is to blame: splitting would ask for the missing chat again for each of them.
-            return [failed(member, app.names.key(member), error) for member in members]
+            return [failed(member, app.names.shown(member), error) for member in members]
 
 
 def pair_key(app: App, pair: tuple[Id, Id]) -> str:
     """``chat/user``."""
-    return f"{app.names.key(pair[0])}/{app.names.key(pair[1])}"
+    return f"{app.names.shown(pair[0])}/{app.names.shown(pair[1])}"
 
 
 def timer_seconds(value: Seconds | None) -> int | None:

@@ -104,8 +104,8 @@ class Chats(AccessControl):
         """
         data = _chat_changes(title, description)
         app = await self._context.open()
-        reply = await app.call(app.operations.update_chat, path={"chat": app.names.prefixed(id)}, data=data)
-        key = app.names.plain(id)
+        reply = await app.call(app.operations.update_chat, path={"chat": app.names.lookup_name(id)}, data=data)
+        key = app.names.lookup(id)
         return Outcome(key, key, "updated", attempts=reply.attempts)
 
     async def update_meta(self, id: Id, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
@@ -120,9 +120,9 @@ class Chats(AccessControl):
         """
         changes = _chat_changes(title, description)
         app = await self._context.open()
-        data = {"name": app.names.prefixed(id), "data": {"chatJid": self.jid(id), **changes}}
+        data = {"name": app.names.lookup_name(id), "data": {"chatJid": self.jid(id), **changes}}
         reply = await app.call(operations.UPDATE_CHAT_META, data=data)
-        key = app.names.plain(id)
+        key = app.names.lookup(id)
         return Outcome(key, key, "updated", attempts=reply.attempts)
 
     async def delete(self, id: Id) -> Outcome[Id]:
@@ -178,7 +178,7 @@ class Chats(AccessControl):
 
     def name(self, id: Id) -> str:
         """The chat's name on the platform, ``<appId>_<id>``, from any form of its id. No request is made."""
-        return self._context.names().prefixed(id)
+        return self._context.names().lookup_name(id)
 
     def jid(self, id: Id) -> str:
         """The chat's address, ``<appId>_<id>@conference.<xmpp host>``. No request is made.
@@ -190,7 +190,7 @@ class Chats(AccessControl):
             ConfigError: the host is not set and cannot be told from the API's.
         """
         app = self._context.known()
-        return f"{app.names.prefixed(id)}@{conference_host(self._xmpp_host or app.xmpp_host())}"
+        return f"{app.names.lookup_name(id)}@{conference_host(self._xmpp_host or app.xmpp_host())}"
 
     def messages(self, id: Id, *, limit: int = 100, before: str | int | None = None) -> History:
         """A chat's history: ``await`` for the first page, ``async for`` for all of it.
@@ -276,7 +276,7 @@ class Chats(AccessControl):
         Raises:
             ConfigError: the app id comes from the secret store, which has not been asked yet.
         """
-        return str(self._context.known().names.key(id))
+        return str(self._context.known().names.shown(id))
 
     def key(self, id: Id) -> str:
         """Return the key of an id: ids with equal keys name one chat, since they become the same JID.
@@ -318,7 +318,7 @@ class Chats(AccessControl):
 
     async def _create_one(self, app: App, chats: Sequence[NewChat]) -> builtins.list[Outcome[NewChat]]:
         (chat,) = chats
-        key = app.names.strip(chat.id)
+        key = chat.id
         try:
             reply = await app.call(app.operations.create_chat, data=wire.chat_body(chat, app.names))
         except ConflictError as error:
@@ -333,9 +333,9 @@ class Chats(AccessControl):
 
     async def _delete_one(self, app: App, ids: Sequence[Id]) -> builtins.list[Outcome[Id]]:
         (id,) = ids
-        key = app.names.key(id)
+        key = app.names.shown(id)
         try:
-            reply = await app.call(app.operations.delete_chat, data={"name": app.names.prefixed(id)})
+            reply = await app.call(app.operations.delete_chat, data={"name": app.names.lookup_name(id)})
         except NotFoundError as error:
             return [Outcome(id, key, "absent", attempts=error.attempts)]
         except ChatError as error:

@@ -133,7 +133,7 @@ def _wanted(chats: Id | Iterable[Id] | None, names: Names, *, all_chats: bool) -
             raise InvalidInputError(msg, field="chats")
         return []
     several = [chats] if isinstance(chats, Id) else chats or ()
-    wanted = list(dict.fromkeys(names.plain(chat, "chats") for chat in several))
+    wanted = list(dict.fromkeys(names.lookup(chat, "chats") for chat in several))
     if not wanted:
         msg = "chats is empty: pass at least one chat, or all_chats=True"
         raise InvalidInputError(msg, field="chats")
@@ -143,7 +143,7 @@ def _wanted(chats: Id | Iterable[Id] | None, names: Names, *, all_chats: bool) -
 def _target(wanted: Sequence[str], names: Names) -> dict[str, list[str]]:
     # The platform takes names or ids, not both. Names cannot be mistaken for record ids; only ids can be those.
     if not any(isinstance(chat, MongoId) for chat in wanted):
-        return {"chatNames": [names.prefixed(chat) for chat in wanted]}
+        return {"chatNames": [names.lookup_name(chat) for chat in wanted]}
     for chat in wanted:
         if not isinstance(chat, MongoId) and isinstance(record_id(chat), MongoId):
             msg = f"chats holds MongoIds and {chat!r}, an id of your own that looks like one: send two broadcasts"

@@ -64,11 +64,11 @@ class DefaultRooms:
             An outcome that is ``deleted``, or ``absent`` when there was none.
         """
         app = await self._context.open()
-        key = app.names.plain(id)
+        key = app.names.lookup(id)
         try:
             # `jid` in this route's replies is the local part only (docs/platforms/ethora.md#default-rooms), and so is
             # what it takes.
-            reply = await app.call(operations.DELETE_DEFAULT_ROOM, data={"chatJid": app.names.prefixed(id)})
+            reply = await app.call(operations.DELETE_DEFAULT_ROOM, data={"chatJid": app.names.lookup_name(id)})
         except NotFoundError as error:
             return Outcome(key, key, "absent", attempts=error.attempts)
         return Outcome(key, key, "deleted", attempts=reply.attempts)

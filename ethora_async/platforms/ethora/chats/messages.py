@@ -104,7 +104,7 @@ class ChatMessages:
             if chat is not None:
                 asked["chatId"] = record = record or await self._chat_record(app, chat)
             if user is not None:
-                asked["fromUserId"] = app.names.plain(user, "user")
+                asked["fromUserId"] = app.names.lookup(user, "user")
             reply = await app.call(operations.SEARCH_MESSAGES, query=asked)
             return read_found(reply.data, operation=operations.SEARCH_MESSAGES.name)
 
@@ -115,11 +115,11 @@ class ChatMessages:
         app = await self._context.open()
         path = {"chat": await self._chat_record(app, id)}
         reply = await app.call(operations.CLEAR_MESSAGES, path=path)
-        key = app.names.plain(id)
+        key = app.names.lookup(id)
         return Outcome(key, key, "deleted", attempts=reply.attempts)
 
     async def _chat_record(self, app: App, id: Id) -> str:
-        plain = app.names.plain(id)
+        plain = app.names.lookup(id)
         if isinstance(plain, MongoId):
             return plain
         chat = await find_chat(self._context, id)

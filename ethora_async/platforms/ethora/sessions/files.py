@@ -155,7 +155,7 @@ class Files:
         """
         app = await self._context.open()
         operation = operations.UPLOAD_FILES if chat is None else operations.UPLOAD_SECURE_FILES
-        fields = {} if chat is None else {"chatName": app.names.prefixed(chat, "chat")}
+        fields = {} if chat is None else {"chatName": app.names.lookup_name(chat, "chat")}
         form = await Multipart.of([("files", file) for file in listed(files)], fields=fields)
         reply = await app.call(operation, upload=form, timeout=timeout)
         return read_files(reply.data, operation=operation.name)[0]

@@ -69,7 +69,7 @@ class MyChats:
             NotFoundError: there is no such chat, or the user is not in it.
         """
         app = await self._context.open()
-        reply = await app.call(operations.MY_CHAT, path={"chat": app.names.prefixed(id)})
+        reply = await app.call(operations.MY_CHAT, path={"chat": app.names.lookup_name(id)})
         return wire.read_chat(wire.result(reply.data), app.names, operation=operations.MY_CHAT.name)
 
     async def private(self, user: Id) -> Chat:
@@ -81,7 +81,7 @@ class MyChats:
             NotFoundError: there is no such user.
         """
         app = await self._context.open()
-        reply = await app.call(operations.PRIVATE_CHAT, data={"username": app.names.prefixed(user, "user")})
+        reply = await app.call(operations.PRIVATE_CHAT, data={"username": app.names.member(user)})
         return wire.read_chat(wire.result(reply.data), app.names, operation=operations.PRIVATE_CHAT.name)
 
     def private_names(self, user: Id) -> tuple[str, str]:
@@ -121,8 +121,8 @@ class MyChats:
         """
         data = {"category": required_text(category, "category"), "text": required_text(text, "text")}
         app = await self._context.open()
-        key = app.names.plain(id)
-        reply = await app.call(operations.REPORT_CHAT, path={"chat": app.names.prefixed(id)}, data=data)
+        key = app.names.lookup(id)
+        reply = await app.call(operations.REPORT_CHAT, path={"chat": app.names.lookup_name(id)}, data=data)
         return Outcome(key, key, "created", attempts=reply.attempts)
 
     async def send_media(
@@ -146,7 +146,7 @@ class MyChats:
         app = await self._context.open()
         form = await media_form(files)
         operation = operations.SEND_MEDIA
-        reply = await app.call(operation, path={"chat": app.names.prefixed(id)}, upload=form, timeout=timeout)
+        reply = await app.call(operation, path={"chat": app.names.lookup_name(id)}, upload=form, timeout=timeout)
         return read_files(reply.data, operation=operation.name)[0]
 
     def _whole(self, operation: Operation) -> Pages[Chat]:
@@ -159,6 +159,6 @@ class MyChats:
 
     async def _change(self, operation: Operation, id: Id) -> Outcome[str]:
         app = await self._context.open()
-        key = app.names.plain(id)
-        reply = await app.call(operation, path={"chat": app.names.prefixed(id)}, data={})
+        key = app.names.lookup(id)
+        reply = await app.call(operation, path={"chat": app.names.lookup_name(id)}, data={})
         return Outcome(key, key, "updated", attempts=reply.attempts)

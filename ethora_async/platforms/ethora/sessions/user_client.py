@@ -167,7 +167,7 @@ class UserClient:
         if not isinstance(password, str) or not password:
             msg = "the platform's reply has an unexpected shape: reply.xmppPassword: expected text"
             raise ReplyLostError(msg, operation=operation.name, status=reply.status)
-        username = user.xmpp_username or app.names.prefixed(user.id)
+        username = user.xmpp_username or app.names.lookup_name(user.id)
         return XmppCredentials(username=username, password=Secret(password), host=self._xmpp_host)
 
     def realtime(self, *, rooms: Id | Iterable[Id] = (), queue_size: int = 1000) -> Realtime:

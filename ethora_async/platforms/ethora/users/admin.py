@@ -151,7 +151,7 @@ class UserAdministration:
             msg = "nothing to change: pass first_name, last_name, description or fields"
             raise InvalidInputError(msg, field="first_name")
         app = await self._context.open()
-        key = app.names.plain(id)
+        key = app.names.lookup(id)
         reply = await app.call(operations.UPDATE_PROFILE, path={"user": key}, data=data)
         return Outcome(key, key, "updated", attempts=reply.attempts)
 
@@ -234,7 +234,7 @@ class UserAdministration:
 
 
 def _plain(app: App, ids: Id | Iterable[Id]) -> list[str]:
-    plain = list(dict.fromkeys(app.names.plain(id, "ids") for id in several(ids)))
+    plain = list(dict.fromkeys(app.names.lookup(id, "ids") for id in several(ids)))
     if not plain:
         msg = "ids is empty: pass at least one user id"
         raise InvalidInputError(msg, field="ids")

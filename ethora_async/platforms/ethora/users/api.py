@@ -15,6 +15,7 @@ from ethora_async.errors import ConflictError, InvalidInputError, NotFoundError
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import wire
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, user_pages
+from ethora_async.platforms.ethora.names import Names, key
 from ethora_async.platforms.ethora.platform_records import own_users
 from ethora_async.platforms.ethora.sync_support import USER_FIELDS, comparable_user, jid_key, user_change
 from ethora_async.platforms.ethora.users import batch_rows as rows
@@ -67,6 +68,7 @@ class Users(UserAdministration):
             profile_image=profile_image,
         )
         app = await self._context.open()
+        app.names.own(user.id)
         outcomes = await self._create_batch(app, [user], timeout=seconds(timeout, "timeout"))
         return outcomes[0].raise_for_failure()
 
@@ -103,19 +105,18 @@ class Users(UserAdministration):
             app = await self._context.open()
             send = self._sender(app, job_timeout, synchronous=synchronous)
 
-            def key(user: NewUser) -> str:
-                return app.names.strip(user.id)
-
             async with Distinct() as seen:
 
                 async def work(batch: builtins.list[NewUser]) -> Sequence[Outcome[NewUser]]:
-                    earlier = await seen.add([(key(user), 0) for user in batch])
-                    fresh = [user for user, place in zip(batch, earlier, strict=True) if place is None]
-                    done = iter(await split_around(fresh, send, key) if fresh else ())
-                    return [
-                        next(done) if place is None else _repeated(user, key(user))
-                        for user, place in zip(batch, earlier, strict=True)
-                    ]
+                    fit, unfit = _sorted_by_id(batch, app.names)
+                    earlier = await seen.add([(key(user.id), 0) for user in fit])
+                    fresh = [user for user, place in zip(fit, earlier, strict=True) if place is None]
+                    done = iter(await split_around(fresh, send, lambda user: user.id) if fresh else ())
+                    outcomes = (
+                        next(done) if place is None else _repeated(user, user.id)
+                        for user, place in zip(fit, earlier, strict=True)
+                    )
+                    return [unfit[place] if place in unfit else next(outcomes) for place in range(len(batch))]
 
                 yield work
 
@@ -132,7 +133,7 @@ class Users(UserAdministration):
             NotFoundError: there is no such user.
         """
         app = await self._context.open()
-        name = app.names.prefixed(id)
+        name = app.names.lookup_name(id)
         operation = app.operations.get_user
         by_record = isinstance(name, MongoId)
         if "{user}" not in operation.path:
@@ -151,7 +152,7 @@ class Users(UserAdministration):
         for user in wire.read_users(data, app.names, operation=operation.name)[0]:
             if name in (user.xmpp_username, user.record_id):
                 return user
-        msg = f"no user {app.names.key(id)!r}"
+        msg = f"no user {app.names.shown(id)!r}"
         raise NotFoundError(msg, operation=operation.name, status=reply.status, attempts=reply.attempts)
 
     def list(self, *, chat: Id | None = None, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
@@ -188,7 +189,7 @@ class Users(UserAdministration):
             if include_members:
                 query["includeMembers"] = "true"
             operation = app.operations.user_chats
-            reply = await app.call(operation, path={"user": app.names.plain(id)}, query=query)
+            reply = await app.call(operation, path={"user": app.names.lookup(id)}, query=query)
             return wire.read_chats(reply.data, app.names, operation=operation.name)
 
         return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
@@ -231,7 +232,7 @@ class Users(UserAdministration):
         async def working() -> AsyncGenerator[Work[builtins.list[UserChange], UserChange], None]:
             app = await self._context.open()
             send = partial(self._update_batch, app)
-            yield lambda batch: split_around(batch, send, lambda change: app.names.key(change.id))
+            yield lambda batch: split_around(batch, send, lambda change: app.names.shown(change.id))
 
         return self._run(changes, working, batch_size, concurrency, ordered=ordered)
 
@@ -262,7 +263,7 @@ class Users(UserAdministration):
         async def working() -> AsyncGenerator[Work[builtins.list[Id], Id], None]:
             app = await self._context.open()
             send = partial(self._delete_batch, app)
-            yield lambda batch: split_around(batch, send, app.names.key)
+            yield lambda batch: split_around(batch, send, app.names.shown)
 
         return self._run(several(ids), working, batch_size, concurrency, ordered=ordered)
 
@@ -277,7 +278,7 @@ class Users(UserAdministration):
         Raises:
             ConfigError: the app id comes from the secret store, which has not been asked yet.
         """
-        return str(self._context.known().names.key(id))
+        return str(self._context.known().names.shown(id))
 
     def key(self, id: Id) -> str:
         """Return the key of an id: ids with equal keys name one user, since they become the same JID.
@@ -348,11 +349,11 @@ class Users(UserAdministration):
         except ConflictError as refusal:
             if len(users) > 1:
                 raise
-            return [await self._existing(app, users[0], refusal)]
+            return [await self._existing(users[0], refusal)]
         return rows.traceable(rows.match_created(users, reply.data, app.names, attempts=reply.attempts), reply)
 
-    async def _existing(self, app: App, user: NewUser, refusal: ConflictError) -> Outcome[NewUser]:
-        key = app.names.strip(user.id)
+    async def _existing(self, user: NewUser, refusal: ConflictError) -> Outcome[NewUser]:
+        key = user.id
         try:
             # The refusal does not say which of the two it is: the id, or somebody else's e-mail address.
             found = await self.get(user.id)
@@ -366,7 +367,7 @@ class Users(UserAdministration):
         return rows.traceable(rows.match_updated(changes, reply.data, app.names, attempts=reply.attempts), reply)
 
     async def _delete_batch(self, app: App, ids: Sequence[Id]) -> builtins.list[Outcome[Id]]:
-        plain = [app.names.plain(id) for id in ids]
+        plain = [app.names.lookup(id) for id in ids]
         try:
             reply = await app.call(app.operations.delete_users, data={"usersIdList": plain})
         except NotFoundError as error:
@@ -378,6 +379,20 @@ class Users(UserAdministration):
 
 def _creation(app: App, users: Sequence[NewUser]) -> dict[str, Any]:
     return {"bypassEmailConfirmation": True, "usersList": [wire.user_body(user, app.names) for user in users]}
+
+
+def _sorted_by_id(batch: Sequence[NewUser], names: Names) -> tuple[builtins.list[NewUser], dict[int, Outcome[NewUser]]]:
+    """Return the users whose ids can be used, and by their place the outcomes of the others."""
+    fit: builtins.list[NewUser] = []
+    unfit: dict[int, Outcome[NewUser]] = {}
+    for place, user in enumerate(batch):
+        try:
+            names.own(user.id)
+        except InvalidInputError as error:
+            unfit[place] = failed(user, user.id, error)
+        else:
+            fit.append(user)
+    return fit, unfit
 
 
 def _repeated(user: NewUser, key: str) -> Outcome[NewUser]:

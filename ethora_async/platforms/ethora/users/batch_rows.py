@@ -75,7 +75,7 @@ def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts
     Rows are matched by the collapsed ``xmppUsername``. ``exists`` under another name means that the e-mail address is
     somebody else's: `ConflictError`. A user whom no row mentions is ``unknown``.
     """
-    ids = [names.strip(user.id) for user in users]
+    ids = [user.id for user in users]
     found = list(_rows(data))
     own, others = _sorted_out(found, set(ids), names)
     by_email = {email: row for row in reversed(others) if (email := _row_email(row))}
@@ -164,7 +164,7 @@ def change_body(change: UserChange, names: Names) -> dict[str, Any]:
     if not given:
         msg = f"nothing to change for user {change.id!r}: pass first_name, last_name, username or profile_image"
         raise InvalidInputError(msg, field="first_name")
-    return {"xmppUsername": names.prefixed(change.id), **given}
+    return {"xmppUsername": names.lookup_name(change.id), **given}
 
 
 def match_updated(
@@ -174,7 +174,7 @@ def match_updated(
     by_id = {_row_id(row, names): row for row in _rows(data)}
     outcomes: list[Outcome[UserChange]] = []
     for change in changes:
-        id = names.plain(change.id)
+        id = names.lookup(change.id)
         row = by_id.get(id)
         if row is None:
             outcomes.append(_unmentioned(change, id, _UPDATE, attempts))
@@ -205,7 +205,7 @@ def match_access(
             by_id.setdefault(record, detail)
     outcomes: list[Outcome[str]] = []
     for member in members:
-        id = names.plain(member)
+        id = names.lookup(member)
         row = by_id.get(id)
         word = _word(row) if row is not None else ""
         if any(part in word for part in (*_MISSING, *_REFUSALS)):
