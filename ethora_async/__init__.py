@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ethora_async.errors import JobTimeoutError as JobTimeoutError
     from ethora_async.errors import NotFoundError as NotFoundError
     from ethora_async.errors import NotSentError as NotSentError
+    from ethora_async.errors import PrivilegedAccountError as PrivilegedAccountError
     from ethora_async.errors import RateLimitedError as RateLimitedError
     from ethora_async.errors import ReplyLostError as ReplyLostError
     from ethora_async.errors import ReplyTooLargeError as ReplyTooLargeError
@@ -66,6 +67,7 @@ _HOMES = {
         "JobTimeoutError",
         "NotFoundError",
         "NotSentError",
+        "PrivilegedAccountError",
         "RateLimitedError",
         "ReplyLostError",
         "ReplyTooLargeError",
@@ -109,6 +111,7 @@ __all__ = [
     "NewUser",
     "NotFoundError",
     "NotSentError",
+    "PrivilegedAccountError",
     "RateLimitedError",
     "ReplyLostError",
     "ReplyTooLargeError",

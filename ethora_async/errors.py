@@ -8,6 +8,7 @@
     ├── InvalidTokenError          a token failed verification
     ├── WrongLoopError             a client was used from a second event loop
     ├── StoppedByGuardError        a guard refused to carry something out as it stands
+    ├── PrivilegedAccountError     a token was asked for an account that can do more than chat
     ├── TransportError             no complete reply arrived
     │   ├── NotSentError           the request never reached the platform
     │   └── ReplyLostError         it may have: the connection broke, the reply was cut or unreadable, or time ran out
@@ -159,6 +160,13 @@ class WrongLoopError(ChatError, RuntimeError):
 
 class StoppedByGuardError(ChatError):
     """A guard refused to carry something out as it stands; nothing was sent."""
+
+
+class PrivilegedAccountError(ChatError, PermissionError):
+    """A token was asked for an account that can do more than chat; nothing was minted.
+
+    Such accounts are administrators, bots, apps and the client's own. `allow_privileged=True` asks for them on purpose.
+    """
 
 
 class TransportError(ChatError):

@@ -20,7 +20,7 @@ from ethora_async.platforms.rocketchat.directory import Directory
 from ethora_async.platforms.rocketchat.embedding import Embedding
 from ethora_async.platforms.rocketchat.login import end_session, log_in
 from ethora_async.platforms.rocketchat.messages import Messages
-from ethora_async.platforms.rocketchat.names import plain
+from ethora_async.platforms.rocketchat.names import lookup, own
 from ethora_async.platforms.rocketchat.rooms import Rooms
 from ethora_async.platforms.rocketchat.route_limits import RouteLimits
 from ethora_async.platforms.rocketchat.server_info import ServerInfo, read_version
@@ -152,6 +152,7 @@ class RocketChatClient(BaseClient):
             self._context,
             self._server,
             RotatingKeys(self._settings, (settings.CREATE_TOKENS_SECRET,), settings.create_tokens_secret_of),
+            self._own_id,
             cache_size=token_cache_size,
             grace=seconds(token_grace, "token_grace"),
         )
@@ -198,7 +199,7 @@ class RocketChatClient(BaseClient):
         # (docs/platforms/rocketchat.md#users).
         await self._session.acquire()
         if user_id == self._session.user_id:
-            msg = f"{plain(user)!r} is the admin whom this client asks as: logging out would end its own credentials"
+            msg = f"{lookup(user)!r} is the admin whom this client asks as: logging out would end its own credentials"
             raise InvalidInputError(msg, field="user")
         self.tokens.forget(user_id)
         try:
@@ -207,20 +208,32 @@ class RocketChatClient(BaseClient):
             # Those made while the server was being asked may have been made just before it ended them.
             self.tokens.forget(user_id)
 
-    def as_user(self, user: Id | ChatToken) -> UserClient:
+    async def _own_id(self) -> str:
+        await self._session.acquire()
+        return self._session.user_id or ""
+
+    def as_user(self, user: Id | ChatToken, *, allow_privileged: bool = False) -> UserClient:
         """What one user sees and does: their rooms, messages and events. No request is made.
 
         Args:
             user: the user name or `RecordId`, for whom `tokens` makes a token; or a token that is at hand.
+            allow_privileged: see `tokens.for_user`.
         """
         signer: Credentials
         if isinstance(user, ChatToken):
             signer = FixedCredentials(token_headers(user))
         else:
-            signer = UserCredentials(self.tokens, plain(user))
+            signer = UserCredentials(self.tokens, own(user), allow_privileged=allow_privileged)
         return UserClient(UserContext(self._context, signer))
 
-    def realtime(self, user: Id | ChatToken, *, rooms: Id | Iterable[Id] = (), queue_size: int = 1000) -> Realtime:
+    def realtime(
+        self,
+        user: Id | ChatToken,
+        *,
+        rooms: Id | Iterable[Id] = (),
+        queue_size: int = 1000,
+        allow_privileged: bool = False,
+    ) -> Realtime:
         """What happens in one user's rooms, as it happens; see `Realtime`. No request is made before it is entered.
 
         Args:
@@ -228,13 +241,14 @@ class RocketChatClient(BaseClient):
                 never replaced.
             rooms: whose messages to get from the start; `Realtime.subscribe` adds more.
             queue_size: how many events may wait to be read.
+            allow_privileged: see `tokens.for_user`.
         """
         from ethora_async.platforms.rocketchat.realtime.connection import Realtime
         from ethora_async.platforms.rocketchat.realtime.login_token import RealtimeToken
 
         stream = Realtime(
             self._context,
-            RealtimeToken(self.tokens, user),
+            RealtimeToken(self.tokens, user, allow_privileged=allow_privileged),
             self._wiring.websocket,
             rooms=rooms,
             queue_size=queue_size,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import attrs
 
-from ethora_async.errors import ReplyLostError
+from ethora_async.errors import NotFoundError, ReplyLostError
 from ethora_async.platforms.rocketchat import operations
-from ethora_async.platforms.rocketchat.names import RecordId, plain
+from ethora_async.platforms.rocketchat.names import RecordId, lookup
 
 if TYPE_CHECKING:
     from typing import Any
@@ -36,37 +36,80 @@ class Room:
         return self.kind == "c"
 
 
+@attrs.frozen
+class Account:
+    """A user's record, as far as it says whose it is.
+
+    Attributes:
+        id: the record id.
+        username: the user name, exactly as the server keeps it.
+        roles: the roles, as far as the asker may see them.
+        kind: ``user``, ``bot`` or ``app``, where the server says so.
+    """
+
+    id: str
+    username: str
+    roles: frozenset[str] = frozenset()
+    kind: str = ""
+
+    @property
+    def privileged(self) -> bool:
+        """Whether more than one person's chats are at stake: an administrator, a bot or an app."""
+        return bool(self.roles & PRIVILEGED) or self.kind in PRIVILEGED
+
+
+PRIVILEGED = frozenset({"admin", "bot", "app"})
+"""Roles, and types of accounts, that no ordinary person has."""
+
+
 class Directory:
     """Looks up each name once; a name whose record has gone is forgotten by whoever notices.
+
+    The server ignores case when it looks for a user. Here a name means the account with exactly that name.
 
     Args:
         size: how many users and how many rooms are remembered (default 10,000 each).
     """
 
     def __init__(self, size: int = 10_000) -> None:
-        self._users: _Recent[str] = _Recent(size)
+        self._users: _Recent[Account] = _Recent(size)
         self._rooms: _Recent[Room] = _Recent(size)
 
+    async def account(self, api: Api, id: Id) -> Account:
+        """Return a user's account.
+
+        Raises:
+            NotFoundError: there is no such user, or only one whose name is spelled in another way.
+        """
+        name = lookup(id)
+        remembered = repr(name)  # a name and a record id may read the same
+        known = self._users.get(remembered)
+        if known is None:
+            operation = operations.GET_USER
+            reply = await api.call(operation, query=user_query(name))
+            known = read_account(reply.data.get("user"), operation.name)
+            if not isinstance(name, RecordId) and known.username != name:
+                msg = f"no user {name!r}: names are told apart by case"
+                raise NotFoundError(msg, operation=operation.name, status=reply.status)
+            self._users.put(remembered, known)
+        return known
+
     async def user_id(self, api: Api, id: Id) -> str:
-        """The record id of a user.
+        """Return the record id of a user; a `RecordId` is taken as it is.
 
         Raises:
             NotFoundError: there is no such user.
         """
-        name = plain(id)
-        if isinstance(name, RecordId):
-            return str(name)
-        known = self._users.get(name)
-        if known is None:
-            reply = await api.call(operations.GET_USER, query={"username": name})
-            known = _text(reply.data.get("user"), "_id", operations.GET_USER.name)
-            self._users.put(name, known)
-        return known
+        name = lookup(id)
+        return str(name) if isinstance(name, RecordId) else (await self.account(api, name)).id
 
     def known_user(self, id: Id) -> str | None:
-        """The record id of a user as far as it is remembered."""
-        name = plain(id)
-        return str(name) if isinstance(name, RecordId) else self._users.get(name)
+        """Return the record id of a user as far as it is remembered."""
+        name = lookup(id)
+        if isinstance(name, RecordId):
+            return str(name)
+        known = self._users.get(repr(name))
+        return None if known is None else known.id
 
     async def room(self, api: Api, id: Id) -> Room:
         """The record id and the kind of a room.
@@ -74,7 +117,7 @@ class Directory:
         Raises:
             NotFoundError: there is no such room.
         """
-        name = plain(id)
+        name = lookup(id)
         key = repr(name)  # a name and a record id may read the same
         known = self._rooms.get(key)
         if known is None:
@@ -90,16 +133,28 @@ class Directory:
         Raises:
             NotFoundError: there is no such room.
         """
-        name = plain(id)
+        name = lookup(id)
         return str(name) if isinstance(name, RecordId) else (await self.room(api, name)).id
 
     def forget_user(self, id: Id) -> None:
         """Look the user up again next time."""
-        self._users.drop(plain(id))
+        self._users.drop(repr(lookup(id)))
 
     def forget_room(self, id: Id) -> None:
         """Look the room up again next time."""
-        self._rooms.drop(repr(plain(id)))
+        self._rooms.drop(repr(lookup(id)))
+
+
+def read_account(data: Any, operation: str) -> Account:
+    """Read a user's record.
+
+    Raises:
+        ReplyLostError: it names no account.
+    """
+    id, username = (_text(data, field, operation) for field in ("_id", "username"))
+    roles, kind = data.get("roles"), data.get("type")
+    named = frozenset(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else frozenset()
+    return Account(id, username, named, kind if isinstance(kind, str) else "")
 
 
 def user_query(name: str) -> dict[str, str | int]:

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from ethora_async import codec
 from ethora_async.config import normal_url
 from ethora_async.errors import InvalidInputError
-from ethora_async.platforms.rocketchat.names import RecordId, plain
+from ethora_async.platforms.rocketchat.names import RecordId, lookup
 
 if TYPE_CHECKING:
     from ethora_async.records import ChatToken, Id
@@ -69,7 +69,7 @@ class Embedding:
         if kind not in _ROOM_PATHS:
             msg = f"kind must be channel, group or direct, not {kind!r}"
             raise InvalidInputError(msg, field="kind")
-        name = plain(room, "room")
+        name = lookup(room, "room")
         if kind == "direct" and not isinstance(name, RecordId):
             msg = "a direct room is addressed by its RecordId: take it from chats.direct(…).record_id"
             raise InvalidInputError(msg, field="room")

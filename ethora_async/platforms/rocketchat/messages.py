@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async.errors import ApiError, InvalidInputError
 from ethora_async.platforms.rocketchat import operations, wire
-from ethora_async.platforms.rocketchat.names import RecordId, plain
+from ethora_async.platforms.rocketchat.names import RecordId, lookup
 
 if TYPE_CHECKING:
     from ethora_async.platforms.rocketchat.api import Api
@@ -58,7 +58,7 @@ class Messages:
             raise InvalidInputError(msg, field="text")
         api = await self._context.open()
         room_id = await self._context.directory.room_id(api, room)
-        message_id = new_message_id() if id is None else plain(id)
+        message_id = new_message_id() if id is None else lookup(id)
         body: dict[str, Any] = {"_id": message_id, "rid": room_id, "msg": text}
         if thread is not None:
             body["tmid"] = thread

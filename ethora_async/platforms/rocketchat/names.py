@@ -7,7 +7,7 @@ from typing import Self
 from unicodedata import normalize
 
 from ethora_async.errors import InvalidInputError
-from ethora_async.records import Id, id_text
+from ethora_async.records import Id, id_text, literal_id
 
 _RECORD_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -32,8 +32,27 @@ class RecordId(str):
         return f"RecordId({str(self)!r})"
 
 
-def plain(id: Id, field: str = "id") -> str:
-    """An id as text, a `RecordId` as it is. A leading ``@`` or ``#``, as people write names, is left out.
+def own(id: Id, field: str = "id") -> str:
+    """Return an id from outside, taken literally: a user name, character by character.
+
+    Minting, creating and granting go by this. A `RecordId` stays what it is.
+
+    Raises:
+        InvalidInputError: it is empty, begins with ``@`` or ``#``, or holds what no user name holds.
+    """
+    if isinstance(id, RecordId):
+        return id
+    text = literal_id(id, field)
+    if text[0] == "#":
+        msg = f"{field} {text!r} begins with '#': pass the name alone"
+        raise InvalidInputError(msg, field=field)
+    return text
+
+
+def lookup(id: Id, field: str = "id") -> str:
+    """Return the name or `RecordId` of a record that exists, from any form in which an operator may write it.
+
+    A leading ``@`` or ``#``, as people write names, is left out.
 
     Raises:
         InvalidInputError: it is empty, or not a `str`, `int` or `UUID`.
@@ -45,6 +64,13 @@ def plain(id: Id, field: str = "id") -> str:
     return bare if bare is text else id_text(bare, field)
 
 
-def folded(name: str) -> str:
-    """Return the key of a user name or room name: names with equal keys are one name to the server."""
-    return normalize("NFC", name).lower()
+def key(name: str) -> str:
+    """Return the form of a name in which two spellings of one account, or of one room, are equal.
+
+    The server finds ``Alice`` when ``alice`` is asked for, and lets nobody register both.
+    """
+    if name.isascii():
+        return name.lower()
+    # It compares letter by letter: ß is not ss.
+    letters = ((letter, letter.casefold()) for letter in normalize("NFC", name).lower())
+    return "".join(folded if len(folded) == 1 else letter for letter, folded in letters)

@@ -13,7 +13,7 @@ from ethora_async.bulk.split import split_around
 from ethora_async.errors import ChatError, InvalidInputError, NotFoundError
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
-from ethora_async.platforms.rocketchat.names import plain
+from ethora_async.platforms.rocketchat.names import lookup, own
 from ethora_async.platforms.rocketchat.users import LARGEST_PAGE, each
 from ethora_async.records import Id, User, several
 
@@ -112,7 +112,7 @@ class RoomAccess:
     async def _room(self, api: Api, id: Id) -> Room:
         room = await self._context.directory.room(api, id)
         if room.kind not in ("c", "p"):
-            msg = f"{plain(id)!r} is neither a channel nor a group: its members cannot be changed"
+            msg = f"{lookup(id)!r} is neither a channel nor a group: its members cannot be changed"
             raise InvalidInputError(msg, field="id")
         return room
 
@@ -123,7 +123,7 @@ class RoomAccess:
             try:
                 room = await self._room(api, pair[0])
                 # The platform passes over unknown users in silence: looking each up once tells.
-                user_id = await self._context.directory.user_id(api, pair[1])
+                user_id = await self._context.directory.user_id(api, own(pair[1], "user"))
             except ChatError as error:
                 outcomes[place] = failed(pair, pair_key(pair), error)
                 continue
@@ -154,7 +154,7 @@ class RoomAccess:
         key = pair_key(pair)
         try:
             room = await self._room(api, pair[0])
-            user_id = await self._context.directory.user_id(api, pair[1])
+            user_id = await self._context.directory.user_id(api, own(pair[1], "user"))
             operation = operations.KICK_FROM_CHANNEL if room.public else operations.KICK_FROM_GROUP
             reply = await api.call(operation, data={"roomId": room.id, "userId": user_id})
         except NotFoundError as error:

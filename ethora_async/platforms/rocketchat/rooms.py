@@ -10,7 +10,8 @@ from ethora_async.errors import ChatError, ConflictError, InvalidInputError, Not
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.directory import room_query
-from ethora_async.platforms.rocketchat.names import RecordId, folded, plain
+from ethora_async.platforms.rocketchat.names import RecordId, lookup, own
+from ethora_async.platforms.rocketchat.names import key as folded
 from ethora_async.platforms.rocketchat.room_access import RoomAccess
 from ethora_async.platforms.rocketchat.users import LARGEST_PAGE, each
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, optional_text, required_text, several
@@ -85,7 +86,7 @@ class Rooms(RoomAccess):
             InvalidInputError: there is no user, or a `RecordId` among them: the route takes names.
             NotFoundError, ValidationFailedError: one of the users does not exist.
         """
-        names = list(dict.fromkeys(plain(user, "users") for user in several(users)))
+        names = list(dict.fromkeys(own(user, "users") for user in several(users)))
         if not names or any(isinstance(name, RecordId) or "," in name for name in names):
             msg = "users must be user names, at least one"
             raise InvalidInputError(msg, field="users")
@@ -102,7 +103,7 @@ class Rooms(RoomAccess):
             ForbiddenError: the admin may not see it.
         """
         api = await self._context.open()
-        reply = await api.call(operations.GET_ROOM, query=room_query(plain(id)))
+        reply = await api.call(operations.GET_ROOM, query=room_query(lookup(id)))
         return wire.read_chat(reply.data.get("room"), operation=operations.GET_ROOM.name)
 
     async def list(self) -> AsyncIterator[Chat]:
@@ -173,11 +174,11 @@ class Rooms(RoomAccess):
 
     def plain_id(self, id: Id) -> str:
         """Return the room's name."""
-        return str(plain(id))
+        return str(lookup(id))
 
     def key(self, id: Id) -> str:
         """Return the key of a room's name; names that differ by case alone count as one."""
-        return folded(plain(id))
+        return folded(lookup(id))
 
     def comparable(self, chat: NewChat | Chat) -> State:
         """``title``, ``description`` and ``access``; what an existing room lacks is empty."""

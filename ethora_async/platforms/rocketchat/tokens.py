@@ -12,13 +12,14 @@ from ethora_async.errors import (
     ForbiddenError,
     NotFoundError,
     NotSentError,
+    PrivilegedAccountError,
     ReplyLostError,
     ValidationFailedError,
 )
 from ethora_async.platforms.rocketchat import operations
 from ethora_async.platforms.rocketchat.admin_session import headers_for
 from ethora_async.platforms.rocketchat.login import end_session
-from ethora_async.platforms.rocketchat.names import RecordId, plain
+from ethora_async.platforms.rocketchat.names import RecordId, own
 from ethora_async.platforms.rocketchat.token_store import Minted, TokenStore
 from ethora_async.protocols import Credential
 from ethora_async.records import ChatToken, Id
@@ -28,7 +29,7 @@ from ethora_async.tokens.rotating import Acceptance, first_accepted
 from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.context import Context
@@ -60,6 +61,7 @@ class Tokens:
     Args:
         secrets: the server's ``CREATE_TOKENS_FOR_USERS_SECRET``, which 8.0 and later want, and those that may hold in
             its place during a rotation.
+        own_id: tells the record id of the account that the client itself asks as.
         cache_size: how many users' tokens are kept.
         grace: seconds for which a replaced token lives on before it is revoked.
     """
@@ -69,6 +71,7 @@ class Tokens:
         context: Context,
         server: ServerInfo,
         secrets: RotatingKeys[CreateTokensSecret],
+        own_id: Callable[[], Awaitable[str]],
         *,
         cache_size: int,
         grace: float,
@@ -76,6 +79,7 @@ class Tokens:
         self._context = context
         self._server = server
         self._secrets = secrets
+        self._own_id = own_id
         # "Forbidden" may mean a missing permission as well: only what was accepted before is waited for.
         self._acceptance = Acceptance(rotates=secrets.rotates, clock=context.clock)
         self._store = TokenStore(context.clock, cache_size, grace)
@@ -84,7 +88,7 @@ class Tokens:
         self._revoked: deque[Secret] = deque(maxlen=_REMEMBERED)
         self._sweeping = SingleFlight(self._revoke_due)
 
-    async def for_user(self, id: Id, *, renew: bool = False) -> ChatToken:
+    async def for_user(self, id: Id, *, renew: bool = False, allow_privileged: bool = False) -> ChatToken:
         """The token with which one user's front end logs in; the user must exist.
 
         It is a session of the user's. The server keeps fifty for each and silently drops the oldest, which logs
@@ -92,28 +96,33 @@ class Tokens:
         at once, and the one before it is revoked after a grace period. That is counted in this process alone.
 
         Args:
-            id: the user name, or a `RecordId`.
+            id: the user name, taken literally, or a `RecordId`. The account must bear exactly this name: the server
+                itself would take ``Alice`` for ``alice``.
             renew: True makes a new token in any case: for a front end whose token was refused, because somebody
                 logged out with it. The one before is revoked after the grace period.
+            allow_privileged: True makes tokens for administrators, bots, apps and the client's own account too. Leave
+                it False wherever the id comes from a request.
 
         Returns:
             The token; ``extra["userId"]`` is the record id that front ends need beside it, ``extra["url"]`` the site.
 
         Raises:
+            InvalidInputError: the id can be nobody's user name.
             NotFoundError: there is no such user.
+            PrivilegedAccountError: the account is an administrator's, a bot's, an app's or the client's own.
             ForbiddenError: the secret is wrong, the server lacks it, or the admin lacks ``user-generate-access-token``.
                 The server does not say which.
             ConfigError: the server wants a secret, and none is configured.
         """
-        name = plain(id)
-        key = repr(name)
+        name = own(id)
+        key = f"{name!r} {allow_privileged}"
         lifetime = await self._server.token_lifetime()
         if renew:
             self._context.directory.forget_user(name)
             self._store.retire(key)
         token = self._store.get(key)
         if token is None or token.age(self._context.clock) >= lifetime - margin(lifetime):
-            token = await self._minted(key, name)
+            token = await self._minted(key, name, allow_privileged)
         self._sweep()
         api = await self._context.open()
         ends = token.asked_at + lifetime
@@ -161,23 +170,23 @@ class Tokens:
             await flight.aclose()
         await self._sweeping.aclose()
 
-    async def _minted(self, key: str, name: str) -> Minted:
+    async def _minted(self, key: str, name: str, allow_privileged: bool) -> Minted:
         flight = self._minting.get(key)
         if flight is None:
-            flight = self._minting[key] = SingleFlight(lambda: self._mint(key, name))
+            flight = self._minting[key] = SingleFlight(lambda: self._mint(key, name, allow_privileged))
         try:
             return await flight.join()
         except FlightCancelledError:
             msg = "the client is closed"
             raise NotSentError(msg) from None
 
-    async def _mint(self, key: str, name: str) -> Minted:
+    async def _mint(self, key: str, name: str, allow_privileged: bool) -> Minted:
         ended = self._ended_meanwhile[key] = set()
         try:
-            token = await self._made(name)
+            token = await self._made(name, allow_privileged)
             while token.user_id in ended:
                 ended.clear()
-                token = await self._made(name)
+                token = await self._made(name, allow_privileged)
             self._store.put(key, token)
         finally:
             # Whoever comes from now on finds the token in the store, or tries anew.
@@ -187,10 +196,10 @@ class Tokens:
             self._context.emitter.emit(TokenRefreshed("client", token.user_id))
         return token
 
-    async def _made(self, name: str) -> Minted:
+    async def _made(self, name: str, allow_privileged: bool) -> Minted:
         api = await self._context.open()
         directory = self._context.directory
-        user_id = await directory.user_id(api, name)
+        user_id = await self._account_id(api, name, allow_privileged)
         try:
             return await self._ask(api, user_id)
         except NotFoundError:
@@ -198,7 +207,7 @@ class Tokens:
                 raise
             # Deleted and made again, the user has another record id.
             directory.forget_user(name)
-            fresh = await directory.user_id(api, name)
+            fresh = await self._account_id(api, name, allow_privileged)
             if fresh == user_id:
                 raise
             return await self._ask(api, fresh)
@@ -211,6 +220,16 @@ class Tokens:
             ):
                 raise
             return await self._ask(api, user_id)
+
+    async def _account_id(self, api: Api, name: str, allow_privileged: bool) -> str:
+        account = await self._context.directory.account(api, name)
+        if not allow_privileged and (account.privileged or account.id == await self._own_id()):
+            msg = (
+                f"{account.username!r} is an administrator, a bot, an app or this client's own account: no token is"
+                " made for it unless allow_privileged=True says so"
+            )
+            raise PrivilegedAccountError(msg)
+        return account.id
 
     async def _ask(self, api: Api, user_id: str) -> Minted:
         if await self._server.version() < _WITH_SECRET:
@@ -260,9 +279,10 @@ class Tokens:
 class UserCredentials:
     """Signs as one user, with their token from `Tokens`; a rejected token is replaced once by a new one."""
 
-    def __init__(self, tokens: Tokens, user: Id) -> None:
+    def __init__(self, tokens: Tokens, user: Id, *, allow_privileged: bool = False) -> None:
         self._tokens = tokens
         self._user = user
+        self._allow_privileged = allow_privileged
         self._credential: Credential | None = None
         self._until = 0.0
         self._renewals = 0
@@ -277,23 +297,26 @@ class UserCredentials:
         Raises:
             ChatError: see `Tokens.for_user`.
         """
-        return self._made(await self._tokens.for_user(self._user))
+        return self._made(await self._token())
 
     def accepted(self, credential: Credential) -> None:
         """Nothing to remember."""
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:  # noqa: ARG002
         """A new token, unless a new one has been rejected too."""
-        current = self._made(await self._tokens.for_user(self._user))
+        current = self._made(await self._token())
         if current.key not in tried:
             return current
         if len(tried) > 1:
             return None
-        return self._made(await self._tokens.for_user(self._user, renew=True))
+        return self._made(await self._token(renew=True))
 
     def may_change(self) -> bool:
         """No: what `replace` cannot get, waiting will not bring."""
         return False
+
+    async def _token(self, *, renew: bool = False) -> ChatToken:
+        return await self._tokens.for_user(self._user, renew=renew, allow_privileged=self._allow_privileged)
 
     def _made(self, token: ChatToken) -> Credential:
         headers = token_headers(token)

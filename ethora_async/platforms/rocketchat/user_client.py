@@ -9,7 +9,7 @@ import attrs
 
 from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.messages import Messages, iso
-from ethora_async.platforms.rocketchat.names import plain
+from ethora_async.platforms.rocketchat.names import own
 from ethora_async.records import Chat, Id, User
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class UserClient:
             NotFoundError, ValidationFailedError: the other user does not exist.
         """
         api = await self._context.open()
-        reply = await api.call(operations.CREATE_DIRECT, data={"username": str(plain(user, "user"))})
+        reply = await api.call(operations.CREATE_DIRECT, data={"username": str(own(user, "user"))})
         return wire.read_chat(reply.data.get("room"), operation=operations.CREATE_DIRECT.name)
 
     async def _changed(self, operation: Operation, since: datetime | None) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from typing import Any
 import attrs
 
 from ethora_async.errors import InvalidInputError
-from ethora_async.platforms.rocketchat.names import plain
+from ethora_async.platforms.rocketchat.names import lookup
 from ethora_async.records import Id, email_text, required_text
 from ethora_async.redaction import Secret
 
 
 def _id(value: Id) -> str:
-    return plain(value)
+    return lookup(value)
 
 
 def _name(value: str | None) -> str | None:

@@ -11,7 +11,8 @@ from ethora_async.errors import ChatError, ConflictError, InvalidInputError, Not
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.directory import user_query
-from ethora_async.platforms.rocketchat.names import RecordId, folded, plain
+from ethora_async.platforms.rocketchat.names import key as folded
+from ethora_async.platforms.rocketchat.names import lookup
 from ethora_async.platforms.rocketchat.user_records import UserChange, UserOptions
 from ethora_async.records import Chat, Id, NewUser, User, several
 
@@ -95,7 +96,7 @@ class Users:
         Raises:
             NotFoundError: there is no such user.
         """
-        return await self._get(await self._context.open(), plain(id))
+        return await self._get(await self._context.open(), lookup(id))
 
     def list(self, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
         """All users; the platform's own accounts (admins, bots) are among them. Ends by the total that it states.
@@ -125,7 +126,7 @@ class Users:
         """
         api = await self._context.open()
         operation = operations.GET_USER
-        reply = await api.call(operation, query={**user_query(plain(id)), "includeUserRooms": "true"})
+        reply = await api.call(operation, query={**user_query(lookup(id)), "includeUserRooms": "true"})
         user = reply.data.get("user")
         if isinstance(user, dict) and user.get("rooms") is None:
             return ()
@@ -223,11 +224,11 @@ class Users:
 
     def plain_id(self, id: Id) -> str:
         """Return the user name."""
-        return str(plain(id))
+        return str(lookup(id))
 
     def key(self, id: Id) -> str:
         """Return the key of a user name: the server ignores case when it looks a name up."""
-        return folded(plain(id))
+        return folded(lookup(id))
 
     def comparable(self, user: NewUser | User) -> State:
         """``name`` and ``email``; the name is both names of yours together."""
@@ -323,13 +324,14 @@ class Users:
 
     async def _delete_one(self, api: Api, id: Id, confirm: bool) -> Outcome[Id]:
         try:
-            name = plain(id)
+            name = lookup(id)
         except InvalidInputError as error:
             return failed(id, str(id), error)
         key = str(name)
-        data = {"userId" if isinstance(name, RecordId) else "username": key, **_relinquish(confirm)}
         try:
-            reply = await api.call(operations.DELETE_USER, data=data)
+            # By record id: given a name, the server deletes whoever bears it in any spelling.
+            user_id = await self._context.directory.user_id(api, name)
+            reply = await api.call(operations.DELETE_USER, data={"userId": user_id, **_relinquish(confirm)})
         except NotFoundError as error:
             self._gone(name)
             return Outcome(id, key, "absent", attempts=error.attempts)

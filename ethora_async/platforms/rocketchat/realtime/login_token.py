@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ethora_async.errors import UnauthorizedError
-from ethora_async.platforms.rocketchat.names import plain
+from ethora_async.platforms.rocketchat.names import own
 from ethora_async.platforms.rocketchat.tokens import token_headers
 from ethora_async.records import ChatToken, Id
 from ethora_async.tokens.fixed import FixedCredentials
@@ -31,10 +31,11 @@ def expired(code: str | None = None) -> UnauthorizedError:
 class RealtimeToken:
     """Made by the client's `Tokens` for a user, or passed in and then never replaced."""
 
-    def __init__(self, tokens: Tokens, user: Id | ChatToken) -> None:
+    def __init__(self, tokens: Tokens, user: Id | ChatToken, *, allow_privileged: bool = False) -> None:
         self._tokens = tokens
         self._given = user if isinstance(user, ChatToken) else None
-        self._user = user.user_id if isinstance(user, ChatToken) else plain(user)
+        self._user = user.user_id if isinstance(user, ChatToken) else own(user)
+        self._allow_privileged = allow_privileged
         self._token: ChatToken | None = None
         self._renew = False
         self._renewed = False
@@ -50,7 +51,7 @@ class RealtimeToken:
         if self._given is not None:
             self._token = self._given
             return self._given
-        token = await self._tokens.for_user(self._user, renew=self._renew)
+        token = await self._tokens.for_user(self._user, renew=self._renew, allow_privileged=self._allow_privileged)
         if self._token is None or token.secret != self._token.secret:
             self._accepted = False
         self._renewed, self._renew = self._renew, False
