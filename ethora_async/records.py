@@ -186,7 +186,7 @@ def _description(value: str | None) -> str | None:
 
 
 def _member_ids(ids: Id | Iterable[Id]) -> tuple[str, ...]:
-    return tuple(id_text(one, "members") for one in several(ids))
+    return tuple(one if isinstance(one, MongoId) else literal_id(one, "members") for one in several(ids))
 
 
 def _new_id(value: Id) -> str:
@@ -224,10 +224,10 @@ def _secret(value: str | Secret | None) -> Secret | None:
 
 @attrs.frozen(kw_only=True)
 class NewUser:
-    """A user to create. All texts are trimmed.
+    """A user to create. All texts are trimmed, but the id.
 
     Attributes:
-        id: your own id (`str`, `int` or `UUID`), kept as text.
+        id: your own id (`str`, `int` or `UUID`), kept as text and taken literally.
         email: lower-cased; valid by the HTML standard; one user of an app each.
         first_name, last_name: not empty.
         password: for platforms whose users can log in by themselves; None lets the platform make one. Masked.
@@ -279,7 +279,7 @@ class NewChat:
         title: not empty.
         access: ``"private"`` (the default: only members) or ``"public"``.
         description: may be empty.
-        members: your own ids of users to add at once, or a single one; they must exist.
+        members: your own ids of users to add at once, or a single one, taken literally; they must exist.
 
     Raises:
         InvalidInputError: a field cannot be used; its `field` names it.

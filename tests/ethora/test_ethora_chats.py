@@ -29,7 +29,7 @@ async def members(ethora: EthoraClient, chat: Any = "c1") -> list[str]:
 
 async def test_a_created_chat_is_there_with_everything_that_was_said(ethora: EthoraClient, app: App) -> None:
     outcome = await ethora.chats.create(
-        "c1", title=" Order 1 ", access="public", description="", members=["u1", f"{APP}_u2", "u1"]
+        "c1", title=" Order 1 ", access="public", description="", members=["u1", "u2", "u1"]
     )
     assert (outcome.status, outcome.key) == ("created", "c1")
     chat = app.chats.find("c1")
@@ -138,6 +138,7 @@ async def test_create_many_ends_each_chat_by_itself(ethora: EthoraClient) -> Non
     await ethora.chats.create("c1", title="Chat")
     chats = [
         NewChat(id="c0", title="Chat"),
+        NewChat(id="c1", title="Chat"),
         NewChat(id=f"{APP}_c1", title="Chat"),
         NewChat(id="c2", title="Chat", members=["nobody"]),
         NewChat(id="c3", title="Chat"),
@@ -146,6 +147,7 @@ async def test_create_many_ends_each_chat_by_itself(ethora: EthoraClient) -> Non
     assert [(outcome.key, outcome.status) for outcome in outcomes] == [
         ("c0", "created"),
         ("c1", "existed"),
+        (f"{APP}_c1", "failed"),
         ("c2", "failed"),
         ("c3", "created"),
     ]
@@ -173,7 +175,7 @@ async def test_a_deleted_chat_is_gone_before_listings_know(
 
 async def test_grants_say_for_each_user_what_became_of_it(ethora: EthoraClient) -> None:
     await ethora.chats.create("c1", title="Chat", members=["u1"])
-    report = await ethora.chats.grant("c1", ["u1", "u2", "nobody", f"{APP}_u2"])
+    report = await ethora.chats.grant("c1", ["u1", "u2", "nobody", "u2"])
     assert report.counts == {"existed": 1, "created": 1, "failed": 1}
     (failure,) = report.failures
     assert isinstance(failure.error, NotFoundError)
@@ -188,12 +190,24 @@ async def test_revoking_says_for_each_user_what_became_of_it(ethora: EthoraClien
     assert await members(ethora) == ["u2"]
 
 
-@pytest.mark.parametrize("user", ["u1", 7, UUID(int=7), f"{APP}_u1", f"{APP}_u1@xmpp.example.com"])
-async def test_every_form_of_a_user_can_be_granted(user: Any, ethora: EthoraClient) -> None:
+@pytest.mark.parametrize("user", ["u1", 7, UUID(int=7)])
+async def test_every_type_of_id_can_be_granted(user: Any, ethora: EthoraClient) -> None:
     await ethora.users.create_many([person(7), person(UUID(int=7))])
     await ethora.chats.create("c1", title="Chat")
     assert (await ethora.chats.grant("c1", user)).counts == {"created": 1}
     assert (await ethora.chats.grant("c1", {user})).counts == {"existed": 1}
+
+
+@pytest.mark.parametrize("user", [f"{APP}_u1", f"{APP}_u1@xmpp.example.com", " u1", "u1\u00a0", "u1@example.com"])
+async def test_who_is_not_named_by_their_plain_id_is_granted_nothing(user: str, ethora: EthoraClient) -> None:
+    await ethora.chats.create("c1", title="Chat")
+    with pytest.raises(InvalidInputError):
+        await ethora.chats.grant("c1", user)
+    with pytest.raises(InvalidInputError):
+        await ethora.chats.create("c2", title="Chat", members=["u2", user])
+    report = await ethora.chats.grant_many([("c1", user)])
+    assert report.counts == {"failed": 1}
+    assert await members(ethora) == []
 
 
 async def test_granting_nobody_is_refused(ethora: EthoraClient) -> None:
@@ -221,7 +235,7 @@ async def test_grant_many_keeps_pairs_in_order_and_fails_only_those_at_fault(eth
         ("nowhere", "u1"),
         ("c1", "nobody"),
         ("c1", ""),
-        (f"{APP}_c1", f"{APP}_u1"),
+        (f"{APP}_c1", "u1"),
         pair,
         ("c1", "nobody"),
         ("c2", "u2"),

@@ -122,9 +122,9 @@ def test_no_reply_however_odd_loses_a_user_or_raises(data: Any) -> None:
     assert all((outcome.error is None) == outcome.ok for outcome in outcomes)
 
 
-def test_ids_that_came_with_a_prefix_are_matched_too() -> None:
-    users = [person(f"{APP}_u1"), person(f"{APP}_{APP}_u2")]
-    rows = [{"status": "created", "xmppUsername": f"{APP}_u2"}, {"status": "exists", "xmppUsername": f"{APP}_u1"}]
+def test_rows_whose_prefix_is_doubled_are_matched_too() -> None:
+    users = [person("u1"), person("u2")]
+    rows = [{"status": "created", "xmppUsername": f"{APP}_{APP}_u2"}, {"status": "exists", "xmppUsername": f"{APP}_u1"}]
     outcomes = match_created(users, {"results": rows}, NAMES, attempts=3)
     assert [(outcome.key, outcome.status, outcome.attempts) for outcome in outcomes] == [
         ("u1", "existed", 3),

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from ethora_async.testing.users import FakeClock
 
 
-@pytest.mark.parametrize("id", ["u1", 7, UUID(int=7), f"{APP}_u1", f"{APP}_{APP}_u1", f"{APP}_u1@xmpp.example.com"])
-async def test_a_users_token_opens_a_session_whatever_form_the_id_has(id: Any, ethora: EthoraClient) -> None:
+@pytest.mark.parametrize("id", ["u1", 7, UUID(int=7)])
+async def test_a_users_token_opens_a_session_whatever_type_the_id_has(id: Any, ethora: EthoraClient) -> None:
     await ethora.users.create_many([person("u1"), person(7), person(UUID(int=7))])
     token = await ethora.tokens.for_user(id)
     session = await ethora.sessions.exchange(token)
@@ -99,7 +99,7 @@ async def test_an_exchange_carries_the_users_token_and_not_ours(clock: FakeClock
 async def test_a_server_token_of_ours_verifies_and_a_users_token_names_its_user(ethora: EthoraClient) -> None:
     server = await ethora.tokens.verify(await ethora.tokens.for_server())
     assert (server.purpose, server.user_id, server.app_id) == ("server", None, APP)
-    client = await ethora.tokens.verify(f"Bearer {(await ethora.tokens.for_user(f'{APP}_u1')).value}")
+    client = await ethora.tokens.verify(f"Bearer {(await ethora.tokens.for_user('u1')).value}")
     assert (client.purpose, client.user_id) == ("client", "u1")
 
 

@@ -73,15 +73,23 @@ async def test_an_address_of_somebody_else_is_a_conflict(ethora: EthoraClient) -
     assert caught.value.effect == "none"
 
 
-@pytest.mark.parametrize("id", ["u1", 7, UID, f"{APP}_u1", f"{APP}_{APP}_u1", "0123456789abcdef01234567"])
-async def test_every_form_of_an_id_creates_the_plain_one_and_finds_it_again(
-    id: Any, ethora: EthoraClient, app: App
-) -> None:
+@pytest.mark.parametrize("id", ["u1", 7, UID, "0123456789abcdef01234567"])
+async def test_every_type_of_id_creates_a_user_and_finds_it_again(id: Any, ethora: EthoraClient, app: App) -> None:
     await ethora.users.create(id, email="a@example.com", first_name="Ann", last_name="Lee")
-    plain = str(id).removeprefix(f"{APP}_").removeprefix(f"{APP}_")
+    plain = str(id)
     assert app.users.with_uuid(plain) is not None
     user = await ethora.users.get(id)
     assert (user.id, user.xmpp_username) == (plain, f"{APP}_{plain}")
+
+
+@pytest.mark.parametrize("id", [f"{APP}_u1", f"{APP}_{APP}_u1", f"{APP.upper()}_u1", f"{APP}_u1@xmpp.example.com"])
+async def test_a_look_up_form_creates_nobody(id: str, ethora: EthoraClient, sandbox: EthoraSandbox) -> None:
+    await make(ethora, "u1")
+    asked = len(sandbox.requests)
+    with pytest.raises(InvalidInputError) as caught:
+        await ethora.users.create(id, email="a@example.com", first_name="Ann", last_name="Lee")
+    assert caught.value.field == "id"
+    assert len(sandbox.requests) == asked
 
 
 @pytest.mark.parametrize("form", ["{id}", "{app}_{id}", "{app}_{app}_{id}", "{app}_{id}@xmpp.example.com", " {id} "])
@@ -229,12 +237,13 @@ async def test_a_batch_refused_for_one_user_is_split_around_that_one(
     assert sum(request.method == "POST" for request in sandbox.requests) <= 15
 
 
-async def test_the_same_id_twice_fails_the_second_even_in_another_form_and_batch(ethora: EthoraClient) -> None:
+async def test_the_same_id_twice_fails_the_second_even_in_another_spelling_and_batch(ethora: EthoraClient) -> None:
     users = [
         person("u1"),
         person("u2"),
         person("u1", email="x@example.com"),
-        person(f"{APP}_u2", email="y@example.com"),
+        person("U2", email="y@example.com"),
+        person(f"{APP}_u2", email="z@example.com"),
     ]
     run = ethora.users.create_many(users, batch_size=2, concurrency=1, ordered=True)
     outcomes = [outcome async for outcome in run]
@@ -242,7 +251,8 @@ async def test_the_same_id_twice_fails_the_second_even_in_another_form_and_batch
         ("u1", "created"),
         ("u2", "created"),
         ("u1", "failed"),
-        ("u2", "failed"),
+        ("U2", "failed"),
+        (f"{APP}_u2", "failed"),
     ]
     assert all(isinstance(outcome.error, InvalidInputError) for outcome in outcomes[2:])
 

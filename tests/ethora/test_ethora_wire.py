@@ -23,7 +23,7 @@ USER = {"result": {"xmppUsername": f"{APP}_u1"}}
 CALLS: list[tuple[str, Callable[[EthoraClient], Awaitable[Any]], Any, tuple[str, str, dict[str, str], Any]]] = [
     (
         "users.create",
-        lambda ethora: ethora.users.create_many([person(f"{APP}_u1", email="u1@example.com")]),
+        lambda ethora: ethora.users.create_many([person("u1", email="u1@example.com")]),
         {"results": [ROW]},
         ("POST", "/v2/users/batch", {}, {"bypassEmailConfirmation": True, "usersList": [ROW]}),
     ),
@@ -103,7 +103,7 @@ CALLS: list[tuple[str, Callable[[EthoraClient], Awaitable[Any]], Any, tuple[str,
     ),
     (
         "chats.create",
-        lambda ethora: ethora.chats.create("c1", title="Chat", members=["u1", MongoId(RECORD), f"{APP}_u1"]),
+        lambda ethora: ethora.chats.create("c1", title="Chat", members=["u1", MongoId(RECORD), "u1"]),
         {"result": {"name": f"{APP}_c1"}},
         (
             "POST",
@@ -114,9 +114,7 @@ CALLS: list[tuple[str, Callable[[EthoraClient], Awaitable[Any]], Any, tuple[str,
     ),
     (
         "chats.create, public and described",
-        lambda ethora: ethora.chats.create_many(
-            [NewChat(id=f"{APP}_c1", title="Chat", access="public", description="")]
-        ),
+        lambda ethora: ethora.chats.create_many([NewChat(id="c1", title="Chat", access="public", description="")]),
         {"result": {"name": f"{APP}_c1"}},
         ("POST", "/v2/chats", {}, {"uuid": "c1", "title": "Chat", "type": "public", "description": ""}),
     ),
@@ -146,7 +144,7 @@ CALLS: list[tuple[str, Callable[[EthoraClient], Awaitable[Any]], Any, tuple[str,
     ),
     (
         "chats.grant",
-        lambda ethora: ethora.chats.grant("c1", ["u1", f"{APP}_u2@x", MongoId(RECORD)]),
+        lambda ethora: ethora.chats.grant("c1", ["u1", "u2", MongoId(RECORD)]),
         {"ok": True},
         (
             "POST",

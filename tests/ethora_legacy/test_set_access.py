@@ -19,14 +19,21 @@ BODY = {"chatName": f"{APP}_c1", "members": [f"{APP}_u1"]}
 
 
 @pytest.mark.parametrize("chat", ["c1", f"{APP}_c1", f"{APP}_{APP}_c1", CHAT_JID])
-@pytest.mark.parametrize("user", ["u1", f"{APP}_u1", USER_JID])
-async def test_a_member_and_no_access_are_a_grant_and_a_revocation(chat: str, user: str, clock: FakeClock) -> None:
-    wire = OnWire(clock, OK)
+async def test_a_member_and_no_access_are_a_grant_and_a_revocation(chat: str, clock: FakeClock) -> None:
+    wire, user = OnWire(clock, OK), "u1"
     granted = await wire.client.chats.set_access(chat, user, MEMBER)
     revoked = await wire.client.chats.set_access(chat, user, Access.NONE)
     assert wire.sent == [("POST", "/v2/chats/users-access", BODY), ("DELETE", "/v2/chats/users-access", BODY)]
     assert (granted.status, granted.key, granted.item) == ("created", "c1/u1", (chat, user))
     assert revoked.status == "deleted"
+
+
+@pytest.mark.parametrize("user", [f"{APP}_u1", f"{APP}_{APP}_u1", USER_JID, "u1 ", "\u00a0u1"])
+async def test_access_is_set_for_the_plain_id_alone(user: str, clock: FakeClock) -> None:
+    wire = OnWire(clock, OK)
+    with pytest.raises(InvalidInputError):
+        await wire.client.chats.set_access("c1", user, MEMBER)
+    assert wire.sent == []
 
 
 async def test_codes_say_the_same_as_rights(clock: FakeClock) -> None:

@@ -87,6 +87,12 @@ class Sent:
         return cls(request.method, route, query, body, dict(request.headers))
 
 
+def account_of(sent: Sent) -> dict[str, Any]:
+    """An ordinary account that bears the name, or the record id, that was asked for."""
+    name = sent.query.get("username") or sent.query["userId"].removeprefix("id-of-")
+    return {"_id": f"id-of-{name}", "username": name, "roles": ["user"], "type": "user"}
+
+
 class Server:
     """Answers each route as told: one reply, several one after the other (the last again and again), or a function."""
 
@@ -94,7 +100,7 @@ class Server:
         self.routes: dict[str, Any] = {
             "info": ok(version="8.6"),
             "settings.public": lifetime(90),
-            "users.info": lambda sent: ok(user={"_id": f"id-of-{sent.query['username']}", **sent.query}),
+            "users.info": lambda sent: ok(user=account_of(sent)),
             "logout": reply(200, {"status": "success", "data": {"message": "You've been logged out!"}}),
             **{name.replace("__", "."): answer for name, answer in routes.items()},
         }

@@ -8,7 +8,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rocketchat_helpers import PASSWORD, PAT, SECRET, Server, coded, logged_in, ok, reply
+from rocketchat_helpers import PASSWORD, PAT, SECRET, Server, account_of, coded, logged_in, ok, reply
 
 from ethora_async import ChatError, NewUser, RocketChatClient
 from ethora_async.platforms.rocketchat.users import UserChange
@@ -67,7 +67,7 @@ async def failures(client: RocketChatClient) -> list[BaseException]:
 async def test_a_server_that_echoes_everything_gives_nothing_away(status: int, clock: FakeClock) -> None:
     server = Server(
         login=logged_in(token=SESSION),
-        users__info=lambda sent: ok(user={"_id": "x"}) if sent.query["username"] == "ann" else echo(400)(sent),
+        users__info=lambda sent: ok(user=account_of(sent)) if sent.query["username"] == "ann" else echo(400)(sent),
         users__create=echo(status),
         users__update=echo(status),
         users__createToken=echo(status),

@@ -1,9 +1,10 @@
-"""Plain ids, prefixed names and JIDs: every form accepted, one form kept (docs/platforms/ethora.md#names-and-ids)."""
+"""Plain ids, prefixed names and JIDs (docs/platforms/ethora.md#names-and-ids, docs/reference/identities.md)."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 import attrs
 
@@ -13,22 +14,25 @@ from ethora_async.records import Id, MongoId, id_text, literal_id, several
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SIMPLE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_SIMPLE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,200}")
 
 
 @attrs.frozen
 class Names:
     """The names that users and chats of one app go by.
 
-    Ethora's XMPP side knows them as ``<appId>_<your id>``. Callers may pass their plain id, that prefixed name (doubled
-    prefixes included: some routes used to answer them, docs/platforms/ethora.md#doubled-prefixes) or a whole JID.
+    Ethora's XMPP side knows them as ``<appId>_<your id>``. `own` takes the plain id alone. `lookup` reads that prefixed
+    name too, and whole JIDs; doubled prefixes as well: some routes used to answer them
+    (docs/platforms/ethora.md#doubled-prefixes).
     """
 
     app_id: str
     prefix: str = attrs.field(init=False)
+    _folded: str = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "prefix", f"{self.app_id}_")
+        object.__setattr__(self, "_folded", key(self.prefix))
 
     def strip(self, name: str) -> str:
         """`name` without the app's prefix, however often it stands there."""
@@ -48,10 +52,10 @@ class Names:
         Raises:
             InvalidInputError: it cannot be part of a JID, begins with the app's own prefix, or is a `MongoId`.
         """
-        if type(value) is str and _SIMPLE.fullmatch(value) and not value.startswith(self.prefix):
+        if type(value) is str and _SIMPLE.fullmatch(value) and not value.lower().startswith(self._folded):
             return value  # nine of ten ids that ever come in, at a third of the cost
         text = literal_id(value, field)
-        if key(text, field).startswith(self.prefix.lower()):
+        if _prepared(text, field).startswith(self._folded):
             msg = f"{field} {text!r} begins with the app's prefix: pass your own id, as it stands in your database"
             raise InvalidInputError(msg, field=field)
         return text
@@ -128,11 +132,21 @@ class Names:
         return user if isinstance(user, MongoId) else self.own_name(user, field)
 
 
-def key(id: str, field: str = "id") -> str:
+def key(id: str) -> str:
     """Return the form of an id in which two spellings of one account are equal.
 
     Ids become local parts of JIDs, which RFC 7622 prepares by the PRECIS profile UsernameCaseMapped: lower case, NFC,
-    full-width letters made narrow. ``Ann`` and ``ann`` are one account on the chat server.
+    full-width letters made narrow. ``Ann`` and ``ann`` are one account on the chat server. What no JID can hold, and an
+    older record may, is folded in the same way.
+    """
+    try:
+        return _prepared(id, "id")
+    except InvalidInputError:
+        return normalize("NFC", normalize("NFKC", id).lower())
+
+
+def _prepared(id: str, field: str) -> str:
+    """Return an id prepared as the local part of a JID.
 
     Raises:
         InvalidInputError: it holds a character that a JID cannot hold.

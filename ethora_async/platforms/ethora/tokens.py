@@ -64,7 +64,7 @@ class Tokens:
             A token from the cache, or a new one when that would end within a minute (or half its life, if shorter).
 
         Raises:
-            InvalidInputError: the id cannot be one of yours; see docs/reference/identity.md.
+            InvalidInputError: the id cannot be one of yours; see docs/reference/identities.md.
             ConfigError: the secret cannot be read, or the ttl is not greater than 0.
         """
         app = self._context.app or await self._context.open()

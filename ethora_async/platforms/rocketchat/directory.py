@@ -43,19 +43,19 @@ class Account:
     Attributes:
         id: the record id.
         username: the user name, exactly as the server keeps it.
-        roles: the roles, as far as the asker may see them.
+        roles: the roles; None where the asker may not see them.
         kind: ``user``, ``bot`` or ``app``, where the server says so.
     """
 
     id: str
     username: str
-    roles: frozenset[str] = frozenset()
+    roles: frozenset[str] | None = None
     kind: str = ""
 
     @property
     def privileged(self) -> bool:
-        """Whether more than one person's chats are at stake: an administrator, a bot or an app."""
-        return bool(self.roles & PRIVILEGED) or self.kind in PRIVILEGED
+        """Whether more than one person's chats are at stake: an administrator, a bot or an app, or nobody can tell."""
+        return self.roles is None or bool(self.roles & PRIVILEGED) or self.kind in PRIVILEGED
 
 
 PRIVILEGED = frozenset({"admin", "bot", "app"})
@@ -153,7 +153,7 @@ def read_account(data: Any, operation: str) -> Account:
     """
     id, username = (_text(data, field, operation) for field in ("_id", "username"))
     roles, kind = data.get("roles"), data.get("type")
-    named = frozenset(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else frozenset()
+    named = frozenset(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else None
     return Account(id, username, named, kind if isinstance(kind, str) else "")
 
 

@@ -21,12 +21,13 @@ See docs/platforms/rocketchat.md#minting-tokens.
 
 @attrs.frozen(eq=False)
 class Minted:
-    """One token: whose it is, and when it was asked for, on both clocks."""
+    """One token: whose it is, when it was asked for, on both clocks, and whether its user can do more than chat."""
 
     user_id: str
     secret: Secret
     asked_at: float
     asked_monotonic: float
+    privileged: bool = attrs.field(default=False, kw_only=True)
 
     def age(self, clock: Clock) -> float:
         """Seconds: the wall clock knows of a suspended machine, the other one of a corrected system time."""

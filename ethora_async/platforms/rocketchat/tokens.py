@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+import attrs
+
 from ethora_async.engine.events import TokenRefreshed
 from ethora_async.errors import (
     ApiError,
@@ -109,13 +111,14 @@ class Tokens:
         Raises:
             InvalidInputError: the id can be nobody's user name.
             NotFoundError: there is no such user.
-            PrivilegedAccountError: the account is an administrator's, a bot's, an app's or the client's own.
+            PrivilegedAccountError: the account is an administrator's, a bot's, an app's or the client's own, or the
+                admin may not see its roles (the permission ``view-full-other-user-info``).
             ForbiddenError: the secret is wrong, the server lacks it, or the admin lacks ``user-generate-access-token``.
                 The server does not say which.
             ConfigError: the server wants a secret, and none is configured.
         """
         name = own(id)
-        key = f"{name!r} {allow_privileged}"
+        key = repr(name)
         lifetime = await self._server.token_lifetime()
         if renew:
             self._context.directory.forget_user(name)
@@ -123,6 +126,8 @@ class Tokens:
         token = self._store.get(key)
         if token is None or token.age(self._context.clock) >= lifetime - margin(lifetime):
             token = await self._minted(key, name, allow_privileged)
+        elif token.privileged and not allow_privileged:
+            raise _privileged(str(name))
         self._sweep()
         api = await self._context.open()
         ends = token.asked_at + lifetime
@@ -171,17 +176,20 @@ class Tokens:
         await self._sweeping.aclose()
 
     async def _minted(self, key: str, name: str, allow_privileged: bool) -> Minted:
-        flight = self._minting.get(key)
+        # Who may not have such a token must not wait for the one that somebody else may have.
+        flying = f"{key} {allow_privileged}"
+        flight = self._minting.get(flying)
         if flight is None:
-            flight = self._minting[key] = SingleFlight(lambda: self._mint(key, name, allow_privileged))
+            flight = SingleFlight(lambda: self._mint(key, flying, name, allow_privileged))
+            self._minting[flying] = flight
         try:
             return await flight.join()
         except FlightCancelledError:
             msg = "the client is closed"
             raise NotSentError(msg) from None
 
-    async def _mint(self, key: str, name: str, allow_privileged: bool) -> Minted:
-        ended = self._ended_meanwhile[key] = set()
+    async def _mint(self, key: str, flying: str, name: str, allow_privileged: bool) -> Minted:
+        ended = self._ended_meanwhile[flying] = set()
         try:
             token = await self._made(name, allow_privileged)
             while token.user_id in ended:
@@ -190,8 +198,8 @@ class Tokens:
             self._store.put(key, token)
         finally:
             # Whoever comes from now on finds the token in the store, or tries anew.
-            self._minting.pop(key, None)
-            self._ended_meanwhile.pop(key, None)
+            self._minting.pop(flying, None)
+            self._ended_meanwhile.pop(flying, None)
         if self._context.emitter.wanted:
             self._context.emitter.emit(TokenRefreshed("client", token.user_id))
         return token
@@ -199,16 +207,18 @@ class Tokens:
     async def _made(self, name: str, allow_privileged: bool) -> Minted:
         api = await self._context.open()
         directory = self._context.directory
-        user_id = await self._account_id(api, name, allow_privileged)
+        # Asked anew for every token: somebody may have been renamed, or made an administrator.
+        directory.forget_user(name)
+        whose = await self._account(api, name, allow_privileged)
         try:
-            return await self._ask(api, user_id)
+            return await self._ask(api, whose)
         except NotFoundError:
             if isinstance(name, RecordId):
                 raise
-            # Deleted and made again, the user has another record id.
+            # Deleted and made again a moment ago, the user has another record id.
             directory.forget_user(name)
-            fresh = await self._account_id(api, name, allow_privileged)
-            if fresh == user_id:
+            fresh = await self._account(api, name, allow_privileged)
+            if fresh == whose:
                 raise
             return await self._ask(api, fresh)
         except ValidationFailedError as error:
@@ -219,24 +229,21 @@ class Tokens:
                 await self._server.version() == known
             ):
                 raise
-            return await self._ask(api, user_id)
+            return await self._ask(api, whose)
 
-    async def _account_id(self, api: Api, name: str, allow_privileged: bool) -> str:
+    async def _account(self, api: Api, name: str, allow_privileged: bool) -> _Whose:
         account = await self._context.directory.account(api, name)
-        if not allow_privileged and (account.privileged or account.id == await self._own_id()):
-            msg = (
-                f"{account.username!r} is an administrator, a bot, an app or this client's own account: no token is"
-                " made for it unless allow_privileged=True says so"
-            )
-            raise PrivilegedAccountError(msg)
-        return account.id
+        privileged = account.privileged or account.id == await self._own_id()
+        if privileged and not allow_privileged:
+            raise _privileged(account.username)
+        return _Whose(account.id, privileged)
 
-    async def _ask(self, api: Api, user_id: str) -> Minted:
+    async def _ask(self, api: Api, whose: _Whose) -> Minted:
         if await self._server.version() < _WITH_SECRET:
-            return await self._create(api, {"userId": user_id})
+            return await self._create(api, whose, {"userId": whose.id})
 
         async def with_secret(one: CreateTokensSecret) -> Minted:
-            return await self._create(api, {"userId": user_id, "secret": one.secret.reveal()})
+            return await self._create(api, whose, {"userId": whose.id, "secret": one.secret.reveal()})
 
         return await first_accepted(
             self._secrets,
@@ -247,7 +254,7 @@ class Tokens:
             timeout=api.timeout,
         )
 
-    async def _create(self, api: Api, body: Mapping[str, str]) -> Minted:
+    async def _create(self, api: Api, whose: _Whose, body: Mapping[str, str]) -> Minted:
         clock = self._context.clock
         for wait in (*_PAUSES, None):
             # Before the request: the server counts from a moment that comes later.
@@ -259,7 +266,7 @@ class Tokens:
                     raise
                 await clock.sleep(wait)
                 continue
-            return Minted(body["userId"], _read_token(reply.data), asked_at, asked_monotonic)
+            return Minted(whose.id, _read_token(reply.data), asked_at, asked_monotonic, privileged=whose.privileged)
         raise AssertionError  # the last round returns or raises
 
     def _sweep(self) -> None:
@@ -274,6 +281,14 @@ class Tokens:
                 await end_session(api, FixedCredentials(headers_for(token.user_id, token.secret.reveal())))
             except ChatError:
                 continue  # best effort: it ends by itself one day
+
+
+@attrs.frozen
+class _Whose:
+    """For whom a token is made: the record id, and whether the account can do more than chat."""
+
+    id: str
+    privileged: bool
 
 
 class UserCredentials:
@@ -330,6 +345,14 @@ class UserCredentials:
 def token_headers(token: ChatToken) -> Mapping[str, str]:
     """What signs a request with a user's token."""
     return headers_for(str(token.extra.get("userId") or ""), token.secret.reveal())
+
+
+def _privileged(name: str) -> PrivilegedAccountError:
+    msg = (
+        f"{name!r} is an administrator, a bot, an app or this client's own account, or its roles are not shown:"
+        " no token is made for it unless allow_privileged=True asks for one"
+    )
+    return PrivilegedAccountError(msg)
 
 
 def _read_token(data: object) -> Secret:
