@@ -11,10 +11,14 @@ from ethora_async.errors import (
     ConfigError,
     InvalidInputError,
     JobTimeoutError,
+    NotFoundError,
+    PrivilegedAccountError,
     RateLimitedError,
     TransportError,
     WrongLoopError,
 )
+
+from ethora_async.web.request import Refusal
 
 if TYPE_CHECKING:
     from ethora_async.errors import ChatError
@@ -27,6 +31,30 @@ _LONGEST_WAIT = 3600.0
 _OURS = (InvalidInputError, WrongLoopError)
 _FOR_A_WHILE = (RateLimitedError, TransportError, JobTimeoutError, ConfigError)
 """A secret store that is down is a `ConfigError` too; a setting that was never right has shown at the start."""
+
+
+BAD_IDENTITY = "bad_identity", "The chat cannot be used under the name that you are logged in with."
+_NO_USER = "user_not_found", "The chat knows nobody under the name that you are logged in with."
+_PRIVILEGED = "privileged_account", "The chat cannot be used here with an account that administers it."
+_LOOK_UP = "users.get"
+"""The operation by which platforms find the user for whom a token is to be made."""
+
+
+def refused_identity(error: ChatError) -> Refusal | None:
+    """Return the refusal, if it is who asks that no token can be made for; None for every other failure.
+
+    That is for whoever administers this site to know of, not to be woken by: the log has a warning.
+    """
+    refusal: Refusal | None = None
+    if isinstance(error, PrivilegedAccountError):
+        refusal = Refusal(403, *_PRIVILEGED)
+    elif isinstance(error, InvalidInputError) and error.field == "id":
+        refusal = Refusal(400, *BAD_IDENTITY)
+    elif isinstance(error, NotFoundError) and error.operation == _LOOK_UP:
+        refusal = Refusal(404, *_NO_USER)
+    if refusal is not None:
+        log.warning("no chat token was made, %s: %s", type(error).__name__, error)
+    return refusal
 
 
 def answer_to(error: ChatError) -> Answer:

@@ -101,7 +101,8 @@ class Request:
         values = [value for found, value in self.headers if found == name]
         if len(values) > 1:
             raise Refusal(400, "repeated_header", "A header that may be given once was given several times.")
-        return values[0].strip() if values else None
+        # RFC 9110 §5.5: blanks and tabs around a value are no part of it, other white space is.
+        return values[0].strip(" \t") if values else None
 
     async def read(self, most: int, timeout: float) -> bytes:
         """The whole body.

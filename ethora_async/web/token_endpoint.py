@@ -11,10 +11,10 @@ from ethora_async.answer import JSON_HEADERS, Answer
 from ethora_async.capabilities import MintsUserTokens
 from ethora_async.clock import SystemClock
 from ethora_async.config import Seconds, seconds
-from ethora_async.errors import ChatError, ConfigError, InvalidInputError
+from ethora_async.errors import ChatError, ConfigError, InvalidInputError, NotFoundError, PrivilegedAccountError
 from ethora_async.records import ChatToken, Id, id_text
 from ethora_async.web.clients import Runs, place_of
-from ethora_async.web.failures import answer_to, retry_after
+from ethora_async.web.failures import BAD_IDENTITY, answer_to, refused_identity, retry_after
 from ethora_async.web.origins import Origins
 from ethora_async.web.request import Refusal, check_method
 from ethora_async.web.rooms import RoomAddress, address_for
@@ -56,9 +56,11 @@ class TokenEndpoint(Generic[ClientT]):
     ``room`` is there when it was asked for; on Rocket.Chat it holds ``url`` and ``origin``.
 
     Who the user is comes from `identify` alone: a body that holds anything but ``room`` is refused, one that names a
-    user too. Requests of other sites' pages are refused (`ethora_async.web.origins` says how and why). Nobody learns
-    whether a room exists that they may not enter. In order: 405, 403 (another site's page), 415, 401, 429, 413, 408,
-    400, 403 (the room), 502 and 503 (the platform), each with ``{"error": code, "detail": sentence}``.
+    user too. It is taken literally (docs/reference/identities.md). Requests of other sites' pages are refused
+    (`ethora_async.web.origins` says how and why). Nobody learns whether a room exists that they may not enter. In
+    order: 405, 403 (another site's page), 415, 401, 400 ``bad_identity``, 429, 413, 408, 400, 403 (the room), 400
+    ``bad_identity``, 403 ``privileged_account`` and 404 ``user_not_found`` (the platform has no such user for us), 502
+    and 503 (the platform), each with ``{"error": code, "detail": sentence}``.
 
     Args:
         client: a client, an `AppClient` or anything else that gives one when called, or an `OwnLoop`.
@@ -128,7 +130,7 @@ class TokenEndpoint(Generic[ClientT]):
         user = await self._identify(request.native)
         if user is None:
             raise Refusal(401, "unauthorized", "Log in first.")
-        id_text(user, "what identify= gave")
+        _check_identity(user)
         if self._rate_limit is not None and (wait := await self._rate_limit(user, request.native)) is not None:
             raise Refusal(429, "too_many_requests", "Too many requests. Try again later.", retry_after(wait))
         room = _room_in(await request.read(self._max_body, self._body_timeout))
@@ -139,7 +141,10 @@ class TokenEndpoint(Generic[ClientT]):
 
     async def _made(self, client: Any, user: Id, room: str | None) -> tuple[ChatToken, Mapping[str, str]]:
         # The token first: it opens a client whose settings come from a store, which addresses need.
-        token = await self._mint(client, user)
+        try:
+            token = await self._mint(client, user)
+        except (InvalidInputError, NotFoundError, PrivilegedAccountError) as error:
+            raise refused_identity(error) or error from None
         if room is None:
             return token, {}
         locate = self._rooms or address_for(client)
@@ -166,6 +171,15 @@ class TokenEndpoint(Generic[ClientT]):
         # and the token is not among them yet.
         rest = codec.dumps(shown)
         return b'{"token":' + codec.dumps(token.value) + b"," + rest[1:]
+
+
+def _check_identity(user: Any) -> None:
+    try:
+        id_text(user, "what identify= gave")
+    except InvalidInputError:
+        if not isinstance(user, str) or not user.strip():
+            raise  # a fault of this site, and not of who asks
+        raise Refusal(400, *BAD_IDENTITY) from None
 
 
 async def _plain_token(client: MintsUserTokens, user: Id) -> ChatToken:

@@ -110,7 +110,7 @@ def test_chats_and_members_follow_the_users(cli: Cli, csv: Csv) -> None:
     chats = csv(
         "chats.csv", "id,title,access\nteam,The Team,\nopen,For All,public\nbad,,\nodd,Odd,secret\nteam,Again,\n"
     )
-    members = csv("members.csv", "chat,user\nteam,u1\nteam,u2\nopen,app123_u1\nopen,nobody\nnowhere,u1\nteam,@\n,u1\n")
+    members = csv("members.csv", "chat,user\nteam,u1\nteam,u2\nopen,u1\nopen,nobody\nnowhere,u1\nteam,@\n,u1\n")
     args = ("users", "import", csv("people.csv", people(2)), "--chats", chats, "--members", members, "--json")
     result = cli(*args)
     assert result.code == 1

@@ -188,7 +188,7 @@ async def test_a_session_that_was_exchanged_acts_too(ethora: EthoraClient) -> No
 
 async def test_two_users_share_one_private_chat(ethora: EthoraClient) -> None:
     first, second = await log_in(ethora, "u1"), await log_in(ethora, "u2")
-    made, found = await first.chats.private("u2"), await second.chats.private(f"{APP}_u1")
+    made, found = await first.chats.private("u2"), await second.chats.private("u1")
     assert made.name == found.name
     assert made.name in first.chats.private_names("u2")
     assert set(first.chats.private_names("u2")) == set(second.chats.private_names("u1"))

@@ -77,10 +77,12 @@ async def test_ids_in_paths_are_encoded(clock: FakeClock) -> None:
 async def test_a_private_chat_names_the_other_user_as_the_platform_does(clock: FakeClock) -> None:
     platform = Platform(clock, {"POST /v1/chats/private": ok({"result": PRIVATE})})
     user = user_of(platform)
-    for id in ("u2", f"{APP}_u2", f"{APP}_u2@xmpp.example.com"):
-        chat = await user.chats.private(id)
-        assert (chat.name, chat.type) == (f"{APP}_u1-{APP}_u2", "private")
-    assert all(sent.body == {"username": f"{APP}_u2"} for sent in platform.sent)
+    chat = await user.chats.private("u2")
+    assert (chat.name, chat.type) == (f"{APP}_u1-{APP}_u2", "private")
+    for id in (f"{APP}_u2", f"{APP}_u2@xmpp.example.com", " u2"):
+        with pytest.raises(InvalidInputError):
+            await user.chats.private(id)
+    assert [sent.body for sent in platform.sent] == [{"username": f"{APP}_u2"}]
     assert chat.name in user.chats.private_names("u2")
 
 

@@ -150,12 +150,22 @@ async def test_rocketchat() -> None:
         env = {**sandbox.environment, "ETHORA_PROXY_SECRET": PROXY_SECRET}
         with serving("--platform", "rocketchat", *FREE, env=env) as served:
             async with served.session() as session:
-                status, data = await token(session, {**PROOF, "X-User": sandbox.admin.username})
+                sandbox.add_user("ann", password="a-password-1")
+                status, data = await token(session, {**PROOF, "X-User": "ann"})
                 assert (status, data["platform"]) == (200, "rocketchat")
                 headers = {"X-Auth-Token": data["token"], "X-User-Id": data["extra"]["userId"]}
                 async with ClientSession() as browser, browser.get(f"{sandbox.url}/api/v1/me", headers=headers) as me:
-                    assert (await me.json())["username"] == sandbox.admin.username
-                assert (await token(session, {**PROOF, "X-User": "nobody.there"}))[0] == 502
+                    assert (await me.json())["username"] == "ann"
+                for name, refusal in {
+                    sandbox.admin.username: (403, "privileged_account"),
+                    "nobody.there": (404, "user_not_found"),
+                    "Ann": (404, "user_not_found"),
+                    "@ann": (400, "bad_identity"),
+                    "ann@example.com": (400, "bad_identity"),
+                    "ann\u00a0": (400, "bad_identity"),
+                }.items():
+                    status, data = await token(session, {**PROOF, "X-User": name})
+                    assert (status, data["error"]) == refusal, name
 
 
 async def test_avaya() -> None:

@@ -386,7 +386,7 @@ async def test_where_a_room_of_rocketchat_is(rocketchat: Any, clock: FakeClock) 
 async def test_a_platform_that_is_away_and_one_that_fails(rocketchat: Any, clock: FakeClock) -> None:
     sandbox, client = rocketchat
     endpoint = TokenEndpoint(client, identify, clock=clock)
-    assert (await ask(endpoint, user="nobody-there")).status == 502
+    assert (await ask(endpoint, user="nobody-there")).status == 404
     sandbox.faults.fail("POST /api/v1/users.createToken", status=500, times=50)
     answer = await ask(endpoint)
     assert (answer.status, answer.headers["Retry-After"]) == (502, "5")

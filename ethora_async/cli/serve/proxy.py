@@ -16,7 +16,7 @@ from ethora_async.errors import ConfigError, InvalidInputError, InvalidTokenErro
 from ethora_async.protocols import Clock
 from ethora_async.records import id_text
 from ethora_async.tokens.hs256 import HS256Key, read_unverified
-from ethora_async.web.failures import retry_after
+from ethora_async.web.failures import BAD_IDENTITY, retry_after
 from ethora_async.web.request import Endpoint, Refusal, Request
 from ethora_async_secrets import CachedProvider, SecretError, SecretNotFoundError, SecretProvider
 
@@ -319,11 +319,19 @@ def _said(request: Request, header: str) -> str | None:
 
 
 def _usable(text: str) -> str:
+    """Return an identity, character by character as it came.
+
+    Raises:
+        Refusal: it is none: it begins or ends with white space, or cannot be stored (400).
+    """
     try:
         text.encode()
-        return id_text(text, "identity")
+        usable = id_text(text, "identity") == text
     except (InvalidInputError, UnicodeError):
-        raise Refusal(400, "bad_identity", "The identity cannot be used.") from None
+        usable = False
+    if not usable:
+        raise Refusal(400, *BAD_IDENTITY)
+    return text
 
 
 def _verified(text: str, key: Any) -> dict[str, Any] | None:

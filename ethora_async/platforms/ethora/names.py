@@ -98,10 +98,10 @@ class Names:
         Raises:
             InvalidInputError: an id cannot be used, or is a `MongoId`, of which no name can be made.
         """
-        one, other = (user if isinstance(user, MongoId) else self.own_name(user, "user") for user in (first, second))
         if isinstance(first, MongoId) or isinstance(second, MongoId):
             msg = "the name of a 1-1 chat is made of users' own ids, not of a MongoId"
             raise InvalidInputError(msg, field="user")
+        one, other = self.own_name(first, "user"), self.own_name(second, "user")
         return f"{one}-{other}", f"{other}-{one}"
 
     def shown(self, value: Id) -> str:

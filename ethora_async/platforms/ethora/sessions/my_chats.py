@@ -91,7 +91,8 @@ class MyChats:
         Raises:
             InvalidInputError: the client was made from an API key, and has not asked `me` yet.
         """
-        return self._context.known().names.pair(self._own_name(), user)
+        names = self._context.known().names
+        return names.pair(names.strip(self._own_name()), user)
 
     async def mute(self, id: Id) -> Outcome[str]:
         """Stop notifications of a chat. Muting twice changes nothing.
