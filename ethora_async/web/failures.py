@@ -17,7 +17,6 @@ from ethora_async.errors import (
     TransportError,
     WrongLoopError,
 )
-
 from ethora_async.web.request import Refusal
 
 if TYPE_CHECKING:

@@ -77,7 +77,7 @@ def wanted_users(draw: st.DrawFn) -> dict[str, NewUser]:
     found = {}
     for id in draw(st.sets(st.sampled_from(USERS))):
         found[id] = NewUser(
-            id=draw(st.sampled_from([id, f"app_{id}"])),
+            id=id,
             email=f"{id}@example.com",
             first_name=draw(NAMES),
             last_name=draw(NAMES),

@@ -12,6 +12,7 @@ from fake_platform import Crash, FakePlatform, Fault
 from fake_source import FakeSource, bad_row
 from sync_world import Process, chats_of, members_of, mortal, people, person, survivors, users_of
 
+from ethora_async import NewChat
 from ethora_async.errors import (
     ChatError,
     ConflictError,
@@ -107,7 +108,7 @@ async def test_rows_that_cannot_be_used_forbid_to_prune() -> None:
 
 
 async def test_an_address_or_a_user_named_twice_is_told_with_both_places() -> None:
-    source = users_of([person("u1"), person("u2", email="u1@example.com"), person("app_u1", email="else@example.com")])
+    source = users_of([person("u1"), person("u2", email="u1@example.com"), person("u1", email="else@example.com")])
     async with await make_plan(FakePlatform().client(), users=source) as plan:
         found = [(problem.id, problem.line, problem.column, problem.reason) async for problem in plan.problems()]
         assert await changes(plan) == [("create", "u1")]
@@ -115,6 +116,24 @@ async def test_an_address_or_a_user_named_twice_is_told_with_both_places() -> No
         ("u2", 3, "email", "email 'u1@example.com' was already used on line 2 of people.csv"),
         ("u1", 4, "id", "id 'u1' was already used on line 2 of people.csv"),
     ]
+
+
+async def test_a_form_that_the_platform_uses_is_no_id_in_a_list() -> None:
+    platform = FakePlatform()
+    platform.seed_user("u1")
+    platform.seed_chat("c1")
+    sources: dict[str, Any] = {
+        "users": users_of([person("app_u1")]),
+        "chats": chats_of([NewChat(id="app_c1", title="Other")]),
+        "members": members_of(("c1", "app_u1"), ("app_c1", "u1")),
+    }
+    async with await make_plan(platform.client(), **sources) as plan:
+        assert await changes(plan) == []
+        found = [(problem.kind, problem.id, problem.column) async for problem in plan.problems()]
+    assert found == [
+        ("user", "app_u1", "id"), ("chat", "app_c1", "id"), ("member", "c1/app_u1", "user"),
+        ("member", "app_c1/u1", "chat"),
+    ]  # fmt: skip
 
 
 async def test_memberships_of_the_unknown_are_told_before_anything_is_sent() -> None:
@@ -320,7 +339,7 @@ async def test_without_their_source_those_with_a_password_fail_alone(how: str, t
 
 async def test_the_row_that_was_accepted_gives_the_password(tmp_path: Path) -> None:
     platform = FakePlatform()
-    other = person("app_u1", email="other@example.com", first_name="Other", password=PASSWORD)
+    other = person("u1", email="other@example.com", first_name="Other", password=PASSWORD)
     source = users_of([person("u1", password=PASSWORD + "1"), other])
     async with await make_plan(platform.client(), users=source) as plan:
         assert (await apply_plan(platform.client(), plan)).counts == {("user", "create", "created"): 1}

@@ -8,7 +8,6 @@ addresses, which it trims and lower-cases, as `NewUser` does.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from unicodedata import normalize
 
 from ethora_async.platforms.ethora.users.records import UserChange
 from ethora_async.records import NewChat
@@ -22,11 +21,6 @@ USER_FIELDS = frozenset({"first_name", "last_name", "profile_image"})
 
 CHAT_FIELDS = frozenset({"title", "description"})
 """What can be changed of a chat: who may join is settled when it is created."""
-
-
-def jid_key(id: str) -> str:
-    """Return the key of a plain id: the chat server folds case and Unicode forms of the local part of a JID."""
-    return normalize("NFC", normalize("NFC", id).lower())
 
 
 def comparable_user(user: NewUser | User) -> State:
@@ -59,4 +53,4 @@ def comparable_chat(chat: NewChat | Chat) -> State:
     }
 
 
-__all__ = ["CHAT_FIELDS", "USER_FIELDS", "comparable_chat", "comparable_user", "jid_key", "user_change"]
+__all__ = ["CHAT_FIELDS", "USER_FIELDS", "comparable_chat", "comparable_user", "user_change"]

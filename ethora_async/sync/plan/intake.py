@@ -42,7 +42,7 @@ async def read_users(
 
     def wanted(row: Row[NewUser]) -> Wanted:
         user = row.item
-        plain = users.plain_id(user.id)
+        plain = _literal(users, user.id, "id")
         if reserved(User(id=plain)):
             msg = f"id {user.id!r} belongs to the platform's own accounts, which are left alone: use another one"
             raise InvalidInputError(msg, field="id")
@@ -81,7 +81,7 @@ async def read_chats(
             record["description"] = chat.description
         return Wanted(
             "chat",
-            chats.plain_id(chat.id),
+            _literal(chats, chat.id, "id"),
             identity=chats.key(chat.id),
             state=chats.comparable(chat),
             item=record,
@@ -105,8 +105,8 @@ async def read_members(
         chat, user = row.item
         return Wanted(
             "member",
-            chats.plain_id(chat),
-            users.plain_id(user),
+            _literal(chats, chat, "chat"),
+            _literal(users, user, "user"),
             identity=chats.key(chat),
             other_identity=users.key(user),
             file=row.file,
@@ -140,6 +140,19 @@ async def _read(
             await journal.add_wanted(good, bad)
             done += len(part)
             told(done)
+
+
+def _literal(directory: UserDirectory[Any] | ChatDirectory, id: str, field: str) -> str:
+    """Return an id as it stands in the list: nobody may be meant by a form of theirs that the platform uses.
+
+    Raises:
+        InvalidInputError: it is such a form: a prefixed name, a JID, ``@name``.
+    """
+    plain = directory.plain_id(id)
+    if plain != id:
+        msg = f"{field} {id!r} is the platform's form of {plain!r}: write the plain id"
+        raise InvalidInputError(msg, field=field)
+    return plain
 
 
 def _name(item: Any) -> str:

@@ -11,14 +11,14 @@ import attrs
 from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.run import Run, Work
 from ethora_async.errors import ChatError, ConflictError, InvalidInputError, NotFoundError, ReplyLostError
-from ethora_async.platforms.ethora import operations, wire
+from ethora_async.platforms.ethora import names, operations, wire
 from ethora_async.platforms.ethora.chats.access_control import CONCURRENCY, AccessControl
 from ethora_async.platforms.ethora.chats.default_rooms import DefaultRooms
 from ethora_async.platforms.ethora.chats.messages import ChatMessages
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, chat_pages, find_chat
 from ethora_async.platforms.ethora.names import conference_host
 from ethora_async.platforms.ethora.platform_records import own_chats
-from ethora_async.platforms.ethora.sync_support import CHAT_FIELDS, comparable_chat, jid_key
+from ethora_async.platforms.ethora.sync_support import CHAT_FIELDS, comparable_chat
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, optional_text, required_text, several
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ class Chats(AccessControl):
         Raises:
             ConfigError: as `plain_id`.
         """
-        return jid_key(self.plain_id(id))
+        return names.key(self.plain_id(id))
 
     def comparable(self, chat: NewChat | Chat) -> State:
         """Return ``title``, ``description`` and ``access``, which is None where the platform does not tell.

@@ -13,11 +13,10 @@ from ethora_async.bulk.split import split_around
 from ethora_async.config import Seconds, seconds
 from ethora_async.errors import ConflictError, InvalidInputError, NotFoundError
 from ethora_async.pages import Pages
-from ethora_async.platforms.ethora import wire
+from ethora_async.platforms.ethora import names, wire
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, user_pages
-from ethora_async.platforms.ethora.names import Names, key
 from ethora_async.platforms.ethora.platform_records import own_users
-from ethora_async.platforms.ethora.sync_support import USER_FIELDS, comparable_user, jid_key, user_change
+from ethora_async.platforms.ethora.sync_support import USER_FIELDS, comparable_user, user_change
 from ethora_async.platforms.ethora.users import batch_rows as rows
 from ethora_async.platforms.ethora.users.admin import BATCH_SIZE, CONCURRENCY, UserAdministration
 from ethora_async.platforms.ethora.users.records import UserChange
@@ -108,8 +107,8 @@ class Users(UserAdministration):
             async with Distinct() as seen:
 
                 async def work(batch: builtins.list[NewUser]) -> Sequence[Outcome[NewUser]]:
-                    fit, unfit = _sorted_by_id(batch, app.names)
-                    earlier = await seen.add([(key(user.id), 0) for user in fit])
+                    fit, unfit = _sorted_by_id(batch, app.names.own)
+                    earlier = await seen.add([(names.key(user.id), 0) for user in fit])
                     fresh = [user for user, place in zip(fit, earlier, strict=True) if place is None]
                     done = iter(await split_around(fresh, send, lambda user: user.id) if fresh else ())
                     outcomes = (
@@ -286,7 +285,7 @@ class Users(UserAdministration):
         Raises:
             ConfigError: as `plain_id`.
         """
-        return jid_key(self.plain_id(id))
+        return names.key(self.plain_id(id))
 
     def comparable(self, user: NewUser | User) -> State:
         """Return ``email``, ``first_name``, ``last_name`` and ``profile_image``; None is what was not stated."""
@@ -381,13 +380,15 @@ def _creation(app: App, users: Sequence[NewUser]) -> dict[str, Any]:
     return {"bypassEmailConfirmation": True, "usersList": [wire.user_body(user, app.names) for user in users]}
 
 
-def _sorted_by_id(batch: Sequence[NewUser], names: Names) -> tuple[builtins.list[NewUser], dict[int, Outcome[NewUser]]]:
+def _sorted_by_id(
+    batch: Sequence[NewUser], own: Callable[[Id], str]
+) -> tuple[builtins.list[NewUser], dict[int, Outcome[NewUser]]]:
     """Return the users whose ids can be used, and by their place the outcomes of the others."""
     fit: builtins.list[NewUser] = []
     unfit: dict[int, Outcome[NewUser]] = {}
     for place, user in enumerate(batch):
         try:
-            names.own(user.id)
+            own(user.id)
         except InvalidInputError as error:
             unfit[place] = failed(user, user.id, error)
         else:
