@@ -12,7 +12,6 @@ from fake_platform import Crash, FakePlatform, Fault
 from fake_source import FakeSource, bad_row
 from sync_world import Process, chats_of, members_of, mortal, people, person, survivors, users_of
 
-from ethora_async import NewChat
 from ethora_async.errors import (
     ChatError,
     ConflictError,
@@ -124,7 +123,7 @@ async def test_a_form_that_the_platform_uses_is_no_id_in_a_list() -> None:
     platform.seed_chat("c1")
     sources: dict[str, Any] = {
         "users": users_of([person("app_u1")]),
-        "chats": chats_of([NewChat(id="app_c1", title="Other")]),
+        "chats": chats_of("app_c1"),
         "members": members_of(("c1", "app_u1"), ("app_c1", "u1")),
     }
     async with await make_plan(platform.client(), **sources) as plan:

@@ -292,7 +292,7 @@ class Realtime:
     def _opened(self, room: Id) -> tuple[XmppMachine, ListenedRooms, str]:
         if self._machine is None or self._rooms is None or self._runner is None or self._runner.done():
             raise _not_open()
-        return self._machine, self._rooms, self._names.prefixed(self._names.plain(room, "room"))
+        return self._machine, self._rooms, self._names.lookup_name(room, "room")
 
     @property
     def _names(self) -> Names:
