@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 
 from ethora_async.errors import InvalidInputError
-from ethora_async.redaction import Secret
+from ethora_async.redaction import Secret, wrapped
 
 _MONGO_ID = re.compile(r"[0-9a-fA-F]{24}")
 
@@ -214,12 +214,10 @@ def _well_formed(text: str, field: str) -> str:
 
 
 def _secret(value: str | Secret | None) -> Secret | None:
-    if value is None or isinstance(value, Secret):
-        return value
-    if not isinstance(value, str):
+    if value is not None and not isinstance(value, (str, Secret)):
         msg = f"password must be text, not {type(value).__name__}"
         raise InvalidInputError(msg, field="password")
-    return Secret(value) if value else None
+    return wrapped(value) if value else None
 
 
 @attrs.frozen(kw_only=True)

@@ -61,7 +61,15 @@ class Secret:
         raise TypeError(msg)
 
 
-_SENSITIVE_KEY = re.compile(r"pass(word|wd)?|secret|token|api_?key|authorization|credential|cookie", re.IGNORECASE)
+def wrapped(value: Any) -> Any:
+    """Return text as a `Secret`, and anything else as it is.
+
+    Methods rebind a password or token that they are passed with it first: an error later on shows their frames.
+    """
+    return Secret(value) if isinstance(value, str) else value
+
+
+_SENSITIVE_KEY = re.compile(r"pass(word|wd)?|secret|token|api_?key|authorization|credential|cookie|jwt", re.IGNORECASE)
 # Every quantifier that could run over the same text twice is possessive: text from outside must not choose our time.
 _JWT = re.compile(r"(?<![\w-])(?:(?!eyJ)[\w-])*+eyJ[\w-]{4,}+(?:\.[\w-]*+){1,4}+")
 _WITH_SCHEME = re.compile(r"(?<![A-Za-z])(?P<before>(?:bearer|basic|jwt)\s++)(?P<value>[\w.~+/=-]{8,}+)", re.IGNORECASE)
@@ -96,7 +104,7 @@ _MAX_SHOWN = 300
 _MARKS = " \n\t\"',;&}"
 
 
-def scrub(text: str, known: Iterable[str] = ()) -> str:
+def scrub(text: str, known: Iterable[str | Secret] = ()) -> str:
     """Return text from outside, fit for an error message: short, one line, with secrets masked.
 
     Known secrets are masked wherever they stand, in the spellings of JSON, HTML and URLs too. Of the rest, whatever
@@ -105,10 +113,11 @@ def scrub(text: str, known: Iterable[str] = ()) -> str:
 
     Args:
         text: What a server, a file or a person sent.
-        known: Secrets that are known to be around, in clear.
+        known: Secrets that are known to be around.
     """
     # The longest first: a secret that is part of another must not leave the rest of the other behind.
-    spellings = {spelling for value in known if value for spelling in _spellings(value)}
+    texts = {value.reveal() if isinstance(value, Secret) else value for value in known}
+    spellings = {spelling for value in texts if value for spelling in _spellings(value)}
     for value in sorted(spellings, key=len, reverse=True):
         text = text.replace(value, MASK)
     if len(text) > _MAX_READ:

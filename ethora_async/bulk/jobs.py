@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from ethora_async.protocols import Clock
+    from ethora_async.redaction import Secret
 
 JOB_TIMEOUT = 120.0
 """Seconds that a job may take (other clients wait 60 to 300: docs/platforms/ethora.md#user-batch-jobs)."""
@@ -109,7 +110,7 @@ async def wait_for_job(
     operation: str,
     clock: Clock,
     timeout: float = JOB_TIMEOUT,
-    known: Iterable[str] = (),
+    known: Iterable[str | Secret] = (),
     times: JobTimes | None = None,
 ) -> Any:
     """What the job answers once it has ended well: its whole decoded reply.
@@ -154,7 +155,12 @@ class _Job:
     """One job that is asked after, and what it answered last."""
 
     def __init__(
-        self, read: Callable[[], Awaitable[Any]], operation: str, clock: Clock, timeout: float, known: Iterable[str]
+        self,
+        read: Callable[[], Awaitable[Any]],
+        operation: str,
+        clock: Clock,
+        timeout: float,
+        known: Iterable[str | Secret],
     ) -> None:
         self._read = read
         self._operation = operation
@@ -188,6 +194,7 @@ class _Job:
             raise self._too_late() from None
         self._state = self._reply.get("state") if isinstance(self._reply, dict) else None
         if not isinstance(self._state, str):
+            self._reply = None  # the traceback's frames hold this job; the reply may repeat what it was given
             msg = "the job's reply has no state"
             raise JobFailedError(msg, operation=self._operation)
         return self._state in ("completed", "failed")
@@ -196,10 +203,13 @@ class _Job:
         """The reply of a job that has ended well."""
         if self._state == "completed":
             return self._reply
-        reason = self._reply.get("error")
-        said = scrub(reason, self._known) if isinstance(reason, str) else "the platform did not say why"
-        msg = f"the job failed: {said}"
+        msg = f"the job failed: {self._reason()}"
+        self._reply = None  # as above
         raise JobFailedError(msg, operation=self._operation)
+
+    def _reason(self) -> str:
+        reason = self._reply.get("error")
+        return scrub(reason, self._known) if isinstance(reason, str) else "the platform did not say why"
 
     def _too_late(self) -> JobTimeoutError:
         msg = f"the job was still {scrub(self._state, self._known)} after {self._timeout:g} s"

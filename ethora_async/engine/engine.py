@@ -153,7 +153,7 @@ class Engine:
         call = Call(
             operation,
             url,
-            None if data is None else codec.dumps(data),
+            None if data is None else codec.dumps_revealed(data),
             budget,
             self._clock.monotonic() + budget,
             credentials or self._credentials,
@@ -251,10 +251,7 @@ class Engine:
             if left <= 0:
                 raise self._too_late(call, _A_SLOT)
             call.attempts += 1
-            headers = self._headers(credential)
-            if call.upload is not None:
-                headers = {**headers, "Content-Type": call.upload.content_type}
-            request = Request(call.operation.method, call.url, headers, call.body, left, call.upload, self._reply_limit)
+            request = self._request(call, credential, left)
             response = await self._send(request)
             now = clock.monotonic()
             taken = now - started
@@ -296,6 +293,13 @@ class Engine:
             # A transport of somebody else's that did not sort its errors: assume the worst.
             msg = f"the transport failed ({type(error).__name__})"
             raise ReplyLostError(msg) from None
+
+    def _request(self, call: Call, credential: Credential, left: float) -> Request:
+        # Apart from `_attempt`, whose frame a traceback shows: there the headers would stand in clear.
+        headers = self._headers(credential)
+        if call.upload is not None:
+            headers = {**headers, "Content-Type": call.upload.content_type}
+        return Request(call.operation.method, call.url, headers, call.body, left, call.upload, self._reply_limit)
 
     def _headers(self, credential: Credential) -> Mapping[str, str]:
         known, headers = self._signed
@@ -414,6 +418,7 @@ class Engine:
     def _complete(self, error: ChatError, call: Call) -> ChatError:
         error.operation = call.operation.name
         error.attempts = call.attempts
+        call.body = None  # the frames of the traceback hold the call
         if call.effect == "unknown":
             # An earlier attempt may have taken effect, whatever became of the last one.
             error.effect = "unknown"

@@ -129,7 +129,9 @@ class AiohttpTransport:
         finally:
             if task is not None:
                 self._deadlines.end(task)
-        # Outside the handler: aiohttp's errors hold the request's headers, and would hang on ours as its context.
+        # Outside the handler: aiohttp's errors hold the request's headers, and would hang on ours as its context. This
+        # frame stays in the traceback.
+        del headers, data
         raise lost
 
     def _whole(self, request: Request, response: aiohttp.ClientResponse, session: aiohttp.ClientSession) -> bytes:

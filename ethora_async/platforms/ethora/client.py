@@ -29,6 +29,7 @@ from ethora_async.platforms.ethora.sessions.user_client import UserClient
 from ethora_async.platforms.ethora.tokens import Tokens
 from ethora_async.platforms.ethora.users.api import Users
 from ethora_async.records import ChatToken, id_text
+from ethora_async.redaction import wrapped
 from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async.tokens.settings import RotatingSettings, provider_of
 from ethora_async.tokens.signing_clock import SigningClock
@@ -226,8 +227,8 @@ class EthoraClient(BaseClient):
         if session is not None:
             signer = self.sessions.signer(session, on_renewed)
         else:
-            key = token_secret(api_key or "", "api_key").reveal()
-            signer = FixedCredentials({"Authorization": f"Bearer {key}"})
+            api_key = token_secret(wrapped(api_key) or "", "api_key")
+            signer = FixedCredentials({"Authorization": f"Bearer {api_key.reveal()}"})
         return UserClient(self._context, self.sessions, signer, self._xmpp_host, self._chat)
 
     def realtime(self, user: Id | ChatToken, *, rooms: Id | Iterable[Id] = (), queue_size: int = 1000) -> Realtime:

@@ -44,14 +44,14 @@ def user_body(user: NewUser, names: Names) -> dict[str, Any]:
 
     See docs/platforms/ethora.md#users-batch.
     """
-    row = {
+    row: dict[str, Any] = {
         "uuid": names.own(user.id),
         "email": user.email,
         "firstName": user.first_name,
         "lastName": user.last_name,
     }
     if user.password is not None:
-        row["password"] = user.password.reveal()
+        row["password"] = user.password
     if user.profile_image:
         row["profileImage"] = user.profile_image
     return row

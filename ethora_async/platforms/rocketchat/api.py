@@ -12,7 +12,7 @@ import attrs
 
 from ethora_async.config import Seconds, seconds
 from ethora_async.engine.engine import Engine
-from ethora_async.errors import RateLimitedError, ReplyLostError
+from ethora_async.errors import ChatError, RateLimitedError, ReplyLostError
 from ethora_async.platforms.rocketchat.admin_session import AdminSession
 from ethora_async.platforms.rocketchat.dialect import RocketChatDialect
 from ethora_async.platforms.rocketchat.route_limits import RouteLimits
@@ -96,8 +96,12 @@ class Api:
                     return await self._once(operation, query, data, None, deadline)
                 except TwoFactorRequiredError as asked:
                     challenge = asked
-            code = await self.factors().answer(challenge, operation.name, self.clock.now())
-            with_code = WithCode(self.session, challenge.method, code)
+            # The code has no name here: this frame stays in the traceback.
+            with_code = WithCode(
+                self.session,
+                challenge.method,
+                await self.factors().answer(challenge, operation.name, self.clock.now()),
+            )
             # Reading a code from an e-mail takes its time; the call begins anew.
             reply = await self._once(operation, query, data, with_code, self.clock.monotonic() + budget)
             self.shared.verified += 1
@@ -123,7 +127,9 @@ class Api:
             raise
         limits.learn(route, reply.headers)
         self._learn_time(reply.headers)
-        self._check_envelope(operation, reply)
+        # Apart from here: the traceback shows this frame, and the reply of a log-in holds a token.
+        if (refusal := self._refusal(operation, reply)) is not None:
+            raise refusal
         return reply
 
     async def _wait_for(self, operation: Operation, wait: float, deadline: float) -> None:
@@ -134,18 +140,18 @@ class Api:
             raise RateLimitedError(msg, operation=operation.name, retry_after=wait)
         await self.clock.sleep(wait)
 
-    def _check_envelope(self, operation: Operation, reply: Reply) -> None:
+    def _refusal(self, operation: Operation, reply: Reply) -> ChatError | None:
         data = reply.data
         if not isinstance(data, dict):
             msg = "the platform's reply has an unexpected shape: no object"
-            raise ReplyLostError(msg, operation=operation.name, status=reply.status)
+            return ReplyLostError(msg, operation=operation.name, status=reply.status)
         if data.get("success") is True or data.get("status") == "success":
-            return
+            return None
         failure = self.dialect.read(reply.status, data, reply.headers)
         # The engine masks what a refusal repeats of the request. It took this one for a success: nothing is repeated.
         code = failure.code if failure.code is not None and _A_CODE.fullmatch(failure.code) else None
         msg = f"the platform answered HTTP {reply.status}, and said that the call failed"
-        raise failure.kind(
+        return failure.kind(
             msg,
             operation=operation.name,
             status=reply.status,

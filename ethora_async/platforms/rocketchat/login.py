@@ -9,6 +9,7 @@ from ethora_async.platforms.rocketchat import operations
 from ethora_async.platforms.rocketchat.admin_session import Login, headers_for
 from ethora_async.platforms.rocketchat.api import NOBODY
 from ethora_async.platforms.rocketchat.two_factor import Factors, TwoFactorRequiredError, totp
+from ethora_async.redaction import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,27 +31,30 @@ async def log_in(api: Api, admin: Admin, factors: Factors) -> Login:
         TwoFactorRequiredError: a second factor is needed that this client cannot give, or its own was refused.
         ForbiddenError: the account or the address is blocked for some minutes after too many failures, or switched off.
     """
-    body = {"user": admin.user, "password": admin.secret.reveal()}
+    body: dict[str, str | Secret] = {"user": admin.user, "password": admin.secret}
     try:
         reply = await _login_call(api, body)
     except (TwoFactorRequiredError, UnauthorizedError) as refused:
-        body["code"] = await _code(refused, factors, api.clock.now())
+        body["code"] = Secret(await _code(refused, factors, api.clock.now()))
         try:
             reply = await _login_call(api, body)
         except UnauthorizedError as again:
             raise _explained(again) from None
-    data = reply.data.get("data")
-    if (
-        not isinstance(data, dict)
-        or not isinstance(data.get("userId"), str)
-        or not isinstance(data.get("authToken"), str)
-    ):
+    login = _opened(reply)
+    if login is None:
         msg = "the platform's reply has an unexpected shape: no data.userId and data.authToken"
         raise ReplyLostError(msg, operation=operations.LOGIN.name)
-    return Login(data["userId"], headers_for(data["userId"], data["authToken"]))
+    return login
 
 
-async def _login_call(api: Api, body: Mapping[str, str]) -> Reply:
+def _opened(reply: Reply) -> Login | None:
+    # Raises nothing: its frame holds the token in clear.
+    data = reply.data.get("data")
+    user_id, token = (data.get("userId"), data.get("authToken")) if isinstance(data, dict) else (None, None)
+    return Login(user_id, headers_for(user_id, token)) if isinstance(user_id, str) and isinstance(token, str) else None
+
+
+async def _login_call(api: Api, body: Mapping[str, str | Secret]) -> Reply:
     try:
         return await api.call(operations.LOGIN, data=dict(body), credentials=NOBODY)
     except TwoFactorRequiredError as asked:

@@ -243,7 +243,7 @@ class Tokens:
             return await self._create(api, whose, {"userId": whose.id})
 
         async def with_secret(one: CreateTokensSecret) -> Minted:
-            return await self._create(api, whose, {"userId": whose.id, "secret": one.secret.reveal()})
+            return await self._create(api, whose, {"userId": whose.id, "secret": one.secret})
 
         return await first_accepted(
             self._secrets,
@@ -254,7 +254,7 @@ class Tokens:
             timeout=api.timeout,
         )
 
-    async def _create(self, api: Api, whose: _Whose, body: Mapping[str, str]) -> Minted:
+    async def _create(self, api: Api, whose: _Whose, body: Mapping[str, str | Secret]) -> Minted:
         clock = self._context.clock
         for wait in (*_PAUSES, None):
             # Before the request: the server counts from a moment that comes later.
@@ -266,7 +266,11 @@ class Tokens:
                     raise
                 await clock.sleep(wait)
                 continue
-            return Minted(whose.id, _read_token(reply.data), asked_at, asked_monotonic, privileged=whose.privileged)
+            token = _read_token(reply.data)
+            if token is None:
+                msg = "the platform's reply has an unexpected shape: no data.authToken"
+                raise ReplyLostError(msg, operation=operations.CREATE_TOKEN.name)
+            return Minted(whose.id, token, asked_at, asked_monotonic, privileged=whose.privileged)
         raise AssertionError  # the last round returns or raises
 
     def _sweep(self) -> None:
@@ -355,10 +359,8 @@ def _privileged(name: str) -> PrivilegedAccountError:
     return PrivilegedAccountError(msg)
 
 
-def _read_token(data: object) -> Secret:
+def _read_token(data: object) -> Secret | None:
+    # Raises nothing: its frame holds the token in clear.
     inner = data.get("data") if isinstance(data, dict) else None
     value = inner.get("authToken") if isinstance(inner, dict) else None
-    if not isinstance(value, str) or not value:
-        msg = "the platform's reply has an unexpected shape: no data.authToken"
-        raise ReplyLostError(msg, operation=operations.CREATE_TOKEN.name)
-    return Secret(value)
+    return Secret(value) if isinstance(value, str) and value else None

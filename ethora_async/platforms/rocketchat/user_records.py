@@ -26,12 +26,12 @@ def _email(value: str | None) -> str | None:
 
 
 def _password(value: str | Secret | None) -> Secret | None:
-    if value is None or isinstance(value, Secret):
-        return value
+    if value is None:
+        return None
     if not value:
         msg = "password is empty"
         raise InvalidInputError(msg, field="password")
-    return Secret(value)
+    return value if isinstance(value, Secret) else Secret(value)
 
 
 def role_names(value: str | Iterable[str] | None) -> tuple[str, ...] | None:
@@ -84,7 +84,7 @@ class UserChange:
             "name": self.name,
             "email": self.email,
             "username": self.username,
-            "password": None if self.password is None else self.password.reveal(),
+            "password": self.password,
             "active": self.active,
             "verified": self.verified,
             "roles": None if self.roles is None else list(self.roles),

@@ -15,6 +15,7 @@ from ethora_async.platforms.rocketchat.names import key as folded
 from ethora_async.platforms.rocketchat.names import lookup
 from ethora_async.platforms.rocketchat.user_records import UserChange, UserOptions
 from ethora_async.records import Chat, Id, NewUser, User, several
+from ethora_async.redaction import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
@@ -67,6 +68,7 @@ class Users:
             ValidationFailedError: the server does not allow such a user name, address or password.
             ForbiddenError: the admin lacks the permission ``create-user``.
         """
+        password = wrapped(password)
         user = NewUser(
             id=id,
             email=email,
@@ -155,6 +157,7 @@ class Users:
             ConflictError: the user name or the e-mail address belongs to somebody else.
             TwoFactorRequiredError: the server asks for a second factor that this client cannot give.
         """
+        password = wrapped(password)
         change = UserChange(
             id=id,
             name=name,

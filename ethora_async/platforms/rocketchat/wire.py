@@ -12,6 +12,7 @@ from ethora_async.codec import Codec
 from ethora_async.errors import ReplyLostError
 from ethora_async.platforms.rocketchat.message_records import Message, MessageChanges
 from ethora_async.records import Chat, NewUser, User
+from ethora_async.redaction import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,7 +49,7 @@ def full_name(first: str | None, last: str | None) -> str:
 
 def user_body(user: NewUser, options: Mapping[str, Any]) -> dict[str, Any]:
     """The body of a user's creation: a password is required even where nobody will ever type one."""
-    password = user.password.reveal() if user.password is not None else random_password()
+    password = user.password if user.password is not None else Secret(random_password())
     return {
         "name": full_name(user.first_name, user.last_name),
         "email": user.email,

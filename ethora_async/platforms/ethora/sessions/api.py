@@ -19,7 +19,7 @@ from ethora_async.platforms.ethora.sessions.session import (
     token_secret,
 )
 from ethora_async.records import ChatToken, email_text, id_text, optional_text, required_text
-from ethora_async.redaction import Secret, scrub
+from ethora_async.redaction import Secret, scrub, sealed, wrapped
 from ethora_async.tokens.cache import TokenCache
 from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
@@ -47,7 +47,7 @@ class Sessions:
         self._successors: TokenCache[Session] = TokenCache(context.clock, _REMEMBERED)
         self._signers: WeakSet[SessionCredentials] = WeakSet()
 
-    async def exchange(self, token: ChatToken | str) -> Session:
+    async def exchange(self, token: ChatToken | Secret | str) -> Session:
         """Exchange a user's chat token for a session, as the front end does on start: proof that the token works.
 
         Raises:
@@ -55,9 +55,10 @@ class Sessions:
             NotFoundError: the token is good, but its user does not exist (the platform never creates them here).
             UnauthorizedError: the platform refuses the token.
         """
-        text = token_secret(token.secret if isinstance(token, ChatToken) else token).reveal()
+        token = wrapped(token)
+        token = token_secret(token.secret if isinstance(token, ChatToken) else token)
         app = await self._context.open()
-        credentials = FixedCredentials({"x-custom-token": text})
+        credentials = FixedCredentials({"x-custom-token": token.reveal()})
         reply = await app.engine.call(operations.EXCHANGE, credentials=credentials)
         return read_session(reply.data, app.app_id, operation=operations.EXCHANGE.name, status=reply.status)
 
@@ -78,7 +79,8 @@ class Sessions:
             UnauthorizedError: the address or the password is wrong (code ``AUTH_FAILED``, where the platform says so).
             RateLimitedError: too many attempts from this address.
         """
-        body = {"email": email_text(email), "password": _revealed(password, "password")}
+        password, app_token = wrapped(password), wrapped(app_token)
+        body = {"email": email_text(email), "password": _given(password, "password")}
         return await self._enter(operations.LOGIN, body, app_id, app_token)
 
     async def complete_mfa(
@@ -89,15 +91,17 @@ class Sessions:
         Raises:
             UnauthorizedError, ValidationFailedError: the code is wrong, or came too late.
         """
-        code = required_text(code, "code")
-        body = {"mfaToken": _revealed(mfa_token, "mfa_token"), "code": code}
+        mfa_token, app_token = wrapped(mfa_token), wrapped(app_token)
+        secret_code = Secret(required_text(code, "code"))
+        del code
+        body = {"mfaToken": _given(mfa_token, "mfa_token"), "code": secret_code}
         try:
             return await self._enter(operations.COMPLETE_MFA, body, app_id, app_token)
         except ChatError as error:
             # The engine masks what stands under names such as "password"; this one's name says nothing.
-            error.args = (scrub(error.message, [code]),)
-            error.code = scrub(error.code, [code]) if error.code else None
-            error.request_id = scrub(error.request_id, [code]) if error.request_id else None
+            error.args = (scrub(error.message, [secret_code]),)
+            error.code = scrub(error.code, [secret_code]) if error.code else None
+            error.request_id = scrub(error.request_id, [secret_code]) if error.request_id else None
             raise
 
     async def sign_up(
@@ -128,12 +132,13 @@ class Sessions:
             ConflictError: the address has an account already.
             ValidationFailedError: the platform refuses a name, the password or the captcha.
         """
+        password, captcha_token, app_token = wrapped(password), wrapped(captcha_token), wrapped(app_token)
         address = email_text(email)
-        body = {"email": address, "firstName": required_text(first_name, "first_name")}
+        body: dict[str, Any] = {"email": address, "firstName": required_text(first_name, "first_name")}
         if last_name is not None:
             body["lastName"] = optional_text(last_name, "last_name")
         if password is not None:
-            body["password"] = _revealed(password, "password")
+            body["password"] = _given(password, "password")
         if captcha_token is not None:
             body["cfToken"] = captcha_token
         if utm is not None:
@@ -237,15 +242,14 @@ class Sessions:
         app = await self._context.open()
         credentials = _app_credentials(body, app, app_id, app_token)
         reply = await app.engine.call(operation, data=body, credentials=credentials)
-        data = reply.data if isinstance(reply.data, dict) else {}
+        data = sealed(reply.data) if isinstance(reply.data, dict) else {}
         entered = body.get("appId", app.app_id)
         if not data.get("mfaRequired"):
             return read_session(data, entered, operation=operation.name, status=reply.status)
-        mfa_token = data.get("mfaToken")
-        if not isinstance(mfa_token, str) or not mfa_token:
+        token = data.get("mfaToken")
+        if not isinstance(token, Secret) or not token:
             msg = "the platform asks for a second factor, and its reply names no mfaToken"
             raise ReplyLostError(msg, operation=operation.name, status=reply.status)
-        token = Secret(mfa_token)
         raise MfaRequiredError(
             "the platform asks for a second factor: call complete(code) on this error",
             mfa_token=token,
@@ -275,15 +279,14 @@ def _app_credentials(body: dict[str, Any], app: App, app_id: str | None, app_tok
     return FixedCredentials({"Authorization": token_secret(app_token, "app_token").reveal()})
 
 
-def _revealed(value: Any, field: str) -> str:
-    text = value.reveal() if isinstance(value, Secret) else value
-    if not isinstance(text, str):
-        msg = f"{field} must be text, not {type(text).__name__}"
+def _given(value: Any, field: str) -> Secret:
+    if not isinstance(value, Secret):
+        msg = f"{field} must be text, not {type(value).__name__}"
         raise InvalidInputError(msg, field=field)
-    if not text:
+    if not value:
         msg = f"{field} is empty"
         raise InvalidInputError(msg, field=field)
-    return text
+    return value
 
 
 __all__ = ["LogoutScope", "Session", "Sessions"]

@@ -18,7 +18,7 @@ from ethora_async.errors import InvalidInputError, ReplyLostError
 from ethora_async.platforms.ethora import wire
 from ethora_async.platforms.ethora.names import Names
 from ethora_async.records import User
-from ethora_async.redaction import Secret, sealed
+from ethora_async.redaction import Secret, sealed, wrapped
 
 _LONGEST_READ = 16_384
 """Characters; nothing is read out of a longer token."""
@@ -31,18 +31,22 @@ def token_secret(value: str | Secret, field: str = "token") -> Secret:
     Raises:
         InvalidInputError: it is empty, or holds a control character; the text repeats nothing of it.
     """
-    if not isinstance(value, (str, Secret)):
+    value = wrapped(value)  # the frames of the errors below show it
+    if not isinstance(value, Secret):
         msg = f"{field} must be text, not {type(value).__name__}"
         raise InvalidInputError(msg, field=field)
-    text = value.reveal() if isinstance(value, Secret) else value
-    text = f"{text.strip()} ".removeprefix("Bearer ").strip()
-    if not text:
+    token = _bare(value)
+    if not token:
         msg = f"the {field} is empty"
         raise InvalidInputError(msg, field=field)
-    if not text.isprintable():
+    if not token.reveal().isprintable():
         msg = f"the {field} holds a control character: it was cut or pasted badly"
         raise InvalidInputError(msg, field=field)
-    return Secret(text)
+    return token
+
+
+def _bare(token: Secret) -> Secret:
+    return Secret(f"{token.reveal().strip()} ".removeprefix("Bearer ").strip())
 
 
 def _token(value: str | Secret) -> Secret:
@@ -99,7 +103,7 @@ def read_session(data: Any, app_id: str, *, operation: str, status: int, before:
     Raises:
         ReplyLostError: it has an unexpected shape.
     """
-    fields = dict(data) if isinstance(data, dict) else {}
+    fields, data = sealed(data) if isinstance(data, dict) else {}, None  # the frames of the errors below show both
     token = _stated(fields.pop("token", None)) or (before.token if before else None)
     if token is None:
         raise _unexpected("reply.token: expected text", operation, status)
@@ -110,9 +114,7 @@ def read_session(data: Any, app_id: str, *, operation: str, status: int, before:
     password = user.extra.get("xmppPassword")
     if not isinstance(password, Secret):
         password = before.xmpp_password if before else None
-    return Session(
-        user=user, token=token, refresh_token=refresh, xmpp_password=password, app_id=app_id, extra=sealed(fields)
-    )
+    return Session(user=user, token=token, refresh_token=refresh, xmpp_password=password, app_id=app_id, extra=fields)
 
 
 def read_renewed(data: Any, before: Session, *, operation: str, status: int) -> Session:
@@ -121,12 +123,12 @@ def read_renewed(data: Any, before: Session, *, operation: str, status: int) -> 
     Raises:
         ReplyLostError: it holds no token.
     """
-    fields = dict(data) if isinstance(data, dict) else {}
+    fields, data = sealed(data) if isinstance(data, dict) else {}, None
     token = _stated(fields.pop("token", None))
     if token is None:
         raise _unexpected("reply.token: expected text", operation, status)
     refresh = _stated(fields.pop("refreshToken", None)) or before.refresh_token
-    return attrs.evolve(before, token=token, refresh_token=refresh, extra={**before.extra, **sealed(fields)})
+    return attrs.evolve(before, token=token, refresh_token=refresh, extra={**before.extra, **fields})
 
 
 def life(token: Secret) -> tuple[float | None, float | None]:
@@ -152,7 +154,7 @@ def _moment(value: Any) -> float | None:
 
 
 def _stated(value: Any) -> Secret | None:
-    return Secret(value) if isinstance(value, str) and value.strip() and value.isprintable() else None
+    return value if isinstance(value, Secret) and value.reveal().strip() and value.reveal().isprintable() else None
 
 
 def _app_of(record: Any) -> str | None:

@@ -21,6 +21,7 @@ from ethora_async.platforms.ethora.users import batch_rows as rows
 from ethora_async.platforms.ethora.users.admin import BATCH_SIZE, CONCURRENCY, UserAdministration
 from ethora_async.platforms.ethora.users.records import UserChange
 from ethora_async.records import Chat, Id, MongoId, NewUser, User, several
+from ethora_async.redaction import wrapped
 
 if TYPE_CHECKING:
     import builtins
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ethora_async.bulk.run import Run, Work
     from ethora_async.capabilities import State
     from ethora_async.platforms.ethora.context import App
+    from ethora_async.redaction import Secret
     from ethora_async.request import Operation
 
 
@@ -42,7 +44,7 @@ class Users(UserAdministration):
         email: str,
         first_name: str,
         last_name: str,
-        password: str | None = None,
+        password: str | Secret | None = None,
         profile_image: str | None = None,
         timeout: Seconds = JOB_TIMEOUT,
     ) -> Outcome[NewUser]:
@@ -58,6 +60,7 @@ class Users(UserAdministration):
             JobFailedError, JobTimeoutError: the platform's job failed, or took longer than `timeout`.
             ChatError: see `ethora_async.errors`.
         """
+        password = wrapped(password)
         user = NewUser(
             id=id,
             email=email,
@@ -335,7 +338,7 @@ class Users(UserAdministration):
                 operation=app.operations.create_users.name,
                 clock=self._context.clock,
                 timeout=timeout,
-                known=[user.password.reveal() for user in users if user.password is not None],
+                known=[user.password for user in users if user.password is not None],
                 times=times,
             )
         return rows.traceable(rows.match_created(users, finished, app.names, attempts=attempts), reply)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.names import Names
     from ethora_async.platforms.ethora.users.records import UserChange, UserImport
     from ethora_async.records import NewUser, User
+    from ethora_async.redaction import Secret
     from ethora_async.request import Reply
 
 T = TypeVar("T")
@@ -80,7 +81,7 @@ def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts
     own, others = _sorted_out(found, set(ids), names)
     by_email = {email: row for row in reversed(others) if (email := _row_email(row))}
     in_order = found if len(found) == len(users) else [None] * len(users)
-    secrets = [user.password.reveal() for user in users if user.password is not None]
+    secrets = [user.password for user in users if user.password is not None]
     outcomes: list[Outcome[NewUser]] = []
     for user, id, in_its_place in zip(users, ids, in_order, strict=True):
         match = own.get(id) or by_email.get(user.email)
@@ -117,7 +118,7 @@ def _stands_for_its_place(row: dict[str, Any] | None, others: list[dict[str, Any
 
 
 def _created(
-    user: NewUser, id: str, row: dict[str, Any] | None, names: Names, attempts: int, secrets: Sequence[str]
+    user: NewUser, id: str, row: dict[str, Any] | None, names: Names, attempts: int, secrets: Sequence[Secret]
 ) -> Outcome[NewUser]:
     if row is None:
         return _unmentioned(user, id, _CREATE, attempts)
@@ -328,7 +329,7 @@ def _unmentioned(item: Any, id: str, operation: str, attempts: int) -> Outcome[A
 
 
 def _refused(
-    item: Any, id: str, operation: str, row: dict[str, Any], word: str, attempts: int, secrets: Sequence[str] = ()
+    item: Any, id: str, operation: str, row: dict[str, Any], word: str, attempts: int, secrets: Sequence[Secret] = ()
 ) -> Outcome[Any]:
     reason = next((row[key] for key in ("error", "message", "reason") if isinstance(row.get(key), str)), "")
     code = row.get("code")
