@@ -46,6 +46,14 @@ GENERIC = (
 METHODS = ("fullmatch", "match", "search", "finditer", "findall", "sub", "split")
 
 
+def methods_used(source: str) -> dict[str, set[str]]:
+    """By name: the methods of patterns that `source` calls on it."""
+    used: dict[str, set[str]] = {}
+    for name, method in re.findall(rf"(\w+)\.({'|'.join(METHODS)})\(", source):
+        used.setdefault(name, set()).add(method)
+    return used
+
+
 def patterns() -> dict[str, tuple[re.Pattern[str], frozenset[str]]]:
     """Every compiled pattern that a module of either package keeps, by where it stands, with how it is used."""
     found: dict[str, tuple[re.Pattern[str], frozenset[str]]] = {}
@@ -61,11 +69,7 @@ def patterns() -> dict[str, tuple[re.Pattern[str], frozenset[str]]]:
             pattern = value if isinstance(value, re.Pattern) else getattr(value, "__self__", None)
             if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
                 bound = {value.__name__} if value is not pattern else set()
-                used = bound or {
-                    how
-                    for how in METHODS
-                    if re.search(rf"\b{attribute}\.{how}\(", source if attribute.startswith("_") else SOURCE)
-                }
+                used = bound or (methods_used(source) if attribute.startswith("_") else USED).get(attribute)
                 found[f"{name}.{attribute}"] = pattern, frozenset(used or PASSED_ON.get(attribute, METHODS))
     return found
 
@@ -73,6 +77,7 @@ def patterns() -> dict[str, tuple[re.Pattern[str], frozenset[str]]]:
 PASSED_ON = dict.fromkeys(("URI", "EMAIL", "_REGION", "_PROFILE", "_ROLE", "_KEY", "_NAME"), ("fullmatch",))
 """Patterns that a function applies to which they are passed, and how it does."""
 SOURCE = "\n".join(path.read_text("utf-8") for _, path in modules(ROOT))
+USED = methods_used(SOURCE)
 PATTERNS = patterns()
 
 

@@ -229,7 +229,7 @@ async def test_suspicious_values_are_warned_of_once_and_read(tmp_path: Path) -> 
         (b"  <html><body>Log in</body></html>", "a web page"),
         (b"PAR1", "a Parquet file"),
         (b"%PDF-1.7", "a PDF"),
-        (gzip.compress(HEADER.encode()), "compressed with gzip: name it"),
+        (gzip.compress(HEADER.encode(), mtime=0), "compressed with gzip: name it"),
         (b'{"id": "a"}\n', "is JSON, not CSV"),
         (b'[{"id": "a"}]', "is JSON, not CSV"),
         ("\u200bid,email,first_name,last_name\n".encode(), "'\\u200bid' holds an invisible character"),
