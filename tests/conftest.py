@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from loop_watchdog import LIMIT, Watchdog
 
 from ethora_async import transport
 from ethora_async.testing.users import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytest_plugins = ["confirmed_stalls"]
 
 # A loaded machine is slow, and a test that fails for it proves nothing.
 settings.register_profile("house", deadline=None)
@@ -51,17 +52,6 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(PREFIXES) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-
-
-@pytest.fixture(autouse=True)
-def _the_loop_is_never_blocked(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A test fails when our code keeps an event loop from running for more than 50 ms."""
-    # httpx's pool looks at every connection for every connection: a hundred at once take it several times that on a
-    # busy machine. What else our own code does is watched in the run on aiohttp.
-    limit = 0.5 if request.config.getoption("--transport") == "httpx" else LIMIT
-    with Watchdog(["ethora_async", "ethora_async_secrets"], limit=limit).watching() as watchdog:
-        yield
-    assert not watchdog.stalls, "; ".join(map(str, watchdog.stalls))
 
 
 @pytest.fixture(autouse=True)

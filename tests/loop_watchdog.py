@@ -57,6 +57,12 @@ class Stall:
     doing: str
     place: str
 
+    @property
+    def function(self) -> str:
+        """The place without its line."""
+        path, _, name = self.place.rpartition(" in ")
+        return f"{path.rpartition(':')[0]} in {name}"
+
     def __str__(self) -> str:
         return f"a step blocked the event loop for {self.seconds * 1000:.0f} ms ({self.doing}) at {self.place}"
 
