@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import attrs
 
+from ethora_async.redaction import request_id
+
 if TYPE_CHECKING:
     from ethora_async.errors import ChatError
 
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 REPLY_LIMIT = 64 * 1024 * 1024
 """Bytes of a reply that are read by default, after decompression."""
@@ -108,3 +110,8 @@ class Reply:
     headers: Mapping[str, str] = attrs.field(repr=False)
     attempts: int = 1
     body: bytes = attrs.field(default=b"", repr=False)
+
+    @property
+    def request_id(self) -> str | None:
+        """The platform's correlation id for this reply, where it gave one."""
+        return request_id(self.headers.get("x-request-id"))

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
     from ethora_async.engine.retry import Draw
+    from ethora_async.engine.urls import QueryValue
     from ethora_async.protocols import Clock, Credential, Credentials, Dialect, Transport
 
 T = TypeVar("T")
@@ -120,7 +121,7 @@ class Engine:
         operation: Operation,
         *,
         path: Mapping[str, str] | None = None,
-        query: Mapping[str, str | int] | None = None,
+        query: Mapping[str, QueryValue] | None = None,
         data: Any = None,
         upload: Upload | None = None,
         credentials: Credentials | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -10,6 +11,9 @@ from ethora_async.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+QueryValue = str | int | float | Sequence[str | int | float]
+"""What a query's name may stand for; a sequence repeats the name."""
 
 _NEEDS_NO_QUOTING = re.compile(r"[\w.~-]+", re.ASCII).fullmatch
 
@@ -32,6 +36,18 @@ def _quoted(value: str) -> str:
     return value if _NEEDS_NO_QUOTING(value) else quote(value, safe="")
 
 
-def with_query(url: str, query: Mapping[str, str | int]) -> str:
-    """A URL with a query string."""
-    return f"{url}?{'&'.join(f'{name}={_quoted(str(value))}' for name, value in query.items())}"
+def with_query(url: str, query: Mapping[str, QueryValue]) -> str:
+    """A URL with a query string; booleans are ``true`` and ``false``, a list's name comes once for each value."""
+    parts = []
+    for name, value in query.items():
+        if isinstance(value, (list, tuple)):
+            parts += [f"{_quoted(name)}={_text(one)}" for one in value]
+        else:
+            parts.append(f"{_quoted(name)}={_text(value)}")
+    return f"{url}?{'&'.join(parts)}" if parts else url
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _quoted(str(value))

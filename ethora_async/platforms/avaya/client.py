@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self, Unpack
 
+from ethora_async.engine.open_requests import Paging, Requests
 from ethora_async.engine.wiring import BaseClient, ClientOptions
 from ethora_async.errors import ConfigError
 from ethora_async.platforms.avaya import operations, settings
@@ -41,7 +42,7 @@ class AvayaOptions(AvayaSettings, total=False):
     secret: str | SecretProvider | None
 
 
-class AvayaClient(BaseClient):
+class AvayaClient(BaseClient, Requests):
     """A back end's client for one chat integration of an Avaya Experience Platform account.
 
     It is usable at once: the connection opens in the running event loop with the first request, and the client then
@@ -99,6 +100,7 @@ class AvayaClient(BaseClient):
         )
         self._logins = RotatingKeys(self._settings, settings.ROTATING, settings.login)
         self._context = Context(self._settings, self._connect, clock=self._wiring.clock, emitter=self._wiring.emitter)
+        Requests.__init__(self, self._context.send, _PAGING)
         self.tokens: Tokens = Tokens(self._context, cache_size=token_cache_size)
 
     @classmethod
@@ -168,6 +170,8 @@ class AvayaClient(BaseClient):
             yield login.client_secret.reveal()
 
 
+_PAGING = Paging("pageSize", "pageNumber", 50, numbered=True)
+"""See docs/platforms/avaya.md#pages."""
 _NOT_OPENED = "AvayaClient(not opened yet)"
 
 

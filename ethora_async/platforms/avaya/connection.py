@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import attrs
@@ -12,10 +12,13 @@ from ethora_async.platforms.avaya.settings import account_id, integration_id, or
 from ethora_async.tokens.oauth2 import AccessTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from ethora_async.config import Seconds
     from ethora_async.engine.events import Emitter
+    from ethora_async.engine.urls import QueryValue
     from ethora_async.protocols import Clock
+    from ethora_async.request import Operation, Reply
     from ethora_async.tokens.settings import RotatingSettings, Values
 
 
@@ -75,6 +78,13 @@ class Context:
             if self.connection is None:  # another task may have been quicker
                 self.connection = self._made(current)
         return self.connection
+
+    async def send(
+        self, operation: Operation, /, *, query: Mapping[str, QueryValue], data: Any, timeout: Seconds | None
+    ) -> Reply:
+        """Carry out one operation, signed with the access token."""
+        engine = (await self.open()).engine
+        return await engine.call(operation, query=query, data=data, timeout=timeout)
 
     def _made(self, values: Values) -> Connection:
         url, account, integration = origin(values), account_id(values), integration_id(values)

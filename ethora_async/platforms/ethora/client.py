@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 import attrs
 
+from ethora_async.engine.open_requests import RequestsAsUser
 from ethora_async.engine.retry import read_date
 from ethora_async.engine.wiring import BaseClient, ClientOptions
 from ethora_async.errors import InvalidInputError
@@ -16,7 +17,7 @@ from ethora_async.platforms.ethora.apps.api import Apps
 from ethora_async.platforms.ethora.auth import ServerCredentials, SigningSecret
 from ethora_async.platforms.ethora.chats.api import Chats
 from ethora_async.platforms.ethora.chats.broadcasts import Broadcasts
-from ethora_async.platforms.ethora.context import API_URL, APP_ID, ARGUMENTS, App, OtherContext, OwnContext
+from ethora_async.platforms.ethora.context import API_URL, APP_ID, ARGUMENTS, PAGING, App, OtherContext, OwnContext
 from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.platforms.ethora.in_app import InApp
 from ethora_async.platforms.ethora.legacy import LegacyChats
@@ -79,7 +80,7 @@ class Ping:
     server_time: float | None
 
 
-class EthoraClient(BaseClient):
+class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
     """A back end's client for one Ethora app.
 
     It is usable at once: the connection opens in the running event loop with the first request, and the client then
@@ -144,6 +145,7 @@ class EthoraClient(BaseClient):
             signing_clock=self._signing_clock,
             emitter=self._wiring.emitter,
         )
+        RequestsAsUser.__init__(self, self._context.send, PAGING, self._view_of)
         self._xmpp_host = xmpp_host or os.environ.get(XMPP_HOST, "").strip() or None
         self._chat = self._chat_service(xmpp_service)
         bot_jid = bot_jid or os.environ.get(BOT_JID, "").strip() or None
@@ -309,6 +311,9 @@ class EthoraClient(BaseClient):
             ChatError: going on was pointless; what had been deleted by then stays deleted.
         """
         return await reset(self._context, self.users, self.chats, confirm=confirm, timeout=timeout)
+
+    def _view_of(self, user: Session | UserClient) -> UserClient:
+        return user if isinstance(user, UserClient) else self.as_user(user)
 
     async def _open(self) -> object:
         return await self._context.open()

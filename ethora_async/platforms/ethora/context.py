@@ -10,6 +10,7 @@ import attrs
 
 from ethora_async.config import normal_api_url
 from ethora_async.engine.engine import Engine
+from ethora_async.engine.open_requests import Paging
 from ethora_async.errors import ConfigError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.platforms.ethora.auth import ServerCredentials
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from ethora_async.config import Seconds
     from ethora_async.engine.events import Emitter
+    from ethora_async.engine.urls import QueryValue
     from ethora_async.platforms.ethora.app_secret import AppSecret
     from ethora_async.protocols import Clock
     from ethora_async.request import Operation, Reply, Upload
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 API_URL = "ETHORA_CHAT_API_URL"
 APP_ID = "ETHORA_CHAT_APP_ID"
+PAGING = Paging("limit", "offset", 500)
+"""See docs/platforms/ethora.md#hosts-and-paths."""
 ARGUMENTS = {API_URL: "api_url", APP_ID: "app_id", APP_SECRET: "secret"}
 
 
@@ -55,7 +59,7 @@ class App:
         operation: Operation,
         *,
         path: Mapping[str, str] | None = None,
-        query: Mapping[str, str | int] | None = None,
+        query: Mapping[str, QueryValue] | None = None,
         data: Any = None,
         upload: Upload | None = None,
         timeout: Seconds | None = None,
@@ -109,6 +113,12 @@ class Context(ABC):
     @abstractmethod
     async def open(self) -> App:
         """Return the app, after asking the secret store for it if need be."""
+
+    async def send(
+        self, operation: Operation, /, *, query: Mapping[str, QueryValue], data: Any, timeout: Seconds | None
+    ) -> Reply:
+        """Carry out one operation on the app, whatever its path."""
+        return await (await self.open()).call(operation, query=query, data=data, timeout=timeout)
 
     def known(self) -> App:
         """Return the app, for what cannot wait.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ethora_async.engine.open_requests import Requests
 from ethora_async.platforms.ethora.chats.api import Chats
 from ethora_async.platforms.ethora.chats.broadcasts import Broadcasts
+from ethora_async.platforms.ethora.context import PAGING
 from ethora_async.platforms.ethora.reset import RESET_LAG, reset
 from ethora_async.platforms.ethora.users.api import Users
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.context import OtherContext
 
 
-class InApp:
+class InApp(Requests):
     """The users, chats and broadcasts of another app, usually a child of the client's own.
 
     See docs/platforms/ethora.md#which-token-opens-which-route.
@@ -25,6 +27,7 @@ class InApp:
     """
 
     def __init__(self, context: OtherContext, app_id: str, *, xmpp_host: str | None) -> None:
+        super().__init__(context.send, PAGING)
         self.app_id = app_id
         self._context = context
         self.users: Users = Users(context)

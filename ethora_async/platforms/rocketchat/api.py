@@ -23,6 +23,7 @@ from ethora_async.tokens.fixed import FixedCredentials
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ethora_async.engine.urls import QueryValue
     from ethora_async.request import Operation, Reply
 
 _A_CODE = re.compile(r"[a-z]+(?:-[a-z]+)+")
@@ -67,12 +68,17 @@ class Api:
         self,
         operation: Operation,
         *,
-        query: Mapping[str, str | int] | None = None,
+        query: Mapping[str, QueryValue] | None = None,
         data: Any = None,
         credentials: Credentials | None = None,
         timeout: Seconds | None = None,
+        enveloped: bool = True,
     ) -> Reply:
         """Carry out one operation; see `Engine.call`.
+
+        Args:
+            enveloped: False takes a reply that does not say that it is a success for one, as long as it does not say
+                the contrary.
 
         Raises:
             TwoFactorRequiredError: a second factor was asked for that this client cannot give, or its own was refused.
@@ -84,7 +90,7 @@ class Api:
         signer = credentials or self.signer
         verified = self.shared.verified
         try:
-            return await self._once(operation, query, data, signer, deadline)
+            return await self._once(operation, query, data, signer, deadline, enveloped=enveloped)
         except TwoFactorRequiredError as asked:
             if signer is not None or asked.at_login:
                 raise
@@ -93,7 +99,7 @@ class Api:
         async with self.shared.verifying:
             if self.shared.verified != verified:
                 try:
-                    return await self._once(operation, query, data, None, deadline)
+                    return await self._once(operation, query, data, None, deadline, enveloped=enveloped)
                 except TwoFactorRequiredError as asked:
                     challenge = asked
             # The code has no name here: this frame stays in the traceback.
@@ -103,17 +109,20 @@ class Api:
                 await self.factors().answer(challenge, operation.name, self.clock.now()),
             )
             # Reading a code from an e-mail takes its time; the call begins anew.
-            reply = await self._once(operation, query, data, with_code, self.clock.monotonic() + budget)
+            late = self.clock.monotonic() + budget
+            reply = await self._once(operation, query, data, with_code, late, enveloped=enveloped)
             self.shared.verified += 1
             return reply
 
     async def _once(
         self,
         operation: Operation,
-        query: Mapping[str, str | int] | None,
+        query: Mapping[str, QueryValue] | None,
         data: Any,
         signer: Credentials | None,
         deadline: float,
+        *,
+        enveloped: bool,
     ) -> Reply:
         limits = self.shared.limits
         route = limits.route(operation, admin=signer is None or isinstance(signer, WithCode))
@@ -128,7 +137,7 @@ class Api:
         limits.learn(route, reply.headers)
         self._learn_time(reply.headers)
         # Apart from here: the traceback shows this frame, and the reply of a log-in holds a token.
-        if (refusal := self._refusal(operation, reply)) is not None:
+        if (refusal := self._refusal(operation, reply, enveloped=enveloped)) is not None:
             raise refusal
         return reply
 
@@ -140,8 +149,10 @@ class Api:
             raise RateLimitedError(msg, operation=operation.name, retry_after=wait)
         await self.clock.sleep(wait)
 
-    def _refusal(self, operation: Operation, reply: Reply) -> ChatError | None:
+    def _refusal(self, operation: Operation, reply: Reply, *, enveloped: bool) -> ChatError | None:
         data = reply.data
+        if not enveloped and not (isinstance(data, dict) and data.get("success") is False):
+            return None
         if not isinstance(data, dict):
             msg = "the platform's reply has an unexpected shape: no object"
             return ReplyLostError(msg, operation=operation.name, status=reply.status)

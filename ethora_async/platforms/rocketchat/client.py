@@ -9,12 +9,13 @@ from weakref import WeakSet
 import attrs
 
 from ethora_async.config import Seconds, seconds
+from ethora_async.engine.open_requests import RequestsAsUser
 from ethora_async.engine.wiring import BaseClient, ClientOptions
 from ethora_async.errors import ChatError, InvalidInputError
 from ethora_async.platforms.rocketchat import operations, settings
 from ethora_async.platforms.rocketchat.admin_session import AdminSession, Login
 from ethora_async.platforms.rocketchat.api import NOBODY, Api, Shared
-from ethora_async.platforms.rocketchat.context import OwnContext, UserContext
+from ethora_async.platforms.rocketchat.context import PAGING, OwnContext, UserContext
 from ethora_async.platforms.rocketchat.dialect import RocketChatDialect
 from ethora_async.platforms.rocketchat.directory import Directory
 from ethora_async.platforms.rocketchat.embedding import Embedding
@@ -78,7 +79,7 @@ class RocketChatOptions(RocketChatSettings, total=False):
     secret: str | SecretProvider | None
 
 
-class RocketChatClient(BaseClient):
+class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]):
     """A back end's client for one Rocket.Chat server, asked as an admin or a bot with an admin's permissions.
 
     It is usable at once: the connection opens in the running event loop with the first request, and the client then
@@ -146,6 +147,7 @@ class RocketChatClient(BaseClient):
             RotatingKeys(self._settings, settings.ADMIN, settings.admin_of), self._log_in, **told
         )
         self._context = OwnContext(self._settings, self._connect, Directory(), **told)
+        RequestsAsUser.__init__(self, self._context.send, PAGING, self._view_of)
         self._streams: WeakSet[Realtime] = WeakSet()
         self._server = ServerInfo(self._context)
         self.tokens: Tokens = Tokens(
@@ -291,6 +293,9 @@ class RocketChatClient(BaseClient):
         api = await self._context.open()
         data = {"emailOrUsername": required_text(user, "user")}
         await api.call(operations.SEND_EMAIL_CODE, data=data, credentials=NOBODY)
+
+    def _view_of(self, user: Id | ChatToken | UserClient) -> UserClient:
+        return user if isinstance(user, UserClient) else self.as_user(user)
 
     async def _open(self) -> object:
         return await self._context.open()

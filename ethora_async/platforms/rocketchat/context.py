@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ethora_async.config import normal_url
+from ethora_async.engine.open_requests import Paging
 from ethora_async.platforms.rocketchat.settings import URL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from ethora_async.config import Seconds
     from ethora_async.engine.events import Emitter
+    from ethora_async.engine.urls import QueryValue
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.directory import Directory
     from ethora_async.protocols import Clock, Credentials
+    from ethora_async.request import Operation, Reply
     from ethora_async.tokens.settings import RotatingSettings
 
+PAGING = Paging("count", "offset", 100)
+"""See docs/platforms/rocketchat.md#pages."""
 _EXAMPLE = "https://chat.example.com"
 
 
@@ -30,6 +36,13 @@ class Context(ABC):
     @abstractmethod
     async def open(self) -> Api:
         """The server, found out first if need be."""
+
+    async def send(
+        self, operation: Operation, /, *, query: Mapping[str, QueryValue], data: Any, timeout: Seconds | None
+    ) -> Reply:
+        """Carry out one operation, whether or not its reply has Rocket.Chat's envelope."""
+        api = await self.open()
+        return await api.call(operation, query=query, data=data, timeout=timeout, enveloped=False)
 
 
 class OwnContext(Context):

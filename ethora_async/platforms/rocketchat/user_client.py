@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ethora_async.engine.open_requests import Requests
 from ethora_async.platforms.rocketchat import operations, wire
+from ethora_async.platforms.rocketchat.context import PAGING
 from ethora_async.platforms.rocketchat.messages import Messages, iso
 from ethora_async.platforms.rocketchat.names import own
 from ethora_async.records import Chat, Id, User
@@ -45,7 +47,7 @@ class Subscriptions:
     removed: tuple[Mapping[str, Any], ...] = attrs.field(default=(), repr=False)
 
 
-class UserClient:
+class UserClient(Requests):
     """One user's own view. The server limits these calls to about ten a minute for each route and address.
 
     Attributes:
@@ -53,6 +55,7 @@ class UserClient:
     """
 
     def __init__(self, context: Context) -> None:
+        super().__init__(context.send, PAGING)
         self._context = context
         self.messages: Messages = Messages(context)
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ethora_async.engine.open_requests import Requests
 from ethora_async.errors import InvalidInputError, ReplyLostError
 from ethora_async.multipart import Multipart
 from ethora_async.platforms.ethora import operations, wire
 from ethora_async.platforms.ethora.apps.api import Apps
-from ethora_async.platforms.ethora.context import Context, OtherContext
+from ethora_async.platforms.ethora.context import PAGING, Context, OtherContext
 from ethora_async.platforms.ethora.in_app import InApp
 from ethora_async.platforms.ethora.sessions.api_keys import ApiKeys
 from ethora_async.platforms.ethora.sessions.credentials import SessionCredentials
@@ -49,7 +50,7 @@ class XmppCredentials:
     host: str | None = None
 
 
-class UserClient:
+class UserClient(Requests):
     """What one user does, in their session or by their API key. Made by `EthoraClient.as_user`.
 
     A session is renewed before it runs out, and once for all when the platform rejects it. It shares the connections
@@ -75,6 +76,7 @@ class UserClient:
         self._chat = chat
         self._user: User | None = None
         self._context = OtherContext(own, self.session.app_id if self.session else None, signer)
+        super().__init__(self._context.send, PAGING)
         self.chats: MyChats = MyChats(self._context, self._own_name)
         self.files: Files = Files(self._context)
         self.api_keys: ApiKeys = ApiKeys(self._context)

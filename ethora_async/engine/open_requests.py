@@ -1,0 +1,358 @@
+"""Requests to routes that a client has no method for: signed, limited, retried and reported like any other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from urllib.parse import quote, unquote
+
+import attrs
+
+from ethora_async import codec
+from ethora_async.engine.urls import QueryValue
+from ethora_async.errors import InvalidInputError, ReplyLostError
+from ethora_async.pages import Pages
+from ethora_async.request import Method, Operation, Reply
+
+if TYPE_CHECKING:
+    from ethora_async.config import Seconds
+
+U = TypeVar("U")
+
+_SOURCE = "docs/architecture.md#call-a-route-that-has-no-method"
+_REPEATABLE: Mapping[Method, bool] = {
+    "GET": True,
+    "HEAD": True,
+    "PUT": True,
+    "DELETE": True,
+    "POST": False,
+    "PATCH": False,
+}
+_OPERATIONS: Mapping[tuple[Method, bool], str] = {
+    (method, repeatable): f"request.{method.lower()}" for method in _REPEATABLE for repeatable in (True, False)
+}
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[/\\]{2}")
+_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+_SAFE_IN_PATH = "/%:@!$&'()*+,;=~-._"
+_IDS = ("_id", "id", "uuid")
+
+Query = Mapping[str, QueryValue | None]
+"""A query: texts, numbers, booleans, and lists of them; what is None is left out."""
+
+
+class Send(Protocol):
+    """How a client carries out an operation."""
+
+    def __call__(
+        self, operation: Operation, /, *, query: Mapping[str, QueryValue], data: Any, timeout: Seconds | None
+    ) -> Awaitable[Reply]:
+        """Carry it out."""
+        ...
+
+
+@attrs.frozen
+class Paging:
+    """How a platform's listings are asked for page by page.
+
+    Attributes:
+        limit: The query's name for the number of items in a page.
+        offset: The query's name for where a page starts.
+        largest: The largest page that the platform gives.
+        numbered: Whether `offset` counts pages from 1, not items from 0.
+    """
+
+    limit: str
+    offset: str
+    largest: int
+    numbered: bool = False
+
+    def query(self, offset: int, limit: int) -> dict[str, QueryValue]:
+        """Return what asks for one page."""
+        return {self.limit: limit, self.offset: offset // limit + 1 if self.numbered else offset}
+
+
+class Requests:
+    """`request` and `pages` on one view of a platform.
+
+    Args:
+        send: Carries out an operation as this view does.
+        paging: How the platform's listings are paged.
+    """
+
+    def __init__(self, send: Send, paging: Paging) -> None:
+        self._send_open = send
+        self._paging = paging
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        json: Any = None,
+        repeatable: bool | None = None,
+        timeout: Seconds | None = None,
+    ) -> Reply:
+        """Call a route that this client has no method for.
+
+        The request is signed, limited, retried and told to `on_event` like every other, under the name
+        ``request.get``, ``request.post`` and so on.
+
+        Args:
+            method: ``"GET"``, ``"HEAD"``, ``"POST"``, ``"PUT"``, ``"PATCH"`` or ``"DELETE"``.
+            path: The path below the client's URL, such as ``"/api/v1/things"``. Other hosts are out of reach.
+            query: Texts, numbers and booleans, or lists of them; what is None is left out.
+            json: The body; None sends none.
+            repeatable: Whether doing it twice leaves the same state as doing it once: only then is the request sent
+                again when its fate is unknown. By default True for GET, HEAD, PUT and DELETE.
+            timeout: In place of the client's own.
+
+        Returns:
+            The reply: `status`, `data` (decoded JSON, None for an empty body), `headers`, `attempts`, `request_id`.
+
+        Raises:
+            InvalidInputError: An argument cannot be used; nothing was sent.
+            NotSentError, ReplyLostError, ApiError: As for every call.
+        """
+        operation = _operation(method, path, repeatable)
+        _check_json(json)
+        return await self._send_open(operation, query=_query(query), data=json, timeout=timeout)
+
+    def pages(
+        self,
+        path: str,
+        *,
+        key: str,
+        query: Query | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        timeout: Seconds | None = None,
+    ) -> Pages[Any]:
+        """Read a listing that this client has no method for, page by page; see `Pages`.
+
+        Args:
+            path: As for `request`.
+            key: Where the reply holds the list: ``"users"``, or ``"result.items"`` for a list further inside.
+            query: Sent with each page.
+            limit: Items in a page; by default as many as the platform gives.
+            offset: Where to start; 0 is the first item.
+            timeout: For each page, in place of the client's own.
+
+        Returns:
+            The items as decoded JSON. An item that comes again on a later page, by its id or else by its content, is
+            left out.
+
+        Raises:
+            InvalidInputError: An argument cannot be used; nothing was sent.
+
+        Reading raises:
+            ReplyLostError: The reply holds no list under `key`.
+        """
+        operation = _operation("GET", path, None)
+        _check_key(key)
+        base, paging = _query(query), self._paging
+        if paged := {paging.limit, paging.offset} & base.keys():
+            msg = f"query must not hold {' or '.join(sorted(paged))}: pass limit= and offset="
+            raise InvalidInputError(msg, field="query")
+
+        async def fetch(offset: int, limit: int) -> tuple[tuple[Any, ...], int | None]:
+            asked = {**base, **paging.query(offset, limit)}
+            reply = await self._send_open(operation, query=asked, data=None, timeout=timeout)
+            return _items(reply, key, operation), _total(reply.data)
+
+        size = paging.largest if limit is None else limit
+        return Pages(fetch, _identity, limit=size, offset=offset, largest=paging.largest)
+
+
+class RequestsAsUser(Requests, Generic[U]):
+    """`request` and `pages` on a client that can also act as one of its users.
+
+    Args:
+        send: Carries out an operation as the client itself.
+        paging: How the platform's listings are paged.
+        as_user: Returns the view of a user.
+    """
+
+    def __init__(self, send: Send, paging: Paging, as_user: Callable[[U], Requests]) -> None:
+        super().__init__(send, paging)
+        self._requests_of = as_user
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        json: Any = None,
+        repeatable: bool | None = None,
+        as_user: U | None = None,
+        timeout: Seconds | None = None,
+    ) -> Reply:
+        """Call a route that this client has no method for.
+
+        The request is signed, limited, retried and told to `on_event` like every other, under the name
+        ``request.get``, ``request.post`` and so on.
+
+        Args:
+            method: ``"GET"``, ``"HEAD"``, ``"POST"``, ``"PUT"``, ``"PATCH"`` or ``"DELETE"``.
+            path: The path below the client's URL, such as ``"/api/v1/things"``. Other hosts are out of reach.
+            query: Texts, numbers and booleans, or lists of them; what is None is left out.
+            json: The body; None sends none.
+            repeatable: Whether doing it twice leaves the same state as doing it once: only then is the request sent
+                again when its fate is unknown. By default True for GET, HEAD, PUT and DELETE.
+            as_user: In whose name to ask, in any form that `as_user` takes; by default this client's own.
+            timeout: In place of the client's own.
+
+        Returns:
+            The reply: `status`, `data` (decoded JSON, None for an empty body), `headers`, `attempts`, `request_id`.
+
+        Raises:
+            InvalidInputError: An argument cannot be used; nothing was sent.
+            NotSentError, ReplyLostError, ApiError: As for every call.
+        """
+        if as_user is not None:
+            view = self._requests_of(as_user)
+            return await view.request(method, path, query=query, json=json, repeatable=repeatable, timeout=timeout)
+        return await super().request(method, path, query=query, json=json, repeatable=repeatable, timeout=timeout)
+
+    def pages(
+        self,
+        path: str,
+        *,
+        key: str,
+        query: Query | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        as_user: U | None = None,
+        timeout: Seconds | None = None,
+    ) -> Pages[Any]:
+        """Read a listing that this client has no method for, page by page; see `Pages`.
+
+        Args:
+            path: As for `request`.
+            key: Where the reply holds the list: ``"users"``, or ``"result.items"`` for a list further inside.
+            query: Sent with each page.
+            limit: Items in a page; by default as many as the platform gives.
+            offset: Where to start; 0 is the first item.
+            as_user: In whose name to ask, in any form that `as_user` takes; by default this client's own.
+            timeout: For each page, in place of the client's own.
+
+        Returns:
+            The items as decoded JSON. An item that comes again on a later page, by its id or else by its content, is
+            left out.
+
+        Raises:
+            InvalidInputError: An argument cannot be used; nothing was sent.
+
+        Reading raises:
+            ReplyLostError: The reply holds no list under `key`.
+        """
+        if as_user is not None:
+            view = self._requests_of(as_user)
+            return view.pages(path, key=key, query=query, limit=limit, offset=offset, timeout=timeout)
+        return super().pages(path, key=key, query=query, limit=limit, offset=offset, timeout=timeout)
+
+
+def _operation(method: object, path: object, repeatable: bool | None) -> Operation:
+    wanted = method.upper() if isinstance(method, str) else ""
+    known = next((one for one in _REPEATABLE if one == wanted), None)
+    if known is None:
+        msg = f"method must be one of {', '.join(_REPEATABLE)}"
+        raise InvalidInputError(msg, field="method")
+    again = _REPEATABLE[known] if repeatable is None else repeatable
+    return Operation(_OPERATIONS[known, again], known, relative_path(path), repeatable=again, source=_SOURCE)
+
+
+def relative_path(path: object) -> str:
+    """Return a path below a client's URL, percent-encoded as far as it is not yet.
+
+    Servers and proxies decode paths once or more, take ``\\`` for ``/``, and drop what follows ``;`` in a segment. So
+    the path is looked at in all these readings.
+
+    Raises:
+        InvalidInputError: It names another host, climbs by ``..``, or is no path. The message does not repeat it: a
+            path may hold a secret.
+    """
+    if not isinstance(path, str) or not path.strip("/"):
+        msg = "path must be the part of the URL after the host, such as '/api/v1/things'"
+        raise InvalidInputError(msg, field="path")
+    readings = [path]
+    while (decoded := unquote(readings[-1])) != readings[-1]:
+        readings.append(decoded)
+    for reading in readings:
+        if _ORIGIN.match(reading):
+            msg = "path must not name a scheme or a host: it is relative to the client's URL"
+            raise InvalidInputError(msg, field="path")
+        if _UNSAFE.search(reading):
+            msg = "path must not hold white space, control characters or backslashes, encoded ones included"
+            raise InvalidInputError(msg, field="path")
+        if any(segment.partition(";")[0] in (".", "..") for segment in re.split(r"[/?#]", reading)):
+            msg = "path must not hold '.' or '..' as a segment, encoded ones included"
+            raise InvalidInputError(msg, field="path")
+    if "?" in path or "#" in path:
+        msg = "path must not hold '?' or '#': pass query=, and percent-encode them where they are part of a name"
+        raise InvalidInputError(msg, field="path")
+    return quote("/" + path.removeprefix("/"), safe=_SAFE_IN_PATH)
+
+
+def _check_key(key: object) -> None:
+    if not isinstance(key, str) or not all(key.split(".")):
+        msg = "key must name where the reply holds the list, such as 'users'"
+        raise InvalidInputError(msg, field="key")
+
+
+def _query(query: Query | None) -> dict[str, QueryValue]:
+    given: object = {} if query is None else query
+    if not isinstance(given, Mapping):
+        msg = "query must be a mapping of names to values"
+        raise InvalidInputError(msg, field="query")
+    found: dict[str, QueryValue] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        values = value if isinstance(value, (list, tuple)) else (value,)
+        if not isinstance(name, str) or not name or not all(isinstance(one, (str, int, float)) for one in values):
+            msg = f"query[{name!r}] must be a text, a number, a boolean, or a list of them"
+            raise InvalidInputError(msg, field="query")
+        found[name] = value
+    return found
+
+
+def _check_json(value: Any) -> None:
+    try:
+        codec.dumps(value)
+    except TypeError:
+        # Outside the handler: the encoder's message may repeat what it could not encode.
+        pass
+    else:
+        return
+    msg = "json holds something that JSON has no form for"
+    raise InvalidInputError(msg, field="json")
+
+
+def _items(reply: Reply, key: str, operation: Operation) -> tuple[Any, ...]:
+    held = reply.data
+    for name in key.split("."):
+        held = held.get(name) if isinstance(held, dict) else None
+    if isinstance(held, list):
+        return tuple(held)
+    msg = f"the platform's reply has an unexpected shape: no list under {key}"
+    raise ReplyLostError(msg, operation=operation.name, status=reply.status, request_id=reply.request_id)
+
+
+def _total(data: Any) -> int | None:
+    holders = [data, *(data.get(name) for name in ("pagination", "paging"))] if isinstance(data, dict) else []
+    totals = [holder.get("total") for holder in holders if isinstance(holder, dict)]
+    return next((total for total in totals if isinstance(total, int) and not isinstance(total, bool)), None)
+
+
+def _identity(item: Any) -> str:
+    if isinstance(item, dict):
+        for name in _IDS:
+            if isinstance(item.get(name), (str, int)):
+                return f"{name}={item[name]}"
+    return codec.dumps(item).decode()
+
+
+__all__ = ["Paging", "Query", "Requests", "RequestsAsUser", "relative_path"]
