@@ -34,6 +34,7 @@ _OPERATIONS: Mapping[tuple[Method, bool], str] = {
 }
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[/\\]{2}")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+_SEGMENTS = re.compile(r"[/?#]")
 _SAFE_IN_PATH = "/%:@!$&'()*+,;=~-._"
 _IDS = ("_id", "id", "uuid")
 
@@ -287,7 +288,7 @@ def relative_path(path: object) -> str:
         if _UNSAFE.search(reading):
             msg = "path must not hold white space, control characters or backslashes, encoded ones included"
             raise InvalidInputError(msg, field="path")
-        if any(segment.partition(";")[0] in (".", "..") for segment in re.split(r"[/?#]", reading)):
+        if any(segment.partition(";")[0] in (".", "..") for segment in _SEGMENTS.split(reading)):
             msg = "path must not hold '.' or '..' as a segment, encoded ones included"
             raise InvalidInputError(msg, field="path")
     if "?" in path or "#" in path:
