@@ -271,7 +271,7 @@ async def test_rocketchat_refusals_are_typed_whatever_the_status(clock: FakeCloc
 async def test_rocketchat_asks_in_a_users_name(clock: FakeClock) -> None:
     def answer(request: Request) -> Response:
         if "users.info" in request.url:
-            return response(200, {"user": {"_id": "ada-record-id-0001"}, "success": True})
+            return response(200, {"user": {"_id": "ada-record-id-0001", "username": "ada"}, "success": True})
         if "createToken" in request.url:
             data = {"userId": "ada-record-id-0001", "authToken": "ada-token"}
             return response(200, {"data": data, "success": True})
