@@ -184,7 +184,7 @@ def sensitive_values(data: Any) -> Iterator[str]:
 _NEVER_SECRET = frozenset({bool, int, float, type(None)})
 
 
-_DEEPEST = 100
+DEEPEST = 100
 """Levels of nesting beyond which unknown fields are left out: nobody's record has them, and each costs stack."""
 
 
@@ -193,7 +193,7 @@ def sealed(data: Any, *, sensitive: bool = False, _level: int = 0) -> Any:
 
     What nests deeper than a hundred levels becomes None.
     """
-    if isinstance(data, (dict, list)) and _level >= _DEEPEST:
+    if isinstance(data, (dict, list)) and _level >= DEEPEST:
         return None
     if isinstance(data, dict):
         # Most values need no call: this is done for every record that is read.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from urllib.parse import quote, unquote
 
@@ -13,6 +13,7 @@ from ethora_async import codec
 from ethora_async.engine.urls import QueryValue
 from ethora_async.errors import InvalidInputError, ReplyLostError
 from ethora_async.pages import Pages
+from ethora_async.redaction import DEEPEST, sealed
 from ethora_async.request import Method, Operation, Reply
 
 if TYPE_CHECKING:
@@ -116,8 +117,8 @@ class Requests:
             InvalidInputError: An argument cannot be used; nothing was sent.
             NotSentError, ReplyLostError, ApiError: As for every call.
         """
+        json = _body(json)
         operation = _operation(method, path, repeatable)
-        _check_json(json)
         return await self._send_open(operation, query=_query(query), data=json, timeout=timeout)
 
     def pages(
@@ -213,6 +214,7 @@ class RequestsAsUser(Requests, Generic[U]):
             NotSentError, ReplyLostError, ApiError: As for every call.
         """
         if as_user is not None:
+            json = _body(json)
             view = self._requests_of(as_user)
             return await view.request(method, path, query=query, json=json, repeatable=repeatable, timeout=timeout)
         return await super().request(method, path, query=query, json=json, repeatable=repeatable, timeout=timeout)
@@ -320,16 +322,33 @@ def _query(query: Query | None) -> dict[str, QueryValue]:
     return found
 
 
-def _check_json(value: Any) -> None:
+def _body(value: Any) -> Any:
+    """Return a body with its secrets wrapped: an error later on shows the frames that hold it."""
+    # No name here holds what was passed in once an error is raised.
+    fault = _fault_in_json(value)
+    value = None if fault else sealed(value)
+    if fault:
+        raise InvalidInputError(fault, field="json")
+    return value
+
+
+def _fault_in_json(value: Any) -> str | None:
     try:
-        codec.dumps(value)
-    except TypeError:
-        # Outside the handler: the encoder's message may repeat what it could not encode.
-        pass
-    else:
-        return
-    msg = "json holds something that JSON has no form for"
-    raise InvalidInputError(msg, field="json")
+        codec.dumps_revealed(value)
+    except (TypeError, RecursionError):
+        return "json holds something that JSON has no form for, or nests too deep"
+    level, depth = [value], 0
+    while level := [item for one in level for item in _inner(one)]:
+        depth += 1
+        if depth >= DEEPEST:
+            return f"json nests deeper than {DEEPEST} levels"
+    return None
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _items(reply: Reply, key: str, operation: Operation) -> tuple[Any, ...]:

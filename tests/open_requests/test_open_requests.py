@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ethora_async.testing.users import FakeClock
 
 SECRET = "canary-open-secret-0123456789"
+ADA = {"_id": "ada-record-id-0001", "username": "ada", "roles": ["user"], "type": "user"}
 AVAYA = {
     "account_id": "ABCDEF",
     "app_key": "app-key",
@@ -178,6 +180,7 @@ async def test_bad_arguments_are_refused_before_anything_is_sent(
         ({"query": [("a", 1)]}, "query"),
         ({"json": {"a": object()}}, "json"),
         ({"json": {1j: 2}}, "json"),
+        ({"json": reduce(lambda inner, _: [inner], range(150), 0)}, "json"),
     ],
 )
 async def test_a_query_or_body_that_cannot_be_sent_is_refused(
@@ -271,7 +274,7 @@ async def test_rocketchat_refusals_are_typed_whatever_the_status(clock: FakeCloc
 async def test_rocketchat_asks_in_a_users_name(clock: FakeClock) -> None:
     def answer(request: Request) -> Response:
         if "users.info" in request.url:
-            return response(200, {"user": {"_id": "ada-record-id-0001", "username": "ada"}, "success": True})
+            return response(200, {"user": ADA, "success": True})
         if "createToken" in request.url:
             data = {"userId": "ada-record-id-0001", "authToken": "ada-token"}
             return response(200, {"data": data, "success": True})
