@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rocketchat_helpers import ADMIN_ID, PASSWORD, PAT, UNAUTHORIZED, Server, logged_in, ok, reply
+from rocketchat_helpers import ADMIN_ID, PASSWORD, PAT, UNAUTHORIZED, Server, account_of, logged_in, ok, reply
 
 from ethora_async import ConfigError, ForbiddenError, RocketChatClient, UnauthorizedError
 from ethora_async.sandbox import RocketChatSandbox
@@ -33,7 +33,7 @@ def by_session(good: set[str]) -> Any:
 
     def answer(sent: Sent) -> Response:
         token = sent.headers.get("X-Auth-Token")
-        return ok(user={"_id": "x", "username": "ann"}) if token in good else UNAUTHORIZED[7]
+        return ok(user=account_of(sent)) if token in good else UNAUTHORIZED[7]
 
     return answer
 

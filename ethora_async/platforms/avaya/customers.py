@@ -94,6 +94,10 @@ def whole_minutes(ttl: Seconds) -> int:
 
 def _id(id: Id) -> str:
     text = id_text(id)
+    if isinstance(id, str) and (id != text or not id.isprintable()):
+        # Trimmed, two customers of yours could become one of Avaya's.
+        msg = "id begins or ends with white space, or holds a character that does not show: it is taken as it is"
+        raise InvalidInputError(msg, field="id")
     if len(text) > LONGEST_ID:
         msg = f"id must have at most {LONGEST_ID} characters, not {len(text)}"
         raise InvalidInputError(msg, field="id")

@@ -82,7 +82,7 @@ def split_ids(
     """
     if len(text) > most * (_LONGEST_TEXT_ID + len(separator)):
         return [], f"at most {most} ids can be asked for at once"
-    texts = dict.fromkeys(part for part in (one.strip() for one in text.split(separator)) if part)
+    texts = dict.fromkeys(part for part in (one.strip(" ") for one in text.split(separator)) if part)
     if len(texts) > most:
         return [], f"at most {most} ids can be asked for at once"
     if pattern is None:

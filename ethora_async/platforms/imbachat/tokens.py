@@ -30,14 +30,14 @@ _LARGEST = 2**63 - 1
 
 
 def user_number(id: Id) -> int:
-    """A user's id as the whole number that ImbaChat knows: an `int`, or text that writes one plainly.
+    """Return a user's id as the whole number that ImbaChat knows: an `int`, or text that is its digits and no more.
 
     Raises:
         InvalidInputError: it is not, or not greater than 0.
     """
     number = id if isinstance(id, int) and not isinstance(id, bool) else None
-    if isinstance(id, str) and _DECIMAL(id.strip()):
-        number = int(id.strip())
+    if isinstance(id, str) and _DECIMAL(id):
+        number = int(id)
     if number is None or not 0 < number <= _LARGEST:
         # PHP's cast, as in the vendor's samples, would make user 0 of a word, and user 12 of "12abc".
         msg = f"an ImbaChat user's id is a whole number from 1 to {_LARGEST}: {_kind(id)} is not one"

@@ -12,6 +12,7 @@ from ethora_async.platforms.rocketchat import operations
 from ethora_async.platforms.rocketchat.names import RecordId, lookup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from ethora_async.platforms.rocketchat.api import Api
@@ -75,33 +76,34 @@ class Directory:
         self._users: _Recent[Account] = _Recent(size)
         self._rooms: _Recent[Room] = _Recent(size)
 
-    async def account(self, api: Api, id: Id) -> Account:
+    async def account(self, api: Api, id: Id, *, fresh: bool = False) -> Account:
         """Return a user's account.
+
+        Args:
+            fresh: True asks the server in any case: the name may stand for another record by now.
 
         Raises:
             NotFoundError: there is no such user, or only one whose name is spelled in another way.
         """
         name = lookup(id)
         remembered = repr(name)  # a name and a record id may read the same
-        known = self._users.get(remembered)
+        known = None if fresh else self._users.get(remembered)
         if known is None:
             operation = operations.GET_USER
             reply = await api.call(operation, query=user_query(name))
             known = read_account(reply.data.get("user"), operation.name)
-            if not isinstance(name, RecordId) and known.username != name:
-                msg = f"no user {name!r}: names are told apart by case"
-                raise NotFoundError(msg, operation=operation.name, status=reply.status)
+            check_name(name, known.username, operation.name)
             self._users.put(remembered, known)
         return known
 
-    async def user_id(self, api: Api, id: Id) -> str:
-        """Return the record id of a user; a `RecordId` is taken as it is.
+    async def user_id(self, api: Api, id: Id, *, fresh: bool = False) -> str:
+        """Return the record id of a user; a `RecordId` is taken as it is. See `account`.
 
         Raises:
             NotFoundError: there is no such user.
         """
         name = lookup(id)
-        return str(name) if isinstance(name, RecordId) else (await self.account(api, name)).id
+        return str(name) if isinstance(name, RecordId) else (await self.account(api, name, fresh=fresh)).id
 
     def known_user(self, id: Id) -> str | None:
         """Return the record id of a user as far as it is remembered."""
@@ -137,8 +139,11 @@ class Directory:
         return str(name) if isinstance(name, RecordId) else (await self.room(api, name)).id
 
     def forget_user(self, id: Id) -> None:
-        """Look the user up again next time."""
-        self._users.drop(repr(lookup(id)))
+        """Look the user up again next time; a `RecordId` stands for every name that is remembered for it."""
+        name = lookup(id)
+        self._users.drop(repr(name))
+        if isinstance(name, RecordId):
+            self._users.drop_where(lambda account: account.id == str(name))
 
     def forget_room(self, id: Id) -> None:
         """Look the room up again next time."""
@@ -155,6 +160,17 @@ def read_account(data: Any, operation: str) -> Account:
     roles, kind = data.get("roles"), data.get("type")
     named = frozenset(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else None
     return Account(id, username, named, kind if isinstance(kind, str) else "")
+
+
+def check_name(name: str, found: str, operation: str) -> None:
+    """Pass when the account found bears exactly the name asked for, or was asked for by its `RecordId`.
+
+    Raises:
+        NotFoundError: it bears another one: the server ignores case.
+    """
+    if not isinstance(name, RecordId) and found != name:
+        msg = f"no user {name!r}: the server has {found!r}, and names are told apart by case"
+        raise NotFoundError(msg, operation=operation)
 
 
 def user_query(name: str) -> dict[str, str | int]:
@@ -194,3 +210,7 @@ class _Recent(Generic[T]):
 
     def drop(self, key: str) -> None:
         self._items.pop(key, None)
+
+    def drop_where(self, gone: Callable[[T], bool]) -> None:
+        for key in [key for key, item in self._items.items() if gone(item)]:
+            del self._items[key]

@@ -91,6 +91,7 @@ class Rooms(RoomAccess):
             msg = "users must be user names, at least one"
             raise InvalidInputError(msg, field="users")
         api = await self._context.open()
+        await self._check_names(api, names)
         operation = operations.CREATE_DIRECT
         reply = await api.call(operation, data={"usernames": ",".join(names), "excludeSelf": True})
         return wire.read_chat(reply.data.get("room"), operation=operation.name)
@@ -214,6 +215,7 @@ class Rooms(RoomAccess):
         operation = operations.CREATE_CHANNEL if chat.access == "public" else operations.CREATE_GROUP
         data = {"name": chat.id, "members": [*chat.members], "extraData": {"topic": chat.title}}
         try:
+            await self._check_names(api, chat.members)
             reply = await api.call(operation, data=data)
         except ConflictError as error:
             return Outcome(chat, chat.id, "existed", attempts=error.attempts)
@@ -232,6 +234,11 @@ class Rooms(RoomAccess):
                 # The room is there: what failed is its description alone, and `update` brings it.
                 return failed(chat, chat.id, error)
         return Outcome(chat, chat.id, "created", value=made, attempts=reply.attempts)
+
+    async def _check_names(self, api: Api, names: Iterable[str]) -> None:
+        # Given names, the server lets in whoever bears them in any spelling.
+        for name in names:
+            await self._context.directory.account(api, own(name, "members"))
 
     async def _delete_one(self, api: Api, id: Id) -> Outcome[Id]:
         key = str(id)

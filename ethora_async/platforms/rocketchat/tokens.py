@@ -206,9 +206,6 @@ class Tokens:
 
     async def _made(self, name: str, allow_privileged: bool) -> Minted:
         api = await self._context.open()
-        directory = self._context.directory
-        # Asked anew for every token: somebody may have been renamed, or made an administrator.
-        directory.forget_user(name)
         whose = await self._account(api, name, allow_privileged)
         try:
             return await self._ask(api, whose)
@@ -216,7 +213,6 @@ class Tokens:
             if isinstance(name, RecordId):
                 raise
             # Deleted and made again a moment ago, the user has another record id.
-            directory.forget_user(name)
             fresh = await self._account(api, name, allow_privileged)
             if fresh == whose:
                 raise
@@ -232,7 +228,8 @@ class Tokens:
             return await self._ask(api, whose)
 
     async def _account(self, api: Api, name: str, allow_privileged: bool) -> _Whose:
-        account = await self._context.directory.account(api, name)
+        # Asked anew for every token: somebody may have been renamed, or made an administrator.
+        account = await self._context.directory.account(api, name, fresh=True)
         privileged = account.privileged or account.id == await self._own_id()
         if privileged and not allow_privileged:
             raise _privileged(account.username)

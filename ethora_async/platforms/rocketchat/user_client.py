@@ -104,8 +104,11 @@ class UserClient(Requests):
         Raises:
             NotFoundError, ValidationFailedError: the other user does not exist.
         """
+        name = own(user, "user")
         api = await self._context.open()
-        reply = await api.call(operations.CREATE_DIRECT, data={"username": str(own(user, "user"))})
+        # Given a name, the server takes whoever bears it in any spelling.
+        await self._context.directory.account(api, name)
+        reply = await api.call(operations.CREATE_DIRECT, data={"username": str(name)})
         return wire.read_chat(reply.data.get("room"), operation=operations.CREATE_DIRECT.name)
 
     async def _changed(self, operation: Operation, since: datetime | None) -> dict[str, Any]:

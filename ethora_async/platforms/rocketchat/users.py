@@ -10,7 +10,7 @@ from ethora_async.bulk.run import CONCURRENCY, Run, Work
 from ethora_async.errors import ChatError, ConflictError, InvalidInputError, NotFoundError, ReplyLostError
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
-from ethora_async.platforms.rocketchat.directory import user_query
+from ethora_async.platforms.rocketchat.directory import check_name, user_query
 from ethora_async.platforms.rocketchat.names import key as folded
 from ethora_async.platforms.rocketchat.names import lookup
 from ethora_async.platforms.rocketchat.user_records import UserChange, UserOptions
@@ -130,6 +130,7 @@ class Users:
         operation = operations.GET_USER
         reply = await api.call(operation, query={**user_query(lookup(id)), "includeUserRooms": "true"})
         user = reply.data.get("user")
+        check_name(lookup(id), wire.read_user(user, operation=operation.name).id, operation.name)
         if isinstance(user, dict) and user.get("rooms") is None:
             return ()
         return wire.read_list(user, "rooms", wire.read_chat, operation=operation.name)
@@ -191,7 +192,7 @@ class Users:
             ConflictError: they are the last owner of a room, and `confirm_relinquish` is not given.
         """
         api = await self._context.open()
-        user_id = await self._context.directory.user_id(api, id)
+        user_id = await self._context.directory.user_id(api, id, fresh=True)
         data = {"userId": user_id, "activeStatus": active, **_relinquish(confirm_relinquish)}
         await api.call(operations.SET_ACTIVE, data=data)
         if not active:
@@ -282,7 +283,9 @@ class Users:
 
     async def _get(self, api: Api, name: str) -> User:
         reply = await api.call(operations.GET_USER, query=user_query(name))
-        return wire.read_user(reply.data.get("user"), operation=operations.GET_USER.name)
+        user = wire.read_user(reply.data.get("user"), operation=operations.GET_USER.name)
+        check_name(name, user.id, operations.GET_USER.name)
+        return user
 
     async def _create_one(self, api: Api, user: NewUser, options: UserOptions | None) -> Outcome[NewUser]:
         body = wire.user_body(user, (options or UserOptions()).body())
@@ -301,17 +304,24 @@ class Users:
     async def _existing(self, api: Api, user: NewUser, refusal: ConflictError) -> Outcome[NewUser]:
         try:
             # The refusal may be about the user name, or about somebody else's e-mail address.
-            found = await self._get(api, user.id)
+            reply = await api.call(operations.GET_USER, query=user_query(user.id))
+            found = wire.read_user(reply.data.get("user"), operation=operations.GET_USER.name)
         except NotFoundError:
             return failed(user, user.id, refusal)
         except ChatError as error:
             return failed(user, user.id, error)
+        if found.id != user.id:
+            msg = f"user {user.id!r} cannot be created beside {found.id!r}: the server takes both for one name"
+            conflict = ConflictError(
+                msg, operation=refusal.operation, status=refusal.status, code=refusal.code, attempts=refusal.attempts
+            )
+            return failed(user, user.id, conflict)
         return Outcome(user, user.id, "existed", value=found, attempts=refusal.attempts)
 
     async def _update_one(self, api: Api, change: UserChange) -> Outcome[UserChange]:
         directory = self._context.directory
         try:
-            user_id = await directory.user_id(api, change.id)
+            user_id = await directory.user_id(api, change.id, fresh=True)
             reply = await api.call(operations.UPDATE_USER, data={"userId": user_id, "data": change.body()})
             value = wire.read_user(reply.data.get("user"), operation=operations.UPDATE_USER.name)
         except NotFoundError as error:
@@ -333,7 +343,7 @@ class Users:
         key = str(name)
         try:
             # By record id: given a name, the server deletes whoever bears it in any spelling.
-            user_id = await self._context.directory.user_id(api, name)
+            user_id = await self._context.directory.user_id(api, name, fresh=True)
             reply = await api.call(operations.DELETE_USER, data={"userId": user_id, **_relinquish(confirm)})
         except NotFoundError as error:
             self._gone(name)
