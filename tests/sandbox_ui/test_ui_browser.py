@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
-from chromium_browser import Page, browser
-from npm_packages import CACHE, installed, npm_install
+from browser_helpers import look, picture, press, tab_to, violations
 
 from ethora_async.sandbox import AvayaSandbox, EthoraSandbox, ImbaChatSandbox, RocketChatSandbox
 from ethora_async.sandbox.ethora.store import ChatData
-from ethora_async.sandbox.wire import text_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
+
+    from chromium_browser import Page
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-PICTURES = os.environ.get("ETHORA_PICTURES")
-"""A folder for the pictures in the docs: `ETHORA_PICTURES=docs/_static pytest tests/sandbox_ui`."""
-AXE = "4.10.3"
-KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "/": 191}
 ROWS = [
     {"id": name, "email": f"{name}@example.com", "first_name": name.capitalize(), "last_name": "Byron"}
     for name in ("ada", "bob")
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
-    async with browser(tmp_path_factory.mktemp("profile")) as page:
-        yield page
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def axe() -> str:
-    async def install(directory: Path) -> None:
-        await npm_install(directory, json.dumps({"dependencies": {"axe-core": AXE}}))
-
-    folder = await installed(CACHE / f"axe-core-{AXE}-1", install)
-    return (folder / "node_modules/axe-core/axe.min.js").read_text("utf-8")
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -64,23 +41,6 @@ async def opened(page: Page, sandbox: Any, place: str = "") -> None:
     await page.call("Page.navigate", url="about:blank")
     await page.call("Page.navigate", url=sandbox.console_url + place)
     await page.until("document.getElementById('live')?.dataset.state === 'on'")
-
-
-async def press(page: Page, key: str) -> None:
-    text = {"Enter": "\r", " ": " ", "/": "/"}.get(key)
-    for kind in ("keyDown", "keyUp"):
-        more = {"text": text} if text and kind == "keyDown" else {}
-        code = {" ": "Space", "/": "Slash"}.get(key, key)
-        number = KEYS[key]
-        await page.call("Input.dispatchKeyEvent", type=kind, key=key, code=code, windowsVirtualKeyCode=number, **more)
-
-
-async def tab_to(page: Page, selector: str) -> None:
-    for _ in range(60):
-        if await page.value(f"document.activeElement.matches({json.dumps(selector)})"):
-            return
-        await press(page, "Tab")
-    pytest.fail(f"{selector} cannot be reached by Tab")
 
 
 async def test_records_and_requests_appear_by_themselves(page: Page, sandbox: EthoraSandbox) -> None:
@@ -146,19 +106,12 @@ async def test_a_fault_that_cannot_be_read_says_why(page: Page, sandbox: EthoraS
     assert sandbox.faults.active == ()
 
 
-async def test_a_user_leads_to_the_chat_once_there_is_one(page: Page, sandbox: EthoraSandbox) -> None:
+async def test_a_user_leads_to_the_chat_as_this_user(page: Page, sandbox: EthoraSandbox) -> None:
     await opened(page, sandbox, "#users/app123_ada")
     await page.until("document.getElementById('detail-title').textContent === 'Ada Byron'")
-    assert await page.value("document.getElementById('chat').hidden") is True
-    assert sandbox.console is not None
-
-    async def chat(_: Any) -> Any:
-        return text_answer("chat", 200)
-
-    sandbox.console.add_page("chat", chat)
     await page.until("!document.getElementById('chat').hidden")
     link = await page.value("document.getElementById('chat').href")
-    assert link == f"{sandbox.console_url}chat?user=app123_ada"
+    assert link == sandbox.chat_url("ada") == f"{sandbox.console_url}chat?user=app123_ada"
 
 
 async def test_it_says_when_the_sandbox_is_gone_and_comes_back_with_it(page: Page, sandbox: EthoraSandbox) -> None:
@@ -167,16 +120,6 @@ async def test_it_says_when_the_sandbox_is_gone_and_comes_back_with_it(page: Pag
     await page.until("document.getElementById('live').dataset.state === 'off'")
     await sandbox.start()
     await page.until("document.getElementById('live').dataset.state === 'on'")
-
-
-async def violations(page: Page, axe: str) -> list[str]:
-    # The page's own policy lets no foreign script in: the debugger may.
-    await page.value(axe + ";0")
-    run = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
-    found = await page.value(
-        f"{run}.then((r) => r.violations.map((v) => `${{v.id}}: ${{v.nodes.map((n) => n.html).join(' | ')}}`))"
-    )
-    return list(found)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -190,12 +133,7 @@ async def test_it_is_readable_by_everyone(
         for path in ("/ping", "/v1/users/my", "/api-docs"):
             async with session.get(path):
                 pass
-    features = [
-        {"name": "prefers-color-scheme", "value": scheme},
-        {"name": "prefers-reduced-motion", "value": "reduce"},
-    ]
-    await page.call("Emulation.setEmulatedMedia", features=features)
-    await page.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+    await look(page, scheme, width)
     await opened(page, sandbox, place)
     await page.until("document.querySelectorAll('#requests tbody tr').length === 3")
     assert await violations(page, axe) == []
@@ -217,12 +155,7 @@ async def test_its_picture_for_the_docs(scheme: str, place: str, page: Page, san
         for path in ("/ping", "/v1/users/my", "/v1/apps/get-config?domainName=app"):
             async with session.get(path):
                 pass
-    await page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-    await page.call("Emulation.setDeviceMetricsOverride", width=1280, height=800, deviceScaleFactor=1, mobile=False)
+    await look(page, scheme, 1280, 800)
     await opened(page, sandbox, place)
     await page.until("document.querySelectorAll('#requests tbody tr').length === 3")
-    picture = base64.b64decode((await page.call("Page.captureScreenshot", format="png"))["data"])
-    assert picture.startswith(b"\x89PNG")
-    if PICTURES is not None:
-        with open(os.path.join(PICTURES, f"sandbox-{scheme}.png"), "wb") as file:  # noqa: ASYNC230
-            file.write(picture)
+    await picture(page, f"sandbox-{scheme}")

@@ -15,6 +15,7 @@ from ethora_async.sandbox import AvayaSandbox, EthoraSandbox, ImbaChatSandbox, R
 from ethora_async.sandbox.faults import Faults
 from ethora_async.sandbox.ui.switches import SWITCHES, Switches
 from ethora_async.sandbox.ui.view import SCANNED, Knob, Row, make_table
+from ethora_async.sandbox.wire import text_answer
 
 PLATFORMS = [EthoraSandbox, RocketChatSandbox, AvayaSandbox, ImbaChatSandbox]
 ROWS = [
@@ -261,22 +262,21 @@ async def test_the_page_itself_is_never_struck_by_faults(ask: Caller, sandbox: E
     assert (await ask.state())["active"][0]["hits"] == 0
 
 
-async def test_a_chat_page_is_linked_once_there_is_one(ask: Caller, sandbox: EthoraSandbox) -> None:
-    from ethora_async.sandbox.wire import text_answer
+async def test_a_chat_page_is_linked_once_there_is_one() -> None:
+    async with RocketChatSandbox() as sandbox:
+        ask = Caller(sandbox)
+        assert (await ask.state())["chat"] is None
+        assert (await ask("GET", "chat"))[0] == 404
+        assert sandbox.console is not None
 
-    assert (await ask.state())["chat"] is None
-    assert (await ask("GET", "chat"))[0] == 404
-    assert sandbox.console is not None
+        async def page(request: Any) -> Any:
+            return text_answer(f"chat of {request.query['user']}", 200)
 
-    async def page(request: Any) -> Any:
-        return text_answer(f"chat of {request.query['user']}", 200)
-
-    sandbox.console.add_page("chat", page)
-    link = (await ask.state())["chat"]
-    user = (await ask.state(search="ada"))["table"]["rows"][0]["user"]
-    async with aiohttp.ClientSession(sandbox.url) as session, session.get(link + user) as reply:
-        assert await reply.text() == "chat of app123_ada"
-    assert (await ask("GET", "chat?user=x", Host="evil.example"))[0] == 403
+        sandbox.console.add_page("chat", page)
+        link = (await ask.state())["chat"]
+        async with aiohttp.ClientSession(sandbox.url) as session, session.get(f"{link}ada") as reply:
+            assert await reply.text() == "chat of ada"
+        assert (await ask("GET", "chat?user=x", Host="evil.example"))[0] == 403
 
 
 async def test_other_platforms_show_what_they_have() -> None:

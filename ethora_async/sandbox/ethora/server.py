@@ -6,6 +6,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
+from ethora_async.sandbox.ethora.chat_page.page import ChatPage, page_path
 from ethora_async.sandbox.ethora.gateway import Gateway
 from ethora_async.sandbox.ethora.names import local_id
 from ethora_async.sandbox.ethora.platform import Platform
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from ethora_async.sandbox.ethora.chat_page.page import Minter
     from ethora_async.sandbox.ethora.platform import Mail
     from ethora_async.sandbox.ethora.records import App
     from ethora_async.sandbox.ethora.seeding import Seed
@@ -65,7 +67,7 @@ class EthoraSandbox(LocalServer):
             app's bot settings start with the bot on, for any message.
         bot_jid: the bot's JID or id, which ends in `-bot`; made when not given.
         on_request: called after each request.
-        ui: serve the page at `/_sandbox/`.
+        ui: serve the page at `/_sandbox/`, and the chat page beside it.
 
     Chat is XMPP over a websocket, at `/ws`; `realtime` can drop its connections. The domain is whatever a client opens
     its stream to.
@@ -126,6 +128,9 @@ class EthoraSandbox(LocalServer):
         )
         self._base = self.add_app(BASE_DOMAIN, app_id=app_id or secrets.token_hex(12), secret=secret, parent=None)
         self._bot = None if bot is None else self._add_bot(hub, bot, bot_jid)
+        self._chat_page = ChatPage(self._platform, lambda: self._base)
+        if self.console is not None:
+            self._chat_page.add_to(self.console)
 
     def __repr__(self) -> str:
         counts = f"users={len(self._base.users)} chats={len(self._base.chats)}"
@@ -182,6 +187,30 @@ class EthoraSandbox(LocalServer):
         if self.tls_url is not None:
             variables["ETHORA_SANDBOX_TLS_URL"] = self.tls_url
         return variables
+
+    def chat_url(self, *users: str, chat: str | None = None) -> str:
+        """Return where a browser shows the chat as one user, or as several side by side.
+
+        Args:
+            users: Their ids, as in `users.create`.
+            chat: The id of the chat to open.
+
+        Raises:
+            ValueError: No user is given.
+            RuntimeError: The sandbox is not listening yet.
+        """
+        if not users:
+            msg = "Name a user: chat_url('u1')."
+            raise ValueError(msg)
+        return self.url + page_path(self.app_id, users, chat)
+
+    def mint_chat_tokens_with(self, minter: Minter | None) -> None:
+        """Let the chat page log users of the base app in with tokens of your back end.
+
+        Args:
+            minter: Called with a user's id; returns the token. None: the sandbox makes them itself.
+        """
+        self._chat_page.minter = minter
 
     @property
     def store(self) -> Store:

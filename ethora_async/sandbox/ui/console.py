@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 
 ROOT = "/_sandbox/"
 CHAT = "chat"
-ASSETS = {"": ("index.html", HTML), "console.css": ("console.css", "text/css; charset=utf-8"),
-          "console.js": ("console.js", "text/javascript; charset=utf-8")}  # fmt: skip
+CSS = "text/css; charset=utf-8"
+JAVASCRIPT = "text/javascript; charset=utf-8"
+ASSETS = {"": ("index.html", HTML), "base.css": ("base.css", CSS), "console.css": ("console.css", CSS),
+          "console.js": ("console.js", JAVASCRIPT)}  # fmt: skip
 MOST_ROWS = 1_000
 SHOWN_REQUESTS = 100
 HEADERS = {
