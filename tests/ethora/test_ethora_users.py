@@ -66,6 +66,20 @@ async def test_a_user_with_another_address_still_existed(ethora: EthoraClient) -
     assert outcome.status == "existed"
 
 
+@pytest.mark.parametrize(("there", "new"), [("ann", "Ann"), ("zo\u00e9", "zoe\u0301"), ("ann", "\uff41nn")])
+async def test_another_spelling_of_somebody_is_a_conflict_that_names_them(
+    there: str, new: str, ethora: EthoraClient, app: App
+) -> None:
+    await ethora.users.create(there, email="ann@example.com", first_name="Ann", last_name="Lee")
+    with pytest.raises(ConflictError, match="cannot be created beside") as caught:
+        await ethora.users.create(new, email="new@example.com", first_name="Bo", last_name="Xu")
+    assert repr(there) in str(caught.value)
+    (outcome,) = [one async for one in ethora.users.create_many([person(new, email="new@example.com")])]
+    assert (outcome.status, type(outcome.error)) == ("failed", ConflictError)
+    assert app.users.with_uuid(new) is None
+    assert ethora.users.key(there) == ethora.users.key(new)
+
+
 async def test_an_address_of_somebody_else_is_a_conflict(ethora: EthoraClient) -> None:
     await make(ethora, "u1")
     with pytest.raises(ConflictError, match="belongs to another user") as caught:

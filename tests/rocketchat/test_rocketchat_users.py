@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rocketchat_helpers import Server, coded, ok, plain_failure
 
-from ethora_async import ConflictError, InvalidInputError, NewUser, NotFoundError
+from ethora_async import ConflictError, InvalidInputError, NewChat, NewUser, NotFoundError
 from ethora_async.platforms.rocketchat.names import RecordId
 from ethora_async.platforms.rocketchat.users import UserChange, UserOptions
 
@@ -107,6 +107,18 @@ async def test_a_change_for_the_sync_engine_makes_the_two_sides_equal(rocketchat
     found = await rocketchat.users.get("ann")
     assert rocketchat.users.comparable(found) == rocketchat.users.comparable(wanted)
     assert rocketchat.users.key(7) == "7"
+
+
+async def test_another_spelling_of_somebody_is_a_conflict_that_names_them(
+    rocketchat: RocketChatClient, sandbox: RocketChatSandbox
+) -> None:
+    await add(rocketchat, "Ann", "bob")
+    with pytest.raises(ConflictError, match="'ann' cannot be created beside 'Ann'"):
+        await rocketchat.users.create("ann", email="new@example.com", first_name="A", last_name="B")
+    outcome = (await rocketchat.chats.create_many([NewChat(id="order", title="Order", members=["ann"])])).failures[0]
+    assert isinstance(outcome.error, NotFoundError)
+    assert sandbox.store.rooms.with_name("order") is None
+    assert rocketchat.users.key("Ann") == rocketchat.users.key("ann") == rocketchat.chats.key("ann")
 
 
 async def test_the_rooms_of_a_user_are_told_to_the_admin(rocketchat: RocketChatClient) -> None:

@@ -60,6 +60,10 @@ class Names:
             raise InvalidInputError(msg, field=field)
         return text
 
+    def key(self, id: str) -> str:
+        """Return the form of an id in which two spellings of one account are equal; see the module's `key`."""
+        return key(id)
+
     def own_name(self, value: Id, field: str = "id") -> str:
         """Return ``<appId>_<id>`` of an id from outside; see `own`."""
         return self.prefix + self.own(value, field)

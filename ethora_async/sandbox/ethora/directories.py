@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from ethora_async.sandbox.ethora.names import local_id
+from ethora_async.sandbox.ethora.names import folded, local_id
 from ethora_async.sandbox.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Users(Generic[UserT]):
         self.ids = ids
         self._ledger: Ledger[UserT] = Ledger()
         self._by_uuid: dict[str, UserT] = {}
+        self._by_jid: dict[str, UserT] = {}
         self._by_email: dict[str, UserT] = {}
         self._sorted: dict[str, list[UserT]] = {}
 
@@ -70,6 +71,10 @@ class Users(Generic[UserT]):
         """Return the user whose uuid is exactly this."""
         return self._by_uuid.get(uuid)
 
+    def sharing_jid(self, uuid: str) -> UserT | None:
+        """Return the user who has the JID that a user of this uuid would have."""
+        return self._by_jid.get(folded(uuid))
+
     def with_id(self, record_id: str) -> UserT | None:
         """Return the user whose record id is exactly this."""
         number = self.ids.number(record_id)
@@ -83,6 +88,7 @@ class Users(Generic[UserT]):
         """Take a new user in; its uuid and e-mail must be free."""
         self._ledger.append(user.number, user)
         self._by_uuid[user.uuid] = user
+        self._by_jid.setdefault(folded(user.uuid), user)
         if user.email is not None:
             self._by_email[user.email] = user
         self._sorted.clear()
@@ -91,6 +97,8 @@ class Users(Generic[UserT]):
         """Take a user out."""
         self._ledger.remove(user.number)
         del self._by_uuid[user.uuid]
+        if self._by_jid.get(folded(user.uuid)) is user:
+            del self._by_jid[folded(user.uuid)]
         if user.email is not None:
             del self._by_email[user.email]
         self._sorted.clear()

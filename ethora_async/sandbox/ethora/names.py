@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from unicodedata import normalize
 
 
 def collapse(app_id: str, name: str) -> str:
@@ -23,6 +24,11 @@ def local_id(app_id: str, reference: str) -> str:
     reference = reference.strip()
     at = reference.find("@")
     return collapse(app_id, reference if at < 0 else reference[:at])
+
+
+def folded(uuid: str) -> str:
+    """Return what the chat server makes of a uuid as part of a JID: uuids that fold together are one account there."""
+    return uuid.lower() if uuid.isascii() else normalize("NFC", normalize("NFKC", uuid).lower())
 
 
 class RecordIds:

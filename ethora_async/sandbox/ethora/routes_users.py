@@ -16,6 +16,7 @@ from ethora_async.sandbox.ethora.errors import (
 )
 from ethora_async.sandbox.ethora.forms import USER_DELETION
 from ethora_async.sandbox.ethora.jobs import JobKind, Row
+from ethora_async.sandbox.ethora.names import folded
 from ethora_async.sandbox.ethora.replies import COUNT, STARTED, TEXT, closed, many, ref, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import full_user
@@ -149,12 +150,12 @@ def check_free(app: App, rows: list[UserData], where: str) -> None:
     for index, row in enumerate(rows):
         if row.email is not None and (row.email in emails or app.users.with_email(row.email) is not None):
             raise user_exists("email", where.format(index))
-        if row.uuid is not None and (row.uuid in uuids or app.users.with_uuid(row.uuid) is not None):
+        if row.uuid is not None and (folded(row.uuid) in uuids or app.users.sharing_jid(row.uuid) is not None):
             raise user_exists("uuid", where.format(index))
         if row.email is not None:
             emails.add(row.email)
         if row.uuid is not None:
-            uuids.add(row.uuid)
+            uuids.add(folded(row.uuid))
 
 
 def _create_or_meet(call: Call, data: UserData) -> Row:
@@ -163,7 +164,7 @@ def _create_or_meet(call: Call, data: UserData) -> Row:
     known = None if data.email is None else users.with_email(data.email)
     if known is not None:
         return Row("exists", known)
-    known = None if data.uuid is None else users.with_uuid(data.uuid)
+    known = None if data.uuid is None else users.sharing_jid(data.uuid)
     if known is not None:
         return Row("uuid_exists", known)
     return Row("created", call.platform.store.create_user(call.app, data, call.now))

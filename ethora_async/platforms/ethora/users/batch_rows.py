@@ -80,11 +80,12 @@ def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts
     found = list(_rows(data))
     own, others = _sorted_out(found, set(ids), names)
     by_email = {email: row for row in reversed(others) if (email := _row_email(row))}
+    by_key = {names.key(other): row for row in reversed(others) if (other := _row_id(row, names)) is not None}
     in_order = found if len(found) == len(users) else [None] * len(users)
     secrets = [user.password for user in users if user.password is not None]
     outcomes: list[Outcome[NewUser]] = []
     for user, id, in_its_place in zip(users, ids, in_order, strict=True):
-        match = own.get(id) or by_email.get(user.email)
+        match = own.get(id) or by_email.get(user.email) or by_key.get(names.key(id))
         if match is None and _stands_for_its_place(in_its_place, others):
             match = in_its_place
         outcomes.append(_created(user, id, match, names, attempts, secrets))
@@ -123,8 +124,12 @@ def _created(
     if row is None:
         return _unmentioned(user, id, _CREATE, attempts)
     word = _word(row)
-    if word in _EXISTING and (_row_id(row, names) or id) != id:
-        msg = f"the e-mail address of {id!r} belongs to another user"
+    holder = _row_id(row, names) or id
+    if word in _EXISTING and holder != id:
+        other = scrub(holder, secrets)
+        msg = f"the e-mail address of {id!r} belongs to another user, {other!r}"
+        if names.key(holder) == names.key(id):
+            msg = f"user {id!r} cannot be created beside {other!r}: the chat server takes both for one name"
         error: ChatError = ConflictError(msg, operation=_CREATE)
         return Outcome(user, id, "failed", error, attempts=attempts)
     # The older synchronous route answers plain user records: whoever is in there has been created
