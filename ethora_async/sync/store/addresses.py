@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ethora_async.sync.store.items import CANNOT_CHANGE, FREES_AN_ADDRESS, HANDS_ON, STEPS_ASIDE, decoded, encoded
+from ethora_async.sync.store.schema import FILE_NAME
 
 if TYPE_CHECKING:
     import sqlite3
@@ -214,7 +215,7 @@ def _report(db: sqlite3.Connection, move: _Move) -> None:
     if move.action == "create":
         db.execute(
             "INSERT INTO bad (kind, id, file, line, field, reason)"
-            " SELECT kind, key, file, line, 'email', ? FROM item WHERE number = ?",
+            f" SELECT kind, key, {FILE_NAME}, line, 'email', ? FROM item WHERE number = ?",
             (reason, move.number),
         )
         db.execute("UPDATE wanted SET refused = 1 WHERE kind = 'user' AND key = ?", (move.key,))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sync.store import addresses, execution, matching
+from ethora_async.sync.store import addresses, execution, matching, sides
 from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, LEAVES_FIRST, STEPS, Compared, decoded, encoded
+from ethora_async.sync.store.schema import FILE_NUMBER, ITEM_INDEX
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,6 +28,9 @@ _PARTS: tuple[Kind, ...] = ("user", "chat")
 
 def write_differences(db: sqlite3.Connection, what: Comparison) -> Compared:
     """Make an item of every difference."""
+    sides.index_wanted(db)
+    sides.index_actual(db)
+    db.execute("INSERT OR IGNORE INTO source_file (name) SELECT DISTINCT file FROM wanted WHERE file IS NOT NULL")
     matching.match_records(db, replace=what.replace and what.prune and "id" not in what.changeable.get("user", ()))
     for kind in _PARTS:
         if kind in what.kinds:
@@ -36,6 +40,8 @@ def write_differences(db: sqlite3.Connection, what: Comparison) -> Compared:
     if "user" in what.kinds:
         addresses.order(db)
     matching.match_memberships(db, what)
+    if "member" in what.kinds:
+        db.execute(ITEM_INDEX)
     if "member" in what.kinds:
         _superfluous_memberships(db, "revoke" if what.prune else EXTRA)
     deletions = execution.deletions(db)
@@ -49,7 +55,13 @@ def write_differences(db: sqlite3.Connection, what: Comparison) -> Compared:
 
 def add_rows(db: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
     """Insert items."""
-    db.executemany(f"INSERT INTO item ({_COLUMNS}, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    numbers: dict[str | None, int | None] = {None: None}
+    for *columns, file, line, reason in rows:
+        if file not in numbers:
+            db.execute("INSERT OR IGNORE INTO source_file (name) VALUES (?)", (file,))
+            numbers[file] = db.execute("SELECT number FROM source_file WHERE name = ?", (file,)).fetchone()[0]
+        values = (*columns, numbers[file], line, reason)
+        db.execute(f"INSERT INTO item ({_COLUMNS}, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def row_of(entry: Entry) -> tuple[Any, ...]:
@@ -72,7 +84,8 @@ def different(wanted: State, actual: State) -> tuple[dict[str, str | None], dict
 
 def _missing(db: sqlite3.Connection, kind: Kind) -> None:
     db.execute(
-        f"{_INSERT} SELECT ?, kind, 'create', key, '', NULL, item, needs_source, file, line FROM wanted"
+        f"{_INSERT} SELECT ?, kind, 'create', key, '', NULL, item, needs_source, {FILE_NUMBER.format('file')}, line"
+        " FROM wanted"
         " WHERE kind = ? AND NOT refused AND target IS NULL ORDER BY key",
         (STEPS[kind, "create"], kind),
     )
@@ -170,8 +183,9 @@ def _grant(db: sqlite3.Connection) -> int:
     user = f"COALESCE({renamed}, w.other_target, w.other)"
     waiting = db.execute(f"SELECT COUNT(*) {missing} AND NOT ({possible})").fetchone()[0]
     db.execute(
-        f"{_INSERT} SELECT ?, 'member', 'grant', w.key, {user} AS user, NULL, '{{}}', 0, MIN(w.file), MIN(w.line)"
-        f" {missing} AND {possible} GROUP BY w.key, user ORDER BY w.key, user",
+        f"{_INSERT} SELECT ?, 'member', 'grant', key, user, NULL, '{{}}', 0, {FILE_NUMBER.format('file')}, line"
+        f" FROM (SELECT w.key AS key, {user} AS user, MIN(w.file) AS file, MIN(w.line) AS line"
+        f" {missing} AND {possible} GROUP BY w.key, user) ORDER BY key, user",
         (STEPS["member", "grant"],),
     )
     return int(waiting)

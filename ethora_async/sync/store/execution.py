@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ethora_async.sync.store.items import Deletions, Entry, decoded
-from ethora_async.sync.store.schema import COLUMNS, INTENDED, KNOWN, SENT
+from ethora_async.sync.store.schema import COLUMNS, INTENDED, ITEM_INDEX, KNOWN, PENDING, SENT
 
 if TYPE_CHECKING:
     import sqlite3
@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
     from ethora_async.sync.store.items import Kind, Result
 
+T = TypeVar("T")
+
+_MARK_SENT = f"UPDATE item SET state = {SENT} WHERE number BETWEEN ? AND ?"
 _MARK_KNOWN = (
     f"UPDATE item SET state = {KNOWN}, status = CASE"
     " WHEN lost AND :status = 'existed' AND action IN ('create', 'grant') THEN 'created'"
     " WHEN lost AND :status = 'absent' AND action IN ('delete', 'revoke') THEN 'deleted'"
     " ELSE :status END, reason = :reason, attempts = attempts + :attempts"
-    f" WHERE number = :number AND state < {KNOWN}"
+    f" WHERE number BETWEEN :first AND :last AND state < {KNOWN}"
 )
 _TO_DO = f"step > 0 AND state < {KNOWN}"
 _DELETIONS: tuple[tuple[Kind, str], ...] = (("user", "delete"), ("chat", "delete"), ("member", "revoke"))
@@ -34,13 +37,17 @@ def select_entries(
 
 def mark_sent(db: sqlite3.Connection, numbers: Iterable[int]) -> None:
     """Note that these items may have happened from now on."""
-    db.executemany(f"UPDATE item SET state = {SENT} WHERE number = ?", [(number,) for number in numbers])
+    db.executemany(_MARK_SENT, [(first, last) for _, first, last in _spans((None, number) for number in numbers)])
 
 
 def mark_known(db: sqlite3.Connection, results: Iterable[Result]) -> None:
     """Keep what became of items."""
-    names = ("status", "reason", "attempts", "number")
-    db.executemany(_MARK_KNOWN, [dict(zip(names, result, strict=True)) for result in results])
+    names = ("status", "reason", "attempts")
+    spans = _spans((tuple(told), number) for *told, number in results)
+    db.executemany(
+        _MARK_KNOWN,
+        [{**dict(zip(names, told, strict=True)), "first": first, "last": last} for told, first, last in spans],
+    )
 
 
 def refuse(db: sqlite3.Connection, results: Sequence[Result]) -> None:
@@ -53,7 +60,7 @@ def take_up(db: sqlite3.Connection) -> int:
     """Intend again what failed or is unknown; return how many items are to do."""
     db.execute(f"UPDATE item SET lost = 1 WHERE step > 0 AND (state = {SENT} OR status = 'unknown')")
     db.execute(
-        f"UPDATE item SET state = {INTENDED}, status = NULL, reason = NULL"
+        f"UPDATE item SET state = {INTENDED}, status = '{PENDING}', reason = NULL"
         f" WHERE step > 0 AND (state = {SENT} OR status IN ('failed', 'unknown'))"
     )
     return remaining(db)
@@ -86,6 +93,7 @@ def sendable(db: sqlite3.Connection, step: int, after: int, limit: int) -> list[
 
 def awaiting_source(db: sqlite3.Connection, step: int, keys: Sequence[str]) -> list[tuple[str, dict[str, Any], int]]:
     """Return key, record and number of the users of a step whose password only the source has."""
+    db.execute(ITEM_INDEX)
     marks = ", ".join("?" * len(keys))
     rows = db.execute(
         f"SELECT key, after, number FROM item WHERE kind = 'user' AND step = ? AND state = {INTENDED} AND needs_source"
@@ -106,6 +114,7 @@ def fail_awaiting_source(db: sqlite3.Connection, step: int, reason: str) -> int:
 
 def fail_grants_of_the_uncreated(db: sqlite3.Connection, step: int) -> None:
     """Fail memberships of users, and in chats, that could not be created."""
+    db.execute(ITEM_INDEX)
     for kind, column in (("user", "other"), ("chat", "key")):
         db.execute(
             f"UPDATE item SET state = {KNOWN}, status = 'failed',"
@@ -126,7 +135,7 @@ def steps(db: sqlite3.Connection) -> list[tuple[int, str, str]]:
 def counts(db: sqlite3.Connection) -> dict[tuple[str, str, str | None], int]:
     """Return how many items there are by kind, action and status; None is a status that is not known yet."""
     rows = db.execute("SELECT kind, action, status, COUNT(*) FROM item GROUP BY kind, action, status")
-    return {(kind, action, status): count for kind, action, status, count in rows}
+    return {(kind, action, None if status == PENDING else status): count for kind, action, status, count in rows}
 
 
 def deletions(db: sqlite3.Connection) -> list[Deletions]:
@@ -137,6 +146,21 @@ def deletions(db: sqlite3.Connection) -> list[Deletions]:
         listed = db.execute("SELECT COUNT(*) FROM actual WHERE kind = ? AND NOT own", (kind,)).fetchone()[0]
         found.append(Deletions(kind, action, gone, listed))
     return found
+
+
+def _spans(items: Iterable[tuple[T, int]]) -> list[tuple[T, int, int]]:
+    """Join neighbours, by number, of which the same is told: one statement changes all of them."""
+    spans: list[tuple[T, int, int]] = []
+    for told, number in sorted(items, key=_number):
+        if spans and spans[-1][2] == number - 1 and spans[-1][0] == told:
+            spans[-1] = (told, spans[-1][1], number)
+        else:
+            spans.append((told, number, number))
+    return spans
+
+
+def _number(item: tuple[Any, int]) -> int:
+    return item[1]
 
 
 def _entry(row: Sequence[Any]) -> Entry:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async import codec
 from ethora_async.errors import InvalidInputError
+from ethora_async.sync.store.schema import SIDES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FORMAT = 1
+FORMAT = 2
 """The version of the file format; newer files are refused."""
 
 _PAGES = -8_000
@@ -123,8 +124,13 @@ def _check_format(path: Path) -> None:
     except sqlite3.DatabaseError:
         pass
     if text != str(FORMAT):
-        newer = str(text).isdigit() and int(text) > FORMAT
-        msg = f"{path} was written by a newer version: update ethora-async" if newer else f"{path} is no journal"
+        msg = f"{path} is no journal"
+        if str(text).isdigit() and int(text) > 0:
+            msg = (
+                f"{path} was written by a newer version: update ethora-async"
+                if int(text) > FORMAT
+                else f"{path} was written by an older version: apply it with that, or make the plan anew"
+            )
         raise InvalidInputError(msg, field="journal", file=str(path))
 
 
@@ -143,6 +149,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA synchronous=NORMAL")
         database.execute(f"PRAGMA cache_size={_PAGES}")
         database.execute("PRAGMA temp_store=FILE")
+        database.executescript(SIDES)
         database.execute("BEGIN IMMEDIATE")
         database.execute("COMMIT")
     except BaseException:

@@ -147,7 +147,7 @@ class Actual:
 
 def encoded(record: Mapping[str, Any] | None) -> str | None:
     """Return the text under which the journal keeps a record; equal records give equal texts."""
-    return None if record is None else codec.dumps(dict(sorted(record.items()))).decode()
+    return None if record is None else codec.dumps_sorted(record).decode()
 
 
 def decoded(text: str | None) -> dict[str, Any] | None:

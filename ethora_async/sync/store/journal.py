@@ -63,6 +63,7 @@ class Journal:
         self._thread = thread
         self._temporary = temporary
         self._closed = False
+        self._seen = sides.Seen()
 
     @classmethod
     async def create(cls, path: str | Path | None = None, *, meta: Mapping[str, Any] | None = None) -> Self:
@@ -151,6 +152,7 @@ class Journal:
 
     async def clear(self) -> None:
         """Drop everything but the settings, to plan anew."""
+        self._seen = sides.Seen()
         await self._transaction(sides.clear)
 
     async def add_wanted(self, rows: Sequence[Wanted], problems: Sequence[Problem] = ()) -> None:
@@ -158,7 +160,7 @@ class Journal:
 
         Rows that contradict earlier ones (the same id, the same e-mail address) become problems.
         """
-        await self._transaction(sides.add_wanted, rows, problems)
+        await self._transaction(sides.add_wanted, rows, problems, self._seen)
 
     async def add_actual(self, rows: Sequence[Actual]) -> None:
         """Keep what the platform lists."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ethora_async.sync.store.schema import TARGET_INDEX
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -29,6 +31,7 @@ def match_records(db: sqlite3.Connection, *, replace: bool) -> None:
         f"UPDATE wanted SET target = key WHERE {_RECORDS} AND EXISTS"
         " (SELECT 1 FROM actual AS a WHERE a.kind = wanted.kind AND a.key = wanted.key AND a.other = '')"
     )
+    db.execute(TARGET_INDEX)
     _match_spellings(db)
     _refuse(
         db,

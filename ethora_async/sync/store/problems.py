@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ethora_async.sync.store.items import Problem
+from ethora_async.sync.store.schema import FILE_NAME
 
 if TYPE_CHECKING:
     import sqlite3
@@ -15,8 +16,10 @@ _COLLECT = (
     "CREATE TEMP TABLE IF NOT EXISTS refused (kind TEXT, id TEXT, file TEXT, line INTEGER, reason TEXT)",
     "DELETE FROM refused",
     "INSERT INTO refused SELECT kind, id, file, line, reason FROM bad",
-    """INSERT INTO refused SELECT kind, CASE other WHEN '' THEN key ELSE key || '/' || other END, file, line, reason
-    FROM item WHERE status = 'failed' AND file IS NOT NULL""",
+    (
+        "INSERT INTO refused SELECT kind, CASE other WHEN '' THEN key ELSE key || '/' || other END,"
+        f" {FILE_NAME}, line, reason FROM item WHERE status = 'failed' AND file IS NOT NULL"
+    ),
     "CREATE INDEX IF NOT EXISTS refused_by_id ON refused (kind, id)",
 )
 

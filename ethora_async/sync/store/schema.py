@@ -1,4 +1,7 @@
-"""The tables of a journal.
+"""The tables of a journal, and those that a plan needs only while it is made.
+
+The file holds the items and the rows that cannot be used. Both sides of a comparison are temporary: a plan that was
+interrupted is made anew, so they need not survive the process, and the file stays small.
 
 ``wanted`` and ``actual`` are the two sides. ``identity`` is the platform's key of an id: ids with equal keys name one
 user or chat. ``target`` is the id under which the platform has what a row wants, ``other_target`` likewise the user of
@@ -11,31 +14,56 @@ from __future__ import annotations
 INTENDED, SENT, KNOWN = range(3)
 """The states of an item: not sent yet, sent with its result unknown, result known."""
 
-TABLES = """
+PENDING = "pending"
+"""The status of an item before its result is known. It is as long as most results, so that these replace it in place:
+rows that grow would split the pages of the file.
+"""
+
+TABLES = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE source_file (number INTEGER PRIMARY KEY, name TEXT UNIQUE);
 CREATE TABLE item (
     number INTEGER PRIMARY KEY, step INTEGER, kind TEXT, action TEXT, key TEXT, other TEXT,
-    before TEXT, after TEXT, needs_source INTEGER, file TEXT, line INTEGER, bundle INTEGER,
-    state INTEGER DEFAULT 0, status TEXT, reason TEXT, attempts INTEGER DEFAULT 0, lost INTEGER DEFAULT 0
+    before TEXT, after TEXT, needs_source INTEGER, file INTEGER, line INTEGER, bundle INTEGER,
+    state INTEGER DEFAULT 0, status TEXT DEFAULT '{PENDING}', reason TEXT, attempts INTEGER DEFAULT 0,
+    lost INTEGER DEFAULT 0
 );
-CREATE INDEX item_by_key ON item (kind, key, other);
-CREATE INDEX item_by_step ON item (step, state);
-CREATE TABLE wanted (
-    kind TEXT, key TEXT, other TEXT, identity TEXT, other_identity TEXT, state TEXT, item TEXT, needs_source INTEGER,
-    email TEXT, file TEXT, line INTEGER, refused INTEGER DEFAULT 0, target TEXT, other_target TEXT,
-    PRIMARY KEY (kind, key, other)
-) WITHOUT ROWID;
-CREATE INDEX wanted_email ON wanted (email) WHERE email IS NOT NULL;
-CREATE INDEX wanted_identity ON wanted (kind, identity) WHERE identity IS NOT NULL;
-CREATE INDEX wanted_target ON wanted (kind, target, other_target) WHERE target IS NOT NULL;
-CREATE TABLE actual (
-    kind TEXT, key TEXT, other TEXT, identity TEXT, state TEXT, email TEXT, own INTEGER, PRIMARY KEY (kind, key, other)
-) WITHOUT ROWID;
-CREATE INDEX actual_identity ON actual (kind, identity) WHERE identity IS NOT NULL;
-CREATE INDEX actual_email ON actual (email) WHERE email IS NOT NULL;
-CREATE TABLE named (chat TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE INDEX item_by_step ON item (step);
 CREATE TABLE bad (kind TEXT, id TEXT, file TEXT, line INTEGER, field TEXT, reason TEXT, unsafe INTEGER DEFAULT 0);
 """
 
-COLUMNS = "number, step, kind, action, key, other, before, after, needs_source, file, line, status, reason"
+SIDES = """
+CREATE TEMP TABLE IF NOT EXISTS wanted (
+    kind TEXT, key TEXT, other TEXT, identity TEXT, other_identity TEXT, state TEXT, item TEXT, needs_source INTEGER,
+    email TEXT, file TEXT, line INTEGER, refused INTEGER DEFAULT 0, target TEXT, other_target TEXT
+);
+CREATE TEMP TABLE IF NOT EXISTS actual (
+    kind TEXT, key TEXT, other TEXT, identity TEXT, state TEXT, email TEXT, own INTEGER, PRIMARY KEY (kind, key, other)
+) WITHOUT ROWID;
+CREATE TEMP TABLE IF NOT EXISTS named (chat TEXT PRIMARY KEY) WITHOUT ROWID;
+PRAGMA temp.cache_size=-8000;
+"""
+
+WANTED_INDEXES = (
+    "CREATE UNIQUE INDEX IF NOT EXISTS temp.wanted_by_key ON wanted (kind, key, other)",
+    "CREATE INDEX IF NOT EXISTS temp.wanted_by_identity ON wanted (kind, identity)",
+    "CREATE INDEX IF NOT EXISTS temp.wanted_by_email ON wanted (email)",
+)
+ACTUAL_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS temp.actual_by_identity ON actual (kind, identity)",
+    "CREATE INDEX IF NOT EXISTS temp.actual_by_email ON actual (email)",
+)
+TARGET_INDEX = "CREATE INDEX IF NOT EXISTS temp.wanted_by_target ON wanted (kind, target, other_target)"
+ITEM_INDEX = "CREATE INDEX IF NOT EXISTS item_by_key ON item (kind, key, other)"
+"""Indexes that are made when they are first needed: of many rows at once that is several times cheaper."""
+
+FILE_NUMBER = "(SELECT f.number FROM source_file AS f WHERE f.name = {})"
+"""The number of the file with a name, which stands in ``source_file``."""
+
+FILE_NAME = "(SELECT f.name FROM source_file AS f WHERE f.number = item.file)"
+
+COLUMNS = (
+    f"number, step, kind, action, key, other, before, after, needs_source, {FILE_NAME} AS file, line,"
+    f" NULLIF(status, '{PENDING}') AS status, reason"
+)
 """The columns of an item that make an `Entry`, in its order."""

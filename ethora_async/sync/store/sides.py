@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ethora_async.sync.store.items import encoded
+from ethora_async.sync.store.schema import ACTUAL_INDEXES, WANTED_INDEXES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -13,20 +14,69 @@ if TYPE_CHECKING:
     from ethora_async.sync.store.items import Actual, Entry, Problem, Wanted
 
 _PROBLEM = "INSERT INTO bad (kind, id, file, line, field, reason, unsafe) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_WANTED = (
+    "INSERT OR IGNORE INTO wanted"
+    " (kind, key, other, identity, other_identity, state, item, needs_source, email, file, line)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 def clear(db: sqlite3.Connection) -> None:
     """Drop everything that an earlier attempt at a plan left."""
-    for table in ("wanted", "actual", "named", "bad", "item"):
+    for table in ("wanted", "actual", "named", "bad", "item", "source_file"):
         db.execute(f"DELETE FROM {table}")
 
 
-def add_wanted(db: sqlite3.Connection, rows: Sequence[Wanted], problems: Iterable[Problem]) -> None:
+class Seen:
+    """The ids and addresses of the wanted rows so far, as hashes, to tell rows that repeat nothing.
+
+    Args:
+        limit: how many hashes to keep, some 60 bytes each. With more, every row may repeat something.
+    """
+
+    def __init__(self, limit: int = 300_000) -> None:
+        self._limit = limit
+        self._hashes: set[int] = set()
+
+    def may_repeat(self, rows: Sequence[Wanted]) -> bool:
+        """Return whether one of the rows may repeat an id or address of an earlier one; remember them."""
+        if len(self._hashes) > self._limit:
+            return True
+        hashes = [hash((row.kind, row.key, row.other)) for row in rows]
+        hashes += [
+            hash((row.kind, row.identity, ""))
+            for row in rows
+            if row.identity is not None and row.identity != row.key and row.kind != "member"
+        ]
+        hashes += [hash(row.email) for row in rows if row.email is not None]
+        found = not self._hashes.isdisjoint(hashes)
+        before = len(self._hashes)
+        self._hashes.update(hashes)
+        return found or len(self._hashes) != before + len(hashes)
+
+
+def add_wanted(db: sqlite3.Connection, rows: Sequence[Wanted], problems: Iterable[Problem], seen: Seen) -> None:
     """Keep what a source wants, and the rows of it that cannot be used."""
-    for row in rows:
-        if row.kind == "member" or not _repeats(db, row):
-            _insert_wanted(db, row)
+    if seen.may_repeat(rows):
+        index_wanted(db)
+        for row in rows:
+            if row.kind == "member" or not _repeats(db, row):
+                db.execute(_WANTED, _columns(row))
+    else:
+        db.executemany(_WANTED, map(_columns, rows))
     add_problems(db, problems)
+
+
+def index_wanted(db: sqlite3.Connection) -> None:
+    """Make single wanted rows quick to find."""
+    for index in WANTED_INDEXES:
+        db.execute(index)
+
+
+def index_actual(db: sqlite3.Connection) -> None:
+    """Make single listed records quick to find by identity and address."""
+    for index in ACTUAL_INDEXES:
+        db.execute(index)
 
 
 def add_problems(db: sqlite3.Connection, problems: Iterable[Problem]) -> None:
@@ -79,6 +129,7 @@ def actual_of(db: sqlite3.Connection, entries: Iterable[Entry]) -> list[tuple[bo
 
 def other_spellings(db: sqlite3.Connection, records: Iterable[tuple[str, str, str | None]]) -> list[str | None]:
     """Return of each record (kind, id, identity) another listed id that has the same identity."""
+    index_actual(db)
     query = "SELECT key FROM actual WHERE kind = ? AND identity = ? AND key <> ?"
     found = [db.execute(query, (kind, identity, key)).fetchone() for kind, key, identity in records]
     return [None if row is None else row[0] for row in found]
@@ -120,20 +171,15 @@ def _shares_identity(db: sqlite3.Connection, row: Wanted) -> bool:
         return False
     _refuse(db, row, "id", reason, unsafe=False)
     # It stays, refused: what it may mean is not deleted.
-    _insert_wanted(db, row)
+    db.execute(_WANTED, _columns(row))
     db.execute("UPDATE wanted SET refused = 1 WHERE kind = ? AND key = ?", (row.kind, row.key))
     return True
 
 
-def _insert_wanted(db: sqlite3.Connection, row: Wanted) -> None:
-    db.execute(
-        "INSERT OR IGNORE INTO wanted"
-        " (kind, key, other, identity, other_identity, state, item, needs_source, email, file, line)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            row.kind, row.key, row.other, row.identity, row.other_identity, encoded(row.state), encoded(row.item),
-            row.needs_source, row.email, row.file, row.line,
-        ),
+def _columns(row: Wanted) -> tuple[Any, ...]:
+    return (
+        row.kind, row.key, row.other, row.identity, row.other_identity, encoded(row.state), encoded(row.item),
+        row.needs_source, row.email, row.file, row.line,
     )  # fmt: skip
 
 
