@@ -12,6 +12,7 @@ with running_moto() as moto:  # on a free loopback port
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import os
@@ -27,6 +28,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import boto3
+import botocore.session
 import pytest
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 _START_WAIT = 60.0
 _REQUIRED = os.environ.get("ETHORA_REQUIRE_SERVICES") == "1"
 REGION = "us-east-1"
+
+# Every session reads and parses the same megabytes of JSON, which takes longer than the rest of most tests.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 class Moto:
