@@ -80,7 +80,7 @@ async def test_exactly_as_many_are_under_way_as_asked_for(concurrency: int, orde
 async def test_a_stalled_consumer_stalls_the_reading(ordered: bool) -> None:
     source = Source(10_000)
     work = Work()
-    async with aclosing(aiter(work.run(source.later(), batch_size=5, concurrency=3, ordered=ordered))) as outcomes:
+    async with aclosing(aiter(work.run(source.later(), batch_size=5, concurrency=3, ordered=ordered))) as outcomes:  # type: ignore[type-var]
         for consumed in range(0, 200, 5):
             await anext(outcomes)
             await turns()

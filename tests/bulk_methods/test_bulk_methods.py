@@ -194,7 +194,7 @@ async def test_a_run_that_is_cancelled_tells_what_is_known_and_leaves_nothing_be
     first = asyncio.Event()
 
     async def read() -> None:
-        async with aclosing(aiter(run)) as outcomes:
+        async with aclosing(aiter(run)) as outcomes:  # type: ignore[type-var]
             async for _ in outcomes:
                 first.set()
 

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import asyncio
 import signal
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cli_helpers import SECRET, Cli, Process, Result, start
+from loop_thread import Loop
 from typer.testing import CliRunner
 
 from ethora_async.cli.app import app
@@ -14,34 +13,8 @@ from ethora_async.clock import SystemClock
 from ethora_async.sandbox import EthoraSandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
-
-
-class Loop:
-    """An event loop in a thread of its own: commands run theirs in the test's thread."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def close(self) -> None:
-        self.run(self._cancel_all())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    @staticmethod
-    async def _cancel_all() -> None:
-        # What a fault keeps waiting in the sandbox outlives the sandbox.
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli_helpers import Cli
-    from conftest import Loop
+    from loop_thread import Loop
 
 SUPPORTED: dict[tuple[str, ...], tuple[Platform, ...]] = {
     ("users", "list"): MANAGING,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import json
@@ -11,7 +10,6 @@ import struct
 import subprocess
 import sys
 import termios
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +20,7 @@ from typer.testing import CliRunner
 from ethora_async.cli.app import app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Mapping
 
 PATIENCE = 60.0
 """Seconds after which a command that hangs is killed, so that its test fails."""
@@ -30,31 +28,6 @@ PATIENCE = 60.0
 ROOT = Path(__file__).parents[2]
 
 DONE, SOME_FAILED, USAGE, PLATFORM, NOT_IN_STEP, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
-
-
-class Loop:
-    """An event loop in a thread of its own, for the sandbox."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def close(self) -> None:
-        self.run(self._cancel_all())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    @staticmethod
-    async def _cancel_all() -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
 
 
 @attrs.frozen

@@ -4,7 +4,8 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_sync_helpers import Loop, Shell
+from cli_sync_helpers import Shell
+from loop_thread import Loop
 
 from ethora_async.sandbox import EthoraSandbox
 

@@ -84,9 +84,9 @@ async def test_strangers_apps_are_forbidden_and_missing_ones_are_not_found(
         with pytest.raises(ForbiddenError) as refused:
             await call
         assert refused.value.request_id
-    for call in (tenant.apps.get("f" * 24), tenant.apps.tokens("f" * 24).create(), tenant.apps.bot("f" * 24).get()):
+    for other in (tenant.apps.get("f" * 24), tenant.apps.tokens("f" * 24).create(), tenant.apps.bot("f" * 24).get()):
         with pytest.raises(NotFoundError) as caught:
-            await call
+            await other
         assert caught.value.code == "APP_NOT_FOUND"
     with pytest.raises(ConflictError) as taken:
         await tenant.apps.create("Again", domain_name="child")

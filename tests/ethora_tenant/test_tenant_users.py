@@ -9,6 +9,7 @@ import pytest
 from tenant_parts import APP, CHILD, OTHER_RECORD, RECORD, Asked, Script, answer, fine
 
 from ethora_async import (
+    ApiError,
     ConflictError,
     InvalidInputError,
     MongoId,
@@ -333,7 +334,7 @@ async def test_too_large_a_batch_is_refused_at_once(clock: FakeClock) -> None:
     ],
 )
 async def test_a_users_route_refuses_with_a_type(
-    clock: FakeClock, status: int, data: dict[str, Any], kind: type[Exception]
+    clock: FakeClock, status: int, data: dict[str, Any], kind: type[ApiError]
 ) -> None:
     script = Script(clock, answer(status, data))
     users = script.client.users

@@ -57,7 +57,7 @@ def sandbox_process() -> Iterator[dict[str, str]]:
         assert process.stdout is not None
         while line := process.stdout.readline():
             if line.startswith("export "):
-                settings |= [shlex.split(line)[1].split("=", 1)]  # type: ignore[arg-type]
+                settings |= [shlex.split(line)[1].split("=", 1)]  # type: ignore[list-item]
             elif settings and line.startswith("listening"):
                 break
         # What is never read would fill the pipe in the end, and hold the sandbox up.

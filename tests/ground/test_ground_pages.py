@@ -102,7 +102,12 @@ async def test_reading_can_be_resumed_where_it_ended() -> None:
 async def test_breaking_out_asks_for_no_more_and_closes_the_index_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[Any] = []
     close = _distinct.Distinct._close
-    monkeypatch.setattr(_distinct.Distinct, "_close", lambda self: (closed.append(self), close(self)))
+
+    def closing(self: _distinct.Distinct) -> None:
+        closed.append(self)
+        close(self)
+
+    monkeypatch.setattr(_distinct.Distinct, "_close", closing)
     listing = Listing([str(n) for n in range(100)])
     walk = listing.pages(10).__aiter__()
     assert await walk.__anext__() == "0"

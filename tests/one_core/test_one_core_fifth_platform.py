@@ -157,7 +157,7 @@ class Careless:
         class Bad(toy):  # type: ignore[misc]
             def __init__(self, **options: Any) -> None:
                 super().__init__(**options)
-                self.tokens = Careless._Forgetful(self.tokens)
+                self.tokens = Careless._Forgetful(self.tokens)  # type: ignore[has-type]
 
         return Bad
 

@@ -71,7 +71,7 @@ def avaya(transport: MemoryTransport, clock: FakeClock, events: list[object]) ->
     return AvayaClient(**AVAYA, transport=transport, clock=clock, retry=RetryPolicy(attempts=3), on_event=events.append)
 
 
-SIGNED = {ethora: "x-custom-token", rocketchat: "x-auth-token", avaya: "authorization"}
+SIGNED: dict[Any, str] = {ethora: "x-custom-token", rocketchat: "x-auth-token", avaya: "authorization"}
 clients = pytest.mark.parametrize("make", list(SIGNED))
 
 
@@ -180,7 +180,7 @@ async def test_bad_arguments_are_refused_before_anything_is_sent(
         ({"query": [("a", 1)]}, "query"),
         ({"json": {"a": object()}}, "json"),
         ({"json": {1j: 2}}, "json"),
-        ({"json": reduce(lambda inner, _: [inner], range(150), 0)}, "json"),
+        ({"json": reduce(lambda inner, _: [inner], range(150), 0)}, "json"),  # type: ignore[return-value]
     ],
 )
 async def test_a_query_or_body_that_cannot_be_sent_is_refused(

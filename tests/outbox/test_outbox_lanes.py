@@ -33,8 +33,8 @@ async def put(store: Any, *intents: tuple[LaneKey, dict[str, Any] | None]) -> No
         async with store._transaction() as connection:
             await write(connection, rows)
     else:
-        with closing(sqlite3.connect(store._path, timeout=10)) as connection, connection:
-            await write(connection, rows)
+        with closing(sqlite3.connect(store._path, timeout=10)) as file, file:
+            await write(file, rows)
 
 
 async def taken(store: Store, lease: float = LONG) -> tuple[Turn, list[Lane]]:

@@ -37,9 +37,9 @@ def run(store: Any, *statements: str) -> None:
             for statement in statements:
                 connection.execute(statement.encode())
         return
-    with closing(sqlite3.connect(store._path, timeout=10)) as connection, connection:
+    with closing(sqlite3.connect(store._path, timeout=10)) as file, file:
         for statement in statements:
-            connection.executescript(statement)
+            file.executescript(statement)
 
 
 async def seen(store: Any) -> list[tuple[Any, ...]]:

@@ -82,8 +82,8 @@ async def test_nonsense_is_complained_about_and_survived(rest: Rest) -> None:
         for frame in ({"msg": "dance"}, {}, {"msg": ["x"]}):
             await ddp.send(frame)
             assert (await ddp.receive())["reason"] == "Bad request"
-        for frame in ({"msg": "method"}, {"msg": "method", "id": 1, "method": "login"}, {"msg": "sub", "id": "s"}):
-            await ddp.send(frame)
+        for part in ({"msg": "method"}, {"msg": "method", "id": 1, "method": "login"}, {"msg": "sub", "id": "s"}):
+            await ddp.send(part)
             assert (await ddp.receive())["msg"] == "error"
         assert await ddp.quiet() == []
 

@@ -423,7 +423,7 @@ def test_a_call_stuck_in_a_closed_loop_does_not_stop_the_next_loop(store, cached
     loop.run_until_complete(store.entered())
     for task in asyncio.all_tasks(loop):
         # asyncio complains about tasks of a closed loop when they are collected; here they are the point
-        task._log_destroy_pending = False
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
     loop.close()
 
     async def next_loop() -> None:

@@ -161,7 +161,7 @@ ABSENT = (400, {"__type": "ResourceNotFoundException", "message": "x"})
 
 async def test_a_rotation_between_two_calls_is_noticed_and_read_again(moto: Moto, monkeypatch: pytest.MonkeyPatch):
     """The current version is read, then becomes the previous one, before the others are asked for."""
-    replies = {
+    replies: dict[str, list[Any]] = {
         "AWSCURRENT": [version("one", "AWSCURRENT", number=1), version("two", "AWSCURRENT", number=2)],
         "AWSPREVIOUS": [version("one", "AWSPREVIOUS", number=1)] * 2,
         "AWSPENDING": [ABSENT] * 2,
@@ -173,7 +173,7 @@ async def test_a_rotation_between_two_calls_is_noticed_and_read_again(moto: Moto
 
 
 async def test_a_pending_version_made_current_between_two_calls_is_noticed(moto: Moto):
-    replies = {
+    replies: dict[str, list[Any]] = {
         "AWSCURRENT": [version("one", "AWSCURRENT", number=1), version("two", "AWSCURRENT", "AWSPENDING", number=2)],
         "AWSPREVIOUS": [ABSENT, version("one", "AWSPREVIOUS", number=1)],
         "AWSPENDING": [version("two", "AWSCURRENT", "AWSPENDING", number=2)],

@@ -150,14 +150,14 @@ def expected(
 ) -> tuple[dict[str, State], dict[str, State], Members]:
     """What there should be in the end, worked out by hand."""
     users, chats, members = platform.state()
-    after = {id: dict(state) for id, state in users.items() if id in desired.users or not prune}
+    after: dict[str, State] = {id: dict(state) for id, state in users.items() if id in desired.users or not prune}
     for id, user in desired.users.items():
         new = {"first_name": user.first_name, "last_name": user.last_name}
         there: Mapping[str, str | None] = users.get(id, {"email": user.email, "profile_image": None})
         after[id] = {**there, **new, **({"profile_image": user.profile_image} if user.profile_image else {})}
     if desired.chats is None:
         return after, chats, {pair for pair in members if pair[1] in after}
-    rooms = {id: dict(state) for id, state in chats.items() if id in desired.chats or not prune}
+    rooms: dict[str, State] = {id: dict(state) for id, state in chats.items() if id in desired.chats or not prune}
     for id, chat in desired.chats.items():
         here: Mapping[str, str | None] = chats.get(id, {"description": "", "access": chat.access})
         described = {"description": chat.description} if chat.description is not None else {}
@@ -307,7 +307,7 @@ def test_prune_never_exceeds_its_guard(platform: FakePlatform, desired: Desired,
 
 def meanwhile(platform: FakePlatform, desired: Desired) -> list[Callable[[], object]]:
     return [
-        lambda: platform.users.pop("u0", None) and [inside.discard("u0") for inside in platform.members.values()],
+        lambda: platform.users.pop("u0", None) and [inside.discard("u0") for inside in platform.members.values()],  # type: ignore[func-returns-value]
         lambda: "u1" in platform.users and platform.seed_user("u1", first_name="Changed"),
         lambda: "u2" in platform.users or platform.seed_user("u2", first_name="Changed"),
         lambda: platform.chats.pop("c0", None) and platform.members.pop("c0"),
@@ -352,4 +352,5 @@ def test_a_saved_plan_never_touches_what_has_changed(
 def test_both_sides_agree_in_the_end_at_length(
     platform: FakePlatform, desired: Desired, faults: list[Fault], deaths: list[Death], prune: bool
 ) -> None:
-    test_both_sides_agree_in_the_end.hypothesis.inner_test(platform, desired, faults, deaths, prune)
+    inner_test: Any = test_both_sides_agree_in_the_end.hypothesis.inner_test  # type: ignore[attr-defined]
+    inner_test(platform, desired, faults, deaths, prune)
