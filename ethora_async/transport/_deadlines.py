@@ -50,13 +50,14 @@ class Deadlines:
 
     def _wake_at(self, due: float, call_at: Callable[..., asyncio.TimerHandle]) -> None:
         self._next = due
-        call_at(due, self._expire)
+        call_at(due, self._expire, due)
 
-    def _expire(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        if now < self._next:
+    def _expire(self, reached: float) -> None:
+        if reached != self._next:
             return  # a timer for an earlier limit has been set since, and has looked already
+        loop = asyncio.get_running_loop()
+        # A loop calls a timer up to its clock's resolution too early.
+        now = max(loop.time(), reached)
         for task, (due, cancelled_before) in list(self._pending.items()):
             if due <= now:
                 del self._pending[task]

@@ -148,7 +148,10 @@ async def test_each_of_two_broken_listeners_is_logged(caplog: pytest.LogCaptureF
     emitter = Emitter([first, second])
     emitter.emit("x")
     emitter.emit("y")
-    assert sorted(str(record.args[0]) for record in caplog.records if isinstance(record.args, tuple)) == ["KeyError", "ValueError"]
+    assert sorted(str(record.args[0]) for record in caplog.records if isinstance(record.args, tuple)) == [
+        "KeyError",
+        "ValueError",
+    ]
 
 
 def test_without_listeners_events_are_wanted_only_for_the_debug_log(caplog: pytest.LogCaptureFixture) -> None:

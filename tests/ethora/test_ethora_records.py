@@ -79,9 +79,9 @@ def test_names_must_hold_something(field: str, value: Any) -> None:
     assert caught.value.field == field
 
 
-def test_texts_are_trimmed_and_an_empty_picture_is_none() -> None:
+def test_texts_are_trimmed_and_an_empty_picture_clears_it() -> None:
     user = person("u1", first_name=" Zoë ", last_name="李 ", profile_image="  ")
-    assert (user.first_name, user.last_name, user.profile_image) == ("Zoë", "李", None)
+    assert (user.first_name, user.last_name, user.profile_image) == ("Zoë", "李", "")
     assert person("u1", profile_image=" https://x/y ").profile_image == "https://x/y"
     chat = NewChat(id="c1", title=" Order ", description=" ")
     assert (chat.title, chat.description) == ("Order", "")

@@ -63,10 +63,15 @@ async def test_a_server_is_planned_applied_and_verified(sandbox: RocketChatSandb
     assert sandbox.admin_password not in planned.stdout + planned.stderr + applied.stdout + applied.stderr
 
 
-async def test_other_commands_say_that_they_know_ethora_alone(sandbox: RocketChatSandbox, tmp_path: Path) -> None:
-    refused = await ethora(sandbox, tmp_path, "--platform", "rocketchat", "users", "list")
+async def test_the_people_of_a_platform_are_listed(sandbox: RocketChatSandbox, tmp_path: Path) -> None:
+    listed = await ethora(sandbox, tmp_path, "--platform", "rocketchat", "users", "list")
+    assert (listed.returncode, listed.stdout.split("\t")[0]) == (0, "admin")
+
+
+async def test_a_command_for_ethora_alone_says_so(sandbox: RocketChatSandbox, tmp_path: Path) -> None:
+    refused = await ethora(sandbox, tmp_path, "--platform", "rocketchat", "reset")
     assert refused.returncode == 2
-    assert "plan, apply, resume, verify" in refused.stderr
+    assert "reset does not support --platform rocketchat; it supports ethora" in refused.stderr
 
 
 async def test_a_missing_setting_is_named(sandbox: RocketChatSandbox, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import base64
 import json
 import os
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from multidict import CIMultiDict
@@ -115,7 +116,9 @@ class RocketChatMinting(RocketChat):
         if route == "settings.public":
             return reply(200, {"settings": [{"_id": "Accounts_LoginExpiration", "value": 90}], "success": True})
         if route != "users.createToken":
-            return reply(200, {"user": {"_id": "x", "username": "ann"}, "success": True})
+            (username,) = parse_qs(urlsplit(request.url).query)["username"]
+            user = {"_id": "x", "username": username, "roles": ["user"], "type": "user"}
+            return reply(200, {"user": user, "success": True})
         body = json.loads(request.body or b"")
         if body["secret"] not in self.accepts:
             return reply(403, {"success": False, "error": "unauthorized"})
