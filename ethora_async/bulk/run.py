@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -16,6 +18,7 @@ from collections.abc import (
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any, Generic, TypeVar
 
+from ethora_async.bulk.events import BatchFinished, BatchStarted, RunFinished, RunStarted
 from ethora_async.bulk.outcome import ItemFinished, Outcome
 from ethora_async.bulk.report import Report
 from ethora_async.engine.limiter import mark_bulk
@@ -42,6 +45,8 @@ is the client's to decide: it begins with a few, and learns what the platform be
 
 GIVE_UP_AFTER = 10
 """Batches in a row that could not be delivered, after which a run ends."""
+
+_NUMBERS = itertools.count(1)
 
 _POINTLESS = (UnauthorizedError, ConfigError, WrongLoopError)
 """Errors that every further batch would meet as well."""
@@ -108,14 +113,34 @@ class Run(Generic[T]):
             msg = "a run is carried out once: call the method again for another one"
             raise InvalidInputError(msg)
         self._started = True
+        run, started = next(_NUMBERS), time.monotonic()
+        self._tell(RunStarted(run))
+        error: BaseException | None = None
+        try:
+            async with aclosing(self._outcomes(run)) as outcomes:
+                async for outcome in outcomes:
+                    yield outcome
+        except BaseException as ended:
+            error = None if isinstance(ended, GeneratorExit) else ended
+            raise
+        finally:
+            report, name = self.report, None if error is None else type(error).__name__
+            counts = {str(status): count for status, count in report.counts.items()}
+            self._tell(RunFinished(run, counts, report.interrupted, time.monotonic() - started, name))
+
+    async def _outcomes(self, run: int) -> AsyncGenerator[Outcome[T], None]:
         async with self._working() as work:
 
             async def counted(batch: list[T]) -> Sequence[Outcome[T]]:
+                started = time.monotonic()
+                self._tell(BatchStarted(run, len(batch)))
                 try:
                     outcomes = await work(batch)
                 except BaseException:
                     self.report.interrupted += len(batch)
                     raise
+                finally:
+                    self._tell(BatchFinished(run, len(batch), time.monotonic() - started))
                 # Here and not when they are read: what is done is done, whether or not the loop gets to it.
                 for outcome in outcomes:
                     self._count(outcome)
@@ -127,6 +152,10 @@ class Run(Generic[T]):
             async with aclosing(running) as outcomes:
                 async for outcome in outcomes:
                     yield outcome
+
+    def _tell(self, event: object) -> None:
+        if self._emit is not None:
+            self._emit(event)
 
     def _count(self, outcome: Outcome[T]) -> None:
         self.report.add(outcome)

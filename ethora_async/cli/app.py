@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ from typer.core import TyperGroup
 from ethora_async._version import __version__
 from ethora_async.cli import apply, chats, demo, doctor, plan, reset, resume, sandbox, token, users, verify
 from ethora_async.cli.json_reply import replying
+from ethora_async.cli.observing import LogFormat, choose_log_format, log_to_stderr
 from ethora_async.cli.once import OnceCommand
 from ethora_async.cli.outbox import command as outbox
 from ethora_async.cli.platforms import ALL, ETHORA, MANAGING, Platform
@@ -78,12 +78,14 @@ def options(
         Platform, typer.Option(help="The platform to work with; may also follow the command.")
     ] = Platform.ethora,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every request to stderr.")] = False,
+    log_format: Annotated[LogFormat, typer.Option(help="How log lines are written.")] = LogFormat.text,
     version: Annotated[  # noqa: ARG001  handled by its callback
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
     """Options that go before the command."""
+    choose_log_format(log_format)
     if verbose:
-        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(message)s", stream=sys.stderr)
+        log_to_stderr(logging.DEBUG)
         logging.getLogger("asyncio").setLevel(logging.INFO)
     context.obj = Options(secrets=secrets or None, platform=platform)

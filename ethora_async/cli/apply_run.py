@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ethora_async.cli.observing import span
 from ethora_async.cli.output import errors, shown
 from ethora_async.cli.plan_view import View
 from ethora_async.cli.progress import following
@@ -68,7 +69,7 @@ async def apply_journal(
         ChatError: the platform cannot be reached or refuses us.
     """
     try:
-        with following() as on_progress:
+        with span("apply"), following() as on_progress:
             done = await resume_journal(client, journal, sources=sources, on_progress=on_progress)
     except (ChatError, OSError, asyncio.CancelledError):
         await report(client, journal, await result_of(journal), as_json=as_json, cut_off=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from ethora_async.cli import sync_options as say
+from ethora_async.cli.observing import span
 from ethora_async.cli.output import JSON_OPTION, errors, shown
 from ethora_async.cli.plan_view import View
 from ethora_async.cli.progress import following
@@ -68,7 +69,7 @@ async def planned(
     confirmed: bool = False,
 ) -> Plan:
     """The plan, made with progress on stderr. Whether somebody has said yes to it stands in its journal."""
-    with following() as on_progress:
+    with span("plan"), following() as on_progress:
         return await make_plan(
             client,
             users=found.sources.get("users"),

@@ -16,6 +16,7 @@ import typer
 
 from ethora_async.capabilities import ManagesChats, ManagesUsers
 from ethora_async.cli.json_reply import complain
+from ethora_async.cli.observing import listeners
 from ethora_async.cli.platforms import REGISTRY, Platform
 from ethora_async.errors import (
     ChatError,
@@ -83,6 +84,8 @@ class Options:
             ConfigError: A setting is missing or cannot be used.
         """
         client_class = REGISTRY[self.platform].client_class()
+        if on_event := listeners(settings.pop("on_event", ())):
+            settings["on_event"] = on_event
         if self.secrets is not None:
             return client_class.from_secrets(self.secrets, **settings)
         if self.platform is not Platform.ethora:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ethora_async.cli import sync_options as say
+from ethora_async.cli.observing import span
 from ethora_async.cli.output import JSON_OPTION, print_json
 from ethora_async.cli.plan_view import View, problem_line
 from ethora_async.cli.progress import following
@@ -38,7 +39,7 @@ def verify(
 
     async def work(client: SyncClient) -> int:
         found = await open_lists(wanted)
-        with following() as on_progress:
+        with span("verify"), following() as on_progress:
             answer = await compare(
                 client,
                 users=found.sources.get("users"),

@@ -13,6 +13,7 @@ from ethora_async.engine.events import (
     RequestFinished,
     RequestStarted,
     RetryScheduled,
+    SecretRead,
     SecretRotated,
     TokenRefreshed,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "RequestFinished",
     "RequestStarted",
     "RetryScheduled",
+    "SecretRead",
     "SecretRotated",
     "TokenRefreshed",
 ]

@@ -162,14 +162,14 @@ class Engine:
             in_bulk(),
         )
         if self._emitter.wanted:
-            self._emitter.emit(RequestStarted(operation.name, operation.method))
+            self._emitter.emit(RequestStarted(operation.name, operation.method, operation.path, self._base_url))
         try:
             reply = await self._until_done(call, decode=decode)
         except ChatError as error:
             self._tell_finished(call, error)
             raise self._complete(error, call)  # noqa: B904  it is the same error
-        except asyncio.CancelledError as cancelled:
-            self._tell_finished(call, cancelled)
+        except BaseException as error:  # cancelled, or a fault of ours: whoever heard of its start hears of its end
+            self._tell_finished(call, error)
             raise
         self._tell_finished(call)
         return reply
@@ -399,16 +399,21 @@ class Engine:
         await self._in_time(call, self._clock.sleep(wait), "the next attempt")
 
     def _tell_attempt(self, call: Call, taken: float, ended: Response | TransportError) -> None:
-        name, attempt = call.operation.name, call.attempts
-        if isinstance(ended, TransportError):
-            lost = type(ended).__name__
-            self._emitter.emit(AttemptFinished(name, attempt, taken, None, error=lost, effect=ended.effect))
-            return
+        status: int | None = None
+        error = stated = None
         effect: Effect | None = None
-        if ended.status >= 300:
-            effect = "unknown" if ended.status >= 500 else "none"
-        stated = request_id(ended.headers.get("x-request-id"))
-        self._emitter.emit(AttemptFinished(name, attempt, taken, ended.status, effect=effect, request_id=stated))
+        if isinstance(ended, TransportError):
+            error, effect = type(ended).__name__, ended.effect
+        else:
+            status, stated = ended.status, request_id(ended.headers.get("x-request-id"))
+            if status >= 300:
+                effect = "unknown" if status >= 500 else "none"
+        what = call.operation
+        self._emitter.emit(
+            AttemptFinished(
+                what.name, call.attempts, taken, status, error, effect, stated, what.method, what.path, self._base_url
+            )
+        )
 
     def _tell_finished(self, call: Call, error: BaseException | None = None) -> None:
         if self._emitter.wanted:

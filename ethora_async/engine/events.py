@@ -11,20 +11,33 @@ from ethora_async.errors import Effect
 
 logger: logging.Logger = logging.getLogger("ethora_async")
 
+EVENT = "ethora_event"
+"""The attribute of a log record that holds the event it tells of."""
+
 
 @attrs.frozen
 class RequestStarted:
-    """A call begins; one for any number of attempts."""
+    """A call begins; one for any number of attempts.
+
+    Attributes:
+        operation: its name in the platform's table, for example ``users.create_many``.
+        method: the HTTP method.
+        path: the path as a template, without the values of its parts.
+        origin: scheme, host and port that it goes to.
+    """
 
     operation: str
     method: str
+    path: str = attrs.field(default="", eq=False, repr=False)
+    origin: str = attrs.field(default="", eq=False, repr=False)
 
 
 @attrs.frozen
 class AttemptFinished:
     """One attempt ended: with a `status`, or without a reply and then with the name of an `error`.
 
-    `seconds` is how long it took; `effect` whether it may have taken effect, None when it succeeded.
+    `seconds` is how long it took; `effect` whether it may have taken effect, None when it succeeded. `method`, `path`
+    and `origin` are those of `RequestStarted`.
     """
 
     operation: str
@@ -34,6 +47,9 @@ class AttemptFinished:
     error: str | None = None
     effect: Effect | None = None
     request_id: str | None = None
+    method: str = attrs.field(default="", eq=False, repr=False)
+    path: str = attrs.field(default="", eq=False, repr=False)
+    origin: str = attrs.field(default="", eq=False, repr=False)
 
 
 @attrs.frozen
@@ -70,6 +86,13 @@ class SecretRotated:
 
     old_version: str | None
     new_version: str
+
+
+@attrs.frozen
+class SecretRead:
+    """The secret store answered. `version` is what it answered, and no secret."""
+
+    version: str
 
 
 @attrs.frozen
@@ -115,6 +138,7 @@ Event = (
     | RetryScheduled
     | TokenRefreshed
     | SecretRotated
+    | SecretRead
     | ClockCorrected
     | ConcurrencyChanged
     | PaceChanged
@@ -132,17 +156,28 @@ def log_event(event: object) -> None:
     A rotated secret and a pause that the platform asked for are told at level INFO: an operator looks for them.
     """
     if isinstance(event, SecretRotated):
-        logger.info("the secret changed from version %s to version %s", event.old_version, event.new_version)
+        logger.info(
+            "the secret changed from version %s to version %s",
+            event.old_version,
+            event.new_version,
+            extra={EVENT: event},
+        )
     elif isinstance(event, ClockCorrected):
         logger.warning(
             "this machine's clock differs from the platform's by %g s, and a token was rejected: tokens carry the"
             " platform's time from now on; set the clock",
             event.seconds,
+            extra={EVENT: event},
         )
     elif isinstance(event, Paused):
-        logger.info("the platform asked for a pause of %g s (%s): runs wait", event.seconds, event.reason)
+        logger.info(
+            "the platform asked for a pause of %g s (%s): runs wait",
+            event.seconds,
+            event.reason,
+            extra={EVENT: event},
+        )
     elif logger.isEnabledFor(logging.DEBUG):
-        logger.debug("%s", event)
+        logger.debug("%s", event, extra={EVENT: event})
 
 
 class Emitter:

@@ -20,6 +20,7 @@ from ethora_async_secrets.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from ethora_async.outbox.errors import OutboxDatabaseError
+    from ethora_async.outbox.events import IntentFinished, OutboxMeasured, TurnFinished, TurnStarted
     from ethora_async.outbox.intents import (
         want_chat,
         want_chats,
@@ -39,10 +40,11 @@ if TYPE_CHECKING:
     from ethora_async.outbox.passwords import PasswordSeal
     from ethora_async.outbox.reconciling import Reconciliation, reconcile, reconcile_every
     from ethora_async.outbox.trigger import Trigger
-    from ethora_async.outbox.worker import IntentFinished, TurnFinished, Worker
+    from ethora_async.outbox.worker import Worker
 
 _HOMES = {
     "errors": ("OutboxDatabaseError",),
+    "events": ("IntentFinished", "OutboxMeasured", "TurnFinished", "TurnStarted"),
     "intents": (
         "want_chat",
         "want_chats",
@@ -62,7 +64,7 @@ _HOMES = {
     "passwords": ("PasswordSeal",),
     "reconciling": ("Reconciliation", "reconcile", "reconcile_every"),
     "trigger": ("Trigger",),
-    "worker": ("IntentFinished", "TurnFinished", "Worker"),
+    "worker": ("Worker",),
 }
 
 __all__ = [
@@ -70,12 +72,14 @@ __all__ = [
     "IntentFinished",
     "LaneKey",
     "OutboxDatabaseError",
+    "OutboxMeasured",
     "OutboxStatus",
     "PasswordSeal",
     "Reconciliation",
     "Store",
     "Trigger",
     "TurnFinished",
+    "TurnStarted",
     "Worker",
     "open_store",
     "reconcile",

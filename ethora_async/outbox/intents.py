@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ethora_async.errors import InvalidInputError
 from ethora_async.outbox.writing import Intent, write
 from ethora_async.records import Id, NewChat, NewUser, literal_id, several
+from ethora_async.trace_context import current_traceparent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
@@ -43,7 +44,8 @@ def want_users(
             written before the intent.
         users: who is wanted. A password is used when the user is created, and never changed afterwards.
         seal: encrypts passwords at rest.
-        traceparent: the W3C trace context of the request; events of the worker carry it.
+        traceparent: the W3C trace context of the request, which the worker's spans and events carry on. By default
+            that of the current OpenTelemetry span, if there is one.
 
     Raises:
         InvalidInputError: a user has a password and there is no `seal`, or the connection is of an unknown kind.
@@ -176,6 +178,7 @@ def _intent(kind: str, key: str, other: str, wanted: dict[str, Any] | None, trac
     intent: Intent = {"kind": kind, "key": key, "other": other}
     if wanted is not None:
         intent["wanted"] = wanted
+    traceparent = traceparent or current_traceparent()
     if traceparent is not None:
         intent["traceparent"] = traceparent
     return intent

@@ -6,24 +6,26 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-import attrs
-
 from ethora_async.config import Seconds, seconds
+from ethora_async.engine.events import Emitter
 from ethora_async.errors import ChatError, ConfigError
 from ethora_async.outbox.delivery import Claim, Delivery
 from ethora_async.outbox.errors import OutboxDatabaseError
+from ethora_async.outbox.events import IntentFinished, OutboxMeasured, TurnFinished, TurnStarted
 from ethora_async.outbox.lanes import Store, Turn, Verdict
 from ethora_async.outbox.opening import open_store
 from ethora_async.outbox.passwords import OUTBOX_KEY, PasswordSeal, UnopenedPasswordError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
+    from ethora_async.engine.events import Listener
     from ethora_async.redaction import Secret
     from ethora_async_secrets import SecretProvider
 
@@ -34,49 +36,13 @@ PARALLEL = 4
 POLL = 1.0
 DEADLINE = 30.0
 MARGIN = 1.5
+MEASURE = 10.0
 KEEP = 3600.0
 
 _PURGE_EVERY = 60.0
 _LONGEST_PAUSE = 5.0
 _LONGEST_RECONNECT = 2.0
 _REFRESH_EVERY = 10.0
-
-
-@attrs.frozen
-class IntentFinished:
-    """The event for one intent that was carried out or given up.
-
-    Attributes:
-        kind, id: what it was about; of a membership ``chat/user``.
-        state: ``done`` or ``dead``.
-        reason: why it was given up.
-        seconds: how long it had waited.
-        traceparent: the trace context of the request that wrote it.
-    """
-
-    kind: str
-    id: str
-    state: str
-    reason: str | None
-    seconds: float
-    traceparent: str | None = None
-
-
-@attrs.frozen
-class TurnFinished:
-    """The event for one turn of a worker.
-
-    Attributes:
-        done, again, dead: how many intents ended how.
-        lost: how many another worker had taken over.
-        seconds: how long it took.
-    """
-
-    done: int
-    again: int
-    dead: int
-    lost: int
-    seconds: float
 
 
 class Worker:
@@ -102,7 +68,9 @@ class Worker:
         lease: for how long intents are claimed; longer than `deadline`, since a request of a worker that died may
             still arrive (default 1.5 times `deadline`).
         seal: opens passwords: a `PasswordSeal`, or the provider (or provider URL) that holds ``ETHORA_OUTBOX_KEY``.
-        on_event: is told of `IntentFinished` and `TurnFinished`.
+        on_event: one callable, or several, told of `TurnStarted`, `IntentFinished`, `TurnFinished` and
+            `OutboxMeasured`.
+        measure: how often a running worker measures what is waiting, where somebody listens (default 10 s).
 
     Raises:
         ConfigError: a setting cannot be used.
@@ -120,7 +88,8 @@ class Worker:
         deadline: Seconds = DEADLINE,
         lease: Seconds | None = None,
         seal: PasswordSeal | SecretProvider | str | None = None,
-        on_event: Callable[[object], None] | None = None,
+        on_event: Listener | Sequence[Listener] | None = None,
+        measure: Seconds = MEASURE,
     ) -> None:
         for name, number in (("batch", batch), ("parallel", parallel)):
             if number < 1:
@@ -138,7 +107,9 @@ class Worker:
             msg = f"lease ({self._lease:g} s) must be longer than deadline ({self._deadline:g} s)"
             raise ConfigError(msg)
         self._passwords = _Passwords(seal)
-        self._on_event = on_event
+        listeners = on_event if isinstance(on_event, Sequence) else () if on_event is None else (on_event,)
+        self._emitter = Emitter(listeners)
+        self._measure_every = seconds(measure, "measure")
         self._stopping = asyncio.Event()
         self._turns: set[asyncio.Task[None]] = set()
         self._failures = 0
@@ -159,11 +130,14 @@ class Worker:
             ConfigError: the database has no fitting tables, or the client's settings are wrong.
         """
         await self._connected()
+        measuring = asyncio.create_task(self._measure())
         try:
             while not self._stopping.is_set() and self._fatal is None:
                 await self._once()
         finally:
+            measuring.cancel()
             await self._end_turns()
+            await asyncio.gather(measuring, return_exceptions=True)
         if self._fatal is not None:
             raise self._fatal
 
@@ -186,6 +160,13 @@ class Worker:
                     raise self._fatal
                 if trouble is not None:
                     raise trouble
+
+    async def _measure(self) -> None:
+        """Tell how much is waiting, again and again, where somebody listens."""
+        while self._emitter.wanted:
+            with suppress(OutboxDatabaseError):  # the worker itself says that the database is away
+                self._emitter.emit(OutboxMeasured(await self.store.status()))
+            await asyncio.sleep(self._measure_every)
 
     async def _connected(self) -> None:
         failures = 0
@@ -238,6 +219,9 @@ class Worker:
     async def _carry_out(self, turn: Turn) -> ChatError | None:
         """Deliver one turn and record it. Return the trouble that kept all of it from being answered for."""
         started = time.monotonic()
+        if self._emitter.wanted:
+            contexts = dict.fromkeys(lane.traceparent for lane in turn.lanes if lane.traceparent is not None)
+            self._emitter.emit(TurnStarted(len(turn.lanes), (*contexts,)))
         claim = Claim(
             partial(self._held, turn.claim),
             partial(self._retried, self.store.note_deleted, turn.claim),
@@ -316,18 +300,19 @@ class Worker:
 
     def _tell(self, verdicts: Sequence[Verdict], lost: int, took: float) -> None:
         counts = {"done": 0, "again": 0, "held": 0, "dead": 0}
+        wanted = self._emitter.wanted
         for verdict in verdicts:
             counts[verdict.state] += 1
             id = verdict.lane.id
             if verdict.state == "dead":
                 log.error("%s %s was given up: %s", id.kind, id.name, verdict.reason)
-            if self._on_event is not None and verdict.state in ("done", "dead"):
+            if wanted and verdict.state in ("done", "dead"):
                 waited = verdict.lane.age + took
-                self._on_event(
+                self._emitter.emit(
                     IntentFinished(id.kind, id.name, verdict.state, verdict.reason, waited, verdict.lane.traceparent)
                 )
-        if self._on_event is not None:
-            self._on_event(
+        if wanted:
+            self._emitter.emit(
                 TurnFinished(counts["done"], counts["again"] + counts["held"], counts["dead"], max(0, lost), took)
             )
 

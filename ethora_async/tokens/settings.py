@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 
-from ethora_async.engine.events import Emitter, SecretRotated
+from ethora_async.engine.events import Emitter, SecretRead, SecretRotated
 from ethora_async.errors import ConfigError
 from ethora_async_secrets import CachedProvider, SecretBundle, SecretError, provider_from_url
 from ethora_async_secrets.text import is_text, without_newline
@@ -235,6 +235,7 @@ class RotatingSettings:
         version = self._version = SettingsVersion(
             bundle, current, self._side(current, bundle.previous), self._side(current, bundle.pending)
         )
+        self._emitter.emit(SecretRead(bundle.version))
         # A store's answer holds other values too, which may change by themselves.
         if before is not None and before.current.only(self._changing).key != current.only(self._changing).key:
             self._emitter.emit(SecretRotated(before.bundle.version, bundle.version))

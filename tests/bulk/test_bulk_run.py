@@ -309,7 +309,8 @@ async def test_a_listener_is_told_of_every_item_and_of_nothing_but_its_key() -> 
     events: list[object] = []
     work = Work(lambda batch: ValidationFailedError("secret reason") if batch[0] == 1 else None)
     await work.run(range(3), concurrency=1, emit=events.append)
-    assert events == [
+    assert "secret reason" not in repr(events)
+    assert [event for event in events if isinstance(event, ItemFinished)] == [
         ItemFinished("0", "created"),
         ItemFinished("1", "failed", "ValidationFailedError"),
         ItemFinished("2", "created"),

@@ -24,7 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"capabilities"}),
     frozenset({"sync", "platforms"}),
     frozenset({"sandbox", "outbox"}),
-    frozenset({"testing", "web"}),
+    frozenset({"telemetry", "testing", "web"}),
     frozenset({"cli"}),
 )
 """The floors, the lowest first. A module may import from its own part and from lower layers.

@@ -6,15 +6,20 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ethora_async.cli.observing import METRICS, listeners, measured
 from ethora_async.cli.outbox.database import OPTION, store_of
 from ethora_async.cli.output import JSON_OPTION, errors, print_json
-from ethora_async.cli.runtime import DONE, INTERRUPTED, SOME_FAILED, Options, run_with_client
+from ethora_async.cli.runtime import DONE, INTERRUPTED, SOME_FAILED, Options, run
+from ethora_async.outbox.events import IntentFinished, TurnFinished
 from ethora_async.outbox.passwords import OUTBOX_KEY
-from ethora_async.outbox.worker import BATCH, DEADLINE, PARALLEL, IntentFinished, TurnFinished, Worker
+from ethora_async.outbox.worker import BATCH, DEADLINE, PARALLEL, Worker
+
+if TYPE_CHECKING:
+    from ethora_async.engine.events import Listener
 
 
 def work(
@@ -36,6 +41,7 @@ def work(
             " by default half as long again.",
         ),
     ] = None,
+    metrics: Annotated[str | None, METRICS] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Carry out intents until SIGTERM or Ctrl-C; what is under way is finished first, a second signal cuts it short.
@@ -44,7 +50,7 @@ def work(
     up, 3 that the platform or the database could not be reached.
     """
 
-    async def working(client: Any) -> int:
+    async def working(client: Any, watching: tuple[Listener, ...]) -> int:
         tally = _Tally()
         async with store_of(context, database) as store:
             worker = Worker(
@@ -55,7 +61,7 @@ def work(
                 deadline=timeout,
                 lease=lease,
                 seal=_seal(context.obj),
-                on_event=tally.note,
+                on_event=listeners((tally.note, *watching)),
             )
             try:
                 if once:
@@ -70,7 +76,13 @@ def work(
                     errors.print(", ".join(f"{count} {name}" for name, count in tally.counts.items()), markup=False)
             return code
 
-    run_with_client(context.obj, working, timeout=timeout)
+    async def observed() -> int:
+        with measured(metrics) as watching:
+            async with context.obj.client(secret, timeout=timeout, on_event=watching) as client:
+                return await working(client, watching)
+
+    secret = context.obj.asked_secret()
+    run(observed())
 
 
 class _Tally:

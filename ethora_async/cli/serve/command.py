@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ import attrs
 import typer
 
 from ethora_async.cli.functions import load_function
+from ethora_async.cli.observing import METRICS, log_formatter, measured
 from ethora_async.cli.output import errors
 from ethora_async.cli.runtime import DONE, INTERRUPTED, Options, run
 from ethora_async.cli.serve.proxy import (
@@ -66,6 +68,7 @@ class Settings:
     allowed_origins: tuple[str, ...]
     drain: float
     grace: float
+    metrics: str | None = None
 
 
 def serve(
@@ -106,6 +109,7 @@ def serve(
     ] = None,
     drain: Annotated[float, typer.Option(min=0, help="Seconds to be unready for before new requests are refused.")] = 1,
     grace: Annotated[float, typer.Option(min=0, help="Seconds that requests under way get at the end.")] = 30,
+    metrics: Annotated[str | None, METRICS] = None,
 ) -> None:
     """Serve POST /chat/token, /healthz and /readyz on loopback or a unix socket, behind a proxy that authenticates.
 
@@ -126,6 +130,7 @@ def serve(
             allowed_origins=tuple(allowed_origin or ()),
             drain=drain,
             grace=grace,
+            metrics=metrics,
         )
         return await _serve(context.obj, settings)
 
@@ -197,7 +202,8 @@ async def _serve(options: Options, settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(settings.proof.aclose)
         await _check_proof(settings.proof)
-        chat: AppClient[Any] = AppClient(options.client)
+        watching = stack.enter_context(measured(settings.metrics))
+        chat: AppClient[Any] = AppClient(partial(options.client, on_event=watching))
         client = await stack.enter_async_context(chat)
         health = Health(chat, checks={"proof": settings.proof.check})
         routes = _routes(chat, client, options, settings, health)
@@ -326,7 +332,7 @@ def _log_to_stderr() -> None:
     if logging.getLogger().handlers:
         return  # --verbose has set up everything
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handler.setFormatter(log_formatter())
     for name, level in (
         ("aiohttp.access", logging.INFO),
         ("aiohttp.server", logging.ERROR),

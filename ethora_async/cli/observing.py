@@ -1,0 +1,103 @@
+"""What operators see of a command: its metrics, its traces and its log's form."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ethora_async.telemetry.logs import JsonFormatter
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from ethora_async.engine.events import Listener
+    from ethora_async.telemetry.tracing import Tracing
+
+METRICS = typer.Option(
+    "--metrics",
+    metavar="[HOST:]PORT",
+    envvar="ETHORA_METRICS",
+    show_envvar=True,
+    help="Answer GET /metrics for Prometheus there; the host is 127.0.0.1 by default.",
+)
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    text = "text"
+    json = "json"
+
+
+_format = LogFormat.text
+
+
+def choose_log_format(chosen: LogFormat) -> None:
+    """Set the form of all log lines of this process."""
+    global _format  # noqa: PLW0603  one process, one log
+    _format = chosen
+
+
+def log_formatter() -> logging.Formatter:
+    """Return the formatter of all log lines."""
+    return JsonFormatter() if _format is LogFormat.json else logging.Formatter("%(asctime)s %(message)s")
+
+
+def log_to_stderr(level: int) -> None:
+    """Write the records of every logger from this level up to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(log_formatter())
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+@cache
+def tracing() -> Tracing | None:
+    """Return what makes spans, where an OpenTelemetry SDK runs in this process; see `opentelemetry-instrument`."""
+    if "opentelemetry.sdk" not in sys.modules:
+        return None
+    from ethora_async.telemetry.tracing import Tracing
+
+    return Tracing()
+
+
+def listeners(more: Any = ()) -> tuple[Listener, ...]:
+    """Return the listeners of a client or worker: those given, and the one that makes spans, if any."""
+    given = (more,) if callable(more) else tuple(more)
+    traced = tracing()
+    return given if traced is None else (*given, traced)
+
+
+def span(name: str) -> AbstractContextManager[None]:
+    """Make a span around a piece of work, where spans are made."""
+    traced = tracing()
+    return nullcontext() if traced is None else traced.span(name)
+
+
+@contextmanager
+def measured(where: str | None) -> Iterator[tuple[Listener, ...]]:
+    """Serve metrics meanwhile, if that is asked for; gives the listeners that measure.
+
+    Raises:
+        ConfigError: `where` cannot be listened on, or the extra is not installed.
+    """
+    if where is None:
+        yield ()
+        return
+    from ethora_async.telemetry.exposition import MetricsServer
+
+    with MetricsServer(where) as server:
+        typer.echo(f"metrics on {server.url}", err=True)
+        yield (server.metrics,)
+
+
+__all__ = [
+    "METRICS", "LogFormat", "choose_log_format", "listeners", "log_formatter", "log_to_stderr", "measured", "span",
+    "tracing",
+]  # fmt: skip

@@ -1,0 +1,38 @@
+"""See what clients, runs and outbox workers do: traces, metrics and structured logs (extra ``otel``).
+
+```python
+from ethora_async import EthoraClient
+from ethora_async.telemetry import Metrics, Tracing
+
+ethora = EthoraClient(on_event=[Tracing(), Metrics.prometheus()])
+```
+
+Each is a listener: pass it as ``on_event=`` to a client and to an outbox `Worker`. Without listeners no event, span or
+measurement is made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ethora_async_secrets.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from ethora_async.telemetry.exposition import MetricsServer
+    from ethora_async.telemetry.instruments import INSTRUMENTS, Instrument, Meter
+    from ethora_async.telemetry.logs import JsonFormatter
+    from ethora_async.telemetry.metrics import Metrics
+    from ethora_async.telemetry.tracing import Tracing
+
+_HOMES = {
+    "exposition": ("MetricsServer",),
+    "instruments": ("INSTRUMENTS", "Instrument", "Meter"),
+    "logs": ("JsonFormatter",),
+    "metrics": ("Metrics",),
+    "tracing": ("Tracing",),
+}
+
+__all__ = ["INSTRUMENTS", "Instrument", "JsonFormatter", "Meter", "Metrics", "MetricsServer", "Tracing"]
+
+if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
+    __getattr__, __dir__ = lazy_exports(__name__, _HOMES)
