@@ -35,6 +35,7 @@ class Operation:
         repeatable: whether doing it twice leaves the same state as doing it once. Only such an operation
             is sent again when it is unknown whether the first attempt took effect.
         source: where the wire fact comes from, e.g. ``"docs/platforms/ethora.md#users"``.
+        literal: whether the path is no template but what a caller wrote.
     """
 
     name: str
@@ -42,6 +43,12 @@ class Operation:
     path: str
     repeatable: bool
     source: str
+    literal: bool = False
+
+    @property
+    def template(self) -> str:
+        """The path's template for events; empty for a literal path, which may hold ids."""
+        return "" if self.literal else self.path
 
 
 class Upload(Protocol):

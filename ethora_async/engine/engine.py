@@ -162,7 +162,7 @@ class Engine:
             in_bulk(),
         )
         if self._emitter.wanted:
-            self._emitter.emit(RequestStarted(operation.name, operation.method, operation.path, self._base_url))
+            self._emitter.emit(RequestStarted(operation.name, operation.method, operation.template, self._base_url))
         try:
             reply = await self._until_done(call, decode=decode)
         except ChatError as error:
@@ -411,7 +411,16 @@ class Engine:
         what = call.operation
         self._emitter.emit(
             AttemptFinished(
-                what.name, call.attempts, taken, status, error, effect, stated, what.method, what.path, self._base_url
+                what.name,
+                call.attempts,
+                taken,
+                status,
+                error,
+                effect,
+                stated,
+                what.method,
+                what.template,
+                self._base_url,
             )
         )
 

@@ -264,7 +264,9 @@ def _operation(method: object, path: object, repeatable: bool | None) -> Operati
         msg = f"method must be one of {', '.join(_REPEATABLE)}"
         raise InvalidInputError(msg, field="method")
     again = _REPEATABLE[known] if repeatable is None else repeatable
-    return Operation(_OPERATIONS[known, again], known, relative_path(path), repeatable=again, source=_SOURCE)
+    return Operation(
+        _OPERATIONS[known, again], known, relative_path(path), repeatable=again, source=_SOURCE, literal=True
+    )
 
 
 def relative_path(path: object) -> str:

@@ -130,7 +130,9 @@ class Tracing:
 
     def _attempt_finished(self, event: AttemptFinished) -> None:
         now = time.time_ns()
-        attributes: dict[str, str | int] = {"http.request.method": event.method, "url.template": event.path}
+        attributes: dict[str, str | int] = {"http.request.method": event.method}
+        if event.path:
+            attributes["url.template"] = event.path
         attributes |= server_attributes(event.origin)
         if event.attempt > 1:
             attributes["http.request.resend_count"] = event.attempt - 1
@@ -139,7 +141,7 @@ class Tracing:
         if event.request_id is not None:
             attributes["http.response.header.x-request-id"] = event.request_id
         span = self._tracer.start_span(
-            f"{event.method} {event.path}",
+            f"{event.method} {event.path}".rstrip(),
             kind=self._trace.SpanKind.CLIENT,
             attributes=attributes,
             start_time=now - int(event.seconds * 1e9),

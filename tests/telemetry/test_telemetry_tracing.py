@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -67,6 +68,18 @@ async def test_a_failed_call_ends_its_span_with_the_errors_name_alone(
     assert "no such thing" not in call.to_json()
     assert "someone" not in "".join(span.to_json() for span in spans.get_finished_spans())
     assert not trace.get_current_span().get_span_context().is_valid
+
+
+async def test_a_path_that_a_caller_wrote_is_told_nowhere(
+    tracing: Tracing, spans: InMemorySpanExporter, sandbox: EthoraSandbox
+) -> None:
+    events: list[object] = []
+    async with client_of(sandbox, on_event=[tracing, lambda event: events.append(attrs.asdict(event))]) as client:
+        with pytest.raises(ChatError):
+            await client.request("GET", "/v1/somebody-canary")
+    assert named(spans, "request.get")
+    assert named(spans, "GET")
+    assert "somebody-canary" not in "".join(span.to_json() for span in spans.get_finished_spans()) + str(events)
 
 
 async def test_a_cancelled_call_ends_its_span(tracing: Tracing, spans: InMemorySpanExporter) -> None:
