@@ -81,6 +81,7 @@ async def test_what_was_kept_is_there_when_it_is_opened_again(tmp_path: Path) ->
             ("u1", "created"), ("u2", None), ("u3", None),
         ]  # fmt: skip
         assert await journal.counts() == {("user", "create", "created"): 1, ("user", "create", None): 2}
+    assert [file.name for file in tmp_path.iterdir()] == ["j"]
 
 
 async def test_it_is_its_owners_alone(tmp_path: Path) -> None:

@@ -118,6 +118,7 @@ def _check_format(path: Path) -> None:
             (text,) = database.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() or ("0",)
         finally:
             database.close()
+            _remove_index(path)
     except sqlite3.OperationalError as error:
         if "no such table" not in str(error):
             raise _unreadable(path, error) from None
@@ -165,6 +166,13 @@ def close_file(path: Path, database: sqlite3.Connection, *, temporary: bool) -> 
         database.close()
     if temporary:
         _unlink(path)
+
+
+def _remove_index(path: Path) -> None:
+    """Remove what a connection that only reads leaves behind: the index of an empty write-ahead log."""
+    log = Path(f"{path}-wal")
+    if not log.exists() or log.stat().st_size == 0:
+        Path(f"{path}-shm").unlink(missing_ok=True)
 
 
 def _unlink(path: Path) -> None:
