@@ -1,4 +1,4 @@
-"""Which of very many keys were seen before, without keeping them in memory."""
+"""Which of very many keys were seen before, without keeping all of them in memory."""
 
 from __future__ import annotations
 
@@ -12,14 +12,23 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-class Distinct:
-    """An index of keys in a private temporary file that is deleted with it.
+IN_MEMORY = 50_000
+"""Keys that are kept in memory, some 6 MB. With more, all of them move to a file."""
 
-    A set of a million ids takes some 90 MB; this takes the database's page cache. The work is done in a thread of its
-    own, which also closes the database, whoever is cancelled.
+_AT_ONCE = 500
+"""Keys that one statement looks up."""
+
+
+class Distinct:
+    """An index of keys; with more than `IN_MEMORY`, in a private temporary file that is deleted with it.
+
+    A set of a million ids takes some 90 MB; the file takes the database's page cache. The work on it is done in a
+    thread of its own, which also closes the database, whoever is cancelled.
     """
 
     def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+        self._on_disk = False
         self._database: sqlite3.Connection | None = None
         self._thread = OwnThread("ethora-distinct")
 
@@ -34,12 +43,21 @@ class Distinct:
 
     async def add(self, entries: Sequence[tuple[str, int]]) -> list[int | None]:
         """Add keys, each with its place; return for each the place where it was seen before, or None if it is new."""
-        return await self._thread.run(self._add, entries)
+        # Once it is true the thread alone uses `_seen`: calls in a row are carried out in a row.
+        self._on_disk = self._on_disk or len(self._seen) + len(entries) > IN_MEMORY
+        return await self._thread.run(self._add, entries) if self._on_disk else _added(self._seen, entries)[0]
 
     def _add(self, entries: Sequence[tuple[str, int]]) -> list[int | None]:
         database = self._database = self._database or _temporary_database()
         database.execute("BEGIN")
-        earlier = [_earlier(database, *entry) for entry in entries]
+        database.executemany("INSERT INTO seen VALUES (?, ?)", self._seen.items())
+        self._seen.clear()
+        earlier: list[int | None] = []
+        for start in range(0, len(entries), _AT_ONCE):
+            part = entries[start : start + _AT_ONCE]
+            places, new = _added(_found(database, [key for key, _ in part]), part)
+            database.executemany("INSERT INTO seen VALUES (?, ?)", new)
+            earlier += places
         database.execute("COMMIT")
         return earlier
 
@@ -49,11 +67,28 @@ class Distinct:
             database.close()
 
 
-def _earlier(database: sqlite3.Connection, key: str, place: int) -> int | None:
-    if database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key, place)).rowcount == 1:
-        return None
-    found: tuple[int] = database.execute("SELECT place FROM seen WHERE key = ?", (key,)).fetchone()
-    return found[0]
+def _added(
+    seen: dict[str, int], entries: Sequence[tuple[str, int]]
+) -> tuple[list[int | None], Sequence[tuple[str, int]]]:
+    """Return where each key was seen before, and the entries that are new; they are in `seen` from now on."""
+    new = dict(entries)
+    if len(new) == len(entries) and seen.keys().isdisjoint(new):  # nearly always
+        seen.update(new)
+        return [None] * len(entries), entries
+    earlier: list[int | None] = []
+    fresh: list[tuple[str, int]] = []
+    for key, place in entries:
+        first = seen.get(key)
+        if first is None:
+            seen[key] = place
+            fresh.append((key, place))
+        earlier.append(first)
+    return earlier, fresh
+
+
+def _found(database: sqlite3.Connection, keys: Sequence[str]) -> dict[str, int]:
+    marks = ", ".join("?" * len(keys))
+    return dict(database.execute(f"SELECT key, place FROM seen WHERE key IN ({marks})", keys).fetchall())  # noqa: S608  question marks alone
 
 
 def _temporary_database() -> sqlite3.Connection:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import attrs
 
@@ -80,6 +82,53 @@ class Outcome(Generic[T]):
         if self.error is not None:
             raise self.error
         return self
+
+
+class Outcomes(Sequence[Outcome[T]]):
+    """The outcomes of a batch without failures, each made when somebody looks at it: most are only counted.
+
+    Args:
+        items, keys, statuses: what each `Outcome` holds.
+        records: what the reply says of each item.
+        read: reads such a record; it must not raise.
+        attempts: how many requests were sent for each.
+    """
+
+    __slots__ = ("_keys", "_read", "_records", "attempts", "items", "statuses")
+
+    def __init__(
+        self,
+        items: Sequence[T],
+        keys: Sequence[str],
+        statuses: Sequence[Status],
+        records: Sequence[Any],
+        read: Callable[[Any], Any],
+        attempts: int,
+    ) -> None:
+        self.items: Sequence[T] = items
+        self.statuses: Sequence[Status] = statuses
+        self.attempts: int = attempts
+        self._keys = keys
+        self._records = records
+        self._read = read
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, place: int) -> Outcome[T]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Outcome[T]]: ...
+    def __getitem__(self, place: int | slice) -> Outcome[T] | list[Outcome[T]]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        value = Unread(partial(self._read, self._records[place]))
+        return Outcome(self.items[place], self._keys[place], self.statuses[place], None, value, self.attempts)
+
+
+def all_ok(outcomes: Sequence[Outcome[Any]]) -> bool:
+    """Return whether none of the outcomes has an error."""
+    return isinstance(outcomes, Outcomes) or all(outcome.error is None for outcome in outcomes)
 
 
 @attrs.frozen

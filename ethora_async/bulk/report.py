@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ethora_async.bulk.outcome import STATUSES, Outcome, Status
+from ethora_async.bulk.outcome import STATUSES, Outcome, Outcomes, Status
 from ethora_async.errors import ChatError
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ class Report:
 
     def add_all(self, outcomes: Iterable[Outcome[Any]]) -> Report:
         """Count more outcomes; this report again."""
+        if isinstance(outcomes, Outcomes):  # none of them failed
+            self.counts.update(outcomes.statuses)
+            return self
         for outcome in outcomes:
             self.add(outcome)
         return self

@@ -16,10 +16,11 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractAsyncContextManager, aclosing
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from ethora_async.bulk.events import BatchFinished, BatchStarted, RunFinished, RunStarted
-from ethora_async.bulk.outcome import ItemFinished, Outcome
+from ethora_async.bulk.outcome import ItemFinished, Outcome, all_ok
 from ethora_async.bulk.report import Report
 from ethora_async.engine.limiter import mark_bulk
 from ethora_async.errors import (
@@ -109,6 +110,13 @@ class Run(Generic[T]):
         return self._finish().__await__()
 
     async def __aiter__(self) -> AsyncIterator[Outcome[T]]:
+        async with aclosing(self.by_batch()) as batches:
+            async for outcomes in batches:
+                for outcome in outcomes:
+                    yield outcome
+
+    async def by_batch(self) -> AsyncGenerator[Sequence[Outcome[T]], None]:
+        """Iterate over the outcomes of a batch at a time, in place of the two ways above."""
         if self._started:
             msg = "a run is carried out once: call the method again for another one"
             raise InvalidInputError(msg)
@@ -117,9 +125,9 @@ class Run(Generic[T]):
         self._tell(RunStarted(run))
         error: BaseException | None = None
         try:
-            async with aclosing(self._outcomes(run)) as outcomes:
-                async for outcome in outcomes:
-                    yield outcome
+            async with aclosing(self._outcomes(run)) as batches:
+                async for outcomes in batches:
+                    yield outcomes
         except BaseException as ended:
             error = None if isinstance(ended, GeneratorExit) else ended
             raise
@@ -128,7 +136,7 @@ class Run(Generic[T]):
             counts = {str(status): count for status, count in report.counts.items()}
             self._tell(RunFinished(run, counts, report.interrupted, time.monotonic() - started, name))
 
-    async def _outcomes(self, run: int) -> AsyncGenerator[Outcome[T], None]:
+    async def _outcomes(self, run: int) -> AsyncGenerator[Sequence[Outcome[T]], None]:
         async with self._working() as work:
 
             async def counted(batch: list[T]) -> Sequence[Outcome[T]]:
@@ -142,30 +150,31 @@ class Run(Generic[T]):
                 finally:
                     self._tell(BatchFinished(run, len(batch), time.monotonic() - started))
                 # Here and not when they are read: what is done is done, whether or not the loop gets to it.
-                for outcome in outcomes:
-                    self._count(outcome)
+                self._count(outcomes)
                 return outcomes
 
             batches = chunked(self._items, self._batch_size)
             running = fan_out(batches, counted, concurrency=self._concurrency, ordered=self._ordered)
             # Without `aclosing` the workers would go on until the garbage collector finds the generator.
-            async with aclosing(running) as outcomes:
-                async for outcome in outcomes:
-                    yield outcome
+            async with aclosing(running) as done:
+                async for outcomes in done:
+                    yield outcomes
 
     def _tell(self, event: object) -> None:
         if self._emit is not None:
             self._emit(event)
 
-    def _count(self, outcome: Outcome[T]) -> None:
-        self.report.add(outcome)
+    def _count(self, outcomes: Sequence[Outcome[T]]) -> None:
+        self.report.add_all(outcomes)
         if self._emit is not None:
-            error = type(outcome.error).__name__ if outcome.error is not None else None
-            self._emit(ItemFinished(outcome.key, outcome.status, error))
+            for outcome in outcomes:
+                error = type(outcome.error).__name__ if outcome.error is not None else None
+                self._emit(ItemFinished(outcome.key, outcome.status, error))
 
     async def _finish(self) -> Report:
-        async for _ in self:
-            pass
+        async with aclosing(self.by_batch()) as batches:
+            async for _ in batches:
+                pass
         return self.report
 
 
@@ -176,8 +185,8 @@ async def fan_out(
     concurrency: int,
     ordered: bool = False,
     give_up_after: int = GIVE_UP_AFTER,
-) -> AsyncGenerator[Outcome[T], None]:
-    """The outcomes of `work` on every batch, at most `concurrency` at once.
+) -> AsyncGenerator[Sequence[Outcome[T]], None]:
+    """The outcomes of `work` on every batch, a batch at a time, at most `concurrency` at once.
 
     Workers pull: a batch is read when a worker is free, so memory does not grow with the input, nor with a consumer
     that is slow. `ordered` keeps the input's order at the price of waiting for the slowest.
@@ -190,8 +199,7 @@ async def fan_out(
     try:
         async with aclosing(pool.results(ordered=ordered)) as results:
             async for outcomes in results:
-                for outcome in outcomes:
-                    yield outcome
+                yield outcomes
     finally:
         await pool.stop()
 
@@ -275,6 +283,10 @@ class _Workers(Generic[B, T]):
         return True
 
     def _check_delivery(self, outcomes: Sequence[Outcome[T]]) -> None:
+        if all_ok(outcomes):
+            if outcomes:
+                self._undelivered = 0
+            return
         # Items that were found unfit here say nothing about the platform.
         errors = [outcome.error for outcome in outcomes if not isinstance(outcome.error, InvalidInputError)]
         for error in errors:
@@ -290,32 +302,62 @@ class _Workers(Generic[B, T]):
             raise errors[0]
 
 
+class Batched(AsyncIterable[T]):
+    """Items that are read many at a time. They stay together, as far as the size of a run's batches allows.
+
+    Args:
+        batches: closed when the items are not read to their end.
+    """
+
+    def __init__(self, batches: AsyncGenerator[list[T], None]) -> None:
+        self.batches: AsyncGenerator[list[T], None] = batches
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async with aclosing(self.batches) as batches:
+            async for batch in batches:
+                for item in batch:
+                    yield item
+
+
 async def chunked(items: Iterable[T] | AsyncIterable[T], size: int) -> AsyncGenerator[list[T], None]:
     """The items in lists of `size`, the last one shorter."""
+    if not isinstance(items, AsyncIterable):
+        parts = _slices(items, size)
+    elif isinstance(items, Batched):
+        parts = items.batches
+    else:
+        parts = _singly(items)
     chunk: list[T] = []
-    async with aclosing(_each(items)) as each:
-        async for item in each:
-            chunk.append(item)
-            if len(chunk) == size:
-                yield chunk
-                chunk = []
+    # Generators are closed here, and not when the garbage collector finds them: files that they hold open are released.
+    async with aclosing(parts):
+        async for part in parts:
+            if not chunk and len(part) == size:
+                yield part
+                continue
+            chunk += part
+            if len(chunk) >= size:
+                whole = len(chunk) - len(chunk) % size
+                for start in range(0, whole, size):
+                    yield chunk[start : start + size]
+                chunk = chunk[whole:]
     if chunk:
         yield chunk
 
 
-async def _each(items: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T, None]:
-    # Generators are closed here, and not when the garbage collector finds them: files that they hold open are released.
-    if isinstance(items, AsyncIterable):
-        try:
-            async for item in items:
-                yield item
-        finally:
-            if isinstance(items, AsyncGenerator):
-                await items.aclose()
-        return
+async def _slices(items: Iterable[T], size: int) -> AsyncGenerator[list[T], None]:
+    iterator = iter(items)
     try:
-        for item in items:
-            yield item
+        while part := list(islice(iterator, size)):
+            yield part
     finally:
         if isinstance(items, Generator):
             items.close()
+
+
+async def _singly(items: AsyncIterable[T]) -> AsyncGenerator[list[T], None]:
+    try:
+        async for item in items:
+            yield [item]
+    finally:
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()

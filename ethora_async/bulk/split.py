@@ -18,8 +18,8 @@ _MEANT_BY_A_REFUSAL = ("absent", "existed", "failed")
 
 
 async def split_around(
-    items: Sequence[T], send: Callable[[Sequence[T]], Awaitable[list[Outcome[T]]]], key: Callable[[T], str]
-) -> list[Outcome[T]]:
+    items: Sequence[T], send: Callable[[Sequence[T]], Awaitable[Sequence[Outcome[T]]]], key: Callable[[T], str]
+) -> Sequence[Outcome[T]]:
     """Send the items together; when they are refused because of one, find it and send the others.
 
     A refusal does not say whose it is (docs/platforms/ethora.md#deleting-users), so the culprit is looked for by
@@ -31,7 +31,13 @@ async def split_around(
     Errors that are not about an item's content fail the items that were sent together. No `ChatError` is raised: every
     item gets its outcome, in order. `key` must not raise.
     """
+    try:
+        return await send(items)  # nearly always nobody is refused
+    except ChatError as error:
+        if len(items) == 1 or not isinstance(error, _ABOUT_AN_ITEM):
+            return [failed(item, key(item), error) for item in items]
     search = _Search(items, send, key)
+    await search.find_culprit(range(len(items)))
     while search.left:
         await search.go_on()
     return [search.outcomes[place] for place in range(len(items))]
@@ -41,9 +47,12 @@ class _Search(Generic[T]):
     """How far the items have come; they are known by their places."""
 
     def __init__(
-        self, items: Sequence[T], send: Callable[[Sequence[T]], Awaitable[list[Outcome[T]]]], key: Callable[[T], str]
+        self,
+        items: Sequence[T],
+        send: Callable[[Sequence[T]], Awaitable[Sequence[Outcome[T]]]],
+        key: Callable[[T], str],
     ) -> None:
-        self.left = deque(range(len(items)))
+        self.left: deque[int] = deque()
         self.outcomes: dict[int, Outcome[T]] = {}
         self._items = items
         self._send = send
@@ -53,9 +62,11 @@ class _Search(Generic[T]):
     async def go_on(self) -> None:
         """Send the next group, and look for the first culprit in it if it is refused."""
         group = [self.left.popleft() for _ in range(min(len(self.left), self._sensible()))]
-        if not await self._refused(group):
-            return
-        # There is one in the group, at the least; all before it goes through on the way.
+        if await self._refused(group):
+            await self.find_culprit(group)
+
+    async def find_culprit(self, group: Sequence[int]) -> None:
+        """Find the first culprit in a group that was refused; all before it goes through on the way."""
         while len(group) > 1:
             half, rest = group[: len(group) // 2], group[len(group) // 2 :]
             refused = await self._refused(half)

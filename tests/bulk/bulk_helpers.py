@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.bulk import Outcome, Run
@@ -86,6 +86,14 @@ class Source:
         if number == self.fail_at:
             raise LookupError(f"line {number}")
         self.read += 1
+
+
+async def one_by_one(batches: AsyncGenerator[Sequence[Outcome[int]], None]) -> AsyncGenerator[Outcome[int], None]:
+    """The outcomes of batches, each by itself."""
+    async with aclosing(batches):
+        async for outcomes in batches:
+            for outcome in outcomes:
+                yield outcome
 
 
 async def turns(count: int = 200) -> None:

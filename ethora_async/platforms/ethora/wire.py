@@ -39,13 +39,13 @@ codec.add(
 codec.add(Chat, {"member_count": "usersCnt", **_TIMES})
 
 
-def user_body(user: NewUser, names: Names) -> dict[str, Any]:
-    """One row of ``usersList``: the id plain, and only the fields that the platform knows.
+def user_body(user: NewUser, id: str) -> dict[str, Any]:
+    """One row of ``usersList``: the plain `id`, and only the fields that the platform knows.
 
     See docs/platforms/ethora.md#users-batch.
     """
     row: dict[str, Any] = {
-        "uuid": names.own(user.id),
+        "uuid": id,
         "email": user.email,
         "firstName": user.first_name,
         "lastName": user.last_name,

@@ -174,7 +174,7 @@ class AccessControl:
 
     async def _access_batch(
         self, app: App, chat: str, members: Sequence[str], *, done: Literal["created", "deleted"]
-    ) -> list[Outcome[str]]:
+    ) -> Sequence[Outcome[str]]:
         operation = app.operations.grant if done == "created" else app.operations.revoke
         reply = await app.call(operation, data={"chatName": chat, "members": list(members)})
         outcomes = rows.match_access(
@@ -206,7 +206,7 @@ class AccessControl:
 
     async def _change_in_chat(
         self, app: App, chat: str, members: Sequence[str], *, done: Literal["created", "deleted"]
-    ) -> list[Outcome[str]]:
+    ) -> Sequence[Outcome[str]]:
         try:
             return await self._access_batch(app, chat, members, done=done)
         except NotFoundError as error:

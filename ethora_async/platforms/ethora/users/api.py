@@ -110,8 +110,11 @@ class Users(UserAdministration):
             async with Distinct() as seen:
 
                 async def work(batch: builtins.list[NewUser]) -> Sequence[Outcome[NewUser]]:
-                    fit, unfit = _sorted_by_id(batch, app.names.own)
-                    earlier = await seen.add([(names.key(user.id), 0) for user in fit])
+                    keys = app.names.own_keys([user.id for user in batch])
+                    fit, unfit = (batch, {}) if keys is not None else _sorted_by_id(batch, app.names.own)
+                    earlier = await seen.add([(one, 0) for one in keys or [names.key(user.id) for user in fit]])
+                    if not unfit and not any(place is not None for place in earlier):
+                        return await split_around(batch, send, lambda user: user.id)
                     fresh = [user for user, place in zip(fit, earlier, strict=True) if place is None]
                     done = iter(await split_around(fresh, send, lambda user: user.id) if fresh else ())
                     outcomes = (
@@ -315,7 +318,7 @@ class Users(UserAdministration):
 
     def _sender(
         self, app: App, timeout: float, *, synchronous: bool
-    ) -> Callable[[Sequence[NewUser]], Awaitable[builtins.list[Outcome[NewUser]]]]:
+    ) -> Callable[[Sequence[NewUser]], Awaitable[Sequence[Outcome[NewUser]]]]:
         if not synchronous:
             return partial(self._create_batch, app, timeout=timeout, times=JobTimes())
         if app.operations.create_users_now is None:
@@ -325,7 +328,7 @@ class Users(UserAdministration):
 
     async def _create_batch(
         self, app: App, users: Sequence[NewUser], *, timeout: float, times: JobTimes | None = None
-    ) -> builtins.list[Outcome[NewUser]]:
+    ) -> Sequence[Outcome[NewUser]]:
         reply = await app.call(app.operations.create_users, data=_creation(app, users))
         finished, attempts = reply.data, reply.attempts
         if job := rows.job_id(reply.data):
@@ -343,9 +346,7 @@ class Users(UserAdministration):
             )
         return rows.traceable(rows.match_created(users, finished, app.names, attempts=attempts), reply)
 
-    async def _create_now(
-        self, app: App, operation: Operation, users: Sequence[NewUser]
-    ) -> builtins.list[Outcome[NewUser]]:
+    async def _create_now(self, app: App, operation: Operation, users: Sequence[NewUser]) -> Sequence[Outcome[NewUser]]:
         try:
             reply = await app.call(operation, data=_creation(app, users))
         except ConflictError as refusal:
@@ -363,7 +364,7 @@ class Users(UserAdministration):
             return failed(user, key, refusal)
         return Outcome(user, key, "existed", value=found, attempts=refusal.attempts)
 
-    async def _update_batch(self, app: App, changes: Sequence[UserChange]) -> builtins.list[Outcome[UserChange]]:
+    async def _update_batch(self, app: App, changes: Sequence[UserChange]) -> Sequence[Outcome[UserChange]]:
         body = {"users": [rows.change_body(change, app.names) for change in changes]}
         reply = await app.call(app.operations.update_users, data=body)
         return rows.traceable(rows.match_updated(changes, reply.data, app.names, attempts=reply.attempts), reply)
@@ -380,7 +381,10 @@ class Users(UserAdministration):
 
 
 def _creation(app: App, users: Sequence[NewUser]) -> dict[str, Any]:
-    return {"bypassEmailConfirmation": True, "usersList": [wire.user_body(user, app.names) for user in users]}
+    ids = [user.id for user in users]
+    if app.names.own_keys(ids) is None:
+        ids = [app.names.own(id) for id in ids]
+    return {"bypassEmailConfirmation": True, "usersList": list(map(wire.user_body, users, ids))}
 
 
 def _sorted_by_id(

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from ethora_async.bulk.outcome import Outcome, Status, Unread
+from ethora_async.bulk.outcome import Outcome, Outcomes, Status, Unread, all_ok
 from ethora_async.errors import (
     ChatError,
     ConflictError,
@@ -40,6 +40,7 @@ _CREATE = OWN_APP.create_users.name
 _UPDATE = OWN_APP.update_users.name
 _EXISTING = frozenset({"exists", "uuid_exists", "existed", "existing", "already_exists"})
 _BETWEEN_WORDS = re.compile(r"[\s-]+")
+_PLAINLY: dict[str, Status] = {"": "created", "created": "created", "exists": "existed"}
 _USUAL = _MADE | _EXISTING | {"updated", "skipped"}
 _REFUSALS = ("error", "fail", "invalid", "forbidden", "denied", "skip")
 _MISSING = ("not_found", "notfound", "not_exist", "missing", "unknown")
@@ -61,8 +62,10 @@ def job_id(data: Any) -> str | None:
     return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) or None if isinstance(url, str) else None
 
 
-def traceable(outcomes: list[Outcome[T]], reply: Reply) -> list[Outcome[T]]:
+def traceable(outcomes: Sequence[Outcome[T]], reply: Reply) -> Sequence[Outcome[T]]:
     """The outcomes, their errors told the status and the request id of the reply that their rows stood in."""
+    if all_ok(outcomes):
+        return outcomes
     stated = request_id(reply.headers.get("x-request-id"))
     for outcome in outcomes:
         if outcome.error is not None and outcome.error.request_id is None:
@@ -70,14 +73,39 @@ def traceable(outcomes: list[Outcome[T]], reply: Reply) -> list[Outcome[T]]:
     return outcomes
 
 
-def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts: int) -> list[Outcome[NewUser]]:
+def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts: int) -> Sequence[Outcome[NewUser]]:
     """An outcome for each user, from the finished job or from the synchronous reply of the older route.
 
     Rows are matched by the collapsed ``xmppUsername``. ``exists`` under another name means that the e-mail address is
     somebody else's: `ConflictError`. A user whom no row mentions is ``unknown``.
     """
     ids = [user.id for user in users]
-    found = list(_rows(data))
+    found = _rows(data)
+    in_order = _in_order(users, ids, found, names, attempts)
+    return _one_by_one(users, ids, found, names, attempts) if in_order is None else in_order
+
+
+def _in_order(
+    users: Sequence[NewUser], ids: list[str], found: list[dict[str, Any]], names: Names, attempts: int
+) -> Outcomes[NewUser] | None:
+    """The outcomes where row by row the reply names the users as asked for, created or existing; else None.
+
+    That is what nearly all replies look like. `_one_by_one` comes to the same outcomes.
+    """
+    prefix = names.prefix
+    stated = [row.get("xmppUsername") for row in found]
+    if stated != [prefix + id for id in ids] or len({*ids}) != len(ids) or any(id.startswith(prefix) for id in ids):
+        return None
+    try:
+        statuses: list[Status] = [_PLAINLY[row.get("status", "")] for row in found]
+    except (KeyError, TypeError):
+        return None
+    return Outcomes(users, ids, statuses, found, partial(_user_of, names), attempts)
+
+
+def _one_by_one(
+    users: Sequence[NewUser], ids: list[str], found: list[dict[str, Any]], names: Names, attempts: int
+) -> list[Outcome[NewUser]]:
     own, others = _sorted_out(found, set(ids), names)
     by_email = {email: row for row in reversed(others) if (email := _row_email(row))}
     by_key = {names.key(other): row for row in reversed(others) if (other := _row_id(row, names)) is not None}
@@ -141,12 +169,12 @@ def _created(
 
 
 def _user_in(row: dict[str, Any], names: Names) -> Unread:
-    return Unread(partial(_user, row.get("user", row), names))
+    return Unread(partial(_user_of, names, row))
 
 
-def _user(record: Any, names: Names) -> User | None:
+def _user_of(names: Names, row: dict[str, Any]) -> User | None:
     try:
-        return wire.read_user(record, names, operation=_CREATE)
+        return wire.read_user(row.get("user", row), names, operation=_CREATE)
     except ReplyLostError:
         return None  # the row says that it happened; that it shows the user badly does not undo it
 
@@ -247,7 +275,7 @@ def match_sent(chats: Sequence[str], data: Any, names: Names, *, dry_run: bool =
     holder = wire.result(data)
     summary = holder if isinstance(holder, dict) else {}
     dry_run = dry_run or summary.get("dryRun") is True
-    found = list(_rows(data))
+    found = _rows(data)
     keys = [_chat_keys(row, names) for row in found]
     left = set(range(len(found)))
     for chat, at in zip(chats, _places(chats, keys), strict=True):
@@ -292,11 +320,10 @@ def _sent(chat: str, row: dict[str, Any], *, dry_run: bool) -> Outcome[str]:
     return Outcome(chat, chat, "unknown", ReplyLostError(msg, operation=BROADCAST.name))
 
 
-def _rows(data: Any, key: str = "results") -> Iterator[dict[str, Any]]:
+def _rows(data: Any, key: str = "results") -> list[dict[str, Any]]:
     holder = wire.result(data)
     rows = holder.get(key) if isinstance(holder, dict) else None
-    if isinstance(rows, list):
-        yield from (row for row in rows if isinstance(row, dict))
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def _row_id(row: dict[str, Any], names: Names) -> str | None:
