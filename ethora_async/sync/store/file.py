@@ -113,12 +113,11 @@ def _check_format(path: Path) -> None:
     # Read-only until it is known to be a journal: somebody may name a database of their own.
     text = "0"
     try:
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0.5)
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{_unless_logged(path)}", uri=True, timeout=0.5)
         try:
             (text,) = database.execute("SELECT value FROM meta WHERE name = 'format'").fetchone() or ("0",)
         finally:
             database.close()
-            _remove_index(path)
     except sqlite3.OperationalError as error:
         if "no such table" not in str(error):
             raise _unreadable(path, error) from None
@@ -133,6 +132,15 @@ def _check_format(path: Path) -> None:
                 else f"{path} was written by an older version: apply it with that, or make the plan anew"
             )
         raise InvalidInputError(msg, field="journal", file=str(path))
+
+
+def _unless_logged(path: Path) -> str:
+    """Return the parameter that reads the file alone, where its write-ahead log is empty.
+
+    A connection that reads the log too makes an index of it, and may not remove that at its end.
+    """
+    log = Path(f"{path}-wal")
+    return "" if log.exists() and log.stat().st_size else "&immutable=1"
 
 
 def _unreadable(path: Path, error: sqlite3.OperationalError) -> InvalidInputError:
@@ -166,13 +174,6 @@ def close_file(path: Path, database: sqlite3.Connection, *, temporary: bool) -> 
         database.close()
     if temporary:
         _unlink(path)
-
-
-def _remove_index(path: Path) -> None:
-    """Remove what a connection that only reads leaves behind: the index of an empty write-ahead log."""
-    log = Path(f"{path}-wal")
-    if not log.exists() or log.stat().st_size == 0:
-        Path(f"{path}-shm").unlink(missing_ok=True)
 
 
 def _unlink(path: Path) -> None:
