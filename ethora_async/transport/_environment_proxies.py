@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from yarl import URL
 
 
+_LONGEST_PORT = 5
+"""Digits."""
+
+
 class EnvironmentProxies:
     """``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``, as they stand when this is made.
 
@@ -54,7 +58,13 @@ class _Exception:
         self.host = rest
         if self._network is None:
             host, colon, port = rest.rpartition(":")
-            if colon and port.isascii() and port.isdigit() and (":" not in host or host.endswith("]")):
+            if (
+                colon
+                and port.isascii()
+                and port.isdigit()
+                and len(port) <= _LONGEST_PORT
+                and (":" not in host or host.endswith("]"))
+            ):
                 self.host, self._port = host, int(port)
                 self._network = _network(host.strip("[]"))
         self.host = self.host.lower().rstrip(".")

@@ -13,11 +13,12 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ethora_async.errors import InvalidInputError
+from ethora_async.errors import ChatError, InvalidInputError
 from ethora_async.sync.store import file as journal_file
 from ethora_async.sync.store.items import Entry
 from ethora_async.sync.store.journal import Journal
@@ -377,3 +378,28 @@ async def test_what_is_refused_is_never_taken_up(tmp_path: Path) -> None:
         assert await journal.take_up() == 2
         found = {entry.key: (entry.status, entry.reason) for entry in await journal.entries(limit=9)}
     assert found == {"u1": ("failed", "outrun"), "u2": (None, None), "u3": (None, None)}
+
+
+@pytest.mark.parametrize("text", ["'{'", "'[1]'", "5", "x'ff'"])
+async def test_a_damaged_record_is_named_as_damage(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.journal"
+    async with await Journal.create(path) as journal:
+        await journal.add([Entry(1, 5, "user", "create", "u1", after={"id": "u1"})])
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"UPDATE item SET after = {text}")
+        database.commit()
+    async with await Journal.open(path) as journal:
+        with pytest.raises(ChatError, match="damaged"):
+            await journal.entries()
+
+
+async def test_a_damaged_setting_is_named_as_damage(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.journal"
+    async with await Journal.create(path, meta={"state": "planned"}):
+        pass
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE meta SET value = '{' WHERE name = 'state'")
+        database.commit()
+    async with await Journal.open(path) as journal:
+        with pytest.raises(ChatError, match="damaged"):
+            await journal.meta("state")

@@ -324,6 +324,13 @@ async def test_keys_that_cannot_be_used_are_left_out(other: Any, tmp_path: Path)
     assert await asked(proof, signed(key=RSA, alg="RS256")) == (200, "ann")
 
 
+async def test_a_pem_key_of_an_unknown_algorithm_is_left_out(tmp_path: Path) -> None:
+    body = base64.b64encode(EC.as_der(private=False).replace(b"\x2a\x86\x48", b"\x29\x86\x48", 1))
+    unknown = b"-----BEGIN PUBLIC KEY-----\n" + body + b"\n-----END PUBLIC KEY-----\n"
+    proof = by_file(tmp_path / "keys.pem", unknown + RSA.as_pem(private=False))
+    assert await asked(proof, signed(key=RSA, alg="RS256")) == (200, "ann")
+
+
 @pytest.mark.parametrize("kid", [None, "unknown-to-a-pem"])
 async def test_every_key_of_a_pem_file_is_tried(kid: str | None, tmp_path: Path) -> None:
     content = b"some text\n" + RSA.as_pem(private=False) + b"\n" + EC.as_pem(private=False)

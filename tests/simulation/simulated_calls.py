@@ -7,7 +7,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from simulated_network import Weather
-from simulated_world import JOB_TIMEOUT, PASSWORD, SETTLED, TIMEOUT, World, check_rejection
+from simulated_world import JOB_TIMEOUT, PASSWORD, SETTLED, TIMEOUT, World
 
 from ethora_async.errors import ChatError
 
@@ -127,7 +127,6 @@ async def tried(world: World, call: Callable[[], Any], happened: Callable[[], bo
     except ChatError as error:
         world.told.note(error)
         world.notes[type(error).__name__] += 1
-        check_rejection(world, error)
         if error.effect == "none" and happened():
             world.fail(f"an error says that nothing happened, and it did: {error!r}")
         return False

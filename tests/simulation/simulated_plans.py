@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from simulated_network import Attempt, Weather
-from simulated_world import PASSWORD, World, check_rejection
+from simulated_world import PASSWORD, World
 
 from ethora_async.errors import ChatError
 from ethora_async.records import NewChat, NewUser
@@ -112,7 +112,6 @@ async def _in_step(world: World, wanted: Wanted, journal: Path, *, found: bool) 
         except ChatError as error:
             world.told.note(error)
             world.notes[f"plan: {type(error).__name__}"] += 1
-            check_rejection(world, error)
             return False
         finally:
             turning.cancel()

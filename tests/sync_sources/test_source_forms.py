@@ -451,3 +451,18 @@ def test_any_text_is_a_template_or_none_or_refused(text: str) -> None:
     except InvalidInputError:
         return
     assert template is None or template.filled(lambda _: "x")
+
+
+@pytest.mark.parametrize("digits", [640, 641, 4_301, 70_000])
+@pytest.mark.parametrize("before", [0, 65_530, 65_000])
+async def test_a_number_too_long_for_python_is_refused_wherever_it_stands(
+    digits: int, before: int, tmp_path: Path
+) -> None:
+    """The C library behind ijson crashes the process at an integer that Python refuses to make."""
+    place = tmp_path / "people.json"
+    place.write_text(f'[{json.dumps(person())},{" " * before}{json.dumps(person("b"))[:-1]},"n":{"9" * digits}}}]')
+    if digits == 640:
+        assert [one.id for one in await items(place)] == ["ann", "b"]
+        return
+    with pytest.raises(InvalidInputError, match="a number has more than 640 digits"):
+        await items(place)

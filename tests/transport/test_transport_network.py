@@ -263,6 +263,7 @@ async def test_no_proxy_is_heeded(own: Any, monkeypatch: pytest.MonkeyPatch) -> 
         ({"ALL_PROXY": "http://127.0.0.1:{proxy}"}, 1),
         ({"HTTP_PROXY": "http://127.0.0.1:{proxy}", "NO_PROXY": "other.example, 127.0.0.1:{server}"}, 0),
         ({"HTTP_PROXY": "http://127.0.0.1:{proxy}", "NO_PROXY": "127.0.0.1:1"}, 1),
+        ({"HTTP_PROXY": "http://127.0.0.1:{proxy}", "NO_PROXY": "127.0.0.1:" + "1" * 5_000}, 1),
         ({"ALL_PROXY": "127.0.0.1:{proxy}", "NO_PROXY": "127.0.0.0/8"}, 0),
         ({"HTTPS_PROXY": "127.0.0.1:{proxy}"}, 0),
     ],

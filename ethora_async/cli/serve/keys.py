@@ -261,14 +261,19 @@ class _UnusableKeyError(Exception):
 
 
 def _usable(entry: Any) -> Any:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from joserfc.errors import JoseError
     from joserfc.jwk import ECKey, RSAKey
 
+    # joserfc warns of short keys, which is an error where a program runs with warnings as errors.
+    unfit = (
+        JoseError, UnsupportedAlgorithm, ValueError, TypeError, KeyError, AttributeError, RecursionError, Warning,
+    )  # fmt: skip
     if isinstance(entry, bytes):
         for form in (RSAKey, ECKey):
             try:
                 return _of_a_known_curve(form.import_key(_public_pem(entry)))
-            except (JoseError, ValueError, TypeError):
+            except unfit:
                 continue
         reason = "holds no key: it must have public keys in PEM, or a JWK or JWK set in JSON"
         raise _UnusableKeyError(reason)
@@ -281,7 +286,7 @@ def _usable(entry: Any) -> Any:
         raise _UnusableKeyError(reason)
     try:
         return _of_a_known_curve((RSAKey if kind == "RSA" else ECKey).import_key(entry))
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except unfit:
         reason = "holds no key: a JWK in it is malformed"
         raise _UnusableKeyError(reason) from None
 

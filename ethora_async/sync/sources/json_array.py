@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
@@ -18,6 +19,13 @@ LISTS = ("users", "members", "chats", "rooms", "channels", "groups", "value", "i
 
 _LARGEST_ROW = 1 << 24
 """Bytes of JSON that one row may take."""
+
+
+_LONGEST_NUMBER = 640
+"""Digits in a row. Python refuses to make an integer of more than some thousand, and ijson crashes the process then.
+640 is the lowest limit that Python lets a program set."""
+
+_TOO_LONG = re.compile(rb"[0-9]{%d}" % (_LONGEST_NUMBER + 1))
 
 
 class ArrayReader(Reader):
@@ -132,13 +140,15 @@ class _Object(dict[str, Any]):
 
 
 class _Counted:
-    """A file that refuses to give one row more bytes than any has, without its byte order mark."""
+    """A file without its byte order mark, that refuses to give one row more bytes, or a number more digits, than any
+    has."""
 
     def __init__(self, file: IO[bytes], *, limited: bool = True) -> None:
         self._file = file
         self._left = _LARGEST_ROW
         self._limited = limited
         self._begun = False
+        self._end = b""
 
     def read(self, size: int = -1) -> bytes:
         """Read for ijson."""
@@ -147,6 +157,11 @@ class _Counted:
         if self._limited and self._left < 0:
             msg = f"a row is larger than {_LARGEST_ROW} bytes"
             raise ValueError(msg)
+        # What the last piece ended with may be the beginning of a number.
+        if _TOO_LONG.search(self._end + data):
+            msg = f"a number has more than {_LONGEST_NUMBER} digits"
+            raise ValueError(msg)
+        self._end = (self._end + data)[-_LONGEST_NUMBER:]
         if not self._begun and size:
             self._begun = True
             return data.removeprefix(b"\xef\xbb\xbf")

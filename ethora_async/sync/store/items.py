@@ -9,6 +9,7 @@ import attrs
 
 from ethora_async import codec
 from ethora_async.bulk.outcome import Status
+from ethora_async.errors import ChatError
 
 Kind = Literal["user", "chat", "member"]
 KINDS: tuple[Kind, ...] = ("user", "chat", "member")
@@ -42,6 +43,8 @@ STEPS: dict[tuple[str, str], int] = {
 CANNOT_CHANGE = "cannot change"
 EXTRA = "extra"
 """Actions that are reported and never carried out: their step is 0."""
+
+_DAMAGED = "the journal is damaged: a value in it is not what was written there. Make a new plan"
 
 Result = tuple[Status, str | None, int, int]
 """What became of an item: status, reason, attempts, number."""
@@ -151,8 +154,27 @@ def encoded(record: Mapping[str, Any] | None) -> str | None:
 
 
 def decoded(text: str | None) -> dict[str, Any] | None:
-    """Return the record that `encoded` made this text of."""
-    return None if text is None else codec.loads(text.encode())
+    """Return the record that `encoded` made this text of.
+
+    Raises:
+        ChatError: the journal is damaged.
+    """
+    record = None if text is None else parsed(text)
+    if record is not None and not isinstance(record, dict):
+        raise ChatError(_DAMAGED)
+    return record
+
+
+def parsed(text: Any) -> Any:
+    """Return a value that the journal keeps as JSON.
+
+    Raises:
+        ChatError: the journal is damaged.
+    """
+    try:
+        return codec.loads(text.encode())
+    except (AttributeError, ValueError):  # SQLite keeps a number in any column
+        raise ChatError(_DAMAGED) from None
 
 
 @attrs.frozen

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from ethora_async import codec
 from ethora_async.errors import ChatError, InvalidInputError
 from ethora_async.sync.store import comparison, execution, file, problems, sides
-from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, decoded
+from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, decoded, parsed
 from ethora_async.sync.store.schema import TABLES
 from ethora_async_secrets.concurrency import OwnThread
 
@@ -146,7 +146,7 @@ class Journal:
     async def meta(self, name: str, default: Any = None) -> Any:
         """Return a setting."""
         text = await self._transaction(_meta, name)
-        return default if text is None else codec.loads(text.encode())
+        return default if text is None else parsed(text)
 
     # Both sides, and their differences
 
