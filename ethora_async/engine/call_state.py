@@ -13,8 +13,8 @@ from ethora_async.request import Operation, Upload
 class Call:
     """How far one call has come; what an error has to tell about it.
 
-    `bulk` says that it belongs to a run. `tried` holds the keys that were refused since the last pause, `rounds` counts
-    such pauses.
+    `bulk` says that it belongs to a run, `told` that somebody listens to its events. `tried` holds the keys that were
+    refused since the last pause, `rounds` counts such pauses.
     """
 
     operation: Operation
@@ -25,11 +25,12 @@ class Call:
     credentials: Credentials
     upload: Upload | None = attrs.field(default=None, repr=False)
     bulk: bool = False
+    told: bool = False
     attempts: int = 0
     failures: int = 0
     started: float = 0.0
     effect: Effect = "none"
-    tried: set[str] = attrs.field(factory=set)
+    tried: frozenset[str] = frozenset()
     rounds: int = 0
     last_error: ChatError | None = None
 

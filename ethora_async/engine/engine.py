@@ -95,6 +95,7 @@ class Engine:
         self._dialect = dialect
         self._credentials = credentials
         self._clock = clock
+        self._monotonic = clock.monotonic
         self._timeout = timeout
         self._emitter = emitter or Emitter()
         limits = limits or Limits()
@@ -146,7 +147,8 @@ class Engine:
             InvalidInputError: a part of the path is ``.`` or ``..``, or the upload cannot be read to its end.
             WrongLoopError: the client belongs to another event loop.
         """
-        self._check_usable(operation)
+        if self._loop is not asyncio.get_running_loop() or self._closed:
+            self._check_usable(operation)
         budget = self._timeout if timeout is None else seconds(timeout, "timeout")
         url = self._base_url + (fill(operation.path, path) if path else operation.path)
         if query:
@@ -156,12 +158,13 @@ class Engine:
             url,
             None if data is None else codec.dumps_revealed(data),
             budget,
-            self._clock.monotonic() + budget,
+            self._monotonic() + budget,
             credentials or self._credentials,
             upload,
             in_bulk(),
+            self._emitter.wanted,
         )
-        if self._emitter.wanted:
+        if call.told:
             self._emitter.emit(RequestStarted(operation.name, operation.method, operation.template, self._base_url))
         try:
             reply = await self._until_done(call, decode=decode)
@@ -171,7 +174,8 @@ class Engine:
         except BaseException as error:  # cancelled, or a fault of ours: whoever heard of its start hears of its end
             self._tell_finished(call, error)
             raise
-        self._tell_finished(call)
+        if call.told:
+            self._tell_finished(call)
         return reply
 
     async def aclose(self) -> None:
@@ -194,7 +198,7 @@ class Engine:
             raise NotSentError(msg, operation=operation.name)
 
     async def _until_done(self, call: Call, *, decode: bool) -> Reply:
-        credential = await self._credential(call)
+        credential = call.credentials.peek() or await self._acquired(call)
         while True:
             try:
                 response = await self._attempt(call, credential)
@@ -216,13 +220,10 @@ class Engine:
                 call.credentials.accepted(credential)
             await self._pause(call, error)
             # The token may have come to its end, or the secret been rotated, during the pause.
-            credential = await self._credential(call)
+            credential = call.credentials.peek() or await self._acquired(call)
 
-    async def _credential(self, call: Call) -> Credential:
-        credential = call.credentials.peek()
-        if credential is None:
-            credential = await self._in_time(call, call.credentials.acquire(), _THE_SECRET)
-        return credential
+    async def _acquired(self, call: Call) -> Credential:
+        return await self._in_time(call, call.credentials.acquire(), _THE_SECRET)
 
     async def _in_time(self, call: Call, waiting: Awaitable[T], what: str) -> T:
         """What is waited for, if it comes before the deadline.
@@ -242,34 +243,40 @@ class Engine:
         return call.last_error or NotSentError(f"the deadline of {call.budget:g} s passed while waiting for {what}")
 
     async def _attempt(self, call: Call, credential: Credential) -> Response:
-        clock = self._clock
         limiter = self._limiter
         if not limiter.try_acquire(bulk=call.bulk):
             await self._queue(call)
         try:
-            started = call.started = clock.monotonic()
+            started = call.started = self._monotonic()
             left = call.deadline - started
             if left <= 0:
                 raise self._too_late(call, _A_SLOT)
             call.attempts += 1
             request = self._request(call, credential, left)
-            response = await self._send(request)
-            now = clock.monotonic()
-            taken = now - started
+            try:
+                response = await self._transport.send(request)
+            except (TransportError, OSError, TimeoutError) as error:
+                _check_upload(request)
+                if isinstance(error, TransportError):
+                    raise
+                # A transport of somebody else's that did not sort its errors: assume the worst.
+                msg = f"the transport failed ({type(error).__name__})"
+                raise ReplyLostError(msg) from None
+            now = self._monotonic()
             # Before the slot is given back: the next in line is not to walk into the same refusal.
             if response.status in _OVERLOADED:
                 failure = self._dialect.read_failure(response)
-                limiter.refused(response.status, time_to_wait(failure, response.headers, clock.now()))
+                limiter.refused(response.status, time_to_wait(failure, response.headers, self._clock.now()))
             elif call.upload is None:  # how long an upload takes says how large it is
-                limiter.learn(call.operation.name, taken, now)
+                limiter.learn(call.operation.name, now - started, now)
         except TransportError as error:
-            if self._emitter.wanted:
-                self._tell_attempt(call, clock.monotonic() - call.started, error)
+            if call.told:
+                self._tell_attempt(call, self._monotonic() - call.started, error)
             raise
         finally:
             limiter.release(bulk=call.bulk)
-        if self._emitter.wanted:
-            self._tell_attempt(call, taken, response)
+        if call.told:
+            self._tell_attempt(call, now - started, response)
         return response
 
     async def _queue(self, call: Call) -> None:
@@ -282,18 +289,6 @@ class Engine:
         except NotSentError as refusal:
             raise call.last_error or refusal from None
         call.deadline += self._clock.monotonic() - queued
-
-    async def _send(self, request: Request) -> Response:
-        try:
-            return await self._transport.send(request)
-        except (TransportError, OSError, TimeoutError) as error:
-            if request.upload is not None and request.upload.error is not None:
-                raise request.upload.error from request.upload.error.__cause__
-            if isinstance(error, TransportError):
-                raise
-            # A transport of somebody else's that did not sort its errors: assume the worst.
-            msg = f"the transport failed ({type(error).__name__})"
-            raise ReplyLostError(msg) from None
 
     def _request(self, call: Call, credential: Credential, left: float) -> Request:
         # Apart from `_attempt`, whose frame a traceback shows: there the headers would stand in clear.
@@ -359,9 +354,9 @@ class Engine:
         """The next credential to try after `rejected`; raises `error` when there is none."""
         if call.spent:
             raise error
-        call.tried.add(rejected.key)
+        call.tried |= {rejected.key}
         while True:
-            replacing = call.credentials.replace(rejected, frozenset(call.tried))
+            replacing = call.credentials.replace(rejected, call.tried)
             replacement = await self._in_time(call, replacing, _THE_SECRET)
             if replacement is not None:
                 if replacement.version != rejected.version:
@@ -373,7 +368,7 @@ class Engine:
                 raise error
             await self._announce_and_sleep(call, wait, "waiting for a newer secret")
             # Or for the platform: by now it may take one that it has refused, where the store was changed first.
-            call.tried.clear()
+            call.tried = frozenset()
 
     async def _pause(self, call: Call, error: ChatError) -> None:
         """Wait before the next attempt; raises `error` when there must not be one."""
@@ -394,7 +389,7 @@ class Engine:
         await self._announce_and_sleep(call, wait, type(error).__name__)
 
     async def _announce_and_sleep(self, call: Call, wait: float, reason: str) -> None:
-        if self._emitter.wanted:
+        if call.told:
             self._emitter.emit(RetryScheduled(call.operation.name, call.attempts, wait, reason))
         await self._in_time(call, self._clock.sleep(wait), "the next attempt")
 
@@ -425,7 +420,7 @@ class Engine:
         )
 
     def _tell_finished(self, call: Call, error: BaseException | None = None) -> None:
-        if self._emitter.wanted:
+        if call.told:
             taken = self._clock.monotonic() - (call.deadline - call.budget)
             name = None if error is None else type(error).__name__
             self._emitter.emit(RequestFinished(call.operation.name, call.attempts, taken, name))
@@ -438,6 +433,12 @@ class Engine:
             # An earlier attempt may have taken effect, whatever became of the last one.
             error.effect = "unknown"
         return error
+
+
+def _check_upload(request: Request) -> None:
+    """Raise the error that reading the request's upload ended with: it says more than the transport's."""
+    if request.upload is not None and request.upload.error is not None:
+        raise request.upload.error from request.upload.error.__cause__
 
 
 __all__ = ["Engine", "fill"]

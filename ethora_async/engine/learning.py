@@ -61,6 +61,8 @@ class Learning:
         self.pace: float | None = None
         self._ceiling = ceiling
         self._limit = float(min(START, ceiling))
+        self.limit = int(self._limit)
+        """How many may be in flight now."""
         self._doubling = True
         self._until_next_cut = 0
         self._latencies: dict[str, _Latency] = {}
@@ -76,11 +78,6 @@ class Learning:
         self._last_good = -math.inf
         self._refusals = 0
         self._next_slowing = -math.inf
-
-    @property
-    def limit(self) -> int:
-        """How many may be in flight now."""
-        return int(self._limit)
 
     @property
     def untouched(self) -> bool:
@@ -140,6 +137,7 @@ class Learning:
             return False
         self._until_next_cut = in_flight
         self._limit = max(1.0, self._level(in_flight) * factor)
+        self.limit = int(self._limit)
         self._doubling = False
         return True
 
@@ -155,6 +153,7 @@ class Learning:
             self._too_many = math.inf
         step = 1.0 if self._doubling else 1 / self._limit
         self._limit = max(self._limit, min(top, self._limit + step))
+        self.limit = int(self._limit)
 
     def _remember(self, level: float) -> None:
         # Refused once more where it was refused before: that is where the line is. Lower, it has moved.

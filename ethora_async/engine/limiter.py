@@ -101,15 +101,16 @@ class Limiter:
         """Take a slot if one is free at once; matched by one `release`, as `acquire` is."""
         if self._interval or self._waiting:
             return False
+        paced = self._learning is not None and self._learning.pace is not None
         if not bulk:
-            if not self._fits():
+            if self._in_flight >= self._foreground_limit and not self._fits():
                 return False
             self._foreground += 1
             self._in_flight += 1
-            if self.pace is not None:
+            if paced:
                 self._push_back_bulk(self._clock.monotonic())
             return True
-        if self._waiting_bulk or not self._fits_bulk() or self.pace is not None:
+        if self._waiting_bulk or paced or not self._fits_bulk():
             return False
         if self._paused_until > -math.inf and self._paused_until > self._clock.monotonic():
             return False

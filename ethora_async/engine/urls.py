@@ -24,11 +24,14 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     Raises:
         InvalidInputError: a part is ``.`` or ``..``, which servers and proxies take for a step through the path.
     """
+    parts: dict[str, str] = {}
     for name, value in values.items():
         if value in (".", ".."):
             msg = f"{name} must not be {value!r}: it would name another path"
             raise InvalidInputError(msg, field=name)
-    return template.format_map({name: _quoted(value) for name, value in values.items()})
+        # As `_quoted` does, without calling it: most ids need no encoding.
+        parts[name] = value if _NEEDS_NO_QUOTING(value) else quote(value, safe="")
+    return template.format_map(parts)
 
 
 def _quoted(value: str) -> str:

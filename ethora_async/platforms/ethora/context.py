@@ -19,7 +19,7 @@ from ethora_async.platforms.ethora.operations import OTHER_APP, OWN_APP, AppOper
 from ethora_async.protocols import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from ethora_async.config import Seconds
     from ethora_async.engine.events import Emitter
@@ -54,7 +54,7 @@ class App:
         names = self.names if app_id is None else Names(app_id)
         return attrs.evolve(self, names=names, operations=OTHER_APP, signer=signer)
 
-    async def call(
+    def call(
         self,
         operation: Operation,
         *,
@@ -64,11 +64,11 @@ class App:
         upload: Upload | None = None,
         timeout: Seconds | None = None,
         decode: bool = True,
-    ) -> Reply:
+    ) -> Coroutine[Any, Any, Reply]:
         """Carry out one operation on this app; see `Engine.call`. The path's ``{app}`` is filled in here."""
         if "{" in operation.path:
             path = {"app": self.names.app_id, **(path or {})}
-        return await self.engine.call(
+        return self.engine.call(
             operation,
             path=path,
             query=query,
