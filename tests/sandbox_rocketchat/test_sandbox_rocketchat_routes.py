@@ -20,7 +20,7 @@ from ethora_async.sandbox.rocketchat.realtime.session import Session
 from ethora_async.sandbox.rocketchat.realtime.streams import RULES
 
 # Premium, or for rooms of other kinds, or of no use to a client: not served.
-LEFT_OUT = ["sessions/logout", "sessions/logout.me", "users.resetE2EKey", "users.register", "loginCode.redeem"]
+LEFT_OUT = ["sessions/logout", "sessions/logout.me", "users.resetE2EKey", "loginCode.redeem"]
 
 
 def test_what_no_client_needs_is_not_served() -> None:

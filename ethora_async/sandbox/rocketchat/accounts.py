@@ -70,6 +70,28 @@ def create(platform: Platform, data: dict[str, Any], actor: User, now: float) ->
     return user
 
 
+def register(platform: Platform, data: dict[str, Any], now: float) -> User:
+    """Make an account for somebody who asked for one: nobody vouches for the address."""
+    check_name(data["name"])
+    username, email = data["username"].strip(), data["email"].strip().lower()
+    check_username(platform, username)
+    check_email(platform, email)
+    user = User(
+        username=username,
+        name=data["name"].strip(),
+        email=email,
+        password=hash_password(data["password"]),
+        custom_fields=dict(data.get("customFields") or {}),
+        created_at=now,
+        updated_at=now,
+        bug_left=platform.fresh_user_bug,
+    )
+    platform.store.users.add(user)
+    for room in [room for room in platform.store.rooms if room.default]:
+        membership.join(platform, room, user, now)
+    return user
+
+
 def update(platform: Platform, user: User, data: dict[str, Any], actor: User, now: float) -> None:
     """Change an account by the `data` of `users.update`; nothing changes when a part is refused."""
     if actor is not user and not may(actor, "edit-other-user-info"):

@@ -11,8 +11,9 @@ from ethora_async.sandbox.rocketchat.encoding import rest_json
 from ethora_async.sandbox.rocketchat.errors import MeteorError, invalid_user, logged_out, room_not_found
 from ethora_async.sandbox.rocketchat.platform import Platform
 from ethora_async.sandbox.rocketchat.records import LoginToken, User
-from ethora_async.sandbox.rocketchat.routing import Route
+from ethora_async.sandbox.rocketchat.routing import API, Route
 from ethora_async.sandbox.rocketchat.settings import DEFAULT_COUNT, INFINITE_COUNT, UPPER_COUNT
+from ethora_async.sandbox.rocketchat.uploads import Upload
 from ethora_async.sandbox.wire import Answer
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Call:
     params: dict[str, str]
     query: dict[str, Any]
     body: dict[str, Any]
+    files: list[Upload] = attrs.field(factory=list["Upload"])
     headers: Mapping[str, str]
     address: str
     now: float
@@ -105,6 +107,10 @@ class Call:
         if room is None or (kinds and room.type not in kinds):
             raise room_not_found()
         return room
+
+    def family(self) -> str:
+        """Return the first word of the call's name: `channels`, `groups`, `im`, `rooms`."""
+        return self.route.path.removeprefix(API).partition(".")[0]
 
     def page(self, items: list[ItemT]) -> tuple[list[ItemT], dict[str, int]]:
         """Cut a page out of a list, and say so: `{count, offset, total}` (docs/platforms/rocketchat.md#pages).

@@ -10,12 +10,24 @@ import orjson
 from aiohttp.web import HTTPRequestEntityTooLarge
 
 from ethora_async.sandbox.rocketchat import (
+    routes_avatars,
     routes_chat,
+    routes_chat_lists,
+    routes_chat_marks,
+    routes_directory,
     routes_history,
     routes_login,
+    routes_media,
     routes_methods,
     routes_people,
     routes_platform,
+    routes_presence,
+    routes_registration,
+    routes_roles,
+    routes_room_contents,
+    routes_room_roles,
+    routes_room_settings,
+    routes_room_standing,
     routes_rooms,
     routes_rooms_direct,
     routes_rooms_named,
@@ -37,6 +49,7 @@ from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routing import API, Route
 from ethora_async.sandbox.rocketchat.schema import coerce, problems
 from ethora_async.sandbox.rocketchat.tokens import sweep
+from ethora_async.sandbox.rocketchat.uploads import Upload, receive
 from ethora_async.sandbox.routing import Match, RouteTable
 from ethora_async.sandbox.wire import HTML, Answer, text_answer
 
@@ -59,7 +72,19 @@ TABLE: RouteTable[Route, Call] = RouteTable(
     routes_rooms.ROUTES,
     routes_rooms_named.ROUTES,
     routes_rooms_direct.ROUTES,
+    routes_room_settings.ROUTES,
+    routes_room_roles.ROUTES,
+    routes_room_standing.ROUTES,
+    routes_room_contents.ROUTES,
     routes_chat.ROUTES,
+    routes_chat_marks.ROUTES,
+    routes_chat_lists.ROUTES,
+    routes_media.ROUTES,
+    routes_avatars.ROUTES,
+    routes_directory.ROUTES,
+    routes_presence.ROUTES,
+    routes_registration.ROUTES,
+    routes_roles.ROUTES,
     routes_history.ROUTES,
     routes_methods.ROUTES,
     errors="replace",
@@ -97,11 +122,11 @@ class Gateway:
         return answer(refusal.body, refusal.status, {**headers, **refusal.headers})
 
     async def _serve(self, request: BaseRequest, path: str, query: str, headers: dict[str, str]) -> Answer:
-        body = await _read_body(request)
+        body, files = await _read_input(request)
         match = TABLE.find(request.method, path.rstrip("/"))
         if match is None:
             return _nothing_here(path)
-        call = self._prepare(request, match, body, query)
+        call = self._prepare(request, match, body, files, query)
         if call.caller is None and not call.route.anonymous:
             raise logged_out(self._platform.version)
         # Callers who bypass the limiter get none of its headers; calls without a token are always limited.
@@ -115,7 +140,9 @@ class Gateway:
         given.headers.update(headers)
         return given
 
-    def _prepare(self, request: BaseRequest, match: Match[Route, Call], body: dict[str, Any], query: str) -> Call:
+    def _prepare(
+        self, request: BaseRequest, match: Match[Route, Call], body: dict[str, Any], files: list[Upload], query: str
+    ) -> Call:
         platform = self._platform
         now = platform.now()
         sweep(platform, now)
@@ -130,6 +157,7 @@ class Gateway:
             params=match.params,
             query=asked,
             body=body,
+            files=files,
             headers=request.headers,
             address=request.remote or "",
             now=now,
@@ -187,6 +215,13 @@ def _nothing_here(path: str) -> Answer:
         raise failure("Resource not found", 404)
     page = "<!DOCTYPE html>\n<html><head><title>Rocket.Chat</title></head><body></body></html>\n"
     return text_answer(page, 404, HTML)
+
+
+async def _read_input(request: BaseRequest) -> tuple[dict[str, Any], list[Upload]]:
+    """Return the fields and the files of a body."""
+    if request.content_type != "multipart/form-data":
+        return await _read_body(request), []
+    return await receive(request)
 
 
 async def _read_body(request: BaseRequest) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async.sandbox.rocketchat import announce
 from ethora_async.sandbox.rocketchat.errors import MeteorError
+from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.records import DeletedMessage, Departure, Membership, Message, Room
 from ethora_async.sandbox.rocketchat.shapes import brief
 
@@ -70,6 +71,24 @@ def direct(platform: Platform, users: list[User], now: float) -> tuple[Room, boo
     return room, True
 
 
+def enter(platform: Platform, room: Room, user: User, now: float, *, code: str | None = None) -> None:
+    """Let a user into a channel on their own account: its join code is asked for."""
+    if user.id in room.members:
+        return
+    if room.archived:
+        raise archived(room)
+    if room.join_code and not may(user, "join-without-join-code") and code != room.join_code:
+        raise MeteorError("error-code-invalid", "Invalid Room Password")
+    join(platform, room, user, now)
+    system_message(platform, room, user, "uj", user.username, now)
+
+
+def archived(room: Room) -> MeteorError:
+    """Return the refusal of what an archived room does not take."""
+    what = "private group" if room.type == "p" else "channel"
+    return MeteorError("error-room-archived", f"The {what}, {room.fname or room.name}, is archived")
+
+
 def join(platform: Platform, room: Room, user: User, now: float, *, owner: bool = False) -> bool:
     """Let a user into a room; False when they are in it already."""
     if user.id in room.members:
@@ -105,6 +124,8 @@ def delete(platform: Platform, room: Room, now: float) -> None:
 
 def add(platform: Platform, room: Room, users: list[User], actor: User, now: float) -> None:
     """Invite users; those who are in stay in, without a word."""
+    if room.archived:
+        raise archived(room)
     for user in users:
         if join(platform, room, user, now):
             system_message(platform, room, actor, "au", user.username, now)
@@ -133,19 +154,7 @@ def _leaving(room: Room, user: User) -> Membership:
     return member
 
 
-def set_topic(platform: Platform, room: Room, topic: str, actor: User, now: float) -> None:
-    """Change the topic."""
-    room.topic, room.updated_at = topic, now
-    system_message(platform, room, actor, "room_changed_topic", topic, now)
-
-
-def set_description(platform: Platform, room: Room, description: str, actor: User, now: float) -> None:
-    """Change the description."""
-    room.description, room.updated_at = description, now
-    system_message(platform, room, actor, "room_changed_description", description, now)
-
-
-def system_message(platform: Platform, room: Room, actor: User, kind: str, text: str, now: float) -> None:
+def system_message(platform: Platform, room: Room, actor: User, kind: str, text: str, now: float, **more: Any) -> None:
     """Write what happened into the room."""
     about = brief(actor)
     message = Message(
@@ -157,6 +166,7 @@ def system_message(platform: Platform, room: Room, actor: User, kind: str, text:
         at=now,
         updated_at=now,
         kind=kind,
+        extra=more,
     )
     store_message(platform, room, message)
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 ADMIN = frozenset({"admin"})
 EVERYONE = frozenset({"admin", "user", "bot", "app"})
 MACHINES = frozenset({"admin", "bot", "app"})
+OWNERS = frozenset({"admin", "owner"})
 KEEPERS = frozenset({"admin", "owner", "moderator"})
 
 GRANTS: dict[str, frozenset[str]] = {
@@ -17,11 +18,15 @@ GRANTS: dict[str, frozenset[str]] = {
     "add-user-to-any-p-room": frozenset(),
     "add-user-to-joined-room": KEEPERS,
     "api-bypass-rate-limit": MACHINES,
+    "archive-room": OWNERS,
     "assign-admin-role": ADMIN,
+    "assign-roles": ADMIN,
+    "clean-channel-history": ADMIN,
     "create-c": EVERYONE,
     "create-d": EVERYONE,
     "create-p": EVERYONE,
     "create-personal-access-tokens": frozenset({"admin", "user"}),
+    "create-team": frozenset({"admin", "user"}),
     "create-user": ADMIN,
     "delete-c": frozenset({"admin", "owner"}),
     "delete-d": ADMIN,
@@ -30,15 +35,28 @@ GRANTS: dict[str, frozenset[str]] = {
     "delete-user": ADMIN,
     "edit-message": KEEPERS,
     "edit-other-user-active-status": ADMIN,
+    "edit-other-user-avatar": ADMIN,
     "edit-other-user-info": ADMIN,
     "edit-other-user-totp": ADMIN,
     "edit-privileged-setting": ADMIN,
     "edit-room": KEEPERS,
+    "join-without-join-code": frozenset({"admin", "bot", "app"}),
     "logout-other-user": ADMIN,
+    "manage-incoming-integrations": ADMIN,
     "message-impersonate": frozenset({"bot", "app"}),
+    "pin-message": KEEPERS,
+    "post-readonly": KEEPERS,
     "preview-c-room": frozenset({"admin", "user", "anonymous"}),
     "remove-user": KEEPERS,
+    "set-leader": OWNERS,
+    "set-moderator": OWNERS,
+    "set-owner": OWNERS,
+    "set-readonly": KEEPERS,
+    "start-discussion": EVERYONE,
+    "toggle-room-e2e-encryption": OWNERS,
+    "unarchive-room": OWNERS,
     "user-generate-access-token": ADMIN,
+    "view-all-teams": ADMIN,
     "view-c-room": frozenset({"admin", "user", "bot", "app", "anonymous"}),
     "view-d-room": EVERYONE,
     "view-full-other-user-info": ADMIN,

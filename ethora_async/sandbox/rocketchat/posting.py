@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.records import Room, User
 
 MENTION = re.compile(r"@([0-9a-zA-Z._-]*[0-9a-zA-Z_-])")
+EMOJI = re.compile(r":[a-zA-Z0-9_+-]+:")
 EXTRAS = ("tmid", "tshow", "alias", "emoji", "avatar", "attachments", "blocks", "customFields")
 
 
@@ -23,10 +24,14 @@ def send(platform: Platform, room: Room, author: User, data: dict[str, Any], now
     """Write a message; one whose `_id` is there already is refused, and changes nothing."""
     if author.id not in room.members:
         raise not_allowed()
-    if room.read_only and "owner" not in room.members[author.id].roles:
+    if room.archived:
+        raise membership.archived(room)
+    if room.read_only and not may(author, "post-readonly", room):
         raise MeteorError("error-not-allowed", "You can't send messages because the room is readonly.")
     if (data.get("alias") or data.get("avatar")) and not may(author, "message-impersonate"):
         raise MeteorError("error-not-allowed", "Not enough permission")
+    if len(data.get("msg") or "") > platform.settings["Message_MaxAllowedSize"]:
+        raise MeteorError("error-message-size-exceeded", "Message size exceeds Message_MaxAllowedSize")
     message_id = data.get("_id") or new_id()
     if message_id in room.messages:
         raise failure("The message was stored before: its _id is taken.")
@@ -46,6 +51,7 @@ def send(platform: Platform, room: Room, author: User, data: dict[str, Any], now
         extra={key: data[key] for key in EXTRAS if data.get(key) is not None},
     )
     _count_unread(room, message, now)
+    _answer_thread(platform, room, message, now)
     membership.store_message(platform, room, message)
     _tell(platform, room, message)
     return message
@@ -67,17 +73,33 @@ def delete(platform: Platform, room: Room, message: Message, actor: User, now: f
     membership.drop_message(platform, room, message, now)
 
 
-def react(platform: Platform, room: Room, message: Message, actor: User, emoji: str, now: float) -> None:
-    """Add a reaction, or take it back when it is there."""
+def react(
+    platform: Platform,
+    room: Room,
+    message: Message,
+    actor: User,
+    emoji: str,
+    now: float,
+    *,
+    wanted: bool | None = None,
+) -> None:
+    """Add a reaction or take it back; by default whichever changes something."""
     if actor.id not in room.members:
         raise not_allowed()
-    names = message.reactions.setdefault(emoji, [])
-    if actor.username in names:
-        names.remove(actor.username)
+    if room.archived:
+        raise membership.archived(room)
+    name = f":{emoji.strip(':')}:"
+    if not EMOJI.fullmatch(name):
+        raise MeteorError("error-not-allowed", "Invalid emoji provided.", {"method": "setReaction"})
+    names = message.reactions.get(name, [])
+    there = actor.username in names
+    if wanted is there:
+        return
+    left = [one for one in names if one != actor.username] if there else [*names, actor.username]
+    if left:
+        message.reactions[name] = left
     else:
-        names.append(actor.username)
-    if not names:
-        del message.reactions[emoji]
+        del message.reactions[name]
     message.updated_at = now
     announce.message(platform, room, message)
 
@@ -88,6 +110,7 @@ def mark_read(platform: Platform, room: Room, reader: User, now: float) -> None:
     if member is None:
         raise MeteorError("error-invalid-subscription", "Invalid subscription")
     member.unread = member.mentions = 0
+    member.unread_threads.clear()
     member.alert = False
     member.seen_at = member.updated_at = now
     announce.subscription(platform, "updated", member)
@@ -107,6 +130,21 @@ def _may_touch(room: Room, message: Message, actor: User, permission: str) -> No
     own = message.user_id == actor.id and actor.id in room.members
     if not own and not may(actor, permission, room):
         raise MeteorError("error-action-not-allowed", "Not allowed", {"action": permission})
+
+
+def _answer_thread(platform: Platform, room: Room, message: Message, now: float) -> None:
+    """Count an answer in its thread; who writes in a thread follows it."""
+    parent = room.messages.get(message.extra.get("tmid", ""))
+    if parent is None:
+        return
+    parent.thread_count += 1
+    parent.thread_last = parent.updated_at = now
+    parent.followers = list(dict.fromkeys([*parent.followers, parent.user_id, message.user_id]))
+    for user_id in parent.followers:
+        member = room.members.get(user_id)
+        if member is not None and user_id != message.user_id and parent.id not in member.unread_threads:
+            member.unread_threads.append(parent.id)
+    announce.message(platform, room, parent)
 
 
 def _mentions(platform: Platform, text: str) -> list[dict[str, str]]:

@@ -53,6 +53,8 @@ class User:
     bio: str | None = None
     nickname: str | None = None
     extension: str | None = None
+    preferences: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    avatar: Avatar | None = None
     import_ids: list[str] = attrs.field(factory=list[str])
     custom_fields: dict[str, Any] = attrs.field(factory=dict[str, Any])
     require_password_change: bool = False
@@ -62,6 +64,16 @@ class User:
     rooms: dict[str, Membership] = attrs.field(factory=dict[str, "Membership"], repr=False)
     left: list[Departure] = attrs.field(factory=list["Departure"], repr=False)
     bug_left: int = 0
+
+
+@attrs.frozen
+class Avatar:
+    """A picture: its address elsewhere, or its bytes."""
+
+    etag: str = attrs.field(factory=new_id)
+    address: str | None = None
+    content: bytes = attrs.field(default=b"", repr=False)
+    content_type: str = "image/png"
 
 
 @attrs.frozen
@@ -89,6 +101,9 @@ class Membership:
     mentions: int = 0
     open: bool = True
     alert: bool = False
+    favorite: bool = False
+    ignored: list[str] = attrs.field(factory=list[str])
+    unread_threads: list[str] = attrs.field(factory=list[str])
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -107,8 +122,38 @@ class Message:
     edited_at: float | None = None
     edited_by: dict[str, str] | None = None
     mentions: list[dict[str, str]] = attrs.field(factory=list[dict[str, str]])
+    pinned_at: float | None = None
+    pinned_by: dict[str, str] | None = None
+    starred: list[str] = attrs.field(factory=list[str])
+    followers: list[str] = attrs.field(factory=list[str])
+    thread_count: int = 0
+    thread_last: float | None = None
+    reports: list[Report] = attrs.field(factory=list["Report"], repr=False)
     reactions: dict[str, list[str]] = attrs.field(factory=dict[str, list[str]])
     extra: dict[str, Any] = attrs.field(factory=dict[str, Any], repr=False)
+
+
+@attrs.frozen
+class Report:
+    """A complaint about a message."""
+
+    user_id: str
+    text: str = attrs.field(repr=False)
+    at: float
+
+
+@attrs.define(eq=False, kw_only=True)
+class File:
+    """An upload into a room. One that is not `confirmed` is in no message yet."""
+
+    id: str = attrs.field(factory=new_id)
+    name: str
+    content_type: str
+    content: bytes = attrs.field(repr=False)
+    user: User = attrs.field(repr=False)
+    at: float
+    confirmed: bool = False
+    description: str = ""
 
 
 @attrs.frozen
@@ -129,8 +174,15 @@ class Room:
     creator: dict[str, str]
     created_at: float
     updated_at: float
+    fname: str | None = None
     topic: str | None = None
     description: str | None = None
+    announcement: str | None = None
+    archived: bool = False
+    join_code: str | None = attrs.field(default=None, repr=False)
+    parent_id: str | None = None
+    team_id: str | None = None
+    team_main: bool = False
     read_only: bool = False
     default: bool = False
     broadcast: bool = False
@@ -139,6 +191,7 @@ class Room:
     custom_fields: dict[str, Any] = attrs.field(factory=dict[str, Any])
     members: dict[str, Membership] = attrs.field(factory=dict[str, Membership], repr=False)
     messages: dict[str, Message] = attrs.field(factory=dict[str, Message], repr=False)
+    files: dict[str, File] = attrs.field(factory=dict[str, File], repr=False)
     deleted: list[DeletedMessage] = attrs.field(factory=list[DeletedMessage], repr=False)
     last_message: Message | None = attrs.field(default=None, repr=False)
 

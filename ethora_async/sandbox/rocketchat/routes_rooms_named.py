@@ -183,7 +183,7 @@ def kick(call: Call) -> Answer:
 def join(call: Call) -> Answer:
     """Let the caller into a channel."""
     room = room_of(call, call.body)
-    membership.join(call.platform, room, call.user, call.now)
+    membership.enter(call.platform, room, call.user, call.now, code=call.body.get("joinCode"))
     return _reply(room)
 
 
@@ -203,31 +203,6 @@ def delete(call: Call) -> Answer:
         raise not_allowed()
     membership.delete(call.platform, room, call.now)
     return success()
-
-
-@ROUTES.add("POST", "channels.setTopic", "groups.setTopic", section="rooms", body=by_room({"topic": TEXT}))
-def set_topic(call: Call) -> Answer:
-    """Change the topic of a room."""
-    room = _edited(call)
-    membership.set_topic(call.platform, room, call.body["topic"], call.user, call.now)
-    return success(topic=room.topic)
-
-
-@ROUTES.add(
-    "POST", "channels.setDescription", "groups.setDescription", section="rooms", body=by_room({"description": TEXT})
-)
-def set_description(call: Call) -> Answer:
-    """Change the description of a room."""
-    room = _edited(call)
-    membership.set_description(call.platform, room, call.body["description"], call.user, call.now)
-    return success(description=room.description)
-
-
-def _edited(call: Call) -> Room:
-    room = room_of(call, call.body)
-    if not may(call.user, "edit-room", room):
-        raise not_allowed()
-    return room
 
 
 def _keeps(call: Call, room: Room, permission: str) -> bool:

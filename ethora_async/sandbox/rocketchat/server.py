@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from typing import TYPE_CHECKING, Literal
@@ -52,7 +53,8 @@ class RocketChatSandbox(LocalServer):
     Args:
         host, port: where to listen; port 0 takes a free one.
         version: 6.0 to 9.x; errors, `users.createToken` and forms are those of that generation.
-        admin, admin_password: the administrator's user name and password; the latter is made when not given.
+        admin, admin_password: the administrator's user name and password; by default ``ROCKETCHAT_USER`` or `admin`,
+            and a password made here.
         create_tokens: whether the server's environment lets `users.createToken` work at all.
         create_tokens_secret: what it asks for from 8.0 on; made when not given.
         two_factor: switches the second factor on (off otherwise), and which one the administrator has.
@@ -73,7 +75,7 @@ class RocketChatSandbox(LocalServer):
         host: str = "127.0.0.1",
         port: int = 0,
         version: str = DEFAULT_VERSION,
-        admin: str = DEFAULT_ADMIN,
+        admin: str | None = None,
         admin_password: str | None = None,
         create_tokens: bool = True,
         create_tokens_secret: str | None = None,
@@ -112,7 +114,9 @@ class RocketChatSandbox(LocalServer):
             on_request=on_request,
             view=RocketChatView(self._platform) if ui else None,
         )
-        self.admin: User = self._add_admin(admin, two_factor)
+        self.admin: User = self._add_admin(
+            admin or os.environ.get("ROCKETCHAT_USER", "").strip() or DEFAULT_ADMIN, two_factor
+        )
         self._open_general()
 
     def __repr__(self) -> str:
@@ -251,3 +255,7 @@ class RocketChatSandbox(LocalServer):
         )
         platform.store.rooms.add(room)
         membership.join(platform, room, self.admin, now)
+
+
+def _first_user() -> str:
+    return os.environ.get("ROCKETCHAT_USER", "").strip() or DEFAULT_ADMIN

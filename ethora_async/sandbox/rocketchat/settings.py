@@ -28,12 +28,15 @@ PUBLIC: dict[str, Any] = {
     "Iframe_Integration_receive_origin": "*",
     "Iframe_Integration_send_enable": False,
     "Iframe_Integration_send_target_origin": "*",
+    "FileUpload_MaxFileSize": 104_857_600,
+    "Message_MaxAllowedSize": 5000,
     "Site_Name": "Rocket.Chat",
     "UI_Use_Real_Name": False,
     "UTF8_Channel_Names_Validation": "[0-9a-zA-Z-_.]+",
     "UTF8_User_Names_Validation": "[0-9a-zA-Z-_.]+",
 }
 PRIVATE: dict[str, Any] = {
+    "API_Enable_Direct_Message_History_EndPoint": False,
     INFINITE_COUNT: True,
     DEFAULT_COUNT: 50,
     UPPER_COUNT: 100,
@@ -44,6 +47,8 @@ PRIVATE: dict[str, Any] = {
     "Block_Multiple_Failed_Logins_Attempts_Until_Block_by_User": 10,
     "Block_Multiple_Failed_Logins_Time_To_Unblock_By_Ip_In_Minutes": 5,
     "Block_Multiple_Failed_Logins_Time_To_Unblock_By_User_In_Minutes": 5,
+    "Accounts_AllowUserAvatarChange": True,
+    "Accounts_RegistrationForm": "Public",
     "Iframe_Restrict_Access": True,
     "Iframe_X_Frame_Options": "sameorigin",
 }

@@ -8,7 +8,7 @@ from ethora_async.sandbox.rocketchat.encoding import moment
 from ethora_async.sandbox.rocketchat.permissions import may
 
 if TYPE_CHECKING:
-    from ethora_async.sandbox.rocketchat.records import Departure, Membership, Message, Room, User
+    from ethora_async.sandbox.rocketchat.records import Departure, File, Membership, Message, Room, User
 
 Shape = dict[str, Any]
 
@@ -122,8 +122,14 @@ def room_shape(room: Room) -> Shape:
             _id=room.id,
             t=room.type,
             name=room.name,
-            fname=room.name,
+            fname=room.fname or room.name,
             u=room.creator,
+            announcement=room.announcement,
+            archived=room.archived or None,
+            joinCodeRequired=True if room.join_code else None,
+            prid=room.parent_id,
+            teamId=room.team_id,
+            teamMain=room.team_main or None,
             topic=room.topic,
             description=room.description,
             lastMessage=None if last is None else message_shape(last),
@@ -162,6 +168,11 @@ def subscription_shape(member: Membership) -> Shape:
         "userMentions": member.mentions,
         "groupMentions": 0,
         **({"roles": list(member.roles)} if member.roles else {}),
+        **({"f": True} if member.favorite else {}),
+        **({"archived": True} if room.archived else {}),
+        **({"prid": room.parent_id} if room.parent_id is not None else {}),
+        **({"ignored": list(member.ignored)} if member.ignored else {}),
+        **({"tunread": list(member.unread_threads)} if member.unread_threads else {}),
         **({"ls": moment(member.seen_at)} if member.seen_at is not None else {}),
         "_updatedAt": moment(member.updated_at),
     }
@@ -196,8 +207,47 @@ def message_shape(message: Message) -> Shape:
         "urls": [],
         **({"t": message.kind} if message.kind is not None else {}),
         **({"reactions": _reactions(message)} if message.reactions else {}),
+        **_pin(message),
+        **({"starred": [{"_id": user_id} for user_id in message.starred]} if message.starred else {}),
+        **({"replies": list(message.followers)} if message.followers else {}),
+        **_thread(message),
         **({} if message.edited_at is None else {"editedAt": moment(message.edited_at), "editedBy": message.edited_by}),
         **message.extra,
+    }
+
+
+def _pin(message: Message) -> Shape:
+    if message.pinned_at is None:
+        return {}
+    return {"pinned": True, "pinnedAt": moment(message.pinned_at), "pinnedBy": message.pinned_by}
+
+
+def _thread(message: Message) -> Shape:
+    if message.thread_last is None:
+        return {}
+    return {"tcount": message.thread_count, "tlm": moment(message.thread_last)}
+
+
+def file_shape(file: File, room: Room) -> Shape:
+    """Return an upload."""
+    return {
+        "_id": file.id,
+        "name": file.name,
+        "size": len(file.content),
+        "type": file.content_type,
+        "rid": room.id,
+        "userId": file.user.id,
+        "user": brief(file.user),
+        "store": "GridFS:Uploads",
+        "complete": True,
+        "uploading": False,
+        "extension": file.name.rpartition(".")[2],
+        "progress": 1,
+        "description": file.description,
+        "path": f"/ufs/GridFS:Uploads/{file.id}/{file.name}",
+        "url": f"/file-upload/{file.id}/{file.name}",
+        "uploadedAt": moment(file.at),
+        "_updatedAt": moment(file.at),
     }
 
 

@@ -112,6 +112,13 @@ class Rooms:
         if room.name is not None:
             self._by_name[room.name] = room
 
+    def rename(self, room: Room, name: str) -> None:
+        """Give a room another name, which must be free."""
+        if room.name is not None:
+            self._by_name.pop(room.name, None)
+        room.name = name
+        self._by_name[name] = room
+
     def remove(self, room: Room) -> None:
         """Take a room out."""
         del self._by_id[room.id]

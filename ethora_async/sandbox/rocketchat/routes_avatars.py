@@ -1,0 +1,95 @@
+"""Pictures of users (docs/platforms/rocketchat.md#avatars)."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+from ethora_async.sandbox.rocketchat import announce
+from ethora_async.sandbox.rocketchat.call import success
+from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, missing_permission
+from ethora_async.sandbox.rocketchat.permissions import may
+from ethora_async.sandbox.rocketchat.records import Avatar
+from ethora_async.sandbox.rocketchat.routing import Routes
+from ethora_async.sandbox.rocketchat.schema import TEXT, closed
+from ethora_async.sandbox.wire import Answer
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.rocketchat.call import Call
+    from ethora_async.sandbox.rocketchat.records import User
+
+ROUTES: Routes[Call] = Routes()
+SECTION = "avatars"
+WHO = closed({}, dict.fromkeys(("userId", "username", "user"), TEXT))
+
+
+def _whose(call: Call) -> User:
+    named = any(call.body.get(key) for key in ("userId", "username"))
+    user = call.user_of(call.body) if named else call.user
+    if user is not call.user and not may(call.user, "edit-other-user-avatar"):
+        raise missing_permission()
+    if user is call.user and not call.platform.settings["Accounts_AllowUserAvatarChange"]:
+        raise MeteorError("error-not-allowed", "Change avatar is not allowed", {"method": "setAvatar"})
+    return user
+
+
+def _changed(call: Call, user: User) -> None:
+    user.updated_at = call.now
+    etag = None if user.avatar is None else user.avatar.etag
+    told = {"username": user.username, "etag": etag}
+    call.platform.hub.emit(announce.NOTIFY_LOGGED, "updateAvatar", [told])
+
+
+@ROUTES.add("POST", "users.setAvatar", section=SECTION)
+def set_avatar(call: Call) -> Answer:
+    """Give a user a picture: the address of one, or a file in the field `image`."""
+    user = _whose(call)
+    image = next((one for one in call.files if one.field == "image"), None)
+    address = call.body.get("avatarUrl")
+    if image is not None:
+        if not image.content_type.startswith("image/"):
+            raise MeteorError("error-avatar-invalid-url", "Invalid avatar")
+        user.avatar = Avatar(content=image.content, content_type=image.content_type)
+    elif isinstance(address, str) and address.startswith(("http://", "https://")):
+        user.avatar = Avatar(address=address)
+    else:
+        raise MeteorError("error-avatar-invalid-url", f"Invalid avatar URL: {address or ''}")
+    _changed(call, user)
+    return success()
+
+
+@ROUTES.add("POST", "users.resetAvatar", section=SECTION)
+def reset_avatar(call: Call) -> Answer:
+    """Take a user's picture away: their initials show."""
+    user = _whose(call)
+    user.avatar = None
+    _changed(call, user)
+    return success()
+
+
+@ROUTES.add("GET", "users.getAvatar", section=SECTION, anonymous=True, query=WHO)
+def get_avatar(call: Call) -> Answer:
+    """Lead to a user's picture."""
+    user = call.user_of(call.query)
+    return Answer(307, b"", headers={"Location": f"{call.origin}/avatar/{user.username}"})
+
+
+@ROUTES.add("GET", "users.getAvatarSuggestion", section=SECTION)
+def suggestions(_: Call) -> Answer:
+    """List pictures from other services; there are none here."""
+    return success(suggestions={})
+
+
+@ROUTES.add("GET", "/avatar/{username}", section=SECTION, anonymous=True)
+def picture(call: Call) -> Answer:
+    """Return a user's picture, or their initial."""
+    user = call.platform.store.users.with_username(call.params["username"])
+    if user is None:
+        raise failure("Not found", 404)
+    if user.avatar is not None and user.avatar.address is not None:
+        return Answer(302, b"", headers={"Location": user.avatar.address})
+    if user.avatar is not None:
+        return Answer(200, user.avatar.content, user.avatar.content_type, {"ETag": f'"{user.avatar.etag}"'})
+    letter = html.escape(user.username[:1].upper())
+    drawn = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 200"><text x="70" y="130">{letter}</text></svg>'
+    return Answer(200, drawn.encode(), "image/svg+xml")

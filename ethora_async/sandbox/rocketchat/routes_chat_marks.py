@@ -1,0 +1,176 @@
+"""What people do to a message: react, pin, star, follow, report (docs/platforms/rocketchat.md#message-marks)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ethora_async.sandbox.rocketchat import announce, membership, posting
+from ethora_async.sandbox.rocketchat.call import success
+from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, not_allowed
+from ethora_async.sandbox.rocketchat.families import message_of, room_named, standing
+from ethora_async.sandbox.rocketchat.permissions import may
+from ethora_async.sandbox.rocketchat.records import Report
+from ethora_async.sandbox.rocketchat.routing import Routes
+from ethora_async.sandbox.rocketchat.schema import FILLED, FLAG, TEXT, closed, maybe, one_of
+from ethora_async.sandbox.rocketchat.shapes import message_shape
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox.rocketchat.call import Call
+    from ethora_async.sandbox.rocketchat.records import Message, Room
+    from ethora_async.sandbox.wire import Answer
+
+ROUTES: Routes[Call] = Routes()
+SECTION = "message-marks"
+BY_MESSAGE = closed({"messageId": FILLED})
+LICENCE = "This is an enterprise feature"
+
+
+def _found(call: Call) -> tuple[Room, Message]:
+    return message_of(call, call.body.get("messageId") or call.body.get("mid") or "")
+
+
+def _changed(call: Call, room: Room, message: Message) -> None:
+    message.updated_at = call.now
+    announce.message(call.platform, room, message)
+
+
+@ROUTES.add(
+    "POST",
+    "chat.react",
+    section=SECTION,
+    body=one_of(
+        closed({"emoji": TEXT, "messageId": FILLED}, {"shouldReact": maybe(FLAG)}),
+        closed({"reaction": TEXT, "messageId": FILLED}, {"shouldReact": maybe(FLAG)}),
+    ),
+)
+def react(call: Call) -> Answer:
+    """React to a message, or take the reaction back."""
+    room, message = _found(call)
+    emoji = call.body.get("emoji") or call.body.get("reaction")
+    if not emoji:
+        raise MeteorError("error-emoji-param-not-provided", 'The required "emoji" param is missing.')
+    wanted = call.body.get("shouldReact")
+    posting.react(call.platform, room, message, call.user, emoji, call.now, wanted=wanted)
+    return success()
+
+
+@ROUTES.add("POST", "chat.pinMessage", section=SECTION, body=BY_MESSAGE)
+def pin(call: Call) -> Answer:
+    """Pin a message in its room; the room is told by a message of its own, which is the reply."""
+    room, message = _found(call)
+    _may_pin(call, room)
+    if message.pinned_at is None:
+        message.pinned_at = call.now
+        message.pinned_by = {"_id": call.user.id, "username": call.user.username}
+        _changed(call, room, message)
+        attachment = {"text": message.text, "author_name": message.username, "message_link": f"?msg={message.id}"}
+        membership.system_message(
+            call.platform, room, call.user, "message_pinned", "", call.now, attachments=[attachment]
+        )
+    return success(message=message_shape(next(reversed(room.messages.values()))))
+
+
+@ROUTES.add("POST", "chat.unPinMessage", section=SECTION, body=BY_MESSAGE)
+def unpin(call: Call) -> Answer:
+    """Unpin a message."""
+    room, message = _found(call)
+    _may_pin(call, room)
+    message.pinned_at = message.pinned_by = None
+    _changed(call, room, message)
+    return success()
+
+
+def _may_pin(call: Call, room: Room) -> None:
+    if room.archived:
+        raise membership.archived(room)
+    allowed = call.user.id in room.members and (room.type == "d" or may(call.user, "pin-message", room))
+    if not allowed:
+        raise MeteorError("not-authorized", "Not Authorized", {"method": "pinMessage"})
+
+
+@ROUTES.add("POST", "chat.starMessage", section=SECTION, body=BY_MESSAGE)
+def star(call: Call) -> Answer:
+    """Star a message for oneself."""
+    _star(call, wanted=True)
+    return success()
+
+
+@ROUTES.add("POST", "chat.unStarMessage", section=SECTION, body=BY_MESSAGE)
+def unstar(call: Call) -> Answer:
+    """Take a star of one's own away."""
+    _star(call, wanted=False)
+    return success()
+
+
+def _star(call: Call, *, wanted: bool) -> None:
+    room, message = _found(call)
+    standing(call, room)
+    others = [user_id for user_id in message.starred if user_id != call.user.id]
+    message.starred = [*others, call.user.id] if wanted else others
+    _changed(call, room, message)
+
+
+@ROUTES.add("POST", "chat.followMessage", section=SECTION, body=closed({"mid": FILLED}))
+def follow(call: Call) -> Answer:
+    """Be told of answers in a thread."""
+    _follow(call, wanted=True)
+    return success()
+
+
+@ROUTES.add("POST", "chat.unfollowMessage", section=SECTION, body=closed({"mid": FILLED}))
+def unfollow(call: Call) -> Answer:
+    """Be told of them no more."""
+    _follow(call, wanted=False)
+    return success()
+
+
+def _follow(call: Call, *, wanted: bool) -> None:
+    room, message = _found(call)
+    member = standing(call, room)
+    others = [user_id for user_id in message.followers if user_id != call.user.id]
+    message.followers = [*others, call.user.id] if wanted else others
+    if not wanted and message.id in member.unread_threads:
+        member.unread_threads.remove(message.id)
+    _changed(call, room, message)
+
+
+@ROUTES.add("POST", "chat.reportMessage", section=SECTION, body=closed({"messageId": TEXT, "description": TEXT}))
+def report(call: Call) -> Answer:
+    """Complain about a message to the moderators."""
+    if not call.body["description"].strip():
+        raise failure('The required "description" param is missing.')
+    _, message = _found(call)
+    message.reports.append(Report(call.user.id, call.body["description"], call.now))
+    return success()
+
+
+@ROUTES.add(
+    "GET", "chat.ignoreUser", section=SECTION, query=closed({"rid": FILLED, "userId": FILLED, "ignore": FILLED})
+)
+def ignore_user(call: Call) -> Answer:
+    """Hide what a member writes from the caller, or show it again."""
+    room = room_named(call, call.query["rid"])
+    member = standing(call, room)
+    other = call.query["userId"]
+    if other not in room.members:
+        raise MeteorError("error-invalid-subscription", "Invalid subscription", {"method": "ignoreUser"})
+    left = [user_id for user_id in member.ignored if user_id != other]
+    member.ignored = [*left, other] if call.query["ignore"].lower() in ("true", "1") else left
+    member.updated_at = call.now
+    announce.subscription(call.platform, "updated", member)
+    return success()
+
+
+@ROUTES.add("GET", "chat.getMessageReadReceipts", section=SECTION, query=closed({"messageId": TEXT}))
+def receipts(_: Call) -> Answer:
+    """Refuse, as the community edition does: read receipts take a licence."""
+    raise MeteorError("error-action-not-allowed", LICENCE)
+
+
+@ROUTES.add("GET", "chat.getURLPreview", section=SECTION, query=closed({"roomId": TEXT, "url": TEXT}))
+def preview(call: Call) -> Answer:
+    """Return what the server knows about an address; this one fetches nothing, so that it is the address alone."""
+    room = call.platform.store.rooms.with_id(call.query["roomId"])
+    if room is None or not announce.may_read(call.user, room):
+        raise not_allowed()
+    return success(urlPreview={"url": call.query["url"], "ignoreParse": False, "meta": {}})
