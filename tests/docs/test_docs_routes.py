@@ -14,6 +14,9 @@ from route_tables import routes
 from ethora_async.platforms.avaya import operations as avaya_operations
 from ethora_async.platforms.ethora import operations as ethora_operations
 from ethora_async.platforms.rocketchat import operations as rocketchat_operations
+from ethora_async.platforms.rocketchat import operations_messages as rocketchat_messages
+from ethora_async.platforms.rocketchat import operations_people as rocketchat_people
+from ethora_async.platforms.rocketchat import operations_rooms as rocketchat_rooms
 from ethora_async.request import Operation
 from ethora_async.sandbox.avaya import gateway as avaya
 from ethora_async.sandbox.ethora.gateway import TABLE as ETHORA
@@ -59,10 +62,18 @@ def test_the_local_imbachat_serves_the_routes_of_the_notes() -> None:
 
 def _operations(module: ModuleType) -> Iterable[Operation]:
     for value in vars(module).values():
-        if isinstance(value, Operation):
-            yield value
-        elif isinstance(value, ethora_operations.AppOperations):
-            yield from (one for one in vars_of(value) if one is not None)
+        yield from _held(value)
+
+
+def _held(value: object) -> Iterable[Operation]:
+    """The operations of a constant: one, or a table of them."""
+    if isinstance(value, Operation):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _held(inner)
+    elif isinstance(value, ethora_operations.AppOperations):
+        yield from (one for one in vars_of(value) if one is not None)
 
 
 def vars_of(table: ethora_operations.AppOperations) -> list[Operation | None]:
@@ -80,6 +91,9 @@ def test_every_operation_of_a_client_is_in_the_notes_under_the_heading_it_cites(
     for platform, module in (
         ("ethora", ethora_operations),
         ("rocketchat", rocketchat_operations),
+        ("rocketchat", rocketchat_messages),
+        ("rocketchat", rocketchat_people),
+        ("rocketchat", rocketchat_rooms),
         ("avaya", avaya_operations),
     ):
         listed = {_shape(method, path): heading for method, path, _, heading in routes(platform)}

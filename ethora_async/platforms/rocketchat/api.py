@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +12,17 @@ import attrs
 
 from ethora_async.config import Seconds, seconds
 from ethora_async.engine.engine import Engine
+from ethora_async.engine.urls import QueryValue
 from ethora_async.errors import ChatError, RateLimitedError, ReplyLostError
 from ethora_async.platforms.rocketchat.admin_session import AdminSession
 from ethora_async.platforms.rocketchat.dialect import RocketChatDialect
 from ethora_async.platforms.rocketchat.route_limits import RouteLimits
 from ethora_async.platforms.rocketchat.two_factor import Factors, TwoFactorRequiredError, WithCode
 from ethora_async.protocols import Clock, Credentials
+from ethora_async.request import Upload
 from ethora_async.tokens.fixed import FixedCredentials
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ethora_async.engine.urls import QueryValue
     from ethora_async.request import Operation, Reply
 
 _A_CODE = re.compile(r"[a-z]+(?:-[a-z]+)+")
@@ -40,6 +39,19 @@ class Shared:
     verifying: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     verified: int = 0
     clock_offset: float | None = None
+
+
+@attrs.frozen(eq=False)
+class _Input:
+    """What an operation is carried out with."""
+
+    query: Mapping[str, QueryValue] | None = None
+    data: Any = attrs.field(default=None, repr=False)
+    path: Mapping[str, str] | None = None
+    upload: Upload | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        return {"query": self.query, "data": self.data, "path": self.path, "upload": self.upload}
 
 
 @attrs.frozen(eq=False)
@@ -70,6 +82,8 @@ class Api:
         *,
         query: Mapping[str, QueryValue] | None = None,
         data: Any = None,
+        path: Mapping[str, str] | None = None,
+        upload: Upload | None = None,
         credentials: Credentials | None = None,
         timeout: Seconds | None = None,
         enveloped: bool = True,
@@ -90,7 +104,7 @@ class Api:
         signer = credentials or self.signer
         verified = self.shared.verified
         try:
-            return await self._once(operation, query, data, signer, deadline, enveloped=enveloped)
+            return await self._once(operation, _Input(query, data, path, upload), signer, deadline, enveloped=enveloped)
         except TwoFactorRequiredError as asked:
             if signer is not None or asked.at_login:
                 raise
@@ -99,7 +113,9 @@ class Api:
         async with self.shared.verifying:
             if self.shared.verified != verified:
                 try:
-                    return await self._once(operation, query, data, None, deadline, enveloped=enveloped)
+                    return await self._once(
+                        operation, _Input(query, data, path, upload), None, deadline, enveloped=enveloped
+                    )
                 except TwoFactorRequiredError as asked:
                     challenge = asked
             # The code has no name here: this frame stays in the traceback.
@@ -110,15 +126,14 @@ class Api:
             )
             # Reading a code from an e-mail takes its time; the call begins anew.
             late = self.clock.monotonic() + budget
-            reply = await self._once(operation, query, data, with_code, late, enveloped=enveloped)
+            reply = await self._once(operation, _Input(query, data, path, upload), with_code, late, enveloped=enveloped)
             self.shared.verified += 1
             return reply
 
     async def _once(
         self,
         operation: Operation,
-        query: Mapping[str, QueryValue] | None,
-        data: Any,
+        given: _Input,
         signer: Credentials | None,
         deadline: float,
         *,
@@ -129,7 +144,7 @@ class Api:
         await self._wait_for(operation, limits.wait(route), deadline)
         left = max(0.001, deadline - self.clock.monotonic())
         try:
-            reply = await self.engine.call(operation, query=query, data=data, credentials=signer, timeout=left)
+            reply = await self.engine.call(operation, **given.arguments(), credentials=signer, timeout=left)
         except RateLimitedError as error:
             if error.retry_after:
                 limits.close(route, error.retry_after)

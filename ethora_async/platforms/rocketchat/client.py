@@ -22,8 +22,10 @@ from ethora_async.platforms.rocketchat.embedding import Embedding
 from ethora_async.platforms.rocketchat.login import end_session, log_in
 from ethora_async.platforms.rocketchat.messages import Messages
 from ethora_async.platforms.rocketchat.names import lookup, own
+from ethora_async.platforms.rocketchat.personal_tokens import PersonalTokens
 from ethora_async.platforms.rocketchat.rooms import Rooms
 from ethora_async.platforms.rocketchat.route_limits import RouteLimits
+from ethora_async.platforms.rocketchat.server import Server
 from ethora_async.platforms.rocketchat.server_info import ServerInfo, read_version
 from ethora_async.platforms.rocketchat.tokens import Tokens, UserCredentials, token_headers
 from ethora_async.platforms.rocketchat.two_factor import EmailCode, Factors
@@ -143,9 +145,8 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
             alternatives=(settings.BY_PASSWORD, settings.BY_TOKEN),
             **told,
         )
-        self._session = AdminSession(
-            RotatingKeys(self._settings, settings.ADMIN, settings.admin_of), self._log_in, **told
-        )
+        admin = RotatingKeys(self._settings, settings.ADMIN, settings.admin_of)
+        self._session = AdminSession(admin, self._log_in, **told)
         self._context = OwnContext(self._settings, self._connect, Directory(), **told)
         RequestsAsUser.__init__(self, self._context.send, PAGING, self._view_of)
         self._streams: WeakSet[Realtime] = WeakSet()
@@ -161,6 +162,8 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         self.users: Users = Users(self._context, self.tokens.forget)
         self.chats: Rooms = Rooms(self._context)
         self.messages: Messages = Messages(self._context)
+        self.personal_tokens: PersonalTokens = PersonalTokens(self._context)
+        self.server: Server = Server(self._context)
 
     @classmethod
     def from_env(cls, **options: Unpack[RocketChatOptions]) -> Self:

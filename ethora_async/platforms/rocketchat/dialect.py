@@ -39,6 +39,10 @@ _NOT_FOUND = frozenset(
         "error-invalid-room",
         "error-user-not-found",
         "error-user-not-in-room",
+        "error-message-not-found",
+        "error-invalid-message",
+        "error-invalid-subscription",
+        "invalid-file",
         "invalid-channel",
     }
 )
@@ -49,6 +53,8 @@ _FORBIDDEN = frozenset(
         "not-authorized",
         "not-allowed",
         "error-action-not-allowed",
+        "error-code-invalid",
+        "error-endpoint-disabled",
         "error-unauthorized",
         "error-login-blocked-for-user",
         "error-login-blocked-for-ip",
@@ -60,6 +66,11 @@ _CONFLICT = frozenset(
         "error-field-unavailable",
         "error-duplicate-channel-name",
         "error-token-already-exists",
+        "error-archived-duplicate-name",
+        "error-room-archived",
+        "error-remove-last-owner",
+        "error-admin-required",
+        "error-room-already-in-team",
         "error-you-are-last-owner",
         "user-last-owner",
     }
@@ -73,7 +84,9 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
     429: RateLimitedError,
 }
 _CODE_IN_TEXT = re.compile(r"\[([A-Za-z0-9_-]+)\]\s*$")
-_MISSING = re.compile(r"(?:user|room|channel|group|message|resource) not found|does not exist", re.IGNORECASE)
+_MISSING = re.compile(
+    r"(?:user|room|channel|group|message|resource) not found|no message found|does not exist", re.IGNORECASE
+)
 _TAKEN = re.compile(r"already (?:exists|in use)", re.IGNORECASE)
 _BARE_CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 _WAIT = re.compile(r"wait (\d+(?:\.\d+)?) seconds?", re.IGNORECASE)

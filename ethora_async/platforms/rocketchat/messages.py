@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.errors import ApiError, InvalidInputError
 from ethora_async.platforms.rocketchat import operations, wire
+from ethora_async.platforms.rocketchat.message_marks import MessageMarks
 from ethora_async.platforms.rocketchat.names import RecordId, lookup
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.context import Context
     from ethora_async.platforms.rocketchat.message_records import Message, MessageChanges
@@ -31,7 +33,7 @@ def new_message_id() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(_ID_LENGTH))
 
 
-class Messages:
+class Messages(MessageMarks):
     """Sends and reads messages as the admin, or as the user of `RocketChatClient.as_user`."""
 
     def __init__(self, context: Context) -> None:
@@ -114,7 +116,7 @@ class Messages:
         query: dict[str, str | int] = {"roomId": found.id, "count": count}
         for name, moment in (("latest", before), ("oldest", after)):
             if moment is not None:
-                query[name] = iso(moment)
+                query[name] = wire.iso(moment)
         reply = await api.call(operation, query=query)
         return wire.read_list(reply.data, "messages", wire.read_message, operation=operation.name)
 
@@ -141,20 +143,8 @@ class Messages:
 async def read_changes(api: Api, room_id: str, since: datetime) -> MessageChanges:
     """What `Messages.changes` gives, of a room whose record id is known."""
     operation = operations.SYNC_MESSAGES
-    reply = await api.call(operation, query={"roomId": room_id, "lastUpdate": iso(since)})
+    reply = await api.call(operation, query={"roomId": room_id, "lastUpdate": wire.iso(since)})
     return wire.read_changes(reply.data, operation=operation.name)
-
-
-def iso(moment: datetime) -> str:
-    """A moment as REST writes it: UTC, milliseconds, ``Z``.
-
-    Raises:
-        InvalidInputError: it has no time zone.
-    """
-    if moment.tzinfo is None:
-        msg = "a datetime needs a time zone: pass an aware one, such as datetime.now(UTC)"
-        raise InvalidInputError(msg, field="since")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 __all__ = ["Messages", "RecordId", "new_message_id"]

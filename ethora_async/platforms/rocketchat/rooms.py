@@ -12,7 +12,7 @@ from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.directory import room_query
 from ethora_async.platforms.rocketchat.names import RecordId, lookup, own
 from ethora_async.platforms.rocketchat.names import key as folded
-from ethora_async.platforms.rocketchat.room_access import RoomAccess
+from ethora_async.platforms.rocketchat.room_contents import RoomContents
 from ethora_async.platforms.rocketchat.users import LARGEST_PAGE, each
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, optional_text, required_text, several
 
@@ -27,7 +27,7 @@ GENERAL = "GENERAL"
 """The record id of the room that every server has."""
 
 
-class Rooms(RoomAccess):
+class Rooms(RoomContents):
     """The rooms of one server. Your own id of a chat is the room's name, its title the topic.
 
     A private chat is a group, a public one a channel. A `RecordId` names Rocket.Chat's own id; direct rooms have

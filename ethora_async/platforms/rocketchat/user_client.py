@@ -10,8 +10,12 @@ import attrs
 from ethora_async.engine.open_requests import Requests
 from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.context import PAGING
-from ethora_async.platforms.rocketchat.messages import Messages, iso
+from ethora_async.platforms.rocketchat.messages import Messages
 from ethora_async.platforms.rocketchat.names import own
+from ethora_async.platforms.rocketchat.personal_tokens import PersonalTokens
+from ethora_async.platforms.rocketchat.rooms import Rooms
+from ethora_async.platforms.rocketchat.server import Server
+from ethora_async.platforms.rocketchat.user_profile import UserProfiles
 from ethora_async.records import Chat, Id, User
 
 if TYPE_CHECKING:
@@ -51,13 +55,21 @@ class UserClient(Requests):
     """One user's own view. The server limits these calls to about ten a minute for each route and address.
 
     Attributes:
+        chats: rooms as this user may see and change them.
         messages: sends and reads messages as this user.
+        people: this user's own presence, picture and preferences, and what they see of others.
+        personal_tokens: this user's own.
+        server: what this user finds on the server.
     """
 
     def __init__(self, context: Context) -> None:
         super().__init__(context.send, PAGING)
         self._context = context
+        self.chats: Rooms = Rooms(context)
         self.messages: Messages = Messages(context)
+        self.people: UserProfiles = UserProfiles(context)
+        self.personal_tokens: PersonalTokens = PersonalTokens(context)
+        self.server: Server = Server(context)
 
     async def me(self) -> User:
         """The user's own record; the cheapest way to see whether a token is still good.
@@ -113,6 +125,6 @@ class UserClient(Requests):
 
     async def _changed(self, operation: Operation, since: datetime | None) -> dict[str, Any]:
         api = await self._context.open()
-        query = {} if since is None else {"updatedSince": iso(since)}
+        query = {} if since is None else {"updatedSince": wire.iso(since)}
         data: dict[str, Any] = (await api.call(operation, query=query)).data
         return data

@@ -13,6 +13,7 @@ from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.directory import check_name, user_query
 from ethora_async.platforms.rocketchat.names import key as folded
 from ethora_async.platforms.rocketchat.names import lookup
+from ethora_async.platforms.rocketchat.user_profile import UserProfiles
 from ethora_async.platforms.rocketchat.user_records import UserChange, UserOptions
 from ethora_async.records import Chat, Id, NewUser, User, several
 from ethora_async.redaction import wrapped
@@ -32,7 +33,7 @@ LARGEST_PAGE = 100
 _OWN_ROLES = frozenset({"admin", "bot", "app"})
 
 
-class Users:
+class Users(UserProfiles):
     """The users of one server. Your own id of a user is the user name; a `RecordId` names Rocket.Chat's own."""
 
     changeable: frozenset[str] = frozenset({"name", "email", "id"})

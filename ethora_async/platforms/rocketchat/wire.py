@@ -6,11 +6,14 @@ See docs/platforms/rocketchat.md#users, #rooms, #messages.
 from __future__ import annotations
 
 import secrets
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ethora_async.codec import Codec
-from ethora_async.errors import ReplyLostError
+from ethora_async.errors import InvalidInputError, ReplyLostError
 from ethora_async.platforms.rocketchat.message_records import Message, MessageChanges
+from ethora_async.platforms.rocketchat.room_records import Counters, RoomFile
+from ethora_async.platforms.rocketchat.token_records import PersonalToken
 from ethora_async.records import Chat, NewUser, User
 from ethora_async.redaction import Secret
 
@@ -27,6 +30,12 @@ _PRIVATE_FIELDS = ("services", "inviteToken", "resume")
 codec: Codec = Codec()
 codec.add(User, {"record_id": "_id", "created_at": "createdAt", "updated_at": "_updatedAt"})
 codec.add(Chat, {"record_id": "_id", "member_count": "usersCount", "created_at": "ts", "updated_at": "_updatedAt"})
+codec.add(RoomFile, {"id": "_id", "content_type": "type", "user_id": "userId", "uploaded_at": "uploadedAt"})
+codec.add(
+    PersonalToken,
+    {"created_at": "createdAt", "last_part": "lastTokenPart", "bypasses_two_factor": "bypassTwoFactor"},
+)
+codec.add(Counters, {"messages": "msgs", "unread": "unreads", "mentions": "userMentions", "unread_from": "unreadsFrom"})
 codec.add(
     Message,
     {
@@ -132,6 +141,54 @@ def read_changes(data: Any, *, operation: str) -> MessageChanges:
     ids = [row.get("_id") for row in gone if _is_object(row)] if isinstance(gone, list) else []
     ordered = sorted(updated, key=lambda message: message.updated_at.timestamp() if message.updated_at else 0.0)
     return MessageChanges(updated=tuple(ordered), deleted=tuple(id for id in ids if isinstance(id, str)))
+
+
+def iso(moment: datetime) -> str:
+    """A moment as REST writes it: UTC, milliseconds, ``Z``.
+
+    Raises:
+        InvalidInputError: it has no time zone.
+    """
+    if moment.tzinfo is None:
+        msg = "a datetime needs a time zone: pass an aware one, such as datetime.now(UTC)"
+        raise InvalidInputError(msg, field="since")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read_personal_token(data: Any, *, operation: str, path: str = "reply.token") -> PersonalToken:
+    """A personal access token, without its secret.
+
+    Raises:
+        ReplyLostError: it has an unexpected shape.
+    """
+    if _is_object(data):
+        data = {**data, "bypassTwoFactor": bool(data.get("bypassTwoFactor"))}
+    return codec.read(data, PersonalToken, operation=operation, path=path)
+
+
+def read_file(data: Any, *, operation: str, path: str = "reply.file") -> RoomFile:
+    """A file of a room.
+
+    Raises:
+        ReplyLostError: it has an unexpected shape.
+    """
+    return codec.read(data, RoomFile, operation=operation, path=path)
+
+
+def read_row(data: Any, **_: str) -> Mapping[str, Any]:
+    """A record as the platform words it; empty where there is none."""
+    return data if _is_object(data) else {}
+
+
+def read_counters(data: Any, *, operation: str) -> Counters:
+    """The counters of a room.
+
+    Raises:
+        ReplyLostError: they have an unexpected shape.
+    """
+    if _is_object(data):
+        data = {**data, "userMentions": data.get("userMentions") or 0}
+    return codec.read(data, Counters, operation=operation, path="reply")
 
 
 def read_list(data: Any, key: str, read: Callable[..., T], *, operation: str) -> tuple[T, ...]:

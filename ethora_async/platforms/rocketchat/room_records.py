@@ -1,0 +1,68 @@
+"""What the platform tells of a room beside `Chat` (docs/platforms/rocketchat.md#room-roles, #standing-in-a-room)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+import attrs
+
+RoomRole = Literal["owner", "moderator", "leader"]
+"""What a member may be in a room."""
+
+
+@attrs.frozen(kw_only=True)
+class RoleHolder:
+    """A member with roles in a room.
+
+    Attributes:
+        user_id: The record id.
+        username: The user name.
+        roles: ``owner``, ``moderator``, ``leader``.
+    """
+
+    user_id: str
+    username: str
+    roles: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Counters:
+    """What a room holds, and what one member has not read.
+
+    Attributes:
+        joined: Whether the member is in it.
+        members, messages: How many the room has.
+        unread: Messages that the member has not read; None for who is not in it.
+        mentions: Mentions of the member that they have not read.
+        unread_from, latest: Since when, and when the last message came.
+    """
+
+    joined: bool
+    members: int
+    messages: int
+    unread: int | None = None
+    mentions: int = 0
+    unread_from: datetime | None = None
+    latest: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RoomFile:
+    """A file in a room.
+
+    Attributes:
+        id: The platform's id of the file.
+        url: Below the site's address; fetching it takes a log-in.
+        extra: Every field of the reply that has no attribute here, under the platform's name for it.
+    """
+
+    id: str
+    name: str = ""
+    content_type: str | None = None
+    size: int | None = None
+    user_id: str | None = None
+    url: str | None = None
+    uploaded_at: datetime | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)

@@ -1,0 +1,26 @@
+"""A personal access token as the platform lists it (docs/platforms/rocketchat.md#users)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class PersonalToken:
+    """A personal access token, without its secret.
+
+    Attributes:
+        name: What it is called.
+        last_part: The end of its hash, to tell tokens apart.
+        bypasses_two_factor: Whether calls with it are not asked for a second factor.
+    """
+
+    name: str
+    created_at: datetime | None = None
+    last_part: str | None = None
+    bypasses_two_factor: bool = False
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
