@@ -12,6 +12,7 @@ from ethora_async.errors import ConfigError
 if TYPE_CHECKING:
     from ethora_async.web.health import Health
     from ethora_async.web.request import Endpoint, Request
+    from ethora_async.web.scim.endpoint import ScimEndpoint
 
 
 class Routes:
@@ -22,12 +23,14 @@ class Routes:
     ========================  ====================================================
     ``PREFIX/token``          `token`: a `TokenEndpoint`
     ``PREFIX/users-info``     `user_info`: a `UserInfoEndpoint`; what is below too
+    ``SCIM_PATH/…``           `scim`: a `ScimEndpoint`; everything below
     ``/healthz``              `health`: whether the process lives
     ``/readyz``               `health`: whether it can do its work
     ========================  ====================================================
 
     Args:
         prefix: such as ``/chat``, for an application that stands alone. Below a framework's mount it is empty.
+        scim_path: where `scim` is. Empty when a framework mounts the routes there: it then gets what nobody else does.
     """
 
     def __init__(
@@ -36,11 +39,14 @@ class Routes:
         token: Endpoint | None = None,
         user_info: Endpoint | None = None,
         health: Health | None = None,
+        scim: ScimEndpoint | None = None,
         prefix: str = "",
+        scim_path: str = "/scim/v2",
     ) -> None:
-        if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
-            msg = "prefix must be empty, or begin with a slash and not end with one; an example is /chat"
-            raise ConfigError(msg)
+        for name, path, example in (("prefix", prefix, "/chat"), ("scim_path", scim_path, "/scim/v2")):
+            if path and (not path.startswith("/") or path.endswith("/")):
+                msg = f"{name} must be empty, or begin with a slash and not end with one; an example is {example}"
+                raise ConfigError(msg)
         self._exact: dict[str, Endpoint] = {}
         if token is not None:
             self._exact[f"{prefix}/token"] = token
@@ -48,6 +54,8 @@ class Routes:
             self._exact |= {"/healthz": health.live, "/readyz": health.ready}
         self._user_info = user_info
         self._user_info_path = f"{prefix}/users-info"
+        self._scim = scim
+        self._scim_path = scim_path
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request; 404 for what is not there.
@@ -63,4 +71,7 @@ class Routes:
         below = path.removeprefix(self._user_info_path)
         if self._user_info is not None and below != path and below[:1] in ("", "/"):
             return await self._user_info.handle(attrs.evolve(request, path=below))
+        if self._scim is not None and (path == self._scim_path or path.startswith(f"{self._scim_path}/")):
+            below = attrs.evolve(request, path=path.removeprefix(self._scim_path))
+            return await self._scim.handle(below, self._scim_path or "/scim/v2")
         return Answer.refusal(404, "not_found", "There is nothing here.")

@@ -31,6 +31,8 @@ Identify = Callable[[Any], Awaitable[Id | None]]
 """Says whose request it is: called with the framework's own request (`Request.native`); None for nobody's."""
 MayEnter = Callable[[Id, str], Awaitable[bool]]
 """Says whether a user may enter a room: called with what `Identify` gave and the room that the page asks for."""
+IsActive = Callable[[Id], Awaitable[bool]]
+"""Says whether a user may use the chat at all: called with what `Identify` gave."""
 RateLimit = Callable[[Id, Any], Awaitable[float | None]]
 """Counts a user's request: seconds to wait if it is one too many, else None. Called with the native request too."""
 
@@ -65,6 +67,7 @@ class TokenEndpoint(Generic[ClientT]):
     Args:
         client: a client, an `AppClient` or anything else that gives one when called, or an `OwnLoop`.
         identify: your authentication; what it raises goes to the framework.
+        is_active: whether an identified user may use the chat; such as `ScimDirectory.is_active`. Others get a 403.
         may_enter: your permissions; without it nobody is told of any room.
         rate_limit: your limit; called for identified users only.
         allowed_origins: origins beside the site's own whose pages may ask, with the user's cookies (CORS).
@@ -83,6 +86,7 @@ class TokenEndpoint(Generic[ClientT]):
         client: ClientT | Callable[[], ClientT] | Runs[ClientT],
         identify: Identify,
         *,
+        is_active: IsActive | None = None,
         may_enter: MayEnter | None = None,
         rate_limit: RateLimit | None = None,
         allowed_origins: Iterable[str] = (),
@@ -99,6 +103,7 @@ class TokenEndpoint(Generic[ClientT]):
             address_for(client)  # says now that it cannot
         self._place = place_of(client)
         self._identify = identify
+        self._is_active = is_active
         self._may_enter = may_enter
         self._rate_limit = rate_limit
         self._origins = Origins(allowed_origins)
@@ -133,6 +138,8 @@ class TokenEndpoint(Generic[ClientT]):
         _check_identity(user)
         if self._rate_limit is not None and (wait := await self._rate_limit(user, request.native)) is not None:
             raise Refusal(429, "too_many_requests", "Too many requests. Try again later.", retry_after(wait))
+        if self._is_active is not None and not await self._is_active(user):
+            raise Refusal(403, "inactive", "Your account is not active.")
         room = _room_in(await request.read(self._max_body, self._body_timeout))
         if room is not None and (self._may_enter is None or not await self._may_enter(user, room)):
             raise Refusal(403, "room_refused", _NO_ENTRY)

@@ -1,0 +1,1 @@
+"""The SCIM records in SQL: their tables, every statement on them, and connections to both kinds of database."""

@@ -1,0 +1,506 @@
+"""What `scim2_server` reads and writes: the records of one database connection, each write with its intents."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Union
+
+from scim2_models import (
+    InvalidValueException,
+    Meta,
+    NotFoundException,
+    PreconditionFailedException,
+    Resource,
+    ResourceType,
+    ResponseParameters,
+    ScimFilter,
+    ScimProvider,
+    SearchRequest,
+    TooManyException,
+    UniquenessException,
+)
+from scim2_server.storage import ScimStorage, SearchPage
+
+from ethora_async import codec
+from ethora_async.errors import InvalidInputError
+from ethora_async.outbox import intents
+from ethora_async.records import NewUser
+from ethora_async.web.scim.database import statements as sql
+from ethora_async.web.scim.lookups import lookups, members_meant
+from ethora_async.web.scim.mapping import ScimMapping, addresses, chat_key, folded, room
+from ethora_async.web.scim.members import MemberChange
+
+if TYPE_CHECKING:
+    from ethora_async.outbox.passwords import PasswordSeal
+    from ethora_async.web.scim.database.connections import Connection
+
+SCANNED = 2000
+"""How many records a search without an index looks at. Beyond that it is refused."""
+
+_NOT_STORED = frozenset({"id", "meta", "members", "groups", "password"})
+_MEMBERS = "members"
+
+
+class DirectoryStorage(ScimStorage):
+    """Users and groups in SQL.
+
+    Args:
+        connection: a connection, for this thread.
+        provider: describes the service.
+        mapping: which chat user or room a record is about.
+        seal: encrypts passwords for the outbox; without it passwords are left out.
+        clock: seconds since the epoch.
+        scanned: how many records a search without an index looks at.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        provider: ScimProvider,
+        mapping: ScimMapping,
+        *,
+        seal: PasswordSeal | None = None,
+        clock: Callable[[], float] = time.time,
+        scanned: int = SCANNED,
+        write: bool = True,
+    ) -> None:
+        self._db = connection
+        self._provider = provider
+        self._mapping = mapping
+        self._seal = seal
+        self._clock = clock
+        self._scanned = scanned
+        self._write = write
+        self.leaves_members_out = False
+        """Whether groups are returned without members, for a handler that adds them to the answer itself."""
+
+    @contextmanager
+    def operation(self) -> Generator[None]:
+        """Begin a transaction, in which the intents are written too."""
+        with self._db.transaction(write=self._write):
+            yield
+
+    # Reading
+
+    def get(
+        self,
+        resource_type: ResourceType,
+        resource_id: str,
+        *,
+        response_parameters: ResponseParameters[Any] | None = None,
+    ) -> Resource[Any]:
+        """Return a user or a group."""
+        with self.operation():
+            row = self._row(resource_type, resource_id)
+            members: Iterable[Any] = ()
+            if _is_group(resource_type) and not self.leaves_members_out and _keeps_members(response_parameters):
+                members = self._db.rows(sql.MEMBERS, group=resource_id)
+            return self._resource(resource_type, row, members)
+
+    def search(
+        self,
+        resource_types: list[ResourceType],
+        search_request: SearchRequest[Any],
+        *,
+        position: Any = None,  # noqa: ARG002  the service announces no cursors
+    ) -> SearchPage:
+        """Return a page of what a filter matches. Without an index, among so many records, it is refused."""
+        with self.operation():
+            start = (search_request.start_index or 1) - 1
+            count = search_request.count
+            if search_request.filter is None and search_request.sort_by is None and len(resource_types) == 1:
+                return self._page(resource_types[0], start, count, search_request)
+            found: list[Resource[Any]] = []
+            for resource_type in resource_types:
+                found += self._matching(resource_type, search_request)
+            if search_request.sort_by is not None:
+                found = _sorted(found, search_request)
+            stop = None if count is None else start + count
+            return SearchPage(len(found), found[start:stop])
+
+    def members_of(self, group_id: str) -> list[dict[str, Any]]:
+        """Return a group's members as they stand in an answer, with `$ref` relative to the SCIM root."""
+        return [_member(usr, display) for usr, display in self._db.rows(sql.MEMBERS, group=group_id)]
+
+    def _page(
+        self, resource_type: ResourceType, start: int, count: int | None, search_request: SearchRequest[Any]
+    ) -> SearchPage:
+        group = _is_group(resource_type)
+        total = self._db.rows(sql.GROUPS_COUNT if group else sql.USERS_COUNT)[0][0]
+        limit = total if count is None else count
+        page = sql.GROUPS_PAGE if group else sql.USERS_PAGE
+        rows = self._db.rows(page, limit=limit, offset=start) if limit else []
+        return SearchPage(total, self._resources(resource_type, rows, _keeps_members(search_request)))
+
+    def _matching(self, resource_type: ResourceType, search_request: SearchRequest[Any]) -> list[Resource[Any]]:
+        scim_filter = search_request.filter
+        rows = self._candidates(resource_type, None if scim_filter is None else scim_filter.ast)
+        keeps = _keeps_members(search_request)
+        if scim_filter is None:
+            return self._resources(resource_type, rows, keeps)
+        bound = _bound(scim_filter, self._provider.model_for(resource_type))
+        meant = members_meant(scim_filter.ast) if _is_group(resource_type) else frozenset()
+        if meant is None:
+            self._refuse_many(rows)
+            return [one for one in self._resources(resource_type, rows, True) if bound.match(one)]
+        found = []
+        for row in rows:
+            members = self._db.rows(sql.SOME_MEMBERS, group=row[1], ids=sorted(meant)) if meant else ()
+            if bound.match(self._resource(resource_type, row, members)):
+                found.append(row)
+        return self._resources(resource_type, found, keeps)
+
+    def _candidates(self, resource_type: ResourceType, node: Any) -> list[Any]:
+        """Return the rows that may match, fewer than the limit."""
+        group = _is_group(resource_type)
+        most = self._scanned + 1
+        found = None if node is None else lookups(str(resource_type.name), node)
+        if found is None:
+            rows = self._db.rows(sql.GROUPS_PAGE if group else sql.USERS_PAGE, limit=most, offset=0)
+        else:
+            by = sql.GROUPS_BY if group else sql.USERS_BY
+            some = [self._db.rows(by[one.name], value=one.value, limit=most) for one in found]
+            rows = sorted({row[0]: row for part in some for row in part}.values())
+        if len(rows) > self._scanned:
+            raise TooManyException(
+                detail=f"This search looks at more than {self._scanned} records: use eq on userName, externalId, id,"
+                " emails, displayName or members"
+            )
+        return rows
+
+    def _refuse_many(self, rows: Sequence[Any]) -> None:
+        count = self._db.rows(sql.MEMBERS_COUNT, groups=[row[1] for row in rows])[0][0]
+        if count > self._scanned:
+            raise TooManyException(detail=f"This search looks at more than {self._scanned} members: use members.value eq")
+
+    def _resources(self, resource_type: ResourceType, rows: Sequence[Any], keeps_members: bool) -> list[Resource[Any]]:
+        group = _is_group(resource_type) and keeps_members and not self.leaves_members_out
+        return [
+            self._resource(resource_type, row, self._db.rows(sql.MEMBERS, group=row[1]) if group else ()) for row in rows
+        ]
+
+    def _resource(self, resource_type: ResourceType, row: Any, members: Iterable[Any]) -> Resource[Any]:
+        doc = codec.loads(row[2].encode())
+        listed = [_member(usr, display) for usr, display in members]
+        if listed:
+            doc[_MEMBERS] = listed
+        made: Resource[Any] = self._provider.model_for(resource_type).model_validate(doc)
+        made.id = row[1]
+        made.meta = Meta(
+            resource_type=resource_type.name,
+            created=datetime.fromtimestamp(row[4], UTC),
+            last_modified=datetime.fromtimestamp(row[5], UTC),
+            version=f'W/"{row[3]}"',
+        )
+        return made
+
+    def _row(self, resource_type: ResourceType, id: str | None) -> Any:
+        rows = self._db.rows(sql.GROUP if _is_group(resource_type) else sql.USER, id=id)
+        if not rows:
+            raise NotFoundException(detail=f"There is no {resource_type.name} with this id")
+        return rows[0]
+
+    # Writing
+
+    def create(self, resource_type: ResourceType, resource: Resource[Any]) -> Resource[Any]:
+        """Store a new record, and want its chat user or room."""
+        with self.operation():
+            id = uuid.uuid4().hex
+            doc = _document(resource)
+            if _is_group(resource_type):
+                self._create_group(id, doc)
+                self._change_members(id, [MemberChange("add", _listed(resource))])
+            else:
+                self._create_user(id, doc, resource)
+            return self.get(resource_type, id)
+
+    def update(
+        self, resource_type: ResourceType, resource: Resource[Any], *, expected_version: str | None = None
+    ) -> Resource[Any]:
+        """Replace a record, and want what has changed."""
+        with self.operation():
+            row = self._checked(resource_type, resource.id, expected_version)
+            doc = _document(resource)
+            if _is_group(resource_type):
+                self._update_group(row, doc)
+                self._change_members(row[1], [MemberChange("replace", _listed(resource))])
+            else:
+                self._update_user(row, doc)
+            return self.get(resource_type, row[1])
+
+    def update_group(self, resource: Resource[Any] | None, group_id: str, changes: Sequence[MemberChange]) -> None:
+        """Change a group's own attributes, where `resource` is given, and its members, without reading all of them."""
+        with self.operation():
+            row = self._checked(_GROUP, group_id, None)
+            changed = self._change_members(group_id, changes)
+            if resource is not None:
+                self._update_group(row, _document(resource))
+            elif changed:
+                self._update_group(row, codec.loads(row[2].encode()))
+
+    def delete(self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None) -> None:
+        """Delete a record, and want its chat user or room gone."""
+        with self.operation():
+            row = self._checked(resource_type, resource_id, expected_version)
+            if _is_group(resource_type):
+                self._db.run(sql.REMOVE_GROUP, id=row[1])
+                intents.want_no_chat(self._db.native, row[6])
+                return
+            now = self._clock()
+            self._db.run(sql.TOUCH_GROUPS_OF, id=row[1], now=now)
+            self._db.run(sql.REMOVE_USER, id=row[1])
+            # Somebody who was deleted must not get a token because nobody knows them any more.
+            self._db.run(sql.NOTE_GONE, chat_key=chat_key(row[7]), now=now)
+            intents.want_no_user(self._db.native, row[7])
+
+    def _create_user(self, id: str, doc: dict[str, Any], resource: Any) -> None:
+        self._check_user_name(doc, id)
+        with _refusals():
+            chat_user = self._mapping.chat_user(id, doc)
+            user = self._with_password(self._mapping.user(chat_user, doc), getattr(resource, "password", None))
+        key = chat_key(chat_user)
+        if self._db.rows(sql.CHAT_USER_OWNER, chat_key=key):
+            raise UniquenessException(detail="Another user has the same id in the chat")
+        values = self._user_values(id, doc, user)
+        self._db.run(sql.ADD_USER, **values, chat_user=chat_user, chat_key=key)
+        self._db.run(sql.FORGET_GONE, chat_key=key)
+        self._keep_addresses(id, doc)
+        if values["active"]:
+            intents.want_user(self._db.native, user, seal=self._seal)
+
+    def _update_user(self, row: Any, doc: dict[str, Any]) -> None:
+        id, chat_user, was_active = row[1], row[7], bool(row[6])
+        self._check_user_name(doc, id)
+        with _refusals():
+            user = self._mapping.user(chat_user, doc)
+        values = self._user_values(id, doc, user, was_active)
+        self._db.run(sql.CHANGE_USER, **values)
+        self._keep_addresses(id, doc)
+        told = (user.email, user.first_name, user.last_name, user.profile_image)
+        if values["active"]:
+            if row[11] and user.profile_image is None:
+                user = _without_picture(user)
+            if not was_active or told != tuple(row[8:12]):
+                intents.want_user(self._db.native, user)
+            if not was_active:
+                intents.want_members(self._db.native, self._memberships(id, chat_user))
+        elif was_active:
+            if self._mapping.inactive == "delete":
+                intents.want_no_user(self._db.native, chat_user)
+            else:
+                intents.want_no_members(self._db.native, self._memberships(id, chat_user))
+
+    def _memberships(self, id: str, chat_user: str) -> list[tuple[str, str]]:
+        return [(chat, chat_user) for (chat,) in self._db.rows(sql.CHATS_OF_USER, id=id)]
+
+    def _with_password(self, user: NewUser, password: Any) -> NewUser:
+        if self._seal is None or not isinstance(password, str) or not password:
+            return user
+        return NewUser(
+            id=user.id,
+            email=user.email,
+            first_name=user.first_name,
+            last_name=user.last_name,
+            profile_image=user.profile_image,
+            password=password,
+        )
+
+    def _check_user_name(self, doc: Mapping[str, Any], id: str) -> None:
+        owner = self._db.rows(sql.USER_NAME_OWNER, user_name=folded(doc["userName"]))
+        if owner and owner[0][0] != id:
+            raise UniquenessException(detail="Another user has this userName")
+
+    def _user_values(
+        self, id: str, doc: Mapping[str, Any], user: NewUser, was_active: bool = True
+    ) -> dict[str, Any]:
+        active = doc.get("active")
+        return {
+            "id": id,
+            "user_name": folded(doc["userName"]),
+            "external_id": doc.get("externalId"),
+            "active": was_active if active is None else bool(active),
+            "email": user.email,
+            "first_name": user.first_name,
+            "last_name": user.last_name,
+            "picture": user.profile_image,
+            "doc": codec.dumps(doc).decode(),
+            "now": self._clock(),
+        }
+
+    def _keep_addresses(self, id: str, doc: Mapping[str, Any]) -> None:
+        self._db.run(sql.FORGET_EMAILS, id=id)
+        found = sorted({folded(one) for one in addresses(doc) if isinstance(one, str)})
+        if found:
+            self._db.run(sql.ADD_EMAILS, id=id, addresses=found)
+
+    def _create_group(self, id: str, doc: dict[str, Any]) -> None:
+        with _refusals():
+            chat = self._mapping.chat_room(id, doc)
+            wanted = room(chat, doc)
+        key = chat_key(chat)
+        if self._db.rows(sql.CHAT_OWNER, chat_key=key):
+            raise UniquenessException(detail="Another group has the same room")
+        self._db.run(sql.ADD_GROUP, **self._group_values(id, doc, wanted.title), chat=chat, chat_key=key)
+        intents.want_chat(self._db.native, wanted)
+
+    def _update_group(self, row: Any, doc: dict[str, Any]) -> None:
+        with _refusals():
+            wanted = room(row[6], doc)
+        self._db.run(sql.CHANGE_GROUP, **self._group_values(row[1], doc, wanted.title))
+        if wanted.title != row[7]:
+            intents.want_chat(self._db.native, wanted)
+
+    def _group_values(self, id: str, doc: Mapping[str, Any], title: str) -> dict[str, Any]:
+        return {
+            "id": id,
+            "name": folded(doc.get("displayName") or ""),
+            "external_id": doc.get("externalId"),
+            "title": title,
+            "doc": codec.dumps(doc).decode(),
+            "now": self._clock(),
+        }
+
+    def _change_members(self, group_id: str, changes: Sequence[MemberChange]) -> bool:
+        """Write changes of members, and want them. Return whether anything changed."""
+        chat = self._db.rows(sql.GROUP, id=group_id)[0][6]
+        results = [self._change(group_id, chat, change) for change in changes]
+        return any(results)
+
+    def _change(self, group_id: str, chat: str, change: MemberChange) -> bool:
+        whole = change.op in ("replace", "clear")
+        ids = list(change.members)
+        statement = sql.MEMBERS if whole else sql.SOME_MEMBERS
+        there = dict(self._db.rows(statement, group=group_id, **({} if whole else {"ids": ids})))
+        removed = [id for id in there if id not in change.members] if whole else []
+        added: list[str] = []
+        if change.op == "remove":
+            removed = list(there)
+        else:
+            added = [id for id in ids if id not in there]
+        renamed = [] if change.op == "remove" else self._renamed(there, change)
+        if removed:
+            self._db.run(sql.REMOVE_MEMBERS, group=group_id, ids=removed)
+            gone = [(chat, user) for _, user, _ in self._db.rows(sql.KNOWN_USERS, ids=removed)]
+            intents.want_no_members(self._db.native, gone)
+        if added:
+            self._add(group_id, chat, added)
+        for id, display in renamed:
+            self._db.run(sql.NAME_MEMBER, group=group_id, usr=id, display=display)
+        return bool(removed or added or renamed)
+
+    @staticmethod
+    def _renamed(there: Mapping[str, str | None], change: MemberChange) -> list[tuple[str, str | None]]:
+        """Return the members whose display name is another one; a PUT without one leaves none."""
+        return [
+            (id, display)
+            for id, display in change.members.items()
+            if display != there.get(id) and (display is not None or change.op == "replace")
+        ]
+
+    def _add(self, group_id: str, chat: str, ids: list[str]) -> None:
+        known = {id: (user, active) for id, user, active in self._db.rows(sql.KNOWN_USERS, ids=ids)}
+        unknown = next((id for id in ids if id not in known), None)
+        if unknown is not None:
+            raise InvalidValueException(detail=f"There is no user with the id {unknown[:100]!r}: members are users")
+        self._db.run(sql.ADD_MEMBERS, group=group_id, ids=ids)
+        intents.want_members(self._db.native, [(chat, known[id][0]) for id in ids if known[id][1]])
+
+    def _checked(self, resource_type: Any, id: str | None, expected_version: str | None) -> Any:
+        row = self._row(resource_type, id)
+        if expected_version is not None and expected_version != f'W/"{row[3]}"':
+            raise PreconditionFailedException
+        return row
+
+
+class _Group:
+    name = "Group"
+
+
+_GROUP = _Group()
+
+
+def _is_group(resource_type: Any) -> bool:
+    return bool(resource_type.name == "Group")
+
+
+def _document(resource: Resource[Any]) -> dict[str, Any]:
+    """Return what is stored of a resource; never a password."""
+    whole: dict[str, Any] = resource.model_dump(mode="json")
+    return {name: value for name, value in whole.items() if name not in _NOT_STORED and value is not None}
+
+
+def _listed(resource: Any) -> dict[str, str | None]:
+    """Return the members of a resource that was checked by its model.
+
+    Raises:
+        InvalidValueException: one has no id, or is a group.
+    """
+    found: dict[str, str | None] = {}
+    for member in getattr(resource, "members", None) or ():
+        if not member.value:
+            raise InvalidValueException(detail="A member needs a value: the id of a user")
+        if (member.type or "User").lower() != "user":
+            raise InvalidValueException(detail="Groups in groups are not supported: send the users")
+        found[member.value] = member.display
+    return found
+
+
+def _member(usr: str, display: str | None) -> dict[str, Any]:
+    member = {"value": usr, "$ref": f"Users/{usr}", "type": "User"}
+    return member if display is None else {**member, "display": display}
+
+
+def _keeps_members(parameters: ResponseParameters[Any] | None) -> bool:
+    """Whether an answer holds members."""
+    if parameters is None:
+        return True
+    if parameters.attributes:
+        return any(_MEMBERS in str(path).lower() for path in parameters.attributes)
+    excluded = {str(path).lower().rpartition(":")[2] for path in parameters.excluded_attributes or ()}
+    return _MEMBERS not in excluded
+
+
+def _bound(scim_filter: Any, model: type[Resource[Any]]) -> Any:
+    return _filter_class(model)(str(scim_filter))
+
+
+@cache
+def _filter_class(model: type[Resource[Any]]) -> Any:
+    generic: Any = ScimFilter
+    return generic[Union[(model,)]]  # noqa: UP007  a union of one is made at run time
+
+
+def _sorted(found: list[Resource[Any]], search_request: SearchRequest[Any]) -> list[Resource[Any]]:
+    descending = search_request.sort_order == SearchRequest.SortOrder.descending
+
+    def key(resource: Resource[Any]) -> tuple[bool, Any]:
+        value = search_request.sort_value(resource)
+        return value is None, "" if value is None else value
+
+    return sorted(found, key=key, reverse=descending)
+
+
+def _without_picture(user: NewUser) -> NewUser:
+    return NewUser(
+        id=user.id, email=user.email, first_name=user.first_name, last_name=user.last_name, profile_image=""
+    )
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    """Say an `InvalidInputError` as SCIM does."""
+    detail: str | None = None
+    try:
+        yield
+    except InvalidInputError as error:
+        detail = str(error)
+    if detail is not None:
+        raise InvalidValueException(detail=detail)
+
+
+__all__ = ["SCANNED", "DirectoryStorage"]
