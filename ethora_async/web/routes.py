@@ -72,6 +72,6 @@ class Routes:
         if self._user_info is not None and below != path and below[:1] in ("", "/"):
             return await self._user_info.handle(attrs.evolve(request, path=below))
         if self._scim is not None and (path == self._scim_path or path.startswith(f"{self._scim_path}/")):
-            below = attrs.evolve(request, path=path.removeprefix(self._scim_path))
-            return await self._scim.handle(below, self._scim_path or "/scim/v2")
+            inner = attrs.evolve(request, path=path.removeprefix(self._scim_path))
+            return await self._scim.handle(inner, self._scim_path or "/scim/v2")
         return Answer.refusal(404, "not_found", "There is nothing here.")

@@ -52,8 +52,8 @@ class Scim:
             text = await response.read()
             return Reply(response.status, dict(response.headers), json.loads(text) if text else None)
 
-    async def create_user(self, name: str, **fields: Any) -> dict[str, Any]:
-        reply = await self.ask("POST", "/Users", user(name, **fields))
+    async def create_user(self, who: str, **fields: Any) -> dict[str, Any]:
+        reply = await self.ask("POST", "/Users", user(who, **fields))
         assert reply.status == 201, reply
         created: dict[str, Any] = reply.data
         return created
@@ -92,12 +92,12 @@ class Scim:
         await self.directory.run(clear)
 
 
-def user(name: str, **fields: Any) -> dict[str, Any]:
+def user(who: str, **fields: Any) -> dict[str, Any]:
     return {
         "schemas": [USER],
-        "userName": f"{name}@example.com",
-        "name": {"givenName": name.title(), "familyName": "Lee"},
-        "emails": [{"value": f"{name}@example.com", "type": "work", "primary": True}],
+        "userName": f"{who}@example.com",
+        "name": {"givenName": who.title(), "familyName": "Lee"},
+        "emails": [{"value": f"{who}@example.com", "type": "work", "primary": True}],
         "active": True,
         **fields,
     }

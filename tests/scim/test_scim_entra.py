@@ -114,7 +114,9 @@ async def test_a_path_with_a_filter_creates_the_entry_that_is_not_there(scim: Sc
     assert reply.data["roles"] == [{"primary": True, "value": "Member"}]
 
 
-@pytest.mark.parametrize("value", ["boss", {"value": "boss"}, [{"$ref": None, "value": "boss"}], {"$ref": None, "value": "boss"}])
+@pytest.mark.parametrize(
+    "value", ["boss", {"value": "boss"}, [{"$ref": None, "value": "boss"}], {"$ref": None, "value": "boss"}]
+)
 async def test_a_manager_as_text_is_wrapped(scim: Scim, value: object) -> None:
     ann = await scim.create_user("ann")
     reply = await scim.patch(f"/Users/{ann['id']}", {"op": "Add", "path": f"{ENTERPRISE}:manager", "value": value})
@@ -125,7 +127,9 @@ async def test_a_manager_as_text_is_wrapped(scim: Scim, value: object) -> None:
 
 
 async def test_a_manager_as_text_in_a_post(scim: Scim) -> None:
-    ann = await scim.create_user("ann", **{"schemas": [USER, ENTERPRISE], ENTERPRISE: {"manager": "boss", "department": "R&D"}})
+    ann = await scim.create_user(
+        "ann", **{"schemas": [USER, ENTERPRISE], ENTERPRISE: {"manager": "boss", "department": "R&D"}}
+    )
     assert ann[ENTERPRISE] == {"manager": {"value": "boss"}, "department": "R&D"}
 
 

@@ -28,7 +28,13 @@ async def test_the_test_of_a_new_integration(each_scim: Scim) -> None:
 
 async def test_a_profile_is_pushed_by_put(each_scim: Scim) -> None:
     ann = await each_scim.create_user("ann", externalId="00u1")
-    data = {**user("ann", externalId="00u1"), "id": ann["id"], "displayName": "Ann Lee", "groups": [], "meta": ann["meta"]}
+    data = {
+        **user("ann", externalId="00u1"),
+        "id": ann["id"],
+        "displayName": "Ann Lee",
+        "groups": [],
+        "meta": ann["meta"],
+    }
     data["name"]["givenName"] = "Anna"
     reply = await each_scim.ask("PUT", f"/Users/{ann['id']}", data)
     assert (reply.status, reply.data["name"]["givenName"]) == (200, "Anna")
@@ -68,11 +74,13 @@ async def test_a_group_is_pushed_whole(each_scim: Scim) -> None:
     await each_scim.forget_intents()
     whole = [{"value": bob["id"], "display": "bob@example.com"}, {"value": cleo["id"], "display": "cleo@example.com"}]
     reply = await each_scim.ask(
-        "PUT", f"/Groups/{group['id']}", {"schemas": [GROUP], "id": group["id"], "displayName": "Team", "members": whole}
+        "PUT",
+        f"/Groups/{group['id']}",
+        {"schemas": [GROUP], "id": group["id"], "displayName": "Team", "members": whole},
     )
     assert reply.status == 200
     assert {one["value"] for one in reply.data["members"]} == {bob["id"], cleo["id"]}
-    expected = [("member", group["id"], ann["id"], None), ("member", group["id"], cleo["id"], {})]
+    expected: list[Any] = [("member", group["id"], ann["id"], None), ("member", group["id"], cleo["id"], {})]
     assert await each_scim.intents() == expected
     await each_scim.forget_intents()
     replace = {"op": "replace", "path": "members", "value": [{"value": ann["id"], "display": "Ann"}]}

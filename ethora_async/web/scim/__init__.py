@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from ethora_async.web.scim.directory import DirectoryUser, ScimDirectory
     from ethora_async.web.scim.endpoint import ScimEndpoint
     from ethora_async.web.scim.mapping import ScimMapping
-    from ethora_async.web.scim.tokens import SCIM_TOKEN, ScimTokens
+    from ethora_async.web.scim.tokens import ScimTokens
 
 _HOMES = {
     "directory": ("DirectoryUser", "ScimDirectory"),
     "endpoint": ("ScimEndpoint",),
     "mapping": ("ScimMapping",),
-    "tokens": ("SCIM_TOKEN", "ScimTokens"),
+    "tokens": ("ScimTokens",),
 }
 
-__all__ = ["SCIM_TOKEN", "DirectoryUser", "ScimDirectory", "ScimEndpoint", "ScimMapping", "ScimTokens"]
+__all__ = ["DirectoryUser", "ScimDirectory", "ScimEndpoint", "ScimMapping", "ScimTokens"]
 
 if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
     __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -20,6 +19,7 @@ from ethora_async.web.scim.mapping import ScimMapping, chat_key, folded
 from ethora_async_secrets.concurrency import OwnThread, run_blocking
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from ethora_async.outbox.passwords import PasswordSeal
@@ -143,9 +143,7 @@ class ScimDirectory:
             msg = "find takes one of id, user_name, external_id and user_id"
             raise InvalidInputError(msg, field="id")
         name, value = named[0]
-        rows = await self.run(
-            lambda db: _in_transaction(db, lambda: db.rows(sql.FIND_USER[name], value=value))
-        )
+        rows = await self.run(lambda db: _in_transaction(db, lambda: db.rows(sql.FIND_USER[name], value=value)))
         if len(rows) > 1:
             msg = f"{len(rows)} or more users have this {name}"
             raise InvalidInputError(msg, field=name)

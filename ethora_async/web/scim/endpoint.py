@@ -12,7 +12,7 @@ from ethora_async.answer import Answer
 from ethora_async.config import Seconds, seconds
 from ethora_async.errors import ChatError, ConfigError
 from ethora_async.web.failures import retry_after
-from ethora_async.web.request import Refusal
+from ethora_async.web.request import ClientGone, Refusal
 from ethora_async.web.scim.payloads import plain_filter
 from ethora_async.web.scim.tokens import ScimTokens
 
@@ -28,7 +28,7 @@ MAX_BODY = 16 * 1024 * 1024
 BODY_TIMEOUT = 60.0
 """Seconds."""
 
-_LONGEST_QUERY = 8192
+_LONGEST_QUERY = 4096
 _ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 _HEADERS = {
     "Content-Type": "application/scim+json",
@@ -41,6 +41,7 @@ _PARAMETERS = {
 }
 _OPEN = "/serviceproviderconfig"
 """What needs no token (RFC 7643 §5)."""
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="SCIM"'}
 _READS = frozenset({"GET", "HEAD"})
 
 
@@ -106,6 +107,12 @@ class ScimEndpoint:
         except ChatError as error:
             log.warning("SCIM request failed, %s: %s", type(error).__name__, error)
             return _error(503, "The service cannot answer now. Try again later.", retry_after(error.retry_after or 5.0))
+        except ClientGone:
+            raise
+        except Exception as error:  # noqa: BLE001  an identity provider understands SCIM's own errors alone
+            # Not the error's text, nor the frames' variables: both may hold what was written.
+            log.error("SCIM request failed, %s at %s", type(error).__name__, _place(error))
+            return _error(500, "Something is wrong with this service.")
 
     async def _answer(self, request: Request, mount: str) -> Answer:
         path = unquote(request.path) or "/"
@@ -122,7 +129,9 @@ class ScimEndpoint:
         scheme, _, token = (request.header("authorization") or "").partition(" ")
         if scheme.lower() != "bearer" or not await self._tokens.accepts(token.strip()):
             log.warning("a SCIM request was refused: it bears no token that is accepted")
-            raise Refusal(401, "unauthorized", "A bearer token is required.", {"WWW-Authenticate": 'Bearer realm="SCIM"'})
+            raise Refusal(
+                401, "unauthorized", "A bearer token is required.", {"WWW-Authenticate": 'Bearer realm="SCIM"'}
+            )
 
     def _serve(
         self, connection: Connection, request: Request, base_url: str, path: str, body: bytes
@@ -154,6 +163,13 @@ class ScimEndpoint:
         return int(response.status), headers, data
 
 
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "?" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+
+
 def _parameters(query: str) -> dict[str, str]:
     """Return the parameters of a query, whose names are taken in any case."""
     found = {_PARAMETERS.get(name.lower(), name): value for name, value in parse_qsl(query, keep_blank_values=True)}
@@ -180,9 +196,7 @@ def _checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _error(
-    status: int, detail: str, headers: dict[str, str] | None = None, *, kind: str | None = None
-) -> Answer:
+def _error(status: int, detail: str, headers: dict[str, str] | None = None, *, kind: str | None = None) -> Answer:
     body: dict[str, Any] = {"schemas": [_ERROR], "status": str(status), "detail": detail}
     if kind is not None:
         body["scimType"] = kind

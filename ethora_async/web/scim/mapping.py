@@ -107,7 +107,7 @@ class ScimMapping:
         )
 
     def _email(self, chat_user: str, doc: Mapping[str, Any]) -> str:
-        for text in (*addresses(doc), doc.get("userName")):
+        for text in (*addresses(doc), doc.get("userName", "")):
             try:
                 return email_text(text)
             except InvalidInputError:

@@ -15,7 +15,6 @@ from ethora_async import codec
 from ethora_async.web.scim.payloads import plain_name
 
 _ONE = r'value\s+eq\s+("(?:[^"\\]|\\.)*")'
-_PATH = re.compile(r"members\s*\[\s*(.*)\s*\]", re.DOTALL | re.IGNORECASE)
 _TERM = re.compile(rf"\s*{_ONE}\s*(or\s+|$)", re.IGNORECASE)
 
 
@@ -111,10 +110,11 @@ def _members(value: Any) -> dict[str, str | None] | None:
 
 def _selected(path: str) -> list[str] | None:
     """Return the ids in ``members[value eq "a" or value eq "b"]``."""
-    found = _PATH.search(path)
-    if found is None or path[found.end() :].strip():
+    head, _, inner = path.strip().partition("[")
+    if plain_name(head) != "members" or not inner.endswith("]"):
         return None
-    text, ids, position = found[1].strip(), [], 0
+    text, position = inner[:-1].strip(), 0
+    ids: list[str] = []
     while position < len(text):
         term = _TERM.match(text, position)
         if term is None:

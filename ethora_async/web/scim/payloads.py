@@ -35,7 +35,8 @@ _NOT_WRITTEN = frozenset({"id", "meta", "schemas"})
 """What may not be changed and stands in the value of an operation without a path all the same."""
 _PRIMARY_TEXT = re.compile(r"(\bprimary\s+(?:eq|ne)\s+)\"(true|false)\"", re.IGNORECASE)
 
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+"""A text in quotes, to the end where nothing closes it: trying again from each quote would take quadratic time."""
 _BEHIND_BRACKETS = re.compile(r'\[([^\[\]]*)\]\.([A-Za-z]\w*)\s+([A-Za-z]{2})\s+("\d+"|[A-Za-z0-9.+-]+)')
 
 
@@ -48,7 +49,7 @@ def plain_filter(text: str) -> str:
         return f'"{len(quoted) - 1}"'
 
     shape = _BEHIND_BRACKETS.sub(r"[(\1) and \2 \3 \4]", _QUOTED.sub(put_away, text))
-    plain = _QUOTED.sub(lambda found: quoted[int(found[0][1:-1])], shape)
+    plain = _QUOTED.sub(lambda found: quoted[int(found[0].strip('"'))], shape)
     return _PRIMARY_TEXT.sub(lambda found: found[1] + found[2].lower(), plain)
 
 
@@ -107,9 +108,7 @@ def _operation(operation: Any) -> Any:
         if "path" in put_right:
             value = _at_path(put_right["path"], value)
         elif isinstance(value, Mapping):
-            value = {
-                name: _attribute(name, one) for name, one in value.items() if name.lower() not in _NOT_WRITTEN
-            }
+            value = {name: _attribute(name, one) for name, one in value.items() if name.lower() not in _NOT_WRITTEN}
         put_right["value"] = value
     return put_right
 

@@ -11,8 +11,8 @@ from scim2_models import (
     ChangePassword,
     ETag,
     Filter,
-    Patch,
     InvalidSyntaxException,
+    Patch,
     Resource,
     ResourceType,
     ResponseParameters,
@@ -23,8 +23,6 @@ from scim2_models import (
     Sort,
 )
 from scim2_server.handler import ScimHandler
-from scim2_server.requests import ScimRequest
-from scim2_server.responses import ScimResponse
 from scim2_server.routing import Operation
 from scim2_server.service import ScimService
 from scim2_server.utils import load_default_resource_types, load_default_schemas
@@ -32,10 +30,13 @@ from scim2_server.utils import load_default_resource_types, load_default_schemas
 from ethora_async import codec
 from ethora_async.web.scim.members import MemberChange, split
 from ethora_async.web.scim.payloads import read
-from ethora_async.web.scim.storage import DirectoryStorage
 
 if TYPE_CHECKING:
     from scim2_server.conditions import Conditions
+    from scim2_server.requests import ScimRequest
+    from scim2_server.responses import ScimResponse
+
+    from ethora_async.web.scim.storage import DirectoryStorage
 
 PAGE = 200
 """The most resources in one answer."""
@@ -85,9 +86,7 @@ class Service(ScimService):
             return self.replacement_response(base_url, resource, response_parameters)
         return super().patch_response(base_url, resource, response_parameters)
 
-    def read_creation(
-        self, resource_type: ResourceType, body: bytes, content_type: str | None
-    ) -> Resource[Any]:
+    def read_creation(self, resource_type: ResourceType, body: bytes, content_type: str | None) -> Resource[Any]:
         """Validate the body of a POST. A user is active unless it says otherwise, and says so in every answer."""
         resource: Any = super().read_creation(resource_type, body, content_type)
         if getattr(resource, "active", ...) is None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Union, cast
 
 from scim2_models import (
     InvalidValueException,
@@ -36,6 +35,8 @@ from ethora_async.web.scim.mapping import ScimMapping, addresses, chat_key, fold
 from ethora_async.web.scim.members import MemberChange
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+
     from ethora_async.outbox.passwords import PasswordSeal
     from ethora_async.web.scim.database.connections import Connection
 
@@ -143,7 +144,7 @@ class DirectoryStorage(ScimStorage):
         keeps = _keeps_members(search_request)
         if scim_filter is None:
             return self._resources(resource_type, rows, keeps)
-        bound = _bound(scim_filter, self._provider.model_for(resource_type))
+        bound = _bound(scim_filter, self._model(resource_type))
         meant = members_meant(scim_filter.ast) if _is_group(resource_type) else frozenset()
         if meant is None:
             self._refuse_many(rows)
@@ -176,12 +177,15 @@ class DirectoryStorage(ScimStorage):
     def _refuse_many(self, rows: Sequence[Any]) -> None:
         count = self._db.rows(sql.MEMBERS_COUNT, groups=[row[1] for row in rows])[0][0]
         if count > self._scanned:
-            raise TooManyException(detail=f"This search looks at more than {self._scanned} members: use members.value eq")
+            raise TooManyException(
+                detail=f"This search looks at more than {self._scanned} members: use members.value eq"
+            )
 
     def _resources(self, resource_type: ResourceType, rows: Sequence[Any], keeps_members: bool) -> list[Resource[Any]]:
         group = _is_group(resource_type) and keeps_members and not self.leaves_members_out
         return [
-            self._resource(resource_type, row, self._db.rows(sql.MEMBERS, group=row[1]) if group else ()) for row in rows
+            self._resource(resource_type, row, self._db.rows(sql.MEMBERS, group=row[1]) if group else ())
+            for row in rows
         ]
 
     def _resource(self, resource_type: ResourceType, row: Any, members: Iterable[Any]) -> Resource[Any]:
@@ -189,7 +193,7 @@ class DirectoryStorage(ScimStorage):
         listed = [_member(usr, display) for usr, display in members]
         if listed:
             doc[_MEMBERS] = listed
-        made: Resource[Any] = self._provider.model_for(resource_type).model_validate(doc)
+        made = self._model(resource_type).model_validate(doc)
         made.id = row[1]
         made.meta = Meta(
             resource_type=resource_type.name,
@@ -198,6 +202,9 @@ class DirectoryStorage(ScimStorage):
             version=f'W/"{row[3]}"',
         )
         return made
+
+    def _model(self, resource_type: ResourceType) -> type[Resource[Any]]:
+        return cast("type[Resource[Any]]", self._provider.model_for(resource_type))
 
     def _row(self, resource_type: ResourceType, id: str | None) -> Any:
         rows = self._db.rows(sql.GROUP if _is_group(resource_type) else sql.USER, id=id)
@@ -249,14 +256,14 @@ class DirectoryStorage(ScimStorage):
             row = self._checked(resource_type, resource_id, expected_version)
             if _is_group(resource_type):
                 self._db.run(sql.REMOVE_GROUP, id=row[1])
-                intents.want_no_chat(self._db.native, row[6])
+                self._want(intents.want_no_chat, row[6])
                 return
             now = self._clock()
             self._db.run(sql.TOUCH_GROUPS_OF, id=row[1], now=now)
             self._db.run(sql.REMOVE_USER, id=row[1])
             # Somebody who was deleted must not get a token because nobody knows them any more.
             self._db.run(sql.NOTE_GONE, chat_key=chat_key(row[7]), now=now)
-            intents.want_no_user(self._db.native, row[7])
+            self._want(intents.want_no_user, row[7])
 
     def _create_user(self, id: str, doc: dict[str, Any], resource: Any) -> None:
         self._check_user_name(doc, id)
@@ -271,7 +278,7 @@ class DirectoryStorage(ScimStorage):
         self._db.run(sql.FORGET_GONE, chat_key=key)
         self._keep_addresses(id, doc)
         if values["active"]:
-            intents.want_user(self._db.native, user, seal=self._seal)
+            self._want(intents.want_user, user, seal=self._seal)
 
     def _update_user(self, row: Any, doc: dict[str, Any]) -> None:
         id, chat_user, was_active = row[1], row[7], bool(row[6])
@@ -286,14 +293,18 @@ class DirectoryStorage(ScimStorage):
             if row[11] and user.profile_image is None:
                 user = _without_picture(user)
             if not was_active or told != tuple(row[8:12]):
-                intents.want_user(self._db.native, user)
+                self._want(intents.want_user, user)
             if not was_active:
-                intents.want_members(self._db.native, self._memberships(id, chat_user))
+                self._want(intents.want_members, self._memberships(id, chat_user))
         elif was_active:
             if self._mapping.inactive == "delete":
-                intents.want_no_user(self._db.native, chat_user)
+                self._want(intents.want_no_user, chat_user)
             else:
-                intents.want_no_members(self._db.native, self._memberships(id, chat_user))
+                self._want(intents.want_no_members, self._memberships(id, chat_user))
+
+    def _want(self, write: Callable[..., object], *wanted: object, **options: object) -> None:
+        """Write an intent. The connection blocks, so that it is written when the call returns."""
+        write(self._db.native, *wanted, **options)
 
     def _memberships(self, id: str, chat_user: str) -> list[tuple[str, str]]:
         return [(chat, chat_user) for (chat,) in self._db.rows(sql.CHATS_OF_USER, id=id)]
@@ -315,9 +326,7 @@ class DirectoryStorage(ScimStorage):
         if owner and owner[0][0] != id:
             raise UniquenessException(detail="Another user has this userName")
 
-    def _user_values(
-        self, id: str, doc: Mapping[str, Any], user: NewUser, was_active: bool = True
-    ) -> dict[str, Any]:
+    def _user_values(self, id: str, doc: Mapping[str, Any], user: NewUser, was_active: bool = True) -> dict[str, Any]:
         active = doc.get("active")
         return {
             "id": id,
@@ -346,14 +355,14 @@ class DirectoryStorage(ScimStorage):
         if self._db.rows(sql.CHAT_OWNER, chat_key=key):
             raise UniquenessException(detail="Another group has the same room")
         self._db.run(sql.ADD_GROUP, **self._group_values(id, doc, wanted.title), chat=chat, chat_key=key)
-        intents.want_chat(self._db.native, wanted)
+        self._want(intents.want_chat, wanted)
 
     def _update_group(self, row: Any, doc: dict[str, Any]) -> None:
         with _refusals():
             wanted = room(row[6], doc)
         self._db.run(sql.CHANGE_GROUP, **self._group_values(row[1], doc, wanted.title))
         if wanted.title != row[7]:
-            intents.want_chat(self._db.native, wanted)
+            self._want(intents.want_chat, wanted)
 
     def _group_values(self, id: str, doc: Mapping[str, Any], title: str) -> dict[str, Any]:
         return {
@@ -386,7 +395,7 @@ class DirectoryStorage(ScimStorage):
         if removed:
             self._db.run(sql.REMOVE_MEMBERS, group=group_id, ids=removed)
             gone = [(chat, user) for _, user, _ in self._db.rows(sql.KNOWN_USERS, ids=removed)]
-            intents.want_no_members(self._db.native, gone)
+            self._want(intents.want_no_members, gone)
         if added:
             self._add(group_id, chat, added)
         for id, display in renamed:
@@ -408,7 +417,7 @@ class DirectoryStorage(ScimStorage):
         if unknown is not None:
             raise InvalidValueException(detail=f"There is no user with the id {unknown[:100]!r}: members are users")
         self._db.run(sql.ADD_MEMBERS, group=group_id, ids=ids)
-        intents.want_members(self._db.native, [(chat, known[id][0]) for id in ids if known[id][1]])
+        self._want(intents.want_members, [(chat, known[id][0]) for id in ids if known[id][1]])
 
     def _checked(self, resource_type: Any, id: str | None, expected_version: str | None) -> Any:
         row = self._row(resource_type, id)
@@ -486,9 +495,7 @@ def _sorted(found: list[Resource[Any]], search_request: SearchRequest[Any]) -> l
 
 
 def _without_picture(user: NewUser) -> NewUser:
-    return NewUser(
-        id=user.id, email=user.email, first_name=user.first_name, last_name=user.last_name, profile_image=""
-    )
+    return NewUser(id=user.id, email=user.email, first_name=user.first_name, last_name=user.last_name, profile_image="")
 
 
 @contextmanager

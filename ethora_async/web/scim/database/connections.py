@@ -71,7 +71,9 @@ class SqliteConnection:
     @property
     def native(self) -> sqlite3.Connection:
         """The driver's own connection."""
-        assert self._database is not None
+        if self._database is None:
+            msg = "a connection is used within a transaction"
+            raise RuntimeError(msg)
         return self._database
 
     @contextmanager
@@ -280,9 +282,7 @@ def _failure(name: str, reason: str) -> OutboxDatabaseError:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: codec.dumps(value).decode() if isinstance(value, list) else value for name, value in values.items()
-    }
+    return {name: codec.dumps(value).decode() if isinstance(value, list) else value for name, value in values.items()}
 
 
 @cache

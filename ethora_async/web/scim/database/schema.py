@@ -70,7 +70,7 @@ _CREATE: tuple[str, ...] = (
     """,
     "CREATE INDEX ethora_scim_member_user ON ethora_scim_member (usr)",
     "CREATE TABLE ethora_scim_gone (chat_key text PRIMARY KEY, at double precision NOT NULL)",
-    f"INSERT INTO ethora_scim (name, value) VALUES ('schema', '{VERSION}')",
+    f"INSERT INTO ethora_scim (name, value) VALUES ('schema', '{VERSION}')",  # noqa: S608
 )
 
 _NUMBERS = {

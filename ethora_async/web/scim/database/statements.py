@@ -9,18 +9,18 @@ from __future__ import annotations
 _USER = "number, id, doc, version, created, modified, active, chat_user, email, first_name, last_name, picture"
 _GROUP = "number, id, doc, version, created, modified, chat, title"
 
-USER = f"SELECT {_USER} FROM ethora_scim_user WHERE id = :id"
-GROUP = f"SELECT {_GROUP} FROM ethora_scim_group WHERE id = :id"
+USER = f"SELECT {_USER} FROM ethora_scim_user WHERE id = :id"  # noqa: S608
+GROUP = f"SELECT {_GROUP} FROM ethora_scim_group WHERE id = :id"  # noqa: S608
 
-USERS_PAGE = f"SELECT {_USER} FROM ethora_scim_user ORDER BY number LIMIT :limit OFFSET :offset"
-GROUPS_PAGE = f"SELECT {_GROUP} FROM ethora_scim_group ORDER BY number LIMIT :limit OFFSET :offset"
+USERS_PAGE = f"SELECT {_USER} FROM ethora_scim_user ORDER BY number LIMIT :limit OFFSET :offset"  # noqa: S608
+GROUPS_PAGE = f"SELECT {_GROUP} FROM ethora_scim_group ORDER BY number LIMIT :limit OFFSET :offset"  # noqa: S608
 USERS_COUNT = "SELECT count(*) FROM ethora_scim_user"
 GROUPS_COUNT = "SELECT count(*) FROM ethora_scim_group"
 
 _BY = "WHERE {} ORDER BY number LIMIT :limit"
 
 USERS_BY = {
-    lookup: f"SELECT {_USER} FROM ethora_scim_user {_BY.format(condition)}"
+    lookup: f"SELECT {_USER} FROM ethora_scim_user {_BY.format(condition)}"  # noqa: S608
     for lookup, condition in {
         "id": "id = :value",
         "username": "user_name = :value",
@@ -31,7 +31,7 @@ USERS_BY = {
 """Lookups of users by an index; the key is the attribute's name in lower case."""
 
 GROUPS_BY = {
-    lookup: f"SELECT {_GROUP} FROM ethora_scim_group {_BY.format(condition)}"
+    lookup: f"SELECT {_GROUP} FROM ethora_scim_group {_BY.format(condition)}"  # noqa: S608
     for lookup, condition in {
         "id": "id = :value",
         "displayname": "name = :value",
@@ -116,7 +116,7 @@ ACTIVE = "SELECT active FROM ethora_scim_user WHERE chat_key = :chat_key"
 GONE = "SELECT 1 FROM ethora_scim_gone WHERE chat_key = :chat_key"
 
 FIND_USER = {
-    lookup: f"SELECT {_USER} FROM ethora_scim_user WHERE {column} = :value ORDER BY number LIMIT 2"
+    lookup: f"SELECT {_USER} FROM ethora_scim_user WHERE {column} = :value ORDER BY number LIMIT 2"  # noqa: S608
     for lookup, column in {
         "id": "id",
         "user_name": "user_name",
