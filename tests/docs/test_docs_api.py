@@ -19,7 +19,7 @@ ENTRIES = [entry for page in sorted(API.glob("*.md")) for entry in ENTRY.findall
 PACKAGES = sorted(
     {page.stem if page.stem.startswith("ethora_async") else f"ethora_async.{page.stem}" for page in API.glob("*.md")}
     - {f"ethora_async.{name}" for name in ("avaya", "ethora", "imbachat", "index", "rocketchat", "testing")}
-    | {"ethora_async.testing.implementers", "ethora_async.testing.users"}
+    | {"ethora_async.testing.implementers", "ethora_async.testing.users", "ethora_async.web.scim"}
 )
 """Every package that a page is about."""
 INTERNAL = {"ethora_async.sync.store"}
