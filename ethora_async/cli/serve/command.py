@@ -19,6 +19,7 @@ from ethora_async.cli.functions import load_function
 from ethora_async.cli.observing import METRICS, log_formatter, measured
 from ethora_async.cli.output import errors
 from ethora_async.cli.runtime import DONE, INTERRUPTED, Options, run
+from ethora_async.cli.serve import scim as scim_options
 from ethora_async.cli.serve.proxy import (
     PROXY_SECRET,
     Gate,
@@ -37,8 +38,10 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from ethora_async.cli.serve.connections import Connections
+    from ethora_async.cli.serve.scim import ScimSettings
     from ethora_async.web.clients import AppClient
     from ethora_async.web.routes import Routes
+    from ethora_async.web.scim.endpoint import ScimEndpoint
 
 _PREFIX = "/chat"
 _HOW = (
@@ -62,7 +65,8 @@ class Settings:
     port: int
     unix: Path | None
     unix_mode: int
-    proof: Proof
+    proof: Proof | None
+    scim: ScimSettings | None
     users_info: str | None
     may_enter: str | None
     allowed_origins: tuple[str, ...]
@@ -107,24 +111,50 @@ def serve(
     allowed_origin: Annotated[
         list[str] | None, typer.Option(help="An origin beside the site's own whose pages may ask. May be given again.")
     ] = None,
+    scim: Annotated[str | None, scim_options.DATABASE] = None,
+    scim_secrets: Annotated[str | None, scim_options.SECRETS] = None,
+    scim_url: Annotated[str | None, scim_options.URL] = None,
+    scim_user_id: Annotated[str, scim_options.USER_ID] = "id",
+    scim_room_id: Annotated[str, scim_options.ROOM_ID] = "id",
+    scim_inactive: Annotated[str, scim_options.INACTIVE] = "keep",
+    scim_email_domain: Annotated[str, scim_options.EMAIL] = scim_options.EMAIL_DOMAIN,
+    scim_worker: Annotated[bool, scim_options.WORKER] = True,
     drain: Annotated[float, typer.Option(min=0, help="Seconds to be unready for before new requests are refused.")] = 1,
     grace: Annotated[float, typer.Option(min=0, help="Seconds that requests under way get at the end.")] = 30,
     metrics: Annotated[str | None, METRICS] = None,
 ) -> None:
     """Serve POST /chat/token, /healthz and /readyz on loopback or a unix socket, behind a proxy that authenticates.
 
+    With --scim it serves /scim/v2 to identity providers too, which log in with ETHORA_SCIM_TOKEN, and gives no token to
+    whom they made inactive; without --identity-header it then serves SCIM alone.
+
     The client's settings are those of the environment, or of the store that --secrets names. SIGTERM and Ctrl-C end it
     gracefully: /readyz answers 503, then new requests are refused, and those under way are answered.
     """
     rules = JWTRules(claim=jwt_claim, audience=jwt_audience, issuer=jwt_issuer)
+    named = {
+        "scim_secrets": scim_secrets,
+        "scim_url": scim_url,
+        "scim_user_id": scim_user_id,
+        "scim_room_id": scim_room_id,
+        "scim_inactive": scim_inactive,
+        "scim_email_domain": scim_email_domain,
+        "scim_worker": scim_worker,
+    }
 
     async def work() -> int:
+        records = scim_options.settings_of(context, scim, named)
+        alone = records is not None and identity_header is None and proof_header is None and jwt_header is None
+        proof = None
+        if not alone:
+            proof = _proof(identity_header, proof_header, jwt_header, jwt_keys, rules, proof_secrets)
         settings = Settings(
             host=host,
             port=port,
             unix=unix,
             unix_mode=_mode(unix_mode),
-            proof=_proof(identity_header, proof_header, jwt_header, jwt_keys, rules, proof_secrets),
+            proof=proof,
+            scim=records,
             users_info=users_info,
             may_enter=may_enter,
             allowed_origins=tuple(allowed_origin or ()),
@@ -200,13 +230,21 @@ async def _serve(options: Options, settings: Settings) -> int:
 
     _log_to_stderr()
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(settings.proof.aclose)
-        await _check_proof(settings.proof)
+        checks: dict[str, Any] = {}
+        if settings.proof is not None:
+            stack.push_async_callback(settings.proof.aclose)
+            await _check_proof(settings.proof)
+            checks["proof"] = settings.proof.check
         watching = stack.enter_context(measured(settings.metrics))
         chat: AppClient[Any] = AppClient(partial(options.client, on_event=watching))
         client = await stack.enter_async_context(chat)
-        health = Health(chat, checks={"proof": settings.proof.check})
-        routes = _routes(chat, client, options, settings, health)
+        directory, endpoint = None, None
+        if settings.scim is not None:
+            directory, endpoint = await scim_options.opened(settings.scim, chat, stack, watching)
+            checks["scim"] = endpoint.check
+        health = Health(chat, checks=checks)
+        is_active = None if directory is None else directory.is_active
+        routes = _routes(chat, client, options, settings, health=health, scim=endpoint, is_active=is_active)
         listener = stack.enter_context(_listening(settings))
         connections = Connections()
         runner = _runner(routes, settings.grace, connections)
@@ -222,7 +260,16 @@ async def _check_proof(proof: Proof) -> None:
         raise ConfigError(msg) from None
 
 
-def _routes(chat: AppClient[Any], client: Any, options: Options, settings: Settings, health: Any) -> Routes:
+def _routes(
+    chat: AppClient[Any],
+    client: Any,
+    options: Options,
+    settings: Settings,
+    *,
+    health: Any,
+    scim: ScimEndpoint | None,
+    is_active: Any,
+) -> Routes:
     from ethora_async.capabilities import AnswersUserInfo
     from ethora_async.web.rooms import address_for
     from ethora_async.web.routes import Routes
@@ -232,9 +279,16 @@ def _routes(chat: AppClient[Any], client: Any, options: Options, settings: Setti
     may_enter = _function(settings.may_enter, "--may-enter")
     if may_enter is not None:
         address_for(client)
-    token: TokenEndpoint[Any] = TokenEndpoint(
-        chat, named_by_the_proxy, may_enter=may_enter, allowed_origins=settings.allowed_origins
-    )
+    token: Gate | None = None
+    if settings.proof is not None:
+        endpoint: TokenEndpoint[Any] = TokenEndpoint(
+            chat,
+            named_by_the_proxy,
+            is_active=is_active,
+            may_enter=may_enter,
+            allowed_origins=settings.allowed_origins,
+        )
+        token = Gate(settings.proof, endpoint)
     lookup = _function(settings.users_info, "--users-info")
     answers = None
     if lookup is not None:
@@ -242,8 +296,8 @@ def _routes(chat: AppClient[Any], client: Any, options: Options, settings: Setti
             msg = f"--users-info makes no sense: {options.platform.value} never asks who the users are"
             raise ConfigError(msg)
         answers = UserInfoEndpoint(client.user_info(lookup))
-    # Users-info has a password of its own: who asks there is the chat platform, and no user of the proxy's.
-    return Routes(token=Gate(settings.proof, token), user_info=answers, health=health, prefix=_PREFIX)
+    # Users-info has a password of its own, and SCIM a token: who asks there is no user of the proxy's.
+    return Routes(token=token, user_info=answers, health=health, scim=scim, prefix=_PREFIX)
 
 
 def _function(name: str | None, option: str) -> Any:
