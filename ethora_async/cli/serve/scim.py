@@ -17,7 +17,7 @@ from ethora_async.web.scim.mapping import EMAIL_DOMAIN, ScimMapping
 from ethora_async.web.scim.tokens import ScimTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 SCIM_DATABASE = "ETHORA_SCIM_DATABASE"
 
@@ -99,7 +99,7 @@ def settings_of(context: typer.Context, database: str | None, rest: Mapping[str,
 
 
 async def opened(
-    settings: ScimSettings, chat: Any, stack: AsyncExitStack, on_event: Callable[[object], None] | None
+    settings: ScimSettings, chat: Any, stack: AsyncExitStack, watching: Sequence[Callable[[object], None]]
 ) -> tuple[ScimDirectory, ScimEndpoint]:
     """Open the records, check the token, and start the worker; `stack` ends them.
 
@@ -107,7 +107,7 @@ async def opened(
         settings: what was said on the command line.
         chat: gives the client.
         stack: ends everything.
-        on_event: is told of what the worker does.
+        watching: are told of what the worker does.
 
     Raises:
         ConfigError: there is no token, or the tables are foreign.
@@ -120,7 +120,7 @@ async def opened(
     endpoint = ScimEndpoint(directory, tokens, base_url=settings.url)
     await endpoint.check()
     if settings.worker:
-        await stack.enter_async_context(Worker(chat, settings.database, on_event=on_event))
+        await stack.enter_async_context(Worker(chat, settings.database, on_event=tuple(watching)))
     return directory, endpoint
 
 
