@@ -48,8 +48,8 @@ async def test_a_user_comes_and_goes(scim_env: dict[str, str], sandbox: EthoraSa
                     made: Any = await reply.json()
                 assert made["meta"]["location"] == f"https://x.example.com/scim/v2/Users/{made['id']}"
                 async with asyncio.timeout(20):
-                    while [user.id async for user in ethora.users.list() if user.id == "ann"] == []:
-                        await asyncio.sleep(0.05)  # another process does it
+                    while not [user async for user in ethora.users.list() if user.id == "ann"]:  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
                 assert (await token(session, {"X-User": "ann", **PROOF}))[0] == 200
                 async with session.patch(f"/scim/v2/Users/{made['id']}", json=OFF, headers=BEARER) as reply:
                     assert (await reply.json())["active"] is False
