@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ethora_async.bulk.outcome import Outcome, Status
-from ethora_async.bulk.run import CONCURRENCY, Run
+from ethora_async.bulk.outcome import Outcome, Outcomes, Status
+from ethora_async.bulk.run import CONCURRENCY, Batched, Run
 from ethora_async.errors import ChatError
 from ethora_async.records import NewChat, NewUser
 from ethora_async.sync.plan.directories import chats_of, check_identity
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from ethora_async.sync.sources.source import Source
     from ethora_async.sync.store.items import Kind, Result
     from ethora_async.sync.store.journal import Journal
+
+_READ_AT_ONCE = 1000
+"""Items that are read from the journal in one transaction."""
 
 _AT_ONCE = 100
 """Items marked as sent, and results kept, in one transaction: about what one request carries."""
@@ -140,9 +143,9 @@ class _Work:
         self._done = self._failed = 0
         tell = partial(self._tell, f"{action} {kind}", total)
         make, start = self._how(kind, action)
-        await self._run(start(self._feed(step, make)), tell)
+        await self._run(start(Batched(self._feed(step, make))), tell)
         if (kind, action) == ("user", "create"):
-            await self._run(start(self._feed_from_source(step)), tell)
+            await self._run(start(Batched(self._feed_from_source(step))), tell)
             without = await self._journal.fail_awaiting_source(step, _WITHOUT_SOURCE)
             self._done, self._failed = self._done + without, self._failed + without
             tell()
@@ -169,9 +172,9 @@ class _Work:
     async def _run(self, run: Run[Any], tell: Callable[[], None]) -> None:
         try:
             # Closed at once: when the journal fails, nothing more is to be sent.
-            async with aclosing(cast("AsyncGenerator[Outcome[Any], None]", aiter(run))) as outcomes:
-                async for outcome in outcomes:
-                    self._note(outcome)
+            async with aclosing(run.by_batch()) as batches:
+                async for outcomes in batches:
+                    self._note(outcomes)
                     if len(self._results) >= _AT_ONCE:
                         await self._keep()
                         tell()
@@ -181,13 +184,21 @@ class _Work:
             self._under_way.clear()
             tell()
 
-    def _note(self, outcome: Outcome[Any]) -> None:
+    def _note(self, outcomes: Sequence[Outcome[Any]]) -> None:
+        self._done += len(outcomes)
         # By identity: the platform may give an item back under another name, and two items may look alike.
-        _, number = self._under_way.pop(id(outcome.item))
-        reason = None if outcome.error is None else str(outcome.error)
-        self._done += 1
-        self._failed += not outcome.ok
-        self._results.append((outcome.status, reason, outcome.attempts, number))
+        if isinstance(outcomes, Outcomes):
+            numbers = [self._under_way.pop(id(item))[1] for item in outcomes.items]
+            attempts = outcomes.attempts
+            self._results += [
+                (status, None, attempts, number) for status, number in zip(outcomes.statuses, numbers, strict=True)
+            ]
+            return
+        for outcome in outcomes:
+            _, number = self._under_way.pop(id(outcome.item))
+            reason = None if outcome.error is None else str(outcome.error)
+            self._failed += not outcome.ok
+            self._results.append((outcome.status, reason, outcome.attempts, number))
 
     async def _keep(self) -> None:
         if self._results:
@@ -198,14 +209,14 @@ class _Work:
     def _tell(self, step: str, total: int) -> None:
         self._on_progress(Progress(step, self._done, total, self._failed))
 
-    async def _feed(self, step: int, make: Callable[[Entry], Any]) -> AsyncGenerator[Any, None]:
+    async def _feed(self, step: int, make: Callable[[Entry], Any]) -> AsyncGenerator[list[Any], None]:
         after = 0
-        while found := await self._journal.sendable(step, after=after, limit=_AT_ONCE):
+        while found := await self._journal.sendable(step, after=after, limit=_READ_AT_ONCE):
             after = found[-1].number
-            async for item in self._sent([(make(entry), entry.number) for entry in found]):
-                yield item
+            for start in range(0, len(found), _AT_ONCE):
+                yield await self._sent([(make(entry), entry.number) for entry in found[start : start + _AT_ONCE]])
 
-    async def _feed_from_source(self, step: int) -> AsyncGenerator[Any, None]:
+    async def _feed_from_source(self, step: int) -> AsyncGenerator[list[Any], None]:
         """Iterate over the users with a password, which only the source has."""
         source = self._sources.get("user")
         if source is None or not await self._journal.remaining(step):
@@ -226,15 +237,13 @@ class _Work:
                     if (key, encoded(record)) in items
                 ]
                 for start in range(0, len(wanted), _AT_ONCE):
-                    async for item in self._sent(wanted[start : start + _AT_ONCE]):
-                        yield item
+                    yield await self._sent(wanted[start : start + _AT_ONCE])
 
-    async def _sent(self, items: list[tuple[Any, int]]) -> AsyncGenerator[Any, None]:
+    async def _sent(self, items: list[tuple[Any, int]]) -> list[Any]:
         # Before the first of them leaves: what is not marked so did certainly not happen.
         await self._journal.mark_sent([number for _, number in items])
-        for item, number in items:
-            self._under_way[id(item)] = (item, number)
-            yield item
+        self._under_way.update({id(pair[0]): pair for pair in items})
+        return [item for item, _ in items]
 
 
 def _key(entry: Entry) -> str:
