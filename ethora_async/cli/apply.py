@@ -17,8 +17,8 @@ from ethora_async.cli.json_reply import complain
 from ethora_async.cli.output import JSON_OPTION, errors, shown
 from ethora_async.cli.plan import planned, show, verdict
 from ethora_async.cli.plan_view import View
-from ethora_async.cli.progress import following
 from ethora_async.cli.reject_option import Rejects, rejects_for
+from ethora_async.cli.report_page.run_report import ReportOption, RunReport
 from ethora_async.cli.runtime import INTERRUPTED, STOPPED, Options, SyncClient, run, value_of
 from ethora_async.cli.shared_options import takes
 from ethora_async.cli.sources import OpenLists, open_lists, reopen_lists
@@ -47,6 +47,7 @@ def apply(
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
     limit: Annotated[int | None, say.LIMIT] = None,
     reject: Annotated[Path | None, say.REJECT] = None,
+    report: ReportOption = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Make the platform agree with your lists, after showing the plan and asking.
@@ -69,14 +70,15 @@ def apply(
     options: Options = context.obj
     place = None if dry_run else journal_of(journal, plan)
     secret = options.asked_secret()
+    page = RunReport(options.command("apply"), report)
     if plan is not None and place is not None and value_of(unfinished(place, plan)):
         errors.print(f"finishing what an earlier run left in {shown(str(place))}", markup=False)
-        run(finish_journal(options, secret, place, moved=wanted.places, as_json=as_json))
-    job = _Job(options, secret, plan, wanted, how, place, reject, yes, as_json)
+        run(finish_journal(options, secret, place, page, moved=wanted.places, as_json=as_json))
+    job = _Job(options, secret, plan, wanted, how, place, reject, page, yes, as_json)
     prepared = value_of(job.prepare())
     if prepared.code is not None or place is None:
         raise typer.Exit(prepared.code or 0)
-    if not yes and not _agreed(place):
+    if not yes and not _agreed(place, page):
         raise typer.Exit(STOPPED)
     run(job.finish(place, prepared))
 
@@ -101,11 +103,16 @@ class _Job:
     how: PlanOptions
     journal: Path | None
     reject: Path | None
+    page: RunReport
     yes: bool
     as_json: bool
 
     async def prepare(self) -> _Prepared:
         """Plan, or read the plan, and show it. The journal stays only if there is something to carry out."""
+        async with self.page.running(more=True):
+            return await self._prepared()
+
+    async def _prepared(self) -> _Prepared:
         if self.journal is not None:
             await clear_journal(self.journal)
         stays = False
@@ -126,7 +133,7 @@ class _Job:
 
     async def _planned(self, client: SyncClient) -> tuple[Plan, OpenLists]:
         found = await open_lists(self.wanted)
-        made = await planned(client, found, self.how, journal=self.journal, confirmed=self.yes)
+        made = await planned(client, found, self.how, self.page, journal=self.journal, confirmed=self.yes)
         return made, found
 
     async def _loaded(self, client: SyncClient, file: Path) -> tuple[Plan, OpenLists]:
@@ -139,7 +146,7 @@ class _Job:
             found = await reopen_lists(recipe, file, self.wanted.places, needed=self.reject is not None)
             made.sources = found.by_kind
             if made.guard is None:
-                with following() as on_progress:
+                with self.page.following() as on_progress:
                     try:
                         await check_plan(client, made, on_progress=on_progress)
                     except StoppedByGuardError as stopped:
@@ -150,17 +157,20 @@ class _Job:
     async def _judged(self, client: SyncClient, made: Plan, rejects: Rejects | None) -> int | None:
         """Show the plan; the exit code if that is all, None if it is to be carried out."""
         left = await made.journal.remaining()
+        await self.page.take_plan(made)
         if self.journal is not None and made.guard is None and left:
             if not self.as_json or not self.yes:
                 await View(stderr=self.as_json).plan(made)
             return None
         if self.journal is not None and made.guard is None:
             return await self._nothing_left(client, made, rejects)
+        self.page.conclude_plan()
         await show(made, client, as_json=self.as_json, rejects=rejects, more={"applied": False})
         return verdict(made)
 
     async def _nothing_left(self, client: SyncClient, made: Plan, rejects: Rejects | None) -> int:
         done = await result_of(made.journal)
+        await self.page.take_result(made.journal, done, kept=False)
         if not self.as_json:
             await View().plan(made)
         code = await report(client, made.journal, done, as_json=self.as_json, rejects=rejects, kept=False)
@@ -171,7 +181,11 @@ class _Job:
 
     async def finish(self, place: Path, prepared: _Prepared) -> int:
         """Carry it out."""
-        async with self.options.client(self.secret) as client, await Journal.open(place) as journal:
+        async with (
+            self.page.running(),
+            self.options.client(self.secret) as client,
+            await Journal.open(place) as journal,
+        ):
             recipe = {"sources": prepared.found.recipe, "confirmed": True}
             await journal.set_meta(recipe=recipe)
             errors.print(f"journal: {shown(str(place))}", markup=False)
@@ -179,23 +193,30 @@ class _Job:
                 client,
                 journal,
                 prepared.found.by_kind,
+                self.page,
                 as_json=self.as_json,
                 rejects=prepared.rejects,
                 again=self.options.command("resume"),
             )
 
 
-def _agreed(place: Path) -> bool:
+def _agreed(place: Path, page: RunReport) -> bool:
     try:
         errors.print("\nCarry it out? [y/N] ", end="", markup=False)
         # Not input(): a prompt of its own would land on stdout.
         answer = sys.stdin.readline().strip().lower()
     except KeyboardInterrupt:
-        value_of(remove(place))
+        value_of(_dropped(place, page))
         complain("\ninterrupted; nothing was changed")
         raise typer.Exit(INTERRUPTED) from None
     if answer in ("y", "yes"):
         return True
-    value_of(remove(place))
+    value_of(_dropped(place, page))
     complain("stopped: nothing was changed")
     return False
+
+
+async def _dropped(place: Path, page: RunReport) -> None:
+    await remove(place)
+    page.conclude_unconfirmed()
+    await page.write()

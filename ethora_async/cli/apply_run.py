@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ethora_async.cli.observing import span
 from ethora_async.cli.output import errors, shown
 from ethora_async.cli.plan_view import View
-from ethora_async.cli.progress import following
 from ethora_async.cli.reject_option import Rejects
+from ethora_async.cli.report_page.run_report import RunReport
 from ethora_async.cli.runtime import DONE, SOME_FAILED, Options
 from ethora_async.cli.sources import reopen_lists
 from ethora_async.cli.sync_json import failure_fields, print_document, problem_fields, result_fields, summary_fields
@@ -32,6 +32,7 @@ async def finish_journal(
     options: Options,
     secret: str | None,
     path: Path,
+    page: RunReport,
     *,
     moved: Mapping[str, Sequence[str] | None],
     as_json: bool,
@@ -43,20 +44,22 @@ async def finish_journal(
         InvalidInputError: there is no such journal, or its sources are needed and cannot be read.
         ChatError: the platform cannot be reached or refuses us.
     """
-    async with options.client(secret) as client, await Journal.open(path) as journal:
+    async with page.running(), options.client(secret) as client, await Journal.open(path) as journal:
         recipe = await journal.meta("recipe") or {}
         if recipe.get("confirmed") is False:
             msg = f"the plan in {path} was never confirmed, and nothing of it was carried out: run ethora apply again"
             raise StoppedByGuardError(msg)
         unplanned = await journal.meta("state") != PLANNED
         found = await reopen_lists(recipe.get("sources", {}), path, moved, needed=unplanned)
-        return await apply_journal(client, journal, found.by_kind, as_json=as_json, again=options.command("resume"))
+        again = options.command("resume")
+        return await apply_journal(client, journal, found.by_kind, page, as_json=as_json, again=again)
 
 
 async def apply_journal(
     client: SyncClient,
     journal: Journal,
     sources: Mapping[Kind, Source[Any]],
+    page: RunReport,
     *,
     as_json: bool,
     rejects: Rejects | None = None,
@@ -69,13 +72,15 @@ async def apply_journal(
         ChatError: the platform cannot be reached or refuses us.
     """
     try:
-        with span("apply"), following() as on_progress:
+        with span("apply"), page.following() as on_progress:
             done = await resume_journal(client, journal, sources=sources, on_progress=on_progress)
     except (ChatError, OSError, asyncio.CancelledError):
+        await page.take_interrupted(journal)
         await report(client, journal, await result_of(journal), as_json=as_json, cut_off=True)
         place = shown(shlex.quote(str(journal.path)))
         errors.print(f"to go on from where it stopped: {again} {place}", markup=False)
         raise
+    await page.take_result(journal, done)
     return await report(client, journal, done, as_json=as_json, rejects=rejects)
 
 

@@ -11,8 +11,8 @@ from ethora_async.cli import sync_options as say
 from ethora_async.cli.observing import span
 from ethora_async.cli.output import JSON_OPTION, errors, shown
 from ethora_async.cli.plan_view import View
-from ethora_async.cli.progress import following
 from ethora_async.cli.reject_option import Rejects, rejects_for
+from ethora_async.cli.report_page.run_report import ReportOption, RunReport
 from ethora_async.cli.runtime import DONE, SOME_FAILED, STOPPED, SyncClient, run_with_client
 from ethora_async.cli.shared_options import takes
 from ethora_async.cli.sources import OpenLists, open_lists
@@ -38,18 +38,26 @@ def plan(
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
     limit: Annotated[int | None, say.LIMIT] = None,
     reject: Annotated[Path | None, say.REJECT] = None,
+    report: ReportOption = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Show what would make the platform agree with your lists. Changes nothing."""
     with usage():
         how = PlanOptions.of(prune, allow_delete, replace_renamed, only, limit)
+    page = RunReport(context.obj.command("plan"), report)
 
     async def work(client: SyncClient) -> int:
+        async with page.running():
+            return await reported(client)
+
+    async def reported(client: SyncClient) -> int:
         if out is not None:
             await check_target(out)
         found = await open_lists(wanted)
         rejects = await rejects_for(reject, found.sources) if reject is not None else None
-        async with await planned(client, found, how) as made:
+        async with await planned(client, found, how, page) as made:
+            await page.take_plan(made)
+            page.conclude_plan()
             if out is not None:
                 await save_plan(made, out)
             await show(made, client, as_json=as_json, rejects=rejects, more={"plan": out and str(out)})
@@ -64,12 +72,13 @@ async def planned(
     client: SyncClient,
     found: OpenLists,
     how: PlanOptions,
+    page: RunReport,
     *,
     journal: Path | None = None,
     confirmed: bool = False,
 ) -> Plan:
     """The plan, made with progress on stderr. Whether somebody has said yes to it stands in its journal."""
-    with span("plan"), following() as on_progress:
+    with span("plan"), page.following() as on_progress:
         return await make_plan(
             client,
             users=found.sources.get("users"),

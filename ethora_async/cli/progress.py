@@ -27,7 +27,7 @@ _PLAIN_STEPS = 10
 _SMALLEST_STEP = 100
 _STEP_WITHOUT_TOTAL = 10_000
 
-_WORDS = {
+WORDS = {
     "create user": "creating users",
     "update user": "updating users",
     "delete user": "deleting users",
@@ -37,6 +37,7 @@ _WORDS = {
     "grant member": "granting access",
     "revoke member": "revoking access",
 }
+"""The steps of a plan in words; those that are not here are in words already."""
 
 
 class Steps(Protocol):
@@ -163,7 +164,7 @@ class _StepBars:
         if step.step in self._tasks:  # once more, while waiting
             self._progress.reset(self._tasks[step.step], total=step.total)
         else:
-            name = _WORDS.get(step.step, step.step)
+            name = WORDS.get(step.step, step.step)
             self._tasks[step.step] = self._progress.add_task(name, total=step.total)
 
     def finish(self) -> None:
@@ -189,14 +190,14 @@ class _StepLines:
         if step.done >= self._next and (step.total is None or step.done < step.total):
             self._next = step.done + _step(step.total)
             of = "" if step.total is None else f" of {step.total}"
-            errors.print(f"{_WORDS.get(step.step, step.step)}: {step.done}{of}", markup=False)
+            errors.print(f"{WORDS.get(step.step, step.step)}: {step.done}{of}", markup=False)
 
     def finish(self) -> None:
         """Print the result of the current step, unless the same was printed before."""
         if self._now is None or (self._now.done == 0 and self._now.total is None):
             return
         failed = f", {self._now.failed} failed" if self._now.failed else ""
-        text = f"{_WORDS.get(self._now.step, self._now.step)}: {self._now.done} done{failed}"
+        text = f"{WORDS.get(self._now.step, self._now.step)}: {self._now.done} done{failed}"
         if self._told.get(self._now.step) != text:
             self._told[self._now.step] = text
             errors.print(text, markup=False)

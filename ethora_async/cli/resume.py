@@ -10,6 +10,7 @@ import typer
 from ethora_async.cli import sync_options as say
 from ethora_async.cli.apply_run import finish_journal
 from ethora_async.cli.output import JSON_OPTION
+from ethora_async.cli.report_page.run_report import ReportOption, RunReport
 from ethora_async.cli.runtime import Options, run
 
 
@@ -19,6 +20,7 @@ def resume(
     users: Annotated[list[str] | None, say.WHERE_NOW] = None,
     chats: Annotated[list[str] | None, say.WHERE_NOW] = None,
     members: Annotated[list[str] | None, say.WHERE_NOW] = None,
+    report: ReportOption = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Resume an interrupted apply: carry out what is left, and retry what failed or is unknown.
@@ -27,4 +29,5 @@ def resume(
     """
     options: Options = context.obj
     moved = {"users": users, "chats": chats, "members": members}
-    run(finish_journal(options, options.asked_secret(), journal, moved=moved, as_json=as_json))
+    page = RunReport(options.command("resume"), report)
+    run(finish_journal(options, options.asked_secret(), journal, page, moved=moved, as_json=as_json))

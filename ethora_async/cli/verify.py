@@ -10,12 +10,13 @@ from ethora_async.cli import sync_options as say
 from ethora_async.cli.observing import span
 from ethora_async.cli.output import JSON_OPTION, print_json
 from ethora_async.cli.plan_view import View, problem_line
-from ethora_async.cli.progress import following
+from ethora_async.cli.report_page.run_report import ReportOption, RunReport
 from ethora_async.cli.runtime import CANNOT_CHANGE, DONE, NOT_IN_STEP, SyncClient, run_with_client
 from ethora_async.cli.shared_options import takes
 from ethora_async.cli.sources import open_lists
 from ethora_async.cli.sync_json import change_fields, problem_fields, summary_fields
 from ethora_async.cli.sync_options import SourceOptions
+from ethora_async.sync.plan.directories import identity
 from ethora_async.sync.plan.verify import Verification
 from ethora_async.sync.plan.verify import verify as compare
 
@@ -29,6 +30,7 @@ def verify(
     ] = 0.0,
     prune: Annotated[bool, typer.Option("--prune", help="Count what is there and in no list.")] = False,
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
+    report: ReportOption = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Check that the platform agrees with your lists. Changes nothing.
@@ -37,9 +39,15 @@ def verify(
     """
     parts: Any = [part.value for part in only] if only else None
 
+    page = RunReport(context.obj.command("verify"), report)
+
     async def work(client: SyncClient) -> int:
+        async with page.running():
+            return await reported(client)
+
+    async def reported(client: SyncClient) -> int:
         found = await open_lists(wanted)
-        with span("verify"), following() as on_progress:
+        with span("verify"), page.following() as on_progress:
             answer = await compare(
                 client,
                 users=found.sources.get("users"),
@@ -50,6 +58,7 @@ def verify(
                 wait=wait,
                 on_progress=on_progress,
             )
+        await page.take_verification(answer, identity(client))
         if as_json:
             print_json(_fields(answer))
         else:
