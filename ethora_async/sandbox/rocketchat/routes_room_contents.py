@@ -40,7 +40,7 @@ def files(call: Call) -> Answer:
     "groups.getIntegrations",
     section=SECTION,
     any_of=("manage-incoming-integrations",),
-    query=by_room(None, {"includeAllPrivateGroups": maybe(TEXT)}),
+    query=by_room(None, {"includeAllPrivateGroups": maybe(TEXT), **PAGED}),
 )
 def integrations(call: Call) -> Answer:
     """List the integrations of a room; a server without any lists none."""
