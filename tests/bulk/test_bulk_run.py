@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bulk_helpers import Source, Work, nothing_left_behind, one_by_one, others, turns
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ethora_async.bulk import ItemFinished, Outcome
-from ethora_async.bulk.run import GIVE_UP_AFTER, Run, chunked, fan_out
+from ethora_async.bulk.run import GIVE_UP_AFTER, Batched, Run, chunked, fan_out
 from ethora_async.errors import (
     ChatError,
     ConfigError,
@@ -24,7 +26,7 @@ from ethora_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 
 
 def _source_of(source: Source, kind: str) -> Any:
@@ -334,3 +336,22 @@ async def test_chunks_are_full_but_for_the_last(count: int, sizes: list[int]) ->
         chunks = [chunk async for chunk in chunked(items, 3)]
         assert [len(chunk) for chunk in chunks] == sizes
         assert [item for chunk in chunks for item in chunk] == list(range(count))
+
+
+@given(st.lists(st.lists(st.integers(), max_size=7), max_size=6), st.integers(1, 5))
+def test_items_that_come_many_at_a_time_are_cut_as_any_others(parts: list[list[int]], size: int) -> None:
+    closed: list[bool] = []
+
+    async def batches() -> AsyncGenerator[list[int], None]:
+        try:
+            for part in parts:
+                yield part
+        finally:
+            closed.append(True)
+
+    async def cut(items: Any) -> list[list[int]]:
+        return [chunk async for chunk in chunked(items, size)]
+
+    flat = [item for part in parts for item in part]
+    assert asyncio.run(cut(Batched(batches()))) == asyncio.run(cut(flat))
+    assert closed == [True]
