@@ -94,6 +94,9 @@ def test_a_built_package_holds_the_lists_and_the_type_marker(tmp_path: Path) -> 
     for name in LISTS:
         built = tmp_path / "ethora_async" / "cli" / "demo_data" / name
         assert built.read_bytes() == (DATA / name).read_bytes()
+    pages = [path.relative_to(root) for path in root.glob("ethora_async/**/assets/*")]
+    assert {"chat.html", "console.css", "report.css"} <= {path.name for path in pages}
+    assert [path for path in pages if not (tmp_path / path).is_file()] == []
     assert (tmp_path / "ethora_async" / "py.typed").exists()
     assert (tmp_path / "ethora_async_secrets" / "py.typed").exists()
 
