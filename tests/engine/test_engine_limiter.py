@@ -182,7 +182,7 @@ class RatedMachine(LimiterMachine):
 
 
 TestLimiterMachine = LimiterMachine.TestCase
-TestLimiterMachine.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestLimiterMachine.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestRatedLimiterMachine = RatedMachine.TestCase
 TestRatedLimiterMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 

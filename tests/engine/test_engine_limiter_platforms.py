@@ -47,7 +47,7 @@ def varying(mean: float) -> Callable[[random.Random], float]:
 LATENCIES = [0.02, varying(0.02), varying(0.4)]
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(
     at_once=st.integers(1, 64),
     takes=st.sampled_from(LATENCIES),
@@ -63,7 +63,7 @@ def test_a_platform_that_takes_so_many_at_once_hardly_has_to_refuse(
     assert platform.refused_share() <= 0.01
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(
     per_second=st.integers(8, 300),
     takes=st.sampled_from([0.002, 0.02, varying(0.05)]),

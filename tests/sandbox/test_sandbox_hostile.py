@@ -99,7 +99,7 @@ CALLS = st.sampled_from([route for route in TABLE.routes if not route.path.endsw
 WORDS = st.sampled_from(["app123", "app123_u1", "u1", "c1", "%00", "%E2%80%AE", "x" * 300, "a%2Fb", "..", "-1"])
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 async def test_no_call_whatever_breaks_the_server(data: st.DataObject, api: Api, users_token: str) -> None:
     route = data.draw(CALLS)

@@ -66,7 +66,7 @@ bodies = st.dictionaries(st.sampled_from(known), likely, max_size=4)
 ROUTES = st.sampled_from([*TABLE.routes])
 
 
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_no_request_brings_the_server_down(data: st.DataObject) -> None:
     version = data.draw(st.sampled_from(["6.0", "7.0", "8.0", "9.0"]))
@@ -90,7 +90,7 @@ async def _send(rest: Rest, route: Any, body: Any) -> int:
         return response.status
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(
     method=st.sampled_from([*METHODS, "login", "logout"]),
     params=st.lists(st.one_of(bodies, likely), max_size=3),
@@ -136,7 +136,7 @@ frames = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=80)
 @given(sent=st.lists(frames, max_size=8), logged_in=st.booleans(), microservices=st.booleans())
 def test_no_frame_brings_a_conversation_down(sent: list[str], logged_in: bool, microservices: bool) -> None:
     sandbox = RocketChatSandbox()

@@ -56,7 +56,7 @@ async def _read(content: bytes, names: tuple[str, ...]) -> list[tuple[int, list[
     return [(row.line, row.item) for row in rows if isinstance(row, Row)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(table=TABLES, form=FORMS)
 def test_whatever_a_csv_writer_wrote_is_read_back_trimmed_with_the_line_each_row_starts_on(
     table: list[list[str]], form: tuple[str, Literal[0, 1]]
@@ -68,7 +68,7 @@ def test_whatever_a_csv_writer_wrote_is_read_back_trimmed_with_the_line_each_row
     assert asyncio.run(_read(text.encode(), names)) == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(content=st.binary(max_size=200) | st.text('a,"\r\n', max_size=60).map(str.encode))
 def test_any_bytes_below_a_header_end_in_rows_good_or_bad_whose_lines_only_grow(content: bytes) -> None:
     async def lines() -> list[int]:

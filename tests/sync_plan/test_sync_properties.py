@@ -235,7 +235,7 @@ def in_a_directory(scenario: Callable[[Path], Coroutine[Any, Any, None]]) -> Non
         asyncio.run(scenario(Path(directory)))
 
 
-THOROUGH = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+THOROUGH = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @THOROUGH

@@ -57,7 +57,7 @@ def _read(content: bytes) -> list[str]:
     return asyncio.run(read())
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     table=st.lists(st.tuples(WIDE | TEXT, st.none().map(str)), min_size=1, max_size=6),
     delimiter=st.sampled_from(",;\t|"),
@@ -72,7 +72,7 @@ def test_every_delimiter_and_encoding_of_unicode_is_told_by_itself(
     assert _read(content) == [title.strip() for title, _ in table]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(words=st.lists(st.sampled_from(["José", "Müller", "Zoë’s", "Ægir", "plain", "5 €"]), min_size=1, max_size=9))
 def test_windows_1252_is_told_by_its_letters(words: list[str]) -> None:
     content = "id;title\r\n" + "".join(f"c{number};{word}\r\n" for number, word in enumerate(["Anaïs", *words]))

@@ -112,7 +112,7 @@ def test_a_request_is_taken_exactly_when_the_vendor_takes_it(call: str, publishe
     keys = sorted({key for option in options for key in option.get("properties", {})} - NOT_PLAYED)
     seen = set()
 
-    @settings(max_examples=150)
+    @settings(max_examples=40)
     @given(
         start=st.sampled_from(options),
         changes=st.dictionaries(st.sampled_from([*keys, "bogus"]), values, max_size=3),
