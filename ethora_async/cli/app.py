@@ -47,9 +47,9 @@ app.command("sandbox")(on_platforms(*ALL)(sandbox.sandbox))
 app.add_typer(users.app, name="users")
 app.add_typer(chats.app, name="chats")
 app.add_typer(outbox.app, name="outbox")
-for name, command in (("plan", plan.plan), ("apply", apply.apply), ("resume", resume.resume),
-                      ("verify", verify.verify)):  # fmt: skip
-    app.command(name, cls=OnceCommand)(on_platforms(*MANAGING)(command))
+for _name, _command in (("plan", plan.plan), ("apply", apply.apply), ("resume", resume.resume),
+                        ("verify", verify.verify)):  # fmt: skip
+    app.command(_name, cls=OnceCommand)(on_platforms(*MANAGING)(_command))
 app.command("token")(on_platforms(*ALL)(token.token))
 app.command("reset")(on_platforms(*ETHORA)(reset.reset))
 app.command("doctor")(on_platforms(*ALL)(doctor.doctor))

@@ -119,6 +119,7 @@ def _age(seconds: float) -> str:
 
 
 async def _platform(client: Any, platform: Platform) -> AsyncGenerator[Check, None]:
+    answer: Any = None
     if platform in MANAGING:
         try:
             answer = await client.ping(timeout=_TIMEOUT)

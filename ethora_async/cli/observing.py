@@ -69,7 +69,7 @@ def tracing() -> Tracing | None:
 
 def listeners(more: Any = ()) -> tuple[Listener, ...]:
     """Return the listeners of a client or worker: those given, and the one that makes spans, if any."""
-    given = (more,) if callable(more) else tuple(more)
+    given: tuple[Any, ...] = (more,) if callable(more) else tuple(more)
     traced = tracing()
     return given if traced is None else (*given, traced)
 

@@ -208,13 +208,14 @@ class Engine:
                     return reply
                 error: ChatError
                 error, rejected = self._failure(call, response, credential)
+                rejection = response if rejected else None
             except TransportError as lost:
-                error, rejected = lost, False
+                error, rejection = lost, None
             if error.effect == "unknown":
                 call.effect = "unknown"
             call.last_error = error
-            if rejected:
-                credential = self._resigned(call, response, error) or await self._another(call, credential, error)
+            if rejection is not None:
+                credential = self._resigned(call, rejection, error) or await self._another(call, credential, error)
                 continue
             if isinstance(error, _AFTER_THE_TOKEN):
                 call.credentials.accepted(credential)

@@ -61,7 +61,7 @@ class Learning:
         self.pace: float | None = None
         self._ceiling = ceiling
         self._limit = float(min(START, ceiling))
-        self.limit = int(self._limit)
+        self.limit: int = int(self._limit)
         """How many may be in flight now."""
         self._doubling = True
         self._until_next_cut = 0

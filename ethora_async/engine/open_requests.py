@@ -259,7 +259,7 @@ class RequestsAsUser(Requests, Generic[U]):
 
 def _operation(method: object, path: object, repeatable: bool | None) -> Operation:
     wanted = method.upper() if isinstance(method, str) else ""
-    known = next((one for one in _REPEATABLE if one == wanted), None)
+    known: Method | None = next((one for one in _REPEATABLE if one == wanted), None)
     if known is None:
         msg = f"method must be one of {', '.join(_REPEATABLE)}"
         raise InvalidInputError(msg, field="method")

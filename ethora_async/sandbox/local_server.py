@@ -43,7 +43,7 @@ class LocalServer:
         view: View | None = None,
     ) -> None:
         self._log = RequestLog(on_request)
-        self.console = None if view is None else Console(view, faults, self._log, host)
+        self.console: Console | None = None if view is None else Console(view, faults, self._log, host)
         front = Front(service, faults, self._log, clock, cross_origin=cross_origin, console=self.console)
         self._listener = Listener(front, host, port, certificate)
 

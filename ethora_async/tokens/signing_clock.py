@@ -25,7 +25,7 @@ class SigningClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.offset = 0.0
+        self.offset: float = 0.0
 
     def now(self) -> float:
         """Return the platform's time in seconds since the epoch, as far as it is known."""

@@ -184,7 +184,7 @@ def _checked_url(url: str) -> str:
         parts = urlsplit(url)
         host = parts.hostname or ""
     except ValueError:
-        host = ""
+        parts, host = urlsplit(""), ""
     if not host or "@" in parts.netloc or parts.fragment:
         msg = "--jwt-keys is no URL of a JWK set: an example is https://login.example.com/.well-known/jwks.json"
         raise ConfigError(msg)

@@ -18,7 +18,7 @@ class AvayaView:
     """Reads the state of an account."""
 
     platform = "Avaya"
-    knobs = (
+    knobs: tuple[Knob, ...] = (
         Knob("bare_tokens", "Chat tokens of three parts"),
         Knob("unstated_lifetime", "Access tokens without expires_in"),
         Knob("oauth_errors", "OAuth errors for a wrong login"),

@@ -113,7 +113,7 @@ class EthoraSandbox(LocalServer):
         self._platform.store.history = messages_per_chat
         hub = Hub(self._platform)
         self._platform.store.watchers.append(hub)
-        self.realtime = Realtime(hub)
+        self.realtime: Realtime = Realtime(hub)
         service = Gateway(self._platform, self.realtime.answer)
         super().__init__(
             service,

@@ -26,7 +26,7 @@ class EthoraView:
     """Reads the state of a platform; with child apps, ids carry the app's id as the platform's own names do."""
 
     platform = "Ethora"
-    knobs = (
+    knobs: tuple[Knob, ...] = (
         Knob("legacy_errors", "Bare text errors, as older servers"),
         Knob("job_polls", "Polls that see a job unfinished"),
         Knob("job_delay", "Seconds before a job finishes"),

@@ -106,12 +106,12 @@ def named_encoding(name: str) -> Encoding:
         info = codecs.lookup(name.strip())
         # What encodes texts as texts, or escapes them, is no encoding of a file.
         usable = isinstance("a".encode(info.name), bytes) and not info.name.endswith(("escape", "code", "idna"))
+        codec = info.name if usable else None
     except (LookupError, UnicodeError, TypeError, ValueError):
-        usable = False
-    if not usable:
+        codec = None
+    if codec is None:
         msg = f"--encoding {name!r} is not a known encoding: examples are utf-8, utf-16, windows-1252, iso-8859-2"
         raise InvalidInputError(msg, field="encoding")
-    codec = info.name
     return Encoding("utf-8" if codec == "utf-8-sig" else codec)
 
 

@@ -121,7 +121,7 @@ def _no_object(name: str, error: Exception) -> InvalidInputError:
 
 def _ijson() -> Any:
     try:
-        import ijson  # type: ignore[import-untyped]
+        import ijson
     except ImportError:
         msg = "JSON arrays are read by ijson, which is not installed: pip install 'ethora-async[sync]'"
         raise ConfigError(msg) from None

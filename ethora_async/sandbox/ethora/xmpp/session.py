@@ -35,7 +35,7 @@ class Session:
         self.resource = resource
         self.line = line
         self.ended = ended
-        self.jid = f"{user.xmpp_username}@{domain}/{resource}"
+        self.jid: str = f"{user.xmpp_username}@{domain}/{resource}"
         self.chats: set[Chat] = set()
 
     def __repr__(self) -> str:

@@ -33,7 +33,7 @@ class Connection:
     """One client on the line."""
 
     def __init__(self, hub: Hub, request: web.BaseRequest, backlog: int) -> None:
-        self.gone = asyncio.Event()
+        self.gone: asyncio.Event = asyncio.Event()
         self._stream = Stream(hub, self)
         self._request = request
         self._limit = backlog
