@@ -74,9 +74,9 @@ def node_worker(port: str, tokens: str) -> Generator[Worker, None, None]:
 
 
 @contextmanager
-def python_worker(port: str) -> Generator[Worker, None, None]:
-    """This package, and bare aiohttp beside it."""
-    with _started(python_command(), port) as worker:
+def python_worker(port: str, tree: Path = HERE.parent) -> Generator[Worker, None, None]:
+    """This package, and bare aiohttp beside it. `tree` is the checkout that the package is imported from."""
+    with _started(python_command(), port, PYTHONPATH=str(tree)) as worker:
         yield worker
 
 
@@ -95,14 +95,14 @@ def environment(port: str) -> dict[str, str]:
 
 
 @contextmanager
-def _started(command: Sequence[str | Path], port: str) -> Generator[Worker, None, None]:
+def _started(command: Sequence[str | Path], port: str, **settings: str) -> Generator[Worker, None, None]:
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(port),
+        env={**environment(port), **settings},
     ) as process:
         assert process.stdin is not None
         assert process.stderr is not None
