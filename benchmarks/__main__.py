@@ -16,6 +16,7 @@ NAMES = (
     "rotation",
     "sandbox_chat",
     "outbox",
+    "guard",
 )
 
 if __name__ == "__main__":

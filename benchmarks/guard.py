@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -83,8 +82,10 @@ def main() -> None:
         try:
             with checked_out(asked.against, Path(folder, "before")) as before:
                 measured = measure({NOW: HERE.parent, BEFORE: before}, rounds, size, str(file))
-        except subprocess.CalledProcessError:
-            sys.exit(f"guard: git cannot check out {asked.against}: name another revision with --against")
+        except (OSError, subprocess.CalledProcessError):
+            reason = f"git cannot check out {asked.against}: name another revision with --against"
+            show("guard", f"not measured: {reason}", [], aim=f"at most {SLOWER} x each")
+            return
     ratios = {name: ratio(samples, NOW, BEFORE) for name, samples in measured.items()}
     slower = [name for name, times in ratios.items() if times > SLOWER]
     show(

@@ -22,10 +22,12 @@ NAMES = [
     "rotation",
     "sandbox_chat",
     "outbox",
+    "guard",
 ]
 FIGURES = {
     "rotation": r"\d+ of [\d,]+ calls failed",
     "sandbox_chat": r"[\d,]+ messages a minute at most",
+    "guard": r"(nothing is slower|slower) than HEAD~1",
     "outbox": r"\d+\.\d+ s and \d+ requests for 5,000 waiting users",
 }
 NEED_NODE = ["token_signing", "bulk_vs_node"]
