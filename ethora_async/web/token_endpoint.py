@@ -60,8 +60,8 @@ class TokenEndpoint(Generic[ClientT]):
     Who the user is comes from `identify` alone: a body that holds anything but ``room`` is refused, one that names a
     user too. It is taken literally (docs/reference/identities.md). Requests of other sites' pages are refused
     (`ethora_async.web.origins` says how and why). Nobody learns whether a room exists that they may not enter. In
-    order: 405, 403 (another site's page), 415, 401, 400 ``bad_identity``, 429, 413, 408, 400, 403 (the room), 400
-    ``bad_identity``, 403 ``privileged_account`` and 404 ``user_not_found`` (the platform has no such user for us), 502
+    order: 405, 403 (another site's page), 415, 401, 400 ``bad_identity``, 429, 403 ``inactive``, 413, 408, 400, 403
+    (the room), 400 ``bad_identity``, 403 ``privileged_account`` and 404 ``user_not_found`` (the platform has no such user for us), 502
     and 503 (the platform), each with ``{"error": code, "detail": sentence}``.
 
     Args:
