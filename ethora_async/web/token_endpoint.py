@@ -61,8 +61,8 @@ class TokenEndpoint(Generic[ClientT]):
     user too. It is taken literally (docs/reference/identities.md). Requests of other sites' pages are refused
     (`ethora_async.web.origins` says how and why). Nobody learns whether a room exists that they may not enter. In
     order: 405, 403 (another site's page), 415, 401, 400 ``bad_identity``, 429, 403 ``inactive``, 413, 408, 400, 403
-    (the room), 400 ``bad_identity``, 403 ``privileged_account`` and 404 ``user_not_found`` (the platform has no such user for us), 502
-    and 503 (the platform), each with ``{"error": code, "detail": sentence}``.
+    (the room), 400 ``bad_identity``, 403 ``privileged_account`` and 404 ``user_not_found`` (the platform has no such
+    user for us), 502 and 503 (the platform), each with ``{"error": code, "detail": sentence}``.
 
     Args:
         client: a client, an `AppClient` or anything else that gives one when called, or an `OwnLoop`.
