@@ -19,16 +19,20 @@ from ethora_async.cli.plan import planned, show, verdict
 from ethora_async.cli.plan_view import View
 from ethora_async.cli.reject_option import Rejects, rejects_for
 from ethora_async.cli.report_page.run_report import ReportOption, RunReport
-from ethora_async.cli.runtime import INTERRUPTED, STOPPED, Options, SyncClient, run, value_of
+from ethora_async.cli.runtime import INTERRUPTED, STOPPED, USAGE, Options, SyncClient, run, value_of
 from ethora_async.cli.shared_options import takes
 from ethora_async.cli.sources import OpenLists, open_lists, reopen_lists
 from ethora_async.cli.sync_options import PlanOptions, SourceOptions, usage
-from ethora_async.errors import InvalidInputError, StoppedByGuardError
+from ethora_async.cli.workers.apply import apply_with_workers
+from ethora_async.cli.workers.database import workers_url
+from ethora_async.cli.workers.rate import RATE, limited_client
+from ethora_async.errors import ConfigError, InvalidInputError, StoppedByGuardError
 from ethora_async.sync.plan.apply import result_of
 from ethora_async.sync.plan.plan import Plan
 from ethora_async.sync.plan.plan_file import load_plan
 from ethora_async.sync.plan.stale_items import check_plan
 from ethora_async.sync.store.journal import Journal
+from ethora_async.workers.database import Database
 
 
 @takes(wanted=say.list_options)
@@ -48,6 +52,14 @@ def apply(
     limit: Annotated[int | None, say.LIMIT] = None,
     reject: Annotated[Path | None, say.REJECT] = None,
     report: ReportOption = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Carry the plan out together with every ethora work on this PostgreSQL database.",
+        ),
+    ] = None,
+    rate: Annotated[float | None, RATE] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Make the platform agree with your lists, after showing the plan and asking.
@@ -74,7 +86,9 @@ def apply(
     if plan is not None and place is not None and value_of(unfinished(place, plan)):
         errors.print(f"finishing what an earlier run left in {shown(str(place))}", markup=False)
         run(finish_journal(options, secret, place, page, moved=wanted.places, as_json=as_json))
-    job = _Job(options, secret, plan, wanted, how, place, reject, page, yes, as_json)
+    job = _Job(
+        options, secret, plan, wanted, how, place, reject, page, yes, as_json, _workers(context, workers, rate), rate
+    )
     prepared = value_of(job.prepare())
     if prepared.code is not None or place is None:
         raise typer.Exit(prepared.code or 0)
@@ -106,6 +120,8 @@ class _Job:
     page: RunReport
     yes: bool
     as_json: bool
+    workers: str | None = attrs.field(default=None, repr=False)
+    rate: float | None = None
 
     async def prepare(self) -> _Prepared:
         """Plan, or read the plan, and show it. The journal stays only if there is something to carry out."""
@@ -181,6 +197,8 @@ class _Job:
 
     async def finish(self, place: Path, prepared: _Prepared) -> int:
         """Carry it out."""
+        if self.workers is not None:
+            return await self._with_workers(place, prepared, self.workers)
         async with (
             self.page.running(),
             self.options.client(self.secret) as client,
@@ -198,6 +216,29 @@ class _Job:
                 rejects=prepared.rejects,
                 again=self.options.command("resume"),
             )
+
+    async def _with_workers(self, place: Path, prepared: _Prepared, url: str) -> int:
+        connected = limited_client(self.options, self.secret, url, self.rate)
+        async with connected as client, await Journal.open(place) as journal:
+            code = await apply_with_workers(client, journal, prepared.found.by_kind, url, as_json=self.as_json)
+        await remove(place)  # the ledger has it all
+        return code
+
+
+def _workers(context: typer.Context, url: str | None, rate: float | None) -> str | None:
+    """Return the workers' database, checked before anything is planned."""
+    if url is None:
+        with usage():
+            if rate is not None:
+                msg = "--rate goes with --workers: a single process learns its pace by itself"
+                raise InvalidInputError(msg, field="rate")
+        return None
+    try:
+        Database(workers_url(context, url, "workers"))
+    except (ConfigError, InvalidInputError) as error:
+        complain(f"error: {error}", error)
+        raise typer.Exit(USAGE) from None
+    return url
 
 
 def _agreed(place: Path, page: RunReport) -> bool:

@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"bulk", "tokens"}),
     frozenset({"capabilities"}),
     frozenset({"sync", "platforms"}),
-    frozenset({"sandbox", "outbox"}),
+    frozenset({"sandbox", "outbox", "workers"}),
     frozenset({"telemetry", "testing", "web"}),
     frozenset({"cli"}),
 )

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ethora_async.bulk.outcome import Outcome, Outcomes, Status
-from ethora_async.bulk.run import CONCURRENCY, Batched, Run
+from ethora_async.bulk.outcome import Outcome, Outcomes
+from ethora_async.bulk.run import Batched, Run
 from ethora_async.errors import ChatError
-from ethora_async.records import NewChat, NewUser
-from ethora_async.sync.plan.directories import chats_of, check_identity
+from ethora_async.sync.plan.directories import check_identity
 from ethora_async.sync.plan.guard import check_guard
 from ethora_async.sync.plan.intake import chunks, user_record
 from ethora_async.sync.plan.progress import OnProgress, Progress, silent
 from ethora_async.sync.plan.stale_items import check_plan
+from ethora_async.sync.plan.ways import way
 from ethora_async.sync.sources.source import BadRow
 from ethora_async.sync.store.items import Entry, encoded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable
+    from collections.abc import AsyncGenerator
 
-    from ethora_async.capabilities import ChatDirectory, ManagesUsers, UserDirectory
+    from ethora_async.bulk.outcome import Outcome
+    from ethora_async.bulk.run import Run
+    from ethora_async.capabilities import ManagesUsers
     from ethora_async.sync.plan.plan import Plan
     from ethora_async.sync.sources.source import Source
     from ethora_async.sync.store.items import Kind, Result
@@ -108,6 +110,13 @@ async def apply_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgres
     return await result_of(plan.journal)
 
 
+async def apply_from_source(
+    client: ManagesUsers, journal: Journal, sources: Mapping[Kind, Source[Any]], step: int
+) -> None:
+    """Create the users of a step whose passwords only the source has; the rest of the plan is carried out elsewhere."""
+    await _Work(client, journal, sources, silent).from_source(step, lambda: None)
+
+
 async def result_of(journal: Journal) -> Applied:
     """Return the result of the plan in a journal so far."""
     counts = {
@@ -142,32 +151,17 @@ class _Work:
             return
         self._done = self._failed = 0
         tell = partial(self._tell, f"{action} {kind}", total)
-        make, start = self._how(kind, action)
+        make, start = way(self._client, kind, action)
         await self._run(start(Batched(self._feed(step, make))), tell)
         if (kind, action) == ("user", "create"):
-            await self._run(start(Batched(self._feed_from_source(step))), tell)
-            without = await self._journal.fail_awaiting_source(step, _WITHOUT_SOURCE)
-            self._done, self._failed = self._done + without, self._failed + without
-            tell()
+            await self.from_source(step, tell)
 
-    def _how(self, kind: str, action: str) -> tuple[Callable[[Entry], Any], Callable[[Any], Run[Any]]]:
-        """Return what makes an item of the journal one to send, and what sends them."""
-        users = self._client.users
-        ways: dict[tuple[str, str], tuple[Callable[[Entry], Any], Callable[[Any], Run[Any]]]] = {
-            ("user", "create"): (_new_user, users.create_many),
-            ("user", "update"): (partial(_user_change, users), users.update_many),
-            ("user", "delete"): (_key, users.delete_many),
-        }
-        if kind != "user":
-            chats = chats_of(self._client)
-            ways |= {
-                ("chat", "create"): (_new_chat, chats.create_many),
-                ("chat", "update"): (_itself, partial(_update_chats, chats)),
-                ("chat", "delete"): (_key, chats.delete_many),
-                ("member", "grant"): (_pair, chats.grant_many),
-                ("member", "revoke"): (_pair, chats.revoke_many),
-            }
-        return ways[kind, action]
+    async def from_source(self, step: int, tell: Callable[[], None]) -> None:
+        """Create the users of a step whose passwords only the source has; who is in it no more fails."""
+        await self._run(self._client.users.create_many(Batched(self._feed_from_source(step))), tell)
+        without = await self._journal.fail_awaiting_source(step, _WITHOUT_SOURCE)
+        self._done, self._failed = self._done + without, self._failed + without
+        tell()
 
     async def _run(self, run: Run[Any], tell: Callable[[], None]) -> None:
         try:
@@ -246,34 +240,6 @@ class _Work:
         return [item for item, _ in items]
 
 
-def _key(entry: Entry) -> str:
-    return entry.key
-
-
-def _itself(entry: Entry) -> Entry:
-    return entry
-
-
-def _pair(entry: Entry) -> tuple[str, str]:
-    return entry.key, entry.other
-
-
-def _new_user(entry: Entry) -> NewUser:
-    return NewUser(**(entry.after or {}))
-
-
-def _new_chat(entry: Entry) -> NewChat:
-    return NewChat(**(entry.after or {}))
-
-
-def _user_change(users: UserDirectory[Any], entry: Entry) -> Any:
-    after = entry.after or {}
-    user, fields = NewUser(**after["item"]), frozenset(after["fields"])
-    if users.plain_id(user.id) == entry.key:
-        return users.change(user, fields)
-    return users.change(user, fields, current=entry.key)
-
-
 async def _readable(source: Source[Any]) -> AsyncGenerator[Any, None]:
     """Iterate over the rows as far as the source can be read; who is missing then fails with a reason."""
     try:
@@ -283,20 +249,3 @@ async def _readable(source: Source[Any]) -> AsyncGenerator[Any, None]:
                 yield row
     except ChatError:
         return
-
-
-def _update_chats(chats: ChatDirectory, items: AsyncIterable[Entry]) -> Run[Entry]:
-    async def work(batch: list[Entry]) -> list[Outcome[Entry]]:
-        (entry,) = batch
-        try:
-            done = await chats.update(entry.key, **(entry.after or {})["fields"])
-        except ChatError as error:
-            status: Status = "unknown" if error.effect == "unknown" else "failed"
-            return [Outcome(entry, entry.key, status, error, attempts=error.attempts)]
-        return [Outcome(entry, entry.key, done.status, attempts=done.attempts)]
-
-    @asynccontextmanager
-    async def working() -> AsyncGenerator[Callable[[list[Entry]], Awaitable[list[Outcome[Entry]]]], None]:
-        yield work
-
-    return Run(items, working, batch_size=1, concurrency=CONCURRENCY)

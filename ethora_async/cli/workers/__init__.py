@@ -1,0 +1,1 @@
+"""``ethora work`` and ``ethora runs``: plans that several machines carry out."""

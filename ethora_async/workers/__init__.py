@@ -1,0 +1,1 @@
+"""Carry out a plan on several machines (extra ``workers``): a ledger in PostgreSQL, and procrastinate as its engine."""

@@ -1,0 +1,103 @@
+"""A connection to PostgreSQL that comes back after it was lost."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.errors import ChatError, ConfigError, InvalidInputError
+from ethora_async.redaction import Secret, scrub
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from psycopg import AsyncConnection
+
+_CONNECT_SECONDS = 10
+
+
+class WorkersDatabaseError(ChatError):
+    """The database of the workers cannot be reached, or refuses us. May be tried again."""
+
+
+class Database:
+    """One connection, opened when it is first needed and again after it was lost.
+
+    Raises:
+        ConfigError: the extra ``workers`` is not installed.
+        InvalidInputError: the URL cannot be used.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            import psycopg
+            from psycopg.conninfo import conninfo_to_dict
+        except ModuleNotFoundError as error:
+            if error.name != "psycopg":
+                raise
+            msg = "several machines need PostgreSQL's driver: pip install 'ethora-async[workers]'"
+            raise ConfigError(msg) from None
+        parts: dict[str, Any] = {}
+        with suppress(psycopg.ProgrammingError):
+            parts = dict(conninfo_to_dict(url))
+        if not parts or not url.startswith(("postgresql://", "postgres://")):
+            msg = "the workers' database URL cannot be read: write it as postgresql://user@host:port/database"
+            raise InvalidInputError(msg, field="workers")
+        self.url: Secret = Secret(url)
+        self.name: str = f"postgresql://{parts.get('host', '')}:{parts.get('port', '')}/{parts.get('dbname', '')}"
+        self._known = [str(parts[name]) for name in ("password", "sslpassword") if parts.get(name)]
+        self._errors = (psycopg.Error, OSError)
+        self._connection: AsyncConnection[Any] | None = None
+        self._lock = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"Database({self.name!r})"
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[AsyncConnection[Any], None]:
+        """Yield the connection in a transaction of its own.
+
+        Raises:
+            WorkersDatabaseError: the database cannot be reached, or refuses the statement.
+        """
+        async with self._lock:
+            reason = ""
+            try:
+                connection = await self._connected()
+                async with connection.transaction():
+                    yield connection
+                return
+            except self._errors as error:
+                # Without its cause: the driver's error may hold the URL or a statement's parameters.
+                reason = scrub(str(error), self._known).strip() or type(error).__name__
+                await self._drop()
+            except BaseException:
+                if self._connection is not None and self._connection.closed:
+                    await self._drop()
+                raise
+        msg = f"the database {self.name} cannot be used: {reason}"
+        raise WorkersDatabaseError(msg)
+
+    async def aclose(self) -> None:
+        """Close the connection. May be called again."""
+        async with self._lock:
+            await self._drop()
+
+    async def _connected(self) -> AsyncConnection[Any]:
+        from psycopg import AsyncConnection
+
+        if self._connection is None or self._connection.closed:
+            self._connection = await AsyncConnection.connect(
+                self.url.reveal(), autocommit=True, connect_timeout=_CONNECT_SECONDS
+            )
+        return self._connection
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*self._errors):
+                await connection.close()
+
+
+__all__ = ["Database", "WorkersDatabaseError"]
