@@ -23,6 +23,10 @@ HOMES = (
     "ethora_async.web.scim.database",
     "ethora_async.sync.sources.sql",
     "ethora_async.sync.sources.parquet",
+    "ethora_async.workers.database",
+    "ethora_async.workers.ledger",
+    "ethora_async.workers.rate",
+    "ethora_async.workers.schema",
 )
 STATEMENT = re.compile(
     r"\b(SELECT\s.*\sFROM|INSERT\s(OR\s\w+\s)?INTO|UPDATE\s\w+\sSET|DELETE\sFROM"
