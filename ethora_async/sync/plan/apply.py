@@ -184,9 +184,9 @@ class _Work:
         if isinstance(outcomes, Outcomes):
             numbers = [self._under_way.pop(id(item))[1] for item in outcomes.items]
             attempts = outcomes.attempts
-            self._results += [
+            self._results.extend(
                 (status, None, attempts, number) for status, number in zip(outcomes.statuses, numbers, strict=True)
-            ]
+            )
             return
         for outcome in outcomes:
             _, number = self._under_way.pop(id(outcome.item))
