@@ -1,4 +1,4 @@
-"""What a user may do in a chat, as the older guide's four-digit codes say it (docs/platforms/ethora.md#older-guide)."""
+"""Access rights in a chat, as the older guide's four-digit codes (docs/platforms/ethora.md#older-guide)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Access(enum.IntFlag, boundary=enum.STRICT):
 
     @classmethod
     def parse(cls, value: Access | str, field: str = "access") -> Self:
-        """The rights that a four-digit code stands for; rights as such are handed back.
+        """Return the rights that a four-digit code stands for; rights as such are handed back.
 
         Raises:
             InvalidInputError: it is neither. A number is refused too: 11 might mean either.

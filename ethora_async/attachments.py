@@ -81,7 +81,7 @@ class Content:
     size: int | None
 
     async def checked(self, largest: int | None) -> AsyncIterator[bytes]:
-        """The content, piece by piece.
+        """Yield the content, piece by piece.
 
         Raises:
             InvalidInputError: it cannot be read, is not as long as was said before, or longer than `largest`.
@@ -204,7 +204,7 @@ async def _of_file(file: Any, start: int | None) -> AsyncIterator[bytes]:
 
 
 def _measured(file: Any) -> tuple[int | None, int | None]:
-    """Where a file object stands, and how much is left of it; None for one that cannot say."""
+    """Return where a file object stands, and how much is left of it; None for one that cannot say."""
     if iscoroutinefunction(file.read):
         return None, None
     try:

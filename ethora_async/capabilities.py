@@ -93,7 +93,7 @@ class UserDirectory(Protocol[ChangeT]):
         ...
 
     async def reserved(self) -> Callable[[User], bool]:
-        """What tells the platform's own records, which are never planned, deleted or counted.
+        """Return what tells the platform's own records, which are never planned, deleted or counted.
 
         See docs/architecture.md#guards.
         """
@@ -133,22 +133,22 @@ class ChatDirectory(Protocol):
         ...
 
     def comparable(self, chat: NewChat | Chat, /) -> State:
-        """A wanted or an existing chat in the words in which the two are compared."""
+        """Return a wanted or an existing chat in the words in which the two are compared."""
         ...
 
     async def reserved(self) -> Callable[[Chat], bool]:
-        """What tells the platform's own chats, which are never planned, deleted or counted.
+        """Return what tells the platform's own chats, which are never planned, deleted or counted.
 
         See docs/architecture.md#guards.
         """
         ...
 
     def list(self) -> AsyncIterable[Chat]:
-        """All chats, each once."""
+        """Return all chats, each once."""
         ...
 
     def members(self, id: Id, /) -> AsyncIterable[User]:
-        """Who may enter a chat."""
+        """Return who may enter a chat."""
         ...
 
     def create_many(self, chats: Iterable[NewChat] | AsyncIterable[NewChat], /) -> Run[NewChat]:
@@ -231,12 +231,12 @@ class AnswersUserInfo(Protocol):
     """A client for a platform that asks this site who its users are."""
 
     def user_info(self, lookup: Callable[[Sequence[Any]], Awaitable[Iterable[Any]]], /) -> CallbackHandler:
-        """The handler; `lookup` finds users by their ids."""
+        """Return the handler; `lookup` finds users by their ids."""
         ...
 
 
 class EventStream(Protocol):
-    """What happens on the platform as one user sees it, as it happens: entered, then iterated over."""
+    """A stream of events as one user sees them: enter it, then iterate over it."""
 
     async def __aenter__(self) -> Self:
         """Open it."""
@@ -249,7 +249,7 @@ class EventStream(Protocol):
         ...
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        """The events. The end of the user's session is raised, as an error."""
+        """Return the events. The end of the user's session is raised, as an error."""
         ...
 
     async def aclose(self) -> None:
@@ -262,7 +262,7 @@ class StreamsEvents(Protocol):
     """A client that tells what happens as it happens."""
 
     def realtime(self, user: Id | ChatToken, /) -> EventStream:
-        """What one user sees."""
+        """Return what one user sees."""
         ...
 
 

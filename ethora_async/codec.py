@@ -52,7 +52,7 @@ def dumps_sorted(value: Any) -> bytes:
 
 
 def loads(body: bytes) -> Any:
-    """The JSON value in `body`; None when it is empty.
+    """Return the JSON value in `body`; None when it is empty.
 
     Raises:
         ValueError: it is not JSON, or nests deeper than orjson reads (1024 levels). The text says where, and repeats
@@ -338,7 +338,7 @@ _FOR_SCRIPTS = {ord(character): f"\\u{ord(character):04x}" for character in "<>&
 
 
 def script_json(value: Any) -> str:
-    """A JSON value as it may stand between ``<script>`` and ``</script>``.
+    """Return a JSON value as it may stand between ``<script>`` and ``</script>``.
 
     ``<``, ``>``, ``&`` and the two line separators that JavaScript knows and JSON does not are written as escapes: no
     text can end the script, open a comment in it, or break it.

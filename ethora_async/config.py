@@ -40,7 +40,7 @@ def seconds(value: Seconds, name: str) -> float:
 
 @attrs.frozen
 class Limits:
-    """How much a client sends at once.
+    """Limits on what a client sends and reads.
 
     Attributes:
         concurrency: requests in flight at the most, and the size of the connection pool (default 100). Runs leave an
@@ -72,7 +72,7 @@ class Limits:
 
 @attrs.frozen
 class RetryPolicy:
-    """When to give up, beside the deadline, and how to space the attempts.
+    """The number of attempts and the pauses between them.
 
     The wait before attempt n+1 is what the platform asked for, else a random part of ``base · 2ⁿ⁻¹``, at most `cap`.
 
@@ -96,7 +96,7 @@ class RetryPolicy:
 
 
 def setting(name: str, argument: str, environ: Mapping[str, str] | None = None) -> str:
-    """The value of the environment variable `name`, trimmed.
+    """Return the value of the environment variable `name`, trimmed.
 
     Raises:
         ConfigError: it is not set or empty; the text names the variable and the `argument` that may replace it.
@@ -109,7 +109,7 @@ def setting(name: str, argument: str, environ: Mapping[str, str] | None = None) 
 
 
 def normal_api_url(url: str) -> str:
-    """The origin of a platform's API: no trailing slash, no ``/v1`` or ``/v2``.
+    """Return the origin of a platform's API: no trailing slash, no ``/v1`` or ``/v2``.
 
     See docs/platforms/ethora.md#hosts-and-paths.
 
@@ -124,7 +124,7 @@ def normal_api_url(url: str) -> str:
 
 
 def normal_url(url: str, name: str, example: str) -> str:
-    """An http(s) URL without its trailing slash. `name` and `example` stand in messages.
+    """Return an http(s) URL without its trailing slash. `name` and `example` stand in messages.
 
     Raises:
         ConfigError: it is not an http(s) URL, or holds credentials, a query or a fragment.

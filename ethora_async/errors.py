@@ -204,7 +204,7 @@ class NotFoundError(ApiError):
 
 
 class ConflictError(ApiError):
-    """What was to be created collides with what is there."""
+    """The resource already exists, or a unique value belongs to another one."""
 
 
 class ValidationFailedError(ApiError):

@@ -40,7 +40,7 @@ class EventQueue(Generic[T]):
             self._wake()
 
     async def take(self) -> T:
-        """The next event.
+        """Return the next event.
 
         Raises:
             StopAsyncIteration: there will be no more.

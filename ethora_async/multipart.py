@@ -40,7 +40,7 @@ class Multipart:
         fields: Mapping[str, str] | None = None,
         largest: int | None = None,
     ) -> Self:
-        """A form of these files, each under the name of a form field, and of plain `fields` before them.
+        """Return a form of these files, each under the name of a form field, and of plain `fields` before them.
 
         Args:
             largest: bytes that one file may have.
@@ -66,11 +66,11 @@ class Multipart:
         return length
 
     def can_restart(self) -> bool:
-        """Whether `chunks` can be called (again): files that can be read only once must not have been begun."""
+        """Return whether `chunks` can be called (again): files that can be read only once must not have been begun."""
         return not self._started or all(content.restartable for _, content in self._files)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The form from its start, piece by piece. What goes wrong stands in `error` too: transports hide it.
+        """Yield the form from its start, piece by piece. What goes wrong stands in `error` too: transports hide it.
 
         Raises:
             InvalidInputError: a file could not be read to its end, or cannot be read again.

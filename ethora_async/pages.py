@@ -75,7 +75,7 @@ class Pages(Generic[T]):
                     yield item
 
     async def by_page(self) -> AsyncGenerator[Page[T]]:
-        """Every page, repeats left out; a page may be empty for that reason."""
+        """Yield every page, repeats left out; a page may be empty for that reason."""
         offset: int | None = self._offset
         fruitless = 0
         async with Distinct() as seen:

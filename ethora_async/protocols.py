@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Clock(Protocol):
-    """Where time comes from."""
+    """A source of time."""
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -31,7 +31,7 @@ class Clock(Protocol):
 
 @runtime_checkable
 class Transport(Protocol):
-    """What carries one request to the platform and its reply back.
+    """A carrier of requests to the platform.
 
     The contract, which `ethora_async.testing.implementers.TransportContract` checks on any implementation:
 
@@ -86,14 +86,16 @@ class SignsWithTime(Protocol):
 
 
 class Credentials(Protocol):
-    """Where the engine gets the headers for a request, and whom it tells what became of them."""
+    """A source of headers that authorize requests."""
 
     def peek(self) -> Credential | None:
-        """The credential at hand, or None when `acquire` must be awaited. Called for every attempt; never blocks."""
+        """Return the credential at hand, or None when `acquire` must be awaited. Called for every attempt; never
+        blocks.
+        """
         ...
 
     async def acquire(self) -> Credential:
-        """A usable credential, from a cache where there is one."""
+        """Return a usable credential, from a cache where there is one."""
         ...
 
     def accepted(self, credential: Credential) -> None:
@@ -105,15 +107,15 @@ class Credentials(Protocol):
         ...
 
     def may_change(self) -> bool:
-        """Whether it is worth waiting for a newer secret when `replace` has nothing more to offer."""
+        """Return whether it is worth waiting for a newer secret when `replace` has nothing more to offer."""
         ...
 
 
 class Dialect(Protocol):
-    """How one platform words its failures."""
+    """A reader of one platform's error replies."""
 
     def read_failure(self, response: Response) -> Failure:
-        """What an error reply says, in this package's words."""
+        """Return what an error reply says, in this package's words."""
         ...
 
 

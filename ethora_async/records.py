@@ -44,13 +44,13 @@ ChatAccess = Literal["private", "public"]
 
 
 def record_id(value: str) -> str:
-    """A platform's record id as a reply gives it: a `MongoId` when it has that form."""
+    """Return a platform's record id as a reply gives it: a `MongoId` when it has that form."""
     # `str.__new__`: what has just been checked need not be checked again by MongoId's own.
     return str.__new__(MongoId, value.lower()) if _MONGO_ID.fullmatch(value) else value
 
 
 def id_text(value: Id, field: str = "id") -> str:
-    """The id as text, trimmed; a `MongoId` stays one.
+    """Return the id as text, trimmed; a `MongoId` stays one.
 
     Raises:
         InvalidInputError: it is empty, ``.`` or ``..``, or not a `str`, `int` or `UUID`.
@@ -129,7 +129,7 @@ _EMAIL = re.compile(
 
 
 def email_text(value: str, field: str = "email") -> str:
-    """The e-mail address trimmed and lower-cased.
+    """Return the e-mail address trimmed and lower-cased.
 
     Raises:
         InvalidInputError: it is not a valid e-mail address by the HTML standard.
@@ -142,7 +142,7 @@ def email_text(value: str, field: str = "email") -> str:
 
 
 def required_text(value: str, field: str) -> str:
-    """The text trimmed.
+    """Return the text trimmed.
 
     Raises:
         InvalidInputError: nothing is left of it.
@@ -157,7 +157,7 @@ def required_text(value: str, field: str) -> str:
 
 
 def optional_text(value: str, field: str) -> str:
-    """The text trimmed; it may be empty.
+    """Return the text trimmed; it may be empty.
 
     Raises:
         InvalidInputError: it is no text, or cannot be stored.
@@ -330,7 +330,7 @@ class Chat:
 
 @attrs.frozen(kw_only=True)
 class ChatToken:
-    """What a front end logs in with.
+    """A token with which a front end logs in to the chat.
 
     Attributes:
         user_id: your own id of the user it is for.

@@ -28,7 +28,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself."""
+        """Return the text itself."""
         return self._text
 
     def __eq__(self, other: object) -> bool:
@@ -146,7 +146,7 @@ def _mask_value(found: re.Match[str]) -> str:
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """The value as servers echo it: as it is, inside JSON text, inside HTML, inside a URL."""
+    """Yield the value as servers echo it: as it is, inside JSON text, inside HTML, inside a URL."""
     yield value
     if value.isalnum() and value.isascii():
         return
@@ -162,14 +162,14 @@ def _spellings(value: str) -> Iterator[str]:
 
 
 def request_id(candidate: object) -> str | None:
-    """A platform's correlation id, when it is one: whatever else a server puts there is not repeated."""
+    """Return a platform's correlation id, when it is one: whatever else a server puts there is not repeated."""
     if not isinstance(candidate, str) or not _REQUEST_ID.fullmatch(candidate) or _mask_shapes(candidate) != candidate:
         return None
     return candidate
 
 
 def sensitive_values(data: Any) -> Iterator[str]:
-    """Every string that stands under a key such as ``password`` or ``token`` anywhere in decoded JSON."""
+    """Yield every string that stands under a key such as ``password`` or ``token`` anywhere in decoded JSON."""
     pending: list[tuple[bool, Any]] = [(False, data)]
     while pending:
         sensitive, value = pending.pop()

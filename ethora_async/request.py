@@ -1,4 +1,4 @@
-"""What is sent and what comes back, as plain values that every layer shares.
+"""Requests and replies as plain values that every layer shares.
 
 The three that are made for every call are `attrs.define`, not `frozen`: nobody changes them, and freezing costs a
 third of a microsecond each.
@@ -68,11 +68,11 @@ class Upload(Protocol):
         ...
 
     def can_restart(self) -> bool:
-        """Whether `chunks` can be called, for the first time or again."""
+        """Return whether `chunks` can be called, for the first time or again."""
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The whole body from its start."""
+        """Return the whole body from its start."""
         ...
 
 

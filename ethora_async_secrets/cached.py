@@ -25,7 +25,7 @@ _PATIENCE = 2.0
 
 
 class Clock(Protocol):
-    """What tells the time: the `time` module, or a test's own object."""
+    """A source of time: the `time` module, or a test's own object."""
 
     def monotonic(self) -> float:
         """Return seconds that never run backwards."""

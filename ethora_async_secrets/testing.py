@@ -146,7 +146,7 @@ def _in_new_loop(
 
 
 class SecretProviderContract(abc.ABC):
-    """What every `SecretProvider` keeps to; subclass it in a pytest module, as `Test…`.
+    """The contract of a `SecretProvider`; subclass it in a pytest module, as `Test…`.
 
     `make_provider` must be overridden; `rotate` and `break_store` where the store can do so: tests that need
     the missing one are skipped. Each test runs in event loops of its own. Failures name versions, never

@@ -1,4 +1,4 @@
-"""What counts as text in a secret's value: one rule for every provider, and for values that are passed in."""
+"""One rule for secret values as text, for every provider and for arguments."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _HOLD_OFF = 32
 
 
 class JobTimes:
-    """How long jobs of one kind have been taking: what the run that started them learns, for the jobs that follow.
+    """Durations of recent jobs of one kind, from which a run learns how long to wait for the next.
 
     There is one route for each job (docs/platforms/ethora.md#user-batch-jobs), so questions cannot be put together; but
     they can be put once the job is likely to have ended. A job that was found ended at the first question lets the next
@@ -113,7 +113,7 @@ async def wait_for_job(
     known: Iterable[str | Secret] = (),
     times: JobTimes | None = None,
 ) -> Any:
-    """What the job answers once it has ended well: its whole decoded reply.
+    """Return what the job answers once it has ended well: its whole decoded reply.
 
     Nothing is held while it waits: no connection and no slot. A question that the platform refuses for being one too
     many (429) is put again when it says, the deadline permitting.
@@ -200,7 +200,7 @@ class _Job:
         return self._state in ("completed", "failed")
 
     def result(self) -> Any:
-        """The reply of a job that has ended well."""
+        """Return the reply of a job that has ended well."""
         if self._state == "completed":
             return self._reply
         msg = f"the job failed: {self._reason()}"

@@ -1,4 +1,4 @@
-"""What became of one item."""
+"""The result of one item."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _same(value: Any) -> Any:
 
 @attrs.define(eq=False)
 class Outcome(Generic[T]):
-    """What became of one item.
+    """The result of one item.
 
     Attributes:
         item: what was passed in.
@@ -141,5 +141,5 @@ class ItemFinished:
 
 
 def failed(item: T, key: str, error: ChatError) -> Outcome[T]:
-    """The outcome of an item whose request failed: ``unknown`` when it may have taken effect all the same."""
+    """Return the outcome of an item whose request failed: ``unknown`` when it may have taken effect all the same."""
     return Outcome(item, key, "unknown" if error.effect == "unknown" else "failed", error, attempts=error.attempts)

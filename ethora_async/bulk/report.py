@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class Report:
-    """How many items ended how, and which failed.
+    """Counts of outcomes, and the failures themselves.
 
     Attributes:
         counts: how many items ended in each status; statuses that did not occur are left out.
@@ -35,7 +35,7 @@ class Report:
 
     @classmethod
     def of(cls, outcomes: Iterable[Outcome[Any]]) -> Report:
-        """The report of these outcomes."""
+        """Return the report of these outcomes."""
         return cls().add_all(outcomes)
 
     def add(self, outcome: Outcome[Any]) -> None:

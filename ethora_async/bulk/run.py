@@ -186,7 +186,7 @@ async def fan_out(
     ordered: bool = False,
     give_up_after: int = GIVE_UP_AFTER,
 ) -> AsyncGenerator[Sequence[Outcome[T]], None]:
-    """The outcomes of `work` on every batch, a batch at a time, at most `concurrency` at once.
+    """Yield the outcomes of `work` on every batch, a batch at a time, at most `concurrency` at once.
 
     Workers pull: a batch is read when a worker is free, so memory does not grow with the input, nor with a consumer
     that is slow. `ordered` keeps the input's order at the price of waiting for the slowest.
@@ -320,7 +320,7 @@ class Batched(AsyncIterable[T]):
 
 
 async def chunked(items: Iterable[T] | AsyncIterable[T], size: int) -> AsyncGenerator[list[T], None]:
-    """The items in lists of `size`, the last one shorter."""
+    """Yield the items in lists of `size`, the last one shorter."""
     if not isinstance(items, AsyncIterable):
         parts = _slices(items, size)
     elif isinstance(items, Batched):

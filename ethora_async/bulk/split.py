@@ -44,7 +44,7 @@ async def split_around(
 
 
 class _Search(Generic[T]):
-    """How far the items have come; they are known by their places."""
+    """The progress of the items, which are known by their places."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class _Search(Generic[T]):
         self._culprits += 1
 
     def _sensible(self) -> int:
-        """How many to send together: few enough that the group is as likely to go through as not."""
+        """Return how many to send together: few enough that the group is as likely to go through as not."""
         if self._culprits < 2:  # most often there is just one
             return len(self._items)
         return int(max(1, 1 + (len(self.outcomes) - self._culprits) // self._culprits))

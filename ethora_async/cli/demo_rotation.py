@@ -79,7 +79,7 @@ class Rotation:
 
 @asynccontextmanager
 async def rotating(sandbox: EthoraSandbox, *, wanted: bool) -> AsyncGenerator[Rotation | None, None]:
-    """The rotation, going on inside the block; None when it is not wanted."""
+    """Yield the rotation, going on inside the block; None when it is not wanted."""
     if not wanted:
         yield None
         return

@@ -77,7 +77,7 @@ async def planned(
     journal: Path | None = None,
     confirmed: bool = False,
 ) -> Plan:
-    """The plan, made with progress on stderr. Whether somebody has said yes to it stands in its journal."""
+    """Return the plan, made with progress on stderr. Whether somebody has said yes to it stands in its journal."""
     with span("plan"), page.following() as on_progress:
         return await make_plan(
             client,
@@ -116,7 +116,7 @@ async def show(
 
 
 def verdict(made: Plan) -> int:
-    """The exit code of a plan that is not carried out."""
+    """Return the exit code of a plan that is not carried out."""
     if made.guard is not None:
         return STOPPED
     return SOME_FAILED if made.summary.problems else DONE

@@ -188,13 +188,13 @@ class View:
 
 
 def problem_line(row: Problem) -> str:
-    """A row that cannot be used, in one line."""
+    """Return a row that cannot be used, in one line."""
     column = f", {shown(row.column)}" if row.column else ""
     return f"{_place(row.file, row.line)}{column}: {scrub(row.reason)}"
 
 
 def failure_line(entry: Entry) -> str:
-    """An item that failed, in one line."""
+    """Return an item that failed, in one line."""
     place = f" ({_place(entry.file, entry.line)})" if entry.file else ""
     what = NAMES[entry.kind] if entry.kind == "member" else entry.kind
     return f"{entry.action} {what} {shown(entry.name)}{place}: {scrub(entry.reason or entry.status or '')}"

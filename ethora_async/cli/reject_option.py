@@ -73,7 +73,7 @@ async def rejects_for(path: Path, sources: Mapping[str, TableSource[Any]]) -> Re
 
 
 def reject_paths(path: Path, names: Collection[str]) -> dict[str, Path]:
-    """Where the refused rows of each list go."""
+    """Return where the refused rows of each list go."""
     return {name: path if len(names) == 1 else path.with_suffix(f".{name}{path.suffix}") for name in names}
 
 

@@ -1,4 +1,4 @@
-"""How a command runs: its client, its exit code, and how it reports an error."""
+"""Run a command: its client, its exit code and its error report."""
 
 from __future__ import annotations
 

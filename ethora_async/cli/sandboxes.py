@@ -30,7 +30,7 @@ class TwoFactor(StrEnum):
 
 
 class Server(Protocol):
-    """What every sandbox offers."""
+    """The members that every sandbox has."""
 
     @property
     def faults(self) -> Faults:

@@ -203,7 +203,7 @@ def _over(before: ColumnMapping, said: ColumnMapping) -> ColumnMapping:
 
 
 def _meant(flag: str, given: list[str]) -> tuple[str, str]:
-    """Which list a ``--map`` is about: the one it names, or the only one that has such a column."""
+    """Return which list a ``--map`` is about: the one it names, or the only one that has such a column."""
     ours = flag.partition("=")[0].strip()
     prefix, dot, _ = ours.partition(".")
     if dot and prefix in FORMATS:

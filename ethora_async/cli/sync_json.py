@@ -32,7 +32,7 @@ async def print_document(head: dict[str, Any], **lists: tuple[AsyncIterable[Any]
 
 
 def summary_fields(summary: Summary) -> dict[str, Any]:
-    """A plan in numbers."""
+    """Return a plan in numbers."""
     return {
         "total": summary.total,
         "changes": {f"{kind} {action}": number for (kind, action), number in sorted(summary.changes.items())},
@@ -46,7 +46,7 @@ def summary_fields(summary: Summary) -> dict[str, Any]:
 
 
 def change_fields(entry: Entry) -> dict[str, Any]:
-    """One difference: what is there and what ought to be."""
+    """Return one difference: what is there and what ought to be."""
     after = entry.after
     change: dict[str, Any] = {"kind": entry.kind, "action": entry.action, "id": entry.key}
     if entry.other:
@@ -61,7 +61,7 @@ def change_fields(entry: Entry) -> dict[str, Any]:
 
 
 def failure_fields(entry: Entry) -> dict[str, Any]:
-    """One item that failed, or of which nothing is known."""
+    """Return one item that failed, or of which nothing is known."""
     place = {"file": entry.file, "line": entry.line}
     what: dict[str, Any] = {"kind": entry.kind, "action": entry.action, "id": entry.key}
     if entry.other:
@@ -70,13 +70,13 @@ def failure_fields(entry: Entry) -> dict[str, Any]:
 
 
 def problem_fields(row: Problem) -> dict[str, Any]:
-    """One row that cannot be used."""
+    """Return one row that cannot be used."""
     place = {"file": row.file, "line": row.line, "column": row.column}
     return {"kind": row.kind, "id": row.id, "reason": scrub(row.reason), **place}
 
 
 def result_fields(applied: Applied) -> dict[str, dict[str, int]]:
-    """How many ended how, by kind and action."""
+    """Return how many ended how, by kind and action."""
     results: dict[str, dict[str, int]] = {}
     for (kind, action, status), number in sorted(applied.counts.items()):
         results.setdefault(f"{kind} {action}", {})[status] = number

@@ -18,7 +18,7 @@ from ethora_async.sync.sources.presets import PRESETS, named_preset
 
 
 class Part(StrEnum):
-    """What can be carried out on its own."""
+    """A part of a plan that can be applied alone."""
 
     users = "users"
     chats = "chats"
@@ -91,7 +91,7 @@ STDIN = "-"
 
 @attrs.frozen
 class SourceOptions:
-    """Where the lists are.
+    """Options that name the lists and how to read them.
 
     Attributes:
         places: By ``users``, ``chats``, ``members``; empty or None for what was not given.
@@ -196,7 +196,7 @@ def import_options(
 
 @attrs.frozen
 class PlanOptions:
-    """How far to go."""
+    """Options that limit what a plan changes."""
 
     prune: bool = False
     allow_delete: int | None = None

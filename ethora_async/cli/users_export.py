@@ -29,7 +29,7 @@ COLUMNS = ("id", "email", "first_name", "last_name", "profile_image")
 
 
 class ExportFormat(StrEnum):
-    """How users are written."""
+    """The output format of an export."""
 
     csv = "csv"
     json = "json"

@@ -11,7 +11,7 @@ from ethora_async.request import Operation, Upload
 
 @attrs.define
 class Call:
-    """How far one call has come; what an error has to tell about it.
+    """The state of one call across its attempts.
 
     `bulk` says that it belongs to a run, `told` that somebody listens to its events. `tried` holds the keys that were
     refused since the last pause, `rounds` counts such pauses.

@@ -227,7 +227,7 @@ class Engine:
         return await self._in_time(call, call.credentials.acquire(), _THE_SECRET)
 
     async def _in_time(self, call: Call, waiting: Awaitable[T], what: str) -> T:
-        """What is waited for, if it comes before the deadline.
+        """Return what is waited for, if it comes before the deadline.
 
         Waiting is rare. The request itself needs no timer here: it is told how long it may take.
         """
@@ -352,7 +352,7 @@ class Engine:
         return credential
 
     async def _another(self, call: Call, rejected: Credential, error: ChatError) -> Credential:
-        """The next credential to try after `rejected`; raises `error` when there is none."""
+        """Return the next credential to try after `rejected`; raises `error` when there is none."""
         if call.spent:
             raise error
         call.tried |= {rejected.key}

@@ -1,4 +1,4 @@
-"""What happens inside, told to whoever listens: logging, metrics, progress."""
+"""Events for logging, metrics and progress."""
 
 from __future__ import annotations
 

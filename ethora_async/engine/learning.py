@@ -1,4 +1,4 @@
-"""What a platform bears, learned from how it answers: how many requests at once, and how many a second."""
+"""Learn the platform's capacity from its replies: requests at once, and requests per second."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Learning:
         return self._doubling
 
     def good(self, operation: str, seconds: float, *, in_flight: int, paced: bool, now: float) -> bool:
-        """A reply came that refused nothing, after `seconds`.
+        """Return a reply came that refused nothing, after `seconds`.
 
         Args:
             in_flight: how many there were when it came, itself included.
@@ -112,7 +112,7 @@ class Learning:
         return False
 
     def refused(self, status: int, retry_after: float | None, *, in_flight: int, now: float) -> float:
-        """A 429 or a 503 came. How many seconds runs had better wait, where the platform does not say."""
+        """Return a 429 or a 503 came. How many seconds runs had better wait, where the platform does not say."""
         self._until_next_cut -= 1
         level = self._level(in_flight)
         cut = self._cut(in_flight, _AFTER_REFUSAL)
@@ -142,7 +142,7 @@ class Learning:
         return True
 
     def _level(self, in_flight: int) -> float:
-        """What was too much."""
+        """Return what was too much."""
         return float(in_flight if self._doubling else min(self._limit, in_flight))
 
     def _grow(self) -> None:
@@ -200,7 +200,7 @@ class Learning:
 
 
 class _Latency:
-    """How long one operation's replies take, and took at best."""
+    """Latency of one operation: recent, and at best."""
 
     __slots__ = ("_best", "_replies", "usual")
 

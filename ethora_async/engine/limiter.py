@@ -1,4 +1,4 @@
-"""How many requests may be in flight, which of those that wait is next, and when."""
+"""Admit requests: how many may be in flight, and which waiting one is next."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ class Limiter:
         return self._in_flight < self._limit and self._in_flight - self._foreground < self._bulk_ceiling
 
     def _opens(self) -> float:
-        """When the next foreground request may start, as far as time goes."""
+        """Return when the next foreground request may start, as far as time goes."""
         return self._next_start
 
     def _opens_bulk(self) -> float:

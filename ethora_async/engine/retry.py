@@ -1,4 +1,4 @@
-"""Whether to try again, and when: pure functions, no waiting in here."""
+"""Decide whether to retry and when. Pure functions: nothing waits here."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def _worth_repeating(error: ChatError, *, repeatable: bool) -> bool:
 
 
 def time_to_wait(failure: Failure, headers: Mapping[str, str], now: float) -> float | None:
-    """The seconds that an error reply asks to wait, in its body or in its headers; None when it does not."""
+    """Return the seconds that an error reply asks to wait, in its body or in its headers; None when it does not."""
     return failure.retry_after if failure.retry_after is not None else read_retry_after(headers, now)
 
 
 def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """The seconds that a reply's headers ask to wait: ``Retry-After-Ms``, or ``Retry-After`` in seconds or as an
+    """Return the seconds that a reply's headers ask to wait: ``Retry-After-Ms``, or ``Retry-After`` in seconds or as an
     HTTP date.
 
     None when they ask nothing that makes sense.

@@ -19,7 +19,7 @@ _NEEDS_NO_QUOTING = re.compile(r"[\w.~-]+", re.ASCII).fullmatch
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """A path template with its ``{named}`` parts filled in, each percent-encoded.
+    """Return a path template with its ``{named}`` parts filled in, each percent-encoded.
 
     Raises:
         InvalidInputError: a part is ``.`` or ``..``, which servers and proxies take for a step through the path.
@@ -40,7 +40,9 @@ def _quoted(value: str) -> str:
 
 
 def with_query(url: str, query: Mapping[str, QueryValue]) -> str:
-    """A URL with a query string; booleans are ``true`` and ``false``, a list's name comes once for each value."""
+    """Return a URL with a query string; booleans are ``true`` and ``false``, a list's name comes once for each
+    value.
+    """
     parts = []
     for name, value in query.items():
         if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""What the clients of all platforms share: their options, how they begin and end, and their way to the network."""
+"""Options, life cycle and network access, shared by the clients of all platforms."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ClientOptions(LocalOptions, total=False):
 
 
 class BaseClient(abc.ABC):
-    """How every client begins and ends.
+    """The life cycle that every client shares.
 
     A client is usable at once. End it with ``async with`` or `aclose`.
 
@@ -149,7 +149,7 @@ class Wiring:
         self._sockets: AiohttpTransport | None = None
 
     def engine(self, base_url: str, dialect: Dialect, credentials: Credentials) -> Engine:
-        """The client's engine, to be made once: for an origin, in the platform's words, signed by `credentials`.
+        """Return the client's engine, to be made once: for an origin, in the platform's words, signed by `credentials`.
 
         Raises:
             ConfigError: a setting of the network cannot be used.

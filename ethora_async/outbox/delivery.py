@@ -100,7 +100,9 @@ class Delivery:
         ]
 
     async def _step(self, kind: Kind, which: Callable[[Lane], bool]) -> list[Lane]:
-        """The lanes of a step, their claim extended: a lease outlives every request of the step that is sent now."""
+        """Return the lanes of a step, their claim extended: a lease outlives every request of the step that is sent
+        now.
+        """
         if not self._open(kind, which):
             return []
         self._held &= await self._claim.hold()
@@ -339,7 +341,7 @@ class Delivery:
 
 
 def _fields(lane: Lane, names: Iterable[str]) -> dict[str, str]:
-    """The fields of an intent that are stated; one that a trigger wrote may hold anything.
+    """Return the fields of an intent that are stated; one that a trigger wrote may hold anything.
 
     Raises:
         InvalidInputError: one is no text, or is not known.

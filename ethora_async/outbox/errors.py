@@ -1,4 +1,4 @@
-"""What the outbox raises beside the errors of `ethora_async.errors`."""
+"""Errors of the outbox, beside those of `ethora_async.errors`."""
 
 from __future__ import annotations
 

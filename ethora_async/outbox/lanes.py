@@ -1,4 +1,4 @@
-"""What a worker and a store tell each other: lanes, verdicts, and the numbers of an outbox."""
+"""Values that workers and stores exchange: lanes, verdicts, and counts."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ State = Literal["done", "again", "held", "dead"]
 
 @attrs.frozen
 class Verdict:
-    """What became of a lane in one turn.
+    """The result of a lane in one turn.
 
     Attributes:
         state: ``done``; ``again`` after `delay` seconds; ``held``, which is the same, but nobody touches it before: a

@@ -50,7 +50,7 @@ def _file(rest: str) -> str:
 
 
 def has_password(database: str) -> bool:
-    """Whether a database URL holds a password."""
+    """Return whether a database URL holds a password."""
     authority = database.partition("://")[2].partition("/")[0]
     login, at, _ = authority.rpartition("@")
     query: Any = database.partition("?")[2]

@@ -37,7 +37,7 @@ _NO_LIMIT = 2**62
 
 @attrs.frozen
 class Reconciliation:
-    """What a reconcile found.
+    """The result of a reconcile.
 
     Attributes:
         drift: by kind and action (``user create``), how many differed and are wanted right now.

@@ -44,14 +44,14 @@ FATAL = (ConfigError, WrongLoopError)
 
 
 def is_trouble(error: ChatError) -> bool:
-    """Whether an error is about the platform or the way to it, and not about the intent."""
+    """Return whether an error is about the platform or the way to it, and not about the intent."""
     if isinstance(error, ApiError):
         return isinstance(error, _PLATFORM)
     return not isinstance(error, InvalidInputError)
 
 
 def may_still_arrive(error: ChatError) -> bool:
-    """Whether a request may take effect after its error: a gateway may still hold it."""
+    """Return whether a request may take effect after its error: a gateway may still hold it."""
     return isinstance(error, (ReplyLostError, JobTimeoutError)) or error.status in _GATEWAY
 
 
@@ -80,12 +80,12 @@ def settled(lane: Lane, error: ChatError | None, deadline: float) -> Verdict:
 
 
 def was_not_there(error: ChatError | None) -> bool:
-    """Whether what was to be taken away is not there: then nothing is left to be done."""
+    """Return whether what was to be taken away is not there: then nothing is left to be done."""
     return isinstance(error, NotFoundError)
 
 
 def collides(error: ChatError | None) -> bool:
-    """Whether something of somebody else's stands in the way."""
+    """Return whether something of somebody else's stands in the way."""
     return isinstance(error, ConflictError)
 
 

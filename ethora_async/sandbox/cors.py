@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp.hdrs import ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN
 
-from ethora_async.sandbox.wire import TEXT, Answer
+from ethora_async.sandbox.wire import TEXT, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +31,8 @@ def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
     return method == "OPTIONS" and ORIGIN in headers and ACCESS_CONTROL_REQUEST_METHOD in headers
 
 
-def preflight(headers: Mapping[str, str]) -> Answer:
-    """Answer that any request may be sent, from a public page to this machine too."""
+def preflight(headers: Mapping[str, str]) -> Reply:
+    """Reply that any request may be sent, from a public page to this machine too."""
     allowed = {
         **allow_origin(headers),
         "Access-Control-Allow-Methods": METHODS,
@@ -41,4 +41,4 @@ def preflight(headers: Mapping[str, str]) -> Answer:
     }
     if headers.get("Access-Control-Request-Private-Network") == "true":
         allowed["Access-Control-Allow-Private-Network"] = "true"
-    return Answer(204, b"", TEXT, allowed)
+    return Reply(204, b"", TEXT, allowed)

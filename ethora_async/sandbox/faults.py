@@ -16,23 +16,23 @@ import attrs
 import orjson
 
 from ethora_async.sandbox.fault_spec import Spec, read_spec
-from ethora_async.sandbox.wire import JSON, TEXT, Answer, text_answer
+from ethora_async.sandbox.wire import JSON, TEXT, Reply, text_reply
 
 Cut = Literal["before", "after", "body"]
 CUTS: tuple[Cut, ...] = ("before", "after", "body")
-Wording = Callable[[int, float | str | None], Answer]
+Wording = Callable[[int, float | str | None], Reply]
 SELECTOR = re.compile(r"\*|(?:[A-Z]+ )?(?:/\S*|\*)")
 PLACEHOLDER = re.compile(r"\\\{[^{}\\]*+\\\}")
 
 
 @attrs.frozen
 class Failure:
-    """How a call goes wrong: an `answer` in place of the real one, or a `cut` connection.
+    """A failure of a call: an `answer` in place of the real one, or a `cut` connection.
 
     `after_work` answers only once the real work is done, as a gateway does that loses patience.
     """
 
-    answer: Answer | None = None
+    answer: Reply | None = None
     cut: Cut | None = None
     after_work: bool = False
 
@@ -243,7 +243,7 @@ class Faults:
         per: float = 1.0,
         retry_after: float | str | None = 1,
     ) -> Fault:
-        """Answer 429: to the next `times` calls, or with `limit` to all above that many in `per` seconds."""
+        """Reply 429: to the next `times` calls, or with `limit` to all above that many in `per` seconds."""
         if limit is None:
             return self.fail(route, times=times, status=429, retry_after=retry_after)
         if limit < 0 or not per > 0:
@@ -296,24 +296,24 @@ class Faults:
 
     def _failure_answer(
         self, status: int, retry_after: float | str | None, body: object, content_type: str | None
-    ) -> Answer:
+    ) -> Reply:
         if body is None and content_type is None and self._wording is not None:
             _check_status(status)
             return self._wording(status, retry_after)
         return _failure_answer(status, retry_after, body, content_type)
 
 
-def _failure_answer(status: int, retry_after: float | str | None, body: object, content_type: str | None) -> Answer:
+def _failure_answer(status: int, retry_after: float | str | None, body: object, content_type: str | None) -> Reply:
     _check_status(status)
     headers: dict[str, str] = {}
     if retry_after is not None:
         headers["Retry-After"] = retry_after if isinstance(retry_after, str) else f"{retry_after:g}"
     if isinstance(body, str):
-        return text_answer(body, status, content_type or TEXT, headers)
+        return text_reply(body, status, content_type or TEXT, headers)
     if body is None:
         known = status in {member.value for member in HTTPStatus}
         body = {"success": False, "error": HTTPStatus(status).phrase if known else f"Status {status}"}
-    return Answer(status, orjson.dumps(body), content_type or JSON, headers)
+    return Reply(status, orjson.dumps(body), content_type or JSON, headers)
 
 
 def _check_status(status: int) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.faults import Failure, Faults
     from ethora_async.sandbox.logs import RequestLog
     from ethora_async.sandbox.ui.console import Console
-    from ethora_async.sandbox.wire import Answer, Takeover
+    from ethora_async.sandbox.wire import Reply, Takeover
 
     Served = tuple[web.StreamResponse | Takeover, int]
     """What goes out, and the status that the log tells."""
@@ -33,8 +33,8 @@ class Service(Protocol):
         """Name the route that would serve a request, or None."""
         ...
 
-    async def answer(self, request: web.BaseRequest, path: str, query: str) -> Answer:
-        """Answer one request; `path` and `query` as they were on the wire, still percent-encoded."""
+    async def answer(self, request: web.BaseRequest, path: str, query: str) -> Reply:
+        """Reply one request; `path` and `query` as they were on the wire, still percent-encoded."""
         ...
 
 
@@ -119,7 +119,7 @@ class Front:
         given = failure.answer or answer
         return _response(given), given.status
 
-    async def _truncate(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+    async def _truncate(self, request: web.BaseRequest, answer: Reply) -> web.StreamResponse:
         """Send the headers of a reply and half of its body, then hang up."""
         headers = {**answer.headers, "Content-Type": answer.content_type}
         if self._cross_origin:
@@ -134,7 +134,7 @@ class Front:
         return response
 
 
-def _response(answer: Answer) -> web.StreamResponse | Takeover:
+def _response(answer: Reply) -> web.StreamResponse | Takeover:
     if answer.takeover is not None:
         return answer.takeover
     if answer.path is not None:

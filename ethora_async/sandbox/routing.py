@@ -12,10 +12,10 @@ from urllib.parse import unquote_to_bytes
 
 import attrs
 
-from ethora_async.sandbox.wire import Answer
+from ethora_async.sandbox.wire import Reply
 
 CallT = TypeVar("CallT")
-Handler = Callable[[CallT], Answer | Awaitable[Answer]]
+Handler = Callable[[CallT], Reply | Awaitable[Reply]]
 """Answers one call, or raises the platform's error."""
 
 
@@ -62,10 +62,10 @@ class Match(Generic[RouteT, CallT]):
     params: dict[str, str]
     handler: Handler[CallT] = attrs.field(repr=False)
 
-    async def answer(self, call: CallT) -> Answer:
+    async def answer(self, call: CallT) -> Reply:
         """Let the handler answer; one that does not wait runs without a pause."""
         answer = self.handler(call)
-        return answer if isinstance(answer, Answer) else await answer
+        return answer if isinstance(answer, Reply) else await answer
 
 
 @attrs.define

@@ -18,7 +18,7 @@ Takeover = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 @attrs.frozen
-class Answer:
+class Reply:
     """A reply: status, body as bytes, content type and further headers; the content of `path`, if given, is sent
     in place of a body. A `takeover` gets the connection instead, as a websocket needs it.
     """
@@ -31,11 +31,11 @@ class Answer:
     takeover: Takeover | None = None
 
 
-def json_answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
-    """Answer with JSON."""
-    return Answer(status, orjson.dumps(body), JSON, headers or {})
+def json_reply(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
+    """Reply with JSON."""
+    return Reply(status, orjson.dumps(body), JSON, headers or {})
 
 
-def text_answer(text: str, status: int, content_type: str = TEXT, headers: dict[str, str] | None = None) -> Answer:
-    """Answer with text."""
-    return Answer(status, text.encode("utf-8", "replace"), content_type, headers or {})
+def text_reply(text: str, status: int, content_type: str = TEXT, headers: dict[str, str] | None = None) -> Reply:
+    """Reply with text."""
+    return Reply(status, text.encode("utf-8", "replace"), content_type, headers or {})

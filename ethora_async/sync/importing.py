@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @attrs.frozen
 class RowResult:
-    """What became of one row: `row` is the line it starts on, or its number; `column` the one at fault, if any."""
+    """The result of one row: `row` is the line it starts on, or its number; `column` the one at fault, if any."""
 
     file: str
     row: int

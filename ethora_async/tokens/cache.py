@@ -17,7 +17,7 @@ RENEWAL_MARGIN = 60.0
 
 
 def margin(ttl: float) -> float:
-    """How long before its end a token of this lifetime is renewed: 60 s, or half its life when it is short."""
+    """Return how long before its end a token of this lifetime is renewed: 60 s, or half its life when it is short."""
     return min(RENEWAL_MARGIN, ttl / 2)
 
 
@@ -38,7 +38,7 @@ class TokenCache(Generic[T]):
         self._tokens: OrderedDict[Hashable, tuple[float, float, T]] = OrderedDict()
 
     def get(self, key: Hashable) -> T | None:
-        """The token, or None when there is none that may still be handed out."""
+        """Return the token, or None when there is none that may still be handed out."""
         entry = self._tokens.get(key)
         if entry is None:
             return None

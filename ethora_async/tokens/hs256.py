@@ -82,7 +82,7 @@ _FIRST_SEGMENT = _segment(codec.dumps(_HEADER))
 
 
 def read_unverified(token: str) -> dict[str, Any]:
-    """The claims of a token before anybody has checked it: only to choose the key to check it with.
+    """Return the claims of a token before anybody has checked it: only to choose the key to check it with.
 
     Raises:
         InvalidTokenError: it is not a compact JSON Web Token, is not signed by HS256, or its claims are no JSON object.

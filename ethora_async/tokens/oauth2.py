@@ -41,7 +41,7 @@ SHARE_OF_TIME = 0.8
 
 @attrs.frozen(eq=False)
 class ClientLogin:
-    """What a client shows the token endpoint.
+    """Client credentials for the token endpoint.
 
     Attributes:
         client_id, client_secret: Of the OAuth 2.0 client.
@@ -57,14 +57,14 @@ class ClientLogin:
 
 @attrs.frozen(eq=False)
 class AccessToken:
-    """What the token endpoint gave; `lifetime` in seconds."""
+    """A token from the token endpoint; `lifetime` in seconds."""
 
     headers: Mapping[str, str] = attrs.field(repr=False)
     lifetime: float
 
 
 def token_form(login: ClientLogin) -> bytes:
-    """The body of a token request, client id and secret in the form itself (``client_secret_post``)."""
+    """Return the body of a token request, client id and secret in the form itself (``client_secret_post``)."""
     from authlib.oauth2.auth import ClientAuth
     from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
@@ -74,7 +74,7 @@ def token_form(login: ClientLogin) -> bytes:
 
 
 def read_token(reply: Reply) -> AccessToken:
-    """The access token in a token endpoint's answer (RFC 6749 §5.1).
+    """Return the access token in a token endpoint's answer (RFC 6749 §5.1).
 
     A missing ``token_type`` is taken for ``Bearer``, a missing or senseless ``expires_in`` for 300 s.
 
@@ -88,7 +88,7 @@ def read_token(reply: Reply) -> AccessToken:
 
 
 def _parsed(data: Any) -> AccessToken | str:
-    """The token, or what is wrong with the answer: no frame that raises may hold the token in clear."""
+    """Return the token, or what is wrong with the answer: no frame that raises may hold the token in clear."""
     from authlib.oauth2.auth import TokenAuth
 
     data = data if isinstance(data, dict) else {}
@@ -174,7 +174,7 @@ class Grant:
         return True
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The form, in one piece."""
+        """Yield the form, in one piece."""
         yield token_form(self.used[0])
 
     def _choose(self, ring: KeyRing[ClientLogin], login: ClientLogin) -> Credential:
@@ -195,7 +195,7 @@ class _Held:
 
     @classmethod
     def of(cls, number: int, token: AccessToken, version: str, started: float, wall: float) -> _Held:
-        """One that was asked for at these times."""
+        """Return one that was asked for at these times."""
         life = token.lifetime
         until = life - margin(life)
         return cls(number, token, version, (started + until, wall + until), (started + life, wall + life))
@@ -241,7 +241,7 @@ class AccessTokens:
         self._retry_at = -math.inf
 
     def peek(self) -> Credential | None:
-        """The credential at hand; None when there is none, or none that is still good."""
+        """Return the credential at hand; None when there is none, or none that is still good."""
         held = self._held
         if held is None or held.ended(self._clock):
             return None
@@ -250,7 +250,7 @@ class AccessTokens:
         return self._credential
 
     async def acquire(self) -> Credential:
-        """A credential with a token that has not ended.
+        """Return a credential with a token that has not ended.
 
         Raises:
             ChatError: none could be had.
@@ -263,7 +263,7 @@ class AccessTokens:
             self._credential = credential
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
-        """A credential with a newer token, or with the new token and other headers; None when all were tried.
+        """Return a credential with a newer token, or with the new token and other headers; None when all were tried.
 
         Raises:
             ChatError: no newer token could be had.
@@ -283,7 +283,7 @@ class AccessTokens:
         return None
 
     def header(self, name: str) -> str:
-        """A header that went with the newest token; empty before there is one."""
+        """Return a header that went with the newest token; empty before there is one."""
         return self._credential.headers.get(name, "") if self._credential is not None else ""
 
     def may_change(self) -> bool:

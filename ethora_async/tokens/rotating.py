@@ -98,7 +98,7 @@ class KeyRing(Generic[K]):
 
 
 class RotatingKeys(Generic[K]):
-    """What a client makes from some of its settings, made anew when their values change.
+    """Keys made from some of a client's settings, made anew when their values change.
 
     Args:
         settings: Where the values come from.
@@ -191,7 +191,7 @@ class RotatingKeys(Generic[K]):
 
 
 class Acceptance:
-    """What the platform accepted last, and whether a rejection may be a rotation on its way.
+    """The credential that the platform accepted last, and whether a rejection may be a rotation under way.
 
     Args:
         rotates: Whether the credential can change.

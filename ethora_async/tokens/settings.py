@@ -1,4 +1,4 @@
-"""Where the settings of a client come from, on every platform (docs/architecture.md#secrets-and-rotation).
+"""Sources of a client's settings, on every platform (docs/architecture.md#secrets-and-rotation).
 
 One precedence for every setting, client, constructor, ``from_env`` and command:
 

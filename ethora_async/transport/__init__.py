@@ -1,4 +1,4 @@
-"""What carries requests: aiohttp for real work, httpx where it is at hand, memory for tests.
+"""Transports: aiohttp by default, httpx where it is preferred, memory for tests.
 
 Anything that satisfies `Transport` will do.
 """
@@ -19,7 +19,8 @@ __all__ = ["AiohttpTransport", "HttpxTransport", "MemoryTransport", "default_tra
 
 
 def default_transport(**options: Any) -> Transport:
-    """What a client sends through unless it is given another: aiohttp. `options` are those of `AiohttpTransport`.
+    """Return what a client sends through unless it is given another: aiohttp. `options` are those of
+    `AiohttpTransport`.
 
     Raises:
         ConfigError: an option cannot be used.

@@ -26,7 +26,7 @@ class ProxySettings:
 def ssl_context(
     verify: bool | str | Path | ssl.SSLContext, cert: str | Path | tuple[str | Path, str | Path] | None
 ) -> ssl.SSLContext | bool:
-    """The context for these settings; True stands for the default one.
+    """Return the context for these settings; True stands for the default one.
 
     Raises:
         ConfigError: a certificate file cannot be read.
@@ -58,7 +58,7 @@ def ssl_context(
 
 
 def proxy_settings(proxy: str | None) -> ProxySettings | None:
-    """A proxy's URL taken apart.
+    """Return a proxy's URL taken apart.
 
     Raises:
         ConfigError: it is no URL of an HTTP proxy; nothing of it is repeated.

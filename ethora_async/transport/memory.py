@@ -26,7 +26,7 @@ class MemoryTransport:
         self.requests: list[Request] = []
 
     async def send(self, request: Request, /) -> Response:
-        """The handler's answer.
+        """Return the handler's answer.
 
         Raises:
             NotSentError: the transport is closed, or the handler said so.

@@ -6,22 +6,22 @@ whatever else mounts ASGI applications), `ethora_async.web.fastapi` and `ethora_
 
 from __future__ import annotations
 
-from ethora_async.answer import Answer
 from ethora_async.web.clients import AppClient, OwnLoop
 from ethora_async.web.health import Health
-from ethora_async.web.request import ClientGone, Request
+from ethora_async.web.request import ClientDisconnectError, Request
 from ethora_async.web.routes import Routes
 from ethora_async.web.token_endpoint import TokenEndpoint
 from ethora_async.web.user_info import UserInfoEndpoint
+from ethora_async.web_response import WebResponse
 
 __all__ = [
-    "Answer",
     "AppClient",
-    "ClientGone",
+    "ClientDisconnectError",
     "Health",
     "OwnLoop",
     "Request",
     "Routes",
     "TokenEndpoint",
     "UserInfoEndpoint",
+    "WebResponse",
 ]

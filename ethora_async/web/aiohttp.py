@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 
-from ethora_async.web.request import ClientGone, Request, lower_case
+from ethora_async.web.request import ClientDisconnectError, Request, lower_case
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-    from ethora_async.answer import Answer
     from ethora_async.web.clients import AppClient, Closable
     from ethora_async.web.routes import Routes
+    from ethora_async.web_response import WebResponse
 
 ClosableT = TypeVar("ClosableT", bound="Closable")
 
@@ -31,12 +31,12 @@ _TAIL = "/{tail:.*}"
 
 
 def chat_app(routes: Routes) -> web.Application:
-    """An application to be mounted by ``add_subapp``, or run by itself."""
+    """Return an application to be mounted by ``add_subapp``, or run by itself."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             return response(await routes.handle(taken_out(request)))
-        except ClientGone:
+        except ClientDisconnectError:
             return web.Response(status=400)
 
     app = web.Application()
@@ -47,8 +47,8 @@ def chat_app(routes: Routes) -> web.Application:
 def client_context(
     chat: AppClient[ClosableT], key: web.AppKey[ClosableT]
 ) -> Callable[[web.Application], AsyncIterator[None]]:
-    """A cleanup context: opens the client when the application starts, puts it there under `key`, closes it at the
-    end.
+    """Yield a cleanup context: opens the client when the application starts, puts it there under `key`, closes it at
+    the end.
     """
 
     async def context(app: web.Application) -> AsyncIterator[None]:
@@ -60,14 +60,14 @@ def client_context(
 
 
 def taken_out(request: web.Request) -> Request:
-    """The request in the words of `ethora_async.web`, its path below the mount."""
+    """Yield the request in the words of `ethora_async.web`, its path below the mount."""
 
     async def body() -> AsyncGenerator[bytes, None]:
         try:
             async for chunk in request.content.iter_any():
                 yield chunk
         except (ConnectionError, web.RequestPayloadError):
-            raise ClientGone from None
+            raise ClientDisconnectError from None
 
     resource = request.match_info.route.resource
     prefix = resource.canonical.removesuffix("/{tail}") if resource is not None else ""
@@ -82,6 +82,6 @@ def taken_out(request: web.Request) -> Request:
     )
 
 
-def response(answer: Answer) -> web.Response:
-    """The answer in aiohttp's words."""
+def response(answer: WebResponse) -> web.Response:
+    """Return the answer in aiohttp's words."""
     return web.Response(status=answer.status, headers=answer.headers, body=answer.body or None)

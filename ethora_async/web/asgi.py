@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ethora_async.errors import ChatError
-from ethora_async.web.request import ClientGone, Request
+from ethora_async.web.request import ClientDisconnectError, Request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from ethora_async.answer import Answer
     from ethora_async.web.clients import AppClient
     from ethora_async.web.routes import Routes
+    from ethora_async.web_response import WebResponse
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -67,7 +67,7 @@ class ASGIApp:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             answer = await self._routes.handle(taken_out(scope, receive))
-        except ClientGone:
+        except ClientDisconnectError:
             return
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.start", "status": answer.status, "headers": raw_headers(answer)})
@@ -90,14 +90,14 @@ class ASGIApp:
 
 
 def taken_out(scope: Scope, receive: Receive) -> Request:
-    """The request in the words of `ethora_async.web`, its path below the mount."""
+    """Yield the request in the words of `ethora_async.web`, its path below the mount."""
 
     async def body() -> AsyncGenerator[bytes, None]:
         more = True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise ClientGone
+                raise ClientDisconnectError
             yield message.get("body", b"")
             more = message.get("more_body", False)
 
@@ -113,8 +113,8 @@ def taken_out(scope: Scope, receive: Receive) -> Request:
     )
 
 
-def raw_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
-    """The answer's headers as ASGI has them, Content-Length among them."""
+def raw_headers(answer: WebResponse) -> list[tuple[bytes, bytes]]:
+    """Return the answer's headers as ASGI has them, Content-Length among them."""
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
     if answer.status != 204:
         headers.append((b"content-length", b"%d" % len(answer.body)))
@@ -122,7 +122,7 @@ def raw_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
 
 
 def _below(path: str, mount: str) -> str:
-    """The path after the mount, which some frameworks take off and some do not."""
+    """Return the path after the mount, which some frameworks take off and some do not."""
     mount = mount.rstrip("/")
     while mount:
         if path == mount or path.startswith(f"{mount}/"):

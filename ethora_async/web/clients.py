@@ -1,4 +1,4 @@
-"""Where a web application keeps its client: open while it runs, or in an event loop of its own."""
+"""Keep a client for a web application: open while it runs, or in an event loop of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FAREWELL = 10.0
 
 
 class Closable(Protocol):
-    """What every client is: something to be entered, and left."""
+    """Something that can be entered and closed, as every client can."""
 
     async def __aenter__(self) -> Any:
         """Read the settings."""
@@ -63,7 +63,7 @@ class AppClient(Generic[ClosableT]):
         self._client: ClosableT | None = None
 
     def __call__(self) -> ClosableT:
-        """The client.
+        """Return the client.
 
         Raises:
             ConfigError: the application has not started, or has ended.
@@ -77,7 +77,7 @@ class AppClient(Generic[ClosableT]):
         return self._client
 
     async def get(self) -> ClosableT:
-        """The client, as a dependency of FastAPI or Litestar: ``Depends(chat.get)``.
+        """Return the client, as a dependency of FastAPI or Litestar: ``Depends(chat.get)``.
 
         Raises:
             ConfigError: the application has not started, or has ended.
@@ -242,5 +242,5 @@ class Here(Generic[ClientT]):
 
 
 def place_of(client: Any) -> Runs[Any]:
-    """Where work at a client is done: a client, what gives one when called, or an `OwnLoop`."""
+    """Return where work at a client is done: a client, what gives one when called, or an `OwnLoop`."""
     return client if isinstance(client, Runs) else Here(client)

@@ -32,7 +32,7 @@ from django.http.request import UnreadablePostError
 from django.urls import re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from ethora_async.web.request import ClientGone, Request, lower_case
+from ethora_async.web.request import ClientDisconnectError, Request, lower_case
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.urls import URLPattern, URLResolver
 
-    from ethora_async.answer import Answer
     from ethora_async.web.routes import Routes
+    from ethora_async.web_response import WebResponse
 
 _CHUNK = 4096
 _PLAIN = "/!$&'()*+,:;=@~"
@@ -53,12 +53,14 @@ def chat_urls(routes: Routes) -> list[URLPattern | URLResolver]:
 
 
 def chat_view(routes: Routes) -> Callable[..., Awaitable[HttpResponse]]:
-    """The async view behind `chat_urls`; it is called with the request and the path below the mount as `tail`."""
+    """Return the async view behind `chat_urls`; it is called with the request and the path below the mount as
+    `tail`.
+    """
 
     async def view(request: HttpRequest, tail: str = "") -> HttpResponse:
         try:
             return response(await routes.handle(taken_out(request, tail)))
-        except ClientGone:
+        except ClientDisconnectError:
             return HttpResponse(status=400)
 
     exempt: Callable[..., Awaitable[HttpResponse]] = csrf_exempt(view)
@@ -66,14 +68,16 @@ def chat_view(routes: Routes) -> Callable[..., Awaitable[HttpResponse]]:
 
 
 def taken_out(request: Any, tail: str) -> Request:
-    """The request in the words of `ethora_async.web`. Headers that came several times are one, joined by commas."""
+    """Yield the request in the words of `ethora_async.web`. Headers that came several times are one, joined by
+    commas.
+    """
 
     async def body() -> AsyncGenerator[bytes, None]:
         try:
             while chunk := request.read(_CHUNK):
                 yield chunk
         except UnreadablePostError:
-            raise ClientGone from None
+            raise ClientDisconnectError from None
 
     return Request(
         method=(request.method or "").upper(),
@@ -86,8 +90,8 @@ def taken_out(request: Any, tail: str) -> Request:
     )
 
 
-def response(answer: Answer) -> HttpResponse:
-    """The answer in Django's words."""
+def response(answer: WebResponse) -> HttpResponse:
+    """Return the answer in Django's words."""
     made = HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
     if "Content-Type" not in answer.headers:
         del made["Content-Type"]

@@ -16,20 +16,20 @@ from fastapi import APIRouter, Depends, Response
 from fastapi import Request as FastAPIRequest
 
 from ethora_async.web.asgi import raw_headers, taken_out
-from ethora_async.web.request import ClientGone
+from ethora_async.web.request import ClientDisconnectError
 from ethora_async.web.token_endpoint import TokenEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ethora_async.answer import Answer
+    from ethora_async.web_response import WebResponse
 
 _USER = "ethora_async.user"
 _METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 
 
 def token_router(client: Any, current_user: Callable[..., Any], **options: Any) -> APIRouter:
-    """A router with the token endpoint at ``/token``.
+    """Return a router with the token endpoint at ``/token``.
 
     Args:
         client: as for `TokenEndpoint`.
@@ -45,7 +45,7 @@ def token_router(client: Any, current_user: Callable[..., Any], **options: Any) 
         try:
             asked = attrs.evolve(taken_out(request.scope, request.receive), native=request)
             return _Prepared(await endpoint.handle(asked))
-        except ClientGone:
+        except ClientDisconnectError:
             return Response(status_code=400)
 
     router.add_api_route("/token", token, methods=_METHODS, include_in_schema=False)
@@ -59,6 +59,6 @@ async def _user_of(request: FastAPIRequest) -> Any:
 class _Prepared(Response):
     """An answer of ours: Starlette adds no headers of its own to it."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: WebResponse) -> None:
         super().__init__(answer.body, answer.status)
         self.raw_headers = raw_headers(answer)

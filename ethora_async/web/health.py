@@ -7,14 +7,14 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.answer import Answer
 from ethora_async.capabilities import AnswersPing, KnowsWhetherReady
 from ethora_async.clock import SystemClock
 from ethora_async.config import Seconds, seconds
 from ethora_async.errors import ChatError
 from ethora_async.web.clients import place_of
 from ethora_async.web.failures import retry_after
-from ethora_async.web.request import Refusal, check_method
+from ethora_async.web.request import HTTPError, check_method
+from ethora_async.web_response import WebResponse
 from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ CACHE, TIMEOUT = 5.0, 3.0
 class Live:
     """``/healthz``: 200 as long as the process can answer. It asks nobody: restarting us would not mend them."""
 
-    async def handle(self, request: Request) -> Answer:
-        """Answer one request."""
+    async def handle(self, request: Request) -> WebResponse:
+        """WebResponse one request."""
         try:
             check_method(request, "GET", "HEAD")
-        except Refusal as refusal:
+        except HTTPError as refusal:
             return refusal.answer
-        return Answer.json(200, {"status": "ok"})
+        return WebResponse.json(200, {"status": "ok"})
 
 
 class Health:
@@ -88,7 +88,7 @@ class Health:
         self._draining = True
 
     async def results(self) -> Mapping[str, bool]:
-        """Which checks passed, as of a few seconds ago at the most."""
+        """Return which checks passed, as of a few seconds ago at the most."""
         while True:
             if self._seen is not None and self._clock.monotonic() < self._seen[0] + self._cache:
                 return self._seen[1]
@@ -135,19 +135,19 @@ class Ready:
     def __init__(self, health: Health) -> None:
         self._health = health
 
-    async def handle(self, request: Request) -> Answer:
-        """Answer one request."""
+    async def handle(self, request: Request) -> WebResponse:
+        """WebResponse one request."""
         try:
             check_method(request, "GET", "HEAD")
-        except Refusal as refusal:
+        except HTTPError as refusal:
             return refusal.answer
         if self._health.draining:
-            return Answer.json(503, {"status": "shutting down", "checks": {}}, retry_after(1.0))
+            return WebResponse.json(503, {"status": "shutting down", "checks": {}}, retry_after(1.0))
         results = await self._health.results()
         shown = {name: "ok" if good else "failed" for name, good in results.items()}
         if all(results.values()):
-            return Answer.json(200, {"status": "ready", "checks": shown})
-        return Answer.json(503, {"status": "not ready", "checks": shown}, retry_after(1.0))
+            return WebResponse.json(200, {"status": "ready", "checks": shown})
+        return WebResponse.json(503, {"status": "not ready", "checks": shown}, retry_after(1.0))
 
 
 async def _secret(client: object) -> None:

@@ -1,4 +1,4 @@
-"""Which sites' pages may ask: protection against cross-site request forgery, and CORS where it is wanted.
+"""Allowed origins: protection against cross-site request forgery, and CORS where it is wanted.
 
 A browser attaches a user's cookies to requests that other sites' pages make. Three things keep such requests out:
 
@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ethora_async.answer import Answer
 from ethora_async.errors import ConfigError
-from ethora_async.web.request import Refusal
+from ethora_async.web.request import HTTPError
+from ethora_async.web_response import WebResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,7 +55,7 @@ class Origins:
         """Let requests of the site's own pages, of listed origins and of what is no browser through.
 
         Raises:
-            Refusal: a page of another site asks (403).
+            HTTPError: a page of another site asks (403).
         """
         origin, site = request.header("origin"), request.header("sec-fetch-site")
         if self._listed(origin) is not None:
@@ -63,10 +63,12 @@ class Origins:
         if site is not None and site.lower() in _OWN:
             return
         if site is not None or (origin is not None and not _same_host(origin, request.header("host"))):
-            raise Refusal(403, "cross_origin", "Pages of another origin may not ask this.")
+            raise HTTPError(403, "cross_origin", "Pages of another origin may not ask this.")
 
-    def preflight(self, request: Request, method: str) -> Answer | None:
-        """The answer to a browser that asks for a listed origin whether it may; None when it is none of these."""
+    def preflight(self, request: Request, method: str) -> WebResponse | None:
+        """Return the answer to a browser that asks for a listed origin whether it may; None when it is none of
+        these.
+        """
         asks = request.method == "OPTIONS" and request.header("access-control-request-method") is not None
         if not asks or self._listed(request.header("origin")) is None:
             return None
@@ -76,10 +78,10 @@ class Origins:
             "Access-Control-Max-Age": _PREFLIGHT_LIFETIME,
             "Cache-Control": "no-store",
         }
-        return Answer(204, words)
+        return WebResponse(204, words)
 
-    def marked(self, request: Request, answer: Answer) -> Answer:
-        """The answer, with what lets a page of a listed origin read it."""
+    def marked(self, request: Request, answer: WebResponse) -> WebResponse:
+        """Return the answer, with what lets a page of a listed origin read it."""
         if not self._allowed:
             return answer
         headers: Mapping[str, str] = {**answer.headers, "Vary": "Origin"}
@@ -95,7 +97,7 @@ class Origins:
         return attrs.evolve(answer, headers=headers)
 
     def _listed(self, origin: str | None) -> str | None:
-        """The listed origin that this is."""
+        """Return the listed origin that this is."""
         normal = _normal(origin) if origin and self._allowed else None
         return normal if normal in self._allowed else None
 

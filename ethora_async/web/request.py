@@ -9,34 +9,34 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 import attrs
 
-from ethora_async.answer import Answer
+from ethora_async.web_response import WebResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Refusal(Exception):
+class HTTPError(Exception):
     """Ends the handling of a request with an answer that is ready."""
 
     def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(code)
-        self.answer: Answer = Answer.refusal(status, code, detail, headers)
+        self.answer: WebResponse = WebResponse.refusal(status, code, detail, headers)
 
 
-class ClientGone(Exception):
+class ClientDisconnectError(Exception):
     """The client hung up before its request was complete: there is nobody left to answer."""
 
 
 class Endpoint(Protocol):
     """Answers requests."""
 
-    async def handle(self, request: Request, /) -> Answer:
-        """Answer one request."""
+    async def handle(self, request: Request, /) -> WebResponse:
+        """WebResponse one request."""
         ...
 
 
 async def no_more() -> AsyncGenerator[bytes, None]:
-    """The chunks of an empty body."""
+    """Yield the chunks of an empty body."""
     return
     yield b""
 
@@ -77,7 +77,7 @@ class Request:
         native: Any = None,
         remote: str | None = None,
     ) -> Self:
-        """A request whose pieces are all at hand."""
+        """Yield a request whose pieces are all at hand."""
 
         async def chunks() -> AsyncGenerator[bytes, None]:
             yield body
@@ -93,27 +93,27 @@ class Request:
         )
 
     def header(self, name: str) -> str | None:
-        """The value of a header that may stand there once; `name` in lower case.
+        """Return the value of a header that may stand there once; `name` in lower case.
 
         Raises:
-            Refusal: it stands there several times, so that a proxy may have read another one than we would.
+            HTTPError: it stands there several times, so that a proxy may have read another one than we would.
         """
         values = [value for found, value in self.headers if found == name]
         if len(values) > 1:
-            raise Refusal(400, "repeated_header", "A header that may be given once was given several times.")
+            raise HTTPError(400, "repeated_header", "A header that may be given once was given several times.")
         # RFC 9110 §5.5: blanks and tabs around a value are no part of it, other white space is.
         return values[0].strip(" \t") if values else None
 
     async def read(self, most: int, timeout: float) -> bytes:
-        """The whole body.
+        """Return the whole body.
 
         Args:
             most: bytes.
             timeout: seconds until it must be complete.
 
         Raises:
-            Refusal: it is too large (413) or too slow (408).
-            ClientGone: it will never be complete.
+            HTTPError: it is too large (413) or too slow (408).
+            ClientDisconnectError: it will never be complete.
         """
         stated = self.header("content-length")
         if stated is not None and stated.isdecimal() and (len(stated) > 18 or int(stated) > most):
@@ -126,7 +126,7 @@ class Request:
                     if len(received) > most:
                         raise _too_large(most)
         except TimeoutError:
-            raise Refusal(408, "too_slow", "The body did not arrive in time.") from None
+            raise HTTPError(408, "too_slow", "The body did not arrive in time.") from None
         return bytes(received)
 
 
@@ -140,16 +140,16 @@ def check_method(request: Request, *allowed: str) -> None:
     """Let the allowed methods through.
 
     Raises:
-        Refusal: it is another one (405), or OPTIONS, which is answered with what is allowed.
+        HTTPError: it is another one (405), or OPTIONS, which is answered with what is allowed.
     """
     if request.method in allowed:
         return
     words = ", ".join(sorted((*allowed, "OPTIONS")))
-    refusal = Refusal(405, "method_not_allowed", "This method is not allowed here.", {"Allow": words})
+    refusal = HTTPError(405, "method_not_allowed", "This method is not allowed here.", {"Allow": words})
     if request.method == "OPTIONS":
-        refusal.answer = Answer(204, {"Allow": words, "Cache-Control": "no-store"})
+        refusal.answer = WebResponse(204, {"Allow": words, "Cache-Control": "no-store"})
     raise refusal
 
 
-def _too_large(most: int) -> Refusal:
-    return Refusal(413, "too_large", f"The body may hold {most} bytes at the most.")
+def _too_large(most: int) -> HTTPError:
+    return HTTPError(413, "too_large", f"The body may hold {most} bytes at the most.")

@@ -1,4 +1,4 @@
-"""Where a front end finds a room, on the platforms whose clients can tell."""
+"""Addresses of rooms for front ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class HasJids(Protocol):
     """``client.chats`` where rooms have JIDs: Ethora's."""
 
     def jid(self, id: Id, /) -> str:
-        """The room's JID."""
+        """Return the room's JID."""
         ...
 
 
@@ -40,7 +40,7 @@ class RoomPages(Protocol):
         ...
 
     def room_url(self, room: Id, kind: Literal["channel", "group"] = "group") -> str:
-        """The address for an iframe."""
+        """Return the address for an iframe."""
         ...
 
 
@@ -83,7 +83,7 @@ async def channel_url(client: ShowsRooms, room: str) -> Mapping[str, str]:
 
 
 def address_for(client: object) -> RoomAddress:
-    """What fits a client by its abilities.
+    """Return what fits a client by its abilities.
 
     Raises:
         ConfigError: it cannot tell where its rooms are.

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from ethora_async.answer import Answer
 from ethora_async.errors import ConfigError
+from ethora_async.web_response import WebResponse
 
 if TYPE_CHECKING:
     from ethora_async.web.health import Health
@@ -57,11 +57,11 @@ class Routes:
         self._scim = scim
         self._scim_path = scim_path
 
-    async def handle(self, request: Request) -> Answer:
-        """Answer one request; 404 for what is not there.
+    async def handle(self, request: Request) -> WebResponse:
+        """WebResponse one request; 404 for what is not there.
 
         Raises:
-            ClientGone: there is nobody left to answer.
+            ClientDisconnectError: there is nobody left to answer.
             Exception: whatever your callbacks raise that is no `ChatError`.
         """
         path = request.path.removesuffix("/")
@@ -74,4 +74,4 @@ class Routes:
         if self._scim is not None and (path == self._scim_path or path.startswith(f"{self._scim_path}/")):
             inner = attrs.evolve(request, path=path.removeprefix(self._scim_path))
             return await self._scim.handle(inner, self._scim_path or "/scim/v2")
-        return Answer.refusal(404, "not_found", "There is nothing here.")
+        return WebResponse.refusal(404, "not_found", "There is nothing here.")

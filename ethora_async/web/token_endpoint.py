@@ -7,7 +7,6 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ethora_async import codec
-from ethora_async.answer import JSON_HEADERS, Answer
 from ethora_async.capabilities import MintsUserTokens
 from ethora_async.clock import SystemClock
 from ethora_async.config import Seconds, seconds
@@ -16,8 +15,9 @@ from ethora_async.records import ChatToken, Id, id_text
 from ethora_async.web.clients import Runs, place_of
 from ethora_async.web.failures import BAD_IDENTITY, answer_to, refused_identity, retry_after
 from ethora_async.web.origins import Origins
-from ethora_async.web.request import Refusal, check_method
+from ethora_async.web.request import HTTPError, check_method
 from ethora_async.web.rooms import RoomAddress, address_for
+from ethora_async.web_response import JSON_HEADERS, WebResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -113,38 +113,38 @@ class TokenEndpoint(Generic[ClientT]):
         self._body_timeout = seconds(body_timeout, "body_timeout")
         self._clock: Clock = clock or SystemClock()
 
-    async def handle(self, request: Request) -> Answer:
-        """Answer one request.
+    async def handle(self, request: Request) -> WebResponse:
+        """WebResponse one request.
 
         Raises:
-            ClientGone: there is nobody left to answer.
+            ClientDisconnectError: there is nobody left to answer.
             Exception: whatever your callbacks raise that is no `ChatError`.
         """
         try:
             answer = self._origins.preflight(request, "POST") or await self._answer(request)
-        except Refusal as refusal:
+        except HTTPError as refusal:
             answer = refusal.answer
         except ChatError as error:
             answer = answer_to(error)
         return self._origins.marked(request, answer)
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request) -> WebResponse:
         check_method(request, "POST")
         self._origins.check(request)
         _check_type(request)
         user = await self._identify(request.native)
         if user is None:
-            raise Refusal(401, "unauthorized", "Log in first.")
+            raise HTTPError(401, "unauthorized", "Log in first.")
         _check_identity(user)
         if self._rate_limit is not None and (wait := await self._rate_limit(user, request.native)) is not None:
-            raise Refusal(429, "too_many_requests", "Too many requests. Try again later.", retry_after(wait))
+            raise HTTPError(429, "too_many_requests", "Too many requests. Try again later.", retry_after(wait))
         if self._is_active is not None and not await self._is_active(user):
-            raise Refusal(403, "inactive", "Your account is not active.")
+            raise HTTPError(403, "inactive", "Your account is not active.")
         room = _room_in(await request.read(self._max_body, self._body_timeout))
         if room is not None and (self._may_enter is None or not await self._may_enter(user, room)):
-            raise Refusal(403, "room_refused", _NO_ENTRY)
+            raise HTTPError(403, "room_refused", _NO_ENTRY)
         token, address = await self._place.run(lambda client: self._made(client, user, room))
-        return Answer(200, dict(JSON_HEADERS), self._body(token, room, address))
+        return WebResponse(200, dict(JSON_HEADERS), self._body(token, room, address))
 
     async def _made(self, client: Any, user: Id, room: str | None) -> tuple[ChatToken, Mapping[str, str]]:
         # The token first: it opens a client whose settings come from a store, which addresses need.
@@ -158,7 +158,7 @@ class TokenEndpoint(Generic[ClientT]):
         try:
             return token, await locate(client, room)
         except InvalidInputError:
-            raise Refusal(403, "room_refused", _NO_ENTRY) from None
+            raise HTTPError(403, "room_refused", _NO_ENTRY) from None
 
     def _body(self, token: ChatToken, room: str | None, address: Mapping[str, str]) -> bytes:
         now = self._clock.now()
@@ -186,7 +186,7 @@ def _check_identity(user: Any) -> None:
     except InvalidInputError:
         if not isinstance(user, str) or not user.strip():
             raise  # a fault of this site, and not of who asks
-        raise Refusal(400, *BAD_IDENTITY) from None
+        raise HTTPError(400, *BAD_IDENTITY) from None
 
 
 async def _plain_token(client: MintsUserTokens, user: Id) -> ChatToken:
@@ -198,7 +198,7 @@ def _check_type(request: Request) -> None:
     # An encoded body may unfold to any size.
     encoded = (request.header("content-encoding") or "identity").lower() != "identity"
     if kind != "application/json" or encoded:
-        raise Refusal(415, "unsupported_media_type", "The body must be application/json, without a Content-Encoding.")
+        raise HTTPError(415, "unsupported_media_type", "The body must be application/json, without a Content-Encoding.")
 
 
 def _room_in(body: bytes) -> str | None:
@@ -207,10 +207,10 @@ def _room_in(body: bytes) -> str | None:
     try:
         data = codec.loads(body)
     except ValueError:
-        raise Refusal(400, "bad_json", "The body is not JSON.") from None
+        raise HTTPError(400, "bad_json", "The body is not JSON.") from None
     if not isinstance(data, dict) or data.keys() - {"room"}:
         detail = "The body may hold nothing but room. Who you are is known from how you are logged in."
-        raise Refusal(400, "bad_request", detail)
+        raise HTTPError(400, "bad_request", detail)
     room = data.get("room")
     if room is None:
         return None
@@ -220,5 +220,5 @@ def _room_in(body: bytes) -> str | None:
     except InvalidInputError:
         text = None
     if text is None:
-        raise Refusal(400, "bad_room", f"room must be a text of 1 to {_LONGEST_ROOM} characters.")
+        raise HTTPError(400, "bad_room", f"room must be a text of 1 to {_LONGEST_ROOM} characters.")
     return text

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ethora_async.answer import Answer
 from ethora_async.errors import ChatError
 from ethora_async.web.failures import answer_to
+from ethora_async.web_response import WebResponse
 
 if TYPE_CHECKING:
     from ethora_async.capabilities import CallbackHandler
@@ -25,8 +25,8 @@ class UserInfoEndpoint:
     def __init__(self, handler: CallbackHandler) -> None:
         self._handler = handler
 
-    async def handle(self, request: Request) -> Answer:
-        """Answer one request. Its body is not read.
+    async def handle(self, request: Request) -> WebResponse:
+        """WebResponse one request. Its body is not read.
 
         Raises:
             Exception: whatever your lookup raises that is no `ChatError`.
@@ -35,4 +35,4 @@ class UserInfoEndpoint:
             answer = await self._handler.handle(request.method, request.path, request.query, request.headers)
         except ChatError as error:
             return answer_to(error)
-        return Answer(answer.status, answer.headers, answer.body)
+        return WebResponse(answer.status, answer.headers, answer.body)

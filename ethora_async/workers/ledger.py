@@ -74,7 +74,7 @@ class Chunk:
 
 @attrs.frozen
 class Result:
-    """What became of one item."""
+    """The result of one item."""
 
     item: int
     name: str

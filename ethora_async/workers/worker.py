@@ -216,7 +216,7 @@ async def carry_out(client: ManagesUsers, chunk: Chunk) -> tuple[list[Result], C
 
 
 def _result(entry: Entry, outcome: Outcome[Any], *, again: bool) -> Result:
-    """What became of an item. What is there already when its chunk is done again, an earlier round has made."""
+    """Return what became of an item. What is there already when its chunk is done again, an earlier round has made."""
     status = outcome.status
     if again and status == "existed" and entry.action in ("create", "grant"):
         status = "created"

@@ -1,4 +1,4 @@
-"""What an error of the AWS SDK means for the one who wants a secret.
+"""Translate errors of the AWS SDK.
 
 Matched on error codes: AWS and its stand-ins send the same code under different HTTP statuses. Texts hold the code and
 what to do, and nothing that the other side wrote.

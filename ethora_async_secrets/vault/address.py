@@ -1,4 +1,4 @@
-"""Which server `VAULT_ADDR`, `address=` or a provider URL means, and whether a token may go there."""
+"""The server that `VAULT_ADDR`, `address=` or a provider URL means, and whether a token may go there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How to log in to Vault: with a token, an AppRole, a Kubernetes service account or a JWT."""
+"""Log in to Vault: by token, AppRole, Kubernetes service account or JWT."""
 
 from __future__ import annotations
 

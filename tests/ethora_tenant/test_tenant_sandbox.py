@@ -212,21 +212,21 @@ async def test_an_owner_imports_tags_and_exports_users(child: InApp, platform: E
     by_email = {user.email: user for user in users}
     one, other = by_email["u0@example.com"], by_email["u1@example.com"]
     assert one.record_id is not None
-    assert str(await child.users.tags_set([MongoId(one.record_id), other.id], ["vip", "eu"])) == "2 updated"
-    await child.users.tags_add(other.id, "new")
-    await child.users.tags_delete([one.id, other.id], "eu")
+    assert str(await child.users.set_tags([MongoId(one.record_id), other.id], ["vip", "eu"])) == "2 updated"
+    await child.users.add_tags(other.id, "new")
+    await child.users.remove_tags([one.id, other.id], "eu")
     app = platform.store.app(CHILD)
     assert [app.users.find(user.id).profile.tags for user in (one, other)] == [("vip",), ("vip", "new")]  # type: ignore[union-attr]
     assert (await child.users.update_profile(one.id, first_name="Zoë")).status == "updated"
     table = list(csv.DictReader((await child.users.export()).decode().splitlines()))
     assert {row["email"]: row["firstName"] for row in table}["u0@example.com"] == "Zoë"
     with pytest.raises(NotFoundError):
-        await child.users.tags_set("nobody", "vip")
+        await child.users.set_tags("nobody", "vip")
 
 
 async def test_an_owners_routes_refuse_the_apps_own_token(tenant: EthoraClient) -> None:
     other = tenant.in_app(CHILD)
-    for call in (other.users.list(), other.users.export(), other.users.tags_set(MongoId("f" * 24), "vip")):
+    for call in (other.users.list(), other.users.export(), other.users.set_tags(MongoId("f" * 24), "vip")):
         with pytest.raises(UnauthorizedError) as caught:
             await call
         assert caught.value.request_id

@@ -82,7 +82,7 @@ async def test_unread_counts_in_no_known_shape_are_lost(clock: FakeClock, data: 
         await Script(clock, fine(data)).client.users.unread_counts("u1")
 
 
-@pytest.mark.parametrize(("method", "word"), [("tags_set", "set"), ("tags_add", "add"), ("tags_delete", "delete")])
+@pytest.mark.parametrize(("method", "word"), [("set_tags", "set"), ("add_tags", "add"), ("remove_tags", "delete")])
 async def test_tags_go_out_by_record_id(clock: FakeClock, method: str, word: str) -> None:
     script = Script(clock, fine({"ok": True}))
     users = script.client.in_app(CHILD).users
@@ -101,7 +101,7 @@ async def test_own_ids_are_looked_up_for_tags_and_the_look_up_ends_when_all_are_
 
     listed = page(("u0", "f" * 24)), page(("u2", OTHER_RECORD), ("u1", RECORD))
     script = Script(clock, *listed, fine({"ok": True}))
-    await script.client.in_app(CHILD).users.tags_add(["u1", MongoId("e" * 24), f"{CHILD}_u2"], "vip")
+    await script.client.in_app(CHILD).users.add_tags(["u1", MongoId("e" * 24), f"{CHILD}_u2"], "vip")
     assert [(asked.method, asked.path) for asked in script.asked] == [
         ("GET", f"/v1/users/{CHILD}"),
         ("GET", f"/v1/users/{CHILD}"),
@@ -114,13 +114,13 @@ async def test_tags_of_somebody_who_is_not_there_are_not_sent(clock: FakeClock) 
     script = Script(clock, fine({"items": [{"xmppUsername": f"{APP}_u1"}], "total": 1}))
     for id in ("u1", "u2"):  # the first is listed, without a record id
         with pytest.raises(NotFoundError, match=id):
-            await script.client.users.tags_set(id, [])
+            await script.client.users.set_tags(id, [])
     assert {asked.method for asked in script.asked} == {"GET"}
 
 
 async def test_setting_no_tags_takes_all_away(clock: FakeClock) -> None:
     script = Script(clock, fine())
-    await script.client.users.tags_set(MongoId(RECORD), ())
+    await script.client.users.set_tags(MongoId(RECORD), ())
     assert script.only.body == {"usersIdList": [RECORD], "tagsList": []}
 
 
@@ -292,10 +292,10 @@ async def test_members_that_the_listing_cuts_off_are_never_passed_off_as_all(
         (lambda client: client.users.unread_counts(""), "ids"),
         (lambda client: client.users.unread_counts("u1", mode="most"), "mode"),
         (lambda client: client.users.unread_counts("u1", cap=0), "cap"),
-        (lambda client: client.users.tags_set([], "vip"), "ids"),
-        (lambda client: client.users.tags_set("u1", ["vip", " "]), "tags"),
-        (lambda client: client.users.tags_add("u1", []), "tags"),
-        (lambda client: client.users.tags_delete("u1", [3]), "tags"),
+        (lambda client: client.users.set_tags([], "vip"), "ids"),
+        (lambda client: client.users.set_tags("u1", ["vip", " "]), "tags"),
+        (lambda client: client.users.add_tags("u1", []), "tags"),
+        (lambda client: client.users.remove_tags("u1", [3]), "tags"),
         (lambda client: client.users.update_profile("u1"), "first_name"),
         (lambda client: client.users.update_profile("", first_name="A"), "id"),
     ],
@@ -339,7 +339,7 @@ async def test_a_users_route_refuses_with_a_type(
     script = Script(clock, answer(status, data))
     users = script.client.users
     for call in (
-        users.tags_set(MongoId(RECORD), "vip"),
+        users.set_tags(MongoId(RECORD), "vip"),
         users.update_profile("u1", first_name="A"),
         users.export(),
         users.unread_counts("u1"),

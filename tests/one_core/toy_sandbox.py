@@ -11,7 +11,7 @@ from ethora_async.sandbox.faults import Faults
 from ethora_async.sandbox.front import Front
 from ethora_async.sandbox.listener import Listener
 from ethora_async.sandbox.logs import RequestLog
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,28 +45,28 @@ class ToySandbox:
     def operation(self, method: str, path: str) -> str | None:
         return f"{method} {path}"
 
-    async def answer(self, request: web.BaseRequest, path: str, query: str) -> Answer:
+    async def answer(self, request: web.BaseRequest, path: str, query: str) -> Reply:
         raw = await request.read()
         if request.headers.get("X-Key") != self.key:
-            return json_answer({}, 401)
+            return json_reply({}, 401)
         data = orjson.loads(raw) if raw else {}
         match request.method, path.split("/")[1:]:
             case "POST", ["tokens"]:
-                return json_answer({"token": secrets.token_urlsafe(24), "expires_in": 600}, 201)
+                return json_reply({"token": secrets.token_urlsafe(24), "expires_in": 600}, 201)
             case "GET", ["users"]:
-                return json_answer(self._page(request.rel_url.query), 200)
+                return json_reply(self._page(request.rel_url.query), 200)
             case "POST", ["users"] if data["id"] not in self.users:
                 self.users[data["id"]] = data
-                return json_answer(data, 201)
+                return json_reply(data, 201)
             case "POST", ["users"]:
-                return json_answer({}, 409)
+                return json_reply({}, 409)
             case "PATCH", ["users", id] if id in self.users:
                 self.users[id].update(data)
-                return json_answer(self.users[id], 200)
+                return json_reply(self.users[id], 200)
             case "DELETE", ["users", id] if id in self.users:
                 del self.users[id]
-                return json_answer({}, 200)
-        return json_answer({}, 404)
+                return json_reply({}, 200)
+        return json_reply({}, 404)
 
     def _page(self, query: Mapping[str, str]) -> dict[str, Any]:
         start, count = int(query["offset"]), int(query["limit"])

@@ -15,7 +15,7 @@ from ethora_async.sandbox import AvayaSandbox, EthoraSandbox, ImbaChatSandbox, R
 from ethora_async.sandbox.faults import Faults
 from ethora_async.sandbox.ui.switches import SWITCHES, Switches
 from ethora_async.sandbox.ui.view import SCANNED, Knob, Row, make_table
-from ethora_async.sandbox.wire import text_answer
+from ethora_async.sandbox.wire import text_reply
 
 PLATFORMS = [EthoraSandbox, RocketChatSandbox, AvayaSandbox, ImbaChatSandbox]
 ROWS = [
@@ -270,7 +270,7 @@ async def test_a_chat_page_is_linked_once_there_is_one() -> None:
         assert sandbox.console is not None
 
         async def page(request: Any) -> Any:
-            return text_answer(f"chat of {request.query['user']}", 200)
+            return text_reply(f"chat of {request.query['user']}", 200)
 
         sandbox.console.add_page("chat", page)
         link = (await ask.state())["chat"]

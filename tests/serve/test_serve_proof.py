@@ -12,7 +12,6 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from ethora_async.answer import Answer
 from ethora_async.cli.serve.keys import FETCH_AT_MOST_EVERY, FETCH_EVERY, LOOK_EVERY, PublicKeys, RemoteKeys
 from ethora_async.cli.serve.proxy import Gate, JWTRules, ProxySecret, SharedSecret, SignedIdentity
 from ethora_async.errors import ConfigError, NotSentError, ReplyTooLargeError
@@ -21,6 +20,7 @@ from ethora_async.request import Response
 from ethora_async.testing.users import FakeClock
 from ethora_async.transport import MemoryTransport
 from ethora_async.web import Request
+from ethora_async.web_response import WebResponse
 from ethora_async_secrets import SecretBundle, StaticProvider
 from ethora_async_secrets.testing import MemoryProvider
 
@@ -40,8 +40,8 @@ EC = ECKey.generate_key("P-256")
 class Echo:
     """Answers with whom the gate let in."""
 
-    async def handle(self, request: Request, /) -> Answer:
-        return Answer.json(200, {"user": request.native})
+    async def handle(self, request: Request, /) -> WebResponse:
+        return WebResponse.json(200, {"user": request.native})
 
 
 async def asked(proof: Proof, *headers: tuple[str, str], method: str = "POST") -> tuple[int, str | None]:

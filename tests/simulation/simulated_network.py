@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 
 _SIGNING = ("Authorization", "x-custom-token", "X-Auth-Token")
@@ -28,8 +28,8 @@ _SIGNING = ("Authorization", "x-custom-token", "X-Auth-Token")
 class Gateway(Protocol):
     """A platform without its sockets."""
 
-    async def answer(self, request: Any, path: str, query: str) -> Answer:
-        """Answer one request."""
+    async def answer(self, request: Any, path: str, query: str) -> Reply:
+        """Reply one request."""
         ...
 
 

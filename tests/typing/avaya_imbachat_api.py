@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, assert_type
 
 from ethora_async import AvayaClient, ChatToken, ImbaChatClient, UserInfo
-from ethora_async.answer import Answer
 from ethora_async.platforms.imbachat.widget import Html
+from ethora_async.web_response import WebResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,6 +41,6 @@ async def calls(avaya: AvayaClient, imbachat: ImbaChatClient) -> None:
     assert_type(token, ChatToken)
     assert_type(await avaya.tokens.for_guest(), ChatToken)
     assert_type(await imbachat.tokens.for_user(5), ChatToken)
-    assert_type(await imbachat.user_info(people).handle("GET", "/", "", {}), Answer)
-    assert_type(await imbachat.user_info(people).handle("GET", "/", {"ids": "1"}, [("a", "b")]), Answer)
+    assert_type(await imbachat.user_info(people).handle("GET", "/", "", {}), WebResponse)
+    assert_type(await imbachat.user_info(people).handle("GET", "/", {"ids": "1"}, [("a", "b")]), WebResponse)
     assert_type(await imbachat.widget_snippet(token), Html)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_type
 
 from ethora_async import AvayaClient, ChatToken, EthoraClient, ImbaChatClient, RocketChatClient, User
-from ethora_async.web import Answer, AppClient, Health, OwnLoop, Request, Routes, TokenEndpoint, UserInfoEndpoint
+from ethora_async.web import AppClient, Health, OwnLoop, Request, Routes, TokenEndpoint, UserInfoEndpoint, WebResponse
 from ethora_async.web.rooms import channel_url, group_url, room_jid
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ async def calls(apart: OwnLoop[EthoraClient], imbachat: ImbaChatClient) -> None:
         health=Health(apart),
         prefix="/chat",
     )
-    assert_type(await routes.handle(Request.of("GET", "/healthz")), Answer)
+    assert_type(await routes.handle(Request.of("GET", "/healthz")), WebResponse)
 
 
 async def rooms(ethora: EthoraClient, rocketchat: RocketChatClient) -> None:

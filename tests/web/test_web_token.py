@@ -39,7 +39,7 @@ from ethora_async.redaction import Secret
 from ethora_async.sandbox import RocketChatSandbox
 from ethora_async.testing.implementers import Canary, cancel_at_every_step
 from ethora_async.testing.users import FakeClock
-from ethora_async.web import ClientGone, Request, TokenEndpoint
+from ethora_async.web import ClientDisconnectError, Request, TokenEndpoint
 from ethora_async.web.failures import answer_to
 from ethora_async.web.rooms import channel_url
 
@@ -430,11 +430,11 @@ async def test_cancelling_leaves_nothing_behind(rocketchat: Any, clock: FakeCloc
 async def test_a_body_that_ends_early_is_answered_to_nobody() -> None:
     async def chunks() -> Any:
         yield b"{"
-        raise ClientGone
+        raise ClientDisconnectError
 
     given = (("content-type", "application/json"), (USER_HEADER, "ann"))
     request = Request(method="POST", path="/token", headers=given, body=chunks, native=Native(given))
-    with pytest.raises(ClientGone):
+    with pytest.raises(ClientDisconnectError):
         await made().endpoint.handle(request)
 
 

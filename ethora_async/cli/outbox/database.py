@@ -1,4 +1,4 @@
-"""Which database an outbox command works on."""
+"""Open the database of an outbox command."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def _method(store: Store, action: Literal["retry", "skip"]) -> Callable[[LaneKey
 
 
 def _named(kind: str | None, id: str | None, user: str | None, every: bool) -> LaneKey | None:
-    """The dead letter that the arguments name; None for all.
+    """Return the dead letter that the arguments name; None for all.
 
     Raises:
         InvalidInputError: They name none, or more than one thing.

@@ -14,7 +14,7 @@ from ethora_async.outbox.trigger import Trigger
 
 
 class Kind(StrEnum):
-    """What a row stands for."""
+    """The kind of record that a row describes."""
 
     user = "user"
     chat = "chat"

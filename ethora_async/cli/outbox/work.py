@@ -97,7 +97,7 @@ class _Tally:
 
 
 def _seal(options: Options) -> str | None:
-    """Where the key for passwords is; a worker without one says so when it meets a password."""
+    """Return where the key for passwords is; a worker without one says so when it meets a password."""
     if os.environ.get(OUTBOX_KEY, "").strip():
         return "env:"
     return options.secrets

@@ -59,7 +59,7 @@ _HOW = (
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What was said on the command line; see `serve`."""
+    """The command line's options; see `serve`."""
 
     host: str
     port: int

@@ -1,4 +1,4 @@
-"""What a connection may cost: a time for each request's head, and a number of connections at once."""
+"""Limits on connections: a time for each request's head, and a number of connections at once."""
 
 from __future__ import annotations
 

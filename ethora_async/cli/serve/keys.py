@@ -32,7 +32,7 @@ _PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40}+)-----[^-]++-----END [A-Z
 
 
 class Keys(Protocol):
-    """What JWTs are checked with."""
+    """A source of keys for checking JWTs."""
 
     async def values(self) -> list[Any]:
         """Return the keys; a text is a shared secret.

@@ -1,4 +1,4 @@
-"""Whom ``ethora serve`` believes: the reverse proxy that authenticates, and nobody else."""
+"""Authenticate the reverse proxy in front of ``ethora serve``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, Protocol
 import attrs
 
 from ethora_async import codec
-from ethora_async.answer import Answer
 from ethora_async.cli.serve.keys import Keys
 from ethora_async.errors import ConfigError, InvalidInputError, InvalidTokenError
 from ethora_async.protocols import Clock
 from ethora_async.records import id_text
 from ethora_async.tokens.hs256 import HS256Key, read_unverified
 from ethora_async.web.failures import BAD_IDENTITY, retry_after
-from ethora_async.web.request import Endpoint, Refusal, Request
+from ethora_async.web.request import Endpoint, HTTPError, Request
+from ethora_async.web_response import WebResponse
 from ethora_async_secrets import CachedProvider, SecretError, SecretNotFoundError, SecretProvider
 
 log: logging.Logger = logging.getLogger("ethora_async.web")
@@ -36,7 +36,7 @@ _NOT_READY = "not_ready", "The proof of the proxy cannot be checked now. Try aga
 
 
 def header_name(text: str, option: str) -> str:
-    """A header's name in lower case.
+    """Return a header's name in lower case.
 
     Raises:
         ConfigError: it is none; `option` names where it was given.
@@ -62,7 +62,7 @@ class Proof(Protocol):
         """Whose request the proxy says it is; None when it says nobody's.
 
         Raises:
-            Refusal: it is not the proxy's (401), its headers contradict each other (400), or there is no telling (503).
+            HTTPError: it is not the proxy's (401), its headers contradict each other (400), or keys are missing (503).
         """
         ...
 
@@ -82,7 +82,7 @@ class ProxySecret:
         self._cache = CachedProvider(provider)
 
     async def values(self) -> list[str]:
-        """What is accepted now, the current one first.
+        """Return what is accepted now, the current one first.
 
         Raises:
             ConfigError: the store cannot be read, has no secret, or one that is too short.
@@ -140,14 +140,14 @@ class SharedSecret:
         """Whose request it is.
 
         Raises:
-            Refusal: see `Proof.user`.
+            HTTPError: see `Proof.user`.
         """
         presented = _bytes(request.header(self._proof) or "")
         right = False
         for value in await _available(self._secret):
             right |= hmac.compare_digest(presented, _bytes(value))
         if not right:
-            raise Refusal(401, *_NOT_PROVEN)
+            raise HTTPError(401, *_NOT_PROVEN)
         return _said(request, self._identity)
 
     async def aclose(self) -> None:
@@ -157,7 +157,7 @@ class SharedSecret:
 
 @attrs.frozen(kw_only=True)
 class JWTRules:
-    """What a JWT must say.
+    """Requirements on a JWT's claims.
 
     Attributes:
         claim: which one holds the user's id.
@@ -202,7 +202,7 @@ class SignedIdentity:
         """Whose request it is.
 
         Raises:
-            Refusal: see `Proof.user`.
+            HTTPError: see `Proof.user`.
         """
         text = request.header(self._header) or ""
         scheme, space, rest = text.partition(" ")
@@ -210,14 +210,14 @@ class SignedIdentity:
             text = rest.strip()
         claims = await self._claims(text) if 0 < len(text) <= _LONGEST else None
         if claims is None:
-            raise Refusal(401, *_NOT_PROVEN)
+            raise HTTPError(401, *_NOT_PROVEN)
         named = claims.get(self._rules.claim)
         if isinstance(named, bool) or not isinstance(named, (str, int)):
             log.warning("a JWT of the proxy's has no claim %s that is a text or a number", self._rules.claim)
-            raise Refusal(401, *_NOT_PROVEN)
+            raise HTTPError(401, *_NOT_PROVEN)
         user = _usable(str(named))
         if self._identity != self._header and _said(request, self._identity) != user:
-            raise Refusal(401, "unauthorized", "The proxy's JWT is not for the user whom it names.")
+            raise HTTPError(401, "unauthorized", "The proxy's JWT is not for the user whom it names.")
         return user
 
     async def aclose(self) -> None:
@@ -225,7 +225,7 @@ class SignedIdentity:
         await self._keys.aclose()
 
     async def _claims(self, text: str) -> dict[str, Any] | None:
-        """The claims of a JWT that is good; None for one that is not, and why in the log."""
+        """Return the claims of a JWT that is good; None for one that is not, and why in the log."""
         from joserfc.errors import JoseError
         from joserfc.jwt import JWTClaimsRegistry
 
@@ -273,15 +273,15 @@ class Gate:
         self._proof = proof
         self._endpoint = endpoint
 
-    async def handle(self, request: Request, /) -> Answer:
-        """Answer one request.
+    async def handle(self, request: Request, /) -> WebResponse:
+        """WebResponse one request.
 
         Raises:
-            ClientGone: there is nobody left to answer.
+            ClientDisconnectError: there is nobody left to answer.
         """
         try:
             user = None if request.method == "OPTIONS" else await self._proof.user(request)
-        except Refusal as refusal:
+        except HTTPError as refusal:
             return refusal.answer
         return await self._endpoint.handle(attrs.evolve(request, native=user))
 
@@ -300,21 +300,21 @@ async def _available(keys: Any) -> Any:
         return await keys.values()
     except ConfigError as error:
         log.error("requests are refused: %s", error)
-        raise Refusal(503, *_NOT_READY, retry_after(1.0)) from None
+        raise HTTPError(503, *_NOT_READY, retry_after(1.0)) from None
 
 
 def _said(request: Request, header: str) -> str | None:
-    """The user's id in a header, which may stand there once.
+    """Return the user's id in a header, which may stand there once.
 
     Raises:
-        Refusal: it stands there several times, or as a list, or holds what no id holds (400).
+        HTTPError: it stands there several times, or as a list, or holds what no id holds (400).
     """
     text = request.header(header)
     if not text:
         return None
     if "," in text:
         # RFC 9110 §5.3: a proxy may have joined two headers to this, of which one was the visitor's own.
-        raise Refusal(400, "repeated_header", "The identity may be given once, and may hold no comma.")
+        raise HTTPError(400, "repeated_header", "The identity may be given once, and may hold no comma.")
     return _usable(text)
 
 
@@ -322,7 +322,7 @@ def _usable(text: str) -> str:
     """Return an identity, character by character as it came.
 
     Raises:
-        Refusal: it is none: it begins or ends with white space, or cannot be stored (400).
+        HTTPError: it is none: it begins or ends with white space, or cannot be stored (400).
     """
     try:
         text.encode()
@@ -330,12 +330,12 @@ def _usable(text: str) -> str:
     except (InvalidInputError, UnicodeError):
         usable = False
     if not usable:
-        raise Refusal(400, *BAD_IDENTITY)
+        raise HTTPError(400, *BAD_IDENTITY)
     return text
 
 
 def _verified(text: str, key: Any) -> dict[str, Any] | None:
-    """The claims of a compact JWS that this key has signed, else None.
+    """Return the claims of a compact JWS that this key has signed, else None.
 
     A shared secret goes with HS256 alone and a public key never: else a public key could serve as a shared secret.
     """

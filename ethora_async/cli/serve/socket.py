@@ -1,4 +1,4 @@
-"""Where ``ethora serve`` listens: a loopback address or a unix socket, and nothing that the network reaches."""
+"""Listening sockets of ``ethora serve``: a loopback address or a unix socket, never the network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BACKLOG = 128
 
 
 def loopback(host: str) -> str:
-    """The address to listen on.
+    """Return the address to listen on.
 
     Raises:
         ConfigError: it is no address of this machine alone.
@@ -40,7 +40,7 @@ def loopback(host: str) -> str:
 
 
 def tcp_socket(host: str, port: int) -> socket.socket:
-    """A listening socket on a loopback address; port 0 takes a free one.
+    """Return a listening socket on a loopback address; port 0 takes a free one.
 
     Raises:
         ConfigError: it is no loopback address, or taken.
@@ -56,7 +56,7 @@ def tcp_socket(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def unix_socket(path: Path, mode: int) -> Iterator[socket.socket]:
-    """A listening unix socket at `path`, gone at the end.
+    """Yield a listening unix socket at `path`, gone at the end.
 
     It is made aside, given its mode, and then moved there, so that nobody can connect to it before it has its rights.
     What a process that has died left at `path` is replaced; what still answers, and what is no socket, is not.

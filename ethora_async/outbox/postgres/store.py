@@ -201,7 +201,7 @@ class PostgresStore:
 
     @asynccontextmanager
     async def _transaction(self, *, lock: bool = False) -> AsyncGenerator[AsyncConnection[Any], None]:
-        """One transaction, alone on the connection; a failure of the database closes the connection.
+        """Yield one transaction, alone on the connection; a failure of the database closes the connection.
 
         With `lock`, one at a time of all that write lanes: they would meet the same rows in different orders.
         """
@@ -279,7 +279,7 @@ def _driver() -> Any:
 
 
 async def _version(connection: AsyncConnection[Any]) -> Any:
-    """The schema's version; None without any of the tables; a text when they are not ours."""
+    """Return the schema's version; None without any of the tables; a text when they are not ours."""
     found = await connection.execute(
         "SELECT relname FROM pg_class WHERE oid = ANY(ARRAY[to_regclass('ethora_outbox'), to_regclass('ethora_wish'),"
         " to_regclass('ethora_lane')]::oid[])"

@@ -176,7 +176,7 @@ _NOT_OPENED = "AvayaClient(not opened yet)"
 
 
 def _host(region: str | None, host: str | None) -> str | None:
-    """The host that the arguments name, if they do."""
+    """Return the host that the arguments name, if they do."""
     if region is None:
         return host
     if host is not None:

@@ -1,4 +1,4 @@
-"""What all parts of one Avaya client share, made once its settings are known."""
+"""State shared by all parts of one Avaya client, made once its settings are known."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Connection:
     access: AccessTokens
 
     def for_browser(self) -> dict[str, str]:
-        """What a front end needs beside its token, and may know.
+        """Return what a front end needs beside its token, and may know.
 
         See docs/platforms/avaya.md#lifetime-guests-and-verified-customers.
         """
@@ -68,7 +68,7 @@ class Context:
             self.connection = self._made(version.current)
 
     async def open(self) -> Connection:
-        """The connection; asks the secret store for what was not passed in.
+        """Return the connection; asks the secret store for what was not passed in.
 
         Raises:
             ConfigError: the store cannot be read, or a setting is missing or cannot be used.

@@ -1,4 +1,4 @@
-"""Who a chat token is for: checked against the documented limits before anything is sent.
+"""Customers for whom chat tokens are made, checked against the documented limits.
 
 See docs/platforms/avaya.md#generate-jwt.
 """
@@ -41,7 +41,7 @@ class Customer:
 
     @classmethod
     def of(cls, id: Id, *, verified: bool, name: str | None, identifiers: Identifiers | None) -> Customer:
-        """A customer whose every part fits.
+        """Return a customer whose every part fits.
 
         Raises:
             InvalidInputError: a part does not fit, or a guest has identifiers.
@@ -58,7 +58,7 @@ class Customer:
         return cls(_id(id), verified, _name(name), _identifiers(identifiers))
 
     def body(self, integration: str, minutes: int) -> dict[str, Any]:
-        """The request's body, in the order of the platform notes."""
+        """Return the request's body, in the order of the platform notes."""
         body: dict[str, Any] = {
             "integrationId": integration,
             "customerId": self.id,
@@ -73,7 +73,7 @@ class Customer:
 
 
 def whole_minutes(ttl: Seconds) -> int:
-    """A lifetime as the whole number of minutes that is sent.
+    """Return a lifetime as the whole number of minutes that is sent.
 
     Raises:
         InvalidInputError: it is not a whole number of minutes from 15 to 60.

@@ -1,4 +1,4 @@
-"""What Avaya's error replies say: problem objects, OAuth errors, and what gateways answer.
+"""Read Avaya's error replies: problem objects, OAuth errors and gateway pages.
 
 See docs/platforms/avaya.md#errors.
 """
@@ -53,7 +53,7 @@ class AvayaDialect:
         self._hidden = hidden
 
     def read_failure(self, response: Response) -> Failure:
-        """The error class, what the problem says with all its violations, and the code.
+        """Return the error class, what the problem says with all its violations, and the code.
 
         The code is the first violation's (``"20002"``, ``"20006"``: docs/platforms/avaya.md#errors), or OAuth's
         ``error``. A 404 without a problem is a missing route, and a plain `ApiError`. Any 401 may be about the access

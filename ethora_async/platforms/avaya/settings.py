@@ -1,4 +1,4 @@
-"""What an Avaya client is told: the names of its settings, and which of them can be used."""
+"""Settings of an Avaya client: their names and their checks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _HEADER_VALUE = re.compile(r"[!-~]+").fullmatch
 
 
 def account_id(values: Values) -> str:
-    """The account's id: six letters (docs/platforms/avaya.md#access-token).
+    """Return the account's id: six letters (docs/platforms/avaya.md#access-token).
 
     Raises:
         ConfigError: it is not.
@@ -56,7 +56,7 @@ def account_id(values: Values) -> str:
 
 
 def integration_id(values: Values) -> str:
-    """The chat integration's id: a UUID (docs/platforms/avaya.md#generate-jwt).
+    """Return the chat integration's id: a UUID (docs/platforms/avaya.md#generate-jwt).
 
     Raises:
         ConfigError: it is not.
@@ -69,7 +69,7 @@ def integration_id(values: Values) -> str:
 
 
 def origin(values: Values) -> str:
-    """The API's origin, by the host or else by the region (docs/platforms/avaya.md#hosts-and-regions).
+    """Return the API's origin, by the host or else by the region (docs/platforms/avaya.md#hosts-and-regions).
 
     Raises:
         ConfigError: neither is there, or the one that is cannot be used.
@@ -87,7 +87,7 @@ def origin(values: Values) -> str:
 
 
 def region_origin(region: str) -> str:
-    """The origin of a region; any code is taken, since not all are published.
+    """Return the origin of a region; any code is taken, since not all are published.
 
     Raises:
         ConfigError: it is no code.
@@ -100,7 +100,7 @@ def region_origin(region: str) -> str:
 
 
 def host_origin(host: str) -> str:
-    """The origin of a host name, always https. A region's code alone is expanded.
+    """Return the origin of a host name, always https. A region's code alone is expanded.
 
     This machine alone may be named with ``http://`` and a port, for a sandbox.
 
@@ -131,7 +131,7 @@ def _port_fits(name: str) -> bool:
 
 
 def login(values: Values) -> ClientLogin:
-    """What the token endpoint asks for, and the application key that goes with every request.
+    """Return what the token endpoint asks for, and the application key that goes with every request.
 
     Raises:
         ConfigError: the application key cannot stand in a header.
@@ -140,7 +140,7 @@ def login(values: Values) -> ClientLogin:
 
 
 def app_key(values: Values) -> str:
-    """The application key.
+    """Return the application key.
 
     Raises:
         ConfigError: it cannot stand in a header.

@@ -55,7 +55,7 @@ class Tokens:
         identifiers: Identifiers | None = None,
         ttl: Seconds = USER_TOKEN_TTL,
     ) -> ChatToken:
-        """The token with which one customer's chat starts.
+        """Return the token with which one customer's chat starts.
 
         Take the customer from your own session, never from what a browser sent: who may name themselves may be anyone
         (docs/platforms/avaya.md#mistakes-of-the-sample-servers).
@@ -97,7 +97,7 @@ class Tokens:
         return token
 
     async def for_guest(self, *, name: str | None = None, ttl: Seconds = USER_TOKEN_TTL) -> ChatToken:
-        """A token for a visitor of whom nothing is known, under a random id; otherwise as `for_user`."""
+        """Return a token for a visitor of whom nothing is known, under a random id; otherwise as `for_user`."""
         return await self.for_user(secrets.token_urlsafe(24), name=name, ttl=ttl)
 
     async def _minted(self, connection: Connection, customer: Customer, minutes: int) -> ChatToken:
@@ -136,7 +136,7 @@ def _token(reply: Reply) -> Secret | None:
 
 
 def expiry(token: Secret) -> float | None:
-    """When a token ends, in seconds since the epoch; None where that cannot be read.
+    """Return when a token ends, in seconds since the epoch; None where that cannot be read.
 
     Avaya's have four parts, the first of them the word ``jwt`` (docs/platforms/avaya.md#shape-of-the-chat-token); three
     are read as well. Nothing is

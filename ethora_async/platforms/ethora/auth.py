@@ -25,12 +25,12 @@ SigningSecret = Literal["current", "previous", "pending"]
 
 
 def server_claims(app_id: str) -> dict[str, Any]:
-    """The claims of a server token (docs/platforms/ethora.md#server-token)."""
+    """Return the claims of a server token (docs/platforms/ethora.md#server-token)."""
     return {"data": {"appId": app_id, "type": "server"}}
 
 
 def sign(key: HS256Key, claims: dict[str, Any], ttl: float, now: float) -> tuple[str, float]:
-    """A token with these claims, `iat` and `exp`; and its `exp`. Tokens count whole seconds."""
+    """Return a token with these claims, `iat` and `exp`; and its `exp`. Tokens count whole seconds."""
     issued = int(now)
     expires = issued + max(1, int(ttl))
     return key.sign({**claims, "iat": issued, "exp": expires}), float(expires)
@@ -61,7 +61,7 @@ class ServerCredentials:
         self._at_hand: tuple[KeyRing[SigningKeys], Credential, float] | None = None
 
     def peek(self) -> Credential | None:
-        """The credential at hand, made from the newest keys at hand."""
+        """Return the credential at hand, made from the newest keys at hand."""
         ring = self._secret.peek()
         if ring is None:
             return None
@@ -73,7 +73,7 @@ class ServerCredentials:
         return credential
 
     async def acquire(self) -> Credential:
-        """A credential, after asking the store.
+        """Return a credential, after asking the store.
 
         Raises:
             ConfigError: the store cannot be read.
@@ -88,7 +88,7 @@ class ServerCredentials:
             self._at_hand = None
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
-        """A credential from a newer secret, or from the next untried candidate."""
+        """Return a credential from a newer secret, or from the next untried candidate."""
         self._acceptance.refuse()
         ring = await self._secret.newer(rejected.version)
         for keys in ring.candidates():

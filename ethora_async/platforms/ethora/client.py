@@ -195,7 +195,7 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         return cls(secret=provider_of(provider, (APP_SECRET,)), **options)
 
     def in_app(self, app_id: str) -> InApp:
-        """The same operations on another app: a child of this one
+        """Return the same operations on another app: a child of this one
         (docs/platforms/ethora.md#which-token-opens-which-route). No request is made.
 
         Raises:
@@ -211,7 +211,7 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         api_key: str | Secret | None = None,
         on_renewed: OnRenewed | None = None,
     ) -> UserClient:
-        """What one user does, in a session of theirs or by one of their API keys. No request is made.
+        """Return what one user does, in a session of theirs or by one of their API keys. No request is made.
 
         Args:
             session: from `sessions`, or made again from what was kept of one.
@@ -234,7 +234,8 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         return UserClient(self._context, self.sessions, signer, self._xmpp_host, self._chat)
 
     def realtime(self, user: Id | ChatToken, *, rooms: Id | Iterable[Id] = (), queue_size: int = 1000) -> Realtime:
-        """What happens in one user's chats, as it happens; see `Realtime`. No request is made before it is entered.
+        """Return what happens in one user's chats, as it happens; see `Realtime`. No request is made before it is
+        entered.
 
         Args:
             user: The user's id, for whom a token is minted; or a token that is at hand. It is exchanged for a session,

@@ -1,4 +1,4 @@
-"""What all parts of one Ethora client share."""
+"""State shared by all parts of one Ethora client."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class App:
         return self.names.app_id
 
     def xmpp_host(self) -> str:
-        """The XMPP host that belongs to the API's host on Ethora's own clusters: ``xmpp.`` in place of ``api.``.
+        """Return the XMPP host that belongs to the API's host on Ethora's own clusters: ``xmpp.`` in place of ``api.``.
 
         Raises:
             ConfigError: the API's host does not begin with ``api.``.
@@ -98,7 +98,7 @@ class App:
 
 
 class Context(ABC):
-    """What every part of a client works with: an app, perhaps not known before the first call, and its surroundings."""
+    """The app that a part of the client works with, which may not be known before the first call."""
 
     secret: AppSecret
     clock: Clock

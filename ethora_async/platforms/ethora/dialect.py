@@ -1,4 +1,4 @@
-"""What Ethora's error replies say, in every form (docs/platforms/ethora.md#error-replies)."""
+"""Read Ethora's error replies in all their forms (docs/platforms/ethora.md#error-replies)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class EthoraDialect:
     """Reads an object with `error` and `code`, a bare JSON string, plain text, an HTML page or nothing at all."""
 
     def read_failure(self, response: Response) -> Failure:
-        """The error class, message, code and request id; and whether another token may help.
+        """Return the error class, message, code and request id; and whether another token may help.
 
         A 404 or 422 that says "not found", by code or in words, is `NotFoundError`; a 404 that does not is a missing
         route, and a plain `ApiError`: nothing can be concluded from it about a record.

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class JobStatus:
-    """How far a job has come.
+    """The state of a job.
 
     Attributes:
         state: the platform's word; only ``completed`` and ``failed`` are final
@@ -105,7 +105,7 @@ class Job(Generic[T]):
 
 
 def asking(context: Context, operation: Operation, job: str) -> Callable[[], Awaitable[Any]]:
-    """What asks the platform for a job once."""
+    """Return what asks the platform for a job once."""
 
     async def ask() -> Any:
         app = await context.open()

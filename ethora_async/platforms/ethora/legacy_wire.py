@@ -29,7 +29,7 @@ _MILLISECONDS_FROM = 1e11
 
 @attrs.frozen(kw_only=True)
 class AccessSetting:
-    """What the older API says it has set.
+    """The older API's reply to an access change.
 
     Attributes:
         access: the rights now in force.
@@ -46,7 +46,7 @@ class AccessSetting:
 
 
 def chat_body(chat: NewChat, names: Names, *, named: bool = True) -> dict[str, Any]:
-    """The body of a chat's creation: ``access``, ``UUID`` and, though the guide has none, ``title``.
+    """Return the body of a chat's creation: ``access``, ``UUID`` and, though the guide has none, ``title``.
 
     Raises:
         InvalidInputError: the chat has members or a description, which this API does not take.
@@ -62,7 +62,7 @@ def chat_body(chat: NewChat, names: Names, *, named: bool = True) -> dict[str, A
 
 
 def chat_reference(id: Id, names: Names, uuid_key: str) -> dict[str, Any]:
-    """What names a chat: its JID, or your own id under `uuid_key`.
+    """Return what names a chat: its JID, or your own id under `uuid_key`.
 
     Raises:
         InvalidInputError: it is empty, of an unfit type, or a `MongoId`.
@@ -72,7 +72,7 @@ def chat_reference(id: Id, names: Names, uuid_key: str) -> dict[str, Any]:
 
 
 def user_reference(id: Id, names: Names) -> dict[str, Any]:
-    """What names a user: their JID, or your own id.
+    """Return what names a user: their JID, or your own id.
 
     Raises:
         InvalidInputError: it is empty, of an unfit type, or a `MongoId`.
@@ -82,7 +82,7 @@ def user_reference(id: Id, names: Names) -> dict[str, Any]:
 
 
 def access_body(pair: tuple[Id, Id], rights: Access, timer: int | None, names: Names) -> dict[str, Any]:
-    """The body that sets one user's access to one chat.
+    """Return the body that sets one user's access to one chat.
 
     Raises:
         InvalidInputError: one of the two cannot be named.
@@ -120,7 +120,8 @@ def check(reply: Reply, operation: Operation) -> None:
 
 
 def read_chat(chat: NewChat, data: Any, names: Names, *, operation: str) -> Chat:
-    """The chat that was made. A JID outside the app's prefix stays whole, as the chat's id: nothing else names it.
+    """Return the chat that was made. A JID outside the app's prefix stays whole, as the chat's id: nothing else names
+    it.
 
     Raises:
         ReplyLostError: the reply holds no JID.
@@ -136,7 +137,7 @@ def read_chat(chat: NewChat, data: Any, names: Names, *, operation: str) -> Chat
 
 
 def read_setting(data: Any, asked: Access) -> AccessSetting:
-    """What a reply says was set; what it leaves out is taken to be as asked."""
+    """Return what a reply says was set; what it leaves out is taken to be as asked."""
     fields = wire.result(data)
     fields = dict(fields) if isinstance(fields, dict) else {}
     code = fields.pop("accessCode", None)

@@ -26,7 +26,7 @@ LARGEST_PAGE = 500
 def chat_pages(
     context: Context, *, include_members: bool = False, limit: int = LARGEST_PAGE, offset: int = 0
 ) -> Pages[Chat]:
-    """The app's chats, in pages."""
+    """Return the app's chats, in pages."""
 
     async def fetch(offset: int, limit: int) -> tuple[tuple[Chat, ...], int | None]:
         app = await context.open()
@@ -40,7 +40,7 @@ def chat_pages(
 
 
 def user_pages(context: Context, *, chat: Id | None = None, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
-    """The app's users or a chat's members, in pages."""
+    """Return the app's users or a chat's members, in pages."""
 
     async def fetch(offset: int, limit: int) -> tuple[tuple[User, ...], int | None]:
         app = await context.open()
@@ -59,7 +59,7 @@ def user_pages(context: Context, *, chat: Id | None = None, limit: int = LARGEST
 
 
 async def find_record_ids(context: Context, ids: Sequence[str]) -> list[str]:
-    """The platform's record ids of users, in order: a `MongoId` is one, others are looked for page by page.
+    """Return the platform's record ids of users, in order: a `MongoId` is one, others are looked for page by page.
 
     Raises:
         NotFoundError: no page lists one of them.
@@ -80,7 +80,7 @@ async def find_record_ids(context: Context, ids: Sequence[str]) -> list[str]:
 
 
 async def find_chat(context: Context, id: Id, *, include_members: bool = False) -> Chat:
-    """One chat, looked for page by page.
+    """Return one chat, looked for page by page.
 
     Raises:
         NotFoundError: no page lists it.
@@ -97,7 +97,7 @@ async def find_chat(context: Context, id: Id, *, include_members: bool = False) 
 
 
 async def find_members(context: Context, id: Id) -> tuple[User, ...]:
-    """The members of one chat, as the listing of chats shows them.
+    """Return the members of one chat, as the listing of chats shows them.
 
     Raises:
         NotFoundError: no page lists the chat.

@@ -110,7 +110,7 @@ class Names:
         return plain if isinstance(plain, MongoId) else self.prefix + plain
 
     def pair(self, first: Id, second: Id) -> tuple[str, str]:
-        """The names that the 1-1 chat of two users may have: ``<appId>_a-<appId>_b``, in either order.
+        """Return the names that the 1-1 chat of two users may have: ``<appId>_a-<appId>_b``, in either order.
 
         See docs/platforms/ethora.md#names-and-ids.
 
@@ -182,5 +182,5 @@ def _prepared(id: str, field: str) -> str:
 
 
 def conference_host(xmpp_host: str) -> str:
-    """The host that chats live on (docs/platforms/ethora.md#names-and-ids)."""
+    """Return the host that chats live on (docs/platforms/ethora.md#names-and-ids)."""
     return f"conference.{xmpp_host}"

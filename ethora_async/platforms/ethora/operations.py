@@ -24,7 +24,7 @@ def _once(name: str, method: Method, path: str, source: str) -> Operation:
 
 @attrs.frozen
 class AppOperations:
-    """What can be asked of one app's users and chats. Every path may name the app as ``{app}``."""
+    """The operations on one app's users and chats. Every path may name the app as ``{app}``."""
 
     create_users: Operation
     create_users_job: Operation
@@ -103,9 +103,9 @@ SET_ACCESS = _repeatable("chats.set_access", "POST", "/chat-access/", "older-gui
 # What a user's session does to an app's users, the own app's or another's.
 UNREAD_COUNTS = _repeatable("users.unread_counts", "POST", "/v2/apps/{app}/users/unread-counts", "users")
 IMPORT_USERS = _repeatable("users.import", "POST", "/v1/users/create-many-with-app-id/{app}", "users")
-SET_TAGS = _repeatable("users.tags_set", "POST", "/v1/users/tags-set/{app}", "users")
-ADD_TAGS = _repeatable("users.tags_add", "POST", "/v1/users/tags-add/{app}", "users")
-DELETE_TAGS = _repeatable("users.tags_delete", "POST", "/v1/users/tags-delete/{app}", "users")
+SET_TAGS = _repeatable("users.set_tags", "POST", "/v1/users/tags-set/{app}", "users")
+ADD_TAGS = _repeatable("users.add_tags", "POST", "/v1/users/tags-add/{app}", "users")
+DELETE_TAGS = _repeatable("users.remove_tags", "POST", "/v1/users/tags-delete/{app}", "users")
 UPDATE_PROFILE = _repeatable("users.update_profile", "PUT", "/v1/users/{app}/{user}", "users")
 EXPORT_USERS = _repeatable("users.export", "GET", "/v1/users/export/{app}", "users")
 

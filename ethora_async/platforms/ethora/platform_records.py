@@ -1,4 +1,4 @@
-"""Which users and chats of an app are the platform's own: never planned, deleted or counted.
+"""Recognize the platform's own users and chats, which are never planned, deleted or counted.
 
 See docs/architecture.md#guards.
 """
@@ -23,8 +23,8 @@ _NAMES_A_BOT = frozenset({"xmppusername", "botxmppusername", "jid", "botjid", "u
 
 
 async def own_users(context: Context, bot_jid: str | None) -> Callable[[User], bool]:
-    """What tells owner accounts, widget visitors (docs/platforms/ethora.md#names-and-ids) and bots: those marked as
-    one, the one that the app's settings name, and the one called `bot_jid`. One request.
+    """Return what tells owner accounts, widget visitors (docs/platforms/ethora.md#names-and-ids) and bots: those
+    marked as one, the one that the app's settings name, and the one called `bot_jid`. One request.
 
     Raises:
         ChatError: the app's bot could not be asked for. That there is none, or no such route, is no error.
@@ -41,8 +41,8 @@ async def own_users(context: Context, bot_jid: str | None) -> Callable[[User], b
 
 
 async def own_chats(context: Context) -> Callable[[Chat], bool]:
-    """What tells 1-1 and widget rooms, and those that belong to the app itself (docs/platforms/ethora.md#chats, #apps).
-    One request.
+    """Return what tells 1-1 and widget rooms, and those that belong to the app itself
+    (docs/platforms/ethora.md#chats, #apps). One request.
 
     Raises:
         ChatError: the app's default rooms could not be asked for; see `own_users`.

@@ -52,7 +52,8 @@ class Tokens:
         self._cache: TokenCache[ChatToken] = TokenCache(context.clock, cache_size)
 
     async def for_user(self, id: Id, *, ttl: Seconds = USER_TOKEN_TTL) -> ChatToken:
-        """The token with which one user's front end logs in: a client JWT (docs/platforms/ethora.md#client-token).
+        """Return the token with which one user's front end logs in: a client JWT
+        (docs/platforms/ethora.md#client-token).
 
         The front end exchanges it for a session (``POST /v1/users/client``); the user must exist by then.
 
@@ -74,7 +75,7 @@ class Tokens:
         return await self._minted(app, "client", user, ttl, claims)
 
     async def for_email(self, email: str, *, ttl: Seconds = USER_TOKEN_TTL) -> ChatToken:
-        """A token that names the user by e-mail address: the flat payload of the older guide.
+        """Return a token that names the user by e-mail address: the flat payload of the older guide.
 
         See docs/platforms/ethora.md#tokens-by-e-mail-address.
 
@@ -90,8 +91,8 @@ class Tokens:
         return await self._minted(app, "email", address, ttl, claims)
 
     async def for_server(self, *, ttl: Seconds = SERVER_TOKEN_TTL) -> ChatToken:
-        """A server JWT (docs/platforms/ethora.md#server-token), for calls that this client does not make. Keep it in
-        the back end.
+        """Return a server JWT (docs/platforms/ethora.md#server-token), for calls that this client does not make. Keep
+        it in the back end.
 
         Its `user_id` is empty.
         """

@@ -16,7 +16,7 @@ Read = Callable[[dict[str, str | int]], Awaitable[tuple[tuple[T, ...], int | Non
 
 
 def whole_list(read: Read[T], key: Callable[[T], str]) -> Pages[T]:
-    """A list of whose route no paging is known: one request without any.
+    """Return a list of whose route no paging is known: one request without any.
 
     Should the platform say that there is more than it answered, the next pages are asked for by ``offset``.
     """

@@ -40,7 +40,7 @@ codec.add(Chat, {"member_count": "usersCnt", **_TIMES})
 
 
 def user_body(user: NewUser, id: str) -> dict[str, Any]:
-    """One row of ``usersList``: the plain `id`, and only the fields that the platform knows.
+    """Return one row of ``usersList``: the plain `id`, and only the fields that the platform knows.
 
     See docs/platforms/ethora.md#users-batch.
     """
@@ -58,7 +58,7 @@ def user_body(user: NewUser, id: str) -> dict[str, Any]:
 
 
 def chat_body(chat: NewChat, names: Names) -> dict[str, Any]:
-    """The body of a chat's creation: `access` as the wire's `type`, members prefixed.
+    """Return the body of a chat's creation: `access` as the wire's `type`, members prefixed.
 
     See docs/platforms/ethora.md#chats.
     """
@@ -75,7 +75,7 @@ def chat_body(chat: NewChat, names: Names) -> dict[str, Any]:
 
 
 def read_user(data: Any, names: Names, *, operation: str, path: str = "reply") -> User:
-    """A user record.
+    """Return a user record.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -84,7 +84,7 @@ def read_user(data: Any, names: Names, *, operation: str, path: str = "reply") -
 
 
 def read_chat(data: Any, names: Names, *, operation: str, path: str = "reply") -> Chat:
-    """A chat record, its members included when it lists them.
+    """Return a chat record, its members included when it lists them.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -101,7 +101,7 @@ def read_chat(data: Any, names: Names, *, operation: str, path: str = "reply") -
 
 
 def read_chats(data: Any, names: Names, *, operation: str) -> tuple[tuple[Chat, ...], int | None]:
-    """The chats of a listing, and its total."""
+    """Return the chats of a listing, and its total."""
     return read_list(
         data,
         ("chats",),
@@ -111,7 +111,7 @@ def read_chats(data: Any, names: Names, *, operation: str) -> tuple[tuple[Chat, 
 
 
 def read_users(data: Any, names: Names, *, operation: str) -> tuple[tuple[User, ...], int | None]:
-    """The users of a listing, and its total."""
+    """Return the users of a listing, and its total."""
     return read_list(
         data,
         ("users",),
@@ -123,7 +123,7 @@ def read_users(data: Any, names: Names, *, operation: str) -> tuple[tuple[User, 
 def read_list(
     data: Any, keys: tuple[str, ...], read: Callable[[Any, str], T], *, operation: str
 ) -> tuple[tuple[T, ...], int | None]:
-    """The items of a listing and its total: under `items`, `results` or one of `keys`, or the reply itself.
+    """Return the items of a listing and its total: under `items`, `results` or one of `keys`, or the reply itself.
 
     Raises:
         ReplyLostError: there is no list, or one of its items has an unexpected shape.
@@ -140,7 +140,7 @@ def read_list(
 
 
 def holds_list(data: Any, *keys: str) -> bool:
-    """Whether this is a listing: a list, or an object with one under `items`, `results` or one of `keys`."""
+    """Return whether this is a listing: a list, or an object with one under `items`, `results` or one of `keys`."""
     return isinstance(data, list) or (isinstance(data, dict) and bool(_list_key(data, keys)))
 
 
@@ -149,7 +149,7 @@ def _list_key(data: dict[str, Any], keys: tuple[str, ...]) -> str:
 
 
 def result(data: Any) -> Any:
-    """What a reply wraps under ``result``, else the reply itself."""
+    """Return what a reply wraps under ``result``, else the reply itself."""
     return data["result"] if isinstance(data, dict) and isinstance(data.get("result"), dict) else data
 
 

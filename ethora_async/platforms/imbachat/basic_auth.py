@@ -1,4 +1,4 @@
-"""Who calls: HTTP Basic authentication of the chat server.
+"""HTTP Basic authentication of the chat server.
 
 See docs/platforms/imbachat.md#authentication-of-callbacks, #weaknesses-of-the-samples.
 """
@@ -24,7 +24,7 @@ _LONGEST = 4_096
 
 
 def let_in(headers: Headers, accepted: Iterable[Values]) -> bool:
-    """Whether a request carries an API login that is accepted.
+    """Return whether a request carries an API login that is accepted.
 
     The login is compared in lower case on both sides, the password exactly; both always, and in constant time. Missing
     or empty settings let nobody in.

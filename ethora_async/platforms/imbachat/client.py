@@ -138,7 +138,7 @@ class ImbaChatClient(BaseClient):
         max_ids: int = 200,
         max_found: int = 20,
     ) -> UserInfoHandler:
-        """What answers the chat server, to be mounted in a web application.
+        """Return what answers the chat server, to be mounted in a web application.
 
         Below `prefix` it answers ``?user_ids=1,2``, ``?ids=1,2``, ``/1,2``, ``/users/1,2`` and ``/getusers/1,2``;
         ``/search/TERM`` and ``/searchusers/TERM`` where `search` is given; and, to everybody, the bare prefix with the
@@ -170,7 +170,7 @@ class ImbaChatClient(BaseClient):
     async def widget_snippet(
         self, token: ChatToken | None = None, *, options: Mapping[str, Any] | None = None, nonce: str | None = None
     ) -> Html:
-        """The HTML that loads the widget, to be put into a page as it stands.
+        """Return the HTML that loads the widget, to be put into a page as it stands.
 
         The page must not be kept by any cache: send it with `ethora_async.platforms.imbachat.widget.NO_STORE`.
 
@@ -218,7 +218,7 @@ class ImbaChatClient(BaseClient):
 
 
 def _text(widget_id: object) -> str | None:
-    """The widget's id as text."""
+    """Return the widget's id as text."""
     if widget_id is None or isinstance(widget_id, str):
         return widget_id
     if isinstance(widget_id, bool) or not isinstance(widget_id, int):

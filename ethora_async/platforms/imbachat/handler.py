@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async import codec
 from ethora_async._version import __version__
-from ethora_async.answer import JSON_HEADERS, Answer
 from ethora_async.errors import ConfigError
 from ethora_async.platforms.imbachat.basic_auth import Headers, let_in, presented
 from ethora_async.platforms.imbachat.requests import AskSearch, AskUsers, AskVersion, asked, split_ids
 from ethora_async.platforms.imbachat.settings import check_login
 from ethora_async.platforms.imbachat.user_info import UserInfo
+from ethora_async.web_response import JSON_HEADERS, WebResponse
 
 if TYPE_CHECKING:
     from ethora_async.tokens.rotating import RotatingKeys
@@ -63,8 +63,8 @@ class UserInfoHandler:
         self._max_ids = max_ids
         self._max_found = max_found
 
-    async def handle(self, method: str, path: str, query: str | Mapping[str, str], headers: Headers) -> Answer:
-        """Answer one request.
+    async def handle(self, method: str, path: str, query: str | Mapping[str, str], headers: Headers) -> WebResponse:
+        """WebResponse one request.
 
         Args:
             method: such as ``"GET"``.
@@ -91,7 +91,7 @@ class UserInfoHandler:
             # ImbaChat may have been changed first: the store is read again, ten times a second at most.
             ring = await self._logins.newer(ring.version)
         if not let_in(headers, ring.inbound()):
-            return Answer(401, {**JSON_HEADERS, "WWW-Authenticate": 'Basic realm="Backend"'}, UNAUTHORIZED)
+            return WebResponse(401, {**JSON_HEADERS, "WWW-Authenticate": 'Basic realm="Backend"'}, UNAUTHORIZED)
         if isinstance(question, AskUsers):
             return await self._users(question)
         if isinstance(question, AskSearch) and self._search is not None:
@@ -99,11 +99,11 @@ class UserInfoHandler:
         return _refusal(404, "There is nothing here.")
 
     def _below(self, path: str) -> str:
-        """The path after the prefix, which a framework that mounts us may have taken off already."""
+        """Return the path after the prefix, which a framework that mounts us may have taken off already."""
         rest = path.removeprefix(self._prefix)
         return rest if rest in ("", path) or rest.startswith("/") else path
 
-    async def _users(self, question: AskUsers) -> Answer:
+    async def _users(self, question: AskUsers) -> WebResponse:
         ids, problem = split_ids(question.ids, separator=self._separator, most=self._max_ids, pattern=self._pattern)
         if problem is not None:
             return _refusal(400, f"Bad request: {problem}.")
@@ -111,7 +111,7 @@ class UserInfoHandler:
         # Nobody is told of whom they did not ask for.
         return _answer([found[str(id)].wire() for id in ids if str(id) in found])
 
-    async def _found(self, question: AskSearch, search: Search) -> Answer:
+    async def _found(self, question: AskSearch, search: Search) -> WebResponse:
         term = question.term.strip()
         users = list(await search(term))[: self._max_found] if 0 < len(term) <= _LONGEST_TERM else []
         if question.form == "list":
@@ -125,11 +125,11 @@ def _hit(user: UserInfo) -> dict[str, Any]:
     return hit if user.email is None else {**hit, "email": user.email}
 
 
-def _answer(data: Any) -> Answer:
-    return Answer(200, dict(JSON_HEADERS), codec.dumps(data))
+def _answer(data: Any) -> WebResponse:
+    return WebResponse(200, dict(JSON_HEADERS), codec.dumps(data))
 
 
-def _refusal(status: int, reason: str) -> Answer:
-    return Answer(
+def _refusal(status: int, reason: str) -> WebResponse:
+    return WebResponse(
         status, dict(JSON_HEADERS), codec.dumps({"code": status, "version": _VERSION, "error": reason, "debug": ""})
     )

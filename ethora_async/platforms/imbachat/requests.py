@@ -1,4 +1,4 @@
-"""What the chat server asks for: its request taken apart (docs/platforms/imbachat.md#callbacks)."""
+"""Parse the chat server's requests (docs/platforms/imbachat.md#callbacks)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _LONGEST_TEXT_ID = 256
 
 @attrs.frozen
 class AskUsers:
-    """Who are these? `ids` as they were written, joined."""
+    """A request for users by id: `ids` as they were written, joined."""
 
     ids: str
 
 
 @attrs.frozen
 class AskSearch:
-    """Who has this in their name? `form` is how the answer is to be written."""
+    """A search for users by name; `form` is the format of the reply."""
 
     term: str
     form: Literal["wrapped", "list"]
@@ -33,14 +33,14 @@ class AskSearch:
 
 @attrs.frozen
 class AskVersion:
-    """Which API is this?"""
+    """A request for the API's version."""
 
 
 Asked = AskUsers | AskSearch | AskVersion | None
 
 
 def asked(method: str, path: str, query: str | Mapping[str, str], separator: str) -> Asked:
-    """What a request asks for; None for nothing that we know.
+    """Return what a request asks for; None for nothing that we know.
 
     Args:
         path: what comes after the handler's prefix, percent-encoded as on the wire.
@@ -75,7 +75,8 @@ def _ids_in(query: str | Mapping[str, str], separator: str) -> str | None:
 def split_ids(
     text: str, *, separator: str, most: int, pattern: re.Pattern[str] | None
 ) -> tuple[list[int | str], str | None]:
-    """The ids, each once, in the order in which they were asked for; and what is wrong with them, if anything is.
+    """Return the ids, each once, in the order in which they were asked for; and what is wrong with them, if anything
+    is.
 
     Args:
         pattern: what a whole id must match to be taken as text; None takes positive decimal numbers, as `int`.

@@ -1,4 +1,4 @@
-"""What an ImbaChat client is told: the names of its settings, and which of them can be used.
+"""Settings of an ImbaChat client: their names and their checks.
 
 See docs/platforms/imbachat.md#settings-and-directions.
 """
@@ -68,7 +68,7 @@ def warn_of_short(values: Values) -> None:
 
 
 def widget_id(values: Values) -> int | None:
-    """The widget's id: a decimal number; None where it is not set.
+    """Return the widget's id: a decimal number; None where it is not set.
 
     Raises:
         ConfigError: it is no such number.
@@ -83,7 +83,7 @@ def widget_id(values: Values) -> int | None:
 
 
 def script_url(values: Values) -> str | None:
-    """Where the widget's script is (docs/platforms/imbachat.md#widget); None without a widget id.
+    """Return where the widget's script is (docs/platforms/imbachat.md#widget); None without a widget id.
 
     Raises:
         ConfigError: the widget's id or the API's URL cannot be used.

@@ -59,7 +59,7 @@ class Tokens:
         self._cache: TokenCache[ChatToken] = TokenCache(clock, cache_size)
 
     async def for_user(self, id: Id, *, ttl: Seconds = USER_TOKEN_TTL) -> ChatToken:
-        """The token with which one user's widget logs in. Guests need none.
+        """Return the token with which one user's widget logs in. Guests need none.
 
         It names neither widget nor audience and cannot be taken back: whoever has it is that user until its end, in
         every widget with the same Secret key. Keep it short, and give each widget a key of its own.

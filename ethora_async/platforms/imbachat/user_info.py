@@ -1,4 +1,4 @@
-"""What the chat server is told about a user (docs/platforms/imbachat.md#users-info)."""
+"""User records for the chat server (docs/platforms/imbachat.md#users-info)."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def _json(value: Any) -> str:
 def snippet(
     script_url: str, *, user_id: int | None, token: str | None, options: Mapping[str, Any], nonce: str | None
 ) -> Html:
-    """The two script elements that load the widget, for a user, or for a guest without a token.
+    """Return the two script elements that load the widget, for a user, or for a guest without a token.
 
     Raises:
         InvalidInputError: the nonce is none, or the options hold what is not theirs.

@@ -40,7 +40,7 @@ class Login:
 
 
 def headers_for(user_id: str, token: str) -> dict[str, str]:
-    """What signs a request as a user (docs/platforms/rocketchat.md#rest-rules)."""
+    """Return what signs a request as a user (docs/platforms/rocketchat.md#rest-rules)."""
     return {"X-User-Id": user_id, "X-Auth-Token": token}
 
 
@@ -92,7 +92,7 @@ class AdminSession:
         return None if self._session is None else self._session.user_id
 
     def peek(self) -> Credential | None:
-        """The credential at hand; None when one must be awaited."""
+        """Return the credential at hand; None when one must be awaited."""
         ring = self._admins.peek()
         if ring is None:
             return None
@@ -102,7 +102,7 @@ class AdminSession:
         return session.credential
 
     async def acquire(self) -> Credential:
-        """A credential, after a log-in if need be.
+        """Return a credential, after a log-in if need be.
 
         Raises:
             ConfigError: the store cannot be read, or names no admin.

@@ -33,7 +33,7 @@ NOBODY = FixedCredentials()
 
 @attrs.define(eq=False)
 class Shared:
-    """What the views of one server have in common."""
+    """State shared by all views of one server."""
 
     limits: RouteLimits
     verifying: asyncio.Lock = attrs.field(factory=asyncio.Lock)
@@ -69,11 +69,11 @@ class Api:
     signer: Credentials | None = None
 
     def signed_by(self, signer: Credentials) -> Api:
-        """The same server, asked as somebody else; their second factor is not ours to give."""
+        """Return the same server, asked as somebody else; their second factor is not ours to give."""
         return attrs.evolve(self, signer=signer, factors=Factors)
 
     def server_now(self) -> float:
-        """The server's time, as far as its replies have shown it: seconds since the epoch."""
+        """Return the server's time, as far as its replies have shown it: seconds since the epoch."""
         return self.clock.now() + (self.shared.clock_offset or 0.0)
 
     async def call(

@@ -218,7 +218,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         return self._session.user_id or ""
 
     def as_user(self, user: Id | ChatToken, *, allow_privileged: bool = False) -> UserClient:
-        """What one user sees and does: their rooms, messages and events. No request is made.
+        """Return what one user sees and does: their rooms, messages and events. No request is made.
 
         Args:
             user: the user name or `RecordId`, for whom `tokens` makes a token; or a token that is at hand.
@@ -239,7 +239,8 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         queue_size: int = 1000,
         allow_privileged: bool = False,
     ) -> Realtime:
-        """What happens in one user's rooms, as it happens; see `Realtime`. No request is made before it is entered.
+        """Return what happens in one user's rooms, as it happens; see `Realtime`. No request is made before it is
+        entered.
 
         Args:
             user: the user name or `RecordId`, for whom `tokens` makes a token; or a token that is at hand, which is

@@ -1,4 +1,4 @@
-"""What all parts of one Rocket.Chat client share."""
+"""State shared by all parts of one Rocket.Chat client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _EXAMPLE = "https://chat.example.com"
 
 
 class Context(ABC):
-    """What every part of a client works with: a server, perhaps not known before the first call."""
+    """The server that a part of the client works with, which may not be known before the first call."""
 
     clock: Clock
     emitter: Emitter
@@ -35,7 +35,7 @@ class Context(ABC):
 
     @abstractmethod
     async def open(self) -> Api:
-        """The server, found out first if need be."""
+        """Return the server, found out first if need be."""
 
     async def send(
         self, operation: Operation, /, *, query: Mapping[str, QueryValue], data: Any, timeout: Seconds | None
@@ -69,7 +69,7 @@ class OwnContext(Context):
         self.api = self._made(url) if url is not None else None
 
     async def open(self) -> Api:
-        """The server.
+        """Return the server.
 
         Raises:
             ConfigError: its URL comes from the secret store, which cannot be read or lacks it.
@@ -95,5 +95,5 @@ class UserContext(Context):
         self._signer = signer
 
     async def open(self) -> Api:
-        """The server."""
+        """Return the server."""
         return (await self._own.open()).signed_by(self._signer)

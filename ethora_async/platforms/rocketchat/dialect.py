@@ -1,4 +1,4 @@
-"""What Rocket.Chat's error replies say, from 6.x to 9.0.
+"""Read Rocket.Chat's error replies, from 6.x to 9.0.
 
 See docs/platforms/rocketchat.md#error-replies, #log-in, #second-factor, #rate-limits.
 """
@@ -105,7 +105,7 @@ class RocketChatDialect:
         self._clock = clock
 
     def read_failure(self, response: Response) -> Failure:
-        """The error class, message and code; whether another token may help; how long a rate limit lasts."""
+        """Return the error class, message and code; whether another token may help; how long a rate limit lasts."""
         try:
             data = codec.loads(response.body)
         except ValueError:
@@ -113,7 +113,7 @@ class RocketChatDialect:
         return self.read(response.status, data, response.headers)
 
     def read(self, status: int, data: Any, headers: Mapping[str, str]) -> Failure:
-        """The same for a body that is decoded already, such as one with a 200 that says ``success: false``."""
+        """Return the same for a body that is decoded already, such as one with a 200 that says ``success: false``."""
         body = data if isinstance(data, dict) else None
         details = body.get("details") if body is not None else None
         details = details if isinstance(details, dict) else {}

@@ -1,4 +1,4 @@
-"""Which record ids stand behind user names and room names, remembered."""
+"""Look up and remember the record ids of user names and room names."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Directory:
         return None if known is None else known.id
 
     async def room(self, api: Api, id: Id) -> Room:
-        """The record id and the kind of a room.
+        """Return the record id and the kind of a room.
 
         Raises:
             NotFoundError: there is no such room.
@@ -130,7 +130,7 @@ class Directory:
         return known
 
     async def room_id(self, api: Api, id: Id) -> str:
-        """The record id of a room; a `RecordId` is taken as it is.
+        """Return the record id of a room; a `RecordId` is taken as it is.
 
         Raises:
             NotFoundError: there is no such room.
@@ -174,12 +174,12 @@ def check_name(name: str, found: str, operation: str) -> None:
 
 
 def user_query(name: str) -> dict[str, str | int]:
-    """What names a user in a query."""
+    """Return what names a user in a query."""
     return {"userId" if isinstance(name, RecordId) else "username": str(name)}
 
 
 def room_query(name: str) -> dict[str, str | int]:
-    """What names a room in a query."""
+    """Return what names a room in a query."""
     return {"roomId" if isinstance(name, RecordId) else "roomName": str(name)}
 
 

@@ -52,7 +52,7 @@ class Embedding:
         message: str | None = None,
         resume: ChatToken | None = None,
     ) -> str:
-        """The address of a room.
+        """Return the address of a room.
 
         Args:
             room: the room's name; for ``direct`` its `RecordId`, since user names are no addresses there.
@@ -79,11 +79,11 @@ class Embedding:
         return self._address(path, embedded=embedded, msg=message, resumeToken=resume)
 
     def home_url(self, *, embedded: bool = True) -> str:
-        """The address of the start page."""
+        """Return the address of the start page."""
         return self._address("/home", embedded=embedded)
 
     def iframe(self, src: str, *, id: str = "rocketchat", title: str = "Chat") -> str:
-        """An ``<iframe>`` for an address of this site, as HTML.
+        """Return an ``<iframe>`` for an address of this site, as HTML.
 
         Raises:
             InvalidInputError: the address is not this site's.
@@ -97,7 +97,7 @@ class Embedding:
         return f"<iframe {written}></iframe>"
 
     def login_script(self, token: ChatToken, *, id: str = "rocketchat") -> str:
-        """A ``<script>`` that logs the iframe in whenever its client has started, as HTML.
+        """Return a ``<script>`` that logs the iframe in whenever its client has started, as HTML.
 
         It waits for the client's ``startup``, since nobody listens before; it takes that event from this site's origin
         and from this iframe alone, and posts the token to this origin alone. It logs in on every start: the client
@@ -128,7 +128,7 @@ class Embedding:
 
 
 def login_message(token: ChatToken) -> dict[str, str]:
-    """What the page posts to the iframe to log a user in. There is no answer to it.
+    """Return what the page posts to the iframe to log a user in. There is no answer to it.
 
     See docs/platforms/rocketchat.md#commands-to-the-iframe.
     """
@@ -136,12 +136,12 @@ def login_message(token: ChatToken) -> dict[str, str]:
 
 
 def logout_message() -> dict[str, str]:
-    """What the page posts to log whoever it is out."""
+    """Return what the page posts to log whoever it is out."""
     return {"externalCommand": "logout"}
 
 
 def go_message(path: str) -> dict[str, str]:
-    """What the page posts to show another room: a path of the site, such as ``/channel/general``.
+    """Return what the page posts to show another room: a path of the site, such as ``/channel/general``.
 
     Raises:
         InvalidInputError: it is no path.
@@ -153,7 +153,7 @@ def go_message(path: str) -> dict[str, str]:
 
 
 def presence_message(status: Presence) -> dict[str, str]:
-    """What the page posts to set the user's presence.
+    """Return what the page posts to set the user's presence.
 
     Raises:
         InvalidInputError: it is no presence that the platform knows.
@@ -165,7 +165,7 @@ def presence_message(status: Presence) -> dict[str, str]:
 
 
 def sso_reply(token: ChatToken) -> dict[str, str]:
-    """What your ``Accounts_Iframe_api_url`` answers with a 200 to a browser whose user it knows.
+    """Return what your ``Accounts_Iframe_api_url`` answers with a 200 to a browser whose user it knows.
 
     See docs/platforms/rocketchat.md#iframe-log-in.
     """

@@ -29,7 +29,7 @@ _HISTORY = {
 
 
 def new_message_id() -> str:
-    """A message id of the form that the platform's own clients make."""
+    """Return a message id of the form that the platform's own clients make."""
     return "".join(secrets.choice(_LETTERS) for _ in range(_ID_LENGTH))
 
 
@@ -77,7 +77,7 @@ class Messages(MessageMarks):
         return wire.read_message(reply.data.get("message"), operation=operations.SEND_MESSAGE.name)
 
     async def get(self, id: str) -> Message:
-        """One message by its id.
+        """Return one message by its id.
 
         Raises:
             NotFoundError, ValidationFailedError: there is no such message, or the asker may not see it.
@@ -94,7 +94,7 @@ class Messages(MessageMarks):
         after: datetime | None = None,
         count: int = 50,
     ) -> tuple[Message, ...]:
-        """A room's messages, the newest first.
+        """Return a room's messages, the newest first.
 
         Args:
             before, after: only messages sent between the two; aware datetimes.
@@ -141,7 +141,7 @@ class Messages(MessageMarks):
 
 
 async def read_changes(api: Api, room_id: str, since: datetime) -> MessageChanges:
-    """What `Messages.changes` gives, of a room whose record id is known."""
+    """Return what `Messages.changes` gives, of a room whose record id is known."""
     operation = operations.SYNC_MESSAGES
     reply = await api.call(operation, query={"roomId": room_id, "lastUpdate": wire.iso(since)})
     return wire.read_changes(reply.data, operation=operation.name)

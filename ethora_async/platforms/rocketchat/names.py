@@ -1,4 +1,4 @@
-"""What users and rooms are called: your own ids are user names and room names; Rocket.Chat has record ids beside."""
+"""Names of users and rooms: your own ids are user names and room names; Rocket.Chat has record ids beside."""
 
 from __future__ import annotations
 

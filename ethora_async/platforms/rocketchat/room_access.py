@@ -1,4 +1,4 @@
-"""Who is in a room: invite, kick, members (docs/platforms/rocketchat.md#rooms)."""
+"""Members of rooms: invite, kick, list (docs/platforms/rocketchat.md#rooms)."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class RoomAccess:
         return each(self._context, pairs, self._kick_one, concurrency, ordered=ordered)
 
     def members(self, id: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
-        """Who is in a channel or group; direct rooms list theirs in ``extra["usernames"]``.
+        """Return who is in a channel or group; direct rooms list theirs in ``extra["usernames"]``.
 
         Args:
             limit: users in a page, 1 to 100 (default 100).

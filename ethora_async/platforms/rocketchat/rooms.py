@@ -77,7 +77,8 @@ class Rooms(RoomContents):
         return each(self._context, chats, self._create_one, concurrency, ordered=ordered)
 
     async def direct(self, users: Id | Iterable[Id]) -> Chat:
-        """The direct room of these users, without the admin in it; made when there is none. Asked twice it is one room.
+        """Return the direct room of these users, without the admin in it; made when there is none. Asked twice it is
+        one room.
 
         Args:
             users: user names, two as a rule.
@@ -97,7 +98,7 @@ class Rooms(RoomContents):
         return wire.read_chat(reply.data.get("room"), operation=operation.name)
 
     async def get(self, id: Id) -> Chat:
-        """One room, by name or `RecordId`.
+        """Return one room, by name or `RecordId`.
 
         Raises:
             NotFoundError: there is no such room.
@@ -108,14 +109,14 @@ class Rooms(RoomContents):
         return wire.read_chat(reply.data.get("room"), operation=operations.GET_ROOM.name)
 
     async def list(self) -> AsyncIterator[Chat]:
-        """All channels, then all groups; direct rooms are nobody's to list."""
+        """Yield all channels, then all groups; direct rooms are nobody's to list."""
         async for channel in self.channels():
             yield channel
         async for group in self.groups():
             yield group
 
     def channels(self, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
-        """All channels.
+        """Return all channels.
 
         Args:
             limit: rooms in a page, 1 to 100 (default 100).
@@ -124,7 +125,7 @@ class Rooms(RoomContents):
         return self._listing(operations.LIST_CHANNELS, "channels", limit, offset)
 
     def groups(self, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
-        """All groups, whoever is in them; see `channels`. Needs the permission ``view-room-administration``."""
+        """Return all groups, whoever is in them; see `channels`. Needs the permission ``view-room-administration``."""
         return self._listing(operations.LIST_GROUPS, "groups", limit, offset)
 
     async def update(self, id: Id, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
@@ -191,8 +192,8 @@ class Rooms(RoomContents):
         }
 
     async def reserved(self) -> Callable[[Chat], bool]:
-        """What tells the server's own rooms: ``general``, default ones, discussions, those of teams, and any that are
-        neither channel nor group.
+        """Return what tells the server's own rooms: ``general``, default ones, discussions, those of teams, and any
+        that are neither channel nor group.
         """
 
         def is_reserved(chat: Chat) -> bool:

@@ -1,4 +1,4 @@
-"""How long each route is closed to us: Rocket.Chat limits calls per route.
+"""Track Rocket.Chat's rate limits, which hold per route.
 
 See docs/platforms/rocketchat.md#rate-limits.
 """
@@ -28,7 +28,7 @@ class RouteLimits:
 
     @staticmethod
     def route(operation: Operation, *, admin: bool) -> Route:
-        """What the limit is counted by, as far as one client can tell."""
+        """Return what the limit is counted by, as far as one client can tell."""
         return operation.path, admin
 
     def wait(self, route: Route) -> float:

@@ -1,4 +1,4 @@
-"""What the server says about itself: its version, and how long tokens live.
+"""The server's version and its token lifetime.
 
 See docs/platforms/rocketchat.md#token-lifetime, #server-info.
 """

@@ -50,7 +50,7 @@ class TokenStore:
         self._replaced: deque[tuple[float, Minted]] = deque()
 
     def get(self, key: str) -> Minted | None:
-        """The token in use under this name."""
+        """Return the token in use under this name."""
         token = self._in_use.get(key)
         if token is not None:
             self._in_use.move_to_end(key)
@@ -82,7 +82,9 @@ class TokenStore:
         self._replaced = deque(entry for entry in self._replaced if entry[1].secret != secret)
 
     def due(self) -> list[Minted]:
-        """The replaced tokens whose grace period is over, or that are too many for one user; they are handed over."""
+        """Return the replaced tokens whose grace period is over, or that are too many for one user; they are handed
+        over.
+        """
         now = self._clock.monotonic()
         waiting: dict[str, int] = {}
         for _, token in self._replaced:
@@ -99,6 +101,6 @@ class TokenStore:
         return over
 
     def any_due(self) -> bool:
-        """Whether `due` would hand anything over, as far as can be told at a glance."""
+        """Return whether `due` would hand anything over, as far as can be told at a glance."""
         replaced = self._replaced
         return bool(replaced) and (replaced[0][0] <= self._clock.monotonic() or len(replaced) > MOST_REPLACED)

@@ -91,7 +91,7 @@ class Tokens:
         self._sweeping = SingleFlight(self._revoke_due)
 
     async def for_user(self, id: Id, *, renew: bool = False, allow_privileged: bool = False) -> ChatToken:
-        """The token with which one user's front end logs in; the user must exist.
+        """Return the token with which one user's front end logs in; the user must exist.
 
         It is a session of the user's. The server keeps fifty for each and silently drops the oldest, which logs
         browsers out: so the same token is handed out until a tenth of its life, or an hour, is left, however many ask
@@ -166,7 +166,7 @@ class Tokens:
             ended.add(user_id)
 
     def has_replaced(self, secret: Secret) -> bool:
-        """Whether this token was ended because `for_user` has made another one for the same user."""
+        """Return whether this token was ended because `for_user` has made another one for the same user."""
         return secret in self._revoked
 
     async def aclose(self) -> None:
@@ -308,7 +308,7 @@ class UserCredentials:
         return None
 
     async def acquire(self) -> Credential:
-        """The user's token.
+        """Return the user's token.
 
         Raises:
             ChatError: see `Tokens.for_user`.
@@ -319,7 +319,7 @@ class UserCredentials:
         """Nothing to remember."""
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:  # noqa: ARG002
-        """A new token, unless a new one has been rejected too."""
+        """Return a new token, unless a new one has been rejected too."""
         current = self._made(await self._token())
         if current.key not in tried:
             return current
@@ -344,7 +344,7 @@ class UserCredentials:
 
 
 def token_headers(token: ChatToken) -> Mapping[str, str]:
-    """What signs a request with a user's token."""
+    """Return what signs a request with a user's token."""
     return headers_for(str(token.extra.get("userId") or ""), token.secret.reveal())
 
 

@@ -62,7 +62,7 @@ EmailCode = Callable[[str], Awaitable[str] | str]
 
 
 def totp(secret: Secret, now: float) -> str:
-    """The six digits of a base32 secret at `now`, in seconds since the epoch (RFC 6238: SHA-1, steps of 30 s).
+    """Return the six digits of a base32 secret at `now`, in seconds since the epoch (RFC 6238: SHA-1, steps of 30 s).
 
     Raises:
         ConfigError: the secret is not base32.
@@ -87,7 +87,7 @@ def _digest(secret: Secret, step: int) -> bytes | None:
 
 
 def password_code(password: Secret) -> str:
-    """What stands for the password as a second factor: its SHA-256 in lower-case hex.
+    """Return what stands for the password as a second factor: its SHA-256 in lower-case hex.
 
     See docs/platforms/rocketchat.md#second-factor.
     """
@@ -96,14 +96,14 @@ def password_code(password: Secret) -> str:
 
 @attrs.frozen
 class Factors:
-    """What this client can answer with when it is asked for a second factor."""
+    """The second factors that this client can give."""
 
     totp_secret: Secret | None = None
     password: Secret | None = None
     email_code: EmailCode | None = attrs.field(default=None, repr=False)
 
     async def answer(self, asked: TwoFactorRequiredError, operation: str, now: float) -> str:
-        """The code for what was asked.
+        """Return the code for what was asked.
 
         Raises:
             TwoFactorRequiredError: `asked` itself, when there is nothing to answer with or the answer has been refused.
@@ -130,11 +130,11 @@ class WithCode:
         self._signed: Credential | None = None
 
     def peek(self) -> Credential | None:
-        """The inner credential at hand, with the code."""
+        """Return the inner credential at hand, with the code."""
         return self._with(self._inner.peek())
 
     async def acquire(self) -> Credential:
-        """The inner credential, with the code."""
+        """Return the inner credential, with the code."""
         plain = await self._inner.acquire()
         return self._with(plain) or plain
 
@@ -143,11 +143,11 @@ class WithCode:
         self._inner.accepted(self._plain or credential)
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
-        """The inner replacement, with the code."""
+        """Return the inner replacement, with the code."""
         return self._with(await self._inner.replace(self._plain or rejected, tried))
 
     def may_change(self) -> bool:
-        """What the inner one says."""
+        """Return what the inner one says."""
         return self._inner.may_change()
 
     def _with(self, plain: Credential | None) -> Credential | None:

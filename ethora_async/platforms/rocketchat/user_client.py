@@ -1,4 +1,4 @@
-"""What one user sees and does, asked with their own token (docs/platforms/rocketchat.md#rooms, #messages)."""
+"""The API as one user, with their own token (docs/platforms/rocketchat.md#rooms, #messages)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Joined:
 
 @attrs.frozen(kw_only=True)
 class Subscriptions:
-    """How a user stands in their rooms: unread counts, mentions, favourites, as the platform words them.
+    """A user's subscriptions: unread counts, mentions and favourites of their rooms.
 
     Attributes:
         rows: one for each room, with ``rid``, ``name``, ``t``, ``unread``, ``userMentions``, ``open`` and more.
@@ -72,7 +72,7 @@ class UserClient(Requests):
         self.server: Server = Server(context)
 
     async def me(self) -> User:
-        """The user's own record; the cheapest way to see whether a token is still good.
+        """Return the user's own record; the cheapest way to see whether a token is still good.
 
         Raises:
             UnauthorizedError: it is not.
@@ -82,7 +82,7 @@ class UserClient(Requests):
         return wire.read_user(reply.data, operation=operations.ME.name, path="reply")
 
     async def rooms(self, *, since: datetime | None = None) -> Joined:
-        """The rooms that the user is in, direct ones included, in one request.
+        """Return the rooms that the user is in, direct ones included, in one request.
 
         Args:
             since: only what changed since then; an aware datetime.
@@ -96,7 +96,7 @@ class UserClient(Requests):
         )
 
     async def subscriptions(self, *, since: datetime | None = None) -> Subscriptions:
-        """How the user stands in their rooms, in one request.
+        """Return how the user stands in their rooms, in one request.
 
         Args:
             since: only what changed since then; an aware datetime.
@@ -111,7 +111,7 @@ class UserClient(Requests):
         return Subscriptions(rows=wire.read_list(data, "update", row, operation=operation), removed=removed)
 
     async def direct(self, user: Id) -> Chat:
-        """The direct room of this user and another; made when there is none.
+        """Return the direct room of this user and another; made when there is none.
 
         Raises:
             NotFoundError, ValidationFailedError: the other user does not exist.

@@ -1,4 +1,4 @@
-"""What is passed in about users beside `NewUser`."""
+"""Arguments about users, beside `NewUser`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def role_names(value: str | Iterable[str] | None) -> tuple[str, ...] | None:
 
 @attrs.frozen(kw_only=True)
 class UserChange:
-    """What to change about a user; None leaves a field as it is.
+    """A change of a user; None leaves a field as it is.
 
     Attributes:
         id: the user name, or a `RecordId`.
@@ -74,8 +74,8 @@ class UserChange:
     custom_fields: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
 
     def body(self) -> dict[str, Any]:
-        """The wire's ``data`` (docs/platforms/rocketchat.md#users): what is None is left out, since the route takes no
-        null.
+        """Return the wire's ``data`` (docs/platforms/rocketchat.md#users): what is None is left out, since the route
+        takes no null.
 
         Raises:
             InvalidInputError: nothing is to be changed.
@@ -99,7 +99,7 @@ class UserChange:
 
 @attrs.frozen(kw_only=True)
 class UserOptions:
-    """What applies to every user that one call creates.
+    """Options for every user that one call creates.
 
     Attributes:
         roles: in place of the server's default ones.
@@ -115,7 +115,7 @@ class UserOptions:
     send_welcome_email: bool = False
 
     def body(self) -> dict[str, Any]:
-        """The wire's words for it (docs/platforms/rocketchat.md#users)."""
+        """Return the wire's words for it (docs/platforms/rocketchat.md#users)."""
         stated: dict[str, Any] = {
             "verified": self.verified,
             "joinDefaultChannels": self.join_default_channels,

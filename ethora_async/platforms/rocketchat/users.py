@@ -94,7 +94,7 @@ class Users(UserProfiles):
         return self._run(users, lambda api, user: self._create_one(api, user, options), concurrency, ordered=ordered)
 
     async def get(self, id: Id) -> User:
-        """One user, by user name or `RecordId`.
+        """Return one user, by user name or `RecordId`.
 
         Raises:
             NotFoundError: there is no such user.
@@ -102,7 +102,8 @@ class Users(UserProfiles):
         return await self._get(await self._context.open(), lookup(id))
 
     def list(self, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
-        """All users; the platform's own accounts (admins, bots) are among them. Ends by the total that it states.
+        """Return all users; the platform's own accounts (admins, bots) are among them. Ends by the total that it
+        states.
 
         Args:
             limit: users in a page, 1 to 100 (default 100): the server silently clamps larger ones.
@@ -119,7 +120,8 @@ class Users(UserProfiles):
         return Pages(fetch, lambda user: user.record_id or user.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
     async def chats(self, id: Id) -> tuple[Chat, ...]:
-        """The rooms that a user is in, direct ones included; asked as the admin, so that it takes no token of theirs.
+        """Return the rooms that a user is in, direct ones included; asked as the admin, so that it takes no token of
+        theirs.
 
         The rooms show little more than their name and kind; ``extra`` holds the user's ``roles`` and ``unread`` there.
         With the user's own token, `RocketChatClient.as_user` shows them whole.
@@ -256,7 +258,7 @@ class Users(UserProfiles):
         )
 
     async def reserved(self) -> Callable[[User], bool]:
-        """What tells admins, bots, apps and this client's own account."""
+        """Return what tells admins, bots, apps and this client's own account."""
         api = await self._context.open()
         reply = await api.call(operations.ME)
         own = reply.data.get("_id")
@@ -369,7 +371,7 @@ def each(
     *,
     ordered: bool,
 ) -> Run[T]:
-    """A run that does one item to a request: Rocket.Chat has no batches."""
+    """Yield a run that does one item to a request: Rocket.Chat has no batches."""
 
     @asynccontextmanager
     async def working() -> AsyncGenerator[Work[list[T], T], None]:

@@ -57,7 +57,7 @@ def full_name(first: str | None, last: str | None) -> str:
 
 
 def user_body(user: NewUser, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of a user's creation: a password is required even where nobody will ever type one."""
+    """Return the body of a user's creation: a password is required even where nobody will ever type one."""
     password = user.password if user.password is not None else Secret(random_password())
     return {
         "name": full_name(user.first_name, user.last_name),
@@ -69,12 +69,12 @@ def user_body(user: NewUser, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def random_password() -> str:
-    """A password that nobody knows, with every kind of character that a password policy may ask for."""
+    """Return a password that nobody knows, with every kind of character that a password policy may ask for."""
     return f"{secrets.token_urlsafe(32)}aA1!"
 
 
 def read_user(data: Any, *, operation: str, path: str = "reply.user") -> User:
-    """A user record. `first_name` is the name up to its first space, `last_name` the rest.
+    """Return a user record. `first_name` is the name up to its first space, `last_name` the rest.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -95,7 +95,8 @@ def read_user(data: Any, *, operation: str, path: str = "reply.user") -> User:
 
 
 def read_chat(data: Any, *, operation: str, path: str = "reply.room") -> Chat:
-    """A room record: its name is your own id, its topic the title. Direct rooms have no name; their record id serves.
+    """Return a room record: its name is your own id, its topic the title. Direct rooms have no name; their record id
+    serves.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -117,7 +118,7 @@ def read_chat(data: Any, *, operation: str, path: str = "reply.room") -> Chat:
 
 
 def read_message(data: Any, *, operation: str, path: str = "reply.message") -> Message:
-    """A message; times as ISO 8601 (REST) or milliseconds.
+    """Return a message; times as ISO 8601 (REST) or milliseconds.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -130,7 +131,7 @@ def read_message(data: Any, *, operation: str, path: str = "reply.message") -> M
 
 
 def read_changes(data: Any, *, operation: str) -> MessageChanges:
-    """The reply of ``chat.syncMessages``.
+    """Return the reply of ``chat.syncMessages``.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -144,7 +145,7 @@ def read_changes(data: Any, *, operation: str) -> MessageChanges:
 
 
 def iso(moment: datetime) -> str:
-    """A moment as REST writes it: UTC, milliseconds, ``Z``.
+    """Return a moment as REST writes it: UTC, milliseconds, ``Z``.
 
     Raises:
         InvalidInputError: it has no time zone.
@@ -156,7 +157,7 @@ def iso(moment: datetime) -> str:
 
 
 def read_personal_token(data: Any, *, operation: str, path: str = "reply.token") -> PersonalToken:
-    """A personal access token, without its secret.
+    """Return a personal access token, without its secret.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -167,7 +168,7 @@ def read_personal_token(data: Any, *, operation: str, path: str = "reply.token")
 
 
 def read_file(data: Any, *, operation: str, path: str = "reply.file") -> RoomFile:
-    """A file of a room.
+    """Return a file of a room.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -176,12 +177,12 @@ def read_file(data: Any, *, operation: str, path: str = "reply.file") -> RoomFil
 
 
 def read_row(data: Any, **_: str) -> Mapping[str, Any]:
-    """A record as the platform words it; empty where there is none."""
+    """Return a record as the platform words it; empty where there is none."""
     return data if _is_object(data) else {}
 
 
 def read_counters(data: Any, *, operation: str) -> Counters:
-    """The counters of a room.
+    """Return the counters of a room.
 
     Raises:
         ReplyLostError: they have an unexpected shape.
@@ -192,7 +193,7 @@ def read_counters(data: Any, *, operation: str) -> Counters:
 
 
 def read_list(data: Any, key: str, read: Callable[..., T], *, operation: str) -> tuple[T, ...]:
-    """The records of a list under `key`.
+    """Return the records of a list under `key`.
 
     Raises:
         ReplyLostError: there is no list, or one of its items has an unexpected shape.
@@ -205,7 +206,7 @@ def read_list(data: Any, key: str, read: Callable[..., T], *, operation: str) ->
 
 
 def total(data: Any) -> int | None:
-    """How many there are of what a listing shows in pages."""
+    """Return how many there are of what a listing shows in pages."""
     value = data.get("total")
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 

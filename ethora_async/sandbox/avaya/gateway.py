@@ -17,7 +17,7 @@ from ethora_async.sandbox.avaya.checks import violations
 from ethora_async.sandbox.avaya.problems import OAuthError, RefusedError, oauth_answer, problem_answer
 from ethora_async.sandbox.avaya.state import Account
 from ethora_async.sandbox.routing import Route, RouteList, RouteTable
-from ethora_async.sandbox.wire import Answer
+from ethora_async.sandbox.wire import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,8 +53,8 @@ class Gateway:
         match = TABLE.find(method, path)
         return None if match is None else match.route.operation
 
-    async def answer(self, request: BaseRequest, path: str, query: str) -> Answer:  # noqa: ARG002
-        """Answer one request."""
+    async def answer(self, request: BaseRequest, path: str, query: str) -> Reply:  # noqa: ARG002
+        """Reply one request."""
         request_id = f"{self._prefix}-{next(self._count):08x}"
         try:
             answer = await self._serve(request, path)
@@ -65,7 +65,7 @@ class Gateway:
         answer.headers["av-log-id"] = request_id
         return answer
 
-    async def _serve(self, request: BaseRequest, path: str) -> Answer:
+    async def _serve(self, request: BaseRequest, path: str) -> Reply:
         try:
             raw = await request.read()
         except HTTPRequestEntityTooLarge:
@@ -85,8 +85,8 @@ class Gateway:
         return await match.answer(call)
 
 
-def issue_access_token(call: Call) -> Answer:
-    """Answer OAuth 2.0's client credentials grant."""
+def issue_access_token(call: Call) -> Reply:
+    """Reply OAuth 2.0's client credentials grant."""
     account = call.account
     if call.account_id != account.account_id:
         raise RefusedError(404, "No such account.")
@@ -101,10 +101,10 @@ def issue_access_token(call: Call) -> Answer:
         if account.faults.oauth_errors:
             raise OAuthError(401, "invalid_client", "Invalid client or Invalid client credentials")
         raise RefusedError(401, "Invalid client credentials.")
-    return Answer(200, orjson.dumps(account.issue()), JSON, dict(NO_STORE))
+    return Reply(200, orjson.dumps(account.issue()), JSON, dict(NO_STORE))
 
 
-def generate_jwt(call: Call) -> Answer:
+def generate_jwt(call: Call) -> Reply:
     """Mint a chat token."""
     account = call.account
     scheme, _, token = call.headers.get("Authorization", "").partition(" ")
@@ -120,7 +120,7 @@ def generate_jwt(call: Call) -> Answer:
     if body["integrationId"].lower() not in account.integration_ids:
         raise RefusedError(400, "No such integration.")
     minted = account.mint(body)
-    return Answer(201, orjson.dumps({"jwtToken": minted.value}), JSON, dict(NO_STORE))
+    return Reply(201, orjson.dumps({"jwtToken": minted.value}), JSON, dict(NO_STORE))
 
 
 ROUTES: RouteList[Route, Call] = RouteList()

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import orjson
 
-from ethora_async.sandbox.wire import Answer
+from ethora_async.sandbox.wire import Reply
 
 PROBLEM = "application/problem+json"
 TYPE = "https://developers.avayacloud.com/avaya-experience-platform/docs/error-handling"
@@ -73,12 +73,12 @@ def problem(refusal: RefusedError, instance: str) -> dict[str, Any]:
     return body
 
 
-def problem_answer(refusal: RefusedError, instance: str) -> Answer:
+def problem_answer(refusal: RefusedError, instance: str) -> Reply:
     """Return the reply for a refused request."""
-    return Answer(refusal.status, orjson.dumps(problem(refusal, instance)), PROBLEM)
+    return Reply(refusal.status, orjson.dumps(problem(refusal, instance)), PROBLEM)
 
 
-def oauth_answer(refusal: OAuthError) -> Answer:
+def oauth_answer(refusal: OAuthError) -> Reply:
     """Return the reply for an OAuth error."""
     body = {"error": refusal.error, "error_description": str(refusal)}
-    return Answer(refusal.status, orjson.dumps(body), "application/json")
+    return Reply(refusal.status, orjson.dumps(body), "application/json")

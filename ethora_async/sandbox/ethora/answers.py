@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.sandbox.ethora.shapes import full_user, timestamp
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.sessions import Session
 
 
-def accepted(job: Job, prefix: str) -> Answer:
-    """Answer 202 with where to ask about a job."""
-    return json_answer({"ok": True, "success": True, "jobId": job.id, "statusUrl": f"{prefix}/{job.id}"}, 202)
+def accepted(job: Job, prefix: str) -> Reply:
+    """Reply 202 with where to ask about a job."""
+    return json_reply({"ok": True, "success": True, "jobId": job.id, "statusUrl": f"{prefix}/{job.id}"}, 202)
 
 
 def job_body(job: Job, now: float) -> dict[str, Any]:
@@ -29,10 +29,10 @@ def job_body(job: Job, now: float) -> dict[str, Any]:
     return body
 
 
-def session_reply(call: Call, session: Session, extra: dict[str, Any] | None = None) -> Answer:
-    """Answer with fresh tokens of a session and its user (docs/platforms/ethora.md#sessions)."""
+def session_reply(call: Call, session: Session, extra: dict[str, Any] | None = None) -> Reply:
+    """Reply with fresh tokens of a session and its user (docs/platforms/ethora.md#sessions)."""
     platform, user = call.platform, session.user
-    return json_answer(
+    return json_reply(
         {
             "ok": True,
             "success": True,

@@ -1,4 +1,4 @@
-"""Who calls, and may they (docs/platforms/ethora.md#which-token-opens-which-route, #tokens).
+"""Authentication and authorization (docs/platforms/ethora.md#which-token-opens-which-route, #tokens).
 
 The order of the checks is what clients see: a missing token, then claims outside `data`, an unknown app, a
 bad or expired signature, a token of the wrong family, and last the app in the path.

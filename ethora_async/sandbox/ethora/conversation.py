@@ -1,4 +1,4 @@
-"""What is said in a chat, and what its members think of it: messages, read marks, mutes, reports."""
+"""Conversations: messages, read marks, mutes and reports of a chat."""
 
 from __future__ import annotations
 

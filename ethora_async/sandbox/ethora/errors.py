@@ -1,4 +1,4 @@
-"""How the local Ethora says no (docs/platforms/ethora.md#error-replies)."""
+"""Error replies of the local Ethora (docs/platforms/ethora.md#error-replies)."""
 
 from __future__ import annotations
 

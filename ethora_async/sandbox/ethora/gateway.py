@@ -37,7 +37,7 @@ from ethora_async.sandbox.ethora.call import Call
 from ethora_async.sandbox.ethora.errors import RefusedError
 from ethora_async.sandbox.ethora.uploads import Upload, is_multipart, receive
 from ethora_async.sandbox.routing import Match, RouteTable
-from ethora_async.sandbox.wire import HTML, Answer, json_answer, text_answer
+from ethora_async.sandbox.wire import HTML, Reply, json_reply, text_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ WEBSOCKET = "/ws"
 class Gateway:
     """Answers requests with what the routes say about one platform."""
 
-    def __init__(self, platform: Platform, open_socket: Callable[[BaseRequest], Answer]) -> None:
+    def __init__(self, platform: Platform, open_socket: Callable[[BaseRequest], Reply]) -> None:
         self._platform = platform
         self._open_socket = open_socket
         self._prefix = secrets.token_hex(4)
@@ -90,8 +90,8 @@ class Gateway:
             return None
         return None if match is None else match.route.operation
 
-    async def answer(self, request: BaseRequest, path: str, query: str) -> Answer:
-        """Answer one request."""
+    async def answer(self, request: BaseRequest, path: str, query: str) -> Reply:
+        """Reply one request."""
         if path == WEBSOCKET:
             return self._open_socket(request)
         request_id = f"{self._prefix}-{next(self._count):08x}"
@@ -102,12 +102,12 @@ class Gateway:
         answer.headers["x-request-id"] = request_id
         return answer
 
-    async def _serve(self, request: BaseRequest, path: str, query: str) -> Answer:
+    async def _serve(self, request: BaseRequest, path: str, query: str) -> Reply:
         match = _find(request.method, path)
         parts = match.route.uploads if match is not None and is_multipart(request) else None
         body = await _read_body(request) if parts is None else {}
         if match is None:
-            return text_answer(_cannot(request.method, path), 404, HTML)
+            return text_reply(_cannot(request.method, path), 404, HTML)
         platform, route, headers = self._platform, match.route, request.headers
         now = platform.clock()
         platform.store.agenda.settle(now)
@@ -134,7 +134,7 @@ class Gateway:
             await platform.shelf.sweep()
 
 
-async def _handle(match: Match[Route, Call], call: Call) -> Answer:
+async def _handle(match: Match[Route, Call], call: Call) -> Reply:
     """Call the handler; files that it refuses to take are thrown away."""
     try:
         return await match.answer(call)
@@ -185,10 +185,10 @@ def _read_query(query: str) -> dict[str, Any]:
     return result
 
 
-def _refusal_answer(refusal: RefusedError, request_id: str) -> Answer:
+def _refusal_answer(refusal: RefusedError, request_id: str) -> Reply:
     if refusal.plain:
-        return text_answer(refusal.error, refusal.status)
+        return text_reply(refusal.error, refusal.status)
     body: dict[str, Any] = {"success": False, "error": refusal.error}
     if refusal.code is not None:
         body["code"] = refusal.code
-    return json_answer({**body, **refusal.extra, "requestId": request_id}, refusal.status)
+    return json_reply({**body, **refusal.extra, "requestId": request_id}, refusal.status)

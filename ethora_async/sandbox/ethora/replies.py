@@ -47,18 +47,18 @@ def success(fields: Mapping[str, Schema] | None = None) -> Schema:
 
 
 def result(schema: Schema) -> Replies:
-    """Answer 200 with one value under `result`."""
+    """Reply 200 with one value under `result`."""
     return {200: success({"result": schema})}
 
 
 def listed(alias: str, schema: Schema, further: Mapping[str, Schema] | None = None) -> Replies:
-    """Answer 200 with a page of such values, under the keys that clients look at."""
+    """Reply 200 with a page of such values, under the keys that clients look at."""
     keys = dict.fromkeys(("results", "items", alias), many(schema))
     return {200: success({**keys, "total": COUNT, "limit": COUNT, "offset": COUNT, **(further or {})})}
 
 
 def job(outcome: Schema) -> Replies:
-    """Answer 200 with the state of a job."""
+    """Reply 200 with the state of a job."""
     states: Schema = {"type": "string", "enum": ["pending", "running", "completed", "failed"]}
     return {
         200: success({"jobId": TEXT, "state": states, "createdAt": TIME, "result?": outcome, "error?": TEXT}),

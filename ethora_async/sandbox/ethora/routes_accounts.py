@@ -17,7 +17,7 @@ from ethora_async.sandbox.ethora.shapes import full_user
 from ethora_async.sandbox.ethora.shapes_apps import api_key_record
 from ethora_async.sandbox.ethora.store import UserData
 from ethora_async.sandbox.ethora.tokens import peek
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
@@ -29,7 +29,7 @@ RESET_TTL = 3600.0
 
 
 @ROUTES.add("POST", "/v1/users/sign-up-with-email", auth=Auth.APP_OR_ID, section="sessions", body=SIGN_UP_V1)
-def sign_up(call: Call) -> Answer:
+def sign_up(call: Call) -> Reply:
     """Make an account and mail its password; see the sandbox's outbox."""
     form, password = call.form(), secrets.token_urlsafe(9)
     answer = _sign_up(call, form, password)
@@ -38,14 +38,14 @@ def sign_up(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "/v2/users/sign-up-with-email", auth=Auth.APP_OR_ID, section="sessions", body=SIGN_UP_V2)
-def sign_up_with_password(call: Call) -> Answer:
+def sign_up_with_password(call: Call) -> Reply:
     """Make an account with the password sent; it can log in at once."""
     form = call.form()
     return _sign_up(call, form, form["password"])
 
 
 @ROUTES.add("POST", "/v1/users/forgot", auth=Auth.APP_OR_ID, section="sessions", body=FORGOT)
-def forgot(call: Call) -> Answer:
+def forgot(call: Call) -> Reply:
     """Mail a token that sets a new password. Unknown addresses get the same answer, and no mail."""
     form, platform = call.form(), call.platform
     user = named_app(call, form.get("appId")).users.with_email(form["email"])
@@ -53,11 +53,11 @@ def forgot(call: Call) -> Answer:
         data = {"type": "reset", "userId": user.id, "appId": user.app.id}
         token = platform.signer.sign(data, now=call.now, ttl=RESET_TTL).removeprefix("JWT ")
         platform.outbox.append(Mail(form["email"], "reset", token))
-    return json_answer({"ok": True, "success": True})
+    return json_reply({"ok": True, "success": True})
 
 
 @ROUTES.add("POST", "/v1/users/reset", auth=Auth.NONE, section="sessions", body=RESET)
-def reset(call: Call) -> Answer:
+def reset(call: Call) -> Reply:
     """Set a new password with a mailed token; all sessions of the user end."""
     form, platform = call.form(), call.platform
     payload = peek(form["token"])
@@ -70,7 +70,7 @@ def reset(call: Call) -> Answer:
         raise bad_token()
     user.password = form["password"]
     platform.sessions.end(lambda session: session.user is user)
-    return json_answer({"ok": True, "success": True})
+    return json_reply({"ok": True, "success": True})
 
 
 @ROUTES.add(
@@ -80,12 +80,12 @@ def reset(call: Call) -> Answer:
     section="sessions",
     replies={200: success({"msg": TEXT, "exists": FLAG})},
 )
-def check_email(call: Call) -> Answer:
+def check_email(call: Call) -> Reply:
     """Tell whether an e-mail address is free: in the app of the token or of `x-app-id`, else in the base app."""
     named = call.target is not None or "x-app-id" in call.headers
     app = named_app(call, None) if named else call.platform.store.apps[0]
     known = app.users.with_email(call.params["email"].strip().lower()) is not None
-    return json_answer({"success": not known, "exists": known, "msg": "Email exists" if known else "Email is free"})
+    return json_reply({"success": not known, "exists": known, "msg": "Email exists" if known else "Email is free"})
 
 
 @ROUTES.add(
@@ -97,11 +97,11 @@ def check_email(call: Call) -> Answer:
     uploads=(0, 1),
     replies={200: success({"user": ref("OwnUser")})},
 )
-def change_own_profile(call: Call) -> Answer:
+def change_own_profile(call: Call) -> Reply:
     """Change one's own profile; a file in a multipart body becomes the picture."""
     user, form = call.signed_in()[0], call.form()
     change_profile(call, user, form)
-    return json_answer({"ok": True, "success": True, "user": full_user(user, call.platform.signer)})
+    return json_reply({"ok": True, "success": True, "user": full_user(user, call.platform.signer)})
 
 
 @ROUTES.add(
@@ -111,10 +111,10 @@ def change_own_profile(call: Call) -> Answer:
     section="sessions",
     replies={200: success({"items": many(ref("ApiKey")), "results": many(ref("ApiKey"))})},
 )
-def list_api_keys(call: Call) -> Answer:
+def list_api_keys(call: Call) -> Reply:
     """List the API keys of the user; no values."""
     rows = [api_key_record(key) for key in call.platform.credentials.keys_of(call.signed_in()[0])]
-    return json_answer({"ok": True, "success": True, "items": rows, "results": rows})
+    return json_reply({"ok": True, "success": True, "items": rows, "results": rows})
 
 
 @ROUTES.add(
@@ -125,7 +125,7 @@ def list_api_keys(call: Call) -> Answer:
     body=NEW_API_KEY,
     replies={201: success(RECORDS["NewApiKey"]["properties"])},
 )
-def create_api_key(call: Call) -> Answer:
+def create_api_key(call: Call) -> Reply:
     """Make an API key; it opens what a user token opens, and its value is shown once."""
     form, platform = call.form(), call.platform
     session = platform.sessions.open(call.signed_in()[0], api_key=True)
@@ -133,11 +133,11 @@ def create_api_key(call: Call) -> Answer:
     key = ApiKey(ids.text(ids.next()), session, form["name"], call.now, call.now + form["ttlDays"] * DAY)
     value = platform.credentials.hand_out(key)
     body = {"ok": True, "success": True, **api_key_record(key), "apiKey": value, "token": value}
-    return json_answer(body, 201)
+    return json_reply(body, 201)
 
 
 @ROUTES.add("DELETE", KEYS + "/{keyId}", auth=Auth.USER, section="sessions")
-def revoke_api_key(call: Call) -> Answer:
+def revoke_api_key(call: Call) -> Reply:
     """Revoke an API key."""
     keys = call.platform.credentials.keys_of(call.signed_in()[0])
     key = next((key for key in keys if key.id == call.params["keyId"]), None)
@@ -145,10 +145,10 @@ def revoke_api_key(call: Call) -> Answer:
         raise not_found("API key")
     key.revoked = True
     call.platform.sessions.close(key.session)
-    return json_answer({"ok": True, "success": True})
+    return json_reply({"ok": True, "success": True})
 
 
-def _sign_up(call: Call, form: dict[str, Any], password: str) -> Answer:
+def _sign_up(call: Call, form: dict[str, Any], password: str) -> Reply:
     app = named_app(call, form.get("appId"))
     if app.users.with_email(form["email"]) is not None:
         raise user_exists("email", "email")
@@ -159,4 +159,4 @@ def _sign_up(call: Call, form: dict[str, Any], password: str) -> Answer:
         password=password,
     )
     call.platform.store.create_user(app, data, call.now)
-    return json_answer({"ok": True, "success": True})
+    return json_reply({"ok": True, "success": True})

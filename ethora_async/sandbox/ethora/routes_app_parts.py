@@ -9,7 +9,7 @@ from ethora_async.sandbox.ethora.forms_apps import BOT_CHANGE, PROVISION, ROOM, 
 from ethora_async.sandbox.ethora.replies import many, ref, result, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes_apps import default_room
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
@@ -29,7 +29,7 @@ BOT = {200: success({"result": ref("Bot"), "bot": ref("Bot")})}
     body=PROVISION,
     replies=ROOMS,
 )
-def provision(call: Call) -> Answer:
+def provision(call: Call) -> Reply:
     """Make up to 20 default rooms."""
     rooms = [_open(call, room) for room in call.form()["rooms"]]
     return _rooms(rooms)
@@ -44,10 +44,10 @@ def provision(call: Call) -> Answer:
     body=ROOM,
     replies=result(ref("DefaultRoom")),
 )
-def create_room(call: Call) -> Answer:
+def create_room(call: Call) -> Reply:
     """Make a default room."""
     room = _open(call, call.form())
-    return json_answer({"ok": True, "success": True, "result": default_room(room)})
+    return json_reply({"ok": True, "success": True, "result": default_room(room)})
 
 
 @ROUTES.add(
@@ -59,26 +59,26 @@ def create_room(call: Call) -> Answer:
     body=ROOM_DELETION,
     replies=result(ref("DefaultRoom")),
 )
-def delete_room(call: Call) -> Answer:
+def delete_room(call: Call) -> Reply:
     """Delete a default room with its chat."""
     chat = call.find_chat(call.form()["chatJid"])
     room = next((room for room in call.app.rooms if room.chat is chat), None)
     if room is None:
         raise chat_not_found()
     call.platform.store.delete_chat(chat, call.now, call.platform.faults.deletion_lag)
-    return json_answer({"ok": True, "success": True, "result": default_room(room)})
+    return json_reply({"ok": True, "success": True, "result": default_room(room)})
 
 
 @ROUTES.add("GET", "/v1/apps/get-default-rooms", auth=Auth.APP_OR_USER, section="apps", replies=ROOMS)
 @ROUTES.add("GET", "/v1/apps/get-default-rooms/app-id/{appId}", auth=Auth.USER, section="apps", replies=ROOMS)
-def list_rooms(call: Call) -> Answer:
+def list_rooms(call: Call) -> Reply:
     """List the default rooms."""
     return _rooms(call.app.rooms)
 
 
 @ROUTES.add("GET", "/v2/apps/{appId}/bot", auth=Auth.TENANT_ACTOR, section="apps", admin=True, replies=BOT)
 @ROUTES.add("GET", "/v2/bot", auth=Auth.APP, section="apps", replies=BOT)
-def read_bot(call: Call) -> Answer:
+def read_bot(call: Call) -> Reply:
     """Read the settings of the app's bot."""
     return _bot(_settings(call))
 
@@ -87,7 +87,7 @@ def read_bot(call: Call) -> Answer:
     "PUT", "/v2/apps/{appId}/bot", auth=Auth.TENANT_ACTOR, section="apps", admin=True, body=BOT_CHANGE, replies=BOT
 )
 @ROUTES.add("PUT", "/v2/bot", auth=Auth.APP, section="apps", body=BOT_CHANGE, replies=BOT)
-def change_bot(call: Call) -> Answer:
+def change_bot(call: Call) -> Reply:
     """Change the settings of the app's bot."""
     changes, settings = call.form(), _settings(call)
     settings.update(changes)
@@ -101,14 +101,14 @@ def _settings(call: Call) -> dict[str, Any]:
     return settings
 
 
-def _bot(settings: dict[str, Any]) -> Answer:
-    return json_answer({"ok": True, "success": True, "result": settings, "bot": settings})
+def _bot(settings: dict[str, Any]) -> Reply:
+    return json_reply({"ok": True, "success": True, "result": settings, "bot": settings})
 
 
 def _open(call: Call, room: dict[str, Any]) -> DefaultRoom:
     return call.platform.store.open_room(call.app, room["title"], call.now, pinned=room["pinned"])
 
 
-def _rooms(rooms: list[DefaultRoom]) -> Answer:
+def _rooms(rooms: list[DefaultRoom]) -> Reply:
     rows = [default_room(room) for room in rooms]
-    return json_answer({"ok": True, "success": True, "result": rows, "rooms": rows})
+    return json_reply({"ok": True, "success": True, "result": rows, "rooms": rows})

@@ -12,7 +12,7 @@ from ethora_async.sandbox.ethora.replies import RECORDS, listed, ref, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import listing
 from ethora_async.sandbox.ethora.shapes_apps import app_token_record
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
@@ -31,7 +31,7 @@ NEW = success(RECORDS["NewAppToken"]["properties"])
     query=PAGE,
     replies=listed("tokens", ref("AppToken")),
 )
-def list_tokens(call: Call) -> Answer:
+def list_tokens(call: Call) -> Reply:
     """List the app tokens, revoked ones too; no values."""
     asked, tokens = call.asked(), list(call.app.tokens.values())
     page = tokens[asked["offset"] : asked["offset"] + asked["limit"]]
@@ -40,7 +40,7 @@ def list_tokens(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", PATH, auth=Auth.TENANT_ACTOR, section="apps", admin=True, body=TOKEN_LABEL, replies={201: NEW})
-def create_token(call: Call) -> Answer:
+def create_token(call: Call) -> Reply:
     """Make an app token."""
     return _hand_out(call, call.form().get("label", ""), 201)
 
@@ -54,7 +54,7 @@ def create_token(call: Call) -> Answer:
     body=TOKEN_LABEL,
     replies={200: NEW},
 )
-def rotate_token(call: Call) -> Answer:
+def rotate_token(call: Call) -> Reply:
     """Replace an app token by a new one; the old one is revoked."""
     form, old = call.form(), _find(call)
     if not old.active:
@@ -71,12 +71,12 @@ def rotate_token(call: Call) -> Answer:
     admin=True,
     replies={200: success(RECORDS["AppToken"]["properties"])},
 )
-def revoke_token(call: Call) -> Answer:
+def revoke_token(call: Call) -> Reply:
     """Revoke an app token; doing it again changes nothing."""
     token = _find(call)
     if token.active:
         token.revoked_at = call.now
-    return json_answer({"ok": True, "success": True, **app_token_record(token)})
+    return json_reply({"ok": True, "success": True, **app_token_record(token)})
 
 
 def _find(call: Call) -> AppToken:
@@ -86,9 +86,9 @@ def _find(call: Call) -> AppToken:
     return token
 
 
-def _hand_out(call: Call, label: str, status: int) -> Answer:
+def _hand_out(call: Call, label: str, status: int) -> Reply:
     ids = call.platform.store.ids
     token = AppToken(ids.text(ids.next()), call.app, label, call.now)
     call.app.tokens[token.id] = token
     value = call.platform.credentials.hand_out(token)
-    return json_answer({"ok": True, "success": True, **app_token_record(token), "token": value}, status)
+    return json_reply({"ok": True, "success": True, **app_token_record(token), "token": value}, status)

@@ -33,7 +33,7 @@ from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import listing
 from ethora_async.sandbox.ethora.shapes_apps import TOTALS, app_record, total
 from ethora_async.sandbox.ethora.tenancy import AppData, open_app, owner_of
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ STATUS = {"ok": FLAG, "success": FLAG, "status?": TEXT, "result?": TEXT}
 
 
 @ROUTES.add("GET", "/v1/apps", auth=Auth.USER, section="apps", query=APP_ORDER, replies=listed("apps", APP, ORDER))
-def list_own_apps(call: Call) -> Answer:
+def list_own_apps(call: Call) -> Reply:
     """List the apps that the user manages, secrets included."""
     return _list(call, secret=True)
 
@@ -56,13 +56,13 @@ def list_own_apps(call: Call) -> Answer:
 @ROUTES.add(
     "GET", "/v2/apps", auth=Auth.TENANT_ACTOR, section="apps", query=APP_ORDER, replies=listed("apps", APP, ORDER)
 )
-def list_apps(call: Call) -> Answer:
+def list_apps(call: Call) -> Reply:
     """List the apps that the caller may act in: for a server token its own app and the children."""
     return _list(call, secret=False)
 
 
 @ROUTES.add("POST", "/v1/apps", auth=Auth.USER, section="apps", body=NEW_APP, replies={200: success({"app": APP})})
-def create_own_app(call: Call) -> Answer:
+def create_own_app(call: Call) -> Reply:
     """Create an app that the user manages, below the base app."""
     return _create(call, 200)
 
@@ -70,7 +70,7 @@ def create_own_app(call: Call) -> Answer:
 @ROUTES.add(
     "POST", "/v2/apps", auth=Auth.TENANT_ACTOR, section="apps", body=NEW_APP, replies={201: success({"app": APP})}
 )
-def create_app(call: Call) -> Answer:
+def create_app(call: Call) -> Reply:
     """Create an app below the caller's."""
     return _create(call, 201)
 
@@ -84,7 +84,7 @@ def create_app(call: Call) -> Answer:
     archived=True,
     replies={200: success({"result": APP, "app": APP})},
 )
-def read_own_app(call: Call) -> Answer:
+def read_own_app(call: Call) -> Reply:
     """Read one app, its secret included."""
     return _answer(call, secret=True)
 
@@ -98,7 +98,7 @@ def read_own_app(call: Call) -> Answer:
     archived=True,
     replies={200: success({"result": APP, "app": APP})},
 )
-def read_app(call: Call) -> Answer:
+def read_app(call: Call) -> Reply:
     """Read one app, archived or not."""
     return _answer(call)
 
@@ -122,7 +122,7 @@ def read_app(call: Call) -> Answer:
     body=APP_CHANGE,
     replies={200: success({"result": APP, "app": APP})},
 )
-def change_app(call: Call) -> Answer:
+def change_app(call: Call) -> Reply:
     """Change names or settings of an app."""
     form, app, store = call.form(), call.app, call.platform.store
     domain_name = form.get("domainName", app.domain_name)
@@ -143,7 +143,7 @@ def change_app(call: Call) -> Answer:
     body=USER_DEFAULTS,
     replies={200: success({"result": APP, "app": APP})},
 )
-def change_user_defaults(call: Call) -> Answer:
+def change_user_defaults(call: Call) -> Reply:
     """Change what new users of the app start with."""
     _set(call, call.form())
     return _answer(call)
@@ -160,14 +160,14 @@ def change_user_defaults(call: Call) -> Answer:
     query=APP_DELETION,
     replies={200: success({"status": TEXT}), 202: success({"jobId": TEXT, "statusUrl": TEXT})},
 )
-def delete_app(call: Call) -> Answer:
+def delete_app(call: Call) -> Reply:
     """Archive an app, or with `mode=hard` purge it for good as a job. The base app stays."""
     hard, app, caller = call.asked()["mode"] == "hard", call.app, call.caller
     if app.parent is None or caller is None:
         raise forbidden()
     if not hard:
         app.archived_at = call.now if app.archived_at is None else app.archived_at
-        return json_answer({"ok": True, "success": True, "status": "archived"})
+        return json_reply({"ok": True, "success": True, "status": "archived"})
 
     def purge() -> Callable[[], dict[str, Any]]:
         call.platform.store.purge_app(app)
@@ -185,12 +185,12 @@ def delete_app(call: Call) -> Answer:
     section="apps",
     replies=job(closed({"appId": TEXT})),
 )
-def read_purge(call: Call) -> Answer:
+def read_purge(call: Call) -> Reply:
     """Tell how far a purge is; only the app that asked for it may know."""
     job = call.platform.jobs.find(JobKind.PURGE, call.params["jobId"], call.app)
     if job is None:
         raise job_not_found()
-    return json_answer(job_body(job, call.now))
+    return json_reply(job_body(job, call.now))
 
 
 @ROUTES.add(
@@ -202,10 +202,10 @@ def read_purge(call: Call) -> Answer:
     archived=True,
     replies={200: success({"status": TEXT})},
 )
-def restore_app(call: Call) -> Answer:
+def restore_app(call: Call) -> Reply:
     """Bring an archived app back."""
     call.app.archived_at = None
-    return json_answer({"ok": True, "success": True, "status": "active"})
+    return json_reply({"ok": True, "success": True, "status": "active"})
 
 
 @ROUTES.add(
@@ -216,7 +216,7 @@ def restore_app(call: Call) -> Answer:
     admin=True,
     replies={200: success(SESSION)},
 )
-def open_owner_session(call: Call) -> Answer:
+def open_owner_session(call: Call) -> Reply:
     """Open a session of the caller's owner account in the app; the account is made when there is none."""
     owner = owner_of(call.platform.store, call.app, call.founder(), call.now)
     return session_reply(call, call.platform.sessions.open(owner))
@@ -230,7 +230,7 @@ def open_owner_session(call: Call) -> Answer:
     admin=True,
     replies={200: success({"result": APP, "app": APP})},
 )
-def rotate_app_token(call: Call) -> Answer:
+def rotate_app_token(call: Call) -> Reply:
     """Replace the app token; the one before is refused from now on."""
     call.app.token_version += 1
     return _answer(call)
@@ -244,11 +244,11 @@ def rotate_app_token(call: Call) -> Answer:
     body=CHECK_DOMAIN,
     replies={200: success({"exists": FLAG})},
 )
-def check_domain_name(call: Call) -> Answer:
+def check_domain_name(call: Call) -> Reply:
     """Tell whether a domain name is free; 422 says that it is not."""
     if call.platform.store.app_of_domain(call.form()["domainName"]) is not None:
         raise domain_taken()
-    return json_answer({"success": True, "exists": False})
+    return json_reply({"success": True, "exists": False})
 
 
 def domain_taken() -> RefusedError:
@@ -256,7 +256,7 @@ def domain_taken() -> RefusedError:
     return RefusedError(422, "domainName already exists", "DOMAIN_NAME_EXISTS", extra={"exists": True})
 
 
-def _create(call: Call, status: int) -> Answer:
+def _create(call: Call, status: int) -> Reply:
     form, creator = call.form(), call.founder()
     if not creator.may_create_apps:
         raise forbidden()
@@ -270,7 +270,7 @@ def _create(call: Call, status: int) -> Answer:
         main_chat=form["createDefaultChat"],
     )
     app = open_app(store, data, call.now, parent=creator.app, creator=creator)
-    return json_answer({"ok": True, "success": True, "app": app_record(app, call.platform, secret=True)}, status)
+    return json_reply({"ok": True, "success": True, "app": app_record(app, call.platform, secret=True)}, status)
 
 
 def _set(call: Call, form: dict[str, Any]) -> None:
@@ -278,12 +278,12 @@ def _set(call: Call, form: dict[str, Any]) -> None:
     call.app.updated_at = call.now
 
 
-def _answer(call: Call, *, secret: bool = False) -> Answer:
+def _answer(call: Call, *, secret: bool = False) -> Reply:
     record = app_record(call.app, call.platform, secret=secret)
-    return json_answer({"ok": True, "success": True, "result": record, "app": record})
+    return json_reply({"ok": True, "success": True, "result": record, "app": record})
 
 
-def _list(call: Call, *, secret: bool) -> Answer:
+def _list(call: Call, *, secret: bool) -> Reply:
     asked = call.asked()
     apps = [app for app in call.platform.store.apps if _may_see(call, app) and _wanted(app, asked)]
     apps.sort(key=lambda app: _sort_key(call, app, asked["orderBy"]), reverse=asked["order"] == "desc")

@@ -14,7 +14,7 @@ from ethora_async.sandbox.ethora.forms_chats import BROADCAST
 from ethora_async.sandbox.ethora.jobs import JobKind
 from ethora_async.sandbox.ethora.replies import COUNT, FLAG, STARTED, TEXT, closed, job, many
 from ethora_async.sandbox.ethora.routing import Auth, Routes
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ OUTCOME = closed({"total": COUNT, "sent": COUNT, "failed": COUNT, "dryRun": FLAG
 
 
 @ROUTES.add("POST", *PATHS, auth=Auth.TENANT_ACTOR, section="chats", admin=True, body=BROADCAST, replies=STARTED)
-def broadcast(call: Call) -> Answer:
+def broadcast(call: Call) -> Reply:
     """Send a text to all chats, or to those named by id or name; it is kept as a message of each."""
     form = call.form()
     named = [key for key in TARGETS if key in form and form[key] is not False]
@@ -59,12 +59,12 @@ def broadcast(call: Call) -> Answer:
     admin=True,
     replies=job(OUTCOME),
 )
-def read_broadcast(call: Call) -> Answer:
+def read_broadcast(call: Call) -> Reply:
     """Tell how far a broadcast is, and what became of each chat once it is done."""
     job = call.platform.jobs.find(JobKind.BROADCAST, call.params["jobId"], call.app)
     if job is None:
         raise job_not_found()
-    return json_answer(job_body(job, call.now))
+    return json_reply(job_body(job, call.now))
 
 
 def _targets(call: Call, form: dict[str, Any]) -> list[tuple[str, Chat | None]]:

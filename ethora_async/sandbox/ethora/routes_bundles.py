@@ -21,7 +21,7 @@ from ethora_async.sandbox.ethora.routes_apps import domain_taken
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.store import ChatData, UserData
 from ethora_async.sandbox.ethora.tenancy import AppData, open_app
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
@@ -46,7 +46,7 @@ IMPORTED = success({"summary": closed({"newAppId": TEXT, "domainName": TEXT, "us
     replies={200: EXPORTED},
     kinds=("application/json", "application/zip"),
 )
-def export_app(call: Call) -> Answer:
+def export_app(call: Call) -> Reply:
     """Write the app down, with its users and chats if asked (`include=users,chats`), as JSON or zip."""
     asked = call.asked()
     parts = [part.strip() for part in asked["include"].split(",") if part.strip()]
@@ -64,7 +64,7 @@ def export_app(call: Call) -> Answer:
         bundle["users"] = [_user(user) for user in app.users if not user.platform_owned]
     if "chats" in parts:
         bundle["chats"] = [_chat(chat) for chat in app.chats if chat.type != "private"]
-    return _zipped(bundle) if asked["format"] == "zip" else json_answer(bundle)
+    return _zipped(bundle) if asked["format"] == "zip" else json_reply(bundle)
 
 
 @ROUTES.add(
@@ -76,7 +76,7 @@ def export_app(call: Call) -> Answer:
     query=IMPORT,
     replies={201: IMPORTED},
 )
-def import_app(call: Call) -> Answer:
+def import_app(call: Call) -> Reply:
     """Make a new app of a bundle, below the caller's."""
     form, creator, store = call.form(), call.founder(), call.platform.store
     if not creator.may_create_apps:
@@ -93,7 +93,7 @@ def import_app(call: Call) -> Answer:
     _fill(call, app, form)
     summary = {"newAppId": app.id, "domainName": app.domain_name}
     counts = {part: len(form[part]) for part in PARTS}
-    return json_answer({"ok": True, "success": True, "summary": {**summary, **counts}}, 201)
+    return json_reply({"ok": True, "success": True, "summary": {**summary, **counts}}, 201)
 
 
 def _user(user: User) -> dict[str, Any]:
@@ -157,8 +157,8 @@ def _fill(call: Call, app: App, form: dict[str, Any]) -> None:
         store.create_chat(app, chat, call.now, members=[users[uuid] for uuid in row["members"]])
 
 
-def _zipped(bundle: dict[str, Any]) -> Answer:
+def _zipped(bundle: dict[str, Any]) -> Reply:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bundle.json", orjson.dumps(bundle, option=orjson.OPT_INDENT_2))
-    return Answer(200, buffer.getvalue(), "application/zip")
+    return Reply(200, buffer.getvalue(), "application/zip")

@@ -12,7 +12,7 @@ from ethora_async.sandbox.ethora.replies import TEXT, listed, ref, result
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import chat_record, chat_with_members, listing
 from ethora_async.sandbox.ethora.store import ChatData
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
@@ -32,7 +32,7 @@ CHAT = result(ref("Chat"))[200]
     body=lambda forms: forms.chat,
     replies={200: CHAT, 201: CHAT},
 )
-def create_chat(call: Call) -> Answer:
+def create_chat(call: Call) -> Reply:
     """Create a chat, with members if asked; nothing is created when one of them is unknown."""
     form = call.form()
     data = ChatData(
@@ -47,7 +47,7 @@ def create_chat(call: Call) -> Answer:
         raise chat_exists()
     chat = call.platform.store.create_chat(call.app, data, call.now, creator=call.user, members=members)
     status = 200 if call.route.path.startswith("/v1/") else 201
-    return json_answer({"ok": True, "success": True, "result": chat_record(chat)}, status)
+    return json_reply({"ok": True, "success": True, "result": chat_record(chat)}, status)
 
 
 @ROUTES.add(
@@ -59,7 +59,7 @@ def create_chat(call: Call) -> Answer:
     query=PAGE,
     replies=listed("chats", {"anyOf": [ref("Chat"), ref("ChatWithMembers")]}),
 )
-def list_chats(call: Call) -> Answer:
+def list_chats(call: Call) -> Reply:
     """List the chats of the app."""
     asked = call.asked()
     shape = chat_with_members if asked["includeMembers"] else chat_record
@@ -75,14 +75,14 @@ def list_chats(call: Call) -> Answer:
     body=CHAT_CHANGE,
     replies={200: CHAT},
 )
-def change_chat(call: Call) -> Answer:
+def change_chat(call: Call) -> Reply:
     """Change title or description of a chat, named by its room name or JID."""
     changes = call.form()
     return _change(call, call.find_chat(call.params["chat"]), changes)
 
 
 @ROUTES.add("PATCH", "/v1/chats/meta", auth=Auth.TENANT_ACTOR, section="chats", body=CHAT_META, replies={200: CHAT})
-def change_chat_meta(call: Call) -> Answer:
+def change_chat_meta(call: Call) -> Reply:
     """Change title or description of a chat, the older way."""
     form = call.form()
     return _change(call, call.find_chat(form["name"]), form["data"])
@@ -97,7 +97,7 @@ def change_chat_meta(call: Call) -> Answer:
     body=CHAT_DELETION,
     replies=result(TEXT),
 )
-def delete_chat(call: Call) -> Answer:
+def delete_chat(call: Call) -> Reply:
     """Delete a chat with its memberships; listings may lag behind."""
     form = call.form()
     reference = form.get("name", form.get("chatName"))
@@ -109,7 +109,7 @@ def delete_chat(call: Call) -> Answer:
     chat = call.find_chat(reference)
     require_control(call, chat)
     call.platform.store.delete_chat(chat, call.now, faults.deletion_lag)
-    return json_answer({"ok": True, "success": True, "result": chat.name})
+    return json_reply({"ok": True, "success": True, "result": chat.name})
 
 
 def require_control(call: Call, chat: Chat) -> None:
@@ -120,10 +120,10 @@ def require_control(call: Call, chat: Chat) -> None:
     raise forbidden()
 
 
-def _change(call: Call, chat: Chat, changes: dict[str, Any]) -> Answer:
+def _change(call: Call, chat: Chat, changes: dict[str, Any]) -> Reply:
     require_control(call, chat)
     chat.title = changes.get("title", chat.title)
     chat.description = changes.get("description", chat.description)
     chat.updated_at = call.now
     call.platform.store.chat_changed(chat)
-    return json_answer({"ok": True, "success": True, "result": chat_record(chat)})
+    return json_reply({"ok": True, "success": True, "result": chat_record(chat)})

@@ -12,7 +12,7 @@ from ethora_async.sandbox.ethora.grants import WRITE
 from ethora_async.sandbox.ethora.replies import TEXT, TIME, closed, listed, many, ref, result, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import file_record, listing, timestamp
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
@@ -26,7 +26,7 @@ KEPT = {200: success({"results": many(ref("File"))})}
 
 
 @ROUTES.add("POST", "/v1/chats/media/{chatName}", auth=Auth.USER, section="chats", uploads=FILES, replies=KEPT)
-def upload_media(call: Call) -> Answer:
+def upload_media(call: Call) -> Reply:
     """Put 1 to 5 files into a chat; each is a message there before this reply is sent."""
     user, _ = call.signed_in()
     chat = call.find_chat(call.params["chatName"])
@@ -36,13 +36,13 @@ def upload_media(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "/v1/files", "/v2/files", auth=Auth.USER, section="apps", uploads=FILES, replies=KEPT)
-def upload_files(call: Call) -> Answer:
+def upload_files(call: Call) -> Reply:
     """Put 1 to 5 files onto the platform."""
     return _keep(call)
 
 
 @ROUTES.add("POST", "/v2/files/secure", auth=Auth.USER, section="apps", body=SECURE_FILE, uploads=FILES, replies=KEPT)
-def upload_secure_files(call: Call) -> Answer:
+def upload_secure_files(call: Call) -> Reply:
     """Put 1 to 5 files onto the platform for the members of a chat."""
     chat = call.find_chat(call.form()["chatName"])
     if call.signed_in()[0] not in chat.members:
@@ -53,7 +53,7 @@ def upload_secure_files(call: Call) -> Answer:
 @ROUTES.add(
     "GET", "/v1/files", "/v2/files", auth=Auth.USER, section="apps", query=PAGE, replies=listed("files", ref("File"))
 )
-def list_files(call: Call) -> Answer:
+def list_files(call: Call) -> Reply:
     """List one's own files."""
     asked = call.asked()
     files = call.platform.shelf.of_user(call.signed_in()[0])
@@ -70,11 +70,11 @@ def list_files(call: Call) -> Answer:
     section="apps",
     replies={200: success({"result": ref("File"), "file": ref("File")})},
 )
-def read_file(call: Call) -> Answer:
+def read_file(call: Call) -> Reply:
     """Describe a file: one's own, or one that was put into a chat of one's own."""
     file = _visible_file(call, call.params["fileId"])
     row = file_record(file, call.origin)
-    return json_answer({"ok": True, "success": True, "result": row, "file": row})
+    return json_reply({"ok": True, "success": True, "result": row, "file": row})
 
 
 @ROUTES.add(
@@ -85,13 +85,13 @@ def read_file(call: Call) -> Answer:
     body=SHARE_LINK,
     replies=result(closed({"_id": TEXT, "fileId": TEXT, "link": TEXT, "createdAt": TIME})),
 )
-def share_file(call: Call) -> Answer:
+def share_file(call: Call) -> Reply:
     """Make a link to a file that opens without a token."""
     file = _visible_file(call, call.form()["fileId"])
     ids = call.platform.store.ids
     link = file_record(file, call.origin)["location"]
     shared = {"_id": ids.text(ids.next()), "fileId": file.id, "link": link, "createdAt": timestamp(call.now)}
-    return json_answer({"ok": True, "success": True, "result": shared})
+    return json_reply({"ok": True, "success": True, "result": shared})
 
 
 def _visible_file(call: Call, file_id: str) -> StoredFile:
@@ -103,28 +103,28 @@ def _visible_file(call: Call, file_id: str) -> StoredFile:
 
 
 @ROUTES.add("DELETE", "/v1/files/{fileId}", "/v2/files/{fileId}", auth=Auth.USER, section="apps")
-def delete_file(call: Call) -> Answer:
+def delete_file(call: Call) -> Reply:
     """Delete one of one's own files."""
     file = call.platform.shelf.find(call.params["fileId"])
     if file is None or file.owner is not call.signed_in()[0]:
         raise not_found("File")
     call.platform.shelf.remove(file)
-    return json_answer({"ok": True, "success": True})
+    return json_reply({"ok": True, "success": True})
 
 
 @ROUTES.add(
     "GET", "/files/{filename}", auth=Auth.NONE, section="shapes-of-the-sandbox", replies={200: TEXT}, kinds=("*/*",)
 )
-def download(call: Call) -> Answer:
+def download(call: Call) -> Reply:
     """Serve what a file record's `location` points at."""
     filename = call.params["filename"]
     file = call.platform.shelf.find(filename.partition(".")[0])
     if file is None or file.filename != filename:
         raise not_found("File")
-    return Answer(200, b"", file.content.mimetype, path=file.content.path)
+    return Reply(200, b"", file.content.mimetype, path=file.content.path)
 
 
-def _keep(call: Call, *, chat: Chat | None = None, private: bool = False) -> Answer:
+def _keep(call: Call, *, chat: Chat | None = None, private: bool = False) -> Reply:
     if not call.upload.files:
         raise invalid('"files" must contain at least 1 items', "files")
     user, platform = call.signed_in()[0], call.platform
@@ -140,4 +140,4 @@ def _keep(call: Call, *, chat: Chat | None = None, private: bool = False) -> Ans
             shown = {key: value for key, value in row.items() if key not in ("_id", "expiresAt", "isPrivate")}
             metadata = {"isMediafile": True, "attachmentId": file.id, **shown}
             platform.store.post(chat, MEDIA, call.now, sender=user, metadata=metadata)
-    return json_answer({"ok": True, "success": True, "results": rows})
+    return json_reply({"ok": True, "success": True, "results": rows})

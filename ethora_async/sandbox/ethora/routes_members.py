@@ -15,7 +15,7 @@ from ethora_async.sandbox.ethora.replies import COUNT, TEXT, Schema, closed, man
 from ethora_async.sandbox.ethora.routes_chats import require_control
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import member
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ def _schema(key: str) -> Schema:
 @ROUTES.add(
     "POST", *PATHS, auth=Auth.TENANT_ACTOR, section="chats", body=CHAT_MEMBERS, replies={200: _schema("results")}
 )
-def add_members(call: Call) -> Answer:
+def add_members(call: Call) -> Reply:
     """Let users into a chat."""
     chat, members = _read(call)
     store = call.platform.store
@@ -55,7 +55,7 @@ def add_members(call: Call) -> Answer:
 @ROUTES.add(
     "DELETE", *PATHS, auth=Auth.TENANT_ACTOR, section="chats", body=CHAT_MEMBERS, replies={200: _schema("result")}
 )
-def remove_members(call: Call) -> Answer:
+def remove_members(call: Call) -> Reply:
     """Take users out of a chat; listings may lag behind. Nobody removes themselves; by v1 the creator alone removes."""
     chat, members = _read(call)
     if call.route.path.startswith("/v1/") and call.user not in (None, chat.creator):
@@ -81,7 +81,7 @@ def _read(call: Call) -> tuple[Chat, list[tuple[str, User | None]]]:
     return chat, members
 
 
-def _answer(members: list[tuple[str, User | None]], act: Callable[[User], str], key: str) -> Answer:
+def _answer(members: list[tuple[str, User | None]], act: Callable[[User], str], key: str) -> Reply:
     """Act on each user found; `key` is where older clients look for the members."""
     rows: list[dict[str, Any]] = [
         {"xmppUsername": reference, "status": "not-found"}
@@ -89,7 +89,7 @@ def _answer(members: list[tuple[str, User | None]], act: Callable[[User], str], 
         else {"xmppUsername": user.xmpp_username, "status": act(user)}
         for reference, user in members
     ]
-    return json_answer(
+    return json_reply(
         {
             "ok": True,
             "success": True,

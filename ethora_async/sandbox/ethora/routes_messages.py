@@ -14,7 +14,7 @@ from ethora_async.sandbox.ethora.replies import COUNT, FLAG, MAYBE_TEXT, listed,
 from ethora_async.sandbox.ethora.routes_chats import require_control
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import found_message, listing, message_record
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +38,7 @@ MESSAGES = many(ref("Message"))
         200: success({"results": MESSAGES, "total": COUNT, "nextBefore": MAYBE_TEXT, "mamUnavailable": FLAG}),
     },
 )
-def list_messages(call: Call) -> Answer:
+def list_messages(call: Call) -> Reply:
     """List the latest messages, oldest first; `before` takes the `nextBefore` of the page that came before."""
     asked, chat = call.asked(), _readable(call)
     before = asked.get("before")
@@ -46,7 +46,7 @@ def list_messages(call: Call) -> Answer:
         raise invalid('"before" must be a message id', "before")
     page = chat.conversation.before(None if before is None else int(before), asked["limit"])
     more = bool(page) and page[0] is not chat.messages[0]
-    return json_answer(
+    return json_reply(
         {
             "ok": True,
             "success": True,
@@ -59,12 +59,12 @@ def list_messages(call: Call) -> Answer:
 
 
 @ROUTES.add("DELETE", PATH, auth=Auth.TENANT_ACTOR, section="chats")
-def clear_messages(call: Call) -> Answer:
+def clear_messages(call: Call) -> Reply:
     """Clear the history of a chat."""
     chat = call.find_chat(call.params["chatId"])
     require_control(call, chat)
     chat.conversation.clear()
-    return json_answer({"ok": True, "success": True})
+    return json_reply({"ok": True, "success": True})
 
 
 @ROUTES.add(
@@ -75,7 +75,7 @@ def clear_messages(call: Call) -> Answer:
     query=CONTEXT,
     replies={200: success({"results": MESSAGES, "items": MESSAGES, "message": ref("Message")})},
 )
-def read_context(call: Call) -> Answer:
+def read_context(call: Call) -> Reply:
     """Read a message with the `radius` messages before and after it."""
     asked, chat = call.asked(), _readable(call)
     place = chat.conversation.place(asked.get("aroundStanzaId", asked.get("aroundMessageId", "")))
@@ -84,7 +84,7 @@ def read_context(call: Call) -> Answer:
     around = chat.messages[max(0, place - asked["radius"]) : place + asked["radius"] + 1]
     rows = [message_record(chat, message) for message in around]
     found = message_record(chat, chat.messages[place])
-    return json_answer({"ok": True, "success": True, "results": rows, "items": rows, "message": found})
+    return json_reply({"ok": True, "success": True, "results": rows, "items": rows, "message": found})
 
 
 @ROUTES.add(
@@ -95,7 +95,7 @@ def read_context(call: Call) -> Answer:
     query=SEARCH,
     replies=listed("messages", ref("FoundMessage")),
 )
-def search_messages(call: Call) -> Answer:
+def search_messages(call: Call) -> Reply:
     """Search the messages of the app; a user finds only what was said in their own chats."""
     asked = call.asked()
     words = asked["q"].split() if asked["mode"] == "fulltext" else [asked["q"]]

@@ -12,7 +12,7 @@ from ethora_async.sandbox.ethora.replies import FLAG, TEXT, closed, listed, ref,
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import chat_record, chat_with_members, listing, my_chat
 from ethora_async.sandbox.ethora.store import ChatData
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
@@ -24,7 +24,7 @@ MUTED = result(closed({"chatName": TEXT, "muted": FLAG}))
 
 
 @ROUTES.add("GET", "/v1/chats", auth=Auth.USER, section="chats", replies=listed("chats", ref("ChatWithMembers")))
-def list_chats_i_made(call: Call) -> Answer:
+def list_chats_i_made(call: Call) -> Reply:
     """List the chats that the user made."""
     user, _ = call.signed_in()
     rows = [chat_with_members(chat) for chat in user.chats if chat.creator is user]
@@ -32,7 +32,7 @@ def list_chats_i_made(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "/v1/chats/my", auth=Auth.USER, section="chats", replies=listed("chats", ref("MyChat")))
-def list_my_chats(call: Call) -> Answer:
+def list_my_chats(call: Call) -> Reply:
     """List the chats of the user who asks, with at most 30 members each."""
     user, _ = call.signed_in()
     rows = [my_chat(chat, user) for chat in user.chats.window(0, user.chats.listed)]
@@ -40,14 +40,14 @@ def list_my_chats(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "/v1/chats/my/{chatName}", auth=Auth.USER, section="chats", replies=result(ref("MyChat")))
-def read_my_chat(call: Call) -> Answer:
+def read_my_chat(call: Call) -> Reply:
     """Read one chat of the user who asks."""
     user, chat = _mine(call)
-    return json_answer({"ok": True, "success": True, "result": my_chat(chat, user)})
+    return json_reply({"ok": True, "success": True, "result": my_chat(chat, user)})
 
 
 @ROUTES.add("PUT", MUTE, auth=Auth.USER, section="chats", replies=MUTED)
-def mute(call: Call) -> Answer:
+def mute(call: Call) -> Reply:
     """Want no notices from a chat."""
     user, chat = _membership(call)
     chat.conversation.muted.add(user)
@@ -55,7 +55,7 @@ def mute(call: Call) -> Answer:
 
 
 @ROUTES.add("DELETE", MUTE, auth=Auth.USER, section="chats", replies=MUTED)
-def unmute(call: Call) -> Answer:
+def unmute(call: Call) -> Reply:
     """Want notices from a chat again."""
     user, chat = _membership(call)
     chat.conversation.muted.discard(user)
@@ -65,7 +65,7 @@ def unmute(call: Call) -> Answer:
 @ROUTES.add(
     "GET", "/v1/chats/public", auth=Auth.USER, section="chats", query=PAGE, replies=listed("chats", ref("Chat"))
 )
-def list_public_chats(call: Call) -> Answer:
+def list_public_chats(call: Call) -> Reply:
     """List the public chats of the app."""
     asked = call.asked()
     offset, limit = asked["offset"], asked["limit"]
@@ -90,7 +90,7 @@ def list_public_chats(call: Call) -> Answer:
     body=PRIVATE_CHAT,
     replies=result(ref("ChatWithMembers")),
 )
-def open_private_chat(call: Call) -> Answer:
+def open_private_chat(call: Call) -> Reply:
     """Open the 1-1 chat of two users: the one there is, in whatever order they are named, or a new one.
 
     A user's own token stands for the first of the two; a server names both. The body of the v2 form is not
@@ -108,16 +108,16 @@ def open_private_chat(call: Call) -> Answer:
         raise forbidden()
     one, other = pair
     chat = _between(call, one, other, e2ee=form["e2ee"])
-    return json_answer({"ok": True, "success": True, "result": chat_with_members(chat)})
+    return json_reply({"ok": True, "success": True, "result": chat_with_members(chat)})
 
 
 @ROUTES.add("POST", "/v1/chats/reports/{chatName}", auth=Auth.USER, section="chats", body=CHAT_REPORT)
-def report_chat(call: Call) -> Answer:
+def report_chat(call: Call) -> Reply:
     """Complain about a chat."""
     form, (user, chat) = call.form(), _mine(call)
     category = form.get("category", form.get("reason", ""))
     chat.conversation.reports.append(Report(user, category, form.get("text", "")))
-    return json_answer({"ok": True, "success": True})
+    return json_reply({"ok": True, "success": True})
 
 
 def _between(call: Call, one: User, other: User, *, e2ee: bool) -> Chat:
@@ -151,5 +151,5 @@ def _membership(call: Call) -> tuple[User, Chat]:
     return user, chat
 
 
-def _muted(chat: Chat, *, muted: bool) -> Answer:
-    return json_answer({"ok": True, "success": True, "result": {"chatName": chat.name, "muted": muted}})
+def _muted(chat: Chat, *, muted: bool) -> Reply:
+    return json_reply({"ok": True, "success": True, "result": {"chatName": chat.name, "muted": muted}})

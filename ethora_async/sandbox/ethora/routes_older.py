@@ -16,7 +16,7 @@ from ethora_async.sandbox.ethora.routes_chats import require_control
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import timestamp
 from ethora_async.sandbox.ethora.store import ChatData
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
@@ -29,7 +29,7 @@ ACCESS = success({"chatJid": TEXT, "userJid": TEXT, "accessCode": TEXT, "expires
 
 
 @ROUTES.add("POST", "/chats", auth=Auth.TENANT_ACTOR, section="older-guide", body=OLDER_CHAT, replies=CHAT)
-def create_chat(call: Call) -> Answer:
+def create_chat(call: Call) -> Reply:
     """Create a chat for an entity of the caller's, named by `UUID`."""
     form = call.form()
     uuid = call.plain_uuid(form.get("UUID"))
@@ -41,7 +41,7 @@ def create_chat(call: Call) -> Answer:
 
 
 @ROUTES.add("DELETE", "/chats", auth=Auth.TENANT_ACTOR, section="older-guide", body=OLDER_DELETION, replies=CHAT)
-def delete_chat(call: Call) -> Answer:
+def delete_chat(call: Call) -> Reply:
     """Delete a chat with its history."""
     form = call.form()
     chat = _find_chat(call, form.get("UUID", form.get("chatUuid")), form.get("chatJid"))
@@ -53,7 +53,7 @@ def delete_chat(call: Call) -> Answer:
 @ROUTES.add(
     "POST", "/chat-access", auth=Auth.TENANT_ACTOR, section="older-guide", body=OLDER_ACCESS, replies={200: ACCESS}
 )
-def change_access(call: Call) -> Answer:
+def change_access(call: Call) -> Reply:
     """Set what a user may do in a chat, for good or for some seconds."""
     form = call.form()
     chat = _find_chat(call, form.get("chatUuid"), form.get("chatJid"))
@@ -61,7 +61,7 @@ def change_access(call: Call) -> Answer:
     require_control(call, chat)
     bits, seconds = int(form["accessCode"], 2), form["accessTimer"]
     grant = set_access(call.platform.store, chat, user, bits, call.now, seconds)
-    return json_answer(
+    return json_reply(
         {
             "ok": True,
             "success": True,
@@ -93,5 +93,5 @@ def _jid(call: Call, chat: Chat) -> str:
     return f"{chat.name}@conference.{call.platform.xmpp_host}"
 
 
-def _chat(call: Call, chat: Chat) -> Answer:
-    return json_answer({"ok": True, "success": True, "jid": _jid(call, chat), "name": chat.name})
+def _chat(call: Call, chat: Chat) -> Reply:
+    return json_reply({"ok": True, "success": True, "jid": _jid(call, chat), "name": chat.name})

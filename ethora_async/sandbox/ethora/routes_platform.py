@@ -12,7 +12,7 @@ from ethora_async.sandbox.ethora.forms import DOMAIN
 from ethora_async.sandbox.ethora.replies import FLAG, TEXT, closed, ref, result, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes_apps import app_config
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
@@ -23,9 +23,9 @@ ROUTES: Routes[Call] = Routes()
 @ROUTES.add(
     "GET", "/ping", "/v1/ping", auth=Auth.NONE, section="hosts-and-paths", replies={200: success({"message": TEXT})}
 )
-def ping(call: Call) -> Answer:  # noqa: ARG001 - every handler takes the call
+def ping(call: Call) -> Reply:  # noqa: ARG001 - every handler takes the call
     """Say that the server is up."""
-    return json_answer({"ok": True, "success": True, "message": "pong"})
+    return json_reply({"ok": True, "success": True, "message": "pong"})
 
 
 @ROUTES.add(
@@ -35,18 +35,18 @@ def ping(call: Call) -> Answer:  # noqa: ARG001 - every handler takes the call
     section="hosts-and-paths",
     replies={200: success({"license": closed({"edition": TEXT, "tier": TEXT, "state": TEXT, "registered": FLAG})})},
 )
-def read_license(call: Call) -> Answer:  # noqa: ARG001 - every handler takes the call
+def read_license(call: Call) -> Reply:  # noqa: ARG001 - every handler takes the call
     """Tell what an installation is licensed for; a sandbox is not registered with the vendor."""
     license_ = {"edition": "sandbox", "tier": "free", "state": "active", "registered": False}
-    return json_answer({"ok": True, "success": True, "license": license_})
+    return json_reply({"ok": True, "success": True, "license": license_})
 
 
 @ROUTES.add(
     "GET", "/v1/apps/get-config", auth=Auth.NONE, section="apps", query=DOMAIN, replies=result(ref("AppConfig"))
 )
-def get_config(call: Call) -> Answer:
+def get_config(call: Call) -> Reply:
     """Tell a front end about an app, its app token included; archived apps say so."""
     app = call.platform.store.app_of_domain(call.asked()["domainName"].lower())
     if app is None:
         raise app_not_found(404)
-    return json_answer({"ok": True, "success": True, "result": app_config(app, call.platform)})
+    return json_reply({"ok": True, "success": True, "result": app_config(app, call.platform)})

@@ -19,7 +19,7 @@ from ethora_async.sandbox.ethora.replies import FLAG, SESSION, TEXT, TOKENS, clo
 from ethora_async.sandbox.ethora.routing import Auth, Routes, TokenKind
 from ethora_async.sandbox.ethora.shapes import full_user
 from ethora_async.sandbox.ethora.tokens import peek, strip_scheme
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
@@ -32,7 +32,7 @@ CHALLENGED = success({"mfaRequired": FLAG, "mfaToken": TEXT})
 
 
 @ROUTES.add("POST", "/v1/users/client", auth=Auth.CLIENT, section="sessions", replies={200: OPENED})
-def exchange(call: Call) -> Answer:
+def exchange(call: Call) -> Reply:
     """Exchange a client token for a session of its user, who has to exist already."""
     user = _user_of_claims(call)
     if user is None:
@@ -49,7 +49,7 @@ def exchange(call: Call) -> Answer:
     body=LOGIN,
     replies={200: {"anyOf": [OPENED, CHALLENGED]}},
 )
-def login(call: Call) -> Answer:
+def login(call: Call) -> Reply:
     """Log in with e-mail and password; the app comes from the app token, the body or `x-app-id`."""
     form = call.form()
     user = named_app(call, form.get("appId")).users.with_email(form["email"])
@@ -58,14 +58,14 @@ def login(call: Call) -> Answer:
         raise wrong_login()
     if user.profile.mfa_code is not None:
         token = call.platform.sessions.challenge(user, call.now)
-        return json_answer({"success": True, "mfaRequired": True, "mfaToken": token})
+        return json_reply({"success": True, "mfaRequired": True, "mfaToken": token})
     return session_reply(call, call.platform.sessions.open(user))
 
 
 @ROUTES.add(
     "POST", "/v2/users/login/mfa", auth=Auth.APP_OR_ID, section="sessions", body=LOGIN_CODE, replies={200: OPENED}
 )
-def login_with_code(call: Call) -> Answer:
+def login_with_code(call: Call) -> Reply:
     """Finish a login that asked for a code. A wrong code leaves the login open, until it is five minutes old."""
     form, platform = call.form(), call.platform
     app = named_app(call, form.get("appId"))
@@ -91,11 +91,11 @@ def login_with_code(call: Call) -> Answer:
     body=REFRESH,
     replies={200: success(TOKENS)},
 )
-def refresh(call: Call) -> Answer:
+def refresh(call: Call) -> Reply:
     """Exchange a refresh token for new tokens; one that was replaced already brings the current ones."""
     session, refresh_id = _refreshed_session(call)
     call.platform.sessions.renew(session, refresh_id, call.now)
-    return json_answer({"success": True, **call.platform.sessions.tokens(session, call.now)})
+    return json_reply({"success": True, **call.platform.sessions.tokens(session, call.now)})
 
 
 @ROUTES.add(
@@ -106,28 +106,28 @@ def refresh(call: Call) -> Answer:
     section="sessions",
     replies={200: success({**SESSION, "app": closed({"isUserDataEncrypted": FLAG})})},
 )
-def read_me(call: Call) -> Answer:
+def read_me(call: Call) -> Reply:
     """Tell who the user is, with fresh tokens of the same session."""
     return session_reply(call, call.signed_in()[1], {"app": {"isUserDataEncrypted": False}})
 
 
 @ROUTES.add("GET", "/v1/users/my", auth=Auth.USER, section="sessions", replies={200: success({"user": ref("OwnUser")})})
-def read_my(call: Call) -> Answer:
+def read_my(call: Call) -> Reply:
     """Tell who the user is."""
-    return json_answer({"success": True, "user": full_user(call.signed_in()[0], call.platform.signer)})
+    return json_reply({"success": True, "user": full_user(call.signed_in()[0], call.platform.signer)})
 
 
 @ROUTES.add(
     "POST", "/v1/users/xmpp-token", auth=Auth.USER, section="sessions", replies={200: success({"xmppPassword": TEXT})}
 )
-def xmpp_token(call: Call) -> Answer:
+def xmpp_token(call: Call) -> Reply:
     """Hand out a fresh short-lived XMPP password."""
     password = call.platform.sessions.xmpp_password(call.signed_in()[0], call.now)
-    return json_answer({"success": True, "xmppPassword": password})
+    return json_reply({"success": True, "xmppPassword": password})
 
 
 @ROUTES.add("POST", "/v1/users/logout", auth=Auth.USER, section="sessions", query=LOGOUT)
-def logout(call: Call) -> Answer:
+def logout(call: Call) -> Reply:
     """End this session, all others, or all sessions of the user; API keys live on."""
     which = call.asked()["type"]
     user, current = call.signed_in()
@@ -136,7 +136,7 @@ def logout(call: Call) -> Answer:
     else:
         spare = current if which == "except-current" else None
         call.platform.sessions.end(lambda session: session.user is user and session is not spare)
-    return json_answer({"ok": True, "success": True})
+    return json_reply({"ok": True, "success": True})
 
 
 def _same(known: str, sent: str) -> bool:

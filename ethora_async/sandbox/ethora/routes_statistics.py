@@ -13,7 +13,7 @@ from ethora_async.sandbox.ethora.replies import COUNT, TEXT, closed, many, resul
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import timestamp
 from ethora_async.sandbox.ethora.shapes_apps import TOTALS, total
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +40,7 @@ DAYS = many(closed({"date": TEXT, "count": COUNT}))
         )
     ),
 )
-def read_statistics(call: Call) -> Answer:
+def read_statistics(call: Call) -> Reply:
     """Count what an app gained on each day of a period: users, chats, messages, files."""
     app, platform = call.app, call.platform
     asked = call.asked()
@@ -57,4 +57,4 @@ def read_statistics(call: Call) -> Answer:
         "files": by_day(file.created_at for file in platform.shelf.of_app(app)),
         **{name: total(app, platform, name) for name in TOTALS},
     }
-    return json_answer({"ok": True, "success": True, "result": statistics})
+    return json_reply({"ok": True, "success": True, "result": statistics})

@@ -30,7 +30,7 @@ from ethora_async.sandbox.ethora.routes_users import check_free
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import brief_user, full_user, listing, timestamp
 from ethora_async.sandbox.ethora.store import UserData
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,10 +54,10 @@ UNREAD_ROW = closed({"userId": TEXT, "xmppUsername": TEXT, "status": TEXT, "coun
     body=IMPORTED,
     replies={200: success({"user": ref("OwnUser")})},
 )
-def create_one(call: Call) -> Answer:
+def create_one(call: Call) -> Reply:
     """Create a user; the password is mailed."""
     user = _create(call, [call.form()], "")[0]
-    return json_answer({"ok": True, "success": True, "user": full_user(user, call.platform.signer)})
+    return json_reply({"ok": True, "success": True, "user": full_user(user, call.platform.signer)})
 
 
 @ROUTES.add(
@@ -69,52 +69,52 @@ def create_one(call: Call) -> Answer:
     body=IMPORT_MANY,
     replies={200: success({"results": many(ref("OwnUser"))})},
 )
-def create_many(call: Call) -> Answer:
+def create_many(call: Call) -> Reply:
     """Create 1 to 100 users; none of them when an e-mail is taken. This is the import of the older guide."""
     users = _create(call, call.form()["usersList"], "usersList[{}]")
     rows = [full_user(user, call.platform.signer) for user in users]
-    return json_answer({"ok": True, "success": True, "results": rows})
+    return json_reply({"ok": True, "success": True, "results": rows})
 
 
 @ROUTES.add(
     "POST", "/v1/users/delete-many-with-app-id/{appId}", auth=Auth.USER, section="users", admin=True, body=USER_IDS
 )
-def delete_many(call: Call) -> Answer:
+def delete_many(call: Call) -> Reply:
     """Delete users; none of them when one is unknown or the platform's own."""
     users = _users(call, call.form()["usersIdList"])
     if any(user.platform_owned for user in users):
         raise forbidden()
     for user in users:
         call.platform.store.delete_user(user)
-    return json_answer({"ok": True, "success": True})
+    return json_reply({"ok": True, "success": True})
 
 
 @ROUTES.add(
     "POST", "/v1/users/reset-passwords-with-app-id/{appId}", auth=Auth.USER, section="users", admin=True, body=USER_IDS
 )
-def reset_passwords(call: Call) -> Answer:
+def reset_passwords(call: Call) -> Reply:
     """Mail new passwords; the old ones and all sessions end."""
     users = _users(call, call.form()["usersIdList"])
     for user in users:
         mail_new_password(call.platform, user)
     call.platform.sessions.end(lambda session: session.user in users)
-    return json_answer({"ok": True, "success": True})
+    return json_reply({"ok": True, "success": True})
 
 
 @ROUTES.add("POST", "/v1/users/tags-set/{appId}", auth=Auth.USER, section="users", admin=True, body=USER_TAGS)
-def set_tags(call: Call) -> Answer:
+def set_tags(call: Call) -> Reply:
     """Replace the tags of users."""
     return _tag(call, lambda _, sent: sent)
 
 
 @ROUTES.add("POST", "/v1/users/tags-add/{appId}", auth=Auth.USER, section="users", admin=True, body=USER_TAGS)
-def add_tags(call: Call) -> Answer:
+def add_tags(call: Call) -> Reply:
     """Add tags to users."""
     return _tag(call, lambda had, sent: [*had, *sent])
 
 
 @ROUTES.add("POST", "/v1/users/tags-delete/{appId}", auth=Auth.USER, section="users", admin=True, body=USER_TAGS)
-def delete_tags(call: Call) -> Answer:
+def delete_tags(call: Call) -> Reply:
     """Take tags off users."""
     return _tag(call, lambda had, sent: [tag for tag in had if tag not in sent])
 
@@ -128,7 +128,7 @@ def delete_tags(call: Call) -> Answer:
     query=USER_LIST,
     replies=listed("users", ref("User"), ORDER),
 )
-def list_users(call: Call) -> Answer:
+def list_users(call: Call) -> Reply:
     """List the users of the app in order."""
     asked = call.asked()
     rows = [brief_user(user) for user in users_in_order(call.app, asked)]
@@ -146,7 +146,7 @@ def list_users(call: Call) -> Answer:
     replies={200: TEXT},
     kinds=("text/csv",),
 )
-def export_users(call: Call) -> Answer:
+def export_users(call: Call) -> Reply:
     """Write all users of the app as CSV; tags are separated by semicolons."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
@@ -154,7 +154,7 @@ def export_users(call: Call) -> Answer:
     for user in call.app.users:
         names = (user.id, user.uuid, user.xmpp_username, user.email or "", user.first_name, user.last_name)
         writer.writerow((*names, ";".join(user.profile.tags), timestamp(user.created_at)))
-    return Answer(200, buffer.getvalue().encode("utf-8", "replace"), "text/csv; charset=utf-8")
+    return Reply(200, buffer.getvalue().encode("utf-8", "replace"), "text/csv; charset=utf-8")
 
 
 @ROUTES.add(
@@ -167,16 +167,16 @@ def export_users(call: Call) -> Answer:
     uploads=(0, 1),
     replies={200: success({"user": ref("OwnUser"), "result": ref("OwnUser")})},
 )
-def change_user(call: Call) -> Answer:
+def change_user(call: Call) -> Reply:
     """Change the profile of a user."""
     user, form = call.find_user(call.params["userId"]), call.form()
     change_profile(call, user, form)
     record = full_user(user, call.platform.signer)
-    return json_answer({"ok": True, "success": True, "user": record, "result": record})
+    return json_reply({"ok": True, "success": True, "user": record, "result": record})
 
 
 @ROUTES.add("GET", "/v1/users/acl", auth=Auth.USER, section="users", replies={200: ACL_REPLY})
-def read_own_acl(call: Call) -> Answer:
+def read_own_acl(call: Call) -> Reply:
     """Read one's own access rules."""
     return _acl(call.signed_in()[0])
 
@@ -189,7 +189,7 @@ def read_own_acl(call: Call) -> Answer:
     admin=True,
     replies={200: ACL_REPLY},
 )
-def read_acl(call: Call) -> Answer:
+def read_acl(call: Call) -> Reply:
     """Read the access rules of a user."""
     return _acl(call.find_user(call.params["userId"]))
 
@@ -203,7 +203,7 @@ def read_acl(call: Call) -> Answer:
     body=ACL,
     replies={200: ACL_REPLY},
 )
-def change_acl(call: Call) -> Answer:
+def change_acl(call: Call) -> Reply:
     """Keep the access rules of a user. They are kept and shown; the sandbox itself goes by who made the app."""
     user = call.find_user(call.params["userId"])
     user.profile = attrs.evolve(user.profile, acl={**user.profile.acl, **call.form()})
@@ -219,11 +219,11 @@ def change_acl(call: Call) -> Answer:
     body=UNREAD,
     replies={200: success({"mode": TEXT, "results": many(UNREAD_ROW), "items": many(UNREAD_ROW)})},
 )
-def count_unread(call: Call) -> Answer:
+def count_unread(call: Call) -> Reply:
     """Count what 1 to 100 users have not read over all their chats, or only tell whether there is any."""
     form = call.form()
     rows = [_unread(call, form, reference) for reference in form["userIds"]]
-    return json_answer({"ok": True, "success": True, "mode": form["mode"], "results": rows, "items": rows})
+    return json_reply({"ok": True, "success": True, "mode": form["mode"], "results": rows, "items": rows})
 
 
 def _unread(call: Call, form: dict[str, Any], reference: str) -> dict[str, Any]:
@@ -254,14 +254,14 @@ def _users(call: Call, ids: list[str]) -> dict[User, None]:
     return dict.fromkeys(found)
 
 
-def _tag(call: Call, change: Callable[[list[str], list[str]], list[str]]) -> Answer:
+def _tag(call: Call, change: Callable[[list[str], list[str]], list[str]]) -> Reply:
     form = call.form()
     for user in _users(call, form.get("usersIdList") or form["userIdList"]):
         tags = change(list(user.profile.tags), form["tagsList"])
         user.profile = attrs.evolve(user.profile, tags=tuple(dict.fromkeys(tags)))
         user.updated_at = call.now
-    return json_answer({"ok": True, "success": True})
+    return json_reply({"ok": True, "success": True})
 
 
-def _acl(user: User) -> Answer:
-    return json_answer({"ok": True, "success": True, "result": {"userId": user.id, **user.profile.acl}})
+def _acl(user: User) -> Reply:
+    return json_reply({"ok": True, "success": True, "result": {"userId": user.id, **user.profile.acl}})

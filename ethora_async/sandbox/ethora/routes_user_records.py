@@ -9,7 +9,7 @@ from ethora_async.sandbox.ethora.forms import PAGE, USER_ORDER, USER_SEARCH
 from ethora_async.sandbox.ethora.replies import TEXT, closed, listed, many, ref, result, success
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import brief_user, chat_record, chat_with_members, listing
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.call import Call
@@ -34,7 +34,7 @@ CHANGED = closed({"xmppUsername": TEXT, "status": TEXT, "user?": ref("User")})
     query=USER_SEARCH,
     replies={200: {"anyOf": [listed("users", ref("User"))[200], result(ref("User"))[200]]}},
 )
-def find_users(call: Call) -> Answer:
+def find_users(call: Call) -> Reply:
     """Look one user up, or list the users of the app or of one chat."""
     asked = call.asked()
     chat = call.find_chat(asked["chatName"]) if "chatName" in asked else None
@@ -43,7 +43,7 @@ def find_users(call: Call) -> Answer:
         user = call.find_user(reference)
         if chat is not None and user not in chat.members:
             raise user_not_found()
-        return json_answer({"ok": True, "success": True, "result": brief_user(user)})
+        return json_reply({"ok": True, "success": True, "result": brief_user(user)})
     offset, limit = asked["offset"], asked["limit"]
     source = call.app.users if chat is None else chat.members
     total = len(call.app.users) if chat is None else chat.members.listed
@@ -62,12 +62,12 @@ def find_users(call: Call) -> Answer:
     body=lambda forms: forms.user_changes,
     replies={200: success({"results": many(CHANGED)})},
 )
-def change_users(call: Call) -> Answer:
+def change_users(call: Call) -> Reply:
     """Change names and pictures of 1 to 100 users, row by row."""
     rows = call.form()["users"]
     results = [_change_user(call, row) for row in rows]
     call.app.users.renamed()
-    return json_answer({"ok": True, "success": True, "results": results})
+    return json_reply({"ok": True, "success": True, "results": results})
 
 
 @ROUTES.add(
@@ -79,7 +79,7 @@ def change_users(call: Call) -> Answer:
     query=PAGE,
     replies=listed("chats", {"anyOf": [ref("Chat"), ref("ChatWithMembers")]}),
 )
-def list_chats_of_user(call: Call) -> Answer:
+def list_chats_of_user(call: Call) -> Reply:
     """List the chats that a user is a member of."""
     asked = call.asked()
     user = call.find_user(call.params["userId"])
@@ -91,7 +91,7 @@ def list_chats_of_user(call: Call) -> Answer:
 @ROUTES.add(
     "GET", "/v1/apps/users/{xmppUsername}", auth=Auth.TENANT_ACTOR, section="users", replies=result(ref("User"))
 )
-def read_user(call: Call) -> Answer:
+def read_user(call: Call) -> Reply:
     """Look one user up by xmppUsername: of the token's own app, or of a child that the name's prefix tells.
 
     That a parent may look up a child's user is this sandbox's choice: no source says it. An archived
@@ -106,13 +106,13 @@ def read_user(call: Call) -> Answer:
     user = app.users.find(name)
     if user is None:
         raise user_not_found()
-    return json_answer({"ok": True, "success": True, "result": brief_user(user)})
+    return json_reply({"ok": True, "success": True, "result": brief_user(user)})
 
 
 @ROUTES.add(
     "GET", "/v1/apps/users", auth=Auth.SERVER, section="users", query=USER_ORDER, replies=listed("users", ref("User"))
 )
-def list_users_in_order(call: Call) -> Answer:
+def list_users_in_order(call: Call) -> Reply:
     """List the users of the app by name or time of creation."""
     asked = call.asked()
     rows = [brief_user(user) for user in users_in_order(call.app, asked)]

@@ -21,7 +21,7 @@ from ethora_async.sandbox.ethora.replies import COUNT, STARTED, TEXT, closed, ma
 from ethora_async.sandbox.ethora.routing import Auth, Routes
 from ethora_async.sandbox.ethora.shapes import full_user
 from ethora_async.sandbox.ethora.store import UserData
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,13 +43,13 @@ ROW = closed({"status": TEXT, "xmppUsername": TEXT, "user": ref("OwnUser")})
     body=lambda forms: forms.users,
     replies={200: success({"results": many(ref("OwnUser"))})},
 )
-def create_users(call: Call) -> Answer:
+def create_users(call: Call) -> Reply:
     """Create 1 to 100 users at once; none of them when an e-mail or uuid is taken."""
     rows = [_user_data(call, row) for row in call.form()["usersList"]]
     check_free(call.app, rows, "usersList[{}]")
     users = [call.platform.store.create_user(call.app, row, call.now) for row in rows]
     signer = call.platform.signer
-    return json_answer({"ok": True, "success": True, "results": [full_user(user, signer) for user in users]})
+    return json_reply({"ok": True, "success": True, "results": [full_user(user, signer) for user in users]})
 
 
 @ROUTES.add(
@@ -60,12 +60,12 @@ def create_users(call: Call) -> Answer:
     body=lambda forms: forms.user,
     replies={201: success({"user": ref("OwnUser")})},
 )
-def create_user(call: Call) -> Answer:
+def create_user(call: Call) -> Reply:
     """Create one user; the e-mail is optional here."""
     row = _user_data(call, call.form())
     check_free(call.app, [row], "")
     user = call.platform.store.create_user(call.app, row, call.now)
-    return json_answer({"ok": True, "success": True, "user": full_user(user, call.platform.signer)}, 201)
+    return json_reply({"ok": True, "success": True, "user": full_user(user, call.platform.signer)}, 201)
 
 
 @ROUTES.add(
@@ -78,7 +78,7 @@ def create_user(call: Call) -> Answer:
     body=lambda forms: forms.users,
     replies=STARTED,
 )
-def create_users_in_job(call: Call) -> Answer:
+def create_users_in_job(call: Call) -> Reply:
     """Create 1 to 100 users as a job; rows that are there already are reported, not refused."""
     users = [_user_data(call, row) for row in call.form()["usersList"]]
 
@@ -98,12 +98,12 @@ def create_users_in_job(call: Call) -> Answer:
     admin=True,
     replies=replies.job(closed({"total": COUNT, "results": many(ROW)})),
 )
-def read_job(call: Call) -> Answer:
+def read_job(call: Call) -> Reply:
     """Tell how far a batch is, and its rows once it is done."""
     job = call.platform.jobs.find(JobKind.USERS, call.params["jobId"], call.app)
     if job is None:
         raise job_not_found()
-    return json_answer(job_body(job, call.now))
+    return json_reply(job_body(job, call.now))
 
 
 @ROUTES.add(
@@ -115,7 +115,7 @@ def read_job(call: Call) -> Answer:
     admin=True,
     body=USER_DELETION,
 )
-def delete_users(call: Call) -> Answer:
+def delete_users(call: Call) -> Reply:
     """Delete users; none of them when one is unknown. The platform's own accounts cannot be deleted."""
     references = call.form()["usersIdList"]
     users: dict[User, None] = {}
@@ -129,7 +129,7 @@ def delete_users(call: Call) -> Answer:
         raise forbidden()
     for user in users:
         call.platform.store.delete_user(user)
-    return json_answer({"ok": True, "success": True})
+    return json_reply({"ok": True, "success": True})
 
 
 def _user_data(call: Call, row: dict[str, Any]) -> UserData:

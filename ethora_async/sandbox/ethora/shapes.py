@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ethora_async.sandbox.ethora.records import UserKind
-from ethora_async.sandbox.wire import Answer, json_answer
+from ethora_async.sandbox.wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -210,10 +210,10 @@ def file_record(file: StoredFile, origin: str) -> dict[str, Any]:
 
 def listing(
     alias: str, rows: Iterable[Any], *, total: int, limit: int, offset: int, further: dict[str, Any] | None = None
-) -> Answer:
-    """Answer with a page, under the keys `results`, `items` and the resource's own name; encoded once."""
+) -> Reply:
+    """Reply with a page, under the keys `results`, `items` and the resource's own name; encoded once."""
     encoded = orjson.Fragment(orjson.dumps(list(rows)))
-    return json_answer(
+    return json_reply(
         {
             "ok": True,
             "success": True,

@@ -12,7 +12,7 @@ from aiohttp.web import HTTPRequestEntityTooLarge
 from ethora_async.sandbox.imbachat.asking import SiteError
 from ethora_async.sandbox.imbachat.tokens import TokenRefusedError
 from ethora_async.sandbox.routing import Route, RouteList, RouteTable
-from ethora_async.sandbox.wire import Answer, json_answer, text_answer
+from ethora_async.sandbox.wire import Reply, json_reply, text_reply
 
 if TYPE_CHECKING:
     from aiohttp.web import BaseRequest
@@ -57,39 +57,39 @@ class Gateway:
         match = TABLE.find(method, path)
         return match.route.operation if match is not None and match.params["dev_id"] == self._widget_id else None
 
-    async def answer(self, request: BaseRequest, path: str, query: str) -> Answer:  # noqa: ARG002
-        """Answer one request."""
+    async def answer(self, request: BaseRequest, path: str, query: str) -> Reply:  # noqa: ARG002
+        """Reply one request."""
         try:
             raw = await request.read()
         except HTTPRequestEntityTooLarge:
-            return json_answer({"code": 413, "error": "The request is too large."}, 413)
+            return json_reply({"code": 413, "error": "The request is too large."}, 413)
         match = TABLE.find(request.method, path)
         if match is None or match.params["dev_id"] != self._widget_id:
-            return json_answer({"code": 404, "error": "There is nothing here."}, 404)
+            return json_reply({"code": 404, "error": "There is nothing here."}, 404)
         return await match.answer(Call(raw, self._log_in))
 
 
-def send_script(call: Call) -> Answer:  # noqa: ARG001 - every handler takes the call
+def send_script(call: Call) -> Reply:  # noqa: ARG001 - every handler takes the call
     """Send the widget's script."""
-    return text_answer(SCRIPT, 200, JAVASCRIPT, dict(FOR_ALL))
+    return text_reply(SCRIPT, 200, JAVASCRIPT, dict(FOR_ALL))
 
 
-async def log_in(call: Call) -> Answer:
+async def log_in(call: Call) -> Reply:
     """Start a session for a widget."""
     try:
         parameters: object = orjson.loads(call.raw)
     except ValueError:
         parameters = None
     if not isinstance(parameters, dict):
-        return json_answer({"code": 422, "error": "The parameters are no object."}, 422, dict(FOR_ALL))
+        return json_reply({"code": 422, "error": "The parameters are no object."}, 422, dict(FOR_ALL))
     token = parameters.get("token")
     try:
         user = await call.log_in(token if isinstance(token, str) else None)
     except TokenRefusedError as refused:
-        return json_answer({"code": 401, "error": str(refused)}, 401, dict(FOR_ALL))
+        return json_reply({"code": 401, "error": str(refused)}, 401, dict(FOR_ALL))
     except SiteError as failed:
-        return json_answer({"code": 502, "error": str(failed)}, 502, dict(FOR_ALL))
-    return json_answer(user, 200, dict(FOR_ALL))
+        return json_reply({"code": 502, "error": str(failed)}, 502, dict(FOR_ALL))
+    return json_reply(user, 200, dict(FOR_ALL))
 
 
 ROUTES: RouteList[Route, Call] = RouteList()

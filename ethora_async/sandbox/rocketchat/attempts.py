@@ -15,7 +15,7 @@ BLOCK = "Block_Multiple_Failed_Logins"
 
 
 class Attempts:
-    """When logins failed, by user and by address."""
+    """Failed logins, by user and by address."""
 
     def __init__(self) -> None:
         self._by_user: defaultdict[str, list[float]] = defaultdict(list)

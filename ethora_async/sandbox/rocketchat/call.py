@@ -14,7 +14,7 @@ from ethora_async.sandbox.rocketchat.records import LoginToken, User
 from ethora_async.sandbox.rocketchat.routing import API, Route
 from ethora_async.sandbox.rocketchat.settings import DEFAULT_COUNT, INFINITE_COUNT, UPPER_COUNT
 from ethora_async.sandbox.rocketchat.uploads import Upload
-from ethora_async.sandbox.wire import Answer
+from ethora_async.sandbox.wire import Reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.records import Room
@@ -23,13 +23,13 @@ CONTENT_TYPE = "application/json"
 ItemT = TypeVar("ItemT")
 
 
-def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer with JSON that nobody may store."""
-    return Answer(status, rest_json(body), CONTENT_TYPE, {"Cache-Control": "no-store", **(headers or {})})
+def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    """Reply with JSON that nobody may store."""
+    return Reply(status, rest_json(body), CONTENT_TYPE, {"Cache-Control": "no-store", **(headers or {})})
 
 
-def success(**fields: Any) -> Answer:
-    """Answer 200 with the fields of an endpoint."""
+def success(**fields: Any) -> Reply:
+    """Reply 200 with the fields of an endpoint."""
     return answer({**fields, "success": True})
 
 
@@ -129,8 +129,8 @@ class Call:
         cut = items[offset : offset + count]
         return cut, {"count": len(cut), "offset": offset, "total": len(items)}
 
-    def listing(self, key: str, items: list[ItemT], shape: Callable[[ItemT], Any]) -> Answer:
-        """Answer with a page of a list under `key`."""
+    def listing(self, key: str, items: list[ItemT], shape: Callable[[ItemT], Any]) -> Reply:
+        """Reply with a page of a list under `key`."""
         cut, numbers = self.page(items)
         return success(**{key: [shape(item) for item in cut]}, **numbers)
 

@@ -1,4 +1,4 @@
-"""How the local Rocket.Chat says no (docs/platforms/rocketchat.md#error-replies).
+"""Error replies of the local Rocket.Chat (docs/platforms/rocketchat.md#error-replies).
 
 Rules of the platform raise `MeteorError`; REST and DDP each word it their own way. What only REST knows is a
 `RestError`.

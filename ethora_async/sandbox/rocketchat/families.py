@@ -14,7 +14,7 @@ from ethora_async.sandbox.rocketchat.shapes import room_shape
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.rocketchat.records import Membership, Message, Room
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 NAMES = {"channels": "channel", "groups": "group", "im": "room", "dm": "room"}
 
@@ -56,6 +56,6 @@ def message_of(call: Call, message_id: str) -> tuple[Room, Message]:
     raise MeteorError("error-message-not-found", 'The provided "messageId" does not match any existing message.')
 
 
-def reply(room: Room) -> Answer:
-    """Answer with the room, under the name that its kind has."""
+def reply(room: Room) -> Reply:
+    """Reply with the room, under the name that its kind has."""
     return success(**{{"c": "channel", "p": "group"}.get(room.type, "room"): room_shape(room)})

@@ -51,7 +51,7 @@ from ethora_async.sandbox.rocketchat.schema import coerce, problems
 from ethora_async.sandbox.rocketchat.tokens import sweep
 from ethora_async.sandbox.rocketchat.uploads import Upload, receive
 from ethora_async.sandbox.routing import Match, RouteTable
-from ethora_async.sandbox.wire import HTML, Answer, text_answer
+from ethora_async.sandbox.wire import HTML, Reply, text_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,7 +95,7 @@ WEBSOCKET = "/websocket"
 class Gateway:
     """Answers requests with what the routes say about one server."""
 
-    def __init__(self, platform: Platform, limiter: RateLimiter, open_socket: Callable[[BaseRequest], Answer]) -> None:
+    def __init__(self, platform: Platform, limiter: RateLimiter, open_socket: Callable[[BaseRequest], Reply]) -> None:
         self._platform = platform
         self._limiter = limiter
         self._open_socket = open_socket
@@ -107,8 +107,8 @@ class Gateway:
         match = TABLE.find(method, path.rstrip("/"))
         return None if match is None else match.route.operation
 
-    async def answer(self, request: BaseRequest, path: str, query: str) -> Answer:
-        """Answer one request."""
+    async def answer(self, request: BaseRequest, path: str, query: str) -> Reply:
+        """Reply one request."""
         if path == WEBSOCKET:
             return self._open_socket(request)
         # Left to the web server it would be this machine's time, while all else here follows the clock.
@@ -121,7 +121,7 @@ class Gateway:
             refusal = error
         return answer(refusal.body, refusal.status, {**headers, **refusal.headers})
 
-    async def _serve(self, request: BaseRequest, path: str, query: str, headers: dict[str, str]) -> Answer:
+    async def _serve(self, request: BaseRequest, path: str, query: str, headers: dict[str, str]) -> Reply:
         body, files = await _read_input(request)
         match = TABLE.find(request.method, path.rstrip("/"))
         if match is None:
@@ -208,13 +208,13 @@ def _invalid(text: str, kind: str) -> dict[str, Any]:
     return {"success": False, "error": text, "errorType": kind}
 
 
-def _nothing_here(path: str) -> Answer:
+def _nothing_here(path: str) -> Reply:
     if TABLE.serves(path.rstrip("/")):
         raise failure("Method Not Allowed", 405)
     if path.startswith(API):
         raise failure("Resource not found", 404)
     page = "<!DOCTYPE html>\n<html><head><title>Rocket.Chat</title></head><body></body></html>\n"
-    return text_answer(page, 404, HTML)
+    return text_reply(page, 404, HTML)
 
 
 async def _read_input(request: BaseRequest) -> tuple[dict[str, Any], list[Upload]]:

@@ -1,4 +1,4 @@
-"""Who listens to which stream: events go out once for every subscription (docs/platforms/rocketchat.md#streams)."""
+"""Subscriptions to streams: events go out once for each (docs/platforms/rocketchat.md#streams)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.records import Avatar
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.schema import TEXT, closed
-from ethora_async.sandbox.wire import Answer
+from ethora_async.sandbox.wire import Reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
@@ -41,7 +41,7 @@ def _changed(call: Call, user: User) -> None:
 
 
 @ROUTES.add("POST", "users.setAvatar", section=SECTION)
-def set_avatar(call: Call) -> Answer:
+def set_avatar(call: Call) -> Reply:
     """Give a user a picture: the address of one, or a file in the field `image`."""
     user = _whose(call)
     image = next((one for one in call.files if one.field == "image"), None)
@@ -59,7 +59,7 @@ def set_avatar(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "users.resetAvatar", section=SECTION)
-def reset_avatar(call: Call) -> Answer:
+def reset_avatar(call: Call) -> Reply:
     """Take a user's picture away: their initials show."""
     user = _whose(call)
     user.avatar = None
@@ -68,28 +68,28 @@ def reset_avatar(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "users.getAvatar", section=SECTION, anonymous=True, query=WHO)
-def get_avatar(call: Call) -> Answer:
+def get_avatar(call: Call) -> Reply:
     """Lead to a user's picture."""
     user = call.user_of(call.query)
-    return Answer(307, b"", headers={"Location": f"{call.origin}/avatar/{user.username}"})
+    return Reply(307, b"", headers={"Location": f"{call.origin}/avatar/{user.username}"})
 
 
 @ROUTES.add("GET", "users.getAvatarSuggestion", section=SECTION)
-def suggestions(_: Call) -> Answer:
+def suggestions(_: Call) -> Reply:
     """List pictures from other services; there are none here."""
     return success(suggestions={})
 
 
 @ROUTES.add("GET", "/avatar/{username}", section=SECTION, anonymous=True)
-def picture(call: Call) -> Answer:
+def picture(call: Call) -> Reply:
     """Return a user's picture, or their initial."""
     user = call.platform.store.users.with_username(call.params["username"])
     if user is None:
         raise failure("Not found", 404)
     if user.avatar is not None and user.avatar.address is not None:
-        return Answer(302, b"", headers={"Location": user.avatar.address})
+        return Reply(302, b"", headers={"Location": user.avatar.address})
     if user.avatar is not None:
-        return Answer(200, user.avatar.content, user.avatar.content_type, {"ETag": f'"{user.avatar.etag}"'})
+        return Reply(200, user.avatar.content, user.avatar.content_type, {"ETag": f'"{user.avatar.etag}"'})
     letter = html.escape(user.username[:1].upper())
     drawn = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 200"><text x="70" y="130">{letter}</text></svg>'
-    return Answer(200, drawn.encode(), "image/svg+xml")
+    return Reply(200, drawn.encode(), "image/svg+xml")

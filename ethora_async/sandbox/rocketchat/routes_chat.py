@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.rocketchat.records import Message, Room
     from ethora_async.sandbox.rocketchat.schema import Schema
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 TARGET: Schema = one_of(TEXT, TEXTS)
@@ -45,7 +45,7 @@ MESSAGE: Schema = {
     section="messages",
     body=one_of(closed({"roomId": TARGET}, {**LOOKS, "tmid": TEXT}), closed({"channel": TARGET}, LOOKS)),
 )
-def post(call: Call) -> Answer:
+def post(call: Call) -> Reply:
     """Send to rooms by id, or by `#name` or `@user`; the reply tells of the last one."""
     body = call.body
     targets = body.get("roomId") or body.get("channel")
@@ -83,7 +83,7 @@ def _target(call: Call, target: str, *, by_name: bool) -> Room:
     limit_since=(8, 8),
     body=closed({"message": MESSAGE}, {"previewUrls": maybe(TEXTS)}),
 )
-def send(call: Call) -> Answer:
+def send(call: Call) -> Reply:
     """Send a message to a room; its sender may choose the `_id`."""
     message = call.body["message"]
     if not message.get("rid"):
@@ -103,7 +103,7 @@ def send(call: Call) -> Answer:
         {"roomId": TEXT, "msgId": TEXT, "text": TEXT}, {"previewUrls": maybe(TEXTS), "customFields": maybe(MAP)}
     ),
 )
-def update(call: Call) -> Answer:
+def update(call: Call) -> Reply:
     """Change the text of a message."""
     room, message = _in_room(call)
     posting.edit(call.platform, room, message, call.user, call.body["text"], call.now)
@@ -113,7 +113,7 @@ def update(call: Call) -> Answer:
 @ROUTES.add(
     "POST", "chat.delete", section="messages", body=closed({"msgId": TEXT, "roomId": TEXT}, {"asUser": maybe(FLAG)})
 )
-def delete(call: Call) -> Answer:
+def delete(call: Call) -> Reply:
     """Delete a message; the time comes as a text."""
     room, message = _in_room(call)
     posting.delete(call.platform, room, message, call.user, call.now)
@@ -129,7 +129,7 @@ def _in_room(call: Call) -> tuple[Room, Message]:
 
 
 @ROUTES.add("GET", "chat.getMessage", section="messages", query=closed({"msgId": FILLED}))
-def get(call: Call) -> Answer:
+def get(call: Call) -> Reply:
     """Return one message of a room that the caller may read."""
     found = posting.find(call.platform, call.query["msgId"])
     if found is None:

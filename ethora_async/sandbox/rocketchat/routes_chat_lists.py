@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.rocketchat.records import Message, Room
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 SECTION = "message-lists"
@@ -53,7 +53,7 @@ def _moment(call: Call, name: str) -> float:
 
 
 def _list_route(name: str, wanted: Callable[[Call, Message], bool]) -> None:
-    def listing(call: Call) -> Answer:
+    def listing(call: Call) -> Reply:
         found = [message for message in _room(call).messages.values() if wanted(call, message)]
         return call.listing("messages", found[::-1], message_shape)
 
@@ -75,7 +75,7 @@ _list_route("chat.getMentionedMessages", _mentions_caller)
     section=SECTION,
     query=closed({"roomId": FILLED}, {"text": TEXT, "offset": NUMBER, "count": NUMBER}),
 )
-def discussions(call: Call) -> Answer:
+def discussions(call: Call) -> Reply:
     """List the messages of a room that stand for its discussions."""
     text = (call.query.get("text") or "").lower()
     found = [
@@ -85,7 +85,7 @@ def discussions(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "chat.getDeletedMessages", section=SECTION, query=closed({"roomId": FILLED, "since": FILLED}, PAGED))
-def deleted(call: Call) -> Answer:
+def deleted(call: Call) -> Reply:
     """List the ids of what was deleted since a moment."""
     since = _moment(call, "since")
     found = [gone for gone in _room(call).deleted if gone.at > since]
@@ -98,7 +98,7 @@ def deleted(call: Call) -> Answer:
     section=SECTION,
     query=closed({"roomId": TEXT, "searchText": TEXT}, {"count": maybe(NUMBER), "offset": maybe(NUMBER)}),
 )
-def search(call: Call) -> Answer:
+def search(call: Call) -> Reply:
     """Find messages of a room that hold a text."""
     text = call.query["searchText"].strip().lower()
     if not text:
@@ -128,7 +128,7 @@ def search(call: Call) -> Answer:
         },
     ),
 )
-def threads(call: Call) -> Answer:
+def threads(call: Call) -> Reply:
     """List the messages that begin a thread, the last answered first."""
     room = _room(call, "rid")
     member = room.members.get(call.user.id)
@@ -154,7 +154,7 @@ def threads(call: Call) -> Answer:
     section=SECTION,
     query=closed({"tmid": FILLED}, {**PAGED, "aroundId": maybe(FILLED)}),
 )
-def thread(call: Call) -> Answer:
+def thread(call: Call) -> Reply:
     """List the answers in a thread, the oldest first."""
     room, parent = _thread(call)
     found = [message for message in room.messages.values() if message.extra.get("tmid") == parent.id]
@@ -162,7 +162,7 @@ def thread(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "chat.syncThreadsList", section=SECTION, query=closed({"rid": FILLED, "updatedSince": TEXT}))
-def sync_threads(call: Call) -> Answer:
+def sync_threads(call: Call) -> Reply:
     """Return which threads of a room changed since a moment, and what went."""
     room, since = _room(call, "rid"), _moment(call, "updatedSince")
     changed = [
@@ -174,7 +174,7 @@ def sync_threads(call: Call) -> Answer:
 @ROUTES.add(
     "GET", "chat.syncThreadMessages", section=SECTION, query=closed({"tmid": FILLED, "updatedSince": TEXT}, PAGED)
 )
-def sync_thread(call: Call) -> Answer:
+def sync_thread(call: Call) -> Reply:
     """Return which answers of a thread changed since a moment, and what went."""
     room, parent = _thread(call)
     since = _moment(call, "updatedSince")

@@ -17,7 +17,7 @@ from ethora_async.sandbox.rocketchat.shapes import message_shape
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.rocketchat.records import Message, Room
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 SECTION = "message-marks"
@@ -43,7 +43,7 @@ def _changed(call: Call, room: Room, message: Message) -> None:
         closed({"reaction": TEXT, "messageId": FILLED}, {"shouldReact": maybe(FLAG)}),
     ),
 )
-def react(call: Call) -> Answer:
+def react(call: Call) -> Reply:
     """React to a message, or take the reaction back."""
     room, message = _found(call)
     emoji = call.body.get("emoji") or call.body.get("reaction")
@@ -55,7 +55,7 @@ def react(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "chat.pinMessage", section=SECTION, body=BY_MESSAGE)
-def pin(call: Call) -> Answer:
+def pin(call: Call) -> Reply:
     """Pin a message in its room; the room is told by a message of its own, which is the reply."""
     room, message = _found(call)
     _may_pin(call, room)
@@ -71,7 +71,7 @@ def pin(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "chat.unPinMessage", section=SECTION, body=BY_MESSAGE)
-def unpin(call: Call) -> Answer:
+def unpin(call: Call) -> Reply:
     """Unpin a message."""
     room, message = _found(call)
     _may_pin(call, room)
@@ -89,14 +89,14 @@ def _may_pin(call: Call, room: Room) -> None:
 
 
 @ROUTES.add("POST", "chat.starMessage", section=SECTION, body=BY_MESSAGE)
-def star(call: Call) -> Answer:
+def star(call: Call) -> Reply:
     """Star a message for oneself."""
     _star(call, wanted=True)
     return success()
 
 
 @ROUTES.add("POST", "chat.unStarMessage", section=SECTION, body=BY_MESSAGE)
-def unstar(call: Call) -> Answer:
+def unstar(call: Call) -> Reply:
     """Take a star of one's own away."""
     _star(call, wanted=False)
     return success()
@@ -111,14 +111,14 @@ def _star(call: Call, *, wanted: bool) -> None:
 
 
 @ROUTES.add("POST", "chat.followMessage", section=SECTION, body=closed({"mid": FILLED}))
-def follow(call: Call) -> Answer:
+def follow(call: Call) -> Reply:
     """Be told of answers in a thread."""
     _follow(call, wanted=True)
     return success()
 
 
 @ROUTES.add("POST", "chat.unfollowMessage", section=SECTION, body=closed({"mid": FILLED}))
-def unfollow(call: Call) -> Answer:
+def unfollow(call: Call) -> Reply:
     """Be told of them no more."""
     _follow(call, wanted=False)
     return success()
@@ -135,7 +135,7 @@ def _follow(call: Call, *, wanted: bool) -> None:
 
 
 @ROUTES.add("POST", "chat.reportMessage", section=SECTION, body=closed({"messageId": TEXT, "description": TEXT}))
-def report(call: Call) -> Answer:
+def report(call: Call) -> Reply:
     """Complain about a message to the moderators."""
     if not call.body["description"].strip():
         raise failure('The required "description" param is missing.')
@@ -147,7 +147,7 @@ def report(call: Call) -> Answer:
 @ROUTES.add(
     "GET", "chat.ignoreUser", section=SECTION, query=closed({"rid": FILLED, "userId": FILLED, "ignore": FILLED})
 )
-def ignore_user(call: Call) -> Answer:
+def ignore_user(call: Call) -> Reply:
     """Hide what a member writes from the caller, or show it again."""
     room = room_named(call, call.query["rid"])
     member = standing(call, room)
@@ -162,13 +162,13 @@ def ignore_user(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "chat.getMessageReadReceipts", section=SECTION, query=closed({"messageId": TEXT}))
-def receipts(_: Call) -> Answer:
+def receipts(_: Call) -> Reply:
     """Refuse, as the community edition does: read receipts take a licence."""
     raise MeteorError("error-action-not-allowed", LICENCE)
 
 
 @ROUTES.add("GET", "chat.getURLPreview", section=SECTION, query=closed({"roomId": TEXT, "url": TEXT}))
-def preview(call: Call) -> Answer:
+def preview(call: Call) -> Reply:
     """Return what the server knows about an address; this one fetches nothing, so that it is the address alone."""
     room = call.platform.store.rooms.with_id(call.query["roomId"])
     if room is None or not announce.may_read(call.user, room):

@@ -16,7 +16,7 @@ from ethora_async.sandbox.rocketchat.shapes import brief, room_shape, visible_us
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 SECTION = "directory-and-statistics"
@@ -43,7 +43,7 @@ def _wanted(call: Call) -> tuple[str, str]:
     section=SECTION,
     query=closed({}, {**dict.fromkeys(("text", "type", "workspace"), maybe(TEXT)), **PAGED}),
 )
-def directory(call: Call) -> Answer:
+def directory(call: Call) -> Reply:
     """List channels or users by a word of their names."""
     text, kind = _wanted(call)
     if kind == "users":
@@ -65,7 +65,7 @@ def directory(call: Call) -> Answer:
     section=SECTION,
     query=closed({"query": TEXT}, dict.fromkeys(("usernames", "type", "rid"), maybe(TEXT))),
 )
-def spotlight(call: Call) -> Answer:
+def spotlight(call: Call) -> Reply:
     """Find users and rooms at once, a few of each; `@` and `#` in front pick one kind."""
     word = call.query["query"].strip().lower()
     bare = word.lstrip("@#")
@@ -117,7 +117,7 @@ def _counted(call: Call) -> dict[str, Any]:
 @ROUTES.add(
     "GET", "statistics", section=SECTION, any_of=("view-statistics",), query=closed({}, {"refresh": maybe(TEXT)})
 )
-def statistics(call: Call) -> Answer:
+def statistics(call: Call) -> Reply:
     """Count what the server holds."""
     return success(**_counted(call))
 
@@ -129,13 +129,13 @@ def statistics(call: Call) -> Answer:
     any_of=("view-statistics",),
     query=closed({}, {"fields": maybe(TEXT), **PAGED}),
 )
-def statistics_list(call: Call) -> Answer:
+def statistics_list(call: Call) -> Reply:
     """List the counts over time; this server keeps the latest alone."""
     return call.listing("statistics", [_counted(call)], dict)
 
 
 @ROUTES.add("GET", "rooms.autocomplete.channelAndPrivate", section=SECTION)
-def autocomplete(call: Call) -> Answer:
+def autocomplete(call: Call) -> Reply:
     """List the caller's rooms whose names begin as `selector` says: JSON with a `name`."""
     try:
         word = str(orjson.loads(str(call.query.get("selector") or "")).get("name") or "").lower()

@@ -16,7 +16,7 @@ from ethora_async.sandbox.rocketchat.shapes import message_shape
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.rocketchat.records import DeletedMessage, Message, Room
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 FLAGS = ("inclusive", "unreads", "showThreadMessages")
@@ -50,7 +50,7 @@ def _readable(call: Call) -> Room:
 @ROUTES.add("GET", "channels.history", section="messages", query=filled_room(CHANNEL_SPAN))
 @ROUTES.add("GET", "groups.history", section="messages", query=by_room(None, GROUP_SPAN))
 @ROUTES.add("GET", "im.history", "dm.history", section="messages", query=closed({"roomId": FILLED}, DIRECT_SPAN))
-def history(call: Call) -> Answer:
+def history(call: Call) -> Reply:
     """Return messages between `oldest` and `latest`, the newest first; booleans come as texts."""
     room = _readable(call)
     latest, oldest = _time(call, "latest"), _time(call, "oldest")
@@ -82,7 +82,7 @@ def history(call: Call) -> Answer:
         closed({"username": TEXT}, {**PICKS, **PAGED, "fields": TEXT}),
     ),
 )
-def messages(call: Call) -> Answer:
+def messages(call: Call) -> Reply:
     """List the messages of a room, the newest first, by pages."""
     room = _readable(call)
     return call.listing("messages", list(room.messages.values())[::-1], message_shape)
@@ -102,7 +102,7 @@ def messages(call: Call) -> Answer:
         },
     ),
 )
-def sync(call: Call) -> Answer:
+def sync(call: Call) -> Reply:
     """Return what was written, changed and deleted since a moment; or pages of either by cursor."""
     room = call.room_of(call.query)
     if not may_read(call.user, room):

@@ -13,13 +13,13 @@ from ethora_async.sandbox.rocketchat.tokens import drop
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 
 
 @ROUTES.add("POST", "login", section="log-in", anonymous=True)
-def login(call: Call) -> Answer:
+def login(call: Call) -> Reply:
     """Log in by password or token; a token comes back as it is."""
     headers = call.headers
     code = call.body.get("code") or headers.get("X-2fa-code")
@@ -35,7 +35,7 @@ def login(call: Call) -> Answer:
 
 @ROUTES.add("POST", "logout", section="users")
 @ROUTES.add("GET", "logout", section="users")
-def logout(call: Call) -> Answer:
+def logout(call: Call) -> Reply:
     """End the session of the token that came, and no other."""
     user, presented = call.session()
     drop(call.platform, user, lambda token: token is presented)
@@ -43,6 +43,6 @@ def logout(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "me", section="users")
-def me(call: Call) -> Answer:
+def me(call: Call) -> Reply:
     """Return the caller's account, at the top level of the reply."""
     return answer({**own_user(call.user, call.origin), "success": True})

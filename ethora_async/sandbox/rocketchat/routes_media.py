@@ -11,7 +11,7 @@ from ethora_async.sandbox.rocketchat.families import room_named
 from ethora_async.sandbox.rocketchat.records import File
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.shapes import message_shape
-from ethora_async.sandbox.wire import Answer
+from ethora_async.sandbox.wire import Reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
@@ -69,21 +69,21 @@ def _sent(call: Call, room: Room, file: File) -> Message:
 
 
 @ROUTES.add("POST", "rooms.upload/{rid}", section=SECTION)
-def upload(call: Call) -> Answer:
+def upload(call: Call) -> Reply:
     """Send a file as a message, in one step."""
     room = _room(call)
     return success(message=message_shape(_sent(call, room, _stored(call, room))))
 
 
 @ROUTES.add("POST", "rooms.media/{rid}", section=SECTION)
-def media(call: Call) -> Answer:
+def media(call: Call) -> Reply:
     """Take a file in; nobody sees it before it is confirmed."""
     file = _stored(call, _room(call))
     return success(file={"_id": file.id, "url": f"/file-upload/{file.id}/{file.name}"})
 
 
 @ROUTES.add("POST", "rooms.mediaConfirm/{rid}/{fileId}", section=SECTION)
-def confirm(call: Call) -> Answer:
+def confirm(call: Call) -> Reply:
     """Send a file that was taken in as a message."""
     room = _room(call)
     file = room.files.get(call.params["fileId"])
@@ -97,10 +97,10 @@ def confirm(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "/file-upload/{fileId}/{name}", section=SECTION)
-def download(call: Call) -> Answer:
+def download(call: Call) -> Reply:
     """Return the bytes of a file to the members of its room."""
     for room in call.platform.store.rooms:
         file = room.files.get(call.params["fileId"])
         if file is not None and call.user.id in room.members:
-            return Answer(200, file.content, file.content_type, {"Content-Disposition": "attachment"})
+            return Reply(200, file.content, file.content_type, {"Content-Disposition": "attachment"})
     raise failure("Not found", 404)

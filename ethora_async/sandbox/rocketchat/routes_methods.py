@@ -15,13 +15,13 @@ from ethora_async.sandbox.rocketchat.schema import TEXT, closed
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 
 
 @ROUTES.add("POST", "method.call/{method}", section="server-info", body=closed({"message": TEXT}))
-def method_call(call: Call) -> Answer:
+def method_call(call: Call) -> Reply:
     """Run the method that the message names, whatever the path says.
 
     An error comes inside of the reply, with 200 before 7.0 and 400 since.

@@ -14,7 +14,7 @@ from ethora_async.sandbox.rocketchat.tokens import drop
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 MINUTE = 60_000
@@ -27,7 +27,7 @@ MINUTE = 60_000
     limit=Limit(5, MINUTE),
     body=closed({}, dict.fromkeys(("status", "message", "userId", "username", "user"), TEXT)),
 )
-def set_status(call: Call) -> Answer:
+def set_status(call: Call) -> Reply:
     """Change the caller's presence, or the words that go with it."""
     user = call.user
     status = call.body.get("status", user.status)
@@ -42,7 +42,7 @@ def set_status(call: Call) -> Answer:
 @ROUTES.add(
     "POST", "users.2fa.sendEmailCode", section="second-factor", anonymous=True, body=closed({"emailOrUsername": TEXT})
 )
-def send_email_code(call: Call) -> Answer:
+def send_email_code(call: Call) -> Reply:
     """Mail a code; whether there is such a user is not told."""
     user = call.platform.store.users.find(call.body["emailOrUsername"])
     if user is not None and "email" in two_factor.available(call.platform, user):
@@ -51,14 +51,14 @@ def send_email_code(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "users.2fa.enableEmail", section="second-factor")
-def enable_email(call: Call) -> Answer:
+def enable_email(call: Call) -> Reply:
     """Let the caller's second factor come by mail."""
     call.user.email_two_factor = True
     return success()
 
 
 @ROUTES.add("POST", "users.2fa.disableEmail", section="second-factor", two_factor=True)
-def disable_email(call: Call) -> Answer:
+def disable_email(call: Call) -> Reply:
     """Let no second factor come by mail."""
     call.user.email_two_factor = False
     return success()
@@ -72,7 +72,7 @@ def disable_email(call: Call) -> Answer:
     two_factor=True,
     body=closed({}, {"userId": TEXT, "username": TEXT, "user": TEXT}),
 )
-def reset_totp(call: Call) -> Answer:
+def reset_totp(call: Call) -> Reply:
     """Take a user's authenticator away, and end their sessions."""
     user = call.user_of(call.body)
     user.totp_secret = None

@@ -16,14 +16,14 @@ from ethora_async.sandbox.rocketchat.settings import PUBLIC
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 PAGED = {"count": maybe(NUMBER), "offset": maybe(NUMBER), "sort": maybe(TEXT), "query": TEXT}
 
 
 @ROUTES.add("GET", "/api/info", section="server-info", anonymous=True)
-def info(call: Call) -> Answer:
+def info(call: Call) -> Reply:
     """Tell the version: major and minor to strangers, all of it to who may view the statistics."""
     version = call.platform.version
     body: dict[str, Any] = {"version": version.short, "minimumClientVersions": {"desktop": "3.9.6", "mobile": "4.39.0"}}
@@ -35,7 +35,7 @@ def info(call: Call) -> Answer:
 @ROUTES.add(
     "GET", "settings.public", section="token-lifetime", anonymous=True, query=closed({}, {**PAGED, "_id": TEXT})
 )
-def public_settings(call: Call) -> Answer:
+def public_settings(call: Call) -> Reply:
     """List the settings that anyone may read; `_id` picks some of them from 7.0 on, `query` before."""
     values = call.platform.settings.public()
     wanted = _wanted(call)
@@ -57,7 +57,7 @@ def _wanted(call: Call) -> set[str] | None:
 
 
 @ROUTES.add("GET", "settings/{_id}", section="token-lifetime", any_of=("edit-privileged-setting",))
-def setting(call: Call) -> Answer:
+def setting(call: Call) -> Reply:
     """Return one setting."""
     if call.params["_id"] not in call.platform.settings:
         raise failure("The setting was not found")
@@ -65,7 +65,7 @@ def setting(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "settings/{_id}", section="second-factor", any_of=("edit-privileged-setting",), two_factor=True)
-def change_setting(call: Call) -> Answer:
+def change_setting(call: Call) -> Reply:
     """Change one setting; a new lifetime of tokens holds for old ones too."""
     name = call.params["_id"]
     if name not in call.platform.settings:

@@ -17,7 +17,7 @@ from ethora_async.sandbox.rocketchat.shapes import full_user
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.rocketchat.records import User
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 SECTION = "presence-and-preferences"
@@ -29,7 +29,7 @@ def _asked(call: Call) -> User:
 
 
 @ROUTES.add("GET", "users.getPresence", section=SECTION, query=WHO)
-def presence(call: Call) -> Answer:
+def presence(call: Call) -> Reply:
     """Tell whether a user is there; of oneself, also by which connection."""
     user = _asked(call)
     own = {"connectionStatus": user.status} if user is call.user else {}
@@ -37,14 +37,14 @@ def presence(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "users.getStatus", section=SECTION, query=WHO)
-def status(call: Call) -> Answer:
+def status(call: Call) -> Reply:
     """Return a user's presence with the words that go with it."""
     user = _asked(call)
     return success(_id=user.id, status=user.status, message=user.status_text, connectionStatus=user.status)
 
 
 @ROUTES.add("GET", "users.presence", section=SECTION)
-def presences(call: Call) -> Answer:
+def presences(call: Call) -> Reply:
     """List who is not offline, or the users with these ids."""
     ids = call.query.get("ids")
     if ids is None:
@@ -68,13 +68,13 @@ def _presence(user: User) -> dict[str, Any]:
 
 
 @ROUTES.add("GET", "users.getPreferences", section=SECTION)
-def preferences(call: Call) -> Answer:
+def preferences(call: Call) -> Reply:
     """Return what the caller prefers."""
     return success(preferences=dict(call.user.preferences))
 
 
 @ROUTES.add("POST", "users.setPreferences", section=SECTION)
-def set_preferences(call: Call) -> Answer:
+def set_preferences(call: Call) -> Reply:
     """Change what a user prefers; what is not named stays."""
     data = call.body.get("data")
     if not isinstance(data, dict) or not set(call.body) <= {"userId", "data"}:
@@ -94,7 +94,7 @@ def set_preferences(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "users.listByStatus", section=SECTION, any_of=("view-d-room",))
-def by_status(call: Call) -> Answer:
+def by_status(call: Call) -> Reply:
     """List users by whether they are active, ever logged in, their kind, their roles, or a word."""
     if not may(call.user, "view-full-other-user-info"):
         raise missing_permission()
@@ -118,7 +118,7 @@ def by_status(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "users.autocomplete", section=SECTION)
-def autocomplete(call: Call) -> Answer:
+def autocomplete(call: Call) -> Reply:
     """List users whose names begin as `selector` says: JSON with a `term`."""
     try:
         term = str(orjson.loads(str(call.query.get("selector") or "{}")).get("term") or "").lower()
@@ -129,7 +129,7 @@ def autocomplete(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "users.listTeams", section=SECTION, query=closed({"userId": TEXT}))
-def teams(call: Call) -> Answer:
+def teams(call: Call) -> Reply:
     """List the teams that a user is in."""
     user = call.platform.store.users.with_id(call.query["userId"])
     if user is None:

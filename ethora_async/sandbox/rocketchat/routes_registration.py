@@ -15,7 +15,7 @@ from ethora_async.sandbox.rocketchat.shapes import full_user
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 SECTION = "registration"
@@ -34,7 +34,7 @@ MINUTE = 60_000
         {**dict.fromkeys(("name", "secret", "reason"), maybe(TEXT)), "customFields": MAP},
     ),
 )
-def register(call: Call) -> Answer:
+def register(call: Call) -> Reply:
     """Make an account for whoever asks, where the server lets people in by themselves."""
     body = call.body
     if call.caller is not None:
@@ -48,7 +48,7 @@ def register(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "users.forgotPassword", section=SECTION, anonymous=True, body=closed({"email": TEXT}))
-def forgot_password(call: Call) -> Answer:
+def forgot_password(call: Call) -> Reply:
     """Mail a way to a new password; whether there is such a user is not told."""
     if not call.body["email"]:
         raise failure("The 'email' param is required")
@@ -59,7 +59,7 @@ def forgot_password(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "users.checkUsernameAvailability", section=SECTION, query=closed({"username": TEXT}))
-def available(call: Call) -> Answer:
+def available(call: Call) -> Reply:
     """Tell whether a user name is free."""
     if not call.platform.settings.fits("UTF8_User_Names_Validation", call.query["username"]):
         raise MeteorError("username-invalid", f"{call.query['username']} is not a valid username")
@@ -73,7 +73,7 @@ def available(call: Call) -> Answer:
     any_of=("edit-other-user-active-status",),
     body=closed({"daysIdle": NUMBER}, {"role": TEXT}),
 )
-def deactivate_idle(call: Call) -> Answer:
+def deactivate_idle(call: Call) -> Reply:
     """Switch off whoever was not here for so many days."""
     role = call.body.get("role", "user")
     line = call.now - call.body["daysIdle"] * DAY

@@ -16,7 +16,7 @@ from ethora_async.sandbox.rocketchat.shapes import user_for
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.rocketchat.records import User
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 SECTION = "roles"
@@ -54,7 +54,7 @@ def _tell(call: Call, user: User, role: str, kind: str) -> None:
 
 
 @ROUTES.add("GET", "roles.list", section=SECTION)
-def list_roles(call: Call) -> Answer:
+def list_roles(call: Call) -> Reply:
     """List the roles that the server knows."""
     return success(roles=[_shape(call, name) for name in sorted({*known_roles(), *IN_ROOMS})])
 
@@ -66,7 +66,7 @@ def list_roles(call: Call) -> Answer:
     any_of=("assign-roles",),
     body=closed({"username": TEXT}, {"roleId": TEXT, "roleName": TEXT, "roomId": maybe(TEXT)}),
 )
-def add(call: Call) -> Answer:
+def add(call: Call) -> Reply:
     """Give a user a role."""
     user, role = _target(call)
     if role in user.roles:
@@ -83,7 +83,7 @@ def add(call: Call) -> Answer:
     any_of=("assign-roles",),
     body=closed({"username": TEXT}, {"roleId": TEXT, "roleName": TEXT, "roomId": maybe(TEXT), "scope": maybe(TEXT)}),
 )
-def remove(call: Call) -> Answer:
+def remove(call: Call) -> Reply:
     """Take a role from a user; the last administrator stays one."""
     user, role = _target(call)
     if role not in user.roles:
@@ -108,7 +108,7 @@ def remove(call: Call) -> Answer:
         },
     ),
 )
-def users_in_role(call: Call) -> Answer:
+def users_in_role(call: Call) -> Reply:
     """List who has a role."""
     users = [user for user in call.platform.store.users if call.query["role"] in user.roles]
     return call.listing("users", users, lambda user: user_for(call.user, user))

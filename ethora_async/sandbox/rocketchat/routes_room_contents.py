@@ -17,7 +17,7 @@ from ethora_async.sandbox.rocketchat.shapes import file_shape, message_shape, ro
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 SECTION = "room-contents"
@@ -25,7 +25,7 @@ PAGED = {"offset": maybe(NUMBER), "count": maybe(NUMBER), "sort": maybe(TEXT)}
 
 
 @ROUTES.add("GET", "channels.files", "groups.files", "im.files", "dm.files", section=SECTION)
-def files(call: Call) -> Answer:
+def files(call: Call) -> Reply:
     """List the files that were sent into a room, the newest first."""
     room = family_room(call, call.query)
     if call.user.id not in room.members and room.type != "c":
@@ -42,7 +42,7 @@ def files(call: Call) -> Answer:
     any_of=("manage-incoming-integrations",),
     query=by_room(None, {"includeAllPrivateGroups": maybe(TEXT), **PAGED}),
 )
-def integrations(call: Call) -> Answer:
+def integrations(call: Call) -> Reply:
     """List the integrations of a room; a server without any lists none."""
     family_room(call, call.query)
     nothing: list[Any] = []
@@ -55,7 +55,7 @@ def integrations(call: Call) -> Answer:
     section=SECTION,
     query=closed({"roomId": TEXT}, {**PAGED, "query": maybe(TEXT)}),
 )
-def mentions(call: Call) -> Answer:
+def mentions(call: Call) -> Reply:
     """List the messages of a channel that mention the caller."""
     room = call.room_of(call.query, "c")
     found = [
@@ -67,7 +67,7 @@ def mentions(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "rooms.cleanHistory", section=SECTION, body=CLEANED)
-def clean_history(call: Call) -> Answer:
+def clean_history(call: Call) -> Reply:
     """Delete what was written between two moments."""
     body = call.body
     room = room_named(call, body["roomId"])
@@ -107,7 +107,7 @@ def clean_history(call: Call) -> Answer:
         },
     ),
 )
-def discuss(call: Call) -> Answer:
+def discuss(call: Call) -> Reply:
     """Make a discussion of a room, or of one of its messages."""
     parent = room_named(call, call.body["prid"])
     if parent.parent_id is not None:
@@ -123,7 +123,7 @@ def discuss(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "rooms.getDiscussions", section=SECTION)
-def discussions(call: Call) -> Answer:
+def discussions(call: Call) -> Reply:
     """List the discussions of a room."""
     parent = call.room_of(call.query)
     found = [room for room in call.platform.store.rooms if room.parent_id == parent.id]
@@ -131,7 +131,7 @@ def discussions(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "im.messages.others", "dm.messages.others", section=SECTION, any_of=("view-room-administration",))
-def messages_of_others(call: Call) -> Answer:
+def messages_of_others(call: Call) -> Reply:
     """List the messages of a direct room that the caller is not in; a setting allows it at all."""
     if not call.platform.settings["API_Enable_Direct_Message_History_EndPoint"]:
         raise MeteorError(
@@ -152,7 +152,7 @@ def messages_of_others(call: Call) -> Answer:
     any_of=("view-room-administration",),
     query=closed({}, {"filter": maybe(TEXT), "types": maybe(TEXTS), **PAGED, "query": maybe(TEXT)}),
 )
-def admin_rooms(call: Call) -> Answer:
+def admin_rooms(call: Call) -> Reply:
     """List all rooms of the server, by words of their names and by kind."""
     wanted = (call.query.get("filter") or "").lower()
     kinds = set(call.query.get("types") or [])
@@ -172,7 +172,7 @@ def admin_rooms(call: Call) -> Answer:
     any_of=("view-room-administration",),
     query=closed({}, {"rid": maybe(TEXT)}),
 )
-def admin_room(call: Call) -> Answer:
+def admin_room(call: Call) -> Reply:
     """Return one room to an administrator, whoever is in it."""
     room = call.platform.store.rooms.with_id(call.query.get("rid") or "")
     if room is None:
@@ -181,6 +181,6 @@ def admin_room(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "rooms.nameExists", section=SECTION, query=closed({"roomName": FILLED}))
-def name_exists(call: Call) -> Answer:
+def name_exists(call: Call) -> Reply:
     """Tell whether a name is taken."""
     return success(exists=call.platform.store.rooms.with_name(call.query["roomName"]) is not None)

@@ -16,7 +16,7 @@ from ethora_async.sandbox.rocketchat.shapes import brief
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 SECTION = "room-roles"
@@ -25,7 +25,7 @@ FAMILIES = ("channels", "groups")
 
 
 def _role_route(verb: str, role: str) -> None:
-    def change(call: Call) -> Answer:
+    def change(call: Call) -> Reply:
         room = family_room(call, call.body)
         user = call.user_of(call.body)
         if not may(call.user, f"set-{role}", room):
@@ -53,14 +53,14 @@ for _verb in ("add", "remove"):
     query=by_room(None, dict.fromkeys(("userId", "username", "user"), maybe(TEXT))),
 )
 @ROUTES.add("GET", "groups.moderators", section=SECTION, query=by_room())
-def moderators(call: Call) -> Answer:
+def moderators(call: Call) -> Reply:
     """List who moderates a room."""
     room = family_room(call, call.query)
     return success(moderators=[brief(member.user) for member in room.members.values() if "moderator" in member.roles])
 
 
 @ROUTES.add("GET", "channels.roles", "groups.roles", section=SECTION, query=by_room())
-def roles(call: Call) -> Answer:
+def roles(call: Call) -> Reply:
     """List the members of a room who have a role in it."""
     room = family_room(call, call.query)
     listed = [

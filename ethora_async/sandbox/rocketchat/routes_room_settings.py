@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.rocketchat.records import Room
     from ethora_async.sandbox.rocketchat.schema import Schema
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 SECTION = "room-settings"
@@ -47,7 +47,7 @@ def _text_route(suffix: str, key: str) -> None:
     """Serve the change of one text of a room."""
     families = _named(f"set{suffix}")
 
-    def change(call: Call) -> Answer:
+    def change(call: Call) -> Reply:
         room = _edited(call)
         room_changes.set_text(call.platform, room, FIELD_OF.get(key, key), call.body[key], call.user, call.now)
         return success(**{key: call.body[key]})
@@ -63,7 +63,7 @@ for _suffix, _key in TEXT_FIELDS.items():
 
 
 @ROUTES.add("POST", *_named("rename"), section=SECTION, body=by_room({"name": TEXT}))
-def rename(call: Call) -> Answer:
+def rename(call: Call) -> Reply:
     """Give a room another name."""
     room = _edited(call)
     if not call.body["name"].strip():
@@ -75,7 +75,7 @@ def rename(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", *_named("setReadOnly"), section=SECTION, body=by_room({"readOnly": FLAG}))
-def set_read_only(call: Call) -> Answer:
+def set_read_only(call: Call) -> Reply:
     """Let keepers alone write, or everybody."""
     room = _edited(call, "set-readonly")
     if room.read_only is call.body["readOnly"]:
@@ -85,7 +85,7 @@ def set_read_only(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", *_named("setType"), section=SECTION, body=by_room({"type": TEXT}))
-def set_type(call: Call) -> Answer:
+def set_type(call: Call) -> Reply:
     """Make a channel of a group, or the other way round."""
     room = _edited(call)
     kind = call.body["type"]
@@ -106,7 +106,7 @@ def _check_type(call: Call, kind: str) -> None:
 
 
 @ROUTES.add("POST", "groups.setEncrypted", section=SECTION, body=by_room({"encrypted": FLAG}))
-def set_encrypted(call: Call) -> Answer:
+def set_encrypted(call: Call) -> Reply:
     """Switch end-to-end encryption on or off."""
     room = _edited(call, "toggle-room-e2e-encryption")
     room_changes.set_plain(call.platform, room, "encrypted", call.body["encrypted"], call.now)
@@ -114,7 +114,7 @@ def set_encrypted(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", *_named("setCustomFields"), section=SECTION, body=by_room({"customFields": MAP}))
-def set_custom_fields(call: Call) -> Answer:
+def set_custom_fields(call: Call) -> Reply:
     """Replace a room's custom fields."""
     room = _edited(call)
     room_changes.set_plain(call.platform, room, "custom_fields", dict(call.body["customFields"]), call.now)
@@ -122,7 +122,7 @@ def set_custom_fields(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "channels.setDefault", section=SECTION, any_of=("view-room-administration",))
-def set_default(call: Call) -> Answer:
+def set_default(call: Call) -> Reply:
     """Let everybody new into a channel, or no more; the flag may come as a text."""
     room = _edited(call)
     wanted = call.body.get("default")
@@ -138,7 +138,7 @@ def set_default(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "channels.setJoinCode", section=SECTION, body=by_room({"joinCode": TEXT}))
-def set_join_code(call: Call) -> Answer:
+def set_join_code(call: Call) -> Reply:
     """Ask newcomers for a word."""
     room = _edited(call)
     if not call.body["joinCode"].strip():
@@ -148,7 +148,7 @@ def set_join_code(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", *_named("archive"), section=SECTION, body=by_room())
-def archive(call: Call) -> Answer:
+def archive(call: Call) -> Reply:
     """Close a room for good."""
     room = _edited(call, "archive-room")
     _archive(call, room, archived=True)
@@ -156,7 +156,7 @@ def archive(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", *_named("unarchive"), section=SECTION, body=by_room())
-def unarchive(call: Call) -> Answer:
+def unarchive(call: Call) -> Reply:
     """Open an archived room again."""
     room = _edited(call, "unarchive-room")
     _archive(call, room, archived=False)
@@ -166,7 +166,7 @@ def unarchive(call: Call) -> Answer:
 @ROUTES.add(
     "POST", "rooms.changeArchivationState", section=SECTION, body=closed({"rid": TEXT}, {"action": maybe(TEXT)})
 )
-def change_archivation(call: Call) -> Answer:
+def change_archivation(call: Call) -> Reply:
     """Archive a room, or bring it back; `action` says which."""
     room = room_named(call, call.body["rid"])
     archiving = call.body.get("action") != "unarchive"
@@ -194,7 +194,7 @@ SAVED: dict[str, tuple[str, str]] = {
 
 
 @ROUTES.add("POST", "rooms.saveRoomSettings", section=SECTION)
-def save(call: Call) -> Answer:
+def save(call: Call) -> Reply:
     """Change several things about a room at once."""
     if not isinstance(call.body.get("rid"), str):
         raise MeteorError("invalid-params", "must have required property 'rid'")
@@ -239,7 +239,7 @@ CHANNEL_TEAM: Schema = one_of(closed({"channelId": TEXT}), closed({"channelName"
 
 @ROUTES.add("POST", "channels.convertToTeam", section=SECTION, any_of=("create-team",), body=CHANNEL_TEAM)
 @ROUTES.add("POST", "groups.convertToTeam", section=SECTION, any_of=("create-team",), body=TEAM)
-def convert(call: Call) -> Answer:
+def convert(call: Call) -> Reply:
     """Make a room the main room of a new team."""
     body = call.body
     if call.family() == "channels":

@@ -17,7 +17,7 @@ from ethora_async.sandbox.rocketchat.shapes import brief
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.rocketchat.records import Membership
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 SECTION = "standing-in-a-room"
@@ -26,7 +26,7 @@ DIRECT = closed({"roomId": TEXT})
 
 @ROUTES.add("POST", "channels.open", "groups.open", section=SECTION, body=by_room())
 @ROUTES.add("POST", "im.open", "dm.open", section=SECTION, body=DIRECT)
-def open_room(call: Call) -> Answer:
+def open_room(call: Call) -> Reply:
     """Show a room in the caller's list."""
     room = family_room(call, call.body)
     member = room.members.get(call.user.id)
@@ -40,7 +40,7 @@ def open_room(call: Call) -> Answer:
 
 @ROUTES.add("POST", "channels.close", "groups.close", section=SECTION, body=by_room())
 @ROUTES.add("POST", "im.close", "dm.close", section=SECTION, body=DIRECT)
-def close_room(call: Call) -> Answer:
+def close_room(call: Call) -> Reply:
     """Hide a room from the caller's list, until something new comes."""
     room = family_room(call, call.body)
     member = room.members.get(call.user.id)
@@ -53,14 +53,14 @@ def close_room(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "rooms.open", section=SECTION, body=closed({"roomId": FILLED}))
-def open_any(call: Call) -> Answer:
+def open_any(call: Call) -> Reply:
     """Show a room of any kind."""
     _show(call, standing(call, room_named(call, call.body["roomId"])), shown=True)
     return success()
 
 
 @ROUTES.add("POST", "rooms.hide", section=SECTION, body=closed({"roomId": FILLED}))
-def hide_any(call: Call) -> Answer:
+def hide_any(call: Call) -> Reply:
     """Hide a room of any kind."""
     _show(call, standing(call, room_named(call, call.body["roomId"])), shown=False)
     return success()
@@ -74,7 +74,7 @@ def _show(call: Call, member: Membership, *, shown: bool) -> None:
 
 
 @ROUTES.add("POST", "rooms.favorite", section=SECTION)
-def favorite(call: Call) -> Answer:
+def favorite(call: Call) -> Reply:
     """Put a room among the caller's favourites, or take it out."""
     if not isinstance(call.body.get("favorite"), bool):
         raise failure("The 'favorite' param is required")
@@ -85,7 +85,7 @@ def favorite(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "rooms.leave", section=SECTION, body=loose({"roomId": TEXT, "roomName": TEXT}))
-def leave(call: Call) -> Answer:
+def leave(call: Call) -> Reply:
     """Let the caller out of a room of any kind but a direct one."""
     room = call.room_of(call.body)
     if room.type == "d":
@@ -102,7 +102,7 @@ def leave(call: Call) -> Answer:
         closed({"roomId": FILLED}, {"joinCode": maybe(TEXT)}), closed({"roomName": FILLED}, {"joinCode": maybe(TEXT)})
     ),
 )
-def join(call: Call) -> Answer:
+def join(call: Call) -> Reply:
     """Let the caller into a channel."""
     room = call.room_of(call.body)
     if room.type != "c" and call.user.id not in room.members:
@@ -117,7 +117,7 @@ def join(call: Call) -> Answer:
     section=SECTION,
     body=one_of(closed({"roomId": TEXT}), closed({"firstUnreadMessage": closed({"_id": TEXT})})),
 )
-def unread(call: Call) -> Answer:
+def unread(call: Call) -> Reply:
     """Mark a room as unread, from its last message of somebody else's or from a given one on."""
     first = (call.body.get("firstUnreadMessage") or {}).get("_id")
     if first is not None:
@@ -140,7 +140,7 @@ def unread(call: Call) -> Answer:
 @ROUTES.add("GET", "channels.counters", section=SECTION)
 @ROUTES.add("GET", "groups.counters", section=SECTION, query=by_room(None, {"userId": maybe(TEXT)}))
 @ROUTES.add("GET", "im.counters", "dm.counters", section=SECTION)
-def counters(call: Call) -> Answer:
+def counters(call: Call) -> Reply:
     """Count what a room holds and what one member has not read."""
     room = family_room(call, call.query)
     user = call.user
@@ -163,7 +163,7 @@ def counters(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "rooms.isMember", section=SECTION)
-def is_member(call: Call) -> Answer:
+def is_member(call: Call) -> Reply:
     """Tell whether a user is in a room."""
     room = call.room_of(call.query)
     user = call.user_of(call.query)
@@ -177,7 +177,7 @@ def is_member(call: Call) -> Answer:
     section=SECTION,
     query=closed({}, {"_id": maybe(TEXT), "query": maybe(TEXT)}),
 )
-def online(call: Call) -> Answer:
+def online(call: Call) -> Reply:
     """List the members of a room who are there now."""
     if not call.query.get("_id"):
         raise failure("Invalid query")
@@ -187,7 +187,7 @@ def online(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "rooms.membersOrderedByRole", section=SECTION)
-def members_by_role(call: Call) -> Answer:
+def members_by_role(call: Call) -> Reply:
     """List the members of a room, those with roles first."""
     room = call.room_of(call.query)
     if call.user.id not in room.members and room.type != "c":
@@ -209,7 +209,7 @@ def members_by_role(call: Call) -> Answer:
 @ROUTES.add(
     "POST", "channels.addAll", "groups.addAll", section=SECTION, body=by_room(None, {"activeUsersOnly": maybe(FLAG)})
 )
-def add_all(call: Call) -> Answer:
+def add_all(call: Call) -> Reply:
     """Let everybody in."""
     room = family_room(call, call.body)
     if not may(call.user, "add-user-to-any-c-room"):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.records import User
     from ethora_async.sandbox.rocketchat.schema import Schema
     from ethora_async.sandbox.rocketchat.versions import Version
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 SINCE = closed({}, {"updatedSince": maybe(TEXT)})
@@ -60,19 +60,19 @@ def _since(call: Call) -> float | None:
 
 
 @ROUTES.add("GET", "rooms.get", section="rooms", query=SINCE)
-def get_rooms(call: Call) -> Answer:
+def get_rooms(call: Call) -> Reply:
     """List the caller's rooms, all at once."""
     return success(**joined_rooms(call.user, _since(call)))
 
 
 @ROUTES.add("GET", "subscriptions.get", section="rooms", query=SINCE)
-def get_subscriptions(call: Call) -> Answer:
+def get_subscriptions(call: Call) -> Reply:
     """List the caller's memberships, all at once."""
     return success(**subscriptions(call.user, _since(call)))
 
 
 @ROUTES.add("GET", "subscriptions.getOne", section="rooms", query=closed({"roomId": TEXT}))
-def get_subscription(call: Call) -> Answer:
+def get_subscription(call: Call) -> Reply:
     """Return the caller's membership in a room, or null."""
     member = call.user.rooms.get(call.query["roomId"])
     return success(subscription=None if member is None else subscription_shape(member))
@@ -86,7 +86,7 @@ def get_subscription(call: Call) -> Answer:
         closed({"rid": TEXT}, {"readThreads": maybe(FLAG)}), closed({"roomId": TEXT}, {"readThreads": maybe(FLAG)})
     ),
 )
-def read(call: Call) -> Answer:
+def read(call: Call) -> Reply:
     """Mark a room as read."""
     room = call.platform.store.rooms.with_id(call.body.get("rid") or call.body["roomId"])
     if room is None:
@@ -100,7 +100,7 @@ def _info_query(version: Version) -> Schema:
 
 
 @ROUTES.add("GET", "rooms.info", section="rooms", query=_info_query)
-def info(call: Call) -> Answer:
+def info(call: Call) -> Reply:
     """Return a room that the caller may read."""
     room = call.room_of(call.query)
     if not may_read(call.user, room):
@@ -109,7 +109,7 @@ def info(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "rooms.delete", section="rooms", body=loose({"roomId": maybe(TEXT)}))
-def delete(call: Call) -> Answer:
+def delete(call: Call) -> Reply:
     """Delete a room."""
     room_id = call.body.get("roomId")
     if not room_id:
@@ -129,6 +129,6 @@ def delete(call: Call) -> Answer:
     section="rooms",
     body=closed({"roomId": FILLED, "action": {"type": "string", "enum": ["accept", "reject"]}}),
 )
-def answer_invitation(call: Call) -> Answer:
-    """Answer an invitation from another server; there are none here, so nothing changes."""
+def answer_invitation(call: Call) -> Reply:
+    """Reply an invitation from another server; there are none here, so nothing changes."""
     raise MeteorError("error-invalid-room", f"No invitation to {call.body['roomId']} waits for an answer")

@@ -15,7 +15,7 @@ from ethora_async.sandbox.rocketchat.shapes import member_shape, room_shape
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
     from ethora_async.sandbox.rocketchat.records import Room
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 PAGED = {"count": NUMBER, "offset": NUMBER, "sort": TEXT, "query": TEXT, "fields": TEXT}
@@ -52,7 +52,7 @@ def _shared(call: Call, username: str) -> Room | None:
     any_of=("create-d",),
     body=one_of(closed({"usernames": TEXT}, {"excludeSelf": FLAG}), closed({"username": TEXT}, {"excludeSelf": FLAG})),
 )
-def create(call: Call) -> Answer:
+def create(call: Call) -> Reply:
     """Return the direct room of the caller and others, made when there is none; `inserted` tells."""
     text: str = call.body.get("username") or call.body.get("usernames") or ""
     names = [name.strip() for name in text.split(",") if name.strip()] if "usernames" in call.body else [text]
@@ -68,7 +68,7 @@ def create(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "im.list", "dm.list", section="rooms", query=closed({}, PAGED))
-def list_own(call: Call) -> Answer:
+def list_own(call: Call) -> Reply:
     """List the caller's direct rooms."""
     rooms = [member.room for member in call.user.rooms.values() if member.room.type == "d"]
     return call.listing("ims", rooms, room_shape)
@@ -82,7 +82,7 @@ def list_own(call: Call) -> Answer:
     any_of=("view-room-administration",),
     query=closed({}, PAGED),
 )
-def list_everyone(call: Call) -> Answer:
+def list_everyone(call: Call) -> Reply:
     """List all direct rooms, for administrators."""
     rooms = [room for room in call.platform.store.rooms if room.type == "d"]
     return call.listing("ims", rooms, room_shape)
@@ -95,7 +95,7 @@ def list_everyone(call: Call) -> Answer:
     section="rooms",
     query=one_of(closed({"roomId": TEXT}, MORE), closed({"username": TEXT}, MORE)),
 )
-def members(call: Call) -> Answer:
+def members(call: Call) -> Reply:
     """List who is in a direct room."""
     room = room_of(call, call.query)
     if call.user.id not in room.members:
@@ -106,7 +106,7 @@ def members(call: Call) -> Answer:
 @ROUTES.add(
     "POST", "im.delete", "dm.delete", section="rooms", body=one_of(closed({"roomId": TEXT}), closed({"username": TEXT}))
 )
-def delete(call: Call) -> Answer:
+def delete(call: Call) -> Reply:
     """Delete a direct room."""
     room = room_of(call, call.body)
     if not may(call.user, "delete-d"):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.records import Room, User
     from ethora_async.sandbox.rocketchat.schema import Schema
     from ethora_async.sandbox.rocketchat.versions import Version
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 KINDS = {"channels": "c", "groups": "p"}
@@ -76,11 +76,11 @@ def room_of(call: Call, fields: dict[str, Any]) -> Room:
     return room
 
 
-def _reply(room: Room) -> Answer:
+def _reply(room: Room) -> Reply:
     return success(**{NAMES[room.type]: room_shape(room)})
 
 
-def _create(call: Call) -> Answer:
+def _create(call: Call) -> Reply:
     kind = kind_of(call)
     if not may(call.user, f"create-{kind}"):
         raise missing_permission()
@@ -88,18 +88,18 @@ def _create(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "channels.create", section="rooms", body=NEW_CHANNEL)
-def create_channel(call: Call) -> Answer:
+def create_channel(call: Call) -> Reply:
     """Make a channel."""
     return _create(call)
 
 
 @ROUTES.add("POST", "groups.create", section="rooms", body=NEW_GROUP)
-def create_group(call: Call) -> Answer:
+def create_group(call: Call) -> Reply:
     """Make a group."""
     return _create(call)
 
 
-def _listed(call: Call, key: str, rooms: Iterable[Room]) -> Answer:
+def _listed(call: Call, key: str, rooms: Iterable[Room]) -> Reply:
     return call.listing(key, sorted(rooms, key=lambda room: room.name or ""), room_shape)
 
 
@@ -108,31 +108,31 @@ def _own(user: User, kind: str) -> list[Room]:
 
 
 @ROUTES.add("GET", "channels.list", section="rooms", any_of=("view-c-room",), query=closed({}, {**PAGED, "_id": TEXT}))
-def list_channels(call: Call) -> Answer:
+def list_channels(call: Call) -> Reply:
     """List all channels by name."""
     return _listed(call, "channels", (room for room in call.platform.store.rooms if room.type == "c"))
 
 
 @ROUTES.add("GET", "channels.list.joined", section="rooms", query=closed({}, PAGED))
-def list_joined(call: Call) -> Answer:
+def list_joined(call: Call) -> Reply:
     """List the channels that the caller is in."""
     return _listed(call, "channels", _own(call.user, "c"))
 
 
 @ROUTES.add("GET", "groups.list", section="rooms", query=closed({}, PAGED))
-def list_groups(call: Call) -> Answer:
+def list_groups(call: Call) -> Reply:
     """List the groups that the caller is in."""
     return _listed(call, "groups", _own(call.user, "p"))
 
 
 @ROUTES.add("GET", "groups.listAll", section="rooms", any_of=("view-room-administration",), query=closed({}, PAGED))
-def list_all_groups(call: Call) -> Answer:
+def list_all_groups(call: Call) -> Reply:
     """List all groups, for administrators."""
     return _listed(call, "groups", (room for room in call.platform.store.rooms if room.type == "p"))
 
 
 @ROUTES.add("GET", "channels.info", "groups.info", section="rooms", query=by_room())
-def info(call: Call) -> Answer:
+def info(call: Call) -> Reply:
     """Return a room."""
     room = room_of(call, call.query)
     if not may_read(call.user, room):
@@ -141,7 +141,7 @@ def info(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "channels.members", "groups.members", section="rooms", query=MEMBERS)
-def members(call: Call) -> Answer:
+def members(call: Call) -> Reply:
     """List who is in a room, by user name."""
     room = room_of(call, call.query)
     if not may_read(call.user, room):
@@ -152,7 +152,7 @@ def members(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "channels.invite", "groups.invite", section="rooms", body=by_room(None, PEOPLE))
-def invite(call: Call) -> Answer:
+def invite(call: Call) -> Reply:
     """Take users into a room; those who are in it already stay."""
     room = room_of(call, call.body)
     users = _people(call)
@@ -169,7 +169,7 @@ def _kick_body(version: Version) -> Schema:
 
 @ROUTES.add("POST", "channels.kick", section="rooms", body=_kick_body)
 @ROUTES.add("POST", "groups.kick", section="rooms", body=by_room(None, PEOPLE))
-def kick(call: Call) -> Answer:
+def kick(call: Call) -> Reply:
     """Take a user out of a room."""
     room = call.room_of(call.body, kind_of(call))
     user = call.user_of(call.body)
@@ -180,7 +180,7 @@ def kick(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "channels.join", section="rooms", body=by_room(None, {"joinCode": maybe(TEXT)}))
-def join(call: Call) -> Answer:
+def join(call: Call) -> Reply:
     """Let the caller into a channel."""
     room = room_of(call, call.body)
     membership.enter(call.platform, room, call.user, call.now, code=call.body.get("joinCode"))
@@ -188,7 +188,7 @@ def join(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "channels.leave", "groups.leave", section="rooms", body=by_room())
-def leave(call: Call) -> Answer:
+def leave(call: Call) -> Reply:
     """Let the caller out of a room."""
     room = room_of(call, call.body)
     membership.leave(call.platform, room, call.user, call.now)
@@ -196,7 +196,7 @@ def leave(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "channels.delete", "groups.delete", section="rooms", body=by_room())
-def delete(call: Call) -> Answer:
+def delete(call: Call) -> Reply:
     """Delete a room with its messages."""
     room = call.room_of(call.body, kind_of(call))
     if not may(call.user, f"delete-{room.type}", room):

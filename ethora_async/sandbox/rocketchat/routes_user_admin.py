@@ -15,7 +15,7 @@ from ethora_async.sandbox.rocketchat.tokens import drop
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 CHANGES = closed(
@@ -38,7 +38,7 @@ CHANGES = closed(
     two_factor=True,
     body=closed({"userId": FILLED, "data": CHANGES}, {"confirmRelinquish": FLAG}),
 )
-def update(call: Call) -> Answer:
+def update(call: Call) -> Reply:
     """Change an account; an unknown id makes no new one."""
     user = call.find_user(call.body["userId"])
     data = call.body["data"]
@@ -60,7 +60,7 @@ def _doomed(way: str) -> dict[str, object]:
     any_of=("delete-user",),
     body=one_of(_doomed("userId"), _doomed("username"), _doomed("user")),
 )
-def delete(call: Call) -> Answer:
+def delete(call: Call) -> Reply:
     """Delete an account; which rooms went with it is told from 7.0 on."""
     user = call.user_of(call.body)
     if user is call.caller:
@@ -77,7 +77,7 @@ def delete(call: Call) -> Answer:
     any_of=("edit-other-user-active-status",),
     body=closed({"userId": TEXT, "activeStatus": FLAG}, {"confirmRelinquish": maybe(FLAG)}),
 )
-def set_active_status(call: Call) -> Answer:
+def set_active_status(call: Call) -> Reply:
     """Switch an account on or off."""
     user = call.find_user(call.body["userId"])
     active, confirmed = call.body["activeStatus"], bool(call.body.get("confirmRelinquish"))
@@ -91,7 +91,7 @@ def set_active_status(call: Call) -> Answer:
     section="users",
     body=loose({"userId": maybe(TEXT)}),
 )
-def logout(call: Call) -> Answer:
+def logout(call: Call) -> Reply:
     """End all sessions of a user, personal access tokens included; without a `userId`, the caller's own."""
     user_id = call.body.get("userId") or call.user.id
     if user_id != call.user.id and not may(call.user, "logout-other-user"):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.records import LoginToken, User
     from ethora_async.sandbox.rocketchat.schema import Schema
     from ethora_async.sandbox.rocketchat.versions import Version
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 PERSONAL = "create-personal-access-tokens"
@@ -36,7 +36,7 @@ def _create_token_body(version: Version) -> Schema:
 
 
 @ROUTES.add("POST", "users.createToken", section="minting-tokens", creation=True, body=_create_token_body)
-def create_token(call: Call) -> Answer:
+def create_token(call: Call) -> Reply:
     """Make a login token for a user, which says nothing about when it expires."""
     platform = call.platform
     user = _token_user(call)
@@ -80,7 +80,7 @@ def _token_user(call: Call) -> User:
     two_factor=True,
     body=closed({"tokenName": TEXT}, {"bypassTwoFactor": FLAG}),
 )
-def generate(call: Call) -> Answer:
+def generate(call: Call) -> Reply:
     """Make a token for the caller that never expires."""
     name = call.body["tokenName"]
     if _personal(call.user, name) is not None:
@@ -97,7 +97,7 @@ def generate(call: Call) -> Answer:
     two_factor=True,
     body=closed({"tokenName": TEXT}),
 )
-def regenerate(call: Call) -> Answer:
+def regenerate(call: Call) -> Reply:
     """Put another token in the place of one."""
     old = _existing(call)
     drop(call.platform, call.user, lambda token: token is old)
@@ -113,7 +113,7 @@ def regenerate(call: Call) -> Answer:
     two_factor=True,
     body=closed({"tokenName": TEXT}),
 )
-def remove(call: Call) -> Answer:
+def remove(call: Call) -> Reply:
     """Take a personal access token away."""
     old = _existing(call)
     drop(call.platform, call.user, lambda token: token is old)
@@ -121,7 +121,7 @@ def remove(call: Call) -> Answer:
 
 
 @ROUTES.add("GET", "users.getPersonalAccessTokens", section="users", any_of=(PERSONAL,))
-def list_personal(call: Call) -> Answer:
+def list_personal(call: Call) -> Reply:
     """List the caller's personal access tokens; the last six letters of the hash tell them apart."""
     tokens = [
         {
@@ -137,7 +137,7 @@ def list_personal(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "users.logoutOtherClients", section="users")
-def logout_other_clients(call: Call) -> Answer:
+def logout_other_clients(call: Call) -> Reply:
     """End all other sessions of the caller, and tell when this one expires; an empty text for never."""
     user, presented = call.session()
     drop(call.platform, user, lambda token: token is not presented and not token.personal)
@@ -147,7 +147,7 @@ def logout_other_clients(call: Call) -> Answer:
 
 
 @ROUTES.add("POST", "users.removeOtherTokens", section="users")
-def remove_other_tokens(call: Call) -> Answer:
+def remove_other_tokens(call: Call) -> Reply:
     """End all other sessions of the caller."""
     user, presented = call.session()
     drop(call.platform, user, lambda token: token is not presented and not token.personal)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.records import User
     from ethora_async.sandbox.rocketchat.schema import Schema
     from ethora_async.sandbox.rocketchat.versions import Version
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 NEW_USER = closed(
@@ -41,7 +41,7 @@ ORDERS: dict[str, Any] = {
 
 
 @ROUTES.add("POST", "users.create", section="users", creation=True, body=NEW_USER)
-def create(call: Call) -> Answer:
+def create(call: Call) -> Reply:
     """Make an account."""
     user = accounts.create(call.platform, call.body, call.user, call.now)
     # Old servers hand the password's hash out with the rest.
@@ -59,7 +59,7 @@ def _info_query(version: Version) -> Schema:
 
 
 @ROUTES.add("GET", "users.info", section="users", query=_info_query)
-def info(call: Call) -> Answer:
+def info(call: Call) -> Reply:
     """Return one user, with their rooms when asked to."""
     user = _named(call)
     if user is None:
@@ -97,7 +97,7 @@ def _named(call: Call) -> User | None:
         },
     ),
 )
-def list_users(call: Call) -> Answer:
+def list_users(call: Call) -> Reply:
     """List the users by user name, or in the order that `sort` names."""
     viewer = call.user
     users = _sorted(call)

@@ -24,7 +24,7 @@ from ethora_async.sandbox.rocketchat.two_factor import new_totp_secret, totp
 from ethora_async.sandbox.rocketchat.versions import Version
 from ethora_async.sandbox.rocketchat.view import RocketChatView
 from ethora_async.sandbox.rocketchat.wording import wording
-from ethora_async.sandbox.wire import Answer
+from ethora_async.sandbox.wire import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,10 +224,10 @@ class RocketChatSandbox(LocalServer):
         """Let the jobs run that are due by the clock: expired tokens are swept, and their connections told."""
         sweep(self._platform, self._platform.now())
 
-    def _open_socket(self, request: web.BaseRequest) -> Answer:
+    def _open_socket(self, request: web.BaseRequest) -> Reply:
         if request.headers.get("Upgrade", "").lower() != "websocket":
-            return Answer(400, b'Can "Upgrade" only to "WebSocket".', "text/plain; charset=utf-8")
-        return Answer(101, b"", takeover=self.realtime.serve)
+            return Reply(400, b'Can "Upgrade" only to "WebSocket".', "text/plain; charset=utf-8")
+        return Reply(101, b"", takeover=self.realtime.serve)
 
     def _add_admin(self, username: str, method: TwoFactorMethod | None) -> User:
         platform = self._platform

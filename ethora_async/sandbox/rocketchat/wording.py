@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ethora_async.sandbox.rocketchat.platform import Platform
-    from ethora_async.sandbox.wire import Answer
+    from ethora_async.sandbox.wire import Reply
 
 DEFAULT_WAIT = 60.0
 
 
-def wording(platform: Platform, *, legacy_rate_limit: bool) -> Callable[[int, float | str | None], Answer]:
+def wording(platform: Platform, *, legacy_rate_limit: bool) -> Callable[[int, float | str | None], Reply]:
     """Return what words a failure of a status. A 429 tells its seconds in the text and in the reset header."""
 
-    def word(status: int, retry_after: float | str | None) -> Answer:
+    def word(status: int, retry_after: float | str | None) -> Reply:
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             wait = float(retry_after) if isinstance(retry_after, int | float) else DEFAULT_WAIT
             reset = str(milliseconds(platform.now() + wait))

@@ -19,7 +19,7 @@ from aiohttp.web import HTTPRequestEntityTooLarge
 
 from ethora_async.sandbox.ui.switches import Switches
 from ethora_async.sandbox.ui.view import as_json, moment
-from ethora_async.sandbox.wire import HTML, JSON, Answer, text_answer
+from ethora_async.sandbox.wire import HTML, JSON, Reply, text_reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.logs import RequestLog
     from ethora_async.sandbox.ui.view import View
 
-    Page = Callable[[BaseRequest], Awaitable[Answer]]
+    Page = Callable[[BaseRequest], Awaitable[Reply]]
 
 ROOT = "/_sandbox/"
 CHAT = "chat"
@@ -70,14 +70,14 @@ class Console:
         """Serve one more page at `/_sandbox/<name>`. One called `chat` is linked from every user."""
         self._pages[name] = page
 
-    async def answer(self, request: BaseRequest, path: str, query: str) -> Answer:
-        """Answer one request."""
+    async def answer(self, request: BaseRequest, path: str, query: str) -> Reply:
+        """Reply one request."""
         refusal = self._refuse(request)
         if refusal is not None:
             return _plain(refusal, 403)
         name = path.removeprefix(ROOT)
         if path == ROOT[:-1]:
-            return Answer(308, b"", HTML, {**HEADERS, LOCATION: ROOT})
+            return Reply(308, b"", HTML, {**HEADERS, LOCATION: ROOT})
         if name in self._pages:
             return await self._pages[name](request)
         if name == "faults" and request.method == "POST":
@@ -89,7 +89,7 @@ class Console:
         if name not in ASSETS:
             return _plain("There is no such page.", 404)
         file, kind = ASSETS[name]
-        return Answer(200, _asset(file), kind, dict(HEADERS))
+        return Reply(200, _asset(file), kind, dict(HEADERS))
 
     def _refuse(self, request: BaseRequest) -> str | None:
         """Return why a request is not answered; None when it comes from where the page does."""
@@ -118,14 +118,14 @@ class Console:
             return False
         return True
 
-    def _state(self, request: BaseRequest, query: str) -> Answer:
+    def _state(self, request: BaseRequest, query: str) -> Reply:
         asked = {key: values[-1] for key, values in parse_qs(query).items()}
         body = orjson.dumps(self._shown(asked))
         tag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
         headers = {**HEADERS, ETAG: tag}
         if request.headers.get(IF_NONE_MATCH) == tag:
-            return Answer(304, b"", JSON, headers)
-        return Answer(200, body, JSON, headers)
+            return Reply(304, b"", JSON, headers)
+        return Reply(200, body, JSON, headers)
 
     def _shown(self, asked: dict[str, str]) -> dict[str, Any]:
         view = self._view
@@ -158,7 +158,7 @@ class Console:
             **self._switches.state(),
         }
 
-    async def _change(self, request: BaseRequest) -> Answer:
+    async def _change(self, request: BaseRequest) -> Reply:
         # A form of another page cannot send this type without asking first, and is then refused above.
         if request.headers.get(CONTENT_TYPE, "").partition(";")[0].strip() != "application/json":
             return _plain("Send JSON.", 415)
@@ -174,7 +174,7 @@ class Console:
             self._apply(sent)
         except (ValueError, OverflowError) as error:
             return _plain(str(error), 422)
-        return Answer(200, b"{}", JSON, dict(HEADERS))
+        return Reply(200, b"{}", JSON, dict(HEADERS))
 
     def _apply(self, sent: dict[str, Any]) -> None:
         match sent:
@@ -198,5 +198,5 @@ def _asset(name: str) -> bytes:
     return files("ethora_async.sandbox.ui").joinpath("assets", name).read_bytes()
 
 
-def _plain(text: str, status: int) -> Answer:
-    return text_answer(text, status, headers=dict(HEADERS))
+def _plain(text: str, status: int) -> Reply:
+    return text_reply(text, status, headers=dict(HEADERS))

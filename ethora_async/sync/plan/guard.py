@@ -1,4 +1,4 @@
-"""What stops a plan that deletes too much."""
+"""Stop a plan that deletes too much."""
 
 from __future__ import annotations
 

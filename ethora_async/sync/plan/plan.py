@@ -240,7 +240,7 @@ async def read_both_sides(
 
 
 async def summary_of(journal: Journal) -> Summary:
-    """The journal's plan in numbers."""
+    """Return the journal's plan in numbers."""
     changes: dict[tuple[str, str], int] = {}
     cannot: dict[str, int] = {}
     extras: dict[str, int] = {}

@@ -130,7 +130,7 @@ async def load_plan(
 async def _reading(
     place: Path,
 ) -> AsyncGenerator[tuple[Mapping[str, Any], Callable[[int], Awaitable[list[Entry]]]], None]:
-    """The head of a plan's file, and what reads the changes behind a number."""
+    """Yield the head of a plan's file, and what reads the changes behind a number."""
     thread = OwnThread("ethora-plan-file")
     opened: list[IO[str]] = []
     try:

@@ -9,7 +9,7 @@ import attrs
 
 @attrs.frozen
 class Progress:
-    """How far one step has come.
+    """The progress of one step.
 
     Attributes:
         step: what happens, in words: ``reading users``, ``listing chats``, ``create user``, …

@@ -136,7 +136,7 @@ class _Judge:
         return None
 
     def _means(self, entry: Entry, wanted: Mapping[str, Any]) -> bool:
-        """Whether the record that is sent says what the change says; somebody may have edited one of them."""
+        """Return whether the record that is sent says what the change says; somebody may have edited one of them."""
         user = NewUser(**(entry.after or {})["item"])
         state = self._client.users.comparable(user)
         plain = self._client.users.plain_id(user.id)

@@ -1,4 +1,4 @@
-"""Whether both sides agree, and waiting until they do."""
+"""Verify that both sides agree, or wait until they do."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Verdict = Literal["in step", "cannot change", "not in step"]
 
 @attrs.frozen
 class Verification:
-    """Whether the platform agrees with the sources.
+    """The result of a verification.
 
     Attributes:
         summary: the differences in numbers; its `compared` says how many wanted records of each kind were compared.

@@ -1,1 +1,1 @@
-"""What people have: CSV, JSON Lines, Parquet and SQL, read as typed rows."""
+"""Sources: CSV, JSON, Parquet, Excel and SQL, read as typed rows."""

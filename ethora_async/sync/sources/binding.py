@@ -41,7 +41,7 @@ class _Column:
 
 @attrs.frozen
 class Binding(Generic[T]):
-    """How the rows of a table with these columns are read.
+    """A reader for the rows of one table.
 
     Attributes:
         unused: The table's columns that nothing is read from.
@@ -116,7 +116,7 @@ class Binding(Generic[T]):
         return next((one for one, read in self._where if read is None and not one.optional), None)
 
     def taken(self, values: Mapping[str, Any]) -> bool:
-        """Whether a row satisfies all conditions. A column that it lacks is empty."""
+        """Return whether a row satisfies all conditions. A column that it lacks is empty."""
         return all(condition.holds(None if read is None else read(values)) for condition, read in self._where)
 
     @property
@@ -240,7 +240,7 @@ def _bound(ours: str, theirs: str, columns: tuple[str, ...]) -> _Column | None:
 
 
 def _written(columns: tuple[str, ...], name: str) -> tuple[str, ...]:
-    """The column, as it is written, that a name or the beginning of a path means."""
+    """Return the column, as it is written, that a name or the beginning of a path means."""
     wanted = name.strip().lower()
     names = {column.strip().lower(): column for column in columns}
     found = names.get(wanted) or names.get(wanted.replace("[", ".").partition(".")[0])

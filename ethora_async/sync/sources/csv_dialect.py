@@ -1,4 +1,4 @@
-"""What separates the fields of a CSV file, and whether its first line says so. Everything here blocks."""
+"""Detect how a CSV file separates its fields. Everything here blocks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST_HEADER = 1 << 20
 
 @attrs.frozen
 class CsvDialect:
-    """How a file's lines are taken apart.
+    """The delimiter and the quoting of a file.
 
     Attributes:
         delimiter: What separates fields.

@@ -102,7 +102,7 @@ class _CsvReader(Reader):
         return self._columns
 
     def notes(self) -> tuple[str, ...]:
-        """What is unusual about the file's form, and was told from its bytes."""
+        """Return what is unusual about the file's form, and was told from its bytes."""
         told = []
         if self._dialect.delimiter != ",":
             told.append(f"fields separated by {self._dialect.title}")
@@ -189,7 +189,7 @@ class _CsvReader(Reader):
 
 
 def _only_empty_cells_differ(fields: Sequence[str], columns: tuple[str, ...]) -> bool:
-    """Whether a row is longer by empty cells only, or shorter by columns without a name only."""
+    """Return whether a row is longer by empty cells only, or shorter by columns without a name only."""
     if len(fields) > len(columns):
         return not any(field.strip() for field in fields[len(columns) :])
     return not any(columns[len(fields) :])

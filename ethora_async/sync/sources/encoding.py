@@ -49,7 +49,7 @@ codecs.register_error(UNDECODABLE, _keep_bytes)
 
 @attrs.frozen
 class Encoding:
-    """How a file's bytes become text.
+    """The encoding of a file.
 
     Attributes:
         codec: Python's name of the encoding.

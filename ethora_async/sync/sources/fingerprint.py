@@ -49,7 +49,7 @@ class RowDigest:
         self._hide(_digest(place, texts))
 
     def text(self) -> str:
-        """The fingerprint. Blocks for a moment."""
+        """Return the fingerprint. Blocks for a moment."""
         shown = _digest(self._rows, (str(self._open % 2**_BITS),))
         if not self._has_secrets:
             return f"{_VERSION}:{shown.hex()}"

@@ -1,4 +1,4 @@
-"""What rows hold: users, chats and members."""
+"""Formats of rows: users, chats and members."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @attrs.frozen
 class RowFormat(Generic[T]):
-    """What rows hold.
+    """The format of a kind of rows.
 
     Attributes:
         name: ``users``, ``chats`` or ``members``; the table of a mapping file that speaks of them.

@@ -104,7 +104,7 @@ class _JsonReader(Reader):
         return _LinesReader(self._path, self._name)
 
     def _wraps(self, line: bytes) -> bool:
-        """Whether the only line holds a list of objects rather than one row."""
+        """Return whether the only line holds a list of objects rather than one row."""
         if len(line) > LONGEST_LINE:
             return True
         values, _ = _parsed(line)
@@ -145,7 +145,7 @@ class _LinesReader(Reader):
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    """The lines without a byte order mark; of one that is too long just over the longest there may be."""
+    """Yield the lines without a byte order mark; of one that is too long just over the longest there may be."""
     first = True
     while line := file.readline(LONGEST_LINE + 1):
         rest = line

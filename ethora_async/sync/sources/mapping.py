@@ -1,4 +1,4 @@
-"""Which column of a source is which of ours, and which values are made of others."""
+"""Map a source's columns to fields, and derive values from others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LARGEST = 1 << 20
 
 @attrs.frozen
 class ColumnMapping:
-    """What a source's columns are called, and what stands in for those that it lacks.
+    """A mapping of a source's columns, with defaults and derived values.
 
     A column that is not mentioned goes by its own name. Upper and lower case are the same.
 
@@ -129,7 +129,7 @@ def _refuse_circles(templates: Mapping[str, Template]) -> None:
 
 
 async def read_mapping(path: str | Path) -> dict[str, ColumnMapping]:
-    """The mappings in a TOML file, by what the rows are: ``users``, ``chats``, ``members``.
+    """Return the mappings in a TOML file, by what the rows are: ``users``, ``chats``, ``members``.
 
     ::
 

@@ -57,13 +57,13 @@ ENDINGS = tuple(_BY_ENDING)
 
 
 def is_database(location: str) -> bool:
-    """Whether `open_source` takes this for a database, rather than for files."""
+    """Return whether `open_source` takes this for a database, rather than for files."""
     return _DATABASE.match(location) is not None
 
 
 @attrs.frozen
 class ReadOptions:
-    """How files are read beyond what they tell themselves.
+    """Options for reading files.
 
     Attributes:
         delimiter: What separates the fields of CSV: a character, or ``comma``, ``semicolon``, ``tab``, ``pipe``.

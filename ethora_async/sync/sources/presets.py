@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Preset:
-    """How one product exports its users.
+    """The export format of one product.
 
     Attributes:
         title: The product.

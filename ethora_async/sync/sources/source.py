@@ -1,4 +1,4 @@
-"""What ought to be on the platform, whatever it is read from."""
+"""The desired state, whatever it is read from."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class Source(Protocol[T]):
         ...
 
     async def fingerprint(self) -> str:
-        """A text that changes whenever the rows do; a password's change included, but never one itself."""
+        """Return a text that changes whenever the rows do; a password's change included, but never one itself."""
         ...
 
     def rows(self) -> AsyncGenerator[Row[T] | BadRow, None]:
-        """Every row, good or bad, in order; may be called again. Memory does not grow with the source."""
+        """Return every row, good or bad, in order; may be called again. Memory does not grow with the source."""
         ...

@@ -48,7 +48,8 @@ class SqlTable:
 
 
 def sql_table(location: str, query: str | None) -> SqlTable:
-    """The rows of `query` in the database at an SQLAlchemy URL: ``postgresql://user@host/name``, ``sqlite:///file.db``.
+    """Return the rows of `query` in the database at an SQLAlchemy URL: ``postgresql://user@host/name``,
+    ``sqlite:///file.db``.
 
     ``postgresql://`` and ``postgres://`` go by psycopg. A password may stand in the URL or in `PASSWORD_VARIABLE`.
 
@@ -70,7 +71,7 @@ def sql_table(location: str, query: str | None) -> SqlTable:
 
 
 def shareable_url(location: str) -> str:
-    """The URL as it may be written down and read anywhere: without a password, and with SQLite's path in full.
+    """Return the URL as it may be written down and read anywhere: without a password, and with SQLite's path in full.
 
     Raises:
         ConfigError: SQLAlchemy is not installed.

@@ -39,7 +39,7 @@ class Reader(Protocol):
     """Rows under way. All calls but `interrupt` come from one thread, and block; the first opens what is read."""
 
     def columns(self) -> tuple[str, ...] | None:
-        """The columns as they are written there; None when every row has its own.
+        """Return the columns as they are written there; None when every row has its own.
 
         Raises:
             ConfigError: a library that is needed is not installed.
@@ -48,7 +48,7 @@ class Reader(Protocol):
         ...
 
     def read(self, count: int) -> list[RawRow]:
-        """The next rows, at most so many; none at the end.
+        """Return the next rows, at most so many; none at the end.
 
         Raises:
             InvalidInputError: it cannot be read, or no further; no secret is in its text or its context.
@@ -56,7 +56,9 @@ class Reader(Protocol):
         ...
 
     def notes(self) -> tuple[str, ...]:
-        """What people should know about how it is read, for example a delimiter that was told from the header."""
+        """Return what people should know about how it is read, for example a delimiter that was told from the
+        header.
+        """
         return ()
 
     def close(self) -> None:
@@ -96,7 +98,7 @@ def guarded(
     kind: type[Exception] | tuple[type[Exception], ...],
     explain: Callable[[Exception], InvalidInputError],
 ) -> R:
-    """What `work` returns; an error of this kind becomes what `explain` makes of them.
+    """Return what `work` returns; an error of this kind becomes what `explain` makes of them.
 
     It is raised when the other is gone: what a driver raises may hold passwords, in its text or in the frames of its
     traceback, and an error's context gives all that away.

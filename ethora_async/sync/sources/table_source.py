@@ -112,7 +112,7 @@ class TableSource(Generic[T]):
         return tuple(table.name for table in self._tables)
 
     async def fingerprint(self) -> str:
-        """A text that changes whenever the rows do; `RowDigest` says how passwords count without being in it.
+        """Return a text that changes whenever the rows do; `RowDigest` says how passwords count without being in it.
 
         It is the same for a copy of the files elsewhere.
 
@@ -129,7 +129,7 @@ class TableSource(Generic[T]):
         return await run_blocking(digest.text)
 
     async def rows(self) -> AsyncGenerator[Row[T] | BadRow, None]:
-        """Every row, good or bad, in order. Blank lines are passed over. Memory does not grow with the source.
+        """Yield every row, good or bad, in order. Blank lines are passed over. Memory does not grow with the source.
 
         Raises:
             InvalidInputError: the rows cannot be read any more; the text says after which.
@@ -144,7 +144,7 @@ class TableSource(Generic[T]):
                             yield row
 
     def _row(self, raw: RawRow, table: Table, binder: _Binder[T]) -> Row[T] | BadRow | None:
-        """The row, good or bad; None when it is left out."""
+        """Return the row, good or bad; None when it is left out."""
         binding, problem, field = None, raw.problem, None
         try:
             binding = binder.of(raw)

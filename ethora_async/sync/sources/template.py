@@ -67,6 +67,6 @@ class Template:
 
 
 def _split(part: str) -> tuple[str, str]:
-    """The value's name, and what is made of it: ``email.local`` is the part of ``email`` before its ``@``."""
+    """Return the value's name, and what is made of it: ``email.local`` is the part of ``email`` before its ``@``."""
     name, _, change = part.strip().rpartition(".")
     return (name.strip(), change) if name and change in _CHANGES else (part.strip(), "")

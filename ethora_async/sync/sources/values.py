@@ -26,7 +26,7 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 
 
 def text_of(value: Any, column: str, *, is_id: bool) -> str:
-    """The value as trimmed text; nothing (NULL, null) is empty.
+    """Return the value as trimmed text; nothing (NULL, null) is empty.
 
     Text stays what it is. In the column of an id, integers and UUIDs are written out; a number with a fraction, a
     truth value or a date is never guessed at: cast it where it comes from. The value itself is in no message, since
@@ -61,7 +61,7 @@ def _is_whole(value: float | Decimal) -> bool:
 
 
 def undecodable(text: str) -> bool:
-    """Whether bytes stood there that are not UTF-8."""
+    """Return whether bytes stood there that are not UTF-8."""
     return not text.isascii() and any("\udc80" <= one <= "\udcff" for one in text)
 
 

@@ -16,7 +16,7 @@ _INDEX = re.compile(r"\[([0-9]+)\]")
 
 @attrs.frozen
 class Condition:
-    """What a column of the source must be for its row to be taken.
+    """A row filter on one column.
 
     Values are compared as text, trimmed and without regard to case; true and false of JSON are those words, nothing at
     all is the empty text. A list in the column satisfies ``=`` and ``in`` when one of its elements does.
@@ -55,7 +55,7 @@ class Condition:
         return cls(text, column, frozenset(map(_folded, parts)), negated, optional)
 
     def holds(self, value: Any) -> bool:
-        """Whether a row with this value is taken."""
+        """Return whether a row with this value is taken."""
         found = value if isinstance(value, (list, tuple)) else (value,)
         return any(_folded(_text(one)) in self.values for one in found) != self.negated
 

@@ -1,4 +1,4 @@
-"""What is known of the items while they are carried out."""
+"""The state of items while a plan is applied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a journal holds: items of work, the order of their steps, and the rows of the two sides that are compared."""
+"""Values of a journal: items of work, the order of their steps, and the rows of the two sides."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def parsed(text: Any) -> Any:
 
 @attrs.frozen
 class Comparison:
-    """What to compare, and how.
+    """The rules of a comparison.
 
     Attributes:
         kinds: the kinds that may be changed.
@@ -200,7 +200,7 @@ class Comparison:
 
 @attrs.frozen
 class Compared:
-    """What a comparison found.
+    """The result of a comparison.
 
     Attributes:
         deletions: how much of each kind goes, before any limit.
@@ -215,7 +215,7 @@ class Compared:
 
 @attrs.frozen
 class Deletions:
-    """How much of one kind a plan deletes.
+    """The number of deletions of one kind.
 
     Attributes:
         action: ``delete`` or ``revoke``.

@@ -1,4 +1,4 @@
-"""Which record of the platform is the one that a row wants.
+"""Match rows of the sources to records of the platform.
 
 Ids that differ may name one user: platforms fold case or Unicode forms, and people get new ids. A match is kept as the
 ``target`` of a wanted row. What cannot be told apart for certain is refused and named; nothing that a refused row may

@@ -121,7 +121,7 @@ class BadServer:
         self._script = deque(script)
 
     def answer(self, request: Request) -> Response:
-        """The script's next answer without a socket, for transports that have none.
+        """Return the script's next answer without a socket, for transports that have none.
 
         Raises:
             TypeError: the script says `Fault`, which takes a socket.

@@ -1,4 +1,4 @@
-"""What every platform's client keeps to, as a suite to subclass: the four of this package do, and so should a fifth.
+"""The contract of a platform's client, as a suite to subclass.
 
 ```python
 class TestMyPlatform(PlatformContract):
@@ -80,7 +80,7 @@ def _in_new_loop(
 
 
 class PlatformContract(abc.ABC):
-    """What every platform's client keeps to; subclass it in a pytest module, as ``Test…``.
+    """The contract of a platform's client; subclass it in a pytest module, as ``Test…``.
 
     Each test runs in an event loop of its own, against a platform of its own.
 
@@ -102,7 +102,7 @@ class PlatformContract(abc.ABC):
 
     @abc.abstractmethod
     def sandbox(self) -> AbstractAsyncContextManager[ContractSandbox]:
-        """A running platform on which `user` may chat. Called in the loop of the test."""
+        """Return a running platform on which `user` may chat. Called in the loop of the test."""
 
     async def call(self, client: Any) -> None:
         """Ask the platform for something, every time anew; by default for a token."""

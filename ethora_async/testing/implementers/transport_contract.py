@@ -65,7 +65,7 @@ def _in_new_loop(
 
 
 class TransportContract(abc.ABC):
-    """What every `Transport` keeps to; subclass it in a pytest module, as ``Test…``.
+    """The contract of a `Transport`; subclass it in a pytest module, as ``Test…``.
 
     Each test runs in an event loop of its own, against a `BadServer` on 127.0.0.1.
 
@@ -78,7 +78,7 @@ class TransportContract(abc.ABC):
 
     @abc.abstractmethod
     async def make_transport(self, server: BadServer) -> Transport:
-        """A new transport that can reach `server`. Called in the loop of the test."""
+        """Return a new transport that can reach `server`. Called in the loop of the test."""
 
     @_in_new_loop
     async def test_a_request_arrives_as_it_stands(self) -> None:

@@ -150,7 +150,7 @@ class ScimDirectory:
         return _user(rows[0]) if rows else None
 
     async def is_active(self, user: Id) -> bool:
-        """Whether the identity provider has not made this user inactive, and has not deleted them.
+        """Return whether the identity provider has not made this user inactive, and has not deleted them.
 
         Users of whom it never wrote are active: it says nothing of them. Ids that differ in case only count as one.
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ethora_async import codec
-from ethora_async.answer import Answer
 from ethora_async.config import Seconds, seconds
 from ethora_async.errors import ChatError, ConfigError
 from ethora_async.web.failures import retry_after
-from ethora_async.web.request import ClientGone, Refusal
+from ethora_async.web.request import ClientDisconnectError, HTTPError
 from ethora_async.web.scim.payloads import plain_filter
 from ethora_async.web.scim.tokens import ScimTokens
+from ethora_async.web_response import WebResponse
 
 if TYPE_CHECKING:
     from ethora_async.web.request import Request
@@ -94,27 +94,27 @@ class ScimEndpoint:
         await self._tokens.check()
         await self._directory.check()
 
-    async def handle(self, request: Request, mount: str = "/scim/v2") -> Answer:
-        """Answer one request, whose path is the one below `mount`.
+    async def handle(self, request: Request, mount: str = "/scim/v2") -> WebResponse:
+        """WebResponse one request, whose path is the one below `mount`.
 
         Raises:
-            ClientGone: there is nobody left to answer.
+            ClientDisconnectError: there is nobody left to answer.
         """
         try:
             return await self._answer(request, mount)
-        except Refusal as refusal:
+        except HTTPError as refusal:
             return _restated(refusal.answer)
         except ChatError as error:
             log.warning("SCIM request failed, %s: %s", type(error).__name__, error)
             return _error(503, "The service cannot answer now. Try again later.", retry_after(error.retry_after or 5.0))
-        except ClientGone:
+        except ClientDisconnectError:
             raise
         except Exception as error:  # noqa: BLE001  an identity provider understands SCIM's own errors alone
             # Not the error's text, nor the frames' variables: both may hold what was written.
             log.error("SCIM request failed, %s at %s", type(error).__name__, _place(error))
             return _error(500, "Something is wrong with this service.")
 
-    async def _answer(self, request: Request, mount: str) -> Answer:
+    async def _answer(self, request: Request, mount: str) -> WebResponse:
         path = unquote(request.path) or "/"
         if path.rstrip("/").lower() != _OPEN:
             await self._authenticate(request)
@@ -123,20 +123,20 @@ class ScimEndpoint:
         body = b"" if request.method in _READS else await request.read(self._max_body, self._body_timeout)
         base_url = self._base_url or _seen(request, mount)
         status, headers, data = await self._directory.run(lambda db: self._serve(db, request, base_url, path, body))
-        return Answer(status, {**_HEADERS, **headers}, data)
+        return WebResponse(status, {**_HEADERS, **headers}, data)
 
     async def _authenticate(self, request: Request) -> None:
         scheme, _, token = (request.header("authorization") or "").partition(" ")
         if scheme.lower() != "bearer" or not await self._tokens.accepts(token.strip()):
             log.warning("a SCIM request was refused: it bears no token that is accepted")
-            raise Refusal(
+            raise HTTPError(
                 401, "unauthorized", "A bearer token is required.", {"WWW-Authenticate": 'Bearer realm="SCIM"'}
             )
 
     def _serve(
         self, connection: Connection, request: Request, base_url: str, path: str, body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
-        """Answer in a thread. What it imports takes half a second the first time."""
+        """WebResponse in a thread. What it imports takes half a second the first time."""
         from scim2_server.requests import ScimRequest
 
         from ethora_async.web.scim.service import provider, serve
@@ -196,14 +196,14 @@ def _checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _error(status: int, detail: str, headers: dict[str, str] | None = None, *, kind: str | None = None) -> Answer:
+def _error(status: int, detail: str, headers: dict[str, str] | None = None, *, kind: str | None = None) -> WebResponse:
     body: dict[str, Any] = {"schemas": [_ERROR], "status": str(status), "detail": detail}
     if kind is not None:
         body["scimType"] = kind
-    return Answer(status, {**_HEADERS, **(headers or {})}, codec.dumps(body))
+    return WebResponse(status, {**_HEADERS, **(headers or {})}, codec.dumps(body))
 
 
-def _restated(answer: Answer) -> Answer:
+def _restated(answer: WebResponse) -> WebResponse:
     """Say a refusal in SCIM's form."""
     data = codec.loads(answer.body) if answer.body else {}
     kept = {name: value for name, value in answer.headers.items() if name in ("WWW-Authenticate", "Retry-After")}

@@ -161,7 +161,7 @@ def _entry(entry: Any) -> Any:
 
 
 def _is_empty(entry: Any) -> bool:
-    """Whether an entry says that there is none: Okta sends ``{"type": "work", "value": ""}``."""
+    """Return whether an entry says that there is none: Okta sends ``{"type": "work", "value": ""}``."""
     return isinstance(entry, Mapping) and any(
         name.lower() == "value" and (value is None or value == "") for name, value in entry.items()
     )

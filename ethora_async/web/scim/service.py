@@ -136,7 +136,7 @@ class Handler(ScimHandler):
         return super().handle(request)
 
     def _read(self, request: ScimRequest) -> ScimResponse:
-        """Answer a read, the members of its groups added to the answer itself."""
+        """WebResponse a read, the members of its groups added to the answer itself."""
         self.storage.leaves_members_out = True
         with self.storage.operation():
             response = super().handle(request)
@@ -199,7 +199,7 @@ def serve(storage: DirectoryStorage, request: ScimRequest) -> ScimResponse:
 
 
 def _whole_members(query: Any) -> bool:
-    """Whether an answer holds members with all their fields."""
+    """Return whether an answer holds members with all their fields."""
     names = {name.lower(): value for name, value in query.items()}
     return not names.get("attributes") and "members" not in names.get("excludedattributes", "").lower()
 

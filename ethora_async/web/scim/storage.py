@@ -465,7 +465,7 @@ def _member(usr: str, display: str | None) -> dict[str, Any]:
 
 
 def _keeps_members(parameters: ResponseParameters[Any] | None) -> bool:
-    """Whether an answer holds members."""
+    """Return whether an answer holds members."""
     if parameters is None:
         return True
     if parameters.attributes:

@@ -54,7 +54,7 @@ class ScimTokens:
         await self._values()
 
     async def accepts(self, presented: str) -> bool:
-        """Whether a token is one of ours.
+        """Return whether a token is one of ours.
 
         Raises:
             ConfigError: as for `check`.

@@ -54,7 +54,7 @@ class Apps:
         limit: int = LARGEST_PAGE,
         offset: int = 0,
     ) -> Pages[TenantApp]:
-        """The tenant's apps.
+        """Return the tenant's apps.
 
         Args:
             order_by, order: None leaves them to the platform.
@@ -83,7 +83,7 @@ class Apps:
         return Pages(fetch, lambda found: found.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
     async def get(self, app_id: str) -> TenantApp:
-        """One app.
+        """Return one app.
 
         Raises:
             NotFoundError: there is no such app.
@@ -94,7 +94,8 @@ class Apps:
         return read_app(reply.data, operation=operations.GET_APP.name)
 
     async def find(self, domain_name: str) -> TenantApp:
-        """The app with this domain name, as front ends find it: its public settings and its app token. Needs no right.
+        """Return the app with this domain name, as front ends find it: its public settings and its app token. Needs
+        no right.
 
         Raises:
             InvalidInputError: the name has more than letters and digits.
@@ -107,7 +108,8 @@ class Apps:
         return read_app(reply.data, operation=operations.GET_APP_CONFIG.name)
 
     async def domain_name_is_free(self, domain_name: str) -> bool:
-        """Whether no app of the platform has this domain name yet. For a user's session (`EthoraClient.as_user`).
+        """Return whether no app of the platform has this domain name yet. For a user's session
+        (`EthoraClient.as_user`).
 
         Raises:
             InvalidInputError: the name has more than letters and digits.
@@ -239,7 +241,9 @@ class Apps:
         return Outcome(path["app"], path["app"], "deleted", attempts=reply.attempts)
 
     def purge_job(self, id: str, *, timeout: Seconds = JOB_TIMEOUT) -> Job[Outcome[str]]:
-        """A purge that was begun earlier, by its job's id; its outcome does not name the app. No request is made."""
+        """Return a purge that was begun earlier, by its job's id; its outcome does not name the app. No request is
+        made.
+        """
         known = required_text(id, "id")
         return self._purging(known, "", 1, seconds(timeout, "timeout"))
 
@@ -258,7 +262,7 @@ class Apps:
         return Outcome(path["app"], path["app"], "updated", attempts=reply.attempts)
 
     async def export(self, app_id: str, *, include: str | tuple[str, ...] = ("users", "chats")) -> AppBundle:
-        """An app as a bundle, with its users and chats or one of them."""
+        """Return an app as a bundle, with its users and chats or one of them."""
         query: dict[str, str | int] = {"format": "json", "include": included(include)}
         app = await self._context.open()
         reply = await app.call(operations.EXPORT_APP, path=_path(app_id), query=query)
@@ -284,11 +288,11 @@ class Apps:
         return read_import(reply.data, operation=operations.IMPORT_APP.name)
 
     def tokens(self, app_id: str) -> AppTokens:
-        """The tokens of an app. No request is made."""
+        """Return the tokens of an app. No request is made."""
         return AppTokens(self._context, _path(app_id)["app"])
 
     def bot(self, app_id: str) -> AppBot:
-        """The bot of an app. No request is made."""
+        """Return the bot of an app. No request is made."""
         return AppBot(self._context, _path(app_id)["app"])
 
     def provision(self, app_id: str, rooms: Iterable[NewRoom] | AsyncIterable[NewRoom]) -> Run[NewRoom]:

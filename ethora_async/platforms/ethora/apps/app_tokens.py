@@ -27,7 +27,7 @@ class AppTokens:
         self.app_id = app_id
 
     def list(self) -> Pages[AppToken]:
-        """All of them, without their values; the platform answers them in one reply."""
+        """Return all of them, without their values; the platform answers them in one reply."""
 
         async def read(query: dict[str, str | int]) -> tuple[tuple[AppToken, ...], int | None]:
             app = await self._context.open()

@@ -26,7 +26,7 @@ class AppBot:
         self.app_id = app_id
 
     async def get(self) -> Bot:
-        """How it is set.
+        """Return how it is set.
 
         Raises:
             ForbiddenError, NotFoundError: the app is not yours, or does not exist.

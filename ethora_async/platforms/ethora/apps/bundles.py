@@ -45,7 +45,7 @@ class ImportedApp:
 
 
 def included(include: str | tuple[str, ...]) -> str:
-    """The parts of an export as the route takes them.
+    """Return the parts of an export as the route takes them.
 
     Raises:
         InvalidInputError: one is neither ``users`` nor ``chats``.
@@ -59,7 +59,7 @@ def included(include: str | tuple[str, ...]) -> str:
 
 
 def read_bundle(data: Any, *, operation: str) -> AppBundle:
-    """An export, by itself or under ``result`` or ``bundle``.
+    """Return an export, by itself or under ``result`` or ``bundle``.
 
     Raises:
         ReplyLostError: it is no object.
@@ -72,7 +72,7 @@ def read_bundle(data: Any, *, operation: str) -> AppBundle:
 
 
 def read_import(data: Any, *, operation: str) -> ImportedApp:
-    """What became of an import: ``{summary: {newAppId, …}}``.
+    """Return what became of an import: ``{summary: {newAppId, …}}``.
 
     Raises:
         ReplyLostError: it does not name the new app.

@@ -1,4 +1,4 @@
-"""What the platform tells about a tenant's apps: their records, and how they are read.
+"""Records of a tenant's apps.
 
 See docs/platforms/ethora.md#apps.
 """
@@ -157,14 +157,14 @@ wire.codec.add(DefaultRoom, {"chat_id": "chatId"})
 
 
 def unwrapped(data: Any, *keys: str) -> Any:
-    """What a reply wraps under the first of `keys` that holds an object, else the reply itself."""
+    """Return what a reply wraps under the first of `keys` that holds an object, else the reply itself."""
     if isinstance(data, dict):
         return next((data[key] for key in keys if isinstance(data.get(key), dict)), data)
     return data
 
 
 def read_app(data: Any, *, operation: str, path: str = "reply") -> TenantApp:
-    """An app, under ``app`` or ``result`` or by itself: clients of the platform read all three.
+    """Return an app, under ``app`` or ``result`` or by itself: clients of the platform read all three.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -175,7 +175,7 @@ def read_app(data: Any, *, operation: str, path: str = "reply") -> TenantApp:
 
 
 def read_token(data: Any, *, operation: str, path: str = "reply") -> AppToken:
-    """An app's token, by itself or under ``result``.
+    """Return an app's token, by itself or under ``result``.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -185,7 +185,7 @@ def read_token(data: Any, *, operation: str, path: str = "reply") -> AppToken:
 
 
 def read_bot(data: Any, *, operation: str) -> Bot:
-    """A bot, under ``result``, ``bot`` or ``aiBot``, or by itself: the reply's shape is not public.
+    """Return a bot, under ``result``, ``bot`` or ``aiBot``, or by itself: the reply's shape is not public.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -194,7 +194,7 @@ def read_bot(data: Any, *, operation: str) -> Bot:
 
 
 def read_room(data: Any, names: Names, *, operation: str, path: str = "reply") -> DefaultRoom:
-    """A default room; its name stands under ``jid``, as a local part or whole, or under ``name``.
+    """Return a default room; its name stands under ``jid``, as a local part or whole, or under ``name``.
 
     See docs/platforms/ethora.md#apps.
 
@@ -210,7 +210,7 @@ def read_room(data: Any, names: Names, *, operation: str, path: str = "reply") -
 
 
 def minted(token: AppToken, *, operation: str) -> AppToken:
-    """A token that was just made.
+    """Return a token that was just made.
 
     Raises:
         ReplyLostError: the reply does not show it, and no other ever will.

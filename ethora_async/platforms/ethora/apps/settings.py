@@ -1,4 +1,4 @@
-"""What apps may be set to and sorted by, checked before anything is sent.
+"""Settings and sort keys of apps, checked before anything is sent.
 
 See docs/platforms/ethora.md#hosts-and-paths, #apps.
 """
@@ -36,7 +36,7 @@ _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
 def ordering(order_by: AppOrder | None, order: str | None) -> dict[str, str | int]:
-    """The query of an ordered listing of apps.
+    """Return the query of an ordered listing of apps.
 
     Raises:
         InvalidInputError: an argument is none of the known words.
@@ -56,7 +56,7 @@ def ordering(order_by: AppOrder | None, order: str | None) -> dict[str, str | in
 
 
 def domain_text(value: str) -> str:
-    """A domain name: letters and digits (docs/platforms/ethora.md#hosts-and-paths).
+    """Return a domain name: letters and digits (docs/platforms/ethora.md#hosts-and-paths).
 
     Raises:
         InvalidInputError: it has anything else.
@@ -69,7 +69,7 @@ def domain_text(value: str) -> str:
 
 
 def color(value: str) -> str:
-    """A colour, ``#RRGGBB``.
+    """Return a colour, ``#RRGGBB``.
 
     Raises:
         InvalidInputError: it has another form.

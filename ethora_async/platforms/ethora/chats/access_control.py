@@ -1,4 +1,4 @@
-"""Who may enter a chat, and what they may do there (docs/platforms/ethora.md#chat-members, #older-guide)."""
+"""Grant and revoke access to chats (docs/platforms/ethora.md#chat-members, #older-guide)."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def pair_key(app: App, pair: tuple[Id, Id]) -> str:
 
 
 def timer_seconds(value: Seconds | None) -> int | None:
-    """A time limit as the wire counts it.
+    """Return a time limit as the wire counts it.
 
     Raises:
         InvalidInputError: it is not a whole number of seconds greater than 0, or longer than a hundred years.
@@ -240,7 +240,7 @@ def timer_seconds(value: Seconds | None) -> int | None:
 
 
 def _expressible(rights: Access, timer: int | None) -> Literal["created", "deleted"]:
-    """What to do with a membership so that it says the same."""
+    """Return what to do with a membership so that it says the same."""
     if timer is not None:
         msg = (
             "today's platform keeps no timer for access: leave expires_in out, and call revoke or grant yourself when"

@@ -150,7 +150,7 @@ class Chats(AccessControl):
         return Run(several(ids), working, batch_size=1, concurrency=concurrency, ordered=ordered, emit=emit)
 
     async def get(self, id: Id) -> Chat:
-        """One chat, looked for in the listing: no route reads a single chat.
+        """Return one chat, looked for in the listing: no route reads a single chat.
 
         It costs a request for every 500 chats of the app until it is found.
 
@@ -160,7 +160,7 @@ class Chats(AccessControl):
         return await find_chat(self._context, id)
 
     def list(self, *, include_members: bool = False, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
-        """The app's chats; the platform's own (default, 1-1 and widget chats) are among them.
+        """Return the app's chats; the platform's own (default, 1-1 and widget chats) are among them.
 
         Args:
             include_members: whether each chat lists its members.
@@ -170,18 +170,19 @@ class Chats(AccessControl):
         return chat_pages(self._context, include_members=include_members, limit=limit, offset=offset)
 
     def members(self, id: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
-        """A chat's members, all of them: the platform's own member lists stop at 30 (docs/platforms/ethora.md#chats).
+        """Return a chat's members, all of them: the platform's own member lists stop at 30
+        (docs/platforms/ethora.md#chats).
 
         A removed member may stay listed for up to a minute on real servers (docs/platforms/ethora.md#jobs-and-delays).
         """
         return self._users.list(chat=id, limit=limit, offset=offset)
 
     def name(self, id: Id) -> str:
-        """The chat's name on the platform, ``<appId>_<id>``, from any form of its id. No request is made."""
+        """Return the chat's name on the platform, ``<appId>_<id>``, from any form of its id. No request is made."""
         return self._context.names().lookup_name(id)
 
     def jid(self, id: Id) -> str:
-        """The chat's address, ``<appId>_<id>@conference.<xmpp host>``. No request is made.
+        """Return the chat's address, ``<appId>_<id>@conference.<xmpp host>``. No request is made.
 
         The host is ``xmpp_host=`` or ``ETHORA_XMPP_HOST``; without them ``xmpp.`` in place of the API host's
         ``api.``, as on Ethora's own clusters (docs/platforms/ethora.md#names-and-ids).
@@ -193,7 +194,7 @@ class Chats(AccessControl):
         return f"{app.names.lookup_name(id)}@{conference_host(self._xmpp_host or app.xmpp_host())}"
 
     def messages(self, id: Id, *, limit: int = 100, before: str | int | None = None) -> History:
-        """A chat's history: ``await`` for the first page, ``async for`` for all of it.
+        """Return a chat's history: ``await`` for the first page, ``async for`` for all of it.
 
         Args:
             limit: messages in a page, 1 to 500 (default 100).
@@ -211,7 +212,8 @@ class Chats(AccessControl):
     async def messages_context(
         self, id: Id, *, stanza_id: str | None = None, message_id: str | None = None, radius: int | None = None
     ) -> tuple[Message, ...]:
-        """The messages around one: the archive's id of it (`stanza_id`) or its own (`message_id`), one of the two.
+        """Return the messages around one: the archive's id of it (`stanza_id`) or its own (`message_id`), one of the
+        two.
 
         The reply's shape is not public; a list under ``items``, ``results`` or ``messages`` is understood.
 

@@ -116,7 +116,8 @@ class Broadcasts:
         return BroadcastJob(job or "", ask, self._context, chats=wanted, timeout=limit, dry_run=dry_run)
 
     def job(self, id: str, *, timeout: Seconds = JOB_TIMEOUT) -> BroadcastJob:
-        """A broadcast that was sent earlier, by its job's id. No request is made; `BroadcastJob.status` makes one.
+        """Return a broadcast that was sent earlier, by its job's id. No request is made; `BroadcastJob.status` makes
+        one.
 
         Raises:
             InvalidInputError: the id is empty.

@@ -31,7 +31,7 @@ class DefaultRooms:
         self._context = context
 
     def list(self) -> Pages[DefaultRoom]:
-        """All of them; the platform answers them in one reply."""
+        """Return all of them; the platform answers them in one reply."""
 
         async def read(query: dict[str, str | int]) -> tuple[tuple[DefaultRoom, ...], int | None]:
             app = await self._context.open()

@@ -1,4 +1,4 @@
-"""What was written in chats: history, context and search (docs/platforms/ethora.md#messages)."""
+"""Records of messages: history, context and search results (docs/platforms/ethora.md#messages)."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class History:
                     yield message
 
     async def by_page(self) -> AsyncGenerator[HistoryPage]:
-        """Every page, messages of the page before it left out."""
+        """Yield every page, messages of the page before it left out."""
         before = self._before
         asked: set[str | None] = {before}
         last: frozenset[str] = frozenset()
@@ -149,7 +149,7 @@ class History:
 
 
 def cursor(value: str | int | None) -> str | None:
-    """What ``before`` takes: what a page named, an archive id or milliseconds; or None for the latest.
+    """Return what ``before`` takes: what a page named, an archive id or milliseconds; or None for the latest.
 
     Raises:
         InvalidInputError: it is empty, or true or false.
@@ -163,7 +163,7 @@ def cursor(value: str | int | None) -> str | None:
 
 
 def read_history(data: Any, *, operation: str) -> HistoryPage:
-    """One page of history: ``{results, total, nextBefore, mamUnavailable}``.
+    """Return one page of history: ``{results, total, nextBefore, mamUnavailable}``.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -180,7 +180,7 @@ def read_history(data: Any, *, operation: str) -> HistoryPage:
 
 
 def read_messages(data: Any, *, operation: str) -> tuple[tuple[Message, ...], int | None]:
-    """The messages of a listing, and its total.
+    """Return the messages of a listing, and its total.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -194,7 +194,7 @@ def read_messages(data: Any, *, operation: str) -> tuple[tuple[Message, ...], in
 
 
 def read_found(data: Any, *, operation: str) -> tuple[tuple[FoundMessage, ...], int | None]:
-    """The messages that a search found, and how many there are."""
+    """Return the messages that a search found, and how many there are."""
     return wire.read_list(
         data,
         ("messages",),

@@ -1,4 +1,4 @@
-"""What was written in an app's chats: reading, searching and clearing it (docs/platforms/ethora.md#messages)."""
+"""Read, search and clear messages of an app's chats (docs/platforms/ethora.md#messages)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ChatMessages:
-    """What `Chats` does with messages.
+    """The part of `Chats` that concerns messages.
 
     The platform names a chat by its record id here (docs/platforms/ethora.md#plain-or-prefixed). Pass `Chat.record_id`,
     a `MongoId`, where you have it; any other form of the id works too and costs a scan of the listing, once a call.

@@ -1,1 +1,1 @@
-"""What happens in an Ethora user's chats, as it happens: XMPP over a websocket."""
+"""Realtime events of an Ethora user's chats: XMPP over a websocket."""

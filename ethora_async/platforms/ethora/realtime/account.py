@@ -1,4 +1,4 @@
-"""Who logs in to the chat, and where."""
+"""The chat account that logs in, and its server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Account:
 
 
 def service_url(text: str) -> str:
-    """The address of the chat's websocket as an http(s) URL.
+    """Return the address of the chat's websocket as an http(s) URL.
 
     Raises:
         ConfigError: it is no ws, wss, http or https URL.

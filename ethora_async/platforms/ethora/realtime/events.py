@@ -1,4 +1,4 @@
-"""What `Realtime` tells. Chats are named by the caller's own ids."""
+"""Events of `Realtime`. Chats are named by the caller's own ids."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ class XmppMachine:
         self._out.clear()
 
     def to_send(self) -> list[str]:
-        """The frames to send now, in order; they are handed over."""
+        """Return the frames to send now, in order; they are handed over."""
         frames, self._out = self._out, []
         return frames
 
@@ -382,19 +382,19 @@ def _unavailable(element: Element) -> str:
 
 
 def _from(element: Element) -> tuple[str, str]:
-    """The room, by its local part, and the nick that a stanza comes from; "" for what comes from no room."""
+    """Return the room, by its local part, and the nick that a stanza comes from; "" for what comes from no room."""
     bare, _, nick = element.get("from", "").partition("/")
     local, _, domain = bare.partition("@")
     return (local, nick) if domain.startswith("conference.") else ("", nick)
 
 
 def _child(element: Element, name: str) -> Element | None:
-    """The first child with this name: the namespaces of the platform's own children vary."""
+    """Return the first child with this name: the namespaces of the platform's own children vary."""
     return next((child for child in element if stanzas.local_name(child) == name), None)
 
 
 def _read_message(element: Element, id: str | None) -> Message | None:
-    """A message with a text, as the archive knows it."""
+    """Return a message with a text, as the archive knows it."""
     body = element.findtext(f"{CLIENT}body")
     if body is None or id is None or not (id.isascii() and id.isdigit() and len(id) < 18):
         return None

@@ -150,7 +150,7 @@ class Sessions:
         return Outcome(address, address, "created", attempts=reply.attempts)
 
     async def refresh(self, session: Session) -> Session:
-        """The next session of this one: new tokens, the rest unchanged. Keep it in place of the old one.
+        """Return the next session of this one: new tokens, the rest unchanged. Keep it in place of the old one.
 
         Concurrent calls for one session share one request; and for a minute afterwards the old session is answered
         with the same new one, for requests that were on their way with it (refresh tokens may work only once).
@@ -175,7 +175,7 @@ class Sessions:
             raise NotSentError(msg, operation=operations.REFRESH.name) from None
 
     async def me(self, session: Session) -> Session:
-        """The user of a session as the platform knows them now, with the tokens that it answers.
+        """Return the user of a session as the platform knows them now, with the tokens that it answers.
 
         A session that has run out is renewed: go on with the one that is returned.
 
@@ -203,7 +203,7 @@ class Sessions:
         return await self.end(self.signer(session), scope)
 
     def signer(self, session: Session, on_renewed: OnRenewed | None = None) -> SessionCredentials:
-        """What signs requests with a session, and renews it."""
+        """Return what signs requests with a session, and renews it."""
         context = self._context
         signer = SessionCredentials(
             session, self.refresh, clock=context.clock, emitter=context.emitter, on_renewed=on_renewed

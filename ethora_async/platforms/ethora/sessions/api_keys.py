@@ -83,7 +83,7 @@ class ApiKeys:
         return key
 
     def list(self) -> Pages[ApiKey]:
-        """The user's keys, without their values."""
+        """Return the user's keys, without their values."""
         operation = operations.LIST_API_KEYS
 
         async def read(query: dict[str, str | int]) -> tuple[tuple[ApiKey, ...], int | None]:

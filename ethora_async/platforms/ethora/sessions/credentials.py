@@ -1,4 +1,4 @@
-"""What signs the requests of one user: a session that renews itself."""
+"""Credentials of one user: a session that renews itself."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class SessionCredentials:
         return self._generation
 
     def peek(self) -> Credential | None:
-        """The credential at hand; None past its end, when `acquire` must be awaited."""
+        """Return the credential at hand; None past its end, when `acquire` must be awaited."""
         now = self._clock.now()
         if now >= self._due and self._can_renew():
             if now >= self._ends:
@@ -80,7 +80,7 @@ class SessionCredentials:
         return self._credential
 
     async def acquire(self) -> Credential:
-        """A credential that has not ended.
+        """Return a credential that has not ended.
 
         Raises:
             ChatError: the session could not be renewed.
@@ -93,7 +93,7 @@ class SessionCredentials:
         """Nothing to remember."""
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
-        """The next credential; None when the session cannot be renewed, or was renewed for this call already.
+        """Return the next credential; None when the session cannot be renewed, or was renewed for this call already.
 
         Raises:
             UnauthorizedError: the platform refused to renew the session: it has ended.

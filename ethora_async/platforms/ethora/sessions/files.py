@@ -74,7 +74,7 @@ wire.codec.add(
 
 
 def read_file(data: Any, path: str, *, operation: str) -> FileRecord:
-    """A file's record.
+    """Return a file's record.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -83,14 +83,14 @@ def read_file(data: Any, path: str, *, operation: str) -> FileRecord:
 
 
 def read_files(data: Any, *, operation: str) -> tuple[tuple[FileRecord, ...], int | None]:
-    """The files of a listing or of an upload, and their total."""
+    """Return the files of a listing or of an upload, and their total."""
     return wire.read_list(
         data, ("files",), lambda row, path: read_file(row, path, operation=operation), operation=operation
     )
 
 
 async def media_form(files: SeveralFiles) -> Multipart:
-    """The form that puts files into a chat.
+    """Return the form that puts files into a chat.
 
     Raises:
         InvalidInputError: there are none or more than five, or one cannot be read, has no name or is larger than 50 MB.
@@ -103,7 +103,7 @@ async def media_form(files: SeveralFiles) -> Multipart:
 
 
 def listed(files: SeveralFiles) -> list[Attachment | Source]:
-    """One file or several as a list.
+    """Return one file or several as a list.
 
     Raises:
         InvalidInputError: there is none.
@@ -125,7 +125,7 @@ class Files:
         self._context = context
 
     def list(self, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[FileRecord]:
-        """The user's files.
+        """Return the user's files.
 
         Args:
             limit: files in a page, 1 to 500 (default 500).

@@ -34,7 +34,7 @@ class MyChats:
         self._own_name = own_name
 
     def list(self) -> Pages[Chat]:
-        """The chats that the user is a member of, 1-1 chats included.
+        """Return the chats that the user is a member of, 1-1 chats included.
 
         Each lists at most 30 members; `Chat.member_count` says how many there are. A chat that was deleted, or that
         the user was taken out of, may stay for up to a minute on real servers
@@ -43,11 +43,11 @@ class MyChats:
         return self._whole(operations.MY_CHATS)
 
     def created(self) -> Pages[Chat]:
-        """The chats that the user created."""
+        """Return the chats that the user created."""
         return self._whole(operations.CREATED_CHATS)
 
     def public(self, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
-        """The chats that anyone may join.
+        """Return the chats that anyone may join.
 
         Args:
             limit: chats in a page, 1 to 500 (default 500).
@@ -63,7 +63,7 @@ class MyChats:
         return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
     async def get(self, id: Id) -> Chat:
-        """One of the user's chats, with its members (30 at the most).
+        """Return one of the user's chats, with its members (30 at the most).
 
         Raises:
             NotFoundError: there is no such chat, or the user is not in it.
@@ -73,7 +73,7 @@ class MyChats:
         return wire.read_chat(wire.result(reply.data), app.names, operation=operations.MY_CHAT.name)
 
     async def private(self, user: Id) -> Chat:
-        """The 1-1 chat with another user; made the first time, the same one ever after.
+        """Return the 1-1 chat with another user; made the first time, the same one ever after.
 
         Its title means nothing: show the other user's name.
 
@@ -85,8 +85,8 @@ class MyChats:
         return wire.read_chat(wire.result(reply.data), app.names, operation=operations.PRIVATE_CHAT.name)
 
     def private_names(self, user: Id) -> tuple[str, str]:
-        """The two names that the 1-1 chat with another user may have: which of the two comes first is not defined
-        (docs/platforms/ethora.md#names-and-ids). No request is made.
+        """Return the two names that the 1-1 chat with another user may have: which of the two comes first is not
+        defined (docs/platforms/ethora.md#names-and-ids). No request is made.
 
         Raises:
             InvalidInputError: the client was made from an API key, and has not asked `me` yet.

@@ -26,7 +26,7 @@ _APP_PREFIX = re.compile(r"([a-f0-9]{24})_")
 
 
 def token_secret(value: str | Secret, field: str = "token") -> Secret:
-    """A token that somebody passes in, without white space and ``Bearer`` around it.
+    """Return a token that somebody passes in, without white space and ``Bearer`` around it.
 
     Raises:
         InvalidInputError: it is empty, or holds a control character; the text repeats nothing of it.
@@ -88,13 +88,15 @@ class Session:
 
 
 def authorization(token: Secret) -> dict[str, str]:
-    """The header that carries a platform's token: as it stands with its ``JWT`` prefix, else as a bearer token."""
+    """Return the header that carries a platform's token: as it stands with its ``JWT`` prefix, else as a bearer
+    token.
+    """
     text = token.reveal()
     return {"Authorization": text if text.startswith("JWT ") else f"Bearer {text}"}
 
 
 def read_session(data: Any, app_id: str, *, operation: str, status: int, before: Session | None = None) -> Session:
-    """A session, out of a reply to an exchange, a log-in or ``me``.
+    """Return a session, out of a reply to an exchange, a log-in or ``me``.
 
     Args:
         app_id: the app that the user belongs to, unless the reply names another.
@@ -118,7 +120,7 @@ def read_session(data: Any, app_id: str, *, operation: str, status: int, before:
 
 
 def read_renewed(data: Any, before: Session, *, operation: str, status: int) -> Session:
-    """The session after a refresh, whose reply holds nothing but tokens.
+    """Return the session after a refresh, whose reply holds nothing but tokens.
 
     Raises:
         ReplyLostError: it holds no token.
@@ -132,7 +134,7 @@ def read_renewed(data: Any, before: Session, *, operation: str, status: int) -> 
 
 
 def life(token: Secret) -> tuple[float | None, float | None]:
-    """When a token says that it was issued and that it ends; None where it says nothing readable.
+    """Return when a token says that it was issued and that it ends; None where it says nothing readable.
 
     See docs/platforms/ethora.md#tokens-of-the-platform.
     """

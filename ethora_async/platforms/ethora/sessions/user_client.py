@@ -51,7 +51,7 @@ class XmppCredentials:
 
 
 class UserClient(Requests):
-    """What one user does, in their session or by their API key. Made by `EthoraClient.as_user`.
+    """The API as one user, by session or API key. Made by `EthoraClient.as_user`.
 
     A session is renewed before it runs out, and once for all when the platform rejects it. It shares the connections
     of the client that made it, and ends with it.
@@ -88,7 +88,7 @@ class UserClient(Requests):
         return self._signer.session if isinstance(self._signer, SessionCredentials) else None
 
     async def me(self) -> User:
-        """The user as the platform knows them now.
+        """Return the user as the platform knows them now.
 
         Raises:
             UnauthorizedError: the session or the API key has ended.
@@ -154,7 +154,7 @@ class UserClient(Requests):
         return self._known(user)
 
     async def xmpp_credentials(self) -> XmppCredentials:
-        """A fresh, short-lived password for the chat server.
+        """Return a fresh, short-lived password for the chat server.
 
         With an API key the user is asked for first, unless `me` has been.
 
@@ -173,7 +173,8 @@ class UserClient(Requests):
         return XmppCredentials(username=username, password=Secret(password), host=self._xmpp_host)
 
     def realtime(self, *, rooms: Id | Iterable[Id] = (), queue_size: int = 1000) -> Realtime:
-        """What happens in the user's chats, as it happens; see `Realtime`. No request is made before it is entered.
+        """Return what happens in the user's chats, as it happens; see `Realtime`. No request is made before it is
+        entered.
 
         Args:
             rooms: The chats to enter at the start; `Realtime.subscribe` adds more.
@@ -206,7 +207,8 @@ class UserClient(Requests):
         return await self._sessions.end(self._signer, scope)
 
     def in_app(self, app_id: str | None = None) -> InApp:
-        """The users and chats of an app as far as this user may see and change them; by default of their own app.
+        """Return the users and chats of an app as far as this user may see and change them; by default of their own
+        app.
 
         For what takes a user in place of a back end: the import into an app that the user owns or may edit, tags, the
         listing of its users. No request is made.

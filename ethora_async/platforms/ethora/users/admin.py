@@ -1,4 +1,4 @@
-"""What is done to an app's users beside creating and changing them: tags, unread counts, import, export
+"""Administration of an app's users: tags, unread counts, import, export
 (docs/platforms/ethora.md#users).
 """
 
@@ -56,7 +56,7 @@ class UserAdministration:
     async def unread_counts(
         self, ids: Id | Iterable[Id], *, mode: Literal["count", "flag"] = "count", cap: int | None = None
     ) -> dict[str, int] | dict[str, bool]:
-        """How many messages users have not read, a hundred users to a request.
+        """Return how many messages users have not read, a hundred users to a request.
 
         Args:
             ids: one user or several.
@@ -86,7 +86,7 @@ class UserAdministration:
             found |= read_unread(reply.data, app.names, operation=operations.UNREAD_COUNTS.name)
         return {id: bool(count) for id, count in found.items()} if mode == "flag" else found
 
-    async def tags_set(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
+    async def set_tags(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
         """Give users exactly these tags, in place of those they have; no tag takes all away.
 
         The route takes record ids. Pass them where you have them (`User.record_id`, a `MongoId`): your own ids are
@@ -102,16 +102,16 @@ class UserAdministration:
         """
         return await self._change_tags(operations.SET_TAGS, ids, _tags(tags))
 
-    async def tags_add(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
-        """Give users these tags beside those they have; see `tags_set`.
+    async def add_tags(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
+        """Give users these tags beside those they have; see `set_tags`.
 
         Raises:
             InvalidInputError: there is no user or no tag, or one cannot be used.
         """
         return await self._change_tags(operations.ADD_TAGS, ids, _some_tags(tags))
 
-    async def tags_delete(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
-        """Take these tags from users; see `tags_set`.
+    async def remove_tags(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
+        """Take these tags from users; see `set_tags`.
 
         Raises:
             InvalidInputError: there is no user or no tag, or one cannot be used.
@@ -156,7 +156,7 @@ class UserAdministration:
         return Outcome(key, key, "updated", attempts=reply.attempts)
 
     async def export(self) -> bytes:
-        """The app's users as the platform exports them: a CSV file.
+        """Return the app's users as the platform exports them: a CSV file.
 
         Raises:
             UnauthorizedError: the route is for a user's session.

@@ -128,7 +128,7 @@ class Users(UserAdministration):
         return self._run(users, working, batch_size, concurrency, ordered=ordered)
 
     async def get(self, id: Id) -> User:
-        """One user, by your own id, the prefixed name, a JID or a `MongoId`.
+        """Return one user, by your own id, the prefixed name, a JID or a `MongoId`.
 
         Under `in_app` the route is ``GET /v1/apps/users/{name}``, which takes names only. The sandbox lets a parent's
         token look up the users of its children there; that real servers do is not proven.
@@ -161,7 +161,7 @@ class Users(UserAdministration):
         raise NotFoundError(msg, operation=operation.name, status=reply.status, attempts=reply.attempts)
 
     def list(self, *, chat: Id | None = None, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
-        """The app's users, or the members of one chat; the platform's own accounts (owner, bots) are among them.
+        """Return the app's users, or the members of one chat; the platform's own accounts (owner, bots) are among them.
 
         Under `in_app` the users come from ``GET /v1/users/{app}``, which only a user's session opens; and the members
         from the app's listing of chats, gone through until the chat is found: no other route is known to name both the
@@ -181,7 +181,7 @@ class Users(UserAdministration):
     def chats(
         self, id: Id, *, include_members: bool = False, limit: int = LARGEST_PAGE, offset: int = 0
     ) -> Pages[Chat]:
-        """The chats that a user is a member of.
+        """Return the chats that a user is a member of.
 
         Args:
             id: the user's own id, the prefixed name, a JID or a `MongoId`.

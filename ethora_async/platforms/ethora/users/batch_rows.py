@@ -1,4 +1,4 @@
-"""Which row of a batch's reply belongs to which item, and what it says became of it.
+"""Match the rows of a batch's reply to its items.
 
 See docs/architecture.md#bulk-and-sync.
 """
@@ -49,7 +49,7 @@ _NO_CHANGE = ("already", "exist", "unchanged", "not_a_member", "not_member", "ab
 
 
 def job_id(data: Any) -> str | None:
-    """The id of the job that a 202 announces: ``jobId``, or the last part of ``statusUrl``.
+    """Return the id of the job that a 202 announces: ``jobId``, or the last part of ``statusUrl``.
 
     See docs/platforms/ethora.md#users-batch.
     """
@@ -63,7 +63,7 @@ def job_id(data: Any) -> str | None:
 
 
 def traceable(outcomes: Sequence[Outcome[T]], reply: Reply) -> Sequence[Outcome[T]]:
-    """The outcomes, their errors told the status and the request id of the reply that their rows stood in."""
+    """Return the outcomes, their errors told the status and the request id of the reply that their rows stood in."""
     if all_ok(outcomes):
         return outcomes
     stated = request_id(reply.headers.get("x-request-id"))
@@ -74,7 +74,7 @@ def traceable(outcomes: Sequence[Outcome[T]], reply: Reply) -> Sequence[Outcome[
 
 
 def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts: int) -> Sequence[Outcome[NewUser]]:
-    """An outcome for each user, from the finished job or from the synchronous reply of the older route.
+    """Return an outcome for each user, from the finished job or from the synchronous reply of the older route.
 
     Rows are matched by the collapsed ``xmppUsername``. ``exists`` under another name means that the e-mail address is
     somebody else's: `ConflictError`. A user whom no row mentions is ``unknown``.
@@ -88,7 +88,7 @@ def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts
 def _in_order(
     users: Sequence[NewUser], ids: list[str], found: list[dict[str, Any]], names: Names, attempts: int
 ) -> Outcomes[NewUser] | None:
-    """The outcomes where row by row the reply names the users as asked for, created or existing; else None.
+    """Return the outcomes where row by row the reply names the users as asked for, created or existing; else None.
 
     That is what nearly all replies look like. `_one_by_one` comes to the same outcomes.
     """
@@ -123,7 +123,7 @@ def _one_by_one(
 def _sorted_out(
     found: Iterable[dict[str, Any]], wanted: set[str], names: Names
 ) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
-    """Each wanted user's own row, and the rows that may be about those who have none."""
+    """Return each wanted user's own row, and the rows that may be about those who have none."""
     own: dict[str, dict[str, Any]] = {}
     others: list[dict[str, Any]] = []
     # Creations first: where an e-mail address occurs twice, its owner is in there as created and once more as existing.
@@ -180,7 +180,7 @@ def _user_of(names: Names, row: dict[str, Any]) -> User | None:
 
 
 def change_body(change: UserChange, names: Names) -> dict[str, Any]:
-    """One row of the body that changes users: only what is to change (docs/platforms/ethora.md#changing-users).
+    """Return one row of the body that changes users: only what is to change (docs/platforms/ethora.md#changing-users).
 
     Raises:
         InvalidInputError: nothing is to change.
@@ -204,7 +204,7 @@ def change_body(change: UserChange, names: Names) -> dict[str, Any]:
 def match_updated(
     changes: Sequence[UserChange], data: Any, names: Names, *, attempts: int
 ) -> list[Outcome[UserChange]]:
-    """An outcome for each change: ``updated``, ``skipped`` → ``unchanged``, ``not-found`` → `NotFoundError`."""
+    """Return an outcome for each change: ``updated``, ``skipped`` → ``unchanged``, ``not-found`` → `NotFoundError`."""
     by_id = {_row_id(row, names): row for row in _rows(data)}
     outcomes: list[Outcome[UserChange]] = []
     for change in changes:
@@ -225,7 +225,7 @@ def match_updated(
 def match_access(
     members: Sequence[str], data: Any, names: Names, *, done: Status, operation: str, attempts: int
 ) -> list[Outcome[str]]:
-    """An outcome for each member of an access change.
+    """Return an outcome for each member of an access change.
 
     The words of its rows are not public (docs/platforms/ethora.md#open-questions): a row that speaks of something
     missing is `NotFoundError`, one
@@ -252,7 +252,9 @@ def match_access(
 
 
 def match_imported(users: Sequence[UserImport], data: Any, names: Names, *, attempts: int) -> list[Outcome[UserImport]]:
-    """An outcome for each imported user: ``created`` when the reply lists their e-mail address, else ``unknown``."""
+    """Return an outcome for each imported user: ``created`` when the reply lists their e-mail address, else
+    ``unknown``.
+    """
     by_email = {email: row for row in _rows(data) if (email := _row_email(row))}
     outcomes: list[Outcome[UserImport]] = []
     for user in users:
@@ -265,7 +267,7 @@ def match_imported(users: Sequence[UserImport], data: Any, names: Names, *, atte
 
 
 def match_sent(chats: Sequence[str], data: Any, names: Names, *, dry_run: bool = False) -> Iterator[Outcome[str]]:
-    """An outcome for each chat of a broadcast, by its plain id: ``created`` when the message was sent.
+    """Yield an outcome for each chat of a broadcast, by its plain id: ``created`` when the message was sent.
 
     Of the words for a row only ``sent`` is public (docs/platforms/ethora.md#open-questions). One that speaks of a
     refusal is ``failed``, one of a rehearsal (and in a rehearsal any other) ``unchanged``, anything else ``unknown``.

@@ -1,4 +1,4 @@
-"""What is passed in about users beside `NewUser`."""
+"""Arguments about users, beside `NewUser`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _required_last_name(value: str) -> str:
 
 @attrs.frozen(kw_only=True)
 class UserChange:
-    """What to change about a user. Texts are trimmed; None leaves a field as it is, an empty text clears it.
+    """A change of a user. Texts are trimmed; None leaves a field as it is, an empty text clears it.
 
     Raises:
         InvalidInputError: a field cannot be used; its `field` names it.

@@ -1,4 +1,4 @@
-"""How many messages users have not read, in every shape that a reply may have: none is public.
+"""Read counts of unread messages, in every shape that a reply may have: none is public.
 
 See docs/platforms/ethora.md#unread-counts.
 """
@@ -20,7 +20,7 @@ _COUNTS = ("unreadCount", "unread", "count", "hasUnread", "flag", "total")
 
 
 def read_unread(data: Any, names: Names, *, operation: str) -> dict[str, int]:
-    """The counts by plain id; a flag counts as 0 or 1.
+    """Return the counts by plain id; a flag counts as 0 or 1.
 
     Raises:
         ReplyLostError: there are none in any known shape.

@@ -20,7 +20,8 @@ _PAUSE = 2.0
 
 
 async def fetch_missed(api: Api, room_id: str, since: datetime, clock: Clock) -> MessageChanges:
-    """What changed in a room since a moment, however patient one has to be: users are let through ten times a minute.
+    """Return what changed in a room since a moment, however patient one has to be: users are let through ten times a
+    minute.
 
     Raises:
         ForbiddenError, NotFoundError: the room is not the user's any more.

@@ -301,7 +301,9 @@ class Realtime:
             _read_error(self._live)
 
     async def _connection(self) -> float | None:
-        """One connection from its beginning to its end; seconds to wait before the next one, if the server said so."""
+        """Return one connection from its beginning to its end; seconds to wait before the next one, if the server
+        said so.
+        """
         machine, clock = self._machine, self._context.clock
         if machine is None:
             return None

@@ -113,11 +113,11 @@ class DdpMachine:
         return self._heard + QUIET if self._pinged is None else self._pinged + PATIENCE
 
     def wants(self, topic: Topic) -> bool:
-        """Whether this topic is asked for after every log-in."""
+        """Return whether this topic is asked for after every log-in."""
         return topic in self._wanted
 
     def holds(self, topic: Topic) -> bool:
-        """Whether the server has confirmed this subscription."""
+        """Return whether the server has confirmed this subscription."""
         return self.live and topic in self._wanted and topic in self._confirmed
 
     def opened(self, token: Secret, now: float) -> None:
@@ -156,7 +156,7 @@ class DdpMachine:
             self._drop(topic)
 
     def to_send(self) -> list[str]:
-        """The frames to send now, in order; they are handed over."""
+        """Return the frames to send now, in order; they are handed over."""
         frames, self._out = self._out, []
         return frames
 

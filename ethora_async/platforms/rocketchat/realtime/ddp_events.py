@@ -1,4 +1,4 @@
-"""What the DDP machine tells, and how it reads values (docs/platforms/rocketchat.md#realtime)."""
+"""Events of the DDP machine, and its values (docs/platforms/rocketchat.md#realtime)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TOO_MANY = "too-many-requests"
 
 @attrs.frozen
 class Topic:
-    """What can be subscribed to: a stream, and the name of an event in it. Events are told apart by these two alone."""
+    """A subscription's subject: a stream, and the name of an event in it."""
 
     stream: str
     name: str
 
     def about(self, room_id: str) -> bool:
-        """Whether it is about this room."""
+        """Return whether it is about this room."""
         of_rooms = self.stream in (ROOM_MESSAGES, NOTIFY_ROOM)
         return of_rooms and (self.name == room_id or self.name.startswith(f"{room_id}/"))
 
@@ -114,7 +114,7 @@ def date(value: Any) -> float | None:
 
 
 def error_code(error: dict[str, Any]) -> str:
-    """What an error is called: a word or a number."""
+    """Return what an error is called: a word or a number."""
     code = error.get("error")
     return str(code) if isinstance(code, (str, int)) else "unknown"
 
@@ -123,7 +123,8 @@ _DEFINITE = frozenset({"401", "403", "404"})
 
 
 def is_definite(error: dict[str, Any]) -> bool:
-    """Whether the error of a subscription is about the room or the user, not a failure of the server that may pass.
+    """Return whether the error of a subscription is about the room or the user, not a failure of the server that may
+    pass.
 
     Definite are Meteor's numbers for "not allowed" and "not found", and the platform's own words, such as
     ``not-allowed`` and ``error-invalid-room``. Numbers such as 500, and errors without a code, are not.
@@ -135,7 +136,7 @@ def is_definite(error: dict[str, Any]) -> bool:
 
 
 def refusal(error: Any) -> LoginRefused:
-    """What the error of a log-in means (docs/platforms/rocketchat.md#token-lifetime)."""
+    """Return what the error of a log-in means (docs/platforms/rocketchat.md#token-lifetime)."""
     error = error if isinstance(error, dict) else {}
     code = error_code(error)
     said = str(error.get("reason") or error.get("message") or "").lower()

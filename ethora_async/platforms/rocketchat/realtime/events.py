@@ -1,4 +1,4 @@
-"""What `Realtime` tells."""
+"""Events of `Realtime`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RoomChanged:
 
 @attrs.frozen
 class SubscriptionChanged:
-    """How the user stands in a room changed: unread counts, mentions; or they came in, or went.
+    """A subscription of the user's changed: unread counts, mentions, joined or left.
 
     `action` is ``inserted``, ``updated``, ``removed`` or ``changed``; `subscription` is in the platform's words.
     """

@@ -17,7 +17,7 @@ _OVERLAP = timedelta(seconds=5)
 
 @attrs.define(eq=False)
 class Feed:
-    """What has been delivered of one room.
+    """The messages of one room that have been delivered.
 
     Messages come twice when they are fetched after a gap and arrive by themselves as well, and a message comes again
     with every edit, reaction and pin. A version is known by the message's id and when it was last updated.
@@ -38,14 +38,14 @@ class Feed:
         return self.begun if self._newest is None else max(self.begun, self._newest - _OVERLAP)
 
     def is_new(self, message: Message) -> bool:
-        """Whether this version is yet to be delivered."""
+        """Return whether this version is yet to be delivered."""
         if message.id not in self._versions:
             return True
         known, stamp = self._versions[message.id], message.updated_at
         return stamp is not None and (known is None or stamp > known)
 
     def is_missed(self, message: Message) -> bool:
-        """The same for a fetched one, which may be older than the subscription."""
+        """Return the same for a fetched one, which may be older than the subscription."""
         stamp = message.updated_at
         return (stamp is None or stamp >= self.begun) and self.is_new(message)
 

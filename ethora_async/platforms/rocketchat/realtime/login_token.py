@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def revoked() -> UnauthorizedError:
-    """The error that ends a stream whose token somebody has ended."""
+    """Return the error that ends a stream whose token somebody has ended."""
     msg = "the token was revoked: the user was logged out"
     return UnauthorizedError(msg, operation="realtime")
 
 
 def expired(code: str | None = None) -> UnauthorizedError:
-    """The error that ends a stream whose token is past its end, and not ours to replace."""
+    """Return the error that ends a stream whose token is past its end, and not ours to replace."""
     msg = "the token has expired: pass the user instead, to have it replaced in time"
     return UnauthorizedError(msg, operation="realtime", code=code)
 
@@ -42,7 +42,7 @@ class RealtimeToken:
         self._accepted = False
 
     async def current(self) -> ChatToken:
-        """The token to log in with.
+        """Return the token to log in with.
 
         Raises:
             NotFoundError: there is no such user.
@@ -97,10 +97,10 @@ class RealtimeToken:
             raise revoked()
 
     def signed(self, api: Api) -> Api:
-        """The server, asked with this very token."""
+        """Return the server, asked with this very token."""
         return api if self._token is None else api.signed_by(FixedCredentials(token_headers(self._token)))
 
 
 def user_id(token: ChatToken) -> str:
-    """The record id of the user whom a token is for."""
+    """Return the record id of the user whom a token is for."""
     return str(token.extra.get("userId") or "")

@@ -26,7 +26,7 @@ logger: logging.Logger = logging.getLogger("ethora_async")
 
 
 def read_messages(args: Sequence[Any]) -> list[Message]:
-    """The message of an event of a room. One of an unexpected shape is logged and passed over."""
+    """Return the message of an event of a room. One of an unexpected shape is logged and passed over."""
     try:
         return [wire.read_message(args[0], operation=_OPERATION, path="event")] if args else []
     except ReplyLostError as error:
@@ -35,7 +35,7 @@ def read_messages(args: Sequence[Any]) -> list[Message]:
 
 
 def read_event(topic: Topic, args: Sequence[Any]) -> list[RealtimeEvent]:
-    """What any other event says."""
+    """Return what any other event says."""
     _, _, event = topic.name.partition("/")
     first, second = (*args, None, None)[:2]
     if topic.stream == NOTIFY_USER and isinstance(second, dict):

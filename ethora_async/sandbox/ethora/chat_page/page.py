@@ -16,7 +16,7 @@ from joserfc import jwt
 from ethora_async.sandbox.ethora.tokens import ALGORITHM, derive_secret, import_key
 from ethora_async.sandbox.ethora.xmpp.sasl import find_user
 from ethora_async.sandbox.ui.console import CHAT, CSS, HEADERS, JAVASCRIPT, ROOT
-from ethora_async.sandbox.wire import HTML, Answer, json_answer, text_answer
+from ethora_async.sandbox.wire import HTML, Reply, json_reply, text_reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -60,24 +60,24 @@ class ChatPage:
             for name in names:
                 console.add_page(name, _static(name, kind))
 
-    async def _chat(self, request: BaseRequest) -> Answer:
+    async def _chat(self, request: BaseRequest) -> Reply:
         name = request.query.get("user", "")
-        return _reading(request) or self._missing(name) or Answer(200, _asset("chat.html"), HTML, dict(PAGE_HEADERS))
+        return _reading(request) or self._missing(name) or Reply(200, _asset("chat.html"), HTML, dict(PAGE_HEADERS))
 
-    async def _live(self, request: BaseRequest) -> Answer:
+    async def _live(self, request: BaseRequest) -> Reply:
         refusal = _reading(request)
         missing = [self._missing(name) for name in request.query.getall("user", [""])]
         refusals = filter(None, [refusal, *missing])
-        return next(refusals, None) or Answer(200, _asset("live.html"), HTML, dict(LIVE_HEADERS))
+        return next(refusals, None) or Reply(200, _asset("live.html"), HTML, dict(LIVE_HEADERS))
 
-    async def _token(self, request: BaseRequest) -> Answer:
+    async def _token(self, request: BaseRequest) -> Reply:
         """Mint a token of a user."""
         if request.method != "POST":
             return _plain("A token is asked for by POST.", 405)
         user = self._find(request.query.get("user", ""))
         if user is None:
             return _plain("There is no such user.", 404)
-        return json_answer({"token": await self._mint(user)}, headers=dict(HEADERS))
+        return json_reply({"token": await self._mint(user)}, headers=dict(HEADERS))
 
     async def _mint(self, user: User) -> str:
         if self.minter is not None and user.app is self._base():
@@ -91,7 +91,7 @@ class ChatPage:
         self._platform.store.agenda.settle(self._platform.clock())
         return find_user(self._platform, name)
 
-    def _missing(self, name: str) -> Answer | None:
+    def _missing(self, name: str) -> Reply | None:
         if self._find(name) is not None:
             return None
         return _plain("There is no such user: pass ?user=<xmppUsername>, or choose one in the sandbox's page.", 404)
@@ -105,13 +105,13 @@ def page_path(app_id: str, users: Iterable[str], chat: str | None) -> str:
     return f"{ROOT}{page}?{urlencode([('user', name) for name in names])}{place}"
 
 
-def _reading(request: BaseRequest) -> Answer | None:
+def _reading(request: BaseRequest) -> Reply | None:
     return None if request.method in ("GET", "HEAD") else _plain("This is read by GET.", 405)
 
 
-def _static(name: str, kind: str) -> Callable[[BaseRequest], Awaitable[Answer]]:
-    async def answer(request: BaseRequest) -> Answer:
-        return _reading(request) or Answer(200, _asset(name), kind, dict(HEADERS))
+def _static(name: str, kind: str) -> Callable[[BaseRequest], Awaitable[Reply]]:
+    async def answer(request: BaseRequest) -> Reply:
+        return _reading(request) or Reply(200, _asset(name), kind, dict(HEADERS))
 
     return answer
 
@@ -121,5 +121,5 @@ def _asset(name: str) -> bytes:
     return files("ethora_async.sandbox.ethora.chat_page").joinpath("assets", name).read_bytes()
 
 
-def _plain(text: str, status: int) -> Answer:
-    return text_answer(text, status, headers=dict(HEADERS))
+def _plain(text: str, status: int) -> Reply:
+    return text_reply(text, status, headers=dict(HEADERS))

@@ -79,9 +79,9 @@ class BotReply:
                 raise ValueError(msg)
 
 
-Answer = str | BotReply | None
+Reply = str | BotReply | None
 """What a bot says: a text, a text with buttons, or nothing."""
-BotFunction = Callable[[BotMessage], Answer | Awaitable[Answer]]
+BotFunction = Callable[[BotMessage], Reply | Awaitable[Reply]]
 """What answers: a coroutine function, or a plain one, which runs in a thread."""
 
 
@@ -135,7 +135,7 @@ class SandboxBot:
             self._say(chat, f"{self._name} has joined the chat", system=True)
 
     def posted(self, chat: Chat, message: Message[User]) -> None:
-        """Answer a message, when those before it have been answered."""
+        """Reply a message, when those before it have been answered."""
         sender = message.sender
         if sender is None or sender is self.user or not message.body or self.user not in chat.members:
             return
@@ -221,7 +221,7 @@ class SandboxBot:
         else:
             self._say(chat, answer)
 
-    async def _ask(self, message: BotMessage) -> Answer:
+    async def _ask(self, message: BotMessage) -> Reply:
         if inspect.iscoroutinefunction(self._function):
             answer = await self._function(message)
         else:

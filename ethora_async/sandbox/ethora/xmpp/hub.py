@@ -1,4 +1,4 @@
-"""Who is connected and in which room: what happens in the store reaches them from here."""
+"""Connected sessions and the rooms they are in; changes of the store reach them from here."""
 
 from __future__ import annotations
 

@@ -34,12 +34,12 @@ class Query(Protocol):
     """Answers one kind of query: the children of the result."""
 
     def __call__(self, hub: Hub, session: Session, iq: Element, query: Element, /) -> list[Element]:
-        """Answer, or raise a StanzaError."""
+        """Reply, or raise a StanzaError."""
         ...
 
 
 def receive(hub: Hub, session: Session, iq: Element) -> None:
-    """Answer a query.
+    """Reply a query.
 
     Raises:
         StanzaError: it cannot be answered.

@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 
 from ethora_async.sandbox.ethora.xmpp.elements import MAX_BYTES
 from ethora_async.sandbox.ethora.xmpp.stream import Stream
-from ethora_async.sandbox.wire import Answer, text_answer
+from ethora_async.sandbox.wire import Reply, text_reply
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.xmpp.hub import Hub
@@ -154,14 +154,14 @@ class Realtime:
         self._backlog = backlog
         self._tick: asyncio.TimerHandle | None = None
 
-    def answer(self, request: web.BaseRequest) -> Answer:
-        """Answer a request for the websocket: with the websocket, if that is what it is."""
+    def answer(self, request: web.BaseRequest) -> Reply:
+        """Reply a request for the websocket: with the websocket, if that is what it is."""
         if request.headers.get("Upgrade", "").lower() != "websocket":
-            return text_answer("This is a websocket: XMPP, RFC 7395.", 400)
+            return text_reply("This is a websocket: XMPP, RFC 7395.", 400)
         offered = request.headers.get("Sec-WebSocket-Protocol", "")
         if SUBPROTOCOL not in (word.strip() for word in offered.split(",")):
-            return text_answer("The websocket needs the subprotocol xmpp.", 400)
-        return Answer(101, b"", takeover=self._serve)
+            return text_reply("The websocket needs the subprotocol xmpp.", 400)
+        return Reply(101, b"", takeover=self._serve)
 
     def drop(self) -> None:
         """Cut all connections without a word."""

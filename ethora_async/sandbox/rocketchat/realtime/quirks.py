@@ -22,7 +22,7 @@ NEVER: dict[str, dict[str, Any]] = {
 
 @attrs.define
 class Quirks:
-    """How the realtime server behaves; may be changed while it runs.
+    """Switches of the realtime server; they may be changed while it runs.
 
     microservices: act as the build of several services: it takes no passwords, and closes where the monolith
         complains.

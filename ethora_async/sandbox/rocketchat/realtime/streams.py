@@ -1,4 +1,4 @@
-"""Which streams there are, and who may listen to what (docs/platforms/rocketchat.md#streams)."""
+"""Streams, and who may subscribe to them (docs/platforms/rocketchat.md#streams)."""
 
 from __future__ import annotations
 

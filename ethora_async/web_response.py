@@ -18,7 +18,7 @@ JSON_HEADERS: Mapping[str, str] = {
 
 
 @attrs.frozen
-class Answer:
+class WebResponse:
     """A reply. `headers` lack Content-Length; `body` is not shown, since it may hold a token."""
 
     status: int
@@ -26,11 +26,13 @@ class Answer:
     body: bytes = attrs.field(default=b"", repr=False)
 
     @classmethod
-    def json(cls, status: int, data: Any, headers: Mapping[str, str] | None = None) -> Answer:
-        """A reply that holds `data` as JSON, with `headers` beside `JSON_HEADERS`."""
+    def json(cls, status: int, data: Any, headers: Mapping[str, str] | None = None) -> WebResponse:
+        """Return a reply that holds `data` as JSON, with `headers` beside `JSON_HEADERS`."""
         return cls(status, {**JSON_HEADERS, **(headers or {})}, codec.dumps(data))
 
     @classmethod
-    def refusal(cls, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Answer:
-        """A reply that says no: ``{"error": code, "detail": detail}``. Neither may hold anything from outside."""
+    def refusal(cls, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> WebResponse:
+        """Return a reply that says no: ``{"error": code, "detail": detail}``. Neither may hold anything from
+        outside.
+        """
         return cls.json(status, {"error": code, "detail": detail}, headers)
