@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import attrs
@@ -54,6 +54,9 @@ from ethora_async.tokens.oauth2 import _parsed
 from ethora_async.transport import _environment_proxies as proxies
 from ethora_async_secrets import _formats, provider_from_url
 from ethora_async_secrets.errors import SecretError
+
+if TYPE_CHECKING:
+    from ethora_async.protocols import Dialect
 
 APP = "6540f2a1b3c4d5e6f7a8b9c0"
 NAMES = Names(APP)
@@ -196,7 +199,11 @@ def other_replies(data: bytes, _: Path) -> None:
     avaya_tokens._token(Reply(200, value, {}))
 
 
-_DIALECTS = (EthoraDialect(), RocketChatDialect(FakeClock()), AvayaDialect(lambda: ["a-known-secret"]))
+_DIALECTS: tuple[Dialect, ...] = (
+    EthoraDialect(),
+    RocketChatDialect(FakeClock()),
+    AvayaDialect(lambda: ["a-known-secret"]),
+)
 _STATUSES = (400, 401, 403, 404, 409, 422, 429, 500, 503)
 
 
@@ -257,7 +264,7 @@ def xmpp_frames(data: bytes, _: Path) -> None:
 
 def plan_files(data: bytes, _: Path) -> None:
     place = Path("fuzz.plan")
-    _, changes = plan_file._read_head(iter(_text(data).splitlines(keepends=True)), place)
+    _head, changes = plan_file._read_head(iter(_text(data).splitlines(keepends=True)), place)
     number = 0
     while part := plan_file._next(changes, place, number):
         number += len(part)
