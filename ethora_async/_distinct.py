@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-IN_MEMORY = 50_000
-"""Keys that are kept in memory, some 6 MB. With more, all of them move to a file."""
+IN_MEMORY = 4_000
+"""Keys that are kept in memory, half a megabyte. With more, all of them move to a file."""
 
 _AT_ONCE = 500
 """Keys that one statement looks up."""

@@ -337,12 +337,12 @@ async def test_cancelled_anywhere_no_file_is_left_open_or_half_written(tmp_path:
 
 
 async def peaks(count: int, path: Path) -> tuple[int, int]:
-    plan = await plan_of([])
+    plan, step = await plan_of([]), STEPS["user", "create"]
     async with plan:
         for start in range(0, count, 5000):
             await plan.journal.add(
                 [
-                    Entry(0, 2, "user", "create", f"u{number}", after={**GOOD["after"], "id": f"u{number}"})  # type: ignore[dict-item]
+                    Entry(0, step, "user", "create", f"u{number}", after={**GOOD["after"], "id": f"u{number}"})  # type: ignore[dict-item]
                     for number in range(start, start + 5000)
                 ]
             )
