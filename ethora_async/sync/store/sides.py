@@ -34,7 +34,7 @@ class Seen:
         limit: how many hashes to keep, some 60 bytes each. With more, every row may repeat something.
     """
 
-    def __init__(self, limit: int = 300_000) -> None:
+    def __init__(self, limit: int = 40_000) -> None:
         self._limit = limit
         self._hashes: set[int] = set()
 
