@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 Effect = Literal["none", "unknown"]
 """Whether the failed operation may have taken effect on the platform."""
 
-_FIELDS = ("effect", "operation", "status", "code", "request_id", "attempts", "retry_after")
-
 
 def _rebuild(cls: type[ChatError], message: str, state: Mapping[str, Any]) -> ChatError:
     error = cls.__new__(cls)

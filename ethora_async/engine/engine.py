@@ -442,4 +442,4 @@ def _check_upload(request: Request) -> None:
         raise request.upload.error from request.upload.error.__cause__
 
 
-__all__ = ["Engine", "fill"]
+__all__ = ["LARGEST_SKEW", "Engine"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ethora_async.engine.engine import LARGEST_SKEW
+
 if TYPE_CHECKING:
     from ethora_async.protocols import Clock
 
-TOLERANCE = 60.0
-"""Seconds by which two clocks may differ before tokens are signed with the platform's time."""
 LARGEST = 86_400.0
 """Seconds beyond which a stated time is not believed: such tokens would be good for days to come."""
 
@@ -33,7 +33,7 @@ class SigningClock:
 
     def correct(self, offset: float) -> bool:
         """Sign with another offset from now on; return False when that would change nothing of importance."""
-        if abs(offset) > LARGEST or abs(offset - self.offset) <= TOLERANCE:
+        if abs(offset) > LARGEST or abs(offset - self.offset) <= LARGEST_SKEW:
             return False
         self.offset = offset
         return True

@@ -136,7 +136,7 @@ class AiohttpTransport:
 
     def _whole(self, request: Request, response: aiohttp.ClientResponse, session: aiohttp.ClientSession) -> bytes:
         data = response.content.read_nowait()
-        encoding = "" if session.auto_decompress else response.headers.get("Content-Encoding", "")
+        encoding = _encoding(response, session)
         if not encoding and len(data) <= ERROR_REPLY_LIMIT <= request.reply_limit:
             return data
         body = ReplyBody(request, response.status, encoding)
@@ -144,7 +144,7 @@ class AiohttpTransport:
         return body.complete()
 
     async def _read(self, request: Request, response: aiohttp.ClientResponse, session: aiohttp.ClientSession) -> bytes:
-        encoding = "" if session.auto_decompress else response.headers.get("Content-Encoding", "")
+        encoding = _encoding(response, session)
         if not encoding and not session.auto_decompress:
             length = response.content_length
             if length is not None and length <= (request.reply_limit if response.status < 400 else ERROR_REPLY_LIMIT):
@@ -244,6 +244,11 @@ def _streamed(headers: CIMultiDict[str], upload: Upload) -> tuple[CIMultiDict[st
         headers = CIMultiDict(headers)
         headers["Content-Length"] = str(upload.length)
     return headers, upload.chunks()
+
+
+def _encoding(response: aiohttp.ClientResponse, session: aiohttp.ClientSession) -> str:
+    """Return the Content-Encoding that is left to undo: a session that was passed in may have done so."""
+    return "" if session.auto_decompress else response.headers.get("Content-Encoding", "")
 
 
 def _meaning(
