@@ -34,10 +34,12 @@ from ethora_async.errors import (
 )
 
 T = TypeVar("T")
-B = TypeVar("B")
 
-Work = Callable[[B], Awaitable[Sequence[Outcome[T]]]]
+Work = Callable[[Sequence[T]], Awaitable[Sequence[Outcome[T]]]]
 """Does one batch. Errors about its items it returns as outcomes."""
+
+WorkGenerator = AsyncGenerator[Work[T], None]
+"""Yields the work of a run once, between opening and closing what it needs."""
 
 CONCURRENCY = 16
 """Batches that a run has under way at the most, unless a call says otherwise. How many of their requests are in flight
@@ -84,7 +86,7 @@ class Run(Generic[T]):
     def __init__(
         self,
         items: Iterable[T] | AsyncIterable[T],
-        working: Callable[[], AbstractAsyncContextManager[Work[list[T], T]]],
+        working: Callable[[], AbstractAsyncContextManager[Work[T]]],
         *,
         batch_size: int,
         concurrency: int,
@@ -139,7 +141,7 @@ class Run(Generic[T]):
     async def _outcomes(self, run: int) -> AsyncGenerator[Sequence[Outcome[T]], None]:
         async with self._working() as work:
 
-            async def counted(batch: list[T]) -> Sequence[Outcome[T]]:
+            async def counted(batch: Sequence[T]) -> Sequence[Outcome[T]]:
                 started = time.monotonic()
                 self._tell(BatchStarted(run, len(batch)))
                 try:
@@ -179,8 +181,8 @@ class Run(Generic[T]):
 
 
 async def fan_out(
-    batches: AsyncIterator[B],
-    work: Work[B, T],
+    batches: AsyncIterator[Sequence[T]],
+    work: Work[T],
     *,
     concurrency: int,
     ordered: bool = False,
@@ -204,8 +206,10 @@ async def fan_out(
         await pool.stop()
 
 
-class _Workers(Generic[B, T]):
-    def __init__(self, batches: AsyncIterator[B], work: Work[B, T], concurrency: int, give_up_after: int) -> None:
+class _Workers(Generic[T]):
+    def __init__(
+        self, batches: AsyncIterator[Sequence[T]], work: Work[T], concurrency: int, give_up_after: int
+    ) -> None:
         self._source = batches
         self._work = work
         self._give_up_after = give_up_after

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
 from ethora_async.bulk.outcome import Outcome, Status
-from ethora_async.bulk.run import CONCURRENCY, Run, Work
+from ethora_async.bulk.run import CONCURRENCY, Run
 from ethora_async.errors import ChatError, InvalidInputError, NotSentError
 from ethora_async.outbox.intents import SEALED_PASSWORD
 from ethora_async.outbox.lanes import Lane, LaneKey, Verdict
@@ -270,7 +270,7 @@ class Delivery:
     def _update_chats(self, wanted: Iterable[NewChat] | AsyncIterable[NewChat]) -> Run[NewChat]:
         chats = self._client.chats
 
-        async def work(batch: list[NewChat]) -> list[Outcome[NewChat]]:
+        async def work(batch: Sequence[NewChat]) -> list[Outcome[NewChat]]:
             (chat,) = batch
             fields = {"title": chat.title, "description": chat.description}
             changes = {name: value for name, value in fields.items() if value is not None and name in chats.changeable}
@@ -281,7 +281,7 @@ class Delivery:
                 return [Outcome(chat, chat.id, status, error, attempts=error.attempts)]
             return [Outcome(chat, chat.id, done.status, attempts=done.attempts)]
 
-        return Run(wanted, lambda: _working(work), batch_size=1, concurrency=CONCURRENCY)
+        return Run(wanted, lambda: nullcontext(work), batch_size=1, concurrency=CONCURRENCY)
 
     async def _members(self) -> None:
         for revoked in (True, False):
@@ -380,11 +380,6 @@ def _unchangeable(lane: Lane, fields: frozenset[str]) -> Verdict:
         " changed; to have it otherwise, want the user gone and then there again"
     )
     return Verdict(lane, "dead", reason, attempts=lane.attempts + 1)
-
-
-@asynccontextmanager
-async def _working(work: Work[list[NewChat], NewChat]) -> AsyncGenerator[Work[list[NewChat], NewChat], None]:
-    yield work
 
 
 __all__ = ["Claim", "Delivery"]

@@ -20,7 +20,7 @@ from ethora_async.tokens.cache import TokenCache
 from ethora_async.tokens.settings import RotatingSettings, provider_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 
     from ethora_async.engine.engine import Engine
     from ethora_async.records import Id
@@ -140,7 +140,7 @@ class ToyUsers:
         async def working() -> AsyncGenerator[Any]:
             engine = await self._engine()
 
-            async def work(batch: list[Any]) -> list[Outcome[Any]]:
+            async def work(batch: Sequence[Any]) -> list[Outcome[Any]]:
                 (item,) = batch
                 try:
                     reply = await engine.call(operation, **body(item))

@@ -13,7 +13,7 @@ from ethora_async.bulk.run import Run, Work
 from ethora_async.errors import ChatError, ConfigError, InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
     from fake_platform import FakePlatform
 
@@ -71,7 +71,7 @@ class FakeClient:
     ) -> Run[T]:
         """A real `Run`, whose batches send one request for each item."""
 
-        async def work(batch: list[T]) -> list[Outcome[T]]:
+        async def work(batch: Sequence[T]) -> list[Outcome[T]]:
             outcomes = []
             for item in batch:
                 try:
@@ -81,7 +81,7 @@ class FakeClient:
             return outcomes
 
         @asynccontextmanager
-        async def working() -> AsyncIterator[Work[list[T], T]]:
+        async def working() -> AsyncIterator[Work[T]]:
             self.opened = True
             yield work
 

@@ -22,7 +22,6 @@ from ethora_async.platforms.ethora.chats.api import Chats
 from ethora_async.records import Id, NewChat
 
 if TYPE_CHECKING:
-    import builtins
     from collections.abc import Iterable, Sequence
 
     from ethora_async.platforms.ethora.context import App
@@ -58,7 +57,7 @@ class LegacyChats(Chats):
         named = attrs.evolve(chat, id=made.id) if "@" not in made.id else chat
         return Outcome(named, made.id, "created", value=made, attempts=reply.attempts)
 
-    async def _create_one(self, app: App, chats: Sequence[NewChat]) -> builtins.list[Outcome[NewChat]]:
+    async def _create_one(self, app: App, chats: Sequence[NewChat]) -> Sequence[Outcome[NewChat]]:
         (chat,) = chats
         key = chat.id
         operation = app.operations.create_chat
@@ -74,7 +73,7 @@ class LegacyChats(Chats):
             made = None  # a 2xx says that it happened; that it shows the chat badly does not undo it
         return [Outcome(chat, key, "created", value=made, attempts=reply.attempts)]
 
-    async def _delete_one(self, app: App, ids: Sequence[Id]) -> builtins.list[Outcome[Id]]:
+    async def _delete_one(self, app: App, ids: Sequence[Id]) -> Sequence[Outcome[Id]]:
         (id,) = ids
         key = app.names.shown(id)
         try:
@@ -115,7 +114,7 @@ class LegacyChats(Chats):
 
     async def _change_batch(
         self, app: App, pairs: Sequence[tuple[Id, Id]], *, done: Literal["created", "deleted"]
-    ) -> builtins.list[Outcome[tuple[Id, Id]]]:
+    ) -> Sequence[Outcome[tuple[Id, Id]]]:
         return [await self._change_one(app, pair, done) for pair in pairs]
 
     async def _change_one(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.report import Report
-from ethora_async.bulk.run import CONCURRENCY, Run, Work
+from ethora_async.bulk.run import CONCURRENCY, Run
 from ethora_async.bulk.split import split_around
 from ethora_async.errors import ChatError, InvalidInputError, NotFoundError
 from ethora_async.pages import Pages
@@ -18,8 +18,9 @@ from ethora_async.platforms.rocketchat.users import LARGEST_PAGE, each
 from ethora_async.records import Id, User, several
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+    from collections.abc import AsyncIterable, Iterable, Sequence
 
+    from ethora_async.bulk.run import WorkGenerator
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.context import Context
     from ethora_async.platforms.rocketchat.directory import Room
@@ -72,7 +73,7 @@ class RoomAccess:
         """
 
         @asynccontextmanager
-        async def working() -> AsyncGenerator[Work[list[Pair], Pair], None]:
+        async def working() -> WorkGenerator[Pair]:
             yield partial(self._invite_pairs, await self._context.open())
 
         emit = self._context.emitter.emit

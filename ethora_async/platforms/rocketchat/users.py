@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ethora_async.bulk.outcome import Outcome, failed
-from ethora_async.bulk.run import CONCURRENCY, Run, Work
+from ethora_async.bulk.run import CONCURRENCY, Run
 from ethora_async.errors import ChatError, ConflictError, InvalidInputError, NotFoundError, ReplyLostError
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
@@ -19,8 +19,9 @@ from ethora_async.records import Chat, Id, NewUser, User, several
 from ethora_async.redaction import wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 
+    from ethora_async.bulk.run import WorkGenerator
     from ethora_async.capabilities import State
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.context import Context
@@ -374,10 +375,10 @@ def each(
     """Yield a run that does one item to a request: Rocket.Chat has no batches."""
 
     @asynccontextmanager
-    async def working() -> AsyncGenerator[Work[list[T], T], None]:
+    async def working() -> WorkGenerator[T]:
         api = await context.open()
 
-        async def work(batch: list[T]) -> Sequence[Outcome[T]]:
+        async def work(batch: Sequence[T]) -> Sequence[Outcome[T]]:
             return [await one(api, item) for item in batch]
 
         yield work

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from ethora_async.records import NewChat, NewUser
 from ethora_async.sync.plan.directories import chats_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+    from collections.abc import AsyncIterable, Callable, Sequence
 
     from ethora_async.capabilities import ChatDirectory, ManagesUsers, UserDirectory
     from ethora_async.sync.store.items import Entry
@@ -68,7 +68,7 @@ def _user_change(users: UserDirectory[Any], entry: Entry) -> Any:
 
 
 def _update_chats(chats: ChatDirectory, items: AsyncIterable[Entry]) -> Run[Entry]:
-    async def work(batch: list[Entry]) -> list[Outcome[Entry]]:
+    async def work(batch: Sequence[Entry]) -> list[Outcome[Entry]]:
         (entry,) = batch
         try:
             done = await chats.update(entry.key, **(entry.after or {})["fields"])
@@ -77,8 +77,4 @@ def _update_chats(chats: ChatDirectory, items: AsyncIterable[Entry]) -> Run[Entr
             return [Outcome(entry, entry.key, status, error, attempts=error.attempts)]
         return [Outcome(entry, entry.key, done.status, attempts=done.attempts)]
 
-    @asynccontextmanager
-    async def working() -> AsyncGenerator[Callable[[list[Entry]], Awaitable[list[Outcome[Entry]]]], None]:
-        yield work
-
-    return Run(items, working, batch_size=1, concurrency=CONCURRENCY)
+    return Run(items, lambda: nullcontext(work), batch_size=1, concurrency=CONCURRENCY)

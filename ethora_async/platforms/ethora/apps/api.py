@@ -26,10 +26,9 @@ from ethora_async.records import id_text, optional_text, required_text
 from ethora_async.tokens.fixed import FixedCredentials
 
 if TYPE_CHECKING:
-    import builtins
-    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+    from collections.abc import AsyncIterable, Iterable, Mapping
 
-    from ethora_async.bulk.run import Work
+    from ethora_async.bulk.run import WorkGenerator
     from ethora_async.platforms.ethora.context import Context
 
 
@@ -304,7 +303,7 @@ class Apps:
         id = _path(app_id)["app"]
 
         @asynccontextmanager
-        async def working() -> AsyncGenerator[Work[builtins.list[NewRoom], NewRoom], None]:
+        async def working() -> WorkGenerator[NewRoom]:
             yield partial(provision_batch, await self._context.open(), id)
 
         emit = self._context.emitter.emit

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from ethora_async.access import Access
 from ethora_async.bulk.outcome import Outcome, Status, failed
 from ethora_async.bulk.report import Report
-from ethora_async.bulk.run import CONCURRENCY, Run, Work
+from ethora_async.bulk.run import CONCURRENCY, Run
 from ethora_async.bulk.split import split_around
 from ethora_async.config import Seconds, seconds
 from ethora_async.errors import ChatError, ConfigError, InvalidInputError, NotFoundError
@@ -17,8 +17,9 @@ from ethora_async.platforms.ethora.users import batch_rows as rows
 from ethora_async.records import several
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 
+    from ethora_async.bulk.run import WorkGenerator
     from ethora_async.platforms.ethora.context import App, Context
     from ethora_async.records import Id
 
@@ -141,7 +142,7 @@ class AccessControl:
         ordered: bool,
     ) -> Run[tuple[Id, Id]]:
         @asynccontextmanager
-        async def working() -> AsyncGenerator[Work[list[tuple[Id, Id]], tuple[Id, Id]], None]:
+        async def working() -> WorkGenerator[tuple[Id, Id]]:
             yield partial(self._change_batch, await self._context.open(), done=done)
 
         emit = self._context.emitter.emit
@@ -184,7 +185,7 @@ class AccessControl:
 
     async def _change_batch(
         self, app: App, pairs: Sequence[tuple[Id, Id]], *, done: Literal["created", "deleted"]
-    ) -> list[Outcome[tuple[Id, Id]]]:
+    ) -> Sequence[Outcome[tuple[Id, Id]]]:
         outcomes: dict[int, Outcome[tuple[Id, Id]]] = {}
         by_chat: dict[str, dict[str, list[int]]] = {}
         for place, pair in enumerate(pairs):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ethora_async.bulk.outcome import Outcome, failed
-from ethora_async.bulk.run import Run, Work
+from ethora_async.bulk.run import Run
 from ethora_async.errors import ChatError, ConflictError, InvalidInputError, NotFoundError, ReplyLostError
 from ethora_async.platforms.ethora import names, operations, wire
 from ethora_async.platforms.ethora.chats.access_control import CONCURRENCY, AccessControl
@@ -22,11 +22,11 @@ from ethora_async.platforms.ethora.sync_support import CHAT_FIELDS, comparable_c
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, optional_text, required_text, several
 
 if TYPE_CHECKING:
-    import builtins
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterable, Callable, Iterable, Sequence
     from datetime import datetime
     from typing import Literal
 
+    from ethora_async.bulk.run import WorkGenerator
     from ethora_async.capabilities import State
     from ethora_async.pages import Pages
     from ethora_async.platforms.ethora.chats.message_records import FoundMessage, History, Message
@@ -87,7 +87,7 @@ class Chats(AccessControl):
         """
 
         @asynccontextmanager
-        async def working() -> AsyncGenerator[Work[builtins.list[NewChat], NewChat], None]:
+        async def working() -> WorkGenerator[NewChat]:
             yield partial(self._create_one, await self._context.open())
 
         emit = self._context.emitter.emit
@@ -143,7 +143,7 @@ class Chats(AccessControl):
         """
 
         @asynccontextmanager
-        async def working() -> AsyncGenerator[Work[builtins.list[Id], Id], None]:
+        async def working() -> WorkGenerator[Id]:
             yield partial(self._delete_one, await self._context.open())
 
         emit = self._context.emitter.emit
@@ -318,7 +318,7 @@ class Chats(AccessControl):
             attempts=reply.attempts,
         )
 
-    async def _create_one(self, app: App, chats: Sequence[NewChat]) -> builtins.list[Outcome[NewChat]]:
+    async def _create_one(self, app: App, chats: Sequence[NewChat]) -> Sequence[Outcome[NewChat]]:
         (chat,) = chats
         key = chat.id
         try:
@@ -333,7 +333,7 @@ class Chats(AccessControl):
             made = None  # a 2xx says that it happened; that it shows the chat badly does not undo it
         return [Outcome(chat, key, "created", value=made, attempts=reply.attempts)]
 
-    async def _delete_one(self, app: App, ids: Sequence[Id]) -> builtins.list[Outcome[Id]]:
+    async def _delete_one(self, app: App, ids: Sequence[Id]) -> Sequence[Outcome[Id]]:
         (id,) = ids
         key = app.names.shown(id)
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.report import Report
-from ethora_async.bulk.run import CONCURRENCY, Run, Work
+from ethora_async.bulk.run import CONCURRENCY, Run
 from ethora_async.bulk.split import split_around
 from ethora_async.errors import ChatError, ConflictError, InvalidInputError
 from ethora_async.platforms.ethora import operations
@@ -20,8 +20,9 @@ from ethora_async.platforms.ethora.users.unread_counts import read_unread
 from ethora_async.records import Id, optional_text, several
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 
+    from ethora_async.bulk.run import Work, WorkGenerator
     from ethora_async.platforms.ethora.context import App, Context
     from ethora_async.platforms.ethora.users.records import UserImport
     from ethora_async.request import Operation
@@ -183,7 +184,7 @@ class UserAdministration:
         """
 
         @asynccontextmanager
-        async def working() -> AsyncGenerator[Work[list[UserImport], UserImport], None]:
+        async def working() -> WorkGenerator[UserImport]:
             send = partial(self._import_batch, await self._context.open())
             yield lambda batch: split_around(batch, send, lambda user: user.email)
 
@@ -192,7 +193,7 @@ class UserAdministration:
     def _run(
         self,
         items: Iterable[T] | AsyncIterable[T],
-        working: Callable[[], AbstractAsyncContextManager[Work[list[T], T]]],
+        working: Callable[[], AbstractAsyncContextManager[Work[T]]],
         batch_size: int,
         concurrency: int,
         *,

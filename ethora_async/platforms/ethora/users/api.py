@@ -24,10 +24,9 @@ from ethora_async.records import Chat, Id, MongoId, NewUser, User, several
 from ethora_async.redaction import wrapped
 
 if TYPE_CHECKING:
-    import builtins
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 
-    from ethora_async.bulk.run import Run, Work
+    from ethora_async.bulk.run import Run, WorkGenerator
     from ethora_async.capabilities import State
     from ethora_async.platforms.ethora.context import App
     from ethora_async.redaction import Secret
@@ -103,13 +102,13 @@ class Users(UserAdministration):
         job_timeout = seconds(timeout, "timeout")
 
         @asynccontextmanager
-        async def working() -> AsyncGenerator[Work[builtins.list[NewUser], NewUser], None]:
+        async def working() -> WorkGenerator[NewUser]:
             app = await self._context.open()
             send = self._sender(app, job_timeout, synchronous=synchronous)
 
             async with Distinct() as seen:
 
-                async def work(batch: builtins.list[NewUser]) -> Sequence[Outcome[NewUser]]:
+                async def work(batch: Sequence[NewUser]) -> Sequence[Outcome[NewUser]]:
                     keys = app.names.own_keys([user.id for user in batch])
                     fit, unfit = (batch, {}) if keys is not None else _sorted_by_id(batch, app.names.own)
                     earlier = await seen.add([(one, 0) for one in keys or [names.key(user.id) for user in fit]])
@@ -234,7 +233,7 @@ class Users(UserAdministration):
         """Change any number of users; each ends ``updated``, ``unchanged``, ``failed`` or ``unknown``."""
 
         @asynccontextmanager
-        async def working() -> AsyncGenerator[Work[builtins.list[UserChange], UserChange], None]:
+        async def working() -> WorkGenerator[UserChange]:
             app = await self._context.open()
             send = partial(self._update_batch, app)
             yield lambda batch: split_around(batch, send, lambda change: app.names.shown(change.id))
@@ -265,7 +264,7 @@ class Users(UserAdministration):
         """
 
         @asynccontextmanager
-        async def working() -> AsyncGenerator[Work[builtins.list[Id], Id], None]:
+        async def working() -> WorkGenerator[Id]:
             app = await self._context.open()
             send = partial(self._delete_batch, app)
             yield lambda batch: split_around(batch, send, app.names.shown)
@@ -369,7 +368,7 @@ class Users(UserAdministration):
         reply = await app.call(app.operations.update_users, data=body)
         return rows.traceable(rows.match_updated(changes, reply.data, app.names, attempts=reply.attempts), reply)
 
-    async def _delete_batch(self, app: App, ids: Sequence[Id]) -> builtins.list[Outcome[Id]]:
+    async def _delete_batch(self, app: App, ids: Sequence[Id]) -> Sequence[Outcome[Id]]:
         plain = [app.names.lookup(id) for id in ids]
         try:
             reply = await app.call(app.operations.delete_users, data={"usersIdList": plain})
@@ -389,9 +388,9 @@ def _creation(app: App, users: Sequence[NewUser]) -> dict[str, Any]:
 
 def _sorted_by_id(
     batch: Sequence[NewUser], own: Callable[[Id], str]
-) -> tuple[builtins.list[NewUser], dict[int, Outcome[NewUser]]]:
+) -> tuple[list[NewUser], dict[int, Outcome[NewUser]]]:
     """Return the users whose ids can be used, and by their place the outcomes of the others."""
-    fit: builtins.list[NewUser] = []
+    fit: list[NewUser] = []
     unfit: dict[int, Outcome[NewUser]] = {}
     for place, user in enumerate(batch):
         try:
