@@ -1,7 +1,7 @@
 """The async Python SDK that keeps users, chats and access rights in step with an embedded chat platform.
 
-Everything below loads when it is first used: importing this package pulls in neither aiohttp nor any secret store's
-library.
+Every name below is imported on first use: importing this package loads neither aiohttp nor the library of any secret
+store.
 """
 
 from __future__ import annotations
@@ -129,5 +129,5 @@ __all__ = [
     "__version__",
 ]
 
-if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
+if not TYPE_CHECKING:  # # Type checkers must reject a name that is not exported.
     __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

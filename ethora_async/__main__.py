@@ -1,4 +1,4 @@
-"""``python -m ethora_async``: the same as the command ``ethora``."""
+"""Run the command line: ``python -m ethora_async`` is the same as ``ethora``."""
 
 from __future__ import annotations
 

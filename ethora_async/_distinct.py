@@ -1,4 +1,4 @@
-"""Which of very many keys were seen before, without keeping all of them in memory."""
+"""Find repeated keys among millions without keeping all of them in memory."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ if TYPE_CHECKING:
 
 
 IN_MEMORY = 4_000
-"""Keys that are kept in memory, half a megabyte. With more, all of them move to a file."""
+"""Bytes of keys that are kept in memory (half a megabyte). With more, all keys move to a file."""
 
 _AT_ONCE = 500
 """Keys that one statement looks up."""
 
 
 class Distinct:
-    """An index of keys; with more than `IN_MEMORY`, in a private temporary file that is deleted with it.
+    """An index of the keys seen so far. Above `IN_MEMORY` bytes it moves to a private temporary file, deleted on close.
 
-    A set of a million ids takes some 90 MB; the file takes the database's page cache. The work on it is done in a
-    thread of its own, which also closes the database, whoever is cancelled.
+    A set of a million ids takes some 90 MB; the file takes only the database's page cache. One dedicated thread does
+    the
+    work and also closes the database, even when the caller is cancelled.
     """
 
     def __init__(self) -> None:
@@ -38,12 +39,12 @@ class Distinct:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # A cancelled `add` may still be at work in the thread: this comes after it, and happens even if nobody waits.
+        # A cancelled `add` may still run in the thread. Closing is queued behind it, and happens even if nobody waits.
         await self._thread.finish(self._close)
 
     async def add(self, entries: Sequence[tuple[str, int]]) -> list[int | None]:
         """Add keys, each with its place; return for each the place where it was seen before, or None if it is new."""
-        # Once it is true the thread alone uses `_seen`: calls in a row are carried out in a row.
+        # Once this is true, only the thread uses `_seen`; calls run one after another.
         self._on_disk = self._on_disk or len(self._seen) + len(entries) > IN_MEMORY
         return await self._thread.run(self._add, entries) if self._on_disk else _added(self._seen, entries)[0]
 
@@ -70,9 +71,9 @@ class Distinct:
 def _added(
     seen: dict[str, int], entries: Sequence[tuple[str, int]]
 ) -> tuple[list[int | None], Sequence[tuple[str, int]]]:
-    """Return where each key was seen before, and the entries that are new; they are in `seen` from now on."""
+    """Return where each key was seen before, and the new entries; the new entries are in `seen` afterwards."""
     new = dict(entries)
-    if len(new) == len(entries) and seen.keys().isdisjoint(new):  # nearly always
+    if len(new) == len(entries) and seen.keys().isdisjoint(new):  # the usual case
         seen.update(new)
         return [None] * len(entries), entries
     earlier: list[int | None] = []
@@ -88,11 +89,11 @@ def _added(
 
 def _found(database: sqlite3.Connection, keys: Sequence[str]) -> dict[str, int]:
     marks = ", ".join("?" * len(keys))
-    return dict(database.execute(f"SELECT key, place FROM seen WHERE key IN ({marks})", keys).fetchall())  # noqa: S608  question marks alone
+    return dict(database.execute(f"SELECT key, place FROM seen WHERE key IN ({marks})", keys).fetchall())  # noqa: S608  question marks
 
 
 def _temporary_database() -> sqlite3.Connection:
-    # An empty name is SQLite's word for a database that spills to a temporary file and is deleted when closed.
+    # With an empty name, SQLite opens a database that spills to a temporary file and is deleted when closed.
     database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
     database.executescript(
         "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;"

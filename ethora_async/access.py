@@ -15,7 +15,8 @@ class Access(enum.IntFlag, boundary=enum.STRICT):
     """Rights in a chat; combine them with ``|``.
 
     Prints as its four-digit code: ``str(Access.READ | Access.WRITE)`` is ``"0011"``. From right to left the digits say
-    read, write, administrate (moderate) and own. Each stands for itself: a right to write brings no right to read.
+    read, write, administrate (moderate) and own. Rights are independent: the right to write does not include the right
+    to read.
     """
 
     NONE = 0
@@ -32,10 +33,10 @@ class Access(enum.IntFlag, boundary=enum.STRICT):
 
     @classmethod
     def parse(cls, value: Access | str, field: str = "access") -> Self:
-        """Return the rights that a four-digit code stands for; rights as such are handed back.
+        """Return the rights for a four-digit code; an `Access` is returned unchanged.
 
         Raises:
-            InvalidInputError: it is neither. A number is refused too: 11 might mean either.
+            InvalidInputError: it is neither. A number is rejected too: 11 could be a code or a bit mask.
         """
         if isinstance(value, cls):
             return value

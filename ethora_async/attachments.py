@@ -1,4 +1,4 @@
-"""Files on their way to a platform: read piece by piece while they are sent, never whole."""
+"""Files to upload: read in pieces while they are sent, never loaded whole."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from ethora_async.records import required_text
 from ethora_async_secrets.concurrency import run_blocking
 
 CHUNK = 256 * 1024
-"""Bytes read at once."""
+"""Bytes to read at once."""
 
 _CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?:; ?[\w.+-]+=[\w.+-]+)*", re.ASCII)
 
 
 class ReadsBytes(Protocol):
-    """A file object opened in binary mode, or one of a web framework whose `read` is awaited."""
+    """A file object opened in binary mode, or an upload of a web framework whose `read` is awaited."""
 
     def read(self, size: int, /) -> Any:
-        """Up to `size` bytes; none at the end."""
+        """Return up to `size` bytes; none at the end."""
         ...
 
 
 Source = str | os.PathLike[str] | bytes | ReadsBytes | AsyncIterable[bytes]
-"""Where a file's content comes from: a path, the bytes themselves, a binary file object or an async iterable."""
+"""The content of a file: a path, bytes, a binary file object or an async iterable."""
 
 
 @attrs.frozen(eq=False, kw_only=True)
 class Attachment:
-    """A file to send, when its path alone does not say everything.
+    """A file to send, for when its path alone does not say everything.
 
     Attributes:
-        source: see `Source`. A file object is read from where it stands and is not closed. A text is a path.
-        name: what it is called; by default as the path or the file object says.
-        content_type: by default told from the name, else ``application/octet-stream``.
-        size: in bytes; found out for everything but async iterables and files that cannot seek. Where it stays unknown
-            the request is sent in chunks, without its length.
+        source: see `Source`. A file object is read from its current position and is not closed. A text is a path.
+        name: the file's name; by default the one of the path or the file object.
+        content_type: by default guessed from the name, else ``application/octet-stream``.
+        size: in bytes; determined automatically, except for async iterables and files that cannot seek. If it is
+            unknown, the request uses chunked transfer encoding, without Content-Length.
 
     Raises:
-        InvalidInputError: one cannot be used; its `field` names it.
+        InvalidInputError: an argument cannot be used; `field` names it.
     """
 
     source: Source = attrs.field(repr=False)
@@ -66,12 +66,12 @@ class Attachment:
 
 @attrs.define(eq=False)
 class Content:
-    """One file, found and measured: what `open_content` makes of an `Attachment`.
+    """One file, opened and measured: the result of `open_content`.
 
     Attributes:
-        pieces: its content from the start, each time it is called.
+        pieces: yields the content from the start, each time it is called.
         restartable: whether it can be read more than once.
-        size: in bytes, None when it shows only at the end.
+        size: in bytes; None when it is known only at the end.
     """
 
     name: str
@@ -84,7 +84,8 @@ class Content:
         """Yield the content, piece by piece.
 
         Raises:
-            InvalidInputError: it cannot be read, is not as long as was said before, or longer than `largest`.
+            InvalidInputError: it cannot be read, its length differs from the stated one, or it is longer than
+                `largest`.
         """
         sent = 0
         try:
@@ -95,7 +96,7 @@ class Content:
                 if self.size is not None and sent > self.size:
                     raise _unusable(self.name, f"is longer than the {self.size} bytes that it was said to have")
                 check_size(self.name, sent, largest)
-                if piece:  # an empty chunk would end a body that is sent in chunks
+                if piece:  # an empty chunk would end a chunked body
                     yield bytes(piece)
         except ChatError:
             raise
@@ -106,7 +107,7 @@ class Content:
 
 
 def check_size(name: str, size: int, largest: int | None) -> None:
-    """Refuse a file of more than `largest` bytes.
+    """Check that a file has at most `largest` bytes.
 
     Raises:
         InvalidInputError: it is larger.
@@ -116,7 +117,7 @@ def check_size(name: str, size: int, largest: int | None) -> None:
 
 
 async def open_content(attachment: Attachment | Source) -> Content:
-    """Find a file and measure it; nothing of it is read yet.
+    """Open a file and measure it; nothing is read yet.
 
     Raises:
         InvalidInputError: there is no such file, it cannot be read, or it has no name.
@@ -137,7 +138,7 @@ async def open_content(attachment: Attachment | Source) -> Content:
 def _own_name(source: Any) -> str:
     if isinstance(source, (str, os.PathLike)):
         return Path(source).name
-    # `filename` is what web frameworks call it; `name` of an unnamed file is a number.
+    # Web frameworks use `filename`; an unnamed file has a number as its `name`.
     for name in (getattr(source, "filename", None), getattr(source, "name", None)):
         if isinstance(name, (str, os.PathLike)) and Path(name).name:
             return Path(name).name
@@ -166,13 +167,13 @@ async def _opened(source: Any, name: str) -> tuple[Callable[[], AsyncIterator[by
         start, size = await run_blocking(_measured, source)
         return (lambda: _of_file(source, start)), start is not None, size
     if isinstance(source, AsyncIterable):
-        # What is its own iterator gives everything once.
+        # An object that is its own iterator can be read only once.
         return (lambda: aiter(source)), not isinstance(source, AsyncIterator), None
     raise _unusable(name, f"is a {type(source).__name__}: pass a path, bytes, a binary file or an async iterable")
 
 
 async def _of_path(path: Path, found: os.stat_result) -> AsyncIterator[bytes]:
-    # Opened anew for each piece: between two of them nothing is held that a cancelled upload would leave open.
+    # The file is opened anew for each piece, so that a cancelled upload leaves no file open.
     for offset in range(0, found.st_size, CHUNK):
         yield await run_blocking(_piece, path, offset, found)
 
@@ -204,7 +205,7 @@ async def _of_file(file: Any, start: int | None) -> AsyncIterator[bytes]:
 
 
 def _measured(file: Any) -> tuple[int | None, int | None]:
-    """Return where a file object stands, and how much is left of it; None for one that cannot say."""
+    """Return a file object's position and the bytes left in it; None when it does not say."""
     if iscoroutinefunction(file.read):
         return None, None
     try:

@@ -1,8 +1,8 @@
-"""What a platform may be able to do (docs/architecture.md#capabilities): small protocols that clients satisfy by having
-the parts they name.
+"""Capabilities of platforms (docs/architecture.md#capabilities), as small protocols. A client supports a capability if
+it has the attributes that the protocol names.
 
-What a platform cannot do, its client does not have, so that asking for it is a type error. The sync engine and the web
-handlers know clients by these alone.
+A client has no method for what its platform cannot do, so a wrong call is a type error. The sync engine and the web
+handlers use clients only through these protocols.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 ChangeT = TypeVar("ChangeT")
 
 State = Mapping[str, str | None]
-"""A record in the words in which two sides are compared: field name to text; None stands for "not stated"."""
+"""A record in the form in which two sides are compared: field name to text; None means "not stated"."""
 
 
 class UserTokens(Protocol):
-    """``client.tokens``."""
+    """Mint chat tokens: ``client.tokens``."""
 
     async def for_user(self, id: Id, /) -> ChatToken:
         """Mint a chat token for a user."""
@@ -42,7 +42,7 @@ class MintsUserTokens(Protocol):
 
 
 class RevocableTokens(UserTokens, Protocol):
-    """``client.tokens`` where the platform can take a token back."""
+    """Mint and revoke chat tokens: ``client.tokens`` on a platform with revocation."""
 
     async def revoke(self, token: ChatToken, /) -> Any:
         """Revoke a token."""
@@ -60,21 +60,23 @@ class RevokesTokens(Protocol):
 
 
 class UserDirectory(Protocol[ChangeT]):
-    """``client.users``, as plans need it."""
+    """The users of a platform, as plans need them: ``client.users``."""
 
     @property
     def changeable(self) -> frozenset[str]:
-        """The fields of `comparable` that the platform lets us change, and ``id`` if it can rename users."""
+        """The fields of `comparable` that can be changed on the platform, with ``id`` if users can be renamed."""
         ...
 
     def plain_id(self, id: Id, /) -> str:
-        """Return the id as the platform lists it. Not before the first call has been answered."""
+        """Return the id as the platform lists it. Available after the first call has been answered."""
         ...
 
     def key(self, id: Id, /) -> str:
-        """Return the key of an id: ids with equal keys name one user on this platform.
+        """Return the key of an id: on this platform, ids with equal keys name the same user.
 
-        A platform that tells all spellings apart returns the plain id. Not before the first call has been answered.
+        A platform that treats every spelling as a different user returns the plain id. Available after the first call
+        has been
+        answered.
         """
         ...
 
@@ -83,92 +85,92 @@ class UserDirectory(Protocol[ChangeT]):
         ...
 
     def change(self, user: NewUser, fields: frozenset[str], /, *, current: str | None = None) -> ChangeT:
-        """Return the change that makes these fields as `user` has them.
+        """Return the change that sets these fields to the values of `user`.
 
         Args:
             user: the wanted user.
             fields: some of `changeable`.
-            current: the id of the record to change, when it is another one; ``id`` among the fields renames it.
+            current: the id of the record to change, if it differs; with ``id`` among the fields, the record is renamed.
         """
         ...
 
     async def reserved(self) -> Callable[[User], bool]:
-        """Return what tells the platform's own records, which are never planned, deleted or counted.
+        """Return a predicate for the platform's own records, which are never planned, deleted or counted.
 
         See docs/architecture.md#guards.
         """
         ...
 
     def list(self) -> AsyncIterable[User]:
-        """Everybody, each once."""
+        """List all users, each once."""
         ...
 
     def create_many(self, users: Iterable[NewUser] | AsyncIterable[NewUser], /) -> Run[NewUser]:
-        """Create them; who is there already is left alone."""
+        """Create users; existing ones are left unchanged."""
         ...
 
     def update_many(self, changes: Iterable[ChangeT] | AsyncIterable[ChangeT], /) -> Run[ChangeT]:
-        """Change them."""
+        """Update users."""
         ...
 
     def delete_many(self, ids: Iterable[Id] | AsyncIterable[Id], /) -> Run[Id]:
-        """Delete them; one who is not there is ``absent``."""
+        """Delete users; a missing one is ``absent``."""
         ...
 
 
 class ChatDirectory(Protocol):
-    """``client.chats``, as plans need it."""
+    """The chats of a platform, as plans need them: ``client.chats``."""
 
     @property
     def changeable(self) -> frozenset[str]:
-        """The fields of `comparable` that the platform lets us change: some of ``title`` and ``description``."""
+        """The fields of `comparable` that can be changed on the platform: some of ``title`` and ``description``."""
         ...
 
     def plain_id(self, id: Id, /) -> str:
-        """Return the id as the platform lists it. Not before the first call has been answered."""
+        """Return the id as the platform lists it. Available after the first call has been answered."""
         ...
 
     def key(self, id: Id, /) -> str:
-        """Return the key of an id: ids with equal keys name one chat on this platform; see `UserDirectory.key`."""
+        """Return the key of an id: ids with equal keys name the same chat; see `UserDirectory.key`."""
         ...
 
     def comparable(self, chat: NewChat | Chat, /) -> State:
-        """Return a wanted or an existing chat in the words in which the two are compared."""
+        """Return the compared fields of a wanted or an existing chat."""
         ...
 
     async def reserved(self) -> Callable[[Chat], bool]:
-        """Return what tells the platform's own chats, which are never planned, deleted or counted.
+        """Return a predicate for the platform's own chats, which are never planned, deleted or counted.
 
         See docs/architecture.md#guards.
         """
         ...
 
     def list(self) -> AsyncIterable[Chat]:
-        """Return all chats, each once."""
+        """List all chats, each once."""
         ...
 
     def members(self, id: Id, /) -> AsyncIterable[User]:
-        """Return who may enter a chat."""
+        """Return the members of a chat."""
         ...
 
     def create_many(self, chats: Iterable[NewChat] | AsyncIterable[NewChat], /) -> Run[NewChat]:
-        """Create them; what is there already is left alone."""
+        """Create chats; existing ones are left unchanged."""
         ...
 
     async def update(self, id: Id, /, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
-        """Change one; None leaves a field as it is."""
+        """Update a chat; None leaves a field unchanged."""
         ...
 
     def delete_many(self, ids: Iterable[Id] | AsyncIterable[Id], /) -> Run[Id]:
-        """Delete them; one that is not there is ``absent``."""
+        """Delete chats; a missing one is ``absent``."""
         ...
 
     def grant_many(self, pairs: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]], /) -> Run[tuple[Id, Id]]:
-        """Let users into chats: pairs of chat and user."""
+        """Add users to chats, given as pairs of chat and user."""
         ...
 
     def revoke_many(self, pairs: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]], /) -> Run[tuple[Id, Id]]:
-        """Take users out of chats: pairs of chat and user."""
+        """Remove users from chats, given as pairs of chat and user."""
         ...
 
 
@@ -184,7 +186,7 @@ class ManagesUsers(Protocol):
 
 @runtime_checkable
 class ManagesChats(Protocol):
-    """A client that can keep the platform's chats, and who may enter them, in step with yours."""
+    """A client that can keep the platform's chats and their members in step with yours."""
 
     @property
     def chats(self) -> ChatDirectory:
@@ -193,7 +195,7 @@ class ManagesChats(Protocol):
 
 
 class CallbackAnswer(Protocol):
-    """A reply to a platform that called us, for a web framework to send."""
+    """A reply to a callback of the platform, for a web framework to send."""
 
     @property
     def status(self) -> int:
@@ -202,7 +204,7 @@ class CallbackAnswer(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers, Content-Type among them."""
+        """The headers, including Content-Type."""
         ...
 
     @property
@@ -212,7 +214,7 @@ class CallbackAnswer(Protocol):
 
 
 class CallbackHandler(Protocol):
-    """Answers what a platform asks this site, without any web framework."""
+    """Answers a platform's callbacks to this site, independently of any web framework."""
 
     async def handle(
         self,
@@ -228,7 +230,7 @@ class CallbackHandler(Protocol):
 
 @runtime_checkable
 class AnswersUserInfo(Protocol):
-    """A client for a platform that asks this site who its users are."""
+    """A client for a platform that looks up users through this site."""
 
     def user_info(self, lookup: Callable[[Sequence[Any]], Awaitable[Iterable[Any]]], /) -> CallbackHandler:
         """Return the handler; `lookup` finds users by their ids."""
@@ -236,7 +238,7 @@ class AnswersUserInfo(Protocol):
 
 
 class EventStream(Protocol):
-    """A stream of events as one user sees them: enter it, then iterate over it."""
+    """A stream of events as one user sees them: enter it with ``async with``, then iterate over it."""
 
     async def __aenter__(self) -> Self:
         """Open it."""
@@ -249,36 +251,36 @@ class EventStream(Protocol):
         ...
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        """Return the events. The end of the user's session is raised, as an error."""
+        """Return the iterator of events. It raises an error when the user's session ends."""
         ...
 
     async def aclose(self) -> None:
-        """Close it; may be called more than once."""
+        """Close it; safe to call more than once."""
         ...
 
 
 @runtime_checkable
 class StreamsEvents(Protocol):
-    """A client that tells what happens as it happens."""
+    """A client that reports events as they happen."""
 
     def realtime(self, user: Id | ChatToken, /) -> EventStream:
-        """Return what one user sees."""
+        """Return the stream of what one user sees."""
         ...
 
 
 @runtime_checkable
 class KnowsWhetherReady(Protocol):
-    """A client that can tell whether it could sign a call now."""
+    """A client that can check whether it is able to sign a call now."""
 
     async def ready(self) -> None:
-        """Pass when the settings are complete and the secret is at hand; asks for it when it is not."""
+        """Check that the settings are complete; read the secret store if it has not been read yet."""
         ...
 
 
 @runtime_checkable
 class AnswersPing(Protocol):
-    """A client that can ask its platform for a sign of life."""
+    """A client that can check that its platform answers."""
 
     async def ping(self) -> Any:
-        """Pass when the platform answers."""
+        """Send a request to the platform; return when it answers."""
         ...

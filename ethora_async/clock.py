@@ -1,4 +1,4 @@
-"""Time as something that can be passed in, so that tests need not wait."""
+"""Time as a dependency, so that tests need not wait."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING
 
 
 class SystemClock:
-    """The real time. `ethora_async.testing.users` has one that a test moves."""
+    """The real time. `ethora_async.testing.users` has a clock that tests control."""
 
     __slots__ = ()
 
     if TYPE_CHECKING:
 
         def now(self) -> float:
-            """Return the seconds since the epoch: what tokens carry."""
+            """Return seconds since the epoch, as tokens carry them."""
             ...
 
         def monotonic(self) -> float:
-            """Return seconds that only ever grow: what durations and deadlines are measured with."""
+            """Return seconds from an arbitrary start that never go back, for durations and deadlines."""
             ...
 
         async def sleep(self, delay: float, /) -> None:
             """Wait `delay` seconds."""
             ...
 
-    else:  # the built-in functions themselves: every request asks for the time
+    else:  # The built-in functions themselves, for speed: every request asks for the time.
         now = staticmethod(time.time)
         monotonic = staticmethod(time.monotonic)
         sleep = staticmethod(asyncio.sleep)

@@ -1,4 +1,4 @@
-"""JSON and typed records: bytes to values, values to records, and where exactly a bad one went wrong."""
+"""JSON and typed records: decode bytes, build records, and say exactly where a bad value is."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_EXTRA = "(what else the object holds)"  # a key that no JSON object of a platform has
+_EXTRA = "(what else the object holds)"  # no JSON object of a platform has this key
 
 
 DEEPEST = 100
-"""Levels of nesting that JSON from outside may have where code follows it into its depth."""
+"""The nesting depth allowed for JSON from outside before code recurses into it."""
 
 
 def dumps(value: Any) -> bytes:
-    """`value` as compact UTF-8 JSON."""
+    """Encode `value` as compact UTF-8 JSON."""
     return orjson.dumps(value)
 
 
 def dumps_revealed(value: Any) -> bytes:
-    """`value` as `dumps` writes it, with every `Secret` in clear: for the body of a request alone.
+    """Encode `value` like `dumps`, with every `Secret` in clear: only for the body of a request.
 
-    Bodies carry their passwords as `Secret` up to this point, so that no frame of a traceback shows one.
+    Bodies carry passwords as `Secret` until this point, so that no traceback frame shows one.
     """
     return orjson.dumps(value, default=_revealed)
 
@@ -47,16 +47,16 @@ def _revealed(value: Any) -> str:
 
 
 def dumps_sorted(value: Any) -> bytes:
-    """`value` as compact UTF-8 JSON, its keys in order: equal values give equal bytes."""
+    """Encode `value` as compact UTF-8 JSON with sorted keys: equal values give equal bytes."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def loads(body: bytes) -> Any:
-    """Return the JSON value in `body`; None when it is empty.
+    """Decode `body` as JSON; return None when it is empty.
 
     Raises:
-        ValueError: it is not JSON, or nests deeper than orjson reads (1024 levels). The text says where, and repeats
-            nothing of the body.
+        ValueError: it is not JSON, or is nested deeper than orjson reads (1024 levels). The message says where, and
+            quotes nothing of the body.
     """
     if not body:
         return None
@@ -64,12 +64,12 @@ def loads(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         msg = f"not JSON (line {error.lineno} column {error.colno})"
-    # Outside the handler: orjson's error holds the whole document, tokens included, and would hang on ours.
+    # Raised outside the handler: orjson's error holds the whole document with its tokens, and would become our context.
     raise ValueError(msg)
 
 
 def is_shallow(value: Any) -> bool:
-    """Return whether a JSON value nests no deeper than `DEEPEST` levels: following it cannot run out of stack."""
+    """Return whether a JSON value is nested at most `DEEPEST` levels, so that recursion cannot exhaust the stack."""
     level = [value]
     for _ in range(DEEPEST + 1):
         level = [
@@ -84,12 +84,13 @@ def is_shallow(value: Any) -> bool:
 
 
 class Codec:
-    """One platform's records: an attrs class for each, the wire's names for its fields, unknown fields kept in `extra`,
-    those that hold a password or a token wrapped as `Secret`.
+    """Reads the records of one platform: an attrs class for each, the wire names of its fields, unknown fields in
+    `extra`,
+    and passwords and tokens wrapped as `Secret`.
 
-    Each class gets a reading function of its own, written for its fields. Whatever that function does not expect is
-    read by cattrs, which knows every kind of field; and if that fails, once more by a slow converter that knows the
-    path, so that the error can name it.
+    Each class gets a generated reading function. Input that this function does not expect is read by cattrs, which
+    handles every kind of field. If that fails too, a slow converter that tracks paths reads it once more, so that the
+    error can name the path.
     """
 
     def __init__(self) -> None:
@@ -98,29 +99,29 @@ class Codec:
         self._converters: dict[bool, Converter] = {}
 
     def add(self, cls: type[Any], names: Mapping[str, str]) -> None:
-        """Teach the codec `cls`; `names` maps its fields to the wire's names where the two differ."""
+        """Register `cls`; `names` maps its fields to wire names where the two differ."""
         self._names[cls] = names
 
     def read(self, data: Any, cls: type[T], *, operation: str, path: str = "reply") -> T:
-        """Return `data` as a `cls`.
+        """Build a `cls` from `data`.
 
         Raises:
-            ReplyLostError: it does not fit; the text names the path of each bad field, never its value.
+            ReplyLostError: it does not fit; the message names the path of each bad field, never its value.
         """
         read: Callable[[Any], T] = self._readers.get(cls) or self._made(cls)
         try:
             return read(data)
-        except Exception:  # noqa: BLE001, S110  cattrs reads what is unusual, and says what is wrong
+        except Exception:  # noqa: BLE001, S110  cattrs reads unusual input and reports errors
             pass
         with suppress(Exception):
             return self._converter(detailed=False).structure(data, cls)
         try:
             return self._converter(detailed=True).structure(data, cls)
-        except Exception as error:  # noqa: BLE001  a reply in a shape that cattrs stumbles over is still only that
+        except Exception as error:  # noqa: BLE001  whatever cattrs raises means an unexpected shape
             from cattrs import transform_error
 
             problems = "; ".join(transform_error(error, path=path, format_exception=_describe))
-        # Outside the handler: the values that did not fit hang on the error handled there.
+        # Raised outside the handler: the error handled there holds the bad values.
         msg = f"the platform's reply has an unexpected shape: {problems}"
         raise ReplyLostError(msg, operation=operation)
 
@@ -144,7 +145,7 @@ class Codec:
 
 
 class _Unfit(Exception):
-    """A value of the wrong kind; says what was expected and what kind came, never the value."""
+    """A value of the wrong type; names the expected and the actual type, never the value."""
 
     def __init__(self, expected: str, value: Any) -> None:
         super().__init__(f"expected {expected}, got {_kind(value)}")
@@ -207,14 +208,14 @@ def _secret(value: Any, _: Any) -> Secret:
 
 
 def _converter(*, detailed: bool) -> Converter:
-    # Imported here: most replies do without it, and its import takes a tenth of the package's start.
+    # Imported here: most replies do not need it, and its import takes a tenth of the package's start-up time.
     from cattrs import Converter
 
     converter = Converter(detailed_validation=detailed)
-    # cattrs would turn anything into text, None included, by calling str() on it.
+    # cattrs would turn anything into text with str(), even None.
     for kind, hook in ((str, _text), (int, _integer), (bool, _boolean), (datetime, _moment), (Secret, _secret)):
         converter.register_structure_hook(kind, hook)
-        # Most fields may be null; told so, cattrs calls our hook without a detour through its own.
+        # Most fields are nullable; with this hook, cattrs calls ours directly.
         converter.register_structure_hook(kind | None, _or_null(hook))
     return converter
 
@@ -229,7 +230,7 @@ def _holds_list(kind: Any) -> bool:
 
 def _list_hook(converter: Converter) -> Callable[[Any, Any], Any]:
     def hook(value: Any, kind: Any) -> Any:
-        # cattrs takes any iterable for a list: text would come apart into its characters.
+        # cattrs accepts any iterable as a list: a text would become a list of characters.
         if value is not None and not isinstance(value, list):
             raise _Unfit("a list", value)
         return converter.structure(value, kind)
@@ -268,16 +269,16 @@ _CONVERTED_KINDS: dict[Any, Callable[[Any, Any], Any]] = {datetime: _moment, Sec
 def record_reader(
     cls: type[Any], names: Mapping[str, str], structure: Callable[[Any, Any], Any]
 ) -> Callable[[Any], Any]:
-    """Return a function that reads a JSON object as a `cls` in the usual case, and raises in every other.
+    """Return a function that builds a `cls` from a JSON object in the usual case, and raises in every other.
 
-    The function is source text with a line or two for each field, as attrs makes its initialisers: going through a
-    table of fields takes twice as long. A plain field is checked by its type; whatever else a field may be is
-    left to `structure`.
+    The function is generated source with a line or two for each field, as attrs generates its initialisers; looping
+    over
+    a table of fields takes twice as long. A plain field is checked by its type; other kinds are left to `structure`.
 
     Args:
         cls: An attrs class with a field `extra`.
-        names: The wire's names of fields, where the two differ.
-        structure: Reads a value as a kind, for kinds that have no line of their own.
+        names: The wire names of fields, where the two differ.
+        structure: Converts a value, for types without generated code.
     """
     fields = [field for field in attrs.fields(attrs.resolve_types(cls)) if field.init and field.name != "extra"]
     wire = {field.name: names.get(field.name, field.name) for field in fields}
@@ -305,19 +306,19 @@ def record_reader(
         "        extra = sealed({name: value for name, value in data.items() if name not in known})",
         f"    return cls({values}, extra=extra)",
     ]
-    exec("\n".join(source), scope)  # noqa: S102  made of this class's own field names
+    exec("\n".join(source), scope)  # noqa: S102  built only from this class's field names
     reader: Callable[[Any], Any] = scope["read"]
     return reader
 
 
 def _reading_lines(value: str, number: int, kind: Any, scope: dict[str, Any]) -> list[str]:
-    """Return the lines that check or convert a value; None passes unread where the kind allows it."""
+    """Return the source lines that check or convert a value; None passes unchecked where the type allows it."""
     parts = get_args(kind) if type(None) in get_args(kind) else (kind, None)
     named = [part for part in parts if part is not None and part is not type(None)]
     one = named[0] if len(named) == 1 else None
     unless_null = f"if {value} is not None" if type(None) in get_args(kind) else "if True"
     scope[f"kind_{number}"] = kind if one is None else one
-    if one is str:  # a record id is a text of its own kind
+    if one is str:  # a record id is a subclass of str
         return [f"{unless_null} and not isinstance({value}, str): raise TypeError"]
     if one in _PLAIN_KINDS:
         return [f"{unless_null} and type({value}) is not {_PLAIN_KINDS[one]}: raise TypeError"]
@@ -326,7 +327,7 @@ def _reading_lines(value: str, number: int, kind: Any, scope: dict[str, Any]) ->
         return [f"{unless_null}: {value} = convert_{number}({value}, kind_{number})"]
     if not _holds_list(kind):
         return [f"{unless_null}: {value} = structure({value}, kind_{number})"]
-    # cattrs takes any iterable for a list: text would come apart into its characters.
+    # cattrs accepts any iterable as a list: a text would become a list of characters.
     lines = [f"{unless_null} and type({value}) is not list: raise TypeError"]
     if get_origin(one) is tuple and get_args(one) == (str, ...):
         lines += [f"{unless_null}:", f"    for one in {value}:", "        if not isinstance(one, str): raise TypeError"]
@@ -338,12 +339,12 @@ _FOR_SCRIPTS = {ord(character): f"\\u{ord(character):04x}" for character in "<>&
 
 
 def script_json(value: Any) -> str:
-    """Return a JSON value as it may stand between ``<script>`` and ``</script>``.
+    """Encode a JSON value so that it is safe between ``<script>`` and ``</script>``.
 
-    ``<``, ``>``, ``&`` and the two line separators that JavaScript knows and JSON does not are written as escapes: no
-    text can end the script, open a comment in it, or break it.
+    ``<``, ``>``, ``&`` and the two line separators that JavaScript treats as line ends are escaped: no text can end the
+    script, open a comment in it, or break it.
 
     Raises:
-        TypeError: it is no JSON value.
+        TypeError: it is not a JSON value.
     """
     return dumps(value).decode().translate(_FOR_SCRIPTS)

@@ -1,4 +1,4 @@
-"""Settings of a client, as small values that refuse what cannot work."""
+"""Settings of a client, as small classes that reject unusable values."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ Seconds = float | int | timedelta
 
 
 def seconds(value: Seconds, name: str) -> float:
-    """`value` as a number of seconds greater than 0.
+    """Convert a duration to seconds, greater than 0.
 
     Raises:
-        ConfigError: it is no duration, is not finite, or is not greater than 0; `name` says which setting.
+        ConfigError: it is not a duration, not finite, or not greater than 0; `name` is the setting's name in the
+            message.
     """
     if isinstance(value, timedelta):
         number = value.total_seconds()
@@ -43,14 +44,14 @@ class Limits:
     """Limits on what a client sends and reads.
 
     Attributes:
-        concurrency: requests in flight at the most, and the size of the connection pool (default 100). Runs leave an
-            eighth of it to all other calls.
-        rate: requests started per second at the most; None (the default) for no such limit.
-        adaptive: whether the client begins with a few requests at once, sends more while latency holds, and fewer after
-            a 429 or a 503, or while replies grow slow (default yes). Runs then also keep to the pace that the platform
-            has shown to bear.
-        reply_bytes: bytes of a reply, after decompression, that are read (default 64 MiB); a larger one raises
-            `ReplyTooLargeError`. Of error replies 64 KiB are kept.
+        concurrency: maximum number of requests in flight, and the size of the connection pool (default 100). Bulk runs
+            leave an eighth of it free for other calls.
+        rate: maximum number of requests started per second; None (the default) for no limit.
+        adaptive: whether the client starts with few concurrent requests, sends more while latency stays stable, and
+            fewer after a 429 or a 503 or when replies slow down (default True). Bulk runs then also follow the request
+            rate that the platform has been found to accept.
+        reply_bytes: maximum size of a reply in bytes, after decompression (default 64 MiB); a larger one raises
+            `ReplyTooLargeError`. Of an error reply, 64 KiB are kept.
     """
 
     concurrency: int = attrs.field(default=100)
@@ -74,12 +75,13 @@ class Limits:
 class RetryPolicy:
     """The number of attempts and the pauses between them.
 
-    The wait before attempt n+1 is what the platform asked for, else a random part of ``base · 2ⁿ⁻¹``, at most `cap`.
+    The wait before attempt n+1 is the one that the platform asked for, else a random part of ``base · 2ⁿ⁻¹``, at most
+    `cap`.
 
     Attributes:
-        attempts: how often one request is tried at the most (default 5; 1 switches retries off).
-        base: seconds (default 0.25).
-        cap: seconds (default 8).
+        attempts: maximum number of attempts of one request (default 5; 1 disables retries).
+        base: in seconds (default 0.25).
+        cap: in seconds (default 8).
     """
 
     attempts: int = 5
@@ -99,7 +101,7 @@ def setting(name: str, argument: str, environ: Mapping[str, str] | None = None) 
     """Return the value of the environment variable `name`, trimmed.
 
     Raises:
-        ConfigError: it is not set or empty; the text names the variable and the `argument` that may replace it.
+        ConfigError: it is not set or empty; the message names the variable and the `argument` that replaces it.
     """
     value = (os.environ if environ is None else environ).get(name, "").strip()
     if not value:
@@ -109,12 +111,12 @@ def setting(name: str, argument: str, environ: Mapping[str, str] | None = None) 
 
 
 def normal_api_url(url: str) -> str:
-    """Return the origin of a platform's API: no trailing slash, no ``/v1`` or ``/v2``.
+    """Return the origin of a platform's API, without a trailing slash, ``/v1`` or ``/v2``.
 
     See docs/platforms/ethora.md#hosts-and-paths.
 
     Raises:
-        ConfigError: it is not an http(s) URL, or holds credentials, a query or a fragment.
+        ConfigError: it is not an http(s) URL, or contains credentials, a query or a fragment.
     """
     parts = urlsplit(normal_url(url, "api_url (ETHORA_CHAT_API_URL)", "https://api.chat.ethora.com"))
     path = parts.path
@@ -124,14 +126,14 @@ def normal_api_url(url: str) -> str:
 
 
 def normal_url(url: str, name: str, example: str) -> str:
-    """Return an http(s) URL without its trailing slash. `name` and `example` stand in messages.
+    """Return an http(s) URL without its trailing slash. `name` and `example` are used in error messages.
 
     Raises:
-        ConfigError: it is not an http(s) URL, or holds credentials, a query or a fragment.
+        ConfigError: it is not an http(s) URL, or contains credentials, a query or a fragment.
     """
 
     def bad(reason: str) -> ConfigError:
-        # The URL itself is not repeated: it may be the very place where somebody put a password.
+        # The URL itself is not quoted: it may contain a password.
         return ConfigError(f"{name} {reason}; an example is {example}")
 
     try:

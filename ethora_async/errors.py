@@ -7,12 +7,12 @@
     ├── InvalidInputError          an argument or a row cannot be used; nothing was sent
     ├── InvalidTokenError          a token failed verification
     ├── WrongLoopError             a client was used from a second event loop
-    ├── StoppedByGuardError        a guard refused to carry something out as it stands
-    ├── PrivilegedAccountError     a token was asked for an account that can do more than chat
+    ├── StoppedByGuardError        a guard refused to carry something out; nothing was sent
+    ├── PrivilegedAccountError     a token was requested for an account with more rights than chat
     ├── TransportError             no complete reply arrived
     │   ├── NotSentError           the request never reached the platform
-    │   └── ReplyLostError         it may have: the connection broke, the reply was cut or unreadable, or time ran out
-    │       └── ReplyTooLargeError the reply exceeds `Limits.reply_bytes`
+    │   └── ReplyLostError         it may have: the connection broke, the reply was incomplete or invalid, or time ran
+    out │       └── ReplyTooLargeError the reply exceeds `Limits.reply_bytes`
     ├── ApiError                   the platform answered with an error status
     │   ├── UnauthorizedError      401, or 403 about the token
     │   ├── ForbiddenError         403, and 402: the plan does not include it
@@ -27,8 +27,8 @@
 ``effect`` says whether the failed operation may have happened: ``"none"`` (the request was not sent, or was refused) or
 ``"unknown"`` (the reply was lost, the platform answered 5xx, or time ran out).
 
-Where a built-in exception means the same, the class is that kind too: `InvalidInputError` and `InvalidTokenError` are
-`ValueError`, `WrongLoopError` is a `RuntimeError` and `JobTimeoutError` a `TimeoutError`.
+Where a built-in exception means the same, the class is a subclass of it: `InvalidInputError` and `InvalidTokenError`
+are `ValueError`, `WrongLoopError` is a `RuntimeError` and `JobTimeoutError` a `TimeoutError`.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ class ChatError(Exception):
     """The base of every error raised by this package.
 
     Attributes:
-        effect: ``"none"`` when the operation certainly did not happen, ``"unknown"`` when it may have.
-        operation: the operation's name, e.g. ``"users.create_many"``, when one was under way.
+        effect: ``"none"`` when the operation certainly did not take effect, ``"unknown"`` when it may have.
+        operation: the operation's name, e.g. ``"users.create_many"``, if one was running.
         status: the HTTP status of the last reply, if there was one.
         code: the platform's own error code, e.g. ``"USER_NOT_FOUND"``.
-        request_id: the platform's correlation id, for its support.
+        request_id: the platform's correlation id, to quote to its support.
         attempts: how many times the request was tried.
-        retry_after: seconds that the platform asked to wait, if it said so.
+        retry_after: seconds that the platform asked the client to wait, if any.
 
     Instances pickle and copy; they hold no secret, token or request body.
     """
@@ -96,7 +96,7 @@ class ChatError(Exception):
 
     @property
     def message(self) -> str:
-        """What went wrong, in one sentence, without the details that `str()` adds."""
+        """The error in one sentence, without the details that `str()` adds."""
         return str(self.args[0])
 
     def __str__(self) -> str:
@@ -113,7 +113,7 @@ class ChatError(Exception):
 
 
 class ConfigError(ChatError):
-    """A setting is missing, empty or cannot be used. The text names it and where it was looked for."""
+    """A setting is missing, empty or invalid. The message names it and where it was looked for."""
 
 
 class InvalidInputError(ChatError, ValueError):
@@ -121,7 +121,7 @@ class InvalidInputError(ChatError, ValueError):
 
     Attributes:
         field: the argument, column or key at fault.
-        file, row, column: where it stands, for input that comes from a file (`row` is the line, the first is 1).
+        file, row, column: its position, for input that comes from a file (`row` is the line number, from 1).
     """
 
     field: str | None = None
@@ -146,7 +146,7 @@ class InvalidInputError(ChatError, ValueError):
 
 
 class InvalidTokenError(ChatError, ValueError):
-    """A token failed verification: malformed, wrong algorithm, signature, app or type, or past its end."""
+    """A token failed verification: it is malformed or expired, or has the wrong algorithm, signature, app or type."""
 
 
 class WrongLoopError(ChatError, RuntimeError):
@@ -157,13 +157,14 @@ class WrongLoopError(ChatError, RuntimeError):
 
 
 class StoppedByGuardError(ChatError):
-    """A guard refused to carry something out as it stands; nothing was sent."""
+    """A guard refused to carry something out; nothing was sent."""
 
 
 class PrivilegedAccountError(ChatError, PermissionError):
-    """A token was asked for an account that can do more than chat; nothing was minted.
+    """A token was requested for an account with more rights than chat; nothing was minted.
 
-    Such accounts are administrators, bots, apps and the client's own. `allow_privileged=True` asks for them on purpose.
+    Such accounts are administrators, bots, apps and the client's own account. Pass `allow_privileged=True` to allow
+    them.
     """
 
 
@@ -172,17 +173,17 @@ class TransportError(ChatError):
 
 
 class NotSentError(TransportError):
-    """The request never reached the platform: name lookup, connection, TLS or proxy failed, or no slot came free."""
+    """The request never reached the platform: name lookup, connection, TLS or proxy failed, or no slot became free."""
 
 
 class ReplyLostError(TransportError):
-    """The request may have reached the platform, but its reply did not arrive whole and readable."""
+    """The request may have reached the platform, but no complete, valid reply arrived."""
 
     effect: Effect = "unknown"
 
 
 class ReplyTooLargeError(ReplyLostError):
-    """The reply exceeds `Limits.reply_bytes` and was not read to its end. The request is not sent again."""
+    """The reply exceeds `Limits.reply_bytes` and was not read to its end. The request is not retried."""
 
 
 class ApiError(ChatError):
@@ -194,38 +195,38 @@ class UnauthorizedError(ApiError):
 
 
 class ForbiddenError(ApiError):
-    """The token is good, but may not do this, or the plan does not include it."""
+    """The token is valid, but does not permit this call, or the plan does not include it."""
 
 
 class NotFoundError(ApiError):
-    """The record does not exist. A missing route is a plain `ApiError`: it says nothing of any record."""
+    """The record does not exist. A missing route raises a plain `ApiError`, since it says nothing about a record."""
 
 
 class ConflictError(ApiError):
-    """The resource already exists, or a unique value belongs to another one."""
+    """The resource already exists, or a unique value belongs to another resource."""
 
 
 class ValidationFailedError(ApiError):
-    """The platform refused the request's content."""
+    """The platform rejected the request's content."""
 
 
 class RateLimitedError(ApiError):
-    """The platform asks for patience; `retry_after` holds the seconds it named, if it did."""
+    """The platform rejected the request because of too many requests; `retry_after` is the requested wait, if any."""
 
 
 class ServerFaultError(ApiError):
-    """The platform failed while it handled the request."""
+    """The platform failed while handling the request."""
 
     effect: Effect = "unknown"
 
 
 class JobFailedError(ChatError):
-    """A server-side job ended in failure; parts of it may have been done."""
+    """A server-side job failed; parts of it may have been done."""
 
     effect: Effect = "unknown"
 
 
 class JobTimeoutError(ChatError, TimeoutError):
-    """A server-side job had not ended when its deadline passed; it may still end well."""
+    """A server-side job was still running at its deadline; it may still succeed."""
 
     effect: Effect = "unknown"

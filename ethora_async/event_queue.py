@@ -1,4 +1,4 @@
-"""A bounded queue of events with an end."""
+"""A bounded queue of events that can be ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class EventQueue(Generic[T]):
-    """Whoever puts waits while it is full, whoever takes while it is empty. Safe to cancel on both sides.
+    """A bounded queue: `put` waits while it is full, `take` while it is empty. Both are safe to cancel.
 
     Raises:
         InvalidInputError: `size` is less than 1.
@@ -33,7 +33,7 @@ class EventQueue(Generic[T]):
         self._error: ChatError | None = None
 
     async def put(self, event: T) -> None:
-        """Add an event once there is room; nothing is added after the end."""
+        """Add an event once there is room; after the end, drop it."""
         await self._until(lambda: self._ended or len(self._events) < self._size)
         if not self._ended:
             self._events.append(event)
@@ -43,8 +43,8 @@ class EventQueue(Generic[T]):
         """Return the next event.
 
         Raises:
-            StopAsyncIteration: there will be no more.
-            ChatError: likewise, and this is why; a copy for each who asks.
+            StopAsyncIteration: the queue has ended.
+            ChatError: the queue has ended with this error; every caller gets a copy.
         """
         await self._until(lambda: self._ended or bool(self._events))
         if self._events:
@@ -56,7 +56,7 @@ class EventQueue(Generic[T]):
         raise own_copy(self._error)
 
     def end(self, error: ChatError | None = None) -> None:
-        """No more will come; what is there can still be taken. The first end counts."""
+        """End the queue; events already in it can still be taken. Only the first call has an effect."""
         if not self._ended:
             self._ended = True
             self._error = error
@@ -72,7 +72,7 @@ class EventQueue(Generic[T]):
                 self._waiters.discard(waiter)
 
     def _wake(self) -> None:
-        # All of them: there are hardly ever more than two, and a cancelled one must not keep another asleep.
+        # Wake all waiters: there are rarely more than two, and a cancelled one must not keep another asleep.
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)

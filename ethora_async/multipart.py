@@ -1,4 +1,4 @@
-"""Forms with files in them (RFC 7578), made while they are sent."""
+"""Forms with files (RFC 7578), encoded while they are sent."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ethora_async.errors import ChatError, InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
 
-# As the HTML standard has browsers write them; everything else goes out as UTF-8.
+# As the HTML standard tells browsers to escape names; everything else is sent as UTF-8.
 _IN_QUOTES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
 
 class Multipart:
-    """One form as a request's body: an `ethora_async.request.Upload`. Make it with `of`."""
+    """A form as a request body: an `ethora_async.request.Upload`. Create it with `of`."""
 
     def __init__(self, fields: Mapping[str, str], files: Iterable[tuple[str, Content]], largest: int | None) -> None:
         boundary = secrets.token_hex(16)
@@ -40,10 +40,10 @@ class Multipart:
         fields: Mapping[str, str] | None = None,
         largest: int | None = None,
     ) -> Self:
-        """Return a form of these files, each under the name of a form field, and of plain `fields` before them.
+        """Return a form with plain `fields`, followed by these files, each under its form field's name.
 
         Args:
-            largest: bytes that one file may have.
+            largest: maximum size of one file in bytes.
 
         Raises:
             InvalidInputError: a file cannot be read, has no name, or is too large.
@@ -57,7 +57,7 @@ class Multipart:
 
     @property
     def length(self) -> int | None:
-        """How many bytes the form has; None while a file's size is unknown."""
+        """The form's length in bytes; None while a file's size is unknown."""
         length = len(self._fields) + len(self._end)
         for head, content in self._files:
             if content.size is None:
@@ -66,11 +66,11 @@ class Multipart:
         return length
 
     def can_restart(self) -> bool:
-        """Return whether `chunks` can be called (again): files that can be read only once must not have been begun."""
+        """Return whether `chunks` can be called: not again, if a file can be read only once."""
         return not self._started or all(content.restartable for _, content in self._files)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the form from its start, piece by piece. What goes wrong stands in `error` too: transports hide it.
+        """Yield the form from its start, piece by piece. Errors are also kept in `error`, since transports hide them.
 
         Raises:
             InvalidInputError: a file could not be read to its end, or cannot be read again.

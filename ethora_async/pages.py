@@ -1,4 +1,4 @@
-"""Lists that come in pages: await the first, or iterate over everything."""
+"""Paged lists: await the first page, or iterate over all items."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Page(Generic[T]):
     """One page of a list.
 
     Attributes:
-        items: what the page holds; it may be shorter than `limit` although more follow.
-        total: how many the platform counts, repeats included; None when it did not say.
-        offset: where the page starts.
-        next_offset: where the next one starts, or None after the last.
+        items: the items; there may be fewer than `limit` although more pages follow.
+        total: the number of items that the platform reports, repeats included; None when it reports none.
+        offset: the page's start.
+        next_offset: the start of the next page, or None after the last.
     """
 
     items: tuple[T, ...]
@@ -37,18 +37,18 @@ class Page(Generic[T]):
 
 
 Fetch = Callable[[int, int], Awaitable[tuple[tuple[T, ...], int | None]]]
-"""Reads one page: (offset, limit) → (its items, the total when the platform said one)."""
+"""Reads one page: (offset, limit) → (items, the reported total or None)."""
 
 
 class Pages(Generic[T]):
-    """A list that is read as it is needed.
+    """A list that is read on demand.
 
     ``await pages`` reads the first `Page`; ``async for item in pages`` reads all of them, every item once; `by_page`
     yields whole pages, whose `next_offset` is where a later call can resume (``offset=``).
 
-    Real platforms answer pages that are shorter than asked for, and repeat items on later pages
-    (docs/platforms/ethora.md#listing-users). So the end is an empty page or ``offset ≥ total``, never a short page;
-    repeats are left out; and after five pages in a row with nothing new the list counts as finished. Memory does not
+    Platforms return pages shorter than requested, and repeat items on later pages
+    (docs/platforms/ethora.md#listing-users). So the list ends with an empty page or at ``offset ≥ total``, never with a
+    short page; repeats are left out; and five pages in a row without a new item also end the list. Memory use does not
     grow with the number of items.
     """
 
@@ -68,14 +68,14 @@ class Pages(Generic[T]):
         return self._page(self._offset).__await__()
 
     async def __aiter__(self) -> AsyncIterator[T]:
-        # Whoever breaks out of the loop leaves this generator; the index of what was seen goes with it, not later.
+        # Leaving the loop closes this generator, and with it, at once, the index of seen items.
         async with aclosing(self.by_page()) as pages:
             async for page in pages:
                 for item in page.items:
                     yield item
 
     async def by_page(self) -> AsyncGenerator[Page[T]]:
-        """Yield every page, repeats left out; a page may be empty for that reason."""
+        """Yield every page without repeats; a page may be empty because of that."""
         offset: int | None = self._offset
         fruitless = 0
         async with Distinct() as seen:
@@ -89,7 +89,7 @@ class Pages(Generic[T]):
 
     async def _page(self, offset: int) -> Page[T]:
         items, total = await self._fetch(offset, self._limit)
-        # As many further on as came, not one `limit`: a platform that caps the limit would make us skip the rest.
+        # Advance by the number received, not by `limit`: a platform that caps the limit would make us skip the rest.
         after = offset + len(items)
         last = not items or (total is not None and after >= total)
         return Page(items, total, offset, None if last else after)

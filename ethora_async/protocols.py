@@ -1,4 +1,4 @@
-"""The seams of the package: what can be replaced, and what a platform may be able to do."""
+"""Protocols for the replaceable parts of the package."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Clock(Protocol):
     """A source of time."""
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Return seconds since the epoch."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds from an arbitrary start that only ever grow."""
+        """Return seconds from an arbitrary start that never go back."""
         ...
 
     async def sleep(self, delay: float, /) -> Any:
@@ -31,13 +31,13 @@ class Clock(Protocol):
 
 @runtime_checkable
 class Transport(Protocol):
-    """A carrier of requests to the platform.
+    """Sends requests to the platform.
 
     The contract, which `ethora_async.testing.implementers.TransportContract` checks on any implementation:
 
-    * `send` returns every complete reply, whatever its status, follows no redirect and repeats nothing.
+    * `send` returns every complete reply, whatever its status, follows no redirect and retries nothing.
     * It raises `NotSentError` only when the request certainly did not reach the platform, else `ReplyLostError`.
-    * It ends with `ReplyLostError` (or `NotSentError`) after `request.timeout` seconds: nobody else watches the time.
+    * It raises `ReplyLostError` (or `NotSentError`) after `request.timeout` seconds: no other code watches this limit.
     * Cancelling it releases the connection.
     * `aclose` may be called more than once; a session that was passed in stays open.
     """
@@ -46,22 +46,22 @@ class Transport(Protocol):
         """Send one request and read its whole reply.
 
         Raises:
-            NotSentError: it did not leave, or did not arrive.
-            ReplyLostError: it may have arrived, but no complete reply came back.
+            NotSentError: the request did not reach the platform.
+            ReplyLostError: it may have, but no complete reply arrived.
         """
         ...
 
     async def aclose(self) -> None:
-        """Release what the transport opened."""
+        """Close what the transport opened."""
         ...
 
 
 @attrs.frozen(eq=False)
 class Credential:
-    """Headers that authorise a request, and which secret they were made from.
+    """Headers that authorise a request, and the identity of the secret they were made from.
 
-    `headers` stays the same object while the token lives. `key` stands for the secret that signed it, `version` for the
-    store's answer that this secret was part of; neither is a secret.
+    `headers` is the same object while the token lives. `key` identifies the secret that signed the token, `version` the
+    answer of the secret store; neither is secret.
     """
 
     headers: Mapping[str, str] = attrs.field(repr=False)
@@ -75,12 +75,12 @@ class Credential:
 
 @runtime_checkable
 class SignsWithTime(Protocol):
-    """Credentials whose tokens carry a time: a wrong clock makes the platform reject them."""
+    """Credentials whose tokens carry a time: the platform rejects them if the clock is wrong."""
 
     def resign(self, offset: float) -> Credential | None:
-        """Return a credential signed anew with a clock that is `offset` seconds ahead of this machine's.
+        """Return a credential signed with a clock that is `offset` seconds ahead of this machine's.
 
-        None when that would make no other token.
+        Return None when that would give the same token.
         """
         ...
 
@@ -89,42 +89,42 @@ class Credentials(Protocol):
     """A source of headers that authorize requests."""
 
     def peek(self) -> Credential | None:
-        """Return the credential at hand, or None when `acquire` must be awaited. Called for every attempt; never
+        """Return the available credential, or None when `acquire` must be awaited. Called for every attempt; never
         blocks.
         """
         ...
 
     async def acquire(self) -> Credential:
-        """Return a usable credential, from a cache where there is one."""
+        """Return a usable credential, cached where possible."""
         ...
 
     def accepted(self, credential: Credential) -> None:
-        """The platform took it; called after every reply that it gives only once it has looked at the token."""
+        """Note that the platform accepted it; called after every reply that proves that the token was checked."""
         ...
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
-        """Another credential after the platform refused `rejected`, its `key` not in `tried`; or None."""
+        """Return another credential after the platform rejected `rejected`, its `key` not in `tried`; or None."""
         ...
 
     def may_change(self) -> bool:
-        """Return whether it is worth waiting for a newer secret when `replace` has nothing more to offer."""
+        """Return whether to wait for a newer secret when `replace` has nothing more to offer."""
         ...
 
 
 class Dialect(Protocol):
-    """A reader of one platform's error replies."""
+    """Reads the error replies of one platform."""
 
     def read_failure(self, response: Response) -> Failure:
-        """Return what an error reply says, in this package's words."""
+        """Translate an error reply."""
         ...
 
 
 @attrs.frozen
 class Failure:
-    """An error reply, read.
+    """A translated error reply.
 
-    `message`, `code` and `request_id` are the platform's; `kind` names the error class of the tree in
-    `ethora_async.errors`; `token_rejected` says that another token may help.
+    `message`, `code` and `request_id` are the platform's; `kind` names the error class in `ethora_async.errors`;
+    `token_rejected` says that another token may help.
     """
 
     kind: type[ApiError]

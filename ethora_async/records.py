@@ -1,4 +1,4 @@
-"""The records that callers pass in and get back, the same for every platform."""
+"""The records that callers pass in and receive, the same for every platform."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MONGO_ID = re.compile(r"[0-9a-fA-F]{24}")
 class MongoId(str):
     """A platform's own record id: 24 hex digits.
 
-    Plain strings always mean the caller's own ids, even when they look like this; wrap a record id to say so.
+    Plain strings are always the caller's own ids, even if they look like a record id; wrap a record id in this class.
     """
 
     __slots__ = ()
 
     def __new__(cls, value: str) -> Self:
-        """Check and lower-case the digits."""
+        """Validate the digits and convert them to lower case."""
         if not _MONGO_ID.fullmatch(value):
             msg = f"a MongoId is 24 hexadecimal digits, not {value!r}"
             raise InvalidInputError(msg, field="id")
@@ -37,20 +37,20 @@ class MongoId(str):
 
 
 Id = str | int | UUID
-"""A caller's own id for a user or a chat, or a `MongoId`."""
+"""A caller's own id of a user or a chat, or a `MongoId`."""
 
 ChatAccess = Literal["private", "public"]
-"""Who may join a chat: only those added, or anyone who knows its address."""
+"""``"private"``: only added members may join; ``"public"``: anyone who knows the address may."""
 
 
 def record_id(value: str) -> str:
-    """Return a platform's record id as a reply gives it: a `MongoId` when it has that form."""
-    # `str.__new__`: what has just been checked need not be checked again by MongoId's own.
+    """Return a record id from a reply: a `MongoId` if it has that form."""
+    # `str.__new__` skips the check in MongoId's own, which has just been done.
     return str.__new__(MongoId, value.lower()) if _MONGO_ID.fullmatch(value) else value
 
 
 def id_text(value: Id, field: str = "id") -> str:
-    """Return the id as text, trimmed; a `MongoId` stays one.
+    """Return the id as text, trimmed; a `MongoId` is returned unchanged.
 
     Raises:
         InvalidInputError: it is empty, ``.`` or ``..``, or not a `str`, `int` or `UUID`.
@@ -60,7 +60,7 @@ def id_text(value: Id, field: str = "id") -> str:
         raise InvalidInputError(msg, field=field)
     if isinstance(value, MongoId):
         return value
-    # str() of a text that is also an enum member names the member, not the text.
+    # str() of an enum member gives the member's name, not its text.
     text = _well_formed((value if isinstance(value, str) else str(value)).strip(), field)
     if not text:
         msg = f"{field} is empty: pass your own id of the user or chat"
@@ -76,26 +76,26 @@ def several(ids: Id | Iterable[Id]) -> Iterable[Id]: ...
 @overload
 def several(ids: Id | Iterable[Id] | AsyncIterable[Id]) -> Iterable[Id] | AsyncIterable[Id]: ...
 def several(ids: Id | Iterable[Id] | AsyncIterable[Id]) -> Iterable[Id] | AsyncIterable[Id]:
-    """Ids to go through, of which there may be one: a single text is one id, not a list of its letters."""
+    """Return ids to iterate over; a single text is one id, not a list of its letters."""
     return [ids] if isinstance(ids, Id) else ids
 
 
 LONGEST_ID = 998
-"""Bytes: with the app's prefix it is what the local part of a JID may hold (RFC 7622)."""
+"""In bytes: the local part of a JID may hold this much beside the app's prefix (RFC 7622)."""
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,200}")
-"""What needs no further look: most ids there are."""
+"""Matches ids that need no further check: most ids."""
 
 _UNFIT_FOR_ID = re.compile(r"[\"&'/:<>@\s\x00-\x1f\x7f-\x9f]")
 
 
 def literal_id(value: Id, field: str = "id") -> str:
-    """Return an id from outside as text, character by character as it came.
+    """Return an external id as text, character by character as it came.
 
     Raises:
-        InvalidInputError: it is empty, or holds a space, a control character or one of ``" & ' / : < > @``: such ids
-            cannot be part of a JID (docs/platforms/ethora.md#names-and-ids). Or it holds an invisible character, is
-            longer than 998 bytes, or is a record id of the platform's.
+        InvalidInputError: it is empty, or contains a space, a control character or one of ``" & ' / : < > @``: such ids
+            cannot be part of a JID (docs/platforms/ethora.md#names-and-ids). Or it contains an invisible character, is
+            longer than 998 bytes, or is one of the platform's record ids.
     """
     if type(value) is str and _PLAIN_ID.fullmatch(value):
         return value
@@ -129,7 +129,7 @@ _EMAIL = re.compile(
 
 
 def email_text(value: str, field: str = "email") -> str:
-    """Return the e-mail address trimmed and lower-cased.
+    """Return the e-mail address, trimmed and in lower case.
 
     Raises:
         InvalidInputError: it is not a valid e-mail address by the HTML standard.
@@ -145,7 +145,7 @@ def required_text(value: str, field: str) -> str:
     """Return the text trimmed.
 
     Raises:
-        InvalidInputError: nothing is left of it.
+        InvalidInputError: it is empty.
     """
     text = _string(value, field)
     if not text:
@@ -160,7 +160,7 @@ def optional_text(value: str, field: str) -> str:
     """Return the text trimmed; it may be empty.
 
     Raises:
-        InvalidInputError: it is no text, or cannot be stored.
+        InvalidInputError: it is not text, or cannot be stored.
     """
     return _string(value, field)
 
@@ -206,7 +206,7 @@ def _string(value: Any, field: str) -> str:
 
 
 def _well_formed(text: str, field: str) -> str:
-    # Neither can be stored or sent by any platform: half a character has no UTF-8, and NUL ends texts in C.
+    # No platform can store or send either: half a surrogate pair has no UTF-8 form, and NUL ends strings in C.
     if "\x00" in text or (not text.isascii() and any("\ud800" <= one <= "\udfff" for one in text)):
         msg = f"{field} holds a NUL character or half of a surrogate pair"
         raise InvalidInputError(msg, field=field)
@@ -222,17 +222,17 @@ def _secret(value: str | Secret | None) -> Secret | None:
 
 @attrs.frozen(kw_only=True)
 class NewUser:
-    """A user to create. All texts are trimmed, but the id.
+    """A user to create. All texts but the id are trimmed.
 
     Attributes:
         id: your own id (`str`, `int` or `UUID`), kept as text and taken literally.
-        email: lower-cased; valid by the HTML standard; one user of an app each.
+        email: converted to lower case; valid by the HTML standard; unique within an app.
         first_name, last_name: not empty.
-        password: for platforms whose users can log in by themselves; None lets the platform make one. Masked.
-        profile_image: the URL of a picture. None leaves it alone where the user exists; an empty text clears it.
+        password: for platforms whose users can log in by themselves; None lets the platform generate one. Masked.
+        profile_image: the URL of a picture. None leaves an existing user's picture; an empty text removes it.
 
     Raises:
-        InvalidInputError: a field cannot be used; its `field` names it.
+        InvalidInputError: a field cannot be used; `field` names it.
     """
 
     id: str = attrs.field(converter=_new_id)
@@ -245,7 +245,7 @@ class NewUser:
 
 @attrs.frozen(kw_only=True)
 class User:
-    """A user as the platform knows it. What it did not tell is None.
+    """A user as the platform knows it. Fields that it did not return are None.
 
     Attributes:
         id: your own id.
@@ -264,7 +264,7 @@ class User:
     record_id: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
-    # A reply may carry the user's XMPP password or session here.
+    # A reply may contain the user's XMPP password or session here.
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
 
 
@@ -273,14 +273,14 @@ class NewChat:
     """A chat to create.
 
     Attributes:
-        id: your own id of what the chat is about: an order, a ticket, a team.
+        id: your own id of the chat's subject: an order, a ticket, a team.
         title: not empty.
         access: ``"private"`` (the default: only members) or ``"public"``.
         description: may be empty.
         members: your own ids of users to add at once, or a single one, taken literally; they must exist.
 
     Raises:
-        InvalidInputError: a field cannot be used; its `field` names it.
+        InvalidInputError: a field cannot be used; `field` names it.
     """
 
     id: str = attrs.field(converter=_new_id)
@@ -302,10 +302,10 @@ class Chat:
     Attributes:
         id: your own id.
         name: the platform's name for it, ``<appId>_<id>``: the local part of its JID.
-        type: the platform's word: ``group``, ``public``, ``private`` (1-1) or ``widget``
+        type: the platform's own type: ``group``, ``public``, ``private`` (1-1) or ``widget``
             (docs/platforms/ethora.md#chats).
-        members: those the reply listed, or None when it listed none.
-        member_count: how many there are, when the reply said so.
+        members: the listed members, or None when the reply listed none.
+        member_count: the number of members, if the reply gave it.
         extra: every field of the reply that has no attribute here, under the platform's name for it.
     """
 
@@ -334,11 +334,11 @@ class ChatToken:
 
     Attributes:
         user_id: your own id of the user it is for.
-        expires_at, refresh_at: seconds since the epoch: when it ends, and from when on to ask for the next one.
+        expires_at, refresh_at: seconds since the epoch: when the token expires, and from when to request the next one.
         platform: ``"ethora"``, …
-        extra: what the front end needs beside it, if anything.
+        extra: further data that the front end needs, if any.
 
-    It prints masked and refuses to be pickled; `value` is the token.
+    Its repr is masked and it cannot be pickled; `value` is the token.
     """
 
     secret: Secret

@@ -1,4 +1,4 @@
-"""Keeping secrets out of what people read."""
+"""Keep secrets out of logs, errors and other output."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MASK = "•••"
 
 
 class Secret:
-    """A text that shows itself only when asked by name.
+    """A text that is revealed only by an explicit call.
 
-    `repr`, `str`, `format` and logging print a mask, `attrs.asdict` keeps it wrapped, and pickling is refused.
+    `repr`, `str`, `format` and logging print a mask, `attrs.asdict` keeps it wrapped, and pickling raises an error.
     """
 
     __slots__ = ("_text",)
@@ -34,7 +34,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        # surrogatepass: a text that UTF-8 cannot hold must not end up inside a UnicodeEncodeError
+        # surrogatepass: a text that UTF-8 cannot encode must not end up inside a UnicodeEncodeError
         mine, others = (secret._text.encode("utf-8", "surrogatepass") for secret in (self, other))  # noqa: SLF001
         return hmac.compare_digest(mine, others)
 
@@ -62,15 +62,15 @@ class Secret:
 
 
 def wrapped(value: Any) -> Any:
-    """Return text as a `Secret`, and anything else as it is.
+    """Wrap text as a `Secret`; return anything else unchanged.
 
-    Methods rebind a password or token that they are passed with it first: an error later on shows their frames.
+    Methods first rebind a password or token argument to the result, because a later error shows their frames.
     """
     return Secret(value) if isinstance(value, str) else value
 
 
 _SENSITIVE_KEY = re.compile(r"pass(word|wd)?|secret|token|api_?key|authorization|credential|cookie|jwt", re.IGNORECASE)
-# Every quantifier that could run over the same text twice is possessive: text from outside must not choose our time.
+# Possessive quantifiers wherever one text could match twice: input from outside must not cause backtracking.
 _JWT = re.compile(r"(?<![\w-])(?:(?!eyJ)[\w-])*+eyJ[\w-]{4,}+(?:\.[\w-]*+){1,4}+")
 _WITH_SCHEME = re.compile(r"(?<![A-Za-z])(?P<before>(?:bearer|basic|jwt)\s++)(?P<value>[\w.~+/=-]{8,}+)", re.IGNORECASE)
 _WITH_NAME = re.compile(
@@ -97,7 +97,7 @@ _PROSE = """
     will with without wrong you your
 """
 _FIRST_WORDS = frozenset(_PROSE.split())
-"""First words of sentences about secrets: "password: must be at least 6 characters" holds no password."""
+"""First words of sentences about secrets: "password: must be at least 6 characters" contains no password."""
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}")
 _MAX_READ = 4096
 _MAX_SHOWN = 300
@@ -105,23 +105,25 @@ _MARKS = " \n\t\"',;&}"
 
 
 def scrub(text: str, known: Iterable[str | Secret] = ()) -> str:
-    """Return text from outside, fit for an error message: short, one line, with secrets masked.
+    """Prepare text from outside for an error message: short, one line, secrets masked.
 
-    Known secrets are masked wherever they stand, in the spellings of JSON, HTML and URLs too. Of the rest, whatever
-    looks like a token, or is the value of something called password, secret, token, key, credential or cookie, is
-    masked; sentences about such things stay readable. Takes time linear in the length of `text`.
+    Known secrets are masked wherever they occur, also as JSON, HTML or URLs spell them. Anything else is masked if it
+    looks
+    like a token, or is the value of something called password, secret, token, key, credential or cookie; sentences
+    about
+    such things stay readable. Takes time linear in the length of `text`.
 
     Args:
-        text: What a server, a file or a person sent.
-        known: Secrets that are known to be around.
+        text: Text from a server, a file or a person.
+        known: Secrets known to the caller.
     """
-    # The longest first: a secret that is part of another must not leave the rest of the other behind.
+    # Longest first: masking a secret that is part of a longer one would leave the rest of the longer one.
     texts = {value.reveal() if isinstance(value, Secret) else value for value in known}
     spellings = {spelling for value in texts if value for spelling in _spellings(value)}
     for value in sorted(spellings, key=len, reverse=True):
         text = text.replace(value, MASK)
     if len(text) > _MAX_READ:
-        # The last word may be half a secret, which nothing would recognize any more.
+        # The last word may be half a secret, which no pattern would recognise.
         text = f"{text[: max(text.rfind(mark, 0, _MAX_READ) for mark in _MARKS) + 1]}…"
     text = _mask_shapes(text)
     text = "".join(character if character.isprintable() else " " for character in text)
@@ -146,7 +148,7 @@ def _mask_value(found: re.Match[str]) -> str:
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """Yield the value as servers echo it: as it is, inside JSON text, inside HTML, inside a URL."""
+    """Yield the forms in which servers echo the value: plain, in JSON, in HTML, in a URL."""
     yield value
     if value.isalnum() and value.isascii():
         return
@@ -154,7 +156,7 @@ def _spellings(value: str) -> Iterator[str]:
     yield json.dumps(value, ensure_ascii=False)[1:-1]
     yield html.escape(value)
     yield html.escape(value).replace("&#x27;", "&#39;")
-    # A lone surrogate has no place in a URL.
+    # A lone surrogate cannot be part of a URL.
     encodable = value.encode("utf-8", "replace")
     yield quote(encodable)
     yield quote(encodable, safe="")
@@ -162,14 +164,14 @@ def _spellings(value: str) -> Iterator[str]:
 
 
 def request_id(candidate: object) -> str | None:
-    """Return a platform's correlation id, when it is one: whatever else a server puts there is not repeated."""
+    """Return a platform's correlation id if the header holds one; quote nothing else that a server puts there."""
     if not isinstance(candidate, str) or not _REQUEST_ID.fullmatch(candidate) or _mask_shapes(candidate) != candidate:
         return None
     return candidate
 
 
 def sensitive_values(data: Any) -> Iterator[str]:
-    """Yield every string that stands under a key such as ``password`` or ``token`` anywhere in decoded JSON."""
+    """Yield every string under a key such as ``password`` or ``token``, at any depth of decoded JSON."""
     pending: list[tuple[bool, Any]] = [(False, data)]
     while pending:
         sensitive, value = pending.pop()
@@ -185,18 +187,18 @@ _NEVER_SECRET = frozenset({bool, int, float, type(None)})
 
 
 DEEPEST = 100
-"""Levels of nesting beyond which unknown fields are left out: nobody's record has them, and each costs stack."""
+"""Nesting depth beyond which unknown fields are dropped: no real record has them, and each level costs stack."""
 
 
 def sealed(data: Any, *, sensitive: bool = False, _level: int = 0) -> Any:
     """Return decoded JSON with every text under a key such as ``password`` or ``token`` wrapped as a `Secret`.
 
-    What nests deeper than a hundred levels becomes None.
+    Values nested deeper than a hundred levels become None.
     """
     if isinstance(data, (dict, list)) and _level >= DEEPEST:
         return None
     if isinstance(data, dict):
-        # Most values need no call: this is done for every record that is read.
+        # Most values need no call, which matters because this runs for every record that is read.
         return {
             key: value
             if type(value) in _NEVER_SECRET or (type(value) is str and not _is_sensitive(key))

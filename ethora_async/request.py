@@ -1,6 +1,6 @@
-"""Requests and replies as plain values that every layer shares.
+"""Requests and replies as plain values, shared by all layers.
 
-The three that are made for every call are `attrs.define`, not `frozen`: nobody changes them, and freezing costs a
+The three that are created for every call use `attrs.define`, not `frozen`: no code changes them, and freezing costs a
 third of a microsecond each.
 """
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 REPLY_LIMIT = 64 * 1024 * 1024
-"""Bytes of a reply that are read by default, after decompression."""
+"""Maximum size of a reply in bytes by default, after decompression."""
 ERROR_REPLY_LIMIT = 64 * 1024
-"""Bytes that are read of an error reply: enough for every message, too little for a web page to do harm."""
+"""Bytes that are kept of an error reply: enough for every message, and bounded in case a web page comes back."""
 
 
 @attrs.frozen
 class Operation:
-    """One thing that a platform can be asked to do, listed once in its platform's table.
+    """One operation of a platform's API, listed once in its platform's table.
 
     Attributes:
         name: the name in errors and events, e.g. ``"users.create_many"``.
         method: the HTTP method.
         path: the path as a template with ``{named}`` parts; values are percent-encoded when filled in.
         repeatable: whether doing it twice leaves the same state as doing it once. Only such an operation
-            is sent again when it is unknown whether the first attempt took effect.
-        source: where the wire fact comes from, e.g. ``"docs/platforms/ethora.md#users"``.
-        literal: whether the path is no template but what a caller wrote.
+            is retried when it is unknown whether the first attempt took effect.
+        source: the documentation of the wire fact, e.g. ``"docs/platforms/ethora.md#users"``.
+        literal: whether `path` is a caller's own path and not a template.
     """
 
     name: str
@@ -47,16 +47,16 @@ class Operation:
 
     @property
     def template(self) -> str:
-        """The path's template for events; empty for a literal path, which may hold ids."""
+        """The path's template for events; empty for a literal path, which may contain ids."""
         return "" if self.literal else self.path
 
 
 class Upload(Protocol):
-    """A body that is read piece by piece while it is sent: a form with files.
+    """A body that is produced piece by piece while it is sent: a form with files.
 
     Attributes:
-        content_type: its Content-Type, which the request's headers carry already.
-        error: why the last reading broke off, if it did: the transport's own error tells less.
+        content_type: its Content-Type, which the request's headers already contain.
+        error: why the last read failed, if it did: the transport's own error says less.
     """
 
     content_type: str
@@ -64,7 +64,7 @@ class Upload(Protocol):
 
     @property
     def length(self) -> int | None:
-        """Its length in bytes, for the Content-Length that the transport adds; None sends it in chunks."""
+        """Its length in bytes, for the transport's Content-Length; None for chunked transfer encoding."""
         ...
 
     def can_restart(self) -> bool:
@@ -72,13 +72,13 @@ class Upload(Protocol):
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """Return the whole body from its start."""
+        """Yield the whole body from its start."""
         ...
 
 
 @attrs.define(eq=False)
 class Request:
-    """One attempt, complete: a transport sends it as it stands.
+    """One complete attempt, which a transport sends as it is.
 
     `headers` is the same object for as long as the same token is in use, so that a transport may prepare it once.
     """
@@ -88,12 +88,13 @@ class Request:
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
     timeout: float | None = None
-    """Seconds that this attempt may take; the transport ends it then."""
+    """The time limit of this attempt in seconds; the transport enforces it."""
     upload: Upload | None = attrs.field(default=None, repr=False)
-    """What to send in place of `body`."""
+    """Sent in place of `body`."""
     reply_limit: int = REPLY_LIMIT
-    """Bytes of the reply, after decompression, that the transport reads: `ReplyTooLargeError` beyond. Of an error reply
-    it keeps `ERROR_REPLY_LIMIT` bytes at most and leaves out the rest."""
+    """Maximum size of the reply in bytes, after decompression; beyond it the transport raises `ReplyTooLargeError`. Of
+    an error reply it keeps at most `ERROR_REPLY_LIMIT` bytes.
+    """
 
 
 @attrs.define(eq=False)
@@ -109,7 +110,7 @@ class Response:
 class Reply:
     """A successful reply, decoded: `data` is the JSON value, or None for an empty body.
 
-    `body` holds the bytes of a reply that was not to be decoded.
+    `body` holds the raw bytes when decoding was not requested.
     """
 
     status: int
@@ -120,5 +121,5 @@ class Reply:
 
     @property
     def request_id(self) -> str | None:
-        """The platform's correlation id for this reply, where it gave one."""
+        """The platform's correlation id for this reply, if it gave one."""
         return request_id(self.headers.get("x-request-id"))

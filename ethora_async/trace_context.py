@@ -1,4 +1,4 @@
-"""The trace context of the code that runs, as W3C Trace Context writes it."""
+"""The current trace context, in the format of W3C Trace Context."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 def current_traceparent() -> str | None:
     """Return the ``traceparent`` of the current OpenTelemetry span; None outside of one.
 
-    OpenTelemetry is not imported for it: where nobody else has, there is no span.
+    OpenTelemetry is not imported for this: unless the application has imported it, there is no span.
     """
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:

@@ -1,4 +1,4 @@
-"""A reply for a web framework to send, and the JSON that it mostly holds."""
+"""A reply for a web framework to send, and helpers for JSON replies."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ JSON_HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
-"""No cache may keep what stands in such a reply, and no browser take it for anything but JSON."""
+"""Headers that keep caches from storing such a reply and browsers from guessing another type than JSON."""
 
 
 @attrs.frozen
 class WebResponse:
-    """A reply. `headers` lack Content-Length; `body` is not shown, since it may hold a token."""
+    """A reply. `headers` lack Content-Length; the repr leaves out `body`, which may hold a token."""
 
     status: int
     headers: Mapping[str, str]
@@ -27,12 +27,10 @@ class WebResponse:
 
     @classmethod
     def json(cls, status: int, data: Any, headers: Mapping[str, str] | None = None) -> WebResponse:
-        """Return a reply that holds `data` as JSON, with `headers` beside `JSON_HEADERS`."""
+        """Return a reply with `data` as JSON, with `headers` added to `JSON_HEADERS`."""
         return cls(status, {**JSON_HEADERS, **(headers or {})}, codec.dumps(data))
 
     @classmethod
     def refusal(cls, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> WebResponse:
-        """Return a reply that says no: ``{"error": code, "detail": detail}``. Neither may hold anything from
-        outside.
-        """
+        """Return an error reply: ``{"error": code, "detail": detail}``. Neither value may contain outside input."""
         return cls.json(status, {"error": code, "detail": detail}, headers)
