@@ -23,8 +23,7 @@ class Distinct:
     """An index of the keys seen so far. Above `IN_MEMORY` bytes it moves to a private temporary file, deleted on close.
 
     A set of a million ids takes some 90 MB; the file takes only the database's page cache. One dedicated thread does
-    the
-    work and also closes the database, even when the caller is cancelled.
+    the work and also closes the database, even when the caller is cancelled.
     """
 
     def __init__(self) -> None:

@@ -75,8 +75,7 @@ class UserDirectory(Protocol[ChangeT]):
         """Return the key of an id: on this platform, ids with equal keys name the same user.
 
         A platform that treats every spelling as a different user returns the plain id. Available after the first call
-        has been
-        answered.
+        has been answered.
         """
         ...
 

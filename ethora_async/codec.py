@@ -85,8 +85,7 @@ def is_shallow(value: Any) -> bool:
 
 class Codec:
     """Reads the records of one platform: an attrs class for each, the wire names of its fields, unknown fields in
-    `extra`,
-    and passwords and tokens wrapped as `Secret`.
+    `extra`, and passwords and tokens wrapped as `Secret`.
 
     Each class gets a generated reading function. Input that this function does not expect is read by cattrs, which
     handles every kind of field. If that fails too, a slow converter that tracks paths reads it once more, so that the
@@ -272,8 +271,8 @@ def record_reader(
     """Return a function that builds a `cls` from a JSON object in the usual case, and raises in every other.
 
     The function is generated source with a line or two for each field, as attrs generates its initialisers; looping
-    over
-    a table of fields takes twice as long. A plain field is checked by its type; other kinds are left to `structure`.
+    over a table of fields takes twice as long. A plain field is checked by its type; other kinds are left to
+    `structure`.
 
     Args:
         cls: An attrs class with a field `extra`.

@@ -108,10 +108,8 @@ def scrub(text: str, known: Iterable[str | Secret] = ()) -> str:
     """Prepare text from outside for an error message: short, one line, secrets masked.
 
     Known secrets are masked wherever they occur, also as JSON, HTML or URLs spell them. Anything else is masked if it
-    looks
-    like a token, or is the value of something called password, secret, token, key, credential or cookie; sentences
-    about
-    such things stay readable. Takes time linear in the length of `text`.
+    looks like a token, or is the value of something called password, secret, token, key, credential or cookie;
+    sentences about such things stay readable. Takes time linear in the length of `text`.
 
     Args:
         text: Text from a server, a file or a person.

@@ -32,8 +32,8 @@ class Operation:
         name: the name in errors and events, e.g. ``"users.create_many"``.
         method: the HTTP method.
         path: the path as a template with ``{named}`` parts; values are percent-encoded when filled in.
-        repeatable: whether doing it twice leaves the same state as doing it once. Only such an operation
-            is retried when it is unknown whether the first attempt took effect.
+        repeatable: whether doing it twice leaves the same state as doing it once. Only such an operation is retried
+            when it is unknown whether the first attempt took effect.
         source: the documentation of the wire fact, e.g. ``"docs/platforms/ethora.md#users"``.
         literal: whether `path` is a caller's own path and not a template.
     """
