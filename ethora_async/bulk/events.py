@@ -1,4 +1,4 @@
-"""The events of runs: their beginning, their end, and each batch in between."""
+"""Events of runs: start, end, and each batch in between."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RunStarted:
 
 @attrs.frozen
 class BatchStarted:
-    """A worker of a run begins with `size` items. Emitted in the task that carries them out, as `BatchFinished` is."""
+    """A worker of a run starts a batch of `size` items. Emitted, like `BatchFinished`, in its task."""
 
     run: int
     size: int
@@ -28,7 +28,7 @@ class BatchStarted:
 
 @attrs.frozen
 class BatchFinished:
-    """The worker is done with them; what became of the items is told by `ItemFinished`."""
+    """The worker has finished the batch; `ItemFinished` reports the result of each item."""
 
     run: int
     size: int
@@ -42,7 +42,7 @@ class RunFinished:
     Attributes:
         run: its number in this process.
         counts: how many items ended in each status.
-        interrupted: how many were under way when it was left or cancelled.
+        interrupted: how many were in progress when it was stopped or cancelled.
         seconds: how long it took.
         error: the name of the error that ended it early.
     """

@@ -1,4 +1,4 @@
-"""Server-side jobs, asked after until they end."""
+"""Server-side jobs, polled until they end."""
 
 from __future__ import annotations
 
@@ -18,30 +18,29 @@ if TYPE_CHECKING:
     from ethora_async.redaction import Secret
 
 JOB_TIMEOUT = 120.0
-"""Seconds that a job may take (other clients wait 60 to 300: docs/platforms/ethora.md#user-batch-jobs)."""
+"""Seconds that a job may take (other clients wait 60 to 300 s: docs/platforms/ethora.md#user-batch-jobs)."""
 
 _FIRST_WAIT = 0.025
 _LONGEST_WAIT = 2.0
 _SHARE = 0.25
-"""The second question comes after a quarter of the wait for the first; from then on the waits double."""
+"""The second poll comes after a quarter of the wait before the first; after that the waits double."""
 _SOON = 0.001
-"""Seconds that are not worth waiting."""
+"""Shorter waits, in seconds, are skipped."""
 _EARLIER = 0.97
 _TRIAL = 4
-"""So many jobs show whether waiting longer spares questions."""
+"""Number of jobs after which a longer wait is judged by the polls that it saved."""
 _HOLD_OFF = 32
-"""When it did not, so many jobs pass before it is tried again; doubled each time."""
+"""Number of jobs before a longer wait that saved nothing is tried again; doubled each time."""
 
 
 class JobTimes:
     """Durations of recent jobs of one kind, from which a run learns how long to wait for the next.
 
-    There is one route for each job (docs/platforms/ethora.md#user-batch-jobs), so questions cannot be put together; but
-    they can be put once the job is likely to have ended. A job that was found ended at the first question lets the next
-    one be asked a little earlier; when several needed more questions, the next is left alone for as long as the
-    shortest of these lasted. So jobs that take a steady time cost little more than one question, and one that stalls
-    changes nothing for the others. Waiting longer has to prove itself: where it spares no question, as on a platform
-    that moves on only when asked, it is not waited for.
+    Each job has its own route (docs/platforms/ethora.md#user-batch-jobs), so polls cannot be combined; but they can be
+    timed for when the job is likely to have ended. If a job has ended at the first poll, the next job is polled a
+    little earlier; when several jobs needed more polls, the next is first polled after the shortest of their durations.
+    So jobs with a steady duration cost little more than one poll, and one slow job does not affect the others. A longer
+    wait must prove itself: where it saves no poll, as on a platform whose jobs advance only when polled, it is dropped.
     """
 
     def __init__(self) -> None:
@@ -53,16 +52,16 @@ class JobTimes:
 
     @property
     def usual(self) -> float:
-        """Seconds from a job's start to the first question."""
+        """Seconds from a job's start to the first poll."""
         return self._usual
 
     def ended(self, first: float, questions: int, lasted: float) -> None:
-        """A job has ended, well or badly.
+        """Record that a job has ended, successfully or not.
 
         Args:
-            first: seconds that were waited before the first question.
-            questions: how many were asked.
-            lasted: seconds after which it was asked the last one.
+            first: seconds waited before the first poll.
+            questions: number of polls.
+            lasted: seconds from the start to the last poll.
         """
         self._lasted.append(lasted)
         self._quiet = max(0, self._quiet - 1)
@@ -95,7 +94,7 @@ class JobTimes:
 
 @attrs.define
 class _Trial:
-    """A longer wait that is tried: `before` and `after` in seconds, and how many questions a job had `asked` so far."""
+    """A longer wait under trial: `before` and `after` in seconds, and the number of polls per job so far (`asked`)."""
 
     before: float
     after: float
@@ -113,25 +112,25 @@ async def wait_for_job(
     known: Iterable[str | Secret] = (),
     times: JobTimes | None = None,
 ) -> Any:
-    """Return what the job answers once it has ended well: its whole decoded reply.
+    """Wait until the job has succeeded, and return its whole decoded reply.
 
-    Nothing is held while it waits: no connection and no slot. A question that the platform refuses for being one too
-    many (429) is put again when it says, the deadline permitting.
+    While it waits it holds neither a connection nor a slot. A poll that the platform rejects with 429 is repeated at
+    the time that the platform names, if the deadline permits.
 
     Args:
-        read: asks for the job once and returns the decoded reply, ``{state, error?, result?}``. Any state but
-            ``completed`` and ``failed`` counts as still under way (docs/platforms/ethora.md#user-batch-jobs).
-        known: secrets that the job was given, to be masked in what it says.
-        times: what jobs of this kind have taken so far; shared by those of one run.
+        read: polls the job once and returns the decoded reply, ``{state, error?, result?}``. Any state but
+            ``completed`` and ``failed`` counts as still running (docs/platforms/ethora.md#user-batch-jobs).
+        known: secrets passed to the job, to be masked in its messages.
+        times: durations of jobs of this kind so far; shared by all jobs of a run.
 
     Raises:
-        JobFailedError: it ended in failure, or its reply has no state.
-        JobTimeoutError: it had not ended after `timeout` seconds.
-        TransportError: it could not be asked for; the `effect` is "unknown", whatever stood in the way.
+        JobFailedError: it failed, or its reply has no state.
+        JobTimeoutError: it was still running after `timeout` seconds.
+        TransportError: it could not be polled; the `effect` is "unknown", whatever the cause.
     """
     job = _Job(read, operation, clock, timeout, known)
     times = times or JobTimes()
-    # Others of the run may have shown in the meantime that it takes longer.
+    # Other jobs of the run may have shown in the meantime that it takes longer.
     while (left := min(times.usual, timeout / 2) - job.age) > _SOON:
         await job.sleep(left)
     first, questions = job.age, 0
@@ -152,7 +151,7 @@ async def wait_for_job(
 
 
 class _Job:
-    """One job that is asked after, and what it answered last."""
+    """One job that is polled, and its last reply."""
 
     def __init__(
         self,
@@ -177,13 +176,13 @@ class _Job:
         return self._clock.monotonic() - self._started
 
     async def sleep(self, seconds: float) -> None:
-        """Wait, if the deadline leaves so much time."""
+        """Wait, at most until the deadline."""
         if self.age + seconds > self._timeout:
             raise self._too_late()
         await self._clock.sleep(seconds)
 
     async def ask(self) -> bool:
-        """Ask once; whether it has ended."""
+        """Poll once; return whether it has ended."""
         timer = asyncio.timeout(self._timeout - self.age)
         try:
             async with timer:
@@ -194,13 +193,13 @@ class _Job:
             raise self._too_late() from None
         self._state = self._reply.get("state") if isinstance(self._reply, dict) else None
         if not isinstance(self._state, str):
-            self._reply = None  # the traceback's frames hold this job; the reply may repeat what it was given
+            self._reply = None  # the traceback's frames hold this job, and its reply may repeat secrets
             msg = "the job's reply has no state"
             raise JobFailedError(msg, operation=self._operation)
         return self._state in ("completed", "failed")
 
     def result(self) -> Any:
-        """Return the reply of a job that has ended well."""
+        """Return the reply of a successful job."""
         if self._state == "completed":
             return self._reply
         msg = f"the job failed: {self._reason()}"
@@ -231,6 +230,6 @@ class _Job:
                 attempts=error.attempts,
             ) from None
         except TransportError as error:
-            # The question was not answered, but the job it is about is under way.
+            # The poll failed, but the job itself is running.
             error.effect = "unknown"
             raise

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Status = Literal["created", "existed", "updated", "unchanged", "deleted", "absent", "failed", "unknown"]
-"""``unknown`` means that it may have happened: the reply was lost, or did not mention the item."""
+"""``unknown`` means that the operation may have taken effect: the reply was lost, or did not mention the item."""
 
 STATUSES: tuple[Status, ...] = (
     "created", "existed", "updated", "unchanged", "deleted", "absent", "failed", "unknown",
@@ -24,12 +24,12 @@ STATUSES: tuple[Status, ...] = (
 
 
 class Unread:
-    """A record of a reply that is read when somebody looks at it: of a million outcomes, most are only counted.
+    """A record of a reply that is parsed on first access: of a million outcomes, most are only counted.
 
-    It holds the reply as it came, secrets included: it prints nothing of it, and is pickled and copied as the record.
+    It holds the raw reply, secrets included: its repr shows none of it, and pickling and copying use the parsed record.
 
     Args:
-        read: reads the record; it must not raise.
+        read: parses the record; it must not raise.
     """
 
     __slots__ = ("read",)
@@ -53,9 +53,9 @@ class Outcome(Generic[T]):
         item: what was passed in.
         key: its id.
         status: see `Status`.
-        error: why, for ``failed`` and ``unknown``.
-        value: the platform's record, where the reply held one; read when it is first asked for.
-        attempts: how many requests were sent for it, the ones it shared with others included.
+        error: the cause, for ``failed`` and ``unknown``.
+        value: the platform's record, if the reply held one; parsed on first access.
+        attempts: number of requests sent for it, including those it shared with other items.
     """
 
     item: T
@@ -67,31 +67,35 @@ class Outcome(Generic[T]):
 
     @property
     def value(self) -> Any:
-        """The platform's record; None where the reply held none, or one of an unexpected shape."""
+        """The platform's record; None if the reply held none, or one of an unexpected shape."""
         if isinstance(self._value, Unread):
             self._value = self._value.read()
         return self._value
 
     @property
     def ok(self) -> bool:
-        """Whether the item is now as was asked for."""
+        """Whether the item is now in the requested state."""
         return self.error is None
 
     def raise_for_failure(self) -> Outcome[T]:
-        """This outcome, or its error raised."""
+        """Return this outcome, or raise its error.
+
+        Raises:
+            ChatError: the outcome is ``failed`` or ``unknown``.
+        """
         if self.error is not None:
             raise self.error
         return self
 
 
 class Outcomes(Sequence[Outcome[T]]):
-    """The outcomes of a batch without failures, each made when somebody looks at it: most are only counted.
+    """The outcomes of a batch without failures, created on access: most are only counted.
 
     Args:
-        items, keys, statuses: what each `Outcome` holds.
-        records: what the reply says of each item.
-        read: reads such a record; it must not raise.
-        attempts: how many requests were sent for each.
+        items, keys, statuses: the fields of each `Outcome`.
+        records: the reply's record of each item.
+        read: parses such a record; it must not raise.
+        attempts: number of requests sent for each item.
     """
 
     __slots__ = ("_keys", "_read", "_records", "attempts", "items", "statuses")
@@ -127,13 +131,13 @@ class Outcomes(Sequence[Outcome[T]]):
 
 
 def all_ok(outcomes: Sequence[Outcome[Any]]) -> bool:
-    """Return whether none of the outcomes has an error."""
+    """Return whether no outcome has an error."""
     return isinstance(outcomes, Outcomes) or all(outcome.error is None for outcome in outcomes)
 
 
 @attrs.frozen
 class ItemFinished:
-    """The event for one outcome; holds nothing of the item but its key."""
+    """The event for one outcome; of the item it holds only the key."""
 
     key: str
     status: Status
@@ -141,5 +145,5 @@ class ItemFinished:
 
 
 def failed(item: T, key: str, error: ChatError) -> Outcome[T]:
-    """Return the outcome of an item whose request failed: ``unknown`` when it may have taken effect all the same."""
+    """Return the outcome of an item whose request failed: ``unknown`` when it may have taken effect nevertheless."""
     return Outcome(item, key, "unknown" if error.effect == "unknown" else "failed", error, attempts=error.attempts)

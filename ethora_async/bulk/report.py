@@ -1,4 +1,4 @@
-"""The sum of a run."""
+"""The summary of a run."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Report:
     """Counts of outcomes, and the failures themselves.
 
     Attributes:
-        counts: how many items ended in each status; statuses that did not occur are left out.
+        counts: number of items for each status; statuses that did not occur are left out.
         failures: the outcomes ``failed`` and ``unknown``, the first `keep_failures` of them.
-        keep_failures: how many failures are kept (default 10,000), so that a run in which everything fails stays within
-            bounds. All are counted.
-        interrupted: items that were under way when the run was cancelled, left or broken off: they may have been done,
-            or some of them. They are in no count.
+        keep_failures: number of failures that are kept (default 10,000), which bounds memory when every item fails. All
+            failures are counted.
+        interrupted: items that were in progress when the run was cancelled or stopped: all or some of them may have
+            taken effect. They are in no count.
     """
 
     counts: Counter[Status] = attrs.field(factory=Counter)
@@ -45,7 +45,7 @@ class Report:
             self.failures.append(outcome)
 
     def add_all(self, outcomes: Iterable[Outcome[Any]]) -> Report:
-        """Count more outcomes; this report again."""
+        """Count more outcomes; return this report."""
         if isinstance(outcomes, Outcomes):  # none of them failed
             self.counts.update(outcomes.statuses)
             return self
@@ -55,21 +55,21 @@ class Report:
 
     @property
     def total(self) -> int:
-        """How many items there were."""
+        """The number of items."""
         return self.counts.total()
 
     @property
     def failed(self) -> int:
-        """How many of them failed or are unknown."""
+        """The number of items that failed or are unknown."""
         return self.counts["failed"] + self.counts["unknown"]
 
     @property
     def ok(self) -> bool:
-        """Whether none failed."""
+        """Whether no item failed."""
         return not self.failed
 
     def raise_for_failures(self) -> Report:
-        """This report, or one group of all errors that it kept.
+        """Return this report, or raise one group of all errors that were kept.
 
         Raises:
             ExceptionGroup: at least one item failed. Each error has a note that names its item.
@@ -90,7 +90,7 @@ class Report:
 
 
 def _noted(error: ChatError, key: str) -> ChatError:
-    # A copy: the items of a batch share their error, and each is to name its own item, once.
+    # A copy: the items of a batch share one error, and each copy gets the note for its own item.
     noted = copy(error)
     noted.__notes__ = [*getattr(error, "__notes__", ()), f"item {key!r}"]
     return noted

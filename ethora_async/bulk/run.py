@@ -1,4 +1,4 @@
-"""A run over many items: workers that pull, and a stream of outcomes."""
+"""A run over many items: workers that pull batches, and a stream of outcomes."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ from ethora_async.errors import (
 T = TypeVar("T")
 
 Work = Callable[[Sequence[T]], Awaitable[Sequence[Outcome[T]]]]
-"""Does one batch. Errors about its items it returns as outcomes."""
+"""Processes one batch. Errors about its items are returned as outcomes."""
 
 WorkGenerator = AsyncGenerator[Work[T], None]
-"""Yields the work of a run once, between opening and closing what it needs."""
+"""Opens the resources of a run, yields its work function once, and closes them."""
 
 CONCURRENCY = 16
-"""Batches that a run has under way at the most, unless a call says otherwise. How many of their requests are in flight
-is the client's to decide: it begins with a few, and learns what the platform bears (`ethora_async.engine.limiter`).
+"""Default number of batches in progress. The client decides how many of their requests are in flight: it starts with
+a few and learns the platform's capacity (`ethora_async.engine.limiter`).
 """
 
 GIVE_UP_AFTER = 10
-"""Batches in a row that could not be delivered, after which a run ends."""
+"""Number of consecutive batches that could not be delivered after which a run ends."""
 
 _NUMBERS = itertools.count(1)
 
@@ -59,25 +59,25 @@ _UNDELIVERED = (*_POINTLESS, TransportError, ServerFaultError, RateLimitedError)
 
 
 class Run(Generic[T]):
-    """Many items under way.
+    """A run over many items.
 
-    ``await run`` carries out all and gives the `Report`; ``async for outcome in run`` streams the outcomes as they
-    come.
-    Either may be done once. Leaving the loop early, or cancelling, stops the workers; what was sent stays sent.
-    `report` counts every item that is done, read by the loop or not yet, and how many were under way when the run was
-    stopped: those may have been done.
+    ``await run`` processes all items and returns the `Report`; ``async for outcome in run`` streams the outcomes as
+    they arrive. A run can be consumed once. Leaving the loop early, or cancelling, stops the workers; requests already
+    sent are not undone. `report` counts every finished item, whether or not the loop has read it, and the items that
+    were in progress when the run was stopped: those may have taken effect.
 
-    All requests that are made for a run, its `items` included, let those pass that are made beside it: see
+    All requests of a run, including those that read its `items`, yield to the client's other requests: see
     `ethora_async.engine.limiter.Limiter`. While the platform asks for a pause, the whole run waits.
 
-    Nothing is sent before the first of the two. An error that every further item would meet as well (the platform
-    refuses our token, a setting is wrong, or ten batches in a row could not be delivered) ends the run: it is raised
-    after the outcomes of all that was sent, and `report` tells what had been done.
+    Nothing is sent before the run is consumed. An error that every further item would meet as well (the platform
+    rejects the token, a setting is wrong, or ten consecutive batches could not be delivered) ends the run: it is raised
+    after the outcomes of everything that was sent, and `report` says what was done.
 
     Args:
-        items: read as they are needed. A generator is closed when the run ends early.
-        working: opens what the work needs and yields the work itself, which does one batch of at most `batch_size`.
-        ordered: whether outcomes come in the order of `items` rather than as they are done.
+        items: read on demand. A generator is closed when the run ends early.
+        working: opens the resources of the work and yields the function that processes one batch of at most
+            `batch_size`.
+        ordered: whether outcomes come in the order of `items` instead of the order of completion.
 
     Raises:
         InvalidInputError: `batch_size` or `concurrency` is less than 1.
@@ -118,7 +118,7 @@ class Run(Generic[T]):
                     yield outcome
 
     async def by_batch(self) -> AsyncGenerator[Sequence[Outcome[T]], None]:
-        """Iterate over the outcomes of a batch at a time, in place of the two ways above."""
+        """Iterate over the outcomes one batch at a time, as a third way to consume the run."""
         if self._started:
             msg = "a run is carried out once: call the method again for another one"
             raise InvalidInputError(msg)
@@ -151,13 +151,13 @@ class Run(Generic[T]):
                     raise
                 finally:
                     self._tell(BatchFinished(run, len(batch), time.monotonic() - started))
-                # Here and not when they are read: what is done is done, whether or not the loop gets to it.
+                # Counted here and not when the loop reads it: a finished item stays finished.
                 self._count(outcomes)
                 return outcomes
 
             batches = chunked(self._items, self._batch_size)
             running = fan_out(batches, counted, concurrency=self._concurrency, ordered=self._ordered)
-            # Without `aclosing` the workers would go on until the garbage collector finds the generator.
+            # Without `aclosing` the workers would continue until the garbage collector finds the generator.
             async with aclosing(running) as done:
                 async for outcomes in done:
                     yield outcomes
@@ -188,14 +188,14 @@ async def fan_out(
     ordered: bool = False,
     give_up_after: int = GIVE_UP_AFTER,
 ) -> AsyncGenerator[Sequence[Outcome[T]], None]:
-    """Yield the outcomes of `work` on every batch, a batch at a time, at most `concurrency` at once.
+    """Yield the outcomes of `work` on every batch, a batch at a time, with at most `concurrency` batches in progress.
 
-    Workers pull: a batch is read when a worker is free, so memory does not grow with the input, nor with a consumer
-    that is slow. `ordered` keeps the input's order at the price of waiting for the slowest.
+    Workers pull: a batch is read when a worker is free, so memory grows neither with the input nor with a slow
+    consumer. `ordered` keeps the input's order at the cost of waiting for the slowest batch.
 
     Raises:
-        ChatError: going on is pointless; raised after the outcomes of all that had been sent.
-        BaseException: what `batches` or `work` raise, likewise.
+        ChatError: continuing is pointless; raised after the outcomes of everything that was sent.
+        BaseException: any error of `batches` or `work`, likewise.
     """
     pool = _Workers(batches, work, concurrency, give_up_after)
     try:
@@ -217,7 +217,7 @@ class _Workers(Generic[T]):
         self._failure: BaseException | None = None
         self._pulling = asyncio.Lock()
         self._pulled = 0
-        # Results that nobody has taken yet hold their place here, so that workers cannot run ahead of the consumer.
+        # Results that have not been consumed keep their place here, so that workers cannot run ahead of the consumer.
         self._places = asyncio.Semaphore(2 * concurrency)
         self._done: asyncio.Queue[tuple[int, Sequence[Outcome[T]]] | None] = asyncio.Queue()
         self._tasks = [asyncio.create_task(self._until_empty()) for _ in range(concurrency)]
@@ -237,7 +237,7 @@ class _Workers(Generic[T]):
                 self._places.release()
                 yield waiting.pop(following)
                 following += 1
-        for number in sorted(waiting):  # behind one that a failure left out
+        for number in sorted(waiting):  # behind a batch that failed and has no results
             yield waiting[number]
         if self._failure is not None:
             raise self._failure
@@ -246,7 +246,7 @@ class _Workers(Generic[T]):
         for task in self._tasks:
             task.cancel()
         try:
-            # Cancelled once more, it still returns only when every task has ended.
+            # Even when cancelled again, this returns only after every task has ended.
             await asyncio.gather(*self._tasks, return_exceptions=True)
         finally:
             if isinstance(self._source, AsyncGenerator):
@@ -257,9 +257,9 @@ class _Workers(Generic[T]):
         try:
             while await self._one():
                 pass
-        except BaseException as error:  # raised by `results`, once the others have come home
+        except BaseException as error:  # raised by `results`, once the others have finished
             self._failure = self._failure or error
-            # Results behind the one that never comes hold their places: nobody may wait for those now.
+            # Results behind the missing one occupy their places: no worker may wait for those now.
             for _ in self._tasks:
                 self._places.release()
             if not isinstance(error, Exception):
@@ -291,7 +291,7 @@ class _Workers(Generic[T]):
             if outcomes:
                 self._undelivered = 0
             return
-        # Items that were found unfit here say nothing about the platform.
+        # Items that were rejected locally say nothing about the platform.
         errors = [outcome.error for outcome in outcomes if not isinstance(outcome.error, InvalidInputError)]
         for error in errors:
             if isinstance(error, _POINTLESS):
@@ -307,10 +307,10 @@ class _Workers(Generic[T]):
 
 
 class Batched(AsyncIterable[T]):
-    """Items that are read many at a time. They stay together, as far as the size of a run's batches allows.
+    """Items that are read in batches. A batch stays together as far as the run's batch size allows.
 
     Args:
-        batches: closed when the items are not read to their end.
+        batches: closed if the items are not read to their end.
     """
 
     def __init__(self, batches: AsyncGenerator[list[T], None]) -> None:
@@ -332,7 +332,7 @@ async def chunked(items: Iterable[T] | AsyncIterable[T], size: int) -> AsyncGene
     else:
         parts = _singly(items)
     chunk: list[T] = []
-    # Generators are closed here, and not when the garbage collector finds them: files that they hold open are released.
+    # Close generators here instead of leaving it to the garbage collector: they may hold files open.
     async with aclosing(parts):
         async for part in parts:
             if not chunk and len(part) == size:

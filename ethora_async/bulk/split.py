@@ -1,4 +1,4 @@
-"""Batches that are refused as a whole because of one item: the others go through."""
+"""Batches that are rejected as a whole because of one item: find the item and send the others."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ _MEANT_BY_A_REFUSAL = ("absent", "existed", "failed")
 async def split_around(
     items: Sequence[T], send: Callable[[Sequence[T]], Awaitable[Sequence[Outcome[T]]]], key: Callable[[T], str]
 ) -> Sequence[Outcome[T]]:
-    """Send the items together; when they are refused because of one, find it and send the others.
+    """Send the items together; if they are rejected because of one, find it and send the others.
 
-    A refusal does not say whose it is (docs/platforms/ethora.md#deleting-users), so the culprit is looked for by
-    halves: when the first half goes through, it is in the other, which need not be sent to know it; when not, the other
-    half waits until the culprit is found, and goes on with all that is left. What is left is sent in groups as large as
-    the share of culprits so far makes sensible. One culprit among n costs about log₂n requests more, k of them about
-    k·log₂(n/k), and if all are, a few more than one each. One that is found before sending costs none.
+    A rejection does not name the item (docs/platforms/ethora.md#deleting-users), so it is found by bisection. When the
+    first half is accepted, the culprit is in the other half, which need not be sent to know it. Otherwise the other
+    half waits until the culprit is found, and is then sent with the remaining items. The remaining items are sent in
+    groups sized by the share of culprits so far. One culprit among n costs about log₂n more requests, k culprits about
+    k·log₂(n/k), and if all items are culprits, slightly more than one request each. A culprit found before sending
+    costs none.
 
-    Errors that are not about an item's content fail the items that were sent together. No `ChatError` is raised: every
+    Errors that are not about an item's content fail all items that were sent together. No `ChatError` is raised: every
     item gets its outcome, in order. `key` must not raise.
     """
     try:
-        return await send(items)  # nearly always nobody is refused
+        return await send(items)  # usually no item is rejected
     except ChatError as error:
         if len(items) == 1 or not isinstance(error, _ABOUT_AN_ITEM):
             return [failed(item, key(item), error) for item in items]
@@ -44,7 +45,7 @@ async def split_around(
 
 
 class _Search(Generic[T]):
-    """The progress of the items, which are known by their places."""
+    """The progress over the items, which are identified by index."""
 
     def __init__(
         self,
@@ -60,13 +61,13 @@ class _Search(Generic[T]):
         self._culprits = 0
 
     async def go_on(self) -> None:
-        """Send the next group, and look for the first culprit in it if it is refused."""
+        """Send the next group, and find the first culprit in it if it is rejected."""
         group = [self.left.popleft() for _ in range(min(len(self.left), self._sensible()))]
         if await self._refused(group):
             await self.find_culprit(group)
 
     async def find_culprit(self, group: Sequence[int]) -> None:
-        """Find the first culprit in a group that was refused; all before it goes through on the way."""
+        """Find the first culprit in a rejected group; all items before it are accepted on the way."""
         while len(group) > 1:
             half, rest = group[: len(group) // 2], group[len(group) // 2 :]
             refused = await self._refused(half)
@@ -78,18 +79,18 @@ class _Search(Generic[T]):
                 return
             group = half
         if group[0] not in self.outcomes:
-            # Never sent alone so far: only its own refusal is taken for an answer about it.
+            # It was never sent alone so far: only a rejection of the item by itself is final.
             await self._refused(group)
         self._culprits += 1
 
     def _sensible(self) -> int:
-        """Return how many to send together: few enough that the group is as likely to go through as not."""
+        """Return the number of items to send together: as many as are accepted with a probability of about one half."""
         if self._culprits < 2:  # most often there is just one
             return len(self._items)
         return int(max(1, 1 + (len(self.outcomes) - self._culprits) // self._culprits))
 
     async def _refused(self, group: Sequence[int]) -> bool | None:
-        """Send a group; whether it was refused because of an item in it. None when that was not found out."""
+        """Send a group; return whether it was rejected because of an item in it, or None if that is unknown."""
         try:
             done = await self._send([self._items[place] for place in group])
         except ChatError as error:
@@ -98,7 +99,7 @@ class _Search(Generic[T]):
                 return True
             done = [failed(self._items[place], self._key(self._items[place]), error) for place in group]
         else:
-            # Of one item alone, `send` may say itself what its refusal means.
+            # For a single item, `send` may interpret the rejection itself.
             about_an_item = len(group) == 1 and done[0].status in _MEANT_BY_A_REFUSAL
         self.outcomes.update(zip(group, done, strict=True))
         return about_an_item

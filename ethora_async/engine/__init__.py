@@ -1,4 +1,4 @@
-"""One platform-blind loop that sends: sign → limit → send → decide."""
+"""The platform-independent attempt loop: sign → limit → send → decide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call on its way through the attempt loop."""
+"""The state of one call in the attempt loop."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ethora_async.request import Operation, Upload
 class Call:
     """The state of one call across its attempts.
 
-    `bulk` says that it belongs to a run, `told` that somebody listens to its events. `tried` holds the keys that were
-    refused since the last pause, `rounds` counts such pauses.
+    `bulk` says whether it belongs to a run, `told` whether anybody listens to its events. `tried` holds the keys that
+    were rejected since the last pause, `rounds` the number of such pauses.
     """
 
     operation: Operation

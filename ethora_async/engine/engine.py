@@ -49,30 +49,31 @@ T = TypeVar("T")
 _A_SLOT = "a free slot"
 _THE_SECRET = "the secret store"  # noqa: S105  a name for messages
 LARGEST_SKEW = 60.0
-"""Seconds by which two clocks may differ without being named when a token is rejected."""
+"""Clock difference in seconds up to which a rejected token's error does not mention the clock."""
 _AFTER_THE_TOKEN = (ForbiddenError, NotFoundError, ConflictError, ValidationFailedError)
-"""Refusals that come only once the token was taken. Others may be a proxy's, which never looked at it."""
+"""Rejections that can only come after the token was accepted. Others may come from a proxy that never checked it."""
 
 _OVERLOADED = frozenset({429, 503})
-"""Statuses that say that too much was sent."""
+"""Statuses that mean that too much was sent."""
 
 _SHORTEST_SECRET = 8
-"""Characters: header values shorter than this ("Bearer", "1") are words, and masking them would garble the message."""
+"""In characters: shorter header values ("Bearer", "1") are ordinary words, and masking them would garble the message.
+"""
 
 
 class Engine:
     """Sends the operations of one platform for one client.
 
-    It belongs to the event loop in which the first call is made.
+    It is bound to the event loop in which the first call is made.
 
     Args:
         base_url: the origin, without a trailing slash.
-        transport: carries the requests; closed by `aclose`.
-        dialect: reads the platform's failures.
-        credentials: signs requests that name no others.
-        timeout: seconds for one call: queueing, signing, all attempts and the waits between them. A request of a run
-            has all of it for itself: while it queues behind others, or waits as long as the platform asked
-            (`limiter.LONGEST_PAUSE` at the most), its time stands still.
+        transport: sends the requests; closed by `aclose`.
+        dialect: reads the platform's error replies.
+        credentials: sign requests that name no others.
+        timeout: seconds for one call: queueing, signing, all attempts and the waits between them. For a request of a
+            bulk run the clock stops while it queues behind others, and while it waits as long as the platform asked (at
+            most `limiter.LONGEST_PAUSE`).
     """
 
     def __init__(
@@ -132,15 +133,15 @@ class Engine:
         """Carry out one operation.
 
         Args:
-            operation: what to do.
+            operation: the operation.
             path: values for the path template's named parts.
-            query: the query string's values.
+            query: values for the query string.
             data: the JSON body; None sends none.
-            upload: a body in place of it that is read while it is sent. It is sent again, as far as the operation
+            upload: a body that is read while it is sent, in place of `data`. It is retried, as far as the operation
                 allows that, only if it can be read again.
             credentials: in place of the client's own.
             timeout: in place of the client's own.
-            decode: False leaves the reply's body as it came, for routes that need not answer JSON.
+            decode: False returns the reply's body as bytes, for routes that need not answer JSON.
 
         Raises:
             NotSentError, ReplyLostError, ApiError: as `ethora_async.errors` describes them, after all attempts.
@@ -171,7 +172,7 @@ class Engine:
         except ChatError as error:
             self._tell_finished(call, error)
             raise self._complete(error, call)  # noqa: B904  it is the same error
-        except BaseException as error:  # cancelled, or a fault of ours: whoever heard of its start hears of its end
+        except BaseException as error:  # cancelled, or a bug of ours: report the end too
             self._tell_finished(call, error)
             raise
         if call.told:
@@ -179,7 +180,7 @@ class Engine:
         return reply
 
     async def aclose(self) -> None:
-        """Close the transport. Calls under way fail with `NotSentError` or `ReplyLostError`. Idempotent."""
+        """Close the transport. Pending calls fail with `NotSentError` or `ReplyLostError`. Idempotent."""
         self._closed = True
         await self._transport.aclose()
 
@@ -220,16 +221,16 @@ class Engine:
             if isinstance(error, _AFTER_THE_TOKEN):
                 call.credentials.accepted(credential)
             await self._pause(call, error)
-            # The token may have come to its end, or the secret been rotated, during the pause.
+            # The token may have expired, or the secret been rotated, during the pause.
             credential = call.credentials.peek() or await self._acquired(call)
 
     async def _acquired(self, call: Call) -> Credential:
         return await self._in_time(call, call.credentials.acquire(), _THE_SECRET)
 
     async def _in_time(self, call: Call, waiting: Awaitable[T], what: str) -> T:
-        """Return what is waited for, if it comes before the deadline.
+        """Await the result, if it comes before the deadline.
 
-        Waiting is rare. The request itself needs no timer here: it is told how long it may take.
+        Waiting is rare. The request itself needs no timer here: the transport receives its time limit.
         """
         timer = asyncio.timeout(call.deadline - self._clock.monotonic())
         try:
@@ -260,15 +261,15 @@ class Engine:
                 _check_upload(request)
                 if isinstance(error, TransportError):
                     raise
-                # A transport of somebody else's that did not sort its errors: assume the worst.
+                # A third-party transport that did not translate its errors: assume the worst.
                 msg = f"the transport failed ({type(error).__name__})"
                 raise ReplyLostError(msg) from None
             now = self._monotonic()
-            # Before the slot is given back: the next in line is not to walk into the same refusal.
+            # Before the slot is released: the next request in line must not meet the same rejection.
             if response.status in _OVERLOADED:
                 failure = self._dialect.read_failure(response)
                 limiter.refused(response.status, time_to_wait(failure, response.headers, self._clock.now()))
-            elif call.upload is None:  # how long an upload takes says how large it is
+            elif call.upload is None:  # the duration of an upload says how large it is
                 limiter.learn(call.operation.name, now - started, now)
         except TransportError as error:
             if call.told:
@@ -292,7 +293,7 @@ class Engine:
         call.deadline += self._clock.monotonic() - queued
 
     def _request(self, call: Call, credential: Credential, left: float) -> Request:
-        # Apart from `_attempt`, whose frame a traceback shows: there the headers would stand in clear.
+        # Separate from `_attempt`, whose frame appears in tracebacks: there the headers would be in clear.
         headers = self._headers(credential)
         if call.upload is not None:
             headers = {**headers, "Content-Type": call.upload.content_type}
@@ -334,7 +335,7 @@ class Engine:
         return error, failure.token_rejected
 
     def _resigned(self, call: Call, response: Response, error: ChatError) -> Credential | None:
-        """Return a credential that carries the platform's time, where a wrong clock may be why the token was rejected.
+        """Return a credential with the platform's time, if a wrong clock may be why the token was rejected.
 
         A difference that is not corrected is named in the error.
         """
@@ -352,7 +353,7 @@ class Engine:
         return credential
 
     async def _another(self, call: Call, rejected: Credential, error: ChatError) -> Credential:
-        """Return the next credential to try after `rejected`; raises `error` when there is none."""
+        """Return the next credential to try after `rejected`, or raise `error` when there is none."""
         if call.spent:
             raise error
         call.tried |= {rejected.key}
@@ -361,18 +362,19 @@ class Engine:
             replacement = await self._in_time(call, replacing, _THE_SECRET)
             if replacement is not None:
                 if replacement.version != rejected.version:
-                    call.rounds = 0  # news from the store: what was waited for so far has come
+                    call.rounds = 0  # the store has a newer version: the wait is over
                 return replacement
             call.rounds += 1
             wait = backoff(call.rounds, self._retry, self._draw)
             if not call.credentials.may_change() or wait >= call.deadline - self._clock.monotonic():
                 raise error
             await self._announce_and_sleep(call, wait, "waiting for a newer secret")
-            # Or for the platform: by now it may take one that it has refused, where the store was changed first.
+            # The platform may also have changed: if the store was changed first, it may now accept a credential that it
+            # rejected.
             call.tried = frozenset()
 
     async def _pause(self, call: Call, error: ChatError) -> None:
-        """Wait before the next attempt; raises `error` when there must not be one."""
+        """Wait before the next attempt, or raise `error` when there must not be one."""
         call.failures += 1
         patient = call.bulk and error.retry_after is not None
         wait = wait_before_retry(
@@ -431,13 +433,13 @@ class Engine:
         error.attempts = call.attempts
         call.body = None  # the frames of the traceback hold the call
         if call.effect == "unknown":
-            # An earlier attempt may have taken effect, whatever became of the last one.
+            # An earlier attempt may have taken effect, whatever happened to the last one.
             error.effect = "unknown"
         return error
 
 
 def _check_upload(request: Request) -> None:
-    """Raise the error that reading the request's upload ended with: it says more than the transport's."""
+    """Raise the error that interrupted reading the upload: it says more than the transport's."""
     if request.upload is not None and request.upload.error is not None:
         raise request.upload.error from request.upload.error.__cause__
 

@@ -12,18 +12,18 @@ from ethora_async.errors import Effect
 logger: logging.Logger = logging.getLogger("ethora_async")
 
 EVENT = "ethora_event"
-"""The attribute of a log record that holds the event it tells of."""
+"""The attribute of a log record that holds its event."""
 
 
 @attrs.frozen
 class RequestStarted:
-    """A call begins; one for any number of attempts.
+    """A call begins; emitted once for any number of attempts.
 
     Attributes:
         operation: its name in the platform's table, for example ``users.create_many``.
         method: the HTTP method.
         path: the path as a template, without the values of its parts.
-        origin: scheme, host and port that it goes to.
+        origin: scheme, host and port of the URL.
     """
 
     operation: str
@@ -34,9 +34,9 @@ class RequestStarted:
 
 @attrs.frozen
 class AttemptFinished:
-    """One attempt ended: with a `status`, or without a reply and then with the name of an `error`.
+    """One attempt ended, with a `status`, or without a reply and with the name of an `error`.
 
-    `seconds` is how long it took; `effect` whether it may have taken effect, None when it succeeded. `method`, `path`
+    `seconds` is its duration; `effect` says whether it may have taken effect, None when it succeeded. `method`, `path`
     and `origin` are those of `RequestStarted`.
     """
 
@@ -54,7 +54,7 @@ class AttemptFinished:
 
 @attrs.frozen
 class RequestFinished:
-    """A call ended, after `attempts` attempts: well, or with the name of an `error`. `seconds` is how long it took."""
+    """A call ended after `attempts` attempts and `seconds`; `error` is the name of its error, if it failed."""
 
     operation: str
     attempts: int
@@ -64,7 +64,7 @@ class RequestFinished:
 
 @attrs.frozen
 class RetryScheduled:
-    """The call will be tried again in `wait` seconds, for the reason named."""
+    """The call will be retried in `wait` seconds, for `reason`."""
 
     operation: str
     attempt: int
@@ -74,7 +74,7 @@ class RetryScheduled:
 
 @attrs.frozen
 class TokenRefreshed:
-    """A new token was made. `purpose` is "server", "client", …; `version` is the secret's, and no secret."""
+    """A new token was made. `purpose` is "server", "client", …; `version` identifies the secret, and is not secret."""
 
     purpose: str
     version: str
@@ -82,7 +82,7 @@ class TokenRefreshed:
 
 @attrs.frozen
 class SecretRotated:
-    """The secret store answered another version than before."""
+    """The secret store answered with another version than before."""
 
     old_version: str | None
     new_version: str
@@ -90,7 +90,7 @@ class SecretRotated:
 
 @attrs.frozen
 class SecretRead:
-    """The secret store answered. `version` is what it answered, and no secret."""
+    """The secret store answered. `version` is the version in its answer, and not secret."""
 
     version: str
 
@@ -99,7 +99,7 @@ class SecretRead:
 class ClockCorrected:
     """The platform rejected a token, and its clock is `seconds` ahead of this machine's (behind, when negative).
 
-    Tokens carry the platform's time from now on. Set this machine's clock.
+    From now on, tokens carry the platform's time. Set this machine's clock.
     """
 
     seconds: float
@@ -107,7 +107,7 @@ class ClockCorrected:
 
 @attrs.frozen
 class ConcurrencyChanged:
-    """From now on `limit` requests may be in flight, for the reason named (``"HTTP 429"``, ``"slow replies"``, …)."""
+    """The concurrency limit changed to `limit` requests, for `reason` (``"HTTP 429"``, ``"slow replies"``, …)."""
 
     limit: int
     reason: str
@@ -115,9 +115,7 @@ class ConcurrencyChanged:
 
 @attrs.frozen
 class PaceChanged:
-    """From now on runs start `pace` requests a second, for the reason named; the pace grows again as replies come
-    well.
-    """
+    """The request rate of bulk runs changed to `pace` per second, for `reason`; it may grow again."""
 
     pace: float | None
     reason: str
@@ -125,7 +123,7 @@ class PaceChanged:
 
 @attrs.frozen
 class Paused:
-    """The platform asked to wait: no run sends anything for `seconds`. Told once for all whom it refused together."""
+    """The platform asked to wait: no run sends anything for `seconds`. Emitted once for all requests."""
 
     seconds: float
     reason: str
@@ -144,16 +142,16 @@ Event = (
     | PaceChanged
     | Paused
 )
-"""Everything the engine and the tokens tell. `ethora_async.bulk` adds `ItemFinished`."""
+"""Every event of the engine and the tokens. `ethora_async.bulk` adds `ItemFinished`."""
 
 Listener = Callable[[object], None]
 """Called with each event, in the event loop: it must be quick and must not raise."""
 
 
 def log_event(event: object) -> None:
-    """The listener that every client has: one debug line an event, on the logger ``ethora_async``.
+    """Log an event as one debug line on the logger ``ethora_async``; every client has this listener.
 
-    A rotated secret and a pause that the platform asked for are told at level INFO: an operator looks for them.
+    Rotated secrets, corrected clocks and requested pauses are logged at a higher level, since operators look for them.
     """
     if isinstance(event, SecretRotated):
         logger.info(
@@ -181,7 +179,7 @@ def log_event(event: object) -> None:
 
 
 class Emitter:
-    """Passes events on, and lets no listener's failure reach a call."""
+    """Passes events to listeners, and keeps their failures away from the call."""
 
     __slots__ = ("_complained", "_listeners")
 
@@ -191,16 +189,16 @@ class Emitter:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody would see an event; when not, none need be made."""
+        """Whether anybody listens; if not, no event need be created."""
         return len(self._listeners) > 1 or logger.isEnabledFor(logging.DEBUG)
 
     def emit(self, event: object) -> None:
-        """Tell every listener. One that raises is logged once and still told of the next."""
+        """Call every listener. The first failure of a listener is logged; it still receives later events."""
         for place, listener in enumerate(self._listeners):
             try:
                 listener(event)
-            except Exception as error:  # noqa: BLE001  a listener must not break the call it watches
+            except Exception as error:  # noqa: BLE001  a listener must not break the call that it observes
                 if place not in self._complained:
                     self._complained.add(place)
-                    # No traceback: it would show the listener's own values, which we cannot vouch for.
+                    # No traceback: it would show the listener's own values, which may be secret.
                     logger.error("an event listener failed with %s; it is not reported again", type(error).__name__)

@@ -1,60 +1,63 @@
-"""Learn the platform's capacity from its replies: requests at once, and requests per second."""
+"""Learn the platform's capacity from its replies: concurrent requests and requests per second."""
 
 from __future__ import annotations
 
 import math
 
 START = 4
-"""Requests in flight that runs begin with."""
+"""Concurrent requests with which bulk runs start."""
 
 _AFTER_REFUSAL = 0.5
 _AFTER_SLOWNESS = 0.9
 _SLOW_FACTOR = 8.0
 _SLOW_FLOOR = 0.5
-"""Seconds: quicker replies are never called slow, however much quicker the quickest was."""
+"""In seconds: quicker replies never count as slow, however quick the quickest was."""
 _HELD_FACTOR = 2.0
 _HELD_FLOOR = 0.1
-"""Seconds: while replies take less than this, or than twice what they took at best, latency holds and the limit grows.
+"""In seconds: latency is stable, and the limit grows, while replies take less than this or than twice the best latency.
 """
 _SMOOTHING = 0.05
-"""The weight of the latest reply in what replies take: single ones vary too much to tell anything."""
+"""Weight of the latest reply in the average latency: single replies vary too much."""
 _FIRST_REPLIES = 10
-"""So many of an operation are averaged before they count as its best."""
+"""Replies of an operation that are averaged before the average counts as the best latency."""
 _DRIFT = 1.002
-"""How much of the best each slower reply forgets: a platform that is slower for good is not held to its past."""
+"""Share of the best latency that each slower reply discounts, so that a permanently slower platform gets a new
+baseline.
+"""
 
 _HOLD = 300
-"""Good replies for which a level that was too much is not tried again; doubled each time it proves so once more."""
+"""Good replies before a level that was too high is tried again; doubled each time it proves too high once more."""
 _LONGEST_HOLD = 4_800
 
 _PATIENCE = 0.25
 _LONGEST_PATIENCE = 8.0
-"""Seconds that runs wait after a refusal that names no time, by a platform that counts; doubled with each in a row."""
+"""Seconds that bulk runs wait after a 429 without a time, from a platform that counts; doubled for each in a row."""
 _PACE_START = 0.9
 _PACE_CUT = 0.8
 _PACE_HELD = 0.9
-"""Which part of a pace that was refused is gone back to, until `_HOLD` replies have come well."""
+"""Share of a refused rate that is used next, until `_HOLD` good replies have come."""
 _PACE_GROWTH = 1.25
-"""By how much the pace grows in a second, and at most a tenth with one reply."""
+"""Growth of the rate per second, and at most a tenth with one reply."""
 _SLOWEST_PACE = 0.05
 _STALE_AFTER = 60.0
-"""Seconds without a reply, after which a learned pace says nothing any more."""
+"""Seconds without a reply after which a learned rate is forgotten."""
 
 
 class Learning:
-    """The limit and the pace that a client's replies have taught it. It reads no clock and waits for nothing.
+    """The concurrency limit and the request rate that a client has learned. It reads no clock and never waits.
 
-    *The limit* is how many requests may be in flight. It starts at `START`, doubles with every round of replies until
-    the first bad one, and then grows by one a round, as long as latency holds and the limit is what holds requests
-    back. Until that first bad one it is for runs only (`untouched`). A 429 or a 503 halves it, growing latency takes a
-    tenth off it, each at most once per round of replies.
+    *The limit* is the number of requests that may be in flight. It starts at `START`, doubles with every round of
+    replies until the first bad one, and then grows by one a round, as long as latency is stable and the limit is what
+    holds requests back. Until that first bad reply it binds only bulk runs (`untouched`). A 429 or a 503 halves it,
+    growing latency lowers it by a tenth, each at most once per round of replies.
 
-    *The pace* is how many of a run's requests may start in a second: None until the platform shows that it counts them,
-    by a 429 that names a time to wait, or by one to a request that was alone. It starts a little below what was
-    answered in the last seconds, is a fifth lower after a refusal, and grows by a quarter a second while all is well.
+    *The pace* is the number of bulk requests that may start per second. It is None until the platform shows that it
+    counts requests, by a 429 that names a time to wait, or by a 429 to a request that was alone. It starts a little
+    below the number of replies in the last seconds, drops by a fifth after a refusal, and grows by a quarter a second
+    while all is well.
 
-    A level that brought a 429 is remembered and not tried again for some hundred good replies, so that a platform which
-    always draws the line at the same place hardly ever has to.
+    A level that caused a 429 is remembered and not tried again for some hundred good replies, so that a platform with a
+    fixed limit rarely has to refuse.
     """
 
     def __init__(self, ceiling: int) -> None:
@@ -62,11 +65,11 @@ class Learning:
         self._ceiling = ceiling
         self._limit = float(min(START, ceiling))
         self.limit: int = int(self._limit)
-        """How many may be in flight now."""
+        """The number of requests that may be in flight now."""
         self._doubling = True
         self._until_next_cut = 0
         self._latencies: dict[str, _Latency] = {}
-        # What is known to be too much, and for how many good replies that is believed.
+        # The level known to be too high, and the number of good replies for which it is avoided.
         self._too_many = math.inf
         self._too_fast = math.inf
         self._last_refused = math.inf
@@ -81,18 +84,17 @@ class Learning:
 
     @property
     def untouched(self) -> bool:
-        """Whether all has gone well so far: no refusal, and no reply that was slow."""
+        """Whether there has been neither a refusal nor a slow reply so far."""
         return self._doubling
 
     def good(self, operation: str, seconds: float, *, in_flight: int, paced: bool, now: float) -> bool:
-        """Return a reply came that refused nothing, after `seconds`.
+        """Record a reply that refused nothing, after `seconds`.
 
         Args:
-            in_flight: how many there were when it came, itself included.
+            in_flight: number of requests in flight when it came, including its own.
             paced: whether requests are waiting for the pace.
 
-        Returns:
-            Whether it came so slowly that the limit was lowered.
+        Returns: Whether it was so slow that the limit was lowered.
         """
         self._until_next_cut -= 1
         self._good += 1
@@ -112,7 +114,7 @@ class Learning:
         return False
 
     def refused(self, status: int, retry_after: float | None, *, in_flight: int, now: float) -> float:
-        """Return a 429 or a 503 came. How many seconds runs had better wait, where the platform does not say."""
+        """Record a 429 or a 503. Return how many seconds bulk runs should wait if the platform does not say."""
         self._until_next_cut -= 1
         level = self._level(in_flight)
         cut = self._cut(in_flight, _AFTER_REFUSAL)
@@ -132,7 +134,7 @@ class Learning:
         return float(min(_LONGEST_PATIENCE, _PATIENCE * 2.0 ** (self._refusals - 1)))
 
     def _cut(self, in_flight: int, factor: float) -> bool:
-        # Replies to requests that left before the last cut say nothing about whether it was enough.
+        # Replies to requests sent before the last cut say nothing about whether it was enough.
         if self._until_next_cut > 0:
             return False
         self._until_next_cut = in_flight
@@ -142,7 +144,7 @@ class Learning:
         return True
 
     def _level(self, in_flight: int) -> float:
-        """Return what was too much."""
+        """Return the level that was too high."""
         return float(in_flight if self._doubling else min(self._limit, in_flight))
 
     def _grow(self) -> None:
@@ -156,7 +158,7 @@ class Learning:
         self.limit = int(self._limit)
 
     def _remember(self, level: float) -> None:
-        # Refused once more where it was refused before: that is where the line is. Lower, it has moved.
+        # Refused again at the same level: that is the platform's limit. Refused at a lower one: the limit has moved.
         known = level >= 0.9 * self._last_refused
         self._hold = min(2 * self._hold, _LONGEST_HOLD) if known else _HOLD
         self._last_refused = level
@@ -164,7 +166,7 @@ class Learning:
     def _slow_down(self, retry_after: float, now: float) -> None:
         self._next_slowing = now + (retry_after or 1.0)
         if self.pace is None:
-            # What was answered, spread over the time that the platform means it to last.
+            # The number of replies, spread over the time that the platform asked to wait.
             if answered := self._now + self._before:
                 lasting = max(1.0, now - self._second + (1.0 if self._before else 0.0) + retry_after)
                 self.pace = max(_SLOWEST_PACE, _PACE_START * answered / lasting)
@@ -180,7 +182,7 @@ class Learning:
         if since > _STALE_AFTER:
             self.pace, self._too_fast = None, math.inf
             return
-        # What is far above what comes back does not bind, and need not grow.
+        # A pace far above the actual rate does not bind, and need not grow.
         if not paced or self.pace > 2 * max(self._now, self._before) + 1:
             return
         top = math.inf
@@ -200,7 +202,7 @@ class Learning:
 
 
 class _Latency:
-    """Latency of one operation: recent, and at best."""
+    """The latency of one operation: recent, and at best."""
 
     __slots__ = ("_best", "_replies", "usual")
 
@@ -210,7 +212,7 @@ class _Latency:
         self._replies = 0
 
     def add(self, seconds: float) -> float:
-        """Take in one more; how many times as long as at best they take now, 1 while that is not worth speaking of."""
+        """Record one more; return the ratio of the recent to the best latency, 1 while the difference is negligible."""
         self._replies += 1
         self.usual += (seconds - self.usual) * max(_SMOOTHING, 1 / self._replies)
         if self._replies < _FIRST_REPLIES:

@@ -1,4 +1,4 @@
-"""Admit requests: how many may be in flight, and which waiting one is next."""
+"""Admit requests: limit how many are in flight, and choose which waiting one is next."""
 
 from __future__ import annotations
 
@@ -21,38 +21,37 @@ if TYPE_CHECKING:
     from ethora_async.protocols import Clock
 
 LONGEST_PAUSE = 300.0
-"""Seconds that a run's requests wait because the platform asked for it; asked for more, they fail at once."""
+"""Maximum time in seconds that a bulk request waits at the platform's request; longer waits fail at once."""
 
 _BULK_TURN = 8
-"""While both kinds wait, every eighth slot goes to a run."""
+"""While both kinds wait, every eighth slot goes to a bulk run."""
 
 _bulk: ContextVar[bool] = ContextVar("ethora_async_bulk", default=False)
 
 in_bulk: Callable[[], bool] = _bulk.get
-"""Whether the task at work belongs to a run."""
+"""Whether the current task belongs to a bulk run."""
 
 
 def mark_bulk() -> None:
-    """From here on, requests of this task, and of tasks that it starts, are a run's: they let all others pass."""
+    """Mark the requests of this task, and of tasks that it starts, as bulk: other requests go first."""
     _bulk.set(True)
 
 
 class Limiter:
     """Slots for requests in flight.
 
-    There are two kinds of requests: those of a run (*bulk*), and all others, for which somebody waits (*foreground*).
-    Each kind is served first come, first served; foreground goes first, but for every eighth slot, so that neither
-    starves the other.
+    There are two kinds of requests: those of a bulk run (*bulk*), and interactive ones (*foreground*). Each kind is
+    served first come, first served; foreground goes first, except for every eighth slot, so that neither starves the
+    other.
 
-    * `limit` slots are shared. The limit starts low for bulk, and binds foreground once the platform has refused
-      something, or answered slowly: a burst of calls is not held back for nothing having been learned yet. Bulk never
-      takes the last eighth of the ceiling, and foreground may take an eighth more than the limit: a lone foreground
-      request finds a slot at once, whatever runs are under way. (With a ceiling of one it waits for the request that is
-      in flight.)
+    * `limit` slots are shared. The limit starts low for bulk. It binds foreground only after the platform has refused a
+      request or answered slowly, so a burst of calls is not held back before anything has been learned. Bulk never
+      takes the last eighth of the ceiling, and foreground may exceed the limit by an eighth: a single foreground
+      request finds a slot at once, whatever bulk runs are active. (With a ceiling of one it waits for the request in
+      flight.)
     * `Limits.rate` spaces all starts.
-    * What the platform says in a 429 or a 503 is for bulk: it waits out a ``Retry-After``, all of it together, and then
-      keeps to the pace that `Learning` has found. A foreground request tries, and learns for itself; nobody has to
-      wait for a run's sins.
+    * A 429 or a 503 slows down bulk only: all bulk requests wait out a ``Retry-After`` together, and then keep to the
+      pace that `Learning` has found. Foreground requests are never delayed by bulk traffic; each handles its own 429.
 
     A cancelled waiter leaves nothing behind.
     """
@@ -79,26 +78,26 @@ class Limiter:
 
     @property
     def limit(self) -> int:
-        """How many may be in flight now."""
+        """The number of requests that may be in flight now."""
         return self._limit
 
     @property
     def in_flight(self) -> int:
-        """How many are."""
+        """The number of requests in flight."""
         return self._in_flight
 
     @property
     def waiting(self) -> int:
-        """How many wait for a slot."""
+        """The number of requests that wait for a slot."""
         return len(self._waiting) + len(self._waiting_bulk)
 
     @property
     def pace(self) -> float | None:
-        """How many requests of runs may start in a second, where the platform has shown that it counts them."""
+        """Bulk requests that may start per second; None until the platform has shown that it counts them."""
         return self._learning.pace if self._learning else None
 
     def try_acquire(self, *, bulk: bool = False) -> bool:
-        """Take a slot if one is free at once; matched by one `release`, as `acquire` is."""
+        """Take a slot if one is free now; call `release` once for it, as after `acquire`."""
         if self._interval or self._waiting:
             return False
         paced = self._learning is not None and self._learning.pace is not None
@@ -118,11 +117,11 @@ class Limiter:
         return True
 
     async def acquire(self, *, bulk: bool = False) -> None:
-        """Wait for a slot. Every successful call must be matched by one `release`.
+        """Wait for a slot. Call `release` once after every successful call.
 
         Raises:
-            NotSentError: `bulk`, and the platform asks for more patience than `LONGEST_PAUSE`; `retry_after` says for
-                how much.
+            NotSentError: the request is `bulk`, and the platform asks for a longer wait than `LONGEST_PAUSE`;
+                `retry_after` is that wait.
         """
         if bulk and (left := self._paused_until - self._clock.monotonic()) > LONGEST_PAUSE:
             raise _too_long(left)
@@ -151,7 +150,7 @@ class Limiter:
             self._hand_out()
 
     def learn(self, operation: str, seconds: float, now: float) -> None:
-        """Take in that a reply came and refused nothing. Called before its slot is released."""
+        """Record a reply that refused nothing. Called before its slot is released."""
         learning = self._learning
         if learning is None:
             return
@@ -166,7 +165,7 @@ class Limiter:
             self._hand_out()
 
     def refused(self, status: int, retry_after: float | None) -> None:
-        """Take in a 429 or a 503, and how long it asks to wait. Called before the slot of its request is released."""
+        """Record a 429 or a 503, and how long it asks to wait. Called before the slot of its request is released."""
         now = self._clock.monotonic()
         learning = self._learning
         wait = retry_after or 0.0
@@ -183,7 +182,7 @@ class Limiter:
         until = now + wait
         if until <= self._paused_until:
             return
-        # Requests that were on their way together are refused together: one pause, told once.
+        # Requests in flight at the same time are refused together: one pause, one event.
         news = until > self._paused_until + max(1.0, 0.1 * wait)
         self._paused_until = until
         if asked and news:
@@ -215,7 +214,7 @@ class Limiter:
         return self._in_flight < self._limit and self._in_flight - self._foreground < self._bulk_ceiling
 
     def _opens(self) -> float:
-        """Return when the next foreground request may start, as far as time goes."""
+        """Return the earliest time at which the next foreground request may start."""
         return self._next_start
 
     def _opens_bulk(self) -> float:
@@ -258,7 +257,7 @@ class Limiter:
             self._next_bulk_start = max(self._next_bulk_start, now) + 1 / pace
 
     def _watch(self) -> None:
-        """See to it that somebody who waits for nothing but the time is served when it has come."""
+        """Set a timer for a waiter that needs only time to pass."""
         due = math.inf
         if self._waiting and self._fits():
             due = self._opens()

@@ -40,11 +40,11 @@ _SAFE_IN_PATH = "/%:@!$&'()*+,;=~-._"
 _IDS = ("_id", "id", "uuid")
 
 Query = Mapping[str, QueryValue | None]
-"""A query: texts, numbers, booleans, and lists of them; what is None is left out."""
+"""A query: texts, numbers, booleans, and lists of them; None values are left out."""
 
 
 class Send(Protocol):
-    """How a client carries out an operation."""
+    """A client's function that carries out an operation."""
 
     def __call__(
         self, operation: Operation, /, *, query: Mapping[str, QueryValue], data: Any, timeout: Seconds | None
@@ -55,7 +55,7 @@ class Send(Protocol):
 
 @attrs.frozen
 class Paging:
-    """How a platform's listings are asked for page by page.
+    """The paging parameters of a platform's listings.
 
     Attributes:
         limit: The query's name for the number of items in a page.
@@ -70,7 +70,7 @@ class Paging:
     numbered: bool = False
 
     def query(self, offset: int, limit: int) -> dict[str, QueryValue]:
-        """Return what asks for one page."""
+        """Return the query parameters of one page."""
         return {self.limit: limit, self.offset: offset // limit + 1 if self.numbered else offset}
 
 
@@ -270,13 +270,13 @@ def _operation(method: object, path: object, repeatable: bool | None) -> Operati
 
 
 def relative_path(path: object) -> str:
-    """Return a path below a client's URL, percent-encoded as far as it is not yet.
+    """Return a path below a client's URL, with the remaining characters percent-encoded.
 
-    Servers and proxies decode paths once or more, take ``\\`` for ``/``, and drop what follows ``;`` in a segment. So
-    the path is looked at in all these readings.
+    Servers and proxies decode paths once or more, treat ``\\`` as ``/``, and drop what follows ``;`` in a segment. So
+    the path is checked in all these readings.
 
     Raises:
-        InvalidInputError: It names another host, climbs by ``..``, or is no path. The message does not repeat it: a
+        InvalidInputError: It names another host, climbs by ``..``, or is not a path. The message does not repeat it: a
             path may hold a secret.
     """
     if not isinstance(path, str) or not path.strip("/"):
@@ -325,8 +325,8 @@ def _query(query: Query | None) -> dict[str, QueryValue]:
 
 
 def _body(value: Any) -> Any:
-    """Return a body with its secrets wrapped: an error later on shows the frames that hold it."""
-    # No name here holds what was passed in once an error is raised.
+    """Return a body with its secrets wrapped, because the frames of a later error hold the body."""
+    # When an error is raised, no variable of this frame holds the original body.
     fault = _fault_in_json(value)
     value = None if fault else sealed(value)
     if fault:

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from ethora_async.protocols import Failure
 
 PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses that another attempt may get past."""
+"""Statuses after which another attempt may succeed."""
 
 Draw = Callable[[], float]
 """A random number from 0 to 1."""
 
 
 def backoff(failures: int, policy: RetryPolicy, draw: Draw) -> float:
-    """Full jitter: a random part of ``base · 2ⁿ⁻¹`` seconds, at most `cap`, after the n-th failure."""
+    """Return the wait after the n-th failure: a random part of ``base · 2ⁿ⁻¹`` seconds, at most `cap` (full jitter)."""
     # 2.0 ** 1024 overflows; the cap is reached long before.
     return draw() * min(policy.cap, policy.base * 2.0 ** min(failures - 1, 64))
 
@@ -30,9 +30,9 @@ def backoff(failures: int, policy: RetryPolicy, draw: Draw) -> float:
 def wait_before_retry(
     error: ChatError, *, repeatable: bool, failures: int, policy: RetryPolicy, remaining: float, draw: Draw
 ) -> float | None:
-    """Seconds to wait before the next attempt after `error`, or None when there must not be one.
+    """Return the seconds to wait before the next attempt after `error`, or None for no further attempt.
 
-    There is none when it would risk doing something twice that must be done once, when it is pointless, after
+    There is no further attempt when it could do something twice that must be done once, when it is pointless, after
     `policy.attempts`, and when the wait does not fit into the `remaining` seconds of the deadline.
     """
     if failures >= policy.attempts or not _worth_repeating(error, repeatable=repeatable):
@@ -43,14 +43,14 @@ def wait_before_retry(
 
 def _worth_repeating(error: ChatError, *, repeatable: bool) -> bool:
     if isinstance(error, (NotSentError, RateLimitedError)):
-        return True  # refused before any work was done
+        return True  # rejected before any work was done
     if isinstance(error, ReplyTooLargeError):
-        return False  # it would be as large again
+        return False  # the reply would be as large again
     return repeatable and (isinstance(error, ReplyLostError) or error.status in PASSING_STATUSES)
 
 
 def time_to_wait(failure: Failure, headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that an error reply asks to wait, in its body or in its headers; None when it does not."""
+    """Return the seconds that an error reply asks to wait, in its body or its headers, or None."""
     return failure.retry_after if failure.retry_after is not None else read_retry_after(headers, now)
 
 
@@ -58,7 +58,7 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds that a reply's headers ask to wait: ``Retry-After-Ms``, or ``Retry-After`` in seconds or as an
     HTTP date.
 
-    None when they ask nothing that makes sense.
+    Return None when there is no such header, or its value is invalid.
     """
     if milliseconds := _number(headers.get("retry-after-ms")):
         return milliseconds / 1000
@@ -72,12 +72,12 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def read_date(value: str | None) -> float | None:
-    """Return an HTTP date in seconds since the epoch; None when it is none."""
+    """Return an HTTP date in seconds since the epoch; None when it is not a date."""
     if value is None:
         return None
     try:
         date = parsedate_to_datetime(value)
-        # "-0000" leaves it without a zone, which `timestamp` would take for this machine's own.
+        # "-0000" parses to a naive datetime, which `timestamp` would read as local time.
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None

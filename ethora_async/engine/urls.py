@@ -1,4 +1,4 @@
-"""Paths and queries, percent-encoded."""
+"""Percent-encoded paths and queries."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 QueryValue = str | int | float | Sequence[str | int | float]
-"""What a query's name may stand for; a sequence repeats the name."""
+"""A value in a query; a sequence repeats the name."""
 
 _NEEDS_NO_QUOTING = re.compile(r"[\w.~-]+", re.ASCII).fullmatch
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """Return a path template with its ``{named}`` parts filled in, each percent-encoded.
+    """Fill in the ``{named}`` parts of a path template, each percent-encoded.
 
     Raises:
-        InvalidInputError: a part is ``.`` or ``..``, which servers and proxies take for a step through the path.
+        InvalidInputError: a part is ``.`` or ``..``, which servers and proxies resolve as path segments.
     """
     parts: dict[str, str] = {}
     for name, value in values.items():
@@ -35,14 +35,12 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
 
 def _quoted(value: str) -> str:
-    # Most ids need no encoding, and finding that out is a tenth of the work.
+    # Most ids need no encoding, and the check takes a tenth of the time.
     return value if _NEEDS_NO_QUOTING(value) else quote(value, safe="")
 
 
 def with_query(url: str, query: Mapping[str, QueryValue]) -> str:
-    """Return a URL with a query string; booleans are ``true`` and ``false``, a list's name comes once for each
-    value.
-    """
+    """Append a query string to a URL; booleans become ``true`` and ``false``, a list repeats its name."""
     parts = []
     for name, value in query.items():
         if isinstance(value, (list, tuple)):

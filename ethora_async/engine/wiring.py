@@ -32,8 +32,8 @@ class LocalOptions(TypedDict, total=False):
     """The options of a client that sends no requests.
 
     Attributes:
-        on_event: One callable, or several, told of every event (`ethora_async.engine.events`).
-        clock: Where time comes from.
+        on_event: One callable, or several, called with every event (`ethora_async.engine.events`).
+        clock: The source of time.
     """
 
     on_event: Listener | Sequence[Listener]
@@ -45,8 +45,8 @@ class ClientOptions(LocalOptions, total=False):
 
     Attributes:
         timeout: For a whole call: queueing, signing, all attempts and the waits between them (default 30 s).
-        limits: How much to send at once.
-        retry: How often and how patiently to try again.
+        limits: Concurrency, request rate and reply size.
+        retry: The number of attempts and the pauses between them.
         transport: Anything that satisfies `ethora_async.protocols.Transport`, in place of aiohttp. It is closed with
             the client.
         proxy, trust_env, verify, cert: See `ethora_async.transport.AiohttpTransport`.
@@ -65,7 +65,7 @@ class ClientOptions(LocalOptions, total=False):
 class BaseClient(abc.ABC):
     """The life cycle that every client shares.
 
-    A client is usable at once. End it with ``async with`` or `aclose`.
+    A client can be used at once. Close it with ``async with`` or `aclose`.
 
     Args:
         options: The shared options that were passed in.
@@ -78,8 +78,8 @@ class BaseClient(abc.ABC):
         self._wiring = Wiring(**given)
 
     async def aclose(self) -> None:
-        """Close connections and the secret provider. May be called more than once."""
-        async with AsyncExitStack() as stack:  # each step is taken, even if one before it fails
+        """Close connections and the secret provider. Safe to call more than once."""
+        async with AsyncExitStack() as stack:  # every step runs, even if one before it fails
             for close in reversed(self._closing()):
                 stack.push_async_callback(close)
 
@@ -87,7 +87,7 @@ class BaseClient(abc.ABC):
         try:
             await self._open()
         except BaseException:
-            await self.aclose()  # a failed `async with` never reaches its end
+            await self.aclose()  # a failed `async with` never reaches `__aexit__`
             raise
         return self
 
@@ -106,22 +106,22 @@ class BaseClient(abc.ABC):
 
 
 class Wiring:
-    """The clock, the events and the way to the network of one client.
+    """The clock, events and network access of one client.
 
     Args:
         timeout: for a whole call: queueing, signing, all attempts and the waits between them (default 30 s).
-        limits: how much to send at once.
-        retry: how often and how patiently to try again.
+        limits: concurrency, request rate and reply size.
+        retry: the number of attempts and the pauses between them.
         transport: in place of the default one; closed with the client.
         proxy, trust_env, verify, cert: see `ethora_async.transport.AiohttpTransport`.
-        on_event: one callable, or several, told of every event (`ethora_async.engine.events`).
-        clock: where time comes from.
+        on_event: one callable, or several, called with every event (`ethora_async.engine.events`).
+        clock: the source of time.
 
     Attributes:
         timeout: in seconds.
 
     Raises:
-        ConfigError: the timeout is no length of time.
+        ConfigError: the timeout is not a duration.
     """
 
     def __init__(
@@ -149,10 +149,10 @@ class Wiring:
         self._sockets: AiohttpTransport | None = None
 
     def engine(self, base_url: str, dialect: Dialect, credentials: Credentials) -> Engine:
-        """Return the client's engine, to be made once: for an origin, in the platform's words, signed by `credentials`.
+        """Return the client's engine, created on the first call, for an origin, a dialect and `credentials`.
 
         Raises:
-            ConfigError: a setting of the network cannot be used.
+            ConfigError: a network setting cannot be used.
         """
         if self._transport is None:
             self._transport = transports.default_transport(concurrency=self._limits.concurrency, **self._network)
@@ -166,14 +166,14 @@ class Wiring:
             limits=self._limits,
             retry=self._retry,
             emitter=self.emitter,
-            # Constant: Rocket.Chat remembers a second factor by this text and the address.
+            # Constant: Rocket.Chat remembers a second factor by this text and the IP address.
             user_agent=f"ethora-async/{__version__}",
         )
         return self._engine
 
     async def websocket(self, url: str, protocols: tuple[str, ...] = ()) -> ClientWebSocketResponse:
-        """Open a websocket as `AiohttpTransport.websocket` does: on a connection of its own where another transport,
-        which knows none, carries the requests.
+        """Open a websocket as `AiohttpTransport.websocket` does. If the client's transport has no websockets, use a
+        separate aiohttp connection.
         """
         from ethora_async.transport.aiohttp import AiohttpTransport
 
@@ -184,7 +184,7 @@ class Wiring:
         return await self._sockets.websocket(url, protocols)
 
     async def aclose(self) -> None:
-        """Close connections. Calls under way fail with `NotSentError` or `ReplyLostError`. Idempotent."""
+        """Close connections. Pending calls fail with `NotSentError` or `ReplyLostError`. Idempotent."""
         try:
             if self._sockets is not None:
                 await self._sockets.aclose()
@@ -196,7 +196,7 @@ class Wiring:
 
 
 def _refuse_unknown(client: type, given: Mapping[str, Any], known: type) -> None:
-    """Name a misspelt option, with the one that was meant."""
+    """Reject a misspelt option, and suggest the one that was meant."""
     import inspect
 
     shared = [name for base in known.__mro__ for name in getattr(base, "__annotations__", {})]

@@ -1,4 +1,4 @@
-"""See what clients, runs and outbox workers do: traces, metrics and structured logs (extra ``otel``).
+"""Observe clients, bulk runs and outbox workers: traces, metrics and structured logs (extra ``otel``).
 
 ```python
 from ethora_async import EthoraClient
@@ -8,7 +8,7 @@ ethora = EthoraClient(on_event=[Tracing(), Metrics.prometheus()])
 ```
 
 Each is a listener: pass it as ``on_event=`` to a client and to an outbox `Worker`. Without listeners no event, span or
-measurement is made.
+measurement is created.
 """
 
 from __future__ import annotations
@@ -34,5 +34,5 @@ _HOMES = {
 
 __all__ = ["INSTRUMENTS", "Instrument", "JsonFormatter", "Meter", "Metrics", "MetricsServer", "Tracing"]
 
-if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
+if not TYPE_CHECKING:  # Type checkers must reject a name that is not exported.
     __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

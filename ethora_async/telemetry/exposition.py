@@ -1,4 +1,4 @@
-"""``/metrics`` for Prometheus, on a port of its own."""
+"""``/metrics`` for Prometheus, on a separate port."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ HOST = "127.0.0.1"
 
 
 class MetricsServer:
-    """Answers ``GET /metrics`` from a thread of its own, so that a busy event loop does not delay a scrape.
+    """Answers ``GET /metrics`` in a separate thread, so that a busy event loop does not delay a scrape.
 
-    It knows no authentication: keep it on loopback or in a network of your own.
+    It has no authentication: bind it to loopback or to a private network.
 
     Args:
         where: ``PORT``, ``HOST:PORT`` or ``[IPv6]:PORT``; the host is 127.0.0.1 by default, port 0 takes a free one.
-        registry: where to measure, in place of a new registry with this process's own numbers (CPU, memory, files).
+        registry: the registry to serve, in place of a new one with this process's own metrics (CPU, memory, files).
 
     Attributes:
         metrics: the listener; pass it as ``on_event=``.
@@ -50,13 +50,13 @@ class MetricsServer:
 
     @property
     def url(self) -> str:
-        """Where it answers, once started."""
+        """The URL, once started."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         port = self._port if self._server is None else self._server.server_port
         return f"http://{host}:{port}/metrics"
 
     def start(self) -> None:
-        """Listen.
+        """Start to listen.
 
         Raises:
             ConfigError: the address cannot be listened on.
@@ -70,7 +70,7 @@ class MetricsServer:
             raise ConfigError(msg) from None
 
     def close(self) -> None:
-        """Stop listening. May be called again."""
+        """Stop listening. Safe to call more than once."""
         server, self._server = self._server, None
         if server is not None:
             server.shutdown()

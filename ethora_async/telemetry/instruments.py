@@ -1,4 +1,4 @@
-"""Which metrics there are, and the two ways to keep them: Prometheus and OpenTelemetry."""
+"""The metrics, and two backends for them: Prometheus and OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Instrument:
 
     Attributes:
         name: its OpenTelemetry name, with dots.
-        kind: what it is.
-        help: what it tells, in one line.
-        labels: the OpenTelemetry names of its attributes.
+        kind: counter, gauge or histogram.
+        help: its description, in one line.
+        labels: its attributes, by their OpenTelemetry names.
         unit: ``s`` for seconds, else empty.
-        buckets: of a histogram, the upper bounds.
+        buckets: the upper bounds of a histogram's buckets.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Instrument:
 
     @property
     def prometheus_name(self) -> str:
-        """Its name in Prometheus: with underscores, the unit and, of a counter, ``_total``."""
+        """Its name in Prometheus: with underscores, the unit and, for a counter, ``_total``."""
         name = self.name.replace(".", "_") + ("_seconds" if self.unit == "s" else "")
         return f"{name}_total" if self.kind == "counter" else name
 
@@ -90,7 +90,7 @@ INSTRUMENTS: tuple[Instrument, ...] = (
 
 
 class Meter(Protocol):
-    """Keeps measurements; a label that does not apply is left out or empty."""
+    """Stores measurements; a label that does not apply is left out or empty."""
 
     def add(self, name: str, amount: float, labels: Mapping[str, str]) -> None:
         """Add to a counter."""
@@ -106,7 +106,7 @@ class Meter(Protocol):
 
 
 class PrometheusMeter:
-    """Keeps measurements in a registry of prometheus-client.
+    """Stores measurements in a registry of prometheus-client.
 
     Raises:
         ConfigError: ``prometheus-client`` is not installed.
@@ -149,7 +149,7 @@ class PrometheusMeter:
 
 
 class OpenTelemetryMeter:
-    """Keeps measurements with OpenTelemetry's metrics API.
+    """Stores measurements with OpenTelemetry's metrics API.
 
     Raises:
         ConfigError: ``opentelemetry-api`` is not installed.

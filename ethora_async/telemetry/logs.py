@@ -17,9 +17,9 @@ from ethora_async.trace_context import current_traceparent
 class JsonFormatter(logging.Formatter):
     """Format a record as one line of JSON.
 
-    Every line has ``time`` (UTC), ``level``, ``logger`` and ``message``; a record about an event its name as ``event``
-    and its values as ``fields``; inside of a span ``trace_id`` and ``span_id``; and an exception's type as ``error``.
-    No traceback is written: it may quote values.
+    Every line has ``time`` (UTC), ``level``, ``logger`` and ``message``. A record with an event also has its name as
+    ``event`` and its values as ``fields``; a record inside a span has ``trace_id`` and ``span_id``; a record with an
+    exception has its type as ``error``. No traceback is written, since it may quote values.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -42,7 +42,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _plain(value: Any) -> Any:
-    """Return an event's values as JSON can hold them; texts are scrubbed as in messages."""
+    """Return an event's values in a form that JSON can hold; texts are scrubbed as in messages."""
     if attrs.has(type(value)):
         return {field.name: _plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
     if isinstance(value, str):

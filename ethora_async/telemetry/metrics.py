@@ -35,13 +35,13 @@ _BAD_STATUS = 400
 
 
 class Metrics:
-    """A listener that measures.
+    """A listener that records metrics.
 
-    Make it with `prometheus` or `opentelemetry`. One serves any number of clients and workers of a process.
+    Create it with `prometheus` or `opentelemetry`. One instance serves any number of clients and workers of a process.
 
     Args:
-        meter: keeps the measurements.
-        now: Unix time.
+        meter: stores the measurements.
+        now: returns Unix time.
     """
 
     def __init__(self, meter: Meter, *, now: Callable[[], float] = time.time) -> None:
@@ -69,7 +69,7 @@ class Metrics:
 
     @classmethod
     def prometheus(cls, registry: CollectorRegistry | None = None) -> Self:
-        """Measure in a registry of prometheus-client; its default one without `registry`.
+        """Record in a registry of prometheus-client; by default in the global one.
 
         Raises:
             ConfigError: ``prometheus-client`` is not installed.
@@ -78,7 +78,7 @@ class Metrics:
 
     @classmethod
     def opentelemetry(cls, meter_provider: MeterProvider | None = None) -> Self:
-        """Measure with OpenTelemetry; with its global provider without `meter_provider`.
+        """Record with OpenTelemetry; by default with its global provider.
 
         Raises:
             ConfigError: ``opentelemetry-api`` is not installed.
@@ -86,7 +86,7 @@ class Metrics:
         return cls(OpenTelemetryMeter(meter_provider))
 
     def __call__(self, event: object) -> None:
-        """Measure what the event tells."""
+        """Record the measurements of an event."""
         handler = self._handlers.get(type(event))
         if handler is not None:
             handler(event)
@@ -167,7 +167,7 @@ class Metrics:
         gauge("ethora.outbox.inbox", status.inbox, _NONE)
         gauge("ethora.outbox.claimed", status.claimed, _NONE)
         gauge("ethora.outbox.oldest", status.oldest, _NONE)
-        for kind in KINDS:  # all of them: one that is empty by now is to fall to 0
+        for kind in KINDS:  # every label, so that one with no items left drops to 0
             labels = {"ethora.intent.kind": kind}
             gauge("ethora.outbox.waiting", status.waiting.get(kind, 0), labels)
             gauge("ethora.outbox.dead", status.dead.get(kind, 0), labels)

@@ -24,14 +24,14 @@ SYSTEM = "ethora_outbox"
 """The ``messaging.system`` of an outbox."""
 
 INBOX = "ethora_wish"
-"""Its ``messaging.destination.name``: the table that the application writes intents into."""
+"""Its ``messaging.destination.name``: the table that the application writes intents to."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _BAD_STATUS = 400
 
 
 class _Open:
-    """A span that is current in this task until its end, and the one that was current before."""
+    """A span that is current in this task until it ends, and the token of the span before it."""
 
     __slots__ = ("before", "span", "started", "token")
 
@@ -41,7 +41,7 @@ class _Open:
 
 
 class Tracing:
-    """A listener that makes spans.
+    """A listener that creates spans.
 
     * ``<operation>``: a call with all its attempts (internal). Its parent is the span that was current.
     * ``<METHOD> <path template>``: one attempt, by the HTTP conventions (client).
@@ -85,18 +85,18 @@ class Tracing:
         }
 
     def __call__(self, event: object) -> None:
-        """Make, end or complete the span that the event is about."""
+        """Start, end or complete the span of an event."""
         handler = self._handlers.get(type(event))
         if handler is not None:
             handler(event)
 
     @contextmanager
     def span(self, name: str, **attributes: str | float | bool) -> Iterator[None]:
-        """Make a span of your own around a piece of work, for example ``plan`` around `make_plan` and `apply_plan`.
+        """Create a span around a piece of your own work, for example ``plan`` around `make_plan` and `apply_plan`.
 
         Args:
             name: the span's name.
-            attributes: told as ``ethora.<name>``.
+            attributes: set as ``ethora.<name>``.
         """
         named = {f"ethora.{key}": value for key, value in attributes.items()}
         with self._tracer.start_as_current_span(
@@ -105,7 +105,7 @@ class Tracing:
             try:
                 yield
             except BaseException as error:
-                # Its name only: a message may quote what the platform or a user wrote.
+                # Only its class name: a message may quote what the platform or a user wrote.
                 self._failed(span, type(error).__name__)
                 raise
 
@@ -164,7 +164,7 @@ class Tracing:
             span.end()
 
     def _run_started(self, event: RunStarted) -> None:
-        # Not made current here: a run is read by a generator, which may be closed in another task.
+        # Not made current here: a generator reads the run, and may be closed in another task.
         self._runs[event.run] = self._tracer.start_span("run")
 
     def _batch_started(self, event: BatchStarted) -> None:
@@ -199,7 +199,7 @@ class Tracing:
         parent = self._remote(event.traceparent)
         turn = self._open.get()
         if parent is None or turn is None:
-            return  # nobody looks for it in a trace; the turn's span counts it
+            return  # one span for each would be noise; the turn's span counts them
         span = self._tracer.start_span(
             f"process {event.kind}",
             context=parent,
@@ -231,7 +231,7 @@ class Tracing:
         return [self._trace.Link(span.get_span_context()) for span in spans]
 
     def _remote(self, traceparent: str | None) -> Context | None:
-        """Return the context that a ``traceparent`` names; None where it is none."""
+        """Return the context of a ``traceparent``; None if it is invalid."""
         from opentelemetry.context import Context
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 

@@ -1,3 +1,3 @@
-"""Making and keeping the tokens that front ends and requests carry."""
+"""Create and cache the tokens of front ends and requests."""
 
 from __future__ import annotations

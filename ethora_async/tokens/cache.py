@@ -1,4 +1,4 @@
-"""Tokens kept until shortly before their end, the least recently used dropped first."""
+"""A cache of tokens until shortly before they expire; the least recently used is dropped first."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RENEWAL_MARGIN = 60.0
-"""Seconds before its end from which a token is not handed out any more (docs/architecture.md#defaults)."""
+"""Seconds before a token's expiry from which it is no longer handed out (docs/architecture.md#defaults)."""
 
 
 def margin(ttl: float) -> float:
-    """Return how long before its end a token of this lifetime is renewed: 60 s, or half its life when it is short."""
+    """Return how many seconds before its expiry a token is renewed: 60, or half its lifetime if it is short."""
     return min(RENEWAL_MARGIN, ttl / 2)
 
 
 class TokenCache(Generic[T]):
     """An expiry-aware LRU cache.
 
-    The key should hold everything that the token depends on, the version of the secret included: a rotated secret then
-    makes new tokens by itself. Age is measured on the monotonic clock as well as on the wall clock: the one survives a
-    corrected system time, the other a suspended machine.
+    The key should contain everything that the token depends on, including the version of the secret: after a rotation
+    the cache then misses. Age is measured on the monotonic and on the wall clock: the first is immune to a corrected
+    system time, the second to a suspended machine.
 
     Args:
-        size: how many tokens are kept (default 10,000).
+        size: maximum number of tokens (default 10,000).
     """
 
     def __init__(self, clock: Clock, size: int = 10_000) -> None:
@@ -50,9 +50,9 @@ class TokenCache(Generic[T]):
         return token
 
     def put(self, key: Hashable, token: T, ttl: float, *, early: float | None = None) -> None:
-        """Keep a token that was made just now and lives `ttl` seconds.
+        """Add a token that was just created and lives `ttl` seconds.
 
-        It is handed out until `early` seconds before its end; by default see `margin`.
+        It is handed out until `early` seconds before it expires; by default see `margin`.
         """
         lifetime = ttl - (margin(ttl) if early is None else early)
         self._tokens[key] = (self._clock.monotonic() + lifetime, self._clock.now() + lifetime, token)
@@ -61,7 +61,7 @@ class TokenCache(Generic[T]):
             self._tokens.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all tokens."""
         self._tokens.clear()
 
     def __len__(self) -> int:

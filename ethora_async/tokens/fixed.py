@@ -14,7 +14,7 @@ class FixedCredentials:
     """Sign every request with the same headers.
 
     Args:
-        headers: what goes with each request; nothing for routes that need no login.
+        headers: sent with each request; empty for routes that need no login.
     """
 
     def __init__(self, headers: Mapping[str, str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""JSON Web Tokens signed with HMAC-SHA256: the only kind that Ethora and ImbaChat know."""
+"""JSON Web Tokens signed with HMAC-SHA256, the only algorithm of Ethora and ImbaChat."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 _HEADER = {"alg": "HS256", "typ": "JWT"}
 _ALGORITHMS = ("HS256",)
 _LONGEST = 16_384
-"""Characters; a longer "token" is not looked at."""
+"""In characters; a longer token is rejected unread."""
 
 
 class HS256Key:
-    """One signing key. It prints nothing of itself.
+    """One signing key. Its repr shows nothing of it.
 
-    Signing is written out here: a compact token of ours is three joined texts and one digest, and joserfc's own checks
-    would double its cost. What others have signed is checked by joserfc.
+    Signing is written out here: a compact token is three joined texts and one digest, and joserfc's own checks would
+    double its cost. joserfc verifies tokens that others have signed.
     """
 
     __slots__ = ("_checking", "_key")
@@ -42,7 +42,7 @@ class HS256Key:
         """Return the compact token with these claims.
 
         The header is ``{"alg":"HS256","typ":"JWT"}`` (docs/platforms/ethora.md#server-token) unless another is given:
-        the order of its members is part of the bytes that are signed.
+        the order of its members is part of the signed bytes.
         """
         first = _FIRST_SEGMENT if header is _HEADER else _segment(codec.dumps(header))
         text = b"%b.%b" % (first, _segment(codec.dumps(claims)))
@@ -53,7 +53,7 @@ class HS256Key:
         from joserfc.errors import JoseError
         from joserfc.jws import JWSRegistry, deserialize_compact
 
-        # RFC 7515 §4: header fields that are not understood are ignored, unless `crit` names them.
+        # RFC 7515 §4: unknown header fields are ignored, unless `crit` names them.
         registry = JWSRegistry(algorithms=_ALGORITHMS, strict_check_header=False)
         try:
             deserialize_compact(token, self._checking_key(), registry=registry)
@@ -63,12 +63,12 @@ class HS256Key:
 
     def _checking_key(self) -> OctKey:
         if self._checking is None:
-            # Imported here: joserfc brings `cryptography` along, and `import ethora_async` is to be light.
+            # Imported here: joserfc loads `cryptography`, and `import ethora_async` must stay light.
             from joserfc.errors import SecurityWarning
             from joserfc.jwk import OctKey
 
             with warnings.catch_warnings():
-                # Whoever passes the secret in is warned of its length there, once.
+                # The caller was already warned once about a short secret.
                 warnings.simplefilter("ignore", SecurityWarning)
                 self._checking = OctKey.import_key(self._key)
         return self._checking
@@ -82,10 +82,11 @@ _FIRST_SEGMENT = _segment(codec.dumps(_HEADER))
 
 
 def read_unverified(token: str) -> dict[str, Any]:
-    """Return the claims of a token before anybody has checked it: only to choose the key to check it with.
+    """Return the claims of an unverified token: only for choosing the key to verify it with.
 
     Raises:
-        InvalidTokenError: it is not a compact JSON Web Token, is not signed by HS256, or its claims are no JSON object.
+        InvalidTokenError: it is not a compact JSON Web Token, is not signed by HS256, or its claims are not a JSON
+            object.
     """
     from joserfc.errors import JoseError
     from joserfc.jws import extract_compact
@@ -96,7 +97,7 @@ def read_unverified(token: str) -> dict[str, Any]:
     try:
         parts = extract_compact(token.encode())
         claims = codec.loads(parts.payload)
-    except (JoseError, ValueError, RecursionError):  # joserfc follows the header into any depth
+    except (JoseError, ValueError, RecursionError):  # joserfc recurses into a nested header
         msg = "it is not a JSON Web Token of three parts"
         raise InvalidTokenError(msg) from None
     # joserfc has looked for "alg" in the header, but not whether the header is an object.

@@ -1,6 +1,6 @@
-"""Access tokens by OAuth 2.0 client credentials (RFC 6749 §4.4), for the platforms that ask for them.
+"""Access tokens by OAuth 2.0 client credentials (RFC 6749 §4.4), for the platforms that require them.
 
-authlib writes the token request and the header that carries the token; the engine sends them.
+authlib writes the token request and the header with the token; the engine sends them.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 FORM = "application/x-www-form-urlencoded"
 UNSTATED_LIFETIME = 300.0
-"""Seconds that an access token is used whose answer does not say how long it lives."""
+"""Lifetime in seconds that is assumed when the token endpoint states none."""
 _BEARER_TOKEN = re.compile(r"[!-~]+").fullmatch
 _AFTER_FAILURE = 5.0
-"""Seconds until an early renewal that failed is tried again."""
+"""Seconds before a failed early renewal is retried."""
 SHARE_OF_TIME = 0.8
-"""How much of a call's time a token request may take: the call that waits for it is to hear why none came."""
+"""Share of a call's time that a token request may take, so that the waiting call gets the reason for a failure."""
 
 
 @attrs.frozen(eq=False)
@@ -45,8 +45,8 @@ class ClientLogin:
 
     Attributes:
         client_id, client_secret: Of the OAuth 2.0 client.
-        headers: What goes with every request beside the token.
-        key: Tells one login from another; is no secret.
+        headers: Sent with every request beside the token.
+        key: Identifies the login; is not secret.
     """
 
     client_id: str
@@ -64,7 +64,7 @@ class AccessToken:
 
 
 def token_form(login: ClientLogin) -> bytes:
-    """Return the body of a token request, client id and secret in the form itself (``client_secret_post``)."""
+    """Return the body of a token request, with client id and secret in the form (``client_secret_post``)."""
     from authlib.oauth2.auth import ClientAuth
     from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
@@ -76,10 +76,10 @@ def token_form(login: ClientLogin) -> bytes:
 def read_token(reply: Reply) -> AccessToken:
     """Return the access token in a token endpoint's answer (RFC 6749 §5.1).
 
-    A missing ``token_type`` is taken for ``Bearer``, a missing or senseless ``expires_in`` for 300 s.
+    A missing ``token_type`` means ``Bearer``, a missing or invalid ``expires_in`` 300 s.
 
     Raises:
-        ReplyLostError: there is none in it, or one of a kind that we cannot use.
+        ReplyLostError: the answer has no token, or one of an unsupported type.
     """
     token = _parsed(reply.data)
     if isinstance(token, str):
@@ -88,7 +88,7 @@ def read_token(reply: Reply) -> AccessToken:
 
 
 def _parsed(data: Any) -> AccessToken | str:
-    """Return the token, or what is wrong with the answer: no frame that raises may hold the token in clear."""
+    """Return the token, or a description of the error: no frame that raises may hold the token in clear."""
     from authlib.oauth2.auth import TokenAuth
 
     data = data if isinstance(data, dict) else {}
@@ -113,8 +113,8 @@ def _lifetime(value: Any) -> float:
 class Grant:
     """One token request: its form, and the headers beside it, always of the same login.
 
-    It is the request's `Credentials` and its `Upload` at once, so that the engine's loop goes through the logins that
-    may hold during a rotation.
+    It is the request's `Credentials` and its `Upload` at once, so that the engine tries the logins that may be valid
+    during a rotation.
     """
 
     content_type = FORM
@@ -134,7 +134,7 @@ class Grant:
         return self._chosen[1:]
 
     def peek(self) -> Credential | None:
-        """Return the login at hand, chosen anew when the store has answered anew."""
+        """Return the available login, chosen again after a new answer of the store."""
         ring = self._logins.peek()
         if ring is None:
             return None
@@ -143,7 +143,7 @@ class Grant:
         return self._choose(ring, ring.chosen(self._acceptance.credential))
 
     async def acquire(self) -> Credential:
-        """Return the login, after asking the store."""
+        """Return the login after asking the store."""
         ring = await self._logins.load()
         return self._choose(ring, ring.chosen(self._acceptance.credential))
 
@@ -161,7 +161,7 @@ class Grant:
         return None
 
     def may_change(self) -> bool:
-        """Say whether a rejection may be a rotation on its way."""
+        """Return whether a rejection may be caused by a rotation in progress."""
         return self._acceptance.may_change()
 
     @property
@@ -170,11 +170,11 @@ class Grant:
         return len(token_form(self.used[0]))
 
     def can_restart(self) -> bool:
-        """Yes: it is made anew for every attempt."""
+        """Return True: it is encoded anew for every attempt."""
         return True
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the form, in one piece."""
+        """Yield the form in one piece."""
         yield token_form(self.used[0])
 
     def _choose(self, ring: KeyRing[ClientLogin], login: ClientLogin) -> Credential:
@@ -185,7 +185,7 @@ class Grant:
 
 @attrs.frozen(eq=False)
 class _Held:
-    """An access token at hand: when to renew it and when it ends, by both clocks (see `TokenCache`)."""
+    """The current access token: when to renew it and when it expires, by both clocks (see `TokenCache`)."""
 
     number: int
     token: AccessToken
@@ -195,7 +195,7 @@ class _Held:
 
     @classmethod
     def of(cls, number: int, token: AccessToken, version: str, started: float, wall: float) -> _Held:
-        """Return one that was asked for at these times."""
+        """Return a token that was requested at these times."""
         life = token.lifetime
         until = life - margin(life)
         return cls(number, token, version, (started + until, wall + until), (started + life, wall + life))
@@ -208,16 +208,16 @@ class _Held:
 
 
 class AccessTokens:
-    """Signs requests with an access token, fetched once for all who need it.
+    """Signs requests with an access token, which is fetched once for all waiting calls.
 
-    In the last minute of its life (or half of it, if shorter) it is renewed in the background; past its end, and when
-    the platform rejects it, the calls wait for the next one. A rejection costs one renewal per call at the most: what
-    rejects a new token too means something else, perhaps the headers that go beside it, and those of the other logins
-    that may hold during a rotation are tried with the new token.
+    In its last minute (or the second half of a short lifetime) it is renewed in the background. After it expires, and
+    when the platform rejects it, calls wait for the next one. A rejection costs at most one renewal per call: if a new
+    token is rejected too, the cause may be the headers beside it, so those of the other logins that may be valid during
+    a rotation are tried with the new token.
 
     Args:
         send: carries out one token request, with the `Grant` as its upload and its credentials.
-        logins: the client's login, with the others that may hold during a rotation.
+        logins: the client's login, with the others that may be valid during a rotation.
     """
 
     def __init__(
@@ -230,7 +230,7 @@ class AccessTokens:
     ) -> None:
         self._send = send
         self._logins = logins
-        # A wrong secret is not waited for at the start: token endpoints lock clients out.
+        # No retries with a wrong secret at the start: token endpoints lock clients out.
         self._acceptance = Acceptance(rotates=logins.rotates, clock=clock)
         self._clock = clock
         self._emitter = emitter
@@ -241,7 +241,7 @@ class AccessTokens:
         self._retry_at = -math.inf
 
     def peek(self) -> Credential | None:
-        """Return the credential at hand; None when there is none, or none that is still good."""
+        """Return the current credential; None when there is none, or it has expired."""
         held = self._held
         if held is None or held.ended(self._clock):
             return None
@@ -250,23 +250,23 @@ class AccessTokens:
         return self._credential
 
     async def acquire(self) -> Credential:
-        """Return a credential with a token that has not ended.
+        """Return a credential with a token that has not expired.
 
         Raises:
-            ChatError: none could be had.
+            ChatError: no token could be fetched.
         """
         return self.peek() or await self._fetched()
 
     def accepted(self, credential: Credential) -> None:
-        """Keep to the headers that were taken, while the token lives."""
+        """Keep the headers that were accepted while the token lives."""
         if self._held is not None and _number(credential.key) == str(self._held.number):
             self._credential = credential
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
-        """Return a credential with a newer token, or with the new token and other headers; None when all were tried.
+        """Return a credential with a newer token, or the new token with other headers; None when all were tried.
 
         Raises:
-            ChatError: no newer token could be had.
+            ChatError: no newer token could be fetched.
         """
         ring = await self._logins.newer(rejected.version)
         held = self._held
@@ -274,7 +274,7 @@ class AccessTokens:
         if held is None or (first and _number(rejected.key) == str(held.number)):
             await self._fetched()
             held = self._held
-        if held is None:  # closed meanwhile
+        if held is None:  # closed in the meantime
             return None
         for login in (ring.chosen(self._acceptance.credential), *ring.candidates()):
             credential = _signed(held, login)
@@ -283,15 +283,15 @@ class AccessTokens:
         return None
 
     def header(self, name: str) -> str:
-        """Return a header that went with the newest token; empty before there is one."""
+        """Return a header that was sent with the newest token; empty before there is one."""
         return self._credential.headers.get(name, "") if self._credential is not None else ""
 
     def may_change(self) -> bool:
-        """No: what `replace` cannot get, waiting will not bring."""
+        """Return False: waiting brings nothing that `replace` could not get."""
         return False
 
     async def aclose(self) -> None:
-        """Cancel a token request under way."""
+        """Cancel a pending token request."""
         await self._flight.aclose()
 
     async def _fetched(self) -> Credential:
@@ -333,6 +333,6 @@ def _number(key: str) -> str:
 def _failed(error: ChatError) -> ChatError:
     failure = copy.copy(error)
     failure.args = (f"no access token could be had: {error.message}",)
-    # The call that needed it was refused, or not sent at all: nothing of it happened.
+    # The call that needed the token was rejected, or not sent at all: it had no effect.
     failure.effect = "none"
     return failure

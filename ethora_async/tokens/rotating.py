@@ -1,12 +1,12 @@
-"""Credentials that rotate: one engine for the clients of all platforms.
+"""Credentials that rotate: one implementation for the clients of all platforms.
 
-How a rotation is survived, whichever side changes first:
+A rotation causes no failed call, whichever side changes first:
 
 * The store is read every 30 s, and at once when the platform rejects a credential: once for any number of rejected
   calls, then at most ten times a second.
 * A rejected call tries the current value of the store, the previous one, the pending one, and the one that this process
-  used before. What the platform accepts is used until the store answers something newer.
-* When every candidate is rejected but one was accepted before, the call waits for a newer version, backing off, within
+  used before. The accepted value is used until the store has a newer version.
+* When every candidate is rejected but one was accepted before, the call waits for a newer version, with backoff, within
   its deadline.
 """
 
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from ethora_async_secrets import SecretBundle
 
 STARTUP_GRACE = 2.0
-"""Seconds for which a credential that was never accepted counts as one in the middle of a rotation."""
+"""Seconds for which a credential that was never accepted is treated as part of a rotation in progress."""
 
 
 class Keyed(Protocol):
-    """What is made from a bundle: keys, a login, or plain `Values`."""
+    """Anything made from a bundle: keys, a login, or plain `Values`."""
 
     @property
     def key(self) -> str:
-        """Tells one from another; is no secret."""
+        """Its identity; is not secret."""
         ...
 
 
@@ -51,13 +51,14 @@ T = TypeVar("T")
 
 @attrs.frozen(eq=False)
 class KeyRing(Generic[K]):
-    """What one answer of the store makes: the current keys, and others that the platform may accept meanwhile.
+    """The keys from one answer of the store: the current keys, and others that the platform may accept during a
+    rotation.
 
     Attributes:
         settings: The answer.
         current, previous, pending: As the store names them.
-        former: What was current before in this process: not every store keeps the previous value, and the platform may
-            still ask for it. It only signs; what others present is not checked with it.
+        former: The current keys before this answer, in this process: not every store keeps the previous value, and the
+            platform may still require it. Used only for signing, never for verifying.
     """
 
     settings: SettingsVersion
@@ -73,11 +74,11 @@ class KeyRing(Generic[K]):
 
     @property
     def version(self) -> str:
-        """The store's name for its answer; safe to log."""
+        """The version of the store's answer; safe to log."""
         return self.settings.bundle.version
 
     def candidates(self) -> Iterator[K]:
-        """Yield all there are, each once, in the order in which to try them."""
+        """Yield all keys without duplicates, in the order in which to try them."""
         seen: set[str] = set()
         for keys in (self.current, self.previous, self.pending, self.former):
             if keys is not None and keys.key not in seen:
@@ -85,26 +86,26 @@ class KeyRing(Generic[K]):
                 yield keys
 
     def inbound(self) -> Iterator[K]:
-        """Yield what others may present: the current and the previous one."""
+        """Yield the keys for verifying: the current and the previous ones."""
         yield self.current
         if self.previous is not None:
             yield self.previous
 
     def chosen(self, accepted: Credential | None) -> K:
-        """Return the candidate that the platform accepted since the store answered so, else the current one."""
+        """Return the candidate that the platform accepted since this answer, else the current one."""
         if accepted is not None and accepted.version == self.version and accepted.key != self.current.key:
             return next((keys for keys in self.candidates() if keys.key == accepted.key), self.current)
         return self.current
 
 
 class RotatingKeys(Generic[K]):
-    """Keys made from some of a client's settings, made anew when their values change.
+    """Keys made from some of a client's settings, and made again when their values change.
 
     Args:
-        settings: Where the values come from.
+        settings: The source of the values.
         names: The settings that the keys are made from.
-        make: Makes the keys. A `ConfigError` refuses the current values; with other values, they are left out.
-        check: Looks at current values once before keys are made from them, to warn of them.
+        make: Makes the keys. Its `ConfigError` is raised for the current values; other values are then left out.
+        check: Called once with current values before keys are made from them, to emit warnings.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class RotatingKeys(Generic[K]):
         return self.settings.rotates(self._names)
 
     def peek(self) -> KeyRing[K] | None:
-        """Return the keys at hand, or None when the store must be asked first.
+        """Return the available keys, or None when the store must be asked first.
 
         Raises:
             ConfigError: The store's newest answer cannot be used.
@@ -141,7 +142,7 @@ class RotatingKeys(Generic[K]):
         return ring if ring is not None and ring.settings.bundle is bundle else self._made(bundle)
 
     async def load(self) -> KeyRing[K]:
-        """Return the keys, from the store when need be.
+        """Return the keys; ask the store if necessary.
 
         Raises:
             ConfigError: The store cannot be read, or its answer cannot be used.
@@ -157,13 +158,13 @@ class RotatingKeys(Generic[K]):
         return self._made(await self.settings.newer(version))
 
     def known(self) -> Iterator[K]:
-        """Yield the keys at hand without asking anybody: for masking them."""
+        """Yield the available keys without asking the store: for masking them."""
         if self._ring is not None:
             yield from self._ring.candidates()
 
     def _made(self, bundle: SecretBundle) -> KeyRing[K]:
         old = self._ring
-        # By the first of many who waited for this answer, or while the store is down.
+        # By the first of many calls that waited for this answer, or while the store is down.
         if old is not None and old.bundle is bundle:
             return old
         version = self.settings.at(bundle)
@@ -191,12 +192,12 @@ class RotatingKeys(Generic[K]):
 
 
 class Acceptance:
-    """The credential that the platform accepted last, and whether a rejection may be a rotation under way.
+    """The credential that the platform accepted last, and whether a rejection may be caused by a rotation in progress.
 
     Args:
         rotates: Whether the credential can change.
-        grace: Seconds from the first rejection for which a credential that was never accepted is waited for too. A
-            client may start in the middle of a rotation; but the error of a wrong setting must come soon.
+        grace: Seconds from the first rejection for which calls also wait for a credential that was never accepted. A
+            client may start during a rotation; but the error of a wrong setting must come soon.
     """
 
     def __init__(self, *, rotates: bool, clock: Clock, grace: float = 0.0) -> None:
@@ -207,16 +208,16 @@ class Acceptance:
         self._refused_at: float | None = None
 
     def accept(self, credential: Credential) -> None:
-        """Use what this credential was made from, until the store answers something newer."""
+        """Use the source of this credential until the store has a newer version."""
         self.credential = credential
 
     def refuse(self) -> None:
-        """Note a rejection."""
+        """Record a rejection."""
         if self._refused_at is None:
             self._refused_at = self._clock.monotonic()
 
     def may_change(self) -> bool:
-        """Say whether it is worth waiting for a newer secret."""
+        """Return whether to wait for a newer secret."""
         if not self._rotates:
             return False
         if self.credential is not None:
@@ -235,16 +236,16 @@ async def first_accepted(
     clock: Clock,
     timeout: float,
 ) -> T:
-    """Carry out `attempt` with the candidates in turn, by the rules of this module.
+    """Call `attempt` with the candidates in turn, by the rules of this module.
 
-    For values that are sent in a request's body; headers are the engine's affair.
+    For values that are sent in a request's body; the engine handles headers.
 
     Args:
-        rejection: What `attempt` raises when the platform rejects the value.
+        rejection: The error that `attempt` raises when the platform rejects the value.
         timeout: Seconds within which to wait for a newer version.
 
     Raises:
-        ChatError: What `attempt` raised: for rejections the first one.
+        ChatError: The error of `attempt`; for rejections the first one.
         ConfigError: The store cannot be read, or lacks the value.
     """
     deadline = clock.monotonic() + timeout
@@ -273,13 +274,13 @@ async def first_accepted(
         if first is not None and (not acceptance.may_change() or clock.monotonic() + wait >= deadline):
             raise first
         await clock.sleep(wait)
-        # Where the store was changed first, the platform may accept by now what it rejected.
+        # If the store was changed first, the platform may now accept what it rejected.
         tried.clear()
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn in the name of the caller outside this package, so that the warning names a line of theirs."""
-    level, frame = 1, sys._getframe()  # noqa: SLF001  what warnings itself does
+    """Issue a warning that points at the caller's line outside this package."""
+    level, frame = 1, sys._getframe()  # noqa: SLF001  as `warnings` itself does
     while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith("ethora_async"):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)

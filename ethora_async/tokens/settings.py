@@ -1,13 +1,13 @@
 """Sources of a client's settings, on every platform (docs/architecture.md#secrets-and-rotation).
 
-One precedence for every setting, client, constructor, ``from_env`` and command:
+The precedence is the same for every setting, client, constructor, ``from_env`` and command:
 
 1. the argument;
 2. the store: the provider passed as ``secret=`` or to ``from_secrets``, else the one that ``ETHORA_SECRETS`` names;
 3. the platform's own environment variable, such as ``ETHORA_CHAT_APP_SECRET``.
 
-``ETHORA_SECRETS`` is not read when every required setting was passed in. Newlines at the end of a value are dropped,
-wherever the value comes from; all other white space belongs to it.
+``ETHORA_SECRETS`` is not read if every required setting was passed in. Newlines at the end of a value are dropped,
+whatever its source; other white space is kept.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ LOCATOR = "ETHORA_SECRETS"
 """The variable that names the store."""
 
 _TTL = 30.0
-"""Seconds for which the store's answer is used before it is asked again."""
+"""Seconds for which the store's answer is used before it is read again."""
 _BETWEEN_READS = 0.1
-"""Seconds between two reads of the store because of one rejected version: every rejected call asks for one."""
+"""Seconds between two reads of the store for one rejected version: every rejected call requests one."""
 
 _PROCESS_KEY = secrets.token_bytes(16)
 
 
 class Values:
-    """Setting values by name, as they were at one moment.
+    """Setting values by name, at one point in time.
 
-    Prints names only, and is not pickled.
+    The repr shows names only, and pickling raises an error.
 
     Attributes:
-        key: Tells two sets of values apart; is no secret.
+        key: Identifies a set of values; is not secret.
     """
 
     __slots__ = ("_values", "key")
@@ -83,7 +83,7 @@ class Values:
 
 @attrs.frozen(eq=False)
 class SettingsVersion:
-    """All settings as of one answer of the store, with those that may hold beside them during a rotation."""
+    """All settings from one answer of the store, with those that may also be valid during a rotation."""
 
     bundle: SecretBundle
     current: Values
@@ -92,28 +92,28 @@ class SettingsVersion:
 
     @property
     def version(self) -> str:
-        """The store's name for its answer; safe to log."""
+        """The version of the store's answer; safe to log."""
         return self.bundle.version
 
 
 class RotatingSettings:
-    """The settings of one client. The module's docstring says where each comes from.
+    """The settings of one client. The module's docstring lists their sources.
 
     Args:
-        arguments: The environment's name of each setting, with the name of the argument that replaces it.
-        given: What was passed in, by the environment's names; None for what was not.
+        arguments: The environment variable of each setting, with the name of the argument that replaces it.
+        given: The arguments, by environment variable; None for those not passed in.
         required: The settings without which the client cannot work.
         rotating: The settings that rotate.
         provider: The store, if one was passed in. A `CachedProvider` is used as it is.
-        anchors: In a chain of stores, those that lack one of these are passed over.
-        alternatives: Groups of settings of which one is enough. A source that has a setting of one group hides what
-            lower sources have of the others.
+        anchors: In a chain of stores, a store that lacks one of these is skipped.
+        alternatives: Groups of settings of which one is enough. A source that has a setting of one group hides the
+            other groups in lower sources.
 
     Attributes:
         has_store: Whether a store is read.
 
     Raises:
-        ConfigError: A setting is empty, is not valid UTF-8, or is required and cannot be had.
+        ConfigError: A setting is empty, is not valid UTF-8, or is required and missing.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class RotatingSettings:
         store = provider if provider is not None or self._whole() else _named_store(anchors)
         if store is not None:
             self._provider = (
-                # Whoever passes a cache has chosen its times.
+                # The owner of the cache has chosen its times.
                 store if isinstance(store, CachedProvider) else CachedProvider(store, ttl=_TTL, clock=clock)
             )
         self.has_store: bool = self._provider is not None
@@ -157,21 +157,21 @@ class RotatingSettings:
         return self._fixed.get(name)
 
     def known(self, name: str) -> str | None:
-        """Return the value as far as it is known without asking the store."""
+        """Return the value that is known without asking the store."""
         return self._fixed.get(name) if self._version is None else self._version.current.get(name)
 
     def rotates(self, names: Iterable[str]) -> bool:
-        """Say whether one of these settings can change while the client lives."""
+        """Return whether one of these settings can change while the client lives."""
         return self._provider is not None and not self._changing.isdisjoint(names)
 
     def peek_bundle(self) -> SecretBundle | None:
-        """Return the store's answer at hand, or None when the store must be asked first."""
+        """Return the available answer of the store, or None when the store must be asked first."""
         if self._provider is not None:
             return self._provider.peek()
         return self._version.bundle if self._version is not None else None
 
     def peek(self) -> SettingsVersion | None:
-        """Return the settings at hand, or None when the store must be asked first.
+        """Return the available settings, or None when the store must be asked first.
 
         Raises:
             ConfigError: The store's newest answer lacks a required setting.
@@ -180,7 +180,7 @@ class RotatingSettings:
         return None if bundle is None else self.at(bundle)
 
     async def load(self) -> SettingsVersion:
-        """Return the settings, from the store when need be.
+        """Return the settings; ask the store if necessary.
 
         Raises:
             ConfigError: The store cannot be read, or lacks a required setting.
@@ -203,9 +203,9 @@ class RotatingSettings:
             raise ConfigError(msg) from None
 
     async def newer(self, version: str) -> SecretBundle:
-        """Return the store's answer after `version` was rejected; the store is asked again if that is the newest.
+        """Return the store's answer after `version` was rejected; read the store again if that is the newest.
 
-        For any number of rejected calls the store is asked once, and then at most ten times a second.
+        For any number of rejected calls the store is read once, and then at most ten times a second.
 
         Raises:
             ConfigError: The store cannot be read.
@@ -223,7 +223,7 @@ class RotatingSettings:
         return await self.load_bundle()
 
     def at(self, bundle: SecretBundle) -> SettingsVersion:
-        """Return the settings as of this answer; the first look at a changed one tells the listeners.
+        """Return the settings from this answer; the first use of a changed answer emits the event.
 
         Raises:
             ConfigError: A required setting is missing, or a setting cannot be used.
@@ -236,13 +236,13 @@ class RotatingSettings:
             bundle, current, self._side(current, bundle.previous), self._side(current, bundle.pending)
         )
         self._emitter.emit(SecretRead(bundle.version))
-        # A store's answer holds other values too, which may change by themselves.
+        # A store's answer also holds other values, which may change independently.
         if before is not None and before.current.only(self._changing).key != current.only(self._changing).key:
             self._emitter.emit(SecretRotated(before.bundle.version, bundle.version))
         return version
 
     def values(self) -> Iterator[Values]:
-        """Yield everything known so far without asking anybody: for masking it."""
+        """Yield every value known so far without asking the store: for masking."""
         version = self._version
         if version is not None:
             yield from (one for one in (version.current, version.previous, version.pending) if one is not None)
@@ -253,7 +253,7 @@ class RotatingSettings:
             await self._provider.aclose()
 
     def _whole(self) -> bool:
-        """Say whether the arguments alone are enough."""
+        """Return whether the arguments alone are enough."""
         groups = self._alternatives
         return self._required <= self._fixed.keys() and (
             not groups or any(self._fixed.keys() >= set(group) for group in groups)
@@ -291,7 +291,7 @@ class RotatingSettings:
         return f"set {ways}: it was looked for in the arguments, in {source} and in the environment"
 
     def _unusable(self, bundle: SecretBundle) -> str:
-        """Say which setting the store has in a form that cannot be used; empty when there is none."""
+        """Return the setting that the store has in an unusable form; empty when there is none."""
         for name in self._arguments:
             if name in self._fixed:
                 continue
@@ -310,7 +310,7 @@ class RotatingSettings:
         stored = self._stored(bundle) if bundle is not None else {}
         if not stored:
             return None
-        # A rotation changes some values; the others need only be in the current ones.
+        # A rotation changes some values; the others are needed only in the current ones.
         known = {name: value for name in self._arguments if (value := current.get(name)) is not None}
         values = Values(self._over(self._over(known, stored), self._fixed))
         return values if values.key != current.key else None
@@ -320,7 +320,7 @@ class RotatingSettings:
         return {**{name: value for name, value in lower.items() if name not in hidden}, **upper}
 
     def _hidden(self, upper: Mapping[str, str]) -> frozenset[str]:
-        """Return the alternatives to what `upper` has: half of one way and half of another make none."""
+        """Return the alternatives to the settings in `upper`: settings of two groups must not be mixed."""
         touched = [group for group in self._alternatives if not upper.keys().isdisjoint(group)]
         if not touched:
             return frozenset()
@@ -328,7 +328,7 @@ class RotatingSettings:
 
 
 def provider_of(provider: SecretProvider | str, required: Iterable[str]) -> SecretProvider:
-    """Return the provider, or the one that a provider URL such as ``file:///run/secrets/chat`` names.
+    """Return the provider, or the one for a provider URL such as ``file:///run/secrets/chat``.
 
     Raises:
         ConfigError: The URL cannot be used.

@@ -1,4 +1,4 @@
-"""The time that tokens carry, corrected once the platform has shown that this machine's clock is wrong."""
+"""The time in tokens, corrected when the platform shows that this machine's clock is wrong."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ethora_async.protocols import Clock
 
 LARGEST = 86_400.0
-"""Seconds beyond which a stated time is not believed: such tokens would be good for days to come."""
+"""In seconds: a larger clock difference is ignored, because its tokens would be valid for days."""
 
 
 class SigningClock:
@@ -32,7 +32,7 @@ class SigningClock:
         return self._clock.now() + self.offset
 
     def correct(self, offset: float) -> bool:
-        """Sign with another offset from now on; return False when that would change nothing of importance."""
+        """Sign with another offset from now on; return False if the difference is negligible."""
         if abs(offset) > LARGEST or abs(offset - self.offset) <= LARGEST_SKEW:
             return False
         self.offset = offset

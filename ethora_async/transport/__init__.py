@@ -1,6 +1,6 @@
-"""Transports: aiohttp by default, httpx where it is preferred, memory for tests.
+"""Transports: aiohttp by default, httpx as an alternative, memory for tests.
 
-Anything that satisfies `Transport` will do.
+Any object that satisfies `Transport` works.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ __all__ = ["AiohttpTransport", "HttpxTransport", "MemoryTransport", "default_tra
 
 
 def default_transport(**options: Any) -> Transport:
-    """Return what a client sends through unless it is given another: aiohttp. `options` are those of
-    `AiohttpTransport`.
+    """Return the transport that a client uses by default: aiohttp. `options` are those of `AiohttpTransport`.
 
     Raises:
         ConfigError: an option cannot be used.
@@ -30,8 +29,8 @@ def default_transport(**options: Any) -> Transport:
     return AiohttpTransport(**options)
 
 
-# aiohttp takes a fifth of a second to import, and `MemoryTransport` does without it.
+# aiohttp takes a fifth of a second to import, and `MemoryTransport` does not need it.
 _HOMES = {"aiohttp": ("AiohttpTransport",), "httpx": ("HttpxTransport",), "memory": ("MemoryTransport",)}
 
-if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
+if not TYPE_CHECKING:  # Type checkers must reject a name that is not exported.
     __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""One timer for the time limits of all requests under way."""
+"""One timer for the time limits of all pending requests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class Deadlines:
-    """Cancels tasks whose time is up, as `asyncio.timeout` does, with one timer for all of them.
+    """Cancels tasks at their time limit, as `asyncio.timeout` does, with one timer for all of them.
 
-    Nearly every request ends long before its limit. A timer of its own for each would be set and called off for
-    nothing, which costs a tenth of the request.
+    Nearly every request ends long before its limit. Setting and cancelling a separate timer for each costs a tenth of
+    the request.
 
-    `begin` and `end` come in pairs around what has a limit; between them a task has no second limit here.
+    Call `begin` and `end` in pairs around the limited code; a task has at most one limit at a time.
     """
 
     __slots__ = ("_expired", "_loop", "_next", "_pending")
@@ -30,19 +30,19 @@ class Deadlines:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self, task: Task, limit: float) -> None:
-        """Cancel `task`, which is the current one, in `limit` seconds unless `end` comes first."""
+        """Cancel `task`, the current one, in `limit` seconds unless `end` is called first."""
         loop = task.get_loop()
         if loop is not self._loop:
-            # The timer of an earlier loop will never come.
+            # The timer of an earlier loop will never fire.
             self._loop, self._next = loop, math.inf
         due = loop.time() + limit
-        # How often it has been cancelled so far: a cancellation by somebody else must win over ours.
+        # The number of cancellations so far: a cancellation by other code takes precedence over ours.
         self._pending[task] = (due, task.cancelling())
         if due < self._next:
             self._wake_at(due, loop.call_at)
 
     def end(self, task: Task) -> bool:
-        """Forget the limit of `task`; return whether it was cancelled for that limit and for no other reason."""
+        """Remove the limit of `task`; return whether it was cancelled because of that limit and for no other reason."""
         if self._pending.pop(task, None) is not None or not self._expired:
             return False
         cancelled_before = self._expired.pop(task, None)
@@ -54,9 +54,9 @@ class Deadlines:
 
     def _expire(self, reached: float) -> None:
         if reached != self._next:
-            return  # a timer for an earlier limit has been set since, and has looked already
+            return  # a timer for an earlier limit has been set since, and has already checked
         loop = asyncio.get_running_loop()
-        # A loop calls a timer up to its clock's resolution too early.
+        # A loop may call a timer early by its clock's resolution.
         now = max(loop.time(), reached)
         for task, (due, cancelled_before) in list(self._pending.items()):
             if due <= now:

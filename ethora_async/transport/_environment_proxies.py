@@ -1,4 +1,4 @@
-"""The proxies that the environment names, read alike for every transport."""
+"""Proxies from the environment, read in the same way for every transport."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 _LONGEST_PORT = 5
-"""Digits."""
+"""In digits."""
 
 
 class EnvironmentProxies:
-    """``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``, as they stand when this is made.
+    """``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``, as they are when this object is created.
 
-    A proxy without a scheme is an HTTP proxy: ``proxy.example.com:3128``. ``NO_PROXY`` is a list with commas of:
+    A proxy without a scheme is an HTTP proxy: ``proxy.example.com:3128``. ``NO_PROXY`` is a comma-separated list of:
 
     - ``*``: no proxy at all,
     - ``example.com``: this host and its subdomains; ``.example.com`` or ``*.example.com``: its subdomains alone,
     - ``10.1.2.3`` or ``::1``: this address; ``10.0.0.0/8``: this network,
     - any of them with a port, ``example.com:8080`` or ``[::1]:8080``, or a scheme, ``https://example.com``: only that.
 
-    Lower-case names win over upper-case ones.
+    Lower-case names take precedence over upper-case ones.
     """
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ class ProxySettings:
 def ssl_context(
     verify: bool | str | Path | ssl.SSLContext, cert: str | Path | tuple[str | Path, str | Path] | None
 ) -> ssl.SSLContext | bool:
-    """Return the context for these settings; True stands for the default one.
+    """Return the SSL context for these settings; True means the default one.
 
     Raises:
         ConfigError: a certificate file cannot be read.
@@ -34,7 +34,7 @@ def ssl_context(
     if isinstance(verify, ssl.SSLContext):
         context = verify
     elif verify is False:
-        # Not `create_default_context`, which would read all of the system's authorities for nothing.
+        # Not `create_default_context`, which would also load all system authorities.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -49,7 +49,7 @@ def ssl_context(
     if cert is not None:
         files = cert if isinstance(cert, tuple) else (cert, None)
         try:
-            # The empty password keeps OpenSSL from asking for one on the terminal when the key is encrypted.
+            # With an empty password, OpenSSL does not prompt on the terminal when the key is encrypted.
             context.load_cert_chain(files[0], files[1], password="")
         except (OSError, ssl.SSLError) as error:
             msg = f"cert={files[0]!s} is not a usable PEM client certificate with its key ({type(error).__name__})"
@@ -58,10 +58,10 @@ def ssl_context(
 
 
 def proxy_settings(proxy: str | None) -> ProxySettings | None:
-    """Return a proxy's URL taken apart.
+    """Split a proxy URL into its settings.
 
     Raises:
-        ConfigError: it is no URL of an HTTP proxy; nothing of it is repeated.
+        ConfigError: it is not the URL of an HTTP proxy; the message quotes none of it.
     """
     if proxy is None:
         return None

@@ -1,4 +1,4 @@
-"""The body of a reply, decompressed and bounded: a hostile or broken server must not fill our memory."""
+"""The body of a reply, decompressed and bounded, so that a hostile or broken server cannot exhaust memory."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from ethora_async.request import Request
 
 ACCEPT_ENCODING = "gzip, deflate"
-"""What `ReplyBody` can decompress."""
+"""The encodings that `ReplyBody` can decompress."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 
 
 class ReplyBody:
-    """Collect the pieces of one reply's body.
+    """Collect the chunks of one reply's body.
 
-    Decompression stops at the limit, so that a small reply cannot expand into a large one. What exceeds the limit of an
-    error reply is left out: its status matters more than its end.
+    Decompression stops at the limit, so that a small reply cannot expand into a large one. An error reply is truncated
+    at its limit instead: its status matters more than its end.
 
     Args:
-        request: The request that is answered; `reply_limit` is its limit in bytes, after decompression.
+        request: The request; `reply_limit` is its limit in bytes, after decompression.
         status: The reply's status. From 400 on, at most `ERROR_REPLY_LIMIT` bytes are kept.
-        encoding: The reply's Content-Encoding, or an empty text where the HTTP library has undone it.
+        encoding: The reply's Content-Encoding, or an empty text if the HTTP library has already decoded it.
 
     Raises:
-        ReplyLostError: `encoding` is one that was not asked for.
+        ReplyLostError: `encoding` was not requested.
     """
 
     def __init__(self, request: Request, status: int, encoding: str) -> None:
@@ -44,18 +44,18 @@ class ReplyBody:
             self._gzip = True
             self._unpack = zlib.decompressobj(_GZIP)
         elif coding == "deflate":
-            self._raw_deflate = True  # some servers leave the zlib header out
+            self._raw_deflate = True  # some servers leave out the zlib header
             self._unpack = zlib.decompressobj()
         elif coding not in ("", "identity"):
             msg = "the platform's reply is compressed in a way that was not asked for"
             raise ReplyLostError(msg)
 
     def add(self, piece: bytes) -> bool:
-        """Take in the next piece; return whether more is wanted.
+        """Add the next chunk; return whether more is wanted.
 
         Raises:
             ReplyLostError: the compressed data is broken.
-            ReplyTooLargeError: the reply exceeds its limit and is no error reply.
+            ReplyTooLargeError: the reply exceeds its limit and is not an error reply.
         """
         if self._unpack is None:
             self._data += piece

@@ -27,11 +27,11 @@ CONNECT_TIMEOUT = 10.0
 """Seconds for name lookup, TCP and TLS together."""
 
 _CONNECTING = aiohttp.ClientTimeout(None, CONNECT_TIMEOUT, sock_connect=CONNECT_TIMEOUT)
-"""For the session; `Deadlines` keeps the time of the whole request."""
+"""For the session; `Deadlines` enforces the limit of the whole request."""
 
 _KNOWN_URLS = 256
 _LARGEST_FRAME = 16 * 1024 * 1024
-"""Bytes of one websocket frame."""
+"""Maximum size of one websocket frame in bytes."""
 _CLOSED = "the transport is closed"
 
 # The order matters: aiohttp's connector errors are also OS errors, and its connect timeout is also a server timeout.
@@ -45,19 +45,19 @@ _NEVER_SENT = (
 
 
 class AiohttpTransport:
-    """Sends through aiohttp.
+    """Sends requests with aiohttp.
 
     Args:
-        session: a session of yours to use; it is never closed here, and its own timeout, proxy and TLS settings hold.
+        session: your own session; it is never closed here, and its own timeout, proxy and TLS settings apply.
         concurrency: the size of the connection pool (default 100).
-        proxy: the URL of an HTTP proxy; it may hold credentials, which are masked everywhere.
+        proxy: the URL of an HTTP proxy; it may contain credentials, which are masked everywhere.
         trust_env: whether to take proxies from ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` (default
-            no), as they stand when the transport is made.
+            False), as they are when the transport is created.
         verify: True for the system's certificate authorities (default), a path to a PEM file, or an `ssl.SSLContext`.
         cert: client certificate: the path of a PEM file, or a pair of certificate and key files.
 
     Raises:
-        ConfigError: a certificate file cannot be read, or `session` comes together with settings of a session.
+        ConfigError: a certificate file cannot be read, or `session` is combined with settings of a session.
     """
 
     def __init__(
@@ -110,12 +110,12 @@ class AiohttpTransport:
                 headers=headers,
                 data=data,
                 allow_redirects=False,
-                raise_for_status=False,  # a session that was passed in may be set to raise
+                raise_for_status=False,  # a session that was passed in may be configured to raise
                 timeout=_CONNECTING,
                 **proxy,
             )
             if request.upload is None and response.content.is_eof():
-                # All of it has arrived with the head, and the connection is back in the pool.
+                # The whole reply arrived with the head, and the connection is back in the pool.
                 body = self._whole(request, response, session)
             else:
                 async with response:
@@ -129,8 +129,8 @@ class AiohttpTransport:
         finally:
             if task is not None:
                 self._deadlines.end(task)
-        # Outside the handler: aiohttp's errors hold the request's headers, and would hang on ours as its context. This
-        # frame stays in the traceback.
+        # Raised outside the handler: aiohttp's errors hold the request's headers, and would become the context of ours.
+        # This frame stays in the traceback.
         del headers, data
         raise lost
 
@@ -157,12 +157,13 @@ class AiohttpTransport:
         return body.complete()
 
     async def websocket(self, url: str, protocols: tuple[str, ...] = ()) -> aiohttp.ClientWebSocketResponse:
-        """Open a websocket at an http(s) URL, through the same proxy and with the same TLS settings. The caller closes
-        it. Pings of the websocket itself are answered. `protocols` are the subprotocols to offer.
+        """Open a websocket at an http(s) URL, with the same proxy and TLS settings. The caller closes it.
+
+        Pings of the websocket protocol are answered. `protocols` are the subprotocols to offer.
 
         Raises:
             NotSentError: name lookup, connection, TLS or proxy failed, or the transport is closed.
-            ReplyLostError: the other side did not open it.
+            ReplyLostError: the server did not accept it.
         """
         session = self._session or self._open()
         if session.closed:
@@ -176,7 +177,7 @@ class AiohttpTransport:
                 socket: aiohttp.ClientWebSocketResponse = await session.ws_connect(
                     address, protocols=protocols, max_msg_size=_LARGEST_FRAME, timeout=closing, **proxy
                 )
-                # aiohttp follows redirects here and cannot be told not to; what is said next may be a token.
+                # aiohttp follows redirects here and cannot be told not to; the next message may be a token.
                 if not socket._response.history:  # noqa: SLF001
                     return socket
                 await socket.close()
@@ -186,7 +187,7 @@ class AiohttpTransport:
         raise lost
 
     async def aclose(self) -> None:
-        """Close the session, unless it was passed in. May be called more than once."""
+        """Close the session, unless it was passed in. Safe to call more than once."""
         self._closed = True
         if self._owned and self._session is not None:
             await self._session.close()
@@ -197,17 +198,18 @@ class AiohttpTransport:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._concurrency, ssl=self._ssl),
             cookie_jar=aiohttp.DummyCookieJar(),
-            # Decompressed here, piece by piece: aiohttp unpacks whatever has arrived at once, however much that makes.
+            # Decompressed here in chunks: aiohttp would decompress everything that has arrived, however large the
+            # result.
             auto_decompress=False,
         )
-        # aiohttp sends an idempotent request a second time by itself when a kept-alive connection turns out dead.
-        # The engine decides and counts that.
+        # aiohttp repeats an idempotent request by itself when a kept-alive connection turns out dead. The engine
+        # decides about and counts retries.
         if hasattr(self._session, "_retry_connection"):
             self._session._retry_connection = False  # noqa: SLF001
         return self._session
 
     def _route(self, text: str) -> tuple[URL, dict[str, Any]]:
-        # Building a URL costs as much as signing half a token, and most calls go to a handful of them.
+        # Building a URL costs half as much as signing a token, and most calls use the same few URLs.
         if len(self._routes) >= _KNOWN_URLS:
             self._routes.clear()
         url = self._url(text)
@@ -218,15 +220,15 @@ class AiohttpTransport:
         start = text.find("/", text.find("://") + 3)
         if start < 0 or "?" in text or "#" in text:
             return URL(text, encoded=True)
-        # Most requests differ in their path alone: the origin is taken apart once.
+        # Most requests differ only in their path: the origin is parsed once.
         origin = self._origins.get(text[:start])
         if origin is None:
             origin = self._origins[text[:start]] = URL(text[:start], encoded=True)
         return origin.with_path(text[start:], encoded=True)
 
     def _proxy_from_environment(self, url: URL) -> dict[str, Any]:
-        # aiohttp's own `trust_env` looks into ~/.netrc too, and refuses every request whose host it finds there: ours
-        # carry an Authorization header already.
+        # aiohttp's own `trust_env` also reads ~/.netrc, and rejects every request to a host listed there: ours already
+        # carry an Authorization header.
         return _proxy_arguments(self._proxies.proxy_for(url)) if self._proxies else {}
 
     def _headers(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
@@ -240,36 +242,36 @@ class AiohttpTransport:
 
 def _streamed(headers: CIMultiDict[str], upload: Upload) -> tuple[CIMultiDict[str], Any]:
     if upload.length is not None:
-        # A copy: the same headers may be prepared for requests to come.
+        # A copy: the same headers may be prepared for later requests.
         headers = CIMultiDict(headers)
         headers["Content-Length"] = str(upload.length)
     return headers, upload.chunks()
 
 
 def _encoding(response: aiohttp.ClientResponse, session: aiohttp.ClientSession) -> str:
-    """Return the Content-Encoding that is left to undo: a session that was passed in may have done so."""
+    """Return the Content-Encoding still to decode: a session that was passed in may have decoded it."""
     return "" if session.auto_decompress else response.headers.get("Content-Encoding", "")
 
 
 def _meaning(
     error: BaseException, session: aiohttp.ClientSession, task: asyncio.Task[Any] | None, timeout: float | None
 ) -> NotSentError | ReplyLostError | None:
-    """Return what an exception says about the request; None when it says nothing about it and must go on."""
+    """Return the transport error for an exception; None for one that is unrelated to the request and must propagate."""
     if isinstance(error, ReplyLostError):
         return error.with_traceback(None)
     if isinstance(error, (aiohttp.ClientError, OSError, TimeoutError)):
         return _sorted(error, timeout)
     if not session.closed:
         return None
-    # Another task has closed the session. Whoever was about to connect sees a RuntimeError; whoever waited for a
-    # connection in the pool is cancelled by it, without anybody having cancelled this task.
+    # Another task has closed the session. A task that was about to connect gets a RuntimeError; a task that waited for
+    # a connection in the pool is cancelled by it, although nobody cancelled the task.
     if isinstance(error, RuntimeError) or (task is not None and not task.cancelling()):
         return NotSentError(_CLOSED)
     return None
 
 
 def _sorted(error: Exception, timeout: float | None) -> NotSentError | ReplyLostError:
-    # Only the kind and the OS's own words are kept: aiohttp's texts and attributes hold URLs, and a proxy's
+    # Only the exception type and the OS's message are kept: aiohttp's texts and attributes contain URLs and a proxy's
     # credentials.
     reason = type(error).__name__
     if isinstance(error, OSError) and error.strerror:
@@ -288,8 +290,8 @@ def _proxy_arguments(proxy: str | None) -> dict[str, Any]:
         return {}
     arguments: dict[str, Any] = {"proxy": URL(settings.url)}
     if settings.authorization:
-        # aiohttp makes it Proxy-Authorization, on the tunnel's request or, without a tunnel, on the request itself; its
-        # own `proxy_auth` is deprecated.
+        # aiohttp sends it as Proxy-Authorization, on the tunnel's request or, without a tunnel, on the request itself;
+        # its own `proxy_auth` is deprecated.
         arguments["proxy_headers"] = {"Authorization": settings.authorization}
     return arguments
 

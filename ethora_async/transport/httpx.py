@@ -1,4 +1,4 @@
-"""A transport on httpx, for products that have it already. It costs several times what aiohttp does.
+"""A transport with httpx, for applications that use it already. It costs several times as much CPU time as aiohttp.
 
 See docs/architecture.md#speed.
 """
@@ -33,7 +33,7 @@ CONNECT_TIMEOUT = 10.0
 
 _CLOSED = "the transport is closed"
 _SYSTEM_AUTHORITIES = ssl.create_default_context()
-"""Made with the import: reading the system's certificates takes longer than an event loop may stand still."""
+"""Created on import: reading the system's certificates would block an event loop for too long."""
 _NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -46,20 +46,20 @@ _NEVER_SENT = (
 
 
 class HttpxTransport:
-    """Sends through httpx.
+    """Sends requests with httpx.
 
     Args:
-        client: a client of yours to use; it is never closed here, and its own limits, proxy and TLS settings hold. Its
-            default headers, cookies and authentication are left out: requests are sent as they stand.
+        client: your own client; it is never closed here, and its own limits, proxy and TLS settings apply. Its default
+            headers, cookies and authentication are not used: requests are sent as they are.
         concurrency: the size of the connection pool (default 100).
-        proxy: the URL of an HTTP proxy; it may hold credentials, which are masked everywhere.
+        proxy: the URL of an HTTP proxy; it may contain credentials, which are masked everywhere.
         trust_env: whether to take proxies from ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` (default
-            no), as they stand when the transport is made.
+            False), as they are when the transport is created.
         verify: True for the system's certificate authorities (default), a path to a PEM file, or an `ssl.SSLContext`.
         cert: client certificate: the path of a PEM file, or a pair of certificate and key files.
 
     Raises:
-        ConfigError: a certificate file cannot be read, or `client` comes together with settings of a client.
+        ConfigError: a certificate file cannot be read, or `client` is combined with settings of a client.
     """
 
     def __init__(
@@ -114,15 +114,16 @@ class HttpxTransport:
         except Exception as error:
             if request.upload is None:
                 raise
-            # What was to be uploaded could not be read to its end.
+            # The upload could not be read to its end.
             lost = _sorted(error, request.timeout)
-        # Outside the handler: httpx's errors hold the request with its headers, and would hang on ours as its context.
+        # Raised outside the handler: httpx's errors hold the request with its headers, and would become the context of
+        # ours.
         raise lost
 
     async def aclose(self) -> None:
-        """Close the client, unless it was passed in. May be called more than once."""
+        """Close the client, unless it was passed in. Safe to call more than once."""
         self._closed = True
-        # httpx would leave the calls under way waiting for their replies.
+        # httpx would leave pending calls waiting for their replies.
         for timer in self._timers:
             timer.reschedule(0.0)
         await self._idle.wait()
@@ -196,7 +197,7 @@ async def _exchange(client: httpx.AsyncClient, request: Request) -> Response:
 
 
 def _prepared(request: Request) -> httpx.Request:
-    # Not by the client's `build_request`, which adds headers and cookies of its own.
+    # Not with the client's `build_request`, which adds its own headers and cookies.
     headers: Mapping[str, str] = {**request.headers, "Accept-Encoding": ACCEPT_ENCODING}
     if request.upload is not None and request.upload.length is not None:
         headers = {**headers, "Content-Length": str(request.upload.length)}
@@ -215,7 +216,7 @@ def _proxy(settings: ProxySettings) -> httpx.Proxy:
 
 
 def _sorted(error: Exception, timeout: float | None) -> NotSentError | ReplyLostError:
-    # Only the kind and the OS's own words are kept: httpx's texts and attributes hold URLs and headers.
+    # Only the exception type and the OS's message are kept: httpx's texts and attributes contain URLs and headers.
     inner: BaseException = error
     while (deeper := inner.__cause__ or inner.__context__) is not None:
         inner = deeper

@@ -1,4 +1,4 @@
-"""A transport that answers from a function, for tests that need no socket."""
+"""A transport that answers from a function, for tests without sockets."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from ethora_async.request import Response
 
 Handler = Callable[[Request], "Response | Awaitable[Response]"]
-"""Answers one request, or raises `NotSentError` or `ReplyLostError` in place of an answer."""
+"""Answers one request, or raises `NotSentError` or `ReplyLostError`."""
 
 
 class MemoryTransport:
-    """Hands every request to `handler` and keeps them all in `requests`; an upload comes as its `body`."""
+    """Passes every request to `handler` and keeps them all in `requests`; an upload is read into its `body`."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
@@ -29,8 +29,8 @@ class MemoryTransport:
         """Return the handler's answer.
 
         Raises:
-            NotSentError: the transport is closed, or the handler said so.
-            ReplyLostError: the handler said so, or took longer than the request's timeout.
+            NotSentError: the transport is closed, or the handler raised it.
+            ReplyLostError: the handler raised it, or took longer than the request's timeout.
         """
         if self._closed:
             msg = "the transport is closed"
@@ -50,5 +50,5 @@ class MemoryTransport:
             raise ReplyLostError(msg) from None
 
     async def aclose(self) -> None:
-        """Refuse further requests."""
+        """Reject further requests."""
         self._closed = True
