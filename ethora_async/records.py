@@ -61,6 +61,9 @@ def id_text(value: Id, field: str = "id") -> str:
     if isinstance(value, MongoId):
         return value
     # str() of an enum member gives the member's name, not its text.
+    if isinstance(value, int) and value.bit_length() > _LONGEST_INT:  # Python itself refuses to write it out
+        msg = f"{field} is a number of more than {LONGEST_ID} digits"
+        raise InvalidInputError(msg, field=field)
     text = _well_formed((value if isinstance(value, str) else str(value)).strip(), field)
     if not text:
         msg = f"{field} is empty: pass your own id of the user or chat"
@@ -83,10 +86,13 @@ def several(ids: Id | Iterable[Id] | AsyncIterable[Id]) -> Iterable[Id] | AsyncI
 LONGEST_ID = 998
 """In bytes: the local part of a JID may hold this much beside the app's prefix (RFC 7622)."""
 
+_LONGEST_INT = 3310
+"""Bits of a number of 998 decimal digits, rounded down."""
+
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,200}")
 """Matches ids that need no further check: most ids."""
 
-_UNFIT_FOR_ID = re.compile(r"[\"&'/:<>@\s\x00-\x1f\x7f-\x9f]")
+_UNFIT_FOR_ID = re.compile(r"[\"&'/:<>@\s\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
 def literal_id(value: Id, field: str = "id") -> str:
@@ -121,6 +127,9 @@ def literal_id(value: Id, field: str = "id") -> str:
     return text
 
 
+LONGEST_EMAIL = 254
+"""Characters: what fits between the brackets of an SMTP path (RFC 5321, erratum 1690)."""
+
 # The "valid e-mail address" of the HTML standard, as browsers apply it to <input type=email>.
 _EMAIL = re.compile(
     r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+"
@@ -132,9 +141,12 @@ def email_text(value: str, field: str = "email") -> str:
     """Return the e-mail address, trimmed and in lower case.
 
     Raises:
-        InvalidInputError: it is not a valid e-mail address by the HTML standard.
+        InvalidInputError: it is not a valid e-mail address by the HTML standard, or longer than mail servers take.
     """
     text = _string(value, field).lower()
+    if len(text) > LONGEST_EMAIL:
+        msg = f"{field} is longer than {LONGEST_EMAIL} characters"
+        raise InvalidInputError(msg, field=field)
     if not _EMAIL.fullmatch(text):
         msg = f"{field} {text!r} is not a valid e-mail address" if text else f"{field} is empty"
         raise InvalidInputError(msg, field=field)

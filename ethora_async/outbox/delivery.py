@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+import shlex
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -12,20 +22,24 @@ import attrs
 
 from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.bulk.run import CONCURRENCY, Run
-from ethora_async.errors import ChatError, InvalidInputError, NotSentError
+from ethora_async.errors import ChatError, ConfigError, InvalidInputError, NotSentError
 from ethora_async.outbox.intents import SEALED_PASSWORD
 from ethora_async.outbox.lanes import Lane, LaneKey, Verdict
 from ethora_async.outbox.settling import FATAL, collides, is_trouble, settled, was_not_there
-from ethora_async.records import NewChat, NewUser, User
+from ethora_async.outbox.validation import check_fields
+from ethora_async.records import NewChat, NewUser, User, literal_id
 
 if TYPE_CHECKING:
     from ethora_async.outbox.lanes import Kind
+    from ethora_async.records import ChatAccess, Id
     from ethora_async.redaction import Secret
 
 _USER_FIELDS = ("email", "first_name", "last_name", "profile_image")
 _CHAT_FIELDS = ("title", "access", "description")
 _UPDATES = 4
 """How often updates that collide are sent again in one turn, while others of the turn make room for them."""
+_KNOWN_ACCESS = 50_000
+"""Of how many chats the access is kept in memory."""
 
 
 class Claim:
@@ -54,6 +68,14 @@ class Claim:
 class Delivery:
     """One turn's lanes on their way.
 
+    Args:
+        client: the platform's client.
+        lanes: the lanes.
+        claim: what may still be acted on.
+        deadline: the client's deadline for one call.
+        access: the access of chats by their keys, as far as it is known; noted here for the next turn. No platform
+            changes it, and reading it may take a whole listing.
+
     The steps: delete the users who are gone, or were gone in between; create users; update those who were there;
     delete, create and update chats; revoke and grant memberships; delete the chats that are gone. Before each step the
     claim is extended, and what another worker has taken over is left alone.
@@ -65,9 +87,18 @@ class Delivery:
         trouble: the first error that was about the platform.
     """
 
-    def __init__(self, client: Any, lanes: Sequence[Lane], claim: Claim, *, deadline: float) -> None:
+    def __init__(
+        self,
+        client: Any,
+        lanes: Sequence[Lane],
+        claim: Claim,
+        *,
+        deadline: float,
+        access: MutableMapping[str, ChatAccess] | None = None,
+    ) -> None:
         self._client = client
         self._deadline = deadline
+        self._access = {} if access is None else access
         self._lanes = list(lanes)
         self._claim = claim
         self._by_id = {lane.id: lane for lane in lanes}
@@ -85,6 +116,9 @@ class Delivery:
             ConfigError, WrongLoopError: the client cannot work at all; nothing more was sent.
             OutboxDatabaseError: the claim could not be extended.
         """
+        if not await self._client_knows_ids():
+            return
+        self._check_ids()
         await self._check()
         await self._delete_users()
         await self._create_users()
@@ -110,6 +144,34 @@ class Delivery:
 
     def _settle(self, lane: Lane, error: ChatError | None) -> None:
         self.verdicts[lane.id] = settled(lane, error, self._deadline)
+
+    async def _client_knows_ids(self) -> bool:
+        """Have a client whose app is in the secret store ask for it. Return False when that did not work now."""
+        try:
+            self._client.users.plain_id("id")
+        except ConfigError:
+            try:
+                await self._client.users.reserved()
+            except ChatError as error:
+                self._heed(error)
+                for lane in self._lanes:
+                    self._settle(lane, error)
+                return False
+        return True
+
+    def _check_ids(self) -> None:
+        """Refuse ids that are not the caller's own, literally: a look-up form would name somebody else's record."""
+        chats = getattr(self._client, "chats", None)
+        for lane in self._lanes:
+            ids = {"chat": lane.id.key, "user": lane.id.other} if lane.id.kind == "member" else {"id": lane.id.key}
+            try:
+                for field, id in ids.items():
+                    directory = self._client.users if (lane.id.kind if field == "id" else field) == "user" else chats
+                    if literal_id(id, field) and directory is not None and directory.plain_id(id) != id:
+                        msg = f"{field} {id!r} is a name that the platform made: pass your own id, as in your database"
+                        raise InvalidInputError(msg, field=field)
+            except InvalidInputError as error:
+                self._settle(lane, error)
 
     async def _check(self) -> None:
         for lane in self._open("user", lambda lane: lane.wanted is not None):
@@ -201,7 +263,8 @@ class Delivery:
             if id in self.verdicts or id not in self._held:
                 continue
             lane = self._by_id[id]
-            self.verdicts[id] = _unchangeable(lane, stays[id]) if stays[id] else Verdict(lane, "done")
+            platform = type(self._client).__name__
+            self.verdicts[id] = _unchangeable(lane, stays[id], platform) if stays[id] else Verdict(lane, "done")
 
     async def _update_fields(self, fields: Mapping[LaneKey, frozenset[str]], there: Mapping[LaneKey, Any]) -> None:
         users = self._client.users
@@ -261,11 +324,54 @@ class Delivery:
             if errors[lane.id] is None and found[lane.id].status == "existed":
                 there[lane.id] = chat
             else:
+                if errors[lane.id] is None:
+                    self._note_access(chat.id, chat.access)
                 self._settle(lane, errors[lane.id])
         lanes = await self._step("chat", lambda lane: lane.id in there)
         errors = await self._send(lanes, [there[lane.id] for lane in lanes], self._update_chats)
+        changed = [lane for lane in lanes if errors[lane.id] is None]
+        unknown = await self._look_up_access([there[lane.id] for lane in changed])
         for lane in lanes:
-            self._settle(lane, errors[lane.id])
+            chat = there[lane.id]
+            if errors[lane.id] is None and unknown is None and self._differs(chat):
+                self.verdicts[lane.id] = _unchangeable(lane, frozenset({"access"}), type(self._client).__name__)
+            else:
+                self._settle(lane, errors[lane.id] or unknown)
+
+    def _differs(self, chat: NewChat) -> bool:
+        """Return whether a chat is known to have another access than the one that is wanted."""
+        return self._access.get(self._client.chats.key(chat.id), chat.access) != chat.access
+
+    def _note_access(self, id: Id, access: ChatAccess | None) -> None:
+        if len(self._access) >= _KNOWN_ACCESS:
+            self._access.clear()
+        if access is not None:
+            self._access[self._client.chats.key(id)] = access
+
+    async def _look_up_access(self, wanted: Sequence[NewChat]) -> ChatError | None:
+        """Read the listing for chats whose access is not known to be as wanted, and note what it tells.
+
+        A chat that it does not show, since listings lag behind, is taken to be as wanted. Return an error when the
+        listing cannot be read.
+        """
+        chats = self._client.chats
+        missing = {
+            chats.key(chat.id) for chat in wanted if self._differs(chat) or chats.key(chat.id) not in self._access
+        }
+        if not missing:
+            return None
+        for key in missing:
+            self._access.pop(key, None)
+        try:
+            async for chat in chats.list():
+                self._note_access(chat.id, chats.comparable(chat).get("access"))
+                missing.discard(chats.key(chat.id))
+                if not missing:
+                    break
+        except ChatError as error:
+            self._heed(error)
+            return error
+        return None
 
     def _update_chats(self, wanted: Iterable[NewChat] | AsyncIterable[NewChat]) -> Run[NewChat]:
         chats = self._client.chats
@@ -350,6 +456,7 @@ def _fields(lane: Lane, names: Iterable[str]) -> dict[str, str]:
     if unknown := sorted(set(wanted) - set(names)):
         msg = f"a {lane.id.kind} has no field {unknown[0]!r}"
         raise InvalidInputError(msg, field=unknown[0])
+    check_fields(wanted)
     stated = {name: value for name, value in wanted.items() if value is not None}
     for name, value in stated.items():
         if not isinstance(value, str):
@@ -374,10 +481,13 @@ def _chat(lane: Lane) -> NewChat:
     )
 
 
-def _unchangeable(lane: Lane, fields: frozenset[str]) -> Verdict:
+def _unchangeable(lane: Lane, fields: frozenset[str], platform: str) -> Verdict:
+    kind, names = lane.id.kind, " and ".join(sorted(fields))
     reason = (
-        f"the platform cannot change {' and '.join(sorted(fields))} of somebody who is there: everything else was"
-        " changed; to have it otherwise, want the user gone and then there again"
+        f"{platform} cannot change {names} of a {kind} that exists; every other field is as wanted. To have it"
+        f" otherwise, write want_no_{kind} and then want_{kind} in one transaction, and want_member again for each"
+        f" membership: the {kind} is deleted and created anew. To leave {names} as it is: ethora outbox skip {kind}"
+        f" {shlex.quote(lane.id.key)}"
     )
     return Verdict(lane, "dead", reason, attempts=lane.attempts + 1)
 

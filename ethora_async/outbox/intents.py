@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.errors import InvalidInputError
+from ethora_async.outbox.validation import check_fields, checked_traceparent, listed, of_type
 from ethora_async.outbox.writing import Intent, write
 from ethora_async.records import Id, NewChat, NewUser, literal_id, several
 from ethora_async.trace_context import current_traceparent
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 SEALED_PASSWORD = "sealed_password"  # noqa: S105  the name of a field
 """Where the encrypted password stands in an intent for a user."""
+
+_PAIRS = "pairs of chat and user"
 
 
 def want_user(
@@ -51,7 +54,7 @@ def want_users(
         InvalidInputError: a user has a password and there is no `seal`, or the connection is of an unknown kind.
         ConfigError: the database has no outbox tables.
     """
-    return write(connection, [_user_intent(user, seal, traceparent) for user in users])
+    return write(connection, [_user_intent(user, seal, traceparent) for user in listed(users, "users", "NewUser")])
 
 
 def want_no_user(connection: object, id: Id, *, traceparent: str | None = None) -> Awaitable[None]:
@@ -66,7 +69,7 @@ def want_no_users(connection: object, ids: Id | Iterable[Id], *, traceparent: st
         InvalidInputError: an id cannot be used, or the connection is of an unknown kind.
         ConfigError: the database has no outbox tables.
     """
-    return write(connection, [_intent("user", literal_id(id), "", None, traceparent) for id in several(ids)])
+    return write(connection, [_intent("user", literal_id(id), "", None, traceparent) for id in _ids(ids)])
 
 
 def want_chat(connection: object, chat: NewChat, *, traceparent: str | None = None) -> Awaitable[None]:
@@ -84,8 +87,9 @@ def want_chats(connection: object, chats: Iterable[NewChat], *, traceparent: str
         ConfigError: the database has no outbox tables.
     """
     intents: list[Intent] = []
-    for chat in chats:
-        wanted = {"title": chat.title, "access": chat.access}
+    for chat in listed(chats, "chats", "NewChat"):
+        of_type(chat, NewChat, "chat")
+        wanted: dict[str, Any] = {"title": chat.title, "access": chat.access}
         if chat.description is not None:
             wanted["description"] = chat.description
         intents.append(_intent("chat", chat.id, "", wanted, traceparent))
@@ -105,7 +109,7 @@ def want_no_chats(connection: object, ids: Id | Iterable[Id], *, traceparent: st
         InvalidInputError: an id cannot be used, or the connection is of an unknown kind.
         ConfigError: the database has no outbox tables.
     """
-    return write(connection, [_intent("chat", literal_id(id), "", None, traceparent) for id in several(ids)])
+    return write(connection, [_intent("chat", literal_id(id), "", None, traceparent) for id in _ids(ids)])
 
 
 def want_member(connection: object, chat: Id, user: Id, *, traceparent: str | None = None) -> Awaitable[None]:
@@ -122,7 +126,7 @@ def want_members(
         InvalidInputError: an id cannot be used, or the connection is of an unknown kind.
         ConfigError: the database has no outbox tables.
     """
-    return write(connection, [_member_intent(pair, {}, traceparent) for pair in pairs])
+    return write(connection, [_member_intent(pair, {}, traceparent) for pair in listed(pairs, "members", _PAIRS)])
 
 
 def want_no_member(connection: object, chat: Id, user: Id, *, traceparent: str | None = None) -> Awaitable[None]:
@@ -139,7 +143,7 @@ def want_no_members(
         InvalidInputError: an id cannot be used, or the connection is of an unknown kind.
         ConfigError: the database has no outbox tables.
     """
-    return write(connection, [_member_intent(pair, None, traceparent) for pair in pairs])
+    return write(connection, [_member_intent(pair, None, traceparent) for pair in listed(pairs, "members", _PAIRS)])
 
 
 def wanted_user(user: NewUser) -> dict[str, Any]:
@@ -151,9 +155,7 @@ def wanted_user(user: NewUser) -> dict[str, Any]:
 
 
 def _user_intent(user: NewUser, seal: PasswordSeal | None, traceparent: str | None) -> Intent:
-    if not isinstance(user, NewUser):
-        msg = f"user must be a NewUser, not {type(user).__name__}"
-        raise InvalidInputError(msg, field="user")
+    of_type(user, NewUser, "user")
     wanted = wanted_user(user)
     if user.password is not None:
         if seal is None:
@@ -162,13 +164,24 @@ def _user_intent(user: NewUser, seal: PasswordSeal | None, traceparent: str | No
                 " or leave the password out and let the platform make one"
             )
             raise InvalidInputError(msg, field="password")
+        _check_seal(seal)
         wanted[SEALED_PASSWORD] = seal.seal(user.id, user.password)
     return _intent("user", user.id, "", wanted, traceparent)
 
 
-def _member_intent(pair: tuple[Id, Id], wanted: dict[str, Any] | None, traceparent: str | None) -> Intent:
-    if isinstance(pair, str):  # two letters would pass for a pair
-        msg = "a membership is a pair of chat and user"
+def _check_seal(seal: object) -> None:
+    from ethora_async.outbox.passwords import PasswordSeal  # brings the cryptography along
+
+    of_type(seal, PasswordSeal, "seal")
+
+
+def _ids(ids: Id | Iterable[Id]) -> list[Id]:
+    return listed(several(ids), "ids", "ids")
+
+
+def _member_intent(pair: object, wanted: dict[str, Any] | None, traceparent: str | None) -> Intent:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:  # two letters would pass for a pair
+        msg = f"a membership is a pair of chat and user, not {pair!r:.80}"
         raise InvalidInputError(msg, field="members")
     chat, user = pair
     return _intent("member", literal_id(chat, "chat"), literal_id(user, "user"), wanted, traceparent)
@@ -177,10 +190,11 @@ def _member_intent(pair: tuple[Id, Id], wanted: dict[str, Any] | None, tracepare
 def _intent(kind: str, key: str, other: str, wanted: dict[str, Any] | None, traceparent: str | None) -> Intent:
     intent: Intent = {"kind": kind, "key": key, "other": other}
     if wanted is not None:
+        check_fields(wanted)
         intent["wanted"] = wanted
-    traceparent = traceparent or current_traceparent()
-    if traceparent is not None:
-        intent["traceparent"] = traceparent
+    context = checked_traceparent(traceparent) or current_traceparent()
+    if context is not None:
+        intent["traceparent"] = context
     return intent
 
 

@@ -21,6 +21,7 @@ OUTBOX_KEY = "ETHORA_OUTBOX_KEY"
 """The name of the key in the environment or in a secret store; its previous value opens what it sealed."""
 
 _SHORTEST = 32
+_LONGEST_PASSWORD = 1024
 _LONGEST_TOKEN = 16_384
 
 
@@ -81,8 +82,20 @@ class PasswordSeal:
         return cls(key, *_others(bundle))
 
     def seal(self, id: str, password: Secret) -> str:
-        """Return the password encrypted for this user."""
-        claim = codec.dumps({"id": id, "password": password.reveal()})
+        """Return the password encrypted for this user.
+
+        Raises:
+            InvalidInputError: the password is no well-formed text, or longer than any platform takes.
+        """
+        text = password.reveal()
+        # The encoder's error would hold the password.
+        if any("\ud800" <= one <= "\udfff" or one == "\x00" for one in text):
+            msg = f"the password of user {id!r} holds a NUL character or half of a surrogate pair"
+            raise InvalidInputError(msg, field="password")
+        if len(text) > _LONGEST_PASSWORD:
+            msg = f"the password of user {id!r} is longer than {_LONGEST_PASSWORD} characters"
+            raise InvalidInputError(msg, field="password")
+        claim = codec.dumps({"id": id, "password": text})
         header = {"alg": "dir", "enc": "A256GCM", "kid": self._newest}
         return jwe.encrypt_compact(header, claim, self._keys[self._newest])
 

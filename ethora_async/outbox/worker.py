@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ethora_async.engine.events import Listener
+    from ethora_async.records import ChatAccess
     from ethora_async.redaction import Secret
     from ethora_async_secrets import SecretProvider
 
@@ -43,6 +44,7 @@ _PURGE_EVERY = 60.0
 _LONGEST_PAUSE = 5.0
 _LONGEST_RECONNECT = 2.0
 _REFRESH_EVERY = 10.0
+_ACCESS_KEPT = 300.0
 
 
 class Worker:
@@ -116,6 +118,8 @@ class Worker:
         self._troubled = 0
         self._pause_until = 0.0
         self._purged_at = float("-inf")
+        self._access: dict[str, ChatAccess] = {}
+        self._access_since = float("-inf")
         self._fatal: Exception | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -229,7 +233,9 @@ class Worker:
             self._passwords.open,
         )
         client = self._client() if callable(self._client) else self._client
-        delivery = Delivery(client, turn.lanes, claim, deadline=self._deadline)
+        if started - self._access_since > _ACCESS_KEPT:
+            self._access, self._access_since = {}, started
+        delivery = Delivery(client, turn.lanes, claim, deadline=self._deadline, access=self._access)
         beat = asyncio.create_task(self._beat(turn.claim))
         try:
             await self._deliver(delivery, beat)

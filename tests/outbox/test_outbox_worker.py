@@ -135,7 +135,37 @@ async def test_what_cannot_be_changed_is_a_dead_letter_with_its_reason(store: St
         (dead,) = await store.dead()
         assert dead.id == LaneKey("user", "ann")
         assert "cannot change email" in dead.reason
+        assert "want_no_user and then want_user" in dead.reason
+        assert "ethora outbox skip user ann" in dead.reason
         assert [one.last_name async for one in platform.client.users.list() if one.id == "ann"] == ["Kim"]
+
+
+async def test_the_access_of_a_chat_that_exists_cannot_be_changed(platform: Platform, store: Store) -> None:
+    """As in a plan; everything else is changed, and an access that is as wanted is no trouble."""
+    await want(store, (outbox.want_chats, [NewChat(id="a", title="A"), NewChat(id="b", title="B", access="public")]))
+    await applied(platform, store)
+    worker = Worker(platform.client, store)
+    for title in ("New", "Newer"):  # looked up, and then known
+        chats = [NewChat(id="a", title=title, access="public"), NewChat(id="b", title=title, access="public")]
+        await want(store, (outbox.want_chats, chats))
+        await worker.run_once()
+        (dead,) = await store.dead()
+        assert dead.id == LaneKey("chat", "a")
+        assert "cannot change access" in dead.reason
+        assert "want_no_chat and then want_chat" in dead.reason
+        found = {chat.id: (chat.title, chat.access) async for chat in platform.client.chats.list()}
+        assert (found["a"], found["b"]) == ((title, "private"), (title, "public"))
+    await want(store, (outbox.want_no_chat, "a"), (outbox.want_chat, NewChat(id="a", title="A", access="public")))
+    await worker.run_once()
+    assert await store.dead() == []
+    found = {chat.id: (chat.title, chat.access) async for chat in platform.client.chats.list()}
+    assert found["a"] == ("A", "public")
+    # What this worker remembers of it is not what somebody else has made of it since.
+    await want(store, (outbox.want_no_chat, "a"), (outbox.want_chat, NewChat(id="a", title="A")))
+    await applied(platform, store)
+    await want(store, (outbox.want_chat, NewChat(id="a", title="Back")))
+    await worker.run_once()
+    assert await store.dead() == []
 
 
 @pytest.mark.parametrize(
@@ -160,6 +190,31 @@ async def test_an_intent_of_a_trigger_that_cannot_be_meant_is_a_dead_letter(
         (dead,) = await store.dead()
         assert (dead.id, reason in dead.reason) == (id, True), dead.reason
         assert await people_of(platform) == {"bob": "bob@example.com"}
+
+
+async def test_ids_that_a_trigger_wrote_are_taken_literally(store: Store) -> None:
+    """Neither a bad id nor a platform's own name for somebody removes anybody, or harms what was sent with it."""
+    async with platform_of("ethora") as platform:
+        app = platform.sandbox.app_id
+        await want(
+            store,
+            (outbox.want_users, [user("ann"), user("bob"), user("cy")]),
+            (outbox.want_chat, NewChat(id="room", title="R", members=["ann", "bob"])),
+        )
+        await applied(platform, store)
+        for bad in ("a b", "a/b", "", f"{app}_ann", f"{app}_ann@xmpp.example.com", "@ann", "x" * 1200):
+            await put(store, *((LaneKey(*id), None) for id in (
+                ("user", bad), ("chat", bad), ("member", "room", bad), ("member", bad, "ann"))))  # fmt: skip
+            await put(store, (LaneKey("member", "room", bad + "!"), {}), (LaneKey("member", bad + "!", "ann"), {}))
+        await put(store, (LaneKey("chat", f"{app}_room"), None), (LaneKey("user", "cy"), None))
+        await put(store, (LaneKey("member", "room", "bob"), None))
+        await applied(platform, store)
+        assert set(await people_of(platform)) == {"ann", "bob"}
+        assert await chats_of(platform) == {"room": {"ann"}}
+        reasons = {one.id: one.reason for one in await store.dead()}
+        assert "a name that the platform made" in reasons[LaneKey("user", f"{app}_ann")]
+        assert "holds a space" in reasons[LaneKey("member", "room", "a b")]
+        assert "holds a space" in reasons[LaneKey("member", "a b", "ann")]
 
 
 async def test_an_outage_gives_nobody_up_and_costs_no_attempt(platform: Platform, store: Store) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import attrs
 import pytest
 from outbox_helpers import Stop, intents
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from ethora_async import ConfigError, InvalidInputError, NewChat, NewUser, outbox
+from ethora_async import ConfigError, InvalidInputError, MongoId, NewChat, NewUser, outbox
+from ethora_async.outbox import PasswordSeal
+from ethora_async.outbox.sqlite import schema
 
 if TYPE_CHECKING:
     from outbox_helpers import Database
@@ -131,6 +135,118 @@ def test_another_database_is_refused_by_name() -> None:
     Connection.__module__ = "sqlalchemy.engine.base"
     with pytest.raises(InvalidInputError, match="PostgreSQL or SQLite, and this connection is to mysql"):
         outbox.want_user(Connection(), ANN)  # type: ignore[unused-awaitable]
+
+
+async def test_a_refused_intent_writes_nothing_and_leaves_the_transaction_usable(database: Database) -> None:
+    """With every adapter: an item that can never be valid is found before the first statement."""
+    bad_person = attrs.evolve(ANN, first_name="A\x01")
+    async with database.transaction() as connection:
+        for want, items in (
+            (outbox.want_users, [ANN, bad_person]),
+            (outbox.want_chats, [NewChat(id="c", title="T"), NewChat(id="d", title="T\x1b[31m")]),
+            (outbox.want_members, [("c", "ann"), ("c d", "ann")]),
+            (outbox.want_no_members, [("c", "ann"), ("c", "a/b")]),
+            (outbox.want_no_users, ["ann", ""]),
+            (outbox.want_no_chats, ["c", MongoId("a" * 24)]),
+        ):
+            with pytest.raises(InvalidInputError):
+                await want(connection, items)  # type: ignore[operator]
+        await outbox.want_no_user(connection, "bob")
+    assert await intents(database.store) == [("user", "bob", "", None, None)]
+
+
+BAD_IDS = [
+    "", " ", "a b", " a", "a\n", "a\x00", "a\x01b", "a\u200bb", "\ufeffa", "\ufffe", "a\ud800", "\u2028", ".", "..",
+    "a/b", "a@b", "a:b", "a&b", 'a"b', "a'b", "<a>", "x" * 999, "\u00e9" * 600, MongoId("a" * 24), 10**5000, True, 1.5,
+    None, b"a", ("a",),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("id", BAD_IDS, ids=lambda id: ascii(id)[:20] if not isinstance(id, int) else type(id).__name__)
+def test_a_bad_id_is_refused_in_every_intent(id: Any) -> None:
+    connection = sqlite3.connect(":memory:")
+    for write in (
+        lambda: outbox.want_no_user(connection, id),
+        lambda: outbox.want_no_users(connection, ["ann", id]),
+        lambda: outbox.want_no_chat(connection, id),
+        lambda: outbox.want_no_chats(connection, ["c", id]),
+        lambda: outbox.want_member(connection, id, "ann"),
+        lambda: outbox.want_member(connection, "c", id),
+        lambda: outbox.want_no_member(connection, id, "ann"),
+        lambda: outbox.want_no_member(connection, "c", id),
+        lambda: outbox.want_user(connection, NewUser(id=id, email="a@b.cd", first_name="A", last_name="B")),
+        lambda: outbox.want_chat(connection, NewChat(id=id, title="T")),
+        lambda: outbox.want_chat(connection, NewChat(id="c", title="T", members=[id])),
+    ):
+        with pytest.raises(InvalidInputError) as caught:
+            write()
+        assert caught.value.field in ("id", "chat", "user", "members")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["", "a", "a@", "@b", "a b@c.de", "a@b..c", "a@-b.de", "a@b\x00.c", "\u00e4@b.de", f"{'x' * 250}@b.de", None, 5],
+)
+def test_a_bad_address_is_refused(email: Any) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        outbox.want_user(None, NewUser(id="a", email=email, first_name="A", last_name="B"))  # type: ignore[unused-awaitable]
+    assert caught.value.field == "email"
+
+
+@pytest.mark.parametrize(
+    "text", ["a\x00", "a\x01b", "\x1b[31m", "a\x7f", "a\x85b", "a\ufffe", "a\ud800", 5, "x" * 100_000]
+)
+def test_a_text_that_cannot_be_sent_is_refused_in_every_field(text: Any) -> None:
+    person = {"id": "a", "email": "a@b.cd", "first_name": "A", "last_name": "B"}
+    seal = PasswordSeal("k" * 40)
+    for field in ("first_name", "last_name", "profile_image"):
+        with pytest.raises(InvalidInputError) as caught:
+            outbox.want_user(None, NewUser(**{**person, field: text}))  # type: ignore[unused-awaitable]
+        assert caught.value.field == field
+    for field in ("title", "description"):
+        with pytest.raises(InvalidInputError) as caught:
+            outbox.want_chat(None, NewChat(**{"id": "c", "title": "T", field: text}))  # type: ignore[unused-awaitable]
+        assert caught.value.field == field
+    with pytest.raises(InvalidInputError) as caught:
+        outbox.want_no_user(None, "a", traceparent=text)  # type: ignore[unused-awaitable]
+    assert caught.value.field == "traceparent"
+    if text in ("a\x00", "a\ud800", 5, "x" * 100_000):
+        with pytest.raises(InvalidInputError) as caught:
+            outbox.want_user(None, NewUser(**person, password=text), seal=seal)  # type: ignore[unused-awaitable]
+        assert caught.value.field == "password"
+        assert str(text)[:50] not in f"{caught.value!r}{caught.value.__context__!r}"
+
+
+@pytest.mark.parametrize(
+    "what", [None, "ann", 5, object(), {"id": 1}, [None], ["ann"], ANN, NewChat(id="c", title="T")],
+    ids=lambda what: type(what).__name__,
+)  # fmt: skip
+def test_anything_else_is_refused_by_its_name(what: Any) -> None:
+    for want in (outbox.want_users, outbox.want_chats, outbox.want_members, outbox.want_no_members):
+        with pytest.raises(InvalidInputError, match=r"must be a|a membership is a pair"):
+            want(None, what)  # type: ignore[operator,unused-awaitable]
+    for want in (outbox.want_user, outbox.want_chat):
+        if type(what).__name__[3:].lower() != want.__name__[5:]:
+            with pytest.raises(InvalidInputError, match=f"must be a .*, not {type(what).__name__}"):
+                want(None, what)  # type: ignore[operator,unused-awaitable]
+    if not isinstance(what, (str, int, list)):
+        for want in (outbox.want_no_users, outbox.want_no_chats):
+            with pytest.raises(InvalidInputError, match="ids must be a list"):
+                want(None, what)  # type: ignore[operator,unused-awaitable]
+    with pytest.raises(InvalidInputError, match="seal must be a PasswordSeal"):
+        outbox.want_user(None, attrs.evolve(ANN, password="p"), seal="key")  # type: ignore[unused-awaitable,arg-type]
+
+
+def test_line_breaks_and_signs_of_any_script_are_fine() -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for statement in schema.CREATE:
+        connection.execute(statement)
+    text = "one\ntwo\tthree \N{SNOWMAN} \N{ARABIC LETTER ALEF}"
+    _ = outbox.want_chat(connection, NewChat(id="c", title=text, description=text))
+    _ = outbox.want_user(connection, attrs.evolve(ANN, id=10**900, first_name=text))
+    assert connection.execute("SELECT count(*) FROM ethora_wish").fetchone() == (2,)
+    connection.close()
 
 
 @pytest.mark.parametrize(
