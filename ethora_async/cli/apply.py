@@ -16,7 +16,7 @@ from ethora_async.cli.journal_path import clear_journal, journal_of, remove, unf
 from ethora_async.cli.json_reply import complain
 from ethora_async.cli.output import JSON_OPTION, errors, shown
 from ethora_async.cli.plan import planned, show, verdict
-from ethora_async.cli.plan_view import View
+from ethora_async.cli.plan_view import LinePrinter
 from ethora_async.cli.reject_option import Rejects, rejects_for
 from ethora_async.cli.report_page.run_report import ReportOption, RunReport
 from ethora_async.cli.runtime import INTERRUPTED, STOPPED, USAGE, Options, SyncClient, run, value_of
@@ -176,7 +176,7 @@ class _Job:
         await self.page.take_plan(made)
         if self.journal is not None and made.guard is None and left:
             if not self.as_json or not self.yes:
-                await View(stderr=self.as_json).plan(made)
+                await LinePrinter(stderr=self.as_json).plan(made)
             return None
         if self.journal is not None and made.guard is None:
             return await self._nothing_left(client, made, rejects)
@@ -188,7 +188,7 @@ class _Job:
         done = await result_of(made.journal)
         await self.page.take_result(made.journal, done, kept=False)
         if not self.as_json:
-            await View().plan(made)
+            await LinePrinter().plan(made)
         code = await report(client, made.journal, done, as_json=self.as_json, rejects=rejects, kept=False)
         if done.failed and done.failed == made.summary.total:
             errors.print("stopped: everything in the plan has changed since it was made: plan anew", markup=False)

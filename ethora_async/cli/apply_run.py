@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async.cli.observing import span
 from ethora_async.cli.output import errors, shown
-from ethora_async.cli.plan_view import View
+from ethora_async.cli.plan_view import LinePrinter
 from ethora_async.cli.reject_option import Rejects
 from ethora_async.cli.report_page.run_report import RunReport
 from ethora_async.cli.runtime import DONE, SOME_FAILED, Options
@@ -109,5 +109,5 @@ async def report(
         failed, problems = journal.failures(), journal.problems()
         await print_document(head, failures=(failed, failure_fields), problems=(problems, problem_fields))
     else:
-        View().applied(done)
+        LinePrinter().applied(done)
     return DONE if done.ok and not summary.problems else SOME_FAILED

@@ -17,7 +17,7 @@ from ethora_async.cli.import_report import Tally
 from ethora_async.cli.json_reply import begin_document
 from ethora_async.cli.progress import counting
 from ethora_async.cli.reject_option import reject_paths, tell_rejected
-from ethora_async.cli.runtime import Delivery
+from ethora_async.cli.runtime import DeliveryCheck
 from ethora_async.cli.sources import open_lists
 from ethora_async.cli.sync_options import SourceOptions
 from ethora_async.errors import ChatError
@@ -34,7 +34,7 @@ SHOWN_FAILURES = 20
 
 
 @attrs.frozen
-class Step:
+class ImportStep:
     """One list: its name, the operation that sends its rows, and the file for refused rows."""
 
     what: str
@@ -43,7 +43,7 @@ class Step:
     reject: RejectFile | None = None
 
 
-async def import_steps(client: SyncClient, lists: SourceOptions, reject: Path | None = None) -> list[Step]:
+async def import_steps(client: SyncClient, lists: SourceOptions, reject: Path | None = None) -> list[ImportStep]:
     """Open the lists, each checked before the first row of any is sent.
 
     Raises:
@@ -59,10 +59,10 @@ async def import_steps(client: SyncClient, lists: SourceOptions, reject: Path | 
     if reject is not None:
         for name, path in reject_paths(reject, found).items():
             files[name] = await RejectFile.open(path, found[name])
-    return [Step(name, source, starts[name], files.get(name)) for name, source in found.items()]
+    return [ImportStep(name, source, starts[name], files.get(name)) for name, source in found.items()]
 
 
-async def import_lists(steps: list[Step], tally: Tally) -> None:
+async def import_lists(steps: list[ImportStep], tally: Tally) -> None:
     """Import every list in turn, with progress on stderr; record results in `tally` as they come.
 
     Raises:
@@ -71,7 +71,7 @@ async def import_lists(steps: list[Step], tally: Tally) -> None:
     for step in steps:
         for file in step.source.files:
             tally.begin(file)
-        delivery = Delivery()
+        delivery = DeliveryCheck()
         with counting(step.what, await run_blocking(_about, step.source.files)) as steps_done:
 
             def on_result(

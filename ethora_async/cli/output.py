@@ -15,7 +15,7 @@ from ethora_async import codec
 from ethora_async.bulk.outcome import Outcome
 from ethora_async.bulk.report import Report
 from ethora_async.cli.json_reply import begin_document
-from ethora_async.cli.runtime import DONE, PLATFORM, SOME_FAILED, Delivery
+from ethora_async.cli.runtime import DONE, PLATFORM, SOME_FAILED, DeliveryCheck
 from ethora_async.errors import ChatError
 from ethora_async.records import Chat, User
 from ethora_async.redaction import MASK, Secret
@@ -63,7 +63,7 @@ async def print_list(items: AsyncIterable[Any], *, as_json: bool) -> None:
 async def print_outcomes(outcomes: AsyncIterable[Outcome[Any]], *, as_json: bool) -> int:
     """Print outcomes as they come; return the exit code."""
     failed = False
-    delivery = Delivery()
+    delivery = DeliveryCheck()
 
     async def noticed() -> AsyncGenerator[Outcome[Any], None]:
         nonlocal failed

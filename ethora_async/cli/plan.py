@@ -10,7 +10,7 @@ import typer
 from ethora_async.cli import sync_options as say
 from ethora_async.cli.observing import span
 from ethora_async.cli.output import JSON_OPTION, errors, shown
-from ethora_async.cli.plan_view import View
+from ethora_async.cli.plan_view import LinePrinter
 from ethora_async.cli.reject_option import Rejects, rejects_for
 from ethora_async.cli.report_page.run_report import ReportOption, RunReport
 from ethora_async.cli.runtime import DONE, SOME_FAILED, STOPPED, SyncClient, run_with_client
@@ -110,9 +110,9 @@ async def show(
             problems=(made.problems(), problem_fields),
         )
     else:
-        await View().plan(made)
+        await LinePrinter().plan(made)
     if made.guard is not None:
-        View(stderr=True).guard(made.guard)
+        LinePrinter(stderr=True).guard(made.guard)
 
 
 def verdict(made: Plan) -> int:

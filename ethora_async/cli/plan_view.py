@@ -41,7 +41,7 @@ _MARKS = {
 _GOOD = ("created", "existed", "updated", "unchanged", "deleted", "absent")
 
 
-class View:
+class LinePrinter:
     """Lines for people, on stdout or stderr."""
 
     def __init__(self, *, stderr: bool = False) -> None:

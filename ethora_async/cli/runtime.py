@@ -256,7 +256,7 @@ def exit_code(error: ChatError) -> int:
     return SOME_FAILED
 
 
-class Delivery:
+class DeliveryCheck:
     """Tells an unreachable or refusing platform from items that failed on their own account."""
 
     def __init__(self) -> None:

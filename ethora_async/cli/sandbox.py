@@ -16,7 +16,7 @@ import typer
 from ethora_async.cli.output import errors
 from ethora_async.cli.platforms import Platform
 from ethora_async.cli.runtime import DONE, USAGE, run
-from ethora_async.cli.sandboxes import ADMIN_PASSWORD, SandboxOptions, Server, TwoFactor, setting
+from ethora_async.cli.sandboxes import ADMIN_PASSWORD, SandboxOptions, SandboxServer, TwoFactor, setting
 from ethora_async.errors import ConfigError, InvalidInputError
 
 
@@ -100,7 +100,7 @@ async def _sandbox(options: SandboxOptions, faults: list[str]) -> int:
     return DONE
 
 
-def _settings(server: Server) -> dict[str, str]:
+def _settings(server: SandboxServer) -> dict[str, str]:
     """Return what is printed for the shell: a client's settings, and those of a front end if there are any."""
     from ethora_async.sandbox import EthoraSandbox
 
@@ -108,7 +108,7 @@ def _settings(server: Server) -> dict[str, str]:
     return server.environment | further
 
 
-def _tell_more(server: Server, options: SandboxOptions) -> None:
+def _tell_more(server: SandboxServer, options: SandboxOptions) -> None:
     """Print what is worth knowing but is no setting of a client."""
     from ethora_async.sandbox import EthoraSandbox
 
@@ -126,7 +126,7 @@ def _reason(error: OSError | UnicodeError) -> str:
     return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
-async def _prepare(server: Server, seed: Path | None, faults: list[str]) -> bool:
+async def _prepare(server: SandboxServer, seed: Path | None, faults: list[str]) -> bool:
     """Seed users from a file and set the faults; return False, with the reason on stderr, when that fails."""
     from ethora_async.sandbox import EthoraSandbox, SeedRefusedError
 

@@ -29,7 +29,7 @@ class TwoFactor(StrEnum):
     password = "password"  # noqa: S105  a method
 
 
-class Server(Protocol):
+class SandboxServer(Protocol):
     """The members that every sandbox has."""
 
     @property
@@ -89,7 +89,7 @@ class SandboxOptions:
         if self.users_info_url is not None:
             _check_url(self.users_info_url)
 
-    def make(self) -> Server:
+    def make(self) -> SandboxServer:
         """Return the sandbox, not listening yet.
 
         Raises:
@@ -118,7 +118,7 @@ def setting(name: str) -> str | None:
     return os.environ.get(name, "").strip() or None
 
 
-def _ethora(options: SandboxOptions) -> Server:
+def _ethora(options: SandboxOptions) -> SandboxServer:
     from ethora_async.sandbox import Certificate, EthoraSandbox
 
     tls = options.tls or options.cert is not None
@@ -137,7 +137,7 @@ def _ethora(options: SandboxOptions) -> Server:
     )
 
 
-def _rocketchat(options: SandboxOptions) -> Server:
+def _rocketchat(options: SandboxOptions) -> SandboxServer:
     from ethora_async.sandbox import RocketChatSandbox
 
     given: dict[str, Any] = {"admin": setting("ROCKETCHAT_USER"), "version": options.server_version}
@@ -152,7 +152,7 @@ def _rocketchat(options: SandboxOptions) -> Server:
     )
 
 
-def _avaya(options: SandboxOptions) -> Server:
+def _avaya(options: SandboxOptions) -> SandboxServer:
     from ethora_async.sandbox import AvayaSandbox
 
     return AvayaSandbox(
@@ -167,7 +167,7 @@ def _avaya(options: SandboxOptions) -> Server:
     )
 
 
-def _imbachat(options: SandboxOptions) -> Server:
+def _imbachat(options: SandboxOptions) -> SandboxServer:
     from ethora_async.sandbox import ImbaChatSandbox
 
     name = "IMBACHAT_WIDGET_ID"
@@ -187,7 +187,7 @@ def _imbachat(options: SandboxOptions) -> Server:
     )
 
 
-_MAKERS: dict[Platform, Callable[[SandboxOptions], Server]] = {
+_MAKERS: dict[Platform, Callable[[SandboxOptions], SandboxServer]] = {
     Platform.ethora: _ethora,
     Platform.rocketchat: _rocketchat,
     Platform.avaya: _avaya,

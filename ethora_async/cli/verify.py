@@ -9,7 +9,7 @@ import typer
 from ethora_async.cli import sync_options as say
 from ethora_async.cli.observing import span
 from ethora_async.cli.output import JSON_OPTION, print_json
-from ethora_async.cli.plan_view import View, problem_line
+from ethora_async.cli.plan_view import LinePrinter, problem_line
 from ethora_async.cli.report_page.run_report import ReportOption, RunReport
 from ethora_async.cli.runtime import CANNOT_CHANGE, DONE, NOT_IN_STEP, SyncClient, run_with_client
 from ethora_async.cli.shared_options import takes
@@ -83,7 +83,7 @@ def _fields(answer: Verification) -> dict[str, Any]:
 
 
 def _show(answer: Verification) -> None:
-    view = View()
+    view = LinePrinter()
     summary = answer.summary
     view.differences(summary)
     for entry in answer.examples:

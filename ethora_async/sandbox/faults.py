@@ -26,7 +26,7 @@ PLACEHOLDER = re.compile(r"\\\{[^{}\\]*+\\\}")
 
 
 @attrs.frozen
-class Failure:
+class InjectedFailure:
     """A failure of a call: an `answer` in place of the real one, or a `cut` connection.
 
     `after_work` answers only once the real work is done, as a gateway does that loses patience.
@@ -38,11 +38,11 @@ class Failure:
 
 
 @attrs.frozen
-class Plan:
+class FaultPlan:
     """What happens to one request: seconds to wait first, then perhaps a failure."""
 
     latency: float
-    failure: Failure | None
+    failure: InjectedFailure | None
 
 
 class Fault:
@@ -120,7 +120,7 @@ class Delay(Fault):
 class Break(Fault):
     """Lets the call go wrong."""
 
-    def __init__(self, owner: Faults, route: str, times: int | None, failure: Failure) -> None:
+    def __init__(self, owner: Faults, route: str, times: int | None, failure: InjectedFailure) -> None:
         super().__init__(owner, route, times)
         self.failure = failure
 
@@ -128,7 +128,7 @@ class Break(Fault):
 class Limit(Break):
     """Refuses what comes above `limit` calls in a window of `per` seconds."""
 
-    def __init__(self, owner: Faults, route: str, failure: Failure, limit: int, per: float) -> None:
+    def __init__(self, owner: Faults, route: str, failure: InjectedFailure, limit: int, per: float) -> None:
         super().__init__(owner, route, None, failure)
         self._limit = limit
         self._per = per
@@ -223,9 +223,9 @@ class Faults:
             if cut not in CUTS:
                 msg = f"cut={cut!r} for the route {route!r}: choose one of {', '.join(CUTS)}."
                 raise ValueError(msg)
-            return self._add(Break(self, route, times, Failure(cut=cut)))
+            return self._add(Break(self, route, times, InjectedFailure(cut=cut)))
         answer = self._failure_answer(status, retry_after, body, content_type)
-        return self._add(Break(self, route, times, Failure(answer, after_work=after_work)))
+        return self._add(Break(self, route, times, InjectedFailure(answer, after_work=after_work)))
 
     def latency(self, seconds: float, route: str = "*", *, times: int | None = None) -> Fault:
         """Wait before calls are handled; several latencies add up."""
@@ -249,7 +249,7 @@ class Faults:
         if limit < 0 or not per > 0:
             msg = f"limit={limit} per={per} for the route {route!r}: give a limit from 0 on and a time above 0."
             raise ValueError(msg)
-        failure = Failure(self._failure_answer(429, retry_after, None, None))
+        failure = InjectedFailure(self._failure_answer(429, retry_after, None, None))
         return self._add(Limit(self, route, failure, limit, per))
 
     def fail_jobs(self, times: int = 1, error: str = "Job failed") -> None:
@@ -274,7 +274,7 @@ class Faults:
         self._active.clear()
         self._job_failures.clear()
 
-    def plan(self, method: str, path: str, operation: str | None, now: float) -> Plan | None:
+    def plan(self, method: str, path: str, operation: str | None, now: float) -> FaultPlan | None:
         """Decide what happens to a call, and count it. The first break wins; latencies add up."""
         calls = (f"{method} {path}",) if operation is None else (f"{method} {path}", operation)
         latency, failure, struck = 0.0, None, False
@@ -288,7 +288,7 @@ class Faults:
                 latency += fault.seconds
             elif isinstance(fault, Break):
                 failure = fault.failure
-        return Plan(latency, failure) if struck else None
+        return FaultPlan(latency, failure) if struck else None
 
     def _add(self, fault: Fault) -> Fault:
         self._active.append(fault)

@@ -15,7 +15,7 @@ from ethora_async.sandbox.cors import allow_origin, is_preflight, preflight
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ethora_async.sandbox.faults import Failure, Faults
+    from ethora_async.sandbox.faults import Faults, InjectedFailure
     from ethora_async.sandbox.logs import RequestLog
     from ethora_async.sandbox.ui.console import Console
     from ethora_async.sandbox.wire import Reply, Takeover
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Service(Protocol):
+class Backend(Protocol):
     """What stands behind the front: a platform that answers."""
 
     def operation(self, method: str, path: str) -> str | None:
@@ -47,7 +47,7 @@ class Front:
 
     def __init__(
         self,
-        service: Service,
+        service: Backend,
         faults: Faults,
         log: RequestLog,
         clock: Callable[[], float],
@@ -105,7 +105,7 @@ class Front:
         answer = await self._service.answer(request, path, query)
         return _response(answer), answer.status
 
-    async def _fail(self, request: web.BaseRequest, path: str, query: str, failure: Failure) -> Served:
+    async def _fail(self, request: web.BaseRequest, path: str, query: str, failure: InjectedFailure) -> Served:
         if failure.cut == "before":
             return _reset(request), 0
         if failure.answer is not None and not failure.after_work:

@@ -1,6 +1,6 @@
 """Ordered collections that answer "items 900 000 to 900 500" as fast as "items 0 to 500".
 
-A listing with `limit` and `offset` asks for positions, and deletions move every later position. A `Ledger`
+A listing with `limit` and `offset` asks for positions, and deletions move every later position. A `TicketIndex`
 keeps its items in blocks, with a Fenwick tree over the block sizes: finding a position or removing an item
 costs a logarithm of the number of blocks plus work inside one block, whatever the offset.
 """
@@ -20,7 +20,7 @@ ItemT = TypeVar("ItemT")
 MemberT = TypeVar("MemberT", bound="Hashable")
 
 
-class Ledger(Generic[ItemT]):
+class TicketIndex(Generic[ItemT]):
     """Items in the order of their tickets: ascending integers chosen by the caller.
 
     `append` needs a ticket above every earlier one. Not for use from several threads at once.
@@ -124,7 +124,7 @@ class Ledger(Generic[ItemT]):
     def _compact(self) -> None:
         """Fill the blocks again after most of what they held is gone."""
         tickets = [ticket for block in self._tickets for ticket in block]
-        full: Ledger[ItemT] = Ledger(zip(tickets, self, strict=True))
+        full: TicketIndex[ItemT] = TicketIndex(zip(tickets, self, strict=True))
         self._starts, self._tickets, self._blocks, self._tree = (
             full._starts,
             full._tickets,
@@ -143,7 +143,7 @@ class Roster(Generic[MemberT]):
     __slots__ = ("_fading", "_ledger", "_next", "_tickets")
 
     def __init__(self) -> None:
-        self._ledger: Ledger[MemberT] = Ledger()
+        self._ledger: TicketIndex[MemberT] = TicketIndex()
         self._tickets: dict[MemberT, int] = {}
         self._fading: dict[MemberT, tuple[int, float]] = {}
         self._next = 0

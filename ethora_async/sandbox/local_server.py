@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ethora_async.sandbox.faults import Faults
-    from ethora_async.sandbox.front import Service
+    from ethora_async.sandbox.front import Backend
     from ethora_async.sandbox.logs import RequestRecord
     from ethora_async.sandbox.tls import Certificate
-    from ethora_async.sandbox.ui.view import View
+    from ethora_async.sandbox.ui.view import PlatformView
 
 
 class LocalServer:
@@ -31,7 +31,7 @@ class LocalServer:
 
     def __init__(
         self,
-        service: Service,
+        service: Backend,
         faults: Faults,
         *,
         clock: Callable[[], float],
@@ -40,7 +40,7 @@ class LocalServer:
         on_request: Callable[[RequestRecord], None] | None,
         cross_origin: bool = False,
         certificate: Certificate | None = None,
-        view: View | None = None,
+        view: PlatformView | None = None,
     ) -> None:
         self._log = RequestLog(on_request)
         self.console: Console | None = None if view is None else Console(view, faults, self._log, host)

@@ -76,7 +76,7 @@ class Health:
         self._seen: tuple[float, Mapping[str, bool]] | None = None
         self._draining = False
         self.live: Live = Live()
-        self.ready: Ready = Ready(self)
+        self.ready: Readiness = Readiness(self)
 
     @property
     def draining(self) -> bool:
@@ -129,7 +129,7 @@ class Health:
         return good
 
 
-class Ready:
+class Readiness:
     """``/readyz``."""
 
     def __init__(self, health: Health) -> None:

@@ -46,7 +46,7 @@ class ClosedError(Exception):
     """The connection was closed while a thread was still about to use it."""
 
 
-class Connection:
+class SharedClient:
     """One client at a time, shared by all threads. Every method blocks."""
 
     def __init__(self, settings: Settings) -> None:

@@ -112,7 +112,7 @@ _LOCAL: Final[dict[str, _Meaning]] = {
 
 
 @attrs.frozen
-class Failure:
+class ReadFailure:
     """Why a read failed: the class to raise, the `code` or class name, and what to do.
 
     `renewable` says that other credentials from the same place may succeed.
@@ -132,7 +132,7 @@ class Failure:
         return f"{self.advice} ({self.code})" if self.code else self.advice
 
 
-def explain(error: Exception) -> Failure:
+def explain(error: Exception) -> ReadFailure:
     """Say what `error` means; nothing of its text is kept, nor the error."""
     response: object = getattr(error, "response", None)
     if isinstance(response, dict):
@@ -140,15 +140,15 @@ def explain(error: Exception) -> Failure:
     for kind in type(error).__mro__:
         if kind.__name__ in _LOCAL:
             meaning, advice = _LOCAL[kind.__name__]
-            return Failure(meaning, type(error).__name__, advice)
-    return Failure(SecretUnavailableError, type(error).__name__, "it could not be asked")
+            return ReadFailure(meaning, type(error).__name__, advice)
+    return ReadFailure(SecretUnavailableError, type(error).__name__, "it could not be asked")
 
 
-def _of_answer(response: dict[str, object], operation: str) -> Failure:
+def _of_answer(response: dict[str, object], operation: str) -> ReadFailure:
     written = cast("dict[str, object]", response.get("Error") or {}).get("Code")
     code = str(written)
     if not _CODE.fullmatch(code):
-        return Failure(SecretUnavailableError, "", "it answered an error without a code: check the endpoint")
+        return ReadFailure(SecretUnavailableError, "", "it answered an error without a code: check the endpoint")
     kind, advice = _OF_CODE.get(code) or (
         SecretUnavailableError,
         "it answered an error: try again, or look the code up",
@@ -156,5 +156,5 @@ def _of_answer(response: dict[str, object], operation: str) -> Failure:
     if operation.startswith("AssumeRole"):
         if code.startswith("AccessDenied") or code == "403":
             advice = _ROLE_REFUSED
-        return Failure(kind, f"{operation}: {code}", advice, renewable=code in _RENEWABLE)
-    return Failure(kind, code, advice, renewable=code in _RENEWABLE)
+        return ReadFailure(kind, f"{operation}: {code}", advice, renewable=code in _RENEWABLE)
+    return ReadFailure(kind, code, advice, renewable=code in _RENEWABLE)

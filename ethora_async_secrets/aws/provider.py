@@ -9,8 +9,8 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from ethora_async_secrets.aws.client import Connection, Settings
-from ethora_async_secrets.aws.errors import Failure
+from ethora_async_secrets.aws.client import Settings, SharedClient
+from ethora_async_secrets.aws.errors import ReadFailure
 from ethora_async_secrets.aws.read import close_connection, read_stages
 from ethora_async_secrets.concurrency import run_blocking
 from ethora_async_secrets.errors import SecretUnavailableError
@@ -18,7 +18,7 @@ from ethora_async_secrets.errors import SecretUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ethora_async_secrets.aws.read import Reading
+    from ethora_async_secrets.aws.read import StagedRead
     from ethora_async_secrets.bundle import SecretBundle
 
 _log = logging.getLogger(__name__)
@@ -85,9 +85,9 @@ class AwsSecretsManagerProvider:
             msg = f"timeout is {timeout!r}; it is a number of seconds above 0."
             raise ValueError(msg)
         self._settings = Settings(name_or_arn, key, region, profile, role_arn, endpoint, timeout)
-        self._connections: dict[int, Connection] = {}
+        self._connections: dict[int, SharedClient] = {}
         self._last: SecretBundle | None = None
-        self._problems: Mapping[str, Failure] = {}
+        self._problems: Mapping[str, ReadFailure] = {}
 
     def __repr__(self) -> str:
         return f"AwsSecretsManagerProvider({self._settings.name!r})"
@@ -108,7 +108,7 @@ class AwsSecretsManagerProvider:
             limit = self._settings.timeout * _PATIENCE
             msg = f"{self.source} did not answer within {limit:g} s: check the network, the region and the endpoint."
             raise SecretUnavailableError(msg, self.source)
-        if isinstance(reading, Failure):
+        if isinstance(reading, ReadFailure):
             msg = f"{self.source} cannot be read: {reading}."
             raise reading.error(msg, self.source)
         self._warn(reading.problems, reading.bundle)
@@ -125,7 +125,7 @@ class AwsSecretsManagerProvider:
         if connection is not None:
             await run_blocking(close_connection, connection)
 
-    async def _read(self) -> Reading | Failure | None:
+    async def _read(self) -> StagedRead | ReadFailure | None:
         """Return what came of a read, or None when the time for it is over; it then ends unheard in its thread."""
         read = run_blocking(read_stages, self._connection(), self._settings, self.source, self._last)
         try:
@@ -133,11 +133,11 @@ class AwsSecretsManagerProvider:
         except TimeoutError:
             return None
 
-    def _connection(self) -> Connection:
+    def _connection(self) -> SharedClient:
         # by process: a forked child must not talk on its parent's sockets; setdefault, as two loops may come at once
-        return self._connections.setdefault(os.getpid(), Connection(self._settings))
+        return self._connections.setdefault(os.getpid(), SharedClient(self._settings))
 
-    def _warn(self, problems: Mapping[str, Failure], bundle: SecretBundle) -> None:
+    def _warn(self, problems: Mapping[str, ReadFailure], bundle: SecretBundle) -> None:
         for stage, problem in problems.items():
             if problem != self._problems.get(stage):
                 _log.warning(

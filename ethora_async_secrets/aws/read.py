@@ -13,14 +13,14 @@ import attrs
 
 from ethora_async_secrets._formats import FormatError, Parsed, parse_json
 from ethora_async_secrets.aws.client import ClosedError
-from ethora_async_secrets.aws.errors import Failure, explain
+from ethora_async_secrets.aws.errors import ReadFailure, explain
 from ethora_async_secrets.aws.quiet import quiet_botocore
 from ethora_async_secrets.bundle import SecretBundle
 from ethora_async_secrets.errors import SecretMalformedError, SecretUnavailableError
 from ethora_async_secrets.text import is_text, without_newline
 
 if TYPE_CHECKING:
-    from ethora_async_secrets.aws.client import Client, Connection, Settings
+    from ethora_async_secrets.aws.client import Client, Settings, SharedClient
 
 CURRENT: Final = "AWSCURRENT"
 PREVIOUS: Final = "AWSPREVIOUS"
@@ -30,11 +30,11 @@ _ROUNDS: Final = 3
 
 
 @attrs.frozen
-class Reading:
+class StagedRead:
     """One read: the bundle, and by stage why another one than the current could not be read."""
 
     bundle: SecretBundle
-    problems: Mapping[str, Failure]
+    problems: Mapping[str, ReadFailure]
 
 
 @attrs.frozen
@@ -44,8 +44,8 @@ class _Version:
 
 
 def read_stages(
-    connection: Connection, settings: Settings, source: str, last: SecretBundle | None
-) -> Reading | Failure:
+    connection: SharedClient, settings: Settings, source: str, last: SecretBundle | None
+) -> StagedRead | ReadFailure:
     """Read the current version, then the previous and the pending one.
 
     A stage that cannot be read now is taken over from `last`, if that has the same current version.
@@ -54,7 +54,7 @@ def read_stages(
         return _Reader(connection, settings, source, last).read()
 
 
-def close_connection(connection: Connection) -> None:
+def close_connection(connection: SharedClient) -> None:
     """Close it, as silently as it was used."""
     with quiet_botocore():
         connection.close()
@@ -63,14 +63,14 @@ def close_connection(connection: Connection) -> None:
 class _Reader:
     """The calls of one read; credentials are looked for afresh once at most."""
 
-    def __init__(self, connection: Connection, settings: Settings, source: str, last: SecretBundle | None) -> None:
+    def __init__(self, connection: SharedClient, settings: Settings, source: str, last: SecretBundle | None) -> None:
         self._connection = connection
         self._settings = settings
         self._source = source
         self._last = last
         self._renewed = False
 
-    def read(self) -> Reading | Failure:
+    def read(self) -> StagedRead | ReadFailure:
         """Read until the stages held still for a whole round, three times at most."""
         reading, settled = self._round()
         for _ in range(_ROUNDS - 1):
@@ -79,15 +79,15 @@ class _Reader:
             reading, settled = self._round()
         return reading
 
-    def _round(self) -> tuple[Reading | Failure, bool]:
+    def _round(self) -> tuple[StagedRead | ReadFailure, bool]:
         current = self._ask(CURRENT)
-        if isinstance(current, Failure):
+        if isinstance(current, ReadFailure):
             return current, True
         if not current.bundle.names():
             if current.bundle.unusable:
                 reason = next(iter(current.bundle.unusable.values()))
-                return Failure(SecretMalformedError, "", f"its {CURRENT} value is unfit: {reason}"), True
-            return Failure(SecretUnavailableError, "", "it holds no value: put one in"), True
+                return ReadFailure(SecretMalformedError, "", f"its {CURRENT} value is unfit: {reason}"), True
+            return ReadFailure(SecretUnavailableError, "", "it holds no value: put one in"), True
         sides, problems, settled = self._sides(current)
         bundle = current.bundle
         values = {name: bundle.reveal(name) for name in bundle.names()}
@@ -100,20 +100,20 @@ class _Reader:
             pending=sides.get(PENDING),
             unusable=bundle.unusable,
         )
-        return Reading(whole, problems), settled
+        return StagedRead(whole, problems), settled
 
-    def _sides(self, current: _Version) -> tuple[dict[str, SecretBundle], dict[str, Failure], bool]:
+    def _sides(self, current: _Version) -> tuple[dict[str, SecretBundle], dict[str, ReadFailure], bool]:
         """Return the other stages' values, what kept one from being read, and whether nothing moved meanwhile."""
         sides: dict[str, SecretBundle] = {}
-        problems: dict[str, Failure] = {}
-        down: Failure | None = None
+        problems: dict[str, ReadFailure] = {}
+        down: ReadFailure | None = None
         settled = True
         for stage in (PREVIOUS, PENDING):
             # a finished rotation may leave AWSPENDING on the version that it made current
             if stage in current.labels:
                 continue
             answer = down or self._ask(stage)
-            if isinstance(answer, Failure):
+            if isinstance(answer, ReadFailure):
                 if answer.absent:
                     continue
                 problems[stage] = answer
@@ -133,24 +133,24 @@ class _Reader:
         side = last.previous if stage == PREVIOUS else last.pending
         return {} if side is None else {stage: side}
 
-    def _ask(self, stage: str) -> _Version | Failure:
+    def _ask(self, stage: str) -> _Version | ReadFailure:
         answer, used = self._ask_once(stage)
-        if isinstance(answer, Failure) and answer.renewable and used is not None and not self._renewed:
+        if isinstance(answer, ReadFailure) and answer.renewable and used is not None and not self._renewed:
             self._renewed = True
             self._connection.renew(used)
             answer, _ = self._ask_once(stage)
         return answer
 
-    def _ask_once(self, stage: str) -> tuple[_Version | Failure, Client | None]:
+    def _ask_once(self, stage: str) -> tuple[_Version | ReadFailure, Client | None]:
         client: Client | None = None
         try:
             client = self._connection.client()
             response = client.get_secret_value(SecretId=self._settings.name, VersionStage=stage)
             return self._version(response), client
         except ClosedError:
-            return Failure(SecretUnavailableError, "", "its provider was closed meanwhile"), None
+            return ReadFailure(SecretUnavailableError, "", "its provider was closed meanwhile"), None
         except (FormatError, _UnfitError) as problem:
-            return Failure(SecretMalformedError, "", f"its {stage} value is unfit: {problem}"), client
+            return ReadFailure(SecretMalformedError, "", f"its {stage} value is unfit: {problem}"), client
         except Exception as error:  # noqa: BLE001  an error of the SDK must not get out: its frames hold secrets
             return explain(error), client
 

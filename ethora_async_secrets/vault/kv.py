@@ -15,7 +15,7 @@ from ethora_async_secrets.vault.wire import NOT_FOUND, VaultFault
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ethora_async_secrets.vault.session import Session
+    from ethora_async_secrets.vault.session import VaultSession
 
 # No secret is there, it is deleted or destroyed, or we must not see it.
 _ABSENT: Final = frozenset({400, 401, 403, NOT_FOUND})
@@ -36,7 +36,7 @@ class Place:
         return f"{self.mount}/data/{self.path}" if self.kv == 2 else f"{self.mount}/{self.path}"
 
 
-def read(session: Session, place: Place) -> SecretBundle:
+def read(session: VaultSession, place: Place) -> SecretBundle:
     """Return the present values, and in KV v2 those of the version before; raise `VaultFault`."""
     if place.kv == 1:
         parsed = _values(_found(session, place, _v1(place)).get("data"), place)
@@ -53,7 +53,7 @@ def read(session: Session, place: Place) -> SecretBundle:
     )
 
 
-def _previous(session: Session, place: Place, number: int) -> SecretBundle | None:
+def _previous(session: VaultSession, place: Place, number: int) -> SecretBundle | None:
     """Return an older version, or None: it may be gone, hidden from us or unusable, which concerns nobody."""
     if number < 1:
         return None
@@ -83,7 +83,7 @@ def _v2(place: Place, number: int | None = None) -> Callable[[Any], object]:
     )
 
 
-def _found(session: Session, place: Place, ask: Callable[[Any], object]) -> dict[str, Any]:
+def _found(session: VaultSession, place: Place, ask: Callable[[Any], object]) -> dict[str, Any]:
     try:
         return session.call(ask)
     except VaultFault as fault:

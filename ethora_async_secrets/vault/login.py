@@ -23,7 +23,7 @@ _CREDENTIAL: Final = re.compile(r"[!-~]+")
 
 
 @attrs.frozen
-class Grant:
+class LoginGrant:
     """A token and for how many `seconds` it is good (0: for ever).
 
     `checked` is False when the server would not say anything about it.
@@ -46,7 +46,7 @@ class VaultLogin(Protocol):
         """The method, for messages: `token`, `approle`, `kubernetes`, `jwt`."""
         ...
 
-    def login(self, wire: Wire, environ: Mapping[str, str]) -> Grant:
+    def login(self, wire: Wire, environ: Mapping[str, str]) -> LoginGrant:
         """Return a token; raise `VaultFault`."""
         ...
 
@@ -137,7 +137,7 @@ class TokenLogin:
     def __repr__(self) -> str:
         return f"TokenLogin({self._token!r})"
 
-    def login(self, wire: Wire, environ: Mapping[str, str]) -> Grant:
+    def login(self, wire: Wire, environ: Mapping[str, str]) -> LoginGrant:
         """Return the token, with what the server says of it."""
         token = self._token.read(environ)
         try:
@@ -145,10 +145,10 @@ class TokenLogin:
         except VaultFault as fault:
             if fault.token_refused or fault.status == 400:
                 # it may be good and still not be allowed to look itself up
-                return Grant(token, 0, renewable=False, checked=False)
+                return LoginGrant(token, 0, renewable=False, checked=False)
             raise
         seconds, renewable = _terms(about, "ttl")
-        return Grant(token, seconds, renewable)
+        return LoginGrant(token, seconds, renewable)
 
     def superseded(self, token: str, environ: Mapping[str, str]) -> bool:
         """Compare with the file or variable; one that cannot be read now does not replace a good token."""
@@ -167,7 +167,7 @@ class _FreshLogin:
         """Nobody but the server ends these."""
         return False
 
-    def _exchange(self, wire: Wire, ask: Callable[[Any], object], hint: str) -> Grant:
+    def _exchange(self, wire: Wire, ask: Callable[[Any], object], hint: str) -> LoginGrant:
         try:
             auth = wire.call("", ask).get("auth")
         except VaultFault as fault:
@@ -179,7 +179,7 @@ class _FreshLogin:
             token = auth.get("client_token") if isinstance(auth, dict) else None
             if isinstance(token, str) and _CREDENTIAL.fullmatch(token):
                 seconds, renewable = _terms(auth, "lease_duration")
-                return Grant(token, seconds, renewable)
+                return LoginGrant(token, seconds, renewable)
             denied = VaultFault(
                 SecretMalformedError, f"answered the {self.name} login without a token: is this a Vault?"
             )
@@ -222,7 +222,7 @@ class AppRoleLogin(_FreshLogin):
         secret = f"wrapped {self._wrapped_id!r}" if self._wrapped else repr(self._secret_id)
         return f"AppRoleLogin({self._role_id!r}, {secret}, mount={self._mount!r})"
 
-    def login(self, wire: Wire, environ: Mapping[str, str]) -> Grant:
+    def login(self, wire: Wire, environ: Mapping[str, str]) -> LoginGrant:
         """Unwrap the secret id if need be, and log in."""
         role_id = self._role_id.read(environ)
         wrapped = self._wrapped or (not self._secret_id.there(environ) and self._wrapped_id.there(environ))
@@ -295,7 +295,7 @@ class _BearerLogin(_FreshLogin):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._role!r}, {self._jwt!r}, mount={self._mount!r})"
 
-    def login(self, wire: Wire, environ: Mapping[str, str]) -> Grant:
+    def login(self, wire: Wire, environ: Mapping[str, str]) -> LoginGrant:
         """Read the token and exchange it."""
         jwt = self._jwt.read(environ)
         return self._exchange(

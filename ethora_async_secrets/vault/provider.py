@@ -20,7 +20,7 @@ from ethora_async_secrets.vault.login import (
     VaultLogin,
     login_named,
 )
-from ethora_async_secrets.vault.session import Session
+from ethora_async_secrets.vault.session import VaultSession
 from ethora_async_secrets.vault.wire import Target, VaultFault
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class VaultProvider:
         within = f"?namespace={namespace}" if namespace else ""
         self._place = _vault_kv.Place(mount, path, kv, f"vault://{host}/{mount.replace('/', '%2F')}/{path}{within}")
         self._generation = 0
-        self._sessions: dict[tuple[int, int], Session] = {}
+        self._sessions: dict[tuple[int, int], VaultSession] = {}
 
     def __repr__(self) -> str:
         return f"VaultProvider({self.source!r}, auth={self._login!r}, kv={self._place.kv})"
@@ -156,12 +156,12 @@ class VaultProvider:
         except Exception as error:  # noqa: BLE001  its frames hold tokens
             return SecretUnavailableError(f"{self.source}: reading failed ({type(error).__name__}).", self.source)
 
-    def _open(self, generation: int) -> Session:
+    def _open(self, generation: int) -> VaultSession:
         """Return this process's session: a forked child must not share its parent's sockets and locks."""
         key = (os.getpid(), generation)
         if (session := self._sessions.get(key)) is not None:
             return session
-        session = Session(self._target(), self._login, self._environ, self._clock.monotonic)
+        session = VaultSession(self._target(), self._login, self._environ, self._clock.monotonic)
         # atomic; a session that comes second has nothing open yet
         return self._sessions.setdefault(key, session)
 

@@ -14,7 +14,7 @@ from ethora_async_secrets.vault.wire import VaultFault, Wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ethora_async_secrets.vault.login import Grant, VaultLogin
+    from ethora_async_secrets.vault.login import LoginGrant, VaultLogin
     from ethora_async_secrets.vault.wire import Target
 
 _RENEW_AT: Final = 2 / 3
@@ -32,13 +32,13 @@ class _Lease:
     ends_at: float
 
     @classmethod
-    def of(cls, grant: Grant, since: float) -> _Lease:
+    def of(cls, grant: LoginGrant, since: float) -> _Lease:
         seconds = grant.seconds or math.inf
         return cls(grant.token, seconds, grant.renewable, grant.checked, since + seconds * _RENEW_AT, since + seconds)
 
 
 @final
-class Session:
+class VaultSession:
     """One connection and one token, for any number of threads; one login or renewal at a time.
 
     `address` is the server's.

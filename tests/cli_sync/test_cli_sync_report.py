@@ -19,7 +19,7 @@ from ethora_async.bulk.outcome import STATUSES
 from ethora_async.cli.report_page import run_report
 from ethora_async.cli.report_page.chart import chart, duration
 from ethora_async.cli.report_page.findings import MOST_REASONS, OTHER, Findings, Reason, by_reason
-from ethora_async.cli.report_page.page import Headline, Run, page_of
+from ethora_async.cli.report_page.page import Headline, RunSummary, page_of
 from ethora_async.cli.report_page.report_file import BEGINNING
 from ethora_async.cli.report_page.timeline import MOST_POINTS, Lap, Point, Timeline
 from ethora_async.sync.plan.plan import Summary
@@ -296,7 +296,7 @@ def test_whatever_people_wrote_is_text_on_the_page(
     reasons = [Reason(text, 3, [*entries, *problems])]
     found = Findings(summary, text, changes, {("user", "create", "failed"): failed}, reasons, reasons)
     laps = [Lap(text, [Point(0.0, 0), Point(1.0, 5, 2)], 7), Lap("x", [Point(1.0, 0)])]
-    run = Run(text, text, datetime.now(UTC), 2.0, laps, Headline(text, "bad"), text, found, {text: text})
+    run = RunSummary(text, text, datetime.now(UTC), 2.0, laps, Headline(text, "bad"), text, found, {text: text})
     page = page_of(run).encode("utf-8", "backslashreplace").decode()
     reader = Reader(f"<html>{page}")
     check(reader)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -181,3 +181,41 @@ def test_no_annotation_reaches_for_the_builtins_by_module() -> None:
     assert [
         name for name, path in ALL if re.search(r"^\s*import builtins\b", path.read_text("utf-8"), re.MULTILINE)
     ] == []
+
+
+SAME_WORD = {
+    "Clock": "the leaf package cannot import the one of `ethora_async`, and each states what it needs",
+    "Reply": "a sandbox sends what a client reads",
+    "Request": "a client sends one, a web handler receives one",
+    "Worker": "both work off a queue: the outbox's, and the one that many machines share",
+}
+"""Public classes of shared code that bear one name, with the reason."""
+
+
+def test_a_class_name_means_one_thing() -> None:
+    """Platforms are each other's counterparts, and a sandbox models its platform: those may use the same words."""
+    homes: defaultdict[str, set[str]] = defaultdict(set)
+    for name, path in ALL:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes[node.name].add(name)
+    clashes = {name: sorted(places) for name, places in homes.items() if _clash(places) and name not in SAME_WORD}
+    assert clashes == {}
+    assert [name for name in SAME_WORD if not _clash(homes[name])] == []
+
+
+def _clash(places: set[str]) -> bool:
+    regions = Counter(map(_region, places))
+    shared = regions["shared"] + any(region.startswith("platforms") for region in regions)
+    return max(regions.values()) > 1 or (shared > 1 and regions["shared"] > 0)
+
+
+def _region(name: str) -> str:
+    """Return ``platforms.ethora``, ``sandbox.ethora`` and so on for what belongs to one platform, else ``shared``."""
+    package, _, rest = name.partition(".")
+    owner, platform = (*rest.split("."), "")[:2]
+    of_one = package == "ethora_async" and owner in ("platforms", "sandbox") and platform in PLATFORMS
+    return f"{owner}.{platform}" if of_one else "shared"
+
+
+PLATFORMS = frozenset(path.parent.name for path in (ROOT / "ethora_async/platforms").glob("*/__init__.py"))

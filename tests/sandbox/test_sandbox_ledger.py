@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ethora_async.sandbox.ethora.names import RecordIds
 from ethora_async.sandbox.ethora.store import Store, UserData
-from ethora_async.sandbox.ledger import BLOCK, Ledger, Roster
+from ethora_async.sandbox.ledger import BLOCK, Roster, TicketIndex
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.records import App
@@ -26,7 +26,7 @@ class Counting(list):
         return super().__getitem__(index)
 
 
-def looks_for_page(ledger: Ledger, offset: int) -> int:
+def looks_for_page(ledger: TicketIndex, offset: int) -> int:
     """Count the blocks and tree nodes that one page of 500 reads."""
     ledger._tree, ledger._blocks = Counting(ledger._tree), Counting(ledger._blocks)
     Counting.looks = 0
@@ -69,7 +69,7 @@ def test_a_deletion_touches_one_block() -> None:
 
 
 def test_deleting_almost_everything_gives_the_room_back() -> None:
-    ledger: Ledger[int] = Ledger()
+    ledger: TicketIndex[int] = TicketIndex()
     for number in range(40 * BLOCK):
         ledger.append(number, number)
     for number in range(39 * BLOCK):
@@ -86,7 +86,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["add", "add", "add", "remove"]), st.
 def test_a_ledger_is_a_list_that_is_quick(steps, offset: int, limit: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ethora_async.sandbox.ledger.BLOCK", 4)
-        ledger: Ledger[str] = Ledger()
+        ledger: TicketIndex[str] = TicketIndex()
         model: dict[int, str] = {}
         for number, (step, pick) in enumerate(steps):
             if step == "add":

@@ -14,7 +14,7 @@ from ui_helpers import Caller, cells
 from ethora_async.sandbox import AvayaSandbox, EthoraSandbox, ImbaChatSandbox, RocketChatSandbox
 from ethora_async.sandbox.faults import Faults
 from ethora_async.sandbox.ui.switches import SWITCHES, Switches
-from ethora_async.sandbox.ui.view import SCANNED, Knob, Row, make_table
+from ethora_async.sandbox.ui.view import SCANNED, Knob, ViewRow, make_table
 from ethora_async.sandbox.wire import text_reply
 
 PLATFORMS = [EthoraSandbox, RocketChatSandbox, AvayaSandbox, ImbaChatSandbox]
@@ -321,6 +321,6 @@ def test_switches_and_faults_agree_whatever_is_pressed(presses: list[str]) -> No
 
 
 def test_a_search_looks_at_so_many_records_and_says_so() -> None:
-    table = make_table("T", ("N",), range(10**9), lambda n: Row((n,)), 10**9, "17", limit=3)
+    table = make_table("T", ("N",), range(10**9), lambda n: ViewRow((n,)), 10**9, "17", limit=3)
     assert ([row.cells for row in table.rows], table.partial) == ([(17,), (117,), (170,)], True)
-    assert make_table("T", ("N",), range(SCANNED), lambda n: Row((n,)), SCANNED, "17").partial is False
+    assert make_table("T", ("N",), range(SCANNED), lambda n: ViewRow((n,)), SCANNED, "17").partial is False

@@ -14,7 +14,7 @@ from vault_helpers import NAME, READ, approle, check_silent, error_of, requests_
 from ethora_async.testing.implementers import Canary
 from ethora_async_secrets import SecretDeniedError, SecretMalformedError, SecretUnavailableError, VaultProvider
 from ethora_async_secrets.vault.provider import AppRoleLogin, TokenLogin
-from ethora_async_secrets.vault.session import Session
+from ethora_async_secrets.vault.session import VaultSession
 from ethora_async_secrets.vault.wire import Target, Wire
 
 if TYPE_CHECKING:
@@ -304,15 +304,15 @@ def test_without_hvac_the_error_says_what_to_install():
 async def test_a_read_left_behind_by_aclose_leaves_nothing_open(odd: Odd, monkeypatch):
     odd.replies = {"secret/data/app": secret({NAME: "one"})}
     began, go = threading.Event(), threading.Event()
-    made: list[Session] = []
+    made: list[VaultSession] = []
 
-    def slow(*arguments: Any) -> Session:
+    def slow(*arguments: Any) -> VaultSession:
         began.set()
         go.wait(20)
-        made.append(Session(*arguments))
+        made.append(VaultSession(*arguments))
         return made[-1]
 
-    monkeypatch.setattr("ethora_async_secrets.vault.provider.Session", slow)
+    monkeypatch.setattr("ethora_async_secrets.vault.provider.VaultSession", slow)
     provider = VaultProvider("app", address=odd.address, auth=TokenLogin("token-abcdef"))
     task = asyncio.create_task(provider.fetch())
     await asyncio.to_thread(began.wait, 20)

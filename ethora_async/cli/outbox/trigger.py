@@ -21,7 +21,7 @@ class Kind(StrEnum):
     member = "member"
 
 
-class Dialect(StrEnum):
+class OutboxDatabase(StrEnum):
     """The databases that an outbox may live in."""
 
     postgresql = "postgresql"
@@ -45,7 +45,9 @@ def trigger(
     deleted: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="A column that is NULL or false while the row is wanted.")
     ] = None,
-    dialect: Annotated[Dialect, typer.Option(help="The database that the SQL is for.")] = Dialect.postgresql,
+    dialect: Annotated[
+        OutboxDatabase, typer.Option(help="The database that the SQL is for.")
+    ] = OutboxDatabase.postgresql,
     drop: Annotated[bool, typer.Option("--drop", help="Print the SQL that removes the triggers.")] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:

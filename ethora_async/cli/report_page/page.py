@@ -48,7 +48,7 @@ class Headline:
 
 
 @attrs.frozen
-class Run:
+class RunSummary:
     """A run to report on.
 
     Attributes:
@@ -73,7 +73,7 @@ class Run:
     facts: Mapping[str, str] = attrs.field(factory=dict)
 
 
-def page_of(run: Run) -> str:
+def page_of(run: RunSummary) -> str:
     """Make the page, without the line that it begins with."""
     title = f"{run.command}: {run.headline.text}"
     found = run.findings
@@ -110,7 +110,7 @@ def _foreign(value: Any) -> str:
     return f"<bdi>{escape(scrub(str(value)))}</bdi>"
 
 
-def _head(run: Run) -> str:
+def _head(run: RunSummary) -> str:
     facts = {
         "Platform": _platform(run.platform),
         "Ended": run.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
@@ -221,7 +221,7 @@ def _count_table(name: str, kinds: Sequence[str], columns: Mapping[str, Mapping[
     return _table(["Kind", *map(_text, used)], rows, f"Counts by kind, {name}")
 
 
-def _progress(run: Run) -> str:
+def _progress(run: RunSummary) -> str:
     if not run.laps:
         return _section("Progress", '<p class="soft">Nothing was begun.</p>')
     rows = [

@@ -14,7 +14,7 @@ import typer
 from ethora_async.cli.output import errors, shown
 from ethora_async.cli.progress import following
 from ethora_async.cli.report_page.findings import findings_of, findings_of_verification
-from ethora_async.cli.report_page.page import Headline, Run, page_of
+from ethora_async.cli.report_page.page import Headline, RunSummary, page_of
 from ethora_async.cli.report_page.report_file import check_target, write_report
 from ethora_async.cli.report_page.timeline import Timeline
 from ethora_async.errors import ChatError
@@ -155,7 +155,7 @@ class RunReport:
     async def _write(self, headline: Headline, error: str | None = None) -> None:
         if self._path is None:
             return
-        run = Run(
+        run = RunSummary(
             self._command,
             self._platform,
             datetime.now(UTC),

@@ -58,7 +58,7 @@ _HOW = (
 
 
 @attrs.frozen(kw_only=True)
-class Settings:
+class ServeOptions:
     """The command line's options; see `serve`."""
 
     host: str
@@ -148,7 +148,7 @@ def serve(
         proof = None
         if not alone:
             proof = _proof(identity_header, proof_header, jwt_header, jwt_keys, rules, proof_secrets)
-        settings = Settings(
+        settings = ServeOptions(
             host=host,
             port=port,
             unix=unix,
@@ -223,7 +223,7 @@ def _secret(urls: str | None) -> ProxySecret:
         raise ConfigError(msg) from None
 
 
-async def _serve(options: Options, settings: Settings) -> int:
+async def _serve(options: Options, settings: ServeOptions) -> int:
     from ethora_async.cli.serve.connections import Connections
     from ethora_async.web.clients import AppClient
     from ethora_async.web.health import Health
@@ -264,7 +264,7 @@ def _routes(
     chat: AppClient[Any],
     client: Any,
     options: Options,
-    settings: Settings,
+    settings: ServeOptions,
     *,
     health: Any,
     scim: ScimEndpoint | None,
@@ -305,7 +305,7 @@ def _function(name: str | None, option: str) -> Any:
     return None if name is None else load_function(name, option)
 
 
-def _listening(settings: Settings) -> Any:
+def _listening(settings: ServeOptions) -> Any:
     # Imported here: it needs a Unix, and the other commands do not.
     from ethora_async.cli.serve.socket import tcp_socket, unix_socket
 

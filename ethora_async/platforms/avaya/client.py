@@ -8,7 +8,7 @@ from ethora_async.engine.open_requests import Paging, Requests
 from ethora_async.engine.wiring import BaseClient, ClientOptions
 from ethora_async.errors import ConfigError
 from ethora_async.platforms.avaya import operations, settings
-from ethora_async.platforms.avaya.connection import Context
+from ethora_async.platforms.avaya.connection import AccountContext
 from ethora_async.platforms.avaya.dialect import AvayaDialect
 from ethora_async.platforms.avaya.tokens import Tokens
 from ethora_async.tokens.oauth2 import SHARE_OF_TIME, AccessTokens
@@ -99,7 +99,9 @@ class AvayaClient(BaseClient, Requests):
             emitter=self._wiring.emitter,
         )
         self._logins = RotatingKeys(self._settings, settings.ROTATING, settings.login)
-        self._context = Context(self._settings, self._connect, clock=self._wiring.clock, emitter=self._wiring.emitter)
+        self._context = AccountContext(
+            self._settings, self._connect, clock=self._wiring.clock, emitter=self._wiring.emitter
+        )
         Requests.__init__(self, self._context.send, _PAGING)
         self.tokens: Tokens = Tokens(self._context, cache_size=token_cache_size)
 

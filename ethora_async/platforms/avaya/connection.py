@@ -44,7 +44,7 @@ class Connection:
         }
 
 
-class Context:
+class AccountContext:
     """The settings, and the connection that is made of them at the first call.
 
     Args:

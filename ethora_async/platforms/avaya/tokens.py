@@ -20,7 +20,7 @@ from ethora_async.tokens.cache import TokenCache
 
 if TYPE_CHECKING:
     from ethora_async.config import Seconds
-    from ethora_async.platforms.avaya.connection import Connection, Context
+    from ethora_async.platforms.avaya.connection import AccountContext, Connection
     from ethora_async.request import Reply
 
 USER_TOKEN_TTL = 900.0
@@ -42,7 +42,7 @@ _PREFIX = "jwt"
 class Tokens:
     """Fetched from Avaya, cached until five minutes before their end."""
 
-    def __init__(self, context: Context, *, cache_size: int) -> None:
+    def __init__(self, context: AccountContext, *, cache_size: int) -> None:
         self._context = context
         self._cache: TokenCache[ChatToken] = TokenCache(context.clock, cache_size)
 

@@ -17,7 +17,15 @@ from ethora_async.platforms.ethora.apps.api import Apps
 from ethora_async.platforms.ethora.auth import ServerCredentials, SigningSecret
 from ethora_async.platforms.ethora.chats.api import Chats
 from ethora_async.platforms.ethora.chats.broadcasts import Broadcasts
-from ethora_async.platforms.ethora.context import API_URL, APP_ID, ARGUMENTS, PAGING, App, OtherContext, OwnContext
+from ethora_async.platforms.ethora.context import (
+    API_URL,
+    APP_ID,
+    ARGUMENTS,
+    PAGING,
+    App,
+    OtherAppContext,
+    OwnAppContext,
+)
 from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.platforms.ethora.in_app import InApp
 from ethora_async.platforms.ethora.legacy import LegacyChats
@@ -137,7 +145,7 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         )
         self._secret = AppSecret(self._settings, scoped=scoped)
         self._signing_clock = SigningClock(self._wiring.clock)
-        self._context = OwnContext(
+        self._context = OwnAppContext(
             self._settings,
             self._secret,
             self._connect,
@@ -202,7 +210,7 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
             InvalidInputError: the id is empty.
         """
         other = id_text(app_id, "app_id")
-        return InApp(OtherContext(self._context, other, None), other, xmpp_host=self._xmpp_host)
+        return InApp(OtherAppContext(self._context, other, None), other, xmpp_host=self._xmpp_host)
 
     def as_user(
         self,

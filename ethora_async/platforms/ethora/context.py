@@ -97,7 +97,7 @@ class App:
         return f"xmpp.{host.removeprefix('api.')}"
 
 
-class Context(ABC):
+class AppContext(ABC):
     """The app that a part of the client works with, which may not be known before the first call."""
 
     secret: AppSecret
@@ -141,7 +141,7 @@ class Context(ABC):
         return self.known().names
 
 
-class OwnContext(Context):
+class OwnAppContext(AppContext):
     """One client's app, once it is known.
 
     With a secret store, the app id and the API's URL may come from there; then they are known only after its first
@@ -192,13 +192,13 @@ class OwnContext(Context):
         return self._connect(app_id.strip(), normal_api_url(api_url))
 
 
-class OtherContext(Context):
+class OtherAppContext(AppContext):
     """The same client's view of another app: a child of its own, or one that a user's session may act in.
 
     Without an `app_id` it is the client's own app, seen by a user.
     """
 
-    def __init__(self, own: Context, app_id: str | None, signer: Credentials | None) -> None:
+    def __init__(self, own: AppContext, app_id: str | None, signer: Credentials | None) -> None:
         self.secret: AppSecret = own.secret
         self.clock: Clock = own.clock
         self.signing_clock: SigningClock = own.signing_clock

@@ -14,7 +14,7 @@ from ethora_async.platforms.ethora.users.api import Users
 if TYPE_CHECKING:
     from ethora_async.bulk.report import Report
     from ethora_async.config import Seconds
-    from ethora_async.platforms.ethora.context import OtherContext
+    from ethora_async.platforms.ethora.context import OtherAppContext
 
 
 class InApp(Requests):
@@ -26,7 +26,7 @@ class InApp(Requests):
     what only users may do there: list the users, import them, tag them.
     """
 
-    def __init__(self, context: OtherContext, app_id: str, *, xmpp_host: str | None) -> None:
+    def __init__(self, context: OtherAppContext, app_id: str, *, xmpp_host: str | None) -> None:
         super().__init__(context.send, PAGING)
         self.app_id = app_id
         self._context = context

@@ -16,7 +16,7 @@ from ethora_async.errors import ReplyLostError
 from ethora_async.redaction import scrub, sealed
 
 if TYPE_CHECKING:
-    from ethora_async.platforms.ethora.context import Context
+    from ethora_async.platforms.ethora.context import AppContext
     from ethora_async.request import Operation
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class Job(Generic[T]):
         read: Callable[[Any], T],
         *,
         operation: str,
-        context: Context,
+        context: AppContext,
         timeout: float = JOB_TIMEOUT,
     ) -> None:
         self.id = id
@@ -104,7 +104,7 @@ class Job(Generic[T]):
         return await wait_for_job(ask, operation=self._operation, clock=self._context.clock, timeout=limit)
 
 
-def asking(context: Context, operation: Operation, job: str) -> Callable[[], Awaitable[Any]]:
+def asking(context: AppContext, operation: Operation, job: str) -> Callable[[], Awaitable[Any]]:
     """Return what asks the platform for a job once."""
 
     async def ask() -> Any:

@@ -16,7 +16,7 @@ from ethora_async.records import MongoId
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ethora_async.platforms.ethora.context import Context
+    from ethora_async.platforms.ethora.context import AppContext
     from ethora_async.records import Chat, Id, User
 
 LARGEST_PAGE = 500
@@ -24,7 +24,7 @@ LARGEST_PAGE = 500
 
 
 def chat_pages(
-    context: Context, *, include_members: bool = False, limit: int = LARGEST_PAGE, offset: int = 0
+    context: AppContext, *, include_members: bool = False, limit: int = LARGEST_PAGE, offset: int = 0
 ) -> Pages[Chat]:
     """Return the app's chats, in pages."""
 
@@ -39,7 +39,9 @@ def chat_pages(
     return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
 
-def user_pages(context: Context, *, chat: Id | None = None, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
+def user_pages(
+    context: AppContext, *, chat: Id | None = None, limit: int = LARGEST_PAGE, offset: int = 0
+) -> Pages[User]:
     """Return the app's users or a chat's members, in pages."""
 
     async def fetch(offset: int, limit: int) -> tuple[tuple[User, ...], int | None]:
@@ -58,7 +60,7 @@ def user_pages(context: Context, *, chat: Id | None = None, limit: int = LARGEST
     return Pages(fetch, lambda user: user.xmpp_username or user.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
 
-async def find_record_ids(context: Context, ids: Sequence[str]) -> list[str]:
+async def find_record_ids(context: AppContext, ids: Sequence[str]) -> list[str]:
     """Return the platform's record ids of users, in order: a `MongoId` is one, others are looked for page by page.
 
     Raises:
@@ -79,7 +81,7 @@ async def find_record_ids(context: Context, ids: Sequence[str]) -> list[str]:
     return [id if isinstance(id, MongoId) else found[id] for id in ids]
 
 
-async def find_chat(context: Context, id: Id, *, include_members: bool = False) -> Chat:
+async def find_chat(context: AppContext, id: Id, *, include_members: bool = False) -> Chat:
     """Return one chat, looked for page by page.
 
     Raises:
@@ -96,7 +98,7 @@ async def find_chat(context: Context, id: Id, *, include_members: bool = False) 
     raise NotFoundError(msg, operation=app.operations.list_chats.name)
 
 
-async def find_members(context: Context, id: Id) -> tuple[User, ...]:
+async def find_members(context: AppContext, id: Id) -> tuple[User, ...]:
     """Return the members of one chat, as the listing of chats shows them.
 
     Raises:

@@ -13,7 +13,7 @@ from ethora_async.platforms.ethora import operations, wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.platforms.ethora.context import App, AppContext
     from ethora_async.records import Chat, User
     from ethora_async.request import Operation
 
@@ -22,7 +22,7 @@ _OWN_CHATS = frozenset({"private", "widget"})
 _NAMES_A_BOT = frozenset({"xmppusername", "botxmppusername", "jid", "botjid", "userid", "botuserid"})
 
 
-async def own_users(context: Context, bot_jid: str | None) -> Callable[[User], bool]:
+async def own_users(context: AppContext, bot_jid: str | None) -> Callable[[User], bool]:
     """Return what tells owner accounts, widget visitors (docs/platforms/ethora.md#names-and-ids) and bots: those
     marked as one, the one that the app's settings name, and the one called `bot_jid`. One request.
 
@@ -40,7 +40,7 @@ async def own_users(context: Context, bot_jid: str | None) -> Callable[[User], b
     return is_own
 
 
-async def own_chats(context: Context) -> Callable[[Chat], bool]:
+async def own_chats(context: AppContext) -> Callable[[Chat], bool]:
     """Return what tells 1-1 and widget rooms, and those that belong to the app itself
     (docs/platforms/ethora.md#chats, #apps). One request.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ethora_async.bulk.run import Run
     from ethora_async.pages import Pages
     from ethora_async.platforms.ethora.chats.api import Chats
-    from ethora_async.platforms.ethora.context import Context
+    from ethora_async.platforms.ethora.context import AppContext
     from ethora_async.platforms.ethora.users.api import Users
     from ethora_async.records import Id
 
@@ -38,7 +38,7 @@ _TRIES = 3
 """How often one deletion is asked for of which it is not known whether it happened."""
 
 
-async def reset(context: Context, users: Users, chats: Chats, *, confirm: str, timeout: Seconds) -> Report:
+async def reset(context: AppContext, users: Users, chats: Chats, *, confirm: str, timeout: Seconds) -> Report:
     """Delete the app's chats and users until its listings show none of them; see `EthoraClient.reset`."""
     lag = seconds(timeout, "timeout")
     app = await context.open()
@@ -55,7 +55,7 @@ async def reset(context: Context, users: Users, chats: Chats, *, confirm: str, t
         return _summed(sweeps, lag)
 
 
-async def _sweep_until_empty(context: Context, sweeps: Sequence[_Sweep[Any]], lag: float) -> None:
+async def _sweep_until_empty(context: AppContext, sweeps: Sequence[_Sweep[Any]], lag: float) -> None:
     clock = context.clock
     quiet_since, wait = clock.monotonic(), _FIRST_WAIT
     while True:

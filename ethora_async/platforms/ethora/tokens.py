@@ -18,7 +18,7 @@ from ethora_async.tokens.hs256 import read_unverified
 
 if TYPE_CHECKING:
     from ethora_async.platforms.ethora.app_secret import Purpose, SigningKeys
-    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.platforms.ethora.context import App, AppContext
     from ethora_async.tokens.rotating import KeyRing
 
 USER_TOKEN_TTL = 3600.0
@@ -47,7 +47,7 @@ class VerifiedToken:
 class Tokens:
     """Signed with the app secret, cached until a minute before their end. No request is made."""
 
-    def __init__(self, context: Context, *, cache_size: int) -> None:
+    def __init__(self, context: AppContext, *, cache_size: int) -> None:
         self._context = context
         self._cache: TokenCache[ChatToken] = TokenCache(context.clock, cache_size)
 

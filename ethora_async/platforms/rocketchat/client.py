@@ -15,7 +15,7 @@ from ethora_async.errors import ChatError, InvalidInputError
 from ethora_async.platforms.rocketchat import operations, settings
 from ethora_async.platforms.rocketchat.admin_session import AdminSession, Login
 from ethora_async.platforms.rocketchat.api import NOBODY, Api, Shared
-from ethora_async.platforms.rocketchat.context import PAGING, OwnContext, UserContext
+from ethora_async.platforms.rocketchat.context import PAGING, AdminContext, UserContext
 from ethora_async.platforms.rocketchat.dialect import RocketChatDialect
 from ethora_async.platforms.rocketchat.directory import Directory
 from ethora_async.platforms.rocketchat.embedding import Embedding
@@ -147,7 +147,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         )
         admin = RotatingKeys(self._settings, settings.ADMIN, settings.admin_of)
         self._session = AdminSession(admin, self._log_in, **told)
-        self._context = OwnContext(self._settings, self._connect, Directory(), **told)
+        self._context = AdminContext(self._settings, self._connect, Directory(), **told)
         RequestsAsUser.__init__(self, self._context.send, PAGING, self._view_of)
         self._streams: WeakSet[Realtime] = WeakSet()
         self._server = ServerInfo(self._context)

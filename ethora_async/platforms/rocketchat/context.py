@@ -26,7 +26,7 @@ PAGING = Paging("count", "offset", 100)
 _EXAMPLE = "https://chat.example.com"
 
 
-class Context(ABC):
+class ServerContext(ABC):
     """The server that a part of the client works with, which may not be known before the first call."""
 
     clock: Clock
@@ -45,7 +45,7 @@ class Context(ABC):
         return await api.call(operation, query=query, data=data, timeout=timeout, enveloped=False)
 
 
-class OwnContext(Context):
+class AdminContext(ServerContext):
     """One client's server, asked as the admin.
 
     Its URL may stand in the secret store; then it is known only after the store's first answer.
@@ -84,10 +84,10 @@ class OwnContext(Context):
         return self._connect(normal_url(url, f"url ({URL})", _EXAMPLE).removesuffix("/api/v1").removesuffix("/api"))
 
 
-class UserContext(Context):
+class UserContext(ServerContext):
     """The same server, asked as one user."""
 
-    def __init__(self, own: Context, signer: Credentials) -> None:
+    def __init__(self, own: ServerContext, signer: Credentials) -> None:
         self.clock: Clock = own.clock
         self.emitter: Emitter = own.emitter
         self.directory: Directory = own.directory

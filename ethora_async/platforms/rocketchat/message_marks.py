@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from ethora_async.attachments import Attachment, Source
-    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.platforms.rocketchat.context import ServerContext
     from ethora_async.platforms.rocketchat.message_records import Message, MessageChanges
     from ethora_async.records import Id
     from ethora_async.request import Operation
@@ -32,7 +32,7 @@ UPLOAD_TIMEOUT = 300.0
 class MessageMarks:
     """The part of `Messages` that changes, marks, lists and illustrates messages."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ServerContext) -> None:
         self._context = context
 
     async def edit(self, room: Id, id: str, text: str) -> Message:

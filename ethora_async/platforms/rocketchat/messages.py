@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ethora_async.platforms.rocketchat.api import Api
-    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.platforms.rocketchat.context import ServerContext
     from ethora_async.platforms.rocketchat.message_records import Message, MessageChanges
     from ethora_async.records import Id
 
@@ -36,7 +36,7 @@ def new_message_id() -> str:
 class Messages(MessageMarks):
     """Sends and reads messages as the admin, or as the user of `RocketChatClient.as_user`."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ServerContext) -> None:
         self._context = context
 
     async def send(self, room: Id, text: str, *, id: str | None = None, thread: str | None = None) -> Message:

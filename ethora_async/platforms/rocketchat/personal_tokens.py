@@ -12,7 +12,7 @@ from ethora_async.records import required_text
 from ethora_async.redaction import Secret
 
 if TYPE_CHECKING:
-    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.platforms.rocketchat.context import ServerContext
     from ethora_async.platforms.rocketchat.token_records import PersonalToken
     from ethora_async.request import Operation
 
@@ -22,7 +22,7 @@ _GONE = "error-token-does-not-exists"
 class PersonalTokens:
     """The asker's own personal access tokens. The server asks for a second factor."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ServerContext) -> None:
         self._context = context
 
     async def create(self, name: str, *, bypass_two_factor: bool = False) -> Secret:

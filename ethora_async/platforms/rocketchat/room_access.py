@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ethora_async.bulk.run import WorkGenerator
     from ethora_async.platforms.rocketchat.api import Api
-    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.platforms.rocketchat.context import ServerContext
     from ethora_async.platforms.rocketchat.directory import Room
 
 PAIRS_AT_ONCE = 100
@@ -33,7 +33,7 @@ Pair = tuple[Id, Id]
 class RoomAccess:
     """The part of `Rooms` that lets users in and takes them out."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ServerContext) -> None:
         self._context = context
 
     async def invite(self, id: Id, users: Id | Iterable[Id]) -> Report:

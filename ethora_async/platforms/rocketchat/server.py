@@ -18,7 +18,7 @@ from ethora_async.records import Chat, User, required_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.platforms.rocketchat.context import ServerContext
 
 _LARGEST_PAGE = 100
 
@@ -34,7 +34,7 @@ class Found:
 class Server:
     """What the server knows about everybody and everything on it."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ServerContext) -> None:
         self._context = context
 
     def channels(self, text: str = "", *, limit: int = _LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:

@@ -16,7 +16,7 @@ from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 if TYPE_CHECKING:
     from typing import Any
 
-    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.platforms.rocketchat.context import ServerContext
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class ServerInfo:
     until an answer comes, and while the server gives none, the last known value serves.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ServerContext) -> None:
         self._context = context
         self._version: tuple[int, int] | None = None
         self._reading_version = SingleFlight(self._read_version)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from ethora_async.platforms.rocketchat.api import Api
-    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.platforms.rocketchat.context import ServerContext
     from ethora_async.platforms.rocketchat.server_info import ServerInfo
     from ethora_async.platforms.rocketchat.settings import CreateTokensSecret
     from ethora_async.tokens.rotating import RotatingKeys
@@ -70,7 +70,7 @@ class Tokens:
 
     def __init__(
         self,
-        context: Context,
+        context: ServerContext,
         server: ServerInfo,
         secrets: RotatingKeys[CreateTokensSecret],
         own_id: Callable[[], Awaitable[str]],

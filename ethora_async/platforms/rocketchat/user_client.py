@@ -21,7 +21,7 @@ from ethora_async.records import Chat, Id, User
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.platforms.rocketchat.context import ServerContext
     from ethora_async.request import Operation
 
 
@@ -62,7 +62,7 @@ class UserClient(Requests):
         server: what this user finds on the server.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ServerContext) -> None:
         super().__init__(context.send, PAGING)
         self._context = context
         self.chats: Rooms = Rooms(context)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ethora_async.attachments import Attachment, Source
-    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.platforms.rocketchat.context import ServerContext
     from ethora_async.records import Id, User
 
 _LARGEST_PAGE = 100
@@ -45,7 +45,7 @@ class UserStatus:
 class UserProfiles:
     """The part of `Users` about what people look like, prefer and may do."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ServerContext) -> None:
         self._context = context
 
     async def status(self, id: Id) -> UserStatus:

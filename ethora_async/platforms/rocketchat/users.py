@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ethora_async.bulk.run import WorkGenerator
     from ethora_async.capabilities import State
     from ethora_async.platforms.rocketchat.api import Api
-    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.platforms.rocketchat.context import ServerContext
     from ethora_async.redaction import Secret
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class Users(UserProfiles):
 
     changeable: frozenset[str] = frozenset({"name", "email", "id"})
 
-    def __init__(self, context: Context, forget: Callable[[str], None]) -> None:
+    def __init__(self, context: ServerContext, forget: Callable[[str], None]) -> None:
         self._context = context
         self._forget = forget
 
@@ -365,7 +365,7 @@ class Users(UserProfiles):
 
 
 def each(
-    context: Context,
+    context: ServerContext,
     items: Iterable[T] | AsyncIterable[T],
     one: Callable[[Api, T], Awaitable[Outcome[T]]],
     concurrency: int,

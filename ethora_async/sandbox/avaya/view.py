@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ethora_async.sandbox.ui.view import Cell, Detail, Knob, Row, Table, make_table, moment
+from ethora_async.sandbox.ui.view import Cell, Detail, Knob, ViewRow, ViewTable, make_table, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,21 +43,21 @@ class AvayaView:
             "integrations": ("Integrations", len(self._account.integration_ids)),
         }
 
-    def table(self, key: str, search: str, limit: int) -> Table:
+    def table(self, key: str, search: str, limit: int) -> ViewTable:
         """Return rows of a table, tokens newest first."""
         title, total = self.counts()[key]
         if key == "tokens":
             minted = reversed(self._account.minted.values())
             return make_table(title, TOKENS, minted, self._row, total, search, limit)
         ids = sorted(self._account.integration_ids)
-        return make_table(title, ("Id",), ids, lambda one: Row((one,)), total, search, limit)
+        return make_table(title, ("Id",), ids, lambda one: ViewRow((one,)), total, search, limit)
 
     def detail(self, key: str, record_id: str) -> Detail | None:  # noqa: ARG002 - no row leads anywhere
         """Return None: a token is shown whole in its row."""
         return None
 
-    def _row(self, minted: Minted) -> Row:
+    def _row(self, minted: Minted) -> ViewRow:
         kind = "verified" if minted.verified else "guest"
         state = "live" if self._account.clock() < minted.expires_at else "ended"
         ends = moment(minted.expires_at)
-        return Row((minted.customer_id, minted.name or "–", kind, minted.integration_id, ends, state))
+        return ViewRow((minted.customer_id, minted.name or "–", kind, minted.integration_id, ends, state))

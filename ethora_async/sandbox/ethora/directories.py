@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ethora_async.sandbox.ethora.names import folded, local_id
-from ethora_async.sandbox.ledger import Ledger
+from ethora_async.sandbox.ledger import TicketIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ class Users(Generic[UserT]):
     def __init__(self, app_id: str, ids: RecordIds) -> None:
         self.app_id = app_id
         self.ids = ids
-        self._ledger: Ledger[UserT] = Ledger()
+        self._ledger: TicketIndex[UserT] = TicketIndex()
         self._by_uuid: dict[str, UserT] = {}
         self._by_jid: dict[str, UserT] = {}
         self._by_email: dict[str, UserT] = {}
@@ -114,7 +114,7 @@ class Chats(Generic[ChatT]):
     def __init__(self, app_id: str, ids: RecordIds) -> None:
         self.app_id = app_id
         self.ids = ids
-        self._ledger: Ledger[ChatT] = Ledger()
+        self._ledger: TicketIndex[ChatT] = TicketIndex()
         self._by_uuid: dict[str, ChatT] = {}
         self._fading: dict[str, ChatT] = {}
 

@@ -6,7 +6,7 @@ import heapq
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from ethora_async.sandbox.ui.view import SCANNED, Cell, Detail, Knob, Row, Table, make_table, moment
+from ethora_async.sandbox.ui.view import SCANNED, Cell, Detail, Knob, ViewRow, ViewTable, make_table, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -51,7 +51,7 @@ class EthoraView:
             "apps": ("Apps", len(apps)),
         }
 
-    def table(self, key: str, search: str, limit: int) -> Table:
+    def table(self, key: str, search: str, limit: int) -> ViewTable:
         """Return rows of a table."""
         title, total = self.counts()[key]
         if key == "users":
@@ -115,24 +115,24 @@ class EthoraView:
         latest = ((chat, message) for chat in self._scanned() for message in chat.messages[-NEWEST:])
         return heapq.nlargest(NEWEST, latest, key=lambda pair: pair[1].stanza)
 
-    def _user_row(self, user: User) -> Row:
+    def _user_row(self, user: User) -> ViewRow:
         cells = (_name(user), user.uuid, user.email or "–", len(user.chats), moment(user.created_at))
-        return Row(cells, f"users/{user.xmpp_username}", user.xmpp_username)
+        return ViewRow(cells, f"users/{user.xmpp_username}", user.xmpp_username)
 
-    def _chat_row(self, chat: Chat) -> Row:
+    def _chat_row(self, chat: Chat) -> ViewRow:
         counts = (len(chat.members), len(chat.messages))
-        return Row((chat.title, chat.uuid, chat.type, *counts, moment(chat.created_at)), f"chats/{chat.name}")
+        return ViewRow((chat.title, chat.uuid, chat.type, *counts, moment(chat.created_at)), f"chats/{chat.name}")
 
-    def _said(self, said: tuple[Chat, Message[User]]) -> Row:
+    def _said(self, said: tuple[Chat, Message[User]]) -> ViewRow:
         chat, message = said
         author = "the platform" if message.sender is None else _name(message.sender)
-        return Row((moment(message.sent_at), chat.title, author, message.body), f"chats/{chat.name}")
+        return ViewRow((moment(message.sent_at), chat.title, author, message.body), f"chats/{chat.name}")
 
 
 def _name(user: User) -> str:
     return f"{user.first_name} {user.last_name}".strip()
 
 
-def _app_row(app: App) -> Row:
+def _app_row(app: App) -> ViewRow:
     status = "archived" if app.archived else "active"
-    return Row((app.display_name, app.id, len(app.users), len(app.chats), status))
+    return ViewRow((app.display_name, app.id, len(app.users), len(app.chats), status))

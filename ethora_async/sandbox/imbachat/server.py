@@ -7,12 +7,12 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import attrs
 import orjson
 
 from ethora_async.sandbox.faults import Faults
 from ethora_async.sandbox.imbachat.asking import SiteError, basic, fetch, read_users, users_url
 from ethora_async.sandbox.imbachat.gateway import Gateway
+from ethora_async.sandbox.imbachat.online import ChatUser
 from ethora_async.sandbox.imbachat.tokens import user_of
 from ethora_async.sandbox.imbachat.view import ImbaChatView
 from ethora_async.sandbox.local_server import LocalServer
@@ -22,15 +22,6 @@ if TYPE_CHECKING:
 
     from ethora_async.sandbox.imbachat.asking import SiteAnswer, UserIdsForm
     from ethora_async.sandbox.logs import RequestRecord
-
-
-@attrs.frozen
-class ChatUser:
-    """Somebody who is in the chat: `name` as the site told it, empty where it knows no such user."""
-
-    user_id: int
-    name: str
-    info: dict[str, Any] = attrs.field(repr=False)
 
 
 class ImbaChatSandbox(LocalServer):

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ethora_async.sandbox.ui.view import Cell, Detail, Knob, Row, Table, make_table
+from ethora_async.sandbox.ui.view import Cell, Detail, Knob, ViewRow, ViewTable, make_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ethora_async.sandbox.imbachat.online import ChatUser
+
 USERS = ("Id", "Name as your site told it", "Fields of its answer")
-
-
-class ChatUser(Protocol):
-    """Somebody who has logged in."""
-
-    @property
-    def user_id(self) -> int:
-        """The id that the token named."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """The name as the site told it."""
-        ...
-
-    @property
-    def info(self) -> Mapping[str, Any]:
-        """The site's whole answer."""
-        ...
 
 
 class Widget(Protocol):
@@ -65,7 +48,7 @@ class ImbaChatView:
         """Return the tables there are."""
         return {"users": ("Logged in", len(self._widget.online))}
 
-    def table(self, key: str, search: str, limit: int) -> Table:
+    def table(self, key: str, search: str, limit: int) -> ViewTable:
         """Return rows of a table."""
         title, total = self.counts()[key]
         online = reversed([*self._widget.online.values()])
@@ -73,7 +56,9 @@ class ImbaChatView:
             title,
             USERS,
             online,
-            lambda user: Row((user.user_id, user.name or "–", ", ".join(user.info) or "–"), f"users/{user.user_id}"),
+            lambda user: ViewRow(
+                (user.user_id, user.name or "–", ", ".join(user.info) or "–"), f"users/{user.user_id}"
+            ),
             total,
             search,
             limit,

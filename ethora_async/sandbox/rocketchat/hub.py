@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Key = tuple[str, str]
 
 
-class Listener(Protocol):
+class EventListener(Protocol):
     """A connection that events go to."""
 
     user: User | None
@@ -32,14 +32,14 @@ class Hub:
     """The fan-out of events. There is no replay: an event without listeners is lost."""
 
     def __init__(self) -> None:
-        self.listeners: set[Listener] = set()
-        self._subs: dict[Key, dict[tuple[Listener, str], None]] = {}
+        self.listeners: set[EventListener] = set()
+        self._subs: dict[Key, dict[tuple[EventListener, str], None]] = {}
 
-    def subscribe(self, listener: Listener, sub_id: str, key: Key) -> None:
+    def subscribe(self, listener: EventListener, sub_id: str, key: Key) -> None:
         """Let a subscription of a connection hear an event."""
         self._subs.setdefault(key, {})[listener, sub_id] = None
 
-    def unsubscribe(self, listener: Listener, sub_id: str, key: Key) -> None:
+    def unsubscribe(self, listener: EventListener, sub_id: str, key: Key) -> None:
         """End one subscription; harmless when it is gone."""
         subs = self._subs.get(key)
         if subs is None:
@@ -57,7 +57,7 @@ class Hub:
         """Tell whether anyone listens to an event, so that unheard events are not built."""
         return key in self._subs
 
-    def emit(self, stream: str, event: str, args: list[Any], *, but: Listener | None = None) -> None:
+    def emit(self, stream: str, event: str, args: list[Any], *, but: EventListener | None = None) -> None:
         """Send an event to everyone who listens, but not to the connection that wrote it."""
         subs = self._subs.get((stream, event))
         if not subs:

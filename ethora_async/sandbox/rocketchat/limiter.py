@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ethora_async.sandbox.rocketchat.errors import RestError
-from ethora_async.sandbox.rocketchat.routing import Limit, Route
+from ethora_async.sandbox.rocketchat.routing import RateLimit, Route
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.versions import Version
@@ -30,7 +30,7 @@ class RateLimiter:
     legacy: answer 400 with an `errorType`, as very old servers did, in place of 429.
     """
 
-    default: Limit | None
+    default: RateLimit | None
     legacy: bool = False
     _windows: dict[tuple[str, str], _Window] = attrs.field(factory=dict[tuple[str, str], _Window])
 

@@ -9,7 +9,7 @@ from ethora_async.sandbox.rocketchat.announce import may_read
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.encoding import milliseconds
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, room_not_found
-from ethora_async.sandbox.rocketchat.routing import Limit, Routes
+from ethora_async.sandbox.rocketchat.routing import RateLimit, Routes
 from ethora_async.sandbox.rocketchat.schema import FILLED, FLAG, MAP, MAPS, TEXT, TEXTS, closed, maybe, one_of
 from ethora_async.sandbox.rocketchat.shapes import message_shape
 
@@ -79,7 +79,7 @@ def _target(call: Call, target: str, *, by_name: bool) -> Room:
     "POST",
     "chat.sendMessage",
     section="messages",
-    limit=Limit(5, 1000),
+    limit=RateLimit(5, 1000),
     limit_since=(8, 8),
     body=closed({"message": MESSAGE}, {"previewUrls": maybe(TEXTS)}),
 )

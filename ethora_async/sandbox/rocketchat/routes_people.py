@@ -8,7 +8,7 @@ from ethora_async.sandbox.rocketchat import announce, two_factor
 from ethora_async.sandbox.rocketchat.announce import STATES
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.errors import MeteorError
-from ethora_async.sandbox.rocketchat.routing import Limit, Routes
+from ethora_async.sandbox.rocketchat.routing import RateLimit, Routes
 from ethora_async.sandbox.rocketchat.schema import TEXT, closed
 from ethora_async.sandbox.rocketchat.tokens import drop
 
@@ -24,7 +24,7 @@ MINUTE = 60_000
     "POST",
     "users.setStatus",
     section="rate-limits",
-    limit=Limit(5, MINUTE),
+    limit=RateLimit(5, MINUTE),
     body=closed({}, dict.fromkeys(("status", "message", "userId", "username", "user"), TEXT)),
 )
 def set_status(call: Call) -> Reply:

@@ -9,7 +9,7 @@ from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure
 from ethora_async.sandbox.rocketchat.ids import new_token
 from ethora_async.sandbox.rocketchat.platform import Mail
-from ethora_async.sandbox.rocketchat.routing import Limit, Routes
+from ethora_async.sandbox.rocketchat.routing import RateLimit, Routes
 from ethora_async.sandbox.rocketchat.schema import MAP, NUMBER, TEXT, closed, maybe
 from ethora_async.sandbox.rocketchat.shapes import full_user
 
@@ -28,7 +28,7 @@ MINUTE = 60_000
     "users.register",
     section=SECTION,
     anonymous=True,
-    limit=Limit(1, MINUTE),
+    limit=RateLimit(1, MINUTE),
     body=closed(
         {"username": TEXT, "email": TEXT, "pass": TEXT},
         {**dict.fromkeys(("name", "secret", "reason"), maybe(TEXT)), "customFields": MAP},

@@ -20,7 +20,7 @@ CallT = TypeVar("CallT")
 
 
 @attrs.frozen
-class Limit:
+class RateLimit:
     """A rate limit: `calls` within `milliseconds`."""
 
     calls: int
@@ -45,7 +45,7 @@ class Route(routing.Route):
     any_of: tuple[str, ...] = ()
     two_factor: bool = False
     creation: bool = False
-    limit: Limit | None = None
+    limit: RateLimit | None = None
     limit_since: tuple[int, int] = (0, 0)
     body: Schema | SchemaOf | None = attrs.field(default=None, repr=False)
     query: Schema | SchemaOf | None = attrs.field(default=None, repr=False)
@@ -68,7 +68,7 @@ class Routes(routing.RouteList[Route, CallT]):
         any_of: tuple[str, ...] = (),
         two_factor: bool = False,
         creation: bool = False,
-        limit: Limit | None = None,
+        limit: RateLimit | None = None,
         limit_since: tuple[int, int] = (0, 0),
         body: Schema | SchemaOf | None = None,
         query: Schema | SchemaOf | None = None,

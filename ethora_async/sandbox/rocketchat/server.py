@@ -17,7 +17,7 @@ from ethora_async.sandbox.rocketchat.realtime.limits import CallLimits
 from ethora_async.sandbox.rocketchat.realtime.quirks import Quirks
 from ethora_async.sandbox.rocketchat.realtime.socket import Realtime
 from ethora_async.sandbox.rocketchat.records import Room, User
-from ethora_async.sandbox.rocketchat.routing import Limit
+from ethora_async.sandbox.rocketchat.routing import RateLimit
 from ethora_async.sandbox.rocketchat.settings import TWO_FACTOR
 from ethora_async.sandbox.rocketchat.tokens import drop, mint_personal, sweep
 from ethora_async.sandbox.rocketchat.two_factor import new_totp_secret, totp
@@ -103,7 +103,9 @@ class RocketChatSandbox(LocalServer):
         self.faults: Faults = Faults(wording=wording(self._platform, legacy_rate_limit=legacy_rate_limit))
         limits = CallLimits(enabled=rate_limit is not None)
         self.realtime: Realtime = Realtime(self._platform, Quirks.of(microservices=microservices), limits)
-        limiter = RateLimiter(None if rate_limit is None else Limit(rate_limit, MINUTE_MS), legacy=legacy_rate_limit)
+        limiter = RateLimiter(
+            None if rate_limit is None else RateLimit(rate_limit, MINUTE_MS), legacy=legacy_rate_limit
+        )
         service = Gateway(self._platform, limiter, self._open_socket)
         super().__init__(
             service,

@@ -6,7 +6,7 @@ import heapq
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ethora_async.sandbox.ui.view import SCANNED, Cell, Detail, Knob, Row, Table, make_table, moment
+from ethora_async.sandbox.ui.view import SCANNED, Cell, Detail, Knob, ViewRow, ViewTable, make_table, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,7 +43,7 @@ class RocketChatView:
             "messages": ("Messages", sum(len(room.messages) for room in self._scanned())),
         }
 
-    def table(self, key: str, search: str, limit: int) -> Table:
+    def table(self, key: str, search: str, limit: int) -> ViewTable:
         """Return rows of a table."""
         title, total = self.counts()[key]
         store = self._platform.store
@@ -103,18 +103,18 @@ def _name(room: Room) -> str:
     return room.name or " – ".join(room.usernames) or room.id
 
 
-def _user_row(user: User) -> Row:
+def _user_row(user: User) -> ViewRow:
     status = user.status if user.active else "deactivated"
     roles = ", ".join(user.roles)
-    return Row((user.name, user.username, user.email or "–", roles, status, len(user.tokens)), f"users/{user.id}")
+    return ViewRow((user.name, user.username, user.email or "–", roles, status, len(user.tokens)), f"users/{user.id}")
 
 
-def _room_row(room: Room) -> Row:
+def _room_row(room: Room) -> ViewRow:
     counts = (len(room.members), len(room.messages))
     kind = KINDS.get(room.type, room.type)
-    return Row((_name(room), room.id, kind, *counts, moment(room.created_at)), f"rooms/{room.id}")
+    return ViewRow((_name(room), room.id, kind, *counts, moment(room.created_at)), f"rooms/{room.id}")
 
 
-def _said(said: tuple[Room, Message]) -> Row:
+def _said(said: tuple[Room, Message]) -> ViewRow:
     room, message = said
-    return Row((moment(message.at), _name(room), message.username, message.text), f"rooms/{room.id}")
+    return ViewRow((moment(message.at), _name(room), message.username, message.text), f"rooms/{room.id}")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ethora_async.sandbox.faults import Faults
     from ethora_async.sandbox.logs import RequestLog
-    from ethora_async.sandbox.ui.view import View
+    from ethora_async.sandbox.ui.view import PlatformView
 
     Page = Callable[[BaseRequest], Awaitable[Reply]]
 
@@ -55,7 +55,7 @@ HEADERS = {
 class Console:
     """Answers what is below `/_sandbox/`. Its own requests are neither logged nor struck by faults."""
 
-    def __init__(self, view: View, faults: Faults, log: RequestLog, host: str) -> None:
+    def __init__(self, view: PlatformView, faults: Faults, log: RequestLog, host: str) -> None:
         self._view = view
         self._log = log
         self._host = host.lower()

@@ -17,7 +17,7 @@ RecordT = TypeVar("RecordT")
 
 
 @attrs.frozen
-class Row:
+class ViewRow:
     """A record in a table. `opens` names what it leads to (`chats/<id>`), `user` whom a chat can be opened as."""
 
     cells: tuple[Cell, ...]
@@ -26,12 +26,12 @@ class Row:
 
 
 @attrs.frozen
-class Table:
+class ViewTable:
     """Rows under headings. `total` counts all there are; `partial` says that a search did not look at all of them."""
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ViewRow, ...]
     total: int
     partial: bool = False
 
@@ -42,7 +42,7 @@ class Detail:
 
     title: str
     facts: Mapping[str, Cell]
-    tables: tuple[Table, ...] = ()
+    tables: tuple[ViewTable, ...] = ()
 
 
 @attrs.frozen
@@ -53,7 +53,7 @@ class Knob:
     label: str
 
 
-class View(Protocol):
+class PlatformView(Protocol):
     """What the page asks a platform."""
 
     @property
@@ -74,7 +74,7 @@ class View(Protocol):
         """Return the tables there are: title and number of records by key."""
         ...
 
-    def table(self, key: str, search: str, limit: int) -> Table:
+    def table(self, key: str, search: str, limit: int) -> ViewTable:
         """Return at most `limit` rows of a table: the first, or those that hold every word of `search`.
 
         Raises:
@@ -91,21 +91,21 @@ def make_table(
     title: str,
     columns: tuple[str, ...],
     records: Iterable[RecordT],
-    row: Callable[[RecordT], Row],
+    row: Callable[[RecordT], ViewRow],
     total: int,
     search: str = "",
     limit: int = 100,
-) -> Table:
+) -> ViewTable:
     """Return the first `limit` records, or the first that hold every word of `search` in any of their cells."""
     words = search.casefold().split()
     if not words:
-        return Table(title, columns, tuple(row(record) for record in islice(records, limit)), total)
+        return ViewTable(title, columns, tuple(row(record) for record in islice(records, limit)), total)
     looked = [row(record) for record in islice(records, SCANNED)]
     found = [one for one in looked if _holds(one, words)]
-    return Table(title, columns, tuple(found[:limit]), len(found), partial=len(looked) < total)
+    return ViewTable(title, columns, tuple(found[:limit]), len(found), partial=len(looked) < total)
 
 
-def _holds(row: Row, words: list[str]) -> bool:
+def _holds(row: ViewRow, words: list[str]) -> bool:
     text = " ".join(map(str, row.cells)).casefold()
     return all(word in text for word in words)
 
@@ -115,6 +115,6 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def as_json(value: Table | Detail | None) -> dict[str, Any] | None:
+def as_json(value: ViewTable | Detail | None) -> dict[str, Any] | None:
     """Return a table or a record as the page reads it."""
     return None if value is None else attrs.asdict(value)

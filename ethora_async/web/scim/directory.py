@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ethora_async.outbox.passwords import PasswordSeal
-    from ethora_async.web.scim.database.connections import Connection
+    from ethora_async.web.scim.database.connections import DatabaseConnection
 
 T = TypeVar("T")
 
@@ -163,7 +163,7 @@ class ScimDirectory:
         # What cannot be an id is nobody's here; whoever makes the token says what is wrong with it.
         key = chat_key(str(user))
 
-        def look(db: Connection) -> bool:
+        def look(db: DatabaseConnection) -> bool:
             found = db.rows(sql.ACTIVE, chat_key=key)
             return bool(found[0][0]) if found else not db.rows(sql.GONE, chat_key=key)
 
@@ -176,7 +176,7 @@ class ScimDirectory:
             ends = [thread.finish(connection.close) for thread, connection in self._places]
             await asyncio.shield(asyncio.gather(*ends))
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
+    async def run(self, work: Callable[[DatabaseConnection], T]) -> T:
         """Do something with a connection, in its thread.
 
         Raises:
@@ -207,7 +207,7 @@ def _load() -> None:
         loaded.service()
 
 
-def _in_transaction(db: Connection, work: Callable[[], T]) -> T:
+def _in_transaction(db: DatabaseConnection, work: Callable[[], T]) -> T:
     with db.transaction(write=False):
         return work()
 

@@ -18,7 +18,7 @@ from ethora_async.web_response import WebResponse
 
 if TYPE_CHECKING:
     from ethora_async.web.request import Request
-    from ethora_async.web.scim.database.connections import Connection
+    from ethora_async.web.scim.database.connections import DatabaseConnection
     from ethora_async.web.scim.directory import ScimDirectory
 
 log: logging.Logger = logging.getLogger("ethora_async.web")
@@ -134,7 +134,7 @@ class ScimEndpoint:
             )
 
     def _serve(
-        self, connection: Connection, request: Request, base_url: str, path: str, body: bytes
+        self, connection: DatabaseConnection, request: Request, base_url: str, path: str, body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
         """WebResponse in a thread. What it imports takes half a second the first time."""
         from scim2_server.requests import ScimRequest

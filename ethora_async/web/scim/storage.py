@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from ethora_async.outbox.passwords import PasswordSeal
-    from ethora_async.web.scim.database.connections import Connection
+    from ethora_async.web.scim.database.connections import DatabaseConnection
 
 SCANNED = 2000
 """How many records a search without an index looks at. Beyond that it is refused."""
@@ -61,7 +61,7 @@ class DirectoryStorage(ScimStorage):
 
     def __init__(
         self,
-        connection: Connection,
+        connection: DatabaseConnection,
         provider: ScimProvider,
         mapping: ScimMapping,
         *,

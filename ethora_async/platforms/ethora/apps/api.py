@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Mapping
 
     from ethora_async.bulk.run import WorkGenerator
-    from ethora_async.platforms.ethora.context import Context
+    from ethora_async.platforms.ethora.context import AppContext
 
 
 class Apps:
@@ -41,7 +41,7 @@ class Apps:
     `NotFoundError` is an app that does not exist.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: AppContext) -> None:
         self._context = context
 
     def list(

@@ -16,13 +16,13 @@ from ethora_async.records import optional_text, required_text
 
 if TYPE_CHECKING:
     from ethora_async.pages import Pages
-    from ethora_async.platforms.ethora.context import Context
+    from ethora_async.platforms.ethora.context import AppContext
 
 
 class AppTokens:
     """The tokens of one app. A token's value is shown once, masked, by the call that makes it."""
 
-    def __init__(self, context: Context, app_id: str) -> None:
+    def __init__(self, context: AppContext, app_id: str) -> None:
         self._context = context
         self.app_id = app_id
 

@@ -12,7 +12,7 @@ from ethora_async.records import optional_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ethora_async.platforms.ethora.context import Context
+    from ethora_async.platforms.ethora.context import AppContext
 
 Trigger = Literal["any_message", "/bot"]
 _TRIGGERS = ("any_message", "/bot")
@@ -21,7 +21,7 @@ _TRIGGERS = ("any_message", "/bot")
 class AppBot:
     """The bot of one app. A new app has one, switched off."""
 
-    def __init__(self, context: Context, app_id: str) -> None:
+    def __init__(self, context: AppContext, app_id: str) -> None:
         self._context = context
         self.app_id = app_id
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 
     from ethora_async.bulk.run import WorkGenerator
-    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.platforms.ethora.context import App, AppContext
     from ethora_async.records import Id
 
 MEMBERS_AT_ONCE = 100
@@ -34,7 +34,7 @@ _UNCHANGED: Mapping[str, Status] = {"created": "existed", "deleted": "absent"}
 class AccessControl:
     """The part of `Chats` that lets users in and takes them out."""
 
-    def __init__(self, context: Context, *, bot_jid: str | None) -> None:
+    def __init__(self, context: AppContext, *, bot_jid: str | None) -> None:
         self._context = context
         self._bot_jid = bot_jid
 

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from ethora_async.capabilities import State
     from ethora_async.pages import Pages
     from ethora_async.platforms.ethora.chats.message_records import FoundMessage, History, Message
-    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.platforms.ethora.context import App, AppContext
     from ethora_async.platforms.ethora.users.api import Users
 
 
 class Chats(AccessControl):
     """The chats of one app."""
 
-    def __init__(self, context: Context, users: Users, *, xmpp_host: str | None, bot_jid: str | None) -> None:
+    def __init__(self, context: AppContext, users: Users, *, xmpp_host: str | None, bot_jid: str | None) -> None:
         super().__init__(context, bot_jid=bot_jid)
         self._users = users
         self._messages = ChatMessages(context)

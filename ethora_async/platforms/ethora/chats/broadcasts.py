@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from ethora_async.bulk.outcome import Outcome
-    from ethora_async.platforms.ethora.context import Context
+    from ethora_async.platforms.ethora.context import AppContext
     from ethora_async.platforms.ethora.names import Names
 
 
@@ -37,7 +37,7 @@ class BroadcastJob(Job[Report]):
         self,
         id: str,
         ask: Callable[[], Awaitable[Any]],
-        context: Context,
+        context: AppContext,
         *,
         chats: Sequence[str],
         timeout: float,
@@ -64,7 +64,7 @@ class BroadcastJob(Job[Report]):
 class Broadcasts:
     """Broadcasts into the chats of one app. The platform lets an app's server and its admins send them."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: AppContext) -> None:
         self._context = context
 
     async def send(

@@ -16,7 +16,7 @@ from ethora_async.records import required_text
 
 if TYPE_CHECKING:
     from ethora_async.pages import Pages
-    from ethora_async.platforms.ethora.context import Context
+    from ethora_async.platforms.ethora.context import AppContext
     from ethora_async.records import Id
 
 
@@ -27,7 +27,7 @@ class DefaultRooms:
     opens them is not public. Where it does not, ask under an `in_app` that a user's session signs.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: AppContext) -> None:
         self._context = context
 
     def list(self) -> Pages[DefaultRoom]:

@@ -23,7 +23,7 @@ from ethora_async.platforms.ethora.listings import LARGEST_PAGE, find_chat
 from ethora_async.records import MongoId, required_text
 
 if TYPE_CHECKING:
-    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.platforms.ethora.context import App, AppContext
     from ethora_async.records import Id
 
 
@@ -34,7 +34,7 @@ class ChatMessages:
     a `MongoId`, where you have it; any other form of the id works too and costs a scan of the listing, once a call.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: AppContext) -> None:
         self._context = context
 
     def messages(self, id: Id, *, limit: int = 100, before: str | int | None = None) -> History:

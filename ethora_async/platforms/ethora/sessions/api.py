@@ -25,7 +25,7 @@ from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 
 if TYPE_CHECKING:
-    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.platforms.ethora.context import App, AppContext
     from ethora_async.protocols import Credentials
     from ethora_async.request import Operation
 
@@ -41,7 +41,7 @@ _GRACE = 120.0
 class Sessions:
     """Sessions of users, as front ends open them. `EthoraClient.as_user` acts in one."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: AppContext) -> None:
         self._context = context
         self._flights: dict[Secret, SingleFlight[Session]] = {}
         self._successors: TokenCache[Session] = TokenCache(context.clock, _REMEMBERED)

@@ -18,7 +18,7 @@ from ethora_async.redaction import Secret
 
 if TYPE_CHECKING:
     from ethora_async.pages import Pages
-    from ethora_async.platforms.ethora.context import Context
+    from ethora_async.platforms.ethora.context import AppContext
 
 _DAY = 86_400.0
 _MOST_DAYS = 365
@@ -52,7 +52,7 @@ wire.codec.add(ApiKey, {"created_at": "createdAt", "expires_at": "expiresAt"})
 class ApiKeys:
     """The API keys of one user."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: AppContext) -> None:
         self._context = context
 
     async def create(self, name: str | None = None, *, ttl: Seconds | None = None) -> ApiKey:

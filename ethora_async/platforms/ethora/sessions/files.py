@@ -20,7 +20,7 @@ from ethora_async.records import Id, id_text
 
 if TYPE_CHECKING:
     from ethora_async.config import Seconds
-    from ethora_async.platforms.ethora.context import Context
+    from ethora_async.platforms.ethora.context import AppContext
 
 MOST_FILES = 5
 """Files in one message."""
@@ -121,7 +121,7 @@ def listed(files: SeveralFiles) -> list[Attachment | Source]:
 class Files:
     """The files of one user, beside those in chats."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: AppContext) -> None:
         self._context = context
 
     def list(self, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[FileRecord]:

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ethora_async.config import Seconds
-    from ethora_async.platforms.ethora.context import Context
+    from ethora_async.platforms.ethora.context import AppContext
     from ethora_async.request import Operation
 
 
 class MyChats:
     """The chats of one user. To create and change chats as this user, see `UserClient.in_app`."""
 
-    def __init__(self, context: Context, own_name: Callable[[], str]) -> None:
+    def __init__(self, context: AppContext, own_name: Callable[[], str]) -> None:
         self._context = context
         self._own_name = own_name
 

@@ -11,7 +11,7 @@ from ethora_async.errors import InvalidInputError, ReplyLostError
 from ethora_async.multipart import Multipart
 from ethora_async.platforms.ethora import operations, wire
 from ethora_async.platforms.ethora.apps.api import Apps
-from ethora_async.platforms.ethora.context import PAGING, Context, OtherContext
+from ethora_async.platforms.ethora.context import PAGING, AppContext, OtherAppContext
 from ethora_async.platforms.ethora.in_app import InApp
 from ethora_async.platforms.ethora.sessions.api_keys import ApiKeys
 from ethora_async.platforms.ethora.sessions.credentials import SessionCredentials
@@ -63,7 +63,7 @@ class UserClient(Requests):
 
     def __init__(
         self,
-        own: Context,
+        own: AppContext,
         sessions: Sessions,
         signer: SessionCredentials | FixedCredentials,
         xmpp_host: str | None,
@@ -75,7 +75,7 @@ class UserClient(Requests):
         self._xmpp_host = xmpp_host
         self._chat = chat
         self._user: User | None = None
-        self._context = OtherContext(own, self.session.app_id if self.session else None, signer)
+        self._context = OtherAppContext(own, self.session.app_id if self.session else None, signer)
         super().__init__(self._context.send, PAGING)
         self.chats: MyChats = MyChats(self._context, self._own_name)
         self.files: Files = Files(self._context)
@@ -218,7 +218,7 @@ class UserClient(Requests):
             ConfigError: no app is named, and the client's own comes from the secret store, which has not been asked.
         """
         other = self._context.known().app_id if app_id is None else id_text(app_id, "app_id")
-        return InApp(OtherContext(self._own, other, self._signer), other, xmpp_host=self._xmpp_host)
+        return InApp(OtherAppContext(self._own, other, self._signer), other, xmpp_host=self._xmpp_host)
 
     def __repr__(self) -> str:
         return f"UserClient({self.session.user.id!r})" if self.session else "UserClient(API key)"

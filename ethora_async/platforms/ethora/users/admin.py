@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 
     from ethora_async.bulk.run import Work, WorkGenerator
-    from ethora_async.platforms.ethora.context import App, Context
+    from ethora_async.platforms.ethora.context import App, AppContext
     from ethora_async.platforms.ethora.users.records import UserImport
     from ethora_async.request import Operation
 
@@ -40,7 +40,7 @@ class UserAdministration:
     docs/platforms/ethora.md#users), not by the app's own server token: ask under an `in_app` that such a session signs.
     """
 
-    def __init__(self, context: Context, *, bot_jid: str | None = None) -> None:
+    def __init__(self, context: AppContext, *, bot_jid: str | None = None) -> None:
         self._context = context
         self._bot_jid = bot_jid
 

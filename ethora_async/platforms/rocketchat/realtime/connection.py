@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ethora_async.platforms.rocketchat.api import Api
-    from ethora_async.platforms.rocketchat.context import Context
+    from ethora_async.platforms.rocketchat.context import ServerContext
 
 OpenSocket = Callable[[str], Awaitable[aiohttp.ClientWebSocketResponse]]
 """Opens a websocket at an http(s) URL."""
@@ -99,7 +99,7 @@ class Realtime:
 
     def __init__(
         self,
-        context: Context,
+        context: ServerContext,
         token: RealtimeToken,
         open_socket: OpenSocket,
         *,

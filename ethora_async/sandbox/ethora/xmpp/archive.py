@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.conversation import Message
     from ethora_async.sandbox.ethora.records import Chat, User
     from ethora_async.sandbox.ethora.xmpp.hub import Hub
-    from ethora_async.sandbox.ethora.xmpp.session import Session
+    from ethora_async.sandbox.ethora.xmpp.session import XmppSession
 
 MAX_PAGE_BYTES: Final = 1024 * 1024
 """A page of very long messages holds fewer of them than were asked for."""
 _FIELDS: Final = ("with", "start", "end")
 
 
-def history(_: Hub, session: Session, iq: Element, query: Element) -> list[Element]:
+def history(_: Hub, session: XmppSession, iq: Element, query: Element) -> list[Element]:
     """Send a page of a room's history, and say what it is.
 
     Raises:
@@ -52,7 +52,7 @@ def history(_: Hub, session: Session, iq: Element, query: Element) -> list[Eleme
 
 
 def _send(
-    session: Session, chat: Chat, messages: Sequence[Message[User]], page: Page, queryid: str | None
+    session: XmppSession, chat: Chat, messages: Sequence[Message[User]], page: Page, queryid: str | None
 ) -> tuple[list[str], bool]:
     """Send one page of messages, oldest first; return their ids, and whether that was all of them."""
     backwards = page.before is not None
@@ -71,7 +71,7 @@ def _send(
     return ids[::-1] if backwards else ids, len(frames) == len(messages)
 
 
-def _result(session: Session, chat: Chat, message: Message[User], queryid: str | None) -> str:
+def _result(session: XmppSession, chat: Chat, message: Message[User], queryid: str | None) -> str:
     room = quoted(session.room(chat))
     asked = "" if queryid is None else f' queryid="{quoted(queryid)}"'
     at = datetime.fromtimestamp(message.sent_at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -15,7 +15,7 @@ import orjson
 from ethora_async.sandbox.ethora.xmpp.content import content
 from ethora_async.sandbox.ethora.xmpp.elements import Element, element, reparse, write, write_inner
 from ethora_async.sandbox.ethora.xmpp.namespaces import BOT, CHAT_STATES, CLIENT
-from ethora_async.sandbox.ethora.xmpp.session import Session
+from ethora_async.sandbox.ethora.xmpp.session import XmppSession
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.conversation import Message
@@ -107,7 +107,7 @@ class SandboxBot:
         self.user = user
         self._hub = hub
         self._function = function
-        self._session = Session(user, hub.platform.xmpp_host, "bot", _Deaf(), lambda: None)
+        self._session = XmppSession(user, hub.platform.xmpp_host, "bot", _Deaf(), lambda: None)
         self._waiting: dict[Chat, deque[Message[User]]] = {}
         self._answered: dict[tuple[Chat, str], None] = {}
         self._tasks: set[asyncio.Task[None]] = set()

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.conversation import Message
     from ethora_async.sandbox.ethora.platform import Platform
     from ethora_async.sandbox.ethora.records import Chat, User
-    from ethora_async.sandbox.ethora.xmpp.session import Session
+    from ethora_async.sandbox.ethora.xmpp.session import XmppSession
 
-Occupants = dict["User", dict["Session", None]]
+Occupants = dict["User", dict["XmppSession", None]]
 
 KICKED = "321"
 SELF = "110"
@@ -32,18 +32,18 @@ class Hub:
         self.private: dict[User, dict[tuple[str, str], Element]] = {}
         self.looks: dict[Chat, tuple[str, str]] = {}
         """The background and the thumbnail that a room was given over the chat."""
-        self._sessions: dict[User, dict[str, Session]] = {}
+        self._sessions: dict[User, dict[str, XmppSession]] = {}
         self._rooms: dict[Chat, Occupants] = {}
-        self._entering: Session | None = None
+        self._entering: XmppSession | None = None
 
     # -- who is connected
 
     @property
-    def sessions(self) -> list[Session]:
+    def sessions(self) -> list[XmppSession]:
         """Every session."""
         return [session for own in self._sessions.values() for session in own.values()]
 
-    def sessions_of(self, user: User) -> list[Session]:
+    def sessions_of(self, user: User) -> list[XmppSession]:
         """Return the sessions of a user."""
         return list(self._sessions.get(user, {}).values())
 
@@ -51,7 +51,7 @@ class Hub:
         """Return who is in a room, with their sessions."""
         return self._rooms.get(chat, {})
 
-    def arrive(self, session: Session) -> None:
+    def arrive(self, session: XmppSession) -> None:
         """Take a session in. The one with the same resource is ended: the newer wins, as on ejabberd."""
         own = self._sessions.setdefault(session.user, {})
         before = own.get(session.resource)
@@ -59,7 +59,7 @@ class Hub:
             self.end(before, "conflict", "Replaced by new connection")
         self._sessions.setdefault(session.user, {})[session.resource] = session
 
-    def depart(self, session: Session) -> None:
+    def depart(self, session: XmppSession) -> None:
         """Let a session go, out of its rooms too; harmless when it is gone."""
         own = self._sessions.get(session.user, {})
         if own.get(session.resource) is not session:
@@ -70,7 +70,7 @@ class Hub:
         if not own:
             del self._sessions[session.user]
 
-    def end(self, session: Session, condition: str, text: str = "") -> None:
+    def end(self, session: XmppSession, condition: str, text: str = "") -> None:
         """End a session with a stream error."""
         self.depart(session)
         session.ended()
@@ -88,7 +88,7 @@ class Hub:
         for session in self.sessions:
             self._keep(session)
 
-    def _keep(self, session: Session) -> bool:
+    def _keep(self, session: XmppSession) -> bool:
         if self.alive(session.user):
             return True
         self.end(session, "not-authorized", "The account is gone")
@@ -97,7 +97,7 @@ class Hub:
 
     # -- who is in which room
 
-    def enter(self, chat: Chat, session: Session, presence: Element) -> None:
+    def enter(self, chat: Chat, session: XmppSession, presence: Element) -> None:
         """Put a session into a room, and tell everyone, the user's other sessions too.
 
         One that is in already is told again who is there.
@@ -117,7 +117,7 @@ class Hub:
         subject.attributes |= {"from": session.room(chat), "to": session.jid}
         session.send(subject)
 
-    def admit(self, chat: Chat, session: Session) -> None:
+    def admit(self, chat: Chat, session: XmppSession) -> None:
         """Make a user a member who enters a public chat; this session needs no invitation to it."""
         self._entering = session
         try:
@@ -125,7 +125,7 @@ class Hub:
         finally:
             self._entering = None
 
-    def exit(self, chat: Chat, session: Session, *, tell: bool = True, presence: Element | None = None) -> None:
+    def exit(self, chat: Chat, session: XmppSession, *, tell: bool = True, presence: Element | None = None) -> None:
         """Take a session out of a room, and tell everyone; with `tell`, itself too."""
         if chat not in session.chats:
             return
@@ -144,7 +144,7 @@ class Hub:
         self,
         chat: Chat,
         user: User,
-        to: Session,
+        to: XmppSession,
         presence: Element | None = None,
         *,
         statuses: Iterable[str] = (),
@@ -167,7 +167,7 @@ class Hub:
         user: User,
         presence: Element | None = None,
         *,
-        but: Session | None = None,
+        but: XmppSession | None = None,
         statuses: Iterable[str] = (),
         left: bool = False,
     ) -> None:
@@ -177,7 +177,7 @@ class Hub:
                 if session is not but:
                     session.send(self._presence(chat, user, session, presence, statuses=statuses, left=left))
 
-    def update(self, chat: Chat, session: Session, presence: Element) -> None:
+    def update(self, chat: Chat, session: XmppSession, presence: Element) -> None:
         """Pass on a change of presence, such as being away, to everyone in a room."""
         self._tell_presence(chat, session.user, presence, but=session)
         session.send(self._presence(chat, session.user, session, presence, statuses=(SELF,)))
@@ -297,5 +297,5 @@ def role(chat: Chat, user: User) -> str:
     return "participant" if access & WRITE else "visitor"
 
 
-def _headline(session: Session, sender: str, change: Element) -> None:
+def _headline(session: XmppSession, sender: str, change: Element) -> None:
     session.send(Element("message", CLIENT, {"type": "headline", "from": sender, "to": session.jid}, [change]))

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.conversation import Message
     from ethora_async.sandbox.ethora.records import Chat, User
     from ethora_async.sandbox.ethora.xmpp.hub import Hub
-    from ethora_async.sandbox.ethora.xmpp.session import Session
+    from ethora_async.sandbox.ethora.xmpp.session import XmppSession
 
 _OURS = ("archived", "stanza-id")
 """Marks that only the server writes."""
 
 
-def receive(hub: Hub, session: Session, stanza: Element) -> None:
+def receive(hub: Hub, session: XmppSession, stanza: Element) -> None:
     """Take in a message.
 
     Raises:
@@ -58,7 +58,7 @@ def is_kept(stanza: Element) -> bool:
     return stanza.has("body") or stanza.has("reactions", REACTIONS) or stanza.has("store", HINTS)
 
 
-def _say(hub: Hub, session: Session, chat: Chat, stanza: Element) -> None:
+def _say(hub: Hub, session: XmppSession, chat: Chat, stanza: Element) -> None:
     delete, replace = stanza.find("delete"), stanza.find("replace")
     now = hub.platform.clock()
     if delete is not None:
@@ -81,14 +81,14 @@ def _say(hub: Hub, session: Session, chat: Chat, stanza: Element) -> None:
         _pass_on(hub, session, chat, stanza, now)
 
 
-def _own_message(session: Session, chat: Chat, reference: Element) -> Message[User] | None:
+def _own_message(session: XmppSession, chat: Chat, reference: Element) -> Message[User] | None:
     """Return the message that an edit or a deletion is about; that of somebody else is none."""
     id = reference.get("id")
     message = chat.conversation.with_stanza(int(id)) if id.isascii() and id.isdigit() and len(id) < 20 else None
     return message if message is not None and message.sender is session.user else None
 
 
-def _pass_on(hub: Hub, session: Session, chat: Chat, stanza: Element, now: float, *, marked: bool = False) -> None:
+def _pass_on(hub: Hub, session: XmppSession, chat: Chat, stanza: Element, now: float, *, marked: bool = False) -> None:
     """Send a message that is not kept; with `marked`, it says which room it is of."""
     inner = write_inner(stanza)
     number = chat.conversation.next_stanza(now) if marked else 0
@@ -100,7 +100,7 @@ def _pass_on(hub: Hub, session: Session, chat: Chat, stanza: Element, now: float
     )
 
 
-def _invite(hub: Hub, session: Session, chat: Chat, stanza: Element) -> None:
+def _invite(hub: Hub, session: XmppSession, chat: Chat, stanza: Element) -> None:
     """Let the owner of a chat invite: whom they invite becomes a member."""
     about = stanza.find("x", MUC_USER)
     invites = [] if about is None else [child for child in about.elements if child.name == "invite"]

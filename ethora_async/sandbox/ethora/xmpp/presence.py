@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.records import Chat
     from ethora_async.sandbox.ethora.xmpp.elements import Element
     from ethora_async.sandbox.ethora.xmpp.hub import Hub
-    from ethora_async.sandbox.ethora.xmpp.session import Session
+    from ethora_async.sandbox.ethora.xmpp.session import XmppSession
 
 MAX_ROOMS: Final = 1000
 """How many rooms one session may be in."""
 
 
-def receive(hub: Hub, session: Session, stanza: Element) -> None:
+def receive(hub: Hub, session: XmppSession, stanza: Element) -> None:
     """Take in a presence.
 
     Raises:
@@ -43,14 +43,14 @@ def receive(hub: Hub, session: Session, stanza: Element) -> None:
         _enter(hub, session, address, stanza)
 
 
-def _leave(hub: Hub, session: Session, address: Address, stanza: Element) -> None:
+def _leave(hub: Hub, session: XmppSession, address: Address, stanza: Element) -> None:
     prefix = f"{session.user.app.id}_"
     chat = session.user.app.chats.with_uuid(address.local.removeprefix(prefix))
     if chat is not None and address.local.startswith(prefix):
         hub.exit(chat, session, presence=stanza)
 
 
-def _enter(hub: Hub, session: Session, address: Address, stanza: Element) -> None:
+def _enter(hub: Hub, session: XmppSession, address: Address, stanza: Element) -> None:
     if not address.resource:
         raise StanzaError("jid-malformed", "No nickname: enter as room/nickname")
     chat = find_chat(session, address.local)
@@ -65,7 +65,7 @@ def _enter(hub: Hub, session: Session, address: Address, stanza: Element) -> Non
     hub.enter(chat, session, stanza)
 
 
-def _admit(hub: Hub, session: Session, chat: Chat) -> None:
+def _admit(hub: Hub, session: XmppSession, chat: Chat) -> None:
     """Let members in, and into public chats anybody of the app: they become members, for REST too."""
     user = session.user
     if user not in chat.members:

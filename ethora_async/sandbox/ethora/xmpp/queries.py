@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ethora_async.sandbox.ethora.records import Chat, User
     from ethora_async.sandbox.ethora.xmpp.hub import Hub
-    from ethora_async.sandbox.ethora.xmpp.session import Session
+    from ethora_async.sandbox.ethora.xmpp.session import XmppSession
 
 MAX_PRIVATE: Final = 32
 """How many things a user may store."""
@@ -33,12 +33,12 @@ _ROOM_FEATURES: Final = (ns.MUC, ns.MAM, ns.RSM, ns.STANZA_ID)
 class Query(Protocol):
     """Answers one kind of query: the children of the result."""
 
-    def __call__(self, hub: Hub, session: Session, iq: Element, query: Element, /) -> list[Element]:
+    def __call__(self, hub: Hub, session: XmppSession, iq: Element, query: Element, /) -> list[Element]:
         """Reply, or raise a StanzaError."""
         ...
 
 
-def receive(hub: Hub, session: Session, iq: Element) -> None:
+def receive(hub: Hub, session: XmppSession, iq: Element) -> None:
     """Reply a query.
 
     Raises:
@@ -64,14 +64,14 @@ def _nothing(*_: Any) -> list[Element]:
     return []
 
 
-def _private_get(hub: Hub, session: Session, _: Element, query: Element) -> list[Element]:
+def _private_get(hub: Hub, session: XmppSession, _: Element, query: Element) -> list[Element]:
     # What was never stored is left out: the published front end cannot stand an empty element in its place.
     stored = hub.private.get(session.user, {})
     found = [stored[key] for key in ((child.xmlns, child.name) for child in query.elements) if key in stored]
     return [element("query", ns.PRIVATE, *found)]
 
 
-def _private_set(hub: Hub, session: Session, _: Element, query: Element) -> list[Element]:
+def _private_set(hub: Hub, session: XmppSession, _: Element, query: Element) -> list[Element]:
     stored = hub.private.setdefault(session.user, {})
     fresh = {(child.xmlns, child.name): child for child in query.elements}
     if len(stored.keys() | fresh.keys()) > MAX_PRIVATE:
@@ -103,13 +103,13 @@ def _mark_read(user: User, value: str) -> None:
             chat.conversation.mark_read(user, int(str(shown)[:15]) * 1000)
 
 
-def _rooms(hub: Hub, session: Session, _: Element, query: Element) -> list[Element]:
+def _rooms(hub: Hub, session: XmppSession, _: Element, query: Element) -> list[Element]:
     chats = [chat for chat in session.user.chats if chat.exists and chat.access(session.user) & READ]
     rows = [_room_row(hub, session, chat) for chat in chats]
     return [_paged(query, rows, lambda row: row.get("jid"), len(rows))]
 
 
-def _room_row(hub: Hub, session: Session, chat: Chat) -> Element:
+def _room_row(hub: Hub, session: XmppSession, chat: Chat) -> Element:
     background, thumbnail = hub.looks.get(chat, _NO_LOOK)
     return element(
         "room",
@@ -122,7 +122,7 @@ def _room_row(hub: Hub, session: Session, chat: Chat) -> Element:
     )
 
 
-def _room_profile(hub: Hub, session: Session, iq: Element, query: Element) -> list[Element]:
+def _room_profile(hub: Hub, session: XmppSession, iq: Element, query: Element) -> list[Element]:
     chat = find_room(session, query.get("room") or iq.get("to"))
     require_owner(session, chat)
     background, thumbnail = hub.looks.get(chat, _NO_LOOK)
@@ -130,7 +130,7 @@ def _room_profile(hub: Hub, session: Session, iq: Element, query: Element) -> li
     return []
 
 
-def _room_last(_: Hub, session: Session, iq: Element, query: Element) -> list[Element]:
+def _room_last(_: Hub, session: XmppSession, iq: Element, query: Element) -> list[Element]:
     chat = find_room(session, query.get("room") or iq.get("to"))
     require_reader(session, chat)
     spoke = {message.sender: message.sent_at for message in chat.messages}
@@ -138,7 +138,7 @@ def _room_last(_: Hub, session: Session, iq: Element, query: Element) -> list[El
     return [_paged(query, rows, lambda row: row.get("jid"), USUAL)]
 
 
-def _activity(session: Session, chat: Chat, user: User, last: float) -> Element:
+def _activity(session: XmppSession, chat: Chat, user: User, last: float) -> Element:
     row = element(
         "activity",
         ns.ROOM_LAST,
@@ -170,7 +170,7 @@ def _paged(query: Element, rows: Sequence[Element], key: Callable[[Element], str
     return answer
 
 
-def _information(_: Hub, session: Session, iq: Element, __: Element) -> list[Element]:
+def _information(_: Hub, session: XmppSession, iq: Element, __: Element) -> list[Element]:
     to = iq.get("to") or session.bare
     if to == session.domain:
         return [_described("server", "im", "Ethora sandbox", _SERVER_FEATURES)]
@@ -212,7 +212,7 @@ def _form(type_: str, kind: str, values: dict[str, str]) -> Element:
     return element("x", ns.DATA_FORM, hidden, *fields, type=type_)
 
 
-def _items(_: Hub, session: Session, iq: Element, __: Element) -> list[Element]:
+def _items(_: Hub, session: XmppSession, iq: Element, __: Element) -> list[Element]:
     to, answer = iq.get("to"), element("query", ns.DISCO_ITEMS)
     if to == session.domain:
         answer.children.append(element("item", ns.DISCO_ITEMS, jid=f"{CONFERENCE}{session.domain}"))
@@ -222,14 +222,14 @@ def _items(_: Hub, session: Session, iq: Element, __: Element) -> list[Element]:
     return [answer]
 
 
-def _configuration(_: Hub, session: Session, iq: Element, __: Element) -> list[Element]:
+def _configuration(_: Hub, session: XmppSession, iq: Element, __: Element) -> list[Element]:
     chat = find_room(session, iq.get("to"))
     require_owner(session, chat)
     values = {"muc#roomconfig_roomname": chat.title, "muc#roomconfig_roomdesc": chat.description}
     return [element("query", ns.MUC_OWNER, _form("form", "http://jabber.org/protocol/muc#roomconfig", values))]
 
 
-def _configure(hub: Hub, session: Session, iq: Element, query: Element) -> list[Element]:
+def _configure(hub: Hub, session: XmppSession, iq: Element, query: Element) -> list[Element]:
     chat = find_room(session, iq.get("to"))
     require_owner(session, chat)
     if query.has("destroy"):
@@ -246,7 +246,7 @@ def _configure(hub: Hub, session: Session, iq: Element, query: Element) -> list[
     return []
 
 
-def _subscribe(_: Hub, session: Session, iq: Element, query: Element) -> list[Element]:
+def _subscribe(_: Hub, session: XmppSession, iq: Element, query: Element) -> list[Element]:
     chat = find_room(session, iq.get("to"))
     if affiliation(chat, session.user) == "none":
         raise StanzaError("forbidden")

@@ -10,10 +10,10 @@ from ethora_async.sandbox.ethora.xmpp.refusals import StanzaError
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.records import Chat
-    from ethora_async.sandbox.ethora.xmpp.session import Session
+    from ethora_async.sandbox.ethora.xmpp.session import XmppSession
 
 
-def find_chat(session: Session, name: str) -> Chat:
+def find_chat(session: XmppSession, name: str) -> Chat:
     """Return the chat whose room has this local part.
 
     Raises:
@@ -29,7 +29,7 @@ def find_chat(session: Session, name: str) -> Chat:
     return chat
 
 
-def find_room(session: Session, jid: str) -> Chat:
+def find_room(session: XmppSession, jid: str) -> Chat:
     """Return the chat whose room has this JID.
 
     Raises:
@@ -41,7 +41,7 @@ def find_room(session: Session, jid: str) -> Chat:
     return find_chat(session, address.local)
 
 
-def require_reader(session: Session, chat: Chat) -> None:
+def require_reader(session: XmppSession, chat: Chat) -> None:
     """Let through who may read a room's history.
 
     Raises:
@@ -51,7 +51,7 @@ def require_reader(session: Session, chat: Chat) -> None:
         raise StanzaError("forbidden")
 
 
-def require_owner(session: Session, chat: Chat) -> None:
+def require_owner(session: XmppSession, chat: Chat) -> None:
     """Let through who may change a room.
 
     Raises:

@@ -26,7 +26,7 @@ class Line(Protocol):
         ...
 
 
-class Session:
+class XmppSession:
     """One bound connection of a user. `ended` is to be called when the server ends it."""
 
     def __init__(self, user: User, domain: str, resource: str, line: Line, ended: Callable[[], None]) -> None:

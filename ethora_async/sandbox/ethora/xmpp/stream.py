@@ -15,7 +15,7 @@ from ethora_async.sandbox.ethora.xmpp.elements import BadXmlError, Element, elem
 from ethora_async.sandbox.ethora.xmpp.namespaces import BIND, CLIENT, FRAMING, SASL, SESSION, STREAM
 from ethora_async.sandbox.ethora.xmpp.refusals import StanzaError, StreamError
 from ethora_async.sandbox.ethora.xmpp.sasl import SaslError, log_in
-from ethora_async.sandbox.ethora.xmpp.session import Session
+from ethora_async.sandbox.ethora.xmpp.session import XmppSession
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.records import User
@@ -40,7 +40,7 @@ class Stream:
         self._domain = ""
         self._user: User | None = None
         self._failed = 0
-        self.session: Session | None = None
+        self.session: XmppSession | None = None
 
     @property
     def bound(self) -> bool:
@@ -183,7 +183,7 @@ class Stream:
             return
         if not self._hub.alive(self._user):
             raise StreamError("not-authorized", "The account is gone")
-        self.session = Session(self._user, self._domain, resource, self._line, self.end)
+        self.session = XmppSession(self._user, self._domain, resource, self._line, self.end)
         self._hub.arrive(self.session)
         self._state = "bound"
         bound = element("bind", BIND, element("jid", BIND, self.session.jid))

@@ -9,7 +9,7 @@ import attrs
 
 from ethora_async.sandbox.rocketchat import announce, posting, routes_rooms
 from ethora_async.sandbox.rocketchat.errors import MeteorError, RestError
-from ethora_async.sandbox.rocketchat.hub import Listener
+from ethora_async.sandbox.rocketchat.hub import EventListener
 from ethora_async.sandbox.rocketchat.platform import Platform
 from ethora_async.sandbox.rocketchat.records import User
 from ethora_async.sandbox.rocketchat.shapes import message_shape
@@ -25,7 +25,7 @@ class Invocation:
     platform: Platform
     caller: User | None
     now: float
-    source: Listener | None = None
+    source: EventListener | None = None
 
     @property
     def user(self) -> User:

@@ -29,7 +29,7 @@ _LIST = re.compile(r"\bLIST\(:([a-z_]+)\)")
 _LIST_OF = re.compile(r"\bLIST_OF\(:([a-z_]+)\) AS (\w+)")
 
 
-class Connection(Protocol):
+class DatabaseConnection(Protocol):
     """One connection; all of its methods block."""
 
     @property
@@ -78,7 +78,7 @@ class SqliteConnection:
 
     @contextmanager
     def transaction(self, *, write: bool) -> Generator[None]:
-        """Begin a transaction. See `Connection.transaction`."""
+        """Begin a transaction. See `DatabaseConnection.transaction`."""
         if self._inside:
             yield
             return
@@ -103,11 +103,11 @@ class SqliteConnection:
             raise _failure(self.name, reason)
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
-        """Run a statement. See `Connection.rows`."""
+        """Run a statement. See `DatabaseConnection.rows`."""
         return self.native.execute(_for_sqlite(statement), _plain(values)).fetchall()
 
     def run(self, statement: str, **values: Any) -> int:
-        """Run a statement. See `Connection.run`."""
+        """Run a statement. See `DatabaseConnection.run`."""
         return self.native.execute(_for_sqlite(statement), _plain(values)).rowcount
 
     def close(self) -> None:
@@ -158,7 +158,7 @@ class PostgresConnection:
 
     @contextmanager
     def transaction(self, *, write: bool) -> Generator[None]:
-        """Begin a transaction. See `Connection.transaction`."""
+        """Begin a transaction. See `DatabaseConnection.transaction`."""
         if self._inside:
             yield
             return
@@ -180,12 +180,12 @@ class PostgresConnection:
             raise _failure(self.name, reason)
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
-        """Run a statement. See `Connection.rows`."""
+        """Run a statement. See `DatabaseConnection.rows`."""
         found: list[Any] = self._connection.execute(_for_postgres(statement), _plain(values)).fetchall()
         return found
 
     def run(self, statement: str, **values: Any) -> int:
-        """Run a statement. See `Connection.run`."""
+        """Run a statement. See `DatabaseConnection.run`."""
         return int(self._connection.execute(_for_postgres(statement), _plain(values)).rowcount)
 
     def close(self) -> None:
@@ -214,7 +214,7 @@ class PostgresConnection:
         return self._connection
 
 
-def connect(database: str) -> Connection:
+def connect(database: str) -> DatabaseConnection:
     """Return a connection to the database at a URL. Nothing is connected yet.
 
     The URL is one of the outbox's, see `ethora_async.outbox.open_store`.
@@ -308,4 +308,4 @@ def _driver() -> Any:
     return psycopg
 
 
-__all__ = ["Connection", "PostgresConnection", "SqliteConnection", "connect"]
+__all__ = ["DatabaseConnection", "PostgresConnection", "SqliteConnection", "connect"]
