@@ -1,4 +1,4 @@
-"""Keep a platform in step with your lists: compare what should be there with what is, and change the difference.
+"""Keep a platform in step with your lists: compare the wanted state with the actual one, and apply the difference.
 
 ```python
 from ethora_async.sync import USERS, apply_plan, make_plan, open_source, verify
@@ -57,5 +57,5 @@ __all__ = [  # noqa: RUF022  sorted as Python sorts
     "make_plan", "open_source", "read_mapping", "resume", "save_plan", "split_name", "verify",
 ]  # fmt: skip
 
-if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
+if not TYPE_CHECKING:  # Type checkers must reject a name that is not exported.
     __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""A source's rows carried out, each result named by its line."""
+"""Import the rows of a source; every result names its line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @attrs.frozen
 class RowResult:
-    """The result of one row: `row` is the line it starts on, or its number; `column` the one at fault, if any."""
+    """The result of one row: `row` is the line it starts on, or its number; `column` is the invalid one, if any."""
 
     file: str
     row: int
@@ -34,7 +34,7 @@ class RowResult:
 
     @property
     def reason(self) -> str | None:
-        """Why it failed, in one sentence."""
+        """The reason for the failure, in one sentence."""
         return str(self.error) if self.error is not None else None
 
 
@@ -45,14 +45,16 @@ async def import_rows(
     *,
     reject: RejectFile | None = None,
 ) -> None:
-    """Carry out every good row by `start` (``client.users.create_many``, …); `on_result` is told what became of each
-    row.
+    """Import every valid row with `start` (``client.users.create_many``, …), and call `on_result` with each row's
+    result.
 
-    Bad rows are told as they are read, the others as they are done. Memory does not grow with the source: only the
-    rows under way are kept. `reject` collects the bad rows and those that the platform refused.
+    Results of invalid rows are reported as they are read, the others as they complete. Memory use does not grow with
+    the source: only the rows in progress are kept. `reject` collects the invalid rows and those that the platform
+    rejected.
 
     Raises:
-        ChatError: going on is pointless (see `ethora_async.bulk.Run`); raised after the results of all that was sent.
+        ChatError: continuing is pointless (see `ethora_async.bulk.Run`); raised after the results of everything that
+            was sent.
     """
     under_way: dict[int, Row[T]] = {}
 
@@ -64,7 +66,7 @@ async def import_rows(
                     if reject is not None:
                         await reject.add(row, row.error)
                 else:
-                    # The item itself is the key: it comes back in its outcome, and two rows may be equal.
+                    # The item itself is the key: its outcome returns it, and two rows may be equal.
                     under_way[id(row.item)] = row
                     yield row.item
 

@@ -1,4 +1,4 @@
-"""Carry out a plan from its journal, so that it can be resumed after any interruption."""
+"""Apply a plan from its journal, so that it can be resumed after any interruption."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _READ_AT_ONCE = 1000
 """Items that are read from the journal in one transaction."""
 
 _AT_ONCE = 100
-"""Items marked as sent, and results kept, in one transaction: about what one request carries."""
+"""Items that are marked as sent, or results that are written, in one transaction: about one request's worth."""
 
 KEPT_FAILURES = 1000
 
@@ -49,11 +49,11 @@ _WITHOUT_SOURCE = (
 
 @attrs.frozen
 class Applied:
-    """The result of a plan.
+    """The result of applying a plan.
 
     Attributes:
-        counts: by kind, action and status, how many items; those of several runs on one journal together.
-        failures: the first thousand that failed or are unknown, with their reasons.
+        counts: number of items by kind, action and status, over all runs on one journal.
+        failures: the first thousand items that failed or are unknown, with their reasons.
     """
 
     counts: Mapping[tuple[str, str, str], int]
@@ -61,17 +61,17 @@ class Applied:
 
     @property
     def total(self) -> int:
-        """How many items there were."""
+        """The number of items."""
         return sum(self.counts.values())
 
     @property
     def failed(self) -> int:
-        """How many of them failed or are unknown."""
+        """The number of items that failed or are unknown."""
         return sum(count for (_, _, status), count in self.counts.items() if status in _FAILURES)
 
     @property
     def ok(self) -> bool:
-        """Whether none failed."""
+        """Whether no item failed."""
         return not self.failed
 
     def raise_for_failures(self) -> Applied:
@@ -87,11 +87,11 @@ class Applied:
 
 
 async def apply_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgress = silent) -> Applied:
-    """Carry out what is left of a plan.
+    """Apply the remaining changes of a plan.
 
-    A plan that was loaded from a file is first compared with the platform as it is now (`check_plan`).
+    A plan that was loaded from a file is first compared with the current state of the platform (`check_plan`).
 
-    The journal holds at any moment what was intended, sent and done. After a crash, `resume` continues from there;
+    At any moment the journal holds what is intended, sent and done. After a crash, `resume` continues from there;
     nothing that is known to be done is done again.
 
     Raises:
@@ -113,12 +113,12 @@ async def apply_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgres
 async def apply_from_source(
     client: ManagesUsers, journal: Journal, sources: Mapping[Kind, Source[Any]], step: int
 ) -> None:
-    """Create the users of a step whose passwords only the source has; the rest of the plan is carried out elsewhere."""
+    """Create the users of a step whose passwords only the source has; the other items are applied elsewhere."""
     await _Work(client, journal, sources, silent).from_source(step, lambda: None)
 
 
 async def result_of(journal: Journal) -> Applied:
-    """Return the result of the plan in a journal so far."""
+    """Return the result so far of the plan in a journal."""
     counts = {
         (kind, action, status): count
         for (kind, action, status), count in (await journal.counts()).items()
@@ -143,7 +143,7 @@ class _Work:
         self._done = self._failed = 0
 
     async def step(self, step: int, kind: str, action: str) -> None:
-        """Carry out what is left of one step."""
+        """Apply the remaining items of one step."""
         if kind == "member":
             await self._journal.fail_grants_of_the_uncreated(step)
         total = await self._journal.remaining(step)
@@ -157,7 +157,7 @@ class _Work:
             await self.from_source(step, tell)
 
     async def from_source(self, step: int, tell: Callable[[], None]) -> None:
-        """Create the users of a step whose passwords only the source has; who is in it no more fails."""
+        """Create the users of a step whose passwords only the source has; users missing from the source fail."""
         await self._run(self._client.users.create_many(Batched(self._feed_from_source(step))), tell)
         without = await self._journal.fail_awaiting_source(step, _WITHOUT_SOURCE)
         self._done, self._failed = self._done + without, self._failed + without
@@ -165,7 +165,7 @@ class _Work:
 
     async def _run(self, run: Run[Any], tell: Callable[[], None]) -> None:
         try:
-            # Closed at once: when the journal fails, nothing more is to be sent.
+            # Closed at once: when the journal fails, nothing more must be sent.
             async with aclosing(run.by_batch()) as batches:
                 async for outcomes in batches:
                     self._note(outcomes)
@@ -173,14 +173,14 @@ class _Work:
                         await self._keep()
                         tell()
         finally:
-            # What is known is kept, whatever ended the run: it would be done again otherwise.
+            # Known results are written however the run ended; otherwise they would be done again.
             await self._keep()
             self._under_way.clear()
             tell()
 
     def _note(self, outcomes: Sequence[Outcome[Any]]) -> None:
         self._done += len(outcomes)
-        # By identity: the platform may give an item back under another name, and two items may look alike.
+        # Matched by identity: the platform may return an item under another name, and two items may be equal.
         if isinstance(outcomes, Outcomes):
             numbers = [self._under_way.pop(id(item))[1] for item in outcomes.items]
             attempts = outcomes.attempts
@@ -197,7 +197,7 @@ class _Work:
     async def _keep(self) -> None:
         if self._results:
             await self._journal.mark_known(self._results)
-            # Not before: a cancelled call may not have been carried out, and is repeated then.
+            # Only now: a cancelled call may not have been carried out, and is then repeated.
             self._results = []
 
     def _tell(self, step: str, total: int) -> None:
@@ -215,10 +215,10 @@ class _Work:
         source = self._sources.get("user")
         if source is None or not await self._journal.remaining(step):
             return
-        # Row by row: a list that has changed since still has the passwords of those who have not.
+        # Compared row by row: a source that has changed still has the passwords of its unchanged users.
         async with aclosing(chunks(_readable(source))) as parts:
             async for part in parts:
-                # The record counts as well: another row may name the same user, and was refused because of it.
+                # The record counts as well: another row may name the same user, and was rejected because of it.
                 items = {
                     (self._client.users.key(row.item.id), encoded(user_record(row.item))): row.item
                     for row in part
@@ -234,14 +234,14 @@ class _Work:
                     yield await self._sent(wanted[start : start + _AT_ONCE])
 
     async def _sent(self, items: list[tuple[Any, int]]) -> list[Any]:
-        # Before the first of them leaves: what is not marked so did certainly not happen.
+        # Before the first of them is sent: an item without this mark has certainly not been sent.
         await self._journal.mark_sent([number for _, number in items])
         self._under_way.update({id(pair[0]): pair for pair in items})
         return [item for item, _ in items]
 
 
 async def _readable(source: Source[Any]) -> AsyncGenerator[Any, None]:
-    """Iterate over the rows as far as the source can be read; who is missing then fails with a reason."""
+    """Iterate over the rows as far as the source can be read; the missing users then fail with a reason."""
     try:
         await source.fingerprint()
         async with aclosing(source.rows()) as rows:

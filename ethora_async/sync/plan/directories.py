@@ -25,19 +25,19 @@ def chats_of(client: ManagesUsers, field: str = "chats") -> ChatDirectory:
 
 
 def identity(client: ManagesUsers) -> str:
-    """Return what tells one app on one platform from another: the client's repr, or its type where it has none."""
+    """Return a text that identifies the app and platform: the client's repr, or its type if it has none."""
     text = repr(client)
     return type(client).__name__ if " object at 0x" in text else text
 
 
 async def check_identity(client: ManagesUsers, platform: str) -> Any:
-    """Check that a plan was made for this client, and return what tells the platform's own users.
+    """Check that a plan was made for this client, and return the predicate for the platform's own users.
 
     Raises:
         InvalidInputError: it was made for another one.
         ChatError: the platform cannot be reached.
     """
-    own = await client.users.reserved()  # the first call: the client knows its app from here on
+    own = await client.users.reserved()  # the first call: afterwards the client knows its app
     if identity(client) != platform:
         msg = f"the plan was made for {platform}, and this is {identity(client)}"
         raise InvalidInputError(msg, field="plan")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ethora_async.sync.store.items import Deletions
 
 GUARD_SHARE = 0.1
-"""The share of what exists that may be deleted unless a number is allowed (docs/architecture.md#guards)."""
+"""The share of existing records that may be deleted unless a number is allowed (docs/architecture.md#guards)."""
 
 _NOUNS = {"user": "users", "chat": "chats", "member": "memberships"}
 
@@ -21,10 +21,10 @@ def judged(deletions: Iterable[Deletions], *, unsafe: int, prune: bool, allow_de
     """Return why a plan deletes too much, or None.
 
     Args:
-        deletions: how much of each kind goes.
-        unsafe: how many rows cannot be used and may mean a record that would be deleted.
+        deletions: the deletions of each kind.
+        unsafe: number of invalid rows that may mean a record that would be deleted.
         prune: whether anything is deleted at all.
-        allow_delete: how many deletions of each kind are fine; None allows a tenth of what exists.
+        allow_delete: number of deletions of each kind that is allowed; None allows a tenth of what exists.
     """
     if not prune:
         return None
@@ -43,7 +43,7 @@ def judged(deletions: Iterable[Deletions], *, unsafe: int, prune: bool, allow_de
 
 
 def check_guard(guard: str | None) -> None:
-    """Check that nothing stops a plan.
+    """Check that no guard stops a plan.
 
     Raises:
         StoppedByGuardError: it deletes too much.

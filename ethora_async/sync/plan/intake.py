@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 CHUNK = 100
 _CHATS_AT_ONCE = 8
-"""Chats whose members are listed at the same time."""
+"""Chats whose members are listed concurrently."""
 
 
 async def read_users(
@@ -38,7 +38,7 @@ async def read_users(
     reserved: Callable[[User], bool],
     told: Callable[[int], None],
 ) -> None:
-    """Read the wanted users. Users whose ids belong to the platform's own accounts are refused."""
+    """Read the wanted users. Ids of the platform's own accounts are rejected."""
 
     def wanted(row: Row[NewUser]) -> Wanted:
         user = row.item
@@ -62,7 +62,7 @@ async def read_users(
 
 
 def user_record(user: NewUser) -> dict[str, str]:
-    """Return a wanted user as a journal keeps it: everything but the password."""
+    """Return a wanted user as the journal stores it: everything but the password."""
     record = {"id": user.id, "email": user.email, "first_name": user.first_name, "last_name": user.last_name}
     if user.profile_image is not None:
         record["profile_image"] = user.profile_image
@@ -99,7 +99,7 @@ async def read_members(
     source: Source[tuple[str, str]],
     told: Callable[[int], None],
 ) -> None:
-    """Read who should be able to enter which chat. The same pair twice counts once."""
+    """Read the wanted memberships: pairs of chat and user. A repeated pair counts once."""
 
     def wanted(row: Row[tuple[str, str]]) -> Wanted:
         chat, user = row.item
@@ -143,10 +143,10 @@ async def _read(
 
 
 def _literal(directory: UserDirectory[Any] | ChatDirectory, id: str, field: str) -> str:
-    """Return an id as it stands in the list: nobody may be meant by a form of theirs that the platform uses.
+    """Return an id from the list, unless it is written in a form that the platform uses internally.
 
     Raises:
-        InvalidInputError: it is such a form: a prefixed name, a JID, ``@name``.
+        InvalidInputError: it has such a form: a prefixed name, a JID, ``@name``.
     """
     plain = directory.plain_id(id)
     if plain != id:
@@ -162,7 +162,7 @@ def _name(item: Any) -> str:
 async def list_users(
     journal: Journal, users: UserDirectory[Any], reserved: Callable[[User], bool], told: Callable[[int], None]
 ) -> None:
-    """List the platform's users; its own accounts are marked."""
+    """List the platform's users and mark its own accounts."""
 
     def actual(user: User) -> Actual:
         plain, state = users.plain_id(user.id), users.comparable(user)
@@ -174,7 +174,7 @@ async def list_users(
 async def list_chats(
     journal: Journal, chats: ChatDirectory, reserved: Callable[[Chat], bool], told: Callable[[int], None]
 ) -> None:
-    """List the platform's chats; its own are marked."""
+    """List the platform's chats and mark its own."""
 
     def actual(chat: Chat) -> Actual:
         plain, state = chats.plain_id(chat.id), chats.comparable(chat)
@@ -201,7 +201,7 @@ async def name_chats(
     members: Source[tuple[str, str]],
     told: Callable[[int], None],
 ) -> None:
-    """Find out which chats the sources speak of, so that the platform can be listed before the sources are read."""
+    """Find the chats that the sources mention, so that the platform can be listed before the sources are read."""
     done = 0
     for source in (wanted_chats, members):
         if source is None:
@@ -225,7 +225,7 @@ async def list_members(
     reserved: Callable[[User], bool],
     told: Callable[[int], None],
 ) -> None:
-    """List who may enter the chats that the sources speak of, as far as those exist."""
+    """List the members of the existing chats that the sources mention."""
     after, done = "", 0
     while found := await journal.chats_to_list(after=after, limit=_CHATS_AT_ONCE):
         after = found[-1]
@@ -234,7 +234,7 @@ async def list_members(
                 for chat in found:
                     group.create_task(_list_members_of(journal, users, chats, chat, reserved))
         except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None  # the others were cancelled because of it, or failed alike
+            raise failures.exceptions[0] from None  # the others were cancelled because of it, or failed in the same way
         done += len(found)
         told(done)
 
@@ -245,7 +245,7 @@ async def _list_members_of(
     def actual(user: User) -> Actual:
         return Actual("member", chat, users.plain_id(user.id), own=reserved(user))
 
-    # Listings lag behind: a chat that is listed may be deleted, and then so are its members.
+    # Listings lag: a listed chat may already be deleted, and its members with it.
     with suppress(NotFoundError):
         await _list(journal, chats.members(chat), actual, lambda _: None)
 
@@ -256,7 +256,7 @@ async def chunks(items: AsyncIterable[T]) -> AsyncGenerator[list[T], None]:
     async with AsyncExitStack() as stack:
         iterator = aiter(items)
         if isinstance(iterator, AsyncGenerator):
-            # A source holds a file or a connection open until its generator is closed.
+            # A source keeps a file or a connection open until its generator is closed.
             stack.push_async_callback(iterator.aclose)
         async for item in iterator:
             chunk.append(item)

@@ -1,4 +1,4 @@
-"""A plan: the changes that make the platform agree with the sources, as data to read before they are carried out."""
+"""A plan: the changes that make the platform agree with the sources, for review before they are applied."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Summary:
     """A plan in numbers.
 
     Attributes:
-        changes: by kind (``user``, ``chat``, ``member``) and action (``create``, ``update``, ``delete``, ``grant``,
-            ``revoke``): how many are to be carried out.
-        cannot_change: by kind, how many records differ in fields that the platform does not let us change.
-        extras: by kind, how many are there that no source wants, and stay.
-        problems: by kind, how many rows cannot be used.
-        left: how many changes are left for later, since `limit` cuts them off, or the user or chat that they need does
-            not exist yet.
-        compared: by kind, how many wanted records were compared.
+        changes: number of changes to apply, by kind (``user``, ``chat``, ``member``) and action (``create``,
+            ``update``, ``delete``, ``grant``, ``revoke``).
+        cannot_change: by kind, number of records that differ in fields that cannot be changed on the platform.
+        extras: by kind, number of existing records that no source wants, and that stay.
+        problems: by kind, number of invalid rows.
+        left: number of changes left for later, because of `limit`, or because the user or chat that they need does not
+            exist yet.
+        compared: by kind, number of wanted records that were compared.
     """
 
     changes: Mapping[tuple[str, str], int]
@@ -56,30 +56,30 @@ class Summary:
 
     @property
     def total(self) -> int:
-        """The number of changes to carry out."""
+        """The number of changes to apply."""
         return sum(self.changes.values())
 
     @property
     def in_step(self) -> bool:
-        """Whether both sides agree: nothing differs, whether it can be changed or not, and every row could be used."""
+        """Whether both sides agree: no difference, changeable or not, and no invalid row."""
         return self.settled and not self.cannot_change
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more can be done: both sides agree but for what the platform does not let us change."""
+        """Whether nothing is left to do: both sides agree except in fields that cannot be changed on the platform."""
         return not self.total and not self.problems and not self.left
 
 
 @attrs.define(eq=False)
 class Plan:
-    """The changes to make, in a journal; made by `make_plan` or `load_plan`, carried out by `apply_plan`.
+    """The changes to make, in a journal; created by `make_plan` or `load_plan`, applied by `apply_plan`.
 
     Attributes:
-        journal: where it is kept.
-        sources: what it was made of, by kind; they are read again for passwords, which the journal does not hold.
+        journal: the path of the journal.
+        sources: its sources, by kind; they are read again for passwords, which the journal does not hold.
         summary: the plan in numbers.
-        guard: why it is not carried out as it stands, or None.
-        platform: which client it was made for.
+        guard: why the plan is not applied without changes, or None.
+        platform: the client it was made for.
     """
 
     journal: Journal
@@ -89,19 +89,19 @@ class Plan:
     platform: str
 
     def changes(self) -> AsyncGenerator[Entry, None]:
-        """Iterate over every change that is to be carried out, in its order."""
+        """Iterate over every change to apply, in order."""
         return self.journal.changes()
 
     def cannot_change(self) -> AsyncGenerator[Entry, None]:
-        """Iterate over the differences that the platform does not let us change; they stay."""
+        """Iterate over the differences that cannot be changed on the platform; they stay."""
         return self.journal.cannot_change()
 
     def extras(self) -> AsyncGenerator[Entry, None]:
-        """Iterate over what exists and no source wants; it stays, since `prune` was not asked for."""
+        """Iterate over existing records that no source wants; they stay, since the plan was made without `prune`."""
         return self.journal.extras()
 
     def problems(self) -> AsyncGenerator[Problem, None]:
-        """Iterate over the rows that cannot be used, in the order in which they were read."""
+        """Iterate over the invalid rows, in the order in which they were read."""
         return self.journal.problems()
 
     async def aclose(self) -> None:
@@ -132,29 +132,29 @@ async def make_plan(
     recipe: Mapping[str, Any] | None = None,
     on_progress: OnProgress = silent,
 ) -> Plan:
-    """Compare what the sources want with what the platform lists. Nothing is changed.
+    """Compare the sources with the platform and make a plan. Nothing is changed.
 
-    Memory does not grow with either side. Compared are the kinds that have a source: users; chats; and who may enter
-    the chats that `chats` or `members` name. The platform's own records are left out.
+    Memory use does not grow with either side. The kinds that have a source are compared: users; chats; and the members
+    of the chats that `chats` or `members` name. The platform's own records are left out.
 
     Args:
         client: any client that manages users; for `chats` and `members`, one that manages chats as well.
-        prune: delete (or revoke) what no source wants. More than a tenth of what exists, more than `allow_delete`, or
-            rows that cannot be used leave a `guard` on the plan.
-        allow_delete: how many deletions of each kind are fine, in place of the tenth; 0 means none.
-        replace: with `prune`, delete and create again a user whose id changed and whose e-mail address did not, where
-            the platform cannot rename. What they wrote is lost. Without it such a user keeps the old id, and the plan
-            says so.
-        only: carry out these parts alone; the other sources still tell who and what is known.
-        limit: plan the first so many changes of each kind and action, to try them before the rest. Changes that depend
-            on each other (a deletion that frees an e-mail address for a creation) are kept or left together. The guard
-            judges the whole plan all the same.
-        journal: where to keep the plan, to be resumed from; None keeps it in a temporary file.
-        recipe: what is needed to open the sources again, kept for `resume`; it must hold no secret.
+        prune: delete (or revoke) what no source wants. If that is more than a tenth of what exists, or more than
+            `allow_delete`, or if there are invalid rows, the plan gets a `guard`.
+        allow_delete: number of deletions of each kind that is allowed, in place of the tenth; 0 means none.
+        replace: with `prune`, where the platform cannot rename users: delete and recreate a user whose id changed but
+            whose e-mail address did not. The user's messages are lost. Without it such a user keeps the old id, and the
+            plan reports it.
+        only: plan changes to these parts alone; the other sources still say what exists.
+        limit: plan only the first so many changes of each kind and action, to try them before the rest. Changes that
+            depend on each other (a deletion that frees an e-mail address for a creation) are kept or left together. The
+            guard still judges the whole plan.
+        journal: where to keep the plan so that it can be resumed; None keeps it in a temporary file.
+        recipe: how to open the sources again, kept for `resume`; it must not contain a secret.
 
     Raises:
-        InvalidInputError: there is no source, one cannot be read, an option cannot be meant, or `only` leaves nothing
-            to compare.
+        InvalidInputError: there is no source, one cannot be read, an option is invalid, or `only` leaves nothing to
+            compare.
         ChatError: the platform could not be listed.
     """
     _check(client, users, chats, members, limit, allow_delete)
@@ -180,14 +180,14 @@ async def make_plan(
 async def plan_in(
     journal: Journal, client: ManagesUsers, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress
 ) -> Plan:
-    """Make the plan in a journal that holds its options; what an earlier attempt left there is dropped."""
+    """Make the plan in a journal that holds its options, replacing what an earlier attempt left there."""
     options = await journal.meta("options")
     prune = options["prune"]
     kinds: frozenset[Kind] = frozenset(
         kind for part, kind in _KIND_OF.items() if part in options["only"] and kind in sources
     )
     await journal.clear()
-    # Before they are read: a change in between must not pass for what was read.
+    # Taken before the sources are read, so that a change in between is noticed.
     prints = {kind: {"name": one.name, "fingerprint": await one.fingerprint()} for kind, one in sources.items()}
     await read_both_sides(client, journal, sources, on_progress)
     on_progress(Progress("comparing", 0))
@@ -215,14 +215,14 @@ async def read_both_sides(
 ) -> None:
     """Fill the journal with both sides.
 
-    The platform is listed first: whoever signs up while this runs is then missing from the listing at most, and is not
-    planned for deletion because the sources were read too early.
+    The platform is listed first: a user who signs up in the meantime is then at most missing from the listing, and is
+    not planned for deletion because the sources were read too early.
     """
 
     def told(step: str) -> Callable[[int], None]:
         return lambda done: on_progress(Progress(step, done))
 
-    users, mine = client.users, await client.users.reserved()  # the first call: ids can be compared from here on
+    users, mine = client.users, await client.users.reserved()  # the first call: afterwards ids can be compared
     if "user" in sources or "member" in sources:
         await intake.list_users(journal, users, mine, told("listing users"))
     if "chat" in sources or "member" in sources:
@@ -253,7 +253,7 @@ async def summary_of(journal: Journal) -> Summary:
             changes[kind, action] = changes.get((kind, action), 0) + count
     problems = await journal.problem_counts() or await journal.meta(
         "problems", {}
-    )  # of a plan from a file only the numbers are known
+    )  # of a plan from a file, only the numbers are known
     return Summary(changes, cannot, extras, problems, await journal.meta("left", 0), await journal.meta("compared", {}))
 
 

@@ -7,9 +7,9 @@
 ]}
 ```
 
-Each line holds one change, so that neither writing nor reading keeps them in memory. A file that was reformatted is
-read as well, as a whole. It holds no password: a change says ``needs_source`` where its source has one. ``step`` is the
-turn of a change that frees or takes an e-mail address.
+Each line holds one change, so that neither writing nor reading keeps all of them in memory. A reformatted file is also
+accepted, and read as a whole. The file holds no password: ``needs_source`` marks a change whose source has one.
+``step`` orders the changes that free or take an e-mail address.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ _PLAN_BEGINS = re.compile(r'\s{0,20}\{\s{0,20}"ethora_plan"\s{0,20}:')
 
 
 async def save_plan(plan: Plan, path: str | Path) -> None:
-    """Write a plan to a file, readable by its owner alone. It appears whole or not at all.
+    """Write a plan to a file that only its owner can read. The file appears complete or not at all.
 
-    Only a plan, or nothing, is ever replaced.
+    An existing file is replaced only if it is a plan.
 
     Raises:
-        InvalidInputError: the file cannot be written, or exists and is no plan.
+        InvalidInputError: the file cannot be written, or exists and is not a plan.
     """
     place = Path(path)
     thread = OwnThread("ethora-plan-file")
@@ -68,24 +68,24 @@ async def save_plan(plan: Plan, path: str | Path) -> None:
         msg = f"{place} cannot be written: {error.strerror}"
         raise InvalidInputError(msg, field="plan", file=str(place)) from None
     finally:
-        # Also when cancelled: after whatever the thread is still at.
+        # Also when cancelled: queued behind what the thread is still doing.
         await thread.finish(partial(_abandon, opened))
 
 
 async def check_target(path: str | Path) -> None:
-    """Check that `save_plan` may write to a file, before a plan is made.
+    """Check, before a plan is made, that `save_plan` may write to a file.
 
     Raises:
-        InvalidInputError: it exists and is no plan.
+        InvalidInputError: it exists and is not a plan.
     """
     await run_blocking(_check_target, Path(path))
 
 
 async def made_at_of(path: str | Path) -> float | None:
-    """Return when the plan in a file was made, which tells it from others.
+    """Return when the plan in a file was made; this identifies the plan.
 
     Raises:
-        InvalidInputError: the file cannot be read, or is no plan.
+        InvalidInputError: the file cannot be read, or is not a plan.
     """
     async with _reading(Path(path)) as (head, _):
         return head.get("made_at")
@@ -94,17 +94,17 @@ async def made_at_of(path: str | Path) -> float | None:
 async def load_plan(
     path: str | Path, *, sources: Mapping[Kind, Source[Any]] | None = None, journal: str | Path | None = None
 ) -> Plan:
-    """Load a plan from its file into a journal of its own.
+    """Load a plan from its file into a new journal.
 
-    `apply_plan` compares it with the platform as it is then, before anything is sent.
+    `apply_plan` compares it with the current state of the platform before anything is sent.
 
     Args:
         path: the file.
-        sources: what it was made of; passwords are read from there, row by row.
+        sources: the plan's sources; passwords are read from there, row by row.
         journal: where to keep it; None keeps it in a temporary file.
 
     Raises:
-        InvalidInputError: it cannot be read, is no plan, or is newer than this program.
+        InvalidInputError: it cannot be read, is not a plan, or was written by a newer version.
     """
     place = Path(path)
     async with AsyncExitStack() as stack:
@@ -130,7 +130,7 @@ async def load_plan(
 async def _reading(
     place: Path,
 ) -> AsyncGenerator[tuple[Mapping[str, Any], Callable[[int], Awaitable[list[Entry]]]], None]:
-    """Yield the head of a plan's file, and what reads the changes behind a number."""
+    """Yield the head of a plan's file, and a function that reads the changes after a number."""
     thread = OwnThread("ethora-plan-file")
     opened: list[IO[str]] = []
     try:
@@ -138,7 +138,7 @@ async def _reading(
         head, changes = await thread.run(_read_head, opened[0], place)
         yield head, lambda number: thread.run(_next, changes, place, number)
     finally:
-        # After whatever the thread is still at, when cancelled.
+        # When cancelled: queued behind what the thread is still doing.
         await thread.finish(lambda: [file.close() for file in opened])
 
 
@@ -223,7 +223,7 @@ def _after(change: Mapping[str, Any], kind: str, action: str) -> Mapping[str, An
 
 
 def _check_record(record: Mapping[str, Any], kind: str) -> None:
-    """It is one that can be sent; a password would be kept in the journal."""
+    """Check that a record can be sent and holds no password, which the journal would store."""
     if "password" in record or "members" in record:
         raise ValueError
     _ = NewUser(**record) if kind == "user" else NewChat(**record)
@@ -252,7 +252,7 @@ def _check_target(place: Path) -> None:
         if place.is_symlink() or not place.is_file():
             raise _no_plan(place)
         _open(place, opened)
-        # A plan begins with its schema, whoever laid it out.
+        # A plan begins with its schema, however it is formatted.
         if not _PLAN_BEGINS.match(opened[0].read(200)):
             raise _no_plan(place)
     except ValueError:
@@ -268,7 +268,7 @@ def _no_plan(place: Path) -> InvalidInputError:
 
 
 def _begin(place: Path, opened: list[Any], head: dict[str, Any]) -> None:
-    # Created exclusively, under a name that nobody can guess: nothing that was put there before is followed or reused.
+    # Created exclusively, under an unguessable name: an existing file or link is never followed or reused.
     draft = tempfile.NamedTemporaryFile(  # noqa: SIM115  closed by `_abandon`
         "w", encoding="utf-8", prefix=f".{place.name}.", suffix=".new", dir=place.parent, delete=False
     )

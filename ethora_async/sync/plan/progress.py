@@ -12,10 +12,10 @@ class Progress:
     """The progress of one step.
 
     Attributes:
-        step: what happens, in words: ``reading users``, ``listing chats``, ``create user``, …
-        done: how many records are done.
-        total: of how many, where that is known.
-        failed: how many of those failed, or are unknown.
+        step: a description: ``reading users``, ``listing chats``, ``create user``, …
+        done: number of records done.
+        total: number of records, if known.
+        failed: number of records that failed or are unknown.
     """
 
     step: str

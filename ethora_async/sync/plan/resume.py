@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def recipe_of(path: str | Path) -> Mapping[str, Any] | None:
-    """Return what `make_plan` was given as `recipe`, to open the sources again.
+    """Return the `recipe` that `make_plan` received, to open the sources again.
 
     Raises:
         InvalidInputError: there is no such journal.
@@ -37,15 +37,15 @@ async def resume(
     sources: Mapping[Kind, Source[Any]] | None = None,
     on_progress: OnProgress = silent,
 ) -> Applied:
-    """Carry out what is left in a journal, and retry what failed or is unknown.
+    """Apply what is left in a journal, and retry items that failed or are unknown.
 
-    It ends in the same state as a run that was never interrupted. A journal whose plan was not finished is planned anew
-    from the sources.
+    The end state is the same as after a run that was never interrupted. If the plan in the journal was not finished, it
+    is made again from the sources.
 
     Args:
         sources: the sources of the plan, by ``user``, ``chat`` and ``member``. They are needed for passwords, which no
-            journal holds, and for a plan that was not finished. They may have moved; a user with a password fails when
-            the source says something else of them.
+            journal holds, and for a plan that was not finished. Their location may have changed; a user with a password
+            fails if the user's row has changed.
 
     Raises:
         InvalidInputError: there is no such journal, another process has it open, it was made for another client, or the
@@ -63,7 +63,7 @@ async def resume_journal(
     sources: Mapping[Kind, Source[Any]] | None = None,
     on_progress: OnProgress = silent,
 ) -> Applied:
-    """Do what `resume` does with an open journal, which stays open."""
+    """Resume with an open journal, which stays open."""
     given, path = sources or {}, journal.path
     if await journal.meta("state") == PLANNED:
         guard, platform = await journal.meta("guard"), await journal.meta("platform")

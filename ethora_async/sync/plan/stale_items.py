@@ -1,4 +1,4 @@
-"""Items of a saved plan that changed since the plan was made."""
+"""Find items of a saved plan that changed since the plan was made."""
 
 from __future__ import annotations
 
@@ -26,17 +26,16 @@ _OWN = "it is one of the platform's own, which are left alone"
 
 
 async def check_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgress = silent) -> int:
-    """Compare a saved plan with the platform as it is now, item by item; `apply_plan` does so by itself.
+    """Compare a saved plan with the current state of the platform, item by item; `apply_plan` calls this itself.
 
-    What has been done meanwhile counts as done. An item whose record changed since the plan was made becomes ``failed``
-    for good, with a reason that names the field, its old and its new value.
+    Changes that have been made in the meantime count as done. An item whose record changed since the plan was made
+    becomes ``failed`` for good, with a reason that names the field, its old and its new value.
 
-    Returns:
-        How many items changed since the plan was made.
+    Returns: The number of items that changed since the plan was made.
 
     Raises:
         InvalidInputError: the plan was made for another client.
-        StoppedByGuardError: the plan deletes too much of what is there now.
+        StoppedByGuardError: the plan deletes too much of what exists now.
         ChatError: the platform could not be listed.
     """
     mine = await check_identity(client, plan.platform)
@@ -82,7 +81,7 @@ async def _list_again(client: ManagesUsers, plan: Plan, mine: Callable[[User], b
 
 
 class _Judge:
-    """Says of an item whether it is still to be carried out."""
+    """Decides whether an item still has to be applied."""
 
     def __init__(self, client: ManagesUsers) -> None:
         self._client = client
@@ -104,12 +103,12 @@ class _Judge:
         found: tuple[bool, Mapping[str, Any]] | None,
         spelled: str | None,
     ) -> tuple[Status, str | None] | None:
-        """Return how the item ends and why, or None to carry it out.
+        """Return the item's final status and reason, or None to apply it.
 
         Args:
             entry: the item.
-            found: of its record, whether it is the platform's own, and its state; None if it does not exist.
-            spelled: an id that exists and names the same record as the one to be created.
+            found: whether its record is the platform's own, and its state; None if it does not exist.
+            spelled: an existing id that names the same record as the one to create.
         """
         there, (own, now) = found is not None, found or (False, {})
         if own and entry.kind != "member":
@@ -136,7 +135,7 @@ class _Judge:
         return None
 
     def _means(self, entry: Entry, wanted: Mapping[str, Any]) -> bool:
-        """Return whether the record that is sent says what the change says; somebody may have edited one of them."""
+        """Return whether the record to send agrees with the change; either may have been edited by hand."""
         user = NewUser(**(entry.after or {})["item"])
         state = self._client.users.comparable(user)
         plain = self._client.users.plain_id(user.id)

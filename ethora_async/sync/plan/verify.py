@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 10.0
 SHOWN = 20
-"""Differences of which a `Verification` keeps the details."""
+"""Maximum number of differences that a `Verification` lists."""
 
 
 Verdict = Literal["in step", "cannot change", "not in step"]
@@ -36,10 +36,10 @@ class Verification:
     """The result of a verification.
 
     Attributes:
-        summary: the differences in numbers; its `compared` says how many wanted records of each kind were compared.
+        summary: the differences in numbers; `compared` is the number of wanted records of each kind.
         examples: the first differences, those that cannot be changed last.
-        waited: seconds until this answer.
-        problems: the first rows that cannot be used.
+        waited: seconds until this result.
+        problems: the first invalid rows.
     """
 
     summary: Summary
@@ -49,12 +49,12 @@ class Verification:
 
     @property
     def in_step(self) -> bool:
-        """Whether both sides agree, and every row could be used."""
+        """Whether both sides agree, and no row is invalid."""
         return self.summary.in_step
 
     @property
     def verdict(self) -> Verdict:
-        """``in step``; ``cannot change``: what differs is what the platform does not let us change; ``not in step``."""
+        """``in step``; ``cannot change``: only fields differ that the platform cannot change; ``not in step``."""
         if self.summary.in_step:
             return "in step"
         return "cannot change" if self.summary.settled else "not in step"
@@ -72,17 +72,17 @@ async def verify(
     clock: Clock | None = None,
     on_progress: OnProgress = silent,
 ) -> Verification:
-    """Compare both sides, as `make_plan` does, and say whether they agree. Nothing is changed.
+    """Compare both sides, as `make_plan` does, and return whether they agree. Nothing is changed.
 
     Args:
         client: as for `make_plan`.
-        users, chats, members: what should be there.
-        prune: count what exists and no source wants as a difference.
+        users, chats, members: the wanted state.
+        prune: count existing records that no source wants as differences.
         only: compare these parts alone.
-        wait: seconds for which to ask again while they do not agree: listings lag behind deletions, on real servers
-            for 10 to 60 s (docs/platforms/ethora.md#jobs-and-delays).
+        wait: seconds for which to repeat the comparison while they do not agree: listings lag behind deletions, on real
+            servers for 10 to 60 s (docs/platforms/ethora.md#jobs-and-delays).
         clock: measures that time.
-        on_progress: is told how far the comparison is.
+        on_progress: called with the progress of the comparison.
 
     Raises:
         InvalidInputError: as `make_plan`; or a source has no rows, so that it would agree with anything.

@@ -1,4 +1,4 @@
-"""How each kind of item is carried out on a platform."""
+"""Map kinds and actions of items to a platform's methods."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def way(client: ManagesUsers, kind: str, action: str) -> tuple[Callable[[Entry], Any], Callable[[Any], Run[Any]]]:
-    """Return what makes an item of the journal one to send, and what sends them."""
+    """Return two functions: one converts a journal item for sending, the other sends the converted items."""
     users = client.users
     ways: dict[tuple[str, str], tuple[Callable[[Entry], Any], Callable[[Any], Run[Any]]]] = {
         ("user", "create"): (_new_user, users.create_many),

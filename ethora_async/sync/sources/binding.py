@@ -1,4 +1,4 @@
-"""The columns of one table, found under the names that a format and a mapping give them."""
+"""Bind the columns of one table to fields, by the names that a format and a mapping give them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ethora_async.sync.sources.where import Condition, lookup
 T = TypeVar("T")
 
 REJECT_COLUMNS = ("reject_file", "reject_line", "reject_reason", "reject_text")
-"""What a `RejectFile` writes beside a row's own columns: never read, and never complained about."""
+"""Columns that a `RejectFile` adds to a row: never read, and never reported as unused."""
 
 PASSWORD = "password"  # noqa: S105  the name of a column
 
@@ -31,7 +31,7 @@ _Read = Callable[[Mapping[str, Any]], Any]
 
 @attrs.frozen
 class _Column:
-    """Where a value of ours comes from: a column by its written name, or what reads it."""
+    """The origin of a field's value: a column by its written name, or a function that computes it."""
 
     ours: str
     written: str
@@ -41,7 +41,7 @@ class _Column:
 
 @attrs.frozen
 class Binding(Generic[T]):
-    """A reader for the rows of one table.
+    """Reads the rows of one table.
 
     Attributes:
         unused: The table's columns that nothing is read from.
@@ -66,11 +66,11 @@ class Binding(Generic[T]):
         mapping: ColumnMapping,
         where: Sequence[Condition] = (),
     ) -> Binding[T]:
-        """Find the columns; which are missing is told by `missing`.
+        """Find the columns; `missing` reports the missing ones.
 
         Raises:
-            InvalidInputError: Two columns that are read have the same name but for case; `column` is set, and the text
-                goes on from the table's name.
+            InvalidInputError: Two columns that are read have the same name except for case. `column` is set, and the
+                message continues after the table's name.
         """
         names = tuple(columns)
         counts = Counter(name for column in names if (name := column.strip().lower()))
@@ -100,7 +100,7 @@ class Binding(Generic[T]):
         return cls(format, mapping, tuple(unused), tuple(bound), names, derived, defaults, read, conditions, passwords)
 
     def missing(self) -> str | None:
-        """Return the first column, in the table's own words, without which no row can be read."""
+        """Return the first missing column without which no row can be read, as the table would name it."""
         there = {one.ours for one in self._columns} | set(self._derived)
         if self._full_name is not None:
             there |= set(NAMES)
@@ -116,20 +116,20 @@ class Binding(Generic[T]):
         return next((one for one, read in self._where if read is None and not one.optional), None)
 
     def taken(self, values: Mapping[str, Any]) -> bool:
-        """Return whether a row satisfies all conditions. A column that it lacks is empty."""
+        """Return whether a row satisfies all conditions. A missing column counts as empty."""
         return all(condition.holds(None if read is None else read(values)) for condition, read in self._where)
 
     @property
     def selects(self) -> bool:
-        """Whether there are conditions at all."""
+        """Whether there are conditions."""
         return bool(self._where)
 
     def texts(self, values: Mapping[str, Any]) -> dict[str, str]:
-        """Return a row's texts under our names.
+        """Return a row's values as texts, by field.
 
         Raises:
-            InvalidInputError: A value has the wrong type, cannot be decoded, holds a line break or control character
-                where none may be, or is missing; `field` is our column.
+            InvalidInputError: A value has the wrong type, cannot be decoded, contains a line break or control character
+                where that is not allowed, or is missing; `field` is the field.
         """
         texts: dict[str, str] = {}
         form = self.format
@@ -144,7 +144,7 @@ class Binding(Generic[T]):
                 if not text.isprintable():
                     check_line(text, ours, multiline=ours in form.multiline)
             elif one.read is None and one.written in values and ours in form.optional:
-                text = ""  # an emptied cell clears what was there; one that is absent leaves it alone
+                text = ""  # an empty cell clears the value; an absent one leaves it unchanged
             else:
                 continue
             texts[ours] = text if text.isalnum() or ours not in form.ids else plain_id(text, ours)
@@ -164,7 +164,7 @@ class Binding(Generic[T]):
                 check_line(full, "first_name")
                 for name, part in zip(NAMES, split_name(full), strict=True):
                     texts[name] = texts.get(name) or part
-        # Defaults first: what is derived may be made of them.
+        # Defaults first: derived values may use them.
         for ours, default in self._defaults.items():
             if not texts.get(ours) and isinstance(default, str):
                 texts[ours] = default
@@ -194,7 +194,7 @@ class Binding(Generic[T]):
         return template.filled(value)
 
     def column_of(self, ours: str | None) -> str | None:
-        """Return the table's name for a column of ours, where it has one."""
+        """Return the table's column for a field, or None."""
         there = {one.ours: one.written for one in self._columns}
         if ours in NAMES and DISPLAY_NAME in there:
             ours = DISPLAY_NAME
@@ -213,7 +213,7 @@ class Binding(Generic[T]):
             return ""
 
     def sealed(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the row as it stands, its password wrapped."""
+        """Return the row unchanged, but with its password wrapped."""
         return seal(values, self._passwords) if self._passwords else values
 
 
@@ -226,7 +226,7 @@ def seal(values: Mapping[str, Any], columns: Collection[str]) -> Mapping[str, An
 
 
 def _bound(ours: str, theirs: str, columns: tuple[str, ...]) -> _Column | None:
-    """Find a column by its name, as a path, or as several of which the first with a value counts."""
+    """Find a column by its name, by a path, or as alternatives of which the first with a value is used."""
     written = _written(columns, theirs)
     if written and written[0].strip().lower() == theirs.strip().lower():
         return _Column(ours, written[0], None, written)
@@ -240,7 +240,7 @@ def _bound(ours: str, theirs: str, columns: tuple[str, ...]) -> _Column | None:
 
 
 def _written(columns: tuple[str, ...], name: str) -> tuple[str, ...]:
-    """Return the column, as it is written, that a name or the beginning of a path means."""
+    """Return the column, as it is written, for a name or the beginning of a path."""
     wanted = name.strip().lower()
     names = {column.strip().lower(): column for column in columns}
     found = names.get(wanted) or names.get(wanted.replace("[", ".").partition(".")[0])

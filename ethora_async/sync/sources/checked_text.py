@@ -1,4 +1,4 @@
-"""What a spreadsheet, a database tool or an editor may have made of a value: refused, unwrapped or warned of."""
+"""Check values for damage by a spreadsheet, a database tool or an editor: reject, repair or warn."""
 
 from __future__ import annotations
 
@@ -38,11 +38,13 @@ SUSPICIOUS = frozenset(
         "NaT",
     )
 )
-"""What tools write for nothing, and spreadsheets for an error. Somebody may be called so: they are warned of."""
+"""Texts that tools write for a missing value, and spreadsheets for an error. They might be real names, so they only
+cause a warning.
+"""
 
 
 def check_line(text: str, column: str, *, multiline: bool = False) -> None:
-    """Refuse line breaks and control characters in a value; a multi-line text may hold line breaks and tabs.
+    """Reject line breaks and control characters in a value; a multi-line text may contain line breaks and tabs.
 
     Raises:
         InvalidInputError: There is one; `field` is the column.
@@ -62,11 +64,10 @@ def check_line(text: str, column: str, *, multiline: bool = False) -> None:
 
 
 def plain_id(text: str, column: str) -> str:
-    """Return an id without what a spreadsheet wrapped it in.
+    """Return an id without a spreadsheet's wrapping.
 
     Raises:
-        InvalidInputError: A spreadsheet has made something of it that cannot be undone for certain; `field` is the
-            column.
+        InvalidInputError: A spreadsheet has changed it in a way that cannot be undone reliably; `field` is the column.
     """
     first = text[:1]
     if not (first in "='#+-" or first.isdigit()):

@@ -1,4 +1,4 @@
-"""Detect how a CSV file separates its fields. Everything here blocks."""
+"""Detect the delimiter of a CSV file. Everything here blocks."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _LONGEST_HEADER = 1 << 20
 
 @attrs.frozen
 class CsvDialect:
-    """The delimiter and the quoting of a file.
+    """The delimiter and quoting of a file.
 
     Attributes:
-        delimiter: What separates fields.
+        delimiter: The character between fields.
         skipped: Lines before the header: 1 for a first line such as ``sep=;``, else 0.
     """
 
@@ -34,15 +34,15 @@ class CsvDialect:
 
     @property
     def title(self) -> str:
-        """The delimiter for people."""
+        """The delimiter's name for messages."""
         return _NAMES.get(self.delimiter, repr(self.delimiter))
 
 
 def named_delimiter(text: str) -> str:
-    """Return the delimiter that somebody asked for: a character, or ``comma``, ``semicolon``, ``tab``, ``pipe``.
+    """Return the delimiter for a user's option: a character, or ``comma``, ``semicolon``, ``tab``, ``pipe``.
 
     Raises:
-        InvalidInputError: It cannot be one.
+        InvalidInputError: It cannot be a delimiter.
     """
     found = _WORDS.get(text.strip().lower(), text)
     if len(found) != 1 or found in '"\r\n\0' or found.isalnum():
@@ -52,15 +52,15 @@ def named_delimiter(text: str) -> str:
 
 
 def detect_dialect(opened: Callable[[], TextIO], expected: Collection[str], delimiter: str | None) -> CsvDialect:
-    """Tell the delimiter from the first line: ``sep=;``, or the header.
+    """Detect the delimiter from the first line: ``sep=;``, or the header.
 
-    Of comma, semicolon, tab and vertical bar it is the one that finds most of the expected columns in the header, then
-    the one that makes most fields of it, then the first.
+    Of comma, semicolon, tab and vertical bar, the one that finds most of the expected columns in the header is chosen,
+    then the one that gives most fields, then the first.
 
     Args:
         opened: Opens the file as text.
         expected: Names of columns in lower case.
-        delimiter: What the caller asked for; then nothing is guessed but whether a ``sep=`` line is there.
+        delimiter: The caller's choice; then only the presence of a ``sep=`` line is detected.
 
     Raises:
         OSError: The file cannot be read.

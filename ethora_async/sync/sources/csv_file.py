@@ -1,4 +1,4 @@
-"""CSV files read row by row, every complaint naming file, line and column."""
+"""CSV files, read row by row; every error names file, line and column."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class CsvFile(TableSource[T]):
-    """One CSV file, opened by `open`."""
+    """One CSV file; create it with `open`."""
 
     @classmethod
     async def open(
@@ -37,10 +37,10 @@ class CsvFile(TableSource[T]):
         format: RowFormat[T],  # noqa: A002
         mapping: ColumnMapping | None = None,
     ) -> CsvFile[T]:
-        """Check that the file can be read and has the columns, before anything is done with its rows.
+        """Check that the file can be read and has the columns, before any row is processed.
 
         Raises:
-            InvalidInputError: The file does not exist, is a directory, cannot be read, is empty, is no CSV or lacks a
+            InvalidInputError: The file does not exist, is a directory, cannot be read, is empty, is not CSV or lacks a
                 column.
         """
         mapping = mapping or ColumnMapping()
@@ -49,7 +49,7 @@ class CsvFile(TableSource[T]):
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """The file's path."""
         return Path(self.name)
 
 
@@ -59,11 +59,11 @@ class CsvTable:
 
     Attributes:
         path: The file; it may be compressed with gzip.
-        wanted: The columns to name when it is empty.
-        expected: The columns by which the delimiter is told, in lower case.
-        delimiter: What separates fields; None tells it from the header.
-        encoding: How the bytes become text; None tells it from the bytes.
-        title: What messages call it; by default the path.
+        wanted: The columns to name in the error for an empty file.
+        expected: Column names in lower case, for detecting the delimiter.
+        delimiter: The character between fields; None detects it from the header.
+        encoding: The file's encoding; None detects it from the bytes.
+        title: The name in messages; by default the path.
     """
 
     path: Path
@@ -77,11 +77,11 @@ class CsvTable:
 
     @property
     def name(self) -> str:
-        """The path as it was given."""
+        """The path as the caller wrote it."""
         return self.title or str(self.path)
 
     def reader(self) -> Reader:
-        """Its rows below the header."""
+        """Return a reader of its rows below the header."""
         return _CsvReader(self)
 
 
@@ -102,7 +102,7 @@ class _CsvReader(Reader):
         return self._columns
 
     def notes(self) -> tuple[str, ...]:
-        """Return what is unusual about the file's form, and was told from its bytes."""
+        """Return what is unusual about the file's format and was detected."""
         told = []
         if self._dialect.delimiter != ",":
             told.append(f"fields separated by {self._dialect.title}")
@@ -159,7 +159,7 @@ class _CsvReader(Reader):
     def _read(self, count: int) -> list[RawRow]:
         assert self._lines is not None  # noqa: S101  for the type checkers
         while rows := self._lines.read(count):
-            # Files put one behind the other repeat the header.
+            # Concatenated files repeat the header.
             if found := [self._raw(row) for row in rows if not self._is_header(row)]:
                 return found
         return []
@@ -174,7 +174,7 @@ class _CsvReader(Reader):
 
     def _raw(self, row: CsvRow) -> RawRow:
         if row.problem is not None:
-            # A line that is no CSV has not been taken apart.
+            # A line that is not valid CSV has not been split into fields.
             return RawRow(row.line, {}, row.problem, tuple(Secret(field) for field in row.fields))
         width = len(self._columns)
         if len(row.fields) == width or _only_empty_cells_differ(row.fields, self._columns):
@@ -189,7 +189,7 @@ class _CsvReader(Reader):
 
 
 def _only_empty_cells_differ(fields: Sequence[str], columns: tuple[str, ...]) -> bool:
-    """Return whether a row is longer by empty cells only, or shorter by columns without a name only."""
+    """Return whether a row is longer only by empty cells, or shorter only by columns without a name."""
     if len(fields) > len(columns):
         return not any(field.strip() for field in fields[len(columns) :])
     return not any(columns[len(fields) :])

@@ -1,8 +1,8 @@
 """The rows of a CSV file with the line that each starts on. Everything here blocks.
 
-What is inside a row is never read as rows: a quoted field may hold any number of lines. Only where a row turns out to
-be no CSV (a stray quotation mark swallows what follows it and never ends well) is its first line refused and the next
-one read as a row of its own.
+The content of a row is never read as rows: a quoted field may contain any number of lines. Only if a row turns out to
+be invalid (a stray quotation mark swallows what follows and is never closed properly) is its first line rejected and
+the next line read as a new row.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import TextIO
 import attrs
 
 LONGEST_LINE = 1 << 20
-"""Characters. Of a longer line, or a longer row, nothing is kept in memory."""
+"""In characters. Nothing of a longer line or row is kept in memory."""
 
 
 @attrs.frozen
 class CsvRow:
-    """A row as it stands in the file.
+    """A row of the file.
 
     Attributes:
         line: The line it starts on.
-        fields: Its fields; when it is not valid CSV its first line alone, not taken apart.
-        problem: Why it is not valid.
+        fields: Its fields; for an invalid row only its first line, unsplit.
+        problem: Why it is invalid.
     """
 
     line: int
@@ -38,8 +38,8 @@ class Lines:
     """The rows of an open file; every method blocks.
 
     Args:
-        opened: Opens the file from its beginning, as text with its line ends untouched.
-        delimiter: What separates fields.
+        opened: Opens the file from its beginning, as text with unchanged line ends.
+        delimiter: The character between fields.
         skipped: Lines before the header, such as ``sep=;``.
     """
 
@@ -55,7 +55,7 @@ class Lines:
         return next(self._rows, None)
 
     def read(self, count: int) -> list[CsvRow]:
-        """Return the next rows, at most so many; none at the end. Rows without any text are passed over."""
+        """Return the next rows, at most so many; none at the end. Rows without any text are skipped."""
         found = (row for row in self._rows if row.problem is not None or any(field.strip() for field in row.fields))
         return list(islice(found, count))
 
@@ -80,7 +80,7 @@ class Lines:
             return CsvRow(line, [self._source.keep_first_line()], _explain(error))
         if self._source.skip_row():
             return CsvRow(line, [], _TOO_LONG)
-        # No end in the whole file: a stray quotation mark.
+        # The quotation mark is never closed in the whole file: it is a stray one.
         return CsvRow(line, [self._source.go_back_behind(line)], _NEVER_ENDS)
 
 
@@ -89,15 +89,15 @@ _TOO_LONG = f"the row has a field longer than {csv.field_size_limit()} character
 
 
 class _DoomedError(csv.Error):
-    """From here the row is read into what is known to be no CSV."""
+    """The row continues into a region that is known to be invalid CSV."""
 
 
 class _TooLongError(csv.Error):
-    """A line or a row has more characters than any has."""
+    """A line or a row exceeds the maximum length."""
 
 
 class _Source:
-    """The lines of a file, for `csv.reader`, which can be taken back."""
+    """The lines of a file for `csv.reader`, with the ability to go back."""
 
     def __init__(self, opened: Callable[[], TextIO]) -> None:
         self._opened = opened
@@ -106,8 +106,8 @@ class _Source:
         self._row: list[str] = []
         self._size = 0
         self._line = 0
-        # A row that was still inside quotation marks at the beginning of each line up to this one came to a bad end.
-        # Any other that is inside them at the beginning of one of these lines comes to the same end: it reads the same.
+        # A row that was inside quotation marks at the start of each line up to this one turned out invalid. Any other
+        # row that is inside quotation marks at the start of one of these lines reads the same text, and is invalid too.
         self._doomed_until = 0
 
     def __iter__(self) -> Iterator[str]:
@@ -127,26 +127,26 @@ class _Source:
         return text
 
     def skip_line(self) -> None:
-        """Pass over a line."""
+        """Skip a line."""
         next(self)
 
     def start_row(self) -> int:
-        """Return the number of the line that comes next."""
+        """Start a row, and return the number of its line."""
         self._row.clear()
         self._size = 0
         return self._line + 1
 
     def keep_first_line(self) -> str:
-        """Take back all lines since `start_row` but the first, and return that without its end."""
+        """Go back to the second line since `start_row`, and return the first without its line end."""
         self._doomed_until = max(self._doomed_until, self._line)
         self._line -= len(self._row) - 1
         self._again.extendleft(reversed(self._row[1:]))
         return self._row[0].rstrip("\r\n")
 
     def skip_row(self) -> bool:
-        """Pass over the rest of a row that is too long; False when it has no end.
+        """Skip the rest of a row that is too long; return False when it has no end.
 
-        A row ends with the first line by which its quotation marks are all paired.
+        A row ends with the first line at which all its quotation marks are paired.
         """
         inside = sum(text.count('"') for text in self._row) % 2 == 1
         ended = self._row[-1].endswith(("\n", "\r"))
@@ -162,7 +162,7 @@ class _Source:
         return True
 
     def go_back_behind(self, line: int) -> str:
-        """Continue after `line`, and return it without its end (cut short if it is very long)."""
+        """Continue after `line`, and return it without its line end (truncated if it is very long)."""
         self._doomed_until = max(self._doomed_until, self._line + 1)
         first = self._row[0]
         self._file.close()

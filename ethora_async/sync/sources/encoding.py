@@ -1,4 +1,4 @@
-"""The encoding of a text file: told by its byte order mark, by what its bytes can be, or by the caller."""
+"""The encoding of a text file: detected from its byte order mark or its bytes, or given by the caller."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ _LETTER = re.compile(rb"[\x8a\x8c\x8e\x9a\x9c\x9e\x9f\xc0-\xcf\xd1-\xd6\xd8-\xef
 _UTF8_SEQUENCE = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
 UNDECODABLE = "ethora.undecodable"
-"""The error handler with which bytes that have no meaning in an encoding become lone surrogates, as
-``surrogateescape`` makes them, for encodings of wide characters too. `values.undecodable` finds them."""
+"""The error handler that turns undecodable bytes into lone surrogates, as ``surrogateescape`` does, but also for
+encodings with wide characters. `values.undecodable` finds them.
+"""
 
 
 def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
@@ -53,7 +54,7 @@ class Encoding:
 
     Attributes:
         codec: Python's name of the encoding.
-        sure: Whether it was given or is told by the bytes themselves, rather than assumed.
+        sure: Whether it was given, or follows from the bytes with certainty.
     """
 
     codec: str
@@ -61,24 +62,24 @@ class Encoding:
 
     @property
     def title(self) -> str:
-        """The name that people know."""
+        """The encoding's common name."""
         return _TITLES.get(self.codec, self.codec)
 
     @property
     def usual(self) -> bool:
-        """Whether it is UTF-8, which needs no mention."""
+        """Whether it is UTF-8, which needs no note."""
         return self.title == "UTF-8"
 
     def text(self, file: IO[bytes]) -> TextIO:
-        """Wrap an open file; line ends stay as they are."""
+        """Wrap an open file as text; line ends stay unchanged."""
         errors = "surrogateescape" if self.usual else UNDECODABLE
-        # A mark may stand there whether or not the encoding was detected by it.
+        # A byte order mark may be present even if the encoding was not detected by it.
         codec = "utf-8-sig" if self.usual else self.codec
         return io.TextIOWrapper(io.BufferedReader(_Raw(file)), encoding=codec, errors=errors, newline="")
 
 
 class _Raw(io.RawIOBase):
-    """Any binary file, `gzip.GzipFile` among them, for `io.BufferedReader`."""
+    """Adapts any binary file, such as `gzip.GzipFile`, to `io.BufferedReader`."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -100,11 +101,11 @@ def named_encoding(name: str) -> Encoding:
     """Return the encoding with a name such as ``utf-16`` or ``windows-1252``.
 
     Raises:
-        InvalidInputError: Python knows no such text encoding.
+        InvalidInputError: Python has no such text encoding.
     """
     try:
         info = codecs.lookup(name.strip())
-        # What encodes texts as texts, or escapes them, is no encoding of a file.
+        # Codecs from text to text, and escape codecs, are not encodings of a file.
         usable = isinstance("a".encode(info.name), bytes) and not info.name.endswith(("escape", "code", "idna"))
         codec = info.name if usable else None
     except (LookupError, UnicodeError, TypeError, ValueError):
@@ -116,12 +117,12 @@ def named_encoding(name: str) -> Encoding:
 
 
 def detect_encoding(opened: Callable[[], IO[bytes]]) -> Encoding:
-    """Tell a file's encoding from its bytes, all of which are read.
+    """Detect a file's encoding by reading all of its bytes.
 
-    A byte order mark decides. So do the zeros of UTF-16 without one. What is valid UTF-8 is UTF-8. Otherwise it is
-    Windows-1252 if it holds nothing that is UTF-8 beyond ASCII, only bytes that Windows-1252 uses for letters of
-    Western European languages or typographic marks, and never three of them in a row; else UTF-8 with errors, whose
-    rows are refused one by one.
+    A byte order mark decides. So do the zero bytes of UTF-16 without one. A file that is valid UTF-8 is UTF-8.
+    Otherwise it is Windows-1252 if it contains no UTF-8 sequence beyond ASCII, only bytes that Windows-1252 uses for
+    letters of Western European languages or typographic marks, and never three of them in a row; else UTF-8 with
+    errors, whose rows are rejected one by one.
 
     Raises:
         OSError: The file cannot be read.
@@ -151,7 +152,7 @@ def _utf8_or_1252(opened: Callable[[], IO[bytes]]) -> Encoding:
                 except UnicodeDecodeError:
                     valid = False
             western = western and not _NOT_IN_1252.search(block) and not _HIGH_RUN.search(block)
-            # Where some of it reads as UTF-8, what does not is damage, and no other encoding.
+            # If part of it is UTF-8 beyond ASCII, the rest is damaged UTF-8 and not another encoding.
             western = western and not _UTF8_SEQUENCE.search(block)
             letters = letters or _LETTER.search(block) is not None
     try:

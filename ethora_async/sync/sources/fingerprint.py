@@ -1,4 +1,4 @@
-"""A digest of rows from which no password can be guessed."""
+"""A fingerprint of rows that does not help to guess passwords."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ _BITS = 256
 
 
 class RowDigest:
-    """Takes rows and gives a text that changes whenever one of them does. Its memory does not grow.
+    """Computes a text that changes whenever one of the rows does. Its memory use is constant.
 
-    It goes by what is read from the rows (texts under our names, after mapping, defaults and trimming) and where
-    they stand, so that a copy on another machine has the same fingerprint, and columns that are not used do not count.
+    The fingerprint covers the values read from the rows (by field, after mapping, defaults and trimming) and their
+    positions. So a copy on another machine has the same fingerprint, and unused columns do not count.
 
-    Whoever has the journal has the fingerprint too, and may know every field but the password. Passwords, and rows that
-    could not be read (one may stand anywhere in those), therefore go into a second half, which passes through scrypt
-    with the cost that OWASP names for stored passwords (N 2^14, r 8, p 5: 16 MB, some 0.2 s), salted by the first half.
-    A guess costs as much as one at a well-kept password table, and has to be right for all users' passwords at once.
+    Anyone who has the journal has the fingerprint too, and may know every field but the password. Therefore passwords,
+    and rows that could not be read (they may contain a password anywhere), go into a second half. It passes through
+    scrypt with the cost that OWASP recommends for stored passwords (N 2^14, r 8, p 5: 16 MB, some 0.2 s), salted by the
+    first half. A guess costs as much as with a well-protected password table, and must be right for all users'
+    passwords at once.
 
-    The digests of the rows are added up: where `place` is None their order does not count, as in a query
-    without ORDER BY.
+    The digests of the rows are added up: if `place` is None their order does not count, as for a query without ORDER
+    BY.
     """
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class RowDigest:
         self._has_secrets = False
 
     def add(self, texts: Mapping[str, str], place: int | None) -> None:
-        """A row that could be read."""
+        """Add a row that could be read."""
         self._rows += 1
         password = texts.get(PASSWORD)
         shown = _digest(place, (part for name in sorted(texts) if name != PASSWORD for part in (name, texts[name])))
@@ -44,7 +45,7 @@ class RowDigest:
             self._hide(_digest(place, (shown.hex(), password)))
 
     def add_unreadable(self, texts: Iterable[str], place: int | None) -> None:
-        """A row that could not: all there is of it counts as secret."""
+        """Add a row that could not be read: all of its content counts as secret."""
         self._rows += 1
         self._hide(_digest(place, texts))
 
@@ -64,6 +65,6 @@ class RowDigest:
 
 def _digest(number: int | None, parts: Iterable[str]) -> bytes:
     encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    # Lengths first: otherwise "ab", "c" and "a", "bc" were one.
+    # With lengths first: otherwise ("ab", "c") and ("a", "bc") would be equal.
     head = ",".join([str(number), *map(str, map(len, encoded))])
     return hashlib.sha256(b"".join((head.encode(), b";", *encoded))).digest()

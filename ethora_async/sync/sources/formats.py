@@ -15,16 +15,16 @@ T = TypeVar("T")
 
 @attrs.frozen
 class RowFormat(Generic[T]):
-    """The format of a kind of rows.
+    """The format of one kind of rows.
 
     Attributes:
-        name: ``users``, ``chats`` or ``members``; the table of a mapping file that speaks of them.
-        required, optional: columns; their order is free, upper and lower case are the same.
+        name: ``users``, ``chats`` or ``members``; also the table's name in a mapping file.
+        required, optional: columns, in any order and case.
         make: builds the item from the row's trimmed texts; raises `InvalidInputError` with `field` set to the column.
-        key: what must not occur twice, or None.
-        ids: columns whose values may be integers or UUIDs where the source knows such types; all others are text.
-        multiline: columns whose texts may hold line breaks and tabs.
-        own: columns that differ from row to row by nature, so that a default for them makes no sense.
+        key: returns the text that must be unique, or None.
+        ids: columns whose values may be integers or UUIDs if the source has such types; all others are text.
+        multiline: columns whose texts may contain line breaks and tabs.
+        own: columns that must differ from row to row, so that they cannot have a default.
     """
 
     required: tuple[str, ...]
@@ -38,7 +38,7 @@ class RowFormat(Generic[T]):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All of them."""
+        """All columns."""
         return self.required + self.optional
 
 

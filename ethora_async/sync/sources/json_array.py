@@ -1,4 +1,4 @@
-"""Rows of one JSON array, at the top of a file or inside an object, read by ijson (extra ``sync``) as they come."""
+"""Rows of one JSON array, at the top of a file or inside an object, streamed by ijson (extra ``sync``)."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LISTS = ("users", "members", "chats", "rooms", "channels", "groups", "value", "items", "data", "results", "Resources")
-"""Where the rows are in an object that wraps them: what list routes of many products call it."""
+"""Keys of the rows in an object that wraps them, as the list routes of many products name them."""
 
 _LARGEST_ROW = 1 << 24
-"""Bytes of JSON that one row may take."""
+"""Maximum size of one row in bytes of JSON."""
 
 
 _LONGEST_NUMBER = 640
-"""Digits in a row. Python refuses to make an integer of more than some thousand, and ijson crashes the process then.
-640 is the lowest limit that Python lets a program set."""
+"""Maximum number of digits of a number. Python refuses to parse integers of more than some thousand digits, and ijson
+then crashes the process. 640 is the lowest limit that Python accepts.
+"""
 
 _TOO_LONG = re.compile(rb"[0-9]{%d}" % (_LONGEST_NUMBER + 1))
 
 
 class ArrayReader(Reader):
-    """The objects of an array; their numbers are counted from 1.
+    """The objects of an array, numbered from 1.
 
     Args:
         path: The file.
-        name: What messages call it.
+        name: Its name in messages.
         wrapper: The key of the array in the object that wraps it; empty for an array at the top.
     """
 
@@ -46,15 +47,15 @@ class ArrayReader(Reader):
         self._last = 0
 
     def columns(self) -> None:
-        """Every row has its own."""
+        """Return None: every row has its own columns."""
 
     def notes(self) -> tuple[str, ...]:
-        """Name the list inside the object that wraps it."""
+        """Return the name of the list inside the object that wraps it."""
         return (f"{self._name}: rows of the list {self._wrapper!r}",) if self._wrapper else ()
 
     def read(self, count: int) -> list[RawRow]:
         """Return the next rows."""
-        # ijson's errors cannot be named before it is imported.
+        # ijson is not imported yet, so its errors cannot be named here.
         return guarded(partial(self._read, count), Exception, self._unreadable)
 
     def _read(self, count: int) -> list[RawRow]:
@@ -88,7 +89,7 @@ def find_list(path: Path, name: str, candidates: tuple[str, ...]) -> str:
     """Return the key of the array that holds the rows, in a file that is one object.
 
     Raises:
-        InvalidInputError: It has none of the known ones, or is no JSON.
+        InvalidInputError: It has no known key, or is not JSON.
     """
     found = guarded(partial(_arrays, path), Exception, partial(_no_object, name))
     for candidate in candidates:
@@ -129,7 +130,7 @@ def _ijson() -> Any:
 
 
 class _Object(dict[str, Any]):
-    """An object that remembers a key that came twice."""
+    """An object that remembers a repeated key."""
 
     doubled: str | None = None
 
@@ -140,8 +141,7 @@ class _Object(dict[str, Any]):
 
 
 class _Counted:
-    """A file without its byte order mark, that refuses to give one row more bytes, or a number more digits, than any
-    has."""
+    """A file without its byte order mark, which limits the bytes of one row and the digits of one number."""
 
     def __init__(self, file: IO[bytes], *, limited: bool = True) -> None:
         self._file = file
@@ -157,7 +157,7 @@ class _Counted:
         if self._limited and self._left < 0:
             msg = f"a row is larger than {_LARGEST_ROW} bytes"
             raise ValueError(msg)
-        # What the last piece ended with may be the beginning of a number.
+        # The end of the last piece may be the beginning of a number.
         if _TOO_LONG.search(self._end + data):
             msg = f"a number has more than {_LONGEST_NUMBER} digits"
             raise ValueError(msg)
@@ -168,7 +168,7 @@ class _Counted:
         return data
 
     def begin_row(self) -> None:
-        """Count anew."""
+        """Reset the count for a new row."""
         self._left = _LARGEST_ROW
 
     def close(self) -> None:

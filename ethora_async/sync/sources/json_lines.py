@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LONGEST_LINE = 1 << 20
-"""Bytes. A longer line is no row, and is passed over without being kept in memory."""
+"""In bytes. A longer line is not a row, and is skipped without being kept in memory."""
 
 
 @attrs.frozen
@@ -31,8 +31,8 @@ class JsonTable:
 
     Attributes:
         path: The file; it may be compressed with gzip.
-        lists: Names of the list that holds the rows where the file is one object, the likeliest first.
-        title: What messages call it; by default the path.
+        lists: Names of the list that holds the rows if the file is one object, the likeliest first.
+        title: The name in messages; by default the path.
     """
 
     path: Path
@@ -42,21 +42,21 @@ class JsonTable:
 
     @property
     def counted(self) -> Literal["line", "row"]:
-        """Lines; in an array, where lines mean nothing, rows are counted from 1 in the same way."""
+        """``line``. In an array, where lines mean nothing, rows are counted from 1 in the same way."""
         return "line"
 
     @property
     def name(self) -> str:
-        """The path as it was given."""
+        """The path as the caller wrote it."""
         return self.title or str(self.path)
 
     def reader(self) -> Reader:
-        """Its objects."""
+        """Return a reader of its objects."""
         return _JsonReader(self.path, self.name, (*self.lists, *LISTS))
 
 
 class _JsonReader(Reader):
-    """Finds out which of the forms the file has, and reads it by the reader for that."""
+    """Detects the form of the file, and delegates to its reader."""
 
     def __init__(self, path: Path, name: str, lists: tuple[str, ...]) -> None:
         self._path = path
@@ -65,7 +65,7 @@ class _JsonReader(Reader):
         self._reader: Reader | None = None
 
     def columns(self) -> None:
-        """Check that the file can be read, and tell its form.
+        """Check that the file can be read, and detect its form.
 
         Raises:
             InvalidInputError: It cannot be read, or has none of the forms.
@@ -104,7 +104,7 @@ class _JsonReader(Reader):
         return _LinesReader(self._path, self._name)
 
     def _wraps(self, line: bytes) -> bool:
-        """Return whether the only line holds a list of objects rather than one row."""
+        """Return whether the only line contains a list of objects rather than one row."""
         if len(line) > LONGEST_LINE:
             return True
         values, _ = _parsed(line)
@@ -123,7 +123,7 @@ class _LinesReader(Reader):
         self._last = 0
 
     def columns(self) -> None:
-        """Every row has its own."""
+        """Return None: every row has its own columns."""
 
     def read(self, count: int) -> list[RawRow]:
         return guarded(partial(self._read, count), UNREADABLE, lambda error: unreadable(self._name, self._last, error))
@@ -145,7 +145,7 @@ class _LinesReader(Reader):
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield the lines without a byte order mark; of one that is too long just over the longest there may be."""
+    """Yield the lines without a byte order mark; a line that is too long is cut just above the maximum length."""
     first = True
     while line := file.readline(LONGEST_LINE + 1):
         rest = line
@@ -169,7 +169,7 @@ def _parsed(line: bytes) -> tuple[Mapping[str, Any] | None, str]:
     try:
         values = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        # Nothing but its message is kept: the error holds the whole line.
+        # Only its message is kept: the error holds the whole line.
         problem = f"the line is not valid JSON: {error.msg}, at character {error.colno}"
     else:
         if isinstance(values, dict):
@@ -186,7 +186,7 @@ def _parsed(line: bytes) -> tuple[Mapping[str, Any] | None, str]:
 
 
 def _doubled_key(line: bytes, values: Mapping[str, Any]) -> str | None:
-    # Every key of the line is followed by a colon: where there are no more of them than keys, none is doubled.
+    # Every key of the line is followed by a colon: if there are as many colons as keys, no key is repeated.
     if line.count(b":") <= len(values):
         return None
     doubled: list[str] = []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ethora_async.sync.sources.formats import RowFormat
 
 DISPLAY_NAME = "display_name"
-"""What a column is mapped to that `split_name` makes first and last name of."""
+"""Mapping target for a column that `split_name` splits into first and last name."""
 
 NAMES = ("first_name", "last_name")
 
@@ -31,14 +31,14 @@ _LARGEST = 1 << 20
 class ColumnMapping:
     """A mapping of a source's columns, with defaults and derived values.
 
-    A column that is not mentioned goes by its own name. Upper and lower case are the same.
+    A column that is not mentioned keeps its own name. Case is ignored.
 
     Attributes:
-        columns: Our name → theirs. Theirs may be a path into nested values (``profile.email``, ``emails.0.address``),
-            several columns of which the first with a value counts (``mail | userPrincipalName``), or a template that
-            makes the value of others of the row, by our names or theirs: ``{email.local}``. For users,
-            ``display_name`` may be one of ours: that column is split into first and last name by `split_name`.
-        defaults: Our name → the text, or template, for rows that have none.
+        columns: Field → column. The column may be a path into nested values (``profile.email``, ``emails.0.address``),
+            alternatives of which the first with a value is used (``mail | userPrincipalName``), or a template of other
+            values of the row, by field or column: ``{email.local}``. For users, ``display_name`` may be a field: that
+            column is split into first and last name by `split_name`.
+        defaults: Field → the text, or template, for rows that have no value.
         full_name: A column as in `columns` that is split for rows that lack a first or last name.
     """
 
@@ -47,30 +47,30 @@ class ColumnMapping:
     full_name: str | None = None
 
     def theirs(self, ours: str) -> str:
-        """Return the source's name for a column of ours."""
+        """Return the source's column for a field."""
         return self.columns.get(ours, ours)
 
     def template(self, ours: str) -> Template | None:
-        """Return the template by which a column is derived, if it is.
+        """Return the template of a derived field, if it is one.
 
         Raises:
-            InvalidInputError: It is not a template that can be meant.
+            InvalidInputError: The template is invalid.
         """
         text = self.columns.get(ours)
         return Template.of(text) if text is not None else None
 
     def names(self, format: RowFormat[Any]) -> set[str]:  # noqa: A002
-        """Return the names in lower case by which a table's header is recognised."""
+        """Return the lower-case names by which a table's header is recognised."""
         found = {part.strip().lower() for ours in format.columns for part in self.theirs(ours).split("|")}
         found |= {part.strip().lower() for theirs in self.columns.values() for part in theirs.split("|")}
         return found | {part.strip().lower() for part in (self.full_name or "").split("|") if part.strip()}
 
     @classmethod
     def from_flags(cls, flags: Iterable[str]) -> ColumnMapping:
-        """Return the mapping of texts such as ``email=mail_address``: ours, an equals sign, theirs.
+        """Build the mapping from texts such as ``email=mail_address``: field, equals sign, column.
 
         Raises:
-            InvalidInputError: one has no equals sign or nothing on a side of it, or one of ours comes twice.
+            InvalidInputError: one has no equals sign or nothing on a side of it, or a field is mapped twice.
         """
         columns: dict[str, str] = {}
         for flag in flags:
@@ -85,11 +85,11 @@ class ColumnMapping:
         return cls(columns)
 
     def check(self, format: RowFormat[Any]) -> None:  # noqa: A002
-        """Refuse what cannot be meant for such rows.
+        """Check the mapping against a format.
 
         Raises:
-            InvalidInputError: an unknown column, a default that all rows would share where each needs its own, or a
-            display name beside a first or last name.
+            InvalidInputError: an unknown field, a default for a field that must be unique, or a display name combined
+                with a first or last name.
         """
         known = _known(format)
         for ours in (*self.columns, *self.defaults):
@@ -129,17 +129,17 @@ def _refuse_circles(templates: Mapping[str, Template]) -> None:
 
 
 async def read_mapping(path: str | Path) -> dict[str, ColumnMapping]:
-    """Return the mappings in a TOML file, by what the rows are: ``users``, ``chats``, ``members``.
+    """Read the mappings in a TOML file, by kind of rows: ``users``, ``chats``, ``members``.
 
     ::
 
-        [users]                      # ours = "theirs"
+        [users]                      # field = "column"
         id = "uid"
         email = "mail_address"
         display_name = "full_name"   # split into first_name and last_name
-        # or made of other values of the row: id = "{email.local}"
+        # or derived from other values of the row: id = "{email.local}"
 
-        [users.defaults]             # for rows that have none
+        [users.defaults]             # for rows without a value
         profile_image = "https://example.com/nobody.png"
         last_name = "{first_name}"
 
@@ -147,7 +147,7 @@ async def read_mapping(path: str | Path) -> dict[str, ColumnMapping]:
         chat = "room"
 
     Raises:
-        InvalidInputError: it cannot be read, is not TOML, or holds a key that is not known; the known ones are listed.
+        InvalidInputError: it cannot be read, is not TOML, or contains an unknown key; the known ones are listed.
     """
     return await run_blocking(_read, Path(path))
 

@@ -1,4 +1,4 @@
-"""Files that appear whole, for their owner alone, and never replace another."""
+"""Files that appear complete, readable only by their owner, and never replace another."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _AT_ONCE = 1 << 16
 
 
 class NewFile:
-    """A text file under way: it appears at its path when the block ends without an error, and only then.
+    """A text file that appears at its path when the block ends without an error, and only then.
 
     ::
 
         async with await NewFile.open("people.csv") as file:
-            await file.write("id,email\\r\\n")
+            await file.write("id,email\r\n")
 
     Until then its content has no name on disk. Its mode is 0600.
     """
@@ -57,10 +57,10 @@ class NewFile:
         await run_blocking(self._discard if kind is not None else self._publish)
 
     async def write(self, text: str) -> None:
-        """Add text.
+        """Append text.
 
         Raises:
-            InvalidInputError: The disk refuses.
+            InvalidInputError: The disk cannot be written.
         """
         self._waiting.append(text)
         self._size += len(text)
@@ -111,7 +111,7 @@ def check_place(path: Path) -> None:
 
 
 def temporary_text(folder: Path) -> IO[str]:
-    """Open a file without a name in `folder`. Bytes that were not UTF-8 are written as they stood."""
+    """Open an unnamed temporary file in `folder`. Bytes that were not UTF-8 are written unchanged."""
     return tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogateescape", newline="", dir=folder)
 
 
@@ -125,10 +125,10 @@ def put(content: IO[str], path: Path) -> None:
     """Copy an open file to a new one at `path`.
 
     Raises:
-        OSError: The disk refuses, or the path exists by now.
+        OSError: The disk cannot be written, or the path exists now.
     """
     content.flush()
-    # A name of its own first, then a link to the right one: nobody sees half a file, and nothing is replaced.
+    # First a temporary name, then a link to the final one: nobody sees half a file, and nothing is replaced.
     number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(number, "wb") as file, os.fdopen(os.dup(content.fileno()), "rb") as written:
@@ -141,7 +141,7 @@ def put(content: IO[str], path: Path) -> None:
         except FileExistsError:
             raise
         except OSError:
-            # A file system without links: what came there meanwhile is still not replaced, but for a moment's race.
+            # A file system without links: existing files are still not replaced, apart from a short race.
             if os.path.lexists(path):
                 raise
             os.rename(name, path)

@@ -1,4 +1,4 @@
-"""Opening any kind of source."""
+"""Open any kind of source."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DATABASE = re.compile(r"[a-zA-Z][\w+.-]+:(?:/|[^/]*@)")
-"""A URL, or what was meant to be one: that is never shown as a path, since a password may be in it."""
+"""Matches a URL, or an attempt at one: it is never shown as a path, since it may contain a password."""
 
 FORMS = ("csv", "json", "parquet", "xlsx")
-"""The forms of files."""
+"""The file formats."""
 
 _BY_ENDING = {
     ".csv": "csv",
@@ -53,11 +53,11 @@ _BY_ENDING = {
 _PACKED = ".gz"
 
 ENDINGS = tuple(_BY_ENDING)
-"""What the names of files end in that `open_source` reads; ``.gz`` may follow those of text."""
+"""The file name endings that `open_source` reads; text files may have ``.gz`` appended."""
 
 
 def is_database(location: str) -> bool:
-    """Return whether `open_source` takes this for a database, rather than for files."""
+    """Return whether `open_source` treats this as a database rather than as files."""
     return _DATABASE.match(location) is not None
 
 
@@ -66,12 +66,12 @@ class ReadOptions:
     """Options for reading files.
 
     Attributes:
-        delimiter: What separates the fields of CSV: a character, or ``comma``, ``semicolon``, ``tab``, ``pipe``.
-        encoding: The encoding of CSV, as Python names it.
+        delimiter: The CSV delimiter: a character, or ``comma``, ``semicolon``, ``tab``, ``pipe``.
+        encoding: The encoding of CSV, by Python's name.
         where: Conditions such as ``status=active`` that rows must satisfy.
-        optional_where: Conditions that do not count where their column is absent.
+        optional_where: Conditions that are ignored if their column is missing.
         lists: Names of the list of rows in a JSON file that is one object.
-        default_form: The form of files whose ending tells none; None refuses them.
+        default_form: The format of files without a known ending; None rejects them.
     """
 
     delimiter: str | None = None
@@ -97,25 +97,27 @@ async def open_source(
     name: str | None = None,
     on_warning: Callable[[str], None] | None = None,
 ) -> TableSource[T]:
-    """Open users, chats or members (`USERS`, `CHATS`, `MEMBERS`), and check what can be checked without the rows.
+    """Open users, chats or members (`USERS`, `CHATS`, `MEMBERS`), and check what can be checked before reading all
+    rows.
 
     Args:
         location: A file (``.csv``, ``.tsv``, ``.txt``; ``.jsonl``, ``.ndjson``, ``.json``; ``.parquet``; ``.xlsx``;
-            those of text also with ``.gz``), a pattern such as ``people/*.csv`` whose files are one source, read in
-            the order of their names and of one kind or several, or a database as an SQLAlchemy URL. A path that exists
-            is that file, whatever characters are in it. A `Path` is never a pattern nor a URL. Several locations are
-            one source.
-        format: What the rows hold.
-        mapping: What columns are called there; a plain mapping is ours → theirs.
+            text formats also with ``.gz``), a pattern such as ``people/*.csv`` whose files form one source, read in the
+            order of their names and of one or several formats, or a database as an SQLAlchemy URL. An existing path is
+            that file, whatever characters it contains. A `Path` is never a pattern or a URL. Several locations form one
+            source.
+        format: The kind of rows.
+        mapping: The names of the source's columns; a plain mapping is field → column.
         query: The SELECT, for a database.
-        options: How files are read.
-        name: What messages call the source, in place of the location.
-        on_warning: Told of values that look like a tool's word for nothing (``NULL``, ``nan``, ``#REF!``).
+        options: Options for reading files.
+        name: The source's name in messages, in place of the location.
+        on_warning: Called for values that look like a tool's placeholder for a missing value (``NULL``, ``nan``,
+            ``#REF!``).
 
     Raises:
-        ConfigError: A library that is needed is not installed; the text says how to install it.
+        ConfigError: A library that is needed is not installed; the message says how to install it.
         InvalidInputError: The location cannot be read, no file matches, a column is missing, or the mapping or an
-            option cannot be meant.
+            option is invalid.
     """
     found = mapping if isinstance(mapping, ColumnMapping) else ColumnMapping(mapping or {})
     how = options or ReadOptions()
@@ -157,7 +159,7 @@ def _paths(location: str | Path) -> list[Path]:
 
 
 def form_of(path: Path) -> str | None:
-    """Return the form that a file's ending tells: ``csv``, ``json``, ``parquet`` or ``xlsx``; None if it tells none."""
+    """Return the format for a file's ending: ``csv``, ``json``, ``parquet`` or ``xlsx``; None for an unknown ending."""
     endings = [one.lower() for one in path.suffixes]
     if endings and endings[-1] == _PACKED:
         endings.pop()
@@ -167,7 +169,7 @@ def form_of(path: Path) -> str | None:
 
 
 def told_form(path: Path, name: str) -> str:
-    """Return the form that a file's first bytes tell; what is nothing else is CSV.
+    """Return the format that a file's first bytes indicate; the fallback is CSV.
 
     Raises:
         InvalidInputError: The file cannot be read.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "threads": 1,  # one keeps the rows' order without a buffer
+    "threads": 1,  # one thread keeps the rows' order without a buffer
     "memory_limit": "256MB",
     "autoinstall_known_extensions": False,  # nothing is downloaded
     "autoload_known_extensions": False,
@@ -35,11 +35,11 @@ class ParquetTable:
 
     @property
     def name(self) -> str:
-        """The path as it was given."""
+        """The path as the caller wrote it."""
         return self.title or str(self.path)
 
     def reader(self) -> Reader:
-        """Its rows."""
+        """Return a reader of its rows."""
         return _ParquetReader(self.path)
 
 
@@ -55,7 +55,7 @@ class _ParquetReader(Reader):
         return self._columns
 
     def read(self, count: int) -> list[RawRow]:
-        # DuckDB's errors cannot be named before it is imported.
+        # DuckDB is not imported yet, so its errors cannot be named here.
         fetched = guarded(
             lambda: self._open().fetchmany(count), Exception, partial(_unreadable, self._path, self._last)
         )
@@ -70,7 +70,7 @@ class _ParquetReader(Reader):
         if self._connection is None:
             check_regular(self._path)
             self._connection = _connected()
-            # Folders called "year=2024" are no columns here.
+            # Folders called "year=2024" do not become columns.
             query = "SELECT * FROM read_parquet(?, hive_partitioning = false)"
             self._connection.execute(query, [str(self._path)])
             self._columns = tuple(column[0] for column in self._connection.description or ())
@@ -98,7 +98,7 @@ def _connected() -> DuckDBPyConnection:
 
 
 def _unreadable(path: Path, after: int, error: Exception) -> InvalidInputError:
-    # Its first line says what is wrong; the others quote the query.
+    # Only its first line names the error; the others quote the query.
     reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     where = f" after row {after}" if after else ""
     msg = f"{path} cannot be read as Parquet{where}: {reason}"

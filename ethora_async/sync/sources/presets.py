@@ -19,9 +19,9 @@ class Preset:
 
     Attributes:
         title: The product.
-        mapping: Which of its columns is which of ours.
-        where: Which rows are active people, as conditions; those on columns that an export lacks do not count.
-        lists: The list that holds the users where the export is one JSON object.
+        mapping: Maps its columns to fields.
+        where: Conditions that select active people; those on columns that an export lacks are ignored.
+        lists: Names of the list that holds the users, if the export is one JSON object.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Refused rows collected for repair: fix them, and feed the file back."""
+"""Collect rejected rows for repair: fix them, and import the file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _JSON = (".jsonl", ".ndjson", ".json")
 
 
 class RejectFile:
-    """Takes the refused rows of one source, with ``reject_file``, ``reject_line`` and ``reject_reason`` before them.
+    """Collects the rejected rows of one source, with ``reject_file``, ``reject_line`` and ``reject_reason`` prepended.
 
     ::
 
@@ -41,17 +41,19 @@ class RejectFile:
             ...
             await refused.add(row, row.error)
 
-    The rows stand there under the source's own column names, so that the repaired file is read with the same mapping;
-    the columns added here are passed over then. A row that could not be taken apart has its fields (CSV), or its text
-    under ``reject_text`` (JSON Lines), as they were: it is refused again until somebody has repaired it.
+    The rows keep the source's own column names, so that the repaired file is read with the same mapping; the added
+    columns are then ignored. A row that could not be parsed keeps its fields (CSV), or its text under ``reject_text``
+    (JSON Lines),
+    unchanged: it is rejected again until it has been repaired.
 
-    The file appears, whole, when the block ends, however it ends, and only if a row was refused; until then what is
-    collected has no name on disk. It holds people's data and, where the source has them, **their passwords**, without
-    which a repaired row would create a user with another one: its mode is 0600. Nothing is ever overwritten.
+    The complete file appears when the block ends, with or without an error, and only if a row was rejected; until then
+    its content has no name on disk. It contains personal data and, if the source has them, **passwords**, without which
+    a
+    repaired row would create a user with another password: its mode is 0600. An existing file is never overwritten.
 
     Attributes:
-        path: where it will be.
-        count: rows taken so far.
+        path: the file's path.
+        count: number of rows so far.
     """
 
     def __init__(self, path: Path, columns: tuple[str, ...] | None) -> None:
@@ -64,14 +66,13 @@ class RejectFile:
 
     @classmethod
     async def open(cls, path: str | Path, source: TableSource[Any]) -> RejectFile:
-        """Check that it can be written.
+        """Check that the file can be written.
 
-        The ending chooses the kind: ``.csv``, or ``.jsonl``, ``.ndjson``, ``.json``. Rows that each have columns of
-        their own, as those of JSON Lines, cannot be put into CSV.
+        The ending selects the format: ``.csv``, or ``.jsonl``, ``.ndjson``, ``.json``. Rows with columns that differ,
+        such as those of JSON Lines, cannot be written as CSV.
 
         Raises:
-            InvalidInputError: there is such a file already, its folder is missing or closed to us, or the ending is
-            another.
+            InvalidInputError: the file exists, its folder is missing or not writable, or the ending is unknown.
         """
         target = Path(path)
         suffix = target.suffix.lower()
@@ -95,10 +96,10 @@ class RejectFile:
         await self.close()
 
     async def add(self, row: Row[Any] | BadRow, error: ChatError) -> None:
-        """Take a row and why it was refused, by us or by the platform.
+        """Add a row and the reason for which it was rejected, locally or by the platform.
 
         Raises:
-            InvalidInputError: the disk refuses.
+            InvalidInputError: the disk cannot be written.
         """
         self.count += 1
         self._waiting.append((row, error))
@@ -107,10 +108,10 @@ class RejectFile:
             await run_blocking(self._write, waiting)
 
     async def close(self) -> None:
-        """Put the file in its place, if it holds anything. Once closed it takes no more.
+        """Write the file to its path, if it has rows. No row can be added afterwards.
 
         Raises:
-            InvalidInputError: it cannot be put there.
+            InvalidInputError: the file cannot be written.
         """
         waiting, self._waiting = self._waiting, []
         await run_blocking(self._publish, waiting)
@@ -145,7 +146,7 @@ def _csv_fields(row: Row[Any] | BadRow, error: ChatError, columns: tuple[str, ..
     place = [str(value) for value in _place(row, error)]
     if isinstance(row, BadRow) and row.broken:
         fields = [part.reveal() for part in row.broken]
-        # By chance as many as there should be: kept apart by nothing, they would pass for a good row.
+        # It happens to have the expected number of fields: without a mark it would pass for a valid row.
         return place + (fields if len(fields) != len(columns) else [",".join(fields)])
     return place + ["" if (value := _plain(row.raw.get(name))) is None else str(value) for name in columns]
 

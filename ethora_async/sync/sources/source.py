@@ -1,4 +1,4 @@
-"""The desired state, whatever it is read from."""
+"""The wanted state, independent of where it is read from."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ T = TypeVar("T")
 
 @attrs.frozen
 class Row(Generic[T]):
-    """A good row.
+    """A valid row.
 
     Attributes:
-        item: what it describes.
-        line: the line it starts on (the header is line 1); in a Parquet file or a database its number, the first is 1.
-        file: the file it stands in, or the source's name when that is no file.
-        raw: its fields under the source's own column names, as they stood there; what is read as the password is a
-            `Secret`. For a `RejectFile`; two rows are equal whatever is in it.
+        item: the user, chat or membership.
+        line: the line it starts on (the header is line 1); in a Parquet file or a database the row's number, from 1.
+        file: its file, or the source's name if that is not a file.
+        raw: its unchanged fields under the source's own column names; the password is a `Secret`. For a `RejectFile`;
+            ignored when rows are compared.
     """
 
     item: T
@@ -36,12 +36,12 @@ class Row(Generic[T]):
 
 @attrs.frozen
 class BadRow:
-    """A row that cannot be used: why, and its id where it has one.
+    """A row that cannot be used: the error, and its id if it has one.
 
     Attributes:
-        error: its `file`, `row` and `column` say where, in the source's own names.
-        raw: as in `Row`; empty when the row could not be taken apart.
-        broken: then its fields as they stood there, or its text; a password may be anywhere in it.
+        error: its `file`, `row` and `column` give the position, in the source's own names.
+        raw: as in `Row`; empty when the row could not be parsed.
+        broken: the unchanged fields or text of a row that could not be parsed; it may contain a password anywhere.
     """
 
     id: str
@@ -55,13 +55,13 @@ class Source(Protocol[T]):
 
     @property
     def name(self) -> str:
-        """What messages call it: a path, a pattern, or a database URL without its password."""
+        """The name in messages: a path, a pattern, or a database URL without its password."""
         ...
 
     async def fingerprint(self) -> str:
-        """Return a text that changes whenever the rows do; a password's change included, but never one itself."""
+        """Return a text that changes whenever the rows do, including passwords, but reveals no password."""
         ...
 
     def rows(self) -> AsyncGenerator[Row[T] | BadRow, None]:
-        """Return every row, good or bad, in order; may be called again. Memory does not grow with the source."""
+        """Yield every row, valid or not, in order; may be called again. Memory use does not grow with the source."""
         ...

@@ -1,4 +1,4 @@
-"""One display name made the two names that a platform wants."""
+"""Split a display name into the first and last name that a platform requires."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ _PARTICLES = frozenset(
         *("'t", "d'", "\u2019t"),
     )
 )
-"""Words, in lower case, with which a family name may begin."""
+"""Words, in lower case, with which a last name may begin."""
 
 _SUFFIXES = frozenset(("jr", "sr", "ii", "iii", "iv", "phd", "md", "esq", "jnr", "snr"))
-"""Words that belong to the name before them, written with or without stops and in either case."""
+"""Words that belong to the name before them, with or without full stops and in any case."""
 
 
 def split_name(display_name: str) -> tuple[str, str]:
-    """First and last name for one display name; neither is ever empty, and together they read as it did.
+    """Split a display name into first and last name; neither is ever empty, and together they read like the original.
 
     * ``Ann Mary Lee`` → ``Ann Mary``, ``Lee``: the last word is the last name.
-    * ``Ludwig van der Rohe`` → ``Ludwig``, ``van der Rohe``: it begins at the first of the particles written small
+    * ``Ludwig van der Rohe`` → ``Ludwig``, ``van der Rohe``: the last name begins at the first lower-case particle
       (van, von, de, della, bin, …) that is not the first word.
     * ``Dr. Ann Lee`` → ``Dr. Ann``, ``Lee``: titles stay with the first name. ``Ann Lee Jr.`` → ``Ann``, ``Lee Jr.``:
-      what follows a name stays with the last.
-    * ``Lee, Ann Mary`` → ``Ann Mary``, ``Lee``: a comma turns the order round, except before such a suffix.
+      suffixes stay with the last name.
+    * ``Lee, Ann Mary`` → ``Ann Mary``, ``Lee``: a comma reverses the order, except before such a suffix.
     * ``Madonna`` → ``Madonna``, ``Madonna``: a single name is repeated, since the platform requires a last name and
-      refuses one of a single letter on many servers (docs/platforms/ethora.md#users-batch). So is a name in a script
-      that puts no space between its parts, such as ``王小明``: only the person knows where to cut it.
-    * ``Ann Mary B`` → ``Ann``, ``Mary B``: a last name of one letter, which those servers refuse, takes the word
-      before it, where one can be spared.
+      many servers reject one of a single letter (docs/platforms/ethora.md#users-batch). So is a name in a script
+      without spaces between its parts, such as ``王小明``: only the person knows where to split it.
+    * ``Ann Mary B`` → ``Ann``, ``Mary B``: a last name of one letter, which those servers reject, takes the word before
+      it, if there is one to spare.
 
-    White space is trimmed, and any run of it is one space. No other character is lost but separating commas.
+    White space is trimmed, and runs of it become one space. No other character is lost except separating commas.
 
     Raises:
-        InvalidInputError: it is not text, or nothing is left of it.
+        InvalidInputError: it is not text, or it is empty.
     """
     if not isinstance(display_name, str):
         msg = f"display_name must be text, not {type(display_name).__name__}"

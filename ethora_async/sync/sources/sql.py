@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 PASSWORD_VARIABLE = "ETHORA_SOURCE_PASSWORD"  # noqa: S105  the name of a setting
-"""Where the password comes from when the URL names a user and no password. Drivers know ways of their own as well:
-``PGPASSWORD`` and ``~/.pgpass`` for PostgreSQL."""
+"""The environment variable with the password, for a URL with a user but no password. Drivers also have their own ways:
+``PGPASSWORD`` and ``~/.pgpass`` for PostgreSQL.
+"""
 
 _LOG_NAME = "ethora_source"
 _ROWS_FETCHED = 500
@@ -30,10 +31,10 @@ _BETWEEN_INTERRUPTIONS = 0.05
 
 @attrs.frozen
 class SqlTable:
-    """A query as a table; its rows are counted from 1. Made by `sql_table`.
+    """A query as a table; its rows are counted from 1. Created by `sql_table`.
 
-    Each reading is one read-only transaction of its own, rolled back at its end. The query is run as well when the
-    source is opened, for its columns and the first rows.
+    Each read is a separate read-only transaction, rolled back at its end. The query also runs when the source is
+    opened, for its columns and the first rows.
     """
 
     name: str
@@ -43,15 +44,15 @@ class SqlTable:
     ordered: bool = False
 
     def reader(self) -> Reader:
-        """Its rows."""
+        """Return a reader of its rows."""
         return _SqlReader(self.name, self._url, self._query)
 
 
 def sql_table(location: str, query: str | None) -> SqlTable:
-    """Return the rows of `query` in the database at an SQLAlchemy URL: ``postgresql://user@host/name``,
+    """Return the rows of `query` as a table, for an SQLAlchemy URL such as ``postgresql://user@host/name`` or
     ``sqlite:///file.db``.
 
-    ``postgresql://`` and ``postgres://`` go by psycopg. A password may stand in the URL or in `PASSWORD_VARIABLE`.
+    ``postgresql://`` and ``postgres://`` use psycopg. The password may be in the URL or in `PASSWORD_VARIABLE`.
 
     Raises:
         ConfigError: SQLAlchemy or the database's driver is not installed.
@@ -71,11 +72,11 @@ def sql_table(location: str, query: str | None) -> SqlTable:
 
 
 def shareable_url(location: str) -> str:
-    """Return the URL as it may be written down and read anywhere: without a password, and with SQLite's path in full.
+    """Return the URL in a form that can be stored and shown: without a password, and with SQLite's path made absolute.
 
     Raises:
         ConfigError: SQLAlchemy is not installed.
-        InvalidInputError: the URL holds a password, or cannot be used.
+        InvalidInputError: the URL contains a password, or cannot be used.
     """
     url = _url(location)
     if url.password or any(sensitive_values(dict(url.query))):
@@ -98,10 +99,10 @@ def _url(location: str) -> URL:
         msg = "SQL sources are read by SQLAlchemy, which is not installed: pip install 'ethora-async[sync]'"
         raise ConfigError(msg) from None
     url: URL | None = None
-    # Not raised from here: what SQLAlchemy raises may hold the text with the password.
+    # Raised outside the handler: SQLAlchemy's error may contain the text with the password.
     with suppress(ArgumentError, ValueError):
         url = make_url(location)
-    # A password with a bare @ or / is taken for the host or the database, which are shown.
+    # A password with an unencoded @ or / is parsed as the host or the database, which messages show.
     if url is None or "@" in f"{url.host}{'' if url.drivername.startswith('sqlite') else url.database}":
         scheme = location.partition(":")[0]
         msg = f"the {scheme} URL cannot be read: write it as {scheme}://user@host:port/database, special characters"
@@ -170,12 +171,13 @@ class _SqlReader(Reader):
 
     def interrupt(self) -> None:
         self._stopped = True
-        # Again and again: a call that comes between two statements stops neither.
+        # Repeated: a call that comes between two statements stops neither.
         while not self._closed.wait(_BETWEEN_INTERRUPTIONS):
             with suppress(Exception):
                 if self._connection is not None:
                     driver: Any = self._connection.connection.dbapi_connection
-                    # psycopg and most others: cancel; sqlite3: interrupt. Both may be called from any thread.
+                    # psycopg and most other drivers have cancel; sqlite3 has interrupt. Both may be called from any
+                    # thread.
                     (getattr(driver, "cancel", None) or driver.interrupt)()
 
     def _opened(self) -> CursorResult[Any]:
@@ -186,7 +188,7 @@ class _SqlReader(Reader):
             if self._stopped:
                 msg = f"{self._name}: reading was stopped"
                 raise InvalidInputError(msg, file=self._name)
-            # `no_parameters`: a per cent sign or a colon in the query is only that.
+            # `no_parameters`: a per cent sign or a colon in the query has no special meaning.
             options = {"stream_results": True, "max_row_buffer": _ROWS_FETCHED, "no_parameters": True}
             self._result = connection.exec_driver_sql(self._query, execution_options=options)
             if not self._result.returns_rows:
@@ -206,7 +208,7 @@ def _engine(url: Secret) -> Engine:
     from sqlalchemy.engine import make_url
     from sqlalchemy.pool import NullPool
 
-    # Somebody's DEBUG level for SQLAlchemy would print every row, passwords included.
+    # With a DEBUG level for SQLAlchemy, it would log every row, passwords included.
     for kind in ("Engine", "OptionEngine"):
         logging.getLogger(f"sqlalchemy.engine.{kind}.{_LOG_NAME}").setLevel(logging.WARNING)
     target = make_url(url.reveal())
@@ -214,7 +216,7 @@ def _engine(url: Secret) -> Engine:
     arguments: dict[str, Any] = {}
     if kind == "sqlite":
         _check_database_file(target)
-        # Interrupted from another thread.
+        # interrupted from another thread
         arguments["check_same_thread"] = False
     elif target.drivername == "postgresql+psycopg" and "connect_timeout" not in target.query:
         arguments["connect_timeout"] = _CONNECT_SECONDS
@@ -226,7 +228,7 @@ def _engine(url: Secret) -> Engine:
 def _check_database_file(url: URL) -> None:
     path = url.database
     if path and path != ":memory:" and not path.startswith("file:") and not os.path.isfile(path):
-        # SQLite would make an empty one.
+        # SQLite would create an empty one.
         msg = f"{path} cannot be read: no such file"
         raise InvalidInputError(msg, file=path)
 
@@ -238,7 +240,7 @@ def _begin_read_only(connection: Connection) -> None:
     elif kind == "sqlite":
         connection.exec_driver_sql("PRAGMA query_only = ON")
         driver: Any = connection.connection.dbapi_connection
-        # Bytes that are not UTF-8 are let in here and refused row by row.
+        # Bytes that are not UTF-8 are accepted here and rejected row by row.
         driver.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
     elif kind in ("mysql", "mariadb"):
         connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")

@@ -1,4 +1,4 @@
-"""Rows as they stand in a file or a database, before anything is made of them."""
+"""Raw rows of a file or a database, before they are converted."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ R = TypeVar("R")
 
 @attrs.frozen
 class RawRow:
-    """A row as it stands there.
+    """A raw row.
 
     Attributes:
-        line: the line it starts on, or the row's number; the first is 1.
-        values: its fields under their columns as they are written there; values as the file or database has them.
-        problem: why `values` are none, or not whole; None for a row that could be taken apart.
-        broken: then its fields as they stood there, or its text.
+        line: the line it starts on, or the row's number, from 1.
+        values: its values under their columns' original names, with the types of the file or database.
+        problem: why `values` are missing or incomplete; None for a row that could be parsed.
+        broken: the unchanged fields or text of a row that could not be parsed.
     """
 
     line: int
@@ -36,14 +36,14 @@ class RawRow:
 
 
 class Reader(Protocol):
-    """Rows under way. All calls but `interrupt` come from one thread, and block; the first opens what is read."""
+    """Reads rows. All calls but `interrupt` come from one thread, and block; the first one opens the source."""
 
     def columns(self) -> tuple[str, ...] | None:
-        """Return the columns as they are written there; None when every row has its own.
+        """Return the columns' original names; None when every row has its own.
 
         Raises:
             ConfigError: a library that is needed is not installed.
-            InvalidInputError: it cannot be read, or cannot be a table.
+            InvalidInputError: it cannot be read, or is not a table.
         """
         ...
 
@@ -51,22 +51,20 @@ class Reader(Protocol):
         """Return the next rows, at most so many; none at the end.
 
         Raises:
-            InvalidInputError: it cannot be read, or no further; no secret is in its text or its context.
+            InvalidInputError: it cannot be read, or not completely; its message and context contain no secret.
         """
         ...
 
     def notes(self) -> tuple[str, ...]:
-        """Return what people should know about how it is read, for example a delimiter that was told from the
-        header.
-        """
+        """Return notes for the user about how it is read, for example a delimiter that was detected from the header."""
         return ()
 
     def close(self) -> None:
-        """Let go of everything; never raises."""
+        """Release everything; never raises."""
         ...
 
     def interrupt(self) -> None:
-        """Make a call in another thread end soon, where that is possible; never raises."""
+        """Interrupt a call in another thread, where that is possible; never raises."""
         return
 
 
@@ -75,12 +73,12 @@ class Table(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages call it, without any secret."""
+        """The name in messages, without any secret."""
         ...
 
     @property
     def counted(self) -> Literal["line", "row"]:
-        """What `RawRow.line` counts."""
+        """The unit that `RawRow.line` counts."""
         ...
 
     @property
@@ -89,7 +87,7 @@ class Table(Protocol):
         ...
 
     def reader(self) -> Reader:
-        """Rows from the first on. Opens nothing yet."""
+        """Return a reader from the first row on. Opens nothing yet."""
         ...
 
 
@@ -98,10 +96,10 @@ def guarded(
     kind: type[Exception] | tuple[type[Exception], ...],
     explain: Callable[[Exception], InvalidInputError],
 ) -> R:
-    """Return what `work` returns; an error of this kind becomes what `explain` makes of them.
+    """Return the result of `work`; replace errors of the given types by the result of `explain`.
 
-    It is raised when the other is gone: what a driver raises may hold passwords, in its text or in the frames of its
-    traceback, and an error's context gives all that away.
+    The replacement is raised outside the handler: a driver's error may contain passwords, in its message or in the
+    frames of its traceback, and would be the context of ours.
     """
     try:
         return work()
@@ -113,22 +111,22 @@ def guarded(
 
 
 class Reading:
-    """A reader in a thread of its own, since a query may keep one for minutes; made by `reading`."""
+    """A reader in a separate thread, since a query may take minutes; created by `reading`."""
 
     def __init__(self, reader: Reader, thread: OwnThread) -> None:
         self._reader = reader
         self._thread = thread
 
     async def columns(self) -> tuple[str, ...] | None:
-        """As `Reader.columns`."""
+        """Return the same as `Reader.columns`."""
         return await self._thread.run(self._reader.columns)
 
     async def notes(self) -> tuple[str, ...]:
-        """As `Reader.notes`."""
+        """Return the same as `Reader.notes`."""
         return await self._thread.run(self._reader.notes)
 
     async def read(self, count: int) -> list[RawRow]:
-        """As `Reader.read`."""
+        """Return the same as `Reader.read`."""
         return await self._thread.run(self._reader.read, count)
 
 
@@ -136,7 +134,7 @@ class Reading:
 async def reading(table: Table) -> AsyncGenerator[Reading, None]:
     """Read a table from its beginning.
 
-    However the block is left, the reader is closed in its thread; a call that nobody waits for any more is interrupted.
+    However the block is left, the reader is closed in its thread, and a pending call is interrupted.
     """
     thread = OwnThread("ethora-source")
     reader = table.reader()
@@ -146,7 +144,7 @@ async def reading(table: Table) -> AsyncGenerator[Reading, None]:
         busy = thread.busy
         closed = thread.finish(reader.close)
         if busy:
-            # It may take a while, or a round trip to a server: nobody is made to wait for that.
+            # Closing may take a while, or a round trip to a server: the caller does not wait for it.
             _ = OwnThread("ethora-source-interrupt").finish(reader.interrupt)
         else:
             await closed

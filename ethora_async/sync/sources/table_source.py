@@ -1,4 +1,4 @@
-"""Tables made a source: rows read, checked and told apart, every complaint naming its place."""
+"""Sources from tables: rows are read and checked, and every error names its position."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROWS_AT_ONCE = 500
-"""Rows read in one go, in a thread: a file may lie on a slow disk, a database far away."""
+"""Rows read at once, in a thread: a file may be on a slow disk, a database far away."""
 
 _PLACE_BITS = 40
 
 
 @attrs.define
 class TableSource(Generic[T]):
-    """Users, chats or members in one or several files, or in a database; made by `open_source`.
+    """Users, chats or members in one or several files, or in a database; created by `open_source`.
 
     Attributes:
-        name: what messages call it; a database's password is not in it.
-        format: what the rows hold.
+        name: the name in messages, without a database's password.
+        format: the kind of rows.
         files: the names of its parts, in the order in which they are read.
-        columns: the columns as they are written there, those of all parts; None when every row has its own.
-        unused: the columns that nothing is read from; of rows that each have their own, those of the first.
-        notes: how parts with an unusual form are read: their delimiter, encoding, sheet.
+        columns: the columns' original names, from all parts; None when every row has its own.
+        unused: the columns that nothing is read from; if every row has its own columns, those of the first row.
+        notes: how parts with an unusual format are read: their delimiter, encoding, sheet.
     """
 
     name: str
@@ -68,18 +68,19 @@ class TableSource(Generic[T]):
         where: Sequence[Condition] = (),
         on_warning: Callable[[str], None] | None = None,
     ) -> Self:
-        """Check that every table can be read and has the columns, before anything is done with the rows of any.
+        """Check that every table can be read and has the columns, before any row is processed.
 
         Args:
-            name: What messages call the source.
+            name: The source's name in messages.
             tables: Its parts.
-            format: What the rows hold.
-            mapping: What the columns are called there.
-            where: Conditions that rows must satisfy; others are left out.
-            on_warning: Told of values that look like a tool's word for nothing, once for each column and value.
+            format: The kind of rows.
+            mapping: The columns' names in the tables.
+            where: Conditions that rows must satisfy; other rows are left out.
+            on_warning: Called for values that look like a tool's placeholder for a missing value, once for each column
+                and value.
 
         Raises:
-            InvalidInputError: One cannot be read, or lacks a column.
+            InvalidInputError: A table cannot be read, or lacks a column.
         """
         mapping.check(format)
         bindings: list[Binding[T] | None] = []
@@ -112,12 +113,13 @@ class TableSource(Generic[T]):
         return tuple(table.name for table in self._tables)
 
     async def fingerprint(self) -> str:
-        """Return a text that changes whenever the rows do; `RowDigest` says how passwords count without being in it.
+        """Return a text that changes whenever the rows do; `RowDigest` explains how passwords count without being
+        revealed.
 
         It is the same for a copy of the files elsewhere.
 
         Raises:
-            InvalidInputError: the rows cannot be read any more.
+            InvalidInputError: the rows can no longer be read.
         """
         digest = RowDigest()
         for number, (table, binding) in enumerate(zip(self._tables, self._bindings, strict=True)):
@@ -129,10 +131,10 @@ class TableSource(Generic[T]):
         return await run_blocking(digest.text)
 
     async def rows(self) -> AsyncGenerator[Row[T] | BadRow, None]:
-        """Yield every row, good or bad, in order. Blank lines are passed over. Memory does not grow with the source.
+        """Yield every row, valid or not, in order. Blank lines are skipped. Memory use does not grow with the source.
 
         Raises:
-            InvalidInputError: the rows cannot be read any more; the text says after which.
+            InvalidInputError: the rows can no longer be read; the message names the last one that was read.
         """
         async with Distinct() as seen:
             for number, (table, binding) in enumerate(zip(self._tables, self._bindings, strict=True)):
@@ -144,7 +146,7 @@ class TableSource(Generic[T]):
                             yield row
 
     def _row(self, raw: RawRow, table: Table, binder: _Binder[T]) -> Row[T] | BadRow | None:
-        """Return the row, good or bad; None when it is left out."""
+        """Return the row, valid or not; None when a condition excludes it."""
         binding, problem, field = None, raw.problem, None
         try:
             binding = binder.of(raw)
@@ -161,7 +163,7 @@ class TableSource(Generic[T]):
         column = field if binding is None else binding.column_of(field)
         complaint = InvalidInputError(problem or "", field=field, file=table.name, row=raw.line, column=column)
         if binding is None:
-            # Nobody knows which of them is the password.
+            # Any of them might be the password.
             return BadRow("", complaint, seal(raw.values, raw.values))
         values = {} if raw.problem is not None else binding.sealed(raw.values)
         return BadRow(binding.id_of(raw.values), complaint, values, raw.broken)
@@ -200,7 +202,7 @@ class TableSource(Generic[T]):
 
 
 class _Binder(Generic[T]):
-    """Gives the binding of each row: the table's, or where every row has its own columns that row's."""
+    """Returns the binding for each row: the table's, or the row's own if every row has its own columns."""
 
     def __init__(
         self,
@@ -216,11 +218,15 @@ class _Binder(Generic[T]):
         self._last: tuple[tuple[str, ...], Binding[T]] | None = None
 
     def of(self, raw: RawRow) -> Binding[T]:
-        """InvalidInputError: two of the row's columns have the same name."""
+        """Return the binding for a row.
+
+        Raises:
+            InvalidInputError: two of the row's columns have the same name.
+        """
         if self._fixed is not None:
             return self._fixed
         columns = tuple(raw.values)
-        # Rows mostly have the columns of the one before.
+        # Most rows have the same columns as the row before.
         if self._last is None or self._last[0] != columns:
             self._last = (columns, Binding.of(columns, self._format, self._mapping, self._where))
         return self._last[1]
@@ -306,7 +312,7 @@ def _binding_of(
     where: Sequence[Condition],
 ) -> Binding[T] | None:
     for raw in rows:
-        # A first row with doubled columns is a bad row, told when it is read.
+        # A first row with repeated columns is an invalid row, reported when it is read.
         with suppress(InvalidInputError):
             return Binding.of(tuple(raw.values), format, mapping, where)
     return None

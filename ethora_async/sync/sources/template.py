@@ -1,4 +1,4 @@
-"""Values made of others: ``{email.local}``, ``{first_name} {last_name}``."""
+"""Values derived from others: ``{email.local}``, ``{first_name} {last_name}``."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _CHANGES: Mapping[str, Callable[[str], str]] = {
 
 @attrs.frozen
 class Template:
-    """A text with places for the row's other values.
+    """A text with placeholders for the row's other values.
 
     Attributes:
         text: As it was written.
-        names: The values that it needs, in their order.
+        names: The values that it uses, in order.
     """
 
     text: str
@@ -36,10 +36,10 @@ class Template:
 
     @classmethod
     def of(cls, text: str) -> Template | None:
-        """Return the template that a text is, or None when it has no braces.
+        """Parse a template; return None when the text has no braces.
 
         Raises:
-            InvalidInputError: Its braces cannot be meant.
+            InvalidInputError: Its braces are invalid.
         """
         if "{" not in text and "}" not in text:
             return None
@@ -50,7 +50,7 @@ class Template:
         return cls(text, tuple(dict.fromkeys(name for name, _ in parts)))
 
     def filled(self, values: Callable[[str], str]) -> str:
-        """Return the text with its places filled; empty when one of the values is empty."""
+        """Return the text with its placeholders filled; empty when one of the values is empty."""
         empty = False
 
         def fill(match: re.Match[str]) -> str:
@@ -67,6 +67,6 @@ class Template:
 
 
 def _split(part: str) -> tuple[str, str]:
-    """Return the value's name, and what is made of it: ``email.local`` is the part of ``email`` before its ``@``."""
+    """Return the value's name and the part to use: ``email.local`` is the part of ``email`` before its ``@``."""
     name, _, change = part.strip().rpartition(".")
     return (name.strip(), change) if name and change in _CHANGES else (part.strip(), "")

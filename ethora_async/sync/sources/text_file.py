@@ -1,4 +1,4 @@
-"""Files before their rows are read: whether they can be read, what they are, and how they are opened.
+"""Check files before their rows are read: whether they can be read, what they contain, and how to open them.
 
 Everything here blocks.
 """
@@ -16,7 +16,7 @@ from ethora_async.errors import InvalidInputError
 
 GZIP = b"\x1f\x8b"
 UNREADABLE: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error)
-"""What reading a file may raise; the latter two come from damaged gzip."""
+"""The errors of reading a file; the latter two come from damaged gzip data."""
 
 _ZIP = b"PK\x03\x04"
 _PAGE = re.compile(rb"\s*<(!doctype html|html|head|body|\?xml)", re.IGNORECASE)
@@ -24,10 +24,10 @@ _LOOK = 512
 
 
 def check_regular(path: Path) -> None:
-    """Refuse what cannot be read from its beginning more than once, or not at all.
+    """Check that a file can be read from its beginning more than once.
 
     Raises:
-        InvalidInputError: There is no such file, it is a directory, a pipe or a device, or cannot be read.
+        InvalidInputError: There is no such file, it is a directory, a pipe or a device, or it cannot be read.
     """
     try:
         kind = path.stat().st_mode
@@ -45,7 +45,7 @@ def check_regular(path: Path) -> None:
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """Open a file for reading; one that is compressed with gzip is decompressed on the way.
+    """Open a file for reading; a gzip file is decompressed.
 
     Raises:
         OSError: It cannot be read.
@@ -59,7 +59,7 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 class _Gzip(gzip.GzipFile):
-    """Closes the file below it too."""
+    """Closes the underlying file too."""
 
     def __init__(self, below: IO[bytes]) -> None:
         super().__init__(fileobj=below, mode="rb")
@@ -75,8 +75,8 @@ def check_text(path: Path, name: str, wanted: str) -> bytes:
 
     Args:
         path: The file.
-        name: What messages call it.
-        wanted: What it should be, for the message.
+        name: Its name in messages.
+        wanted: The expected content, for the message.
 
     Raises:
         InvalidInputError: It is something else, which the message names: a spreadsheet, a web page, …; or as
@@ -101,7 +101,7 @@ def check_text(path: Path, name: str, wanted: str) -> bytes:
 
 
 def what_it_is(start: bytes) -> str | None:
-    """Name what a file with this beginning is, if it is something that people take for a text file."""
+    """Return what a file with this beginning is, if it is something that people mistake for a text file."""
     if start.startswith(_ZIP):
         return "an Excel workbook or another zip file (name a workbook .xlsx, or save it as CSV)"
     if start.startswith(b"\xd0\xcf\x11\xe0"):
@@ -123,9 +123,9 @@ def unreadable(path: Path | str, after: int, error: Exception) -> InvalidInputEr
     """Return the error for a file that cannot be read, or not beyond a line.
 
     Args:
-        path: The file, or what messages call it.
+        path: The file, or its name in messages.
         after: The last line that could be read; 0 for none.
-        error: The operating system's error, or the ValueError for a path with a NUL in it.
+        error: The operating system's error, or the ValueError for a path with a NUL character.
     """
     reason = getattr(error, "strerror", None) or error
     if isinstance(error, (EOFError, zlib.error)) or (isinstance(error, OSError) and not error.strerror):

@@ -1,4 +1,4 @@
-"""Values of files and databases made text: the one place that says what types a column may have."""
+"""Convert values of files and databases to text, and define which types a column may have."""
 
 from __future__ import annotations
 
@@ -26,17 +26,16 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 
 
 def text_of(value: Any, column: str, *, is_id: bool) -> str:
-    """Return the value as trimmed text; nothing (NULL, null) is empty.
+    """Return the value as trimmed text; missing values (NULL, null) are empty.
 
-    Text stays what it is. In the column of an id, integers and UUIDs are written out; a number with a fraction, a
-    truth value or a date is never guessed at: cast it where it comes from. The value itself is in no message, since
-    it may be a password.
+    Text stays unchanged. In an id column, integers and UUIDs are converted; a fractional number, a boolean or a date is
+    never guessed at: cast it in the source. No message contains the value itself, since it may be a password.
 
     Raises:
         InvalidInputError: it has a type that the column cannot have, or is not UTF-8; `field` is the column.
     """
     if isinstance(value, str):
-        # An enum member is a str whose str() names the member.
+        # An enum member is a str whose str() is the member's name.
         text = str.__str__(value).strip()
         if undecodable(text):
             msg = f"{column} is not UTF-8: save the file as UTF-8, or name its encoding with --encoding"
@@ -47,7 +46,7 @@ def text_of(value: Any, column: str, *, is_id: bool) -> str:
     if is_id and isinstance(value, (int, UUID)) and not isinstance(value, bool):
         return str(value)
     if is_id and isinstance(value, (float, Decimal)) and _is_whole(value):
-        # Tools for tables store whole numbers so where a column has gaps.
+        # Data frame tools store whole numbers as floats if a column has gaps.
         return str(int(value))
     wanted = "text, an integer or a UUID" if is_id else "text"
     msg = f"{column} must be {wanted}, not {_kind(value)}"
@@ -55,13 +54,13 @@ def text_of(value: Any, column: str, *, is_id: bool) -> str:
 
 
 def _is_whole(value: float | Decimal) -> bool:
-    # Beyond this a float no longer tells neighbouring whole numbers apart.
+    # Above this, a float no longer distinguishes neighbouring whole numbers.
     largest = _EXACT if isinstance(value, float) else _LONGEST_DECIMAL
     return math.isfinite(value) and value == int(value) and abs(int(value)) < largest
 
 
 def undecodable(text: str) -> bool:
-    """Return whether bytes stood there that are not UTF-8."""
+    """Return whether the original bytes were not UTF-8."""
     return not text.isascii() and any("\udc80" <= one <= "\udcff" for one in text)
 
 

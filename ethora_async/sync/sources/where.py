@@ -1,4 +1,4 @@
-"""Conditions by which rows are taken or left out: ``status=active``, ``role!=guest``, ``team in sales,support``."""
+"""Conditions that select rows: ``status=active``, ``role!=guest``, ``team in sales,support``."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _INDEX = re.compile(r"\[([0-9]+)\]")
 class Condition:
     """A row filter on one column.
 
-    Values are compared as text, trimmed and without regard to case; true and false of JSON are those words, nothing at
-    all is the empty text. A list in the column satisfies ``=`` and ``in`` when one of its elements does.
+    Values are compared as text, trimmed and ignoring case; JSON's true and false are those words, a missing value is
+    the empty text. A list in the column satisfies ``=`` and ``in`` when one of its elements does.
 
     Attributes:
         text: As it was written.
         column: The source's column, or a path such as ``profile.status``.
-        values: The texts that it is compared with, folded.
-        negated: Whether it must be none of them.
-        optional: Whether a table may lack the column, which then is empty.
+        values: The texts to compare with, case-folded.
+        negated: Whether the value must be none of them.
+        optional: Whether a table may lack the column, which then counts as empty.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Condition:
 
     @classmethod
     def of(cls, text: str, *, optional: bool = False) -> Condition:
-        """Read a condition.
+        """Parse a condition.
 
         Raises:
             InvalidInputError: It has none of the known forms.
@@ -55,7 +55,7 @@ class Condition:
         return cls(text, column, frozenset(map(_folded, parts)), negated, optional)
 
     def holds(self, value: Any) -> bool:
-        """Return whether a row with this value is taken."""
+        """Return whether a row with this value is selected."""
         found = value if isinstance(value, (list, tuple)) else (value,)
         return any(_folded(_text(one)) in self.values for one in found) != self.negated
 
@@ -73,11 +73,11 @@ def _text(value: Any) -> str:
 
 
 def lookup(columns: tuple[str, ...], path: str) -> Callable[[Mapping[str, Any]], Any] | None:
-    """Return what reads a column, or a value inside one by its path; None when there is no such column.
+    """Return a function that reads a column, or a value inside one by its path; None when there is no such column.
 
-    A column of that very name comes first. Otherwise ``name.first`` is the field ``first`` of the object in ``name``,
-    and ``emails.0.address`` or ``emails[0].address`` the field ``address`` of the first in the list ``emails``. Upper
-    and lower case are the same.
+    A column with exactly that name takes precedence. Otherwise ``name.first`` is the field ``first`` of the object in
+    ``name``, and ``emails.0.address`` or ``emails[0].address`` the field ``address`` of the first element of the list
+    ``emails``. Case is ignored.
     """
     written = {column.strip().lower(): column for column in columns if column.strip()}
     wanted = path.strip().lower()

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LARGEST = 1 << 30
-"""Bytes that a workbook may unpack to."""
+"""Maximum size of an unpacked workbook in bytes."""
 
 
 @attrs.frozen
 class XlsxTable:
-    """The first sheet of a workbook as a table. Its first row with a value is the header; rows count as Excel counts.
+    """The first sheet of a workbook as a table. Its first row with a value is the header; rows are numbered as in
+    Excel.
 
     A sheet is in memory while it is read.
     """
@@ -39,11 +40,11 @@ class XlsxTable:
 
     @property
     def name(self) -> str:
-        """The path as it was given."""
+        """The path as the caller wrote it."""
         return self.title or str(self.path)
 
     def reader(self) -> Reader:
-        """Its rows below the header."""
+        """Return a reader of its rows below the header."""
         return _XlsxReader(self)
 
 
@@ -58,7 +59,7 @@ class _XlsxReader(Reader):
 
     def columns(self) -> tuple[str, ...]:
         if self._columns is None:
-            # calamine's errors cannot be named before it is imported.
+            # calamine is not imported yet, so its errors cannot be named here.
             self._columns = guarded(self._open, Exception, self._unreadable)
         return self._columns
 

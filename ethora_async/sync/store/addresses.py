@@ -1,8 +1,8 @@
-"""The order of changes to e-mail addresses, which no two users may share.
+"""The order of changes to e-mail addresses, which must stay unique.
 
-Whoever must let an address go comes first: deletions, then chains of hand-overs link by link, then everybody else. In a
-cycle (two users exchange their addresses) one of them gets a temporary address first. An address whose holder keeps it
-is a conflict: it is reported with the holder, and not asked for.
+A change that frees an address comes first: deletions, then chains of hand-overs link by link, then all other changes.
+In a cycle (two users exchange their addresses) one of them gets a temporary address first. An address whose holder
+keeps it is a conflict: it is reported with the holder, and not requested.
 
 Only users whose address somebody else has or wants are held in memory.
 """
@@ -28,15 +28,15 @@ _TAKES = (
 
 @attrs.define(eq=False)
 class _Move:
-    """A change that takes an address which somebody else has.
+    """A change that takes an address from its current holder.
 
     Attributes:
         number: of the item.
         key: the id of the record.
         action: ``create`` or ``update``.
-        address: what it takes.
-        holder: who has it on the platform.
-        gives: whether it is an update, which lets an address go.
+        address: the address that it takes.
+        holder: the user who has it on the platform.
+        gives: whether it is an update, which frees an address.
     """
 
     number: int
@@ -51,7 +51,7 @@ class _Move:
 
 
 def order(db: sqlite3.Connection) -> None:
-    """Put the changes of users in order, and report the conflicts."""
+    """Order the changes of users, and report the conflicts."""
     moves = {move.number: move for move in _contended(db)}
     if not moves:
         return
@@ -64,7 +64,7 @@ def order(db: sqlite3.Connection) -> None:
 
 
 def temporary_address(key: str, address: str) -> str:
-    """Return an address that nobody has, under which the owner of `address` still gets mail where tags are known."""
+    """Return an unused address at which the owner of `address` still gets mail, if the mail server supports tags."""
     local, _, domain = address.rpartition("@")
     tag = hashlib.sha256(f"{key}\0{address}".encode()).hexdigest()[:10]
     return f"{local[:40]}+moving-{tag}@{domain}"
@@ -80,7 +80,7 @@ def _contended(db: sqlite3.Connection) -> list[_Move]:
 
 
 def _releases(db: sqlite3.Connection, which: str) -> dict[str, int]:
-    """Return by user the number of the item that lets an address go which somebody else takes."""
+    """Return, by user, the number of the item that frees an address which somebody else takes."""
     return dict(
         db.execute(
             "SELECT i.key, i.number FROM item AS i JOIN actual AS a ON a.kind = 'user' AND a.key = i.key"
@@ -91,7 +91,7 @@ def _releases(db: sqlite3.Connection, which: str) -> dict[str, int]:
 
 
 def _blocked(moves: dict[int, _Move], deletions: dict[str, int], updates: dict[str, int]) -> list[_Move]:
-    """Find the moves that have to wait for somebody who lets nothing go; `updates` loses those among them."""
+    """Find the moves that wait for a user who frees nothing; remove those of them that are in `updates`."""
     waiting: dict[str, list[_Move]] = {}
     for move in moves.values():
         waiting.setdefault(move.holder, []).append(move)
@@ -155,7 +155,7 @@ def _arrange_cycle(
     moves: dict[int, _Move],
     bundles: dict[int, int],
 ) -> None:
-    """Let `start` step aside, so that the address it has is free; it gets its own once the last one has moved."""
+    """Give `start` a temporary address, so that its address is free; it gets its final one after the last move."""
     aside = _step_aside(db, start)
     bundles[aside] = start.number
     bundles[start.number] = start.number
@@ -171,12 +171,12 @@ def _follow(
     moves: dict[int, _Move],
     bundles: dict[int, int],
 ) -> int:
-    """Set the steps of all that wait for an item; return the level behind the last of them."""
+    """Set the steps of all items that wait for an item; return the level after the last of them."""
     layer = [first]
     while layer := [number for before in layer for number in successors.get(before, ()) if number not in bundles]:
         for number in layer:
             bundles[number] = bundles[first]
-            if moves[number].gives:  # creations come behind all hand-overs anyway
+            if moves[number].gives:  # creations come after all hand-overs anyway
                 _set_step(db, number, HANDS_ON + level)
         level += 1
     return level
@@ -210,7 +210,7 @@ def _keep_together(db: sqlite3.Connection, bundles: dict[int, int]) -> None:
 
 
 def _report(db: sqlite3.Connection, move: _Move) -> None:
-    """Take an address out of a change, and say who has it."""
+    """Remove an address from a change, and report its holder."""
     reason = f"email {move.address!r} belongs to {move.holder!r} on the platform, who keeps it"
     if move.action == "create":
         db.execute(

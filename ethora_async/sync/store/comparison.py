@@ -1,8 +1,9 @@
-"""The differences between what the sources want and what the platform lists; they become items of the journal.
+"""Turn the differences between the sources and the platform into items of the journal.
 
-Everything is a join on disk, so that memory does not grow with either side. First every wanted record is matched with
-the one that the platform has (`matching`); then users and chats are compared, put into an order in which unique e-mail
-addresses are free when they are needed (`addresses`), and last memberships, by the ids that both sides will have then.
+Everything is a join on disk, so that memory use does not grow with either side. First every wanted record is matched
+with a record of the platform (`matching`); then users and chats are compared and put into an order in which unique
+e-mail addresses are free when they are needed (`addresses`); memberships come last, with the ids that both sides will
+have then.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _PARTS: tuple[Kind, ...] = ("user", "chat")
 
 
 def write_differences(db: sqlite3.Connection, what: Comparison) -> Compared:
-    """Make an item of every difference."""
+    """Create an item for every difference."""
     sides.index_wanted(db)
     sides.index_actual(db)
     db.execute("INSERT OR IGNORE INTO source_file (name) SELECT DISTINCT file FROM wanted WHERE file IS NOT NULL")
@@ -74,9 +75,9 @@ def row_of(entry: Entry) -> tuple[Any, ...]:
 
 
 def different(wanted: State, actual: State) -> tuple[dict[str, str | None], dict[str, str | None]]:
-    """Return the fields that differ, as they are and as they should be.
+    """Return the fields that differ, with their current and their wanted values.
 
-    A field that is None is not stated and may be anything; an empty text clears it.
+    A field that is None is not stated and may have any value; an empty text clears it.
     """
     fields = [name for name, value in wanted.items() if value is not None and value != (actual.get(name) or "")]
     return {name: actual.get(name) for name in fields}, {name: wanted[name] for name in fields}
@@ -103,7 +104,7 @@ def _changed(db: sqlite3.Connection, kind: Kind, changeable: frozenset[str]) -> 
         if key != target:
             before, after = {"id": target, **before}, {"id": key, **after}
         if here := {name: value for name, value in after.items() if name in changeable}:
-            # What is sent is made of the whole record: a platform may keep two fields of ours as one.
+            # The whole record is sent: a platform may store two of our fields as one.
             whole = {"item": decoded(item), "fields": here}
             yield _row(STEPS[kind, "update"], kind, "update", target, before, here, whole, file, line)
         if there := {name: value for name, value in after.items() if name not in changeable}:
@@ -131,20 +132,20 @@ def _superfluous(db: sqlite3.Connection, kind: Kind, action: str) -> None:
     db.execute(
         f"{_INSERT} SELECT ?, kind, ?, key, '', state, NULL, 0, NULL, NULL FROM actual AS a WHERE kind = ? AND NOT own"
         " AND NOT EXISTS (SELECT 1 FROM wanted AS w WHERE w.kind = a.kind AND w.target = a.key)"
-        # A refused row may mean whoever has its address.
+        # A rejected row may mean the user who has its address.
         " AND NOT EXISTS (SELECT 1 FROM wanted AS w WHERE w.refused AND w.email = a.email) ORDER BY key",
         (STEPS.get((kind, action), 0), action, kind),
     )
 
 
 def _superfluous_memberships(db: sqlite3.Connection, action: str) -> None:
-    # The memberships of a chat or user that goes need not be revoked: they go with it.
+    # The memberships of a deleted chat or user need not be revoked: they disappear with it.
     gone = "SELECT 1 FROM item AS i WHERE i.action = 'delete' AND i.kind = '{}' AND i.key = a.{}"
     db.execute(
         f"{_INSERT} SELECT ?, kind, ?, key, other, state, NULL, 0, NULL, NULL FROM actual AS a"
         " WHERE kind = 'member' AND NOT own AND NOT EXISTS (SELECT 1 FROM wanted AS w"
         "  WHERE w.kind = 'member' AND w.target = a.key AND w.other_target = a.other)"
-        # A refused user keeps what they have.
+        # A rejected user's memberships are kept.
         " AND NOT EXISTS (SELECT 1 FROM wanted AS u WHERE u.kind = 'user' AND u.refused AND u.target = a.other)"
         " AND NOT EXISTS (SELECT 1 FROM actual AS h JOIN wanted AS u ON u.email = h.email AND u.refused"
         "  WHERE h.kind = 'user' AND h.key = a.other)"
@@ -161,10 +162,9 @@ def _superfluous_memberships(db: sqlite3.Connection, action: str) -> None:
 
 
 def _grant(db: sqlite3.Connection) -> int:
-    """Make items of the missing memberships, by the ids that chats and users will have then.
+    """Create items for the missing memberships, with the ids that chats and users will have then.
 
-    Returns:
-        How many have to wait for a user or chat that is not created now.
+    Returns: The number of memberships that must wait for a user or chat that is not created now.
     """
     missing = (
         "FROM wanted AS w WHERE w.kind = 'member' AND NOT w.refused AND NOT EXISTS (SELECT 1 FROM actual AS a"

@@ -30,18 +30,18 @@ _DELETIONS: tuple[tuple[Kind, str], ...] = (("user", "delete"), ("chat", "delete
 def select_entries(
     db: sqlite3.Connection, condition: str, values: Sequence[Any] = (), *, after: int = 0, limit: int
 ) -> list[Entry]:
-    """Return the items behind number `after` that meet a condition, by number."""
+    """Return the items after number `after` that meet a condition, by number."""
     query = f"SELECT {COLUMNS} FROM item WHERE number > ? AND ({condition}) ORDER BY number LIMIT ?"
     return [_entry(row) for row in db.execute(query, (after, *values, limit))]
 
 
 def mark_sent(db: sqlite3.Connection, numbers: Iterable[int]) -> None:
-    """Note that these items may have happened from now on."""
+    """Mark items as sent: from now on they may have taken effect."""
     db.executemany(_MARK_SENT, [(first, last) for _, first, last in _spans((None, number) for number in numbers)])
 
 
 def mark_known(db: sqlite3.Connection, results: Iterable[Result]) -> None:
-    """Keep what became of items."""
+    """Record the results of items."""
     names = ("status", "reason", "attempts")
     spans = _spans((tuple(told), number) for *told, number in results)
     db.executemany(
@@ -51,13 +51,13 @@ def mark_known(db: sqlite3.Connection, results: Iterable[Result]) -> None:
 
 
 def refuse(db: sqlite3.Connection, results: Sequence[Result]) -> None:
-    """Keep what became of items, and never carry them out again."""
+    """Record the results of items for good: they are never sent again."""
     mark_known(db, results)
     db.executemany("UPDATE item SET step = -ABS(step) WHERE number = ?", [(result[3],) for result in results])
 
 
 def take_up(db: sqlite3.Connection) -> int:
-    """Intend again what failed or is unknown; return how many items are to do."""
+    """Reset items that failed or are unknown, and return the number of items to do."""
     db.execute(f"UPDATE item SET lost = 1 WHERE step > 0 AND (state = {SENT} OR status = 'unknown')")
     db.execute(
         f"UPDATE item SET state = {INTENDED}, status = '{PENDING}', reason = NULL"
@@ -67,7 +67,7 @@ def take_up(db: sqlite3.Connection) -> int:
 
 
 def remaining(db: sqlite3.Connection, step: int | None = None) -> int:
-    """Return how many items are to do, in all steps or in one."""
+    """Return the number of items to do, in all steps or in one."""
     if step is None:
         return int(db.execute(f"SELECT COUNT(*) FROM item WHERE {_TO_DO}").fetchone()[0])
     query = f"SELECT COUNT(*) FROM item WHERE step = ? AND state < {KNOWN}"
@@ -104,7 +104,7 @@ def awaiting_source(db: sqlite3.Connection, step: int, keys: Sequence[str]) -> l
 
 
 def fail_awaiting_source(db: sqlite3.Connection, step: int, reason: str) -> int:
-    """Fail what still waits for its source; return how many that are."""
+    """Fail the items that still wait for their source; return their number."""
     return db.execute(
         f"UPDATE item SET state = {KNOWN}, status = 'failed', reason = ?"
         f" WHERE step = ? AND state = {INTENDED} AND needs_source",
@@ -127,19 +127,19 @@ def fail_grants_of_the_uncreated(db: sqlite3.Connection, step: int) -> None:
 
 
 def steps(db: sqlite3.Connection) -> list[tuple[int, str, str]]:
-    """Return the steps with items to do, each with its kind and action, in their order."""
+    """Return the steps with items to do, each with its kind and action, in order."""
     rows = db.execute(f"SELECT DISTINCT step, kind, action FROM item WHERE {_TO_DO} ORDER BY step, kind, action")
     return list(rows.fetchall())
 
 
 def counts(db: sqlite3.Connection) -> dict[tuple[str, str, str | None], int]:
-    """Return how many items there are by kind, action and status; None is a status that is not known yet."""
+    """Return the number of items by kind, action and status; an unknown status is None."""
     rows = db.execute("SELECT kind, action, status, COUNT(*) FROM item GROUP BY kind, action, status")
     return {(kind, action, None if status == PENDING else status): count for kind, action, status, count in rows}
 
 
 def deletions(db: sqlite3.Connection) -> list[Deletions]:
-    """Return how much of each kind is to be deleted."""
+    """Return the planned deletions of each kind."""
     found = []
     for kind, action in _DELETIONS:
         gone = db.execute("SELECT COUNT(*) FROM item WHERE kind = ? AND action = ?", (kind, action)).fetchone()[0]
@@ -149,7 +149,7 @@ def deletions(db: sqlite3.Connection) -> list[Deletions]:
 
 
 def _spans(items: Iterable[tuple[T, int]]) -> list[tuple[T, int, int]]:
-    """Join neighbours, by number, of which the same is told: one statement changes all of them."""
+    """Merge items with adjacent numbers and equal results: one statement changes all of them."""
     spans: list[tuple[T, int, int]] = []
     for told, number in sorted(items, key=_number):
         if spans and spans[-1][2] == number - 1 and spans[-1][0] == told:

@@ -1,4 +1,4 @@
-"""The file of a journal: created whole, opened by one process at a time, never mistaken for another file."""
+"""The file of a journal: created atomically, opened by one process at a time, never confused with another file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = 2
-"""The version of the file format; newer files are refused."""
+"""The version of the file format; newer files are rejected."""
 
 _PAGES = -8_000
-"""Cache size as SQLite takes it, in KiB when negative: memory does not grow with the file."""
+"""Cache size for SQLite, in KiB when negative: memory use does not grow with the file."""
 
 
 def create_file(path: str | Path | None, tables: str, meta: Mapping[str, Any]) -> tuple[Path, sqlite3.Connection]:
-    """Create a file with these tables and settings; None makes a temporary one.
+    """Create a file with these tables and settings; None creates a temporary one.
 
     Returns:
         The path of the file, and its connection.
@@ -97,7 +97,8 @@ def open_file(path: Path) -> tuple[Path, sqlite3.Connection]:
         The path of the file, and its connection.
 
     Raises:
-        InvalidInputError: it does not exist, is no journal, is newer than this program, or another process has it open.
+        InvalidInputError: it does not exist, is not a journal, was written by another version, or another process has
+            it open.
     """
     if not path.is_file():
         msg = f"{path} does not exist or is not a file: name the journal that ethora apply wrote"
@@ -110,7 +111,7 @@ def open_file(path: Path) -> tuple[Path, sqlite3.Connection]:
 
 
 def _check_format(path: Path) -> None:
-    # Read-only until it is known to be a journal: somebody may name a database of their own.
+    # Read-only until it is known to be a journal: the user may have named another database.
     text = "0"
     try:
         database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{_unless_logged(path)}", uri=True, timeout=0.5)
@@ -135,9 +136,9 @@ def _check_format(path: Path) -> None:
 
 
 def _unless_logged(path: Path) -> str:
-    """Return the parameter that reads the file alone, where its write-ahead log is empty.
+    """Return the URI parameter for reading only the main file, if its write-ahead log is empty.
 
-    A connection that reads the log too makes an index of it, and may not remove that at its end.
+    A connection that reads the log too creates an index of it, and may be unable to remove that at its end.
     """
     log = Path(f"{path}-wal")
     return "" if log.exists() and log.stat().st_size else "&immutable=1"
@@ -152,7 +153,7 @@ def _unreadable(path: Path, error: sqlite3.OperationalError) -> InvalidInputErro
 def _connected(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False)
     try:
-        # Exclusive: the claim holds from the first transaction on until the connection, or its process, ends.
+        # Exclusive: the lock holds from the first transaction until the connection, or its process, ends.
         database.execute("PRAGMA locking_mode=EXCLUSIVE")
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=NORMAL")
@@ -169,7 +170,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 def close_file(path: Path, database: sqlite3.Connection, *, temporary: bool) -> None:
     """Close the connection, and remove a temporary file."""
-    # A full disk, say: what was committed stays in the write-ahead log beside the file.
+    # A full disk, for example: committed data stays in the write-ahead log beside the file.
     with suppress(sqlite3.Error):
         database.close()
     if temporary:

@@ -15,16 +15,16 @@ Kind = Literal["user", "chat", "member"]
 KINDS: tuple[Kind, ...] = ("user", "chat", "member")
 
 FREES_AN_ADDRESS = 1
-"""The step of deletions of users whose e-mail address somebody else gets: no two users have the same one."""
+"""The step of deletions of users whose e-mail address somebody else gets: addresses are unique."""
 
 STEPS_ASIDE = 2
-"""The step of users who get a temporary address, since they exchange theirs with somebody."""
+"""The step of users who get a temporary address, because they are in a cycle of exchanges."""
 
 LEAVES_FIRST = 3
-"""The step of revocations of users who get another id: they are known by the old one until then."""
+"""The step of revocations of users who get another id: until then they are known by the old one."""
 
 HANDS_ON = 10
-"""The first of the steps of users whose address somebody else gets, or who get one: a step for each link of a chain."""
+"""The first of the steps of users who pass on or take over an address: one step for each link of a chain."""
 
 _LAST = 1_000_000_000
 
@@ -38,16 +38,16 @@ STEPS: dict[tuple[str, str], int] = {
     ("chat", "delete"): _LAST + 8,
     ("user", "delete"): _LAST + 9,
 }
-"""The usual step of every change. Lower steps go first: users and chats must exist before anybody enters a chat."""
+"""The usual step of a change. Lower steps go first: users and chats must exist before memberships."""
 
 CANNOT_CHANGE = "cannot change"
 EXTRA = "extra"
-"""Actions that are reported and never carried out: their step is 0."""
+"""Actions that are reported and never applied: their step is 0."""
 
 _DAMAGED = "the journal is damaged: a value in it is not what was written there. Make a new plan"
 
 Result = tuple[Status, str | None, int, int]
-"""What became of an item: status, reason, attempts, number."""
+"""The result of an item: status, reason, attempts, number."""
 
 
 @attrs.frozen
@@ -56,15 +56,15 @@ class Entry:
 
     Attributes:
         number: its number in the journal.
-        step: the step that carries it out; lower ones go first, 0 is never carried out.
+        step: the step that applies it; lower ones go first, 0 is never applied.
         kind: ``user``, ``chat`` or ``member``.
-        action: what to do.
+        action: ``create``, ``update``, ``delete``, …
         key: the id of the user or chat; of a membership, the chat's.
         other: of a membership, the user's id; else empty.
-        before, after: the fields as they are, and as they should be.
-        needs_source: whether the item holds a secret that only its source has.
-        file, line: where it was read.
-        status, reason: what became of it, once that is known.
+        before, after: the current and the wanted fields.
+        needs_source: whether the item needs a secret that only its source has.
+        file, line: its position in the source.
+        status, reason: the result, once it is known.
     """
 
     number: int
@@ -93,8 +93,8 @@ class Problem:
 
     Attributes:
         kind: ``user``, ``chat`` or ``member``.
-        id: its id, as far as it has one; of a membership ``chat/user``.
-        file, line, column: where it was read.
+        id: its id, if it has one; of a membership ``chat/user``.
+        file, line, column: its position in the source.
         reason: why it cannot be used.
     """
 
@@ -113,8 +113,8 @@ class Wanted:
     Attributes:
         identity, other_identity: the platform's keys of the ids.
         state: the record in comparable form; None for a membership.
-        item: the record as it is sent, without a password.
-        email: of a user, the address; no two users may have the same one.
+        item: the record to send, without a password.
+        email: a user's address, which must be unique.
     """
 
     kind: Kind
@@ -149,12 +149,12 @@ class Actual:
 
 
 def encoded(record: Mapping[str, Any] | None) -> str | None:
-    """Return the text under which the journal keeps a record; equal records give equal texts."""
+    """Encode a record for the journal; equal records give equal texts."""
     return None if record is None else codec.dumps_sorted(record).decode()
 
 
 def decoded(text: str | None) -> dict[str, Any] | None:
-    """Return the record that `encoded` made this text of.
+    """Decode a text of `encoded`.
 
     Raises:
         ChatError: the journal is damaged.
@@ -166,14 +166,14 @@ def decoded(text: str | None) -> dict[str, Any] | None:
 
 
 def parsed(text: Any) -> Any:
-    """Return a value that the journal keeps as JSON.
+    """Parse a JSON value of the journal.
 
     Raises:
         ChatError: the journal is damaged.
     """
     try:
         return codec.loads(text.encode())
-    except (AttributeError, ValueError):  # SQLite keeps a number in any column
+    except (AttributeError, ValueError):  # SQLite stores a number in any column
         raise ChatError(_DAMAGED) from None
 
 
@@ -185,9 +185,9 @@ class Comparison:
         kinds: the kinds that may be changed.
         sources: the kinds that have a source.
         prune: whether to delete what no source wants.
-        replace: whether a user whose id changed may be deleted and created again, where the platform cannot rename.
-        changeable: by kind, the fields that the platform lets us change; ``id`` if it can rename.
-        limit: how many changes of each kind and action to keep; None is all.
+        replace: whether a user whose id changed may be deleted and created again, if the platform cannot rename users.
+        changeable: by kind, the fields that can be changed on the platform; ``id`` if it can rename.
+        limit: maximum number of changes of each kind and action; None for all.
     """
 
     kinds: frozenset[Kind]
@@ -203,9 +203,9 @@ class Compared:
     """The result of a comparison.
 
     Attributes:
-        deletions: how much of each kind goes, before any limit.
-        left: how many changes are left for later.
-        counts: by kind, how many wanted records were compared.
+        deletions: the deletions of each kind, before any limit.
+        left: number of changes left for later.
+        counts: by kind, number of wanted records that were compared.
     """
 
     deletions: Sequence[Deletions]
@@ -219,8 +219,8 @@ class Deletions:
 
     Attributes:
         action: ``delete`` or ``revoke``.
-        count: how many records go.
-        listed: how many there are, without the platform's own.
+        count: number of records to delete.
+        listed: number of existing records, without the platform's own.
     """
 
     kind: Kind

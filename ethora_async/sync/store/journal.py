@@ -1,17 +1,16 @@
-"""The journal of a plan: what it intends, what was sent, and what is known of the results.
+"""The journal of a plan: its items, which of them were sent, and the known results.
 
-One SQLite file that outlives its process. Every method is one transaction in a thread of the journal's own, which
-either happened or did not.
+One SQLite file that outlives its process. Every method is one atomic transaction in the journal's own thread.
 
 * ``kill -9`` loses nothing that a method has returned for. An item is committed as *sent* before its request leaves, so
   an item that is not marked was certainly never sent.
 * A power cut may lose the last transactions (WAL with ``synchronous=NORMAL``), but never damages the file. What is lost
   is done once more, which is harmless: everything in a journal may be repeated.
-* Only one process has a journal open, and the claim of a dead process ends with it. ``-wal`` and ``-shm`` files that it
+* Only one process can have a journal open, and its lock ends with the process. ``-wal`` and ``-shm`` files that a crash
   left beside the journal belong to it: copy them too.
 
-No secret is ever written to it. Callers ask for what they need by name: the tables and statements are known to
-`ethora_async.sync.store` alone, and may change.
+No secret is ever written to it. Callers use its methods: only `ethora_async.sync.store` knows the tables and
+statements, which may change.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ _CLOSING = 5.0
 
 
 class Journal:
-    """An open journal; made by `create` or `open`."""
+    """An open journal; created by `create` or `open`."""
 
     def __init__(self, path: Path, database: sqlite3.Connection, thread: OwnThread, *, temporary: bool) -> None:
         self.path = path
@@ -67,9 +66,9 @@ class Journal:
 
     @classmethod
     async def create(cls, path: str | Path | None = None, *, meta: Mapping[str, Any] | None = None) -> Self:
-        """Create a journal at `path`, readable by its owner alone; None makes one that vanishes when it is closed.
+        """Create a journal at `path` that only its owner can read; None creates one that is deleted when it is closed.
 
-        It appears whole: it never lacks its tables and settings.
+        The file appears complete, with its tables and settings.
 
         Args:
             path: where to create it.
@@ -86,8 +85,8 @@ class Journal:
         """Open an existing journal.
 
         Raises:
-            InvalidInputError: it does not exist, is no journal, is newer than this program, or another process has it
-                open.
+            InvalidInputError: it does not exist, is not a journal, was written by another version, or another process
+                has it open.
         """
         return await cls._started(OwnThread("ethora-journal"), partial(file.open_file, Path(path)), temporary=False)
 
@@ -99,8 +98,8 @@ class Journal:
         try:
             await thread.run(lambda: made.append(make()))
         except BaseException:
-            # A cancelled call may still be at work in its thread: what it made is closed there, after it. A program
-            # that ends at once would otherwise leave it behind.
+            # A cancelled call may still be running in its thread: its result is closed there afterwards. A program that
+            # ends at once would otherwise leave the file behind.
             closing = thread.finish(partial(_close_all, made, temporary=temporary))
             await asyncio.wait({closing}, timeout=_CLOSING)
             raise
@@ -115,13 +114,13 @@ class Journal:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Write everything into the one file and release it. May be called more than once."""
+        """Write everything into the one file and release it. Safe to call more than once."""
         if not self._closed:
             self._closed = True
             await self._thread.finish(partial(file.close_file, self.path, self._database, temporary=self._temporary))
 
     async def _transaction(self, work: Callable[..., T], *args: Any, **named: Any) -> T:
-        """Return what `work` returns for the connection, all of whose statements take effect or none.
+        """Run `work` in one transaction and return its result.
 
         Raises:
             InvalidInputError: the journal is closed.
@@ -139,7 +138,7 @@ class Journal:
     # Settings
 
     async def set_meta(self, **values: Any) -> None:
-        """Keep settings, as JSON."""
+        """Store settings, as JSON."""
         rows = [{"name": name, "value": codec.dumps(value).decode()} for name, value in values.items()]
         await self._transaction(_set_meta, rows)
 
@@ -151,58 +150,58 @@ class Journal:
     # Both sides, and their differences
 
     async def clear(self) -> None:
-        """Drop everything but the settings, to plan anew."""
+        """Delete everything but the settings, to plan again."""
         self._seen = sides.Seen()
         await self._transaction(sides.clear)
 
     async def add_wanted(self, rows: Sequence[Wanted], problems: Sequence[Problem] = ()) -> None:
-        """Keep what a source wants, and the rows of it that cannot be used.
+        """Add rows of a source: what it wants, and its invalid rows.
 
         Rows that contradict earlier ones (the same id, the same e-mail address) become problems.
         """
         await self._transaction(sides.add_wanted, rows, problems, self._seen)
 
     async def add_actual(self, rows: Sequence[Actual]) -> None:
-        """Keep what the platform lists."""
+        """Add records that the platform lists."""
         await self._transaction(sides.add_actual, rows)
 
     async def forget_actual(self) -> None:
-        """Drop what the platform listed, to list it again."""
+        """Delete the platform's records, to list them again."""
         await self._transaction(sides.forget_actual)
 
     async def name_chats(self, chats: Sequence[str]) -> None:
-        """Note that the members of these chats are to be listed."""
+        """Mark chats whose members must be listed."""
         await self._transaction(sides.name_chats, chats)
 
     async def chats_to_list(self, *, after: str, limit: int) -> list[str]:
-        """Return the next chats that exist and whose members are to be listed, by id."""
+        """Return the next existing chats whose members must be listed, by id."""
         return await self._transaction(sides.chats_to_list, after, limit)
 
     async def compare(self, what: Comparison) -> Compared:
-        """Make an item of every difference between both sides, in the order in which they can be carried out."""
+        """Create an item for every difference between both sides, in an order in which they can be applied."""
         return await self._transaction(comparison.write_differences, what)
 
     async def add(self, entries: Iterable[Entry]) -> None:
-        """Add items; they are numbered in their order."""
+        """Add items; they are numbered in order."""
         await self._transaction(comparison.add_rows, [comparison.row_of(entry) for entry in entries])
 
     async def deletions(self) -> list[Deletions]:
-        """Return how much of each kind is to be deleted."""
+        """Return the planned deletions of each kind."""
         return await self._transaction(execution.deletions)
 
     async def actual_of(self, entries: Sequence[Entry]) -> list[tuple[bool, Mapping[str, Any]] | None]:
-        """Return of each item's record whether it is the platform's own, and its state; None if it does not exist."""
+        """Return, for each item's record, whether it is the platform's own, and its state, or None."""
         found = await self._transaction(sides.actual_of, entries)
         return [None if one is None else (one[0], decoded(one[1]) or {}) for one in found]
 
     async def other_spellings(self, records: Sequence[tuple[str, str, str | None]]) -> list[str | None]:
-        """Return of each record (kind, id, identity) another listed id that has the same identity."""
+        """Return, for each record (kind, id, identity), another listed id that has the same identity."""
         return await self._transaction(sides.other_spellings, records)
 
     # Reading items
 
     async def entries(self, *, after: int = 0, limit: int = _PAGE) -> list[Entry]:
-        """Return all items behind number `after`, by number."""
+        """Return all items after number `after`, by number."""
         return await self._transaction(execution.select_entries, "1", after=after, limit=limit)
 
     def everything(self) -> AsyncGenerator[Entry, None]:
@@ -210,15 +209,15 @@ class Journal:
         return self._where("1")
 
     def changes(self) -> AsyncGenerator[Entry, None]:
-        """Iterate over the items that are to be carried out, or were."""
+        """Iterate over the items to apply, including those already applied."""
         return self._where("step > 0")
 
     def cannot_change(self) -> AsyncGenerator[Entry, None]:
-        """Iterate over the differences that the platform does not let us change."""
+        """Iterate over the differences that cannot be changed on the platform."""
         return self._where("action = ?", CANNOT_CHANGE)
 
     def extras(self) -> AsyncGenerator[Entry, None]:
-        """Iterate over what exists, is wanted by no source, and stays."""
+        """Iterate over existing records that no source wants, and that stay."""
         return self._where("action = ?", EXTRA)
 
     def failures(self) -> AsyncGenerator[Entry, None]:
@@ -230,11 +229,11 @@ class Journal:
         return await self._transaction(execution.select_entries, "status IN ('failed', 'unknown')", limit=limit)
 
     async def first_changes(self, limit: int) -> list[Entry]:
-        """Return the first items that are to be carried out."""
+        """Return the first items to apply."""
         return await self._transaction(execution.select_entries, "step > 0", limit=limit)
 
     async def first_unchangeable(self, limit: int) -> list[Entry]:
-        """Return the first differences that the platform does not let us change."""
+        """Return the first differences that cannot be changed on the platform."""
         return await self._transaction(execution.select_entries, "action = ?", (CANNOT_CHANGE,), limit=limit)
 
     async def examples(self, kind: str, action: str, limit: int) -> list[Entry]:
@@ -243,13 +242,13 @@ class Journal:
         return await self._transaction(execution.select_entries, condition, values, limit=limit)
 
     async def counts(self) -> dict[tuple[str, str, str | None], int]:
-        """Return how many items there are by kind, action and status; a status that is not known yet is None."""
+        """Return the number of items by kind, action and status; an unknown status is None."""
         return await self._transaction(execution.counts)
 
     # Rows that cannot be used
 
     async def problems(self) -> AsyncGenerator[Problem, None]:
-        """Iterate over the rows that cannot be used, in the order in which they were read."""
+        """Iterate over the invalid rows, in the order in which they were read."""
         after = 0
         while found := await self._transaction(problems.problems_after, after, _PAGE):
             for number, problem in found:
@@ -257,45 +256,45 @@ class Journal:
                 yield problem
 
     async def first_problems(self, limit: int) -> list[Problem]:
-        """Return the first rows that cannot be used."""
+        """Return the first invalid rows."""
         return [problem for _, problem in await self._transaction(problems.problems_after, 0, limit)]
 
     async def problem_counts(self) -> dict[str, int]:
-        """Return how many rows cannot be used, by kind."""
+        """Return the number of invalid rows, by kind."""
         return await self._transaction(problems.problem_counts)
 
     async def unsafe_rows(self) -> int:
-        """Return how many rows cannot be used and may mean a record that would be deleted."""
+        """Return the number of invalid rows that may mean a record that would be deleted."""
         return await self._transaction(problems.unsafe_rows)
 
     async def collect_refused(self) -> bool:
-        """Prepare `refused_rows`; return whether any row was refused, by us or by the platform."""
+        """Prepare `refused_rows`; return whether any row was rejected, locally or by the platform."""
         return await self._transaction(problems.collect_refused)
 
     async def refused_rows(
         self, kind: Kind, rows: Sequence[tuple[str, str | None, int]], *, by_line: bool
     ) -> list[str | None]:
-        """Return why each row was refused, or None.
+        """Return why each row was rejected, or None.
 
         Args:
-            kind: what the rows hold.
+            kind: the kind of rows.
             rows: each row's id, file and line.
-            by_line: whether lines tell rows apart; those of a database have none.
+            by_line: whether rows are identified by line; rows of a database have no lines.
         """
         return await self._transaction(problems.refusals, kind, rows, by_line=by_line)
 
-    # Carrying out
+    # Applying
 
     async def take_up(self) -> int:
-        """Intend again what failed or is unknown; return how many items are to do."""
+        """Reset items that failed or are unknown, and return the number of items to do."""
         return await self._transaction(execution.take_up)
 
     async def remaining(self, step: int | None = None) -> int:
-        """Return how many items are to do, in all steps or in one."""
+        """Return the number of items to do, in all steps or in one."""
         return await self._transaction(execution.remaining, step)
 
     async def steps(self) -> list[tuple[int, str, str]]:
-        """Return the steps with items to do, each with its kind and action, in their order."""
+        """Return the steps with items to do, each with its kind and action, in order."""
         return await self._transaction(execution.steps)
 
     async def was_begun(self) -> bool:
@@ -303,7 +302,7 @@ class Journal:
         return await self._transaction(execution.was_begun)
 
     def to_do(self) -> AsyncGenerator[Entry, None]:
-        """Iterate over the items that are to do."""
+        """Iterate over the items to do."""
         return _paged(partial(self._transaction, execution.remaining_after))
 
     async def sendable(self, step: int, *, after: int, limit: int) -> list[Entry]:
@@ -315,7 +314,7 @@ class Journal:
         return await self._transaction(execution.awaiting_source, step, keys)
 
     async def fail_awaiting_source(self, step: int, reason: str) -> int:
-        """Fail what still waits for its source; return how many items that are."""
+        """Fail the items that still wait for their source; return their number."""
         return await self._transaction(execution.fail_awaiting_source, step, reason)
 
     async def fail_grants_of_the_uncreated(self, step: int) -> None:
@@ -323,18 +322,18 @@ class Journal:
         await self._transaction(execution.fail_grants_of_the_uncreated, step)
 
     async def mark_sent(self, numbers: Iterable[int]) -> None:
-        """Note, before they are sent, that these items may have happened."""
+        """Mark items as sent, before they are sent."""
         await self._transaction(execution.mark_sent, numbers)
 
     async def mark_known(self, results: Sequence[Result]) -> None:
-        """Keep what became of items.
+        """Record the results of items.
 
-        What turns out to be done already, after it was sent before and no reply came, was done by that.
+        If an item was sent before without a reply, and is now found done, the earlier attempt did it.
         """
         await self._transaction(execution.mark_known, results)
 
     async def refuse(self, results: Sequence[Result]) -> None:
-        """Keep what became of items, and never carry them out again."""
+        """Record the results of items for good: they are never sent again."""
         await self._transaction(execution.refuse, results)
 
     def _where(self, condition: str, *values: Any) -> AsyncGenerator[Entry, None]:
@@ -376,7 +375,7 @@ def _in_transaction(database: sqlite3.Connection, work: Callable[[sqlite3.Connec
         result = work(database)
         database.execute("COMMIT")
     except BaseException:
-        if database.in_transaction:  # a full disk ends it by itself
+        if database.in_transaction:  # a full disk ends the transaction by itself
             database.execute("ROLLBACK")
         raise
     return result

@@ -1,8 +1,8 @@
 """Match rows of the sources to records of the platform.
 
-Ids that differ may name one user: platforms fold case or Unicode forms, and people get new ids. A match is kept as the
-``target`` of a wanted row. What cannot be told apart for certain is refused and named; nothing that a refused row may
-mean is ever deleted, and nobody is let in under somebody else's id.
+Different ids may name the same user: platforms fold case or Unicode forms, and people get new ids. A match is stored as
+the ``target`` of a wanted row. Ambiguous rows are rejected and reported; a record that a rejected row may mean is never
+deleted, and nobody gets access under somebody else's id.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _PROBLEM = "INSERT INTO bad (kind, id, file, line, field, reason)"
 
 
 def match_records(db: sqlite3.Connection, *, replace: bool) -> None:
-    """Match wanted users and chats with those that the platform has.
+    """Match wanted users and chats with those of the platform.
 
     Args:
         db: the connection.
-        replace: whether a user with another id but the same address is somebody else.
+        replace: whether a user with another id but the same address counts as another user.
     """
     db.execute(
         f"UPDATE wanted SET target = key WHERE {_RECORDS} AND EXISTS"
@@ -45,7 +45,7 @@ def match_records(db: sqlite3.Connection, *, replace: bool) -> None:
 
 
 def _match_spellings(db: sqlite3.Connection) -> None:
-    """Match ids that the platform takes for the same; of users, only if the e-mail address agrees."""
+    """Match ids that the platform treats as equal; for users, only if the e-mail address agrees."""
     same = "a.kind = w.kind AND a.identity = w.identity AND a.other = ''"
     listed = f"(SELECT MIN(a.key) FROM actual AS a WHERE {same})"
     unmatched = f"{_RECORDS} AND NOT w.refused AND w.target IS NULL AND EXISTS (SELECT 1 FROM actual AS a WHERE {same})"
@@ -82,7 +82,7 @@ def _match_addresses(db: sqlite3.Connection) -> None:
 
 
 def match_memberships(db: sqlite3.Connection, what: Comparison) -> None:
-    """Match wanted memberships with chats and users that exist or will, and refuse the others."""
+    """Match wanted memberships with chats and users that exist or will be created, and reject the others."""
     for kind, column, target in (("chat", "key", "target"), ("user", "other", "other_target")):
         wanted = f"FROM wanted AS s WHERE s.kind = '{kind}' AND s.key = w.{column}"
         actual = f"FROM actual AS s WHERE s.kind = '{kind}' AND s.key = w.{column} AND s.other = ''"
@@ -107,7 +107,7 @@ def match_memberships(db: sqlite3.Connection, what: Comparison) -> None:
 
 
 def _refuse_spellings(db: sqlite3.Connection, kind: str, column: str, target: str, unknown: str) -> None:
-    """Refuse memberships that spell an id otherwise than its own list or the platform does."""
+    """Reject memberships that spell an id differently from its own list or from the platform."""
     identity = f"w.{'identity' if column == 'key' else 'other_identity'}"
     spelled = (
         f"COALESCE((SELECT MIN(s.key) FROM wanted AS s WHERE s.kind = '{kind}' AND s.identity = {identity}),"
@@ -131,7 +131,7 @@ def _refuse_spellings(db: sqlite3.Connection, kind: str, column: str, target: st
 def _refuse(
     db: sqlite3.Connection, where: str, field: str, reason: str, *, target: str | None = None, column: str = "target"
 ) -> None:
-    """Refuse wanted rows `w`, with what they may mean as their target."""
+    """Reject wanted rows `w`, with the records that they may mean as their target."""
     id = "CASE w.kind WHEN 'member' THEN w.key || '/' || w.other ELSE w.key END"
     db.execute(
         f"{_PROBLEM} SELECT w.kind, {id}, w.file, w.line, '{field}', {reason} FROM wanted AS w WHERE {where}"

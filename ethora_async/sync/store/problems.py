@@ -1,4 +1,4 @@
-"""Rows that were refused: by us when they were read, or by the platform."""
+"""Rejected rows: invalid ones, and those that the platform rejected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-# Neither table has an index by which single rows could be looked up.
+# Neither table has an index for looking up single rows.
 _COLLECT = (
     "CREATE TEMP TABLE IF NOT EXISTS refused (kind TEXT, id TEXT, file TEXT, line INTEGER, reason TEXT)",
     "DELETE FROM refused",
@@ -25,7 +25,7 @@ _COLLECT = (
 
 
 def problems_after(db: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, Problem]]:
-    """Return the next rows that cannot be used, each with its number, in the order in which they were read."""
+    """Return the next invalid rows, each with its number, in the order in which they were read."""
     rows = db.execute(
         "SELECT rowid, kind, id, file, line, field, reason FROM bad WHERE rowid > ? ORDER BY rowid LIMIT ?",
         (after, limit),
@@ -34,17 +34,17 @@ def problems_after(db: sqlite3.Connection, after: int, limit: int) -> list[tuple
 
 
 def problem_counts(db: sqlite3.Connection) -> dict[str, int]:
-    """Return how many rows cannot be used, by kind."""
+    """Return the number of invalid rows, by kind."""
     return dict(db.execute("SELECT kind, COUNT(*) FROM bad GROUP BY kind").fetchall())
 
 
 def unsafe_rows(db: sqlite3.Connection) -> int:
-    """Return how many rows cannot be used and may mean a record that would be deleted."""
+    """Return the number of invalid rows that may mean a record that would be deleted."""
     return int(db.execute("SELECT COUNT(*) FROM bad WHERE unsafe").fetchone()[0])
 
 
 def collect_refused(db: sqlite3.Connection) -> bool:
-    """Prepare `refusals`; return whether any row was refused."""
+    """Prepare `refusals`; return whether any row was rejected."""
     for statement in _COLLECT:
         db.execute(statement)
     return db.execute("SELECT 1 FROM refused LIMIT 1").fetchone() is not None
@@ -53,7 +53,7 @@ def collect_refused(db: sqlite3.Connection) -> bool:
 def refusals(
     db: sqlite3.Connection, kind: str, rows: Sequence[tuple[str, str | None, int]], *, by_line: bool
 ) -> list[str | None]:
-    """Return why each row was refused, or None; a row is its id, file and line. Rows of a database have no lines."""
+    """Return why each row was rejected, or None; a row is its id, file and line. Rows of a database have no lines."""
     found: list[str | None] = []
     for id, file, line in rows:
         place = (file, line) if by_line else (None, None)

@@ -1,22 +1,22 @@
-"""The tables of a journal, and those that a plan needs only while it is made.
+"""The tables of a journal, and the temporary tables of a comparison.
 
-The file holds the items and the rows that cannot be used. Both sides of a comparison are temporary: a plan that was
-interrupted is made anew, so they need not survive the process, and the file stays small.
+The file holds the items and the invalid rows. Both sides of a comparison are temporary: an interrupted plan is made
+again, so they need not survive the process, and the file stays small.
 
 ``wanted`` and ``actual`` are the two sides. ``identity`` is the platform's key of an id: ids with equal keys name one
-user or chat. ``target`` is the id under which the platform has what a row wants, ``other_target`` likewise the user of
-a membership; ``refused`` rows protect what they name from deletion and are otherwise ignored. ``bundle`` joins items
-that depend on each other. An ``unsafe`` row may name a record that would be deleted.
+user or chat. ``target`` is the platform's id of the record that a row wants, ``other_target`` likewise the user of a
+membership; ``refused`` rows protect the records that they name from deletion and are otherwise ignored. ``bundle``
+joins items that depend on each other. An ``unsafe`` row may name a record that would be deleted.
 """
 
 from __future__ import annotations
 
 INTENDED, SENT, KNOWN = range(3)
-"""The states of an item: not sent yet, sent with its result unknown, result known."""
+"""The states of an item: not sent yet; sent, result unknown; result known."""
 
 PENDING = "pending"
-"""The status of an item before its result is known. It is as long as most results, so that these replace it in place:
-rows that grow would split the pages of the file.
+"""The status of an item before its result is known. It is as long as most results, which therefore replace it in place:
+growing rows would split the pages of the file.
 """
 
 TABLES = f"""
@@ -55,10 +55,10 @@ ACTUAL_INDEXES = (
 )
 TARGET_INDEX = "CREATE INDEX IF NOT EXISTS temp.wanted_by_target ON wanted (kind, target, other_target)"
 ITEM_INDEX = "CREATE INDEX IF NOT EXISTS item_by_key ON item (kind, key, other)"
-"""Indexes that are made when they are first needed: of many rows at once that is several times cheaper."""
+"""Indexes that are created when they are first needed: indexing many rows at once is several times cheaper."""
 
 FILE_NUMBER = "(SELECT f.number FROM source_file AS f WHERE f.name = {})"
-"""The number of the file with a name, which stands in ``source_file``."""
+"""The number of the file with this name in ``source_file``."""
 
 FILE_NAME = "(SELECT f.name FROM source_file AS f WHERE f.number = item.file)"
 
@@ -66,4 +66,4 @@ COLUMNS = (
     f"number, step, kind, action, key, other, before, after, needs_source, {FILE_NAME} AS file, line,"
     f" NULLIF(status, '{PENDING}') AS status, reason"
 )
-"""The columns of an item that make an `Entry`, in its order."""
+"""The columns of an item in the order of `Entry`."""

@@ -1,4 +1,4 @@
-"""Both sides of a comparison: what the sources want, and what the platform lists."""
+"""Both sides of a comparison: the wanted rows of the sources, and the platform's records."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _WANTED = (
 
 
 def clear(db: sqlite3.Connection) -> None:
-    """Drop everything that an earlier attempt at a plan left."""
+    """Delete everything that an earlier attempt at a plan left."""
     for table in ("wanted", "actual", "named", "bad", "item", "source_file"):
         db.execute(f"DELETE FROM {table}")
 
 
 class Seen:
-    """The ids and addresses of the wanted rows so far, as hashes, to tell rows that repeat nothing.
+    """The ids and addresses of the wanted rows so far, as hashes, to find rows that certainly repeat nothing.
 
     Args:
-        limit: how many hashes to keep, some 60 bytes each. With more, every row may repeat something.
+        limit: maximum number of hashes, some 60 bytes each. Beyond it, every row may repeat something.
     """
 
     def __init__(self, limit: int = 40_000) -> None:
@@ -56,7 +56,7 @@ class Seen:
 
 
 def add_wanted(db: sqlite3.Connection, rows: Sequence[Wanted], problems: Iterable[Problem], seen: Seen) -> None:
-    """Keep what a source wants, and the rows of it that cannot be used."""
+    """Add rows of a source: what it wants, and its invalid rows."""
     if seen.may_repeat(rows):
         index_wanted(db)
         for row in rows:
@@ -68,24 +68,24 @@ def add_wanted(db: sqlite3.Connection, rows: Sequence[Wanted], problems: Iterabl
 
 
 def index_wanted(db: sqlite3.Connection) -> None:
-    """Make single wanted rows quick to find."""
+    """Index the wanted rows for looking up single ones."""
     for index in WANTED_INDEXES:
         db.execute(index)
 
 
 def index_actual(db: sqlite3.Connection) -> None:
-    """Make single listed records quick to find by identity and address."""
+    """Index the listed records by identity and address for looking up single ones."""
     for index in ACTUAL_INDEXES:
         db.execute(index)
 
 
 def add_problems(db: sqlite3.Connection, problems: Iterable[Problem]) -> None:
-    """Keep rows that cannot be used. Since nobody knows whom they mean, they make deletions unsafe."""
+    """Add invalid rows. Nobody knows which records they mean, so they make deletions unsafe."""
     db.executemany(_PROBLEM, [(one.kind, one.id, one.file, one.line, one.column, one.reason, 1) for one in problems])
 
 
 def add_actual(db: sqlite3.Connection, rows: Iterable[Actual]) -> None:
-    """Keep what the platform lists."""
+    """Add records that the platform lists."""
     columns = [
         (row.kind, row.key, row.other, row.identity, encoded(row.state), (row.state or {}).get("email"), row.own)
         for row in rows
@@ -97,18 +97,18 @@ def add_actual(db: sqlite3.Connection, rows: Iterable[Actual]) -> None:
 
 
 def name_chats(db: sqlite3.Connection, chats: Iterable[str]) -> None:
-    """Note that the members of these chats are to be listed."""
+    """Mark chats whose members must be listed."""
     db.executemany("INSERT OR IGNORE INTO named (chat) VALUES (?)", [(chat,) for chat in chats])
 
 
 def forget_actual(db: sqlite3.Connection) -> None:
-    """Drop what the platform listed; the members of the chats of the plan's memberships are listed from now on."""
+    """Delete the platform's records; from now on the members of the chats in the plan's memberships are listed."""
     db.execute("DELETE FROM actual")
     db.execute("INSERT OR IGNORE INTO named (chat) SELECT key FROM item WHERE kind = 'member'")
 
 
 def chats_to_list(db: sqlite3.Connection, after: str, limit: int) -> list[str]:
-    """Return the next chats that exist and whose members are to be listed, by id."""
+    """Return the next existing chats whose members must be listed, by id."""
     rows = db.execute(
         "SELECT key FROM actual WHERE kind = 'chat' AND NOT own AND key > ?"
         " AND EXISTS (SELECT 1 FROM named WHERE named.chat = actual.key) ORDER BY key LIMIT ?",
@@ -118,7 +118,7 @@ def chats_to_list(db: sqlite3.Connection, after: str, limit: int) -> list[str]:
 
 
 def actual_of(db: sqlite3.Connection, entries: Iterable[Entry]) -> list[tuple[bool, str | None] | None]:
-    """Return of each item's record whether it is the platform's own, and its state; None when it does not exist."""
+    """Return, for each item's record, whether it is the platform's own, and its state; None when it does not exist."""
     query = "SELECT own, state FROM actual WHERE kind = ? AND key = ? AND other = ?"
     found: list[tuple[bool, str | None] | None] = []
     for entry in entries:
@@ -128,7 +128,7 @@ def actual_of(db: sqlite3.Connection, entries: Iterable[Entry]) -> list[tuple[bo
 
 
 def other_spellings(db: sqlite3.Connection, records: Iterable[tuple[str, str, str | None]]) -> list[str | None]:
-    """Return of each record (kind, id, identity) another listed id that has the same identity."""
+    """Return, for each record (kind, id, identity), another listed id that has the same identity."""
     index_actual(db)
     query = "SELECT key FROM actual WHERE kind = ? AND identity = ? AND key <> ?"
     found = [db.execute(query, (kind, identity, key)).fetchone() for kind, key, identity in records]
@@ -136,7 +136,7 @@ def other_spellings(db: sqlite3.Connection, records: Iterable[tuple[str, str, st
 
 
 def _repeats(db: sqlite3.Connection, row: Wanted) -> bool:
-    """Return whether an earlier row excludes this one, which is refused then."""
+    """Return whether this row conflicts with an earlier one and is therefore rejected."""
     if row.email is not None:
         # Of several users with one address only the first can be created (docs/platforms/ethora.md#users-batch).
         first = db.execute(
@@ -147,7 +147,7 @@ def _repeats(db: sqlite3.Connection, row: Wanted) -> bool:
             return True
     first = db.execute("SELECT file, line FROM wanted WHERE kind = ? AND key = ?", (row.kind, row.key)).fetchone()
     if first is not None:
-        # Not the same text, which the source finds by itself, but another form of the same id.
+        # Not the same text, which the source detects itself, but another form of the same id.
         _refuse(db, row, "id", f"id {row.key!r} was already used {_where(*first)}", unsafe=True)
         return True
     return _shares_identity(db, row)
@@ -162,7 +162,7 @@ def _shares_identity(db: sqlite3.Connection, row: Wanted) -> bool:
     reason = f"ids {row.key!r} and {first!r} ({_where(file, line)}) name the same {row.kind} on this platform"
     exact = "SELECT 1 FROM actual WHERE kind = ? AND key = ?"
     if db.execute(exact, (row.kind, row.key)).fetchone() and not db.execute(exact, (row.kind, first)).fetchone():
-        # The platform decides between them: this is how it spells the id.
+        # The platform's spelling of the id decides between them.
         reason = (
             f"ids {first!r} and {row.key!r} ({_where(row.file, row.line)}) name the same {row.kind} on this platform"
         )
@@ -170,7 +170,7 @@ def _shares_identity(db: sqlite3.Connection, row: Wanted) -> bool:
         db.execute("UPDATE wanted SET refused = 1 WHERE kind = ? AND key = ?", (row.kind, first))
         return False
     _refuse(db, row, "id", reason, unsafe=False)
-    # It stays, refused: what it may mean is not deleted.
+    # The rejected row stays: a record that it may mean is not deleted.
     db.execute(_WANTED, _columns(row))
     db.execute("UPDATE wanted SET refused = 1 WHERE kind = ? AND key = ?", (row.kind, row.key))
     return True
