@@ -1,4 +1,4 @@
-"""Secrets from where they live, fresh, rotated without a deploy, and never printed.
+"""Read secrets from their store, follow rotations without a deploy, and never print them.
 
 ```python
 secrets = CachedProvider(provider_from_url("env: file:///run/secrets/ethora"))
@@ -6,8 +6,8 @@ bundle = await secrets.fetch()
 key = bundle.reveal("ETHORA_CHAT_APP_SECRET")
 ```
 
-Knows nothing of chat or HTTP; needs the standard library and attrs. Third-party providers are checked with
-the suite in `ethora_async_secrets.testing`.
+The package is independent of chat and HTTP, and needs only the standard library and attrs. Check your own providers
+with the suite in `ethora_async_secrets.testing`.
 """
 
 from __future__ import annotations
@@ -78,5 +78,5 @@ __all__ = [
     "provider_from_url",
 ]
 
-if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
+if not TYPE_CHECKING:  # Type checkers must reject a name that is not exported.
     __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

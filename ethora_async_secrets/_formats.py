@@ -1,4 +1,4 @@
-"""Reading `.json` and `.env` text into names and values. Problems name a line or key, never a value."""
+"""Parse `.json` and `.env` text to names and values. Errors name a line or key, never a value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _DOUBLE_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?')
 _SINGLE_QUOTED: Final = re.compile(r"'([^']*)'\s*(?:#.*)?")
-# one white space and not all of it: \s+ would try a long run of it from each of its places
+# a single white space: \s+ would rescan a long run of it from each position
 _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
 _ESCAPE: Final = re.compile(r"\\(.)")
 _KINDS: Final = {
@@ -31,35 +31,35 @@ _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "
 
 
 class FormatError(Exception):
-    """Why a text is unreadable. Keep it from callers: its traceback and context hold the text."""
+    """Why a text is invalid. Callers must not see it: its traceback and context hold the text."""
 
 
 @attrs.frozen
 class Parsed:
-    """What a text holds: values by name, and the names of what is no secret value, each with the reason."""
+    """A parsed text: values by name, and the names of unusable values, each with the reason."""
 
     values: dict[str, str] = attrs.field(repr=False)
     unusable: dict[str, str]
 
 
 def parser_for(file_name: str) -> Callable[[str], Parsed] | None:
-    """Return the parser that the end of `file_name` calls for, or None when it calls for no known one."""
+    """Return the parser for a file name's ending, or None for an unknown ending."""
     if file_name.endswith(".json"):
         return parse_json
     return _parse_env if file_name.endswith(".env") else None
 
 
 def parse_json(text: str) -> Parsed:
-    """Read one JSON object; see `string_values`. Raises `FormatError`."""
+    """Parse one JSON object; see `string_values`. Raises `FormatError`."""
     try:
         found: object = json.loads(text, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:
-        # error.msg is the decoder's fixed phrase; str(error) is too, but .doc is the whole file
+        # error.msg is a fixed phrase of the decoder, as is str(error), but .doc is the whole file
         raise FormatError(f"line {error.lineno} column {error.colno} is not JSON ({error.msg})") from None
     except RecursionError:
         raise FormatError("it is nested too deeply: one flat object of strings is expected") from None
     except ValueError:
-        # int refuses more than some thousand digits, and its error comes with the text in its frames
+        # int() rejects more than some thousand digits, and its traceback holds the text
         raise FormatError("it holds a number too long to read: one object of strings is expected") from None
     if not isinstance(found, dict):
         raise FormatError(f"it holds a JSON {type(found).__name__}: one object of strings is expected")
@@ -69,8 +69,8 @@ def parse_json(text: str) -> Parsed:
 def string_values(found: Mapping[str, object]) -> Parsed:
     """Return the strings of a decoded object; a blank one counts as missing.
 
-    Stores keep other things beside secrets (AWS puts a numeric port beside a database password): what is not a string
-    of text is unusable, and no reason to refuse the rest. Raises `FormatError` for a key that is not text.
+    Stores keep other values beside secrets (AWS puts a numeric port beside a database password): a value that is not a
+    string is unusable, but no reason to reject the others. Raises `FormatError` for a key that is not text.
     """
     parsed = Parsed({}, {})
     for name, value in found.items():
@@ -91,10 +91,10 @@ def _parse_env(text: str) -> Parsed:
 
 
 def parse_dotenv(text: str) -> dict[str, str]:
-    r"""Read `KEY=value` lines: comments, `export`, quotes, which in double ones `\n \t \r \" \\ \$` escape.
+    r"""Parse `KEY=value` lines with comments, `export` and quotes; in double quotes, `\n \t \r \" \\ \$` are escapes.
 
-    A blank value counts as missing; nothing is expanded. Every line must end with a newline, the only sign a
-    cut file lacks. Raises `FormatError`.
+    A blank value counts as missing; nothing is expanded. Every line must end with a newline, since a missing one is the
+    only sign of a truncated file. Raises `FormatError`.
     """
     *lines, rest = text.split("\n")
     if rest.strip():

@@ -1,6 +1,6 @@
-"""Blocking reads of a secrets file or directory that see one state of it, or say why not.
+"""Blocking, consistent reads of a secrets file or directory.
 
-Nothing here raises: a failure comes back as data, so that no traceback holds a frame with values in it.
+Nothing here raises: a failure is returned as data, so that no traceback holds a frame with values in it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _Stamp = tuple[str, int, int, int, int, int]
 
 @attrs.frozen
 class Signature:
-    """What `stat` says of every file read: equal signatures mean equal contents, once `settled`."""
+    """The `stat` results of every file read: equal signatures mean equal contents, once `settled`."""
 
     files: tuple[_Stamp, ...]
     is_directory: bool
@@ -37,14 +37,14 @@ class Signature:
     def settled(self) -> bool:
         """Whether the last change is over 2 s ago.
 
-        Before that, a second change can leave the same time stamp, and a writer may not be done.
+        Before that, a second change can have the same time stamp, and a writer may still be writing.
         """
         return abs(time.time_ns() - self.changed_ns) > SETTLED_AFTER * 1e9
 
 
 @attrs.frozen
 class Snapshot:
-    """One look at the path: a bundle with its signature, or the error to raise with its text."""
+    """One read of the path: a bundle with its signature, or the error to raise with its message."""
 
     signature: Signature | None
     bundle: SecretBundle | None = None
@@ -53,7 +53,7 @@ class Snapshot:
 
 
 class _UnfitError(Exception):
-    """A file that must not be accepted; says why without its content."""
+    """A file that must be rejected; the message quotes none of its content."""
 
 
 def sign(path: str) -> Signature:
@@ -64,8 +64,7 @@ def sign(path: str) -> Signature:
     stamps: list[_Stamp] = []
     changed = info.st_mtime_ns
     for name in sorted(os.listdir(path)):
-        # Kubernetes keeps its bookkeeping (`..data`, `..2024_…`) beside the secrets; nobody's secret is
-        # hidden.
+        # Kubernetes keeps its bookkeeping (`..data`, `..2024_…`) beside the secrets; no secret's file is hidden.
         if name.startswith("."):
             continue
         try:
@@ -79,7 +78,7 @@ def sign(path: str) -> Signature:
 
 
 def unchanged(path: str, known: Signature) -> bool:
-    """Say whether `path` surely still is what it was when `known` was taken."""
+    """Return whether `path` has certainly not changed since `known` was taken."""
     try:
         return known.settled and sign(path) == known
     except OSError:
@@ -87,14 +86,14 @@ def unchanged(path: str, known: Signature) -> bool:
 
 
 def take(path: str, source: str) -> Snapshot:
-    """Read `path` so that `stat` is the same before and after, trying 5 times."""
+    """Read `path` so that `stat` is the same before and after; try 5 times."""
     try:
         for _ in range(READ_TRIES):
             before = sign(path)
             try:
                 contents = _read(path, before)
             except FileNotFoundError:
-                continue  # swapped between listing and reading
+                continue  # replaced between listing and reading
             except _UnfitError as unfit:
                 return Snapshot(before, error=SecretMalformedError, detail=str(unfit))
             if sign(path) == before:
@@ -142,7 +141,7 @@ def _parse(path: str, contents: dict[str, bytes], signature: Signature, source: 
 
 
 def _members(contents: dict[str, bytes]) -> Parsed:
-    """Return the values of a directory's files; one that holds no secret is no reason to refuse the others."""
+    """Return the values of a directory's files; a file that is not a secret does not reject the others."""
     parsed = Parsed({}, {})
     for name, raw in contents.items():
         if not is_text(name):

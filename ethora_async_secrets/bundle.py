@@ -1,4 +1,4 @@
-"""The values a secret store holds at one moment, under one version, masked wherever they could be printed."""
+"""The values of a secret store at one point in time, with their version, masked wherever they could be printed."""
 
 from __future__ import annotations
 
@@ -22,21 +22,20 @@ _VERSION_KEY = secrets.token_bytes(32)
 
 @final
 class SecretBundle:
-    """Named secret values with their version; immutable, and silent about its values.
+    """Named secret values with their version; immutable, and masked when printed.
 
-    `values` maps names (`ETHORA_CHAT_APP_SECRET`) to values, whatever the store. `version` says
-    when they changed: the store's own label, or by default a digest keyed with a random key of this process,
-    which can be logged and means nothing elsewhere. `source` says where they came from (`env`,
-    `file:/run/secrets/ethora`), `created_at` since when, in seconds since the epoch, the store has had them, where it
-    tells. `previous` and `pending` hold the values before and after a rotation; an
-    empty mapping counts as none. `unusable` names what the store holds beside them that is no secret value, such as the
-    numeric port that AWS puts beside a database password, each with the reason.
+    `values` maps names (`ETHORA_CHAT_APP_SECRET`) to values, whatever the store. `version` changes with the values: it
+    is the store's own label, or by default a digest keyed with a random key of this process, which can be logged and
+    means nothing elsewhere. `source` is their origin (`env`, `file:/run/secrets/ethora`); `created_at` is when the
+    store received them, in seconds since the epoch, if it says so. `previous` and `pending` hold the values before and
+    after a rotation; an empty mapping counts as none. `unusable` maps the names of the store's other values, such as
+    the numeric port that AWS puts beside a database password, to the reason why they are not secret values.
 
-    Newlines at the end of a value are dropped, whatever the store; all other white space belongs to it.
+    Newlines at the end of a value are dropped, whatever the store; other white space is kept.
 
-    Values come out by `reveal` and `get` only. A bundle has no iteration and no attrs fields, prints its
-    names alone, and refuses `pickle` and `copy` with `TypeError`. Raises `TypeError` when a name or value is
-    not a `str`, `ValueError` when a name or `version` is empty.
+    Values are available through `reveal` and `get` only. A bundle has no iteration and no attrs fields, its repr shows
+    only names, and `pickle` and `copy` raise `TypeError`. Raises `TypeError` when a name or value is not a `str`,
+    `ValueError` when a name or `version` is empty.
     """
 
     __slots__ = ("_created_at", "_pending", "_previous", "_source", "_unusable", "_values", "_version")
@@ -82,7 +81,7 @@ class SecretBundle:
         created_at: float | None = None,
         unusable: Mapping[str, str] | None = None,
     ) -> Self:
-        """Build a bundle where `NAME_PREVIOUS` and `NAME_PENDING` stand for the other values of `NAME`."""
+        """Build a bundle in which `NAME_PREVIOUS` and `NAME_PENDING` are the other values of `NAME`."""
         current: dict[str, str] = {}
         previous: dict[str, str] = {}
         pending: dict[str, str] = {}
@@ -96,32 +95,32 @@ class SecretBundle:
 
     @property
     def version(self) -> str:
-        """What changes when the values change; safe to log."""
+        """A label that changes when the values change; safe to log."""
         return self._version
 
     @property
     def source(self) -> str:
-        """Where the values came from, e.g. `env` or `file:/run/secrets/ethora`."""
+        """The origin of the values, e.g. `env` or `file:/run/secrets/ethora`."""
         return self._source
 
     @property
     def created_at(self) -> float | None:
-        """Since when the store has had these values, in seconds since the epoch; None when it does not tell."""
+        """When the store received these values, in seconds since the epoch; None when it does not say."""
         return self._created_at
 
     @property
     def previous(self) -> SecretBundle | None:
-        """The values before the last rotation, when the store still has them."""
+        """The values before the last rotation, if the store still has them."""
         return self._previous
 
     @property
     def pending(self) -> SecretBundle | None:
-        """The values a rotation under way will make current, when the store has them."""
+        """The values that a rotation in progress will make current, if the store has them."""
         return self._pending
 
     @property
     def unusable(self) -> Mapping[str, str]:
-        """What the store holds that is no secret value: names with reasons. `reveal` and `get` refuse them."""
+        """The names of values that are not secrets, with reasons. `reveal` and `get` raise an error for them."""
         return self._unusable
 
     def reveal(self, name: str) -> str:
@@ -228,7 +227,7 @@ def _side(values: Mapping[str, str] | SecretBundle | None, source: str) -> Secre
 def _digest(values: Mapping[str, str]) -> str:
     digest = hashlib.blake2b(key=_VERSION_KEY, digest_size=8)
     for text in (part for item in sorted(values.items()) for part in item):
-        # surrogatepass: an unencodable value must not end up inside a UnicodeEncodeError
+        # surrogatepass: a value that cannot be encoded must not end up inside a UnicodeEncodeError
         raw = text.encode("utf-8", "surrogatepass")
         digest.update(len(raw).to_bytes(8, "big"))
         digest.update(raw)

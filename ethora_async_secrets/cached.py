@@ -1,4 +1,4 @@
-"""A cache before a provider: early refresh, one call for all, old values while the store is down."""
+"""A cache for a provider: early refresh, one shared call, old values while the store is down."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PATIENCE = 2.0
-"""Seconds for which somebody who could do with the old bundle waits for the store."""
+"""Seconds for which a call that could use the old bundle waits for the store."""
 
 
 class Clock(Protocol):
@@ -33,22 +33,21 @@ class Clock(Protocol):
 
 
 class CachedProvider:
-    """Keep the bundle of `provider` (which it owns and closes) for `ttl` seconds.
+    """Cache the bundle of `provider` for `ttl` seconds. The cache owns the provider and closes it.
 
-    * From `refresh_ahead` (a fraction) of `ttl` on, a use of the bundle starts a refresh in the background; up to
-      `jitter` (a fraction too) of it earlier, drawn anew each time, so that processes started together drift apart.
-    * Any number of waiters share one call; cancelling them costs no further call.
-    * While the store fails, the old bundle is served until `max_stale` seconds after its `ttl`, even when it
-      was invalidated: it is the store's last word. `refresh` never serves it. A store that keeps a `fetch` waiting
-      for 2 s counts as failing for that one; after a failure nobody waits, unless for a bundle that was invalidated.
-    * After a failure the store is left alone for `failure_ttl` seconds, doubling up to `failure_ttl_max`
-      while it keeps failing; within them, `fetch` repeats the failure only when there is no old bundle to
-      serve.
-    * `on_rotated(old_version, new_version)` is called, in the loop, when a new version arrives; what it
-      raises is logged.
+    * From `refresh_ahead` (a fraction) of `ttl` on, using the bundle starts a refresh in the background. The start is
+      earlier by a random part of up to `jitter` (also a fraction), so that processes that started together drift apart.
+    * Any number of waiters share one call; cancelling them causes no further call.
+    * While the store fails, the old bundle is served until `max_stale` seconds after its `ttl`, even when it was
+      invalidated, since it is the latest known answer. `refresh` never serves it. A `fetch` that waits for 2 s treats
+      the store as failing; after a failure `fetch` does not wait, except when the bundle was invalidated.
+    * After a failure the store is not called for `failure_ttl` seconds, doubling up to `failure_ttl_max` while it keeps
+      failing. During that time `fetch` repeats the failure only when there is no old bundle to serve.
+    * `on_rotated(old_version, new_version)` is called in the event loop when a new version arrives; its errors are
+    logged.
 
-    Usable from a second event loop after the first one ended: what the first left running is not waited for.
-    Not for two loops at a time. Raises `ValueError` for limits that make no sense.
+    Can be used from a second event loop after the first one ended: tasks left in the first loop are not awaited. It
+    must not be used from two loops at a time. Raises `ValueError` for invalid limits.
     """
 
     __slots__ = (
@@ -118,7 +117,7 @@ class CachedProvider:
         return self._provider.source
 
     def peek(self) -> SecretBundle | None:
-        """Return the bundle when it is fresh, else None; the synchronous hot path.
+        """Return the bundle when it is fresh, else None, without waiting.
 
         Late in its `ttl` this also starts the refresh, when called in a running loop.
         """
@@ -134,7 +133,7 @@ class CachedProvider:
         if self._failure is not None:
             old, waits = self._servable(), self._monotonic() < self._retry_at
             if old is not None and (waits or self._expires_at > -math.inf):
-                # it failed the last time, and may take long to fail again: nobody waits for that
+                # it failed the last time, and may take long to fail again: do not wait
                 if not waits:
                     self._start_ahead()
                 return old
@@ -142,7 +141,7 @@ class CachedProvider:
                 raise own_copy(self._failure)
         try:
             bundle = await self._join_any()
-            # what was under way when it was invalidated: the store has not been asked since
+            # a call that was pending at the invalidation: the store has not been asked since
             if self._answered_before_rejection(bundle, self._stored_order):
                 bundle = await self._join_any()
             return bundle
@@ -152,19 +151,19 @@ class CachedProvider:
             return old
 
     async def refresh(self) -> SecretBundle:
-        """Ask the store, past every cache; who asks while a refresh runs shares it, and its error."""
+        """Read the store, bypassing every cache; concurrent calls share one read, and its error."""
         self._ensure_open()
         return await self._join(self._refreshing)
 
     def invalidate(self, version: str) -> None:
-        """Make the next `fetch` ask the store if `version` is the one cached; else do nothing here."""
+        """Make the next `fetch` read the store if `version` is the cached one; else do nothing."""
         if self._bundle is not None and self._bundle.version == version:
             self._refresh_at = self._expires_at = -math.inf
             self._invalidated = (version, self._order)
         self._provider.invalidate(version)
 
     async def aclose(self) -> None:
-        """Cancel what runs, forget the bundle, close the inner provider; it answers no more."""
+        """Cancel pending calls, forget the bundle and close the inner provider; later calls raise an error."""
         self._closed = True
         self._bundle = self._failure = None
         self._refresh_at = self._expires_at = self._stale_until = -math.inf
@@ -205,7 +204,7 @@ class CachedProvider:
         raise SecretUnavailableError(reason, self.source)
 
     async def _join_any(self) -> SecretBundle:
-        # a refresh under way will bring news at least as good
+        # a pending refresh will bring a version that is at least as new
         flight = self._refreshing if self._refreshing.running else self._fetching
         return await self._join(flight, None if self._servable() is None else _PATIENCE)
 
@@ -229,7 +228,7 @@ class CachedProvider:
 
     def _store(self, bundle: SecretBundle, order: int) -> SecretBundle:
         old = self._bundle
-        # a slow fetch that began before a refresh must not put an older value over the refreshed one
+        # a slow fetch that began before a refresh must not replace the refreshed value by an older one
         if old is not None and order < self._stored_order:
             return old
         if self._closed:
@@ -246,13 +245,13 @@ class CachedProvider:
 
     def _set_lifetime(self, *, fresh: bool) -> None:
         now = self._monotonic()
-        share = self._refresh_share * (1 - self._jitter * random.random())  # noqa: S311  no secret is drawn
+        share = self._refresh_share * (1 - self._jitter * random.random())  # noqa: S311  not used for a secret
         self._refresh_at = now + self._ttl * share if fresh else -math.inf
         self._expires_at = now + self._ttl if fresh else -math.inf
         self._stale_until = now + self._ttl + self._max_stale
 
     def _answered_before_rejection(self, bundle: SecretBundle, order: int) -> bool:
-        """Say whether a call that was under way at an `invalidate` brought back what was invalidated."""
+        """Return whether a call that was pending at an `invalidate` returned the invalidated version."""
         version, last_order = self._invalidated
         return bundle.version == version and order <= last_order
 
@@ -273,7 +272,7 @@ class CachedProvider:
         self._failure = own_copy(error)
         self._retry_at = self._monotonic() + wait
         if (old := self._servable()) is not None:
-            # the class alone: the text of an error that is not ours may hold anything
+            # only the class: the message of a foreign error may contain anything
             _log.warning(
                 "%s did not answer (%s); serving version %s, next try in %g s",
                 self.source, type(error).__name__, old.version, wait,

@@ -20,10 +20,10 @@ Outcome = Literal["answered", "unavailable", "denied", "malformed", "failed"]
 
 @attrs.frozen
 class Attempt:
-    """What one source said: its `outcome`, the error's text as `detail`, and the `names` it has, sorted.
+    """The result of one source: its `outcome`, the error's message as `detail`, and its sorted `names`.
 
-    `failed` is an error that is not a `SecretError`; `detail` is then the name of its class, as its text is
-    not known to be free of secrets. `version`, `created_at`, `has_previous` and `has_pending` are its bundle's.
+    `failed` means an error that is not a `SecretError`; `detail` is then only the name of its class, since its message
+    may contain secrets. `version`, `created_at`, `has_previous` and `has_pending` are its bundle's.
     """
 
     source: str
@@ -37,13 +37,13 @@ class Attempt:
 
 
 class ChainProvider:
-    """Ask `providers` in order until one answers; `source` of the bundle says which one did.
+    """Ask `providers` in order until one answers; the bundle's `source` says which one did.
 
-    `SecretUnavailableError` leads to the next one. `SecretDeniedError` and `SecretMalformedError` end the search: a
-    store that refuses needs mending, and falling through it would bring up an old secret from elsewhere. When none
-    answers, raises `SecretUnavailableError` listing each attempt. Raises `ValueError` for no providers.
+    After `SecretUnavailableError` the next one is asked. `SecretDeniedError` and `SecretMalformedError` end the search:
+    such a store needs repair, and skipping it could bring up an old secret from another store. When none answers,
+    raises `SecretUnavailableError` listing each attempt. Raises `ValueError` for no providers.
 
-    A source that lacks one of the `required` names counts as unavailable: a lone setting in the environment must not
+    A source that lacks one of the `required` names counts as unavailable: a single variable in the environment must not
     hide the file that holds the secret.
     """
 
@@ -77,18 +77,18 @@ class ChainProvider:
         return await self._first(lambda provider: provider.refresh())
 
     def invalidate(self, version: str) -> None:
-        """Pass it on to every provider; each compares for itself."""
+        """Call `invalidate` of every provider; each compares the version itself."""
         for provider in self._providers:
             provider.invalidate(version)
 
     async def aclose(self) -> None:
-        """Close every provider, also when one of them fails to close."""
+        """Close every provider, even if one of them fails to close."""
         async with AsyncExitStack() as stack:
             for provider in self._providers:
                 stack.push_async_callback(provider.aclose)
 
     async def diagnose(self) -> list[Attempt]:
-        """Ask every store itself, past the first answer too, and report what each said; raises nothing."""
+        """Ask every store, past the first answer too, and report each result; raises nothing."""
         return [await self._attempt(provider) for provider in self._providers]
 
     async def _first(self, ask: Callable[[SecretProvider], Awaitable[SecretBundle]]) -> SecretBundle:
@@ -104,7 +104,7 @@ class ChainProvider:
     def _complete(self, bundle: SecretBundle) -> SecretBundle:
         lacking = sorted(self._required - bundle.names())
         if spoilt := [name for name in lacking if name in bundle.unusable]:
-            bundle.reveal(spoilt[0])  # what is there and cannot be used needs mending: no other source stands in
+            bundle.reveal(spoilt[0])  # an unusable value needs repair: no other source replaces it
         if lacking:
             raise SecretUnavailableError(f"It lacks {', '.join(lacking)}.", bundle.source)
         return bundle
@@ -114,7 +114,7 @@ class ChainProvider:
             bundle = self._complete(await provider.refresh())
         except SecretError as error:
             return Attempt(provider.source, _outcome(error), str(error))
-        except Exception as error:  # noqa: BLE001  a diagnosis reports whatever goes wrong
+        except Exception as error:  # noqa: BLE001  a diagnosis reports every error
             return Attempt(provider.source, "failed", type(error).__name__)
         return Attempt(
             provider.source,

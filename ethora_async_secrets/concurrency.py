@@ -1,6 +1,6 @@
 """Run blocking calls off the event loop, and share one running call between any number of waiters.
 
-Blocking calls run in four private daemon threads, or in one of the caller's own. The loop's default pool is shared
+Blocking calls run in four private daemon threads, or in a thread of the caller's own. The loop's default pool is shared
 with the host application, and a `ThreadPoolExecutor` is joined when the interpreter exits: one read that hangs on a
 dead network mount would keep the process from ending.
 """
@@ -52,7 +52,7 @@ class _Pool:
         self._start(threading.Thread(target=self._work, name=name, daemon=True))
 
     def end(self) -> None:
-        """Let the threads go once everything submitted before is done."""
+        """End the threads once everything submitted before is done."""
         with self._lock:
             for _ in range(self._started):
                 self._jobs.put(None)
@@ -68,7 +68,7 @@ _pool = _Pool()
 
 
 def _renew_pool() -> None:
-    """Start afresh in a forked child: it inherits the pool, but not its threads."""
+    """Replace the pool in a forked child: it inherits the pool, but not its threads."""
     global _pool  # noqa: PLW0603
     _pool = _Pool()
 
@@ -80,26 +80,26 @@ if hasattr(os, "register_at_fork"):
 async def run_blocking(func: Callable[[*Ts], T], *args: *Ts) -> T:
     """Return `func(*args)`, run in a private thread with the caller's context variables.
 
-    A cancelled call that waits for a thread never starts; one already running ends by itself, and its result
-    or error is dropped. Raises what `func` raises.
+    A cancelled call that waits for a thread never starts; one already running runs to its end, and its result or error
+    is dropped. Raises the errors of `func`.
     """
     return await _run_in(_pool, func, *args)
 
 
 class OwnThread:
-    """A daemon thread of the caller's own, for what must not hop between threads or may keep one for minutes.
+    """A dedicated daemon thread, for calls that must stay in one thread or may occupy it for minutes.
 
-    It starts with the first call and does one at a time. `finish` ends it.
+    It starts with the first call and runs one at a time. `finish` ends it.
     """
 
     def __init__(self, name: str) -> None:
-        # `start` waits until the new thread runs, which on a busy machine is too long for the loop.
+        # `start` waits until the new thread runs, which on a busy machine would block the loop for too long.
         self._thread = _Pool(name, 1, lambda thread: _pool.submit(thread.start))
         self._asked = self._ended = 0
 
     @property
     def busy(self) -> bool:
-        """Whether a call is under way, its caller waiting for it or gone."""
+        """Whether a call is running, even if its caller was cancelled."""
         return self._asked > self._ended
 
     async def run(self, func: Callable[[*Ts], T], *args: *Ts) -> T:
@@ -110,15 +110,15 @@ class OwnThread:
             try:
                 return func(*args)
             finally:
-                # written by this thread alone, as `_asked` is by the loop's
+                # written only by this thread, as `_asked` is only by the loop's
                 self._ended += 1
 
         return await _run_in(self._thread, counted)
 
     def finish(self, last: Callable[[], object]) -> asyncio.Future[object]:
-        """Call `last` after everything else, then let the thread go; this happens whether or not it is awaited.
+        """Call `last` after everything else, then end the thread; this happens whether or not it is awaited.
 
-        `last` must not raise: nobody may be there to hear of it.
+        `last` must not raise: nobody might see the error.
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[object] = loop.create_future()
@@ -147,7 +147,7 @@ async def _run_in(pool: _Pool, func: Callable[[*Ts], T], *args: *Ts) -> T:
         try:
             value = context.run(func, *args)
         except StopIteration:
-            # a future refuses StopIteration, which would leave the waiter waiting for ever
+            # a future rejects StopIteration, which would leave the waiter waiting for ever
             _deliver(loop, partial(_fail, future, RuntimeError("a blocking call raised StopIteration")))
         except BaseException as error:  # noqa: BLE001
             _deliver(loop, partial(_fail, future, error))
@@ -159,7 +159,7 @@ async def _run_in(pool: _Pool, func: Callable[[*Ts], T], *args: *Ts) -> T:
 
 
 def _deliver(loop: asyncio.AbstractEventLoop, result: Callable[[], None]) -> None:
-    # the loop may have closed while the call ran: nobody is left to tell
+    # the loop may have closed while the call ran: there is no waiter left
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(result)
 
@@ -178,19 +178,18 @@ _CLOSE_WAIT = 5.0
 
 
 class FlightCancelledError(Exception):
-    """The shared call was cancelled under a waiter that was not: the flight was closed."""
+    """The shared call was cancelled because the flight was closed, while this waiter was not cancelled."""
 
 
 class FlightUnfinishedError(Exception):
-    """The shared call took longer than this waiter would wait; it goes on."""
+    """The shared call took longer than this waiter's timeout; it continues."""
 
 
 class SingleFlight(Generic[T]):
-    """Run `call` once for everybody who asks while it runs.
+    """Run `call` once for all callers that ask while it runs.
 
-    The call is a task of its own: cancelling waiters, all of them even, neither stops nor repeats it, and its
-    error is read even when nobody is left to hear it. A task left behind by another event loop is not waited
-    for: a new one starts.
+    The call runs in its own task: cancelling waiters, even all of them, neither stops nor repeats it, and its error is
+    retrieved even when no waiter is left. A task left behind by another event loop is not awaited: a new one starts.
     """
 
     __slots__ = ("_call", "_task")
@@ -210,14 +209,14 @@ class SingleFlight(Generic[T]):
         self._task = self._running_task()
 
     async def join(self, timeout: float | None = None) -> T:
-        """Wait for the running call, or start one; an error comes as this waiter's own copy.
+        """Wait for the running call, or start one; every waiter gets its own copy of an error.
 
-        Raises `FlightCancelledError` when the call was cancelled, `FlightUnfinishedError` when it has not ended
-        within `timeout` seconds.
+        Raises `FlightCancelledError` when the call was cancelled, `FlightUnfinishedError` when it has not ended within
+        `timeout` seconds.
         """
         task = self._task = self._running_task()
-        # Unlike awaiting the task or a shield, `wait` tells its own cancellation from the task's
-        # and leaves the task alone.
+        # Unlike awaiting the task or a shield, `wait` distinguishes its own cancellation from the task's and leaves the
+        # task running.
         await asyncio.wait({task}, timeout=timeout)
         if not task.done():
             raise FlightUnfinishedError
@@ -229,7 +228,7 @@ class SingleFlight(Generic[T]):
         raise own_copy(error).with_traceback(error.__traceback__)
 
     async def aclose(self) -> None:
-        """Cancel the running call and wait for its end, 5 s at most; may be called again."""
+        """Cancel the running call and wait for its end, 5 s at most. Safe to call more than once."""
         task = self._task
         if task is None or task.done():
             return
@@ -249,9 +248,9 @@ class SingleFlight(Generic[T]):
 
 
 def own_copy(error: BaseException) -> BaseException:
-    """Return a copy of `error` without its traceback, or `error` itself when its class does not copy.
+    """Return a copy of `error` without its traceback, or `error` itself when its class cannot be copied.
 
-    One exception raised in many tasks grows one traceback out of all of them.
+    One exception raised in many tasks would collect the tracebacks of all of them.
     """
     try:
         twin: object = copy.copy(error)
@@ -265,6 +264,6 @@ def own_copy(error: BaseException) -> BaseException:
 
 
 def _read_error(task: asyncio.Task[T]) -> None:
-    # asyncio prints "exception was never retrieved" for an error nobody has looked at
+    # asyncio prints "exception was never retrieved" for an error that was not retrieved
     if not task.cancelled():
         task.exception()

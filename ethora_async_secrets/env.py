@@ -12,20 +12,19 @@ from ethora_async_secrets.text import is_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# Says where secrets are and is none: alone in the environment, it must not make this source answer.
+# Names the stores and holds no secret: alone in the environment, it must not make this source answer.
 _LOCATOR = "ETHORA_SECRETS"
 
 
 class EnvProvider:
     """Read secrets from the environment, again at each `fetch`.
 
-    `environ` (default: the live `os.environ`) is where to look. `names` are the variables wanted; without
-    them, every variable that starts with `prefix` (default `ETHORA_`) is taken, except `ETHORA_SECRETS`,
-    which holds provider URLs. `NAME_PREVIOUS` and `NAME_PENDING` become the bundle's `previous` and `pending`. Newlines
-    at the end of a value are dropped; a value of white space alone counts as missing. There is no `NAME_FILE`
-    convention: use a `FileProvider`.
+    `environ` defaults to the live `os.environ`. `names` are the variables to read; by default, every variable that
+    starts with `prefix` (default `ETHORA_`), except `ETHORA_SECRETS`, which holds provider URLs. `NAME_PREVIOUS` and
+    `NAME_PENDING` become the bundle's `previous` and `pending`. Newlines at the end of a value are dropped; a value of
+    white space alone counts as missing. There is no `NAME_FILE` convention: use a `FileProvider`.
 
-    A variable that is not UTF-8 is left out (`SecretBundle.unusable`). Raises `SecretUnavailableError` when no wanted
+    A variable that is not UTF-8 is left out (`SecretBundle.unusable`). Raises `SecretUnavailableError` when no such
     variable is set, `SecretMalformedError` when none of them is UTF-8.
     """
 
@@ -66,14 +65,14 @@ class EnvProvider:
         return bundle
 
     async def refresh(self) -> SecretBundle:
-        """Read the environment now; there is no cache to pass by."""
+        """Read the environment now; there is no cache to bypass."""
         return await self.fetch()
 
     def invalidate(self, version: str) -> None:
         """Do nothing: every `fetch` reads again."""
 
     async def aclose(self) -> None:
-        """Do nothing: nothing is held open."""
+        """Do nothing: nothing is open."""
 
     def _read(self) -> SecretBundle:
         environ = os.environ if self._environ is None else self._environ

@@ -1,4 +1,4 @@
-"""The ways in which a source of secrets can fail to answer."""
+"""The errors of sources of secrets."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ __all__ = [
 
 
 class SecretError(Exception):
-    """Secrets could not be had; the root of this package's errors.
+    """Secrets could not be read; the base of this package's errors.
 
-    Texts name sources, files and names, never a value. Errors pickle and copy; `source` says who failed.
+    Messages name sources, files and names, never a value. Errors can be pickled and copied; `source` is the source that
+    failed.
     """
 
     def __init__(self, message: str, source: str = "") -> None:
@@ -33,19 +34,19 @@ class SecretError(Exception):
 
 
 class SecretUnavailableError(SecretError):
-    """This source cannot answer now, or holds nothing; a chain tries the next one."""
+    """This source cannot answer now, or holds nothing; a chain asks the next one."""
 
 
 class SecretDeniedError(SecretError):
-    """The source answered "no": its permissions need mending; a chain stops here."""
+    """The source denied access: its permissions need repair; a chain stops here."""
 
 
 class SecretMalformedError(SecretError):
-    """The source answered something unreadable (the text says where); a chain stops here."""
+    """The source's answer is invalid (the message says where); a chain stops here."""
 
 
 class SecretNotFoundError(SecretError):
-    """A bundle lacks the name asked for: `name` is that name, `names` what there is instead, sorted."""
+    """A bundle lacks the requested name: `name` is that name, `names` are the available ones, sorted."""
 
     def __init__(self, message: str, source: str = "", name: str = "", names: tuple[str, ...] = ()) -> None:
         super().__init__(message, source)
@@ -66,4 +67,4 @@ class SecretNotFoundError(SecretError):
 
 
 class BadProviderURLError(SecretError, ValueError):
-    """A provider URL cannot be used as written; the text repeats its scheme, if known, and nothing else of it."""
+    """A provider URL is invalid; the message quotes its scheme, if known, and nothing else."""

@@ -20,18 +20,18 @@ _log = logging.getLogger(__name__)
 class FileProvider:
     """Read secrets from `path` (made absolute), again whenever its files change.
 
-    A directory holds one file per name, as Docker and Kubernetes mount them: hidden entries and
-    sub-directories are skipped, symlink swaps are followed. `.json` is one object. `.env` has `KEY=value` lines with
-    comments, `export` and quotes, each ended by a newline. `NAME_PREVIOUS` and `NAME_PENDING` are the other values of
-    `NAME`. Files in the directory, and values in the object, that hold no text are left out (`SecretBundle.unusable`).
+    A directory holds one file per name, as Docker and Kubernetes mount them: hidden entries and sub-directories are
+    skipped, symlink swaps are followed. `.json` is one object. `.env` has `KEY=value` lines with comments, `export` and
+    quotes, each ended by a newline. `NAME_PREVIOUS` and `NAME_PENDING` are the other values of `NAME`. Files in the
+    directory, and values in the object, that are not text are left out (`SecretBundle.unusable`).
 
-    A half-written file is never accepted. While new content does not parse, is empty, or lost names less than
-    2 s ago, `fetch` serves the last good bundle (and logs it once) and `refresh` raises `SecretMalformedError`.
-    Two cuts look like whole files and are not noticed: of a `.env` file between two lines before anything was
-    read from it, and of a value in a directory; write there by renaming.
+    A half-written file is never accepted. While new content does not parse, is empty, or has lost names within the last
+    2 s, `fetch` serves the last good bundle (and logs it once) and `refresh` raises `SecretMalformedError`. Two kinds
+    of truncation look like whole files and are not noticed: a `.env` file cut between two lines before it was first
+    read, and a truncated value in a directory; replace those files by a rename.
 
     Raises `SecretUnavailableError` (missing, or holds nothing), `SecretDeniedError` (no permission),
-    `SecretMalformedError` (unreadable, not UTF-8, over 1 MiB).
+    `SecretMalformedError` (invalid, not UTF-8, over 1 MiB).
     """
 
     __slots__ = ("_bundle", "_path", "_signature", "_warned")
@@ -51,7 +51,7 @@ class FileProvider:
         return f"file:{self._path}"
 
     async def fetch(self) -> SecretBundle:
-        """Return the last bundle when the files did not change, else read them."""
+        """Return the last bundle when the files have not changed, else read them."""
         bundle, signature = self._bundle, self._signature
         if bundle is not None and signature is not None and await run_blocking(unchanged, self._path, signature):
             return bundle
@@ -69,15 +69,15 @@ class FileProvider:
         return self._accept(await run_blocking(take, self._path, self.source))
 
     def invalidate(self, version: str) -> None:
-        """Make the next `fetch` read the files if `version` is the one last read.
+        """Make the next `fetch` read the files if `version` is the last one read.
 
-        The bundle itself stays, to be served while the files are half-written.
+        The bundle itself is kept, to be served while the files are half-written.
         """
         if self._bundle is not None and self._bundle.version == version:
             self._signature = None
 
     async def aclose(self) -> None:
-        """Forget what was read; nothing is held open, and a later `fetch` reads again."""
+        """Forget the last read; nothing is open, and a later `fetch` reads again."""
         self._bundle = self._signature = self._warned = None
 
     def _accept(self, snapshot: Snapshot) -> SecretBundle:
@@ -99,11 +99,11 @@ class FileProvider:
         return bundle
 
     def _lost(self, bundle: SecretBundle, signature: Signature | None) -> str:
-        """Name what `bundle` lacks of the last one, when that can be the work of a writer not yet done."""
+        """Return the names that `bundle` has lost since the last one, if a writer may still be writing."""
         if self._bundle is None:
             return ""
         lost = sorted(self._bundle.names() - bundle.names())
-        # A value that was there and cannot be read now comes from a writer's mistake, however long ago.
+        # A value that existed and cannot be read now is a writer's mistake, however long ago it was made.
         if spoilt := [name for name in lost if name in bundle.unusable]:
             return ", ".join(spoilt)
         if bundle.names() and (signature is None or signature.settled):

@@ -1,4 +1,4 @@
-"""Load the public names of a package when they are first used."""
+"""Load the public names of a package on first use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def lazy_exports(
 
     Args:
         package: The package's `__name__`.
-        homes: The public names by the module that defines them, relative to `package`.
+        homes: The public names, by the module that defines them, relative to `package`.
     """
     home_of = {name: f"{package}.{module}" for module, names in homes.items() for name in names}
 

@@ -19,25 +19,24 @@ class SecretProvider(Protocol):
 
     @property
     def source(self) -> str:
-        """Where this provider looks, for messages and logs; holds no secret."""
+        """The place that this provider reads, for messages and logs; contains no secret."""
         ...
 
     async def fetch(self) -> SecretBundle:
-        """Return the present bundle; may answer from the provider's own cache."""
+        """Return the current bundle; may answer from the provider's own cache."""
         ...
 
     async def refresh(self) -> SecretBundle:
-        """Return the bundle the store holds now, past every cache."""
+        """Return the bundle that the store holds now, bypassing every cache."""
         ...
 
     def invalidate(self, version: str) -> None:
-        """Forget the cached bundle if it still has `version`, so that the next `fetch` asks the store.
+        """Forget the cached bundle if it still has `version`, so that the next `fetch` reads the store.
 
-        Does nothing for another version, so any number of late rejections of an old one cost one refresh.
-        Never blocks.
+        Does nothing for another version, so any number of late rejections of an old one cost one read. Never blocks.
         """
         ...
 
     async def aclose(self) -> None:
-        """Let go of connections and tasks; may be called again."""
+        """Close connections and tasks. Safe to call more than once."""
         ...

@@ -1,4 +1,4 @@
-"""Secrets that are already at hand, such as one passed as a `str`."""
+"""Secrets that are already known, such as one passed as a `str`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class StaticProvider:
-    """Answer with fixed `values`: a mapping of names, or a finished bundle (which then keeps its own source).
+    """Return fixed `values`: a mapping of names, or a finished bundle (which keeps its own source).
 
-    With no value at all, `fetch` and `refresh` raise `SecretUnavailableError`.
+    Without any value, `fetch` and `refresh` raise `SecretUnavailableError`.
     """
 
     __slots__ = ("_bundle",)
@@ -41,7 +41,7 @@ class StaticProvider:
         return await self.fetch()
 
     def invalidate(self, version: str) -> None:
-        """Do nothing: there is no store behind the values to ask again."""
+        """Do nothing: the values never change."""
 
     async def aclose(self) -> None:
-        """Do nothing: nothing is held open."""
+        """Do nothing: nothing is open."""

@@ -1,4 +1,4 @@
-"""For tests: a secret store in memory, and the contract every `SecretProvider` keeps to.
+"""Test helpers: a secret store in memory, and the contract suite for every `SecretProvider`.
 
 ```python
 class TestMyProvider(SecretProviderContract):
@@ -35,10 +35,10 @@ __all__ = ["MemoryProvider", "SecretProviderContract"]
 
 
 class MemoryProvider:
-    """A store in memory that fails, waits and counts as told; it has no cache.
+    """A store in memory that fails, blocks and counts on demand; it has no cache.
 
-    `bundle` can be set at any time (or `put` values). Counters: `fetches`, `refreshes`, `closes` and the
-    versions in `invalidated`; `waiting` is the number of calls held at the gate now.
+    Set `bundle` at any time (or `put` values). Counters: `fetches`, `refreshes`, `closes` and the versions in
+    `invalidated`; `waiting` is the number of calls that are blocked now.
     """
 
     def __init__(self, values: Mapping[str, str] | SecretBundle, *, source: str = "memory") -> None:
@@ -59,16 +59,16 @@ class MemoryProvider:
 
     @property
     def source(self) -> str:
-        """The name given, `memory` by default."""
+        """The given name, `memory` by default."""
         return self._source
 
     @property
     def calls(self) -> int:
-        """How often the store was asked: fetches and refreshes."""
+        """The number of reads: fetches and refreshes."""
         return self.fetches + self.refreshes
 
     def put(self, values: Mapping[str, str], *, version: str | None = None) -> SecretBundle:
-        """Make `values` the present bundle, the values so far its `previous`; return it."""
+        """Make `values` the current bundle, and the values so far its `previous`; return the bundle."""
         self.bundle = SecretBundle(values, version=version, source=self._source, previous=self.bundle)
         return self.bundle
 
@@ -85,38 +85,38 @@ class MemoryProvider:
         self._lasting_error = None
 
     def hold(self) -> None:
-        """Close the gate: calls are counted, then wait until `release` before they see bundle or failure."""
+        """Block calls: they are counted, then wait until `release`."""
         self._gate = asyncio.Event()
         self._entered = asyncio.Event()
 
     def release(self) -> None:
-        """Open the gate."""
+        """Let blocked calls continue."""
         gate, self._gate = self._gate, None
         if gate is not None:
-            # a call held in a loop that was closed since cannot go on, and need not
+            # a call blocked in a loop that has been closed cannot continue, and need not
             with contextlib.suppress(RuntimeError):
                 gate.set()
 
     async def entered(self) -> None:
-        """Wait until a call has reached the closed gate."""
+        """Wait until a call is blocked."""
         await self._entered.wait()
 
     async def fetch(self) -> SecretBundle:
-        """Count, wait at the gate, then return the present bundle or raise the scripted error."""
+        """Count the call, wait while calls are blocked, then return the current bundle or raise the error of `fail`."""
         self.fetches += 1
         return await self._answer()
 
     async def refresh(self) -> SecretBundle:
-        """Do as `fetch` does, counted apart."""
+        """Do the same as `fetch`, counted separately."""
         self.refreshes += 1
         return await self._answer()
 
     def invalidate(self, version: str) -> None:
-        """Note the version."""
+        """Record the version."""
         self.invalidated.append(version)
 
     async def aclose(self) -> None:
-        """Count; the provider stays usable."""
+        """Count the call; the provider stays usable."""
         self.closes += 1
 
     async def _answer(self) -> SecretBundle:
@@ -136,7 +136,7 @@ class MemoryProvider:
 def _in_new_loop(
     test: Callable[[SecretProviderContract], Coroutine[object, object, None]],
 ) -> Callable[[SecretProviderContract], None]:
-    """Make a coroutine a plain test, so that the suite needs no asyncio plug-in nor its settings."""
+    """Run a coroutine test in a new event loop, so that the suite needs no asyncio plug-in or settings."""
 
     @functools.wraps(test)
     def run(self: SecretProviderContract) -> None:
@@ -148,9 +148,8 @@ def _in_new_loop(
 class SecretProviderContract(abc.ABC):
     """The contract of a `SecretProvider`; subclass it in a pytest module, as `Test…`.
 
-    `make_provider` must be overridden; `rotate` and `break_store` where the store can do so: tests that need
-    the missing one are skipped. Each test runs in event loops of its own. Failures name versions, never
-    values.
+    Override `make_provider`, and `rotate` and `break_store` if the store supports them: tests that need a missing one
+    are skipped. Each test runs in its own event loops. Failures name versions, never values.
     """
 
     name: ClassVar[str] = "ETHORA_CHAT_APP_SECRET"
@@ -162,7 +161,7 @@ class SecretProviderContract(abc.ABC):
         """Fill the store with `values` and return a new provider of it."""
 
     async def rotate(self, values: Mapping[str, str]) -> None:  # noqa: ARG002
-        """Make the store hold `values` from now on, and answer again if it was broken."""
+        """Make the store hold `values` from now on, and repair it if it was broken."""
         _skip("this store does not rotate")
 
     async def break_store(self) -> None:
@@ -179,7 +178,7 @@ class SecretProviderContract(abc.ABC):
 
     @_in_new_loop
     async def test_fetch_and_refresh_return_what_the_store_holds(self) -> None:
-        """Both answer, with a source, and alike."""
+        """Check that both methods answer, with a source, and equally."""
         provider = await self.make_provider(self.first)
         for bundle in (await provider.fetch(), await provider.refresh()):
             self._check_holds(bundle, self.first)
@@ -188,7 +187,7 @@ class SecretProviderContract(abc.ABC):
 
     @_in_new_loop
     async def test_the_version_stays_while_nothing_changes(self) -> None:
-        """A version that moved would throw away every token made from the secret."""
+        """Check that the version stays equal: a new one would discard every token made from the secret."""
         provider = await self.make_provider(self.first)
         versions = {(await provider.fetch()).version, (await provider.refresh()).version}
         versions.add((await provider.fetch()).version)
@@ -197,7 +196,7 @@ class SecretProviderContract(abc.ABC):
 
     @_in_new_loop
     async def test_refresh_sees_a_rotation(self) -> None:
-        """The store is asked itself, and fetch follows; new values have a new version."""
+        """Check that `refresh` reads the store, that `fetch` follows, and that new values have a new version."""
         provider = await self.make_provider(self.first)
         old = await provider.fetch()
         await self.rotate(self.second)
@@ -209,7 +208,7 @@ class SecretProviderContract(abc.ABC):
 
     @_in_new_loop
     async def test_fetch_sees_a_rotation_after_invalidate(self) -> None:
-        """Invalidating the version held leads the next fetch to the store."""
+        """Check that `fetch` reads the store after the current version was invalidated."""
         provider = await self.make_provider(self.first)
         old = await provider.fetch()
         await self.rotate(self.second)
@@ -219,7 +218,7 @@ class SecretProviderContract(abc.ABC):
 
     @_in_new_loop
     async def test_invalidating_another_version_is_harmless(self) -> None:
-        """Before the first fetch and after, an unknown version changes nothing."""
+        """Check that invalidating an unknown version changes nothing, before the first fetch and after."""
         provider = await self.make_provider(self.first)
         provider.invalidate("no-such-version")
         bundle = await provider.fetch()
@@ -232,7 +231,7 @@ class SecretProviderContract(abc.ABC):
 
     @_in_new_loop
     async def test_nothing_printed_shows_a_value(self) -> None:
-        """Provider, source, bundle, version and the error for an absent name are free of values."""
+        """Check that the provider, source, bundle, version and the error for a missing name show no value."""
         provider = await self.make_provider(self.first)
         bundle = await provider.fetch()
         printed = [repr(provider), str(provider), provider.source, repr(bundle), str(bundle), bundle.version]
@@ -245,7 +244,7 @@ class SecretProviderContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_broken_store_is_a_secret_error_without_values(self) -> None:
-        """Refresh tells the truth, in an error that has a source, pickles, and shows no value anywhere."""
+        """Check that `refresh` raises an error that has a source, can be pickled, and shows no value."""
         provider = await self.make_provider(self.first)
         await provider.fetch()
         await self.break_store()
@@ -259,7 +258,7 @@ class SecretProviderContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_failure_is_not_remembered_once_the_store_answers(self) -> None:
-        """Refresh after the repair brings the new values."""
+        """Check that `refresh` returns the new values after the repair."""
         provider = await self.make_provider(self.first)
         await provider.fetch()
         await self.break_store()
@@ -271,7 +270,7 @@ class SecretProviderContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_cancelled_fetch_leaves_the_provider_usable(self) -> None:
-        """Cancelling after any of the first steps hangs or breaks nobody else."""
+        """Check that cancelling `fetch` after any of the first steps neither hangs nor breaks other calls."""
         provider = await self.make_provider(self.first)
         for steps in range(5):
             task = asyncio.ensure_future(provider.refresh())
@@ -284,7 +283,7 @@ class SecretProviderContract(abc.ABC):
 
     @_in_new_loop
     async def test_concurrent_fetches_agree(self) -> None:
-        """Fifty at once get the same version."""
+        """Check that fifty concurrent fetches get the same version."""
         provider = await self.make_provider(self.first)
         bundles = await asyncio.gather(*(provider.fetch() for _ in range(50)))
         _check(len({bundle.version for bundle in bundles}) == 1, "concurrent fetches got different versions")
@@ -292,7 +291,7 @@ class SecretProviderContract(abc.ABC):
 
     @_in_new_loop
     async def test_it_closes_twice(self) -> None:
-        """Closing is idempotent, used or not."""
+        """Check that closing is idempotent, used or not."""
         unused = await self.make_provider(self.first)
         await unused.aclose()
         await unused.aclose()
@@ -302,7 +301,7 @@ class SecretProviderContract(abc.ABC):
         await used.aclose()
 
     def test_it_works_in_a_second_event_loop(self) -> None:
-        """Made and used in a loop that ended, it answers in the next one."""
+        """Check that a provider made and used in a loop that ended also answers in the next one."""
 
         async def first_loop() -> SecretProvider:
             provider = await self.make_provider(self.first)
@@ -343,7 +342,7 @@ def _check_silent(printed: list[str], values: Mapping[str, str]) -> None:
 
 
 def _check(holds: bool, otherwise: str) -> None:
-    # not an assert: pytest would print its operands, and python -O would drop it
+    # not an assert: pytest would print its operands, and python -O would remove it
     if not holds:
         raise AssertionError(otherwise)
 

@@ -1,10 +1,10 @@
-"""One rule for secret values as text, for every provider and for arguments."""
+"""Rules for secret values as text, shared by every provider and by arguments."""
 
 from __future__ import annotations
 
 
 def is_text(value: str) -> bool:
-    """Say whether `value` can be written as UTF-8; lone surrogates, from undecodable bytes, cannot."""
+    """Return whether `value` can be encoded as UTF-8; lone surrogates, from undecodable bytes, cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -13,5 +13,5 @@ def is_text(value: str) -> bool:
 
 
 def without_newline(value: str) -> str:
-    """Return `value` without the newlines at its end, which editors and `echo` add; other white space belongs to it."""
+    """Return `value` without the newlines at its end, which editors and `echo` add; other white space is kept."""
     return value.rstrip("\r\n")

@@ -29,24 +29,23 @@ _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 def provider_from_url(
     url: str, *, environ: Mapping[str, str] | None = None, required: Iterable[str] = ()
 ) -> SecretProvider:
-    """Build the provider that `url` names; several, separated by spaces, make a `ChainProvider`.
+    """Build the provider for `url`; several URLs, separated by spaces, make a `ChainProvider`.
 
-    * `env:` reads `environ` (default: the live environment). `env:?names=A,B` takes only these variables,
+    * `env:` reads `environ` (default: the live environment). `env:?names=A,B` reads only these variables,
       `env:?prefix=CHAT_` those with this prefix (default `ETHORA_`).
-    * `file:///run/secrets/ethora` (also `file:/…` and `file://localhost/…`): a directory, `.json` or `.env`
-      file. The path is absolute, since a relative one would depend on where the process was started; a space
-      in it is written `%20`.
-    * `aws-sm:///NAME-or-ARN?region=&profile=&role_arn=&endpoint=&key=`: a secret of AWS Secrets Manager, each
-      parameter optional; they are `AwsSecretsManagerProvider`'s. AWS's own variables come from the live environment.
+    * `file:///run/secrets/ethora` (also `file:/…` and `file://localhost/…`): a directory, `.json` or `.env` file. The
+      path is absolute, since a relative one would depend on the working directory; write a space in it as `%20`.
+    * `aws-sm:///NAME-or-ARN?region=&profile=&role_arn=&endpoint=&key=`: a secret of AWS Secrets Manager; the parameters
+      are optional, and those of `AwsSecretsManagerProvider`. AWS's own variables come from the live environment.
     * `vault://host:8200/MOUNT/PATH?auth=token|approle|kubernetes|jwt&role=&kv=2&namespace=&auth_mount=&mount=`: a
-      secret of Vault or OpenBao; without host (`vault:///MOUNT/PATH`) at `VAULT_ADDR`. The scheme is `VAULT_ADDR`'s
-      when it names the same host and port, else http on loopback and https anywhere else. Parameters are
-      `VaultProvider`'s. A mount of several parts is written `team%2Fkv`, or named once more by `mount=team/kv`.
+      secret of Vault or OpenBao; without a host (`vault:///MOUNT/PATH`) at `VAULT_ADDR`. The scheme is `VAULT_ADDR`'s
+      if that has the same host and port, else http on loopback and https anywhere else. Parameters are those of
+      `VaultProvider`. Write a mount of several parts as `team%2Fkv`, or repeat it as `mount=team/kv`.
 
-    In a chain, a source that lacks one of the `required` names is passed over.
+    In a chain, a source that lacks one of the `required` names is skipped.
 
-    Raises `BadProviderURLError`, which is a `ValueError` too: for an unknown scheme it lists the known ones.
-    Credentials in a URL are refused, and no text of the URL beyond a known scheme is repeated.
+    Raises `BadProviderURLError`, which is also a `ValueError`; for an unknown scheme it lists the known ones. A URL
+    with credentials is rejected, and messages quote nothing of the URL but a known scheme.
     """
     written = url.split()
     if not written:
@@ -71,7 +70,7 @@ class _URL:
         return BadProviderURLError(f"{self.where} {reason}")
 
     def only(self, *known: str) -> dict[str, str]:
-        """Return the query; refuse parameters beyond `known` unrepeated: one could be a password."""
+        """Return the query; reject unknown parameters without quoting them: one could be a password."""
         if self.query.keys() <= set(known):
             return self.query
         raise self.refuse(f"has a parameter that is not known. Known: {', '.join(known) or 'none'}.")
@@ -156,7 +155,7 @@ def _build(written: str, environ: Mapping[str, str] | None, where: str) -> Secre
         )
     scheme = match["scheme"].lower()
     if scheme not in _SCHEMES:
-        # unrepeated: a secret pasted here by mistake may hold a colon
+        # not quoted: a secret pasted here by mistake may contain a colon
         raise BadProviderURLError(f"{where} has a scheme that is not known. Known schemes: {_known()}. {_FORMS}")
     where = f"{where} ({scheme}:)"
     authority = match["authority"] or ""

@@ -1,4 +1,4 @@
-"""The boto3 client behind a provider: made on first use in a worker thread, once, with credentials that renew."""
+"""The boto3 client of a provider: created once, on first use, in a worker thread, with credentials that renew."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SESSION_NAME: Final = "ethora-async"
 
 @attrs.frozen
 class Settings:
-    """What to read and where; None leaves it to the AWS SDK. `timeout` is in seconds."""
+    """The secret to read and the AWS settings; None leaves a setting to the AWS SDK. `timeout` is in seconds."""
 
     name: str
     key: str
@@ -31,10 +31,10 @@ class Settings:
 
 
 class Client(Protocol):
-    """The part of a boto3 Secrets Manager client that is used."""
+    """The methods of a boto3 Secrets Manager client that are used."""
 
     def get_secret_value(self, *, SecretId: str, VersionStage: str) -> Mapping[str, object]:  # noqa: N803
-        """Ask for one version; raises what botocore raises."""
+        """Request one version; raise botocore's errors."""
         ...
 
     def close(self) -> None:
@@ -43,7 +43,7 @@ class Client(Protocol):
 
 
 class ClosedError(Exception):
-    """The connection was closed while a thread was still about to use it."""
+    """The connection was closed before a thread could use it."""
 
 
 class SharedClient:
@@ -56,7 +56,7 @@ class SharedClient:
         self._closed = False
 
     def client(self) -> Client:
-        """Return the client, made at the first call; raises `ClosedError` after `close`, or what the SDK raises."""
+        """Return the client, created at the first call; raise `ClosedError` after `close`, or an error of the SDK."""
         with self._lock:
             if self._closed:
                 raise ClosedError
@@ -65,14 +65,14 @@ class SharedClient:
             return self._client
 
     def renew(self, used: Client) -> None:
-        """Have the next client look for its credentials afresh, unless another thread did so since `used`."""
+        """Let the next client load its credentials again, unless another thread has requested that since `used`."""
         with self._lock:
             if self._client is used:
                 self._client = None
                 used.close()
 
     def close(self) -> None:
-        """Close the client for good; a call under way on it still ends as it would have."""
+        """Close the client for good; a pending call on it ends normally."""
         with self._lock:
             self._closed = True
             if self._client is not None:
@@ -86,7 +86,7 @@ def _make_client(settings: Settings) -> Client:
 
     hush_new_loggers()
     core = botocore.session.Session(profile=settings.profile)
-    # a default, so that it holds for every client the SDK makes by itself, those of STS above all
+    # a default, so that it also applies to clients that the SDK creates itself, above all those of STS
     core.set_default_client_config(_config(settings.timeout))
     if settings.role_arn is not None:
         core = _in_role(core, settings.role_arn, settings)
@@ -109,7 +109,7 @@ def _config(timeout: float) -> object:
 def _in_role(core: Any, role_arn: str, settings: Settings) -> Any:
     """Return a session whose only credentials are those of the role, renewed before they expire.
 
-    STS is asked at its own endpoint: `settings.endpoint` is that of Secrets Manager, and a private one of AWS serves
+    STS is called at its own endpoint: `settings.endpoint` is that of Secrets Manager, and a private AWS endpoint serves
     nothing else.
     """
     from botocore.credentials import (
@@ -138,7 +138,7 @@ def _in_role(core: Any, role_arn: str, settings: Settings) -> Any:
 
 
 class _Ready:
-    """A botocore credential provider that has its credentials."""
+    """A botocore credential provider with fixed credentials."""
 
     METHOD: Final = "assume-role"
     CANONICAL_NAME: Final = None

@@ -1,7 +1,7 @@
 """Translate errors of the AWS SDK.
 
-Matched on error codes: AWS and its stand-ins send the same code under different HTTP statuses. Texts hold the code and
-what to do, and nothing that the other side wrote.
+Errors are matched by code: AWS and its emulators send the same code with different HTTP statuses. Messages hold the
+code and the remedy, and quote nothing that the server wrote.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _Meaning = tuple[type[SecretError], str]
 NOT_FOUND: Final = "ResourceNotFoundException"
 _CODE: Final = re.compile(r"[A-Za-z0-9.]{1,64}")
 
-# Credentials of which a process may find newer ones where it found these: a rewritten file, a renewed token.
+# For these credentials, newer ones may exist at the same place: a rewritten file, a renewed token.
 _RENEWABLE: Final = frozenset({
     "ExpiredToken", "ExpiredTokenException", "RequestExpired",
     "InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException",
@@ -101,7 +101,7 @@ _LOCAL: Final[dict[str, _Meaning]] = {
     "ProxyConnectionError": (SecretUnavailableError, "its proxy cannot be reached: check HTTPS_PROXY"),
     "ReadTimeoutError": (SecretUnavailableError, "it did not answer in time"),
     "SSLError": (SecretUnavailableError, "TLS with it failed: check AWS_CA_BUNDLE and the endpoint"),
-    # most often the error page of something in between
+    # most often the error page of a proxy
     "ResponseParserError": (SecretUnavailableError, "the answer is not AWS's: check the endpoint, or try again"),
     "ParamValidationError": (SecretDeniedError, "the request is invalid: check the name and the role"),
     # the web identity token is a file that Kubernetes mounts
@@ -113,7 +113,7 @@ _LOCAL: Final[dict[str, _Meaning]] = {
 
 @attrs.frozen
 class ReadFailure:
-    """Why a read failed: the class to raise, the `code` or class name, and what to do.
+    """Why a read failed: the class to raise, the `code` or class name, and the remedy.
 
     `renewable` says that other credentials from the same place may succeed.
     """
@@ -125,7 +125,7 @@ class ReadFailure:
 
     @property
     def absent(self) -> bool:
-        """Whether the store said that there is no such secret or stage."""
+        """Whether the store reported that there is no such secret or stage."""
         return self.code == NOT_FOUND
 
     def __str__(self) -> str:
@@ -133,7 +133,7 @@ class ReadFailure:
 
 
 def explain(error: Exception) -> ReadFailure:
-    """Say what `error` means; nothing of its text is kept, nor the error."""
+    """Translate `error` without keeping it or its text."""
     response: object = getattr(error, "response", None)
     if isinstance(response, dict):
         return _of_answer(cast("dict[str, object]", response), str(getattr(error, "operation_name", "")))

@@ -33,30 +33,29 @@ _PATIENCE: Final = 6
 
 
 class AwsSecretsManagerProvider:
-    """Read one secret of AWS Secrets Manager, by name or ARN, anew at each call: put it into a `CachedProvider`.
+    """Reads one secret of AWS Secrets Manager, by name or ARN, on every call. Wrap it in a `CachedProvider`.
 
-    * A JSON object is taken name by name. Values that are not strings, such as the numeric `port` of a secret that RDS
-      manages, are left out (`SecretBundle.unusable`): their spelling as text would be a guess.
-      Anything that does not begin with `{` is the plain value of `key`. Binary secrets are read as UTF-8 text.
-    * `previous` and `pending` are the stages AWSPREVIOUS and AWSPENDING; AWSPENDING on the current version counts as
-      none. `version` is the current version's id. A read is three `GetSecretValue` calls, one a stage, and needs no
-      other permission: `DescribeSecret` would save some and need one more. A stage other than the current one
-      that is denied or unreadable is left out, one that cannot be had now is taken over from the last read of the same
-      version; either is logged once.
-    * `region` defaults to that in the ARN, then the AWS configuration's; `profile` is one of the AWS configuration's;
-      `role_arn` is a role to assume with the credentials found, renewed before they expire; `endpoint` is
-      Secrets Manager's alone (STS has `AWS_ENDPOINT_URL_STS`). Credentials come from boto3's usual places:
-      variables, web identity (`AWS_ROLE_ARN` with `AWS_WEB_IDENTITY_TOKEN_FILE`), files, container, machine. Expired or
-      unknown ones are looked for afresh, once a read.
-    * Connecting and answering may take `timeout` seconds each (default 3.0), in two attempts; a whole read, six times
-      as long.
+    * A JSON object gives one value for each name. Values that are not strings, such as the numeric `port` of a secret
+      that RDS manages, are left out (`SecretBundle.unusable`), since their text form would be a guess. A secret that
+      does not begin with `{` is the plain value of `key`. Binary secrets are read as UTF-8 text.
+    * `previous` and `pending` are the stages AWSPREVIOUS and AWSPENDING; AWSPENDING on the current version is ignored.
+      `version` is the current version's id. A read makes three `GetSecretValue` calls, one for each stage, and needs no
+      other permission: `DescribeSecret` would save some calls and need one more. If another stage than the current one
+      is denied or invalid, it is left out; if it is temporarily unavailable, its value from the last read of the same
+      version is used. Either is logged once.
+    * `region` defaults to that in the ARN, then to the AWS configuration's; `profile` is a profile of the AWS
+      configuration; `role_arn` is a role to assume with the credentials found, renewed before they expire; `endpoint`
+      is for Secrets Manager alone (STS has `AWS_ENDPOINT_URL_STS`). Credentials come from boto3's usual sources:
+      environment variables, web identity (`AWS_ROLE_ARN` with `AWS_WEB_IDENTITY_TOKEN_FILE`), files, container,
+      instance. Expired or unknown credentials are loaded again, once per read.
+    * Connecting and answering may take `timeout` seconds each (default 3.0), in two attempts; a whole read at most six
+      times as long.
 
-    Raises `ValueError` for an argument that cannot be right, repeating none. Reads raise `SecretUnavailableError` (no
-    such secret, scheduled for deletion, throttled, expired credentials or none, no region, unreachable, boto3 not
+    Raises `ValueError` for an invalid argument, without quoting it. Reads raise `SecretUnavailableError` (no such
+    secret, scheduled for deletion, throttled, expired credentials or none, no region, unreachable, boto3 not
     installed), `SecretDeniedError` (no permission, wrong credentials, a KMS key that does not decrypt, an invalid
-    request),
-    `SecretMalformedError` (an unfit value). Errors name AWS's code and repeat nothing else of its answer. boto3's
-    own log records of these calls are dropped below WARNING, since at DEBUG they hold the secret.
+    request) or `SecretMalformedError` (an invalid value). Errors name AWS's code and quote nothing else of its answer.
+    boto3's own log records of these calls are dropped below WARNING, since at DEBUG they contain the secret.
     """
 
     __slots__ = ("_connections", "_last", "_problems", "_settings")
@@ -98,11 +97,11 @@ class AwsSecretsManagerProvider:
         return f"aws-sm:{self._settings.name}"
 
     async def fetch(self) -> SecretBundle:
-        """Ask Secrets Manager, as `refresh` does: nothing is cached here."""
+        """Call Secrets Manager, as `refresh` does: there is no cache here."""
         return await self.refresh()
 
     async def refresh(self) -> SecretBundle:
-        """Ask Secrets Manager for the three stages."""
+        """Read the three stages from Secrets Manager."""
         reading = await self._read()
         if reading is None:
             limit = self._settings.timeout * _PATIENCE
@@ -116,7 +115,7 @@ class AwsSecretsManagerProvider:
         return reading.bundle
 
     def invalidate(self, version: str) -> None:
-        """Do nothing: nothing is cached here."""
+        """Do nothing: there is no cache here."""
 
     async def aclose(self) -> None:
         """Close the connections; a later `fetch` opens new ones."""
@@ -126,7 +125,9 @@ class AwsSecretsManagerProvider:
             await run_blocking(close_connection, connection)
 
     async def _read(self) -> StagedRead | ReadFailure | None:
-        """Return what came of a read, or None when the time for it is over; it then ends unheard in its thread."""
+        """Return the result of a read, or None after its time limit; the thread then finishes and its result is
+        dropped.
+        """
         read = run_blocking(read_stages, self._connection(), self._settings, self.source, self._last)
         try:
             return await asyncio.wait_for(read, self._settings.timeout * _PATIENCE)
@@ -134,7 +135,7 @@ class AwsSecretsManagerProvider:
             return None
 
     def _connection(self) -> SharedClient:
-        # by process: a forked child must not talk on its parent's sockets; setdefault, as two loops may come at once
+        # by process: a forked child must not use its parent's sockets; setdefault, since two event loops may race
         return self._connections.setdefault(os.getpid(), SharedClient(self._settings))
 
     def _warn(self, problems: Mapping[str, ReadFailure], bundle: SecretBundle) -> None:
@@ -147,7 +148,7 @@ class AwsSecretsManagerProvider:
 
 
 def _match(pattern: re.Pattern[str], value: str | None, otherwise: str) -> None:
-    # never repeated: what stands in the wrong place may be a secret
+    # never quoted: a misplaced value may be a secret
     if value is not None and not pattern.fullmatch(value):
         raise ValueError(otherwise)
 

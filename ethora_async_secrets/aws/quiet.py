@@ -1,8 +1,8 @@
-"""Keeps botocore's own log records of our calls free of secrets.
+"""Keep secrets out of botocore's own log records during our calls.
 
-At DEBUG botocore writes whole answers (`botocore.parsers`: the secret itself, and the keys of an assumed role) and
-whole requests (`botocore.endpoint`, `botocore.auth`: session tokens, web identity tokens). Which logger writes what
-changes between its releases, so a list of them would have holes.
+At DEBUG botocore logs whole answers (`botocore.parsers`: the secret itself, and the keys of an assumed role) and whole
+requests (`botocore.endpoint`, `botocore.auth`: session tokens, web identity tokens). The loggers differ between
+releases, so a list of them would be incomplete.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ours: ContextVar[bool] = ContextVar("ethora_async_secrets_aws_call", default=Fa
 
 
 class _Quiet(logging.Filter):
-    """Drop what our calls log below WARNING; the rest goes without its traceback, whose frames hold credentials."""
+    """Drops records of our calls below WARNING; removes the traceback of others, since its frames hold credentials."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not _ours.get():
@@ -35,9 +35,9 @@ _filter: Final = _Quiet()
 
 @contextmanager
 def quiet_botocore() -> Iterator[None]:
-    """Silence the SDK's loggers in this block and thread; everyone else's calls log as before.
+    """Silence the SDK's loggers in this block and thread; other calls log as before.
 
-    The records of urllib3 stay: they name host, path and status, and never a header or body.
+    Records of urllib3 stay: they contain host, path and status, and never a header or body.
     """
     hush_new_loggers()
     token = _ours.set(True)
@@ -48,9 +48,9 @@ def quiet_botocore() -> Iterator[None]:
 
 
 def hush_new_loggers() -> None:
-    """Put the filter on the SDK's loggers that lack it: a logger's filter does not see its children's records.
+    """Add the filter to the SDK's loggers that lack it: a logger's filter does not apply to its children's records.
 
-    To be called after each step that may import more of the SDK.
+    Call it after each step that may import more of the SDK.
     """
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] in _ROOTS:

@@ -1,6 +1,6 @@
 """Blocking reads of a secret's stages from AWS Secrets Manager.
 
-Nothing here raises: a failure comes back as data, so that no traceback holds a frame with values in it.
+Nothing here raises: a failure is returned as data, so that no traceback holds a frame with values in it.
 """
 
 from __future__ import annotations
@@ -48,20 +48,20 @@ def read_stages(
 ) -> StagedRead | ReadFailure:
     """Read the current version, then the previous and the pending one.
 
-    A stage that cannot be read now is taken over from `last`, if that has the same current version.
+    A stage that is temporarily unavailable is taken from `last`, if that has the same current version.
     """
     with quiet_botocore():
         return _Reader(connection, settings, source, last).read()
 
 
 def close_connection(connection: SharedClient) -> None:
-    """Close it, as silently as it was used."""
+    """Close the connection without logging secrets."""
     with quiet_botocore():
         connection.close()
 
 
 class _Reader:
-    """The calls of one read; credentials are looked for afresh once at most."""
+    """The calls of one read; credentials are loaded again at most once."""
 
     def __init__(self, connection: SharedClient, settings: Settings, source: str, last: SecretBundle | None) -> None:
         self._connection = connection
@@ -71,7 +71,7 @@ class _Reader:
         self._renewed = False
 
     def read(self) -> StagedRead | ReadFailure:
-        """Read until the stages held still for a whole round, three times at most."""
+        """Read until no stage moved during a whole round, three times at most."""
         reading, settled = self._round()
         for _ in range(_ROUNDS - 1):
             if settled:
@@ -103,7 +103,9 @@ class _Reader:
         return StagedRead(whole, problems), settled
 
     def _sides(self, current: _Version) -> tuple[dict[str, SecretBundle], dict[str, ReadFailure], bool]:
-        """Return the other stages' values, what kept one from being read, and whether nothing moved meanwhile."""
+        """Return the other stages' values, why any of them could not be read, and whether no stage moved in the
+        meantime.
+        """
         sides: dict[str, SecretBundle] = {}
         problems: dict[str, ReadFailure] = {}
         down: ReadFailure | None = None
@@ -151,7 +153,7 @@ class _Reader:
             return ReadFailure(SecretUnavailableError, "", "its provider was closed meanwhile"), None
         except (FormatError, _UnfitError) as problem:
             return ReadFailure(SecretMalformedError, "", f"its {stage} value is unfit: {problem}"), client
-        except Exception as error:  # noqa: BLE001  an error of the SDK must not get out: its frames hold secrets
+        except Exception as error:  # noqa: BLE001  no error of the SDK may escape: its frames hold secrets
             return explain(error), client
 
     def _version(self, response: Mapping[str, object]) -> _Version:
@@ -170,7 +172,7 @@ class _Reader:
 
 
 class _UnfitError(Exception):
-    """A value that cannot be taken; says why without it."""
+    """A value that must be rejected; the message does not quote it."""
 
 
 def _text(response: Mapping[str, object]) -> str:
@@ -186,7 +188,7 @@ def _text(response: Mapping[str, object]) -> str:
 
 
 def _values(text: str, key: str) -> Parsed:
-    # what begins like an object is never taken for a plain value: it would be half of one, with others' names in it
+    # text that begins like an object is never a plain value: it would be a truncated object with other names in it
     if text.lstrip().startswith("{"):
         return parse_json(text)
     if not is_text(text):

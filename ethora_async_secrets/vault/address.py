@@ -1,4 +1,4 @@
-"""The server that `VAULT_ADDR`, `address=` or a provider URL means, and whether a token may go there."""
+"""The server for `VAULT_ADDR`, `address=` or a provider URL, and whether a token may be sent there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FORM: Final = "Write https://vault.example.com:8200."
 
 
 def checked_address(written: str, what: str) -> str:
-    """Return an address without the slashes at its end; raise `ValueError` that calls it `what`, unrepeated."""
+    """Return an address without trailing slashes; raise `ValueError`, which calls it `what` and does not quote it."""
     parts, port = _split(written.strip())
     if parts is None:
         raise ValueError(f"{what} is not a URL. {_FORM}")
@@ -34,7 +34,7 @@ def checked_address(written: str, what: str) -> str:
 
 
 def _split(written: str) -> tuple[SplitResult | None, int | None]:
-    # a failure comes back as None: the error quotes what stands in the port's place, which may be a password
+    # a failure is returned as None: the error quotes the text in the port's place, which may be a password
     try:
         parts = urlsplit(written)
         return parts, parts.port
@@ -43,10 +43,10 @@ def _split(written: str) -> tuple[SplitResult | None, int | None]:
 
 
 def address_of(authority: str, environ: Mapping[str, str]) -> str:
-    """Return the address of the host in a provider URL, port 8200 unless it says another.
+    """Return the address for the host in a provider URL, port 8200 unless it names another.
 
-    The scheme is that of `VAULT_ADDR` when it names the same host and port; else http on loopback, https anywhere
-    else: a token goes over a network in clear only when `VAULT_ADDR` says so. Raises `ValueError`.
+    The scheme is that of `VAULT_ADDR` if that has the same host and port; else http on loopback, https anywhere else: a
+    token goes over a network unencrypted only when `VAULT_ADDR` says so. Raises `ValueError`.
     """
     try:
         named = urlsplit(checked_address(f"https://{authority}", ""))
@@ -66,7 +66,7 @@ def address_of(authority: str, environ: Mapping[str, str]) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Say whether an address is on this machine."""
+    """Return whether an address is on this machine."""
     host = urlsplit(address).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -1,4 +1,4 @@
-"""Reading one secret of a KV engine, version 1 or 2, as a bundle."""
+"""Read one secret of a KV engine, version 1 or 2, as a bundle."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from ethora_async_secrets.vault.session import VaultSession
 
-# No secret is there, it is deleted or destroyed, or we must not see it.
+# There is no secret, or it is deleted or destroyed, or we have no access.
 _ABSENT: Final = frozenset({400, 401, 403, NOT_FOUND})
 
 
 @attrs.frozen
 class Place:
-    """Where a secret is: the engine's `mount`, the `path` in it, the engine's version `kv`; `source` for errors."""
+    """The place of a secret: the engine's `mount`, the `path` in it, the engine's version `kv`; `source` for errors."""
 
     mount: str
     path: str
@@ -32,12 +32,12 @@ class Place:
 
     @property
     def api_path(self) -> str:
-        """The path as policies write it."""
+        """The path as policies spell it."""
         return f"{self.mount}/data/{self.path}" if self.kv == 2 else f"{self.mount}/{self.path}"
 
 
 def read(session: VaultSession, place: Place) -> SecretBundle:
-    """Return the present values, and in KV v2 those of the version before; raise `VaultFault`."""
+    """Read the current values, and in KV v2 those of the version before; raise `VaultFault`."""
     if place.kv == 1:
         parsed = _values(_found(session, place, _v1(place)).get("data"), place)
         return SecretBundle(parsed.values, unusable=parsed.unusable, source=place.source)
@@ -54,7 +54,7 @@ def read(session: VaultSession, place: Place) -> SecretBundle:
 
 
 def _previous(session: VaultSession, place: Place, number: int) -> SecretBundle | None:
-    """Return an older version, or None: it may be gone, hidden from us or unusable, which concerns nobody."""
+    """Return an older version, or None: it may be deleted, inaccessible or unusable, none of which is an error."""
     if number < 1:
         return None
     try:
@@ -100,7 +100,7 @@ def _found(session: VaultSession, place: Place, ask: Callable[[Any], object]) ->
 
 
 def _version(data: object, place: Place) -> tuple[Parsed, int, str]:
-    """Return the values, number and creation time in a KV v2 answer."""
+    """Return the values, number and creation time of a KV v2 answer."""
     metadata = data.get("metadata") if isinstance(data, dict) else None
     number = metadata.get("version") if isinstance(metadata, dict) else None
     created = metadata.get("created_time") if isinstance(metadata, dict) else None
@@ -127,7 +127,7 @@ def _values(data: object, place: Place) -> Parsed:
 
 
 def _label(number: int, created: str) -> str:
-    """Name a version; its time tells it from one of the same number of a secret deleted since."""
+    """Return the label of a version; its time tells it from the same number of a deleted secret."""
     return f"{number}@{created}"
 
 

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 _SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _LARGEST: Final = 64 * 1024
-# What an HTTP header and a JSON string carry unchanged; requests prints a header it refuses.
+# The characters that an HTTP header and a JSON string carry unchanged; requests prints a header that it rejects.
 _CREDENTIAL: Final = re.compile(r"[!-~]+")
 
 
 @attrs.frozen
 class LoginGrant:
-    """A token and for how many `seconds` it is good (0: for ever).
+    """A token and its lifetime in `seconds` (0: unlimited).
 
-    `checked` is False when the server would not say anything about it.
+    `checked` is False when the server would not describe the token.
     """
 
     token: str = attrs.field(repr=False)
@@ -36,7 +36,7 @@ class LoginGrant:
 
 
 class VaultLogin(Protocol):
-    """A way to get a token. All that it does happens in a thread, one login at a time.
+    """A way to get a token. All of its work happens in a thread, one login at a time.
 
     One login object serves one provider.
     """
@@ -51,13 +51,13 @@ class VaultLogin(Protocol):
         ...
 
     def superseded(self, token: str, environ: Mapping[str, str]) -> bool:
-        """Say whether `token`, got here before, has been replaced where it came from."""
+        """Return whether `token`, obtained here before, has been replaced at its origin."""
         ...
 
 
 @final
 class _Credential:
-    """Where a credential is: given, in a file, or in a variable; read again at each use, printed never."""
+    """A credential given as a value, in a file, or in a variable; read again at each use, never printed."""
 
     __slots__ = ("_default", "_file", "_value", "_variable", "_what")
 
@@ -80,12 +80,12 @@ class _Credential:
         raise TypeError("A Vault login is not pickled or copied, since that would write out its credential.")
 
     def there(self, environ: Mapping[str, str]) -> bool:
-        """Say whether anything tells where it is, the default file apart."""
+        """Return whether its place is configured, apart from the default file."""
         named = self._value is not None or self._file
         return bool(named or environ.get(self._variable) or environ.get(f"{self._variable}_FILE"))
 
     def read(self, environ: Mapping[str, str]) -> str:
-        """Return it, without the white space around it."""
+        """Return it without surrounding white space."""
         value, where = self._value, "the one given"
         if value is None and not self._file:
             value, where = environ.get(self._variable) or None, f"the one in {self._variable}"
@@ -115,7 +115,7 @@ class _Credential:
             raise VaultFault(SecretUnavailableError, self._unasked(where, lacks)) from None
         if len(content) > _LARGEST:
             raise VaultFault(SecretMalformedError, self._unasked(where, "is over 64 KiB"))
-        # what is not ASCII is refused by its characters
+        # a value that is not ASCII is rejected by the check of its characters
         return content.decode("ascii", "replace")
 
     def _unasked(self, where: str, lacks: str) -> str:
@@ -123,10 +123,10 @@ class _Credential:
 
 
 class TokenLogin:
-    """A token somebody else got: `token`, `token_file`, or `VAULT_TOKEN`, `VAULT_TOKEN_FILE`, `~/.vault-token`.
+    """An existing token: `token`, `token_file`, or `VAULT_TOKEN`, `VAULT_TOKEN_FILE`, `~/.vault-token`.
 
-    A file or variable is read again at each use, so a Vault Agent may replace the token at any time. A renewable
-    token is renewed. When it ends and no other one is there, reads raise `SecretDeniedError`.
+    A file or variable is read again at each use, so a Vault Agent may replace the token at any time. A renewable token
+    is renewed. When it ends and there is no other one, reads raise `SecretDeniedError`.
     """
 
     name = "token"
@@ -138,13 +138,13 @@ class TokenLogin:
         return f"TokenLogin({self._token!r})"
 
     def login(self, wire: Wire, environ: Mapping[str, str]) -> LoginGrant:
-        """Return the token, with what the server says of it."""
+        """Return the token, with its lifetime as reported by the server."""
         token = self._token.read(environ)
         try:
             about = wire.call(token, lambda client: client.auth.token.lookup_self()).get("data")
         except VaultFault as fault:
             if fault.token_refused or fault.status == 400:
-                # it may be good and still not be allowed to look itself up
+                # it may be valid and still not be allowed to look itself up
                 return LoginGrant(token, 0, renewable=False, checked=False)
             raise
         seconds, renewable = _terms(about, "ttl")
@@ -159,12 +159,12 @@ class TokenLogin:
 
 
 class _FreshLogin:
-    """What the methods share that exchange a credential for a token."""
+    """The shared code of methods that exchange a credential for a token."""
 
     name = ""
 
     def superseded(self, token: str, environ: Mapping[str, str]) -> bool:  # noqa: ARG002
-        """Nobody but the server ends these."""
+        """Return False: only the server ends these tokens."""
         return False
 
     def _exchange(self, wire: Wire, ask: Callable[[Any], object], hint: str) -> LoginGrant:
@@ -187,12 +187,12 @@ class _FreshLogin:
 
 
 class AppRoleLogin(_FreshLogin):
-    """An AppRole: a role id and a secret id, each given, in a file, or in the environment.
+    """An AppRole: a role id and a secret id, each given as a value, in a file, or in the environment.
 
-    Variables: `VAULT_ROLE_ID` and `VAULT_SECRET_ID`, or with `_FILE` a file's path. Files are read at each login.
-    With `wrapped` the secret id given is a wrapping token; `VAULT_WRAPPED_SECRET_ID` (`_FILE`) holds one too. It is
-    unwrapped once, after a check that it was made by this mount's `role/…/secret-id` (of `role`, where that is
-    given), and the secret id stays in memory; a new wrapping token in the file is unwrapped at the next login.
+    Variables: `VAULT_ROLE_ID` and `VAULT_SECRET_ID`, or with `_FILE` a file's path. Files are read at each login. With
+    `wrapped` the given secret id is a wrapping token; `VAULT_WRAPPED_SECRET_ID` (`_FILE`) also holds one. It is
+    unwrapped once, after a check that it was created by this mount's `role/…/secret-id` (of `role`, if that is given),
+    and the secret id stays in memory; a new wrapping token in the file is unwrapped at the next login.
     """
 
     name = "approle"
@@ -223,7 +223,7 @@ class AppRoleLogin(_FreshLogin):
         return f"AppRoleLogin({self._role_id!r}, {secret}, mount={self._mount!r})"
 
     def login(self, wire: Wire, environ: Mapping[str, str]) -> LoginGrant:
-        """Unwrap the secret id if need be, and log in."""
+        """Unwrap the secret id if necessary, and log in."""
         role_id = self._role_id.read(environ)
         wrapped = self._wrapped or (not self._secret_id.there(environ) and self._wrapped_id.there(environ))
         secret_id = self._unwrap(wire, environ) if wrapped else self._secret_id.read(environ)
@@ -280,7 +280,7 @@ class _Unwrapped:
 
 
 class _BearerLogin(_FreshLogin):
-    """A signed token of somebody else's, exchanged for one of Vault's; read again at each login."""
+    """A signed token of another issuer, exchanged for one of Vault's; read again at each login."""
 
     _else = ""
 
@@ -309,7 +309,7 @@ class _BearerLogin(_FreshLogin):
 
 
 class KubernetesLogin(_BearerLogin):
-    """The pod's service account, for `role`; `token_file` is where Kubernetes mounts its token by default."""
+    """The pod's service account, for `role`; `token_file` defaults to the path where Kubernetes mounts its token."""
 
     name = "kubernetes"
     _else = ", or the server could not ask the cluster about it, which it reports in the same words"
@@ -332,7 +332,7 @@ class JWTLogin(_BearerLogin):
 
 
 def login_named(auth: str, role: str | None, mount: str | None) -> VaultLogin:
-    """Return the login `auth` names, its credentials in the environment; raise `ValueError` unrepeating."""
+    """Return the login named `auth`, with credentials from the environment; raise `ValueError`."""
     if auth == "token":
         if role or mount:
             raise ValueError("auth=token has no use for role or auth_mount. Leave them out, or say which auth.")
@@ -351,7 +351,7 @@ def _quoted(fault: VaultFault) -> str:
 
 
 def _terms(about: object, ttl: str) -> tuple[float, bool]:
-    """Return for how many seconds a token is good (0: for ever), and whether it can be renewed."""
+    """Return a token's lifetime in seconds (0: unlimited), and whether it can be renewed."""
     if not isinstance(about, dict):
         raise VaultFault(SecretMalformedError, "did not say how long the token is good: is this a Vault?")
     seconds = about.get(ttl)

@@ -33,7 +33,7 @@ __all__ = ["AppRoleLogin", "JWTLogin", "KubernetesLogin", "TokenLogin", "VaultLo
 
 URL_PARAMETERS: Final = ("auth", "role", "auth_mount", "kv", "namespace", "mount")
 
-# What a URL library or the server could read as another path.
+# Characters that a URL library or the server could interpret as another path.
 _BAD_PATH: Final = re.compile(r"[\x00-\x1f\x7f?#%\\]|(?:^|/)\.{0,2}(?:/|$)")
 URL_FORM: Final = (
     "Write vault://host:8200/MOUNT/PATH, or vault:///MOUNT/PATH with VAULT_ADDR set; for a mount of several parts "
@@ -42,27 +42,27 @@ URL_FORM: Final = (
 
 
 class VaultProvider:
-    """Read the secret at `path` of the KV engine at `mount`, again at each `fetch`; put a `CachedProvider` before it.
+    """Read the secret at `path` of the KV engine at `mount`, again at each `fetch`. Wrap it in a `CachedProvider`.
 
-    * `kv` is the engine's version. In version 2 the version before the current one becomes the bundle's
-      `previous`, if it is there, not deleted, and we may read it; the bundle's version is the number with its
-      creation time. Version 1 keeps no history; its bundle's version is a digest. Values that are not strings are left
-      out (`SecretBundle.unusable`), a blank one counts as missing.
+    * `kv` is the engine's version. In version 2 the version before the current one becomes the bundle's `previous`, if
+      it exists, is not deleted, and may be read; the bundle's version is the number with its creation time. Version 1
+      keeps no history; its bundle's version is a digest. Values that are not strings are left out
+      (`SecretBundle.unusable`), a blank one counts as missing.
     * `address` defaults to `VAULT_ADDR`, `namespace` to `VAULT_NAMESPACE`, `ca` (a PEM file or directory) to
-      `VAULT_CACERT` or `VAULT_CAPATH`, else the public CAs. They are looked up at the first use. A plain
-      `http://` address is used as written. `VAULT_SKIP_VERIFY` is not honoured, and named when TLS fails.
+      `VAULT_CACERT` or `VAULT_CAPATH`, else the public CAs. They are looked up at the first use. A plain `http://`
+      address is used as written. `VAULT_SKIP_VERIFY` is ignored; the error says so when TLS fails.
     * `auth` is a login (`TokenLogin`, `AppRoleLogin`, `KubernetesLogin`, `JWTLogin` of this module), or its name,
-      `token`, `approle`, `kubernetes` or `jwt`, with `role` and the method's path `auth_mount`; credentials then
-      come from the environment or files.
-    * A token is renewed, on use, from two thirds of its time on; nothing runs in the background. A token refused
-      or past its max TTL leads to one new login per read, one at a time for all concurrent reads.
-    * `timeout` bounds, in seconds, each connection and each wait for an answer. Redirects are not followed.
-      A proxy of the environment is used, except to loopback.
+      `token`, `approle`, `kubernetes` or `jwt`, with `role` and the method's path `auth_mount`; credentials then come
+      from the environment or files.
+    * A token is renewed, on use, after two thirds of its lifetime; nothing runs in the background. A token that is
+      rejected or past its max TTL causes one new login per read, one at a time for all concurrent reads.
+    * `timeout` limits, in seconds, each connection and each wait for an answer. Redirects are not followed. A proxy
+      from the environment is used, except for loopback.
 
-    `aclose` closes the connections; it does not revoke the token, which ends by its TTL. The provider is usable
-    again afterwards, and from other event loops. `environ` replaces the live environment, `clock` the time.
+    `aclose` closes the connections; it does not revoke the token, which ends by its TTL. The provider is usable again
+    afterwards, and from other event loops. `environ` replaces the live environment, `clock` the time.
 
-    Raises `SecretUnavailableError` (unreachable, sealed, nothing there, no credential, CA not trusted, no hvac),
+    Raises `SecretUnavailableError` (unreachable, sealed, no secret, no credential, CA not trusted, no hvac),
     `SecretDeniedError` (login or policy), `SecretMalformedError`; the constructor raises `ValueError`.
     """
 
@@ -115,7 +115,7 @@ class VaultProvider:
 
     @property
     def source(self) -> str:
-        """The `vault:` URL of the secret, without host when `VAULT_ADDR` says which."""
+        """The `vault:` URL of the secret, without a host when it comes from `VAULT_ADDR`."""
         return self._place.source
 
     async def fetch(self) -> SecretBundle:
@@ -127,7 +127,7 @@ class VaultProvider:
         return answer
 
     async def refresh(self) -> SecretBundle:
-        """Read the secret now; there is no cache to pass by."""
+        """Read the secret now; there is no cache to bypass."""
         return await self.fetch()
 
     def invalidate(self, version: str) -> None:
@@ -147,7 +147,7 @@ class VaultProvider:
             try:
                 return _vault_kv.read(session, self._place)
             finally:
-                # closed meanwhile: a read whose caller is gone leaves nothing open
+                # closed in the meantime: a read whose caller is gone leaves nothing open
                 if generation != self._generation:
                     self._sessions.pop((os.getpid(), generation), None)
                     session.close()
@@ -162,7 +162,7 @@ class VaultProvider:
         if (session := self._sessions.get(key)) is not None:
             return session
         session = VaultSession(self._target(), self._login, self._environ, self._clock.monotonic)
-        # atomic; a session that comes second has nothing open yet
+        # atomic; a session that loses the race has nothing open yet
         return self._sessions.setdefault(key, session)
 
     def _target(self) -> Target:
@@ -189,7 +189,7 @@ def provider_of_url(
 ) -> VaultProvider:
     """Build the provider for the parts of a `vault:` URL, its path percent-encoded.
 
-    Raises `ValueError` that repeats none of them.
+    Raises `ValueError`, which quotes none of them.
     """
     mount, rest = _mount_and_path(path, query.get("mount"))
     kv = query.get("kv", "2")

@@ -1,4 +1,4 @@
-"""A token's life: logged in once, renewed in time, logged in again when the server refuses it."""
+"""The life cycle of a token: log in once, renew in time, log in again when the server rejects it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RENEW_AT: Final = 2 / 3
 
 @attrs.define(eq=False)
 class _Lease:
-    """A token in use: renewed (or replaced) from `renew_at` on, dead at `ends_at`, both on the monotonic clock."""
+    """A token in use: renewed (or replaced) from `renew_at` on, expired at `ends_at`, both on the monotonic clock."""
 
     token: str = attrs.field(repr=False)
     seconds: float
@@ -64,7 +64,7 @@ class VaultSession:
         self._lease = None
 
     def call(self, ask: Callable[[Any], object]) -> dict[str, Any]:
-        """Ask with a live token, and once more with a new one when that is refused; raise `VaultFault`."""
+        """Call with a valid token, and once more with a new one when that is rejected; raise `VaultFault`."""
         lease, fresh = self._live()
         try:
             return self._wire.call(lease.token, ask)
@@ -82,11 +82,11 @@ class VaultSession:
             raise
 
     def call_once(self, ask: Callable[[Any], object]) -> dict[str, Any]:
-        """Ask with a live token, without another login when it is refused."""
+        """Call with a valid token, without another login when it is rejected."""
         return self._wire.call(self._live()[0].token, ask)
 
     def _live(self) -> tuple[_Lease, bool]:
-        """Return a lease with time left, and whether it was got right now."""
+        """Return a lease with time left, and whether it is a new one."""
         with self._lock:
             lease, now = self._lease, self._monotonic()
             if lease is None or now >= lease.ends_at or self._login.superseded(lease.token, self._environ):
@@ -96,7 +96,7 @@ class VaultSession:
             return lease, False
 
     def _replace(self, refused: _Lease) -> _Lease:
-        """Log in again, unless another thread has; a login that brings the refused token back ends here."""
+        """Log in again, unless another thread has; raise an error if the login returns the rejected token."""
         with self._lock:
             if self._lease is not None and self._lease is not refused and self._lease.token != refused.token:
                 return self._lease
@@ -112,7 +112,7 @@ class VaultSession:
         return lease
 
     def _prolong(self, lease: _Lease) -> tuple[_Lease, bool]:
-        """Renew, or log in again; while neither works, go on with what time is left."""
+        """Renew, or log in again; while neither works, use the remaining time."""
         try:
             if lease.renewable and self._renew(lease):
                 return lease, False
@@ -136,12 +136,12 @@ class VaultSession:
         if not isinstance(seconds, int | float) or not seconds > 0:
             return False
         lease.renew_at, lease.ends_at = since + seconds * _RENEW_AT, since + seconds
-        # near its max TTL each renewal brings less: the next time a login is due
+        # near its max TTL each renewal brings less: log in the next time
         lease.renewable = bool(auth.get("renewable")) and seconds * 2 > lease.seconds
         return True
 
     def _denied(self, lease: _Lease, fault: VaultFault | None) -> VaultFault:
-        """Say whose fault a refusal of this lease is."""
+        """Return the error for a rejection of this lease."""
         if not lease.checked:
             reason = "does not accept the token (403): it has expired, was revoked or is mistyped. Supply a new one"
         else:

@@ -1,6 +1,6 @@
-"""The wall before hvac: one call at a time, and faults that hold nothing of hvac's, requests' or the server's.
+"""Calls through hvac, one at a time, with errors that hold nothing of hvac, requests or the server.
 
-Their exceptions carry the request with its token, and the server's text may echo it: neither gets out of here.
+Their exceptions hold the request with its token, and the server's text may echo it: neither leaves this module.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NOT_FOUND: Final = 404
 
-# What the server says is never repeated as such; the first of these that is in it is.
+# The server's text is never quoted as such; only the first of these phrases that it contains is.
 _PHRASES: Final = (
     "past the max ttl",
     "wrapping token is not valid",
@@ -52,7 +52,7 @@ _BY_STATUS: Final[dict[str, tuple[int, str]]] = {
 
 
 class VaultFault(Exception):
-    """A call failed: `status` is the server's (0 without an answer), `reason` says how, `phrase` quotes it.
+    """A failed call: `status` is the server's (0 without an answer), `reason` describes it, `phrase` quotes the server.
 
     `kind` is the class of error that callers will see; it never holds a credential.
     """
@@ -72,7 +72,7 @@ class VaultFault(Exception):
 
 @attrs.frozen
 class Target:
-    """Which server, and how to reach it: `ca` is a PEM file or directory, `timeout` in seconds."""
+    """The server, and how to reach it: `ca` is a PEM file or directory, `timeout` in seconds."""
 
     address: str
     namespace: str
@@ -83,9 +83,9 @@ class Target:
 
 
 class Wire:
-    """Calls to one server through one `requests` session; used from several threads at once.
+    """Calls to one server through one `requests` session, which several threads may use at once.
 
-    Raises `VaultFault` when hvac is not installed or the CA is not there.
+    Raises `VaultFault` when hvac is not installed or the CA file is missing.
     """
 
     __slots__ = ("_closed", "_hvac", "_session", "target")
@@ -102,21 +102,21 @@ class Wire:
             reason = f"cannot be checked: its CA file {target.ca} does not exist. Mend VAULT_CACERT or ca="
             raise VaultFault(SecretUnavailableError, reason)
         self._session = requests.Session()
-        # a path given to hvac is passed over when the session has its own default
+        # a path given to hvac is ignored when the session has its own default
         self._session.verify = target.ca or True
-        # a proxy must not see what is sent to this very machine
+        # a proxy must not see requests to this machine
         self._session.trust_env = target.trust_env
-        # else requests adds a password of ~/.netrc
+        # otherwise requests adds a password from ~/.netrc
         self._session.auth = _as_it_is
         self._closed = False
 
     def close(self) -> None:
-        """Close the connections; a call under way closes its own when it ends."""
+        """Close the connections; a pending call closes its own when it ends."""
         self._closed = True
         self._session.close()
 
     def call(self, token: str, ask: Callable[[Any], object]) -> dict[str, Any]:
-        """Return what `ask(client)` answers; `client` is an hvac client with `token` ("" for none)."""
+        """Return the result of `ask(client)`; `client` is an hvac client with `token` ("" for none)."""
         if self._closed:
             raise VaultFault(SecretUnavailableError, "was not asked: its provider is closed")
         target = self.target
@@ -127,17 +127,17 @@ class Wire:
             verify=target.ca or True,
             namespace=target.namespace or None,
             timeout=target.timeout,
-            # requests would carry the token wherever a standby points
+            # requests would send the token wherever a standby redirects
             allow_redirects=False,
         )
         fault: VaultFault | None = None
         reply: object = None
         try:
             reply = ask(client)
-        except Exception as error:  # noqa: BLE001  whatever it is, it holds the token
+        except Exception as error:  # noqa: BLE001  any error holds the token
             fault = self._fault(error)
         finally:
-            # closed after the look above: what this call has opened since would stay open
+            # closed after the check above: the connection that this call has opened would stay open
             if self._closed:
                 self._session.close()
         # outside the handler, so that the fault has no context
