@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.server import EthoraSandbox
     from ethora_async.sandbox.ethora.store import Store
     from ethora_async.sandbox.ethora.xmpp.bot import BotMessage, BotReply
-    from ethora_async.sandbox.faults import Fault, Faults
+    from ethora_async.sandbox.faults import Faults, InjectedFault
     from ethora_async.sandbox.imbachat.server import ImbaChatSandbox
     from ethora_async.sandbox.logs import RequestRecord
     from ethora_async.sandbox.rocketchat.server import RocketChatSandbox
@@ -28,9 +28,9 @@ __all__ = [
     "BotReply",
     "Certificate",
     "EthoraSandbox",
-    "Fault",
     "Faults",
     "ImbaChatSandbox",
+    "InjectedFault",
     "RequestRecord",
     "RocketChatSandbox",
     "SeedRefusedError",
@@ -43,7 +43,7 @@ _HOMES = {
     "ethora.server": ("EthoraSandbox",),
     "ethora.store": ("Store",),
     "ethora.xmpp.bot": ("BotMessage", "BotReply"),
-    "faults": ("Fault", "Faults"),
+    "faults": ("InjectedFault", "Faults"),
     "imbachat.server": ("ImbaChatSandbox",),
     "logs": ("RequestRecord",),
     "rocketchat.server": ("RocketChatSandbox",),

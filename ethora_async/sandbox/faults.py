@@ -45,7 +45,7 @@ class FaultPlan:
     failure: InjectedFailure | None
 
 
-class Fault:
+class InjectedFault:
     """One active knob. `hits` counts the calls it struck; `remove()` takes it away."""
 
     def __init__(self, owner: Faults, route: str, times: int | None) -> None:
@@ -109,7 +109,7 @@ class Fault:
         return True
 
 
-class Delay(Fault):
+class Delay(InjectedFault):
     """Waits before the call is handled."""
 
     def __init__(self, owner: Faults, route: str, times: int | None, seconds: float) -> None:
@@ -117,7 +117,7 @@ class Delay(Fault):
         self.seconds = seconds
 
 
-class Break(Fault):
+class Break(InjectedFault):
     """Lets the call go wrong."""
 
     def __init__(self, owner: Faults, route: str, times: int | None, failure: InjectedFailure) -> None:
@@ -168,7 +168,7 @@ class Faults:
         self.job_stall_every = 0
         self.deletion_lag = deletion_lag
         self.legacy_errors = legacy_errors
-        self._active: list[Fault] = []
+        self._active: list[InjectedFault] = []
         self._job_failures: list[str] = []
 
     @classmethod
@@ -189,7 +189,7 @@ class Faults:
         return bool(self._active)
 
     @property
-    def active(self) -> tuple[Fault, ...]:
+    def active(self) -> tuple[InjectedFault, ...]:
         """The faults that wait for calls, in the order they were set."""
         return tuple(self._active)
 
@@ -212,7 +212,7 @@ class Faults:
         retry_after: float | str | None = None,
         body: object = None,
         content_type: str | None = None,
-    ) -> Fault:
+    ) -> InjectedFault:
         """Let the next `times` calls (None: all) fail with a status, or cut their connection.
 
         `cut`: "before" resets it before any work, "after" once the work is done, "body" sends half of the
@@ -227,7 +227,7 @@ class Faults:
         answer = self._failure_answer(status, retry_after, body, content_type)
         return self._add(Break(self, route, times, InjectedFailure(answer, after_work=after_work)))
 
-    def latency(self, seconds: float, route: str = "*", *, times: int | None = None) -> Fault:
+    def latency(self, seconds: float, route: str = "*", *, times: int | None = None) -> InjectedFault:
         """Wait before calls are handled; several latencies add up."""
         if not 0 <= seconds < float("inf"):
             msg = f"latency={seconds} for the route {route!r}: give seconds from 0 on."
@@ -242,7 +242,7 @@ class Faults:
         limit: int | None = None,
         per: float = 1.0,
         retry_after: float | str | None = 1,
-    ) -> Fault:
+    ) -> InjectedFault:
         """Reply 429: to the next `times` calls, or with `limit` to all above that many in `per` seconds."""
         if limit is None:
             return self.fail(route, times=times, status=429, retry_after=retry_after)
@@ -265,7 +265,7 @@ class Faults:
         stalls = self.job_stall_every > 0 and number % self.job_stall_every == 0
         return self.job_delay + (self.job_stall if stalls else 0.0)
 
-    def drop(self, fault: Fault) -> None:
+    def drop(self, fault: InjectedFault) -> None:
         """Take one fault away."""
         self._active = [other for other in self._active if other is not fault]
 
@@ -290,7 +290,7 @@ class Faults:
                 failure = fault.failure
         return FaultPlan(latency, failure) if struck else None
 
-    def _add(self, fault: Fault) -> Fault:
+    def _add(self, fault: InjectedFault) -> InjectedFault:
         self._active.append(fault)
         return fault
 

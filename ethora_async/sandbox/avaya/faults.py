@@ -8,7 +8,7 @@ from ethora_async.sandbox.avaya.problems import PROBLEM, RefusedError, problem
 from ethora_async.sandbox.faults import Faults
 
 if TYPE_CHECKING:
-    from ethora_async.sandbox.faults import Cut, Fault
+    from ethora_async.sandbox.faults import Cut, InjectedFault
 
 
 class AvayaFaults(Faults):
@@ -36,7 +36,7 @@ class AvayaFaults(Faults):
         retry_after: float | str | None = None,
         body: object = None,
         content_type: str | None = None,
-    ) -> Fault:
+    ) -> InjectedFault:
         """Let the next `times` calls (None: all) fail; see `Faults.fail`. The default body is a problem object."""
         if body is None and cut is None:
             body, content_type = problem(RefusedError(status, "A fault was set."), ""), content_type or PROBLEM

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.faults import Break, Delay, Fault, Faults, Limit
+from ethora_async.sandbox.faults import Break, Delay, Faults, InjectedFault, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +28,8 @@ class Switches:
     def __init__(self, faults: Faults, knobs: tuple[Knob, ...]) -> None:
         self._faults = faults
         self._knobs = knobs
-        self._on: dict[str, tuple[Fault, ...]] = {}
-        self._numbers: dict[Fault, int] = {}
+        self._on: dict[str, tuple[InjectedFault, ...]] = {}
+        self._numbers: dict[InjectedFault, int] = {}
         self._next = 1
 
     def state(self) -> dict[str, Any]:
@@ -101,12 +101,12 @@ class Switches:
         """Take all faults away."""
         self._faults.clear()
 
-    def _load(self, spec: str) -> tuple[Fault, ...]:
+    def _load(self, spec: str) -> tuple[InjectedFault, ...]:
         before = self._faults.active
         self._faults.load(spec)
         return tuple(fault for fault in self._faults.active if fault not in before)
 
-    def _number(self, fault: Fault) -> int:
+    def _number(self, fault: InjectedFault) -> int:
         if fault not in self._numbers:
             active = self._faults.active
             self._numbers = {known: number for known, number in self._numbers.items() if known in active}
@@ -115,7 +115,7 @@ class Switches:
         return self._numbers[fault]
 
 
-def describe(fault: Fault) -> str:
+def describe(fault: InjectedFault) -> str:
     """Return what a fault does to the calls that it strikes."""
     if isinstance(fault, Delay):
         return f"wait {fault.seconds:g} s"

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from ethora_async_secrets.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from ethora_async.testing.implementers.bad_server import BadServer, CannedReply, Disruption, ReceivedRequest
+    from ethora_async.testing.implementers.bad_server import BadServer, CannedReply, Fault, ReceivedRequest
     from ethora_async.testing.implementers.canary import Canary
     from ethora_async.testing.implementers.cancel import cancel_at_every_step
     from ethora_async.testing.implementers.platform_contract import PlatformContract
     from ethora_async.testing.implementers.transport_contract import TransportContract
 
 _HOMES = {
-    "bad_server": ("BadServer", "CannedReply", "Disruption", "ReceivedRequest"),
+    "bad_server": ("BadServer", "CannedReply", "Fault", "ReceivedRequest"),
     "canary": ("Canary",),
     "cancel": ("cancel_at_every_step",),
     "platform_contract": ("PlatformContract",),
@@ -31,7 +31,7 @@ __all__ = [
     "BadServer",
     "Canary",
     "CannedReply",
-    "Disruption",
+    "Fault",
     "PlatformContract",
     "ReceivedRequest",
     "TransportContract",

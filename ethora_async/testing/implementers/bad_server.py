@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ethora_async.request import Request
 
 
-class Disruption(Enum):
+class Fault(Enum):
     """Ways not to answer."""
 
     RESET_AT_ONCE = auto()
@@ -95,7 +95,7 @@ class BadServer:
         connections: how many connections were accepted.
     """
 
-    def __init__(self, *script: Disruption | CannedReply, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *script: Fault | CannedReply, tls: ssl.SSLContext | None = None) -> None:
         self._script = deque(script or (CannedReply(),))
         self._tls = tls
         self._server: asyncio.Server | None = None
@@ -116,7 +116,7 @@ class BadServer:
         """How many connections the other side has not ended yet."""
         return len(self._open)
 
-    def play(self, *script: Disruption | CannedReply) -> None:
+    def play(self, *script: Fault | CannedReply) -> None:
         """Go on with another script."""
         self._script = deque(script)
 
@@ -124,12 +124,12 @@ class BadServer:
         """Return the script's next answer without a socket, for transports that have none.
 
         Raises:
-            TypeError: the script says `Disruption`, which takes a socket.
+            TypeError: the script says `Fault`, which takes a socket.
         """
         target = f"/{request.url.split('/', 3)[3]}"
         self.requests.append(ReceivedRequest(request.method, target, CIMultiDict(request.headers), request.body or b""))
         step = self._step()
-        if isinstance(step, Disruption):
+        if isinstance(step, Fault):
             msg = f"{step} takes a socket"
             raise TypeError(msg)
         return Response(step.status, CIMultiDict(step.headers), step.body)
@@ -164,7 +164,7 @@ class BadServer:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _step(self) -> Disruption | CannedReply:
+    def _step(self) -> Fault | CannedReply:
         return self._script.popleft() if len(self._script) > 1 else self._script[0]
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -188,7 +188,7 @@ class BadServer:
 
     async def _one_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Read and answer one request; whether another may follow."""
-        if self._script[0] is Disruption.RESET_AT_ONCE:
+        if self._script[0] is Fault.RESET_AT_ONCE:
             self._step()
             _reset(writer)
             return False
@@ -199,7 +199,7 @@ class BadServer:
             writer.write(_rendered(step))
             await writer.drain()
             return not step.drop
-        if step is Disruption.RESET_AFTER_BODY:
+        if step is Fault.RESET_AFTER_BODY:
             _reset(writer)
             return False
         writer.write(_BEGINNINGS.get(step, b""))
@@ -215,15 +215,15 @@ class BadServer:
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 _BEGINNINGS = {
-    Disruption.TRUNCATED_HEADER: _OK[:-5],
-    Disruption.TRUNCATED_BODY: _OK + b'Content-Length: 100\r\n\r\n{"half":',
-    Disruption.TRUNCATED_CHUNK: _OK + b'Transfer-Encoding: chunked\r\n\r\n8\r\n{"half":\r\n',
-    Disruption.SLOW_HEADER: _OK[:-5],
-    Disruption.SLOW_BODY: _OK + b'Content-Length: 100\r\n\r\n{"half":',
-    Disruption.GARBAGE: b"\x15\x03\x01\x00\x02\x02\x50 this is no HTTP\r\n\r\n",
-    Disruption.BAD_GZIP: _OK + b"Content-Encoding: gzip\r\nContent-Length: 9\r\n\r\nnot gzip.",
+    Fault.TRUNCATED_HEADER: _OK[:-5],
+    Fault.TRUNCATED_BODY: _OK + b'Content-Length: 100\r\n\r\n{"half":',
+    Fault.TRUNCATED_CHUNK: _OK + b'Transfer-Encoding: chunked\r\n\r\n8\r\n{"half":\r\n',
+    Fault.SLOW_HEADER: _OK[:-5],
+    Fault.SLOW_BODY: _OK + b'Content-Length: 100\r\n\r\n{"half":',
+    Fault.GARBAGE: b"\x15\x03\x01\x00\x02\x02\x50 this is no HTTP\r\n\r\n",
+    Fault.BAD_GZIP: _OK + b"Content-Encoding: gzip\r\nContent-Length: 9\r\n\r\nnot gzip.",
 }
-_ENDLESS = frozenset({Disruption.SILENT, Disruption.SLOW_HEADER, Disruption.SLOW_BODY})
+_ENDLESS = frozenset({Fault.SILENT, Fault.SLOW_HEADER, Fault.SLOW_BODY})
 
 
 async def _read(reader: asyncio.StreamReader) -> ReceivedRequest:
@@ -272,4 +272,4 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-__all__ = ["BadServer", "CannedReply", "Disruption", "ReceivedRequest"]
+__all__ = ["BadServer", "CannedReply", "Fault", "ReceivedRequest"]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ethora_async.errors import NotSentError, ReplyLostError, ReplyTooLargeError, TransportError
 from ethora_async.request import ERROR_REPLY_LIMIT, Request, Response
-from ethora_async.testing.implementers.bad_server import BadServer, CannedReply, Disruption
+from ethora_async.testing.implementers.bad_server import BadServer, CannedReply, Fault
 from ethora_async.testing.implementers.canary import Canary
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ _PATIENCE = 10.0
 
 _TOKEN = "canary-7f3c9a51d2e8"  # noqa: S105
 _BROKEN = (
-    Disruption.RESET_AT_ONCE,
-    Disruption.RESET_AFTER_BODY,
-    Disruption.CLOSE_AFTER_BODY,
-    Disruption.TRUNCATED_HEADER,
-    Disruption.TRUNCATED_BODY,
-    Disruption.TRUNCATED_CHUNK,
-    Disruption.GARBAGE,
-    Disruption.BAD_GZIP,
+    Fault.RESET_AT_ONCE,
+    Fault.RESET_AFTER_BODY,
+    Fault.CLOSE_AFTER_BODY,
+    Fault.TRUNCATED_HEADER,
+    Fault.TRUNCATED_BODY,
+    Fault.TRUNCATED_CHUNK,
+    Fault.GARBAGE,
+    Fault.BAD_GZIP,
 )
 _STATUSES = (200, 201, 202, 400, 401, 403, 404, 409, 410, 422, 429, 498, 500, 502, 503, 504)
 
@@ -269,7 +269,7 @@ class TransportContract(abc.ABC):
         self._needs_sockets()
         methods: tuple[Method, ...] = ("GET", "PUT", "DELETE", "POST")
         for method in methods:
-            script = (CannedReply(), Disruption.RESET_AFTER_BODY, CannedReply())
+            script = (CannedReply(), Fault.RESET_AFTER_BODY, CannedReply())
             async with BadServer(*script) as server, self._transport(server) as transport:
                 await transport.send(_request(server, method))
                 error = await _error_of(transport, _request(server, method))
@@ -295,7 +295,7 @@ class TransportContract(abc.ABC):
     async def test_it_gives_up_when_the_time_of_the_request_is_up(self) -> None:
         """In any phase of the reply; nobody else watches the time. The connection is released."""
         self._needs_sockets()
-        for fault in (Disruption.SILENT, Disruption.SLOW_HEADER, Disruption.SLOW_BODY):
+        for fault in (Fault.SILENT, Fault.SLOW_HEADER, Fault.SLOW_BODY):
             async with BadServer(fault) as server, self._transport(server) as transport:
                 request = _request(server)
                 request.timeout = _SHORT
@@ -308,7 +308,7 @@ class TransportContract(abc.ABC):
         """In any phase of the reply; the transport works on."""
         self._needs_sockets()
         async with BadServer() as server, self._transport(server) as transport:
-            for count, fault in enumerate((Disruption.SILENT, Disruption.SLOW_HEADER, Disruption.SLOW_BODY)):
+            for count, fault in enumerate((Fault.SILENT, Fault.SLOW_HEADER, Fault.SLOW_BODY)):
                 server.play(fault)
                 task = asyncio.ensure_future(transport.send(_request(server)))
                 await server.arrived(2 * count + 1)
