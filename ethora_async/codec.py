@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 import attrs
 import orjson
 
-from ethora_async.errors import ReplyLostError
 from ethora_async.redaction import Secret, sealed
 
 if TYPE_CHECKING:
@@ -17,9 +16,14 @@ if TYPE_CHECKING:
 
     from cattrs import Converter
 
+    from ethora_async.request import Origin
+
 T = TypeVar("T")
 
 _EXTRA = "(what else the object holds)"  # no JSON object of a platform has this key
+_REQUEST_ID = "(the id of the request)"  # likewise
+_NOT_ON_THE_WIRE = frozenset({"extra", "request_id"})
+"""Fields of a record that its JSON object has no key for."""
 
 
 DEEPEST = 100
@@ -101,12 +105,18 @@ class Codec:
         """Register `cls`; `names` maps its fields to wire names where the two differ."""
         self._names[cls] = names
 
-    def read(self, data: Any, cls: type[T], *, operation: str, path: str = "reply") -> T:
-        """Build a `cls` from `data`.
+    def read(self, data: Any, cls: type[T], *, origin: Origin, path: str = "reply") -> T:
+        """Convert `data` to a `cls` that names the request id of its reply.
 
         Raises:
             ReplyLostError: it does not fit; the message names the path of each bad field, never its value.
         """
+        record = self._read(data, cls, origin, path)
+        if origin.request_id is not None:
+            _stamp(record, origin.request_id)
+        return record
+
+    def _read(self, data: Any, cls: type[T], origin: Origin, path: str) -> T:
         read: Callable[[Any], T] = self._readers.get(cls) or self._made(cls)
         try:
             return read(data)
@@ -122,7 +132,7 @@ class Codec:
             problems = "; ".join(transform_error(error, path=path, format_exception=_describe))
         # Raised outside the handler: the error handled there holds the bad values.
         msg = f"the platform's reply has an unexpected shape: {problems}"
-        raise ReplyLostError(msg, operation=operation)
+        raise origin.lost(msg)
 
     def _made(self, cls: type[Any]) -> Callable[[Any], Any]:
         reader = self._readers[cls] = record_reader(cls, self._names[cls], self._structured)
@@ -141,6 +151,28 @@ class Codec:
             for cls, names in self._names.items():
                 converter.register_structure_hook(cls, _record_hook(cls, converter, names, detailed=detailed))
         return converter
+
+
+def _stamp(record: Any, request_id: str) -> None:
+    """Note the request id in a record that was just read, and in the records that it holds."""
+    cls = type(record)
+    names = _STAMPED.get(cls)
+    if names is None:
+        names = _STAMPED[cls] = tuple(
+            field.name for field in attrs.fields(cls) if field.name == "request_id" or _holds_list(field.type)
+        )
+    for name in names:
+        if name == "request_id":
+            # Nobody has seen the record yet: it is as good as being made with it, at a tenth of the cost.
+            object.__setattr__(record, name, request_id)
+            continue
+        for inner in getattr(record, name) or ():
+            if attrs.has(type(inner)):
+                _stamp(inner, request_id)
+
+
+_STAMPED: dict[type[Any], tuple[str, ...]] = {}
+"""By class of record: the fields in which a request id is noted, and those that hold records in their turn."""
 
 
 class _Unfit(Exception):
@@ -243,13 +275,15 @@ def _record_hook(
     from cattrs.gen import make_dict_structure_fn, override
 
     fields = [field.name for field in attrs.fields(cls)]
-    known = {names.get(name, name) for name in fields if name != "extra"}
+    known = {names.get(name, name) for name in fields if name not in _NOT_ON_THE_WIRE}
     overrides = {name: override(rename=wire) for name, wire in names.items()}
     attrs.resolve_types(cls)
     for field in attrs.fields(cls):
         if _holds_list(field.type):
             overrides[field.name] = override(rename=names.get(field.name), struct_hook=_list_hook(converter))
     overrides["extra"] = override(rename=_EXTRA, struct_hook=lambda value, _: value)
+    if "request_id" in fields:
+        overrides["request_id"] = override(rename=_REQUEST_ID)
     structure = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=detailed, **overrides)  # type: ignore[arg-type]
 
     def hook(data: Any, _: Any) -> Any:
@@ -275,11 +309,13 @@ def record_reader(
     `structure`.
 
     Args:
-        cls: An attrs class with a field `extra`.
+        cls: An attrs class with a field `extra`; its `request_id`, if it has one, is left to the caller.
         names: The wire names of fields, where the two differ.
         structure: Converts a value, for types without generated code.
     """
-    fields = [field for field in attrs.fields(attrs.resolve_types(cls)) if field.init and field.name != "extra"]
+    fields = [
+        field for field in attrs.fields(attrs.resolve_types(cls)) if field.init and field.name not in _NOT_ON_THE_WIRE
+    ]
     wire = {field.name: names.get(field.name, field.name) for field in fields}
     scope: dict[str, Any] = {"cls": cls, "known": frozenset(wire.values()), "sealed": sealed, "structure": structure}
     body: list[str] = []

@@ -278,6 +278,7 @@ class User:
     updated_at: datetime | None = None
     # A reply may contain the user's XMPP password or session here.
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -333,6 +334,7 @@ class Chat:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
     @property
     def access(self) -> ChatAccess:
@@ -359,6 +361,7 @@ class ChatToken:
     refresh_at: float
     platform: str
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
     @property
     def value(self) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import attrs
 
+from ethora_async.errors import ReplyLostError
 from ethora_async.redaction import request_id
 
 if TYPE_CHECKING:
@@ -106,11 +107,30 @@ class Response:
     body: bytes = attrs.field(repr=False)
 
 
+@attrs.frozen
+class Origin:
+    """Where a record comes from: what it is read for, and what its errors name.
+
+    Attributes:
+        operation: The name of the operation.
+        status: The reply's HTTP status; None where there was no reply, as for an event.
+        request_id: The platform's correlation id for the reply, where it gave one.
+    """
+
+    operation: str
+    status: int | None = None
+    request_id: str | None = None
+
+    def lost(self, message: str) -> ReplyLostError:
+        """Return the error about a reply that cannot be read."""
+        return ReplyLostError(message, operation=self.operation, status=self.status, request_id=self.request_id)
+
+
 @attrs.define(eq=False)
 class Reply:
     """A successful reply, decoded: `data` is the JSON value, or None for an empty body.
 
-    `body` holds the raw bytes when decoding was not requested.
+    `body` holds the raw bytes when decoding was not requested, `operation` the name of the operation.
     """
 
     status: int
@@ -118,6 +138,12 @@ class Reply:
     headers: Mapping[str, str] = attrs.field(repr=False)
     attempts: int = 1
     body: bytes = attrs.field(default=b"", repr=False)
+    operation: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """Where the records of this reply come from."""
+        return Origin(self.operation, self.status, self.request_id)
 
     @property
     def request_id(self) -> str | None:

@@ -29,13 +29,19 @@ class Unread:
     It holds the raw reply, secrets included: its repr shows none of it, and pickling and copying use the parsed record.
 
     Args:
-        read: parses the record; it must not raise.
+        read: parses the record, given the request id of its reply; it must not raise.
+        request_id: that id, if it is known.
     """
 
-    __slots__ = ("read",)
+    __slots__ = ("_read", "request_id")
 
-    def __init__(self, read: Callable[[], Any]) -> None:
-        self.read: Callable[[], Any] = read
+    def __init__(self, read: Callable[[str | None], Any], request_id: str | None = None) -> None:
+        self._read = read
+        self.request_id: str | None = request_id
+
+    def read(self) -> Any:
+        """Return the record."""
+        return self._read(self.request_id)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _same, (self.read(),)
@@ -56,6 +62,7 @@ class Outcome(Generic[T]):
         error: the cause, for ``failed`` and ``unknown``.
         value: the platform's record, if the reply held one; parsed on first access.
         attempts: number of requests sent for it, including those it shared with other items.
+        request_id: the platform's id of the reply that decided it, for the platform's support; None if it gave none.
     """
 
     item: T
@@ -64,6 +71,7 @@ class Outcome(Generic[T]):
     error: ChatError | None = None
     _value: Any = attrs.field(default=None, repr=False, alias="value")
     attempts: int = 1
+    request_id: str | None = attrs.field(default=None, repr=False)
 
     @property
     def value(self) -> Any:
@@ -71,6 +79,14 @@ class Outcome(Generic[T]):
         if isinstance(self._value, Unread):
             self._value = self._value.read()
         return self._value
+
+    def came_from(self, request_id: str | None) -> None:
+        """Note which reply told of this: in the outcome, its error and its record."""
+        self.request_id = request_id
+        if isinstance(self._value, Unread):
+            self._value.request_id = request_id
+        if self.error is not None and self.error.request_id is None:
+            self.error.request_id = request_id
 
     @property
     def ok(self) -> bool:
@@ -94,11 +110,12 @@ class Outcomes(Sequence[Outcome[T]]):
     Args:
         items, keys, statuses: the fields of each `Outcome`.
         records: the reply's record of each item.
-        read: parses such a record; it must not raise.
+        read: parses such a record, given the request id; it must not raise.
         attempts: number of requests sent for each item.
+        request_id: the platform's id of their reply.
     """
 
-    __slots__ = ("_keys", "_read", "_records", "attempts", "items", "statuses")
+    __slots__ = ("_keys", "_read", "_records", "attempts", "items", "request_id", "statuses")
 
     def __init__(
         self,
@@ -106,12 +123,14 @@ class Outcomes(Sequence[Outcome[T]]):
         keys: Sequence[str],
         statuses: Sequence[Status],
         records: Sequence[Any],
-        read: Callable[[Any], Any],
+        read: Callable[[Any, str | None], Any],
         attempts: int,
+        request_id: str | None = None,
     ) -> None:
         self.items: Sequence[T] = items
         self.statuses: Sequence[Status] = statuses
         self.attempts: int = attempts
+        self.request_id: str | None = request_id
         self._keys = keys
         self._records = records
         self._read = read
@@ -126,8 +145,10 @@ class Outcomes(Sequence[Outcome[T]]):
     def __getitem__(self, place: int | slice) -> Outcome[T] | list[Outcome[T]]:
         if isinstance(place, slice):
             return [self[one] for one in range(*place.indices(len(self)))]
-        value = Unread(partial(self._read, self._records[place]))
-        return Outcome(self.items[place], self._keys[place], self.statuses[place], None, value, self.attempts)
+        value = Unread(partial(self._read, self._records[place]), self.request_id)
+        return Outcome(
+            self.items[place], self._keys[place], self.statuses[place], None, value, self.attempts, self.request_id
+        )
 
 
 def all_ok(outcomes: Sequence[Outcome[Any]]) -> bool:
@@ -146,4 +167,11 @@ class ItemFinished:
 
 def failed(item: T, key: str, error: ChatError) -> Outcome[T]:
     """Return the outcome of an item whose request failed: ``unknown`` when it may have taken effect nevertheless."""
-    return Outcome(item, key, "unknown" if error.effect == "unknown" else "failed", error, attempts=error.attempts)
+    return Outcome(
+        item,
+        key,
+        "unknown" if error.effect == "unknown" else "failed",
+        error,
+        attempts=error.attempts,
+        request_id=error.request_id,
+    )

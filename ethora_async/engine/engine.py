@@ -309,14 +309,14 @@ class Engine:
 
     def _reply(self, call: Call, response: Response, *, decode: bool) -> Reply:
         if not decode:
-            return Reply(response.status, None, response.headers, call.attempts, response.body)
+            return Reply(response.status, None, response.headers, call.attempts, response.body, call.operation.name)
         try:
             data = codec.loads(response.body)
         except ValueError as error:
             msg = f"the platform's reply is {error}"
             stated = request_id(response.headers.get("x-request-id"))
             raise ReplyLostError(msg, status=response.status, request_id=stated) from None
-        return Reply(response.status, data, response.headers, call.attempts)
+        return Reply(response.status, data, response.headers, call.attempts, operation=call.operation.name)
 
     def _failure(self, call: Call, response: Response, credential: Credential) -> tuple[ApiError, bool]:
         failure = self._dialect.read_failure(response)

@@ -384,8 +384,8 @@ class Delivery:
                 done = await chats.update(chat.id, **changes)
             except ChatError as error:
                 status: Status = "unknown" if error.effect == "unknown" else "failed"
-                return [Outcome(chat, chat.id, status, error, attempts=error.attempts)]
-            return [Outcome(chat, chat.id, done.status, attempts=done.attempts)]
+                return [Outcome(chat, chat.id, status, error, attempts=error.attempts, request_id=error.request_id)]
+            return [Outcome(chat, chat.id, done.status, attempts=done.attempts, request_id=done.request_id)]
 
         return Run(wanted, lambda: nullcontext(work), batch_size=1, concurrency=CONCURRENCY)
 

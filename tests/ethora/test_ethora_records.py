@@ -19,6 +19,7 @@ from ethora_async.platforms.ethora import wire
 from ethora_async.platforms.ethora.names import Names
 from ethora_async.platforms.ethora.users.api import UserChange
 from ethora_async.redaction import MASK
+from ethora_async.request import Origin
 
 NAMES = Names(APP)
 UNFIT_IDS = ["", "  ", "a@b", "@", "a/b", "/", "a b", "a\tb", "a\nb", "a\x00b", "\x00", "a\x7fb", "a\x85b", "a\u2003b"]
@@ -225,8 +226,8 @@ def test_usual_records_are_read_without_cattrs(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(type(wire.codec), "_converter", refused)
     user = {"_id": RECORD, "uuid": "u1", "email": "u1@x.example", "firstName": "A", "lastName": "B", "createdAt": None}
-    assert wire.read_user({**user, "createdAt": "2026-01-02T03:04:05Z"}, NAMES, operation="x").id == "u1"
+    assert wire.read_user({**user, "createdAt": "2026-01-02T03:04:05Z"}, NAMES, origin=Origin("x")).id == "u1"
     chat = {"_id": RECORD, "name": f"{APP}_c1", "title": "C", "type": "group", "usersCnt": 3}
-    assert wire.read_chat(chat, NAMES, operation="x").id == "c1"
-    (member,) = wire.read_chat({**chat, "members": [user]}, NAMES, operation="x").members or ()
+    assert wire.read_chat(chat, NAMES, origin=Origin("x")).id == "c1"
+    (member,) = wire.read_chat({**chat, "members": [user]}, NAMES, origin=Origin("x")).members or ()
     assert (type(member), member.id) == (User, "u1")

@@ -29,9 +29,9 @@ def created(**record: Any) -> Outcome[NewUser]:
 def test_a_record_is_read_once_and_only_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Any] = []
 
-    def reading(data: Any, names: Names, *, operation: str) -> User:
+    def reading(data: Any, names: Names, *, origin: Any) -> User:
         assert names is NAMES
-        read.append((data, operation))
+        read.append((data, origin.operation))
         return User(id="u1")
 
     monkeypatch.setattr("ethora_async.platforms.ethora.wire.read_user", reading)
@@ -54,6 +54,6 @@ def test_an_outcome_that_was_not_looked_at_shows_no_password() -> None:
 
 
 def test_an_outcome_is_pickled_and_copied_with_the_record_that_it_would_show() -> None:
-    outcome: Outcome[str] = Outcome("u1", "u1", "created", value=Unread(lambda: User(id="u1", first_name="Ann")))
+    outcome: Outcome[str] = Outcome("u1", "u1", "created", value=Unread(lambda _: User(id="u1", first_name="Ann")))
     for other in (pickle.loads(pickle.dumps(outcome)), copy.deepcopy(outcome)):
         assert other.value == User(id="u1", first_name="Ann")

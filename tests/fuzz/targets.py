@@ -39,7 +39,7 @@ from ethora_async.platforms.rocketchat.realtime.ddp import DdpMachine
 from ethora_async.platforms.rocketchat.realtime.ddp_events import Happened
 from ethora_async.records import NewUser
 from ethora_async.redaction import Secret, scrub
-from ethora_async.request import Reply, Response
+from ethora_async.request import Origin, Reply, Response
 from ethora_async.sandbox.ethora.xmpp.elements import BadXmlError
 from ethora_async.sandbox.ethora.xmpp.elements import parse as parse_xml
 from ethora_async.sync import USERS, open_source
@@ -149,28 +149,28 @@ def _each(readers: tuple[Callable[[Any], object], ...], value: Any) -> None:
 
 
 _ETHORA: tuple[Callable[[Any], object], ...] = (
-    lambda v: ethora_wire.read_user(v, NAMES, operation="x"),
-    lambda v: ethora_wire.read_users(v, NAMES, operation="x"),
-    lambda v: ethora_wire.read_chat(v, NAMES, operation="x"),
-    lambda v: ethora_wire.read_chats(v, NAMES, operation="x"),
-    lambda v: apps.read_app(v, operation="x"),
-    lambda v: apps.read_token(v, operation="x"),
-    lambda v: apps.read_bot(v, operation="x"),
-    lambda v: apps.read_room(v, NAMES, operation="x"),
-    lambda v: messages.read_history(v, operation="x"),
-    lambda v: messages.read_messages(v, operation="x"),
-    lambda v: messages.read_found(v, operation="x"),
-    lambda v: unread_counts.read_unread(v, NAMES, operation="x"),
-    lambda v: files.read_files(v, operation="x"),
-    lambda v: api_keys._read(v, "reply", "x"),
-    lambda v: sessions.read_session(v, APP, operation="x", status=200),
+    lambda v: ethora_wire.read_user(v, NAMES, origin=Origin("x")),
+    lambda v: ethora_wire.read_users(v, NAMES, origin=Origin("x")),
+    lambda v: ethora_wire.read_chat(v, NAMES, origin=Origin("x")),
+    lambda v: ethora_wire.read_chats(v, NAMES, origin=Origin("x")),
+    lambda v: apps.read_app(v, origin=Origin("x")),
+    lambda v: apps.read_token(v, origin=Origin("x")),
+    lambda v: apps.read_bot(v, origin=Origin("x")),
+    lambda v: apps.read_room(v, NAMES, origin=Origin("x")),
+    lambda v: messages.read_history(v, origin=Origin("x")),
+    lambda v: messages.read_messages(v, origin=Origin("x")),
+    lambda v: messages.read_found(v, origin=Origin("x")),
+    lambda v: unread_counts.read_unread(v, NAMES, origin=Origin("x")),
+    lambda v: files.read_files(v, origin=Origin("x")),
+    lambda v: api_keys._read(v, "reply", Origin("x")),
+    lambda v: sessions.read_session(v, APP, origin=Origin("x")),
 )
 _ROCKETCHAT: tuple[Callable[[Any], object], ...] = (
-    lambda v: rocketchat_wire.read_user(v, operation="x"),
-    lambda v: rocketchat_wire.read_chat(v, operation="x"),
-    lambda v: rocketchat_wire.read_message(v, operation="x"),
-    lambda v: rocketchat_wire.read_changes(v, operation="x"),
-    lambda v: rocketchat_wire.read_list(v, "users", rocketchat_wire.read_user, operation="x"),
+    lambda v: rocketchat_wire.read_user(v, origin=Origin("x")),
+    lambda v: rocketchat_wire.read_chat(v, origin=Origin("x")),
+    lambda v: rocketchat_wire.read_message(v, origin=Origin("x")),
+    lambda v: rocketchat_wire.read_changes(v, origin=Origin("x")),
+    lambda v: rocketchat_wire.read_list(v, "users", rocketchat_wire.read_user, origin=Origin("x")),
     lambda v: rocketchat_wire.total(v if isinstance(v, dict) else {}),
 )
 _JOBS: tuple[Callable[[Any], object], ...] = (

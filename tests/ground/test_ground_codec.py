@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ethora_async.codec import _EXTRA, Codec, dumps, loads, record_reader
 from ethora_async.errors import ReplyLostError
 from ethora_async.redaction import Secret
+from ethora_async.request import Origin
 
 JSON = st.recursive(
     st.none()
@@ -50,7 +51,7 @@ codec.add(Tree, {"id": "_id", "made": "createdAt"})
 
 
 def read(data: Any) -> Tree:
-    return codec.read(data, Tree, operation="trees.get")
+    return codec.read(data, Tree, origin=Origin("trees.get"))
 
 
 def test_names_times_lists_and_nested_records_are_read() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async import codec
 from ethora_async.engine.events import TokenRefreshed
-from ethora_async.errors import InvalidTokenError, ReplyLostError
+from ethora_async.errors import InvalidTokenError
 from ethora_async.platforms.avaya import operations
 from ethora_async.platforms.avaya.customers import Customer, Identifiers, whole_minutes
 from ethora_async.records import ChatToken, Id
@@ -110,7 +110,7 @@ class Tokens:
         secret = _token(reply)
         if secret is None:
             msg = "the platform's reply holds no jwtToken"
-            raise ReplyLostError(msg, operation=operations.GENERATE_JWT.name, status=reply.status)
+            raise reply.origin.lost(msg)
         # Counted from before the request, where the token itself does not say.
         expires = expiry(secret) or asked + minutes * 60
         left = expires - self._context.clock.now()
@@ -127,6 +127,7 @@ class Tokens:
             refresh_at=expires - REMINDER,
             platform="avaya",
             extra=connection.for_browser(),
+            request_id=reply.request_id,
         )
 
 

@@ -86,6 +86,7 @@ class Ping:
 
     latency: float
     server_time: float | None
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
@@ -297,7 +298,9 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         app = await self._context.open()
         started = self._wiring.clock.monotonic()
         reply = await app.engine.call(operations.PING, credentials=FixedCredentials(), timeout=timeout, decode=False)
-        return Ping(self._wiring.clock.monotonic() - started, read_date(reply.headers.get("date")))
+        return Ping(
+            self._wiring.clock.monotonic() - started, read_date(reply.headers.get("date")), request_id=reply.request_id
+        )
 
     async def reset(self, *, confirm: str, timeout: Seconds = RESET_LAG) -> Report:
         """Empty the app: delete all its users and chats, with their messages. There is no way back.

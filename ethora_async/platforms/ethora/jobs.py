@@ -17,7 +17,7 @@ from ethora_async.redaction import scrub, sealed
 
 if TYPE_CHECKING:
     from ethora_async.platforms.ethora.context import AppContext
-    from ethora_async.request import Operation
+    from ethora_async.request import Operation, Reply
 
 T = TypeVar("T")
 
@@ -36,6 +36,7 @@ class JobStatus:
     state: str
     error: str | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
     @property
     def ended(self) -> bool:
@@ -52,7 +53,7 @@ class Job(Generic[T]):
     def __init__(
         self,
         id: str,
-        ask: Callable[[], Awaitable[Any]],
+        ask: Callable[[], Awaitable[Reply]],
         read: Callable[[Any], T],
         *,
         operation: str,
@@ -62,6 +63,7 @@ class Job(Generic[T]):
         self.id = id
         """The platform's id of the job; empty for one that was done before it could be asked for."""
         self._ask = ask
+        self._request_id: str | None = None
         self._read = read
         self._operation = operation
         self._context = context
@@ -73,13 +75,18 @@ class Job(Generic[T]):
         Raises:
             NotFoundError: there is no such job, or other credentials made it.
         """
-        reply = _normal(await self._ask())
+        reply = await self._asked()
         state = reply.pop("state", None)
         if not isinstance(state, str):
             msg = "the job's reply has no state"
-            raise ReplyLostError(msg, operation=self._operation)
+            raise ReplyLostError(msg, operation=self._operation, request_id=self._request_id)
         error = reply.pop("error", None)
-        return JobStatus(state=state, error=scrub(error) if isinstance(error, str) else None, extra=sealed(reply))
+        return JobStatus(
+            state=state,
+            error=scrub(error) if isinstance(error, str) else None,
+            extra=sealed(reply),
+            request_id=self._request_id,
+        )
 
     async def wait(self, *, timeout: Seconds | None = None) -> T:
         """Wait for its end, `timeout` in place of the one it was made with.
@@ -97,19 +104,21 @@ class Job(Generic[T]):
         return f"{type(self).__name__}({self.id!r})"
 
     async def _ended(self, timeout: Seconds | None = None) -> Any:
-        async def ask() -> dict[str, Any]:
-            return _normal(await self._ask())
-
         limit = self._timeout if timeout is None else seconds(timeout, "timeout")
-        return await wait_for_job(ask, operation=self._operation, clock=self._context.clock, timeout=limit)
+        return await wait_for_job(self._asked, operation=self._operation, clock=self._context.clock, timeout=limit)
+
+    async def _asked(self) -> dict[str, Any]:
+        reply = await self._ask()
+        self._request_id = reply.request_id
+        return _normal(reply.data)
 
 
-def asking(context: AppContext, operation: Operation, job: str) -> Callable[[], Awaitable[Any]]:
+def asking(context: AppContext, operation: Operation, job: str) -> Callable[[], Awaitable[Reply]]:
     """Return what asks the platform for a job once."""
 
-    async def ask() -> Any:
+    async def ask() -> Reply:
         app = await context.open()
-        return (await app.call(operation, path={"job": job})).data
+        return await app.call(operation, path={"job": job})
 
     return ask
 

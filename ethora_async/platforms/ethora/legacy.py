@@ -41,8 +41,10 @@ class LegacyChats(Chats):
         app = await self._context.open()
         body = legacy_wire.access_body(pair, rights, timer, app.names)
         reply = await _sent(app, operations.SET_ACCESS, body)
-        setting = legacy_wire.read_setting(reply.data, rights)
-        return Outcome(pair, pair_key(app, pair), "updated", value=setting, attempts=reply.attempts)
+        setting = legacy_wire.read_setting(reply.data, rights, origin=reply.origin)
+        return Outcome(
+            pair, pair_key(app, pair), "updated", value=setting, attempts=reply.attempts, request_id=reply.request_id
+        )
 
     async def _create_unnamed(
         self, title: str, access: ChatAccess, description: str | None, members: Id | Iterable[Id]
@@ -52,10 +54,10 @@ class LegacyChats(Chats):
         chat = NewChat(id="new", title=title, access=access, description=description, members=members)
         operation = app.operations.create_chat_without_id
         reply = await _sent(app, operation, legacy_wire.chat_body(chat, app.names, named=False))
-        made = legacy_wire.read_chat(chat, reply.data, app.names, operation=operation.name)
+        made = legacy_wire.read_chat(chat, reply.data, app.names, origin=reply.origin)
         # A JID may be all there is to name the chat by, and no caller could make one up.
         named = attrs.evolve(chat, id=made.id) if "@" not in made.id else chat
-        return Outcome(named, made.id, "created", value=made, attempts=reply.attempts)
+        return Outcome(named, made.id, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)
 
     async def _create_one(self, app: App, chats: Sequence[NewChat]) -> Sequence[Outcome[NewChat]]:
         (chat,) = chats
@@ -64,14 +66,14 @@ class LegacyChats(Chats):
         try:
             reply = await _sent(app, operation, legacy_wire.chat_body(chat, app.names))
         except ConflictError as error:
-            return [Outcome(chat, key, "existed", attempts=error.attempts)]
+            return [Outcome(chat, key, "existed", attempts=error.attempts, request_id=error.request_id)]
         except ChatError as error:
             return [failed(chat, key, error)]
         try:
-            made = legacy_wire.read_chat(chat, reply.data, app.names, operation=operation.name)
+            made = legacy_wire.read_chat(chat, reply.data, app.names, origin=reply.origin)
         except ReplyLostError:
             made = None  # a 2xx says that it happened; that it shows the chat badly does not undo it
-        return [Outcome(chat, key, "created", value=made, attempts=reply.attempts)]
+        return [Outcome(chat, key, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)]
 
     async def _delete_one(self, app: App, ids: Sequence[Id]) -> Sequence[Outcome[Id]]:
         (id,) = ids
@@ -80,10 +82,10 @@ class LegacyChats(Chats):
             body = legacy_wire.chat_reference(id, app.names, "UUID")
             reply = await _sent(app, app.operations.delete_chat, body)
         except NotFoundError as error:
-            return [Outcome(id, key, "absent", attempts=error.attempts)]
+            return [Outcome(id, key, "absent", attempts=error.attempts, request_id=error.request_id)]
         except ChatError as error:
             return [failed(id, key, error)]
-        return [Outcome(id, key, "deleted", attempts=reply.attempts)]
+        return [Outcome(id, key, "deleted", attempts=reply.attempts, request_id=reply.request_id)]
 
     async def _change_access(
         self, id: Id, users: Id | Iterable[Id], *, done: Literal["created", "deleted"], literal: bool = True
@@ -109,7 +111,7 @@ class LegacyChats(Chats):
                     raise
                 report.add(failed(key, key, error))
             else:
-                report.add(Outcome(key, key, done, attempts=reply.attempts))
+                report.add(Outcome(key, key, done, attempts=reply.attempts, request_id=reply.request_id))
         return report
 
     async def _change_batch(
@@ -127,7 +129,7 @@ class LegacyChats(Chats):
             reply = await _sent(app, operation, legacy_wire.access_body(pair, rights, None, app.names))
         except ChatError as error:
             return failed(pair, key, error)
-        return Outcome(pair, key, done, attempts=reply.attempts)
+        return Outcome(pair, key, done, attempts=reply.attempts, request_id=reply.request_id)
 
 
 async def _sent(app: App, operation: Operation, body: dict[str, object]) -> Reply:

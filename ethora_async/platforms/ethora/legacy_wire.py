@@ -18,7 +18,7 @@ from ethora_async.redaction import scrub, sealed
 if TYPE_CHECKING:
     from ethora_async.platforms.ethora.names import Names
     from ethora_async.records import Chat, NewChat
-    from ethora_async.request import Operation, Reply
+    from ethora_async.request import Operation, Origin, Reply
 
 _JID_KEYS = ("jid", "chatJid", "JID", "roomJid", "name")
 _EXACT_IN_JSON = 15
@@ -43,6 +43,7 @@ class AccessSetting:
     chat_jid: str | None = None
     user_jid: str | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 def chat_body(chat: NewChat, names: Names, *, named: bool = True) -> dict[str, Any]:
@@ -116,10 +117,11 @@ def check(reply: Reply, operation: Operation) -> None:
         status=reply.status,
         code=scrub(code) if code else None,
         attempts=reply.attempts,
+        request_id=reply.request_id,
     )
 
 
-def read_chat(chat: NewChat, data: Any, names: Names, *, operation: str) -> Chat:
+def read_chat(chat: NewChat, data: Any, names: Names, *, origin: Origin) -> Chat:
     """Return the chat that was made. A JID outside the app's prefix stays whole, as the chat's id: nothing else names
     it.
 
@@ -131,12 +133,12 @@ def read_chat(chat: NewChat, data: Any, names: Names, *, operation: str) -> Chat
     made = wire.read_chat(
         {"title": chat.title, **fields, "type": "public" if chat.access == "public" else "group", "name": jid},
         names,
-        operation=operation,
+        origin=origin,
     )
     return made if jid is None or jid.startswith(names.prefix) else attrs.evolve(made, id=jid, name=jid)
 
 
-def read_setting(data: Any, asked: Access) -> AccessSetting:
+def read_setting(data: Any, asked: Access, *, origin: Origin) -> AccessSetting:
     """Return what a reply says was set; what it leaves out is taken to be as asked."""
     fields = wire.result(data)
     fields = dict(fields) if isinstance(fields, dict) else {}
@@ -150,6 +152,7 @@ def read_setting(data: Any, asked: Access) -> AccessSetting:
         chat_jid=_popped_text(fields, "chatJid"),
         user_jid=_popped_text(fields, "userJid"),
         extra=sealed(fields),
+        request_id=origin.request_id,
     )
 
 

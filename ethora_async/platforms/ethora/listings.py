@@ -34,7 +34,7 @@ def chat_pages(
         if include_members:
             query["includeMembers"] = "true"
         reply = await app.call(app.operations.list_chats, query=query)
-        return wire.read_chats(reply.data, app.names, operation=app.operations.list_chats.name)
+        return wire.read_chats(reply.data, app.names, origin=reply.origin)
 
     return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
@@ -55,7 +55,7 @@ def user_pages(
             operation = app.operations.list_members
             query["chatName"] = app.names.lookup_name(chat, "chat")
         reply = await app.call(operation, query=query)
-        return wire.read_users(reply.data, app.names, operation=operation.name)
+        return wire.read_users(reply.data, app.names, origin=reply.origin)
 
     return Pages(fetch, lambda user: user.xmpp_username or user.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
 

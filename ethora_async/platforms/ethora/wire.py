@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.codec import Codec
-from ethora_async.errors import ReplyLostError
 from ethora_async.records import Chat, NewChat, NewUser, User, record_id
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from ethora_async.platforms.ethora.names import Names
+    from ethora_async.request import Origin
 
     T = TypeVar("T")
 
@@ -74,16 +74,16 @@ def chat_body(chat: NewChat, names: Names) -> dict[str, Any]:
     return body
 
 
-def read_user(data: Any, names: Names, *, operation: str, path: str = "reply") -> User:
+def read_user(data: Any, names: Names, *, origin: Origin, path: str = "reply") -> User:
     """Return a user record.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
     """
-    return codec.read(_user_fields(data, names), User, operation=operation, path=path)
+    return codec.read(_user_fields(data, names), User, origin=origin, path=path)
 
 
-def read_chat(data: Any, names: Names, *, operation: str, path: str = "reply") -> Chat:
+def read_chat(data: Any, names: Names, *, origin: Origin, path: str = "reply") -> Chat:
     """Return a chat record, its members included when it lists them.
 
     Raises:
@@ -97,31 +97,31 @@ def read_chat(data: Any, names: Names, *, operation: str, path: str = "reply") -
         members = data.get("members")
         if isinstance(members, list):
             data["members"] = [_user_fields(member, names) for member in members]
-    return codec.read(data, Chat, operation=operation, path=path)
+    return codec.read(data, Chat, origin=origin, path=path)
 
 
-def read_chats(data: Any, names: Names, *, operation: str) -> tuple[tuple[Chat, ...], int | None]:
+def read_chats(data: Any, names: Names, *, origin: Origin) -> tuple[tuple[Chat, ...], int | None]:
     """Return the chats of a listing, and its total."""
     return read_list(
         data,
         ("chats",),
-        lambda row, path: read_chat(row, names, operation=operation, path=path),
-        operation=operation,
+        lambda row, path: read_chat(row, names, origin=origin, path=path),
+        origin=origin,
     )
 
 
-def read_users(data: Any, names: Names, *, operation: str) -> tuple[tuple[User, ...], int | None]:
+def read_users(data: Any, names: Names, *, origin: Origin) -> tuple[tuple[User, ...], int | None]:
     """Return the users of a listing, and its total."""
     return read_list(
         data,
         ("users",),
-        lambda row, path: read_user(row, names, operation=operation, path=path),
-        operation=operation,
+        lambda row, path: read_user(row, names, origin=origin, path=path),
+        origin=origin,
     )
 
 
 def read_list(
-    data: Any, keys: tuple[str, ...], read: Callable[[Any, str], T], *, operation: str
+    data: Any, keys: tuple[str, ...], read: Callable[[Any, str], T], *, origin: Origin
 ) -> tuple[tuple[T, ...], int | None]:
     """Return the items of a listing and its total: under `items`, `results` or one of `keys`, or the reply itself.
 
@@ -134,7 +134,7 @@ def read_list(
         rows = data.get(key)
     if not isinstance(rows, list):
         msg = f"the platform's reply has an unexpected shape: no list under any of {', '.join((*_LIST_KEYS, *keys))}"
-        raise ReplyLostError(msg, operation=operation)
+        raise origin.lost(msg)
     path = f"reply.{key}" if key else "reply"
     return tuple(read(row, f"{path}[{index}]") for index, row in enumerate(rows)), _total(data)
 

@@ -58,6 +58,7 @@ class Ping:
 
     latency: float
     version: tuple[int, int]
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 class RocketChatSettings(ClientOptions, total=False):
@@ -286,7 +287,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         api = await self._context.open()
         started = self._wiring.clock.monotonic()
         reply = await api.call(operations.SERVER_INFO, credentials=NOBODY, timeout=timeout)
-        return Ping(self._wiring.clock.monotonic() - started, read_version(reply.data))
+        return Ping(self._wiring.clock.monotonic() - started, read_version(reply.data), request_id=reply.request_id)
 
     async def send_email_code(self, user: str) -> None:
         """Have the server send a new code for the second factor by e-mail: for an `email_code` that got none.

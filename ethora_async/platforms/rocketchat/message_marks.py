@@ -46,7 +46,7 @@ class MessageMarks:
         api = await self._context.open()
         data["roomId"] = await self._context.directory.room_id(api, room)
         reply = await api.call(operations.EDIT, data=data)
-        return wire.read_message(reply.data.get("message"), operation=operations.EDIT.name)
+        return wire.read_message(reply.data.get("message"), origin=reply.origin)
 
     async def delete(self, room: Id, id: str) -> Outcome[str]:
         """Delete a message.
@@ -60,8 +60,8 @@ class MessageMarks:
         try:
             reply = await api.call(operations.DELETE, data=data)
         except NotFoundError as error:
-            return Outcome(id, id, "absent", attempts=error.attempts)
-        return Outcome(id, id, "deleted", attempts=reply.attempts)
+            return Outcome(id, id, "absent", attempts=error.attempts, request_id=error.request_id)
+        return Outcome(id, id, "deleted", attempts=reply.attempts, request_id=reply.request_id)
 
     async def react(self, id: str, emoji: str) -> Outcome[str]:
         """React to a message.
@@ -207,10 +207,10 @@ class MessageMarks:
         """
         query = {"tmid": required_text(id, "id"), "updatedSince": wire.iso(since)}
         api = await self._context.open()
-        data = (await api.call(operations.THREAD_CHANGES, query=query)).data
-        held = wire.read_row(data.get("messages"))
+        reply = await api.call(operations.THREAD_CHANGES, query=query)
+        held = wire.read_row(reply.data.get("messages"))
         result = {"updated": held.get("update"), "deleted": held.get("remove")}
-        return wire.read_changes({"result": result}, operation=operations.THREAD_CHANGES.name)
+        return wire.read_changes({"result": result}, origin=reply.origin)
 
     async def send_file(
         self,
@@ -258,7 +258,7 @@ class MessageMarks:
             operation = operations_rooms.CONFIRM_MEDIA
             path = {"room": room_id, "file": str(taken.get("_id"))}
             reply = await api.call(operation, path=path, data=fields, timeout=timeout)
-        return wire.read_message(reply.data.get("message"), operation=operation.name)
+        return wire.read_message(reply.data.get("message"), origin=reply.origin)
 
     async def _react(self, id: str, emoji: str, *, wanted: bool) -> Outcome[str]:
         name = required_text(emoji, "emoji").strip(":")
@@ -268,7 +268,7 @@ class MessageMarks:
         data = {key: required_text(id, "id"), **more}
         api = await self._context.open()
         reply = await api.call(operation, data=data)
-        return Outcome(id, id, "updated", attempts=reply.attempts)
+        return Outcome(id, id, "updated", attempts=reply.attempts, request_id=reply.request_id)
 
     def _listing(
         self,
@@ -289,6 +289,6 @@ class MessageMarks:
             if room is not None:
                 asked[name] = await self._context.directory.room_id(api, room)
             reply = await api.call(operation, query=asked)
-            return wire.read_list(reply.data, key, read, operation=operation.name), wire.total(reply.data)
+            return wire.read_list(reply.data, key, read, origin=reply.origin), wire.total(reply.data)
 
         return Pages(fetch, identity, limit=limit, offset=offset, largest=LARGEST_PAGE)

@@ -34,6 +34,7 @@ class Message:
     updated_at: datetime | None = None
     edited_at: datetime | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -44,3 +45,4 @@ class MessageChanges:
 
     updated: tuple[Message, ...]
     deleted: tuple[str, ...]
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)

@@ -74,7 +74,7 @@ class Messages(MessageMarks):
             if written is None or written.room_id != room_id or written.text != text:
                 raise
             return written
-        return wire.read_message(reply.data.get("message"), operation=operations.SEND_MESSAGE.name)
+        return wire.read_message(reply.data.get("message"), origin=reply.origin)
 
     async def get(self, id: str) -> Message:
         """Return one message by its id.
@@ -84,7 +84,7 @@ class Messages(MessageMarks):
         """
         api = await self._context.open()
         reply = await api.call(operations.GET_MESSAGE, query={"msgId": id})
-        return wire.read_message(reply.data.get("message"), operation=operations.GET_MESSAGE.name)
+        return wire.read_message(reply.data.get("message"), origin=reply.origin)
 
     async def history(
         self,
@@ -118,7 +118,7 @@ class Messages(MessageMarks):
             if moment is not None:
                 query[name] = wire.iso(moment)
         reply = await api.call(operation, query=query)
-        return wire.read_list(reply.data, "messages", wire.read_message, operation=operation.name)
+        return wire.read_list(reply.data, "messages", wire.read_message, origin=reply.origin)
 
     async def changes(self, room: Id, since: datetime) -> MessageChanges:
         """Everything in a room that was written, edited, reacted to or deleted since a moment.
@@ -137,14 +137,14 @@ class Messages(MessageMarks):
             reply = await api.call(operations.GET_MESSAGE, query={"msgId": message_id})
         except ApiError:
             return None
-        return wire.read_message(reply.data.get("message"), operation=operations.GET_MESSAGE.name)
+        return wire.read_message(reply.data.get("message"), origin=reply.origin)
 
 
 async def read_changes(api: Api, room_id: str, since: datetime) -> MessageChanges:
     """Return what `Messages.changes` gives, of a room whose record id is known."""
     operation = operations.SYNC_MESSAGES
     reply = await api.call(operation, query={"roomId": room_id, "lastUpdate": wire.iso(since)})
-    return wire.read_changes(reply.data, operation=operation.name)
+    return wire.read_changes(reply.data, origin=reply.origin)
 
 
 __all__ = ["Messages", "RecordId", "new_message_id"]

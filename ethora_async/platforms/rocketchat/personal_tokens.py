@@ -52,15 +52,15 @@ class PersonalTokens:
         except ApiError as error:
             if error.code != _GONE:
                 raise
-            return Outcome(name, name, "absent", attempts=error.attempts)
-        return Outcome(name, name, "deleted", attempts=reply.attempts)
+            return Outcome(name, name, "absent", attempts=error.attempts, request_id=error.request_id)
+        return Outcome(name, name, "deleted", attempts=reply.attempts, request_id=reply.request_id)
 
     async def list(self) -> tuple[PersonalToken, ...]:
         """Return the tokens that there are."""
         api = await self._context.open()
         operation = operations.LIST_TOKENS
         reply = await api.call(operation)
-        return wire.read_list(reply.data, "tokens", wire.read_personal_token, operation=operation.name)
+        return wire.read_list(reply.data, "tokens", wire.read_personal_token, origin=reply.origin)
 
     async def end_other_sessions(self) -> None:
         """End all log-ins of the asker but the one that this client uses; personal access tokens stay."""

@@ -105,7 +105,7 @@ class RoomAccess:
             room = await self._room(api, id)
             operation = operations.CHANNEL_MEMBERS if room.public else operations.GROUP_MEMBERS
             reply = await api.call(operation, query={"roomId": room.id, "offset": offset, "count": limit})
-            users = wire.read_list(reply.data, "members", wire.read_user, operation=operation.name)
+            users = wire.read_list(reply.data, "members", wire.read_user, origin=reply.origin)
             return users, wire.total(reply.data)
 
         return Pages(fetch, lambda user: user.record_id or user.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
@@ -134,7 +134,14 @@ class RoomAccess:
             done = await split_around(entries, send, lambda entry: pair_key(pairs[entry[0]]))
             for (place, _), outcome in zip(entries, done, strict=True):
                 key = pair_key(pairs[place])
-                outcomes[place] = Outcome(pairs[place], key, outcome.status, outcome.error, attempts=outcome.attempts)
+                outcomes[place] = Outcome(
+                    pairs[place],
+                    key,
+                    outcome.status,
+                    outcome.error,
+                    attempts=outcome.attempts,
+                    request_id=outcome.request_id,
+                )
         return [outcomes[place] for place in range(len(pairs))]
 
     async def _invite_batch(
@@ -149,7 +156,10 @@ class RoomAccess:
             for place, _ in entries:
                 self._forget(pairs[place])
             raise
-        return [Outcome(entry, pair_key(pairs[entry[0]]), "created", attempts=reply.attempts) for entry in entries]
+        return [
+            Outcome(entry, pair_key(pairs[entry[0]]), "created", attempts=reply.attempts, request_id=reply.request_id)
+            for entry in entries
+        ]
 
     async def _kick_one(self, api: Api, pair: Pair) -> Outcome[Pair]:
         key = pair_key(pair)
@@ -161,10 +171,10 @@ class RoomAccess:
         except NotFoundError as error:
             self._forget(pair)
             # Where the room or the user has gone, so has the membership.
-            return Outcome(pair, key, "absent", attempts=error.attempts)
+            return Outcome(pair, key, "absent", attempts=error.attempts, request_id=error.request_id)
         except ChatError as error:
             return failed(pair, key, error)
-        return Outcome(pair, key, "deleted", attempts=reply.attempts)
+        return Outcome(pair, key, "deleted", attempts=reply.attempts, request_id=reply.request_id)
 
     def _forget(self, pair: Pair) -> None:
         self._context.directory.forget_room(pair[0])

@@ -69,7 +69,7 @@ class RoomContents(RoomSettings):
         except NotFoundError as error:
             if error.code != "error-user-not-in-room":
                 raise
-            return Outcome(id, str(lookup(id)), "absent", attempts=error.attempts)
+            return Outcome(id, str(lookup(id)), "absent", attempts=error.attempts, request_id=error.request_id)
 
     async def mark_read(self, id: Id) -> Outcome[Id]:
         """Note that the asker has read everything in a room."""
@@ -107,8 +107,8 @@ class RoomContents(RoomSettings):
         if user is not None:
             query["userId"] = await self._context.directory.user_id(api, user)
         operation = self._for(room, operations.COUNTERS, id)
-        data = (await api.call(operation, query=query)).data
-        return wire.read_counters(data, operation=operation.name)
+        reply = await api.call(operation, query=query)
+        return wire.read_counters(reply.data, origin=reply.origin)
 
     async def online(self, id: Id) -> tuple[User, ...]:
         """Return the members of a channel or group who are there now."""
@@ -116,7 +116,7 @@ class RoomContents(RoomSettings):
         room = await self._room(api, id)
         operation = self._for(room, operations.ONLINE, id)
         reply = await api.call(operation, query={"_id": room.id})
-        return wire.read_list(reply.data, "online", wire.read_user, operation=operation.name)
+        return wire.read_list(reply.data, "online", wire.read_user, origin=reply.origin)
 
     async def invite_all(self, id: Id, *, active_only: bool = False) -> Outcome[Id]:
         """Let everybody on the server into a channel or group.
@@ -142,7 +142,7 @@ class RoomContents(RoomSettings):
         room_id = await self._context.directory.room_id(api, id)
         operation = operations.DISCUSSIONS
         reply = await api.call(operation, query={"roomId": room_id, "count": LARGEST_PAGE})
-        return wire.read_list(reply.data, "discussions", wire.read_chat, operation=operation.name)
+        return wire.read_list(reply.data, "discussions", wire.read_chat, origin=reply.origin)
 
     async def create_discussion(
         self,
@@ -177,7 +177,7 @@ class RoomContents(RoomSettings):
         room_id = await self._context.directory.room_id(api, id)
         operation = operations.CREATE_DISCUSSION
         answer = await api.call(operation, data={"prid": room_id, **data})
-        return wire.read_chat(answer.data.get("discussion"), operation=operation.name)
+        return wire.read_chat(answer.data.get("discussion"), origin=answer.origin)
 
     async def clean_history(
         self,
@@ -244,7 +244,7 @@ class RoomContents(RoomSettings):
             query |= {"filter": name} if name else {}
             query |= {"types[]": wanted} if wanted else {}
             reply = await api.call(operation, query=query)
-            return wire.read_list(reply.data, "rooms", wire.read_chat, operation=operation.name), wire.total(reply.data)
+            return wire.read_list(reply.data, "rooms", wire.read_chat, origin=reply.origin), wire.total(reply.data)
 
         return Pages(fetch, lambda chat: chat.record_id or chat.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
@@ -263,7 +263,7 @@ class RoomContents(RoomSettings):
             room = await self._context.directory.room(api, id)
             operation = self._for(room, kinds, id)
             reply = await api.call(operation, query={"roomId": room.id, "offset": offset, "count": limit})
-            return wire.read_list(reply.data, key, read, operation=operation.name), wire.total(reply.data)
+            return wire.read_list(reply.data, key, read, origin=reply.origin), wire.total(reply.data)
 
         return Pages(fetch, identity, limit=limit, offset=offset, largest=LARGEST_PAGE)
 

@@ -25,6 +25,7 @@ class RoleHolder:
     user_id: str
     username: str
     roles: tuple[str, ...]
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -46,6 +47,7 @@ class Counters:
     mentions: int = 0
     unread_from: datetime | None = None
     latest: datetime | None = None
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -66,3 +68,4 @@ class RoomFile:
     url: str | None = None
     uploaded_at: datetime | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)

@@ -158,7 +158,14 @@ class RoomSettings(RoomAccess):
             user = row.get("u") or {}
             if isinstance(user.get("_id"), str):
                 roles = tuple(role for role in row.get("roles") or () if isinstance(role, str))
-                holders.append(RoleHolder(user_id=user["_id"], username=str(user.get("username") or ""), roles=roles))
+                holders.append(
+                    RoleHolder(
+                        user_id=user["_id"],
+                        username=str(user.get("username") or ""),
+                        roles=roles,
+                        request_id=reply.request_id,
+                    )
+                )
         return tuple(holders)
 
     async def _set_role(
@@ -191,8 +198,8 @@ class RoomSettings(RoomAccess):
         except ApiError as refusal:
             if not so_already(refusal, *done):
                 raise
-            return Outcome(id, key, "unchanged", attempts=refusal.attempts)
-        return Outcome(id, key, "updated", attempts=reply.attempts)
+            return Outcome(id, key, "unchanged", attempts=refusal.attempts, request_id=refusal.request_id)
+        return Outcome(id, key, "updated", attempts=reply.attempts, request_id=reply.request_id)
 
     @staticmethod
     def _for(room: Room, kinds: Mapping[str, Operation], id: Id) -> Operation:

@@ -17,11 +17,12 @@ from ethora_async.platforms.rocketchat.users import LARGEST_PAGE, each
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, optional_text, required_text, several
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 
     from ethora_async.capabilities import State
     from ethora_async.platforms.rocketchat.api import Api
-    from ethora_async.request import Operation
+    from ethora_async.request import Operation, Reply
 
 GENERAL = "GENERAL"
 """The record id of the room that every server has."""
@@ -95,7 +96,7 @@ class Rooms(RoomContents):
         await self._check_names(api, names)
         operation = operations.CREATE_DIRECT
         reply = await api.call(operation, data={"usernames": ",".join(names), "excludeSelf": True})
-        return wire.read_chat(reply.data.get("room"), operation=operation.name)
+        return wire.read_chat(reply.data.get("room"), origin=reply.origin)
 
     async def get(self, id: Id) -> Chat:
         """Return one room, by name or `RecordId`.
@@ -106,7 +107,7 @@ class Rooms(RoomContents):
         """
         api = await self._context.open()
         reply = await api.call(operations.GET_ROOM, query=room_query(lookup(id)))
-        return wire.read_chat(reply.data.get("room"), operation=operations.GET_ROOM.name)
+        return wire.read_chat(reply.data.get("room"), origin=reply.origin)
 
     async def list(self) -> AsyncIterator[Chat]:
         """Yield all channels, then all groups; direct rooms are nobody's to list."""
@@ -142,19 +143,20 @@ class Rooms(RoomContents):
         text = None if description is None else optional_text(description, "description")
         api = await self._context.open()
         room = await self._room(api, id)
-        attempts = 0
+        replies: builtins.list[Reply] = []
         try:
             if topic is not None:
                 operation = operations.CHANNEL_TOPIC if room.public else operations.GROUP_TOPIC
-                attempts += (await api.call(operation, data={"roomId": room.id, "topic": topic})).attempts
+                replies.append(await api.call(operation, data={"roomId": room.id, "topic": topic}))
             if text is not None:
                 operation = operations.CHANNEL_DESCRIPTION if room.public else operations.GROUP_DESCRIPTION
-                attempts += (await api.call(operation, data={"roomId": room.id, "description": text})).attempts
+                replies.append(await api.call(operation, data={"roomId": room.id, "description": text}))
         except NotFoundError:
             self._context.directory.forget_room(id)
             raise
         key = self.plain_id(id)
-        return Outcome(key, key, "updated", attempts=attempts)
+        attempts = sum(reply.attempts for reply in replies)
+        return Outcome(key, key, "updated", attempts=attempts, request_id=replies[-1].request_id)
 
     async def delete(self, id: Id) -> Outcome[Id]:
         """Delete a room of any kind, with its messages.
@@ -208,7 +210,7 @@ class Rooms(RoomContents):
         async def fetch(offset: int, limit: int) -> tuple[tuple[Chat, ...], int | None]:
             api = await self._context.open()
             reply = await api.call(operation, query={"offset": offset, "count": limit})
-            return wire.read_list(reply.data, key, wire.read_chat, operation=operation.name), wire.total(reply.data)
+            return wire.read_list(reply.data, key, wire.read_chat, origin=reply.origin), wire.total(reply.data)
 
         return Pages(fetch, lambda chat: chat.record_id or chat.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
@@ -219,13 +221,13 @@ class Rooms(RoomContents):
             await self._check_names(api, chat.members)
             reply = await api.call(operation, data=data)
         except ConflictError as error:
-            return Outcome(chat, chat.id, "existed", attempts=error.attempts)
+            return Outcome(chat, chat.id, "existed", attempts=error.attempts, request_id=error.request_id)
         except ChatError as error:
             return failed(chat, chat.id, error)
         self._context.directory.forget_room(chat.id)
         key = "channel" if chat.access == "public" else "group"
         try:
-            made = wire.read_chat(reply.data.get(key), operation=operation.name)
+            made = wire.read_chat(reply.data.get(key), origin=reply.origin)
         except ReplyLostError:
             made = None  # a 2xx says that it happened; that it shows the room badly does not undo it
         if chat.description:
@@ -234,7 +236,7 @@ class Rooms(RoomContents):
             except ChatError as error:
                 # The room is there: what failed is its description alone, and `update` brings it.
                 return failed(chat, chat.id, error)
-        return Outcome(chat, chat.id, "created", value=made, attempts=reply.attempts)
+        return Outcome(chat, chat.id, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)
 
     async def _check_names(self, api: Api, names: Iterable[str]) -> None:
         # Given names, the server lets in whoever bears them in any spelling.
@@ -247,11 +249,11 @@ class Rooms(RoomContents):
             room = await self._context.directory.room(api, id)
             reply = await api.call(operations.DELETE_ROOM, data={"roomId": room.id})
         except NotFoundError as error:
-            outcome = Outcome(id, key, "absent", attempts=error.attempts)
+            outcome = Outcome(id, key, "absent", attempts=error.attempts, request_id=error.request_id)
         except ChatError as error:
             return failed(id, key, error)
         else:
-            outcome = Outcome(id, key, "deleted", attempts=reply.attempts)
+            outcome = Outcome(id, key, "deleted", attempts=reply.attempts, request_id=reply.request_id)
         self._context.directory.forget_room(id)
         return outcome
 

@@ -29,6 +29,7 @@ class Found:
 
     users: tuple[User, ...]
     rooms: tuple[Chat, ...]
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 class Server:
@@ -60,10 +61,11 @@ class Server:
         """
         api = await self._context.open()
         operation = operations.SPOTLIGHT
-        data = (await api.call(operation, query={"query": required_text(text, "text")})).data
+        reply = await api.call(operation, query={"query": required_text(text, "text")})
         return Found(
-            users=wire.read_list(data, "users", wire.read_user, operation=operation.name),
-            rooms=wire.read_list(data, "rooms", wire.read_chat, operation=operation.name),
+            users=wire.read_list(reply.data, "users", wire.read_user, origin=reply.origin),
+            rooms=wire.read_list(reply.data, "rooms", wire.read_chat, origin=reply.origin),
+            request_id=reply.request_id,
         )
 
     async def statistics(self, *, refresh: bool = False) -> Mapping[str, Any]:
@@ -84,8 +86,9 @@ class Server:
 
         async def fetch(offset: int, limit: int) -> tuple[tuple[Mapping[str, Any], ...], int | None]:
             api = await self._context.open()
-            data = (await api.call(operation, query={"offset": offset, "count": limit})).data
-            return wire.read_list(data, "statistics", wire.read_row, operation=operation.name), wire.total(data)
+            reply = await api.call(operation, query={"offset": offset, "count": limit})
+            rows = wire.read_list(reply.data, "statistics", wire.read_row, origin=reply.origin)
+            return rows, wire.total(reply.data)
 
         return Pages(fetch, lambda row: str(row.get("_id")), limit=limit, offset=offset, largest=_LARGEST_PAGE)
 
@@ -105,7 +108,7 @@ class Server:
         async def fetch(offset: int, limit: int) -> tuple[tuple[Any, ...], int | None]:
             api = await self._context.open()
             query: dict[str, str | int] = {"text": text, "type": kind, "offset": offset, "count": limit}
-            data = (await api.call(operation, query=query)).data
-            return wire.read_list(data, "result", read, operation=operation.name), wire.total(data)
+            reply = await api.call(operation, query=query)
+            return wire.read_list(reply.data, "result", read, origin=reply.origin), wire.total(reply.data)
 
         return Pages(fetch, lambda one: one.record_id or one.id, limit=limit, offset=offset, largest=_LARGEST_PAGE)

@@ -24,3 +24,4 @@ class PersonalToken:
     last_part: str | None = None
     bypasses_two_factor: bool = False
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)

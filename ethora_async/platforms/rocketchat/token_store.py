@@ -21,13 +21,16 @@ See docs/platforms/rocketchat.md#minting-tokens.
 
 @attrs.frozen(eq=False)
 class Minted:
-    """One token: whose it is, when it was asked for, on both clocks, and whether its user can do more than chat."""
+    """One token: whose it is, when it was asked for, on both clocks, whether its user can do more than chat, and the
+    request id of the reply that brought it.
+    """
 
     user_id: str
     secret: Secret
     asked_at: float
     asked_monotonic: float
     privileged: bool = attrs.field(default=False, kw_only=True)
+    request_id: str | None = attrs.field(default=None, kw_only=True)
 
     def age(self, clock: Clock) -> float:
         """Seconds: the wall clock knows of a suspended machine, the other one of a corrected system time."""

@@ -15,7 +15,6 @@ from ethora_async.errors import (
     NotFoundError,
     NotSentError,
     PrivilegedAccountError,
-    ReplyLostError,
     ValidationFailedError,
 )
 from ethora_async.platforms.rocketchat import operations
@@ -138,6 +137,7 @@ class Tokens:
             refresh_at=ends - margin(lifetime),
             platform=PLATFORM,
             extra={"userId": token.user_id, "url": api.url},
+            request_id=token.request_id,
         )
 
     async def revoke(self, token: ChatToken) -> bool:
@@ -266,8 +266,15 @@ class Tokens:
             token = _read_token(reply.data)
             if token is None:
                 msg = "the platform's reply has an unexpected shape: no data.authToken"
-                raise ReplyLostError(msg, operation=operations.CREATE_TOKEN.name)
-            return Minted(whose.id, token, asked_at, asked_monotonic, privileged=whose.privileged)
+                raise reply.origin.lost(msg)
+            return Minted(
+                whose.id,
+                token,
+                asked_at,
+                asked_monotonic,
+                privileged=whose.privileged,
+                request_id=reply.request_id,
+            )
         raise AssertionError  # the last round returns or raises
 
     def _sweep(self) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ethora_async.platforms.rocketchat.context import ServerContext
-    from ethora_async.request import Operation
+    from ethora_async.request import Operation, Reply
 
 
 @attrs.frozen(kw_only=True)
@@ -36,6 +36,7 @@ class Joined:
 
     rooms: tuple[Chat, ...]
     left: tuple[str, ...] = ()
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -49,6 +50,7 @@ class Subscriptions:
 
     rows: tuple[Mapping[str, Any], ...] = attrs.field(repr=False)
     removed: tuple[Mapping[str, Any], ...] = attrs.field(default=(), repr=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 class UserClient(Requests):
@@ -79,7 +81,7 @@ class UserClient(Requests):
         """
         api = await self._context.open()
         reply = await api.call(operations.ME)
-        return wire.read_user(reply.data, operation=operations.ME.name, path="reply")
+        return wire.read_user(reply.data, origin=reply.origin, path="reply")
 
     async def rooms(self, *, since: datetime | None = None) -> Joined:
         """Return the rooms that the user is in, direct ones included, in one request.
@@ -87,12 +89,13 @@ class UserClient(Requests):
         Args:
             since: only what changed since then; an aware datetime.
         """
-        data = await self._changed(operations.JOINED_ROOMS, since)
-        operation = operations.JOINED_ROOMS.name
-        removed = wire.read_list(data, "remove", wire.read_chat, operation=operation) if "remove" in data else ()
+        reply = await self._changed(operations.JOINED_ROOMS, since)
+        data, origin = reply.data, reply.origin
+        removed = wire.read_list(data, "remove", wire.read_chat, origin=origin) if "remove" in data else ()
         return Joined(
-            rooms=wire.read_list(data, "update", wire.read_chat, operation=operation),
+            rooms=wire.read_list(data, "update", wire.read_chat, origin=origin),
             left=tuple(room.record_id for room in removed if room.record_id is not None),
+            request_id=reply.request_id,
         )
 
     async def subscriptions(self, *, since: datetime | None = None) -> Subscriptions:
@@ -101,14 +104,15 @@ class UserClient(Requests):
         Args:
             since: only what changed since then; an aware datetime.
         """
-        data = await self._changed(operations.SUBSCRIPTIONS, since)
+        reply = await self._changed(operations.SUBSCRIPTIONS, since)
+        data, origin = reply.data, reply.origin
 
         def row(value: Any, **_: str) -> Mapping[str, Any]:
             return value if isinstance(value, dict) else {}
 
-        operation = operations.SUBSCRIPTIONS.name
-        removed = wire.read_list(data, "remove", row, operation=operation) if "remove" in data else ()
-        return Subscriptions(rows=wire.read_list(data, "update", row, operation=operation), removed=removed)
+        removed = wire.read_list(data, "remove", row, origin=origin) if "remove" in data else ()
+        rows = wire.read_list(data, "update", row, origin=origin)
+        return Subscriptions(rows=rows, removed=removed, request_id=reply.request_id)
 
     async def direct(self, user: Id) -> Chat:
         """Return the direct room of this user and another; made when there is none.
@@ -121,10 +125,9 @@ class UserClient(Requests):
         # Given a name, the server takes whoever bears it in any spelling.
         await self._context.directory.account(api, name)
         reply = await api.call(operations.CREATE_DIRECT, data={"username": str(name)})
-        return wire.read_chat(reply.data.get("room"), operation=operations.CREATE_DIRECT.name)
+        return wire.read_chat(reply.data.get("room"), origin=reply.origin)
 
-    async def _changed(self, operation: Operation, since: datetime | None) -> dict[str, Any]:
+    async def _changed(self, operation: Operation, since: datetime | None) -> Reply:
         api = await self._context.open()
         query = {} if since is None else {"updatedSince": wire.iso(since)}
-        data: dict[str, Any] = (await api.call(operation, query=query)).data
-        return data
+        return await api.call(operation, query=query)

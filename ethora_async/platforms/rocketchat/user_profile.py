@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import attrs
 
 from ethora_async.bulk.outcome import Outcome
-from ethora_async.errors import ConflictError, InvalidInputError, NotFoundError, ReplyLostError, ValidationFailedError
+from ethora_async.errors import ConflictError, InvalidInputError, NotFoundError, ValidationFailedError
 from ethora_async.multipart import Multipart
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations_people as operations
@@ -40,6 +40,7 @@ class UserStatus:
 
     presence: str
     text: str = ""
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 class UserProfiles:
@@ -56,11 +57,12 @@ class UserProfiles:
         """
         api = await self._context.open()
         user_id = await self._context.directory.user_id(api, id)
-        data = (await api.call(operations.GET_STATUS, query={"userId": user_id})).data
+        reply = await api.call(operations.GET_STATUS, query={"userId": user_id})
+        data = reply.data
         if not isinstance(data.get("status"), str):
             msg = "the platform's reply has an unexpected shape: no status"
-            raise ReplyLostError(msg, operation=operations.GET_STATUS.name)
-        return UserStatus(presence=data["status"], text=str(data.get("message") or ""))
+            raise reply.origin.lost(msg)
+        return UserStatus(presence=data["status"], text=str(data.get("message") or ""), request_id=reply.request_id)
 
     async def set_status(self, presence: Presence | None = None, *, text: str | None = None) -> None:
         """Change the asker's own presence, or the words that go with it; None leaves it.
@@ -162,7 +164,7 @@ class UserProfiles:
             api = await self._context.open()
             operation = operations.IN_ROLE
             reply = await api.call(operation, query={"role": name, "offset": offset, "count": limit})
-            return wire.read_list(reply.data, "users", wire.read_user, operation=operation.name), wire.total(reply.data)
+            return wire.read_list(reply.data, "users", wire.read_user, origin=reply.origin), wire.total(reply.data)
 
         return Pages(fetch, lambda user: user.record_id or user.id, limit=limit, offset=offset, largest=_LARGEST_PAGE)
 
@@ -203,7 +205,7 @@ class UserProfiles:
             api = await self._context.open()
             operation = operations.BY_STATUS
             reply = await api.call(operation, query={**query, "offset": offset, "count": limit})
-            return wire.read_list(reply.data, "users", wire.read_user, operation=operation.name), wire.total(reply.data)
+            return wire.read_list(reply.data, "users", wire.read_user, origin=reply.origin), wire.total(reply.data)
 
         return Pages(fetch, lambda user: user.record_id or user.id, limit=limit, offset=offset, largest=_LARGEST_PAGE)
 
@@ -231,6 +233,6 @@ class UserProfiles:
         except (ConflictError, NotFoundError, ValidationFailedError) as refusal:
             if refusal.code != done:
                 raise
-            return Outcome(id, str(lookup(id)), "unchanged", attempts=refusal.attempts)
+            return Outcome(id, str(lookup(id)), "unchanged", attempts=refusal.attempts, request_id=refusal.request_id)
         self._context.directory.forget_user(id)
-        return Outcome(id, str(lookup(id)), "updated", attempts=reply.attempts)
+        return Outcome(id, str(lookup(id)), "updated", attempts=reply.attempts, request_id=reply.request_id)

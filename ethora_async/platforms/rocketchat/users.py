@@ -115,7 +115,7 @@ class Users(UserProfiles):
             api = await self._context.open()
             operation = operations.LIST_USERS
             reply = await api.call(operation, query={"offset": offset, "count": limit})
-            users = wire.read_list(reply.data, "users", wire.read_user, operation=operation.name)
+            users = wire.read_list(reply.data, "users", wire.read_user, origin=reply.origin)
             return users, wire.total(reply.data)
 
         return Pages(fetch, lambda user: user.record_id or user.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
@@ -134,10 +134,10 @@ class Users(UserProfiles):
         operation = operations.GET_USER
         reply = await api.call(operation, query={**user_query(lookup(id)), "includeUserRooms": "true"})
         user = reply.data.get("user")
-        check_name(lookup(id), wire.read_user(user, operation=operation.name).id, operation.name)
+        check_name(lookup(id), wire.read_user(user, origin=reply.origin).id, operation.name)
         if isinstance(user, dict) and user.get("rooms") is None:
             return ()
-        return wire.read_list(user, "rooms", wire.read_chat, operation=operation.name)
+        return wire.read_list(user, "rooms", wire.read_chat, origin=reply.origin)
 
     async def update(
         self,
@@ -287,7 +287,7 @@ class Users(UserProfiles):
 
     async def _get(self, api: Api, name: str) -> User:
         reply = await api.call(operations.GET_USER, query=user_query(name))
-        user = wire.read_user(reply.data.get("user"), operation=operations.GET_USER.name)
+        user = wire.read_user(reply.data.get("user"), origin=reply.origin)
         check_name(name, user.id, operations.GET_USER.name)
         return user
 
@@ -300,16 +300,16 @@ class Users(UserProfiles):
         except ChatError as error:
             return failed(user, user.id, error)
         try:
-            made = wire.read_user(reply.data.get("user"), operation=operations.CREATE_USER.name)
+            made = wire.read_user(reply.data.get("user"), origin=reply.origin)
         except ReplyLostError:
             made = None  # a 2xx says that it happened; that it shows the user badly does not undo it
-        return Outcome(user, user.id, "created", value=made, attempts=reply.attempts)
+        return Outcome(user, user.id, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)
 
     async def _existing(self, api: Api, user: NewUser, refusal: ConflictError) -> Outcome[NewUser]:
         try:
             # The refusal may be about the user name, or about somebody else's e-mail address.
             reply = await api.call(operations.GET_USER, query=user_query(user.id))
-            found = wire.read_user(reply.data.get("user"), operation=operations.GET_USER.name)
+            found = wire.read_user(reply.data.get("user"), origin=reply.origin)
         except NotFoundError:
             return failed(user, user.id, refusal)
         except ChatError as error:
@@ -320,14 +320,14 @@ class Users(UserProfiles):
                 msg, operation=refusal.operation, status=refusal.status, code=refusal.code, attempts=refusal.attempts
             )
             return failed(user, user.id, conflict)
-        return Outcome(user, user.id, "existed", value=found, attempts=refusal.attempts)
+        return Outcome(user, user.id, "existed", value=found, attempts=refusal.attempts, request_id=refusal.request_id)
 
     async def _update_one(self, api: Api, change: UserChange) -> Outcome[UserChange]:
         directory = self._context.directory
         try:
             user_id = await directory.user_id(api, change.id, fresh=True)
             reply = await api.call(operations.UPDATE_USER, data={"userId": user_id, "data": change.body()})
-            value = wire.read_user(reply.data.get("user"), operation=operations.UPDATE_USER.name)
+            value = wire.read_user(reply.data.get("user"), origin=reply.origin)
         except NotFoundError as error:
             directory.forget_user(change.id)
             return failed(change, str(change.id), error)
@@ -337,7 +337,9 @@ class Users(UserProfiles):
             directory.forget_user(change.id)
         if change.active is False or change.password is not None:
             self._forget(user_id)
-        return Outcome(change, str(change.id), "updated", value=value, attempts=reply.attempts)
+        return Outcome(
+            change, str(change.id), "updated", value=value, attempts=reply.attempts, request_id=reply.request_id
+        )
 
     async def _delete_one(self, api: Api, id: Id, confirm: bool) -> Outcome[Id]:
         try:
@@ -351,11 +353,11 @@ class Users(UserProfiles):
             reply = await api.call(operations.DELETE_USER, data={"userId": user_id, **_relinquish(confirm)})
         except NotFoundError as error:
             self._gone(name)
-            return Outcome(id, key, "absent", attempts=error.attempts)
+            return Outcome(id, key, "absent", attempts=error.attempts, request_id=error.request_id)
         except ChatError as error:
             return failed(id, key, error)
         self._gone(name)
-        return Outcome(id, key, "deleted", attempts=reply.attempts)
+        return Outcome(id, key, "deleted", attempts=reply.attempts, request_id=reply.request_id)
 
     def _gone(self, name: str) -> None:
         directory = self._context.directory

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ethora_async.codec import Codec
-from ethora_async.errors import InvalidInputError, ReplyLostError
+from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.rocketchat.message_records import Message, MessageChanges
 from ethora_async.platforms.rocketchat.room_records import Counters, RoomFile
 from ethora_async.platforms.rocketchat.token_records import PersonalToken
@@ -20,6 +20,8 @@ from ethora_async.redaction import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeVar
+
+    from ethora_async.request import Origin
 
     T = TypeVar("T")
 
@@ -73,7 +75,7 @@ def random_password() -> str:
     return f"{secrets.token_urlsafe(32)}aA1!"
 
 
-def read_user(data: Any, *, operation: str, path: str = "reply.user") -> User:
+def read_user(data: Any, *, origin: Origin, path: str = "reply.user") -> User:
     """Return a user record. `first_name` is the name up to its first space, `last_name` the rest.
 
     Raises:
@@ -91,10 +93,10 @@ def read_user(data: Any, *, operation: str, path: str = "reply.user") -> User:
             "last_name": last or None,
             "email": address.lower() if isinstance(address, str) else None,
         }
-    return codec.read(data, User, operation=operation, path=path)
+    return codec.read(data, User, origin=origin, path=path)
 
 
-def read_chat(data: Any, *, operation: str, path: str = "reply.room") -> Chat:
+def read_chat(data: Any, *, origin: Origin, path: str = "reply.room") -> Chat:
     """Return a room record: its name is your own id, its topic the title. Direct rooms have no name; their record id
     serves.
 
@@ -114,10 +116,10 @@ def read_chat(data: Any, *, operation: str, path: str = "reply.room") -> Chat:
             "type": _TYPE_OF_KIND.get(kind, kind) if isinstance(kind, str) else None,
         }
         data.pop("members", None)
-    return codec.read(data, Chat, operation=operation, path=path)
+    return codec.read(data, Chat, origin=origin, path=path)
 
 
-def read_message(data: Any, *, operation: str, path: str = "reply.message") -> Message:
+def read_message(data: Any, *, origin: Origin, path: str = "reply.message") -> Message:
     """Return a message; times as ISO 8601 (REST) or milliseconds.
 
     Raises:
@@ -127,21 +129,22 @@ def read_message(data: Any, *, operation: str, path: str = "reply.message") -> M
         author = data.get("u")
         author = author if _is_object(author) else {}
         data = {**data, "user_id": author.get("_id"), "username": author.get("username"), "msg": data.get("msg") or ""}
-    return codec.read(data, Message, operation=operation, path=path)
+    return codec.read(data, Message, origin=origin, path=path)
 
 
-def read_changes(data: Any, *, operation: str) -> MessageChanges:
+def read_changes(data: Any, *, origin: Origin) -> MessageChanges:
     """Return the reply of ``chat.syncMessages``.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
     """
     result = data.get("result") if _is_object(data) else None
-    updated = read_list(result, "updated", read_message, operation=operation)
+    updated = read_list(result, "updated", read_message, origin=origin)
     gone = result.get("deleted") if _is_object(result) else None
     ids = [row.get("_id") for row in gone if _is_object(row)] if isinstance(gone, list) else []
     ordered = sorted(updated, key=lambda message: message.updated_at.timestamp() if message.updated_at else 0.0)
-    return MessageChanges(updated=tuple(ordered), deleted=tuple(id for id in ids if isinstance(id, str)))
+    deleted = tuple(id for id in ids if isinstance(id, str))
+    return MessageChanges(updated=tuple(ordered), deleted=deleted, request_id=origin.request_id)
 
 
 def iso(moment: datetime) -> str:
@@ -156,7 +159,7 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def read_personal_token(data: Any, *, operation: str, path: str = "reply.token") -> PersonalToken:
+def read_personal_token(data: Any, *, origin: Origin, path: str = "reply.token") -> PersonalToken:
     """Return a personal access token, without its secret.
 
     Raises:
@@ -164,16 +167,16 @@ def read_personal_token(data: Any, *, operation: str, path: str = "reply.token")
     """
     if _is_object(data):
         data = {**data, "bypassTwoFactor": bool(data.get("bypassTwoFactor"))}
-    return codec.read(data, PersonalToken, operation=operation, path=path)
+    return codec.read(data, PersonalToken, origin=origin, path=path)
 
 
-def read_file(data: Any, *, operation: str, path: str = "reply.file") -> RoomFile:
+def read_file(data: Any, *, origin: Origin, path: str = "reply.file") -> RoomFile:
     """Return a file of a room.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
     """
-    return codec.read(data, RoomFile, operation=operation, path=path)
+    return codec.read(data, RoomFile, origin=origin, path=path)
 
 
 def read_row(data: Any, **_: str) -> Mapping[str, Any]:
@@ -181,7 +184,7 @@ def read_row(data: Any, **_: str) -> Mapping[str, Any]:
     return data if _is_object(data) else {}
 
 
-def read_counters(data: Any, *, operation: str) -> Counters:
+def read_counters(data: Any, *, origin: Origin) -> Counters:
     """Return the counters of a room.
 
     Raises:
@@ -189,10 +192,10 @@ def read_counters(data: Any, *, operation: str) -> Counters:
     """
     if _is_object(data):
         data = {**data, "userMentions": data.get("userMentions") or 0}
-    return codec.read(data, Counters, operation=operation, path="reply")
+    return codec.read(data, Counters, origin=origin, path="reply")
 
 
-def read_list(data: Any, key: str, read: Callable[..., T], *, operation: str) -> tuple[T, ...]:
+def read_list(data: Any, key: str, read: Callable[..., T], *, origin: Origin) -> tuple[T, ...]:
     """Return the records of a list under `key`.
 
     Raises:
@@ -201,8 +204,8 @@ def read_list(data: Any, key: str, read: Callable[..., T], *, operation: str) ->
     rows = data.get(key) if _is_object(data) else None
     if not isinstance(rows, list):
         msg = f"the platform's reply has an unexpected shape: no list under {key}"
-        raise ReplyLostError(msg, operation=operation)
-    return tuple(read(row, operation=operation, path=f"reply.{key}[{index}]") for index, row in enumerate(rows))
+        raise origin.lost(msg)
+    return tuple(read(row, origin=origin, path=f"reply.{key}[{index}]") for index, row in enumerate(rows))
 
 
 def total(data: Any) -> int | None:

@@ -74,7 +74,7 @@ def _update_chats(chats: ChatDirectory, items: AsyncIterable[Entry]) -> Run[Entr
             done = await chats.update(entry.key, **(entry.after or {})["fields"])
         except ChatError as error:
             status: Status = "unknown" if error.effect == "unknown" else "failed"
-            return [Outcome(entry, entry.key, status, error, attempts=error.attempts)]
-        return [Outcome(entry, entry.key, done.status, attempts=done.attempts)]
+            return [Outcome(entry, entry.key, status, error, attempts=error.attempts, request_id=error.request_id)]
+        return [Outcome(entry, entry.key, done.status, attempts=done.attempts, request_id=done.request_id)]
 
     return Run(items, lambda: nullcontext(work), batch_size=1, concurrency=CONCURRENCY)

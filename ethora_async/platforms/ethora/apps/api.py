@@ -23,6 +23,7 @@ from ethora_async.platforms.ethora.jobs import Job, asking
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE
 from ethora_async.platforms.ethora.users import batch_rows as rows
 from ethora_async.records import id_text, optional_text, required_text
+from ethora_async.request import Reply
 from ethora_async.tokens.fixed import FixedCredentials
 
 if TYPE_CHECKING:
@@ -70,13 +71,12 @@ class Apps:
 
         async def fetch(offset: int, limit: int) -> tuple[tuple[TenantApp, ...], int | None]:
             app = await self._context.open()
-            operation = operations.LIST_APPS.name
             reply = await app.call(operations.LIST_APPS, query={"limit": limit, "offset": offset, **sorting})
             return wire.read_list(
                 reply.data,
                 ("apps",),
-                lambda row, path: read_app(row, operation=operation, path=path),
-                operation=operation,
+                lambda row, path: read_app(row, origin=reply.origin, path=path),
+                origin=reply.origin,
             )
 
         return Pages(fetch, lambda found: found.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
@@ -90,7 +90,7 @@ class Apps:
         """
         app = await self._context.open()
         reply = await app.call(operations.GET_APP, path=_path(app_id))
-        return read_app(reply.data, operation=operations.GET_APP.name)
+        return read_app(reply.data, origin=reply.origin)
 
     async def find(self, domain_name: str) -> TenantApp:
         """Return the app with this domain name, as front ends find it: its public settings and its app token. Needs
@@ -104,7 +104,7 @@ class Apps:
         app = await self._context.open()
         nobody = FixedCredentials()
         reply = await app.engine.call(operations.GET_APP_CONFIG, query=query, credentials=nobody)
-        return read_app(reply.data, operation=operations.GET_APP_CONFIG.name)
+        return read_app(reply.data, origin=reply.origin)
 
     async def domain_name_is_free(self, domain_name: str) -> bool:
         """Return whether no app of the platform has this domain name yet. For a user's session
@@ -165,7 +165,7 @@ class Apps:
             data["primaryColor"] = color(primary_color)
         app = await self._context.open()
         reply = await app.call(operations.CREATE_APP, data={**data, **(fields or {})})
-        return read_app(reply.data, operation=operations.CREATE_APP.name)
+        return read_app(reply.data, origin=reply.origin)
 
     async def update(
         self,
@@ -202,10 +202,12 @@ class Apps:
         app = await self._context.open()
         reply = await app.call(operations.UPDATE_APP, path=path, data=data)
         try:
-            value = read_app(reply.data, operation=operations.UPDATE_APP.name)
+            value = read_app(reply.data, origin=reply.origin)
         except ReplyLostError:
             value = None  # a 2xx says that it happened; that it shows the app badly does not undo it
-        return Outcome(path["app"], path["app"], "updated", value=value, attempts=reply.attempts)
+        return Outcome(
+            path["app"], path["app"], "updated", value=value, attempts=reply.attempts, request_id=reply.request_id
+        )
 
     @overload
     async def delete(
@@ -236,15 +238,15 @@ class Apps:
         try:
             reply = await app.call(operations.DELETE_APP, path=path)
         except NotFoundError as error:
-            return Outcome(path["app"], path["app"], "absent", attempts=error.attempts)
-        return Outcome(path["app"], path["app"], "deleted", attempts=reply.attempts)
+            return Outcome(path["app"], path["app"], "absent", attempts=error.attempts, request_id=error.request_id)
+        return Outcome(path["app"], path["app"], "deleted", attempts=reply.attempts, request_id=reply.request_id)
 
     def purge_job(self, id: str, *, timeout: Seconds = JOB_TIMEOUT) -> Job[Outcome[str]]:
         """Return a purge that was begun earlier, by its job's id; its outcome does not name the app. No request is
         made.
         """
         known = required_text(id, "id")
-        return self._purging(known, "", 1, seconds(timeout, "timeout"))
+        return self._purging(known, Outcome("", "", "deleted"), seconds(timeout, "timeout"))
 
     async def restore(self, app_id: str) -> Outcome[str]:
         """Take an app out of the archive.
@@ -258,14 +260,14 @@ class Apps:
         path = _path(app_id)
         app = await self._context.open()
         reply = await app.call(operations.RESTORE_APP, path=path, data={})
-        return Outcome(path["app"], path["app"], "updated", attempts=reply.attempts)
+        return Outcome(path["app"], path["app"], "updated", attempts=reply.attempts, request_id=reply.request_id)
 
     async def export(self, app_id: str, *, include: str | tuple[str, ...] = ("users", "chats")) -> AppBundle:
         """Return an app as a bundle, with its users and chats or one of them."""
         query: dict[str, str | int] = {"format": "json", "include": included(include)}
         app = await self._context.open()
         reply = await app.call(operations.EXPORT_APP, path=_path(app_id), query=query)
-        return read_bundle(reply.data, operation=operations.EXPORT_APP.name)
+        return read_bundle(reply.data, origin=reply.origin)
 
     async def import_bundle(
         self, bundle: AppBundle | Mapping[str, Any], *, domain_name: str | None = None
@@ -284,7 +286,7 @@ class Apps:
         content = bundle.content if isinstance(bundle, AppBundle) else bundle
         app = await self._context.open()
         reply = await app.call(operations.IMPORT_APP, query=query, data=dict(content))
-        return read_import(reply.data, operation=operations.IMPORT_APP.name)
+        return read_import(reply.data, origin=reply.origin)
 
     def tokens(self, app_id: str) -> AppTokens:
         """Return the tokens of an app. No request is made."""
@@ -314,26 +316,28 @@ class Apps:
         try:
             reply = await app.call(operations.PURGE_APP, path={"app": id}, query={"mode": "hard"})
         except NotFoundError as error:
-            return self._purged(Outcome(id, id, "absent", attempts=error.attempts))
+            return self._purged(Outcome(id, id, "absent", attempts=error.attempts, request_id=error.request_id))
         job = rows.job_id(reply.data)
         if job is None:
             msg = "the platform took the purge, but its reply names no job"
             raise ReplyLostError(msg, operation=operations.PURGE_APP.name, status=reply.status, attempts=reply.attempts)
-        return self._purging(job, id, reply.attempts, timeout)
+        return self._purging(
+            job, Outcome(id, id, "deleted", attempts=reply.attempts, request_id=reply.request_id), timeout
+        )
 
-    def _purging(self, job: str, id: str, attempts: int, timeout: float) -> Job[Outcome[str]]:
+    def _purging(self, job: str, outcome: Outcome[str], timeout: float) -> Job[Outcome[str]]:
         return Job(
             job,
             asking(self._context, operations.PURGE_JOB, job),
-            lambda _: Outcome(id, id, "deleted", attempts=attempts),
+            lambda _: outcome,
             operation=operations.PURGE_APP.name,
             context=self._context,
             timeout=timeout,
         )
 
     def _purged(self, outcome: Outcome[str]) -> Job[Outcome[str]]:
-        async def done() -> Any:
-            return {"state": "completed"}
+        async def done() -> Reply:
+            return Reply(200, {"state": "completed"}, {})
 
         return Job("", done, lambda _: outcome, operation=operations.PURGE_APP.name, context=self._context)
 

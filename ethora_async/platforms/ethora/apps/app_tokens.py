@@ -31,13 +31,12 @@ class AppTokens:
 
         async def read(query: dict[str, str | int]) -> tuple[tuple[AppToken, ...], int | None]:
             app = await self._context.open()
-            operation = operations.LIST_APP_TOKENS.name
             reply = await app.call(operations.LIST_APP_TOKENS, path={"app": self.app_id}, query=query)
             return wire.read_list(
                 wire.result(reply.data),
                 ("tokens", "result"),
-                lambda row, path: read_token(row, operation=operation, path=path),
-                operation=operation,
+                lambda row, path: read_token(row, origin=reply.origin, path=path),
+                origin=reply.origin,
             )
 
         return whole_list(read, lambda token: token.id)
@@ -54,8 +53,7 @@ class AppTokens:
         """
         app = await self._context.open()
         reply = await app.call(operations.CREATE_APP_TOKEN, path={"app": self.app_id}, data=_labelled(label))
-        operation = operations.CREATE_APP_TOKEN.name
-        return minted(read_token(reply.data, operation=operation), operation=operation)
+        return minted(read_token(reply.data, origin=reply.origin), origin=reply.origin)
 
     async def rotate(self, token_id: str, *, label: str | None = None) -> AppToken:
         """Make a token in the place of this one, which ends at once. Never repeated by itself.
@@ -70,8 +68,7 @@ class AppTokens:
         path = {"app": self.app_id, "token": required_text(token_id, "token_id")}
         app = await self._context.open()
         reply = await app.call(operations.ROTATE_APP_TOKEN, path=path, data=_labelled(label))
-        operation = operations.ROTATE_APP_TOKEN.name
-        return minted(read_token(reply.data, operation=operation), operation=operation)
+        return minted(read_token(reply.data, origin=reply.origin), origin=reply.origin)
 
     async def revoke(self, token_id: str) -> Outcome[str]:
         """End a token.
@@ -86,8 +83,8 @@ class AppTokens:
         except NotFoundError as error:
             if error.code == "APP_NOT_FOUND":
                 raise
-            return Outcome(id, id, "absent", attempts=error.attempts)
-        return Outcome(id, id, "deleted", attempts=reply.attempts)
+            return Outcome(id, id, "absent", attempts=error.attempts, request_id=error.request_id)
+        return Outcome(id, id, "deleted", attempts=reply.attempts, request_id=reply.request_id)
 
     def __repr__(self) -> str:
         return f"AppTokens({self.app_id!r})"

@@ -34,7 +34,7 @@ class AppBot:
         """
         app = await self._context.open()
         reply = await app.call(operations.GET_BOT, path={"app": self.app_id})
-        return read_bot(reply.data, operation=operations.GET_BOT.name)
+        return read_bot(reply.data, origin=reply.origin)
 
     async def update(
         self,
@@ -95,7 +95,7 @@ class AppBot:
             raise InvalidInputError(msg, field="enabled")
         app = await self._context.open()
         reply = await app.call(operations.UPDATE_BOT, path={"app": self.app_id}, data=data)
-        return read_bot(reply.data or {}, operation=operations.UPDATE_BOT.name)
+        return read_bot(reply.data or {}, origin=reply.origin)
 
     def __repr__(self) -> str:
         return f"AppBot({self.app_id!r})"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ethora_async.errors import InvalidInputError, ReplyLostError
+from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.ethora.apps.records import unwrapped
+
+if TYPE_CHECKING:
+    from ethora_async.request import Origin
 
 CONTENTS = ("users", "chats")
 _SCHEMA = "schemaVersion"
@@ -23,6 +26,7 @@ class AppBundle:
     """
 
     content: Mapping[str, Any] = attrs.field(repr=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, repr=False)
 
     @property
     def schema_version(self) -> str | None:
@@ -42,6 +46,7 @@ class ImportedApp:
 
     id: str
     summary: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 def included(include: str | tuple[str, ...]) -> str:
@@ -58,7 +63,7 @@ def included(include: str | tuple[str, ...]) -> str:
     return ",".join(parts)
 
 
-def read_bundle(data: Any, *, operation: str) -> AppBundle:
+def read_bundle(data: Any, *, origin: Origin) -> AppBundle:
     """Return an export, by itself or under ``result`` or ``bundle``.
 
     Raises:
@@ -67,11 +72,11 @@ def read_bundle(data: Any, *, operation: str) -> AppBundle:
     content = data if isinstance(data, dict) and _SCHEMA in data else unwrapped(data, "result", "bundle")
     if not isinstance(content, dict):
         msg = "the platform's reply has an unexpected shape: expected an object"
-        raise ReplyLostError(msg, operation=operation)
-    return AppBundle(content)
+        raise origin.lost(msg)
+    return AppBundle(content, request_id=origin.request_id)
 
 
-def read_import(data: Any, *, operation: str) -> ImportedApp:
+def read_import(data: Any, *, origin: Origin) -> ImportedApp:
     """Return what became of an import: ``{summary: {newAppId, …}}``.
 
     Raises:
@@ -81,8 +86,8 @@ def read_import(data: Any, *, operation: str) -> ImportedApp:
     id = summary.get("newAppId") if isinstance(summary, dict) else None
     if not isinstance(id, str) or not id:
         msg = "the platform's reply has an unexpected shape: reply.summary.newAppId: expected text"
-        raise ReplyLostError(msg, operation=operation)
-    return ImportedApp(id, summary)
+        raise origin.lost(msg)
+    return ImportedApp(id, summary, request_id=origin.request_id)
 
 
 __all__ = ["AppBundle", "ImportedApp", "included", "read_bundle", "read_import"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ethora_async.platforms.ethora.apps.records import DefaultRoom
     from ethora_async.platforms.ethora.context import App
+    from ethora_async.request import Reply
 
 ROOMS_AT_ONCE = 20
 """Rooms in one request, the most that the platform takes."""
@@ -46,23 +47,22 @@ async def provision_batch(app: App, app_id: str, rooms: Sequence[NewRoom]) -> li
         reply = await app.call(operations.PROVISION_APP, path={"app": app_id}, data={"rooms": body})
     except ChatError as error:
         return [failed(room, room.title, error) for room in rooms]
-    made = _made(reply.data, Names(app_id))
+    made = _made(reply, Names(app_id))
     # Rooms have no ids of the caller's: which is which is told by their order, and only when none is missing.
     shown = made if len(made) == len(rooms) else [None] * len(rooms)
     return [
-        Outcome(room, room.title, "created", value=value, attempts=reply.attempts)
+        Outcome(room, room.title, "created", value=value, attempts=reply.attempts, request_id=reply.request_id)
         for room, value in zip(rooms, shown, strict=True)
     ]
 
 
-def _made(data: Any, names: Names) -> Sequence[DefaultRoom | None]:
-    operation = operations.PROVISION_APP.name
+def _made(reply: Reply, names: Names) -> Sequence[DefaultRoom | None]:
     try:
         return wire.read_list(
-            wire.result(data),
+            wire.result(reply.data),
             ("rooms", "created", "createdRooms", "chats", "result"),
-            lambda row, path: read_room(row, names, operation=operation, path=path),
-            operation=operation,
+            lambda row, path: read_room(row, names, origin=reply.origin, path=path),
+            origin=reply.origin,
         )[0]
     except ReplyLostError:
         return ()  # a 2xx says that it happened; that it shows the rooms badly does not undo it

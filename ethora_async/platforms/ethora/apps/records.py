@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ethora_async.errors import ReplyLostError
 from ethora_async.platforms.ethora import wire
 from ethora_async.redaction import Secret
 
 if TYPE_CHECKING:
     from ethora_async.platforms.ethora.names import Names
+    from ethora_async.request import Origin
 
 
 @attrs.frozen(kw_only=True)
@@ -46,6 +46,7 @@ class TenantApp:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
     @property
     def archived(self) -> bool:
@@ -71,6 +72,7 @@ class AppToken:
     created_at: datetime | None = None
     rotated_at: datetime | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -98,6 +100,7 @@ class Bot:
     display_name: str | None = None
     saved_agent_id: str | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
     @property
     def enabled(self) -> bool:
@@ -123,6 +126,7 @@ class DefaultRoom:
     chat_id: str | None = None
     creator: str | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 _TIMES = {"created_at": "createdAt", "updated_at": "updatedAt"}
@@ -163,37 +167,37 @@ def unwrapped(data: Any, *keys: str) -> Any:
     return data
 
 
-def read_app(data: Any, *, operation: str, path: str = "reply") -> TenantApp:
+def read_app(data: Any, *, origin: Origin, path: str = "reply") -> TenantApp:
     """Return an app, under ``app`` or ``result`` or by itself: clients of the platform read all three.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
     """
     return wire.codec.read(
-        _with_id(unwrapped(data, "app", "result"), "_id", "id", "appId"), TenantApp, operation=operation, path=path
+        _with_id(unwrapped(data, "app", "result"), "_id", "id", "appId"), TenantApp, origin=origin, path=path
     )
 
 
-def read_token(data: Any, *, operation: str, path: str = "reply") -> AppToken:
+def read_token(data: Any, *, origin: Origin, path: str = "reply") -> AppToken:
     """Return an app's token, by itself or under ``result``.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
     """
     row = _with_id(unwrapped(data, "result"), "tokenId", "_id", "id")
-    return wire.codec.read(row, AppToken, operation=operation, path=path)
+    return wire.codec.read(row, AppToken, origin=origin, path=path)
 
 
-def read_bot(data: Any, *, operation: str) -> Bot:
+def read_bot(data: Any, *, origin: Origin) -> Bot:
     """Return a bot, under ``result``, ``bot`` or ``aiBot``, or by itself: the reply's shape is not public.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
     """
-    return wire.codec.read(unwrapped(unwrapped(data, "result"), "bot", "aiBot"), Bot, operation=operation)
+    return wire.codec.read(unwrapped(unwrapped(data, "result"), "bot", "aiBot"), Bot, origin=origin)
 
 
-def read_room(data: Any, names: Names, *, operation: str, path: str = "reply") -> DefaultRoom:
+def read_room(data: Any, names: Names, *, origin: Origin, path: str = "reply") -> DefaultRoom:
     """Return a default room; its name stands under ``jid``, as a local part or whole, or under ``name``.
 
     See docs/platforms/ethora.md#apps.
@@ -206,10 +210,10 @@ def read_room(data: Any, names: Names, *, operation: str, path: str = "reply") -
         address = next((row[key] for key in ("jid", "name", "chatName") if isinstance(row.get(key), str)), "")
         local = names.strip(address.partition("@")[0])
         row = {**row, "id": local or None, "name": names.prefix + local if local else None}
-    return wire.codec.read(row, DefaultRoom, operation=operation, path=path)
+    return wire.codec.read(row, DefaultRoom, origin=origin, path=path)
 
 
-def minted(token: AppToken, *, operation: str) -> AppToken:
+def minted(token: AppToken, *, origin: Origin) -> AppToken:
     """Return a token that was just made.
 
     Raises:
@@ -217,7 +221,7 @@ def minted(token: AppToken, *, operation: str) -> AppToken:
     """
     if not token.value:
         msg = f"the platform made token {token.id!r}, but its reply does not show it: revoke it and make another"
-        raise ReplyLostError(msg, operation=operation)
+        raise origin.lost(msg)
     return token
 
 

@@ -153,7 +153,14 @@ class AccessControl:
         app = await self._context.open()
         chat, user = app.names.lookup_name(pair[0], "chat"), app.names.member(pair[1])
         (outcome,) = await self._access_batch(app, chat, [user], done=done)
-        return Outcome(pair, pair_key(app, pair), outcome.status, outcome.error, attempts=outcome.attempts)
+        return Outcome(
+            pair,
+            pair_key(app, pair),
+            outcome.status,
+            outcome.error,
+            attempts=outcome.attempts,
+            request_id=outcome.request_id,
+        )
 
     async def _change_access(
         self, id: Id, users: Id | Iterable[Id], *, done: Literal["created", "deleted"], literal: bool = True
@@ -202,7 +209,14 @@ class AccessControl:
                 for repeat, place in enumerate(places):
                     status = _UNCHANGED[done] if repeat and outcome.status == done else outcome.status
                     key = pair_key(app, pairs[place])
-                    outcomes[place] = Outcome(pairs[place], key, status, outcome.error, attempts=outcome.attempts)
+                    outcomes[place] = Outcome(
+                        pairs[place],
+                        key,
+                        status,
+                        outcome.error,
+                        attempts=outcome.attempts,
+                        request_id=outcome.request_id,
+                    )
         return [outcomes[place] for place in range(len(pairs))]
 
     async def _change_in_chat(

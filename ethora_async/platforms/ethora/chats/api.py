@@ -106,7 +106,7 @@ class Chats(AccessControl):
         app = await self._context.open()
         reply = await app.call(app.operations.update_chat, path={"chat": app.names.lookup_name(id)}, data=data)
         key = app.names.lookup(id)
-        return Outcome(key, key, "updated", attempts=reply.attempts)
+        return Outcome(key, key, "updated", attempts=reply.attempts, request_id=reply.request_id)
 
     async def update_meta(self, id: Id, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
         """Change what the chat server itself shows of a chat, as the platform's web client does (``/v1/chats/meta``).
@@ -123,7 +123,7 @@ class Chats(AccessControl):
         data = {"name": app.names.lookup_name(id), "data": {"chatJid": self.jid(id), **changes}}
         reply = await app.call(operations.UPDATE_CHAT_META, data=data)
         key = app.names.lookup(id)
-        return Outcome(key, key, "updated", attempts=reply.attempts)
+        return Outcome(key, key, "updated", attempts=reply.attempts, request_id=reply.request_id)
 
     async def delete(self, id: Id) -> Outcome[Id]:
         """Delete a chat with all its messages.
@@ -309,13 +309,14 @@ class Chats(AccessControl):
         del body["uuid"]
         operation = app.operations.create_chat_without_id
         reply = await app.call(operation, data=body)
-        made = wire.read_chat(wire.result(reply.data), app.names, operation=operation.name)
+        made = wire.read_chat(wire.result(reply.data), app.names, origin=reply.origin)
         return Outcome(
             attrs.evolve(chat, id=made.id),
             made.id,
             "created",
             value=made,
             attempts=reply.attempts,
+            request_id=reply.request_id,
         )
 
     async def _create_one(self, app: App, chats: Sequence[NewChat]) -> Sequence[Outcome[NewChat]]:
@@ -324,14 +325,14 @@ class Chats(AccessControl):
         try:
             reply = await app.call(app.operations.create_chat, data=wire.chat_body(chat, app.names))
         except ConflictError as error:
-            return [Outcome(chat, key, "existed", attempts=error.attempts)]
+            return [Outcome(chat, key, "existed", attempts=error.attempts, request_id=error.request_id)]
         except ChatError as error:
             return [failed(chat, key, error)]
         try:
-            made = wire.read_chat(wire.result(reply.data), app.names, operation=app.operations.create_chat.name)
+            made = wire.read_chat(wire.result(reply.data), app.names, origin=reply.origin)
         except ReplyLostError:
             made = None  # a 2xx says that it happened; that it shows the chat badly does not undo it
-        return [Outcome(chat, key, "created", value=made, attempts=reply.attempts)]
+        return [Outcome(chat, key, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)]
 
     async def _delete_one(self, app: App, ids: Sequence[Id]) -> Sequence[Outcome[Id]]:
         (id,) = ids
@@ -339,10 +340,10 @@ class Chats(AccessControl):
         try:
             reply = await app.call(app.operations.delete_chat, data={"name": app.names.lookup_name(id)})
         except NotFoundError as error:
-            return [Outcome(id, key, "absent", attempts=error.attempts)]
+            return [Outcome(id, key, "absent", attempts=error.attempts, request_id=error.request_id)]
         except ChatError as error:
             return [failed(id, key, error)]
-        return [Outcome(id, key, "deleted", attempts=reply.attempts)]
+        return [Outcome(id, key, "deleted", attempts=reply.attempts, request_id=reply.request_id)]
 
 
 def _chat_changes(title: str | None, description: str | None) -> dict[str, str]:

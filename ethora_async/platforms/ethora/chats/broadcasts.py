@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from ethora_async.bulk.jobs import JOB_TIMEOUT
 from ethora_async.bulk.report import Report
 from ethora_async.config import Seconds, seconds
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from ethora_async.bulk.outcome import Outcome
     from ethora_async.platforms.ethora.context import AppContext
     from ethora_async.platforms.ethora.names import Names
+    from ethora_async.request import Reply
 
 
 class BroadcastJob(Job[Report]):
@@ -44,7 +47,9 @@ class BroadcastJob(Job[Report]):
         dry_run: bool = False,
     ) -> None:
         def read(data: Any) -> Iterable[Outcome[str]]:
-            return rows.match_sent(chats, data, context.known().names, dry_run=dry_run)
+            for outcome in rows.match_sent(chats, data, context.known().names, dry_run=dry_run):
+                outcome.came_from(self._request_id)
+                yield outcome
 
         super().__init__(
             id,
@@ -112,7 +117,7 @@ class Broadcasts:
         if job is None and not _holds_results(reply.data):
             msg = "the platform took the broadcast, but its reply names no job"
             raise ReplyLostError(msg, operation=operations.BROADCAST.name, status=reply.status, attempts=reply.attempts)
-        ask = asking(self._context, operations.BROADCAST_JOB, job) if job else _known(reply.data)
+        ask = asking(self._context, operations.BROADCAST_JOB, job) if job else _known(reply)
         return BroadcastJob(job or "", ask, self._context, chats=wanted, timeout=limit, dry_run=dry_run)
 
     def job(self, id: str, *, timeout: Seconds = JOB_TIMEOUT) -> BroadcastJob:
@@ -157,9 +162,9 @@ def _holds_results(data: Any) -> bool:
     return isinstance(holder, dict) and isinstance(holder.get("results"), list)
 
 
-def _known(data: Any) -> Callable[[], Awaitable[Any]]:
-    async def ask() -> Any:
-        return {"state": "completed", **data}
+def _known(reply: Reply) -> Callable[[], Awaitable[Reply]]:
+    async def ask() -> Reply:
+        return attrs.evolve(reply, data={"state": "completed", **reply.data})
 
     return ask
 

@@ -35,13 +35,12 @@ class DefaultRooms:
 
         async def read(query: dict[str, str | int]) -> tuple[tuple[DefaultRoom, ...], int | None]:
             app = await self._context.open()
-            operation = operations.LIST_DEFAULT_ROOMS.name
             reply = await app.call(operations.LIST_DEFAULT_ROOMS, query=query)
             return wire.read_list(
                 wire.result(reply.data),
                 ("rooms", "defaultRooms", "result"),
-                lambda row, path: read_room(row, app.names, operation=operation, path=path),
-                operation=operation,
+                lambda row, path: read_room(row, app.names, origin=reply.origin, path=path),
+                origin=reply.origin,
             )
 
         return whole_list(read, lambda room: room.name)
@@ -55,7 +54,7 @@ class DefaultRooms:
         app = await self._context.open()
         data = {"title": required_text(title, "title"), "pinned": pinned}
         reply = await app.call(operations.CREATE_DEFAULT_ROOM, data=data)
-        return read_room(reply.data, app.names, operation=operations.CREATE_DEFAULT_ROOM.name)
+        return read_room(reply.data, app.names, origin=reply.origin)
 
     async def delete(self, id: Id) -> Outcome[str]:
         """Delete one, by its id, name or JID.
@@ -70,8 +69,8 @@ class DefaultRooms:
             # what it takes.
             reply = await app.call(operations.DELETE_DEFAULT_ROOM, data={"chatJid": app.names.lookup_name(id)})
         except NotFoundError as error:
-            return Outcome(key, key, "absent", attempts=error.attempts)
-        return Outcome(key, key, "deleted", attempts=reply.attempts)
+            return Outcome(key, key, "absent", attempts=error.attempts, request_id=error.request_id)
+        return Outcome(key, key, "deleted", attempts=reply.attempts, request_id=reply.request_id)
 
 
 __all__ = ["DefaultRooms"]

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ethora_async.errors import InvalidInputError, ServerFaultError
 from ethora_async.platforms.ethora import wire
+
+if TYPE_CHECKING:
+    from ethora_async.request import Origin
 
 _FRUITLESS_PAGES = 5
 
@@ -35,6 +38,7 @@ class Message:
     body: str | None = None
     sent_at: datetime | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +69,7 @@ class FoundMessage:
     created_at: datetime | None = None
     deleted_at: datetime | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 wire.codec.add(Message, {"origin_id": "originId", "sender": "from", "sent_at": "ts"})
@@ -98,6 +103,7 @@ class HistoryPage:
     total: int | None
     next_before: str | None
     unavailable: bool
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 class History:
@@ -162,13 +168,13 @@ def cursor(value: str | int | None) -> str | None:
     return str(value)
 
 
-def read_history(data: Any, *, operation: str) -> HistoryPage:
+def read_history(data: Any, *, origin: Origin) -> HistoryPage:
     """Return one page of history: ``{results, total, nextBefore, mamUnavailable}``.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
     """
-    items, total = read_messages(data, operation=operation)
+    items, total = read_messages(data, origin=origin)
     holder = data if isinstance(data, dict) else {}
     following = holder.get("nextBefore")
     return HistoryPage(
@@ -176,10 +182,11 @@ def read_history(data: Any, *, operation: str) -> HistoryPage:
         total,
         str(following) if isinstance(following, (str, int)) and not isinstance(following, bool) else None,
         unavailable=holder.get("mamUnavailable") is True,
+        request_id=origin.request_id,
     )
 
 
-def read_messages(data: Any, *, operation: str) -> tuple[tuple[Message, ...], int | None]:
+def read_messages(data: Any, *, origin: Origin) -> tuple[tuple[Message, ...], int | None]:
     """Return the messages of a listing, and its total.
 
     Raises:
@@ -188,18 +195,18 @@ def read_messages(data: Any, *, operation: str) -> tuple[tuple[Message, ...], in
     return wire.read_list(
         data,
         ("messages",),
-        lambda row, path: wire.codec.read(_with_id(row), Message, operation=operation, path=path),
-        operation=operation,
+        lambda row, path: wire.codec.read(_with_id(row), Message, origin=origin, path=path),
+        origin=origin,
     )
 
 
-def read_found(data: Any, *, operation: str) -> tuple[tuple[FoundMessage, ...], int | None]:
+def read_found(data: Any, *, origin: Origin) -> tuple[tuple[FoundMessage, ...], int | None]:
     """Return the messages that a search found, and how many there are."""
     return wire.read_list(
         data,
         ("messages",),
-        lambda row, path: wire.codec.read(row, FoundMessage, operation=operation, path=path),
-        operation=operation,
+        lambda row, path: wire.codec.read(row, FoundMessage, origin=origin, path=path),
+        origin=origin,
     )
 
 

@@ -52,7 +52,7 @@ class ChatMessages:
             if before is not None:
                 query["before"] = before
             reply = await app.call(operations.LIST_MESSAGES, path={"chat": chat}, query=query)
-            return read_history(reply.data, operation=operations.LIST_MESSAGES.name)
+            return read_history(reply.data, origin=reply.origin)
 
         return History(fetch, before=cursor(before))
 
@@ -76,7 +76,7 @@ class ChatMessages:
         app = await self._context.open()
         path = {"chat": await self._chat_record(app, id)}
         reply = await app.call(operations.MESSAGES_CONTEXT, path=path, query=query)
-        return read_messages(reply.data, operation=operations.MESSAGES_CONTEXT.name)[0]
+        return read_messages(reply.data, origin=reply.origin)[0]
 
     def search(
         self,
@@ -106,7 +106,7 @@ class ChatMessages:
             if user is not None:
                 asked["fromUserId"] = app.names.lookup(user, "user")
             reply = await app.call(operations.SEARCH_MESSAGES, query=asked)
-            return read_found(reply.data, operation=operations.SEARCH_MESSAGES.name)
+            return read_found(reply.data, origin=reply.origin)
 
         return Pages(fetch, lambda message: message.record_id, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
@@ -116,7 +116,7 @@ class ChatMessages:
         path = {"chat": await self._chat_record(app, id)}
         reply = await app.call(operations.CLEAR_MESSAGES, path=path)
         key = app.names.lookup(id)
-        return Outcome(key, key, "deleted", attempts=reply.attempts)
+        return Outcome(key, key, "deleted", attempts=reply.attempts, request_id=reply.request_id)
 
     async def _chat_record(self, app: App, id: Id) -> str:
         plain = app.names.lookup(id)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakSet
 
 from ethora_async.bulk.outcome import Outcome
-from ethora_async.errors import ChatError, InvalidInputError, NotSentError, ReplyLostError, UnauthorizedError
+from ethora_async.errors import ChatError, InvalidInputError, NotSentError, UnauthorizedError
 from ethora_async.platforms.ethora import operations
 from ethora_async.platforms.ethora.sessions.credentials import OnRenewed, SessionCredentials
 from ethora_async.platforms.ethora.sessions.mfa import MfaRequiredError
@@ -60,7 +60,7 @@ class Sessions:
         app = await self._context.open()
         credentials = FixedCredentials({"x-custom-token": token.reveal()})
         reply = await app.engine.call(operations.EXCHANGE, credentials=credentials)
-        return read_session(reply.data, app.app_id, operation=operations.EXCHANGE.name, status=reply.status)
+        return read_session(reply.data, app.app_id, origin=reply.origin)
 
     async def login(
         self, email: str, password: str | Secret, *, app_id: str | None = None, app_token: str | Secret | None = None
@@ -147,7 +147,7 @@ class Sessions:
         app = await self._context.open()
         credentials = _app_credentials(body, app, app_id, app_token)
         reply = await app.engine.call(operation, data=body, credentials=credentials)
-        return Outcome(address, address, "created", attempts=reply.attempts)
+        return Outcome(address, address, "created", attempts=reply.attempts, request_id=reply.request_id)
 
     async def refresh(self, session: Session) -> Session:
         """Return the next session of this one: new tokens, the rest unchanged. Keep it in place of the old one.
@@ -187,7 +187,7 @@ class Sessions:
         reply = await app.engine.call(operations.ME, credentials=credentials)
         before = credentials.session
         app_id = before.app_id or app.app_id
-        return read_session(reply.data, app_id, operation=operations.ME.name, status=reply.status, before=before)
+        return read_session(reply.data, app_id, origin=reply.origin, before=before)
 
     async def logout(self, session: Session, scope: LogoutScope = "current") -> Outcome[str]:
         """End sessions of the user: this one, ``"all"`` of them, or all the ``"others"``.
@@ -224,10 +224,10 @@ class Sessions:
             if scope != "current":
                 raise
             signer.end()
-            return Outcome(key, key, "absent", attempts=error.attempts)
+            return Outcome(key, key, "absent", attempts=error.attempts, request_id=error.request_id)
         if scope != "others":
             signer.end()
-        return Outcome(key, key, "deleted", attempts=reply.attempts)
+        return Outcome(key, key, "deleted", attempts=reply.attempts, request_id=reply.request_id)
 
     async def aclose(self) -> None:
         """Cancel renewals under way; the client does it when it is closed."""
@@ -245,11 +245,11 @@ class Sessions:
         data = sealed(reply.data) if isinstance(reply.data, dict) else {}
         entered = body.get("appId", app.app_id)
         if not data.get("mfaRequired"):
-            return read_session(data, entered, operation=operation.name, status=reply.status)
+            return read_session(data, entered, origin=reply.origin)
         token = data.get("mfaToken")
         if not isinstance(token, Secret) or not token:
             msg = "the platform asks for a second factor, and its reply names no mfaToken"
-            raise ReplyLostError(msg, operation=operation.name, status=reply.status)
+            raise reply.origin.lost(msg)
         raise MfaRequiredError(
             "the platform asks for a second factor: call complete(code) on this error",
             mfa_token=token,
@@ -263,7 +263,7 @@ class Sessions:
             app = await self._context.open()
             credentials = FixedCredentials(authorization(token))
             reply = await app.engine.call(operations.REFRESH, credentials=credentials)
-            renewed = read_renewed(reply.data, session, operation=operations.REFRESH.name, status=reply.status)
+            renewed = read_renewed(reply.data, session, origin=reply.origin)
             self._successors.put(token, renewed, _GRACE)
             return renewed
         finally:

@@ -10,7 +10,7 @@ import attrs
 
 from ethora_async.bulk.outcome import Outcome
 from ethora_async.config import Seconds, seconds
-from ethora_async.errors import InvalidInputError, NotFoundError, ReplyLostError
+from ethora_async.errors import InvalidInputError, NotFoundError
 from ethora_async.platforms.ethora import operations, wire
 from ethora_async.platforms.ethora.unpaged_lists import whole_list
 from ethora_async.records import id_text, required_text
@@ -19,6 +19,7 @@ from ethora_async.redaction import Secret
 if TYPE_CHECKING:
     from ethora_async.pages import Pages
     from ethora_async.platforms.ethora.context import AppContext
+    from ethora_async.request import Origin
 
 _DAY = 86_400.0
 _MOST_DAYS = 365
@@ -44,6 +45,7 @@ class ApiKey:
     created_at: datetime | None = None
     expires_at: datetime | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 wire.codec.add(ApiKey, {"created_at": "createdAt", "expires_at": "expiresAt"})
@@ -76,10 +78,10 @@ class ApiKeys:
         operation = operations.CREATE_API_KEY
         app = await self._context.open()
         reply = await app.call(operation, data=data)
-        key = _read(reply.data, "reply", operation.name)
+        key = _read(reply.data, "reply", reply.origin)
         if key.value is None:
             msg = f"the platform made API key {key.id!r}, but its reply does not show it: delete it and make another"
-            raise ReplyLostError(msg, operation=operation.name, status=reply.status)
+            raise reply.origin.lost(msg)
         return key
 
     def list(self) -> Pages[ApiKey]:
@@ -92,8 +94,8 @@ class ApiKeys:
             return wire.read_list(
                 reply.data,
                 ("apiKeys", "keys", "tokens"),
-                lambda row, path: _read(row, path, operation.name),
-                operation=operation.name,
+                lambda row, path: _read(row, path, reply.origin),
+                origin=reply.origin,
             )
 
         return whole_list(read, lambda key: key.id)
@@ -109,8 +111,8 @@ class ApiKeys:
         try:
             reply = await app.call(operations.DELETE_API_KEY, path={"key": key})
         except NotFoundError as error:
-            return Outcome(key, key, "absent", attempts=error.attempts)
-        return Outcome(key, key, "deleted", attempts=reply.attempts)
+            return Outcome(key, key, "absent", attempts=error.attempts, request_id=error.request_id)
+        return Outcome(key, key, "deleted", attempts=reply.attempts, request_id=reply.request_id)
 
 
 def _days(ttl: Seconds) -> int:
@@ -121,7 +123,7 @@ def _days(ttl: Seconds) -> int:
     return int(days)
 
 
-def _read(data: Any, path: str, operation: str) -> ApiKey:
+def _read(data: Any, path: str, origin: Origin) -> ApiKey:
     if isinstance(data, dict):
         holder = next((name for name in _HOLDERS if isinstance(data.get(name), dict)), None)
         fields: dict[str, Any] = {name: value for name, value in data.items() if name != holder}
@@ -129,4 +131,4 @@ def _read(data: Any, path: str, operation: str) -> ApiKey:
         id = next((fields.pop(name) for name in _IDS if fields.get(name)), None)
         values = [fields.pop(name) for name in _VALUES if isinstance(fields.get(name), str)]
         data = {**fields, "id": id, "value": values[0] if values else None}
-    return wire.codec.read(data, ApiKey, operation=operation, path=path)
+    return wire.codec.read(data, ApiKey, origin=origin, path=path)

@@ -21,6 +21,7 @@ from ethora_async.records import Id, id_text
 if TYPE_CHECKING:
     from ethora_async.config import Seconds
     from ethora_async.platforms.ethora.context import AppContext
+    from ethora_async.request import Origin
 
 MOST_FILES = 5
 """Files in one message."""
@@ -57,6 +58,7 @@ class FileRecord:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 wire.codec.add(
@@ -73,20 +75,18 @@ wire.codec.add(
 )
 
 
-def read_file(data: Any, path: str, *, operation: str) -> FileRecord:
+def read_file(data: Any, path: str, *, origin: Origin) -> FileRecord:
     """Return a file's record.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
     """
-    return wire.codec.read(data, FileRecord, operation=operation, path=path)
+    return wire.codec.read(data, FileRecord, origin=origin, path=path)
 
 
-def read_files(data: Any, *, operation: str) -> tuple[tuple[FileRecord, ...], int | None]:
+def read_files(data: Any, *, origin: Origin) -> tuple[tuple[FileRecord, ...], int | None]:
     """Return the files of a listing or of an upload, and their total."""
-    return wire.read_list(
-        data, ("files",), lambda row, path: read_file(row, path, operation=operation), operation=operation
-    )
+    return wire.read_list(data, ("files",), lambda row, path: read_file(row, path, origin=origin), origin=origin)
 
 
 async def media_form(files: SeveralFiles) -> Multipart:
@@ -135,7 +135,7 @@ class Files:
         async def fetch(offset: int, limit: int) -> tuple[tuple[FileRecord, ...], int | None]:
             app = await self._context.open()
             reply = await app.call(operations.LIST_FILES, query={"limit": limit, "offset": offset})
-            return read_files(reply.data, operation=operations.LIST_FILES.name)
+            return read_files(reply.data, origin=reply.origin)
 
         return Pages(fetch, lambda file: file.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
@@ -158,7 +158,7 @@ class Files:
         fields = {} if chat is None else {"chatName": app.names.lookup_name(chat, "chat")}
         form = await Multipart.of([("files", file) for file in listed(files)], fields=fields)
         reply = await app.call(operation, upload=form, timeout=timeout)
-        return read_files(reply.data, operation=operation.name)[0]
+        return read_files(reply.data, origin=reply.origin)[0]
 
     async def delete(self, id: str) -> Outcome[str]:
         """Delete a file by the platform's record id.
@@ -173,8 +173,8 @@ class Files:
         try:
             reply = await app.call(operations.DELETE_FILE, path={"file": file})
         except NotFoundError as error:
-            return Outcome(file, file, "absent", attempts=error.attempts)
-        return Outcome(file, file, "deleted", attempts=reply.attempts)
+            return Outcome(file, file, "absent", attempts=error.attempts, request_id=error.request_id)
+        return Outcome(file, file, "deleted", attempts=reply.attempts, request_id=reply.request_id)
 
 
 __all__ = ["LARGEST_FILE", "MOST_FILES", "UPLOAD_TIMEOUT", "Attachment", "FileRecord", "Files", "SeveralFiles"]

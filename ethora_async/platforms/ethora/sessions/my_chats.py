@@ -58,7 +58,7 @@ class MyChats:
         async def fetch(offset: int, limit: int) -> tuple[tuple[Chat, ...], int | None]:
             app = await self._context.open()
             reply = await app.call(operation, query={"limit": limit, "offset": offset})
-            return wire.read_chats(reply.data, app.names, operation=operation.name)
+            return wire.read_chats(reply.data, app.names, origin=reply.origin)
 
         return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
@@ -70,7 +70,7 @@ class MyChats:
         """
         app = await self._context.open()
         reply = await app.call(operations.MY_CHAT, path={"chat": app.names.lookup_name(id)})
-        return wire.read_chat(wire.result(reply.data), app.names, operation=operations.MY_CHAT.name)
+        return wire.read_chat(wire.result(reply.data), app.names, origin=reply.origin)
 
     async def private(self, user: Id) -> Chat:
         """Return the 1-1 chat with another user; made the first time, the same one ever after.
@@ -82,7 +82,7 @@ class MyChats:
         """
         app = await self._context.open()
         reply = await app.call(operations.PRIVATE_CHAT, data={"username": app.names.member(user)})
-        return wire.read_chat(wire.result(reply.data), app.names, operation=operations.PRIVATE_CHAT.name)
+        return wire.read_chat(wire.result(reply.data), app.names, origin=reply.origin)
 
     def private_names(self, user: Id) -> tuple[str, str]:
         """Return the two names that the 1-1 chat with another user may have: which of the two comes first is not
@@ -124,7 +124,7 @@ class MyChats:
         app = await self._context.open()
         key = app.names.lookup(id)
         reply = await app.call(operations.REPORT_CHAT, path={"chat": app.names.lookup_name(id)}, data=data)
-        return Outcome(key, key, "created", attempts=reply.attempts)
+        return Outcome(key, key, "created", attempts=reply.attempts, request_id=reply.request_id)
 
     async def send_media(
         self, id: Id, files: SeveralFiles, *, timeout: Seconds = UPLOAD_TIMEOUT
@@ -148,13 +148,13 @@ class MyChats:
         form = await media_form(files)
         operation = operations.SEND_MEDIA
         reply = await app.call(operation, path={"chat": app.names.lookup_name(id)}, upload=form, timeout=timeout)
-        return read_files(reply.data, operation=operation.name)[0]
+        return read_files(reply.data, origin=reply.origin)[0]
 
     def _whole(self, operation: Operation) -> Pages[Chat]:
         async def read(query: dict[str, str | int]) -> tuple[tuple[Chat, ...], int | None]:
             app = await self._context.open()
             reply = await app.call(operation, query=query)
-            return wire.read_chats(reply.data, app.names, operation=operation.name)
+            return wire.read_chats(reply.data, app.names, origin=reply.origin)
 
         return whole_list(read, lambda chat: chat.name)
 
@@ -162,4 +162,4 @@ class MyChats:
         app = await self._context.open()
         key = app.names.lookup(id)
         reply = await app.call(operation, path={"chat": app.names.lookup_name(id)}, data={})
-        return Outcome(key, key, "updated", attempts=reply.attempts)
+        return Outcome(key, key, "updated", attempts=reply.attempts, request_id=reply.request_id)

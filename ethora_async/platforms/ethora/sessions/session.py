@@ -9,16 +9,20 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ethora_async import codec
-from ethora_async.errors import InvalidInputError, ReplyLostError
+from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.ethora import wire
 from ethora_async.platforms.ethora.names import Names
 from ethora_async.records import User
 from ethora_async.redaction import Secret, sealed, wrapped
+
+if TYPE_CHECKING:
+    from ethora_async.errors import ReplyLostError
+    from ethora_async.request import Origin
 
 _LONGEST_READ = 16_384
 """Characters; nothing is read out of a longer token."""
@@ -85,6 +89,7 @@ class Session:
     xmpp_password: Secret | None = attrs.field(default=None, converter=_password)
     app_id: str | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 def authorization(token: Secret) -> dict[str, str]:
@@ -95,7 +100,7 @@ def authorization(token: Secret) -> dict[str, str]:
     return {"Authorization": text if text.startswith("JWT ") else f"Bearer {text}"}
 
 
-def read_session(data: Any, app_id: str, *, operation: str, status: int, before: Session | None = None) -> Session:
+def read_session(data: Any, app_id: str, *, origin: Origin, before: Session | None = None) -> Session:
     """Return a session, out of a reply to an exchange, a log-in or ``me``.
 
     Args:
@@ -108,18 +113,26 @@ def read_session(data: Any, app_id: str, *, operation: str, status: int, before:
     fields, data = sealed(data) if isinstance(data, dict) else {}, None  # the frames of the errors below show both
     token = _stated(fields.pop("token", None)) or (before.token if before else None)
     if token is None:
-        raise _unexpected("reply.token: expected text", operation, status)
+        raise _unexpected("reply.token: expected text", origin)
     record = fields.pop("user", None)
     app_id = _app_of(record) or app_id
-    user = wire.read_user(record, Names(app_id), operation=operation, path="reply.user")
+    user = wire.read_user(record, Names(app_id), origin=origin, path="reply.user")
     refresh = _stated(fields.pop("refreshToken", None)) or (before.refresh_token if before else None)
     password = user.extra.get("xmppPassword")
     if not isinstance(password, Secret):
         password = before.xmpp_password if before else None
-    return Session(user=user, token=token, refresh_token=refresh, xmpp_password=password, app_id=app_id, extra=fields)
+    return Session(
+        user=user,
+        token=token,
+        refresh_token=refresh,
+        xmpp_password=password,
+        app_id=app_id,
+        extra=fields,
+        request_id=origin.request_id,
+    )
 
 
-def read_renewed(data: Any, before: Session, *, operation: str, status: int) -> Session:
+def read_renewed(data: Any, before: Session, *, origin: Origin) -> Session:
     """Return the session after a refresh, whose reply holds nothing but tokens.
 
     Raises:
@@ -128,9 +141,11 @@ def read_renewed(data: Any, before: Session, *, operation: str, status: int) -> 
     fields, data = sealed(data) if isinstance(data, dict) else {}, None
     token = _stated(fields.pop("token", None))
     if token is None:
-        raise _unexpected("reply.token: expected text", operation, status)
+        raise _unexpected("reply.token: expected text", origin)
     refresh = _stated(fields.pop("refreshToken", None)) or before.refresh_token
-    return attrs.evolve(before, token=token, refresh_token=refresh, extra={**before.extra, **fields})
+    return attrs.evolve(
+        before, token=token, refresh_token=refresh, extra={**before.extra, **fields}, request_id=origin.request_id
+    )
 
 
 def life(token: Secret) -> tuple[float | None, float | None]:
@@ -169,6 +184,6 @@ def _app_of(record: Any) -> str | None:
     return prefix.group(1) if prefix else None
 
 
-def _unexpected(what: str, operation: str, status: int) -> ReplyLostError:
+def _unexpected(what: str, origin: Origin) -> ReplyLostError:
     msg = f"the platform's reply has an unexpected shape: {what}"
-    return ReplyLostError(msg, operation=operation, status=status)
+    return origin.lost(msg)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ethora_async.engine.open_requests import Requests
-from ethora_async.errors import InvalidInputError, ReplyLostError
+from ethora_async.errors import InvalidInputError
 from ethora_async.multipart import Multipart
 from ethora_async.platforms.ethora import operations, wire
 from ethora_async.platforms.ethora.apps.api import Apps
@@ -48,6 +48,7 @@ class XmppCredentials:
     username: str
     password: Secret
     host: str | None = None
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
 
 
 class UserClient(Requests):
@@ -97,10 +98,8 @@ class UserClient(Requests):
         generation = self._generation()
         reply = await app.call(operations.ME)
         if not isinstance(self._signer, SessionCredentials):
-            return self._known(_read_me(reply, app, operations.ME.name))
-        session = read_session(
-            reply.data, app.app_id, operation=operations.ME.name, status=reply.status, before=self._signer.session
-        )
+            return self._known(_read_me(reply, app))
+        session = read_session(reply.data, app.app_id, origin=reply.origin, before=self._signer.session)
         self._signer.adopt(session, generation)
         return self._known(session.user)
 
@@ -148,7 +147,7 @@ class UserClient(Requests):
             fields = {key: str(value).lower() if isinstance(value, bool) else value for key, value in data.items()}
             form = await Multipart.of([("file", picture)], fields=fields)
             reply = await app.call(operations.UPDATE_ME, upload=form, timeout=UPLOAD_TIMEOUT)
-        user = _read_me(reply, app, operations.UPDATE_ME.name)
+        user = _read_me(reply, app)
         if isinstance(self._signer, SessionCredentials):
             self._signer.adopt(attrs.evolve(self._signer.session, user=user), generation)
         return self._known(user)
@@ -168,9 +167,11 @@ class UserClient(Requests):
         password = reply.data.get("xmppPassword") if isinstance(reply.data, dict) else None
         if not isinstance(password, str) or not password:
             msg = "the platform's reply has an unexpected shape: reply.xmppPassword: expected text"
-            raise ReplyLostError(msg, operation=operation.name, status=reply.status)
+            raise reply.origin.lost(msg)
         username = user.xmpp_username or app.names.lookup_name(user.id)
-        return XmppCredentials(username=username, password=Secret(password), host=self._xmpp_host)
+        return XmppCredentials(
+            username=username, password=Secret(password), host=self._xmpp_host, request_id=reply.request_id
+        )
 
     def realtime(self, *, rooms: Id | Iterable[Id] = (), queue_size: int = 1000) -> Realtime:
         """Return what happens in the user's chats, as it happens; see `Realtime`. No request is made before it is
@@ -238,7 +239,7 @@ class UserClient(Requests):
         return user.xmpp_username or user.id
 
 
-def _read_me(reply: Reply, app: App, operation: str) -> User:
+def _read_me(reply: Reply, app: App) -> User:
     data = reply.data
     record = data["user"] if isinstance(data, dict) and isinstance(data.get("user"), dict) else wire.result(data)
-    return wire.read_user(record, app.names, operation=operation)
+    return wire.read_user(record, app.names, origin=reply.origin)

@@ -84,7 +84,7 @@ class UserAdministration:
             if cap is not None:
                 body["cap"] = cap
             reply = await app.call(operations.UNREAD_COUNTS, data=body)
-            found |= read_unread(reply.data, app.names, operation=operations.UNREAD_COUNTS.name)
+            found |= read_unread(reply.data, app.names, origin=reply.origin)
         return {id: bool(count) for id, count in found.items()} if mode == "flag" else found
 
     async def set_tags(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
@@ -154,7 +154,7 @@ class UserAdministration:
         app = await self._context.open()
         key = app.names.lookup(id)
         reply = await app.call(operations.UPDATE_PROFILE, path={"user": key}, data=data)
-        return Outcome(key, key, "updated", attempts=reply.attempts)
+        return Outcome(key, key, "updated", attempts=reply.attempts, request_id=reply.request_id)
 
     async def export(self) -> bytes:
         """Return the app's users as the platform exports them: a CSV file.
@@ -220,7 +220,9 @@ class UserAdministration:
                     raise
                 # Raised, it would say that nothing was done, and those before would be lost with it.
                 return report.add_all(failed(id, id, error) for id in plain[report.total :])
-            report.add_all(Outcome(id, id, "updated", attempts=reply.attempts) for id in batch)
+            report.add_all(
+                Outcome(id, id, "updated", attempts=reply.attempts, request_id=reply.request_id) for id in batch
+            )
         return report
 
     async def _import_batch(self, app: App, users: Sequence[UserImport]) -> list[Outcome[UserImport]]:
@@ -230,8 +232,8 @@ class UserAdministration:
         except ConflictError as error:
             if len(users) > 1:
                 raise
-            return [Outcome(users[0], users[0].email, "existed", attempts=error.attempts)]
-        return rows.match_imported(users, reply.data, app.names, attempts=reply.attempts)
+            return [Outcome(users[0], users[0].email, "existed", attempts=error.attempts, request_id=error.request_id)]
+        return [*rows.traceable(rows.match_imported(users, reply.data, app.names, attempts=reply.attempts), reply)]
 
 
 def _plain(app: App, ids: Id | Iterable[Id]) -> list[str]:

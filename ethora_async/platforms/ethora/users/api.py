@@ -151,9 +151,9 @@ class Users(UserAdministration):
             reply = await app.call(operation, path={"user": name})
         data = wire.result(reply.data)
         if not wire.holds_list(data, "users"):
-            return wire.read_user(data, app.names, operation=operation.name)
+            return wire.read_user(data, app.names, origin=reply.origin)
         # Where the filter is taken as a search, or not known, the reply is a list: of whom is not said.
-        for user in wire.read_users(data, app.names, operation=operation.name)[0]:
+        for user in wire.read_users(data, app.names, origin=reply.origin)[0]:
             if name in (user.xmpp_username, user.record_id):
                 return user
         msg = f"no user {app.names.shown(id)!r}"
@@ -194,7 +194,7 @@ class Users(UserAdministration):
                 query["includeMembers"] = "true"
             operation = app.operations.user_chats
             reply = await app.call(operation, path={"user": app.names.lookup(id)}, query=query)
-            return wire.read_chats(reply.data, app.names, operation=operation.name)
+            return wire.read_chats(reply.data, app.names, origin=reply.origin)
 
         return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
@@ -361,7 +361,7 @@ class Users(UserAdministration):
             found = await self.get(user.id)
         except NotFoundError:
             return failed(user, key, refusal)
-        return Outcome(user, key, "existed", value=found, attempts=refusal.attempts)
+        return Outcome(user, key, "existed", value=found, attempts=refusal.attempts, request_id=refusal.request_id)
 
     async def _update_batch(self, app: App, changes: Sequence[UserChange]) -> Sequence[Outcome[UserChange]]:
         body = {"users": [rows.change_body(change, app.names) for change in changes]}
@@ -375,8 +375,11 @@ class Users(UserAdministration):
         except NotFoundError as error:
             if len(ids) > 1:
                 raise
-            return [Outcome(ids[0], plain[0], "absent", attempts=error.attempts)]
-        return [Outcome(id, key, "deleted", attempts=reply.attempts) for id, key in zip(ids, plain, strict=True)]
+            return [Outcome(ids[0], plain[0], "absent", attempts=error.attempts, request_id=error.request_id)]
+        return [
+            Outcome(id, key, "deleted", attempts=reply.attempts, request_id=reply.request_id)
+            for id, key in zip(ids, plain, strict=True)
+        ]
 
 
 def _creation(app: App, users: Sequence[NewUser]) -> dict[str, Any]:

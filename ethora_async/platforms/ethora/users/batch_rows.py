@@ -22,7 +22,8 @@ from ethora_async.errors import (
 from ethora_async.platforms.ethora import wire
 from ethora_async.platforms.ethora.operations import BROADCAST, IMPORT_USERS, OWN_APP
 from ethora_async.records import MongoId
-from ethora_async.redaction import request_id, scrub
+from ethora_async.redaction import scrub
+from ethora_async.request import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -63,13 +64,17 @@ def job_id(data: Any) -> str | None:
 
 
 def traceable(outcomes: Sequence[Outcome[T]], reply: Reply) -> Sequence[Outcome[T]]:
-    """Return the outcomes, their errors told the status and the request id of the reply that their rows stood in."""
-    if all_ok(outcomes):
+    """Return the outcomes, told the request id of the reply that their rows stood in; their errors its status too."""
+    stated = reply.request_id
+    if isinstance(outcomes, Outcomes):
+        outcomes.request_id = stated
         return outcomes
-    stated = request_id(reply.headers.get("x-request-id"))
+    if stated is None and all_ok(outcomes):
+        return outcomes
     for outcome in outcomes:
         if outcome.error is not None and outcome.error.request_id is None:
-            outcome.error.request_id, outcome.error.status = stated, reply.status
+            outcome.error.status = reply.status
+        outcome.came_from(stated)
     return outcomes
 
 
@@ -172,9 +177,9 @@ def _user_in(row: dict[str, Any], names: Names) -> Unread:
     return Unread(partial(_user_of, names, row))
 
 
-def _user_of(names: Names, row: dict[str, Any]) -> User | None:
+def _user_of(names: Names, row: dict[str, Any], request_id: str | None) -> User | None:
     try:
-        return wire.read_user(row.get("user", row), names, operation=_CREATE)
+        return wire.read_user(row.get("user", row), names, origin=Origin(_CREATE, request_id=request_id))
     except ReplyLostError:
         return None  # the row says that it happened; that it shows the user badly does not undo it
 

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.errors import ReplyLostError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ethora_async.platforms.ethora.names import Names
+    from ethora_async.request import Origin
 
 _HOLDERS = ("results", "items", "counts", "unreadCounts", "unread", "users")
 _IDS = ("userId", "uuid", "xmppUsername", "id", "_id")
 _COUNTS = ("unreadCount", "unread", "count", "hasUnread", "flag", "total")
 
 
-def read_unread(data: Any, names: Names, *, operation: str) -> dict[str, int]:
+def read_unread(data: Any, names: Names, *, origin: Origin) -> dict[str, int]:
     """Return the counts by plain id; a flag counts as 0 or 1.
 
     Raises:
@@ -30,7 +29,7 @@ def read_unread(data: Any, names: Names, *, operation: str) -> dict[str, int]:
         holder = next((holder[key] for key in _HOLDERS if isinstance(holder.get(key), (list, dict))), None)
     if not isinstance(holder, (list, dict)):
         msg = f"the platform's reply has an unexpected shape: no counts under any of {', '.join(_HOLDERS)}"
-        raise ReplyLostError(msg, operation=operation)
+        raise origin.lost(msg)
     return {names.strip(id.partition("@")[0]): int(count) for id, count in _pairs(holder) if count is not None}
 
 

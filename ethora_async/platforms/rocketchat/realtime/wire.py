@@ -15,20 +15,21 @@ from ethora_async.platforms.rocketchat.realtime.events import (
     StreamEvent,
     SubscriptionChanged,
 )
+from ethora_async.request import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ethora_async.platforms.rocketchat.message_records import Message
 
-_OPERATION = "realtime"
+_ORIGIN = Origin("realtime")
 logger: logging.Logger = logging.getLogger("ethora_async")
 
 
 def read_messages(args: Sequence[Any]) -> list[Message]:
     """Return the message of an event of a room. One of an unexpected shape is logged and passed over."""
     try:
-        return [wire.read_message(args[0], operation=_OPERATION, path="event")] if args else []
+        return [wire.read_message(args[0], origin=_ORIGIN, path="event")] if args else []
     except ReplyLostError as error:
         logger.warning("a message was passed over: %s", error.message)
         return []
@@ -43,7 +44,7 @@ def read_event(topic: Topic, args: Sequence[Any]) -> list[RealtimeEvent]:
             return [SubscriptionChanged(str(first), second)]
         if event == "rooms-changed":
             try:
-                return [RoomChanged(str(first), wire.read_chat(second, operation=_OPERATION, path="event"))]
+                return [RoomChanged(str(first), wire.read_chat(second, origin=_ORIGIN, path="event"))]
             except ReplyLostError as error:
                 logger.warning("a change of a room was passed over: %s", error.message)
                 return []
