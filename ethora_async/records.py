@@ -255,6 +255,49 @@ class NewUser:
     profile_image: str | None = attrs.field(default=None, converter=_profile_image)
 
 
+# Quicker than `object.__setattr__`, which looks the name up first.
+_set_id, _set_email, _set_first_name, _set_last_name, _set_password, _set_profile_image = (
+    NewUser.__dict__[field.name].__set__ for field in attrs.fields(NewUser)
+)
+
+
+def new_user(
+    id: str,
+    email: str,
+    first_name: str,
+    last_name: str,
+    password: str | Secret | None = None,
+    profile_image: str | None = None,
+) -> NewUser:
+    """Return a `NewUser` of texts from a file or a journal, at a third of the cost where nothing is to be trimmed.
+
+    Raises:
+        InvalidInputError: as `NewUser`.
+    """
+    plain = (
+        not (password or profile_image)
+        and type(id) is type(email) is type(first_name) is type(last_name) is str
+        and _PLAIN_ID.fullmatch(id)
+        and email.islower()
+        and _EMAIL.fullmatch(email)
+        and first_name.isprintable()
+        and last_name.isprintable()
+        and "" != first_name.strip() == first_name
+        and "" != last_name.strip() == last_name
+    )
+    if not plain:
+        texts = {"id": id, "email": email, "first_name": first_name, "last_name": last_name}
+        return NewUser(**texts, password=password, profile_image=profile_image)
+    user = object.__new__(NewUser)
+    _set_id(user, id)
+    _set_email(user, email)
+    _set_first_name(user, first_name)
+    _set_last_name(user, last_name)
+    _set_password(user, None)
+    _set_profile_image(user, profile_image)
+    return user
+
+
 @attrs.frozen(kw_only=True)
 class User:
     """A user as the platform knows it. Fields that it did not return are None.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
@@ -70,11 +70,17 @@ async def import_rows(
                     under_way[id(row.item)] = row
                     yield row.item
 
-    async for outcome in start(good()):
-        row = under_way.pop(id(outcome.item))
-        on_result(_of_outcome(source, outcome, row))
-        if reject is not None and outcome.status == "failed" and outcome.error is not None:
-            await reject.add(row, outcome.error)
+    # Closed at once: the source holds a file or a connection open.
+    async with aclosing(good()) as items, _closing(start(items)) as outcomes:
+        async for outcome in outcomes:
+            row = under_way.pop(id(outcome.item))
+            on_result(_of_outcome(source, outcome, row))
+            if reject is not None and outcome.status == "failed" and outcome.error is not None:
+                await reject.add(row, outcome.error)
+
+
+def _closing(run: Run[T]) -> aclosing[AsyncGenerator[Outcome[T], None]]:
+    return aclosing(cast("AsyncGenerator[Outcome[T], None]", aiter(run)))
 
 
 def _of_bad_row(source: Source[Any], row: BadRow) -> RowResult:

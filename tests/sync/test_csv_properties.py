@@ -8,10 +8,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ethora_async.sync.sources import csv_lines
 from ethora_async.sync.sources.csv_file import CsvFile
+from ethora_async.sync.sources.csv_lines import CsvRow, Lines
 from ethora_async.sync.sources.formats import RowFormat
 from ethora_async.sync.sources.source import Row
 
@@ -81,3 +84,29 @@ def test_any_bytes_below_a_header_end_in_rows_good_or_bad_whose_lines_only_grow(
     found = asyncio.run(lines())
     assert found == sorted(set(found))
     assert all(2 <= line <= 2 + len(LINE_ENDS.findall(content.decode("latin-1"))) for line in found)
+
+
+class _Singly(csv_lines._Source):
+    """Gives lines one by one only."""
+
+    def read_block(self) -> str:
+        return ""
+
+
+@settings(deadline=None)
+@given(
+    text=st.text(st.sampled_from('a,"\r\n é\x00'), max_size=80), block=st.integers(1, 20), longest=st.integers(8, 40)
+)
+def test_blocks_give_the_rows_that_single_lines_give(text: str, block: int, longest: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_lines, "_BLOCK", block)
+        patch.setattr(csv_lines, "LONGEST_LINE", longest)
+        in_blocks = _all_rows(text)
+        patch.setattr(csv_lines, "_Source", _Singly)
+        assert in_blocks == _all_rows(text)
+
+
+def _all_rows(text: str) -> list[CsvRow]:
+    lines = Lines(lambda: io.StringIO(text, newline=""))
+    header = lines.header()
+    return [*([header] if header else []), *lines.read(1000)]

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ethora_async.errors import InvalidInputError, NotFoundError
 from ethora_async.records import User
+from ethora_async.sync.sources.fingerprint import RowDigest
 from ethora_async.sync.sources.source import BadRow
+from ethora_async.sync.sources.table_source import TableSource
 from ethora_async.sync.store.items import Actual, Problem, Wanted
+from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable
+    from collections.abc import AsyncIterable, Callable, Sequence
 
     from ethora_async.capabilities import ChatDirectory, UserDirectory
     from ethora_async.records import Chat, NewChat, NewUser
@@ -37,8 +40,8 @@ async def read_users(
     source: Source[NewUser],
     reserved: Callable[[User], bool],
     told: Callable[[int], None],
-) -> None:
-    """Read the wanted users. Ids of the platform's own accounts are rejected."""
+) -> str:
+    """Read the wanted users, and return the source's fingerprint. Ids of the platform's own accounts are rejected."""
 
     def wanted(row: Row[NewUser]) -> Wanted:
         user = row.item
@@ -58,7 +61,7 @@ async def read_users(
             line=row.line,
         )
 
-    await _read(journal, "user", source, wanted, told)
+    return await _read(journal, "user", source, wanted, told)
 
 
 def user_record(user: NewUser) -> dict[str, str]:
@@ -71,8 +74,8 @@ def user_record(user: NewUser) -> dict[str, str]:
 
 async def read_chats(
     journal: Journal, chats: ChatDirectory, source: Source[NewChat], told: Callable[[int], None]
-) -> None:
-    """Read the wanted chats."""
+) -> str:
+    """Read the wanted chats; return the source's fingerprint."""
 
     def wanted(row: Row[NewChat]) -> Wanted:
         chat = row.item
@@ -89,7 +92,7 @@ async def read_chats(
             line=row.line,
         )
 
-    await _read(journal, "chat", source, wanted, told)
+    return await _read(journal, "chat", source, wanted, told)
 
 
 async def read_members(
@@ -98,8 +101,11 @@ async def read_members(
     chats: ChatDirectory,
     source: Source[tuple[str, str]],
     told: Callable[[int], None],
-) -> None:
-    """Read the wanted memberships: pairs of chat and user. A repeated pair counts once."""
+) -> str:
+    """Read the wanted memberships: pairs of chat and user. Return the source's fingerprint.
+
+    A repeated pair counts once.
+    """
 
     def wanted(row: Row[tuple[str, str]]) -> Wanted:
         chat, user = row.item
@@ -113,7 +119,7 @@ async def read_members(
             line=row.line,
         )
 
-    await _read(journal, "member", source, wanted, told)
+    return await _read(journal, "member", source, wanted, told)
 
 
 async def _read(
@@ -122,9 +128,26 @@ async def _read(
     source: Source[T],
     wanted: Callable[[Row[T]], Wanted],
     told: Callable[[int], None],
+) -> str:
+    if isinstance(source, TableSource):
+        digest = RowDigest()
+        await _keep(journal, kind, source.chunks(digest), wanted, told)
+        return await run_blocking(digest.text)
+    # Before the rows: a change in between must not pass for what was read.
+    fingerprint = await source.fingerprint()
+    await _keep(journal, kind, chunks(source.rows()), wanted, told)
+    return fingerprint
+
+
+async def _keep(
+    journal: Journal,
+    kind: Kind,
+    parts: AsyncGenerator[Sequence[Row[T] | BadRow], None],
+    wanted: Callable[[Row[T]], Wanted],
+    told: Callable[[int], None],
 ) -> None:
     done = 0
-    async with aclosing(chunks(source.rows())) as parts:
+    async with aclosing(parts):
         async for part in parts:
             good: list[Wanted] = []
             bad: list[Problem] = []

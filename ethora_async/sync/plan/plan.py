@@ -187,9 +187,8 @@ async def plan_in(
         kind for part, kind in _KIND_OF.items() if part in options["only"] and kind in sources
     )
     await journal.clear()
-    # Taken before the sources are read, so that a change in between is noticed.
-    prints = {kind: {"name": one.name, "fingerprint": await one.fingerprint()} for kind, one in sources.items()}
-    await read_both_sides(client, journal, sources, on_progress)
+    read = await read_both_sides(client, journal, sources, on_progress)
+    prints = {kind: {"name": one.name, "fingerprint": read[kind]} for kind, one in sources.items()}
     on_progress(Progress("comparing", 0))
     found = await journal.compare(
         Comparison(
@@ -212,8 +211,8 @@ async def plan_in(
 
 async def read_both_sides(
     client: ManagesUsers, journal: Journal, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress
-) -> None:
-    """Fill the journal with both sides.
+) -> dict[Kind, str]:
+    """Fill the journal with both sides; return the fingerprints of what was read from the sources.
 
     The platform is listed first: a user who signs up in the meantime is then at most missing from the listing, and is
     not planned for deletion because the sources were read too early.
@@ -231,12 +230,15 @@ async def read_both_sides(
         if "member" in sources:
             await intake.name_chats(journal, chats, sources.get("chat"), sources["member"], told("finding chats"))
             await intake.list_members(journal, users, chats, mine, told("listing members"))
+    prints: dict[Kind, str] = {}
     if "user" in sources:
-        await intake.read_users(journal, users, sources["user"], mine, told("reading users"))
+        prints["user"] = await intake.read_users(journal, users, sources["user"], mine, told("reading users"))
     if "chat" in sources:
-        await intake.read_chats(journal, chats_of(client), sources["chat"], told("reading chats"))
+        prints["chat"] = await intake.read_chats(journal, chats_of(client), sources["chat"], told("reading chats"))
     if "member" in sources:
-        await intake.read_members(journal, users, chats_of(client), sources["member"], told("reading members"))
+        chats, members = chats_of(client), sources["member"]
+        prints["member"] = await intake.read_members(journal, users, chats, members, told("reading members"))
+    return prints
 
 
 async def summary_of(journal: Journal) -> Summary:

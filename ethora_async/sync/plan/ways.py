@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.bulk.run import CONCURRENCY, Run
 from ethora_async.errors import ChatError
-from ethora_async.records import NewChat, NewUser
+from ethora_async.records import NewChat, NewUser, new_user
 from ethora_async.sync.plan.directories import chats_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _pair(entry: Entry) -> tuple[str, str]:
 
 
 def _new_user(entry: Entry) -> NewUser:
-    return NewUser(**(entry.after or {}))
+    return new_user(**(entry.after or {}))
 
 
 def _new_chat(entry: Entry) -> NewChat:
@@ -61,7 +61,7 @@ def _new_chat(entry: Entry) -> NewChat:
 
 def _user_change(users: UserDirectory[Any], entry: Entry) -> Any:
     after = entry.after or {}
-    user, fields = NewUser(**after["item"]), frozenset(after["fields"])
+    user, fields = new_user(**after["item"]), frozenset(after["fields"])
     if users.plain_id(user.id) == entry.key:
         return users.change(user, fields)
     return users.change(user, fields, current=entry.key)

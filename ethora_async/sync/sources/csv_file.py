@@ -177,7 +177,9 @@ class _CsvReader(Reader):
             # A line that is not valid CSV has not been split into fields.
             return RawRow(row.line, {}, row.problem, tuple(Secret(field) for field in row.fields))
         width = len(self._columns)
-        if len(row.fields) == width or _only_empty_cells_differ(row.fields, self._columns):
+        if len(row.fields) == width:
+            return RawRow(row.line, dict(zip(self._columns, row.fields, strict=True)))
+        if _only_empty_cells_differ(row.fields, self._columns):
             return RawRow(row.line, dict(zip(self._columns, self._fitted(row.fields), strict=True)))
         values = dict(zip(self._columns, row.fields, strict=False))
         problem = f"the row has {len(row.fields)} fields, the header {width}"

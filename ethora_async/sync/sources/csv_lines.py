@@ -8,9 +8,10 @@ the next line read as a new row.
 from __future__ import annotations
 
 import csv
+import io
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 from typing import TextIO
 
 import attrs
@@ -18,8 +19,11 @@ import attrs
 LONGEST_LINE = 1 << 20
 """In characters. Nothing of a longer line or row is kept in memory."""
 
+_BLOCK = 1 << 16
+"""Characters that are read together."""
 
-@attrs.frozen
+
+@attrs.define
 class CsvRow:
     """A row of the file.
 
@@ -45,6 +49,7 @@ class Lines:
 
     def __init__(self, opened: Callable[[], TextIO], delimiter: str = ",", skipped: int = 0) -> None:
         self._source = _Source(opened)
+        self._delimiter = delimiter
         self._reader = csv.reader(self._source, delimiter=delimiter, strict=True)
         self._rows = self._raw_rows()
         for _ in range(skipped):
@@ -65,6 +70,7 @@ class Lines:
 
     def _raw_rows(self) -> Iterator[CsvRow]:
         while True:
+            yield from self._rows_without_quotes()
             line = self._source.start_row()
             try:
                 fields = next(self._reader)
@@ -74,6 +80,16 @@ class Lines:
                 yield self._refused(line, error)
                 continue
             yield CsvRow(line, fields)
+
+    def _rows_without_quotes(self) -> Iterator[CsvRow]:
+        """Yield rows up to the next quotation mark, many read at once: without one, every line is a row."""
+        while block := self._source.read_block():
+            try:
+                rows = list(csv.reader(io.StringIO(block, newline=""), delimiter=self._delimiter, strict=True))
+            except csv.Error:
+                self._source.put_back(block)
+                return
+            yield from map(CsvRow, count(self._source.passed(len(rows))), rows)
 
     def _refused(self, line: int, error: csv.Error) -> CsvRow:
         if not isinstance(error, _TooLongError) and "field larger" not in str(error):
@@ -129,6 +145,28 @@ class _Source:
     def skip_line(self) -> None:
         """Skip a line."""
         next(self)
+
+    def read_block(self) -> str:
+        """Return whole lines that come next and hold no quotation mark; empty when the lines are to be read singly."""
+        if self._again:
+            return ""
+        block = self._file.read(_BLOCK)
+        if not block.endswith("\n"):
+            block += self._file.readline(LONGEST_LINE + 1)
+        if '"' in block or len(block) > LONGEST_LINE:
+            self.put_back(block)
+            return ""
+        return block
+
+    def put_back(self, block: str) -> None:
+        """Have the lines of a block read singly."""
+        self._again.extend(io.StringIO(block, newline=""))
+
+    def passed(self, lines: int) -> int:
+        """Count lines that were read as a block; return the number of the first."""
+        first = self._line + 1
+        self._line += lines
+        return first
 
     def start_row(self) -> int:
         """Start a row, and return the number of its line."""

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import attrs
 
 from ethora_async.errors import InvalidInputError
-from ethora_async.records import ChatAccess, NewChat, NewUser, id_text
+from ethora_async.records import ChatAccess, NewChat, NewUser, id_text, new_user
 
 T = TypeVar("T")
 
@@ -43,13 +43,8 @@ class RowFormat(Generic[T]):
 
 
 def _user(row: Mapping[str, str]) -> NewUser:
-    return NewUser(
-        id=row["id"],
-        email=row["email"],
-        first_name=row["first_name"],
-        last_name=row["last_name"],
-        password=row.get("password") or None,
-        profile_image=row.get("profile_image"),
+    return new_user(
+        row["id"], row["email"], row["first_name"], row["last_name"], row.get("password"), row.get("profile_image")
     )
 
 

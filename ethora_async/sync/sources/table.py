@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-@attrs.frozen
+@attrs.define
 class RawRow:
     """A raw row.
 

@@ -122,12 +122,9 @@ class TableSource(Generic[T]):
             InvalidInputError: the rows can no longer be read.
         """
         digest = RowDigest()
-        for number, (table, binding) in enumerate(zip(self._tables, self._bindings, strict=True)):
-            binder = _Binder(self.format, self.mapping, binding, self._where)
-            async with aclosing(_chunks(table)) as chunks:
-                async for chunk in chunks:
-                    places = [_place(number, raw.line) if table.ordered else None for raw in chunk]
-                    await run_blocking(_digest_all, digest, chunk, places, binder)
+        async with aclosing(self.chunks(digest)) as chunks:
+            async for _ in chunks:
+                pass
         return await run_blocking(digest.text)
 
     async def rows(self) -> AsyncGenerator[Row[T] | BadRow, None]:
@@ -136,30 +133,52 @@ class TableSource(Generic[T]):
         Raises:
             InvalidInputError: the rows can no longer be read; the message names the last one that was read.
         """
+        async with aclosing(self.chunks()) as chunks:
+            async for rows in chunks:
+                for row in rows:
+                    yield row
+
+    async def chunks(self, digest: RowDigest | None = None) -> AsyncGenerator[Sequence[Row[T] | BadRow], None]:
+        """Yield the rows as `rows` does, many at once.
+
+        Args:
+            digest: every row is added to it; its text is then the fingerprint of exactly these rows.
+
+        Raises:
+            InvalidInputError: as `rows`.
+        """
         async with Distinct() as seen:
             for number, (table, binding) in enumerate(zip(self._tables, self._bindings, strict=True)):
                 binder = _Binder(self.format, self.mapping, binding, self._where)
-                async with aclosing(_chunks(table)) as chunks:
-                    async for chunk in chunks:
-                        rows = [row for raw in chunk if (row := self._row(raw, table, binder)) is not None]
-                        for row in await self._without_repeats(rows, number, seen):
-                            yield row
+                async with reading(table) as opened:
+                    while raws := await opened.read(ROWS_AT_ONCE):
+                        read = [self._row(raw, table, number, binder, digest) for raw in raws]
+                        yield await self._without_repeats([row for row in read if row is not None], number, seen)
 
-    def _row(self, raw: RawRow, table: Table, binder: _Binder[T]) -> Row[T] | BadRow | None:
+    def _row(
+        self, raw: RawRow, table: Table, number: int, binder: _Binder[T], digest: RowDigest | None
+    ) -> Row[T] | BadRow | None:
         """Return the row, valid or not; None when a condition excludes it."""
         binding, problem, field = None, raw.problem, None
+        texts: Mapping[str, str] | None = None
+        place = _place(number, raw.line) if table.ordered else None
         try:
             binding = binder.of(raw)
             if problem is None:
                 if binding.selects and not binding.taken(raw.values):
                     return None
                 texts = binding.texts(raw.values)
+                if digest is not None:
+                    digest.add(texts, place)
                 if self._on_warning is not None and not SUSPICIOUS.isdisjoint(texts.values()):
                     self._warn(raw, table, texts)
                 return Row(binding.format.make(texts), raw.line, table.name, binding.sealed(raw.values))
         except InvalidInputError as error:
             problem = error.message if binding is not None else f"the row {error.message}"
             field = error.field
+        if digest is not None and texts is None:
+            fields = (f"{name}={value!r}" for name, value in raw.values.items())
+            digest.add_unreadable((*(part.reveal() for part in raw.broken), *fields), place)
         column = field if binding is None else binding.column_of(field)
         complaint = InvalidInputError(problem or "", field=field, file=table.name, row=raw.line, column=column)
         if binding is None:
@@ -183,7 +202,10 @@ class TableSource(Generic[T]):
         if key is None:
             return rows
         good = [(key(row.item), _place(number, row.line)) for row in rows if isinstance(row, Row)]
-        earlier = iter(await seen.add(good))
+        places = await seen.add(good)
+        if places.count(None) == len(places):
+            return rows
+        earlier = iter(places)
         return [
             self._repeat(row, key(row.item), number, first)
             if isinstance(row, Row) and (first := next(earlier)) is not None
@@ -230,33 +252,6 @@ class _Binder(Generic[T]):
         if self._last is None or self._last[0] != columns:
             self._last = (columns, Binding.of(columns, self._format, self._mapping, self._where))
         return self._last[1]
-
-
-async def _chunks(table: Table) -> AsyncGenerator[list[RawRow], None]:
-    async with reading(table) as opened:
-        while chunk := await opened.read(ROWS_AT_ONCE):
-            yield chunk
-
-
-def _digest_all(digest: RowDigest, chunk: list[RawRow], places: list[int | None], binder: _Binder[Any]) -> None:
-    for raw, place in zip(chunk, places, strict=True):
-        _digest(digest, raw, binder, place)
-
-
-def _digest(digest: RowDigest, raw: RawRow, binder: _Binder[Any], place: int | None) -> None:
-    if raw.problem is None:
-        try:
-            binding = binder.of(raw)
-            if binding.selects and not binding.taken(raw.values):
-                return
-            texts = binding.texts(raw.values)
-        except InvalidInputError:
-            pass
-        else:
-            digest.add(texts, place)
-            return
-    fields = (f"{name}={value!r}" for name, value in raw.values.items())
-    digest.add_unreadable((*(part.reveal() for part in raw.broken), *fields), place)
 
 
 def _bound(

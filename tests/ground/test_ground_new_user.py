@@ -1,0 +1,39 @@
+"""`new_user` gives what `NewUser` gives, or refuses what it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ethora_async.errors import InvalidInputError
+from ethora_async.records import MongoId, NewUser, new_user
+
+TEXTS = st.text(max_size=6) | st.text(" aé\x00\n\u200b\ud800.@", max_size=6) | st.just("Ann")
+IDS = TEXTS | st.sampled_from(["user-1", "a.b", ".", "Ann", MongoId("a" * 24)])
+EMAILS = TEXTS | st.emails() | st.sampled_from(["ann@example.com", "Ann@Example.com", " ann@example.com", "1@2.3"])
+
+
+def _made(make: Any, fields: tuple[Any, ...]) -> Any:
+    names = ("id", "email", "first_name", "last_name", "password", "profile_image")
+    try:
+        return make(**dict(zip(names, fields, strict=True)))
+    except InvalidInputError as error:
+        return str(error), error.field
+
+
+FIELDS = st.tuples(IDS, EMAILS, TEXTS, TEXTS, st.none() | TEXTS, st.none() | TEXTS)
+
+
+@example(("user-1", "ann@example.com", "Ann", "Lee", None, None))
+@example(("user-1", "ann@example.com", "Ann", "Lee", None, ""))
+@example(("user-1", "ann@example.com", 7, "Lee", None, None))
+@given(FIELDS)
+def test_a_user_made_the_quick_way_is_the_same(fields: tuple[Any, ...]) -> None:
+    quick, plain = _made(new_user, fields), _made(NewUser, fields)
+    assert quick == plain
+    if isinstance(plain, NewUser):
+        assert repr(quick) == repr(plain)
+        assert type(quick.id) is type(plain.id)
+        assert hash(quick) == hash(plain)
