@@ -14,16 +14,17 @@ from ethora_async.cli import sync_options as say
 from ethora_async.cli.apply_run import apply_journal, finish_journal, report
 from ethora_async.cli.journal_path import clear_journal, journal_of, remove, unfinished
 from ethora_async.cli.json_reply import complain
+from ethora_async.cli.observing import span
 from ethora_async.cli.output import JSON_OPTION, errors, shown
 from ethora_async.cli.plan import planned, show, verdict
 from ethora_async.cli.plan_view import LinePrinter
 from ethora_async.cli.reject_option import Rejects, rejects_for
 from ethora_async.cli.report_page.run_report import ReportOption, RunReport
-from ethora_async.cli.runtime import INTERRUPTED, STOPPED, USAGE, Options, SyncClient, run, value_of
+from ethora_async.cli.runtime import INTERRUPTED, SOME_FAILED, STOPPED, USAGE, Options, SyncClient, run, value_of
 from ethora_async.cli.shared_options import takes
 from ethora_async.cli.sources import OpenLists, open_lists, reopen_lists
 from ethora_async.cli.sync_options import PlanOptions, SourceOptions, usage
-from ethora_async.cli.workers.apply import apply_with_workers
+from ethora_async.cli.workers.apply import Together
 from ethora_async.cli.workers.database import workers_url
 from ethora_async.cli.workers.rate import RATE, limited_client
 from ethora_async.errors import ConfigError, InvalidInputError, StoppedByGuardError
@@ -219,10 +220,16 @@ class _Job:
 
     async def _with_workers(self, place: Path, prepared: _Prepared, url: str) -> int:
         connected = limited_client(self.options, self.secret, url, self.rate)
-        async with connected as client, await Journal.open(place) as journal:
-            code = await apply_with_workers(client, journal, prepared.found.by_kind, url, as_json=self.as_json)
+        async with self.page.running(), connected as client, await Journal.open(place) as journal:
+            recipe = {"sources": prepared.found.recipe, "confirmed": True}
+            await journal.set_meta(recipe=recipe)
+            errors.print(f"journal: {shown(str(place))}", markup=False)
+            together = Together(client, url, self.page, self.as_json)
+            with span("apply"):
+                code = await together.apply(journal, prepared.found.by_kind, prepared.rejects)
+            problems = await journal.problem_counts()
         await remove(place)  # the ledger has it all
-        return code
+        return SOME_FAILED if problems else code
 
 
 def _workers(context: typer.Context, url: str | None, rate: float | None) -> str | None:

@@ -16,11 +16,12 @@ from ethora_async.cli.report_page.run_report import RunReport
 from ethora_async.cli.runtime import DONE, SOME_FAILED, Options
 from ethora_async.cli.sources import reopen_lists
 from ethora_async.cli.sync_json import failure_fields, print_document, problem_fields, result_fields, summary_fields
-from ethora_async.errors import ChatError, StoppedByGuardError
+from ethora_async.errors import ChatError, InvalidInputError, StoppedByGuardError
 from ethora_async.sync.plan.apply import Applied, result_of
 from ethora_async.sync.plan.plan import PLANNED, summary_of
 from ethora_async.sync.plan.resume import resume_journal
 from ethora_async.sync.store.journal import Journal
+from ethora_async.workers.pushing import RUN
 
 if TYPE_CHECKING:
     from ethora_async.cli.runtime import SyncClient
@@ -49,6 +50,12 @@ async def finish_journal(
         if recipe.get("confirmed") is False:
             msg = f"the plan in {path} was never confirmed, and nothing of it was carried out: run ethora apply again"
             raise StoppedByGuardError(msg)
+        if (handed := await journal.meta(RUN)) is not None:
+            msg = (
+                f"the plan in {path} was handed to run {handed}: go on with {options.command('resume')} JOURNAL"
+                " --workers URL, or plan anew with ethora apply"
+            )
+            raise InvalidInputError(msg, field="journal", file=str(path))
         unplanned = await journal.meta("state") != PLANNED
         found = await reopen_lists(recipe.get("sources", {}), path, moved, needed=unplanned)
         again = options.command("resume")

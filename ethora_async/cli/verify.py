@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ethora_async.cli import sync_options as say
 from ethora_async.cli.observing import span
-from ethora_async.cli.output import JSON_OPTION, print_json
+from ethora_async.cli.output import JSON_OPTION, errors, print_json
 from ethora_async.cli.plan_view import LinePrinter, problem_line
 from ethora_async.cli.report_page.run_report import ReportOption, RunReport
 from ethora_async.cli.runtime import CANNOT_CHANGE, DONE, NOT_IN_STEP, SyncClient, run_with_client
 from ethora_async.cli.shared_options import takes
 from ethora_async.cli.sources import open_lists
 from ethora_async.cli.sync_json import change_fields, problem_fields, summary_fields
-from ethora_async.cli.sync_options import SourceOptions
+from ethora_async.cli.sync_options import SourceOptions, usage
+from ethora_async.cli.workers.database import RUN_ID, WORKERS, named_database
+from ethora_async.errors import InvalidInputError
 from ethora_async.sync.plan.directories import identity
 from ethora_async.sync.plan.verify import Verification
 from ethora_async.sync.plan.verify import verify as compare
+from ethora_async.workers.database import Database
+from ethora_async.workers.ledger import Ledger
+from ethora_async.workers.verifying import verify_run
+
+if TYPE_CHECKING:
+    from ethora_async.sync.plan.progress import OnProgress
 
 
 @takes(wanted=say.list_options)
@@ -31,12 +39,21 @@ def verify(
     prune: Annotated[bool, typer.Option("--prune", help="Count what is there and in no list.")] = False,
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
     report: ReportOption = None,
+    workers: Annotated[str | None, WORKERS] = None,
+    run_id: Annotated[str | None, RUN_ID] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Check that the platform agrees with your lists. Changes nothing.
 
+    With --workers no lists are needed: what a run on many machines was to do is compared with the platform.
+
     Exits with 0 if it does, 4 if it does not, and 6 if only what the platform does not let us change differs.
     """
+    with usage():
+        url = named_database(context, workers, run_id)
+        if url is not None and (wanted.given or prune or only):
+            msg = "--workers compares a run, and not lists: leave the lists, --prune and --only out"
+            raise InvalidInputError(msg, field="workers")
     parts: Any = [part.value for part in only] if only else None
 
     page = RunReport(context.obj.command("verify"), report)
@@ -45,10 +62,13 @@ def verify(
         async with page.running():
             return await reported(client)
 
-    async def reported(client: SyncClient) -> int:
+    async def compared(client: SyncClient) -> Verification:
+        if url is not None:
+            with span("verify"), page.following() as on_progress:
+                return await _run_compared(client, url, run_id, wait, on_progress)
         found = await open_lists(wanted)
         with span("verify"), page.following() as on_progress:
-            answer = await compare(
+            return await compare(
                 client,
                 users=found.sources.get("users"),
                 chats=found.sources.get("chats"),
@@ -58,6 +78,9 @@ def verify(
                 wait=wait,
                 on_progress=on_progress,
             )
+
+    async def reported(client: SyncClient) -> int:
+        answer = await compared(client)
         await page.take_verification(answer, identity(client))
         if as_json:
             print_json(_fields(answer))
@@ -66,6 +89,21 @@ def verify(
         return _CODES[answer.verdict]
 
     run_with_client(context.obj, work)
+
+
+async def _run_compared(
+    client: SyncClient, url: str, run: str | None, wait: float, on_progress: OnProgress
+) -> Verification:
+    database = Database(url)
+    ledger = Ledger(database)
+    try:
+        await ledger.check()
+        status = await ledger.progress(run) if run is not None else await ledger.newest()
+        if status.state == "running":
+            errors.print(f"run {status.run} is under way: {status.done:,} of {status.total:,}", markup=False)
+        return await verify_run(client, ledger, status.run, wait=wait, on_progress=on_progress)
+    finally:
+        await database.aclose()
 
 
 _CODES = {"in step": DONE, "cannot change": CANNOT_CHANGE, "not in step": NOT_IN_STEP}

@@ -55,8 +55,12 @@ class Database:
         return f"Database({self.name!r})"
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[AsyncConnection[Any], None]:
+    async def transaction(self, *, durable: bool = True) -> AsyncGenerator[AsyncConnection[Any], None]:
         """Yield the connection in a transaction of its own.
+
+        Args:
+            durable: whether the commit waits for the disk. Without it a crash of the database may undo the last
+                transactions, in their order and never by halves.
 
         Raises:
             WorkersDatabaseError: the database cannot be reached, or refuses the statement.
@@ -66,6 +70,8 @@ class Database:
             try:
                 connection = await self._connected()
                 async with connection.transaction():
+                    if not durable:
+                        await connection.execute("SET LOCAL synchronous_commit TO off")
                     yield connection
                 return
             except self._errors as error:

@@ -14,10 +14,11 @@ from ethora_async import codec
 from ethora_async.bulk.outcome import Status
 from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.sync.store.items import Entry
+from ethora_async.trace_context import current_traceparent
 from ethora_async.workers import schema
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncGenerator, AsyncIterable
 
     from psycopg import AsyncConnection
 
@@ -37,27 +38,42 @@ LETTERS: Mapping[Status, str] = {
     "unknown": "k",
 }
 STATUSES: Mapping[str, Status] = {letter: status for status, letter in LETTERS.items()}
-_TO_DO = "."
+TO_DO, MAYBE_DONE = ".", "?"
+"""The letters of items that are to do: never sent, and sent without knowing whether it happened."""
+
 _FAILED = "fk"
+_PAGE = 20
+WITHOUT_PLANNER = (
+    "its password stays with the planning process, which is gone: run ethora apply again with the same list"
+)
 
 
 @attrs.frozen
 class Step:
-    """One step of a plan: its place in the order, what it does, and how many of its items only the planner can do."""
+    """One step of a plan: its place in the order, and what it does."""
 
     step: int
     kind: str
     action: str
-    local: int = 0
 
 
 @attrs.frozen(eq=False)
+class Part:
+    """Items that make a chunk; those of a `local` one can be carried out by the planning process alone."""
+
+    entries: Sequence[Entry] = attrs.field(repr=False)
+    local: bool = False
+
+
+@attrs.define(eq=False)
 class Chunk:
     """A chunk that this worker has claimed.
 
     Attributes:
-        outcomes: one letter an item from an earlier round; ``.`` is to do.
         attempts: how often it was claimed, this time included.
+        troubles: how often trouble of the platform ended a round of it.
+        outcomes: one letter an item.
+        uncreated: items that cannot be carried out, since an earlier step failed: by number, with the reason.
     """
 
     run: str
@@ -68,8 +84,11 @@ class Chunk:
     action: str
     entries: Sequence[Entry] = attrs.field(repr=False)
     attempts: int
+    troubles: int
     outcomes: str = attrs.field(repr=False)
     platform: Any = attrs.field(default=None, repr=False)
+    traceparent: str | None = None
+    uncreated: Mapping[int, str] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.frozen
@@ -91,8 +110,9 @@ class RunStatus:
         state: ``running``, ``done`` or ``failed``: done, but some items are not.
         step: the step that is carried out.
         created: when it was made, in seconds since the epoch.
-        total, done: items.
-        counts: by kind, action and status, how many items ended so.
+        total, done, failed: items; those that failed or are unknown are done as well.
+        planner: for how many seconds nothing was heard of the planning process, while users with passwords wait for it.
+        counts: by kind, action and status, how many items ended so; empty where only the sums were asked for.
     """
 
     run: str
@@ -101,12 +121,9 @@ class RunStatus:
     created: float
     total: int
     done: int
-    counts: Mapping[tuple[str, str, str], int]
-
-    @property
-    def failed(self) -> int:
-        """How many items failed or are unknown."""
-        return sum(count for (_, _, status), count in self.counts.items() if status in ("failed", "unknown"))
+    failed: int
+    planner: float | None = None
+    counts: Mapping[tuple[str, str, str], int] = attrs.field(factory=dict)
 
 
 class Ledger:
@@ -121,10 +138,14 @@ class Ledger:
         return self._database.name
 
     async def init(self, engine_schema: str) -> None:
-        """Create the tables, and the engine's, where they are not there."""
+        """Create the tables, and the engine's, where they are not there.
+
+        Raises:
+            ConfigError: there are tables of these names that do not fit.
+        """
         async with self._database.transaction() as connection:
             await connection.execute("SELECT pg_advisory_xact_lock(745107, 1)")
-            ours, engines = await _row(connection, schema.EXISTS)
+            ours, engines = await self._found(connection)
             if not engines:
                 await connection.execute(engine_schema.encode())
             if not ours:
@@ -135,15 +156,54 @@ class Ledger:
         """Check that the tables are there.
 
         Raises:
-            ConfigError: they are not.
+            ConfigError: they are not, or do not fit.
         """
         async with self._database.transaction() as connection:
-            ours, engines = await _row(connection, schema.EXISTS)
+            ours, engines = await self._found(connection)
         if not (ours and engines):
             msg = f"{self.name} holds no runs: start one with ethora apply --workers"
             raise ConfigError(msg)
 
-    async def push(self, platform: Any, steps: Sequence[tuple[Step, AsyncIterable[list[Entry]]]]) -> str:
+    async def _found(self, connection: AsyncConnection[Any]) -> tuple[bool, bool]:
+        """Return whether our tables and the engine's are there.
+
+        Raises:
+            ConfigError: they are not ours, or of another version.
+        """
+        names, engines, current = await _row(connection, schema.EXISTS, {"tables": list(schema.TABLES)})
+        if engines and not current:
+            msg = (
+                f"{self.name} has tables of an older procrastinate: apply its migrations (procrastinate schema"
+                " --migrations-path names them), or use another database"
+            )
+            raise ConfigError(msg)
+        if not names:
+            return False, engines
+        if names != sorted(schema.TABLES):
+            missing = ", ".join(sorted({*schema.TABLES} - {*names}))
+            msg = f"{self.name} has a table {names[0]} that is not of this package ({missing} missing): use another one"
+            raise ConfigError(msg)
+        columns = await connection.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('ethora_workers') AND attnum > 0"
+        )
+        rows = []
+        if [name for (name,) in await columns.fetchall()] == ["version"]:
+            rows = await (await connection.execute("SELECT version FROM ethora_workers")).fetchall()
+        if len(rows) != 1:
+            msg = f"{self.name} has a table ethora_workers that is not of this package: use another database"
+            raise ConfigError(msg)
+        ((version,),) = rows
+        if version != schema.VERSION:
+            advice = (
+                "upgrade this package"
+                if version > schema.VERSION
+                else "let its runs end with the package that made them, then drop its tables"
+            )
+            msg = f"{self.name} has runs of schema version {version}, and this one knows {schema.VERSION}: {advice}"
+            raise ConfigError(msg)
+        return True, engines
+
+    async def push(self, platform: Any, steps: Sequence[tuple[Step, AsyncIterable[Part]]]) -> str:
         """Keep a plan and start it. Nothing of it is carried out if this does not return.
 
         Args:
@@ -152,23 +212,17 @@ class Ledger:
         """
         run = uuid.uuid4().hex[:12]
         async with self._database.transaction() as connection:
-            values = {"run": run, "platform": codec.dumps(platform).decode()}
-            await connection.execute(
-                "INSERT INTO ethora_run (run, platform, state)"
-                " VALUES (%(run)s, CAST(%(platform)s AS jsonb), 'running')",
-                values,
-            )
-            into = "COPY ethora_chunk (run, step, number, kind, action, size, items) FROM STDIN"
+            text, parent = codec.dumps(platform).decode(), current_traceparent()
+            await _execute(connection, schema.START, {"run": run, "platform": text, "traceparent": parent})
+            into = "COPY ethora_chunk (run, step, number, kind, action, size, local, items) FROM STDIN"
             async with connection.cursor() as cursor, cursor.copy(into) as copy:
-                for step, chunks in steps:
-                    if step.local:
-                        await copy.write_row((run, step.step, 0, step.kind, step.action, step.local, None))
+                for step, parts in steps:
                     number = 0
-                    async for entries in chunks:
+                    async for part in parts:
                         number += 1
-                        packed = _pack(entries)
-                        row = (run, step.step, number, step.kind, step.action, len(entries), packed)
-                        await copy.write_row(row)
+                        size, packed = len(part.entries), _pack(part.entries)
+                        await copy.write_row((run, step.step, number, step.kind, step.action, size, part.local, packed))
+            await _execute(connection, schema.TOTAL, {"run": run})
             await _advance(connection, run)
         return run
 
@@ -176,13 +230,20 @@ class Ledger:
         """Claim a chunk; None when it is done already, or not its turn. Whoever had claimed it can end it no more."""
         claim = uuid.uuid4()
         values = {"run": run, "step": step, "number": number, "claim": claim}
+        uncreated: dict[int, str] = {}
+        # On disk before anything is sent: whoever takes the chunk over must see that it was begun.
         async with self._database.transaction() as connection:
-            found = await (await connection.execute(schema.CLAIM, values)).fetchone()
-        if found is None:
-            return None
-        kind, action, items, attempts, outcomes, platform = found
-        entries = [] if items is None else _unpack(items, step, kind, action)
-        return Chunk(run, step, number, claim, kind, action, entries, attempts, outcomes or "", platform)
+            found = await _row(connection, schema.CLAIM, values)
+            if found is None:
+                return None
+            kind, action, items, attempts, troubles, outcomes, platform, parent = found
+            entries = _unpack(items, step, kind, action)
+            if (kind, action) == ("member", "grant"):
+                uncreated = await _uncreated(connection, run, entries)
+        return Chunk(
+            run, step, number, claim, kind, action, entries, attempts, troubles,
+            outcomes or TO_DO * len(entries), platform, parent, uncreated,
+        )  # fmt: skip
 
     async def finish(self, chunk: Chunk, results: Sequence[Result]) -> bool:
         """Record what became of a chunk, its failures, and the end of its step, all in one transaction.
@@ -190,80 +251,149 @@ class Ledger:
         Returns:
             Whether the claim stood; when not, nothing was recorded.
         """
-        found = {result.item: result for result in results}
-        kept = chunk.outcomes or _TO_DO * len(chunk.entries)
-        letters = [
-            LETTERS[found[entry.number].status] if entry.number in found else letter
-            for entry, letter in zip(chunk.entries, kept, strict=True)
-        ]
-        if not chunk.entries:  # those of the planner
-            letters = [LETTERS[result.status] for result in results]
-        values = {
+        return await self._record(chunk, results, done=True)
+
+    async def keep(self, chunk: Chunk, results: Sequence[Result]) -> bool:
+        """Record what is known of a chunk that is still under way; returns as `finish` does."""
+        return await self._record(chunk, results)
+
+    async def release(self, chunk: Chunk, results: Sequence[Result], maybe_done: frozenset[int]) -> bool:
+        """Record what is known of a chunk that met trouble, and give it back; returns as `finish` does.
+
+        Args:
+            chunk: what was claimed.
+            results: what is known.
+            maybe_done: items that were sent without knowing whether it happened.
+        """
+        return await self._record(chunk, results, maybe_done, troubles=1)
+
+    async def _record(
+        self,
+        chunk: Chunk,
+        results: Sequence[Result],
+        maybe_done: frozenset[int] = frozenset(),
+        *,
+        done: bool = False,
+        troubles: int = 0,
+    ) -> bool:
+        letters = {result.item: LETTERS[result.status] for result in results}
+        letters.update(dict.fromkeys(maybe_done - letters.keys(), MAYBE_DONE))
+        outcomes = "".join(
+            [letters.get(entry.number, letter) for entry, letter in zip(chunk.entries, chunk.outcomes, strict=True)]
+        )
+        if done and not STATUSES.keys() >= {*outcomes}:
+            msg = f"chunk {chunk.number} of step {chunk.step} has items of which nothing is known"
+            raise ValueError(msg)
+        failed = [one for one in results if LETTERS[one.status] in _FAILED]
+        values: dict[str, Any] = {
             "run": chunk.run, "step": chunk.step, "number": chunk.number, "claim": chunk.claim,
-            "outcomes": "".join(letters),
+            "outcomes": outcomes, "done": done, "troubles": troubles,
         }  # fmt: skip
-        async with self._database.transaction() as connection:
-            # Before anything is looked at: of two that end a step together, the second one sees the first.
-            await connection.execute("SELECT 1 FROM ethora_run WHERE run = %(run)s FOR UPDATE", {"run": chunk.run})
-            done = await connection.execute(schema.FINISH, values)
-            if not done.rowcount:
+        # Not waiting for the disk: the engine's own commit behind this one does, and takes it along.
+        async with self._database.transaction(durable=False) as connection:
+            before = await _row(connection, schema.LOCK_CLAIMED, values)
+            if before is None or not (await _execute(connection, schema.RECORD, values)).rowcount:
                 return False
-            async with connection.cursor() as cursor:
-                await cursor.executemany(
-                    "INSERT INTO ethora_failure VALUES (%s, %s, %s, %s, %s, %s, %s)"
-                    " ON CONFLICT (run, item) DO UPDATE SET status = excluded.status, reason = excluded.reason",
-                    [
-                        (chunk.run, chunk.step, chunk.number, one.item, one.name, one.status, one.reason)
-                        for one in results
-                        if LETTERS[one.status] in _FAILED
-                    ],
-                )
-            await _advance(connection, chunk.run, chunk.step)
+            values["known"] = sum(map(outcomes.count, STATUSES)) - before[0]
+            values["failed"] = await _fail(connection, chunk, failed) if failed else 0
+            (unfinished,) = await _row(connection, schema.COUNT, values)
+            if done and not unfinished:
+                await _advance(connection, chunk.run)
         return True
 
-    async def retry(self, run: str) -> int:
+    async def retry(self, run: str, *, local: bool = False) -> int:
         """Intend again what failed or is unknown, and defer what is left. Return how many items are to do.
+
+        Args:
+            run: its id.
+            local: also users with passwords, since this is their planning process.
+
+        Raises:
+            InvalidInputError: there is no such run.
+        """
+        values: dict[str, Any] = {"run": run, "local": local}
+        async with self._database.transaction() as connection:
+            await self._lock(connection, run)
+            for statement in (schema.RESET, schema.FORGET_FAILURES, schema.RECOUNT):
+                await _execute(connection, statement, values)
+            await _advance(connection, run)
+        status = await self.progress(run)
+        return status.total - status.done
+
+    async def heartbeat(self, run: str) -> bool:
+        """Say that the planning process of a run is there; return whether the run goes on."""
+        async with self._database.transaction(durable=False) as connection:
+            return await _row(connection, schema.BEAT, {"run": run}) is not None
+
+    async def give_up_silent_planners(self, silence: float) -> int:
+        """Fail the users with passwords of planning processes of which nothing was heard for so many seconds."""
+        async with self._database.transaction() as connection:
+            found = await _execute(connection, schema.SILENT, {"silence": silence})
+            silent = [run for (run,) in await found.fetchall()]
+        return sum([await self.give_up_local(run) for run in silent])
+
+    async def give_up_local(self, run: str) -> int:
+        """Fail the users with passwords, which only the planning process could create. Return how many those were.
+
+        Raises:
+            InvalidInputError: there is no such run.
+        """
+        count = 0
+        async with self._database.transaction() as connection:
+            await self._lock(connection, run)
+            while (found := await _row(connection, schema.LOCAL, {"run": run})) is not None:
+                step, number, kind, action, items, outcomes = found
+                entries = _unpack(items, step, kind, action)
+                letters = outcomes or TO_DO * len(entries)
+                left = [one for one, letter in zip(entries, letters, strict=True) if letter not in STATUSES]
+                chunk = Chunk(run, step, number, uuid.uuid4(), kind, action, entries, 0, 0, letters)
+                values: dict[str, Any] = {
+                    "run": run, "step": step, "number": number, "claim": chunk.claim, "done": True, "troubles": 0,
+                    "outcomes": letters.translate(str.maketrans(".?", "ff")),
+                    "known": len(left), "failed": len(left),
+                }  # fmt: skip
+                await _execute(connection, schema.GIVE_UP, values)
+                await _execute(connection, schema.RECORD, values)
+                await _fail(
+                    connection, chunk, [Result(one.number, one.name, "failed", WITHOUT_PLANNER) for one in left]
+                )
+                (unfinished,) = await _row(connection, schema.COUNT, values)
+                count += len(left)
+                if not unfinished:
+                    await _advance(connection, run)
+        return count
+
+    async def local_chunks(self, run: str, step: int) -> list[int]:
+        """Return the numbers of a step's chunks that only the planning process can carry out, and that are not done."""
+        async with self._database.transaction() as connection:
+            found = await _execute(connection, schema.LOCAL_CHUNKS, {"run": run, "step": step})
+            return [number for (number,) in await found.fetchall()]
+
+    async def platform(self, run: str) -> Any:
+        """Return what the run's plan was made for.
 
         Raises:
             InvalidInputError: there is no such run.
         """
         async with self._database.transaction() as connection:
-            query = "SELECT state FROM ethora_run WHERE run = %(run)s FOR UPDATE"
-            if await (await connection.execute(query, {"run": run})).fetchone() is None:
-                msg = f"there is no run {run} in {self.name}: ethora runs lists them"
-                raise InvalidInputError(msg, field="run")
-            await connection.execute(
-                "UPDATE ethora_chunk SET done = false, claim = NULL, outcomes = translate(outcomes, 'fk', '..')"
-                " WHERE run = %(run)s AND done AND number > 0 AND outcomes ~ '[fk]'",
-                {"run": run},
-            )
-            await connection.execute("DELETE FROM ethora_failure WHERE run = %(run)s AND number > 0", {"run": run})
-            await connection.execute(
-                "UPDATE ethora_run SET state = 'running', step = NULL, ended = NULL WHERE run = %(run)s", {"run": run}
-            )
-            await _advance(connection, run)
-        status = await self.status(run)
-        return status.total - status.done
+            found = await (
+                await connection.execute("SELECT platform FROM ethora_run WHERE run = %(run)s", {"run": run})
+            ).fetchone()
+        if found is None:
+            raise self._missing(run)
+        return found[0]
 
-    async def give_up_local(self, run: str, reason: str) -> int:
-        """Fail the items that only the planning process could do. Return how many those were."""
+    async def progress(self, run: str) -> RunStatus:
+        """Return the sums of a run, without its `counts`.
+
+        Raises:
+            InvalidInputError: there is no such run.
+        """
         async with self._database.transaction() as connection:
-            await connection.execute("SELECT 1 FROM ethora_run WHERE run = %(run)s FOR UPDATE", {"run": run})
-            rows = await (
-                await connection.execute(
-                    "UPDATE ethora_chunk SET done = true, claim = NULL, outcomes = repeat('f', size)"
-                    " WHERE run = %(run)s AND number = 0 AND NOT done RETURNING step, size",
-                    {"run": run},
-                )
-            ).fetchall()
-            for step, size in rows:
-                await connection.execute(
-                    "INSERT INTO ethora_failure VALUES (%s, %s, 0, %s, %s, 'failed', %s) ON CONFLICT DO NOTHING",
-                    (run, step, -step, f"{size} users with a password", reason),
-                )
-            if rows:
-                await _advance(connection, run)
-        return sum(size for _, size in rows)
+            head = await _row(connection, f"{schema.HEAD} WHERE run = %(run)s", {"run": run})
+        if head is None:
+            raise self._missing(run)
+        return RunStatus(*head)
 
     async def status(self, run: str) -> RunStatus:
         """Count a run's items.
@@ -271,32 +401,36 @@ class Ledger:
         Raises:
             InvalidInputError: there is no such run.
         """
-        async with self._database.transaction() as connection:
-            query = "SELECT state, step, extract(epoch FROM created)::float8 FROM ethora_run WHERE run = %(run)s"
-            head = await (await connection.execute(query, {"run": run})).fetchone()
-            rows = await (await connection.execute(schema.PROGRESS, {"run": run})).fetchall()
-        if head is None:
-            msg = f"there is no run {run} in {self.name}: ethora runs lists them"
-            raise InvalidInputError(msg, field="run")
         counts: Counter[tuple[str, str, str]] = Counter()
-        total = 0
-        for kind, action, outcomes, size in rows:
-            total += size
-            if outcomes is None:
-                continue
-            times = size // max(1, len(outcomes))
+        async with self._database.transaction() as connection:
+            head = await _row(connection, f"{schema.HEAD} WHERE run = %(run)s", {"run": run})
+            rows = await (await _execute(connection, schema.PROGRESS, {"run": run})).fetchall()
+        if head is None:
+            raise self._missing(run)
+        for kind, action, outcomes, times in rows:
             for letter, count in Counter(outcomes).items():
                 if letter in STATUSES:
                     counts[kind, action, STATUSES[letter]] += count * times
-        state, step, created = head
-        return RunStatus(run, state, step, created, total, counts.total(), dict(counts))
+        return attrs.evolve(RunStatus(*head), counts=dict(counts))
 
     async def runs(self, limit: int = 100) -> list[RunStatus]:
-        """Return the runs, the newest first."""
+        """Return the sums of the runs, the newest first."""
         async with self._database.transaction() as connection:
-            query = "SELECT run FROM ethora_run ORDER BY created DESC LIMIT %s"
-            found = await (await connection.execute(query, (limit,))).fetchall()
-        return [await self.status(run) for (run,) in found]
+            query = f"{schema.HEAD} ORDER BY created DESC LIMIT %(limit)s"
+            found = await (await _execute(connection, query, {"limit": limit})).fetchall()
+        return [RunStatus(*row) for row in found]
+
+    async def newest(self) -> RunStatus:
+        """Return the sums of the newest run.
+
+        Raises:
+            InvalidInputError: there is none.
+        """
+        found = await self.runs(1)
+        if not found:
+            msg = f"{self.name} holds no runs: start one with ethora apply --workers"
+            raise InvalidInputError(msg, field="run")
+        return found[0]
 
     async def failures(self, run: str, limit: int = 1000) -> list[Result]:
         """Return the first items that failed or are unknown."""
@@ -304,31 +438,84 @@ class Ledger:
             query = "SELECT item, name, status, reason FROM ethora_failure WHERE run = %s ORDER BY item LIMIT %s"
             return [Result(*row) for row in await (await connection.execute(query, (run, limit))).fetchall()]
 
+    async def entries(self, run: str) -> AsyncGenerator[list[Entry], None]:
+        """Iterate over a run's items with what became of them, a chunk at a time; None is a status not yet known."""
+        step, number = -1, 0
+        while True:
+            pages = []
+            async with self._database.transaction() as connection:
+                values = {"run": run, "step": step, "number": number, "limit": _PAGE}
+                rows = await (await _execute(connection, schema.AFTER, values)).fetchall()
+                for step, number, kind, action, items, outcomes, local in rows:
+                    found: dict[int, str] = {}
+                    if set(_FAILED).intersection(outcomes or ""):
+                        values = {"run": run, "step": step, "number": number}
+                        found = dict(await (await _execute(connection, schema.REASONS, values)).fetchall())
+                    entries = _unpack(items, step, kind, action)
+                    letters = outcomes or TO_DO * len(entries)
+                    pages.append([
+                        attrs.evolve(
+                            one, needs_source=local, status=STATUSES.get(letter), reason=found.get(one.number)
+                        )
+                        for one, letter in zip(entries, letters, strict=True)
+                    ])  # fmt: skip
+            for page in pages:
+                yield page
+            if len(rows) < _PAGE:
+                return
 
-async def _advance(connection: AsyncConnection[Any], run: str, ended: int | None = None) -> None:
-    """Begin the next step where the present one has ended; the run's row is locked by the caller.
+    async def _lock(self, connection: AsyncConnection[Any], run: str) -> None:
+        query = "SELECT 1 FROM ethora_run WHERE run = %(run)s FOR UPDATE"
+        if await (await connection.execute(query, {"run": run})).fetchone() is None:
+            raise self._missing(run)
 
-    Args:
-        connection: in the transaction that changed the chunks.
-        run: the run.
-        ended: the step of the chunk that has just ended; None to begin the first one that is left.
-    """
+    def _missing(self, run: str) -> InvalidInputError:
+        return InvalidInputError(f"there is no run {run} in {self.name}: ethora runs lists them", field="run")
+
+
+async def _advance(connection: AsyncConnection[Any], run: str) -> None:
+    """Begin the first step that has something left, or end the run, whose row is locked by the caller."""
     values: dict[str, Any] = {"run": run, "queue": schema.QUEUE, "task": schema.TASK}
-    (step,) = await _row(connection, schema.NEXT, values)
-    if step is None:
-        await connection.execute(
-            "UPDATE ethora_run SET state = CASE WHEN EXISTS (SELECT 1 FROM ethora_failure WHERE run = %(run)s)"
-            " THEN 'failed' ELSE 'done' END, step = NULL, ended = now() WHERE run = %(run)s",
-            values,
-        )
-    elif step != ended:
-        values["step"] = step
-        await connection.execute("UPDATE ethora_run SET step = %(step)s WHERE run = %(run)s", values)
-        await connection.execute(schema.DEFER, values)
+    found = await _row(connection, schema.NEXT, values)
+    if found is None:
+        await _execute(connection, schema.END, values)
+        return
+    values["step"], values["chunks"] = found
+    await _execute(connection, schema.BEGIN_STEP, values)
+    await _execute(connection, schema.DEFER, values)
 
 
-async def _row(connection: AsyncConnection[Any], query: str, values: Mapping[str, Any] | None = None) -> Any:
-    return await (await connection.execute(query.encode(), values)).fetchone()
+async def _uncreated(connection: AsyncConnection[Any], run: str, entries: Sequence[Entry]) -> dict[int, str]:
+    """Return which memberships are of users, or in chats, that could not be created; with the reason."""
+    values = {"run": run, "users": [one.other for one in entries], "chats": list({one.key for one in entries})}
+    gone = set(await (await _execute(connection, schema.UNCREATED, values)).fetchall())
+    if not gone:
+        return {}
+    found = {}
+    for one in entries:
+        for kind, name in (("user", one.other), ("chat", one.key)):
+            if (kind, name) in gone:
+                found[one.number] = f"the {kind} {name} was not created"
+                break
+    return found
+
+
+async def _fail(connection: AsyncConnection[Any], chunk: Chunk, failed: Sequence[Result]) -> int:
+    """Record failures; return how many were not recorded before."""
+    values = {
+        "run": chunk.run, "step": chunk.step, "number": chunk.number, "kind": chunk.kind, "action": chunk.action,
+        "items": [one.item for one in failed], "names": [one.name for one in failed],
+        "statuses": [one.status for one in failed], "reasons": [one.reason for one in failed],
+    }  # fmt: skip
+    return sum([new for (new,) in await (await _execute(connection, schema.FAIL, values)).fetchall()])
+
+
+async def _execute(connection: AsyncConnection[Any], query: str, values: Mapping[str, Any]) -> Any:
+    return await connection.execute(query.encode(), values)
+
+
+async def _row(connection: AsyncConnection[Any], query: str, values: Mapping[str, Any]) -> Any:
+    return await (await _execute(connection, query, values)).fetchone()
 
 
 def _pack(entries: Sequence[Entry]) -> bytes:
@@ -340,4 +527,4 @@ def _unpack(items: bytes, step: int, kind: str, action: str) -> list[Entry]:
     return [Entry(number, step, kind, action, key, other, None, after) for number, key, other, after in rows]
 
 
-__all__ = ["CHUNK", "Chunk", "Ledger", "Result", "RunStatus", "Step"]
+__all__ = ["CHUNK", "Chunk", "Ledger", "Part", "Result", "RunStatus", "Step"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.sync.plan.apply import apply_from_source
 from ethora_async.sync.plan.guard import check_guard
 from ethora_async.sync.plan.progress import OnProgress, Progress, silent
 from ethora_async.workers.database import WorkersDatabaseError
-from ethora_async.workers.ledger import CHUNK, Ledger, Result, RunStatus, Step
+from ethora_async.workers.ledger import CHUNK, Ledger, Part, Result, RunStatus, Step
 from ethora_async.workers.worker import engine_schema
 
 if TYPE_CHECKING:
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
     from ethora_async.sync.store.journal import Journal
 
 _LOOK = 0.2
+_BEAT = 2.0
+
+RUN = "workers_run"
+"""The setting of a journal that names the run to which its plan was handed."""
 
 
-async def push(ledger: Ledger, journal: Journal) -> tuple[str, int | None]:
-    """Push what is left of the plan in a journal.
+async def push(ledger: Ledger, journal: Journal) -> str:
+    """Push what is left of the plan in a journal, and return the run.
 
-    Returns:
-        The run, and the step that has users whose passwords only their source holds, if there is one.
+    Users whose passwords only their source holds are pushed without them: their chunks wait for `do_local`.
 
     Raises:
         StoppedByGuardError: the plan deletes too much; nothing was pushed.
@@ -36,53 +40,108 @@ async def push(ledger: Ledger, journal: Journal) -> tuple[str, int | None]:
     check_guard(await journal.meta("guard"))
     await ledger.init(engine_schema())
     await journal.take_up()
-    steps, local = [], None
-    for number, kind, action in await journal.steps():
-        waiting = 0
-        if (kind, action) == ("user", "create"):
-            pushed = sum([len(found) async for found in _chunks(journal, number)])
-            waiting = await journal.remaining(number) - pushed
-            local = number if waiting else local
-        steps.append((Step(number, kind, action, waiting), _chunks(journal, number)))
-    return await ledger.push(await journal.meta("platform"), steps), local
+    steps = [(Step(number, kind, action), _parts(journal, number)) for number, kind, action in await journal.steps()]
+    run = await ledger.push(await journal.meta("platform"), steps)
+    await journal.set_meta(**{RUN: run})
+    return run
 
 
-async def _chunks(journal: Journal, step: int) -> AsyncGenerator[list[Entry], None]:
+async def _parts(journal: Journal, step: int) -> AsyncGenerator[Part, None]:
     after = 0
-    while found := await journal.sendable(step, after=after, limit=CHUNK):
+    waiting: dict[bool, list[Entry]] = {False: [], True: []}
+    while found := await journal.unsent(step, after=after, limit=CHUNK):
         after = found[-1].number
-        yield found
+        for entry in found:
+            waiting[entry.needs_source].append(entry)
+        for local, entries in waiting.items():
+            while len(entries) >= CHUNK:
+                yield Part(entries[:CHUNK], local)
+                del entries[:CHUNK]
+    for local, entries in waiting.items():
+        if entries:
+            yield Part(entries, local)
 
 
 async def do_local(
-    client: ManagesUsers, ledger: Ledger, run: str, step: int, journal: Journal, sources: Mapping[Kind, Source[Any]]
+    client: ManagesUsers, ledger: Ledger, run: str, journal: Journal, sources: Mapping[Kind, Source[Any]]
 ) -> None:
-    """Create the users whose passwords only their source holds, when it is their turn."""
-    while (chunk := await ledger.claim(run, step, 0)) is None:
-        if (await ledger.status(run)).state != "running":
-            return
+    """Create the users whose passwords only their source holds, when it is their turn.
+
+    While it runs, the ledger knows that the planning process is there; see `Ledger.give_up_local`.
+    """
+    steps = [number for number, kind, action in await journal.steps() if (kind, action) == ("user", "create")]
+    beating = asyncio.ensure_future(_beat(ledger, run))
+    try:
+        for step in steps:
+            if await ledger.local_chunks(run, step) and await _reached(ledger, run, step):
+                await apply_from_source(client, journal, sources, step)
+                await _record(ledger, run, step, journal)
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+
+
+async def _beat(ledger: Ledger, run: str) -> None:
+    while True:
+        with suppress(WorkersDatabaseError):
+            await ledger.heartbeat(run)
+        await asyncio.sleep(_BEAT)
+
+
+async def _reached(ledger: Ledger, run: str, step: int) -> bool:
+    """Wait until a step is carried out; return whether the run came so far."""
+    while True:
+        with suppress(WorkersDatabaseError):
+            status = await ledger.progress(run)
+            if status.state != "running":
+                return False
+            if status.step == step:
+                return True
         await asyncio.sleep(_LOOK)
-    await apply_from_source(client, journal, sources, step)
-    results = [
-        Result(entry.number, entry.name, entry.status, entry.reason)
-        async for entry in journal.everything()
-        if entry.step == step and entry.needs_source and entry.status is not None
-    ]
-    await ledger.finish(chunk, results)
+
+
+async def _record(ledger: Ledger, run: str, step: int, journal: Journal) -> None:
+    """Record what the journal knows of the users with passwords, through restarts of the database."""
+    left: list[int] | None = None
+    while left is None or left:
+        try:
+            left = await ledger.local_chunks(run, step) if left is None else left
+            while left:
+                chunk = await ledger.claim(run, step, left[0])
+                if chunk is not None:
+                    wanted = {entry.number for entry in chunk.entries}
+                    async with aclosing(journal.between(min(wanted), max(wanted))) as entries:
+                        results = [
+                            Result(entry.number, entry.name, entry.status, entry.reason)
+                            async for entry in entries
+                            if entry.number in wanted and entry.status is not None
+                        ]
+                    await ledger.finish(chunk, results)
+                del left[0]
+        except WorkersDatabaseError:
+            await asyncio.sleep(1.0)
 
 
 async def follow(ledger: Ledger, run: str, *, on_progress: OnProgress = silent) -> RunStatus:
     """Wait for a run's end, through restarts of the database."""
     while True:
         try:
-            status = await ledger.status(run)
+            status = await ledger.progress(run)
+            on_progress(Progress(f"run {run}", status.done, status.total, status.failed))
+            if status.state != "running":
+                return await ledger.status(run)
         except WorkersDatabaseError:
             await asyncio.sleep(1.0)
             continue
-        on_progress(Progress(f"run {run}", status.done, status.total, status.failed))
-        if status.state != "running":
-            return status
         await asyncio.sleep(_LOOK)
 
 
-__all__ = ["do_local", "follow", "push"]
+async def collect(ledger: Ledger, run: str, journal: Journal) -> None:
+    """Take into a journal what became of its items in a run, for its report."""
+    async with aclosing(ledger.entries(run)) as pages:
+        async for page in pages:
+            results = [(one.status, one.reason, 1, one.number) for one in page if one.status is not None]
+            await journal.mark_known(results)
+
+
+__all__ = ["collect", "do_local", "follow", "push"]

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ethora_async.errors import ConfigError, NotSentError
+from ethora_async.workers import schema
 from ethora_async.workers.database import WorkersDatabaseError
 
 if TYPE_CHECKING:
@@ -16,19 +17,6 @@ if TYPE_CHECKING:
 _BLOCK_SECONDS = 0.05
 _LONGEST_PUSH = 300.0
 _REFUSED = 429
-
-# The generic cell rate algorithm: `tat` is when the next permit is due if all are used. A block of permits moves it on
-# by their number; who asks waits until its block begins. The database's clock is the only one.
-_RESERVE = """
-    INSERT INTO ethora_rate AS rate (name, tat) VALUES (%(name)s, clock_timestamp() + %(span)s * interval '1 second')
-    ON CONFLICT (name) DO UPDATE
-        SET tat = greatest(rate.tat, clock_timestamp()) + %(span)s * interval '1 second'
-    RETURNING extract(epoch FROM tat - %(span)s * interval '1 second' - clock_timestamp())::float8
-"""
-_PUSH_BACK = """
-    INSERT INTO ethora_rate AS rate (name, tat) VALUES (%(name)s, clock_timestamp() + %(wait)s * interval '1 second')
-    ON CONFLICT (name) DO UPDATE SET tat = greatest(rate.tat, excluded.tat)
-"""
 
 
 class SharedRate:
@@ -76,8 +64,8 @@ class SharedRate:
             # A permit that was not used in its time has passed: saved up, they would be a burst.
             if not self._left or self._next < now - self._interval * self._block:
                 values = {"name": self.name, "span": self._interval * self._block}
-                async with self._database.transaction() as connection:
-                    row = await (await connection.execute(_RESERVE, values)).fetchone()
+                async with self._database.transaction(durable=False) as connection:
+                    row = await (await connection.execute(schema.RESERVE.encode(), values)).fetchone()
                 self._next = self._clock.monotonic() + max(0.0, row[0] if row else 0.0)
                 self._left = self._block
             due, self._next = self._next, self._next + self._interval
@@ -91,7 +79,7 @@ class SharedRate:
         self._left = 0
         values = {"name": self.name, "wait": min(max(wait, self._interval), _LONGEST_PUSH)}
         async with self._database.transaction() as connection:
-            await connection.execute(_PUSH_BACK, values)
+            await connection.execute(schema.PUSH_BACK.encode(), values)
 
 
 class RateLimitedTransport:

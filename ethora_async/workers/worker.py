@@ -6,29 +6,25 @@ import asyncio
 import datetime
 import logging
 import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.errors import (
-    ChatError,
-    ConfigError,
-    ForbiddenError,
-    InvalidInputError,
-    RateLimitedError,
-    ServerFaultError,
-    TransportError,
-    UnauthorizedError,
-)
+from ethora_async.config import seconds
+from ethora_async.engine.events import Emitter
+from ethora_async.errors import ChatError, ConfigError, InvalidInputError
 from ethora_async.sync.plan.directories import check_identity
-from ethora_async.sync.plan.ways import way
+from ethora_async.workers.carrying import REFUSED, Round, carry_out
 from ethora_async.workers.database import Database, WorkersDatabaseError
-from ethora_async.workers.ledger import Chunk, Ledger, Result
+from ethora_async.workers.events import ChunkFinished, ChunkStarted
+from ethora_async.workers.ledger import Chunk, Ledger
 from ethora_async.workers.schema import QUEUE, TASK
 
 if TYPE_CHECKING:
-    from ethora_async.bulk.outcome import Outcome
     from ethora_async.capabilities import ManagesUsers
-    from ethora_async.sync.store.items import Entry
+    from ethora_async.engine.events import Listener
 
 log: logging.Logger = logging.getLogger("ethora_async.workers")
 
@@ -37,13 +33,17 @@ PARALLEL = 4
 
 DEADLINE = 30.0
 MARGIN = 1.5
-TRIES = 5
+TRIES = 8
 """Rounds of a chunk that met trouble of the platform, after which its items count as failed."""
+
+KEEP_EVERY = 1.0
+"""Seconds after which the results of a chunk that is still under way are recorded."""
+
+PLANNER_SILENCE = 60.0
 
 _HEARTBEAT = 2.0
 _LONGEST_PAUSE = 30.0
-_TROUBLE = (TransportError, ServerFaultError, RateLimitedError)
-_REFUSED = (UnauthorizedError, ForbiddenError, ConfigError)
+_HEALTHY = 10.0
 
 
 class Worker:
@@ -59,6 +59,9 @@ class Worker:
         parallel: chunks under way at once.
         deadline: the client's ``timeout``. A silent worker's chunks are taken over after half as long again: its last
             requests have arrived by then.
+        planner_silence: seconds after which a planning process of which nothing was heard counts as gone. Users whose
+            passwords it alone has then fail, each by name.
+        on_event: is told when chunks begin and end.
 
     Raises:
         ConfigError: the extra is not installed.
@@ -66,14 +69,27 @@ class Worker:
     """
 
     def __init__(
-        self, client: ManagesUsers, database: str, *, parallel: int = PARALLEL, deadline: float = DEADLINE
+        self,
+        client: ManagesUsers,
+        database: str,
+        *,
+        parallel: int = PARALLEL,
+        deadline: float = DEADLINE,
+        planner_silence: float = PLANNER_SILENCE,
+        on_event: Listener | Sequence[Listener] | None = None,
     ) -> None:
         engine_schema()
+        if parallel < 1:
+            msg = f"parallel must be at least 1, not {parallel}"
+            raise ConfigError(msg)
         self._database = Database(database)
         self.ledger: Ledger = Ledger(self._database)
         self._client = client
         self._parallel = parallel
-        self._silence = deadline * MARGIN
+        self._silence = seconds(deadline, "deadline") * MARGIN
+        self._planner_silence = seconds(planner_silence, "planner_silence")
+        listeners = on_event if isinstance(on_event, Sequence) else () if on_event is None else (on_event,)
+        self._emitter = Emitter(listeners)
         self._stopping = asyncio.Event()
         self._fatal: ChatError | None = None
         self._platform: str | None = None
@@ -81,6 +97,10 @@ class Worker:
     def stop(self) -> None:
         """Take no more chunks; `run` returns when those under way have ended."""
         self._stopping.set()
+
+    async def aclose(self) -> None:
+        """Close the connection to the database; `run` has done so when it returns."""
+        await self._database.aclose()
 
     async def run(self) -> None:
         """Work until `stop`.
@@ -91,13 +111,13 @@ class Worker:
         failures = 0
         try:
             while not self._stopping.is_set():
+                started = time.monotonic()
                 try:
                     await self._engine()
-                    failures = 0
                 except Exception as error:  # noqa: BLE001  the engine ends in many ways when its database goes away
                     if self._fatal is not None:
                         break
-                    failures += 1
+                    failures = 1 if time.monotonic() - started > _HEALTHY else failures + 1
                     if failures == 1:
                         log.warning("the workers' engine ended with %s; it is started again", type(error).__name__)
                     with suppress(TimeoutError):
@@ -143,86 +163,91 @@ class Worker:
                     raise one
 
     async def _recover(self, app: Any) -> None:
-        """Give the jobs of silent workers to others."""
+        """Give the jobs of silent workers to others, and end what waits for a planning process that is gone."""
         while True:
             stalled = await app.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=self._silence)
             for job in stalled:
                 with suppress(Exception):  # another worker was faster
                     await app.job_manager.retry_job(job, retry_at=datetime.datetime.now(datetime.UTC))
-            await asyncio.sleep(self._silence / 4)
+            if lost := await self.ledger.give_up_silent_planners(self._planner_silence):
+                log.warning("%d users with passwords fail: their planning process is gone", lost)
+            await asyncio.sleep(min(self._silence, self._planner_silence) / 4)
 
     async def _chunk(self, run: str, step: int, number: int) -> None:
         """Carry out one chunk: procrastinate's task."""
         chunk = await self.ledger.claim(run, step, number)
         if chunk is None:
             return
+        emitter, started = self._emitter, time.monotonic()
+        if emitter.wanted:
+            size, parent = len(chunk.entries), chunk.traceparent
+            emitter.emit(ChunkStarted(run, step, number, chunk.kind, chunk.action, size, chunk.attempts, parent))
+        done = Round(chunk)
+        state, error = "again", None
+        try:
+            state = await self._round(chunk, done)
+        except BaseException as problem:
+            error = type(problem).__name__
+            raise
+        finally:
+            if emitter.wanted:
+                counts = Counter[str]([result.status for result in done.results])
+                emitter.emit(ChunkFinished(run, step, number, state, counts, time.monotonic() - started, error))
+
+    async def _round(self, chunk: Chunk, done: Round) -> str:
+        """Carry out what is to do of a chunk, and return how that ended.
+
+        Raises:
+            ChatError: trouble of the platform; the chunk is to be begun again.
+        """
         try:
             if chunk.platform != self._platform:
                 await check_identity(self._client, chunk.platform)
                 self._platform = chunk.platform
-            results, trouble = await carry_out(self._client, chunk)
-        except (InvalidInputError, *_REFUSED) as error:
+            keeping = asyncio.ensure_future(self._keep(chunk, done))
+            try:
+                trouble = await carry_out(self._client, done)
+            finally:
+                keeping.cancel()
+                await asyncio.gather(keeping, return_exceptions=True)
+        except (InvalidInputError, *REFUSED) as error:
             self._fatal = self._fatal or error
             self.stop()
+            await self._recorded(chunk, lambda: self.ledger.release(chunk, done.results, done.maybe_done))
             raise
-        if trouble is not None and chunk.attempts < TRIES:
-            log.warning("run %s: chunk %d of step %d is tried again: %s", run, number, step, trouble)
-            await asyncio.sleep(random.uniform(0.0, min(_LONGEST_PAUSE, 0.5 * 2**chunk.attempts)))  # noqa: S311
+        if trouble is not None and chunk.troubles + 1 < TRIES:
+            where = (chunk.run, chunk.number, chunk.step)
+            log.warning("run %s: chunk %d of step %d is tried again: %s", *where, type(trouble).__name__)
+            await self._recorded(chunk, lambda: self.ledger.release(chunk, done.results, done.maybe_done))
+            await asyncio.sleep(random.uniform(0.0, min(_LONGEST_PAUSE, 0.5 * 2**chunk.troubles)))  # noqa: S311
             raise trouble
-        await self._recorded(chunk, results)
+        done.give_up(trouble)
+        return "done" if await self._recorded(chunk, lambda: self.ledger.finish(chunk, done.results)) else "lost"
 
-    async def _recorded(self, chunk: Chunk, results: list[Result]) -> None:
+    async def _keep(self, chunk: Chunk, done: Round) -> None:
+        """Record again and again what is known of a chunk that is under way."""
+        kept = 0
+        while True:
+            await asyncio.sleep(KEEP_EVERY)
+            if len(done.results) > kept:
+                kept = len(done.results)
+                with suppress(WorkersDatabaseError):  # the end of the chunk records all of them
+                    await self.ledger.keep(chunk, done.results[:kept])
+
+    async def _recorded(self, chunk: Chunk, record: Callable[[], Any]) -> bool:
         """Record a chunk, again while the database is away: a restart of it is no reason to do all once more."""
         for attempt in range(8):
             try:
-                if not await self.ledger.finish(chunk, results):
-                    log.info("run %s: another worker has taken chunk %d over", chunk.run, chunk.number)
+                stood: bool = await record()
             except WorkersDatabaseError:
                 if attempt == 7:
                     raise
                 await asyncio.sleep(0.1 * 2**attempt)
             else:
-                return
-
-
-async def carry_out(client: ManagesUsers, chunk: Chunk) -> tuple[list[Result], ChatError | None]:
-    """Carry out what is to do of a chunk.
-
-    Returns:
-        What became of the items, and the trouble of the platform that kept some from being done.
-
-    Raises:
-        UnauthorizedError, ForbiddenError, ConfigError: every further item would meet the same.
-    """
-    make, start = way(client, chunk.kind, chunk.action)
-    kept = chunk.outcomes or "." * len(chunk.entries)
-    items = [(make(entry), entry) for entry, letter in zip(chunk.entries, kept, strict=True) if letter == "."]
-    entries = {id(item): entry for item, entry in items}
-    results: list[Result] = []
-    trouble: ChatError | None = None
-    try:
-        async for outcome in start([item for item, _ in items]):
-            entry = entries.pop(id(outcome.item))
-            results.append(_result(entry, outcome, again=chunk.attempts > 1))
-            if isinstance(outcome.error, _REFUSED):
-                raise outcome.error
-            if isinstance(outcome.error, _TROUBLE):
-                trouble = outcome.error
-    except _TROUBLE as error:
-        trouble = error
-    why = None if trouble is None else str(trouble)
-    results += [Result(entry.number, entry.name, "unknown", why) for entry in entries.values()]
-    return results, trouble
-
-
-def _result(entry: Entry, outcome: Outcome[Any], *, again: bool) -> Result:
-    """Return what became of an item. What is there already when its chunk is done again, an earlier round has made."""
-    status = outcome.status
-    if again and status == "existed" and entry.action in ("create", "grant"):
-        status = "created"
-    if again and status == "absent" and entry.action in ("delete", "revoke"):
-        status = "deleted"
-    return Result(entry.number, entry.name, status, None if outcome.error is None else str(outcome.error))
+                if not stood:
+                    log.info("run %s: another worker has taken chunk %d over", chunk.run, chunk.number)
+                return stood
+        raise AssertionError  # the last attempt returns or raises
 
 
 def engine_schema() -> str:
@@ -241,4 +266,4 @@ def engine_schema() -> str:
     return SchemaManager.get_schema()
 
 
-__all__ = ["DEADLINE", "PARALLEL", "Worker", "carry_out", "engine_schema"]
+__all__ = ["DEADLINE", "PARALLEL", "Worker", "engine_schema"]

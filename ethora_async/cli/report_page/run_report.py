@@ -50,6 +50,11 @@ class RunReport:
         self._headline: Headline | None = None
         self._facts: dict[str, str] = {}
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a page to write."""
+        return self._path is not None
+
     @asynccontextmanager
     async def running(self, *, more: bool = False) -> AsyncGenerator[None, None]:
         """Check the file before anything is done, and write it when the command ends, also by an error or Ctrl-C.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -13,10 +12,7 @@ from ethora_async.cli.workers.database import DATABASE, workers_url
 from ethora_async.workers.database import Database
 from ethora_async.workers.ledger import Ledger, Result, RunStatus
 
-_WITHOUT_PLANNER = (
-    "its password stands in the source alone, which only the process that planned the run has: plan anew with the same"
-    " source"
-)
+_QUIET = 30.0
 
 
 def runs(
@@ -26,7 +22,7 @@ def runs(
     retry: Annotated[bool, typer.Option("--retry", help="Carry out again what failed or is unknown.")] = False,
     give_up_local: Annotated[
         bool,
-        typer.Option("--give-up-local", help="Fail the users with passwords of a planning process that is gone."),
+        typer.Option("--give-up-local", help="Fail the users with passwords at once: their planning process is gone."),
     ] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -45,7 +41,7 @@ def runs(
                     typer.echo(_line(one))
                 return DONE
             if give_up_local:
-                await ledger.give_up_local(run_id, _WITHOUT_PLANNER)
+                await ledger.give_up_local(run_id)
             if retry:
                 await ledger.retry(run_id)
             status, failures = await ledger.status(run_id), await ledger.failures(run_id)
@@ -60,7 +56,8 @@ def runs(
 def print_status(status: RunStatus, failures: list[Result], *, as_json: bool) -> None:
     """Print one run on stdout."""
     if as_json:
-        print_json({**status_fields(status), "failures": [_failure_fields(one) for one in failures]})
+        results, failed = _result_fields(status), [_failure_fields(one) for one in failures]
+        print_json({**status_fields(status), "results": results, "failures": failed})
         return
     typer.echo(_line(status))
     for (kind, action, outcome), count in sorted(status.counts.items()):
@@ -71,14 +68,17 @@ def print_status(status: RunStatus, failures: list[Result], *, as_json: bool) ->
 
 def status_fields(status: RunStatus) -> dict[str, Any]:
     """Return a run as its JSON fields."""
-    results = [
+    return {
+        "run": status.run, "state": status.state, "created": status.created, "total": status.total,
+        "done": status.done, "failed": status.failed,
+    }  # fmt: skip
+
+
+def _result_fields(status: RunStatus) -> list[dict[str, Any]]:
+    return [
         {"kind": kind, "action": action, "status": outcome, "count": count}
         for (kind, action, outcome), count in sorted(status.counts.items())
     ]
-    return {
-        "run": status.run, "state": status.state, "created": status.created, "total": status.total,
-        "done": status.done, "failed": status.failed, "results": results,
-    }  # fmt: skip
 
 
 def _failure_fields(one: Result) -> dict[str, Any]:
@@ -86,8 +86,8 @@ def _failure_fields(one: Result) -> dict[str, Any]:
 
 
 def _line(status: RunStatus) -> str:
-    sums: Counter[str] = Counter()
-    for (_, _, outcome), count in status.counts.items():
-        sums[outcome] += count
-    told = "".join(f", {count:,} {outcome}" for outcome, count in sorted(sums.items()))
-    return f"{status.run} {status.state}: {status.done:,} of {status.total:,}{told}"
+    failed = f", {status.failed:,} failed or unknown" if status.failed else ""
+    waits = ""
+    if status.state == "running" and status.planner is not None and status.planner > _QUIET:
+        waits = f"; nothing heard of its planning process for {status.planner:.0f} s"
+    return f"{status.run} {status.state}: {status.done:,} of {status.total:,}{failed}{waits}"

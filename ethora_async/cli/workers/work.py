@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ethora_async.cli.observing import METRICS, measured
+from ethora_async.cli.observing import METRICS, listeners, measured
 from ethora_async.cli.output import errors
 from ethora_async.cli.runtime import DONE, INTERRUPTED, run
 from ethora_async.cli.workers.database import DATABASE, workers_url
@@ -41,7 +41,9 @@ def work(
             database = workers_url(context, url, "url")
             settings = {"timeout": timeout, "on_event": watching}
             async with limited_client(context.obj, secret, database, rate, **settings) as client:
-                return await _until_told(Worker(client, database, parallel=parallel, deadline=timeout))
+                return await _until_told(
+                    Worker(client, database, parallel=parallel, deadline=timeout, on_event=listeners(watching))
+                )
 
     secret = context.obj.asked_secret()
     run(working())

@@ -12,13 +12,14 @@ from ethora_async.sync.plan.progress import OnProgress, Progress, silent
 from ethora_async.sync.store.comparison import different
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from ethora_async.bulk.outcome import Status
     from ethora_async.capabilities import ManagesUsers
     from ethora_async.records import User
     from ethora_async.sync.plan.plan import Plan
     from ethora_async.sync.store.items import Entry, Result
+    from ethora_async.sync.store.journal import Journal
 
 _CHANGED = "changed since the plan was made"
 _UNTRUE = "the change and the record of it do not say the same: make the plan anew"
@@ -46,15 +47,11 @@ async def check_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgres
     allowed = options.get("allow_delete")
     plan.guard = guard.judged(await journal.deletions(), unsafe=0, prune=True, allow_delete=allowed) or plan.guard
     guard.check_guard(plan.guard)
-    judge = _Judge(client)
     changed = 0
-    async with aclosing(intake.chunks(journal.to_do())) as parts:
+    async with aclosing(_judged(client, journal)) as parts:
         async for part in parts:
             results: list[Result] = []
-            states = await journal.actual_of(part)
-            spellings = await journal.other_spellings([judge.claim(entry) for entry in part])
-            for entry, now, spelled in zip(part, states, spellings, strict=True):
-                verdict = judge.verdict(entry, now, spelled)
+            for entry, _, verdict in part:
                 if verdict is not None:
                     changed += verdict[0] == "failed"
                     results.append((*verdict, 0, entry.number))
@@ -62,6 +59,52 @@ async def check_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgres
                 await journal.refuse(results)
     await journal.set_meta(checked=True)
     return changed
+
+
+async def compare_with_plan(
+    client: ManagesUsers, plan: Plan, *, on_progress: OnProgress = silent
+) -> AsyncGenerator[tuple[Entry, str | None], None]:
+    """Iterate over the items of a plan, each with what the platform says otherwise; None where it agrees.
+
+    Raises:
+        InvalidInputError: the plan was made for another client.
+        ChatError: the platform could not be listed.
+    """
+    mine = await check_identity(client, plan.platform)
+    await _list_again(client, plan, mine, on_progress)
+    async with aclosing(_judged(client, plan.journal)) as parts:
+        async for part in parts:
+            for entry, now, verdict in part:
+                if verdict is None or verdict[0] == "failed":
+                    yield entry, (verdict and verdict[1]) or _otherwise(entry, now)
+                else:
+                    yield entry, None
+
+
+def _otherwise(entry: Entry, now: Mapping[str, Any] | None) -> str:
+    if now is None:
+        return "it is not there"
+    if entry.action != "update":
+        return "it is still there"
+    wanted = (entry.after or {}).get("fields", {})
+    return ", ".join(
+        f"{name} is {now.get(name)!r}, not {value!r}" for name, value in wanted.items() if now.get(name) != value
+    )
+
+
+async def _judged(
+    client: ManagesUsers, journal: Journal
+) -> AsyncGenerator[list[tuple[Entry, Mapping[str, Any] | None, tuple[Status, str | None] | None]], None]:
+    """Iterate over the items to do, each with its record on the platform and with how it ends (see `_Judge`)."""
+    judge = _Judge(client)
+    async with aclosing(intake.chunks(journal.to_do())) as parts:
+        async for part in parts:
+            states = await journal.actual_of(part)
+            spellings = await journal.other_spellings([judge.claim(entry) for entry in part])
+            yield [
+                (entry, None if now is None else now[1], judge.verdict(entry, now, spelled))
+                for entry, now, spelled in zip(part, states, spellings, strict=True)
+            ]
 
 
 async def _list_again(client: ManagesUsers, plan: Plan, mine: Callable[[User], bool], on_progress: OnProgress) -> None:

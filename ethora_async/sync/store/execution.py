@@ -91,6 +91,11 @@ def sendable(db: sqlite3.Connection, step: int, after: int, limit: int) -> list[
     return select_entries(db, condition, (step,), after=after, limit=limit)
 
 
+def unsent(db: sqlite3.Connection, step: int, after: int, limit: int) -> list[Entry]:
+    """Return the next items of a step, those that need their source among them."""
+    return select_entries(db, f"step = ? AND state = {INTENDED}", (step,), after=after, limit=limit)
+
+
 def awaiting_source(db: sqlite3.Connection, step: int, keys: Sequence[str]) -> list[tuple[str, dict[str, Any], int]]:
     """Return key, record and number of the users of a step whose password only the source has."""
     db.execute(ITEM_INDEX)

@@ -220,6 +220,10 @@ class Journal:
         """Iterate over existing records that no source wants, and that stay."""
         return self._where("action = ?", EXTRA)
 
+    def between(self, first: int, last: int) -> AsyncGenerator[Entry, None]:
+        """Iterate over the items with these numbers and all in between."""
+        return self._where("number BETWEEN ? AND ?", first, last)
+
     def failures(self) -> AsyncGenerator[Entry, None]:
         """Iterate over the items that failed or are unknown."""
         return self._where("status IN ('failed', 'unknown')")
@@ -308,6 +312,10 @@ class Journal:
     async def sendable(self, step: int, *, after: int, limit: int) -> list[Entry]:
         """Return the next items of a step that need no source."""
         return await self._transaction(execution.sendable, step, after, limit)
+
+    async def unsent(self, step: int, *, after: int, limit: int) -> list[Entry]:
+        """Return the next items of a step, those that need their source among them."""
+        return await self._transaction(execution.unsent, step, after, limit)
 
     async def awaiting_source(self, step: int, keys: Sequence[str]) -> list[tuple[str, dict[str, Any], int]]:
         """Return key, record and number of the users of a step whose password only the source has."""

@@ -1,0 +1,150 @@
+"""Carry out the items of one chunk, and keep what is known of each."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.bulk.outcome import Outcomes
+from ethora_async.bulk.run import Batched
+from ethora_async.errors import (
+    ChatError,
+    ConfigError,
+    ForbiddenError,
+    RateLimitedError,
+    ServerFaultError,
+    TransportError,
+    UnauthorizedError,
+)
+from ethora_async.sync.plan.ways import way
+from ethora_async.workers.ledger import MAYBE_DONE, STATUSES, Chunk, Result
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from ethora_async.bulk.outcome import Outcome, Status
+    from ethora_async.capabilities import ManagesUsers
+    from ethora_async.sync.store.items import Entry
+
+_AT_ONCE = 100
+"""Items that are handed to the client together: about what one request carries."""
+
+_TROUBLE = (TransportError, ServerFaultError, RateLimitedError)
+
+REFUSED = (UnauthorizedError, ForbiddenError, ConfigError)
+"""Errors that every further item would meet as well."""
+
+
+class Round:
+    """What one worker finds out about a chunk.
+
+    Attributes:
+        results: of the items that are known.
+        maybe_done: numbers of items that were sent, and of which nobody knows whether they happened.
+        left: the items that are still to do, by number; with whether they may have happened in an earlier round.
+    """
+
+    def __init__(self, chunk: Chunk) -> None:
+        self.chunk = chunk
+        self._under_way: dict[int, tuple[Any, Entry]] = {}
+        self.results: list[Result] = []
+        self.left: dict[int, tuple[Entry, bool]] = {
+            entry.number: (entry, letter == MAYBE_DONE)
+            for entry, letter in zip(chunk.entries, chunk.outcomes, strict=True)
+            if letter not in STATUSES
+        }
+        self.maybe_done: frozenset[int] = frozenset([number for number, (_, maybe) in self.left.items() if maybe])
+
+    def begin(self, pairs: list[tuple[Any, Entry]]) -> list[Any]:
+        """Note that these are under way, and return what is sent."""
+        # By identity: the platform may give an item back under another name, and two items may look alike.
+        self._under_way.update({id(pair[0]): pair for pair in pairs})
+        return [item for item, _ in pairs]
+
+    def note(self, outcomes: Sequence[Outcome[Any]]) -> ChatError | None:
+        """Keep what became of a batch; return the trouble of the platform that kept some of it from being done.
+
+        Raises:
+            UnauthorizedError, ForbiddenError, ConfigError: every further item would meet the same.
+        """
+        if isinstance(outcomes, Outcomes):  # all of them went well
+            for item, status in zip(outcomes.items, outcomes.statuses, strict=True):
+                self._settle(self._under_way.pop(id(item))[1], status, None)
+            return None
+        trouble: ChatError | None = None
+        for outcome in outcomes:
+            _, entry = self._under_way.pop(id(outcome.item))
+            error = outcome.error
+            if not isinstance(error, (*REFUSED, *_TROUBLE)):
+                self._settle(entry, outcome.status, error)
+                continue
+            if outcome.status == "unknown":
+                self.maybe_done |= {entry.number}
+            if isinstance(error, REFUSED):
+                raise error
+            trouble = error
+        return trouble
+
+    def cut_off(self) -> None:
+        """Note that what is still under way may have happened."""
+        self.maybe_done |= {entry.number for _, entry in self._under_way.values()}
+        self._under_way.clear()
+
+    def _settle(self, entry: Entry, status: Status, error: ChatError | None) -> None:
+        self.known(_result(entry, status, error, again=self.left[entry.number][1]))
+
+    def known(self, result: Result) -> None:
+        """Keep what became of an item."""
+        del self.left[result.item]
+        self.results.append(result)
+
+    def give_up(self, trouble: ChatError | None) -> None:
+        """Count what is left as failed, or as unknown where it may have happened."""
+        reason = None if trouble is None else str(trouble)
+        for entry, _ in [*self.left.values()]:
+            status: Status = "unknown" if entry.number in self.maybe_done else "failed"
+            self.known(Result(entry.number, entry.name, status, reason))
+
+
+async def carry_out(client: ManagesUsers, done: Round) -> ChatError | None:
+    """Carry out what is to do of a chunk.
+
+    Returns:
+        The trouble of the platform that kept some items from being done; those stay in `done.left`.
+
+    Raises:
+        UnauthorizedError, ForbiddenError, ConfigError: every further item would meet the same.
+    """
+    chunk = done.chunk
+    for number, reason in chunk.uncreated.items():
+        if number in done.left:
+            done.known(Result(number, done.left[number][0].name, "failed", reason))
+    make, start = way(client, chunk.kind, chunk.action)
+    waiting = [entry for entry, _ in done.left.values()]
+
+    async def feed() -> AsyncGenerator[list[Any], None]:
+        for first in range(0, len(waiting), _AT_ONCE):
+            yield done.begin([(make(entry), entry) for entry in waiting[first : first + _AT_ONCE]])
+
+    trouble: ChatError | None = None
+    try:
+        async with aclosing(start(Batched(feed())).by_batch()) as batches:
+            async for outcomes in batches:
+                trouble = done.note(outcomes) or trouble
+    except _TROUBLE as error:
+        trouble = error
+    finally:
+        done.cut_off()
+    return trouble
+
+
+def _result(entry: Entry, status: Status, error: ChatError | None, *, again: bool) -> Result:
+    """Return what became of an item. What is there already, when it may have been sent before, was made by that."""
+    if again and status == "existed" and entry.action in ("create", "grant"):
+        status = "created"
+    if again and status == "absent" and entry.action in ("delete", "revoke"):
+        status = "deleted"
+    return Result(entry.number, entry.name, status, None if error is None else str(error))
+
+
+__all__ = ["REFUSED", "Round", "carry_out"]

@@ -1,0 +1,121 @@
+"""Verify a run against the platform, from any machine: the ledger says what it was to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ethora_async.clock import SystemClock
+from ethora_async.config import Seconds, seconds
+from ethora_async.sync.plan.plan import Plan, Summary, summary_of
+from ethora_async.sync.plan.progress import OnProgress, silent
+from ethora_async.sync.plan.stale_items import compare_with_plan
+from ethora_async.sync.plan.verify import SHOWN, Verification
+from ethora_async.sync.store.items import STEPS_ASIDE
+from ethora_async.sync.store.journal import Journal
+
+if TYPE_CHECKING:
+    from ethora_async.capabilities import ManagesUsers
+    from ethora_async.protocols import Clock
+    from ethora_async.sync.store.items import Entry
+    from ethora_async.workers.ledger import Ledger
+
+_FIRST_WAIT = 1.0
+_LONGEST_WAIT = 10.0
+
+
+async def verify_run(
+    client: ManagesUsers,
+    ledger: Ledger,
+    run: str,
+    *,
+    wait: Seconds = 0.0,
+    clock: Clock | None = None,
+    on_progress: OnProgress = silent,
+) -> Verification:
+    """Compare what a run was to do with what the platform lists. Nothing is changed, and no list is needed.
+
+    Args:
+        client: as for the run.
+        ledger: where the run is.
+        run: its id.
+        wait: seconds for which to ask again while they do not agree: listings lag behind deletions.
+        clock: measures that time.
+        on_progress: is told how far the comparison is.
+
+    Raises:
+        InvalidInputError: there is no such run, or it was made for another client.
+        ChatError: the platform or the database cannot be reached.
+    """
+    time = clock or SystemClock()
+    started, budget, pause = time.monotonic(), seconds(wait, "wait") if wait else 0.0, _FIRST_WAIT
+    async with await journal_of_run(ledger, run) as journal:
+        plan = Plan(journal, {}, await summary_of(journal), None, await ledger.platform(run))
+        compared: Counter[str] = Counter()
+        for (kind, _), count in plan.summary.changes.items():
+            compared[kind] += count
+        while True:
+            differing: Counter[tuple[str, str]] = Counter()
+            examples: list[Entry] = []
+            async with aclosing(compare_with_plan(client, plan, on_progress=on_progress)) as items:
+                async for entry, otherwise in items:
+                    if otherwise is not None:
+                        differing[entry.kind, entry.action] += 1
+                        if len(examples) < SHOWN:
+                            examples.append(attrs.evolve(entry, reason=otherwise))
+            waited = time.monotonic() - started
+            if not differing or waited >= budget:
+                summary = Summary(dict(differing), {}, {}, {}, compared=dict(compared))
+                return Verification(summary, tuple(examples), waited)
+            await time.sleep(min(pause, budget - waited))
+            pause = min(_LONGEST_WAIT, 2 * pause)
+
+
+async def journal_of_run(ledger: Ledger, run: str, *, known: bool = False) -> Journal:
+    """Return a temporary journal with the items of a run as they should be in the end.
+
+    Args:
+        ledger: where the run is.
+        run: its id.
+        known: whether to take in what became of them; without it all of them are to do.
+
+    Raises:
+        InvalidInputError: there is no such run.
+    """
+    platform = await ledger.platform(run)
+    journal = await Journal.create(None, meta={"platform": platform})
+    number = 0
+    try:
+        async with aclosing(ledger.entries(run)) as pages:
+            async for page in pages:
+                # A temporary address is followed by the one that is wanted.
+                entries = page if known else [_in_the_end(entry) for entry in page if entry.step != STEPS_ASIDE]
+                await journal.add([attrs.evolve(entry, reason=None) for entry in entries])
+                if known:
+                    await journal.mark_known(
+                        [
+                            (entry.status, entry.reason, 1, place)
+                            for place, entry in enumerate(entries, number + 1)
+                            if entry.status is not None
+                        ]
+                    )
+                number += len(entries)
+    except BaseException:
+        await journal.aclose()
+        raise
+    return journal
+
+
+def _in_the_end(entry: Entry) -> Entry:
+    """Return an item under the id that its user has once it is carried out."""
+    after = entry.after or {}
+    if entry.action != "update" or "id" not in after.get("fields", {}):
+        return entry
+    fields = {name: value for name, value in after["fields"].items() if name != "id"}
+    return attrs.evolve(entry, key=after["fields"]["id"], after={**after, "fields": fields})
+
+
+__all__ = ["journal_of_run", "verify_run"]
