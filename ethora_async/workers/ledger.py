@@ -58,7 +58,7 @@ class Step:
 
 
 @attrs.frozen(eq=False)
-class Part:
+class ChunkItems:
     """Items that make a chunk; those of a `local` one can be carried out by the planning process alone."""
 
     entries: Sequence[Entry] = attrs.field(repr=False)
@@ -203,7 +203,7 @@ class Ledger:
             raise ConfigError(msg)
         return True, engines
 
-    async def push(self, platform: Any, steps: Sequence[tuple[Step, AsyncIterable[Part]]]) -> str:
+    async def push(self, platform: Any, steps: Sequence[tuple[Step, AsyncIterable[ChunkItems]]]) -> str:
         """Keep a plan and start it. Nothing of it is carried out if this does not return.
 
         Args:
@@ -527,4 +527,4 @@ def _unpack(items: bytes, step: int, kind: str, action: str) -> list[Entry]:
     return [Entry(number, step, kind, action, key, other, None, after) for number, key, other, after in rows]
 
 
-__all__ = ["CHUNK", "Chunk", "Ledger", "Part", "Result", "RunStatus", "Step"]
+__all__ = ["CHUNK", "Chunk", "ChunkItems", "Ledger", "Result", "RunStatus", "Step"]

@@ -10,7 +10,7 @@ from ethora_async.sync.plan.apply import apply_from_source
 from ethora_async.sync.plan.guard import check_guard
 from ethora_async.sync.plan.progress import OnProgress, Progress, silent
 from ethora_async.workers.database import WorkersDatabaseError
-from ethora_async.workers.ledger import CHUNK, Ledger, Part, Result, RunStatus, Step
+from ethora_async.workers.ledger import CHUNK, ChunkItems, Ledger, Result, RunStatus, Step
 from ethora_async.workers.worker import engine_schema
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ async def push(ledger: Ledger, journal: Journal) -> str:
     return run
 
 
-async def _parts(journal: Journal, step: int) -> AsyncGenerator[Part, None]:
+async def _parts(journal: Journal, step: int) -> AsyncGenerator[ChunkItems, None]:
     after = 0
     waiting: dict[bool, list[Entry]] = {False: [], True: []}
     while found := await journal.unsent(step, after=after, limit=CHUNK):
@@ -55,11 +55,11 @@ async def _parts(journal: Journal, step: int) -> AsyncGenerator[Part, None]:
             waiting[entry.needs_source].append(entry)
         for local, entries in waiting.items():
             while len(entries) >= CHUNK:
-                yield Part(entries[:CHUNK], local)
+                yield ChunkItems(entries[:CHUNK], local)
                 del entries[:CHUNK]
     for local, entries in waiting.items():
         if entries:
-            yield Part(entries, local)
+            yield ChunkItems(entries, local)
 
 
 async def do_local(

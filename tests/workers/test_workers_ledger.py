@@ -11,7 +11,7 @@ from workers_helpers import CREATE, chunks, users
 from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.sync.store.items import Entry
 from ethora_async.workers.database import Database, WorkersDatabaseError
-from ethora_async.workers.ledger import Chunk, Ledger, Part, Result, Step
+from ethora_async.workers.ledger import Chunk, ChunkItems, Ledger, Result, Step
 from ethora_async.workers.worker import engine_schema
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ async def test_an_empty_plan_is_done_at_once(ledger: Ledger) -> None:
 
 async def test_a_push_that_fails_leaves_nothing(ledger: Ledger) -> None:
     async def broken() -> object:
-        yield Part(users(1))
+        yield ChunkItems(users(1))
         raise RuntimeError
 
     with pytest.raises(RuntimeError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ethora_async import EthoraClient, RetryPolicy
 from ethora_async.sync.plan.directories import identity
 from ethora_async.sync.store.items import Entry
-from ethora_async.workers.ledger import Part, Step
+from ethora_async.workers.ledger import ChunkItems, Step
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -38,14 +38,14 @@ def wanted(id: str) -> dict[str, str]:
     return {"id": id, "email": f"{id}@example.com", "first_name": "Given", "last_name": "Family"}
 
 
-async def chunks(*parts: Sequence[Entry], local: Sequence[Entry] = ()) -> AsyncIterator[Part]:
+async def chunks(*parts: Sequence[Entry], local: Sequence[Entry] = ()) -> AsyncIterator[ChunkItems]:
     for part in parts:
-        yield Part([*part])
+        yield ChunkItems([*part])
     if local:
-        yield Part(local, local=True)
+        yield ChunkItems(local, local=True)
 
 
-async def pushed(ledger: Ledger, client: EthoraClient, *steps: tuple[Step, AsyncIterator[Part]]) -> str:
+async def pushed(ledger: Ledger, client: EthoraClient, *steps: tuple[Step, AsyncIterator[ChunkItems]]) -> str:
     await client.users.reserved()
     return await ledger.push(identity(client), steps)
 
