@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,10 @@ pytest_plugins = ["confirmed_stalls"]
 # A loaded machine is slow, and a test that fails for it proves nothing. Fifty examples a run: new ones each time.
 settings.register_profile("house", deadline=None, max_examples=50)
 settings.load_profile("house")
+
+# A test run starts Python hundreds of times, and each time it would compile what was compiled before.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 PREFIXES = ("ETHORA_", "AVAYA_", "IMBACHAT_", "ROCKETCHAT_", "AWS_", "VAULT_")
 """What the variables of developers and their machines begin with."""

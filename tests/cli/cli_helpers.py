@@ -10,14 +10,13 @@ import threading
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import attrs
+from command_processes import PATIENCE, Command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 SECRET = "canary-secret-of-the-app"
-PATIENCE = 30.0
-"""Seconds after which a command that hangs is killed, so that its test fails."""
 
 
 @attrs.frozen
@@ -44,11 +43,12 @@ class Cli(Protocol):
     def __call__(self, *args: str, stdin: str | None = None) -> Result: ...
 
 
-def start(*args: str, env: Mapping[str, str], cwd: Path | None = None, code: str | None = None) -> Process:
-    """Start the command in a process of its own; `code` replaces ``-m ethora_async``."""
-    how = ["-m", "ethora_async"] if code is None else ["-c", code]
+def start(*args: str, env: Mapping[str, str], cwd: Path | None = None, python: Sequence[str] | None = None) -> Process:
+    """Start the command in a process of its own; `python` is how a new interpreter does it, where one is needed."""
+    if python is None:
+        return Process(Command(*args, env=clean(env), cwd=cwd))
     process = subprocess.Popen(
-        [sys.executable, *how, *args],
+        [sys.executable, *python, *args],
         env=clean(env),
         cwd=cwd,
         stdin=subprocess.DEVNULL,
@@ -67,7 +67,7 @@ def clean(env: Mapping[str, str]) -> dict[str, str]:
 class Process:
     """A running command."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Command) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         self.popen = process
@@ -91,6 +91,7 @@ class Process:
         """Wait for its end."""
         stdout, stderr = self.popen.communicate()
         self._timer.cancel()
+        assert self.popen.returncode is not None
         return Result(self.popen.returncode, stdout.decode(), stderr.decode())
 
     def kill(self) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cli_helpers import SECRET, clean, people
+from command_processes import Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     Launch = Callable[..., Process]
     Csv = Callable[[str, str], str]
     Env = Mapping[str, str]
+
+MODULE = ("-m", "ethora_async")
 
 
 # Ctrl-C
@@ -69,7 +72,7 @@ def test_a_reader_that_has_had_enough_is_no_error_to_speak_of(
 ) -> None:
     cli("users", "import", csv("people.csv", people(2000)))
     for args in (("users", "list"), ("users", "list", "--json")):
-        process = launch(*args, env=settings)
+        process = launch(*args, env=settings, python=MODULE)
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
@@ -94,7 +97,8 @@ def test_names_that_the_terminal_cannot_write_do_not_end_the_command(
     launch: Launch, settings: Env, cli: Cli, csv: Csv
 ) -> None:
     cli("users", "import", csv("people.csv", "id,email,first_name,last_name\nmin,min@example.com,任任,任任\n"))
-    result = launch("users", "list", env={**settings, "PYTHONIOENCODING": "iso-8859-1"}).finish()
+    env = {**settings, "PYTHONIOENCODING": "iso-8859-1"}
+    result = launch("users", "list", env=env, python=MODULE).finish()
     assert result.code == 0
     assert "min@example.com\t\\u4efb\\u4efb" in result.stdout
 
@@ -105,14 +109,14 @@ def test_names_that_the_terminal_cannot_write_do_not_end_the_command(
 def test_json_stands_alone_on_stdout_and_progress_on_stderr(launch: Launch, settings: Env, csv: Csv) -> None:
     # FORCE_COLOR, which many a CI sets, must not put a bar into a log.
     env = {**settings, "FORCE_COLOR": "1"}
-    result = launch("users", "import", csv("people.csv", people(300)), "--json", env=env).finish()
+    result = launch("users", "import", csv("people.csv", people(300)), "--json", env=env, python=MODULE).finish()
     assert result.code == 0
     assert json.loads(result.stdout)["counts"] == {"created": 300}
     assert result.stderr.splitlines() == ["users: 100 of about 300", "users: 200 of about 300", "users: 300 done"]
 
 
 def test_as_a_module_it_goes_by_the_name_it_was_started_with(launch: Launch) -> None:
-    result = launch("--help", env={}).finish()
+    result = launch("--help", env={}, python=MODULE).finish()
     assert result.code == 0
     assert "python -m ethora_async" in result.stdout
 
@@ -129,7 +133,7 @@ def test_the_installed_command_is_the_same() -> None:
 @pytest.mark.parametrize("module", ["typer", "rich"])
 def test_without_the_extra_it_says_what_to_install(launch: Launch, module: str) -> None:
     code = f"import sys; sys.modules[{module!r}] = None; from ethora_async.cli import main; main()"
-    result = launch("users", "list", env={}, code=code).finish()
+    result = launch("users", "list", env={}, python=("-c", code)).finish()
     assert (result.code, result.stdout) == (2, "")
     assert result.stderr == f"error: the command line needs {module}: pip install 'ethora-async[cli]'\n"
 
@@ -151,14 +155,7 @@ class Terminal:
     def __init__(self, *args: str, env: Env) -> None:
         self._ours, theirs = os.openpty()
         self._seen = ""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "ethora_async", *args],
-            env=clean({"TERM": "xterm", **env}),
-            stdin=theirs,
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-            start_new_session=True,
-        )
+        self.process = Command(*args, env=clean({"TERM": "xterm", **env}), stdin=theirs, stderr=theirs, terminal=True)
         os.close(theirs)
 
     def read_until(self, text: str) -> str:
@@ -171,13 +168,14 @@ class Terminal:
 
     def finish(self) -> tuple[int, str, str]:
         """The exit code, what stood on stdout, and what the terminal showed."""
-        stdout, _ = self.process.communicate(timeout=30)
+        stdout, _ = self.process.communicate()
         try:
             while piece := os.read(self._ours, 4096):
                 self._seen += piece.decode()
         except OSError:
             pass  # how Linux tells that the other side has gone
         os.close(self._ours)
+        assert self.process.returncode is not None
         return self.process.returncode, stdout.decode(), self._seen
 
 

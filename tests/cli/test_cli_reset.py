@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_helpers import PATIENCE, Cli, clean
+from cli_helpers import Cli, Process, Result, clean
+from command_processes import Command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,20 +73,12 @@ def test_settings_may_stand_in_the_secret_store(
     assert left(sandbox) == 1
 
 
-def answered(settings: Mapping[str, str], answer: bytes) -> subprocess.CompletedProcess[str]:
+def answered(settings: Mapping[str, str], answer: bytes) -> Result:
     """The command on a terminal, at which somebody types `answer`."""
     ours, theirs = os.openpty()
     try:
         os.write(ours, answer)
-        return subprocess.run(
-            [sys.executable, "-m", "ethora_async", "reset"],
-            env=clean(settings),
-            stdin=theirs,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        return Process(Command("reset", env=clean(settings), stdin=theirs)).finish()
     finally:
         os.close(ours)
         os.close(theirs)
@@ -96,9 +87,9 @@ def answered(settings: Mapping[str, str], answer: bytes) -> subprocess.Completed
 def test_at_a_terminal_the_id_is_asked_for(settings: Mapping[str, str], sandbox: EthoraSandbox) -> None:
     for wrong in (b"yes\n", b"\n"):
         ran = answered(settings, wrong)
-        assert ran.returncode == STOPPED
+        assert ran.code == STOPPED
         assert f"every user and every chat of the app {sandbox.app_id}" in ran.stderr
     assert left(sandbox) == 5
     ran = answered(settings, f"{sandbox.app_id}\n".encode())
-    assert (ran.returncode, ran.stdout) == (0, "4 deleted\n")
+    assert (ran.code, ran.stdout) == (0, "4 deleted\n")
     assert left(sandbox) == 1

@@ -148,7 +148,8 @@ async def test_a_function_of_ones_own_answers_as_the_bot(
     launch: Launch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "my_bot.py").write_text(BOT)
-    process = launch("sandbox", "--bot", "my_bot:answer", env={"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"})
+    env = {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    process = launch("sandbox", "--bot", "my_bot:answer", env=env, python=("-m", "ethora_async"))
     settings = exported(process, [*NAMES[:3], "ETHORA_CHAT_BOT_JID", *NAMES[3:]])
     for name, value in settings.items():
         monkeypatch.setenv(name, value)

@@ -7,23 +7,19 @@ import fcntl
 import json
 import os
 import struct
-import subprocess
-import sys
 import termios
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from command_processes import PATIENCE, Command
 from typer.testing import CliRunner
 
 from ethora_async.cli.app import app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-PATIENCE = 60.0
-"""Seconds after which a command that hangs is killed, so that its test fails."""
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,26 +48,20 @@ class Shell:
         self.env = {**inherited, "PYTHONPATH": str(ROOT), **settings}
         self.seen = ""
         """All that commands wrote to their streams."""
-        self._started: list[subprocess.Popen[bytes]] = []
+        self._started: list[Command] = []
 
     def write(self, name: str, text: str) -> str:
         (self.folder / name).write_text(text, "utf-8")
         return name
 
-    def start(self, *args: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ethora_async", *args],
-            env=self.env,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+    def start(self, *args: str) -> Command:
+        process = Command(*args, env=self.env, cwd=self.folder)
         self._started.append(process)
         return process
 
-    def finish(self, process: subprocess.Popen[bytes]) -> Result:
-        stdout, stderr = process.communicate(timeout=PATIENCE)
+    def finish(self, process: Command) -> Result:
+        stdout, stderr = process.communicate()
+        assert process.returncode is not None
         result = Result(process.returncode, stdout.decode(), stderr.decode())
         self.seen += result.stdout + result.stderr
         return result
@@ -92,15 +82,14 @@ class Shell:
         """Run a command on a terminal, and type `answer` once it asks; both streams end up in `stdout`."""
         ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ethora_async", *args],
+        process = Command(
+            *args,
             env={**self.env, "TERM": "xterm-256color", **(env or {})},
             cwd=self.folder,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
+            terminal=True,
         )
         os.close(theirs)
         self._started.append(process)
@@ -123,11 +112,7 @@ class Shell:
 
     def close(self) -> None:
         for process in self._started:
-            process.kill()
-            process.wait()
-            for stream in (process.stdout, process.stderr):
-                if stream is not None:
-                    stream.close()
+            process.close()
 
     def files(self) -> bytes:
         """All bytes of all files in the working directory."""

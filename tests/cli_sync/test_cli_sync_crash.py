@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_sync_helpers import DONE, INTERRUPTED, SOME_FAILED, STOPPED, USAGE, Shell, people, until
+from cli_sync_helpers import DONE, INTERRUPTED, SOME_FAILED, STOPPED, USAGE, Shell, people
+from command_processes import Command
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
     from ethora_async.sandbox import EthoraSandbox
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 HOW = ("--users", "users.csv", "--yes", "--json")
 
 
-def begun(shell: Shell, process: subprocess.Popen[bytes]) -> None:
+def begun(shell: Shell, process: Command) -> None:
     """Wait until some users are known to be created."""
     assert process.stderr is not None
     seen = b""
@@ -121,22 +120,15 @@ def test_a_platform_that_goes_away_in_between_is_3_and_can_be_resumed(shell: She
 
 def test_what_nobody_said_yes_to_is_not_resumed(shell: Shell, sandbox: EthoraSandbox) -> None:
     shell.write("users.csv", people(range(3)))
-
-    pid, terminal = os.forkpty()
-    if not pid:
-        os.chdir(shell.folder)
-        os.execvpe(sys.executable, [sys.executable, "-m", "ethora_async", "apply", "--users", "users.csv"], shell.env)
+    ours, theirs = os.openpty()
+    process = Command("apply", "--users", "users.csv", env=shell.env, cwd=shell.folder, stdin=theirs, stdout=theirs,
+                      stderr=theirs, terminal=True)  # fmt: skip
+    os.close(theirs)
     seen = b""
-
-    def asked() -> bool:
-        nonlocal seen
-        seen += os.read(terminal, 65536)
-        return b"[y/N]" in seen
-
-    until(asked)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    os.close(terminal)
+    while b"[y/N]" not in seen:
+        seen += os.read(ours, 65536)
+    process.close()
+    os.close(ours)
     result = shell("resume", "ethora-apply.journal")
     assert (result.code, there(sandbox)) == (STOPPED, 0)
     assert "was never confirmed" in result.stderr

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import PIPE
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_sync_helpers import DONE, INTERRUPTED, PATIENCE, USAGE, Shell, people, until
+from cli_sync_helpers import DONE, INTERRUPTED, USAGE, Shell, people, until
+from command_processes import Command
 
 if TYPE_CHECKING:
     from ethora_async.sandbox import EthoraSandbox
@@ -117,11 +117,10 @@ def test_a_folder_whose_name_is_not_utf8_works(shell: Shell, tmp_path: Path) -> 
 
 def test_a_list_is_read_from_stdin(shell: Shell, sandbox: EthoraSandbox) -> None:
     for text in (people(range(3)), json.dumps([{"id": "j", "email": "j@x.io", "first_name": "Jo", "last_name": "Xu"}])):
-        ran = subprocess.run(
-            [sys.executable, "-m", "ethora_async", "apply", "--users", "-", "--yes", "--json"],
-            input=text.encode(), env=shell.env, cwd=shell.folder, capture_output=True, timeout=PATIENCE, check=False,
-        )  # fmt: skip
-        assert ran.returncode == DONE, ran.stderr
+        how = ("apply", "--users", "-", "--yes", "--json")
+        with Command(*how, env=shell.env, cwd=shell.folder, stdin=PIPE) as process:
+            _, stderr = process.communicate(text.encode())
+        assert process.returncode == DONE, stderr
     assert {"u0", "u2", "j"} <= ids(sandbox)
     assert shell("resume", "ethora-apply.journal").code == DONE
     refused = shell("plan", "--users", "-", "--chats", "-")
