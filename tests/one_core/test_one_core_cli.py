@@ -6,10 +6,10 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from command_processes import Command
 
 from ethora_async.sandbox import RocketChatSandbox
 
@@ -29,17 +29,11 @@ Done = subprocess.CompletedProcess[str]
 
 async def ethora(sandbox: RocketChatSandbox, folder: Path, *words: str, **changed: str) -> Done:
     """One command in a process of its own, beside the sandbox."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ethora_async", *words),
-        cwd=folder,
-        env={**os.environ, **sandbox.environment, "COLUMNS": "200", **changed},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    out, err = await process.communicate()
+    env = {**os.environ, **sandbox.environment, "COLUMNS": "200", **changed}
+    with Command(*words, env=env, cwd=folder, text=True) as process:
+        out, err = await asyncio.to_thread(process.communicate)
     assert process.returncode is not None
-    return Done(words, process.returncode, out.decode(), err.decode())
+    return Done(words, process.returncode, out, err)
 
 
 @pytest.mark.slow

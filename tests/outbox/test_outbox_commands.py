@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from command_processes import Command
 from test_outbox_lanes import ANN_IN_ROOM, put
 from typer.testing import CliRunner
 
@@ -164,16 +164,11 @@ def test_a_worker_drains_when_it_is_told_to_stop(
     import sqlite3
     import time
 
-    env = {
-        "PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", ""), **sandbox_settings,
-        "ETHORA_OUTBOX_DATABASE": f"sqlite:///{path}",
-    }  # fmt: skip
-    subprocess.run([sys.executable, "-m", "ethora_async", "outbox", "init"], env=env, check=True, capture_output=True)
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "ethora_async", "outbox", "work", "--json"],
-        env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+    env = {"PATH": os.environ["PATH"], **sandbox_settings, "ETHORA_OUTBOX_DATABASE": f"sqlite:///{path}"}
+    with Command("outbox", "init", env=env) as made:
+        made.communicate()
+    assert made.returncode == 0
+    worker = Command("outbox", "work", "--json", env=env, text=True)
     try:
         assert worker.stderr is not None
         assert "working on" in worker.stderr.readline()
@@ -187,12 +182,11 @@ def test_a_worker_drains_when_it_is_told_to_stop(
             time.sleep(0.05)
         connection.close()
         worker.send_signal(number)
-        stdout, stderr = worker.communicate(timeout=30)
+        stdout, stderr = worker.communicate()
         assert worker.returncode == (0 if number == signal.SIGTERM else 130), stderr
         assert json.loads(stdout)["done"] == 1
     finally:
-        worker.kill()
-        worker.communicate()
+        worker.close()
 
 
 def test_drift_is_found_and_carried_out_by_commands(

@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from contextlib import asynccontextmanager, contextmanager
+from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from aiohttp import ClientSession, TCPConnector, UnixConnector, web
+from command_processes import PATIENCE, Command
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
 PROXY_SECRET = "canary-of-the-proxy-0123456789abcdef"
-PATIENCE = 40.0
-"""Seconds after which a process that hangs is killed, so that its test fails."""
 SHARED = ("--identity-header", "X-User", "--proof-header", "X-Proof")
 PROOF = {"X-Proof": PROXY_SECRET}
 JSON = {"Content-Type": "application/json"}
@@ -30,7 +28,7 @@ JSON = {"Content-Type": "application/json"}
 class Served:
     """A running `ethora serve`."""
 
-    popen: subprocess.Popen[str]
+    popen: Command
     where: str
     lines: list[str] = attrs.field(factory=list)
     _reader: threading.Thread | None = None
@@ -59,21 +57,13 @@ class Served:
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return {**kept, "PYTHONUNBUFFERED": "1", "COLUMNS": "200", **env}
+    return {**kept, "COLUMNS": "200", **env}
 
 
 @contextmanager
 def serving(*args: str, env: Mapping[str, str], cwd: Path | None = None) -> Iterator[Served]:
     """Start it, wait until it listens, and see to its end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ethora_async", "serve", *args],
-        env=environment(env),
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = Command("serve", *args, env=environment(env), cwd=cwd, stdout=DEVNULL, text=True)
     timer = threading.Timer(PATIENCE, process.kill)
     timer.start()
     served = Served(process, "")
@@ -94,28 +84,21 @@ def serving(*args: str, env: Mapping[str, str], cwd: Path | None = None) -> Iter
         process.wait()
         if served._reader is not None:
             served._reader.join()
-        process.stderr.close()
+        process.close()
 
 
-def _drain(process: subprocess.Popen[str], lines: list[str]) -> None:
+def _drain(process: Command, lines: list[str]) -> None:
     assert process.stderr is not None
     lines.extend(line.rstrip("\n") for line in process.stderr)
 
 
 def refused(*args: str, env: Mapping[str, str], cwd: Path | None = None) -> tuple[int, str]:
     """Start it where it is not to start; gives exit code and stderr."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ethora_async", "serve", *args],
-        env=environment(env),
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stderr
+    with Command("serve", *args, env=environment(env), cwd=cwd, text=True) as process:
+        _, stderr = process.communicate()
+    assert "Traceback" not in stderr
+    assert process.returncode is not None
+    return process.returncode, stderr
 
 
 async def token(session: ClientSession, headers: Any, body: Mapping[str, str] | None = None) -> tuple[int, Any]:

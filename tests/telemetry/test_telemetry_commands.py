@@ -7,12 +7,11 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
+from command_processes import Command
 from telemetry_helpers import user
 
 from ethora_async import outbox
@@ -24,18 +23,12 @@ if TYPE_CHECKING:
     from ethora_async.sandbox import EthoraSandbox
 
 
-def started(*args: str, env: dict[str, str]) -> subprocess.Popen[str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
-    return subprocess.Popen(
-        [sys.executable, "-m", "ethora_async", *args],
-        env={**kept, **env, "COLUMNS": "200"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def started(*args: str, env: dict[str, str]) -> Command:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return Command(*args, env={**kept, **env, "COLUMNS": "200"}, text=True)
 
 
-def address(process: subprocess.Popen[str]) -> str:
+def address(process: Command) -> str:
     assert process.stderr is not None
     for line in process.stderr:
         if found := re.search(r"metrics on (http\S+)", line):
@@ -70,7 +63,7 @@ async def test_a_worker_serves_its_metrics_and_logs_json(sandbox: EthoraSandbox,
         assert "http_client_request_duration_seconds_bucket" in text
     finally:
         process.send_signal(signal.SIGTERM)
-        _, rest = await asyncio.to_thread(process.communicate, None, 30)
+        _, rest = await asyncio.to_thread(process.communicate)
     assert process.returncode == 0
     events = [json.loads(line).get("event") for line in rest.splitlines() if line.startswith("{")]
     assert "IntentFinished" in events
@@ -86,13 +79,13 @@ async def test_the_web_endpoints_serve_metrics_beside_them(sandbox: EthoraSandbo
         assert "ethora_secret_read_timestamp_seconds 1" in await asyncio.to_thread(scraped, url)
     finally:
         process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.communicate, None, 30)
+        await asyncio.to_thread(process.communicate)
     assert process.returncode == 0
 
 
 async def test_an_address_that_cannot_be_used_ends_the_command(sandbox: EthoraSandbox) -> None:
     env = {**sandbox.environment, "ETHORA_OUTBOX_DATABASE": "sqlite:///x.db"}
     process = started("outbox", "work", "--metrics", "nowhere", env=env)
-    _, told = await asyncio.to_thread(process.communicate, None, 30)
+    _, told = await asyncio.to_thread(process.communicate)
     assert process.returncode == 2
     assert "HOST:PORT" in told
