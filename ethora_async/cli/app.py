@@ -22,7 +22,7 @@ from ethora_async.cli.workers import runs, work
 
 
 class _Group(TyperGroup):
-    """The group of all commands; sees to it that ``--json`` holds for errors too."""
+    """The group of all commands; applies ``--json`` to errors too."""
 
     _args: tuple[str, ...] = ()
 
@@ -86,7 +86,7 @@ def options(
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Options that go before the command."""
+    """Define the options that go before the command."""
     choose_log_format(log_format)
     if verbose:
         log_to_stderr(logging.DEBUG)

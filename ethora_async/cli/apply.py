@@ -1,4 +1,4 @@
-"""``ethora apply``: show the plan, ask, and carry it out from a journal."""
+"""``ethora apply``: show the plan, ask, and apply it from a journal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def apply(
     wanted: SourceOptions,
     plan: Annotated[Path | None, typer.Argument(metavar="[PLAN]", help="A plan that ethora plan --out kept.")] = None,
     journal: Annotated[
-        Path | None, typer.Option(help="Where to keep what is done; by default beside the plan, or here.")
+        Path | None,
+        typer.Option(help="The journal; by default beside the plan, or here."),
     ] = None,
     yes: Annotated[bool, say.YES] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, and change nothing.")] = False,
@@ -57,7 +58,7 @@ def apply(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Carry the plan out together with every ethora work on this PostgreSQL database.",
+            help="Apply the plan together with every `ethora work` on this PostgreSQL database.",
         ),
     ] = None,
     rate: Annotated[float | None, RATE] = None,
@@ -65,9 +66,9 @@ def apply(
 ) -> None:
     """Make the platform agree with your lists, after showing the plan and asking.
 
-    With PLAN, that plan is carried out, except for items that changed since it was made; --users, --chats and --members
-    then only say where those lists are now. After an interruption run it again: it takes in what was done, or finishes
-    PLAN. ethora resume JOURNAL does the same without a new plan.
+    With PLAN, that plan is applied, except for items that changed since it was made; --users, --chats and --members
+    then only say where those lists are now. After an interruption run it again: it continues from what was done, or
+    finishes PLAN. ethora resume JOURNAL does the same without a new plan.
     """
     with usage():
         how = PlanOptions.of(prune, allow_delete, replace_renamed, only, limit)
@@ -100,7 +101,7 @@ def apply(
 
 @attrs.frozen
 class _Prepared:
-    """A plan that waits in its journal; `code` when there is nothing to wait for."""
+    """A plan that waits for confirmation in its journal; `code` is set when there is nothing to confirm."""
 
     code: int | None
     found: OpenLists = attrs.field(factory=lambda: OpenLists({}, {}))
@@ -109,7 +110,7 @@ class _Prepared:
 
 @attrs.frozen
 class _Job:
-    """One ``apply``: what was said, in its two halves, between which somebody is asked."""
+    """One ``apply`` with its options, in two halves; the confirmation prompt comes between them."""
 
     options: Options
     secret: str | None = attrs.field(repr=False)
@@ -125,7 +126,7 @@ class _Job:
     rate: float | None = None
 
     async def prepare(self) -> _Prepared:
-        """Plan, or read the plan, and show it. The journal stays only if there is something to carry out."""
+        """Make or read the plan, and show it. The journal is kept only if there is something to apply."""
         async with self.page.running(more=True):
             return await self._prepared()
 
@@ -141,7 +142,7 @@ class _Job:
                     code = await self._judged(client, made, rejects)
             stays = code is None
         except InvalidInputError as error:
-            stays = error.field == "journal"  # somebody else's, which came there meanwhile
+            stays = error.field == "journal"  # another process created it in the meantime
             raise
         finally:
             if self.journal is not None and not stays:
@@ -159,7 +160,7 @@ class _Job:
             await stack.enter_async_context(made)
             recipe = (await made.journal.meta("recipe") or {}).get("sources", {})
             await made.journal.set_meta(recipe={"sources": recipe, "confirmed": self.yes})
-            # Without them only those who have a password cannot be created.
+            # Without the lists, only users with a password cannot be created.
             found = await reopen_lists(recipe, file, self.wanted.places, needed=self.reject is not None)
             made.sources = found.by_kind
             if made.guard is None:
@@ -172,7 +173,7 @@ class _Job:
         return made, found
 
     async def _judged(self, client: SyncClient, made: Plan, rejects: Rejects | None) -> int | None:
-        """Show the plan; the exit code if that is all, None if it is to be carried out."""
+        """Show the plan; return the exit code if nothing is to be applied, else None."""
         left = await made.journal.remaining()
         await self.page.take_plan(made)
         if self.journal is not None and made.guard is None and left:
@@ -197,7 +198,7 @@ class _Job:
         return code
 
     async def finish(self, place: Path, prepared: _Prepared) -> int:
-        """Carry it out."""
+        """Apply the confirmed plan."""
         if self.workers is not None:
             return await self._with_workers(place, prepared, self.workers)
         async with (
@@ -228,7 +229,7 @@ class _Job:
             with span("apply"):
                 code = await together.apply(journal, prepared.found.by_kind, prepared.rejects)
             problems = await journal.problem_counts()
-        await remove(place)  # the ledger has it all
+        await remove(place)  # the ledger has the whole plan
         return SOME_FAILED if problems else code
 
 
@@ -251,7 +252,7 @@ def _workers(context: typer.Context, url: str | None, rate: float | None) -> str
 def _agreed(place: Path, page: RunReport) -> bool:
     try:
         errors.print("\nCarry it out? [y/N] ", end="", markup=False)
-        # Not input(): a prompt of its own would land on stdout.
+        # Not input(): its prompt would go to stdout.
         answer = sys.stdin.readline().strip().lower()
     except KeyboardInterrupt:
         value_of(_dropped(place, page))

@@ -1,4 +1,4 @@
-"""Carry out a plan from its journal and report the result: what ``apply`` and ``resume`` share."""
+"""Apply a plan from its journal and report the result, for ``apply`` and ``resume``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def finish_journal(
     moved: Mapping[str, Sequence[str] | None],
     as_json: bool,
 ) -> int:
-    """Carry out what a journal says is left; return the exit code.
+    """Apply what is left in a journal; return the exit code.
 
     Raises:
         StoppedByGuardError: its plan was never confirmed, or deletes too much.
@@ -72,7 +72,7 @@ async def apply_journal(
     rejects: Rejects | None = None,
     again: str = "ethora resume",
 ) -> int:
-    """Carry out what is left and return the exit code. If interrupted, report what was done and how to resume.
+    """Apply what is left and return the exit code. If interrupted, report what was done and how to resume.
 
     Raises:
         StoppedByGuardError: the plan deletes too much.

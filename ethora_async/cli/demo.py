@@ -1,4 +1,4 @@
-"""``ethora demo``: an import from start to end on a local Ethora."""
+"""``ethora demo``: a complete import on a local Ethora."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _GREETING = "Welcome! This was sent by the back end, as a broadcast."
 
 @attrs.frozen
 class LiveChat:
-    """A chat, two of its members, and where a browser shows them."""
+    """A chat, two of its members, and the links that show them in a browser."""
 
     chat: Chat
     users: tuple[User, ...]
@@ -51,7 +51,7 @@ async def stay_live(client: EthoraClient, sandbox: EthoraSandbox, tally: Tally, 
         _print(live)
     sys.stdout.flush()
     if has_display():
-        # Not awaited: a browser in the foreground returns when it is closed.
+        # Not awaited: a browser in the foreground returns only when it is closed.
         threading.Thread(target=webbrowser.open, args=(live.both,), daemon=True).start()
     errors.print("listening; Ctrl-C stops it and discards all data", markup=False)
     await asyncio.Event().wait()
@@ -59,7 +59,7 @@ async def stay_live(client: EthoraClient, sandbox: EthoraSandbox, tally: Tally, 
 
 
 async def _live_chat(client: EthoraClient, sandbox: EthoraSandbox) -> LiveChat:
-    """Choose a chat that is not open to everybody, and two of its members.
+    """Choose a private chat with two members.
 
     Raises:
         LookupError: The list has no such chat.
@@ -100,7 +100,7 @@ def _name(user: User) -> str:
 
 
 def has_display() -> bool:
-    """Tell whether a browser can be opened: on a desktop, or where BROWSER names one."""
+    """Return whether a browser can be opened: on a desktop, or if BROWSER names one."""
     if sys.platform in ("darwin", "win32"):
         return True
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))

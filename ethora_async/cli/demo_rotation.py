@@ -1,4 +1,4 @@
-"""``ethora demo --rotate``: the app secret changed under load, as an operator changes it in a mounted file."""
+"""``ethora demo --rotate``: rotate the app secret under load, as an operator does with a mounted file."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 _CALLS_BETWEEN = 10
 _ABOUT_A_ROW = frozenset({"ConflictError", "NotFoundError", "ValidationFailedError"})
-"""Answers that the wrong rows among the demo's get: those calls were signed and understood."""
+"""Statuses for the demo's invalid rows: those calls were authenticated, so they do not count as failed."""
 _GAP = 0.02
-"""Seconds for which only one of the two, the platform or the file, has the new secret."""
+"""Seconds for which only the platform or only the file has the new secret."""
 
 
 class Rotation:
-    """Changes the secret of a sandbox and of the file that the client reads, either first, every few calls.
+    """Rotates the secret of a sandbox and of the file that the client reads, alternating which comes first.
 
-    The sandbox refuses the old secret from that moment on.
+    The sandbox rejects the old secret at once.
     """
 
     def __init__(self, sandbox: EthoraSandbox, directory: Path) -> None:
@@ -55,7 +55,7 @@ class Rotation:
                 self._due.set()
 
     async def go_on(self) -> None:
-        """Rotate for as long as calls go on."""
+        """Rotate every few calls, as long as there are calls."""
         while True:
             await self._due.wait()
             self._due.clear()
@@ -79,7 +79,7 @@ class Rotation:
 
 @asynccontextmanager
 async def rotating(sandbox: EthoraSandbox, *, wanted: bool) -> AsyncGenerator[Rotation | None, None]:
-    """Yield the rotation, going on inside the block; None when it is not wanted."""
+    """Rotate the secret inside the block, and yield the rotation; None if it is not requested."""
     if not wanted:
         yield None
         return

@@ -17,7 +17,7 @@ from ethora_async_secrets import ChainProvider, SecretError, provider_from_url
 from ethora_async_secrets.chain import Attempt
 
 TOLERATED_SKEW = 30.0
-"""Seconds. A front end refreshes its session this long before it expires, so a larger skew breaks sessions.
+"""In seconds. A front end refreshes its session this long before it expires, so a larger skew breaks sessions.
 
 See docs/platforms/ethora.md#tokens-of-the-platform.
 """
@@ -60,7 +60,7 @@ def _failed(checks: list[Check]) -> list[Check]:
 
 async def _checks(options: Options) -> AsyncGenerator[Check, None]:
     secret = REGISTRY[options.platform].secret
-    # Rocket.Chat may also be given a token in place of a password, which its client tells best.
+    # Rocket.Chat also accepts a token in place of a password; its client checks that itself.
     if options.secrets is not None or options.platform is not Platform.rocketchat:
         required = () if options.platform is Platform.rocketchat else (secret,)
         async for check in _secret_sources(options.secrets or f"env:?names={secret}", required):
@@ -139,7 +139,7 @@ async def _platform(client: Any, platform: Platform) -> AsyncGenerator[Check, No
     accepted = False
     for name, read in _rights(client):
         refusal, found = await _tried(read)
-        # A right can be missing only where the token has been accepted.
+        # A permission can be missing only if the token was accepted.
         if not accepted and refusal is not None and not isinstance(refusal, ForbiddenError):
             yield Check("token", "failed", found)
             return
@@ -173,7 +173,7 @@ def _clock(server_time: float | None) -> Check:
     if server_time is None:
         return Check("clock", "skipped", "the platform does not tell its time")
     skew = time.time() - server_time
-    # The platform tells whole seconds.
+    # The platform's time has whole seconds.
     if abs(skew) <= TOLERATED_SKEW + 1:
         return Check("clock", "ok", f"within {max(1, round(abs(skew)))} s of the platform's")
     way = "ahead of" if skew > 0 else "behind"

@@ -14,7 +14,7 @@ from ethora_async.redaction import scrub
 from ethora_async.sync.importing import RowResult
 
 _IN_MEMORY = 1_000_000
-"""Bytes of failures kept in memory; more go to a temporary file, for a list in which every row is wrong."""
+"""Bytes of failures kept in memory; more go to a temporary file, in case every row of a list is invalid."""
 
 
 class Tally:
@@ -46,7 +46,7 @@ class Tally:
                 "row": result.row,
                 "column": result.column,
                 "id": scrub(result.id),
-                # Cut short: it may quote a field of any length.
+                # Truncated: it may quote a field of any length.
                 "reason": scrub(result.reason or ""),
             }
             self._failures.write(codec.dumps(failure) + b"\n")
@@ -82,5 +82,5 @@ def _in_order(counts: Counter[Status]) -> dict[str, int]:
 
 
 def _printable(path: str) -> str:
-    # The name of a file need not be UTF-8; JSON has to be.
+    # A file's name need not be UTF-8, but JSON must be.
     return path.encode("utf-8", "backslashreplace").decode()

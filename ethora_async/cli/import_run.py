@@ -1,4 +1,4 @@
-"""Import of lists into the platform: what ``users import`` and ``demo`` share."""
+"""Import lists into the platform, for ``users import`` and ``demo``."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def import_steps(client: SyncClient, lists: SourceOptions, reject: Path | 
     """Open the lists, each checked before the first row of any is sent.
 
     Raises:
-        InvalidInputError: One cannot be read or lacks a column, or `reject` is there already.
+        InvalidInputError: One cannot be read or lacks a column, or `reject` exists already.
     """
     found = (await open_lists(lists, any_ending=True)).sources
     starts: dict[str, Callable[[Any], Any]] = {
@@ -114,7 +114,7 @@ def print_import_report(tally: Tally, *, as_json: bool) -> None:
 
 
 def _about(files: Sequence[str]) -> int | None:
-    """Estimate the number of rows; None where only reading them would tell."""
+    """Estimate the number of rows; None if only reading them would tell."""
     if any(is_database(file) or Path(file).suffix.lower() == ".parquet" for file in files):
         return None
     return sum(_lines_below_header(Path(file)) for file in files)

@@ -1,4 +1,4 @@
-"""The journal of ``apply``: where it is, and what happens to one of an earlier run."""
+"""The journal of ``apply``: find it, and handle the one of an earlier run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ethora_async.sync.store.journal import Journal
 from ethora_async_secrets.concurrency import run_blocking
 
 DEFAULT = "ethora-apply.journal"
-"""In the working directory, when neither a journal nor a plan file is named."""
+"""The default journal, in the working directory, when neither a journal nor a plan file is named."""
 
 
 def journal_of(journal: Path | None, plan: Path | None) -> Path:
-    """Return the journal that was named; else the one beside the plan, or in the working directory."""
+    """Return the named journal, else the one beside the plan, or in the working directory."""
     if journal is not None:
         return journal
     if plan is None:
@@ -23,10 +23,10 @@ def journal_of(journal: Path | None, plan: Path | None) -> Path:
 
 
 async def unfinished(path: Path, plan: Path) -> bool:
-    """Return whether the journal of a saved plan was cut off, so that it is to be finished rather than begun again.
+    """Return whether the journal of a saved plan was interrupted, so that it must be finished rather than begun again.
 
     Raises:
-        InvalidInputError: what is there is no journal, or another process has it open.
+        InvalidInputError: the file is not a journal, or another process has it open.
     """
     if not await run_blocking(path.exists):
         return False
@@ -39,11 +39,11 @@ async def unfinished(path: Path, plan: Path) -> bool:
 async def clear_journal(path: Path) -> None:
     """Remove the journal of an earlier run.
 
-    A run that was cut off is superseded: the plan that is made now starts from what the platform has, and so takes in
-    whatever that run has done.
+    An interrupted run is superseded: the new plan starts from the platform's current state, and so includes whatever
+    that run has done.
 
     Raises:
-        InvalidInputError: what is there is no journal, or another process has it open.
+        InvalidInputError: the file is not a journal, or another process has it open.
     """
     if not await run_blocking(path.exists):
         return

@@ -38,7 +38,7 @@ _current: ContextVar[_Reply | None] = ContextVar("json_reply", default=None)
 
 
 def begin_document() -> None:
-    """Note that the command prints its own document from here on."""
+    """Declare that the command prints its own document from here on."""
     reply = _current.get()
     if reply is not None:
         reply.begun = True
@@ -102,7 +102,7 @@ def _message(error: BaseException, code: int) -> str:
 
 
 def _encodable(value: Any) -> Any:
-    # Arguments and file names may hold bytes that are not UTF-8; JSON may not.
+    # Arguments and file names may contain bytes that are not UTF-8, which JSON must not.
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What operators see of a command: its metrics, its traces and its log's form."""
+"""Metrics, traces and logs of a command."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _format = LogFormat.text
 
 
 def choose_log_format(chosen: LogFormat) -> None:
-    """Set the form of all log lines of this process."""
+    """Set the format of all log lines of this process."""
     global _format  # noqa: PLW0603  one process, one log
     _format = chosen
 
@@ -59,7 +59,7 @@ def log_to_stderr(level: int) -> None:
 
 @cache
 def tracing() -> Tracing | None:
-    """Return what makes spans, where an OpenTelemetry SDK runs in this process; see `opentelemetry-instrument`."""
+    """Return the listener for spans if an OpenTelemetry SDK runs in this process; see `opentelemetry-instrument`."""
     if "opentelemetry.sdk" not in sys.modules:
         return None
     from ethora_async.telemetry.tracing import Tracing
@@ -68,21 +68,21 @@ def tracing() -> Tracing | None:
 
 
 def listeners(more: Any = ()) -> tuple[Listener, ...]:
-    """Return the listeners of a client or worker: those given, and the one that makes spans, if any."""
+    """Return the listeners of a client or worker: the given ones, and the one for spans, if any."""
     given: tuple[Any, ...] = (more,) if callable(more) else tuple(more)
     traced = tracing()
     return given if traced is None else (*given, traced)
 
 
 def span(name: str) -> AbstractContextManager[None]:
-    """Make a span around a piece of work, where spans are made."""
+    """Create a span around a piece of work, if tracing is on."""
     traced = tracing()
     return nullcontext() if traced is None else traced.span(name)
 
 
 @contextmanager
 def measured(where: str | None) -> Iterator[tuple[Listener, ...]]:
-    """Serve metrics meanwhile, if that is asked for; gives the listeners that measure.
+    """Serve metrics during the block, if requested; yield the listeners that record them.
 
     Raises:
         ConfigError: `where` cannot be listened on, or the extra is not installed.

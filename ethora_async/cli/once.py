@@ -1,4 +1,4 @@
-"""Options that hold one value, given once."""
+"""Reject options with a single value that are given twice."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typer.core import TyperCommand
 
 
 class OnceCommand(TyperCommand):
-    """A command that refuses a second value for an option that holds one.
+    """A command that rejects a second value for an option that takes one.
 
-    Click keeps the last value and drops the others in silence: a list of users would be ignored, and with ``--prune``
+    Click keeps the last value and silently drops the others: a list of users would be ignored, and with ``--prune``
     everybody in it deleted.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments as usual, after a look at what is given more than once."""
+        """Parse the arguments as usual, after a check for repeated options."""
         _, _, order = self.make_parser(ctx).parse_args(list(args))
         for parameter, times in Counter(order).items():
             if times > 1 and parameter.param_type_name == "option" and not _repeatable(parameter):

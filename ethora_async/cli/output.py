@@ -96,7 +96,7 @@ async def _print_array(items: AsyncIterable[T], fields: Callable[[T], Any]) -> N
             typer.echo(opening + codec.dumps(fields(item)), nl=False)
             opening = b",\n"
     except (ChatError, asyncio.CancelledError):
-        # What was told until then stays readable; the exit code says that it is not all.
+        # The output so far stays valid; the exit code says that it is incomplete.
         if opening != b"[":
             typer.echo(b"]")
         raise
@@ -113,7 +113,7 @@ def line(item: User | Chat) -> str:
 
 
 _JOINERS = "\u200c\u200d"
-"""Invisible, and part of how names are written in Persian and the scripts of India."""
+"""Invisible characters that names in Persian and in Indic scripts need."""
 
 
 def shown(text: str) -> str:
@@ -130,10 +130,10 @@ def print_outcome(outcome: Outcome[Any], *, as_json: bool) -> None:
 
 
 def print_report(report: Report, *, as_json: bool, key: Callable[[Outcome[Any]], str] | None = None) -> int:
-    """Print how many items ended how and every failure that was kept; return the exit code.
+    """Print the number of items by status and every failure that was kept; return the exit code.
 
     Args:
-        key: What names an item; by default its outcome's key.
+        key: Returns the name of an item; by default its outcome's key.
     """
     name = key or (lambda outcome: outcome.key)
     failures = [{"id": name(outcome), "reason": str(outcome.error)} for outcome in report.failures]

@@ -1,4 +1,4 @@
-"""``ethora plan``: what would make the platform agree with the lists. Changes nothing."""
+"""``ethora plan``: show what would make the platform agree with the lists. Changes nothing."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def planned(
     journal: Path | None = None,
     confirmed: bool = False,
 ) -> Plan:
-    """Return the plan, made with progress on stderr. Whether somebody has said yes to it stands in its journal."""
+    """Make the plan, with progress on stderr. Its journal records whether it was confirmed."""
     with span("plan"), page.following() as on_progress:
         return await make_plan(
             client,
@@ -98,7 +98,7 @@ async def planned(
 async def show(
     made: Plan, client: SyncClient, *, as_json: bool, rejects: Rejects | None, more: Mapping[str, Any]
 ) -> None:
-    """The plan on stdout, and its refused rows where they are to be collected."""
+    """Print the plan on stdout, and write its rejected rows to the reject file, if any."""
     if rejects is not None:
         await rejects.collect(client, made.journal)
     if as_json:
@@ -116,7 +116,7 @@ async def show(
 
 
 def verdict(made: Plan) -> int:
-    """Return the exit code of a plan that is not carried out."""
+    """Return the exit code of a plan that is not applied."""
     if made.guard is not None:
         return STOPPED
     return SOME_FAILED if made.summary.problems else DONE

@@ -1,4 +1,4 @@
-"""Plans and what became of them, for people: coloured on a terminal, the same words elsewhere."""
+"""Human-readable plans and results: coloured on a terminal, plain elsewhere."""
 
 from __future__ import annotations
 
@@ -42,27 +42,27 @@ _GOOD = ("created", "existed", "updated", "unchanged", "deleted", "absent")
 
 
 class LinePrinter:
-    """Lines for people, on stdout or stderr."""
+    """Prints human-readable lines on stdout or stderr."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         stream = sys.stderr if stderr else sys.stdout
         self._terminal = stream.isatty()
-        # A file has no edge at which to break lines.
+        # A file has no width at which to break lines.
         self._console = Console(stderr=stderr, highlight=False, width=None if self._terminal else 10_000)
         self._arrow = "->" if self._console.options.ascii_only else "→"
         self._dots = "..." if self._console.options.ascii_only else "…"
 
     def line(self, text: str | Text = "", style: str = "") -> None:
-        """One line, broken at words where the terminal ends."""
+        """Print a line, wrapped at words to the terminal's width."""
         self._console.print(Text(text) if isinstance(text, str) else text, style=style)
 
     def _cut(self, *parts: tuple[str, str]) -> None:
-        """One line, cut where the terminal ends."""
+        """Print a line, truncated to the terminal's width."""
         line = Text.assemble(*parts)
         self._console.print(line, no_wrap=True, overflow="ellipsis", crop=self._terminal)
 
     async def plan(self, plan: Plan) -> None:
-        """What would be done, with the first few of each kind."""
+        """Print the changes of a plan, with the first few of each kind."""
         summary = plan.summary
         self.line(Text.assemble(("Plan", "bold"), f" for {plan.platform}"))
         for kind, name in NAMES.items():
@@ -88,7 +88,7 @@ class LinePrinter:
             self._cut((f"      {self._dots} and {number - len(found):,} more", "dim"))
 
     def change(self, entry: Entry) -> None:
-        """One change in a line: the fields before and after."""
+        """Print one change in a line: the fields before and after."""
         mark, style = _MARKS[entry.action]
         self._cut((f"    {mark} {shown(entry.name)}", style), (f"  {self._detail(entry)}".rstrip(), ""))
 
@@ -126,7 +126,7 @@ class LinePrinter:
                 self.line(f"    {problem_line(row)}")
 
     def total(self, summary: Summary, *, limited: bool) -> None:
-        """The plan in one sentence."""
+        """Print the plan in one sentence."""
         why = "by --limit" if limited else "since the users or chats that they need do not exist yet"
         later = f"; {summary.left:,} more are left for later {why}" if summary.left else ""
         if summary.total:
@@ -142,7 +142,7 @@ class LinePrinter:
             self.line("\nNothing to do but for the rows that cannot be used.", "bold")
 
     def differences(self, summary: Summary) -> None:
-        """Whether both sides agree, in one sentence, and how much was compared."""
+        """Print in one sentence whether both sides agree, and how much was compared."""
         rows, waiting = sum(summary.problems.values()), summary.left
         found = [
             f"{summary.total:,} {'difference' if summary.total == 1 else 'differences'}" if summary.total else "",
@@ -163,12 +163,12 @@ class LinePrinter:
             self.line(f"  {_number(number, kind)} there and in no list (--prune counts them)", "blue")
 
     def guard(self, reason: str) -> None:
-        """Why it is not carried out."""
+        """Print why the plan is not applied."""
         how = " (--allow-delete N)" if "allow" in reason else ""
         self.line(f"Stopped by a guard: {shown(reason)}{how}.", "bold red")
 
     def applied(self, applied: Applied) -> None:
-        """The closing table, and the first failures."""
+        """Print the closing table, and the first failures."""
         statuses = [status for status in STATUSES if any(found == status for _, _, found in applied.counts)]
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         table.add_column("")
@@ -188,13 +188,13 @@ class LinePrinter:
 
 
 def problem_line(row: Problem) -> str:
-    """Return a row that cannot be used, in one line."""
+    """Return an invalid row in one line."""
     column = f", {shown(row.column)}" if row.column else ""
     return f"{_place(row.file, row.line)}{column}: {scrub(row.reason)}"
 
 
 def failure_line(entry: Entry) -> str:
-    """Return an item that failed, in one line."""
+    """Return a failed item in one line."""
     place = f" ({_place(entry.file, entry.line)})" if entry.file else ""
     what = NAMES[entry.kind] if entry.kind == "member" else entry.kind
     return f"{entry.action} {what} {shown(entry.name)}{place}: {scrub(entry.reason or entry.status or '')}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ethora_async.platforms.rocketchat.client import RocketChatClient
 
     ManagingClient = EthoraClient | RocketChatClient
-    """A client of one of the platforms in `MANAGING`."""
+    """A client of any platform in `MANAGING`."""
 
 
 class Platform(StrEnum):
@@ -33,7 +33,7 @@ class PlatformEntry:
     """One platform of the registry.
 
     Attributes:
-        title: The platform's name for people.
+        title: The platform's display name.
         client: The client class as ``module:Class``. It is imported on first use.
         secret: The setting that holds the secret the client authenticates with.
     """
@@ -72,7 +72,7 @@ ETHORA = (Platform.ethora,)
 
 
 def check_supported(platform: Platform, command: str, supported: tuple[Platform, ...]) -> None:
-    """Refuse a platform that a command does not support.
+    """Check that a command supports a platform.
 
     Raises:
         InvalidInputError: The command does not support the platform; the message lists what it supports.
@@ -84,7 +84,7 @@ def check_supported(platform: Platform, command: str, supported: tuple[Platform,
 
 
 def check_only_on(option: str, platform: Platform, *supported: Platform) -> None:
-    """Refuse an option that the chosen platform does not have.
+    """Check that the chosen platform has an option.
 
     Raises:
         InvalidInputError: It has not; the message names the platforms that do.

@@ -37,7 +37,7 @@ WORDS = {
     "grant member": "granting access",
     "revoke member": "revoking access",
 }
-"""The steps of a plan in words; those that are not here are in words already."""
+"""Display names of a plan's steps; other steps are displayed as they are."""
 
 
 class Steps(Protocol):
@@ -49,7 +49,7 @@ class Steps(Protocol):
 
 
 def _on_terminal() -> bool:
-    # FORCE_COLOR makes rich take a file for a terminal.
+    # With FORCE_COLOR, rich treats a file as a terminal.
     return errors.is_interactive and sys.stderr.isatty()
 
 
@@ -161,7 +161,7 @@ class _StepBars:
     def _begin(self, step: Step) -> None:
         self.finish()
         self._now = step.step
-        if step.step in self._tasks:  # once more, while waiting
+        if step.step in self._tasks:  # repeated while waiting
             self._progress.reset(self._tasks[step.step], total=step.total)
         else:
             name = WORDS.get(step.step, step.step)
@@ -172,7 +172,7 @@ class _StepBars:
         if self._now is not None:
             task = self._tasks[self._now]
             done = next(one.completed for one in self._progress.tasks if one.id == task)
-            # A bar of nothing of nothing would be an empty one.
+            # A bar of 0 of 0 would be drawn empty.
             self._progress.update(task, total=done or 1, completed=done or 1)
 
 

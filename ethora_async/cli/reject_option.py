@@ -1,4 +1,4 @@
-"""``--reject``: every row that was refused, by us or by the platform, collected from its source for repair."""
+"""``--reject``: collect every rejected row from its source for repair."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 
 _HEAD = 4096
-"""Bytes in which a reject file says that it is one."""
+"""The bytes that identify a reject file."""
 
 
 @attrs.frozen
 class Rejects:
-    """A reject file for every source; made by `rejects_for`."""
+    """A reject file for every source; created by `rejects_for`."""
 
     _files: Mapping[str, Path]
     _sources: Mapping[str, TableSource[Any]]
 
     async def collect(self, client: SyncClient, journal: Journal) -> None:
-        """Read the sources once more, and keep what the journal says was refused.
+        """Read the sources again, and collect the rows that the journal lists as rejected.
 
         Raises:
-            InvalidInputError: a source cannot be read any more, or a file cannot be written.
+            InvalidInputError: a source can no longer be read, or a file cannot be written.
         """
         if not await journal.collect_refused():
             return
@@ -55,14 +55,14 @@ class Rejects:
 
 
 async def rejects_for(path: Path, sources: Mapping[str, TableSource[Any]]) -> Rejects:
-    """Check that the refused rows can be written, before anything is done.
+    """Check that the rejected rows can be written, before anything is done.
 
-    One source's go to `path`; those of several each to a file with its name put before the ending.
+    Rows of a single source go to `path`; of several sources, each has its own file, with its name before the ending.
 
-    A reject file of an earlier run makes room: it is kept as NAME.previous.csv, in place of the one before.
+    A reject file of an earlier run is renamed to NAME.previous.csv, replacing the one before.
 
     Raises:
-        InvalidInputError: there is another file of that name, or none can be written.
+        InvalidInputError: another kind of file has that name, or the file cannot be written.
     """
     files = reject_paths(path, sources)
     for file in files.values():
@@ -73,12 +73,12 @@ async def rejects_for(path: Path, sources: Mapping[str, TableSource[Any]]) -> Re
 
 
 def reject_paths(path: Path, names: Collection[str]) -> dict[str, Path]:
-    """Return where the refused rows of each list go."""
+    """Return the reject file's path for each list."""
     return {name: path if len(names) == 1 else path.with_suffix(f".{name}{path.suffix}") for name in names}
 
 
 def tell_rejected(file: RejectFile) -> None:
-    """Say where refused rows wait, if there are any."""
+    """Print the paths of the reject files, if there are any."""
     if file.count:
         rows = "row" if file.count == 1 else "rows"
         errors.print(f"{file.count} refused {rows} for repair: {shown(str(file.path))}", markup=False)

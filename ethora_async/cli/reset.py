@@ -1,4 +1,4 @@
-"""``ethora reset``: empty an app, after its id was typed in as confirmation."""
+"""``ethora reset``: empty an app, after its id was typed as confirmation."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _asked(app_id: str) -> str:
     errors.print(f"This permanently deletes every user and every chat of the app {app_id}.", markup=False)
     errors.print("Type the app's id to continue: ", end="", markup=False)
     try:
-        # Not input(): a prompt of its own would land on stdout.
+        # Not input(): its prompt would go to stdout.
         return sys.stdin.readline().strip()
     except KeyboardInterrupt:
         complain("interrupted")

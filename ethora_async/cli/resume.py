@@ -1,4 +1,4 @@
-"""``ethora resume``: carry out what an interrupted apply left."""
+"""``ethora resume``: finish an interrupted apply."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ethora_async.errors import InvalidInputError
 
 def resume(
     context: typer.Context,
-    journal: Annotated[Path | None, typer.Argument(help="What ethora apply kept.")] = None,
+    journal: Annotated[Path | None, typer.Argument(help="The journal of ethora apply.")] = None,
     users: Annotated[list[str] | None, say.WHERE_NOW] = None,
     chats: Annotated[list[str] | None, say.WHERE_NOW] = None,
     members: Annotated[list[str] | None, say.WHERE_NOW] = None,
@@ -31,11 +31,11 @@ def resume(
     rate: Annotated[float | None, RATE] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Resume an interrupted apply: carry out what is left, and retry what failed or is unknown.
+    """Resume an interrupted apply: apply what is left, and retry what failed or is unknown.
 
     The lists are read from where they were, or beside the journal after a move to another machine. With --workers, a
-    run on many machines is resumed, from any of them; JOURNAL is needed only for users with passwords, which only the
-    machine that planned has.
+    run on many machines is resumed from any of them; JOURNAL is needed only for users with passwords, which only the
+    planning machine has.
     """
     options: Options = context.obj
     moved = {"users": users, "chats": chats, "members": members}

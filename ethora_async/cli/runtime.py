@@ -47,7 +47,7 @@ INTERRUPTED = 130
 
 
 class SyncClient(ManagesUsers, ManagesChats, Protocol):
-    """A client that manages users and chats: what plan, apply, resume and verify work with."""
+    """A client that manages users and chats, for plan, apply, resume and verify."""
 
     async def __aenter__(self) -> Self: ...
 
@@ -78,7 +78,7 @@ class Options:
         Its settings come from ``--secrets`` or ``ETHORA_SECRETS`` if given, else from the platform's own variables.
 
         Args:
-            secret: The Ethora app secret that somebody typed in, in place of the environment's.
+            secret: The Ethora app secret that was typed at a prompt, in place of the environment's.
             settings: Further arguments of the client's constructor, for example ``timeout``.
 
         Raises:
@@ -159,7 +159,7 @@ def run(work: Coroutine[Any, Any, int]) -> None:
         complain(f"error: {error}", error)
         code = exit_code(error)
     except BrokenPipeError:
-        # The reader of our output has closed it.
+        # The reader of stdout has closed it.
         _abandon_stdout()
         code = SOME_FAILED
     except OSError as error:
@@ -172,7 +172,7 @@ def run(work: Coroutine[Any, Any, int]) -> None:
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return what makes uvloop's event loop, where it is installed (extra ``speed``); None stands for asyncio's own."""
+    """Return the factory of uvloop's event loop if it is installed (extra ``speed``); None means asyncio's own."""
     try:
         module = import_module("uvloop")
     except ImportError:
@@ -190,7 +190,7 @@ async def _stopped_by_sigterm(work: Coroutine[Any, Any, int]) -> int:
     def stop() -> None:
         nonlocal stopped
         if stopped or task is None:
-            raise KeyboardInterrupt  # the second signal waits for nothing
+            raise KeyboardInterrupt  # the second signal ends the process at once
         stopped = True
         task.cancel()
 
@@ -223,7 +223,7 @@ def interrupt_on_sigterm() -> None:
 def value_of(work: Coroutine[Any, Any, T]) -> T:
     """Run the first part of a command and return its value; an error or Ctrl-C ends the command as in `run`.
 
-    For commands that ask a question in between, which must happen outside the event loop (see `prompt`).
+    For commands with a prompt in between, which must be shown outside the event loop (see `prompt`).
     """
     found: list[T] = []
 
@@ -240,7 +240,7 @@ def value_of(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _abandon_stdout() -> None:
-    # Otherwise Python complains at exit about output that it could not write.
+    # Otherwise Python reports at exit the output that it could not write.
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -257,7 +257,7 @@ def exit_code(error: ChatError) -> int:
 
 
 class DeliveryCheck:
-    """Tells an unreachable or refusing platform from items that failed on their own account."""
+    """Distinguishes a platform that is unreachable or rejects everything from items that fail individually."""
 
     def __init__(self) -> None:
         self._met: ChatError | None = None
@@ -274,5 +274,5 @@ class DeliveryCheck:
 
     @property
     def failure(self) -> ChatError | None:
-        """The platform's error, when every item that was sent failed with one like it; otherwise None."""
+        """The platform's error, if every item that was sent failed with this kind of error; otherwise None."""
         return None if self._answered else self._met

@@ -59,9 +59,8 @@ def sandbox(
 ) -> None:
     """Run a local chat platform until Ctrl-C, and print the settings that point a client at it.
 
-    Settings that the environment already has are used: ids, secrets and the administrator's login, under the names
-    that this command prints (for Ethora's administrator ETHORA_ADMIN_EMAIL and ETHORA_ADMIN_PASSWORD). The others are
-    generated.
+    Settings in the environment are used: ids, secrets and the administrator's login, under the names that this command
+    prints (for Ethora's administrator ETHORA_ADMIN_EMAIL and ETHORA_ADMIN_PASSWORD). The others are generated.
     """
     platform = context.obj.platform
     options = SandboxOptions(platform, host, port, lenient, seed, server_version, two_factor, users_info_url)
@@ -101,7 +100,7 @@ async def _sandbox(options: SandboxOptions, faults: list[str]) -> int:
 
 
 def _settings(server: SandboxServer) -> dict[str, str]:
-    """Return what is printed for the shell: a client's settings, and those of a front end if there are any."""
+    """Return the settings to print for the shell: a client's, and those of a front end if there are any."""
     from ethora_async.sandbox import EthoraSandbox
 
     further = server.front_end_environment if isinstance(server, EthoraSandbox) else {}
@@ -109,7 +108,7 @@ def _settings(server: SandboxServer) -> dict[str, str]:
 
 
 def _tell_more(server: SandboxServer, options: SandboxOptions) -> None:
-    """Print what is worth knowing but is no setting of a client."""
+    """Print further information that is not a client setting."""
     from ethora_async.sandbox import EthoraSandbox
 
     if isinstance(server, EthoraSandbox) and setting(ADMIN_PASSWORD) is None:
@@ -127,7 +126,7 @@ def _reason(error: OSError | UnicodeError) -> str:
 
 
 async def _prepare(server: SandboxServer, seed: Path | None, faults: list[str]) -> bool:
-    """Seed users from a file and set the faults; return False, with the reason on stderr, when that fails."""
+    """Seed users from a file and set the faults; on failure print the reason on stderr and return False."""
     from ethora_async.sandbox import EthoraSandbox, SeedRefusedError
 
     try:

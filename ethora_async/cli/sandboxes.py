@@ -23,14 +23,14 @@ ADMIN_PASSWORD = "ETHORA_ADMIN_PASSWORD"  # noqa: S105  the name of the setting
 
 
 class TwoFactor(StrEnum):
-    """Second factors of Rocket.Chat's administrator. There is no e-mail code: the sandbox sends no mail."""
+    """Second factors of Rocket.Chat's administrator. E-mail codes are missing: the sandbox sends no mail."""
 
     totp = "totp"
     password = "password"  # noqa: S105  a method
 
 
 class SandboxServer(Protocol):
-    """The members that every sandbox has."""
+    """The interface of every sandbox server."""
 
     @property
     def faults(self) -> Faults:
@@ -39,7 +39,7 @@ class SandboxServer(Protocol):
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables that point a client at it."""
+        """The environment variables that connect a client to it."""
         ...
 
     @property
@@ -58,7 +58,7 @@ class SandboxServer(Protocol):
 
 @attrs.frozen
 class SandboxOptions:
-    """The options given on the command line; None or False for those that were not."""
+    """The options of the command line; None or False for those not given."""
 
     platform: Platform
     host: str
@@ -75,7 +75,7 @@ class SandboxOptions:
     ui: bool = True
 
     def check(self) -> None:
-        """Refuse options that the platform does not have.
+        """Check that the platform has the given options.
 
         Raises:
             InvalidInputError: One was given; the message names it.
@@ -90,7 +90,7 @@ class SandboxOptions:
             _check_url(self.users_info_url)
 
     def make(self) -> SandboxServer:
-        """Return the sandbox, not listening yet.
+        """Create the sandbox, not listening yet.
 
         Raises:
             ConfigError, InvalidInputError, ValueError: A value cannot be used.

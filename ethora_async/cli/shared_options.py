@@ -20,8 +20,8 @@ Command = Callable[..., None]
 def takes(**bundles: Callable[..., Any]) -> Callable[[Command], Command]:
     """Give a command the options that functions declare as their parameters.
 
-    The command gets what each function returns under the name given here. An `InvalidInputError` that one raises ends
-    the command with exit code 2.
+    The command receives each function's result under the name given here. An `InvalidInputError` of such a function
+    ends the command with exit code 2.
     """
 
     def decorate(command: Command) -> Command:
@@ -86,10 +86,10 @@ def on_platforms(*supported: Platform, name: str | None = None) -> Callable[[Com
 
 
 def _declare(command: Command, parameters: list[inspect.Parameter]) -> None:
-    """Make Typer see these parameters. Typer passes all of them by name."""
+    """Show these parameters to Typer, which passes all of them by name."""
     keywords = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
     signature: Any = command
     signature.__signature__ = inspect.Signature(keywords)
     command.__annotations__ = {one.name: one.annotation for one in keywords}
-    # `wraps` points at the original, whose parameters are others.
+    # `wraps` points at the original, which has other parameters.
     del signature.__wrapped__

@@ -1,4 +1,4 @@
-"""The lists that a command was given: opened, and opened again later or elsewhere from a recipe without secrets."""
+"""Open a command's lists, and reopen them later or elsewhere from a recipe without secrets."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ FORMATS: Mapping[str, RowFormat[Any]] = {"users": USERS, "chats": CHATS, "member
 KIND_OF: Mapping[str, Kind] = {"users": "user", "chats": "chat", "members": "member"}
 
 Recipe = dict[str, Any]
-"""By ``users``, ``chats``, ``members``: the locations and how they are read, without any secret; kept in journals."""
+"""The locations and reading options by ``users``, ``chats``, ``members``, without any secret; kept in journals."""
 
 
 @attrs.frozen
 class OpenLists:
-    """Sources, and the recipe to open them again."""
+    """Sources, and the recipe for reopening them."""
 
     sources: dict[str, TableSource[Any]]
     recipe: Recipe
@@ -48,16 +48,16 @@ class OpenLists:
 
 
 async def open_lists(options: SourceOptions, *, any_ending: bool = False) -> OpenLists:
-    """Open every list that was given, and check what can be checked without the rows.
+    """Open every given list, and check what can be checked without reading all rows.
 
     Args:
-        options: The lists, and how they are read.
-        any_ending: Whether the form of a file whose ending tells none is told from its content.
+        options: The lists and their reading options.
+        any_ending: Whether to detect the format of a file with an unknown ending from its content.
 
     Raises:
         ConfigError: A library that is needed is not installed.
         InvalidInputError: There is no list, one cannot be read, lacks a column or is a URL with a password, or an
-            option cannot be meant.
+            option is invalid.
     """
     if not options.given:
         msg = "there is nothing to compare: name a list with --users, --chats or --members"
@@ -84,7 +84,7 @@ async def open_lists(options: SourceOptions, *, any_ending: bool = False) -> Ope
             "encoding": options.encoding if is_csv else None,
             "any_ending": any_ending,
         }
-        # By the names that were typed, which messages repeat.
+        # By the names as typed, which messages repeat.
         sources[name] = await _open(name, recipe[name], places)
     for source in sources.values():
         for note in source.notes:
@@ -99,13 +99,13 @@ async def open_lists(options: SourceOptions, *, any_ending: bool = False) -> Ope
 async def reopen_lists(
     recipe: Recipe, beside: Path, moved: Mapping[str, Sequence[str] | None], *, needed: bool
 ) -> OpenLists:
-    """Open the lists of a recipe; one that is gone from its place is looked for beside a file, as after a move.
+    """Open the lists of a recipe; a missing one is looked for beside a file, as after a move.
 
     Args:
         recipe: What `open_lists` returned earlier.
         beside: The file.
-        moved: Where lists are now, by name, as far as that was said.
-        needed: Whether to fail when one cannot be opened, rather than to warn and go on without it.
+        moved: New locations of lists, by name.
+        needed: Whether to fail when one cannot be opened, instead of warning and continuing without it.
 
     Raises:
         InvalidInputError: One is needed and cannot be opened, or one that `moved` names is not in the recipe.
@@ -163,7 +163,7 @@ def _is_csv(location: str) -> bool:
 
 
 def _conditions(options: SourceOptions) -> dict[str, list[str]]:
-    """Return the texts of ``--where`` by the list that each is about."""
+    """Return the texts of ``--where`` by the list that each refers to."""
     found: dict[str, list[str]] = {}
     for text in options.where:
         prefix, dot, rest = text.strip().partition(".")
@@ -195,7 +195,7 @@ async def _mappings(options: SourceOptions) -> dict[str, ColumnMapping]:
 
 
 def _over(before: ColumnMapping, said: ColumnMapping) -> ColumnMapping:
-    """Return a mapping in which what was said later wins."""
+    """Merge mappings; later ones take precedence."""
     columns = {**before.columns, **said.columns}
     if DISPLAY_NAME in said.columns:
         columns = {name: theirs for name, theirs in columns.items() if name not in NAMES or name in said.columns}
@@ -203,7 +203,7 @@ def _over(before: ColumnMapping, said: ColumnMapping) -> ColumnMapping:
 
 
 def _meant(flag: str, given: list[str]) -> tuple[str, str]:
-    """Return which list a ``--map`` is about: the one it names, or the only one that has such a column."""
+    """Return the list that a ``--map`` refers to: the one it names, or the only one with such a field."""
     ours = flag.partition("=")[0].strip()
     prefix, dot, _ = ours.partition(".")
     if dot and prefix in FORMATS:
@@ -215,12 +215,12 @@ def _meant(flag: str, given: list[str]) -> tuple[str, str]:
     if len(having) > 1:
         msg = f"--map {flag}: {' and '.join(having)} both have a column {ours}: write {having[0]}.{flag}"
         raise InvalidInputError(msg, field="mapping")
-    # What none of them has is refused, with what it has, by the first.
+    # If no list has the field, the first one reports the error and its own fields.
     return having[0] if having else given[0], flag
 
 
 def _in_full(location: str, name: str) -> str:
-    """Return a location that means the same in another folder, as text that JSON can hold."""
+    """Return a location as an absolute path or URL, as text that JSON can hold."""
     if location == STDIN:
         return location
     if is_database(location):
@@ -241,7 +241,7 @@ _BYTES = "path-bytes:"
 
 
 def _encoded(path: str) -> str:
-    # The name of a file need not be UTF-8, and JSON has to be.
+    # A file's name need not be UTF-8, but JSON must be.
     return path if printable(path) == path else _BYTES + quote_from_bytes(os.fsencode(path))
 
 

@@ -1,4 +1,4 @@
-"""Standard input copied to a file that can be read more than once, and that is gone when the process is."""
+"""Copy standard input to a temporary file that can be read more than once, and that disappears with the process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ethora_async_secrets.concurrency import run_blocking
 
 
 async def stdin_copy() -> Path:
-    """Return the path of a private copy of standard input, made when it is first asked for."""
+    """Return the path of a private copy of standard input, created on the first call."""
     return await run_blocking(_copied)
 
 
@@ -27,7 +27,7 @@ def _copied() -> Path:
         shutil.copyfileobj(sys.stdin.buffer, file)
     descriptor = Path(f"/proc/self/fd/{os.open(path, os.O_RDONLY)}")
     if descriptor.exists():
-        # Readable as long as this process lives, and not in any folder: nothing is left behind even by a kill.
+        # Readable while this process lives, and in no directory: even a kill leaves nothing behind.
         shutil.rmtree(folder)
         return descriptor
     return path

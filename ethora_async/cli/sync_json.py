@@ -1,4 +1,4 @@
-"""The JSON documents of ``plan``, ``apply``, ``resume`` and ``verify``: one object, written as it is put together."""
+"""The JSON documents of ``plan``, ``apply``, ``resume`` and ``verify``: one streamed object each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def print_document(head: dict[str, Any], **lists: tuple[AsyncIterable[Any], Callable[[Any], Any]]) -> None:
-    """`head`, and lists of any length behind it, each with what makes JSON of an element."""
+    """Print `head` and lists of any length after it, each with a function that converts an element to JSON."""
     begin_document()
     typer.echo(codec.dumps(plain(head))[:-1], nl=False)
     for name, (items, fields) in lists.items():
@@ -46,7 +46,7 @@ def summary_fields(summary: Summary) -> dict[str, Any]:
 
 
 def change_fields(entry: Entry) -> dict[str, Any]:
-    """Return one difference: what is there and what ought to be."""
+    """Return one difference: the current and the wanted state."""
     after = entry.after
     change: dict[str, Any] = {"kind": entry.kind, "action": entry.action, "id": entry.key}
     if entry.other:
@@ -61,7 +61,7 @@ def change_fields(entry: Entry) -> dict[str, Any]:
 
 
 def failure_fields(entry: Entry) -> dict[str, Any]:
-    """Return one item that failed, or of which nothing is known."""
+    """Return one item that failed or is unknown."""
     place = {"file": entry.file, "line": entry.line}
     what: dict[str, Any] = {"kind": entry.kind, "action": entry.action, "id": entry.key}
     if entry.other:
@@ -70,13 +70,13 @@ def failure_fields(entry: Entry) -> dict[str, Any]:
 
 
 def problem_fields(row: Problem) -> dict[str, Any]:
-    """Return one row that cannot be used."""
+    """Return one invalid row."""
     place = {"file": row.file, "line": row.line, "column": row.column}
     return {"kind": row.kind, "id": row.id, "reason": scrub(row.reason), **place}
 
 
 def result_fields(applied: Applied) -> dict[str, dict[str, int]]:
-    """Return how many ended how, by kind and action."""
+    """Return the number of items by kind, action and status."""
     results: dict[str, dict[str, int]] = {}
     for (kind, action, status), number in sorted(applied.counts.items()):
         results.setdefault(f"{kind} {action}", {})[status] = number

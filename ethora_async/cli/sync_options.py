@@ -1,4 +1,6 @@
-"""The options of ``plan``, ``apply``, ``resume``, ``verify`` and ``users import``: the lists, and how far to go."""
+"""The options of ``plan``, ``apply``, ``resume``, ``verify`` and ``users import``: the lists, and limits on the
+changes.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def token(
     ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Mint a chat token for one user and print it. Whoever has it can act as that user until it expires."""
+    """Mint a chat token for one user and print it. Anyone who has it can act as that user until it expires."""
 
     async def work(client: MintsUserTokens) -> int:
         options: dict[str, Any] = {}

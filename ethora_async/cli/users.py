@@ -1,4 +1,4 @@
-"""``ethora users``: the people who may chat."""
+"""``ethora users``: the users of the app."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def import_(
 ) -> None:
     """Create every user in a list. Existing users are left as they are.
 
-    Invalid rows are reported by line and the valid ones are imported all the same (exit code 1).
+    Invalid rows are reported by line, and the valid ones are imported nevertheless (exit code 1).
     """
 
     async def work(client: ManagingClient) -> int:
@@ -130,7 +130,7 @@ def create(
     if image:
         with say.usage():
             check_only_on("--profile-image", context.obj.platform, Platform.ethora)
-    # Never as an argument: other processes and the shell's history see those.
+    # Never as an argument: arguments are visible to other processes and in the shell's history.
     password = prompt("Password") if ask_password else None
 
     async def work(client: ManagingClient) -> int:

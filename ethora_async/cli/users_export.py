@@ -1,4 +1,4 @@
-"""All users of the platform written out, in the columns that ``users import`` reads."""
+"""Export all users of the platform, in the columns that ``users import`` reads."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ async def _sink(file: Path | None, form: ExportFormat) -> AsyncGenerator[Callabl
     async def write(text: str) -> None:
         if form is ExportFormat.json:
             begin_document()
-        # Bytes: names may lie outside the terminal's encoding, and csv ends its lines itself.
+        # Bytes: names may not fit the terminal's encoding, and csv writes its own line ends.
         typer.echo(text.encode("utf-8", "backslashreplace"), nl=False)
 
     yield write

@@ -34,9 +34,10 @@ def verify(
     context: typer.Context,
     wanted: SourceOptions,
     wait: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Ask again for so long: listings lag behind deletions.")
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Repeat for so long: listings lag behind deletions."),
     ] = 0.0,
-    prune: Annotated[bool, typer.Option("--prune", help="Count what is there and in no list.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Count what exists in no list as a difference.")] = False,
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
     report: ReportOption = None,
     workers: Annotated[str | None, WORKERS] = None,
@@ -45,9 +46,9 @@ def verify(
 ) -> None:
     """Check that the platform agrees with your lists. Changes nothing.
 
-    With --workers no lists are needed: what a run on many machines was to do is compared with the platform.
+    With --workers no lists are needed: the plan of a run on many machines is compared with the platform.
 
-    Exits with 0 if it does, 4 if it does not, and 6 if only what the platform does not let us change differs.
+    Exits with 0 if it does, 4 if it does not, and 6 if the only differences cannot be changed on the platform.
     """
     with usage():
         url = named_database(context, workers, run_id)

@@ -318,4 +318,4 @@ async def test_a_socket_that_a_dead_process_left_is_replaced_a_live_one_and_a_fi
 def test_it_does_not_start_without_a_proxy_to_believe() -> None:
     code, error = refused(env={"ETHORA_PROXY_SECRET": PROXY_SECRET})
     assert code == 2
-    assert error.startswith("error: ethora serve hands out tokens to whoever the proxy says is logged in")
+    assert error.startswith("error: ethora serve hands out tokens for the user that the proxy names")

@@ -1,4 +1,4 @@
-"""``ethora outbox init``, ``status``, ``dead``, ``retry`` and ``skip``: look after an outbox."""
+"""``ethora outbox init``, ``status``, ``dead``, ``retry`` and ``skip``: manage an outbox."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def init(
     database: Annotated[str | None, OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Create the outbox's tables; does nothing when they are there."""
+    """Create the outbox's tables, unless they exist."""
 
     async def work() -> int:
         async with store_of(context, database) as store:
@@ -44,7 +44,7 @@ def status(
     database: Annotated[str | None, OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Print how much is waiting, for how long, what was given up (exit code 1), and what the last reconcile found."""
+    """Print the number and age of waiting intents, dead letters (exit code 1), and the last reconcile's findings."""
 
     async def work() -> int:
         async with store_of(context, database) as store:
@@ -71,10 +71,10 @@ def _counts(counts: Any) -> str:
 def dead(
     context: typer.Context,
     database: Annotated[str | None, OPTION] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the oldest first.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number, the oldest first.")] = 1000,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """List the intents that were given up, with their reasons."""
+    """List the dead letters: intents that were given up, with their reasons."""
 
     async def work() -> int:
         async with store_of(context, database) as store:
@@ -104,7 +104,7 @@ def retry(
     database: Annotated[str | None, OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Carry out one dead letter again, or all. Exit code 1 when there is none."""
+    """Retry one dead letter, or all. Exit code 1 when there is none."""
     _change(context, database, as_json, "retry", lambda: _named(kind, id, user, every))
 
 
@@ -117,7 +117,7 @@ def skip(
     database: Annotated[str | None, OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Forget one dead letter, or all. Exit code 1 when there is none."""
+    """Drop one dead letter, or all. Exit code 1 when there is none."""
     _change(context, database, as_json, "skip", lambda: _named(kind, id, user, every))
 
 
@@ -150,7 +150,7 @@ def _named(kind: str | None, id: str | None, user: str | None, every: bool) -> L
     """Return the dead letter that the arguments name; None for all.
 
     Raises:
-        InvalidInputError: They name none, or more than one thing.
+        InvalidInputError: They name none, or more than one.
     """
     if every:
         if kind is not None:

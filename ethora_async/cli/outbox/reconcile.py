@@ -1,4 +1,4 @@
-"""``ethora outbox reconcile``: find drift between the platform and your database, and want it right."""
+"""``ethora outbox reconcile``: find drift between the platform and your database, and write intents that correct it."""
 
 from __future__ import annotations
 
@@ -31,19 +31,20 @@ def reconcile(
     wanted: SourceOptions,
     database: Annotated[str | None, OPTION] = None,
     every: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Again and again, so often: 30m, 1h; until Ctrl-C or SIGTERM.")
+        str | None,
+        typer.Option(metavar="TIME", help="Repeat at this interval (30m, 1h) until Ctrl-C or SIGTERM."),
     ] = None,
-    prune: Annotated[bool, typer.Option("--prune", help="Want gone what is there and in no list.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete (or revoke) what exists and is in no list.")] = False,
     allow_delete: Annotated[int | None, say.ALLOW_DELETE] = None,
     lag: Annotated[
         float,
-        typer.Option(min=0, metavar="SECONDS", help="How long listings may lag: newer changes are not judged."),
+        typer.Option(min=0, metavar="SECONDS", help="How long listings may lag: newer changes are not compared."),
     ] = LAG,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Compare the platform with your lists, and write what differs as intents, which workers carry out.
+    """Compare the platform with your lists, and write the differences as intents for workers.
 
-    Differences that an intent explains are left alone. Exit codes: 0 in step, 4 drift was found, 5 stopped by the
+    Differences that a waiting intent explains are ignored. Exit codes: 0 in step, 4 drift was found, 5 stopped by the
     guard: nothing was written. With --every one line (with --json one document) is printed for each run.
     """
 

@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 
 class OutboxDatabase(StrEnum):
-    """The databases that an outbox may live in."""
+    """The databases that support an outbox."""
 
     postgresql = "postgresql"
     sqlite = "sqlite"
@@ -30,7 +30,7 @@ class OutboxDatabase(StrEnum):
 
 def trigger(
     table: Annotated[str, typer.Option("--table", metavar="NAME", help="Your table: users or app.users.")],
-    kind: Annotated[Kind, typer.Option(help="What a row of it stands for.")] = Kind.user,
+    kind: Annotated[Kind, typer.Option(help="What a row of it describes.")] = Kind.user,
     map_: Annotated[
         list[str] | None,
         typer.Option(
@@ -53,7 +53,7 @@ def trigger(
 ) -> None:
     """Print the SQL of triggers that write an intent for every change of a table: pipe it into psql.
 
-    Bulk statements, other programs and psql are seen too. Rows that are there already are not: run `ethora outbox
+    Triggers also see bulk statements, other programs and psql. They do not see existing rows: run `ethora outbox
     reconcile` afterwards.
     """
 

@@ -1,4 +1,4 @@
-"""``ethora outbox work``: a worker as a process of its own."""
+"""``ethora outbox work``: a worker as a separate process."""
 
 from __future__ import annotations
 
@@ -25,11 +25,9 @@ if TYPE_CHECKING:
 def work(
     context: typer.Context,
     database: Annotated[str | None, OPTION] = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="End when nothing is waiting that can be carried out now.")
-    ] = False,
-    batch: Annotated[int, typer.Option(min=1, help="Intents in one turn.")] = BATCH,
-    parallel: Annotated[int, typer.Option(min=1, help="Turns under way at once.")] = PARALLEL,
+    once: Annotated[bool, typer.Option("--once", help="Exit when no waiting intent can be processed now.")] = False,
+    batch: Annotated[int, typer.Option(min=1, help="Maximum number of intents per turn.")] = BATCH,
+    parallel: Annotated[int, typer.Option(min=1, help="Number of concurrent turns.")] = PARALLEL,
     timeout: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="How long a call may take, repeats included.")
     ] = DEADLINE,
@@ -37,14 +35,14 @@ def work(
         float | None,
         typer.Option(
             metavar="SECONDS",
-            help="How long intents are claimed: what a killed worker held waits so long. Longer than --timeout;"
-            " by default half as long again.",
+            help="How long a worker claims intents: after it was killed, they wait so long. Longer than --timeout;"
+            " default: 1.5 times --timeout.",
         ),
     ] = None,
     metrics: Annotated[str | None, METRICS] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Carry out intents until SIGTERM or Ctrl-C; what is under way is finished first, a second signal cuts it short.
+    """Carry out intents until SIGTERM or Ctrl-C; running turns are finished first, a second signal cancels them.
 
     Any number of workers may run, on any number of machines. With --once, exit code 1 says that an intent was given
     up, 3 that the platform or the database could not be reached.
@@ -97,14 +95,14 @@ class _Tally:
 
 
 def _seal(options: Options) -> str | None:
-    """Return where the key for passwords is; a worker without one says so when it meets a password."""
+    """Return the source of the key for passwords; a worker without one reports that when it meets a password."""
     if os.environ.get(OUTBOX_KEY, "").strip():
         return "env:"
     return options.secrets
 
 
 async def _until_told(worker: Worker, name: str) -> int:
-    """Work until a signal comes; the second one cancels what is under way."""
+    """Work until a signal comes; the second one cancels the running turns."""
     await worker.store.check()
     told: list[int] = []
     running = asyncio.ensure_future(worker.run())

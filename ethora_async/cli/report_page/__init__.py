@@ -1,1 +1,1 @@
-"""``--report``: a run as one HTML page to keep, print or pass on."""
+"""``--report``: a run as one HTML page to keep, print or share."""

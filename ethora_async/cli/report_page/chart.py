@@ -1,4 +1,4 @@
-"""Progress over time as a picture: a curve for each step, its axes in HTML so that they stay readable at any width."""
+"""A chart of progress over time: a curve for each step, with axes in HTML so that they stay readable at any width."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 1000, 300
 
 
 def chart(laps: Sequence[Lap], seconds: float) -> str:
-    """Draw the steps of a run that did anything; without any, say so."""
+    """Draw the steps of a run, or say that nothing was done."""
     drawn = [(number, lap) for number, lap in enumerate(laps) if lap.done]
     if not drawn:
         return '<p class="soft">Nothing was done that could be drawn.</p>'
@@ -38,7 +38,7 @@ def chart(laps: Sequence[Lap], seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time as people do."""
+    """Format a duration for people."""
     if seconds < 10:
         return f"{seconds:.2f} s"
     whole = round(seconds)
@@ -71,7 +71,7 @@ def _place(point: Point, count: int, most: int, end: float) -> tuple[float, floa
 
 
 def _round_up(number: int) -> int:
-    """Return the next number with one or two digits that are not 0: 1,240 becomes 1,400."""
+    """Round up to a number with at most two non-zero digits."""
     step: int = 10 ** max(len(str(number)) - 2, 0)
     rounded = -(-number // step) * step
     return rounded + rounded % 2 if rounded > 1 else rounded

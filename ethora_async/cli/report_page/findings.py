@@ -1,4 +1,4 @@
-"""What a report shows: a plan and its outcome in numbers, with a few examples of everything."""
+"""The content of a report: a plan and its outcome in numbers, with a few examples of everything."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _NUMBER = re.compile(r"(?<=line )\d+")
 
 @attrs.define
 class Reason:
-    """One reason, and what it happened to.
+    """A failure reason, and the items that have it.
 
     Attributes:
-        text: the reason; what differs from item to item is left out.
-        count: how many items have it.
+        text: the reason, without the parts that differ from item to item.
+        count: number of items with this reason.
         examples: the first of them.
     """
 
@@ -50,15 +50,15 @@ class Reason:
 
 @attrs.frozen
 class Findings:
-    """A plan, and how far it was carried out.
+    """A plan, and how far it was applied.
 
     Attributes:
         summary: the plan in numbers.
-        guard: why it is not carried out, or None.
-        changes: the first changes of each kind and action, in the order in which they are carried out.
-        results: by kind, action and status, how many items; None for a plan that was not carried out.
-        failures: why items failed, the most frequent reason first.
-        problems: why rows cannot be used, likewise.
+        guard: why it is not applied, or None.
+        changes: the first changes of each kind and action, in the order in which they are applied.
+        results: number of items by kind, action and status; None for a plan that was not applied.
+        failures: the reasons of failed items, the most frequent first.
+        problems: the reasons of invalid rows, likewise.
     """
 
     summary: Summary
@@ -70,7 +70,7 @@ class Findings:
 
 
 async def findings_of(journal: Journal, done: Applied | None = None, *, guard: str | None = None) -> Findings:
-    """Return what a journal holds; `done` is what was carried out."""
+    """Return the findings of a journal; `done` is the result of applying it."""
     summary = await summary_of(journal)
     kinds = [*sorted(summary.changes, key=lambda one: STEPS.get(one, 0))]
     kinds += [(kind, CANNOT_CHANGE) for kind in summary.cannot_change] + [(kind, EXTRA) for kind in summary.extras]
@@ -86,7 +86,7 @@ async def findings_of(journal: Journal, done: Applied | None = None, *, guard: s
 
 
 async def findings_of_verification(answer: Verification) -> Findings:
-    """Return what a comparison found."""
+    """Return the findings of a comparison."""
     changes: dict[tuple[str, str], list[Entry]] = {}
     for entry in answer.examples:
         changes.setdefault((entry.kind, entry.action), []).append(entry)
@@ -97,7 +97,7 @@ async def findings_of_verification(answer: Verification) -> Findings:
 
 
 async def by_reason(items: AsyncIterable[T], reason: Callable[[T], str]) -> list[Reason]:
-    """Count items by their reason. Memory does not grow with their number."""
+    """Count items by reason. Memory use does not grow with their number."""
     reasons = _Reasons(reason)
     async with aclosing(items) as found:  # type: ignore[type-var]
         async for item in found:
@@ -132,7 +132,7 @@ def _problem(row: Problem) -> str:
 
 
 def _general(reason: str, *ids: str) -> str:
-    """Leave out what differs from item to item: its ids, what is quoted, lines, the request."""
+    """Remove the parts that differ from item to item: ids, quoted text, lines, the request."""
     text = _REQUEST.sub("", scrub(reason))
     for id in filter(None, ids):
         text = re.sub(rf"(?<![\w-]){re.escape(id)}(?![\w-])", "…", text)

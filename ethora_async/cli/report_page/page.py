@@ -1,4 +1,4 @@
-"""The page itself: one HTML file with its style inside, no scripts, nothing from elsewhere."""
+"""The page: one HTML file with inline styles, no scripts and no external resources."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri
 
 @attrs.frozen
 class Headline:
-    """How a run ended, in a few words."""
+    """The result of a run in a few words."""
 
     text: str
     tone: Tone = "plain"
@@ -52,14 +52,14 @@ class RunSummary:
     """A run to report on.
 
     Attributes:
-        command: as it was called, without its options.
-        platform: which client, as its plans name it.
-        at: when it ended.
-        seconds: how long it took.
-        headline: how it ended.
+        command: the command without its options.
+        platform: the client, as its plans name it.
+        at: the time of its end.
+        seconds: its duration.
+        headline: its result.
         error: why it ended early, or None.
         findings: what was planned and done; None if it ended before a plan was made.
-        facts: further facts for the head: name and value.
+        facts: further facts for the header: name and value.
     """
 
     command: str
@@ -74,7 +74,7 @@ class RunSummary:
 
 
 def page_of(run: RunSummary) -> str:
-    """Make the page, without the line that it begins with."""
+    """Build the page, without the line that it begins with."""
     title = f"{run.command}: {run.headline.text}"
     found = run.findings
     body = [_head(run)]
@@ -101,12 +101,12 @@ def _style() -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a text of ours, or a short one from outside, for HTML."""
+    """Escape one of our texts, or a short one from outside, for HTML."""
     return escape(shown(str(value)))
 
 
 def _foreign(value: Any) -> str:
-    """Return a text from a list or the platform: secrets masked, cut when long, its writing direction its own."""
+    """Escape a text from a list or the platform: mask secrets, truncate it, and isolate its writing direction."""
     return f"<bdi>{escape(scrub(str(value)))}</bdi>"
 
 
@@ -129,7 +129,7 @@ def _head(run: RunSummary) -> str:
 
 
 def _platform(identity: str | None) -> str:
-    """Return what identifies a client in the words of its settings."""
+    """Return a client's identifying settings for display."""
     found = _IDENTITY.fullmatch(identity or "")
     if found is None:
         return identity or NOTHING
@@ -143,7 +143,7 @@ def _section(title: str, content: str, note: str = "") -> str:
 
 
 def _table(columns: Iterable[str], rows: Iterable[Iterable[str]], label: str) -> str:
-    """Make a table of cells that are HTML; the first of a row heads it."""
+    """Build a table of HTML cells; the first cell of a row is its header."""
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
     body = "".join(
         f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'

@@ -1,4 +1,4 @@
-"""The file of a report: created exclusively, readable by its owner alone; only a report is ever replaced."""
+"""Write the file of a report: created exclusively, readable only by its owner; only a report is ever replaced."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from ethora_async.errors import InvalidInputError
 
 BEGINNING = b'<!DOCTYPE html>\n<html lang="en" data-ethora-report="1">\n'
-"""How every report begins, and so how one is recognised."""
+"""The first line of every report, by which one is recognised."""
 
 
 def check_target(place: Path) -> None:
     """Check that a report may be written, before the run begins.
 
     Raises:
-        InvalidInputError: There is another file, or none can be created there.
+        InvalidInputError: Another kind of file exists, or the file cannot be created.
     """
     if os.path.lexists(place):
         if not _is_report(place):
@@ -32,13 +32,13 @@ def check_target(place: Path) -> None:
 
 
 def write_report(place: Path, text: str) -> None:
-    """Write a report; it appears whole or not at all.
+    """Write a report; it appears complete or not at all.
 
     Raises:
-        InvalidInputError: There is another file by now.
+        InvalidInputError: Another file has appeared in the meantime.
         OSError: It cannot be written.
     """
-    # A draft under a name that nobody can guess, created exclusively with mode 0600.
+    # A draft under an unguessable name, created exclusively with mode 0600.
     descriptor, name = tempfile.mkstemp(prefix=f".{place.name[:100]}.", suffix=".new", dir=place.parent)
     draft, claimed = Path(name), False
     try:
@@ -56,7 +56,7 @@ def write_report(place: Path, text: str) -> None:
 
 
 def _claim(place: Path) -> bool:
-    """Take the name, or make sure that a report has it; return whether it was free."""
+    """Reserve the name, or check that a report has it; return whether it was free."""
     try:
         os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:

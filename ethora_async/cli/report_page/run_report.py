@@ -1,4 +1,4 @@
-"""``--report`` for a command: watches its progress, takes in what it found, and writes the page however it ends."""
+"""``--report`` for a command: record its progress and findings, and write the page however it ends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ReportOption = Annotated[
     Path | None,
-    typer.Option("--report", metavar="FILE.html", help="Write what happened to a page to keep, print or pass on."),
+    typer.Option("--report", metavar="FILE.html", help="Write a report of the run as an HTML page."),
 ]
 
 
@@ -57,13 +57,13 @@ class RunReport:
 
     @asynccontextmanager
     async def running(self, *, more: bool = False) -> AsyncGenerator[None, None]:
-        """Check the file before anything is done, and write it when the command ends, also by an error or Ctrl-C.
+        """Check the file first, and write it when the command ends, even with an error or Ctrl-C.
 
         Args:
             more: Whether the command may go on later: the page is then written if it `concluded`, or at an error.
 
         Raises:
-            InvalidInputError: The file is no report, or cannot be created.
+            InvalidInputError: The file is not a report, or cannot be created.
             OSError: It cannot be written.
         """
         if self._path is not None:
@@ -81,18 +81,18 @@ class RunReport:
 
     @contextmanager
     def following(self) -> Generator[OnProgress, None, None]:
-        """Show progress on stderr, and note it."""
+        """Show progress on stderr, and record it."""
         with following() as on_progress, self._timeline.watching(on_progress) as watched:
             yield watched
 
     async def take_plan(self, plan: Plan) -> None:
-        """Take in a plan that is not carried out, or not yet."""
+        """Record a plan that is not applied, or not yet."""
         if self._path is not None:
             self._platform = plan.platform
             self._findings = await findings_of(plan.journal, guard=plan.guard)
 
     def conclude_plan(self) -> None:
-        """Say that the plan was all."""
+        """Conclude a run that only made the plan."""
         if self._findings is None:
             return
         summary = self._findings.summary
@@ -108,11 +108,11 @@ class RunReport:
             self._headline = Headline("Nothing to do now")
 
     def conclude_unconfirmed(self) -> None:
-        """Say that nobody said yes to the plan."""
+        """Conclude a run whose plan was not confirmed."""
         self._headline = Headline("Not confirmed; nothing was changed", "warn")
 
     async def take_result(self, journal: Journal, done: Applied, *, kept: bool = True) -> None:
-        """Take in what was carried out. `kept` says whether the journal stays."""
+        """Record the result of applying a plan. `kept` says whether the journal stays."""
         if self._path is None:
             return
         self._platform = await journal.meta("platform")
@@ -129,11 +129,11 @@ class RunReport:
             self._headline = Headline(f"{_changes(done.total)} made" if done.total else "Nothing to do", "good")
 
     async def take_interrupted(self, journal: Journal) -> None:
-        """Take in how far a run came that was cut off."""
+        """Record the progress of an interrupted run."""
         await self.take_result(journal, await result_of(journal))
 
     async def take_verification(self, answer: Verification, platform: str) -> None:
-        """Take in a comparison."""
+        """Record the result of a comparison."""
         if self._path is None:
             return
         self._platform = platform
@@ -154,7 +154,7 @@ class RunReport:
     async def _end_early(self, headline: Headline, error: str) -> None:
         try:
             await self._write(headline, error)
-        except (ChatError, OSError) as problem:  # the run's own error is what counts
+        except (ChatError, OSError) as problem:  # the run's own error takes precedence
             errors.print(f"the report cannot be written: {shown(str(problem))}", markup=False)
 
     async def _write(self, headline: Headline, error: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""When each step of a run began, how far it came, and when it ended."""
+"""The start, progress and end of each step of a run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from ethora_async.sync.plan.progress import OnProgress, Progress
 
 MOST_POINTS = 240
-"""Points kept of one step: about what a chart can show."""
+"""Maximum number of points of one step: about as many as a chart can show."""
 
 
 @attrs.frozen
 class Point:
-    """How far a step had come at a time, in seconds since the run began."""
+    """The progress of a step at a time, in seconds since the run began."""
 
     at: float
     done: int
@@ -31,8 +31,8 @@ class Lap:
 
     Attributes:
         step: its name, as `Progress` gives it.
-        points: how far it had come, the first point at its beginning.
-        total: of how many, where that is known.
+        points: its progress, the first point at its start.
+        total: number of records, if known.
     """
 
     step: str
@@ -42,26 +42,26 @@ class Lap:
 
     @property
     def started(self) -> float:
-        """When it began."""
+        """When it began, in seconds since the run began."""
         return self.points[0].at
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Its duration in seconds."""
         return self.points[-1].at - self.started
 
     @property
     def done(self) -> int:
-        """How many records it did."""
+        """The number of records done."""
         return self.points[-1].done
 
     @property
     def failed(self) -> int:
-        """How many of those failed."""
+        """The number of failed records."""
         return self.points[-1].failed
 
     def add(self, point: Point) -> None:
-        """Note how far it is. Points that come faster than a chart can show replace one another."""
+        """Record its progress. Points closer together than a chart can show replace one another."""
         points = self.points
         if len(points) > 1 and point.at - points[-2].at < self._gap:
             points[-1] = point
@@ -73,7 +73,7 @@ class Lap:
 
 
 class Timeline:
-    """The steps of a run in their order. Time counts only while a run is watched, not while somebody is asked."""
+    """The steps of a run in order. Time counts only while a run is watched, not during a prompt."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -88,12 +88,12 @@ class Timeline:
 
     @property
     def seconds(self) -> float:
-        """How long the run has taken so far."""
+        """The run's duration so far in seconds."""
         return self._before + (0.0 if self._since is None else self._now() - self._since)
 
     @contextmanager
     def watching(self, on_progress: OnProgress) -> Generator[OnProgress, None, None]:
-        """Note the progress that is reported inside the block, and pass it on."""
+        """Record the progress that is reported inside the block, and pass it on."""
 
         def note(progress: Progress) -> None:
             self.add(progress)
@@ -108,21 +108,21 @@ class Timeline:
             self._before, self._since = self.seconds, None
 
     def add(self, progress: Progress) -> None:
-        """Note how far the run is."""
+        """Record the progress of the run."""
         at = self.seconds
         lap = self._laps[-1] if self._laps else None
-        # Less than before is another turn of the same step, as while waiting.
+        # A smaller number starts the same step again, as while waiting.
         if lap is None or lap.step != progress.step or progress.done < lap.done:
             lap = self._begin(progress.step, at)
         lap.total = progress.total
         lap.add(Point(at, progress.done, progress.failed))
 
     def _begin(self, step: str, at: float) -> Lap:
-        """Begin a step where the one before ended: most steps are told of when their first records are done."""
+        """Begin a step at the end of the previous one: most steps are first reported when some records are done."""
         start = self._before
         if self._laps:
             last = self._laps[-1]
-            if not last.done:  # that one was told of when it began
+            if not last.done:  # this one was reported at its start
                 self._extend(last, at)
             start = max(start, last.points[-1].at)
         lap = Lap(step, [Point(start, 0)])

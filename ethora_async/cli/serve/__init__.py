@@ -1,1 +1,1 @@
-"""The token endpoint as a process of its own."""
+"""The web endpoints as a separate process."""

@@ -1,4 +1,4 @@
-"""``ethora serve``: the web endpoints as a process of their own, behind a reverse proxy that authenticates."""
+"""``ethora serve``: the web endpoints as a separate process, behind a reverse proxy that authenticates users."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ if TYPE_CHECKING:
 
 _PREFIX = "/chat"
 _HOW = (
-    "ethora serve hands out tokens to whoever the proxy says is logged in, so that it must know the proxy's requests"
-    " from all others. Set:\n"
+    "ethora serve hands out tokens for the user that the proxy names, so it must be able to authenticate the proxy."
+    " Set:\n"
     "  --identity-header NAME   the header in which the proxy sends the id of the user it has authenticated\n"
     "and one of\n"
-    f"  --proof-header NAME      a header in which it sends the secret that stands in {PROXY_SECRET}\n"
+    f"  --proof-header NAME      a header in which it sends the secret {PROXY_SECRET}\n"
     f"  --jwt-header NAME        a header with a JWT, signed with {PROXY_SECRET} (HS256) or a key whose public half"
     " is in --jwt-keys FILE or URL (RS256, ES256)\n"
     f"{PROXY_SECRET} is read from the environment, or from the store that --proof-secrets names. The proxy must remove"
-    " these headers from what visitors send."
+    " these headers from visitors' requests."
 )
 
 
@@ -102,14 +102,14 @@ def serve(
     jwt_issuer: Annotated[str | None, typer.Option(help="Required in the claim iss.")] = None,
     may_enter: Annotated[
         str | None,
-        typer.Option(metavar="MODULE:FUNCTION", help="async (user, room) -> bool; without it no room is told of."),
+        typer.Option(metavar="MODULE:FUNCTION", help="async (user, room) -> bool; without it the reply has no room."),
     ] = None,
     users_info: Annotated[
         str | None,
         typer.Option(metavar="MODULE:FUNCTION", help="ImbaChat: async (ids) -> UserInfo of each; opens /users-info."),
     ] = None,
     allowed_origin: Annotated[
-        list[str] | None, typer.Option(help="An origin beside the site's own whose pages may ask. May be given again.")
+        list[str] | None, typer.Option(help="An origin beside the site's own that may send requests. Repeatable.")
     ] = None,
     scim: Annotated[str | None, scim_options.DATABASE] = None,
     scim_secrets: Annotated[str | None, scim_options.SECRETS] = None,
@@ -119,17 +119,19 @@ def serve(
     scim_inactive: Annotated[str, scim_options.INACTIVE] = "keep",
     scim_email_domain: Annotated[str, scim_options.EMAIL] = scim_options.EMAIL_DOMAIN,
     scim_worker: Annotated[bool, scim_options.WORKER] = True,
-    drain: Annotated[float, typer.Option(min=0, help="Seconds to be unready for before new requests are refused.")] = 1,
-    grace: Annotated[float, typer.Option(min=0, help="Seconds that requests under way get at the end.")] = 30,
+    drain: Annotated[
+        float, typer.Option(min=0, help="Seconds between /readyz answering 503 and refusing requests.")
+    ] = 1,
+    grace: Annotated[float, typer.Option(min=0, help="Seconds that running requests get at the end.")] = 30,
     metrics: Annotated[str | None, METRICS] = None,
 ) -> None:
     """Serve POST /chat/token, /healthz and /readyz on loopback or a unix socket, behind a proxy that authenticates.
 
-    With --scim it serves /scim/v2 to identity providers too, which log in with ETHORA_SCIM_TOKEN, and gives no token to
-    whom they made inactive; without --identity-header it then serves SCIM alone.
+    With --scim it also serves /scim/v2 to identity providers, which authenticate with ETHORA_SCIM_TOKEN. Users whom
+    they made inactive get no chat token. Without --identity-header it then serves only SCIM.
 
-    The client's settings are those of the environment, or of the store that --secrets names. SIGTERM and Ctrl-C end it
-    gracefully: /readyz answers 503, then new requests are refused, and those under way are answered.
+    The client's settings come from the environment, or from the store that --secrets names. SIGTERM and Ctrl-C stop it
+    gracefully: /readyz answers 503, then new requests are refused, and running ones are finished.
     """
     rules = JWTRules(claim=jwt_claim, audience=jwt_audience, issuer=jwt_issuer)
     named = {
@@ -296,17 +298,17 @@ def _routes(
             msg = f"--users-info makes no sense: {options.platform.value} never asks who the users are"
             raise ConfigError(msg)
         answers = UserInfoEndpoint(client.user_info(lookup))
-    # Users-info has a password of its own, and SCIM a token: who asks there is no user of the proxy's.
+    # Users-info has its own password, and SCIM its own token: their callers are not users of the proxy.
     return Routes(token=token, user_info=answers, health=health, scim=scim, prefix=_PREFIX)
 
 
 def _function(name: str | None, option: str) -> Any:
-    """Return what ``MODULE:FUNCTION`` names; None without a name."""
+    """Return the function for ``MODULE:FUNCTION``; None without a name."""
     return None if name is None else load_function(name, option)
 
 
 def _listening(settings: ServeOptions) -> Any:
-    # Imported here: it needs a Unix, and the other commands do not.
+    # Imported here: it requires Unix, and the other commands do not.
     from ethora_async.cli.serve.socket import tcp_socket, unix_socket
 
     if settings.unix is not None:
@@ -340,7 +342,7 @@ async def _until_told(
     drain: Callable[[], None],
     delay: float,
 ) -> int:
-    """Serve until a signal comes; a second one ends it without patience."""
+    """Serve until a signal comes; a second one stops the server at once."""
     told: list[int] = []
     first, second = asyncio.Event(), asyncio.Event()
 
@@ -358,7 +360,7 @@ async def _until_told(
         errors.print(f"listening on {name}; Ctrl-C stops it", markup=False)
         await first.wait()
         drain()
-        errors.print("stopping: requests under way are answered", markup=False)
+        errors.print("stopping: finishing running requests", markup=False)
         with suppress(TimeoutError):
             await asyncio.wait_for(second.wait(), delay)
     finally:
@@ -371,7 +373,7 @@ async def _until_told(
 
 
 async def _ended(runner: web.AppRunner, hurry: asyncio.Event) -> None:
-    """End the server when nothing is under way any more, or at once when there is no patience left."""
+    """Stop the server after its running requests, or at once after the grace period."""
     ending = asyncio.ensure_future(runner.cleanup())
     hurried = asyncio.ensure_future(hurry.wait())
     await asyncio.wait((ending, hurried), return_when=asyncio.FIRST_COMPLETED)
@@ -384,7 +386,7 @@ async def _ended(runner: web.AppRunner, hurry: asyncio.Event) -> None:
 
 def _log_to_stderr() -> None:
     if logging.getLogger().handlers:
-        return  # --verbose has set up everything
+        return  # --verbose has already set up logging
     handler = logging.StreamHandler()
     handler.setFormatter(log_formatter())
     for name, level in (

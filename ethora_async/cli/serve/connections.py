@@ -1,4 +1,4 @@
-"""Limits on connections: a time for each request's head, and a number of connections at once."""
+"""Limits on connections: a timeout for each request's head, and a maximum number of connections."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ REQUEST_TIMEOUT = 75.0
 MOST_CONNECTIONS = 1000
 
 _OWN_DESCRIPTORS = 64
-"""Descriptors that are left to log files, the platform's connections and everything else."""
+"""File descriptors reserved for log files, connections to the platform and everything else."""
 
 
 def most_connections() -> int:
-    """Return how many connections may be open: as many as the limit of descriptors leaves, a thousand at most."""
+    """Return the maximum number of open connections: what the descriptor limit leaves, a thousand at most."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MOST_CONNECTIONS
@@ -35,13 +35,13 @@ def most_connections() -> int:
 
 
 class Connections:
-    """Accepts connections for an aiohttp application, and closes those that keep it waiting.
+    """Accepts connections for an aiohttp application, and closes slow ones.
 
-    A proxy sends whole requests at once. Whoever opens connections and sends half a head into each would otherwise hold
-    them until no descriptor is left.
+    A proxy sends whole requests at once. Otherwise a client that opens connections and sends half a head on each could
+    use up all descriptors.
 
     Args:
-        most: How many connections may be open at once; one more is closed at once.
+        most: Maximum number of open connections; further ones are closed at once.
         head_timeout: Seconds for a request's head.
         request_timeout: Seconds for a request's body and its answer.
     """
@@ -60,7 +60,7 @@ class Connections:
         self._full = False
 
     async def listen(self, runner: web.AppRunner, listener: socket.socket) -> asyncio.Server:
-        """Serve a runner that is set up on a listening socket; whoever calls this closes the server.
+        """Serve a prepared runner on a listening socket; the caller closes the server.
 
         The runner's application must have `middleware` as its first middleware.
         """
@@ -74,7 +74,7 @@ class Connections:
     async def middleware(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Tell when a request's head is complete and when it is answered."""
+        """Record when a request's head is complete and when it is answered."""
         guarded = self._open.get(request.transport) if request.transport is not None else None
         if guarded is None:
             return await handler(request)
@@ -88,7 +88,7 @@ class Connections:
             guarded.answered()
 
     def opened(self, guarded: _Guarded, transport: asyncio.BaseTransport) -> bool:
-        """Take in a connection; return False when there are too many."""
+        """Register a connection; return False when there are too many."""
         if len(self._open) >= self._most:
             if not self._full:
                 self._full = True
@@ -109,7 +109,7 @@ class Connections:
 
 
 class _Guarded(asyncio.Protocol):
-    """aiohttp's own protocol of one connection, with a timer while a head is awaited."""
+    """aiohttp's protocol of one connection, with a timer while it waits for a head."""
 
     def __init__(self, inner: Any, connections: Connections) -> None:
         self._inner = inner
@@ -156,7 +156,7 @@ class _Guarded(asyncio.Protocol):
         self._stop_waiting()
 
     def answered(self) -> None:
-        # An idle connection is aiohttp's to close; the timer starts with the first byte of the next request.
+        # aiohttp closes idle connections; the timer starts with the first byte of the next request.
         self._busy -= 1
 
     def _wait_for_head(self) -> None:

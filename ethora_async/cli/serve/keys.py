@@ -1,4 +1,4 @@
-"""Public keys that JWTs are checked with: from a file, or from the URL of a JWK set. Both are read again."""
+"""Public keys for verifying JWTs, from a file or the URL of a JWK set. Both are read again when they change."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ethora_async_secrets.concurrency import FlightCancelledError, FlightUnfinis
 log: logging.Logger = logging.getLogger("ethora_async.web")
 
 LOOK_EVERY = 10.0
-"""Seconds after which a file is looked at again."""
+"""Seconds between two checks of a file."""
 FETCH_EVERY = 600.0
-"""Seconds after which a URL is fetched again."""
+"""Seconds between two regular fetches of a URL."""
 FETCH_AT_MOST_EVERY = 30.0
-"""Seconds between two fetches when JWTs name keys that are not known, or when fetching fails."""
+"""Seconds between two fetches when JWTs name unknown keys, or when fetching fails."""
 
 _FETCH_TIMEOUT = 10.0
 _LARGEST = 1024 * 1024
@@ -32,7 +32,7 @@ _PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40}+)-----[^-]++-----END [A-Z
 
 
 class Keys(Protocol):
-    """A source of keys for checking JWTs."""
+    """A source of keys for verifying JWTs."""
 
     async def values(self) -> list[Any]:
         """Return the keys; a text is a shared secret.
@@ -43,11 +43,11 @@ class Keys(Protocol):
         ...
 
     async def newer(self) -> bool:
-        """Look for keys that have been added since; return whether `values` may give others now."""
+        """Look for new keys; return whether `values` may return others now."""
         ...
 
     async def aclose(self) -> None:
-        """Close what is open."""
+        """Close connections."""
         ...
 
 
@@ -67,10 +67,10 @@ class PublicKeys:
         self._keys: list[Any] = []
 
     async def values(self) -> list[Any]:
-        """Return the keys; a file that cannot be used any more leaves those that were read before.
+        """Return the keys; if the file has become unusable, those that were read before.
 
         Raises:
-            ConfigError: it cannot be read, or there is nothing in it that can be used, and never was.
+            ConfigError: it cannot be read, or has never had a usable key.
         """
         if self._clock.monotonic() < self._looked_at + LOOK_EVERY:
             return self._keys
@@ -86,7 +86,7 @@ class PublicKeys:
         return self._keys
 
     async def newer(self) -> bool:
-        """Return False: `values` looks often enough."""
+        """Return False: `values` checks often enough."""
         return False
 
     async def aclose(self) -> None:
@@ -96,12 +96,12 @@ class PublicKeys:
 class RemoteKeys:
     """Keys for RS256 and ES256 from the URL of a JWK set, as identity providers publish them.
 
-    The set is fetched again every ten minutes, and sooner when a JWT names a key that it lacks. While the server gives
-    no answer, the last set serves.
+    The set is fetched again every ten minutes, and sooner when a JWT names a key that it lacks. While the server does
+    not answer, the last set is used.
 
     Args:
-        url: An https URL; http is for this machine alone.
-        clock: Where time comes from.
+        url: An https URL; http is allowed only for this machine.
+        clock: The source of time.
         transport: Sends the requests; an `AiohttpTransport` by default. Closed with this object.
 
     Raises:
@@ -117,7 +117,7 @@ class RemoteKeys:
         self._fetching = SingleFlight(self._fetch)
 
     async def values(self) -> list[Any]:
-        """Return the keys of the last set that could be fetched.
+        """Return the keys of the last set that was fetched.
 
         Raises:
             ConfigError: none could be fetched yet.
@@ -139,7 +139,7 @@ class RemoteKeys:
         return True
 
     async def aclose(self) -> None:
-        """Cancel what is under way and close the connection."""
+        """Cancel a pending fetch and close the connection."""
         await self._fetching.aclose()
         if self._transport is not None:
             await self._transport.aclose()
@@ -220,7 +220,7 @@ def _read(path: Path, known: object) -> tuple[object, list[Any] | None]:
 
 
 def _of_bytes(source: str, data: bytes) -> list[Any]:
-    """Return the keys that can be used; the others are named in the log.
+    """Return the usable keys; the others are named in the log.
 
     Raises:
         ConfigError: none can be used, or one is private.
@@ -244,7 +244,7 @@ def _of_bytes(source: str, data: bytes) -> list[Any]:
 
 
 def _entries(data: bytes) -> list[Any]:
-    """Return every key of a file as it stands there: a JWK, or a PEM block."""
+    """Return every key of a file unparsed: a JWK, or a PEM block."""
     if not data.lstrip().startswith(b"{"):
         return [found.group() for found in _PEM_BLOCK.finditer(data)]
     try:
@@ -257,7 +257,7 @@ def _entries(data: bytes) -> list[Any]:
 
 
 class _UnusableKeyError(Exception):
-    """Says what a key is that RS256 and ES256 cannot use."""
+    """Describes a key that RS256 and ES256 cannot use."""
 
 
 def _usable(entry: Any) -> Any:
@@ -265,7 +265,7 @@ def _usable(entry: Any) -> Any:
     from joserfc.errors import JoseError
     from joserfc.jwk import ECKey, RSAKey
 
-    # joserfc warns of short keys, which is an error where a program runs with warnings as errors.
+    # joserfc warns about short keys, which would raise if warnings are errors.
     unfit = (
         JoseError, UnsupportedAlgorithm, ValueError, TypeError, KeyError, AttributeError, RecursionError, Warning,
     )  # fmt: skip

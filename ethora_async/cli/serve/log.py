@@ -1,4 +1,4 @@
-"""One line for each request, without anything that a visitor or the proxy has said in confidence."""
+"""An access log without confidential data of visitors or the proxy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ethora_async.redaction import scrub
 
 
 class AccessLogger(AbstractAccessLogger):
-    """Method, path, status, size and milliseconds; no query, no header, no body."""
+    """Logs method, path, status, size and milliseconds; no query, header or body."""
 
     def log(self, request: BaseRequest, response: StreamResponse, time: float) -> None:
         """Write the line; `time` is in seconds."""

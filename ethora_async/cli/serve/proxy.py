@@ -24,12 +24,12 @@ log: logging.Logger = logging.getLogger("ethora_async.web")
 
 PROXY_SECRET = "ETHORA_PROXY_SECRET"  # noqa: S105  the name of the setting
 SHORTEST = 16
-"""Bytes: a shorter secret can be guessed."""
+"""In bytes: a shorter secret can be guessed."""
 LEEWAY = 10
 """Seconds by which the proxy's clock may differ from ours."""
 
 _LONGEST = 16_384
-"""Characters; a longer JWT is not looked at."""
+"""In characters; a longer JWT is rejected unread."""
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}").fullmatch
 _NOT_PROVEN = "unauthorized", "This request did not come through the proxy."
 _NOT_READY = "not_ready", "The proof of the proxy cannot be checked now. Try again later."
@@ -39,7 +39,7 @@ def header_name(text: str, option: str) -> str:
     """Return a header's name in lower case.
 
     Raises:
-        ConfigError: it is none; `option` names where it was given.
+        ConfigError: it is not a header name; `option` is the option that gave it.
     """
     if not _NAME(text):
         msg = f"{option} is no name of a header: an example is X-User"
@@ -48,21 +48,22 @@ def header_name(text: str, option: str) -> str:
 
 
 class Proof(Protocol):
-    """Tells the proxy's requests from others."""
+    """Proves that requests come from the proxy."""
 
     async def check(self) -> None:
-        """Pass when proofs can be checked now.
+        """Check that proofs can be verified now.
 
         Raises:
-            ConfigError: what they are compared with cannot be read, or cannot be used.
+            ConfigError: the secret or the keys cannot be read or used.
         """
         ...
 
     async def user(self, request: Request, /) -> str | None:
-        """Whose request the proxy says it is; None when it says nobody's.
+        """Return the user that the proxy names; None when it names nobody.
 
         Raises:
-            HTTPError: it is not the proxy's (401), its headers contradict each other (400), or keys are missing (503).
+            HTTPError: the request is not from the proxy (401), its headers contradict each other (400), or keys are
+                missing (503).
         """
         ...
 
@@ -72,7 +73,7 @@ class Proof(Protocol):
 
 
 class ProxySecret:
-    """The secret that the proxy shares with us: re-read as it rotates, masked, compared in constant time.
+    """The secret shared with the proxy: re-read as it rotates, masked, compared in constant time.
 
     Args:
         provider: has ``ETHORA_PROXY_SECRET``; the values before and after a rotation are accepted too.
@@ -82,7 +83,7 @@ class ProxySecret:
         self._cache = CachedProvider(provider)
 
     async def values(self) -> list[str]:
-        """Return what is accepted now, the current one first.
+        """Return the accepted secrets, the current one first.
 
         Raises:
             ConfigError: the store cannot be read, has no secret, or one that is too short.
@@ -106,7 +107,7 @@ class ProxySecret:
         return found
 
     async def newer(self) -> bool:
-        """Return False: the cache looks often enough."""
+        """Return False: the cache refreshes often enough."""
         return False
 
     async def aclose(self) -> None:
@@ -115,12 +116,12 @@ class ProxySecret:
 
 
 class SharedSecret:
-    """The proxy sends the shared secret in a header, and the user's id in another.
+    """Proof by a shared secret: the proxy sends it in one header, and the user's id in another.
 
     Args:
         identity: the name of the header with the user's id, in lower case.
         proof: the name of the header with the secret, in lower case.
-        secret: what it is compared with.
+        secret: the expected secret.
     """
 
     def __init__(self, identity: str, proof: str, secret: ProxySecret) -> None:
@@ -129,7 +130,7 @@ class SharedSecret:
         self._secret = secret
 
     async def check(self) -> None:
-        """Pass when the secret is at hand.
+        """Check that the secret is available.
 
         Raises:
             ConfigError: it is not.
@@ -160,8 +161,8 @@ class JWTRules:
     """Requirements on a JWT's claims.
 
     Attributes:
-        claim: which one holds the user's id.
-        audience, issuer: required when they are given; a JWT that names audiences is refused when `audience` is not.
+        claim: the claim with the user's id.
+        audience, issuer: required if given; a JWT with an audience is rejected if `audience` is not given.
     """
 
     claim: str = "sub"
@@ -170,17 +171,17 @@ class JWTRules:
 
 
 class SignedIdentity:
-    """The proxy sends a JWT that it, or the log-in service before it, has signed; ``exp`` is required.
+    """Proof by a JWT that the proxy, or the login service before it, has signed; ``exp`` is required.
 
-    Where the identity's header is another one than the JWT's, both must name the same user: so nobody can put a name
-    of their own beside somebody else's JWT.
+    If the user's id comes in another header than the JWT, both must name the same user, so that nobody can combine
+    their own name with somebody else's JWT.
 
     Args:
         identity: the name of the header with the user's id, in lower case.
         header: the name of the header with the JWT, in lower case; a value may begin with ``Bearer``.
         keys: a shared secret (HS256), or public keys (RS256, ES256).
-        rules: what the JWT must say.
-        clock: where time comes from.
+        rules: the required claims.
+        clock: the source of time.
     """
 
     def __init__(self, identity: str, header: str, keys: Keys, rules: JWTRules, *, clock: Clock) -> None:
@@ -191,7 +192,7 @@ class SignedIdentity:
         self._clock = clock
 
     async def check(self) -> None:
-        """Pass when the keys are at hand.
+        """Check that the keys are available.
 
         Raises:
             ConfigError: they are not.
@@ -225,7 +226,7 @@ class SignedIdentity:
         await self._keys.aclose()
 
     async def _claims(self, text: str) -> dict[str, Any] | None:
-        """Return the claims of a JWT that is good; None for one that is not, and why in the log."""
+        """Return the claims of a valid JWT; for an invalid one log the reason and return None."""
         from joserfc.errors import JoseError
         from joserfc.jwt import JWTClaimsRegistry
 
@@ -235,14 +236,14 @@ class SignedIdentity:
             signed = await self._signed(text)
         for claims in signed:
             if "aud" in claims and self._rules.audience is None:
-                # RFC 7519 §4.1.3: it is meant for somebody, and we do not know that we are that.
+                # RFC 7519 §4.1.3: the JWT has an audience, and it is unknown whether that is this service.
                 reason = "it names an audience, and --jwt-audience does not say that this is us"
                 continue
             registry = JWTClaimsRegistry(now=int(self._clock.now()), leeway=LEEWAY, **self._options())
             try:
                 registry.validate(claims)
             except (JoseError, ValueError, TypeError) as error:
-                # Their texts name claims, and hold no values.
+                # The errors' messages name claims, and contain no values.
                 reason = str(error)
                 continue
             return claims
@@ -250,7 +251,7 @@ class SignedIdentity:
         return None
 
     async def _signed(self, text: str) -> list[dict[str, Any]]:
-        """Return the claims once for every key that has signed them."""
+        """Yield the claims once for every key whose signature matches."""
         found = (_verified(text, key) for key in await _available(self._keys))
         return [claims for claims in found if claims is not None]
 
@@ -264,9 +265,9 @@ class SignedIdentity:
 
 
 class Gate:
-    """Lets the proxy's requests through to an endpoint, which finds the user in `Request.native`.
+    """Passes the proxy's requests to an endpoint, which finds the user in `Request.native`.
 
-    A preflight carries nothing and gets nothing; it passes.
+    A preflight request carries no data and gets none; it passes.
     """
 
     def __init__(self, proof: Proof, endpoint: Endpoint) -> None:
@@ -274,10 +275,10 @@ class Gate:
         self._endpoint = endpoint
 
     async def handle(self, request: Request, /) -> WebResponse:
-        """WebResponse one request.
+        """Answer one request.
 
         Raises:
-            ClientDisconnectError: there is nobody left to answer.
+            ClientDisconnectError: the client has disconnected.
         """
         try:
             user = None if request.method == "OPTIONS" else await self._proof.user(request)
@@ -287,7 +288,7 @@ class Gate:
 
 
 async def named_by_the_proxy(native: str | None) -> str | None:
-    """`TokenEndpoint`'s ``identify`` behind a `Gate`."""
+    """Return the user that a `Gate` has found; the ``identify`` of a `TokenEndpoint`."""
     return native
 
 
@@ -304,16 +305,16 @@ async def _available(keys: Any) -> Any:
 
 
 def _said(request: Request, header: str) -> str | None:
-    """Return the user's id in a header, which may stand there once.
+    """Return the user's id in a header, which must occur once.
 
     Raises:
-        HTTPError: it stands there several times, or as a list, or holds what no id holds (400).
+        HTTPError: it occurs several times, or is a list, or contains characters that no id contains (400).
     """
     text = request.header(header)
     if not text:
         return None
     if "," in text:
-        # RFC 9110 §5.3: a proxy may have joined two headers to this, of which one was the visitor's own.
+        # RFC 9110 §5.3: a proxy may have joined two headers, one of them sent by the visitor.
         raise HTTPError(400, "repeated_header", "The identity may be given once, and may hold no comma.")
     return _usable(text)
 
@@ -322,7 +323,7 @@ def _usable(text: str) -> str:
     """Return an identity, character by character as it came.
 
     Raises:
-        HTTPError: it is none: it begins or ends with white space, or cannot be stored (400).
+        HTTPError: it is invalid: it begins or ends with white space, or cannot be stored (400).
     """
     try:
         text.encode()
@@ -337,7 +338,8 @@ def _usable(text: str) -> str:
 def _verified(text: str, key: Any) -> dict[str, Any] | None:
     """Return the claims of a compact JWS that this key has signed, else None.
 
-    A shared secret goes with HS256 alone and a public key never: else a public key could serve as a shared secret.
+    A shared secret is used only with HS256, and a public key never: otherwise a public key could serve as a shared
+    secret.
     """
     from joserfc.errors import JoseError
     from joserfc.jws import JWSRegistry, deserialize_compact, extract_compact
@@ -345,7 +347,7 @@ def _verified(text: str, key: Any) -> dict[str, Any] | None:
     try:
         if isinstance(key, str):
             return read_unverified(text) if HS256Key(key).verifies(text) else None
-        # RFC 7515 §4: header fields that are not understood are ignored, unless `crit` names them.
+        # RFC 7515 §4: unknown header fields are ignored, unless `crit` names them.
         registry = JWSRegistry(algorithms=["RS256", "ES256"], strict_check_header=False)
         named = extract_compact(text.encode()).protected.get("kid")
         if named is not None and key.kid is not None and key.kid != named:

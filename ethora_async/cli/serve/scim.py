@@ -1,4 +1,4 @@
-"""The SCIM side of ``ethora serve``: the endpoint, its records, and a worker that carries out what is written."""
+"""SCIM in ``ethora serve``: the endpoint, its records, and a worker for the intents that it writes."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ URL = typer.Option("--scim-url", metavar="URL", help="The address at which ident
 USER_ID = typer.Option("--scim-user-id", metavar="id|externalId", help="The attribute that is the chat user's id.")
 ROOM_ID = typer.Option("--scim-room-id", metavar="id|externalId", help="The attribute that is the room's id.")
 INACTIVE = typer.Option(
-    "--scim-inactive", metavar="keep|delete", help="What becomes of the chat users of whoever is made inactive."
+    "--scim-inactive", metavar="keep|delete", help="What to do with the chat user of a person who is made inactive."
 )
 EMAIL = typer.Option(
     "--scim-email-domain",
     metavar="DOMAIN",
-    help="Users without an e-mail address get ID@DOMAIN; an empty text refuses them.",
+    help="Users without an e-mail address get ID@DOMAIN; an empty text rejects them.",
 )
 WORKER = typer.Option(
     "--scim-worker/--no-scim-worker",
-    help="Carry out here what is written; without it `ethora outbox work` does.",
+    help="Process the written intents here; otherwise run `ethora outbox work`.",
 )
 
 
 @attrs.frozen(kw_only=True)
 class ScimSettings:
-    """What was said on the command line of SCIM."""
+    """The SCIM options of the command line."""
 
     database: str
     secrets: str | None
@@ -63,9 +63,9 @@ def settings_of(context: typer.Context, database: str | None, rest: Mapping[str,
     """Return the settings of SCIM; None without a database.
 
     Args:
-        context: of the command.
-        database: its URL.
-        rest: the values of the other options, by their names in `serve`.
+        context: the command's context.
+        database: the database's URL.
+        rest: the other options, by their names in `serve`.
 
     Raises:
         ConfigError: an option cannot be used, or is given without a database.
@@ -101,16 +101,16 @@ def settings_of(context: typer.Context, database: str | None, rest: Mapping[str,
 async def opened(
     settings: ScimSettings, chat: Any, stack: AsyncExitStack, watching: Sequence[Callable[[object], None]]
 ) -> tuple[ScimDirectory, ScimEndpoint]:
-    """Open the records, check the token, and start the worker; `stack` ends them.
+    """Open the records, check the token, and start the worker; `stack` closes them.
 
     Args:
-        settings: what was said on the command line.
-        chat: gives the client.
-        stack: ends everything.
-        watching: are told of what the worker does.
+        settings: the options of the command line.
+        chat: returns the client.
+        stack: closes everything.
+        watching: receive the worker's events.
 
     Raises:
-        ConfigError: there is no token, or the tables are foreign.
+        ConfigError: there is no token, or the tables belong to another program.
         OutboxDatabaseError: the database cannot be used.
     """
     tokens = ScimTokens(settings.secrets)

@@ -22,7 +22,7 @@ def loopback(host: str) -> str:
     """Return the address to listen on.
 
     Raises:
-        ConfigError: it is no address of this machine alone.
+        ConfigError: it is not a loopback address.
     """
     if host == "localhost":
         return "127.0.0.1"
@@ -43,7 +43,7 @@ def tcp_socket(host: str, port: int) -> socket.socket:
     """Return a listening socket on a loopback address; port 0 takes a free one.
 
     Raises:
-        ConfigError: it is no loopback address, or taken.
+        ConfigError: it is not a loopback address, or it is in use.
     """
     address = loopback(host)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -56,13 +56,14 @@ def tcp_socket(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def unix_socket(path: Path, mode: int) -> Iterator[socket.socket]:
-    """Yield a listening unix socket at `path`, gone at the end.
+    """Yield a listening unix socket at `path`, and remove it at the end.
 
-    It is made aside, given its mode, and then moved there, so that nobody can connect to it before it has its rights.
-    What a process that has died left at `path` is replaced; what still answers, and what is no socket, is not.
+    It is created in a private directory, given its mode, and then moved to `path`, so that nobody can connect to it
+    before its permissions are set. A socket that a dead process left at `path` is replaced; a socket that still
+    answers, and any other kind of file, is not.
 
     Raises:
-        ConfigError: it cannot be made there.
+        ConfigError: it cannot be created there.
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -75,7 +76,7 @@ def unix_socket(path: Path, mode: int) -> Iterator[socket.socket]:
         try:
             yield listener
         finally:
-            # It may have been replaced by somebody else's.
+            # Another process may have replaced it.
             with suppress(OSError):
                 if _identity(path) == ours:
                     path.unlink()
@@ -84,7 +85,7 @@ def unix_socket(path: Path, mode: int) -> Iterator[socket.socket]:
 
 
 def _moved_in(listener: socket.socket, path: Path, mode: int) -> tuple[int, int]:
-    # Nobody but us can enter this directory: its socket has no rights yet.
+    # Only this user can enter this directory: the socket's permissions are not set yet.
     with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as aside:
         made = Path(aside) / "s"
         listener.bind(str(made))
@@ -98,7 +99,7 @@ def _moved_in(listener: socket.socket, path: Path, mode: int) -> tuple[int, int]
 
 @contextmanager
 def _alone_in(directory: Path) -> Iterator[None]:
-    """Two processes that start at once must not both find a dead one's socket."""
+    """Hold a lock, so that two processes that start together do not both find a dead one's socket."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -108,7 +109,7 @@ def _alone_in(directory: Path) -> Iterator[None]:
 
 
 def _check_free(path: Path) -> None:
-    # First of all, since it fails for a path that is too long for anybody to connect to.
+    # Done first, since it fails for a path that is too long to connect to.
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         answer = probe.connect_ex(str(path))

@@ -1,1 +1,1 @@
-"""``ethora work`` and ``ethora runs``: plans that several machines carry out."""
+"""``ethora work`` and ``ethora runs``: apply plans on several machines."""

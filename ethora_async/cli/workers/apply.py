@@ -1,4 +1,4 @@
-"""Carry out a run together with every ``ethora work``, and show one bar for all: ``apply`` and ``resume``."""
+"""Work on a run together with every ``ethora work``, with one progress bar for all: for ``apply`` and ``resume``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Together:
-    """What ``apply --workers`` and ``resume --workers`` share."""
+    """The shared part of ``apply --workers`` and ``resume --workers``."""
 
     client: SyncClient
     url: str = attrs.field(repr=False)
@@ -44,7 +44,7 @@ class Together:
     as_json: bool
 
     async def apply(self, journal: Journal, sources: Mapping[Kind, Source[Any]], rejects: Rejects | None) -> int:
-        """Hand the plan in a journal over and carry it out; return the exit code.
+        """Publish the plan of a journal and work on it; return the exit code.
 
         Raises:
             StoppedByGuardError: the plan deletes too much.
@@ -59,10 +59,10 @@ class Together:
         return code
 
     async def resume(self, run: str | None, journal: Journal | None, sources: Mapping[Kind, Source[Any]]) -> int:
-        """Carry out what is left of a run; return the exit code.
+        """Finish a run; return the exit code.
 
         Args:
-            run: its id; None is the newest one.
+            run: its id; None for the newest one.
             journal: of its planning process, which can create the users with passwords.
             sources: who has the passwords.
 
@@ -167,7 +167,7 @@ async def resume_together(
 
 
 async def _until_done(tasks: list[asyncio.Future[Any]], waiting: asyncio.Future[Any]) -> None:
-    """Wait for the run's end; raises what ends one of the others."""
+    """Wait for the run's end, or raise the error that ended one of the tasks."""
     left = {*tasks}
     while not waiting.done():
         done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""Which database the workers share."""
+"""The database that the workers share."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ RUN_ID = typer.Option("--run", metavar="RUN", help="The run that is meant; witho
 
 
 def workers_url(context: typer.Context, url: str | None, parameter: str) -> str:
-    """Return the URL that an option or the environment names.
+    """Return the URL from an option or the environment.
 
     Raises:
-        ConfigError: Neither does.
-        InvalidInputError: It holds a password on the command line.
+        ConfigError: Neither has one.
+        InvalidInputError: The URL on the command line holds a password.
     """
     if not url:
         msg = f"no database is named: pass postgresql://user@host/name, or set {DATABASE}"

@@ -20,7 +20,7 @@ from ethora_async.workers.worker import engine_schema
 RATE = typer.Option(
     "--rate",
     metavar="N",
-    help="At most N requests a second to the app, of all together that name a rate on this database.",
+    help="At most N requests a second to the app, for all workers together that set a rate on this database.",
 )
 
 
@@ -28,7 +28,7 @@ RATE = typer.Option(
 async def limited_client(
     options: Options, secret: str | None, url: str, rate: float | None, **settings: Any
 ) -> AsyncIterator[Any]:
-    """Open a client, whose requests keep to the shared rate, if there is one; the ledger's tables are made.
+    """Open a client whose requests respect the shared rate, if there is one; create the ledger's tables.
 
     Raises:
         ConfigError: The rate or a setting cannot be used.
@@ -44,7 +44,7 @@ async def limited_client(
             settings["transport"] = RateLimitedTransport(transport, shared)
         async with options.client(secret, **settings) as client:
             if shared is not None:
-                await client.users.reserved()  # from here on it knows its app
+                await client.users.reserved()  # afterwards the client knows its app
                 shared.name = identity(client)
             yield client
     finally:

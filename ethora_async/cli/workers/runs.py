@@ -1,4 +1,4 @@
-"""``ethora runs``: what several machines carry out, and have carried out."""
+"""``ethora runs``: show the current and past runs of workers."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def runs(
     context: typer.Context,
     url: Annotated[str | None, typer.Argument(metavar="[URL]", envvar=DATABASE, show_envvar=True)] = None,
     run_id: Annotated[str | None, typer.Option("--run", metavar="RUN", help="This run, with its failures.")] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Carry out again what failed or is unknown.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Retry what failed or is unknown.")] = False,
     give_up_local: Annotated[
         bool,
         typer.Option("--give-up-local", help="Fail the users with passwords at once: their planning process is gone."),
     ] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """List the runs in a database, or show one and retry it. Exit code 1 when the run that is shown has failures."""
+    """List the runs in a database, or show one and retry it. Exit code 1 if the shown run has failures."""
 
     async def work() -> int:
         database = Database(workers_url(context, url, "url"))

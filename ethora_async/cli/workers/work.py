@@ -1,4 +1,4 @@
-"""``ethora work``: carry out what ``ethora apply --workers`` has pushed, on any number of machines."""
+"""``ethora work``: apply the plans of ``ethora apply --workers``, on any number of machines."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ URL = typer.Argument(
 def work(
     context: typer.Context,
     url: Annotated[str | None, URL] = None,
-    parallel: Annotated[int, typer.Option(min=1, help="Chunks under way at once.")] = PARALLEL,
+    parallel: Annotated[int, typer.Option(min=1, help="Number of concurrent chunks.")] = PARALLEL,
     timeout: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="How long a call may take, repeats included.")
     ] = DEADLINE,
     rate: Annotated[float | None, RATE] = None,
     metrics: Annotated[str | None, METRICS] = None,
 ) -> None:
-    """Carry out runs until SIGTERM or Ctrl-C; chunks under way are finished first, a second signal cuts them short."""
+    """Work on runs until SIGTERM or Ctrl-C; running chunks are finished first, a second signal cancels them."""
 
     async def working() -> int:
         with measured(metrics) as watching:
