@@ -1,1 +1,1 @@
-"""The platforms: siblings that share the engine and never import each other."""
+"""The platforms: independent packages that share the engine and never import each other."""

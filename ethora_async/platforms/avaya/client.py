@@ -46,20 +46,20 @@ class AvayaClient(BaseClient, Requests):
     """A back end's client for one chat integration of an Avaya Experience Platform account.
 
     It is usable at once: the connection opens in the running event loop with the first request, and the client then
-    belongs to that loop. End it with ``async with`` or `aclose`. Several clients in one process share nothing. It knows
-    the Experience Platform; Avaya Infinity is another product with another contract.
+    belongs to that loop. End it with ``async with`` or `aclose`. Several clients in one process share nothing. It
+    supports the Experience Platform; Avaya Infinity is a different product with a different API.
 
     Args:
         account_id: six letters; by default ``AVAYA_ACCOUNT_ID`` from the environment.
         app_key: the application key; by default ``AVAYA_APP_KEY``.
         client_id: of the OAuth 2.0 client; by default ``AVAYA_CLIENT_ID``.
-        secret: the OAuth 2.0 client's secret, or a `SecretProvider` that reads and rotates it, and may have the other
-            settings too; by default the store that ``ETHORA_SECRETS`` names, else ``AVAYA_CLIENT_SECRET``.
+        secret: the OAuth 2.0 client's secret, or a `SecretProvider` that reads and rotates it, and may also provide the
+            other settings; by default the store that ``ETHORA_SECRETS`` names, else ``AVAYA_CLIENT_SECRET``.
         integration_id: the chat integration's UUID; by default ``AVAYA_INTEGRATION_ID``.
         region: a region's code, such as ``"eu"`` or ``"na"``; by default ``AVAYA_REGION``.
-        host: a host name in place of a region; by default ``AVAYA_HOST``, which goes before ``AVAYA_REGION``.
-            Always https, but for this machine.
-        token_cache_size: how many customers' tokens are kept (default 10,000; 0 keeps none).
+        host: a host name in place of a region; by default ``AVAYA_HOST``, which takes precedence over ``AVAYA_REGION``.
+            Always https, except for this machine.
+        token_cache_size: maximum number of cached tokens (default 10,000; 0 disables the cache).
         options: what every client takes; see `ClientOptions`.
 
     Raises:
@@ -133,11 +133,11 @@ class AvayaClient(BaseClient, Requests):
         return cls(secret=provider_of(provider, (settings.CLIENT_SECRET,)), **options)
 
     async def ready(self) -> None:
-        """Pass when this client could sign a call now: an access token is at hand, or was given.
+        """Check that this client could sign a call now: an access token is available, or can be fetched.
 
         Raises:
             ConfigError: the secret store cannot be read, or a setting is missing.
-            NotSentError, ReplyLostError, ApiError: there was no access token to be had.
+            NotSentError, ReplyLostError, ApiError: no access token could be fetched.
         """
         await (await self._context.open()).access.acquire()
 
@@ -178,7 +178,7 @@ _NOT_OPENED = "AvayaClient(not opened yet)"
 
 
 def _host(region: str | None, host: str | None) -> str | None:
-    """Return the host that the arguments name, if they do."""
+    """Return the host from the arguments, if they name one."""
     if region is None:
         return host
     if host is not None:

@@ -1,4 +1,4 @@
-"""State shared by all parts of one Avaya client, made once its settings are known."""
+"""State shared by all parts of one Avaya client, created once its settings are known."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(eq=False)
 class Connection:
-    """One account and chat integration, ready to be talked to."""
+    """One account and chat integration, ready for requests."""
 
     api_url: str
     account_id: str
@@ -33,7 +33,7 @@ class Connection:
     access: AccessTokens
 
     def for_browser(self) -> dict[str, str]:
-        """Return what a front end needs beside its token, and may know.
+        """Return the settings that a front end needs beside its token, and may know.
 
         See docs/platforms/avaya.md#lifetime-guests-and-verified-customers.
         """
@@ -45,10 +45,10 @@ class Connection:
 
 
 class AccountContext:
-    """The settings, and the connection that is made of them at the first call.
+    """The settings, and the connection that is created from them at the first call.
 
     Args:
-        connect: makes the engine, and what signs its requests, for an origin and an account.
+        connect: creates the engine and the credentials of its requests, for an origin and an account.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class AccountContext:
             self.connection = self._made(version.current)
 
     async def open(self) -> Connection:
-        """Return the connection; asks the secret store for what was not passed in.
+        """Return the connection; reads the secret store for settings that were not passed in.
 
         Raises:
             ConfigError: the store cannot be read, or a setting is missing or cannot be used.
         """
         if self.connection is None:
             current = (await self.settings.load()).current
-            if self.connection is None:  # another task may have been quicker
+            if self.connection is None:  # another task may have been faster
                 self.connection = self._made(current)
         return self.connection
 

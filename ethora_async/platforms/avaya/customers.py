@@ -1,4 +1,4 @@
-"""Customers for whom chat tokens are made, checked against the documented limits.
+"""Customers for whom chat tokens are created, checked against the documented limits.
 
 See docs/platforms/avaya.md#generate-jwt.
 """
@@ -24,7 +24,7 @@ LONGEST_IDENTIFIER = 256
 MOST_KEYS = 10
 MOST_IDENTIFIERS = 5
 SHORTEST_TTL, LONGEST_TTL = 15, 60
-"""Minutes."""
+"""In minutes."""
 
 Identifiers = Mapping[str, str | Iterable[str]]
 """Names of identifiers (``emailAddresses``, ``phoneNumbers``, or your own) with one value or several."""
@@ -32,7 +32,7 @@ Identifiers = Mapping[str, str | Iterable[str]]
 
 @attrs.frozen
 class Customer:
-    """One customer, as the Generate JWT call knows them."""
+    """One customer, in the form of the Generate JWT call."""
 
     id: str
     verified: bool
@@ -41,10 +41,10 @@ class Customer:
 
     @classmethod
     def of(cls, id: Id, *, verified: bool, name: str | None, identifiers: Identifiers | None) -> Customer:
-        """Return a customer whose every part fits.
+        """Return a customer after checking every argument.
 
         Raises:
-            InvalidInputError: a part does not fit, or a guest has identifiers.
+            InvalidInputError: an argument is invalid, or a guest has identifiers.
         """
         if not isinstance(verified, bool):
             msg = f"verified must be True or False, not {type(verified).__name__}"
@@ -58,7 +58,7 @@ class Customer:
         return cls(_id(id), verified, _name(name), _identifiers(identifiers))
 
     def body(self, integration: str, minutes: int) -> dict[str, Any]:
-        """Return the request's body, in the order of the platform notes."""
+        """Return the request's body, in the documented order."""
         body: dict[str, Any] = {
             "integrationId": integration,
             "customerId": self.id,
@@ -73,7 +73,7 @@ class Customer:
 
 
 def whole_minutes(ttl: Seconds) -> int:
-    """Return a lifetime as the whole number of minutes that is sent.
+    """Return a lifetime as the whole number of minutes to send.
 
     Raises:
         InvalidInputError: it is not a whole number of minutes from 15 to 60.
@@ -95,7 +95,7 @@ def whole_minutes(ttl: Seconds) -> int:
 def _id(id: Id) -> str:
     text = id_text(id)
     if isinstance(id, str) and (id != text or not id.isprintable()):
-        # Trimmed, two customers of yours could become one of Avaya's.
+        # Trimming could merge two of your customers into one of Avaya's.
         msg = "id begins or ends with white space, or holds a character that does not show: it is taken as it is"
         raise InvalidInputError(msg, field="id")
     if len(text) > LONGEST_ID:
@@ -146,7 +146,7 @@ def _several(key: str, values: str | Iterable[str]) -> tuple[str, ...]:
         raise InvalidInputError(msg, field="identifiers")
     for place, text in enumerate(texts, 1):
         if not 1 <= len(text) <= LONGEST_IDENTIFIER:
-            # The value itself is personal data, and is not repeated.
+            # The value itself is personal data, and is not quoted.
             msg = f"value {place} of {where} must have 1 to {LONGEST_IDENTIFIER} characters, not {len(text)}"
             raise InvalidInputError(msg, field="identifiers")
     return texts

@@ -37,13 +37,13 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
     429: RateLimitedError,
 }
 _CLIENT_REFUSED = frozenset({"invalid_client", "unauthorized_client"})
-"""OAuth errors (RFC 6749 §5.2) that say the client's own login was not taken, with 400 as well as with 401."""
+"""OAuth errors (RFC 6749 §5.2) that reject the client's own login, with 400 as well as with 401."""
 _REQUEST_IDS = ("av-log-id", "x-request-id", "x-correlation-id")
 _MOST_VIOLATIONS = 20
 
 
 class AvayaDialect:
-    """Reads an RFC 7807 problem, under whatever content type it comes, an OAuth error, text or an HTML page.
+    """Reads an RFC 7807 problem, whatever its content type, an OAuth error, text or an HTML page.
 
     Args:
         hidden: the secrets that a request's body may hold, to be masked where a reply echoes them.
@@ -53,11 +53,11 @@ class AvayaDialect:
         self._hidden = hidden
 
     def read_failure(self, response: Response) -> Failure:
-        """Return the error class, what the problem says with all its violations, and the code.
+        """Return the error class, the problem's message with all violations, and the code.
 
         The code is the first violation's (``"20002"``, ``"20006"``: docs/platforms/avaya.md#errors), or OAuth's
         ``error``. A 404 without a problem is a missing route, and a plain `ApiError`. Any 401 may be about the access
-        token: the text that tells the application key's from it is not depended on.
+        token: the code does not rely on the text that distinguishes it from the application key.
         """
         data = _decoded(response)
         problem = data if isinstance(data, dict) else {}

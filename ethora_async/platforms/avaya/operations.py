@@ -1,6 +1,6 @@
 """Every operation of Avaya that this client uses (docs/platforms/avaya.md#access-token, #generate-jwt).
 
-Neither changes anything but that a token more is in the world: both may be repeated.
+Both only create another token, and may be repeated.
 """
 
 from __future__ import annotations

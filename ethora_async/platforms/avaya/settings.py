@@ -69,10 +69,10 @@ def integration_id(values: Values) -> str:
 
 
 def origin(values: Values) -> str:
-    """Return the API's origin, by the host or else by the region (docs/platforms/avaya.md#hosts-and-regions).
+    """Return the API's origin, from the host or else from the region (docs/platforms/avaya.md#hosts-and-regions).
 
     Raises:
-        ConfigError: neither is there, or the one that is cannot be used.
+        ConfigError: neither is set, or the one that is cannot be used.
     """
     host, region = values.get(HOST), values.get(REGION)
     if host is not None:
@@ -87,10 +87,10 @@ def origin(values: Values) -> str:
 
 
 def region_origin(region: str) -> str:
-    """Return the origin of a region; any code is taken, since not all are published.
+    """Return the origin of a region; any code is accepted, since not all are published.
 
     Raises:
-        ConfigError: it is no code.
+        ConfigError: it is not a code.
     """
     code = region.strip().lower()
     if not _CODE(code):
@@ -100,12 +100,12 @@ def region_origin(region: str) -> str:
 
 
 def host_origin(host: str) -> str:
-    """Return the origin of a host name, always https. A region's code alone is expanded.
+    """Return the origin of a host name, always https. A region's code is expanded to a host.
 
-    This machine alone may be named with ``http://`` and a port, for a sandbox.
+    Only this machine may be named with ``http://`` and a port, for a sandbox.
 
     Raises:
-        ConfigError: it is no host name, or holds anything beside it.
+        ConfigError: it is not a host name, or contains anything else.
     """
     text = host.strip().lower().removesuffix("/")
     scheme, _, name = text.rpartition("://")
@@ -115,7 +115,7 @@ def host_origin(host: str) -> str:
         return f"https://{name}"
     if not scheme and _CODE(name):
         return region_origin(name)
-    # What was written is not repeated: it may be the very place where somebody put a password.
+    # The argument is not quoted: it may contain a password.
     msg = (
         f"host ({HOST}) must be a bare host name such as eu.api.avayacloud.com: no http://, path, port, user name or "
         "spaces"
@@ -131,10 +131,10 @@ def _port_fits(name: str) -> bool:
 
 
 def login(values: Values) -> ClientLogin:
-    """Return what the token endpoint asks for, and the application key that goes with every request.
+    """Return the token endpoint's login, with the application key that goes with every request.
 
     Raises:
-        ConfigError: the application key cannot stand in a header.
+        ConfigError: the application key cannot be sent in a header.
     """
     return ClientLogin(values[CLIENT_ID], Secret(values[CLIENT_SECRET]), {"appkey": app_key(values)}, values.key)
 
@@ -143,7 +143,7 @@ def app_key(values: Values) -> str:
     """Return the application key.
 
     Raises:
-        ConfigError: it cannot stand in a header.
+        ConfigError: it cannot be sent in a header.
     """
     text = values[APP_KEY].strip()
     if not _HEADER_VALUE(text):

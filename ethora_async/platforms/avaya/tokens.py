@@ -1,4 +1,4 @@
-"""``avaya.tokens``: what a customer's chat logs in with, from the Generate JWT call.
+"""``avaya.tokens``: tokens with which a customer's chat logs in, from the Generate JWT call.
 
 See docs/platforms/avaya.md#generate-jwt, #shape-of-the-chat-token, #lifetime-guests-and-verified-customers.
 """
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from ethora_async.request import Reply
 
 USER_TOKEN_TTL = 900.0
-"""Seconds that a token lives unless a call says otherwise: Avaya's own default."""
+"""Default lifetime in seconds: Avaya's own default."""
 LEAST_LEFT = 300.0
-"""Seconds: a token with less left is not handed out (docs/architecture.md#capabilities)."""
+"""In seconds: a token with less time left is not handed out (docs/architecture.md#capabilities)."""
 REMINDER = 180.0
-"""Seconds before its end at which Avaya's front end asks for the next token.
+"""Seconds before its expiry at which Avaya's front end requests the next token.
 
 See docs/platforms/avaya.md#lifetime-guests-and-verified-customers.
 """
 
 _LONGEST = 16_384
-"""Characters; the claims of a longer token are not looked at."""
+"""In characters; the claims of a longer token are not read."""
 _YEAR_10000 = 253_402_300_800.0
 _PREFIX = "jwt"
 
 
 class Tokens:
-    """Fetched from Avaya, cached until five minutes before their end."""
+    """Tokens fetched from Avaya, cached until five minutes before they expire."""
 
     def __init__(self, context: AccountContext, *, cache_size: int) -> None:
         self._context = context
@@ -57,35 +57,34 @@ class Tokens:
     ) -> ChatToken:
         """Return the token with which one customer's chat starts.
 
-        Take the customer from your own session, never from what a browser sent: who may name themselves may be anyone
-        (docs/platforms/avaya.md#mistakes-of-the-sample-servers).
+        Take the customer from your own session, never from what a browser sent: otherwise anybody can claim to be any
+        customer (docs/platforms/avaya.md#mistakes-of-the-sample-servers).
 
         Args:
-            id: your own id of the customer, at most 256 characters, the same at every visit of a verified one. Where
-                it is an e-mail address or a telephone number, pass an HMAC of it under a key of yours.
-            verified: True for a customer who is logged in with you; a guest otherwise.
+            id: your own id of the customer, at most 256 characters, the same at every visit of a verified one. If it is
+                an e-mail address or a telephone number, pass an HMAC of it instead.
+            verified: True for a customer who is logged in on your site; a guest otherwise.
             name: at most 70 characters, shown to the agent.
             identifiers: for verified customers alone: 1 to 10 names of at most 50 characters (``emailAddresses``,
-                ``phoneNumbers``, or what your Customer Journey is configured for), each with one value or up to 5, of
-                at most 256 characters.
+                ``phoneNumbers``, or those of your Customer Journey), each with one value or up to 5, of at most 256
+                characters.
             ttl: 15 to 60 whole minutes, as a `timedelta` or in seconds (default 15 minutes).
 
-        Returns:
-            A token from the cache, or a new one when that would end within five minutes. `value` is Avaya's, unchanged;
-            `refresh_at` is three minutes before its end; `extra` holds ``app_key``, ``integration_id`` and ``host``,
-            which a browser may know.
+        Returns: A token from the cache, or a new one when that would expire within five minutes. `value` is Avaya's,
+            unchanged; `refresh_at` is three minutes before its end; `extra` holds ``app_key``, ``integration_id`` and
+            ``host``, which a browser may know.
 
         Raises:
-            InvalidInputError: an argument does not fit; nothing was sent.
-            ConfigError: a setting cannot be had or used.
-            InvalidTokenError: Avaya gave a token that has less than five minutes left.
+            InvalidInputError: an argument is invalid; nothing was sent.
+            ConfigError: a setting is missing or cannot be used.
+            InvalidTokenError: Avaya returned a token with less than five minutes left.
             NotSentError, ReplyLostError, ApiError: as `ethora_async.errors` describes them, after all attempts.
         """
         customer = Customer.of(id, verified=verified, name=name, identifiers=identifiers)
         minutes = whole_minutes(ttl)
         connection = await self._context.open()
         answer = self._context.settings.peek() or await self._context.settings.load()
-        # Whatever the token depends on is part of its key
+        # The key contains everything that the token depends on
         # (docs/platforms/avaya.md#lifetime-guests-and-verified-customers).
         key = ("avaya", connection.integration_id, customer, minutes, answer.version)
         token = self._cache.get(key)
@@ -97,7 +96,7 @@ class Tokens:
         return token
 
     async def for_guest(self, *, name: str | None = None, ttl: Seconds = USER_TOKEN_TTL) -> ChatToken:
-        """Return a token for a visitor of whom nothing is known, under a random id; otherwise as `for_user`."""
+        """Return a token for an unknown visitor, under a random id; otherwise as `for_user`."""
         return await self.for_user(secrets.token_urlsafe(24), name=name, ttl=ttl)
 
     async def _minted(self, connection: Connection, customer: Customer, minutes: int) -> ChatToken:
@@ -111,7 +110,7 @@ class Tokens:
         if secret is None:
             msg = "the platform's reply holds no jwtToken"
             raise reply.origin.lost(msg)
-        # Counted from before the request, where the token itself does not say.
+        # Counted from before the request, unless the token states its expiry.
         expires = expiry(secret) or asked + minutes * 60
         left = expires - self._context.clock.now()
         if left < LEAST_LEFT:
@@ -137,11 +136,11 @@ def _token(reply: Reply) -> Secret | None:
 
 
 def expiry(token: Secret) -> float | None:
-    """Return when a token ends, in seconds since the epoch; None where that cannot be read.
+    """Return when a token expires, in seconds since the epoch; None if that cannot be read.
 
-    Avaya's have four parts, the first of them the word ``jwt`` (docs/platforms/avaya.md#shape-of-the-chat-token); three
-    are read as well. Nothing is
-    verified: no key for it is published.
+    Avaya's tokens have four parts, the first of them the word ``jwt``
+    (docs/platforms/avaya.md#shape-of-the-chat-token); three are accepted as well. The signature is not verified, since
+    no key for it is published.
     """
     text = token.reveal()
     parts = text.split(".") if len(text) <= _LONGEST else []

@@ -1,1 +1,1 @@
-"""Ethora: users, chats and access rights of an app, and the tokens its front end logs in with."""
+"""Ethora: users, chats and access rights of an app, and the tokens with which its front end logs in."""

@@ -1,4 +1,4 @@
-"""The app secret, turned into the keys that sign."""
+"""The app secret, and the signing keys derived from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 APP_SECRET = "ETHORA_CHAT_APP_SECRET"  # noqa: S105  the name of the setting
 _SHORT = 14
-"""Bytes: below 112 bits a key for HMAC can be guessed (NIST SP 800-131A)."""
+"""In bytes: an HMAC key below 112 bits can be guessed (NIST SP 800-131A)."""
 
 _PROCESS_KEY = secrets.token_bytes(16)
 
@@ -27,12 +27,12 @@ class WeakSecretWarning(UserWarning):
 
 
 class SigningKeys:
-    """One app secret, with the keys made from it."""
+    """One app secret, with the keys derived from it."""
 
     __slots__ = ("_raw", "_scoped", "_secret", "_use_scoped", "key")
 
     def __init__(self, secret: str, *, scoped: bool) -> None:
-        # Tells secrets apart in cache keys and events, and cannot be guessed back from them.
+        # Identifies secrets in cache keys and events, without revealing them.
         self.key: str = hashlib.blake2b(secret.encode(), key=_PROCESS_KEY, digest_size=8).hexdigest()
         self._secret = secret
         self._use_scoped = scoped
@@ -62,15 +62,15 @@ class SigningKeys:
         return self.scoped(purpose) if self._use_scoped else self.raw()
 
     def verifies(self, purpose: Purpose, token: str) -> bool:
-        """Say whether the token was signed with the scoped key or, failing that, the raw secret."""
+        """Return whether the token was signed with the scoped key or the raw secret."""
         return self.scoped(purpose).verifies(token) or self.raw().verifies(token)
 
 
 class AppSecret(RotatingKeys[SigningKeys]):
-    """The app secret of one client, turned into keys once per value.
+    """The app secret of one client; its keys are derived once per value.
 
     Args:
-        settings: Where the secret comes from.
+        settings: The source of the secret.
         scoped: False signs with the raw secret, as older back ends do.
     """
 

@@ -1,4 +1,4 @@
-"""Ethora's server credentials, and how its tokens are signed (docs/platforms/ethora.md#tokens)."""
+"""Ethora's server credentials, and the signing of its tokens (docs/platforms/ethora.md#tokens)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from ethora_async.tokens.rotating import KeyRing
 
 SERVER_TOKEN_TTL = 3600.0
-"""Seconds that a server token lives."""
+"""Lifetime of a server token in seconds."""
 _LOOK_AGAIN = 1.0
-"""Seconds for which the same credential is handed out without asking whether it is still the one to use."""
+"""Seconds for which a credential is reused without checking whether it is still the current one."""
 
 SigningSecret = Literal["current", "previous", "pending"]
 
@@ -30,16 +30,16 @@ def server_claims(app_id: str) -> dict[str, Any]:
 
 
 def sign(key: HS256Key, claims: dict[str, Any], ttl: float, now: float) -> tuple[str, float]:
-    """Return a token with these claims, `iat` and `exp`; and its `exp`. Tokens count whole seconds."""
+    """Sign a token with these claims, `iat` and `exp`; return it with its `exp`. Times are whole seconds."""
     issued = int(now)
     expires = issued + max(1, int(ttl))
     return key.sign({**claims, "iat": issued, "exp": expires}), float(expires)
 
 
 class ServerCredentials:
-    """Signs this client's requests as its app's server, with one token for many requests.
+    """Signs this client's requests as its app's server; one token serves many requests.
 
-    `ethora_async.tokens.rotating` describes how it survives a rotation.
+    `ethora_async.tokens.rotating` describes how it handles a rotation.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ServerCredentials:
         self._at_hand: tuple[KeyRing[SigningKeys], Credential, float] | None = None
 
     def peek(self) -> Credential | None:
-        """Return the credential at hand, made from the newest keys at hand."""
+        """Return the available credential, made from the newest available keys."""
         ring = self._secret.peek()
         if ring is None:
             return None
@@ -73,7 +73,7 @@ class ServerCredentials:
         return credential
 
     async def acquire(self) -> Credential:
-        """Return a credential, after asking the store.
+        """Return a credential, after reading the store.
 
         Raises:
             ConfigError: the store cannot be read.
@@ -82,7 +82,7 @@ class ServerCredentials:
         return self._credential(ring, self.chosen(ring))
 
     def accepted(self, credential: Credential) -> None:
-        """Keep to the secret that this credential was made from, until the store answers something newer."""
+        """Keep the secret of this credential until the store has a newer version."""
         if credential is not self._acceptance.credential:
             self._acceptance.accept(credential)
             self._at_hand = None
@@ -97,7 +97,7 @@ class ServerCredentials:
         return None
 
     def resign(self, offset: float) -> Credential | None:
-        """Return the credential signed anew with the platform's time; None when its clock is known already."""
+        """Return the credential signed with the platform's time; None if that was already used."""
         ring = self._secret.peek()
         if ring is None or not self._signing_clock.correct(offset):
             return None
@@ -105,16 +105,16 @@ class ServerCredentials:
         return self._credential(ring, self.chosen(ring))
 
     def may_change(self) -> bool:
-        """Say whether a rejection may be a rotation on its way."""
+        """Return whether a rejection may be caused by a rotation in progress."""
         return self._acceptance.may_change()
 
     def chosen(self, ring: KeyRing[SigningKeys]) -> SigningKeys:
-        """Return the secret to sign with: the one accepted since the store answered so, else the current one."""
+        """Return the secret to sign with: the one accepted since the store's last answer, else the current one."""
         return ring.chosen(self._acceptance.credential)
 
     @property
     def signing_secret(self) -> SigningSecret:
-        """Which of the secrets at hand signs now; "current" before the store has been asked."""
+        """The secret that signs now; "current" before the store has been read."""
         ring = self._secret.peek()
         keys = None if ring is None else self.chosen(ring)
         if ring is None or keys is ring.current:
@@ -126,7 +126,7 @@ class ServerCredentials:
         credential = self._tokens.get(cache_key)
         if credential is None:
             token, _ = sign(keys.signing("server"), self._claims, SERVER_TOKEN_TTL, self._signing_clock.now())
-            # Both headers carry it: the old name always works, the live specification prefers the new
+            # Sent in both headers: the old name always works, the live specification prefers the new one
             # (docs/platforms/ethora.md#token-kinds).
             headers = {"Authorization": f"Bearer {token}", "x-custom-token": token}
             credential = Credential(headers, keys.key, ring.version)

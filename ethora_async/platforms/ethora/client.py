@@ -1,4 +1,4 @@
-"""`EthoraClient`: everything that a back end does with one Ethora app."""
+"""`EthoraClient`: a back end's client for one Ethora app."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class EthoraOptions(EthoraSettings, total=False):
 
 @attrs.frozen
 class Ping:
-    """The platform answered. `latency` is in seconds; `server_time` is its clock (whole seconds), where it shows it."""
+    """The platform's answer. `latency` is in seconds; `server_time` is its clock (whole seconds), if it reports it."""
 
     latency: float
     server_time: float | None
@@ -97,21 +97,21 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
 
     Args:
         app_id: the app's id; by default ``ETHORA_CHAT_APP_ID`` from the environment.
-        secret: the app secret, or a `SecretProvider` that reads and rotates it, and may have the other settings too; by
-            default the store that ``ETHORA_SECRETS`` names, else ``ETHORA_CHAT_APP_SECRET``.
-            The store is asked every 30 s, and at once when the platform refuses our token; while it does not answer,
-            its last answer serves for up to an hour. A `CachedProvider` with other times is used as it is.
+        secret: the app secret, or a `SecretProvider` that reads and rotates it, and may also provide the other
+            settings; by default the store that ``ETHORA_SECRETS`` names, else ``ETHORA_CHAT_APP_SECRET``. The store is
+            read every 30 s, and at once when the platform rejects the token; while it does not answer, its last answer
+            is used for up to an hour. A `CachedProvider` keeps its own times.
         api_url: the API's origin; by default ``ETHORA_CHAT_API_URL``. A trailing slash, ``/v1`` or ``/v2`` is left out.
         xmpp_host: for `chats.jid` and `realtime`; by default ``ETHORA_XMPP_HOST``.
         xmpp_service: the address of the chat's websocket, for `realtime`; by default ``ETHORA_XMPP_SERVICE``, else
             ``wss://<xmpp_host>/ws``.
-        bot_jid: for `chats.grant_bot`, and for syncs and `reset` to spare; by default ``ETHORA_CHAT_BOT_JID``.
+        bot_jid: for `chats.grant_bot`, and as an account that syncs and `reset` never delete; by default
+            ``ETHORA_CHAT_BOT_JID``.
         scoped: False signs with the raw secret in place of the key derived from it
             (docs/platforms/ethora.md#signing-keys), for old servers.
         legacy_api: True creates and deletes chats, and sets access, through the guide's ``/chats/`` and
-            ``/chat-access/`` (docs/platforms/ethora.md#older-guide), for old servers: no part of today's API, which has
-            neither.
-        token_cache_size: how many users' tokens are kept (default 10,000).
+            ``/chat-access/`` (docs/platforms/ethora.md#older-guide), for old servers. The current API has neither.
+        token_cache_size: maximum number of cached tokens (default 10,000).
         options: what every client takes; see `ClientOptions`.
 
     Raises:
@@ -204,8 +204,8 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         return cls(secret=provider_of(provider, (APP_SECRET,)), **options)
 
     def in_app(self, app_id: str) -> InApp:
-        """Return the same operations on another app: a child of this one
-        (docs/platforms/ethora.md#which-token-opens-which-route). No request is made.
+        """Return the same operations for another app, a child of this one
+        (docs/platforms/ethora.md#which-token-opens-which-route). No request is sent.
 
         Raises:
             InvalidInputError: the id is empty.
@@ -220,13 +220,12 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         api_key: str | Secret | None = None,
         on_renewed: OnRenewed | None = None,
     ) -> UserClient:
-        """Return what one user does, in a session of theirs or by one of their API keys. No request is made.
+        """Return a client that acts as one user, with a session or an API key. No request is sent.
 
         Args:
-            session: from `sessions`, or made again from what was kept of one.
+            session: from `sessions`, or rebuilt from stored values.
             api_key: in place of a session; it is never renewed.
-            on_renewed: told of every session that takes the place of the one before, to keep it; it may be a
-                coroutine function.
+            on_renewed: called with every renewed session, to store it; it may be a coroutine function.
 
         Raises:
             InvalidInputError: there is neither a session nor an API key, or both.
@@ -243,14 +242,13 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         return UserClient(self._context, self.sessions, signer, self._xmpp_host, self._chat)
 
     def realtime(self, user: Id | ChatToken, *, rooms: Id | Iterable[Id] = (), queue_size: int = 1000) -> Realtime:
-        """Return what happens in one user's chats, as it happens; see `Realtime`. No request is made before it is
-        entered.
+        """Return a stream of the events in one user's chats; see `Realtime`. No request is sent before it is entered.
 
         Args:
-            user: The user's id, for whom a token is minted; or a token that is at hand. It is exchanged for a session,
-                which is renewed as long as the stream lasts.
+            user: The user's id, for whom a token is minted; or an existing token. It is exchanged for a session, which
+                is renewed as long as the stream lasts.
             rooms: The chats to enter at the start; `Realtime.subscribe` adds more.
-            queue_size: How many events may wait to be read.
+            queue_size: Maximum number of unread events.
         """
         made: list[UserClient] = []
 
@@ -267,21 +265,21 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         """The app's id.
 
         Raises:
-            ConfigError: it comes from the secret store, which has not been asked yet.
+            ConfigError: it comes from the secret store, which has not been read yet.
         """
         return self._context.known().app_id
 
     @property
     def signing_secret(self) -> SigningSecret:
-        """Which secret signs now: ``"current"``, or ``"previous"`` or ``"pending"`` while a rotation is under way
-        and the platform took that one.
+        """The secret that signs now: ``"current"``, or ``"previous"`` or ``"pending"`` if the platform accepted that
+        one during a rotation.
         """
         return self._context.app.credentials.signing_secret if self._context.app is not None else "current"
 
     async def ready(self) -> None:
-        """Pass when this client could sign a call now: its settings are complete, the secret is at hand or was read.
+        """Check that this client could sign a call now: its settings are complete, and the secret is available.
 
-        The platform is not asked.
+        No request is sent to the platform.
 
         Raises:
             ConfigError: the secret store cannot be read, or a setting is missing.
@@ -290,10 +288,10 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         await self._secret.load()
 
     async def ping(self, *, timeout: Seconds | None = None) -> Ping:
-        """Ask the platform for a sign of life; needs no right.
+        """Check that the platform answers; needs no permission.
 
         Raises:
-            NotSentError, ReplyLostError, ApiError: there was none.
+            NotSentError, ReplyLostError, ApiError: it did not.
         """
         app = await self._context.open()
         started = self._wiring.clock.monotonic()
@@ -303,24 +301,23 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         )
 
     async def reset(self, *, confirm: str, timeout: Seconds = RESET_LAG) -> Report:
-        """Empty the app: delete all its users and chats, with their messages. There is no way back.
+        """Empty the app: delete all its users and chats, with their messages. This cannot be undone.
 
         The platform's own records stay (docs/architecture.md#guards): owner accounts (``owner-…``), bots, widget
-        visitors (``widget-…``), and default, 1-1 and widget rooms. Run it while nothing else writes; doing it again
-        does no harm.
+        visitors (``widget-…``), and default, 1-1 and widget rooms. Run it while nothing else writes to the app; it may
+        be repeated.
 
         Args:
-            confirm: the app's id, said once more.
-            timeout: listings go on showing deleted records for a while; how long to wait for that to end, after the
-                last deletion (default two minutes).
+            confirm: the app's id again.
+            timeout: how long to wait, after the last deletion, until listings no longer show deleted records (default
+                two minutes).
 
-        Returns:
-            A report of what was ``deleted`` and what ``failed``. ``unknown`` is what is listed still, although the
-            platform said that it is gone.
+        Returns: A report of what was ``deleted`` and what ``failed``. ``unknown`` records are still listed, although
+            the platform reported them as deleted.
 
         Raises:
             InvalidInputError: `confirm` is not the app's id; nothing was deleted.
-            ChatError: going on was pointless; what had been deleted by then stays deleted.
+            ChatError: continuing is pointless; what has been deleted by then stays deleted.
         """
         return await reset(self._context, self.users, self.chats, confirm=confirm, timeout=timeout)
 

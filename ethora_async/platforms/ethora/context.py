@@ -39,7 +39,7 @@ ARGUMENTS = {API_URL: "api_url", APP_ID: "app_id", APP_SECRET: "secret"}
 
 @attrs.frozen(eq=False)
 class App:
-    """One app, ready to be talked to."""
+    """One app, ready for requests."""
 
     names: Names
     engine: Engine
@@ -47,10 +47,10 @@ class App:
     api_url: str
     operations: AppOperations = OWN_APP
     signer: Credentials | None = None
-    """Signs in place of the app's own server token: a user's session."""
+    """Credentials in place of the app's own server token: a user's session."""
 
     def other(self, app_id: str | None, signer: Credentials | None) -> App:
-        """Another app, or this one signed for by another, asked through this one's connection."""
+        """Return another app, or this one with other credentials, on the same connection."""
         names = self.names if app_id is None else Names(app_id)
         return attrs.evolve(self, names=names, operations=OTHER_APP, signer=signer)
 
@@ -65,7 +65,7 @@ class App:
         timeout: Seconds | None = None,
         decode: bool = True,
     ) -> Coroutine[Any, Any, Reply]:
-        """Carry out one operation on this app; see `Engine.call`. The path's ``{app}`` is filled in here."""
+        """Carry out one operation on this app; see `Engine.call`. Fills in ``{app}`` in the path."""
         if "{" in operation.path:
             path = {"app": self.names.app_id, **(path or {})}
         return self.engine.call(
@@ -85,7 +85,7 @@ class App:
         return self.names.app_id
 
     def xmpp_host(self) -> str:
-        """Return the XMPP host that belongs to the API's host on Ethora's own clusters: ``xmpp.`` in place of ``api.``.
+        """Return the XMPP host for the API's host on Ethora's own clusters: ``xmpp.`` in place of ``api.``.
 
         Raises:
             ConfigError: the API's host does not begin with ``api.``.
@@ -98,7 +98,7 @@ class App:
 
 
 class AppContext(ABC):
-    """The app that a part of the client works with, which may not be known before the first call."""
+    """The app of a part of the client; it may be unknown before the first call."""
 
     secret: AppSecret
     clock: Clock
@@ -112,7 +112,7 @@ class AppContext(ABC):
 
     @abstractmethod
     async def open(self) -> App:
-        """Return the app, after asking the secret store for it if need be."""
+        """Return the app; read the secret store if necessary."""
 
     async def send(
         self, operation: Operation, /, *, query: Mapping[str, QueryValue], data: Any, timeout: Seconds | None
@@ -121,10 +121,10 @@ class AppContext(ABC):
         return await (await self.open()).call(operation, query=query, data=data, timeout=timeout)
 
     def known(self) -> App:
-        """Return the app, for what cannot wait.
+        """Return the app without waiting.
 
         Raises:
-            ConfigError: the app is to come from the secret store, which has not been asked yet.
+            ConfigError: the app comes from the secret store, which has not been read yet.
         """
         app = self.app
         if app is None:
@@ -144,8 +144,8 @@ class AppContext(ABC):
 class OwnAppContext(AppContext):
     """One client's app, once it is known.
 
-    With a secret store, the app id and the API's URL may come from there; then they are known only after its first
-    answer, and `open` waits for it.
+    The app id and the API's URL may come from a secret store; then they are known only after its first answer, and
+    `open` waits for it.
     """
 
     def __init__(
@@ -167,24 +167,24 @@ class OwnAppContext(AppContext):
         self._app: App | None = None
         app_id, api_url = settings.fixed(APP_ID), settings.fixed(API_URL)
         if not settings.has_store:
-            secret.peek()  # refuses, or warns of, a secret that was passed in
+            secret.peek()  # raises, or warns about, an invalid secret that was passed in
         if app_id is not None and api_url is not None:
             self._app = self._made(app_id, api_url)
 
     @property
     def app(self) -> App | None:
-        """The app, or None before the secret store was asked for it."""
+        """The app, or None before the secret store was read for it."""
         return self._app
 
     async def open(self) -> App:
-        """Return the app; ask the secret store for what was not passed in.
+        """Return the app; read the secret store for settings that were not passed in.
 
         Raises:
             ConfigError: the store cannot be read, or a setting is missing or cannot be used.
         """
         if self._app is None:
             current = (await self._settings.load()).current
-            if self._app is None:  # another task may have been quicker
+            if self._app is None:  # another task may have been faster
                 self._app = self._made(current[APP_ID], current[API_URL])
         return self._app
 
@@ -193,9 +193,9 @@ class OwnAppContext(AppContext):
 
 
 class OtherAppContext(AppContext):
-    """The same client's view of another app: a child of its own, or one that a user's session may act in.
+    """The same client's view of another app: a child of its own, or one in which a user's session may act.
 
-    Without an `app_id` it is the client's own app, seen by a user.
+    Without an `app_id` it is the client's own app, as a user sees it.
     """
 
     def __init__(self, own: AppContext, app_id: str | None, signer: Credentials | None) -> None:
@@ -216,7 +216,7 @@ class OtherAppContext(AppContext):
         return self._app
 
     def names(self) -> Names:
-        """Return the names of the app's users and chats: they need its id alone."""
+        """Return the names of the app's users and chats, for which only its id is needed."""
         return super().names() if self._app_id is None else Names(self._app_id)
 
     async def open(self) -> App:

@@ -42,18 +42,18 @@ _ABOUT_TOKEN = re.compile(r"\b(?:token|jwt|signature)\b", re.IGNORECASE)
 _TITLE = re.compile(r"<(?:title|pre|h1)\b[^<>]*+>\s*+([^<]++)", re.IGNORECASE)
 _PAGE = "an HTML page came in place of JSON"
 _TITLE_WITHIN = 8_192
-"""Characters: a title stands near the top of a page."""
+"""In characters: a title is near the top of a page."""
 _RETRY_KEYS = ("retryAfter", "retry_after")
 
 
 class EthoraDialect:
-    """Reads an object with `error` and `code`, a bare JSON string, plain text, an HTML page or nothing at all."""
+    """Reads an object with `error` and `code`, a bare JSON string, plain text, an HTML page or an empty body."""
 
     def read_failure(self, response: Response) -> Failure:
         """Return the error class, message, code and request id; and whether another token may help.
 
-        A 404 or 422 that says "not found", by code or in words, is `NotFoundError`; a 404 that does not is a missing
-        route, and a plain `ApiError`: nothing can be concluded from it about a record.
+        A 404 or 422 that says "not found", by code or in words, is `NotFoundError`; any other 404 is a missing route,
+        and a plain `ApiError`, since it says nothing about a record.
         """
         data = _decoded(response)
         code, message = _code(data), _message(data)
@@ -104,7 +104,7 @@ def _token_rejected(status: int, code: str | None, message: str) -> bool:
 
 
 def _kind(status: int, code: str | None, message: str) -> type[ApiError]:
-    # A page speaks for a web server or a proxy on the way, and knows nothing of records.
+    # A page comes from a web server or a proxy on the way, which knows nothing about records.
     words = "" if message.startswith(_PAGE) else message.lower()
     if status >= 500:
         return ServerFaultError

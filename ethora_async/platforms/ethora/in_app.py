@@ -22,8 +22,8 @@ class InApp(Requests):
 
     See docs/platforms/ethora.md#which-token-opens-which-route.
 
-    Signed with the own app's server token, which a parent app may use on its children; or with a user's session, for
-    what only users may do there: list the users, import them, tag them.
+    Requests are signed with the own app's server token, which a parent app may use for its children; or with a user's
+    session, for routes that only users may call: listing, importing and tagging users.
     """
 
     def __init__(self, context: OtherAppContext, app_id: str, *, xmpp_host: str | None) -> None:
@@ -37,7 +37,7 @@ class InApp(Requests):
     async def reset(self, *, confirm: str, timeout: Seconds = RESET_LAG) -> Report:
         """Empty the app, as `EthoraClient.reset` does; `confirm` is this app's id.
 
-        Listing another app's users is a user's right (docs/platforms/ethora.md#users): make this `InApp` from a user's
+        Only a user may list another app's users (docs/platforms/ethora.md#users): create this `InApp` from a user's
         session.
         """
         return await reset(self._context, self.users, self.chats, confirm=confirm, timeout=timeout)

@@ -1,4 +1,4 @@
-"""Jobs of the platform that were started by one call and are waited for by another.
+"""Jobs of the platform that one call starts and another awaits.
 
 See docs/platforms/ethora.md#jobs-and-delays.
 """
@@ -27,10 +27,10 @@ class JobStatus:
     """The state of a job.
 
     Attributes:
-        state: the platform's word; only ``completed`` and ``failed`` are final
+        state: the platform's state; only ``completed`` and ``failed`` are final
             (docs/platforms/ethora.md#user-batch-jobs).
-        error: why it failed, where the platform said so.
-        extra: every other field of the reply, the result so far among them.
+        error: why it failed, if the platform said so.
+        extra: every other field of the reply, including the result so far.
     """
 
     state: str
@@ -40,14 +40,14 @@ class JobStatus:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether it has ended."""
         return self.state in ("completed", "failed")
 
 
 class Job(Generic[T]):
-    """A job of the platform: ``await job`` waits for its end and gives its result.
+    """A job of the platform: ``await job`` waits for its end and returns its result.
 
-    Keep its `id` to wait for it later, in another process too. Cancelling whoever waits does not stop the job.
+    Keep its `id` to await it later, even in another process. Cancelling the waiting task does not stop the job.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Job(Generic[T]):
         timeout: float = JOB_TIMEOUT,
     ) -> None:
         self.id = id
-        """The platform's id of the job; empty for one that was done before it could be asked for."""
+        """The platform's id of the job; empty for one that was done immediately."""
         self._ask = ask
         self._request_id: str | None = None
         self._read = read
@@ -70,10 +70,10 @@ class Job(Generic[T]):
         self._timeout = timeout
 
     async def status(self) -> JobStatus:
-        """Ask once how far it has come.
+        """Ask the platform once for its progress.
 
         Raises:
-            NotFoundError: there is no such job, or other credentials made it.
+            NotFoundError: there is no such job, or other credentials created it.
         """
         reply = await self._asked()
         state = reply.pop("state", None)
@@ -89,11 +89,11 @@ class Job(Generic[T]):
         )
 
     async def wait(self, *, timeout: Seconds | None = None) -> T:
-        """Wait for its end, `timeout` in place of the one it was made with.
+        """Wait for its end; `timeout` replaces the one given at its creation.
 
         Raises:
-            JobFailedError: it ended in failure, or the platform does not know it; parts of it may have been done.
-            JobTimeoutError: it had not ended in time; it goes on, and may be waited for again.
+            JobFailedError: it failed, or the platform does not know it; parts of it may have been done.
+            JobTimeoutError: it had not ended in time; it continues, and may be awaited again.
         """
         return self._read(await self._ended(timeout))
 
@@ -114,7 +114,7 @@ class Job(Generic[T]):
 
 
 def asking(context: AppContext, operation: Operation, job: str) -> Callable[[], Awaitable[Reply]]:
-    """Return what asks the platform for a job once."""
+    """Return a function that asks the platform once for a job."""
 
     async def ask() -> Reply:
         app = await context.open()
@@ -124,7 +124,7 @@ def asking(context: AppContext, operation: Operation, job: str) -> Callable[[], 
 
 
 def _normal(reply: Any) -> dict[str, Any]:
-    # The forms are documented for users and broadcasts only; others may wrap it or say `status`.
+    # The forms are documented only for users and broadcasts; others may wrap it or use `status`.
     if not isinstance(reply, dict):
         return {}
     if not isinstance(reply.get("state"), str):

@@ -1,9 +1,9 @@
-"""Chats through the guide's older ``/chats/`` and ``/chat-access/``: legacy, not part of the live API.
+"""Chats through the guide's older ``/chats/`` and ``/chat-access/``, which are not part of the live API.
 
 See docs/platforms/ethora.md#older-guide.
 
-Only the guide speaks of them. What it leaves open was decided here: ``/chats/`` takes POST and DELETE with JSON,
-``/chat-access/`` POST, and every reply that such a server may plausibly give is understood.
+Only the guide documents them. Where it leaves gaps, this module decides: ``/chats/`` takes POST and DELETE with JSON,
+``/chat-access/`` POST, and every plausible reply is accepted.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class LegacyChats(Chats):
-    """The chats of an app on a server that speaks the older API: what ``legacy_api=True`` makes of `Chats`.
+    """The chats of an app on a server with the older API: `Chats` of a client with ``legacy_api=True``.
 
-    `create` and `delete`, `grant`, `revoke` and `set_access`, and what is built on them, take the older routes, a
-    request for each user. The older API takes neither members nor a description for a new chat. Everything else is
-    today's, as the guide has no call for it.
+    `create`, `delete`, `grant`, `revoke` and `set_access`, and the methods built on them, use the older routes, one
+    request for each user. The older API takes neither members nor a description for a new chat. All other methods use
+    the current API, since the guide has no call for them.
     """
 
     async def _set_access(self, pair: tuple[Id, Id], rights: Access, timer: int | None) -> Outcome[tuple[Id, Id]]:
@@ -50,12 +50,12 @@ class LegacyChats(Chats):
         self, title: str, access: ChatAccess, description: str | None, members: Id | Iterable[Id]
     ) -> Outcome[NewChat]:
         app = await self._context.open()
-        # The record wants an id; what goes out has none.
+        # The record requires an id, but the request has none.
         chat = NewChat(id="new", title=title, access=access, description=description, members=members)
         operation = app.operations.create_chat_without_id
         reply = await _sent(app, operation, legacy_wire.chat_body(chat, app.names, named=False))
         made = legacy_wire.read_chat(chat, reply.data, app.names, origin=reply.origin)
-        # A JID may be all there is to name the chat by, and no caller could make one up.
+        # A JID may be the only name of the chat, and no caller could guess it.
         named = attrs.evolve(chat, id=made.id) if "@" not in made.id else chat
         return Outcome(named, made.id, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)
 
@@ -72,7 +72,7 @@ class LegacyChats(Chats):
         try:
             made = legacy_wire.read_chat(chat, reply.data, app.names, origin=reply.origin)
         except ReplyLostError:
-            made = None  # a 2xx says that it happened; that it shows the chat badly does not undo it
+            made = None  # a 2xx means success, even if the chat in the reply is invalid
         return [Outcome(chat, key, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)]
 
     async def _delete_one(self, app: App, ids: Sequence[Id]) -> Sequence[Outcome[Id]]:
@@ -93,10 +93,10 @@ class LegacyChats(Chats):
         app = await self._context.open()
         several = [users] if isinstance(users, Id) else [*users]
         if literal:
-            app.names.members(several)  # refuses an empty list
+            app.names.members(several)  # rejects an empty list
         rights = MEMBER if done == "created" else Access.NONE
         operation = app.operations.grant if done == "created" else app.operations.revoke
-        # All at once, so that an id that cannot be used is found before anything is sent.
+        # All at once, so that an invalid id is found before anything is sent.
         bodies = {
             app.names.lookup(user): legacy_wire.access_body((id, user), rights, None, app.names) for user in several
         }
@@ -106,7 +106,8 @@ class LegacyChats(Chats):
                 reply = await _sent(app, operation, body)
             except ChatError as error:
                 about_user = isinstance(error, (NotFoundError, ValidationFailedError)) and error.code != CHAT_NOT_FOUND
-                # Raised after others were done, it would say that nothing was, and those would be lost with it.
+                # Not raised: the results of earlier requests would be lost, and the error would say that nothing was
+                # done.
                 if not about_user and not report.total:
                     raise
                 report.add(failed(key, key, error))

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _JID_KEYS = ("jid", "chatJid", "JID", "roomJid", "name")
 _EXACT_IN_JSON = 15
-"""Digits that a number in JSON keeps in every language."""
+"""Maximum number of digits that a JSON number keeps in every language."""
 _MILLISECONDS_FROM = 1e11
-"""Numbers from here on count milliseconds: as seconds they would mean the year 5138."""
+"""Numbers from here on are milliseconds: as seconds they would mean the year 5138."""
 
 
 @attrs.frozen(kw_only=True)
@@ -32,9 +32,9 @@ class AccessSetting:
     """The older API's reply to an access change.
 
     Attributes:
-        access: the rights now in force.
-        expires_at: when they end, where they do.
-        chat_jid, user_jid: whom they are about, where the reply says so.
+        access: the current rights.
+        expires_at: when they end, if they do.
+        chat_jid, user_jid: the chat and the user, if the reply names them.
         extra: every other field of the reply.
     """
 
@@ -47,10 +47,10 @@ class AccessSetting:
 
 
 def chat_body(chat: NewChat, names: Names, *, named: bool = True) -> dict[str, Any]:
-    """Return the body of a chat's creation: ``access``, ``UUID`` and, though the guide has none, ``title``.
+    """Return the body of a chat's creation: ``access``, ``UUID`` and, although the guide has none, ``title``.
 
     Raises:
-        InvalidInputError: the chat has members or a description, which this API does not take.
+        InvalidInputError: the chat has members or a description, which this API does not support.
     """
     for field in ("members", "description"):
         if getattr(chat, field):
@@ -63,20 +63,20 @@ def chat_body(chat: NewChat, names: Names, *, named: bool = True) -> dict[str, A
 
 
 def chat_reference(id: Id, names: Names, uuid_key: str) -> dict[str, Any]:
-    """Return what names a chat: its JID, or your own id under `uuid_key`.
+    """Return the reference to a chat: its JID, or your own id under `uuid_key`.
 
     Raises:
-        InvalidInputError: it is empty, of an unfit type, or a `MongoId`.
+        InvalidInputError: it is empty, of the wrong type, or a `MongoId`.
     """
     plain, jid = _plain_and_jid(id, names, "chat")
     return {"chatJid": jid} if jid else {uuid_key: _number_if_one(plain)}
 
 
 def user_reference(id: Id, names: Names) -> dict[str, Any]:
-    """Return what names a user: their JID, or your own id.
+    """Return the reference to a user: the JID, or your own id.
 
     Raises:
-        InvalidInputError: it is empty, of an unfit type, or a `MongoId`.
+        InvalidInputError: it is empty, of the wrong type, or a `MongoId`.
     """
     plain, jid = _plain_and_jid(id, names, "user")
     return {"userJid": jid} if jid else {"userUuid": plain}
@@ -86,7 +86,7 @@ def access_body(pair: tuple[Id, Id], rights: Access, timer: int | None, names: N
     """Return the body that sets one user's access to one chat.
 
     Raises:
-        InvalidInputError: one of the two cannot be named.
+        InvalidInputError: the chat or the user cannot be named.
     """
     body = {
         **chat_reference(pair[0], names, "chatUuid"),
@@ -97,10 +97,10 @@ def access_body(pair: tuple[Id, Id], rights: Access, timer: int | None, names: N
 
 
 def check(reply: Reply, operation: Operation) -> None:
-    """Make sure that a reply with a good HTTP status tells of success: the guide has a status of its own in there.
+    """Check that a reply with a 2xx status reports success: the guide defines another status inside the reply.
 
     Raises:
-        NotFoundError, ConflictError, ValidationFailedError: it does not.
+        NotFoundError, ConflictError, ValidationFailedError: it reports a failure.
     """
     data = reply.data
     if not isinstance(data, dict):
@@ -126,7 +126,7 @@ def read_chat(chat: NewChat, data: Any, names: Names, *, origin: Origin) -> Chat
     it.
 
     Raises:
-        ReplyLostError: the reply holds no JID.
+        ReplyLostError: the reply contains no JID.
     """
     jid = _jid(data)
     fields = wire.result(data) if isinstance(data, dict) else {}
@@ -139,7 +139,7 @@ def read_chat(chat: NewChat, data: Any, names: Names, *, origin: Origin) -> Chat
 
 
 def read_setting(data: Any, asked: Access, *, origin: Origin) -> AccessSetting:
-    """Return what a reply says was set; what it leaves out is taken to be as asked."""
+    """Read the new setting; fields that the reply lacks keep the requested values."""
     fields = wire.result(data)
     fields = dict(fields) if isinstance(fields, dict) else {}
     code = fields.pop("accessCode", None)
@@ -165,12 +165,12 @@ def _plain_and_jid(id: Id, names: Names, field: str) -> tuple[str, str | None]:
     plain = names.lookup(local, field)
     if not at:
         return plain, None
-    # Any address may be handed on, also one without the app's prefix; doubled it never goes out.
+    # Any address is passed on, even one without the app's prefix; a doubled prefix is never sent.
     return plain, f"{names.prefix if local.startswith(names.prefix) else ''}{plain}@{host}"
 
 
 def _number_if_one(id: str) -> int | str:
-    # The guide's UUID is an integer; ids that are none go as text.
+    # The guide's UUID is an integer; other ids are sent as text.
     number = id.isascii() and id.isdigit() and len(id) <= _EXACT_IN_JSON and (id == "0" or id[0] != "0")
     return int(id) if number else id
 

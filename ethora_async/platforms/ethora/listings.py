@@ -1,4 +1,4 @@
-"""The listings of an app's users and chats, and what can only be found by going through them.
+"""Listings of an app's users and chats, and lookups that scan them.
 
 See docs/platforms/ethora.md#users, #chats.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ethora_async.records import Chat, Id, User
 
 LARGEST_PAGE = 500
-"""Items that one page of any list holds at the most (docs/platforms/ethora.md#hosts-and-paths)."""
+"""Maximum number of items in a page of any list (docs/platforms/ethora.md#hosts-and-paths)."""
 
 
 def chat_pages(
@@ -61,7 +61,7 @@ def user_pages(
 
 
 async def find_record_ids(context: AppContext, ids: Sequence[str]) -> list[str]:
-    """Return the platform's record ids of users, in order: a `MongoId` is one, others are looked for page by page.
+    """Return the platform's record ids of users, in order: a `MongoId` is one, others are looked up page by page.
 
     Raises:
         NotFoundError: no page lists one of them.
@@ -82,7 +82,7 @@ async def find_record_ids(context: AppContext, ids: Sequence[str]) -> list[str]:
 
 
 async def find_chat(context: AppContext, id: Id, *, include_members: bool = False) -> Chat:
-    """Return one chat, looked for page by page.
+    """Return one chat, looked up page by page.
 
     Raises:
         NotFoundError: no page lists it.
@@ -99,11 +99,11 @@ async def find_chat(context: AppContext, id: Id, *, include_members: bool = Fals
 
 
 async def find_members(context: AppContext, id: Id) -> tuple[User, ...]:
-    """Return the members of one chat, as the listing of chats shows them.
+    """Return the members of one chat from the listing of chats.
 
     Raises:
         NotFoundError: no page lists the chat.
-        ReplyLostError: the listing shows no members, or fewer than it counts.
+        ReplyLostError: the listing contains no members, or fewer than its count.
     """
     chat = await find_chat(context, id, include_members=True)
     shown = len(chat.members or ())

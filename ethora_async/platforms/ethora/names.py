@@ -20,10 +20,10 @@ _ALL_SIMPLE = re.compile(rf"(?:{_SIMPLE.pattern}\n)*")
 
 @attrs.frozen
 class Names:
-    """The names that users and chats of one app go by.
+    """Converts between the ids and the platform's names of one app's users and chats.
 
-    Ethora's XMPP side knows them as ``<appId>_<your id>``. `own` takes the plain id alone. `lookup` reads that prefixed
-    name too, and whole JIDs; doubled prefixes as well: some routes used to answer them
+    On Ethora's XMPP side, a name is ``<appId>_<your id>``. `own` accepts only the plain id. `lookup` also accepts that
+    prefixed name and whole JIDs; doubled prefixes as well, since some routes used to return them
     (docs/platforms/ethora.md#doubled-prefixes).
     """
 
@@ -36,8 +36,8 @@ class Names:
         object.__setattr__(self, "_folded", key(self.prefix))
 
     def strip(self, name: str) -> str:
-        """`name` without the app's prefix, however often it stands there."""
-        # `app1234` is not prefixed under the app `app123`: the underscore belongs to the prefix
+        """Return `name` without the app's prefix, however often it is repeated."""
+        # `app1234` has no prefix in the app `app123`: the underscore belongs to the prefix
         # (docs/platforms/ethora.md#names-and-ids).
         prefix = self.prefix
         while name.startswith(prefix) and len(name) > len(prefix):
@@ -45,16 +45,16 @@ class Names:
         return name
 
     def own(self, value: Id, field: str = "id") -> str:
-        """Return an id from outside, taken literally: nothing is stripped from it, and no other form is understood.
+        """Return an id from outside, taken literally: nothing is stripped from it, and no other form is accepted.
 
-        Minting, creating and granting go by this: whoever chooses their own name in your product must not be able to
+        Minting, creating and granting use this: people who choose their own name in your product must not be able to
         choose one that means somebody else here.
 
         Raises:
             InvalidInputError: it cannot be part of a JID, begins with the app's own prefix, or is a `MongoId`.
         """
         if type(value) is str and _SIMPLE.fullmatch(value) and not value.lower().startswith(self._folded):
-            return value  # nine of ten ids that ever come in, at a third of the cost
+            return value  # nine of ten ids, at a third of the cost
         text = literal_id(value, field)
         if _prepared(text, field).startswith(self._folded):
             msg = f"{field} {text!r} begins with the app's prefix: pass your own id, as it stands in your database"
@@ -62,13 +62,13 @@ class Names:
         return text
 
     def key(self, id: str) -> str:
-        """Return the form of an id in which two spellings of one account are equal; see the module's `key`."""
+        """Return the canonical form of an id, equal for two spellings of one account; see the module's `key`."""
         return key(id)
 
     def own_keys(self, ids: Sequence[str]) -> list[str] | None:
-        """Return the `key` of each id, where `own` takes all of them; None when one of them needs a closer look.
+        """Return the `key` of each id if `own` accepts all of them; None when one of them needs a closer check.
 
-        Looked at together, ids cost a fifth of what they cost one by one.
+        Checked together, ids cost a fifth of what they cost one by one.
         """
         text = "".join([f"{id}\n" for id in ids])
         if not _ALL_SIMPLE.fullmatch(text):
@@ -84,12 +84,12 @@ class Names:
         return self.prefix + self.own(value, field)
 
     def lookup(self, value: Id, field: str = "id") -> str:
-        """Return the caller's own id from any form in which an operator may name a record that exists.
+        """Return the caller's own id from any form in which an operator may name an existing record.
 
-        These are the plain id, the prefixed name and the JID. A `MongoId` stays what it is.
+        These are the plain id, the prefixed name and the JID. A `MongoId` is returned unchanged.
 
         Raises:
-            InvalidInputError: it is empty, of an unfit type, or holds an ``@`` and is no JID of this app.
+            InvalidInputError: it is empty, of the wrong type, or contains an ``@`` but is not a JID of this app.
         """
         if type(value) is str and _SIMPLE.fullmatch(value) and not value.startswith(self.prefix):
             return value
@@ -97,25 +97,25 @@ class Names:
             return value
         text = id_text(value, field)
         local, at, _ = text.partition("@")
-        # Every JID of the app begins with its prefix (docs/platforms/ethora.md#names-and-ids). Taken for one, an e-mail
-        # address would mean whoever happens to have its first part as an id.
+        # Every JID of the app begins with its prefix (docs/platforms/ethora.md#names-and-ids). If an e-mail address
+        # were treated as a JID, it would mean the user whose id is its first part.
         if at and not local.startswith(self.prefix):
             msg = f"{field} {text!r} holds '@' and is no JID of this app: pass your own id, not an e-mail address"
             raise InvalidInputError(msg, field=field)
         return self.strip(local)
 
     def lookup_name(self, value: Id, field: str = "id") -> str:
-        """Return ``<appId>_<id>`` from any form of a record that exists; a `MongoId` stays what it is."""
+        """Return ``<appId>_<id>`` from any form of an existing record; a `MongoId` is returned unchanged."""
         plain = self.lookup(value, field)
         return plain if isinstance(plain, MongoId) else self.prefix + plain
 
     def pair(self, first: Id, second: Id) -> tuple[str, str]:
-        """Return the names that the 1-1 chat of two users may have: ``<appId>_a-<appId>_b``, in either order.
+        """Return the two possible names of the 1-1 chat of two users: ``<appId>_a-<appId>_b``, in either order.
 
         See docs/platforms/ethora.md#names-and-ids.
 
         Raises:
-            InvalidInputError: an id cannot be used, or is a `MongoId`, of which no name can be made.
+            InvalidInputError: an id cannot be used, or is a `MongoId`, which has no name.
         """
         if isinstance(first, MongoId) or isinstance(second, MongoId):
             msg = "the name of a 1-1 chat is made of users' own ids, not of a MongoId"
@@ -124,14 +124,15 @@ class Names:
         return f"{one}-{other}", f"{other}-{one}"
 
     def shown(self, value: Id) -> str:
-        """Return `lookup` for reports: an id that cannot be used is shown as it came."""
+        """Return `lookup` for reports: an invalid id is shown unchanged."""
         try:
             return self.lookup(value)
         except InvalidInputError:
             return str(value).encode("utf-8", "backslashreplace").decode()
 
     def members(self, users: Id | Iterable[Id]) -> list[str]:
-        """Return the prefixed names of one user or several, each once, in order; a `MongoId` stays what it is.
+        """Return the prefixed names of one user or several, without duplicates, in order; a `MongoId` is returned
+        unchanged.
 
         Raises:
             InvalidInputError: there is none, or one cannot be used; see `own`.
@@ -143,7 +144,7 @@ class Names:
         return names
 
     def member(self, user: Id, field: str = "user") -> str:
-        """Return the prefixed name of one user; a `MongoId` stays what it is.
+        """Return the prefixed name of one user; a `MongoId` is returned unchanged.
 
         Raises:
             InvalidInputError: it cannot be used; see `own`.
@@ -152,11 +153,11 @@ class Names:
 
 
 def key(id: str) -> str:
-    """Return the form of an id in which two spellings of one account are equal.
+    """Return the canonical form of an id, equal for two spellings of one account.
 
     Ids become local parts of JIDs, which RFC 7622 prepares by the PRECIS profile UsernameCaseMapped: lower case, NFC,
-    full-width letters made narrow. ``Ann`` and ``ann`` are one account on the chat server. What no JID can hold, and an
-    older record may, is folded in the same way.
+    full-width letters made narrow. ``Ann`` and ``ann`` are one account on the chat server. Characters that no JID can
+    contain, but an older record may, are folded in the same way.
     """
     try:
         return _prepared(id, "id")
@@ -168,7 +169,7 @@ def _prepared(id: str, field: str) -> str:
     """Return an id prepared as the local part of a JID.
 
     Raises:
-        InvalidInputError: it holds a character that a JID cannot hold.
+        InvalidInputError: it contains a character that is not allowed in a JID.
     """
     if id.isascii() and _SIMPLE.fullmatch(id):
         return id.lower()
@@ -182,5 +183,5 @@ def _prepared(id: str, field: str) -> str:
 
 
 def conference_host(xmpp_host: str) -> str:
-    """Return the host that chats live on (docs/platforms/ethora.md#names-and-ids)."""
+    """Return the host of chats (docs/platforms/ethora.md#names-and-ids)."""
     return f"conference.{xmpp_host}"

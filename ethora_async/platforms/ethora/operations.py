@@ -1,10 +1,10 @@
-"""Every operation of Ethora that this client uses, listed once, with whether it may be repeated.
+"""Every operation of Ethora that this client uses, listed once, and whether it may be repeated.
 
 See docs/architecture.md#sending.
 
-What can be asked of an app's users and chats stands in `AppOperations`, twice: in the form for the client's own app,
-which is the one that the vendor's SDK sends (docs/platforms/ethora.md#methods-of-the-node-sdk), and in the form for
-another app (``/v2/apps/{app}/…``).
+`AppOperations` lists the operations on an app's users and chats twice: in the form for the client's own app, which the
+vendor's SDK also sends (docs/platforms/ethora.md#methods-of-the-node-sdk), and in the form for another app
+(``/v2/apps/{app}/…``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _once(name: str, method: Method, path: str, source: str) -> Operation:
 
 @attrs.frozen
 class AppOperations:
-    """The operations on one app's users and chats. Every path may name the app as ``{app}``."""
+    """The operations on one app's users and chats. Every path may contain the app as ``{app}``."""
 
     create_users: Operation
     create_users_job: Operation
@@ -48,8 +48,8 @@ _USER_CHATS = _repeatable("users.chats", "GET", "/v2/apps/{app}/users/{user}/cha
 _UPDATE_CHAT = _repeatable("chats.update", "PATCH", "/v2/apps/{app}/chats/{chat}", "chats")
 _LIST_CHATS = _repeatable("chats.list", "GET", "/v2/apps/{app}/chats", "chats")
 
-# A batch names each user by uuid and e-mail: sent again, it finds them there. A chat with an id answers "already
-# exists" to a second creation; without one it is made a second time.
+# A batch names each user by uuid and e-mail: sent again, it finds them. A chat with an id answers "already exists" to a
+# second creation; without one, a second chat is created.
 OWN_APP = AppOperations(
     create_users=_repeatable("users.create", "POST", "/v2/users/batch", "users"),
     create_users_job=_repeatable("users.create.job", "GET", "/v2/users/batch/{job}", "users"),
@@ -76,7 +76,7 @@ OTHER_APP = AppOperations(
     delete_users=_repeatable("users.delete", "DELETE", "/v2/apps/{app}/users/batch", "users"),
     update_users=_repeatable("users.update", "PATCH", "/v2/apps/{app}/chats/users", "users"),
     list_users=_repeatable("users.list", "GET", "/v1/users/{app}", "users"),
-    list_members=None,  # the route above knows no chats, and the own app's takes the app from the token
+    list_members=None,  # the route above has no chats, and the own app's takes the app from the token
     get_user=_repeatable("users.get", "GET", "/v1/apps/users/{user}", "users"),
     user_chats=_USER_CHATS,
     create_chat=_repeatable("chats.create", "POST", "/v2/apps/{app}/chats", "chats"),
@@ -88,8 +88,8 @@ OTHER_APP = AppOperations(
     revoke=_repeatable("chats.revoke", "DELETE", "/v2/apps/{app}/chats/users-access", "chats"),
 )
 
-# The guide's older API: legacy, not part of the live one. Its other calls are today's. A setting is absolute, so that
-# making it twice leaves what making it once does.
+# The guide's older API, not part of the live one. Its other calls are current ones. A setting is absolute, so that
+# setting it twice has the same effect as once.
 LEGACY_APP = attrs.evolve(
     OWN_APP,
     create_chat=_repeatable("chats.create", "POST", "/chats/", "older-guide"),
@@ -100,7 +100,7 @@ LEGACY_APP = attrs.evolve(
 )
 SET_ACCESS = _repeatable("chats.set_access", "POST", "/chat-access/", "older-guide")
 
-# What a user's session does to an app's users, the own app's or another's.
+# Operations of a user's session on the users of the own or another app.
 UNREAD_COUNTS = _repeatable("users.unread_counts", "POST", "/v2/apps/{app}/users/unread-counts", "users")
 IMPORT_USERS = _repeatable("users.import", "POST", "/v1/users/create-many-with-app-id/{app}", "users")
 SET_TAGS = _repeatable("users.set_tags", "POST", "/v1/users/tags-set/{app}", "users")
@@ -120,7 +120,7 @@ DELETE_DEFAULT_ROOM = _repeatable("default_rooms.delete", "DELETE", "/v1/apps/de
 BROADCAST = _once("broadcasts.send", "POST", "/v2/apps/{app}/chats/broadcast", "chats")
 BROADCAST_JOB = _repeatable("broadcasts.job", "GET", "/v2/apps/{app}/chats/broadcast/{job}", "chats")
 
-# The tenant's apps. Rooms that are provisioned have no id of ours: asked for twice, they are made twice.
+# The tenant's apps. Provisioned rooms have no id of ours: a second request creates them again.
 LIST_APPS = _repeatable("apps.list", "GET", "/v2/apps", "apps")
 GET_APP = _repeatable("apps.get", "GET", "/v2/apps/{app}", "apps")
 GET_APP_CONFIG = _repeatable("apps.find", "GET", "/v1/apps/get-config", "apps")
@@ -144,7 +144,8 @@ REVOKE_APP_TOKEN = _repeatable("app_tokens.revoke", "DELETE", "/v2/apps/{app}/to
 PING = _repeatable("ping", "GET", "/ping", "hosts-and-paths")
 EXCHANGE = _repeatable("sessions.exchange", "POST", "/v1/users/client", "sessions")
 
-# How users get in and leave. A sign-up mails, and a code is taken, once; a second log-in or refresh is a new session.
+# Log-in, sign-up and log-out. A sign-up mails once and a code is accepted once; a second log-in or refresh opens a new
+# session.
 LOGIN = _repeatable("sessions.login", "POST", "/v2/users/login-with-email", "sessions")
 COMPLETE_MFA = _once("sessions.complete_mfa", "POST", "/v2/users/login/mfa", "sessions")
 SIGN_UP = _once("sessions.sign_up", "POST", "/v2/users/sign-up-with-email", "sessions")
@@ -153,7 +154,7 @@ REFRESH = _repeatable("sessions.refresh", "POST", "/v2/users/login/refresh", "se
 LOGOUT = _repeatable("sessions.logout", "POST", "/v1/users/logout", "sessions")
 ME = _repeatable("me.get", "GET", "/v2/users/me", "sessions")
 
-# What a user does as themselves. A report, a file and an API key are made twice when they are asked for twice.
+# Operations of a user on their own behalf. A second request creates a second report, file or API key.
 UPDATE_ME = _repeatable("me.update_profile", "PUT", "/v1/users", "sessions")
 XMPP_TOKEN = _repeatable("me.xmpp_credentials", "POST", "/v1/users/xmpp-token", "sessions")
 LIST_API_KEYS = _repeatable("me.api_keys.list", "GET", "/v2/users/me/api-keys", "sessions")

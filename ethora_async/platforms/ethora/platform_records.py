@@ -1,4 +1,4 @@
-"""Recognize the platform's own users and chats, which are never planned, deleted or counted.
+"""Recognise the platform's own users and chats, which are never planned, deleted or counted.
 
 See docs/architecture.md#guards.
 """
@@ -23,11 +23,11 @@ _NAMES_A_BOT = frozenset({"xmppusername", "botxmppusername", "jid", "botjid", "u
 
 
 async def own_users(context: AppContext, bot_jid: str | None) -> Callable[[User], bool]:
-    """Return what tells owner accounts, widget visitors (docs/platforms/ethora.md#names-and-ids) and bots: those
-    marked as one, the one that the app's settings name, and the one called `bot_jid`. One request.
+    """Return a predicate for owner accounts, widget visitors (docs/platforms/ethora.md#names-and-ids) and bots: those
+    marked as bots, the one in the app's settings, and the one called `bot_jid`. One request.
 
     Raises:
-        ChatError: the app's bot could not be asked for. That there is none, or no such route, is no error.
+        ChatError: the app's bot could not be read. A missing bot or route is not an error.
     """
     app = await context.open()
     stated = await _told(app, operations.GET_BOT)
@@ -41,11 +41,11 @@ async def own_users(context: AppContext, bot_jid: str | None) -> Callable[[User]
 
 
 async def own_chats(context: AppContext) -> Callable[[Chat], bool]:
-    """Return what tells 1-1 and widget rooms, and those that belong to the app itself
+    """Return a predicate for 1-1 and widget rooms, and those that belong to the app itself
     (docs/platforms/ethora.md#chats, #apps). One request.
 
     Raises:
-        ChatError: the app's default rooms could not be asked for; see `own_users`.
+        ChatError: the app's default rooms could not be read; see `own_users`.
     """
     app = await context.open()
     rooms = frozenset(_plain_names(app, _default_rooms(await _told(app, operations.GET_APP))))
@@ -62,7 +62,7 @@ async def _told(app: App, operation: Operation) -> Any:
     except (UnauthorizedError, RateLimitedError, ServerFaultError):
         raise
     except ApiError:
-        return None  # an app without a bot, or a server without the route: there is nothing more to spare
+        return None  # an app without a bot, or a server without the route: no further records to protect
 
 
 def _default_rooms(data: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""``client.reset``: an app emptied of its users and chats, the platform's own records left alone.
+"""``client.reset``: delete an app's users and chats, except the platform's own records.
 
 See docs/architecture.md#guards.
 """
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 T = TypeVar("T", User, Chat)
 
 RESET_LAG = 120.0
-"""Seconds for which listings may go on showing what is gone: twice what is known of real servers.
+"""Seconds for which listings may still show deleted records: twice the known delay of real servers.
 
 See docs/platforms/ethora.md#jobs-and-delays.
 """
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 10.0
 _TRIES = 3
-"""How often one deletion is asked for of which it is not known whether it happened."""
+"""Maximum number of attempts at a deletion whose result is unknown."""
 
 
 async def reset(context: AppContext, users: Users, chats: Chats, *, confirm: str, timeout: Seconds) -> Report:
@@ -59,7 +59,7 @@ async def _sweep_until_empty(context: AppContext, sweeps: Sequence[_Sweep[Any]],
     clock = context.clock
     quiet_since, wait = clock.monotonic(), _FIRST_WAIT
     while True:
-        # Chats first: deleting a user takes them out of every chat they are in, which is work for nothing.
+        # Chats first: deleting a user removes them from all their chats, which would be wasted work.
         progress = [await sweep.once() for sweep in sweeps]
         if any(progress):
             quiet_since, wait = clock.monotonic(), _FIRST_WAIT
@@ -91,13 +91,13 @@ class _Sweep(Generic[T]):
         self.deleted = 0
         self.failures: dict[str, Outcome[Any]] = {}
         self.lingering: list[str] = []
-        """What the last round still found listed although it is gone."""
+        """Records that the last round still found listed although they are deleted."""
 
     async def once(self) -> bool:
-        """Go through the listing once; whether anything new was found there."""
+        """Go through the listing once; return whether anything new was found."""
         progress = False
         self.lingering = []
-        # Deleting moves the rest of the list up under our feet: what is skipped so is found in the next round.
+        # Deleting shifts the rest of the list: records skipped because of that are found in the next round.
         async with aclosing(self._listing().by_page()) as pages:
             async for page in pages:
                 todo = await self._undone([item for item in page.items if not self._spared(item)])
@@ -129,19 +129,19 @@ class _Sweep(Generic[T]):
             elif outcome.status == "absent":
                 self._absent.add(key)
             elif outcome.status == "unknown" and tries < _TRIES:
-                self._again[key] = tries  # the next listing tells
+                self._again[key] = tries  # the next listing will show it
             else:
                 self.failures[key] = outcome
 
     def add_to(self, report: Report, lag: float) -> None:
-        """Count what became of everything."""
+        """Count the results of all records."""
         still = [key for key in self.lingering if key not in self._absent]
         for outcome in self.failures.values():
             report.add(outcome)
         for key in still:
             error = JobTimeoutError(f"{key!r} is still listed {lag:g} s after its deletion")
             report.add(Outcome(key, key, "unknown", error))
-        # Those to be asked for again were not listed any more: they are gone.
+        # Records to retry that are no longer listed are gone.
         report.counts["deleted"] += self.deleted + len(self._again) - len(still)
 
 

@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 
 class Apps:
-    """The apps that the client's own app is the parent of, itself among them.
+    """The apps of the client's tenant: the client's own app and its children.
 
-    Child apps are made and managed with the parent's server token
-    (docs/platforms/ethora.md#which-token-opens-which-route). `ForbiddenError` is an app that is not
-    the tenant's, one that is archived (code ``APP_ARCHIVED``), and what the plan does not include (HTTP 402 or 403);
-    `NotFoundError` is an app that does not exist.
+    Child apps are created and managed with the parent's server token
+    (docs/platforms/ethora.md#which-token-opens-which-route). `ForbiddenError` means that an app belongs to another
+    tenant or is archived (code ``APP_ARCHIVED``), or that the plan does not include the call (HTTP 402 or 403);
+    `NotFoundError` means that an app does not exist.
     """
 
     def __init__(self, context: AppContext) -> None:
@@ -57,13 +57,13 @@ class Apps:
         """Return the tenant's apps.
 
         Args:
-            order_by, order: None leaves them to the platform.
-            include_archived: whether archived apps are among them; documented for the older route of this listing.
+            order_by, order: None uses the platform's default.
+            include_archived: whether to include archived apps; documented for the older route of this listing.
             limit: apps in a page, 1 to 500 (default 500).
             offset: where to start; 0 is the first.
 
         Raises:
-            InvalidInputError: an argument is none of these.
+            InvalidInputError: an argument is invalid.
         """
         sorting = ordering(order_by, order)
         if include_archived:
@@ -93,11 +93,11 @@ class Apps:
         return read_app(reply.data, origin=reply.origin)
 
     async def find(self, domain_name: str) -> TenantApp:
-        """Return the app with this domain name, as front ends find it: its public settings and its app token. Needs
-        no right.
+        """Return the app with this domain name, as front ends find it: its public settings and its app token. Needs no
+        permission.
 
         Raises:
-            InvalidInputError: the name has more than letters and digits.
+            InvalidInputError: the name has other characters than letters and digits.
             NotFoundError: there is no such app.
         """
         query: dict[str, str | int] = {"domainName": domain_text(domain_name)}
@@ -107,11 +107,11 @@ class Apps:
         return read_app(reply.data, origin=reply.origin)
 
     async def domain_name_is_free(self, domain_name: str) -> bool:
-        """Return whether no app of the platform has this domain name yet. For a user's session
+        """Return whether no app of the platform has this domain name yet. Requires a user's session
         (`EthoraClient.as_user`).
 
         Raises:
-            InvalidInputError: the name has more than letters and digits.
+            InvalidInputError: the name has other characters than letters and digits.
         """
         data = {"domainName": domain_text(domain_name)}
         app = await self._context.open()
@@ -121,7 +121,7 @@ class Apps:
             return False
         except ValidationFailedError as error:
             if error.status == 422 and error.code is None:
-                # A taken name is answered with 422 and nothing but `exists` (docs/platforms/ethora.md#apps).
+                # For a taken name, the platform answers 422 with only `exists` (docs/platforms/ethora.md#apps).
                 return False
             raise
         taken = reply.data.get("exists") if isinstance(reply.data, dict) else None
@@ -139,11 +139,11 @@ class Apps:
         primary_color: str | None = None,
         fields: Mapping[str, Any] | None = None,
     ) -> TenantApp:
-        """Make a child app. Never repeated by itself: a second request would make a second app.
+        """Create a child app. Never retried: a second request would create a second app.
 
         Args:
             display_name: not empty.
-            domain_name: letters and digits only, unique on the platform; the platform makes one by itself.
+            domain_name: letters and digits only, unique on the platform; by default the platform generates one.
             default_chat: whether it starts with a "Main chat".
             primary_color: ``#RRGGBB``.
             fields: further settings by the platform's own names, such as ``usersCanFree``.
@@ -154,7 +154,7 @@ class Apps:
         Raises:
             InvalidInputError: an argument cannot be used.
             ForbiddenError: the plan does not include another app.
-            ConflictError, ValidationFailedError: the domain name is taken, or refused.
+            ConflictError, ValidationFailedError: the domain name is taken, or rejected.
         """
         data: dict[str, Any] = {"displayName": required_text(display_name, "display_name")}
         if domain_name is not None:
@@ -176,13 +176,12 @@ class Apps:
         primary_color: str | None = None,
         fields: Mapping[str, Any] | None = None,
     ) -> Outcome[str]:
-        """Change an app. None leaves a field as it is, an empty tagline clears it.
+        """Update an app. None leaves a field unchanged, an empty tagline clears it.
 
         Args:
             fields: further settings by the platform's own names; None is sent as null.
 
-        Returns:
-            An outcome that is ``updated``; its `value` is the `TenantApp` where the platform's reply shows it.
+        Returns: An outcome ``updated``; its `value` is the `TenantApp` if the platform's reply contains it.
 
         Raises:
             InvalidInputError: nothing is to be changed, or an argument cannot be used.
@@ -204,7 +203,7 @@ class Apps:
         try:
             value = read_app(reply.data, origin=reply.origin)
         except ReplyLostError:
-            value = None  # a 2xx says that it happened; that it shows the app badly does not undo it
+            value = None  # a 2xx means success, even if the app in the reply is invalid
         return Outcome(
             path["app"], path["app"], "updated", value=value, attempts=reply.attempts, request_id=reply.request_id
         )
@@ -227,9 +226,8 @@ class Apps:
         Args:
             timeout: how long ``await job`` waits.
 
-        Returns:
-            An outcome that is ``deleted``, or ``absent`` when there is no such app. With `hard` a job, which the
-            platform works off by itself: await it for the outcome, or keep its `id` for `purge_job`.
+        Returns: An outcome ``deleted``, or ``absent`` when there is no such app. With `hard` a job that runs on the
+            platform: await it for the outcome, or keep its `id` for `purge_job`.
         """
         path = _path(app_id)
         if hard:
@@ -242,17 +240,14 @@ class Apps:
         return Outcome(path["app"], path["app"], "deleted", attempts=reply.attempts, request_id=reply.request_id)
 
     def purge_job(self, id: str, *, timeout: Seconds = JOB_TIMEOUT) -> Job[Outcome[str]]:
-        """Return a purge that was begun earlier, by its job's id; its outcome does not name the app. No request is
-        made.
-        """
+        """Return the job of an earlier purge by its id; its outcome does not name the app. No request is sent."""
         known = required_text(id, "id")
         return self._purging(known, Outcome("", "", "deleted"), seconds(timeout, "timeout"))
 
     async def restore(self, app_id: str) -> Outcome[str]:
-        """Take an app out of the archive.
+        """Restore an archived app.
 
-        Returns:
-            An outcome that is ``updated``.
+        Returns: An outcome ``updated``.
 
         Raises:
             NotFoundError: there is no such app.
@@ -263,7 +258,7 @@ class Apps:
         return Outcome(path["app"], path["app"], "updated", attempts=reply.attempts, request_id=reply.request_id)
 
     async def export(self, app_id: str, *, include: str | tuple[str, ...] = ("users", "chats")) -> AppBundle:
-        """Return an app as a bundle, with its users and chats or one of them."""
+        """Export an app as a bundle, with its users and chats or one of them."""
         query: dict[str, str | int] = {"format": "json", "include": included(include)}
         app = await self._context.open()
         reply = await app.call(operations.EXPORT_APP, path=_path(app_id), query=query)
@@ -272,13 +267,13 @@ class Apps:
     async def import_bundle(
         self, bundle: AppBundle | Mapping[str, Any], *, domain_name: str | None = None
     ) -> ImportedApp:
-        """Make an app from a bundle. Never repeated by itself: a second request would make a second app.
+        """Create an app from a bundle. Never retried: a second request would create a second app.
 
         Args:
             domain_name: in place of the bundle's own, which may be taken: letters and digits only.
 
         Raises:
-            ValidationFailedError: the platform refuses the bundle.
+            ValidationFailedError: the platform rejects the bundle.
         """
         query: dict[str, str | int] = {}
         if domain_name is not None:
@@ -289,18 +284,19 @@ class Apps:
         return read_import(reply.data, origin=reply.origin)
 
     def tokens(self, app_id: str) -> AppTokens:
-        """Return the tokens of an app. No request is made."""
+        """Return the tokens of an app. No request is sent."""
         return AppTokens(self._context, _path(app_id)["app"])
 
     def bot(self, app_id: str) -> AppBot:
-        """Return the bot of an app. No request is made."""
+        """Return the bot of an app. No request is sent."""
         return AppBot(self._context, _path(app_id)["app"])
 
     def provision(self, app_id: str, rooms: Iterable[NewRoom] | AsyncIterable[NewRoom]) -> Run[NewRoom]:
-        """Make rooms in an app, twenty to a request, one request after the other, in their order.
+        """Create rooms in an app, twenty per request, one request after the other, in order.
 
-        Each ends ``created`` (its `value` is the `DefaultRoom` where the platform's reply shows it), ``failed`` or
-        ``unknown``. Rooms have no ids of yours: asked for again, they are made again, so nothing is repeated by itself.
+        Each ends ``created`` (its `value` is the `DefaultRoom` if the platform's reply contains it), ``failed`` or
+        ``unknown``.
+        Rooms have no ids of yours: requesting them again creates them again, so nothing is retried.
         """
         id = _path(app_id)["app"]
 

@@ -1,4 +1,4 @@
-"""``ethora.apps.tokens(app_id)``: the tokens with which front ends speak to an app.
+"""``ethora.apps.tokens(app_id)``: the tokens with which front ends access an app.
 
 See docs/platforms/ethora.md#app-tokens, #token-kinds.
 """
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class AppTokens:
-    """The tokens of one app. A token's value is shown once, masked, by the call that makes it."""
+    """The tokens of one app. A token's value is returned once, masked, by the call that creates it."""
 
     def __init__(self, context: AppContext, app_id: str) -> None:
         self._context = context
         self.app_id = app_id
 
     def list(self) -> Pages[AppToken]:
-        """Return all of them, without their values; the platform answers them in one reply."""
+        """Return all tokens, without their values; the platform returns them in one reply."""
 
         async def read(query: dict[str, str | int]) -> tuple[tuple[AppToken, ...], int | None]:
             app = await self._context.open()
@@ -42,13 +42,12 @@ class AppTokens:
         return whole_list(read, lambda token: token.id)
 
     async def create(self, *, label: str | None = None) -> AppToken:
-        """Make a token. Never repeated by itself: a second request would make a second one.
+        """Create a token. Never retried: a second request would create a second one.
 
-        Returns:
-            The token; ``token.value.reveal()`` shows it, now and never again.
+        Returns: The token; ``token.value.reveal()`` shows it, and no later call does.
 
         Raises:
-            ReplyLostError: a token may have been made that nobody will see: look for it in `list`, and revoke it.
+            ReplyLostError: a token may have been created whose value is lost: look for it in `list`, and revoke it.
             ForbiddenError, NotFoundError: the app is not yours, or does not exist.
         """
         app = await self._context.open()
@@ -56,10 +55,9 @@ class AppTokens:
         return minted(read_token(reply.data, origin=reply.origin), origin=reply.origin)
 
     async def rotate(self, token_id: str, *, label: str | None = None) -> AppToken:
-        """Make a token in the place of this one, which ends at once. Never repeated by itself.
+        """Replace a token by a new one; the old one ends at once. Never retried.
 
-        Returns:
-            The new token, with an id of its own; ``token.value.reveal()`` shows it, now and never again.
+        Returns: The new token, with a new id; ``token.value.reveal()`` shows it, and no later call does.
 
         Raises:
             ReplyLostError: see `create`.
@@ -71,10 +69,9 @@ class AppTokens:
         return minted(read_token(reply.data, origin=reply.origin), origin=reply.origin)
 
     async def revoke(self, token_id: str) -> Outcome[str]:
-        """End a token.
+        """Revoke a token.
 
-        Returns:
-            An outcome that is ``deleted``, or ``absent`` when the platform knows no such token.
+        Returns: An outcome ``deleted``, or ``absent`` when the platform knows no such token.
         """
         id = required_text(token_id, "token_id")
         app = await self._context.open()

@@ -19,14 +19,14 @@ _TRIGGERS = ("any_message", "/bot")
 
 
 class AppBot:
-    """The bot of one app. A new app has one, switched off."""
+    """The bot of one app. In a new app it is off."""
 
     def __init__(self, context: AppContext, app_id: str) -> None:
         self._context = context
         self.app_id = app_id
 
     async def get(self) -> Bot:
-        """Return how it is set.
+        """Return its settings.
 
         Raises:
             ForbiddenError, NotFoundError: the app is not yours, or does not exist.
@@ -51,22 +51,21 @@ class AppBot:
         saved_agent_id: str | None = None,
         fields: Mapping[str, Any] | None = None,
     ) -> Bot:
-        """Change how it is set. None leaves a setting as it is, an empty text clears it.
+        """Update its settings. None leaves a setting unchanged, an empty text clears it.
 
         Args:
-            enabled: whether it is switched on.
-            trigger: answer any message, or only those that begin with ``/bot``.
-            greeting: what it says first.
-            chat_id: the chat that it is for, in the platform's own form.
-            rag: whether it looks things up in the app's sources.
+            enabled: whether it is on.
+            trigger: whether it answers any message, or only those that begin with ``/bot``.
+            greeting: its first message.
+            chat_id: its chat, in the platform's own form.
+            rag: whether it uses the app's sources for its answers.
             fields: further settings by the platform's own names; None is sent as null.
 
-        Returns:
-            How it is set now, as far as the platform's reply tells.
+        Returns: The new settings, as far as the platform's reply contains them.
 
         Raises:
-            InvalidInputError: nothing is to be changed, or the trigger is neither of the two.
-            ValidationFailedError: the platform refuses a setting, or the app has no bot yet (code
+            InvalidInputError: nothing is to be changed, or the trigger is invalid.
+            ValidationFailedError: the platform rejects a setting, or the app has no bot yet (code
                 ``BOT_NOT_INITIALIZED``).
         """
         if trigger is not None and trigger not in _TRIGGERS:

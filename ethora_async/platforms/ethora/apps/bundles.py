@@ -1,4 +1,4 @@
-"""Apps as a whole, taken out and put in again (docs/platforms/ethora.md#apps)."""
+"""Export and import of whole apps (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SCHEMA = "schemaVersion"
 
 @attrs.frozen(eq=False)
 class AppBundle:
-    """An exported app. It may hold personal data and secrets, and shows none of it by itself.
+    """An exported app. It may contain personal data and secrets; its repr shows none of them.
 
     Attributes:
-        content: the platform's bundle as it came: what to write to a file, and what `Apps.import_bundle` takes.
+        content: the platform's bundle unchanged: write it to a file, or pass it to `Apps.import_bundle`.
     """
 
     content: Mapping[str, Any] = attrs.field(repr=False)
@@ -30,18 +30,18 @@ class AppBundle:
 
     @property
     def schema_version(self) -> str | None:
-        """The bundle's own statement of its form, ``ethora.app.bundle.v1``."""
+        """The version of its format, ``ethora.app.bundle.v1``."""
         stated = self.content.get(_SCHEMA)
         return stated if isinstance(stated, str) else None
 
 
 @attrs.frozen
 class ImportedApp:
-    """An app that was made from a bundle.
+    """An app that was created from a bundle.
 
     Attributes:
         id: the new app's id.
-        summary: what the platform says it put in, by its own names.
+        summary: the platform's summary of what it imported, with its own names.
     """
 
     id: str
@@ -50,7 +50,7 @@ class ImportedApp:
 
 
 def included(include: str | tuple[str, ...]) -> str:
-    """Return the parts of an export as the route takes them.
+    """Return the parts of an export in the route's form.
 
     Raises:
         InvalidInputError: one is neither ``users`` nor ``chats``.
@@ -67,7 +67,7 @@ def read_bundle(data: Any, *, origin: Origin) -> AppBundle:
     """Return an export, by itself or under ``result`` or ``bundle``.
 
     Raises:
-        ReplyLostError: it is no object.
+        ReplyLostError: it is not an object.
     """
     content = data if isinstance(data, dict) and _SCHEMA in data else unwrapped(data, "result", "bundle")
     if not isinstance(content, dict):
@@ -77,7 +77,7 @@ def read_bundle(data: Any, *, origin: Origin) -> AppBundle:
 
 
 def read_import(data: Any, *, origin: Origin) -> ImportedApp:
-    """Return what became of an import: ``{summary: {newAppId, …}}``.
+    """Read the result of an import: ``{summary: {newAppId, …}}``.
 
     Raises:
         ReplyLostError: it does not name the new app.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ethora_async.request import Reply
 
 ROOMS_AT_ONCE = 20
-"""Rooms in one request, the most that the platform takes."""
+"""Maximum number of rooms in one request."""
 
 
 def _title(value: str) -> str:
@@ -30,7 +30,7 @@ def _title(value: str) -> str:
 
 @attrs.frozen
 class NewRoom:
-    """A room to make in an app.
+    """A room to create in an app.
 
     Raises:
         InvalidInputError: the title is empty.
@@ -41,14 +41,14 @@ class NewRoom:
 
 
 async def provision_batch(app: App, app_id: str, rooms: Sequence[NewRoom]) -> list[Outcome[NewRoom]]:
-    """Make up to twenty rooms with one request; an outcome for each, its `value` the room where the reply shows it."""
+    """Create up to twenty rooms with one request; return an outcome for each, its `value` the room if known."""
     body = [{"title": room.title} | ({} if room.pinned is None else {"pinned": room.pinned}) for room in rooms]
     try:
         reply = await app.call(operations.PROVISION_APP, path={"app": app_id}, data={"rooms": body})
     except ChatError as error:
         return [failed(room, room.title, error) for room in rooms]
     made = _made(reply, Names(app_id))
-    # Rooms have no ids of the caller's: which is which is told by their order, and only when none is missing.
+    # Rooms have no ids of the caller's: they are matched by order, and only when none is missing.
     shown = made if len(made) == len(rooms) else [None] * len(rooms)
     return [
         Outcome(room, room.title, "created", value=value, attempts=reply.attempts, request_id=reply.request_id)
@@ -65,7 +65,7 @@ def _made(reply: Reply, names: Names) -> Sequence[DefaultRoom | None]:
             origin=reply.origin,
         )[0]
     except ReplyLostError:
-        return ()  # a 2xx says that it happened; that it shows the rooms badly does not undo it
+        return ()  # a 2xx means success, even if the rooms in the reply are invalid
 
 
 __all__ = ["ROOMS_AT_ONCE", "NewRoom", "provision_batch"]

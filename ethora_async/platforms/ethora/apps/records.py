@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class TenantApp:
-    """An app of a tenant. What the reply did not tell is None.
+    """An app of a tenant. Fields that the reply lacked are None.
 
     Attributes:
         id: the app's id.
         domain_name: letters and digits; unique on the platform.
-        status: the platform's word, ``active`` or ``archived``.
-        parent_id: the app that this one is a child of.
-        xmpp_host: where its chats live.
-        app_token: opens log-in and sign-up in the app. Masked.
-        app_secret: signs tokens for the app. Masked.
+        status: the platform's status, ``active`` or ``archived``.
+        parent_id: the id of the parent app.
+        xmpp_host: the host of its chats.
+        app_token: the token for log-in and sign-up in the app. Masked.
+        app_secret: the secret that signs tokens for the app. Masked.
         extra: every other field of the reply, under the platform's name for it.
     """
 
@@ -50,7 +50,7 @@ class TenantApp:
 
     @property
     def archived(self) -> bool:
-        """Whether it is archived: its data is kept, and live use is refused with ``APP_ARCHIVED``."""
+        """Whether it is archived: its data is kept, and other calls are refused with ``APP_ARCHIVED``."""
         return self.status == "archived" or (self.status is None and self.archived_at is not None)
 
 
@@ -59,9 +59,9 @@ class AppToken:
     """One token of an app.
 
     Attributes:
-        id: names it for `rotate` and `revoke`.
-        value: the token itself, masked; only the reply that makes it holds it.
-        status: the platform's word.
+        id: identifies it for `rotate` and `revoke`.
+        value: the token itself, masked; only the reply that creates it contains it.
+        status: the platform's status.
         extra: every other field of the reply, under the platform's name for it.
     """
 
@@ -77,15 +77,15 @@ class AppToken:
 
 @attrs.frozen(kw_only=True)
 class Bot:
-    """The bot of an app. What the reply did not tell is None.
+    """The bot of an app. Fields that the reply lacked are None.
 
     Attributes:
         status: ``on`` or ``off``.
-        trigger: what makes it answer: ``any_message`` or ``/bot``.
-        greeting: what it says first.
-        chat_id: the chat that it is for.
-        rag: whether it looks things up in the app's sources.
-        saved_agent_id: the agent that it speaks for.
+        trigger: which messages it answers: ``any_message`` or ``/bot``.
+        greeting: its first message.
+        chat_id: its chat.
+        rag: whether it uses the app's sources for its answers.
+        saved_agent_id: the id of its agent.
         extra: every other field of the reply, under the platform's name for it.
     """
 
@@ -104,18 +104,18 @@ class Bot:
 
     @property
     def enabled(self) -> bool:
-        """Whether it is switched on."""
+        """Whether it is on."""
         return self.status == "on"
 
 
 @attrs.frozen(kw_only=True)
 class DefaultRoom:
-    """A chat that every user of an app is in from the start.
+    """A chat that every user of an app is a member of from the start.
 
     Attributes:
-        id: its own id, the name without the app's prefix.
+        id: its id: the name without the app's prefix.
         name: the local part of its JID.
-        chat_id: the platform's record id of the chat, where the reply told it.
+        chat_id: the platform's record id of the chat, if the reply contained it.
         extra: every other field of the reply, under the platform's name for it.
     """
 
@@ -161,14 +161,14 @@ wire.codec.add(DefaultRoom, {"chat_id": "chatId"})
 
 
 def unwrapped(data: Any, *keys: str) -> Any:
-    """Return what a reply wraps under the first of `keys` that holds an object, else the reply itself."""
+    """Return the object under the first of `keys` that holds one, else the reply itself."""
     if isinstance(data, dict):
         return next((data[key] for key in keys if isinstance(data.get(key), dict)), data)
     return data
 
 
 def read_app(data: Any, *, origin: Origin, path: str = "reply") -> TenantApp:
-    """Return an app, under ``app`` or ``result`` or by itself: clients of the platform read all three.
+    """Read an app, under ``app`` or ``result`` or at the top: all three forms occur.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -179,7 +179,7 @@ def read_app(data: Any, *, origin: Origin, path: str = "reply") -> TenantApp:
 
 
 def read_token(data: Any, *, origin: Origin, path: str = "reply") -> AppToken:
-    """Return an app's token, by itself or under ``result``.
+    """Read an app's token, at the top or under ``result``.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -189,7 +189,7 @@ def read_token(data: Any, *, origin: Origin, path: str = "reply") -> AppToken:
 
 
 def read_bot(data: Any, *, origin: Origin) -> Bot:
-    """Return a bot, under ``result``, ``bot`` or ``aiBot``, or by itself: the reply's shape is not public.
+    """Read a bot, under ``result``, ``bot`` or ``aiBot``, or at the top: the reply's shape is not public.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -198,7 +198,7 @@ def read_bot(data: Any, *, origin: Origin) -> Bot:
 
 
 def read_room(data: Any, names: Names, *, origin: Origin, path: str = "reply") -> DefaultRoom:
-    """Return a default room; its name stands under ``jid``, as a local part or whole, or under ``name``.
+    """Read a default room; its name is under ``jid``, as a local part or a whole JID, or under ``name``.
 
     See docs/platforms/ethora.md#apps.
 
@@ -217,7 +217,7 @@ def minted(token: AppToken, *, origin: Origin) -> AppToken:
     """Return a token that was just made.
 
     Raises:
-        ReplyLostError: the reply does not show it, and no other ever will.
+        ReplyLostError: the reply lacks its value, which no other reply contains.
     """
     if not token.value:
         msg = f"the platform made token {token.id!r}, but its reply does not show it: revoke it and make another"

@@ -39,7 +39,7 @@ def ordering(order_by: AppOrder | None, order: str | None) -> dict[str, str | in
     """Return the query of an ordered listing of apps.
 
     Raises:
-        InvalidInputError: an argument is none of the known words.
+        InvalidInputError: an argument is not one of the known values.
     """
     query: dict[str, str | int] = {}
     if order_by is not None:

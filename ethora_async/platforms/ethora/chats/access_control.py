@@ -27,23 +27,23 @@ MEMBERS_AT_ONCE = 100
 CHAT_NOT_FOUND = "CHAT_NOT_FOUND"
 _LONGEST_TIMER = 100 * 365 * 86_400
 MEMBER = Access.READ | Access.WRITE
-"""What a member of a chat may do on today's platform."""
+"""Rights of a member of a chat on the current platform."""
 _UNCHANGED: Mapping[str, Status] = {"created": "existed", "deleted": "absent"}
 
 
 class AccessControl:
-    """The part of `Chats` that lets users in and takes them out."""
+    """The part of `Chats` that adds and removes members."""
 
     def __init__(self, context: AppContext, *, bot_jid: str | None) -> None:
         self._context = context
         self._bot_jid = bot_jid
 
     async def grant(self, id: Id, users: Id | Iterable[Id]) -> Report:
-        """Let users into a chat: one id or several. Granting twice changes nothing.
+        """Add users to a chat: one id or several. Granting twice changes nothing.
 
         Returns:
-            A report with an outcome for each user: ``created``, ``existed`` or ``failed``;
-            `Report.raise_for_failures` turns failures into an error.
+            A report with an outcome for each user: ``created``, ``existed`` or ``failed``; `Report.raise_for_failures`
+            raises failures as an error.
 
         Raises:
             InvalidInputError: there is no user, or an id cannot be used.
@@ -52,7 +52,7 @@ class AccessControl:
         return await self._change_access(id, users, done="created")
 
     async def revoke(self, id: Id, users: Id | Iterable[Id]) -> Report:
-        """Take users out of a chat: one id or several.
+        """Remove users from a chat: one id or several.
 
         Returns:
             A report with an outcome for each user: ``deleted``, ``absent`` or ``failed``.
@@ -66,31 +66,30 @@ class AccessControl:
     async def set_access(
         self, chat: Id, user: Id, access: Access | str, *, expires_in: Seconds | None = None
     ) -> Outcome[tuple[Id, Id]]:
-        """Say what one user may do in one chat: the guide's older call (docs/platforms/ethora.md#older-guide).
+        """Set one user's rights in one chat, as the guide's older call does (docs/platforms/ethora.md#older-guide).
 
-        Today's platform knows members, who read and write, and others, who do neither. So it takes
-        `Access.NONE`, which is `revoke`, and ``Access.READ | Access.WRITE``, which is `grant`, both without a
-        timer; everything else is refused here rather than widened or emulated. A client made with
-        ``legacy_api=True`` speaks the older API, which takes all of it.
+        The current platform has members, who read and write, and non-members, who do neither. So it supports
+        `Access.NONE` (`revoke`) and ``Access.READ | Access.WRITE`` (`grant`), both without a time limit; other rights
+        are rejected rather than widened or emulated. A client with ``legacy_api=True`` uses the older API, which
+        supports all of them.
 
         Args:
             chat, user: your own id, the prefixed name or a JID.
             access: rights, or their four-digit code such as ``"0011"``.
-            expires_in: for how long, in whole seconds; None (the default) for good.
+            expires_in: time limit in whole seconds; None (the default) for no limit.
 
-        Returns:
-            An outcome that is ``created`` or ``existed`` for a member, ``deleted`` or ``absent`` for no access, and
+        Returns: An outcome ``created`` or ``existed`` for a member, ``deleted`` or ``absent`` for no access, and
             ``updated`` from the older API, whose `value` is an `AccessSetting`. Its key is ``chat/user``.
 
         Raises:
-            InvalidInputError: the code or the time cannot be used, or today's platform cannot express the setting.
+            InvalidInputError: the code or the time is invalid, or the current platform does not support the setting.
             NotFoundError: there is no such chat, or no such user.
         """
         rights, timer = Access.parse(access), timer_seconds(expires_in)
         return (await self._set_access((chat, user), rights, timer)).raise_for_failure()
 
     async def grant_bot(self, id: Id) -> Report:
-        """Let the app's bot, named by ``bot_jid=`` or ``ETHORA_CHAT_BOT_JID``, into a chat.
+        """Add the app's bot, named by ``bot_jid=`` or ``ETHORA_CHAT_BOT_JID``, to a chat.
 
         Raises:
             InvalidInputError: no bot is named.
@@ -99,7 +98,7 @@ class AccessControl:
         if not self._bot_jid:
             msg = "no bot is named: set ETHORA_CHAT_BOT_JID, or pass bot_jid= to the client"
             raise InvalidInputError(msg, field="bot_jid")
-        # The setting is the bot's whole JID, and need not carry the app's prefix
+        # The setting is the bot's whole JID, and may lack the app's prefix
         # (docs/platforms/ethora.md#plain-or-prefixed).
         bot = self._bot_jid.partition("@")[0]
         return await self._change_access(id, bot, done="created", literal=False)
@@ -111,10 +110,11 @@ class AccessControl:
         concurrency: int = CONCURRENCY,
         ordered: bool = False,
     ) -> Run[tuple[Id, Id]]:
-        """Let any number of users into any number of chats: pairs of chat and user, `concurrency` requests at once.
+        """Add users to chats: any number of pairs of chat and user, with `concurrency` concurrent requests.
 
-        Pairs are read a hundred at a time, and those of one chat among them share a request: input sorted by chat needs
-        the fewest. Each pair ends ``created``, ``existed``, ``failed`` or ``unknown``; its key is ``chat/user``.
+        Pairs are read in hundreds, and those of one chat within a hundred share a request: input sorted by chat needs
+        the fewest requests. Each pair ends ``created``, ``existed``, ``failed`` or ``unknown``; its key is
+        ``chat/user``.
         """
 
         return self._change_many(grants, "created", concurrency, ordered=ordered)
@@ -126,7 +126,7 @@ class AccessControl:
         concurrency: int = CONCURRENCY,
         ordered: bool = False,
     ) -> Run[tuple[Id, Id]]:
-        """Take any number of users out of any number of chats: pairs as for `grant_many`, which share requests alike.
+        """Remove users from chats: pairs as for `grant_many`, which share requests in the same way.
 
         Each pair ends ``deleted``, ``absent``, ``failed`` or ``unknown``. A removed member may stay listed for up to a
         minute on real servers (docs/platforms/ethora.md#jobs-and-delays).
@@ -175,7 +175,8 @@ class AccessControl:
             except ChatError as error:
                 if not start:
                     raise
-                # Raised, it would say that nothing was done, and those before would be lost with it.
+                # Not raised: the results of earlier requests would be lost, and the error would say that nothing was
+                # done.
                 return report.add_all(failed(member, app.names.shown(member), error) for member in members[start:])
             report.add_all(outcomes)
         return report
@@ -227,17 +228,17 @@ class AccessControl:
         except NotFoundError as error:
             if error.code != CHAT_NOT_FOUND:
                 raise
-            # No member is to blame: splitting would ask for the missing chat again for each of them.
+            # No member is the cause: splitting would send a request to the missing chat for each member.
             return [failed(member, app.names.shown(member), error) for member in members]
 
 
 def pair_key(app: App, pair: tuple[Id, Id]) -> str:
-    """``chat/user``."""
+    """Return ``chat/user``."""
     return f"{app.names.shown(pair[0])}/{app.names.shown(pair[1])}"
 
 
 def timer_seconds(value: Seconds | None) -> int | None:
-    """Return a time limit as the wire counts it.
+    """Return a time limit in the wire's unit.
 
     Raises:
         InvalidInputError: it is not a whole number of seconds greater than 0, or longer than a hundred years.
@@ -255,7 +256,7 @@ def timer_seconds(value: Seconds | None) -> int | None:
 
 
 def _expressible(rights: Access, timer: int | None) -> Literal["created", "deleted"]:
-    """Return what to do with a membership so that it says the same."""
+    """Return whether to grant or revoke membership for these rights."""
     if timer is not None:
         msg = (
             "today's platform keeps no timer for access: leave expires_in out, and call revoke or grant yourself when"

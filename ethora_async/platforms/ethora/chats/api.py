@@ -1,4 +1,4 @@
-"""``ethora.chats``: the rooms, and who may enter them (docs/platforms/ethora.md#chats)."""
+"""``ethora.chats``: rooms and their members (docs/platforms/ethora.md#chats)."""
 
 from __future__ import annotations
 
@@ -56,15 +56,14 @@ class Chats(AccessControl):
         """Create one chat.
 
         Args:
-            id: your own id of what the chat is about. Without one the platform makes an id, and the request is never
-                repeated: a second one would make a second chat.
+            id: your own id of the chat's subject. Without one the platform generates an id, and the request is never
+                retried: a second one would create a second chat.
             title: not empty.
             access: ``"private"`` (only members, the wire's ``group``) or ``"public"``.
             members: users who are members from the start; they must exist.
 
-        Returns:
-            An outcome that is ``created`` or ``existed``; a chat that is already there is left as it is. `value` holds
-            the `Chat` when it was created.
+        Returns: An outcome ``created`` or ``existed``; an existing chat is left unchanged. `value` holds the `Chat`
+            when it was created.
 
         Raises:
             InvalidInputError: an argument cannot be used.
@@ -82,7 +81,7 @@ class Chats(AccessControl):
         concurrency: int = CONCURRENCY,
         ordered: bool = False,
     ) -> Run[NewChat]:
-        """Create any number of chats, one request each, `concurrency` at once; each ends ``created``, ``existed``,
+        """Create any number of chats, one request each, `concurrency` at once. Each ends ``created``, ``existed``,
         ``failed`` or ``unknown``.
         """
 
@@ -94,9 +93,9 @@ class Chats(AccessControl):
         return Run(chats, working, batch_size=1, concurrency=concurrency, ordered=ordered, emit=emit)
 
     async def update(self, id: Id, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
-        """Change a chat's title or description. None leaves a field as it is, an empty description clears it.
+        """Update a chat's title or description. None leaves a field unchanged, an empty description clears it.
 
-        Its access cannot be changed on this platform.
+        The platform cannot change a chat's access.
 
         Raises:
             InvalidInputError: nothing is to be changed, or the title is empty.
@@ -109,13 +108,13 @@ class Chats(AccessControl):
         return Outcome(key, key, "updated", attempts=reply.attempts, request_id=reply.request_id)
 
     async def update_meta(self, id: Id, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
-        """Change what the chat server itself shows of a chat, as the platform's web client does (``/v1/chats/meta``).
+        """Update what the chat server itself shows of a chat, as the platform's web client does (``/v1/chats/meta``).
 
-        Its arguments are those of `update`, which is the documented way; the route needs the chat's JID, see `jid`.
+        The arguments are those of `update`, which is the documented way; the route needs the chat's JID, see `jid`.
 
         Raises:
             InvalidInputError: nothing is to be changed, or the title is empty.
-            ConfigError: the XMPP host is not set and cannot be told from the API's.
+            ConfigError: the XMPP host is not set and cannot be derived from the API's.
             NotFoundError: there is no such chat.
         """
         changes = _chat_changes(title, description)
@@ -128,8 +127,7 @@ class Chats(AccessControl):
     async def delete(self, id: Id) -> Outcome[Id]:
         """Delete a chat with all its messages.
 
-        Returns:
-            An outcome that is ``deleted``, or ``absent`` when there was no such chat. Real servers go on listing a
+        Returns: An outcome ``deleted``, or ``absent`` when there was no such chat. Real servers continue to list a
             deleted chat for some ten seconds (docs/platforms/ethora.md#jobs-and-delays).
         """
         return (await self._delete_one(await self._context.open(), [id]))[0].raise_for_failure()
@@ -150,7 +148,7 @@ class Chats(AccessControl):
         return Run(several(ids), working, batch_size=1, concurrency=concurrency, ordered=ordered, emit=emit)
 
     async def get(self, id: Id) -> Chat:
-        """Return one chat, looked for in the listing: no route reads a single chat.
+        """Return one chat, found in the listing: no route reads a single chat.
 
         It costs a request for every 500 chats of the app until it is found.
 
@@ -160,7 +158,7 @@ class Chats(AccessControl):
         return await find_chat(self._context, id)
 
     def list(self, *, include_members: bool = False, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
-        """Return the app's chats; the platform's own (default, 1-1 and widget chats) are among them.
+        """List the app's chats, including the platform's own (default, 1-1 and widget chats).
 
         Args:
             include_members: whether each chat lists its members.
@@ -170,19 +168,18 @@ class Chats(AccessControl):
         return chat_pages(self._context, include_members=include_members, limit=limit, offset=offset)
 
     def members(self, id: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
-        """Return a chat's members, all of them: the platform's own member lists stop at 30
-        (docs/platforms/ethora.md#chats).
+        """List all members of a chat: the platform's own member lists stop at 30 (docs/platforms/ethora.md#chats).
 
         A removed member may stay listed for up to a minute on real servers (docs/platforms/ethora.md#jobs-and-delays).
         """
         return self._users.list(chat=id, limit=limit, offset=offset)
 
     def name(self, id: Id) -> str:
-        """Return the chat's name on the platform, ``<appId>_<id>``, from any form of its id. No request is made."""
+        """Return the chat's name on the platform, ``<appId>_<id>``, from any form of its id. No request is sent."""
         return self._context.names().lookup_name(id)
 
     def jid(self, id: Id) -> str:
-        """Return the chat's address, ``<appId>_<id>@conference.<xmpp host>``. No request is made.
+        """Return the chat's address, ``<appId>_<id>@conference.<xmpp host>``. No request is sent.
 
         The host is ``xmpp_host=`` or ``ETHORA_XMPP_HOST``; without them ``xmpp.`` in place of the API host's
         ``api.``, as on Ethora's own clusters (docs/platforms/ethora.md#names-and-ids).
@@ -198,7 +195,7 @@ class Chats(AccessControl):
 
         Args:
             limit: messages in a page, 1 to 500 (default 100).
-            before: a page's `next_before`, to go on there; None for the latest.
+            before: a page's `next_before`, to continue from there; None for the latest.
 
         Raises:
             InvalidInputError: an argument cannot be used.
@@ -212,13 +209,12 @@ class Chats(AccessControl):
     async def messages_context(
         self, id: Id, *, stanza_id: str | None = None, message_id: str | None = None, radius: int | None = None
     ) -> tuple[Message, ...]:
-        """Return the messages around one: the archive's id of it (`stanza_id`) or its own (`message_id`), one of the
-        two.
+        """Return the messages around one, given by the archive's id (`stanza_id`) or its own (`message_id`).
 
-        The reply's shape is not public; a list under ``items``, ``results`` or ``messages`` is understood.
+        The reply's shape is not public; a list under ``items``, ``results`` or ``messages`` is accepted.
 
         Args:
-            radius: how many to either side; None leaves it to the platform.
+            radius: number of messages on either side; None uses the platform's default.
 
         Raises:
             InvalidInputError: not exactly one of the two is given, or `radius` is less than 1.
@@ -239,11 +235,11 @@ class Chats(AccessControl):
         limit: int = 100,
         offset: int = 0,
     ) -> Pages[FoundMessage]:
-        """Messages that hold a text, in one chat or all of the app. What is None is left to the platform.
+        """Search messages for a text, in one chat or the whole app. Filters that are None are not sent.
 
         Args:
-            user: who wrote it: your own id, the prefixed name, a JID or a `MongoId`.
-            since, until: aware `datetime`; a naive one is taken for UTC.
+            user: the author: your own id, the prefixed name, a JID or a `MongoId`.
+            since, until: aware `datetime`; a naive one is treated as UTC.
             limit: messages in a page, 1 to 500 (default 100).
 
         Raises:
@@ -259,8 +255,7 @@ class Chats(AccessControl):
     async def clear_messages(self, id: Id) -> Outcome[str]:
         """Delete all messages of a chat; the chat and its members stay.
 
-        Returns:
-            An outcome that is ``deleted``.
+        Returns: An outcome ``deleted``.
 
         Raises:
             NotFoundError: there is no such chat.
@@ -273,10 +268,10 @@ class Chats(AccessControl):
         return CHAT_FIELDS
 
     def plain_id(self, id: Id) -> str:
-        """Return your own id, from any form of it; an id that cannot be used is returned as it came.
+        """Return your own id, from any form of it; an invalid id is returned unchanged.
 
         Raises:
-            ConfigError: the app id comes from the secret store, which has not been asked yet.
+            ConfigError: the app id comes from the secret store, which has not been read yet.
         """
         return str(self._context.known().names.shown(id))
 
@@ -289,21 +284,21 @@ class Chats(AccessControl):
         return names.key(self.plain_id(id))
 
     def comparable(self, chat: NewChat | Chat) -> State:
-        """Return ``title``, ``description`` and ``access``, which is None where the platform does not tell.
+        """Return ``title``, ``description`` and ``access``, which is None if the platform does not say.
 
         An existing chat without a description has an empty one.
         """
         return comparable_chat(chat)
 
     async def reserved(self) -> Callable[[Chat], bool]:
-        """Return a test for the platform's own chats: 1-1 and widget rooms, and the app's. One request."""
+        """Return a predicate for the platform's own chats: 1-1 and widget rooms, and the app's. One request."""
         return await own_chats(self._context)
 
     async def _create_unnamed(
         self, title: str, access: ChatAccess, description: str | None, members: Id | Iterable[Id]
     ) -> Outcome[NewChat]:
         app = await self._context.open()
-        # The record wants an id; what goes out has none.
+        # The record requires an id, but the request has none.
         chat = NewChat(id="new", title=title, access=access, description=description, members=members)
         body = wire.chat_body(chat, app.names)
         del body["uuid"]
@@ -331,7 +326,7 @@ class Chats(AccessControl):
         try:
             made = wire.read_chat(wire.result(reply.data), app.names, origin=reply.origin)
         except ReplyLostError:
-            made = None  # a 2xx says that it happened; that it shows the chat badly does not undo it
+            made = None  # a 2xx means success, even if the chat in the reply is invalid
         return [Outcome(chat, key, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)]
 
     async def _delete_one(self, app: App, ids: Sequence[Id]) -> Sequence[Outcome[Id]]:

@@ -1,4 +1,4 @@
-"""``ethora.broadcasts``: one message into many chats, on the platform's behalf.
+"""``ethora.broadcasts``: send one message to many chats, on the platform's behalf.
 
 See docs/platforms/ethora.md#broadcasts.
 """
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 
 class BroadcastJob(Job[Report]):
-    """A broadcast under way.
+    """A broadcast in progress.
 
-    ``await job`` waits for its end and gives a `Report`; ``async for outcome in job`` waits and yields an `Outcome` for
-    each chat: ``created`` (sent), ``unchanged`` (a rehearsal), ``failed`` or ``unknown``, its key the chat's plain id,
-    its `value` the platform's row. A job that was found again by its id does not know which chats were asked for, and
-    tells of those that the platform lists.
+    ``await job`` waits for its end and returns a `Report`; ``async for outcome in job`` waits and yields an `Outcome`
+    for each chat: ``created`` (sent), ``unchanged`` (a dry run), ``failed`` or ``unknown``. Its key is the chat's plain
+    id, its `value` the platform's row. A job that was looked up by its id does not know which chats were requested, and
+    reports those that the platform lists.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class BroadcastJob(Job[Report]):
 
 
 class Broadcasts:
-    """Broadcasts into the chats of one app. The platform lets an app's server and its admins send them."""
+    """Broadcasts to the chats of one app. The platform permits them for the app's server and its admins."""
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
@@ -82,24 +82,24 @@ class Broadcasts:
         dry_run: bool = False,
         timeout: Seconds = JOB_TIMEOUT,
     ) -> BroadcastJob:
-        """Send one message into these chats, or all of the app.
+        """Send one message to these chats, or to all chats of the app.
 
-        Never repeated by itself: when the reply is lost, the message may be on its way (the error's `effect` says so).
+        Never retried: when the reply is lost, the message may have been sent (the error's `effect` says so).
 
         Args:
             text: not empty.
-            chats: your own ids, names or JIDs, or `MongoId`s; one or several, each asked for once.
+            chats: your own ids, names or JIDs, or `MongoId`s; one or several, without duplicates.
             all_chats: every chat of the app, in place of `chats`.
-            metadata: goes with the message.
-            dry_run: rehearse: the platform says what it would do and sends nothing.
+            metadata: sent with the message.
+            dry_run: True reports what the platform would do, and sends nothing.
             timeout: how long ``await job`` waits.
 
         Returns:
-            The job, which the platform works off by itself: await it for the results, or keep its `id`.
+            The job, which runs on the platform: await it for the results, or keep its `id`.
 
         Raises:
             InvalidInputError: an argument cannot be used; neither or both of `chats` and `all_chats` are given; or a
-                `MongoId` stands beside an own id that looks like one, which a single request cannot tell apart.
+                `MongoId` is combined with an own id that looks like one, which a single request cannot distinguish.
             NotFoundError: one of the chats does not exist.
             ForbiddenError: the app is archived (code ``APP_ARCHIVED``), or not yours.
         """
@@ -121,8 +121,7 @@ class Broadcasts:
         return BroadcastJob(job or "", ask, self._context, chats=wanted, timeout=limit, dry_run=dry_run)
 
     def job(self, id: str, *, timeout: Seconds = JOB_TIMEOUT) -> BroadcastJob:
-        """Return a broadcast that was sent earlier, by its job's id. No request is made; `BroadcastJob.status` makes
-        one.
+        """Return an earlier broadcast by its job's id. No request is sent; `BroadcastJob.status` sends one.
 
         Raises:
             InvalidInputError: the id is empty.
@@ -147,7 +146,7 @@ def _wanted(chats: Id | Iterable[Id] | None, names: Names, *, all_chats: bool) -
 
 
 def _target(wanted: Sequence[str], names: Names) -> dict[str, list[str]]:
-    # The platform takes names or ids, not both. Names cannot be mistaken for record ids; only ids can be those.
+    # The platform takes names or ids, not both. A name is never mistaken for a record id, but an own id may be.
     if not any(isinstance(chat, MongoId) for chat in wanted):
         return {"chatNames": [names.lookup_name(chat) for chat in wanted]}
     for chat in wanted:

@@ -1,4 +1,4 @@
-"""``ethora.chats.default_rooms``: the chats that every user of an app is in from the start.
+"""``ethora.chats.default_rooms``: the chats that every user of an app is a member of from the start.
 
 See docs/platforms/ethora.md#default-rooms.
 """
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 class DefaultRooms:
     """The default rooms of one app.
 
-    These are routes of the platform's own admin UI, documented for a user's session; whether the app's own server token
-    opens them is not public. Where it does not, ask under an `in_app` that a user's session signs.
+    These are routes of the platform's own admin UI, documented for a user's session; whether they accept the app's own
+    server token is not public. If they do not, use an `in_app` with a user's session.
     """
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
 
     def list(self) -> Pages[DefaultRoom]:
-        """Return all of them; the platform answers them in one reply."""
+        """Return all default rooms; the platform returns them in one reply."""
 
         async def read(query: dict[str, str | int]) -> tuple[tuple[DefaultRoom, ...], int | None]:
             app = await self._context.open()
@@ -46,7 +46,8 @@ class DefaultRooms:
         return whole_list(read, lambda room: room.name)
 
     async def create(self, title: str, *, pinned: bool = False) -> DefaultRoom:
-        """Make a chat and put every user of the app in it. Never repeated: a second request would make a second chat.
+        """Create a chat and add every user of the app to it. Never retried: a second request would create a second
+        chat.
 
         Raises:
             InvalidInputError: the title is empty.
@@ -59,14 +60,13 @@ class DefaultRooms:
     async def delete(self, id: Id) -> Outcome[str]:
         """Delete one, by its id, name or JID.
 
-        Returns:
-            An outcome that is ``deleted``, or ``absent`` when there was none.
+        Returns: An outcome ``deleted``, or ``absent`` when there was none.
         """
         app = await self._context.open()
         key = app.names.lookup(id)
         try:
-            # `jid` in this route's replies is the local part only (docs/platforms/ethora.md#default-rooms), and so is
-            # what it takes.
+            # In this route, `jid` is only the local part, in requests and in replies
+            # (docs/platforms/ethora.md#default-rooms).
             reply = await app.call(operations.DELETE_DEFAULT_ROOM, data={"chatJid": app.names.lookup_name(id)})
         except NotFoundError as error:
             return Outcome(key, key, "absent", attempts=error.attempts, request_id=error.request_id)

@@ -20,14 +20,14 @@ _FRUITLESS_PAGES = 5
 
 @attrs.frozen(kw_only=True)
 class Message:
-    """A message in a chat's history. What the reply did not tell is None.
+    """A message in a chat's history. Fields that the reply lacked are None.
 
     Attributes:
-        id: the archive's id of it.
+        id: its id in the archive.
         origin_id: the id that its sender gave it.
-        sender: the JID that it came from.
-        nick: the name that its sender had in the chat.
-        sent_at: when.
+        sender: the sender's JID.
+        nick: the sender's name in the chat.
+        sent_at: when it was sent.
         extra: every other field of the reply, under the platform's name for it.
     """
 
@@ -43,16 +43,16 @@ class Message:
 
 @attrs.frozen(kw_only=True)
 class FoundMessage:
-    """A message that a search found. What the reply did not tell is None.
+    """A message that a search found. Fields that the reply lacked are None.
 
     Attributes:
         record_id: the platform's record id of it.
         chat_id: the platform's record id of the chat.
         chat_type: ``group``, ``public``, ``private`` (1-1) or ``widget``.
         room: the chat's JID or name.
-        sender: the JID that it came from.
-        sender_id: the platform's id of the user who wrote it.
-        message_id, stanza_id: what `Chats.messages_context` takes.
+        sender: the sender's JID.
+        sender_id: the platform's id of the author.
+        message_id, stanza_id: arguments of `Chats.messages_context`.
         deleted_at: when it was deleted, if it was.
         extra: every other field of the reply, under the platform's name for it.
     """
@@ -94,9 +94,9 @@ class HistoryPage:
     """One page of a chat's history.
 
     Attributes:
-        total: how many messages the platform counts; None when it did not say.
-        next_before: where the page of earlier messages starts (``before=``), or None after the last.
-        unavailable: the platform's message archive did not answer: that there is nothing here says nothing.
+        total: number of messages that the platform reports; None when it reports none.
+        next_before: the start of the page of earlier messages (``before=``), or None after the last.
+        unavailable: whether the platform's message archive did not answer; an empty page then means nothing.
     """
 
     items: tuple[Message, ...]
@@ -107,13 +107,13 @@ class HistoryPage:
 
 
 class History:
-    """A chat's messages, from the latest pages back.
+    """A chat's messages, from the latest page backwards.
 
     ``await history`` reads the first `HistoryPage`; ``async for message in history`` reads all, every message once;
-    `by_page` yields whole pages, whose `next_before` is where a later call can resume. The end is a page that names
-    none, an empty page, a page that was there before, or the fifth in a row with nothing new.
+    `by_page` yields whole pages, whose `next_before` is where a later call can resume. It ends with a page without
+    `next_before`, an empty or repeated page, or the fifth page in a row without a new message.
 
-    Iterating raises `ServerFaultError` when the platform's archive does not answer, rather than ending early.
+    Iterating raises `ServerFaultError` when the platform's archive does not answer, instead of ending early.
     """
 
     def __init__(self, fetch: Callable[[str | None], Awaitable[HistoryPage]], *, before: str | None) -> None:
@@ -124,14 +124,14 @@ class History:
         return self._first().__await__()
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        # Whoever breaks out of the loop leaves this generator behind: what it reads from is closed here.
+        # Leaving the loop abandons this generator: its source is closed here.
         async with aclosing(self.by_page()) as pages:
             async for page in pages:
                 for message in page.items:
                     yield message
 
     async def by_page(self) -> AsyncGenerator[HistoryPage]:
-        """Yield every page, messages of the page before it left out."""
+        """Yield every page, without messages of the page before it."""
         before = self._before
         asked: set[str | None] = {before}
         last: frozenset[str] = frozenset()
@@ -155,10 +155,10 @@ class History:
 
 
 def cursor(value: str | int | None) -> str | None:
-    """Return what ``before`` takes: what a page named, an archive id or milliseconds; or None for the latest.
+    """Return the value of ``before``: a page's `next_before`, an archive id or milliseconds; or None for the latest.
 
     Raises:
-        InvalidInputError: it is empty, or true or false.
+        InvalidInputError: it is empty, or a boolean.
     """
     if value is None:
         return None
@@ -169,7 +169,7 @@ def cursor(value: str | int | None) -> str | None:
 
 
 def read_history(data: Any, *, origin: Origin) -> HistoryPage:
-    """Return one page of history: ``{results, total, nextBefore, mamUnavailable}``.
+    """Read one page of history: ``{results, total, nextBefore, mamUnavailable}``.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -187,7 +187,7 @@ def read_history(data: Any, *, origin: Origin) -> HistoryPage:
 
 
 def read_messages(data: Any, *, origin: Origin) -> tuple[tuple[Message, ...], int | None]:
-    """Return the messages of a listing, and its total.
+    """Read the messages of a listing, and its total.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -201,7 +201,7 @@ def read_messages(data: Any, *, origin: Origin) -> tuple[tuple[Message, ...], in
 
 
 def read_found(data: Any, *, origin: Origin) -> tuple[tuple[FoundMessage, ...], int | None]:
-    """Return the messages that a search found, and how many there are."""
+    """Read the messages that a search found, and their total."""
     return wire.read_list(
         data,
         ("messages",),

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 class ChatMessages:
-    """The part of `Chats` that concerns messages.
+    """The message methods of `Chats`.
 
-    The platform names a chat by its record id here (docs/platforms/ethora.md#plain-or-prefixed). Pass `Chat.record_id`,
-    a `MongoId`, where you have it; any other form of the id works too and costs a scan of the listing, once a call.
+    These routes identify a chat by its record id (docs/platforms/ethora.md#plain-or-prefixed). Pass `Chat.record_id`, a
+    `MongoId`, if you have it; any other form of the id also works, but costs a scan of the listing for each call.
     """
 
     def __init__(self, context: AppContext) -> None:

@@ -1,4 +1,4 @@
-"""The chat account that logs in, and its server."""
+"""The chat account of a stream, and its server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Account:
         service: the websocket's address, as an http(s) URL.
         host: the XMPP domain.
         username: the name to log in with.
-        first_name, last_name: what others see of the user.
+        first_name, last_name: the user's displayed name.
         names: the names of the app's users and chats.
     """
 
@@ -38,7 +38,7 @@ def service_url(text: str) -> str:
     """Return the address of the chat's websocket as an http(s) URL.
 
     Raises:
-        ConfigError: it is no ws, wss, http or https URL.
+        ConfigError: it is not a ws, wss, http or https URL.
     """
     parts = urlsplit(text)
     scheme = _SCHEMES.get(parts.scheme)

@@ -1,4 +1,4 @@
-"""`Realtime`: what happens in one user's chats, as it happens (docs/platforms/ethora.md#realtime)."""
+"""`Realtime`: a stream of the events in one user's chats (docs/platforms/ethora.md#realtime)."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ if TYPE_CHECKING:
 OpenSocket = Callable[[str, tuple[str, ...]], Awaitable[aiohttp.ClientWebSocketResponse]]
 """Opens a websocket at an http(s) URL, with one of these subprotocols."""
 AccountOf = Callable[[], Awaitable["Account"]]
-"""Finds out, before each connection, who logs in where: passwords are short-lived."""
+"""Returns the account to log in with before each connection: passwords are short-lived."""
 
 _OPERATION: Final = "realtime"
 _SUBPROTOCOLS: Final = ("xmpp",)
 _RECONNECT: Final = RetryPolicy(base=0.5, cap=30.0)
 _LASTING: Final = _RECONNECT.cap
-"""Seconds after which a connection counts as good: the pause before the next one starts small again."""
+"""Seconds after which a connection counts as stable: the pause before the next one starts small again."""
 _AT_ONCE: Final = 0.001
 _PAGE: Final = 100
 _PASSING: Final = (TransportError, ServerFaultError, RateLimitedError)
@@ -67,7 +67,7 @@ T = TypeVar("T")
 
 
 class Realtime:
-    """The messages of chats, in one websocket as one user.
+    """The messages of chats, over one websocket as one user.
 
     ```python
     async with ethora.as_user(session).realtime(rooms=["order-7"]) as stream:
@@ -77,18 +77,18 @@ class Realtime:
                     await stream.send(chat_id, f"You said {message.body}")
     ```
 
-    Entering waits for the log-in and for the chats. A connection that is lost is opened again, with growing pauses of
-    up to half a minute. Then every chat is entered anew and the messages missed in between are fetched from its
-    archive, so that each message comes exactly once and in order.
+    Entering waits for the log-in and for the chats. A lost connection is opened again, with growing pauses of up to
+    half a minute. Then every chat is entered again and the messages missed in between are fetched from its archive, so
+    that each message comes exactly once and in order.
 
-    When the session has ended or the account is gone, iterating raises `UnauthorizedError` after the events that had
-    come. When the user is taken out of a chat, `RoomLeft` tells so; the others go on.
+    When the session has ended or the account is gone, iterating raises `UnauthorizedError` after the remaining events.
+    When the user is removed from a chat, a `RoomLeft` event follows; the other chats continue.
 
-    **Slow readers.** At most `queue_size` events wait to be read. When they do, nothing more is read from the socket,
-    and a server that is kept waiting closes the connection. What was missed is then fetched as after any gap: no
-    message is lost, and memory stays bounded.
+    **Slow readers.** At most `queue_size` events wait to be read. When the queue is full, nothing more is read from the
+    socket, and the server may close the connection. What was missed is then fetched as after any gap: no message is
+    lost, and memory stays bounded.
 
-    Events come to whoever iterates; several may, and each event goes to one of them.
+    Several tasks may iterate; each event goes to one of them.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Realtime:
         return await self._queue.take()
 
     async def subscribe(self, room: Id) -> None:
-        """Enter a chat and get its messages from now on; returns once the user is in. A public chat gets a new member.
+        """Enter a chat and receive its messages; returns once the user is in. A public chat gets a new member.
 
         Raises:
             NotFoundError: There is no such chat.
@@ -169,7 +169,7 @@ class Realtime:
             self._entering.pop(name, None)
 
     async def unsubscribe(self, room: Id) -> None:
-        """Get a chat's messages no more. The user stays a member."""
+        """Stop receiving a chat's messages. The user stays a member."""
         machine, rooms, name = self._opened(room)
         rooms.discard(name)
         self._lost.discard(name)
@@ -177,16 +177,16 @@ class Realtime:
         await self._flush()
 
     async def send(self, room: Id, text: str) -> Message:
-        """Say something in a chat; returns the message as it is in the archive, once everybody there has it.
+        """Send a message to a chat; return it as it is in the archive, once everybody in the chat has received it.
 
-        The user must be in the chat: subscribe to it first.
+        Subscribe to the chat first.
 
         Raises:
             InvalidInputError: The text is empty.
             ForbiddenError: The user is not in the chat, or may not write there.
             NotFoundError: There is no such chat.
             NotSentError: There is no connection now.
-            ReplyLostError: The connection broke, or the server did not confirm in time: it may have been said.
+            ReplyLostError: The connection broke, or the server did not confirm in time: the message may have been sent.
         """
         if not text:
             msg = "the text is empty: a message says something"
@@ -211,7 +211,7 @@ class Realtime:
             self._said.pop(id, None)
 
     async def typing(self, room: Id, *, composing: bool = True) -> None:
-        """Tell a chat that the user is typing, or no longer. Nothing is confirmed."""
+        """Tell a chat that the user is typing, or has stopped. There is no confirmation."""
         machine, _, name = self._opened(room)
         account = self._account
         label = "" if account is None else f"{account.first_name} {account.last_name}".strip()
@@ -219,12 +219,12 @@ class Realtime:
         await self._flush()
 
     async def history(self, room: Id, *, limit: int = 100, before: str | None = None) -> list[Message]:
-        """Read what was said last in a chat, oldest first.
+        """Return the latest messages of a chat, oldest first.
 
         Args:
-            room: A chat that the user is a member of; it need not be subscribed to.
-            limit: How many messages at most.
-            before: The archive id of a message (`Message.id`), for what was said before it.
+            room: A chat that the user is a member of; a subscription is not needed.
+            limit: Maximum number of messages.
+            before: The archive id of a message (`Message.id`), for the messages before it.
 
         Raises:
             ForbiddenError, NotFoundError: The user may not read it, or there is no such chat.
@@ -259,7 +259,7 @@ class Realtime:
         return [message for page in reversed(pages) for message in page]
 
     async def aclose(self) -> None:
-        """Close the connection and end the iteration. May be called more than once."""
+        """Close the connection and end the iteration. Safe to call more than once."""
         self._queue.end()
         runner, self._runner = self._runner, None
         if runner is not None:
@@ -306,7 +306,7 @@ class Realtime:
             if socket is None or machine is None:
                 return
             for frame in machine.to_send():
-                # A socket that breaks is noticed by whoever reads from it.
+                # The reading task notices a broken socket.
                 with suppress(ConnectionError, aiohttp.ClientError):
                     try:
                         async with asyncio.timeout(PATIENCE):
@@ -338,7 +338,7 @@ class Realtime:
         except asyncio.CancelledError:
             self._finish(None)
             raise
-        except Exception as error:  # noqa: BLE001  whoever iterates must not wait for ever
+        except Exception as error:  # noqa: BLE001  iterating tasks must not wait for ever
             msg = f"the stream broke down ({type(error).__name__})"
             self._finish(NotSentError(msg, operation=_OPERATION))
 
@@ -352,7 +352,7 @@ class Realtime:
                 waiting.set_exception(reason)
 
     def _disconnected(self) -> None:
-        """What was asked on this connection will not be answered; chats are entered again on the next."""
+        """Fail the requests on this connection, which will not be answered; chats are entered again on the next."""
         if self._rooms is not None:
             self._rooms.disconnected()
         for said in self._said.values():
@@ -375,7 +375,7 @@ class Realtime:
             while True:
                 await self._flush()
                 try:
-                    # aiohttp takes 0 for "no timeout".
+                    # aiohttp treats 0 as "no timeout".
                     frame = await socket.receive(timeout=max(_AT_ONCE, machine.deadline - clock.monotonic()))
                 except TimeoutError:
                     events = machine.on_time(clock.monotonic())
@@ -395,7 +395,7 @@ class Realtime:
             machine.closed()
             await socket.close()
 
-    # -- what happens
+    # -- events
 
     async def _handle(self, event: told.Event) -> None:
         handler: Any = _HANDLERS.get(type(event))
@@ -409,7 +409,7 @@ class Realtime:
         if self._connections > 1:
             await self._queue.put(Reconnected())
         if self._machine is not None and self._rooms is not None:
-            # Those that the user was taken out of too: an invitation may have been missed.
+            # Including chats that the user was removed from: an invitation may have been missed.
             for name in self._rooms:
                 self._machine.enter(name)
 
@@ -494,7 +494,7 @@ class Realtime:
 
 
 _HANDLERS: Final[dict[type, Callable[[Realtime, Any], Awaitable[None]]]] = {
-    told.LoggedIn: Realtime._logged_in,  # noqa: SLF001  its own
+    told.LoggedIn: Realtime._logged_in,  # noqa: SLF001  its own attribute
     told.Entered: Realtime._entered,  # noqa: SLF001
     told.EntryRefused: Realtime._entry_refused,  # noqa: SLF001
     told.Left: Realtime._left,  # noqa: SLF001
@@ -522,6 +522,6 @@ def _not_open() -> NotSentError:
 
 
 def _read_error(future: asyncio.Future[Any]) -> None:
-    # asyncio prints "exception was never retrieved" for an error nobody has looked at
+    # asyncio prints "exception was never retrieved" for an error that was not retrieved
     if future.done() and not future.cancelled():
         future.exception()

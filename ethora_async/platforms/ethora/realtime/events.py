@@ -14,8 +14,8 @@ class MessageReceived:
     """A message was written.
 
     Attributes:
-        chat_id: Where.
-        message: What the history shows of it; `message.sender` is the sender's prefixed name.
+        chat_id: The chat.
+        message: The message as in the history; `message.sender` is the sender's prefixed name.
         missed: Whether it was fetched after a gap in the connection.
     """
 
@@ -26,7 +26,7 @@ class MessageReceived:
 
 @attrs.frozen
 class MessageEdited:
-    """The sender of a message gave it another text. `message_id` is the archive id. Not told after a gap."""
+    """The sender of a message edited it. `message_id` is the archive id. Not emitted after a gap."""
 
     chat_id: str
     message_id: str
@@ -35,7 +35,7 @@ class MessageEdited:
 
 @attrs.frozen
 class MessageDeleted:
-    """The sender of a message deleted it. `message_id` is the archive id. Not told after a gap."""
+    """The sender of a message deleted it. `message_id` is the archive id. Not emitted after a gap."""
 
     chat_id: str
     message_id: str
@@ -43,7 +43,7 @@ class MessageDeleted:
 
 @attrs.frozen
 class Typing:
-    """Somebody else is typing, or no longer. `name` is what the sender's front end calls them."""
+    """Somebody else is typing, or has stopped. `name` is the sender's displayed name."""
 
     chat_id: str
     name: str
@@ -52,26 +52,26 @@ class Typing:
 
 @attrs.frozen
 class RoomJoined:
-    """The user was let into a chat. Its messages come if it was subscribed to before, or is now."""
+    """The user was added to a chat. Its messages come if it is subscribed to, now or later."""
 
     chat_id: str
 
 
 @attrs.frozen
 class RoomLeft:
-    """The user is in this chat no more. Its messages come again by themselves once the user is let in again."""
+    """The user is no longer in this chat. Its messages resume when the user is added again."""
 
     chat_id: str
 
 
 @attrs.frozen
 class Reconnected:
-    """There was a gap in the connection. Missed messages follow; other events of that time are lost."""
+    """The connection was interrupted. Missed messages follow; other events of that time are lost."""
 
 
 @attrs.frozen
 class Gap:
-    """Missed messages of a chat could not be fetched: since this moment some may be missing."""
+    """Missed messages of a chat could not be fetched: messages since this time may be missing."""
 
     chat_id: str
     since: datetime | None

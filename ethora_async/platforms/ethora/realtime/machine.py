@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from ethora_async.redaction import Secret
 
 HANDSHAKE: Final = 20.0
-"""Seconds from the opened socket to the bound session."""
+"""Maximum seconds from the opened socket to the bound session."""
 QUIET: Final = 45.0
-"""Seconds of silence after which the server is asked for a sign of life."""
+"""Seconds of silence after which the client sends a ping."""
 PATIENCE: Final = 15.0
-"""Seconds that it may take to give one."""
+"""Maximum seconds until the answer to a ping."""
 _NEVER: Final = float("inf")
 
 
@@ -34,14 +34,14 @@ class LoggedIn:
 
 @attrs.frozen
 class LoginRefused:
-    """Name and password were refused. `condition` is the server's word for why."""
+    """Name and password were rejected. `condition` is the server's error condition."""
 
     condition: str
 
 
 @attrs.frozen
 class Broken:
-    """The connection is of no use any more."""
+    """The connection cannot be used any more."""
 
     reason: str
 
@@ -63,21 +63,21 @@ class EntryRefused:
 
 @attrs.frozen
 class Left:
-    """The user is in a room no longer."""
+    """The user is no longer in a room."""
 
     room: str
 
 
 @attrs.frozen
 class Invited:
-    """The user was let into a room."""
+    """The user was added to a room."""
 
     room: str
 
 
 @attrs.frozen
 class Said:
-    """Somebody said something in a room."""
+    """Somebody wrote a message in a room."""
 
     room: str
     message: Message
@@ -85,7 +85,7 @@ class Said:
 
 @attrs.frozen
 class Edited:
-    """A message has another text."""
+    """A message was edited."""
 
     room: str
     message_id: str
@@ -94,7 +94,7 @@ class Edited:
 
 @attrs.frozen
 class Deleted:
-    """A message is gone."""
+    """A message was deleted."""
 
     room: str
     message_id: str
@@ -102,7 +102,7 @@ class Deleted:
 
 @attrs.frozen
 class Typed:
-    """Somebody is typing, or no longer."""
+    """Somebody is typing, or has stopped."""
 
     room: str
     name: str
@@ -127,7 +127,7 @@ class Found:
 
 @attrs.frozen
 class PageEnd:
-    """That was a page of the history, and whether there is no more in that direction."""
+    """The end of a page of the history, and whether it was the last one in that direction."""
 
     query: str
     complete: bool
@@ -148,11 +148,11 @@ Event = (
 
 
 class XmppMachine:
-    """One user's connection, and the ones that follow it.
+    """One user's connection, and its successors.
 
-    Call `opened` with every new socket, `received` with each of its frames, `on_time` at `deadline`; send what
-    `to_send` gives after each of them. Times are seconds of one monotonic clock. No input raises. Rooms are named by
-    the local part of their JIDs.
+    Call `opened` with every new socket, `received` with each of its frames, `on_time` at `deadline`; send the frames of
+    `to_send` after each of them. Times are seconds of one monotonic clock. No input raises. Rooms are named by the
+    local part of their JIDs.
 
     Args:
         domain: the XMPP host.
@@ -175,7 +175,7 @@ class XmppMachine:
 
     @property
     def deadline(self) -> float:
-        """When `on_time` is to be called, unless something is received before."""
+        """When to call `on_time`, unless something is received before."""
         if self._state == "closed":
             return _NEVER
         if self._state != "live":
@@ -183,7 +183,7 @@ class XmppMachine:
         return self._heard + QUIET if self._pinged is None else self._pinged + PATIENCE
 
     def opened(self, username: str, password: Secret, now: float) -> None:
-        """A new socket is open, in the place of any before."""
+        """Start a new connection on a new socket."""
         self.closed()
         self._state = "opening"
         self._username = username
@@ -192,18 +192,18 @@ class XmppMachine:
         self._out.append(stanzas.opening(self._domain))
 
     def closed(self) -> None:
-        """The socket is gone."""
+        """End the connection."""
         self._state = "closed"
         self._password = None
         self._pinged = None
         self._out.clear()
 
     def to_send(self) -> list[str]:
-        """Return the frames to send now, in order; they are handed over."""
+        """Return the frames to send now, in order, and remove them."""
         frames, self._out = self._out, []
         return frames
 
-    # -- what the user does; without a live session nothing is sent
+    # -- actions of the user; without a live session nothing is sent
 
     def enter(self, room: str) -> None:
         """Enter a room."""
@@ -214,7 +214,7 @@ class XmppMachine:
         self._send(stanzas.leaving(self._jid(room), self._username))
 
     def say(self, room: str, id: str, text: str, first_name: str, last_name: str) -> None:
-        """Say something in a room."""
+        """Send a message to a room."""
         data = {
             "senderFirstName": first_name,
             "senderLastName": last_name,
@@ -228,19 +228,19 @@ class XmppMachine:
         self._send(stanzas.message(id, self._jid(room), text, data))
 
     def typing(self, room: str, name: str, *, composing: bool) -> None:
-        """Tell a room that the user is typing, or no longer."""
+        """Tell a room that the user is typing, or has stopped."""
         self._send(stanzas.typing(f"typing-{next(self._ids)}", self._jid(room), name, composing=composing))
 
     def ask(self, room: str, size: int, *, before: str | None = None, after: str | None = None) -> str:
-        """Ask for a page of a room's history; the id of the query."""
+        """Request a page of a room's history; return the id of the query."""
         id = f"history-{next(self._ids)}"
         self._send(stanzas.history(id, self._jid(room), size, before=before, after=after))
         return id
 
-    # -- what comes
+    # -- input
 
     def received(self, frame: str, now: float) -> list[Event]:
-        """Take in one frame. What is not understood is passed over."""
+        """Process one frame. Unknown input is ignored."""
         if self._state == "closed":
             return []
         if self.live:
@@ -256,7 +256,7 @@ class XmppMachine:
         return events
 
     def on_time(self, now: float) -> list[Event]:
-        """Say what silence means: ask for a sign of life, or give the connection up."""
+        """React to silence: send a ping, or end the connection."""
         if now < self.deadline:
             return []
         if not self.live:
@@ -382,19 +382,19 @@ def _unavailable(element: Element) -> str:
 
 
 def _from(element: Element) -> tuple[str, str]:
-    """Return the room, by its local part, and the nick that a stanza comes from; "" for what comes from no room."""
+    """Return the room, by its local part, and the nick of a stanza's sender; "" for other senders."""
     bare, _, nick = element.get("from", "").partition("/")
     local, _, domain = bare.partition("@")
     return (local, nick) if domain.startswith("conference.") else ("", nick)
 
 
 def _child(element: Element, name: str) -> Element | None:
-    """Return the first child with this name: the namespaces of the platform's own children vary."""
+    """Return the first child with this name; the namespaces of the platform's own children vary."""
     return next((child for child in element if stanzas.local_name(child) == name), None)
 
 
 def _read_message(element: Element, id: str | None) -> Message | None:
-    """Return a message with a text, as the archive knows it."""
+    """Return a message with a text, in the archive's form."""
     body = element.findtext(f"{CLIENT}body")
     if body is None or id is None or not (id.isascii() and id.isdigit() and len(id) < 18):
         return None

@@ -1,4 +1,4 @@
-"""Rooms that are listened to: each message once, in order, whatever happens to the connection."""
+"""Subscribed rooms: each message once, in order, even after lost connections."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ _PAGE: Final = 100
 class _Room:
     """One room.
 
-    Archive ids rise: what has been delivered is known by the newest of them. After each entry the archive is asked,
-    for its newest id at first and for what was missed later; what is said meanwhile waits, to come after that.
+    Archive ids rise, so the newest delivered one is enough to know what has been delivered. After each entry the
+    archive is queried, first for its newest id and later for missed messages; messages that arrive meanwhile are held
+    until then.
     """
 
     newest: int | None = None
@@ -50,21 +51,21 @@ class ListenedRooms:
         return iter(list(self._rooms))
 
     def add(self, room: str) -> None:
-        """Listen to a room from now on."""
+        """Subscribe to a room."""
         self._rooms.setdefault(room, _Room())
 
     def discard(self, room: str) -> None:
-        """Listen to it no more."""
+        """End the subscription to a room."""
         self._rooms.pop(room, None)
 
     def entered(self, name: str) -> None:
-        """Ask what was said while the user was not there."""
+        """Query the messages that were written while the user was not there."""
         room = self._rooms.get(name)
         if room is not None and not room.query:
             self._ask(name, room)
 
     def disconnected(self) -> None:
-        """The answers to come are lost; what was held will be fetched."""
+        """Discard pending queries: their answers are lost, and held messages will be fetched."""
         for room in self._rooms.values():
             room.query = ""
             room.held.clear()
@@ -80,7 +81,7 @@ class ListenedRooms:
             await self._deliver(name, room, message)
 
     async def found(self, found: Found) -> bool:
-        """Take in a message of the history; False when somebody else asked for it."""
+        """Process a message of the history; return False when the query is not one of these."""
         name, room = self._asking(found.query)
         if room is None:
             return False
@@ -91,12 +92,12 @@ class ListenedRooms:
         return True
 
     async def page_ended(self, end: PageEnd) -> str | None:
-        """Ask for the next page, or deliver what was held. The room, once all is in order."""
+        """Query the next page, or deliver the held messages. Return the room once it is complete."""
         name, room = self._asking(end.query)
         if room is None:
             return None
         if room.newest is None:
-            # The page held the newest message, if any. What was heard since the user entered is new all the same.
+            # The page contained the newest message, if any. Messages since the user entered are new nevertheless.
             room.newest = min(room.begun, int(room.held[0].id) - 1) if room.held else room.begun
         elif not end.complete:
             self._ask(name, room)
@@ -105,7 +106,7 @@ class ListenedRooms:
         return name
 
     async def page_refused(self, refused: PageRefused) -> str | None:
-        """Say that messages may be missing, and go on. The room, if it is one of these."""
+        """Report that messages may be missing, and continue. Return the room, if it is one of these."""
         name, room = self._asking(refused.query)
         if room is None:
             return None
@@ -134,5 +135,5 @@ class ListenedRooms:
     async def _deliver(self, name: str, room: _Room, message: Message, *, missed: bool = False) -> None:
         if int(message.id) > (room.newest or 0):
             await self._queue.put(MessageReceived(self._chat_id(name), message, missed))
-            # Not before: cancelled while it waits, it is fetched again.
+            # Only now: if it is cancelled while it waits, the message is fetched again.
             room.newest = int(message.id)

@@ -1,4 +1,4 @@
-"""The chat server of one client: where it is, and the streams that are open to it."""
+"""The chat server of one client, and its open streams."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ChatService:
         clock: The client's clock.
         timeout: Seconds that the server may take to confirm something.
         service: The websocket's address; by default ``wss://<host>/ws``.
-        host: The XMPP domain; by default the host of `service`, else what the API's host tells.
+        host: The XMPP domain; by default the host of `service`, else the one derived from the API's host.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class ChatService:
         self._streams: WeakSet[Realtime] = WeakSet()
 
     def account(self, app: App, username: str, password: Secret, user: User) -> Account:
-        """Return who logs in, and where.
+        """Return the account to log in with, and its server.
 
         Raises:
-            ConfigError: The chat server's address is not known, or is no URL.
+            ConfigError: The chat server's address is unknown, or is not a URL.
         """
         service = None if self._service is None else service_url(self._service)
         host = self._host or (urlsplit(service).hostname if service else None) or app.xmpp_host()
@@ -58,7 +58,7 @@ class ChatService:
         )
 
     def stream(self, account_of: AccountOf, *, rooms: Id | Iterable[Id], queue_size: int) -> Realtime:
-        """Make a stream, to be entered."""
+        """Create a stream, to be entered."""
         from ethora_async.platforms.ethora.realtime.connection import Realtime
 
         stream = Realtime(

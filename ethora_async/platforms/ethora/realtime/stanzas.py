@@ -1,4 +1,4 @@
-"""The XML of the chat: frames that the client sends, and how those that come are taken apart."""
+"""The XML of the chat: write the client's frames, and parse the server's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PRESENCE: Final = '<presence xmlns="jabber:client"/>'
 
 
 class _Tree(ElementTree.TreeBuilder):
-    """Refuses a document type: XMPP has none, and entities come with it."""
+    """Rejects a document type: XMPP has none, and it could define entities."""
 
     def doctype(self, *_: str | None) -> None:
         msg = "a document type in a stanza"
@@ -35,12 +35,12 @@ class _Tree(ElementTree.TreeBuilder):
 
 
 def parse(frame: str) -> ElementTree.Element:
-    """Read a frame.
+    """Parse a frame.
 
     Raises:
-        ValueError: it is no XML, or holds what XMPP forbids.
+        ValueError: it is not XML, or contains something that XMPP forbids.
     """
-    parser = ElementTree.XMLParser(target=_Tree())  # noqa: S314  the tree refuses what is dangerous about XML
+    parser = ElementTree.XMLParser(target=_Tree())  # noqa: S314  the tree rejects what is dangerous about XML
     try:
         parser.feed(frame)
         return parser.close()
@@ -55,61 +55,61 @@ def local_name(element: ElementTree.Element) -> str:
 
 
 def condition(element: ElementTree.Element | None) -> str:
-    """Return what went wrong, as an error's first child names it; "" without one."""
+    """Return an error's condition, the name of its first child; "" without one."""
     first = next(iter(element), None) if element is not None else None
     return "" if first is None else local_name(first)
 
 
 def opening(domain: str) -> str:
-    """Open a stream."""
+    """Return the frame that opens a stream."""
     return f'<open xmlns="urn:ietf:params:xml:ns:xmpp-framing" to={quoteattr(domain)} version="1.0"/>'
 
 
 def log_in(username: str, password: Secret) -> str:
-    """Log in by SASL PLAIN."""
+    """Return a log-in by SASL PLAIN."""
     message = base64.b64encode(f"\0{username}\0{password.reveal()}".encode()).decode()
     return f'<auth xmlns="urn:ietf:params:xml:ns:xmpp-sasl" mechanism="PLAIN">{message}</auth>'
 
 
 def bind(id: str) -> str:
-    """Ask for a resource; the server chooses it."""
+    """Return a request for a resource; the server chooses it."""
     wanted = '<bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"/>'
     return f'<iq xmlns="jabber:client" type="set" id="{id}">{wanted}</iq>'
 
 
 def ping(id: str, domain: str) -> str:
-    """Ask for a sign of life."""
+    """Return a ping."""
     to = quoteattr(domain)
     return f'<iq xmlns="jabber:client" type="get" id="{id}" to={to}><ping xmlns="urn:xmpp:ping"/></iq>'
 
 
 def entering(id: str, room: str, nick: str) -> str:
-    """Enter a room; the history is asked for separately."""
+    """Return the presence that enters a room; the history is requested separately."""
     inside = '<x xmlns="http://jabber.org/protocol/muc"><history maxstanzas="0"/></x>'
     return f'<presence xmlns="jabber:client" id="{id}" to={quoteattr(f"{room}/{nick}")}>{inside}</presence>'
 
 
 def leaving(room: str, nick: str) -> str:
-    """Leave a room."""
+    """Return the presence that leaves a room."""
     return f'<presence xmlns="jabber:client" type="unavailable" to={quoteattr(f"{room}/{nick}")}/>'
 
 
 def message(id: str, room: str, text: str, data: dict[str, str]) -> str:
-    """Say something in a room, with what the front ends need to show it."""
+    """Return a message to a room, with the data that front ends need to show it."""
     about = " ".join(f"{name}={quoteattr(value)}" for name, value in data.items())
     inside = f"<data {about}/><body>{escape(text)}</body>"
     return f'<message xmlns="jabber:client" type="groupchat" id="{id}" to={quoteattr(room)}>{inside}</message>'
 
 
 def typing(id: str, room: str, name: str, *, composing: bool) -> str:
-    """Say that somebody is typing, or no longer."""
+    """Return the notice that somebody is typing, or has stopped."""
     state = "composing" if composing else "paused"
     inside = f'<{state} xmlns="http://jabber.org/protocol/chatstates"/><data fullName={quoteattr(name)}/>'
     return f'<message xmlns="jabber:client" type="groupchat" id="{id}" to={quoteattr(room)}>{inside}</message>'
 
 
 def history(id: str, room: str, size: int, *, before: str | None = None, after: str | None = None) -> str:
-    """Ask for a page of what was said: after an archive id, or the last before one ("" for the newest)."""
+    """Return a request for a page of history: after an archive id, or the last page before one ("" for the newest)."""
     where = "" if before is None else f"<before>{escape(before)}</before>" if before else "<before/>"
     where += "" if after is None else f"<after>{escape(after)}</after>"
     page = f'<set xmlns="http://jabber.org/protocol/rsm"><max>{size}</max>{where}</set>'

@@ -1,1 +1,1 @@
-"""Sessions of logged-in users, and what they do."""
+"""Sessions of logged-in users, and operations as a user."""

@@ -1,4 +1,4 @@
-"""``ethora.sessions``: how users get in, stay in and leave (docs/platforms/ethora.md#sessions)."""
+"""``ethora.sessions``: log-in, sign-up, refresh and log-out (docs/platforms/ethora.md#sessions)."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from ethora_async.request import Operation
 
 LogoutScope = Literal["current", "all", "others"]
-"""Which sessions of a user end: this one, every one, or every one but this."""
+"""The sessions of a user to end: this one, all, or all but this one."""
 
 _WIRE_SCOPE = {"current": "current", "all": "all", "others": "except-current"}
 _REMEMBERED = 1_000
 _GRACE = 120.0
-"""Seconds; the cache gives out what is in it for half of them."""
+"""In seconds; the cache hands out an entry for half of this time."""
 
 
 class Sessions:
@@ -51,9 +51,9 @@ class Sessions:
         """Exchange a user's chat token for a session, as the front end does on start: proof that the token works.
 
         Raises:
-            InvalidInputError: the token is empty, or holds a control character.
-            NotFoundError: the token is good, but its user does not exist (the platform never creates them here).
-            UnauthorizedError: the platform refuses the token.
+            InvalidInputError: the token is empty, or contains a control character.
+            NotFoundError: the token is valid, but its user does not exist (the platform never creates users here).
+            UnauthorizedError: the platform rejects the token.
         """
         token = wrapped(token)
         token = token_secret(token.secret if isinstance(token, ChatToken) else token)
@@ -67,16 +67,16 @@ class Sessions:
     ) -> Session:
         """Log a user in by e-mail address and password.
 
-        The app goes in the body, for which no token is needed; an `app_token` is sent as it stands beside it.
-        A 429 is waited for as long as it asks, within the client's timeout.
+        The app is named in the body, for which no token is needed; an `app_token` is sent in addition, unchanged. After
+        a 429 the call waits as long as requested, within the client's timeout.
 
         Args:
             app_id: the app that the user belongs to, by default the client's own; with an `app_token`, the token's.
-            app_token: an app's token, such as ``get-config`` answers.
+            app_token: an app's token, such as ``get-config`` returns.
 
         Raises:
-            MfaRequiredError: the platform wants a second factor.
-            UnauthorizedError: the address or the password is wrong (code ``AUTH_FAILED``, where the platform says so).
+            MfaRequiredError: the platform requires a second factor.
+            UnauthorizedError: the address or the password is wrong (code ``AUTH_FAILED``, if the platform says so).
             RateLimitedError: too many attempts from this address.
         """
         password, app_token = wrapped(password), wrapped(app_token)
@@ -86,7 +86,7 @@ class Sessions:
     async def complete_mfa(
         self, mfa_token: str | Secret, code: str, *, app_id: str | None = None, app_token: str | Secret | None = None
     ) -> Session:
-        """Finish a log-in that raised `MfaRequiredError`, when the code comes with another request than the password.
+        """Complete a log-in that raised `MfaRequiredError`, when the code arrives in another request than the password.
 
         Raises:
             UnauthorizedError, ValidationFailedError: the code is wrong, or came too late.
@@ -98,7 +98,7 @@ class Sessions:
         try:
             return await self._enter(operations.COMPLETE_MFA, body, app_id, app_token)
         except ChatError as error:
-            # The engine masks what stands under names such as "password"; this one's name says nothing.
+            # The engine masks values under names such as "password"; this name does not reveal that it is a secret.
             error.args = (scrub(error.message, [secret_code]),)
             error.code = scrub(error.code, [secret_code]) if error.code else None
             error.request_id = scrub(error.request_id, [secret_code]) if error.request_id else None
@@ -116,21 +116,20 @@ class Sessions:
         app_id: str | None = None,
         app_token: str | Secret | None = None,
     ) -> Outcome[str]:
-        """Register a user who will log in by e-mail address. It opens no session, and is never sent twice.
+        """Register a user who will log in by e-mail address. It opens no session, and is never retried.
 
         Args:
-            password: without one the platform makes one and mails it, by its older route
+            password: without one the platform generates one and mails it, by its older route
                 (docs/platforms/ethora.md#sessions).
-            captcha_token: Turnstile's answer, where the platform asks for one (``cfToken``).
-            utm: where the user came from.
+            captcha_token: Turnstile's token, if the platform requires one (``cfToken``).
+            utm: the user's campaign parameters.
             app_id, app_token: as for `login`.
 
-        Returns:
-            An outcome that is ``created``; its key is the address.
+        Returns: An outcome ``created``; its key is the address.
 
         Raises:
             ConflictError: the address has an account already.
-            ValidationFailedError: the platform refuses a name, the password or the captcha.
+            ValidationFailedError: the platform rejects a name, the password or the captcha.
         """
         password, captcha_token, app_token = wrapped(password), wrapped(captcha_token), wrapped(app_token)
         address = email_text(email)
@@ -150,10 +149,10 @@ class Sessions:
         return Outcome(address, address, "created", attempts=reply.attempts, request_id=reply.request_id)
 
     async def refresh(self, session: Session) -> Session:
-        """Return the next session of this one: new tokens, the rest unchanged. Keep it in place of the old one.
+        """Return the next session: new tokens, the rest unchanged. Keep it in place of the old one.
 
-        Concurrent calls for one session share one request; and for a minute afterwards the old session is answered
-        with the same new one, for requests that were on their way with it (refresh tokens may work only once).
+        Concurrent calls for one session share one request; and for a minute afterwards the old session is answered with
+        the same new one, for requests that were already in flight (refresh tokens may work only once).
 
         Raises:
             UnauthorizedError: it has ended; code ``REFRESH_RECORD_NOT_FOUND``.
@@ -175,9 +174,9 @@ class Sessions:
             raise NotSentError(msg, operation=operations.REFRESH.name) from None
 
     async def me(self, session: Session) -> Session:
-        """Return the user of a session as the platform knows them now, with the tokens that it answers.
+        """Return the current user of a session, as a session with the tokens of the reply.
 
-        A session that has run out is renewed: go on with the one that is returned.
+        An expired session is renewed: continue with the returned one.
 
         Raises:
             UnauthorizedError: it has ended.
@@ -192,10 +191,9 @@ class Sessions:
     async def logout(self, session: Session, scope: LogoutScope = "current") -> Outcome[str]:
         """End sessions of the user: this one, ``"all"`` of them, or all the ``"others"``.
 
-        A session that has run out is renewed first, since its refresh token would stay good.
+        An expired session is renewed first, since its refresh token would stay valid.
 
-        Returns:
-            An outcome that is ``deleted``, or ``absent`` when the session had ended already; its key is the user's id.
+        Returns: An outcome ``deleted``, or ``absent`` when the session had already ended; its key is the user's id.
 
         Raises:
             UnauthorizedError: the session has ended, and was to end others.
@@ -203,7 +201,7 @@ class Sessions:
         return await self.end(self.signer(session), scope)
 
     def signer(self, session: Session, on_renewed: OnRenewed | None = None) -> SessionCredentials:
-        """Return what signs requests with a session, and renews it."""
+        """Return credentials that sign requests with a session, and renew it."""
         context = self._context
         signer = SessionCredentials(
             session, self.refresh, clock=context.clock, emitter=context.emitter, on_renewed=on_renewed
@@ -212,7 +210,7 @@ class Sessions:
         return signer
 
     async def end(self, signer: SessionCredentials, scope: LogoutScope) -> Outcome[str]:
-        """`logout` with a session that is in use: unless others were to end, it is not renewed any more."""
+        """Log out with a session that is in use: unless only others end, it is not renewed any more."""
         if scope not in _WIRE_SCOPE:
             msg = f"scope must be 'current', 'all' or 'others', not {scope!r}"
             raise InvalidInputError(msg, field="scope")
@@ -230,7 +228,7 @@ class Sessions:
         return Outcome(key, key, "deleted", attempts=reply.attempts, request_id=reply.request_id)
 
     async def aclose(self) -> None:
-        """Cancel renewals under way; the client does it when it is closed."""
+        """Cancel pending renewals; the client calls it when it is closed."""
         for signer in list(self._signers):
             await signer.aclose()
         for flight in list(self._flights.values()):
@@ -271,7 +269,7 @@ class Sessions:
 
 
 def _app_credentials(body: dict[str, Any], app: App, app_id: str | None, app_token: str | Secret | None) -> Credentials:
-    """Name the app in the body, unless a token does; and carry the token, if there is one."""
+    """Name the app in the body, unless a token does; and return the token's credentials, if there is one."""
     if app_id is not None or app_token is None:
         body["appId"] = app.app_id if app_id is None else id_text(app_id, "app_id")
     if app_token is None:

@@ -1,4 +1,4 @@
-"""``user.api_keys``: long-lived tokens that a user makes for programs of theirs (docs/platforms/ethora.md#sessions)."""
+"""``user.api_keys``: long-lived tokens of a user for programs (docs/platforms/ethora.md#sessions)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DAY = 86_400.0
 _MOST_DAYS = 365
 _HOLDERS = ("result", "apiKey", "key", "item")
 _VALUES = ("token", "apiKey", "key", "value", "secret", "api_key")
-"""Where a reply may hold the record, and where the key itself: neither is public."""
+"""Possible places of the record and of the key itself in a reply: neither is public."""
 _IDS = ("_id", "id", "keyId", "tokenId")
 
 
@@ -34,8 +34,8 @@ class ApiKey:
     """An API key.
 
     Attributes:
-        id: names it for `ApiKeys.delete`.
-        value: the key itself, masked; only the reply that makes it holds it. `EthoraClient.as_user` takes it.
+        id: identifies it for `ApiKeys.delete`.
+        value: the key itself, masked; only the reply that creates it contains it. `EthoraClient.as_user` takes it.
         extra: every other field of the reply, under the platform's name for it.
     """
 
@@ -58,14 +58,13 @@ class ApiKeys:
         self._context = context
 
     async def create(self, name: str | None = None, *, ttl: Seconds | None = None) -> ApiKey:
-        """Make a key. The request is never repeated: a second one would make a second key.
+        """Create a key. The request is never retried: a second one would create a second key.
 
         Args:
-            name: for people.
-            ttl: how long it is good for, in whole days up to 365; by default the platform's 90.
+            name: its display name.
+            ttl: its lifetime, in whole days up to 365; by default the platform's 90.
 
-        Returns:
-            The key; its `value` is shown this once.
+        Returns: The key; its `value` is returned only this once.
 
         Raises:
             InvalidInputError: the ttl is not a number of whole days from 1 to 365.
@@ -103,8 +102,7 @@ class ApiKeys:
     async def delete(self, id: str) -> Outcome[str]:
         """Revoke a key, by its id.
 
-        Returns:
-            An outcome that is ``deleted``, or ``absent`` when there was no such key.
+        Returns: An outcome ``deleted``, or ``absent`` when there was no such key.
         """
         key = id_text(id)
         app = await self._context.open()

@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     from ethora_async.protocols import Clock
 
 MARGIN = 30.0
-"""Seconds before its end from which a session is renewed (docs/platforms/ethora.md#tokens-of-the-platform)."""
+"""Seconds before its expiry from which a session is renewed (docs/platforms/ethora.md#tokens-of-the-platform)."""
 _AFTER_FAILURE = 5.0
-"""Seconds until an early renewal that failed is tried again."""
+"""Seconds before a failed early renewal is retried."""
 
 OnRenewed = Callable[[Session], Awaitable[None] | None]
-"""Told of every renewed session, so that it can be kept; awaited where it is a coroutine function."""
+"""Called with every renewed session, so that it can be stored; awaited if it is a coroutine function."""
 
 logger: logging.Logger = logging.getLogger("ethora_async")
 
 
 class SessionCredentials:
-    """Signs with a session's token, and renews the session once for all who need it.
+    """Signs with a session's token, and renews the session once for all waiting calls.
 
-    In the last half minute of the token's life it is renewed in the background; past its end, and when the platform
-    rejects it, the calls wait for the renewal. Whoever was rejected with a token that has been replaced meanwhile gets
-    the new one without another renewal. One renewal per call: a route that rejects a new token too means something
-    else. A refused renewal ends the session for good; any other failure is forgotten at the next call.
+    In the last half minute of the token's life it is renewed in the background; after it expires, and when the platform
+    rejects it, calls wait for the renewal. A call that was rejected with an already replaced token gets the new one
+    without another renewal. There is one renewal per call: if a route rejects a new token too, the cause is another. A
+    rejected renewal ends the session for good; any other failure is forgotten at the next call.
 
     Args:
-        renew: makes the next session of one.
-        on_renewed: see `OnRenewed`; when it fails, that is logged and the session used all the same.
+        renew: returns the next session.
+        on_renewed: see `OnRenewed`; its failure is logged, and the session is used nevertheless.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class SessionCredentials:
 
     @property
     def generation(self) -> int:
-        """Counts the sessions that there have been."""
+        """Number of sessions so far."""
         return self._generation
 
     def peek(self) -> Credential | None:
-        """Return the credential at hand; None past its end, when `acquire` must be awaited."""
+        """Return the current credential; None after it has expired, when `acquire` must be awaited."""
         now = self._clock.now()
         if now >= self._due and self._can_renew():
             if now >= self._ends:
@@ -80,7 +80,7 @@ class SessionCredentials:
         return self._credential
 
     async def acquire(self) -> Credential:
-        """Return a credential that has not ended.
+        """Return a credential that has not expired.
 
         Raises:
             ChatError: the session could not be renewed.
@@ -90,7 +90,7 @@ class SessionCredentials:
         return self._credential
 
     def accepted(self, credential: Credential) -> None:
-        """Nothing to remember."""
+        """Do nothing: there is no choice to remember."""
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
         """Return the next credential; None when the session cannot be renewed, or was renewed for this call already.
@@ -108,20 +108,20 @@ class SessionCredentials:
         return self._credential if self._credential.key not in tried else None
 
     def may_change(self) -> bool:
-        """No: what `replace` cannot get, waiting will not bring."""
+        """Return False: waiting brings nothing that `replace` could not get."""
         return False
 
     def adopt(self, session: Session, generation: int) -> None:
-        """Take a session that another reply brought, unless there has been a newer one since `generation`."""
+        """Use a session from another reply, unless there has been a newer one since `generation`."""
         if generation == self._generation:
             self._take(session, fresh=session.token != self._session.token)
 
     def end(self) -> None:
-        """Renew no more: the session was logged out."""
+        """Stop renewing: the session was logged out."""
         self._refused = UnauthorizedError("the session was logged out")
 
     async def aclose(self) -> None:
-        """Cancel a renewal under way."""
+        """Cancel a pending renewal."""
         await self._flight.aclose()
 
     def _take(self, session: Session, *, fresh: bool) -> None:
@@ -138,7 +138,7 @@ class SessionCredentials:
         self._ends = ends
         lifetime = ends - issued if issued is not None and ends > issued else None
         if fresh:
-            # Measured from now on: a clock that runs ahead of the platform's must not renew at every call.
+            # Measured from now on: a clock ahead of the platform's must not cause a renewal at every call.
             self._ends = max(ends, now + (lifetime if lifetime is not None else 2 * MARGIN))
         self._due = self._ends - (MARGIN if lifetime is None else min(MARGIN, lifetime / 2))
 
@@ -172,16 +172,16 @@ class SessionCredentials:
             answer = self._on_renewed(session)
             if isawaitable(answer):
                 await answer
-        except Exception as error:  # noqa: BLE001  whoever keeps sessions must not break the call that renewed one
+        except Exception as error:  # noqa: BLE001  the callback must not break the call
             # No traceback: its frames hold the session.
             logger.error("on_renewed failed with %s; the renewed session is used all the same", type(error).__name__)
 
 
 def _renewal_failure(error: ChatError, session: Session) -> ChatError:
     failure = copy.copy(error)
-    # The engine masks what the request carried; the token that is to be replaced was not part of it.
+    # The engine masks what the request carried; the token to replace was not part of it.
     reason = scrub(error.message, session.token.reveal().split()[-1:])
     failure.args = (f"the session could not be renewed: {reason}",)
-    # The call that needed it was refused, or not sent at all: nothing of it happened.
+    # The call that needed it was rejected, or not sent at all: it had no effect.
     failure.effect = "none"
     return failure

@@ -1,4 +1,4 @@
-"""Files that users send: their records, and the forms that carry them (docs/platforms/ethora.md#files)."""
+"""Files that users send: their records, and the forms that upload them (docs/platforms/ethora.md#files)."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from ethora_async.request import Origin
 
 MOST_FILES = 5
-"""Files in one message."""
+"""Maximum number of files in one message."""
 LARGEST_FILE = 50 * 2**20
-"""Bytes: what the platform calls 50 MB, read generously."""
+"""In bytes: the platform's 50 MB, interpreted generously."""
 UPLOAD_TIMEOUT = 300.0
-"""Seconds for sending files, unless a call says otherwise."""
+"""Default time limit in seconds for sending files."""
 
 SeveralFiles = Attachment | Source | Iterable[Attachment | Source]
 """One file or several; see `ethora_async.attachments.Source`."""
@@ -36,11 +36,11 @@ SeveralFiles = Attachment | Source | Iterable[Attachment | Source]
 
 @attrs.frozen(kw_only=True)
 class FileRecord:
-    """A file as the platform keeps it. What it did not tell is None.
+    """A file on the platform. Fields that the reply lacked are None.
 
     Attributes:
         id: the platform's record id.
-        name: what it was called when it was sent.
+        name: its original name.
         location: its URL.
         preview: the URL of a smaller picture of it.
         size: in bytes.
@@ -90,7 +90,7 @@ def read_files(data: Any, *, origin: Origin) -> tuple[tuple[FileRecord, ...], in
 
 
 async def media_form(files: SeveralFiles) -> Multipart:
-    """Return the form that puts files into a chat.
+    """Return the form that sends files to a chat.
 
     Raises:
         InvalidInputError: there are none or more than five, or one cannot be read, has no name or is larger than 50 MB.
@@ -119,7 +119,7 @@ def listed(files: SeveralFiles) -> list[Attachment | Source]:
 
 
 class Files:
-    """The files of one user, beside those in chats."""
+    """The files of one user, apart from those in chats."""
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
@@ -142,7 +142,7 @@ class Files:
     async def upload(
         self, files: SeveralFiles, *, chat: Id | None = None, timeout: Seconds = UPLOAD_TIMEOUT
     ) -> tuple[FileRecord, ...]:
-        """Send files, streamed; the request is repeated only when it certainly did not arrive.
+        """Upload files, streamed; the request is retried only when it certainly did not arrive.
 
         Args:
             files: one or several.
@@ -151,7 +151,7 @@ class Files:
 
         Raises:
             InvalidInputError: a file cannot be read or has no name.
-            ValidationFailedError: a file is too large (HTTP 413), or of a kind that the platform does not take.
+            ValidationFailedError: a file is too large (HTTP 413), or of a kind that the platform does not accept.
         """
         app = await self._context.open()
         operation = operations.UPLOAD_FILES if chat is None else operations.UPLOAD_SECURE_FILES
@@ -163,10 +163,9 @@ class Files:
     async def delete(self, id: str) -> Outcome[str]:
         """Delete a file by the platform's record id.
 
-        The sources name the method and not where the id goes; it is sent in the path.
+        The sources name the method but not the place of the id; it is sent in the path.
 
-        Returns:
-            An outcome that is ``deleted``, or ``absent`` when there was no such file.
+        Returns: An outcome ``deleted``, or ``absent`` when there was no such file.
         """
         file = id_text(id)
         app = await self._context.open()

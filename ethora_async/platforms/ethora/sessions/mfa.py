@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class MfaRequiredError(ChatError):
-    """The password was right, and the platform asks for a second factor.
+    """The password was correct, and the platform requires a second factor.
 
     ```python
     try:
@@ -23,8 +23,8 @@ class MfaRequiredError(ChatError):
         session = await step.complete(input("Code: "))
     ```
 
-    Where the code comes with another request, keep `mfa_token` and pass it to `ethora.sessions.complete_mfa`. A copy of
-    this error, pickled or not, holds no token and cannot be completed.
+    If the code arrives in another request, keep `mfa_token` and pass it to `ethora.sessions.complete_mfa`. A copy of
+    this error, pickled or not, contains no token and cannot be completed.
     """
 
     def __init__(self, message: str, *, mfa_token: Secret, finish: Callable[[str], Awaitable[Session]], **told: Any):
@@ -34,11 +34,11 @@ class MfaRequiredError(ChatError):
 
     @property
     def mfa_token(self) -> Secret | None:
-        """Stands for the log-in that waits for its code; None in a copy."""
+        """Identifies the log-in that waits for its code; None in a copy."""
         return self._mfa_token
 
     async def complete(self, code: str) -> Session:
-        """Finish the log-in with the code of the second factor. The request is not repeated: codes are taken once.
+        """Complete the log-in with the code of the second factor. The request is not retried: codes are accepted once.
 
         Raises:
             UnauthorizedError, ValidationFailedError: the code is wrong, or came too late.

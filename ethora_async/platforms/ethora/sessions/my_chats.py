@@ -1,4 +1,4 @@
-"""``user.chats``: the chats that one user is in (docs/platforms/ethora.md#chats)."""
+"""``user.chats``: the chats of one user (docs/platforms/ethora.md#chats)."""
 
 from __future__ import annotations
 
@@ -36,9 +36,8 @@ class MyChats:
     def list(self) -> Pages[Chat]:
         """Return the chats that the user is a member of, 1-1 chats included.
 
-        Each lists at most 30 members; `Chat.member_count` says how many there are. A chat that was deleted, or that
-        the user was taken out of, may stay for up to a minute on real servers
-        (docs/platforms/ethora.md#jobs-and-delays).
+        Each lists at most 30 members; `Chat.member_count` is their number. A chat that was deleted, or that the user
+        was removed from, may stay listed for up to a minute on real servers (docs/platforms/ethora.md#jobs-and-delays).
         """
         return self._whole(operations.MY_CHATS)
 
@@ -63,7 +62,7 @@ class MyChats:
         return Pages(fetch, lambda chat: chat.name, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
     async def get(self, id: Id) -> Chat:
-        """Return one of the user's chats, with its members (30 at the most).
+        """Return one of the user's chats, with at most 30 of its members.
 
         Raises:
             NotFoundError: there is no such chat, or the user is not in it.
@@ -73,7 +72,7 @@ class MyChats:
         return wire.read_chat(wire.result(reply.data), app.names, origin=reply.origin)
 
     async def private(self, user: Id) -> Chat:
-        """Return the 1-1 chat with another user; made the first time, the same one ever after.
+        """Return the 1-1 chat with another user; created on the first call, the same chat afterwards.
 
         Its title means nothing: show the other user's name.
 
@@ -85,17 +84,17 @@ class MyChats:
         return wire.read_chat(wire.result(reply.data), app.names, origin=reply.origin)
 
     def private_names(self, user: Id) -> tuple[str, str]:
-        """Return the two names that the 1-1 chat with another user may have: which of the two comes first is not
-        defined (docs/platforms/ethora.md#names-and-ids). No request is made.
+        """Return the two possible names of the 1-1 chat with another user: their order is not defined
+        (docs/platforms/ethora.md#names-and-ids). No request is sent.
 
         Raises:
-            InvalidInputError: the client was made from an API key, and has not asked `me` yet.
+            InvalidInputError: the client was created from an API key, and has not called `me` yet.
         """
         names = self._context.known().names
         return names.pair(names.strip(self._own_name()), user)
 
     async def mute(self, id: Id) -> Outcome[str]:
-        """Stop notifications of a chat. Muting twice changes nothing.
+        """Mute notifications of a chat. Muting twice changes nothing.
 
         Raises:
             NotFoundError: the user is not in such a chat (``CHAT_MEMBERSHIP_NOT_FOUND``).
@@ -103,7 +102,7 @@ class MyChats:
         return await self._change(operations.MUTE_CHAT, id)
 
     async def unmute(self, id: Id) -> Outcome[str]:
-        """Have notifications of a chat again.
+        """Unmute notifications of a chat.
 
         Raises:
             NotFoundError: the user is not in such a chat (``CHAT_MEMBERSHIP_NOT_FOUND``).
@@ -111,11 +110,11 @@ class MyChats:
         return await self._change(operations.UNMUTE_CHAT, id)
 
     async def report(self, id: Id, category: str, text: str) -> Outcome[str]:
-        """Report a chat to the app's owners. Never sent twice: each is a report of its own.
+        """Report a chat to the app's owners. Never retried: each request is a separate report.
 
         Args:
-            category: the platform's word for what is wrong, such as ``spam``.
-            text: what happened.
+            category: the platform's category, such as ``spam``.
+            text: a description.
 
         Raises:
             NotFoundError: there is no such chat.
@@ -129,20 +128,20 @@ class MyChats:
     async def send_media(
         self, id: Id, files: SeveralFiles, *, timeout: Seconds = UPLOAD_TIMEOUT
     ) -> tuple[FileRecord, ...]:
-        """Send files into a chat; its members get them before this returns.
+        """Send files to a chat; its members receive them before this returns.
 
-        They are read while they are sent, never whole into memory: paths, bytes, binary file objects (those of web
-        frameworks too) and async iterables, or an `Attachment` where one needs a name. The request is repeated only
-        when it certainly did not arrive, and then only if the files can be read again.
+        Files are read while they are sent, never whole into memory: paths, bytes, binary file objects (including those
+        of web frameworks) and async iterables, or an `Attachment` for a file that needs a name. The request is retried
+        only when it certainly did not arrive, and then only if the files can be read again.
 
         Args:
-            files: one, or up to five; each at most 50 MB, checked before sending where the size is known.
+            files: one, or up to five; each at most 50 MB, checked before sending if the size is known.
             timeout: for the whole upload (default 5 minutes).
 
         Raises:
             InvalidInputError: a file cannot be read, has no name or is too large, or there are too many.
             NotFoundError: there is no such chat.
-            ValidationFailedError: the platform does not take a file; HTTP 413 when it is too large.
+            ValidationFailedError: the platform does not accept a file; HTTP 413 when it is too large.
         """
         app = await self._context.open()
         form = await media_form(files)
