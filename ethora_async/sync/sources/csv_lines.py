@@ -1,8 +1,7 @@
 """The rows of a CSV file with the line that each starts on. Everything here blocks.
 
-The content of a row is never read as rows: a quoted field may contain any number of lines. Only if a row turns out to
-be invalid (a stray quotation mark swallows what follows and is never closed properly) is its first line rejected and
-the next line read as a new row.
+The content of a row is never read as rows: a quoted field may contain any number of lines. An invalid row is rejected
+together with every line that its quoted field may contain; see `csv_recovery`.
 """
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ from typing import TextIO
 
 import attrs
 
-LONGEST_LINE = 1 << 20
-"""In characters. Nothing of a longer line or row is kept in memory."""
+from ethora_async.sync.sources.csv_recovery import LONGEST_LINE, Recovery
 
 _BLOCK = 1 << 16
 """Characters that are read together."""
@@ -49,6 +47,7 @@ class Lines:
 
     def __init__(self, opened: Callable[[], TextIO], delimiter: str = ",", skipped: int = 0) -> None:
         self._source = _Source(opened)
+        self._recovery = Recovery(opened, delimiter)
         self._delimiter = delimiter
         self._reader = csv.reader(self._source, delimiter=delimiter, strict=True)
         self._rows = self._raw_rows()
@@ -57,7 +56,10 @@ class Lines:
 
     def header(self) -> CsvRow | None:
         """Return the first row, or None when there is none."""
-        return next(self._rows, None)
+        row = next(self._rows, None)
+        if row is not None:
+            self._recovery.set_columns(row.fields)
+        return row
 
     def read(self, count: int) -> list[CsvRow]:
         """Return the next rows, at most so many; none at the end. Rows without any text are skipped."""
@@ -67,6 +69,7 @@ class Lines:
     def close(self) -> None:
         """Close the file."""
         self._source.close()
+        self._recovery.close()
 
     def _raw_rows(self) -> Iterator[CsvRow]:
         while True:
@@ -77,7 +80,7 @@ class Lines:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield self._refused(line, error)
+                yield from self._refused(line, error)
                 continue
             yield CsvRow(line, fields)
 
@@ -91,16 +94,24 @@ class Lines:
                 return
             yield from map(CsvRow, count(self._source.passed(len(rows))), rows)
 
-    def _refused(self, line: int, error: csv.Error) -> CsvRow:
+    def _refused(self, line: int, error: csv.Error) -> Iterator[CsvRow]:
         if not isinstance(error, _TooLongError) and "field larger" not in str(error):
-            return CsvRow(line, [self._source.keep_first_line()], _explain(error))
-        if self._source.skip_row():
-            return CsvRow(line, [], _TOO_LONG)
-        # The quotation mark is never closed in the whole file: it is a stray one.
-        return CsvRow(line, [self._source.go_back_behind(line)], _NEVER_ENDS)
+            first, problem = self._source.keep_first_line(), _explain(error)
+        elif self._source.skip_row():
+            yield CsvRow(line, [], _TOO_LONG)
+            return
+        else:
+            # The quotation mark is never closed in the whole file: it is a stray one, or the file was cut off.
+            first, problem = self._source.go_back_behind(line), _NEVER_ENDS
+        yield CsvRow(line, [first], problem)
+        last = self._recovery.last_line_inside(line)
+        while (number := self._source.start_row()) <= last and (text := self._source.take_line()) is not None:
+            if text.strip():
+                yield CsvRow(number, [text], f"the line is part of {_BROKEN.format(line)}")
 
 
 _NEVER_ENDS = "a quoted field that begins here never ends: double a quotation mark that belongs to the text"
+_BROKEN = "the quoted field that begins on line {}, which is not valid CSV: repair that one"
 _TOO_LONG = f"the row has a field longer than {csv.field_size_limit()} characters, or is longer than {LONGEST_LINE}"
 
 
@@ -167,6 +178,17 @@ class _Source:
         first = self._line + 1
         self._line += lines
         return first
+
+    def take_line(self) -> str | None:
+        """Return the next line without its line end (truncated if it is very long); None at the end of the file."""
+        text = self._again.popleft() if self._again else self._file.readline(LONGEST_LINE + 1)
+        if not text:
+            return None
+        self._line += 1
+        piece = text
+        while len(piece) > LONGEST_LINE and not piece.endswith(("\n", "\r")):
+            piece = self._again.popleft() if self._again else self._file.readline(LONGEST_LINE + 1)
+        return text.rstrip("\r\n")
 
     def start_row(self) -> int:
         """Start a row, and return the number of its line."""

@@ -1,0 +1,144 @@
+"""Where reading may go on after a row that is no CSV. Everything here blocks.
+
+After a quotation mark that does not belong where it stands, two readings compete: the row ends with its line, or its
+quoted field goes on over the following lines. What is inside a field must not be read as rows. So the next line counts
+as a row only if nothing speaks against that.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+LONGEST_LINE = 1 << 20
+"""Characters. Of a longer line, or a longer row, nothing is kept in memory."""
+
+_QUOTE = '"'
+_TRIES = 8
+"""Marks of one line after which a row is tried: a line of a million of them must not take forever."""
+
+
+class Recovery:
+    """Reads ahead of a reader, in a file of its own, and always forward.
+
+    Args:
+        opened: Opens the file from its beginning, as text with its line ends untouched.
+        delimiter: What separates fields.
+    """
+
+    def __init__(self, opened: Callable[[], TextIO], delimiter: str) -> None:
+        self._opened = opened
+        self._delimiter = delimiter
+        self._file: TextIO | None = None
+        self._line = 0
+        self._fewest = self._most = 1
+
+    def set_columns(self, columns: Sequence[str]) -> None:
+        """State the header: a row has as many fields, but for columns without a name and empty cells at its end."""
+        self._most = len(columns)
+        self._fewest = max((place for place, name in enumerate(columns, 1) if name.strip()), default=1)
+
+    def last_line_inside(self, line: int) -> int:
+        """Return the last line that may be inside the broken row that begins on `line`; `line` itself if none is.
+
+        A broken row that is complete on its line ends there if the next quotation marks stand where they belong.
+        Otherwise the following lines are rows only if every one of them, to the end of the file, is a whole row.
+        """
+        text = self._skip_to(line)
+        begun = len(self._row(text)[0])
+        settled = self._ends_outside(text) and self._fits(text)
+        last, fit = line, True
+        while text := self._next_line():
+            if _QUOTE not in text:
+                fit = fit and (not text.strip() or self._fits(text))
+            elif not self._is_well_quoted(text):
+                last, settled, fit = self._line, self._closes(text, begun), True
+            elif settled:
+                break
+            else:
+                fit = fit and self._fits(text)
+        return last if settled or fit else sys.maxsize
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _skip_to(self, line: int) -> str:
+        text = ""
+        while self._line < line and (text := self._next_line()):
+            pass
+        return text
+
+    def _next_line(self) -> str:
+        """Return the next line with its end, or "" at the end of the file.
+
+        Of a very long line only the quotation marks are left, so that it fits nowhere.
+        """
+        if self._file is None:
+            self._file = self._opened()
+        text = piece = self._file.readline(LONGEST_LINE + 1)
+        quoted = False
+        while len(piece) > LONGEST_LINE and not piece.endswith(("\n", "\r")):
+            quoted = quoted or _QUOTE in piece
+            piece = self._file.readline(LONGEST_LINE + 1)
+            text = f"x{_QUOTE}\n" if quoted or _QUOTE in piece else "\n"
+        self._line += bool(text)
+        return text
+
+    def _row(self, text: str) -> tuple[list[str], bool]:
+        """Return the fields of one line as a lenient reader sees them, and whether they end with it."""
+        reader = csv.reader([text.rstrip("\r\n") + "\n", "\n"], delimiter=self._delimiter)
+        try:
+            return next(reader), reader.line_num == 1
+        except csv.Error:
+            return [], False
+
+    def _ends_outside(self, text: str) -> bool:
+        return self._row(text)[1] and text.count(_QUOTE) % 2 == 0
+
+    def _fits(self, text: str) -> bool:
+        return self._suffices(self._row(text)[0] if _QUOTE in text else text.split(self._delimiter))
+
+    def _suffices(self, fields: Sequence[str]) -> bool:
+        return len(fields) >= self._fewest and not any(field.strip() for field in fields[self._most :])
+
+    def _is_well_quoted(self, text: str) -> bool:
+        """Return whether every quotation mark of a line is at the edge of a field, or doubled within one."""
+        first, *between, last = text.rstrip("\r\n").split(_QUOTE)
+        mark = self._delimiter
+        return (
+            len(between) % 2 == 1
+            and (not first or first.endswith(mark))
+            and (not last or last.startswith(mark))
+            and all(not part or (part.startswith(mark) and part.endswith(mark)) for part in between[1::2])
+        )
+
+    def _closes(self, text: str, begun: int) -> bool:
+        """Return whether a row that is inside a field when this line begins may end with the line.
+
+        Args:
+            text: The line.
+            begun: The row's fields so far, the open one counted.
+        """
+        text = text.rstrip("\r\n")
+        marks = text.count(_QUOTE)
+        at = text.find(_QUOTE)
+        tries = 0
+        while at >= 0 and tries < _TRIES:
+            marks -= 1
+            # All that are left must pair up, or the row would go on.
+            if marks % 2 == 0 and (at + 1 == len(text) or text.startswith(self._delimiter, at + 1)):
+                tries += 1
+                fields, ended = self._row(text[at + 1 :])
+                if ended and self._suffices([*[_QUOTE] * begun, *fields[1:]]):
+                    return True
+            if text.startswith(_QUOTE, at + 1):  # within a field, a doubled mark is one of its text
+                marks -= 1
+                at += 1
+            at = text.find(_QUOTE, at + 1)
+        return False
