@@ -45,6 +45,7 @@ def read(text: str) -> tuple[list[str], list[int], list[str]]:
         'he said "hi"\nevil,Injected,x\nend"\n',
         'the "A" team is\nevil,Injected,x\nhere"\n',
         'he said "hi", then left\nevil,Injected,x\nend"\n',
+        'he said "hi"\n"evil","Injected","x"\nend"\n',
         'he said "hi"\n\n"evil","Injected","x"\nand "evil2,Injected,x\nend"\n',
         '5" by 7" by 9"\nevil,Injected,x\nevil2,Injected,x\nend"\n',
         'a\r\nevil,Injected,x\r\nsaid "hi" again\r\nevil2,Injected,x\r\nend"\r\n',
@@ -124,6 +125,11 @@ def test_the_file_is_read_twice_at_most_however_many_rows_are_broken(monkeypatch
     lines.close()
     assert [row.problem is None for row in found] == [False, True] * rows
     assert read_ahead <= 2 * rows + 2
+
+
+def test_rows_that_are_broken_within_their_lines_cost_nothing_but_themselves() -> None:
+    ids, lines, _ = read(HEADER + 'a,"One"x,w\nb,Two,y\n' * 2 + '"c","Three",z\nd,"Four",9" by 9"\n')
+    assert (ids, lines) == (["b", "b", "c", "d"], [2, 4])
 
 
 def test_a_line_of_many_marks_is_looked_at_once() -> None:

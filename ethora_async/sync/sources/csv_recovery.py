@@ -35,6 +35,7 @@ class Recovery:
         self._delimiter = delimiter
         self._file: TextIO | None = None
         self._line = 0
+        self._text = ""
         self._fewest = self._most = 1
 
     def set_columns(self, columns: Sequence[str]) -> None:
@@ -45,22 +46,25 @@ class Recovery:
     def last_line_inside(self, line: int) -> int:
         """Return the last line that may be inside the broken row that begins on `line`; `line` itself if none is.
 
-        A broken row that is complete on its line ends there if the next quotation marks stand where they belong.
-        Otherwise the following lines are rows only if every one of them, to the end of the file, is a whole row.
+        A row whose marks pair up on its own line, with as many fields as the header has, ends there, unless the next
+        line with marks is of another kind. Any other may go on to the last line of the file whose marks are misplaced,
+        and to its very end if the lines behind that are not all whole rows.
         """
         text = self._skip_to(line)
         begun = len(self._row(text)[0])
-        settled = self._ends_outside(text) and self._fits(text)
+        whole = settled = self._is_whole(text)
         last, fit = line, True
         while text := self._next_line():
             if _QUOTE not in text:
                 fit = fit and (not text.strip() or self._fits(text))
-            elif not self._is_well_quoted(text):
-                last, settled, fit = self._line, self._closes(text, begun), True
-            elif settled:
-                break
-            else:
+                continue
+            if whole and (self._is_well_quoted(text) or self._is_whole(text)):
+                return last
+            whole = False
+            if self._is_well_quoted(text):
                 fit = fit and self._fits(text)
+            else:
+                last, settled, fit = self._line, self._closes(text, begun), True
         return last if settled or fit else sys.maxsize
 
     def close(self) -> None:
@@ -69,10 +73,10 @@ class Recovery:
             self._file.close()
 
     def _skip_to(self, line: int) -> str:
-        text = ""
-        while self._line < line and (text := self._next_line()):
+        # The line that stopped the last reading ahead may be the next that is broken.
+        while self._line < line and self._next_line():
             pass
-        return text
+        return self._text
 
     def _next_line(self) -> str:
         """Return the next line with its end, or "" at the end of the file.
@@ -88,6 +92,7 @@ class Recovery:
             piece = self._file.readline(LONGEST_LINE + 1)
             text = f"x{_QUOTE}\n" if quoted or _QUOTE in piece else "\n"
         self._line += bool(text)
+        self._text = text
         return text
 
     def _row(self, text: str) -> tuple[list[str], bool]:
@@ -98,8 +103,9 @@ class Recovery:
         except csv.Error:
             return [], False
 
-    def _ends_outside(self, text: str) -> bool:
-        return self._row(text)[1] and text.count(_QUOTE) % 2 == 0
+    def _is_whole(self, text: str) -> bool:
+        """Return whether a line is a row, but for marks in the middle of its fields."""
+        return text.count(_QUOTE) % 2 == 0 and self._row(text)[1] and self._fits(text)
 
     def _fits(self, text: str) -> bool:
         return self._suffices(self._row(text)[0] if _QUOTE in text else text.split(self._delimiter))
