@@ -174,6 +174,19 @@ class ChatDirectory(Protocol):
 
 
 @runtime_checkable
+class ChecksIds(Protocol):
+    """A directory of users or chats that can tell, without a request, an id that the platform could not hold."""
+
+    def own_id(self, id: Id, field: str = "id", /) -> str:
+        """Return an id of yours, taken literally.
+
+        Raises:
+            InvalidInputError: the platform could not hold it; `field` is the given one.
+        """
+        ...
+
+
+@runtime_checkable
 class ManagesUsers(Protocol):
     """A client that can keep the platform's users in step with yours."""
 

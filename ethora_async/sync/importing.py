@@ -88,5 +88,5 @@ def _of_bad_row(source: Source[Any], row: BadRow) -> RowResult:
 
 
 def _of_outcome(source: Source[Any], outcome: Outcome[Any], row: Row[Any]) -> RowResult:
-    column = outcome.error.field if isinstance(outcome.error, InvalidInputError) else None
+    column = row.column_of(outcome.error.field) if isinstance(outcome.error, InvalidInputError) else None
     return RowResult(row.file or source.name, row.line, outcome.key, outcome.status, column, outcome.error)

@@ -164,3 +164,38 @@ def test_suspicious_values_are_warned_of(shell: Shell) -> None:
     assert planned.code == DONE
     assert planned.stderr.count("warning: ") == 1
     assert "first_name is 'NULL'" in planned.stderr
+
+
+@pytest.mark.parametrize("id", ["a\u00b2b", "\u00bd", "\U0001f600", "a\u05d0", "ann\u2163", "x\u0378"])
+def test_ids_that_no_jid_can_hold_are_refused_by_plan_and_import_with_their_place(
+    id: str, shell: Shell, sandbox: EthoraSandbox
+) -> None:
+    shell.write("users.csv", f"Login,email,first_name,last_name\nok,ok@example.com,Ann,Lee\n{id},b@example.com,Bo,Li\n")
+    shell.write("chats.csv", f"Room,title\n{id},Chat\nok,Chat\n")
+    shell.write("members.csv", f"Room,Who\nok,{id}\n{id},ok\n")
+    lists = ("--users", "users.csv", "--chats", "chats.csv", "--members", "members.csv")
+    maps = (
+        "--map",
+        "users.id=Login",
+        "--map",
+        "chats.id=Room",
+        "--map",
+        "members.chat=Room",
+        "--map",
+        "members.user=Who",
+    )
+    result = shell("plan", *lists, *maps, "--json")
+    assert result.code != 0
+    told = sorted((row["file"], row["line"], row["column"]) for row in result.json["problems"])
+    expected = [
+        ("chats.csv", 2, "Room"),
+        ("members.csv", 2, "Who"),
+        ("members.csv", 3, "Room"),
+        ("users.csv", 3, "Login"),
+    ]
+    assert told == expected
+    assert all("JID" in row["reason"] for row in result.json["problems"])
+    result = shell("users", "import", "users.csv", "--map", "id=Login", "--json")
+    (failure,) = result.json["failures"]
+    assert (failure["row"], failure["column"]) == (3, "Login")
+    assert ids(sandbox) >= {"ok"}

@@ -373,3 +373,18 @@ def test_nobody_notices_what_somebody_else_sends(frames: list[str], logged_in: b
         eve(frame)
     assert bob.take() == []
     assert "<body>hello</body>" in bob.say(world.room, "hello")[0]
+
+
+@pytest.mark.parametrize("spelling", [str.upper, str.title, lambda text: text.replace("a", "\uff41")])
+def test_a_name_logs_in_and_a_room_is_entered_in_any_spelling_of_its_jid(
+    world: World, spelling: Callable[[str], str]
+) -> None:
+    machine = world.connect()
+    machine(OPEN)
+    name = spelling(f"{APP}_ada")
+    assert "<success" in machine(plain(name, world.password("ada"), f"{name}@{HOST}"))[0]
+    machine(OPEN)
+    machine(BIND.format(""))
+    machine(presence(f"{spelling(world.hall.name)}@conference.{HOST}/{APP}_ada"))
+    assert machine.stream.session is not None
+    assert machine.stream.session.chats == {world.hall}

@@ -65,8 +65,8 @@ class LegacyChats(Chats):
         operation = app.operations.create_chat
         try:
             reply = await _sent(app, operation, legacy_wire.chat_body(chat, app.names))
-        except ConflictError as error:
-            return [Outcome(chat, key, "existed", attempts=error.attempts, request_id=error.request_id)]
+        except ConflictError as refusal:
+            return [await self._taken(app, chat, refusal)]
         except ChatError as error:
             return [failed(chat, key, error)]
         try:
@@ -74,6 +74,10 @@ class LegacyChats(Chats):
         except ReplyLostError:
             made = None  # a 2xx means success, even if the chat in the reply is invalid
         return [Outcome(chat, key, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)]
+
+    def _lists_nothing(self, error: ChatError) -> bool:
+        # An older server may answer a newer route in any way.
+        return super()._lists_nothing(error) or isinstance(error, ReplyLostError)
 
     async def _delete_one(self, app: App, ids: Sequence[Id]) -> Sequence[Outcome[Id]]:
         (id,) = ids

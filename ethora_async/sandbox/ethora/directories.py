@@ -116,6 +116,7 @@ class Chats(Generic[ChatT]):
         self.ids = ids
         self._ledger: TicketIndex[ChatT] = TicketIndex()
         self._by_uuid: dict[str, ChatT] = {}
+        self._by_jid: dict[str, ChatT] = {}
         self._fading: dict[str, ChatT] = {}
 
     def __len__(self) -> int:
@@ -147,14 +148,21 @@ class Chats(Generic[ChatT]):
         """Return the chat whose uuid is exactly this."""
         return self._by_uuid.get(uuid)
 
+    def sharing_jid(self, uuid: str) -> ChatT | None:
+        """Return the chat that has the room which a chat of this uuid would have."""
+        return self._by_jid.get(folded(uuid))
+
     def add(self, chat: ChatT) -> None:
         """Take a new chat in; its uuid must be free, in listings too."""
         self._ledger.append(chat.number, chat)
         self._by_uuid[chat.uuid] = chat
+        self._by_jid.setdefault(folded(chat.uuid), chat)
 
     def remove(self, chat: ChatT) -> None:
         """Delete a chat; listings show it until `unlist`."""
         del self._by_uuid[chat.uuid]
+        if self._by_jid.get(folded(chat.uuid)) is chat:
+            del self._by_jid[folded(chat.uuid)]
         self._fading[chat.uuid] = chat
 
     def namesake(self, uuid: str) -> ChatT | None:

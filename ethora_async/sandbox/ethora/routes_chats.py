@@ -43,7 +43,7 @@ def create_chat(call: Call) -> Reply:
         picture=form.get("picture"),
     )
     members = [call.find_user(reference) for reference in form["members"]]
-    if data.uuid is not None and call.app.chats.with_uuid(data.uuid) is not None:
+    if data.uuid is not None and call.app.chats.sharing_jid(data.uuid) is not None:
         raise chat_exists()
     chat = call.platform.store.create_chat(call.app, data, call.now, creator=call.user, members=members)
     status = 200 if call.route.path.startswith("/v1/") else 201

@@ -33,7 +33,7 @@ def create_chat(call: Call) -> Reply:
     """Create a chat for an entity of the caller's, named by `UUID`."""
     form = call.form()
     uuid = call.plain_uuid(form.get("UUID"))
-    if uuid is not None and call.app.chats.with_uuid(uuid) is not None:
+    if uuid is not None and call.app.chats.sharing_jid(uuid) is not None:
         raise chat_exists()
     title = form.get("title") or (f"Chat {uuid}" if uuid else "Chat")
     data = ChatData(title=title, type=TYPES[form["access"]], uuid=uuid)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from ethora_async.errors import InvalidInputError
+from ethora_async.sandbox.ethora.names import folded
 from ethora_async.sandbox.ethora.store import UserData
 from ethora_async.sandbox.ethora.validation import Form, InvalidValueError
 
@@ -94,8 +95,8 @@ class Seed:
         except InvalidValueError as problem:
             self._refuse(line, problem.message, problem.path)
             return
-        for key, known in (("uuid", self._app.users.with_uuid), ("email", self._app.users.with_email)):
-            first = self._lines.setdefault(f"{key} {read[key]}", line)
+        for key, known in (("uuid", self._app.users.sharing_jid), ("email", self._app.users.with_email)):
+            first = self._lines.setdefault(f"{key} {folded(read[key])}", line)
             if first != line or known(read[key]) is not None:
                 where = f"on line {first}" if first != line else "by a user of the app"
                 self._refuse(line, f"{key} {read[key]!r} is already used {where}", key)

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ethora_async.capabilities import ChecksIds
 from ethora_async.errors import InvalidInputError, NotFoundError
 from ethora_async.records import User
 from ethora_async.sync.sources.fingerprint import RowDigest
@@ -42,10 +43,11 @@ async def read_users(
     told: Callable[[int], None],
 ) -> str:
     """Read the wanted users, and return the source's fingerprint. Ids of the platform's own accounts are rejected."""
+    literal = _literal_ids(users)
 
     def wanted(row: Row[NewUser]) -> Wanted:
         user = row.item
-        plain = _literal(users, user.id, "id")
+        plain = literal(user.id, "id")
         if reserved(User(id=plain)):
             msg = f"id {user.id!r} belongs to the platform's own accounts, which are left alone: use another one"
             raise InvalidInputError(msg, field="id")
@@ -76,6 +78,7 @@ async def read_chats(
     journal: Journal, chats: ChatDirectory, source: Source[NewChat], told: Callable[[int], None]
 ) -> str:
     """Read the wanted chats; return the source's fingerprint."""
+    literal = _literal_ids(chats)
 
     def wanted(row: Row[NewChat]) -> Wanted:
         chat = row.item
@@ -84,7 +87,7 @@ async def read_chats(
             record["description"] = chat.description
         return Wanted(
             "chat",
-            _literal(chats, chat.id, "id"),
+            literal(chat.id, "id"),
             identity=chats.key(chat.id),
             state=chats.comparable(chat),
             item=record,
@@ -106,13 +109,14 @@ async def read_members(
 
     A repeated pair counts once.
     """
+    literal_chat, literal_user = _literal_ids(chats), _literal_ids(users)
 
     def wanted(row: Row[tuple[str, str]]) -> Wanted:
         chat, user = row.item
         return Wanted(
             "member",
-            _literal(chats, chat, "chat"),
-            _literal(users, user, "user"),
+            literal_chat(chat, "chat"),
+            literal_user(user, "user"),
             identity=chats.key(chat),
             other_identity=users.key(user),
             file=row.file,
@@ -159,23 +163,31 @@ async def _keep(
                 try:
                     good.append(wanted(row))
                 except InvalidInputError as error:
-                    bad.append(Problem(kind, _name(row.item), row.file, row.line, error.field, error.message))
+                    column = row.column_of(error.field)
+                    bad.append(Problem(kind, _name(row.item), row.file, row.line, column, error.message))
             await journal.add_wanted(good, bad)
             done += len(part)
             told(done)
 
 
-def _literal(directory: UserDirectory[Any] | ChatDirectory, id: str, field: str) -> str:
-    """Return an id from the list, unless it is written in a form that the platform uses internally.
+def _literal_ids(directory: UserDirectory[Any] | ChatDirectory) -> Callable[[str, str], str]:
+    """Return a function that returns an id of the list as it stands there.
 
-    Raises:
-        InvalidInputError: it has such a form: a prefixed name, a JID, ``@name``.
+    The function raises `InvalidInputError` for a form that the platform uses internally (a prefixed name, a JID,
+    ``@name``), and for an id that the platform could not hold.
     """
-    plain = directory.plain_id(id)
-    if plain != id:
-        msg = f"{field} {id!r} is the platform's form of {plain!r}: write the plain id"
-        raise InvalidInputError(msg, field=field)
-    return plain
+    check = directory.own_id if isinstance(directory, ChecksIds) else None
+
+    def literal(id: str, field: str) -> str:
+        plain = directory.plain_id(id)
+        if plain != id:
+            msg = f"{field} {id!r} is the platform's form of {plain!r}: write the plain id"
+            raise InvalidInputError(msg, field=field)
+        if check is not None:
+            check(id, field)
+        return plain
+
+    return literal
 
 
 def _name(item: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import attrs
@@ -32,6 +32,11 @@ class Row(Generic[T]):
     line: int
     file: str | None = None
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
+    _named: Callable[[str | None], str | None] | None = attrs.field(default=None, repr=False, eq=False)
+
+    def column_of(self, field: str | None) -> str | None:
+        """Return the source's own name for a field of ours, where it has one."""
+        return field if self._named is None else self._named(field)
 
 
 @attrs.frozen

@@ -172,7 +172,8 @@ class TableSource(Generic[T]):
                     digest.add(texts, place)
                 if self._on_warning is not None and not SUSPICIOUS.isdisjoint(texts.values()):
                     self._warn(raw, table, texts)
-                return Row(binding.format.make(texts), raw.line, table.name, binding.sealed(raw.values))
+                item, values = binding.format.make(texts), binding.sealed(raw.values)
+                return Row(item, raw.line, table.name, values, binding.column_of)
         except InvalidInputError as error:
             problem = error.message if binding is not None else f"the row {error.message}"
             field = error.field

@@ -10,11 +10,22 @@ import attrs
 
 from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.run import Run
-from ethora_async.errors import ChatError, ConflictError, InvalidInputError, NotFoundError, ReplyLostError
+from ethora_async.errors import (
+    ApiError,
+    ChatError,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    RateLimitedError,
+    ReplyLostError,
+    ServerFaultError,
+    UnauthorizedError,
+)
 from ethora_async.platforms.ethora import names, operations, wire
 from ethora_async.platforms.ethora.chats.access_control import CONCURRENCY, AccessControl
 from ethora_async.platforms.ethora.chats.default_rooms import DefaultRooms
 from ethora_async.platforms.ethora.chats.messages import ChatMessages
+from ethora_async.platforms.ethora.chats.namesakes import Namesakes
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, chat_pages, find_chat
 from ethora_async.platforms.ethora.names import conference_host
 from ethora_async.platforms.ethora.platform_records import own_chats
@@ -34,6 +45,10 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.users.api import Users
 
 
+_PASSING = (ServerFaultError, RateLimitedError, UnauthorizedError)
+"""Refusals that a later attempt may not meet."""
+
+
 class Chats(AccessControl):
     """The chats of one app."""
 
@@ -41,6 +56,7 @@ class Chats(AccessControl):
         super().__init__(context, bot_jid=bot_jid)
         self._users = users
         self._messages = ChatMessages(context)
+        self._namesakes = Namesakes(context)
         self._xmpp_host = xmpp_host
         self.default_rooms: DefaultRooms = DefaultRooms(context)
 
@@ -55,6 +71,10 @@ class Chats(AccessControl):
     ) -> Outcome[NewChat]:
         """Create one chat.
 
+        The platform refuses a name that is taken, and does not say by whom: ``board`` and ``Board`` are one room on the
+        chat server. So a chat that is there already is looked for in the listing, at a request for every 500 chats, of
+        which the names are then known for five minutes.
+
         Args:
             id: your own id of the chat's subject. Without one the platform generates an id, and the request is never
                 retried: a second one would create a second chat.
@@ -68,6 +88,7 @@ class Chats(AccessControl):
         Raises:
             InvalidInputError: an argument cannot be used.
             NotFoundError: one of the members does not exist; no chat was created.
+            ConflictError: the room belongs to a chat of another spelling, or to one that is not listed.
         """
         if id is None:
             return await self._create_unnamed(title, access, description, members)
@@ -82,7 +103,7 @@ class Chats(AccessControl):
         ordered: bool = False,
     ) -> Run[NewChat]:
         """Create any number of chats, one request each, `concurrency` at once. Each ends ``created``, ``existed``,
-        ``failed`` or ``unknown``.
+        ``failed`` or ``unknown``. One whose room belongs to another spelling is ``failed``, see `create`.
         """
 
         @asynccontextmanager
@@ -275,6 +296,15 @@ class Chats(AccessControl):
         """
         return str(self._context.known().names.shown(id))
 
+    def own_id(self, id: Id, field: str = "id") -> str:
+        """Return an id of yours, taken literally: plans refuse by it what apply could not send.
+
+        Raises:
+            ConfigError: as `plain_id`.
+            InvalidInputError: it cannot be part of a JID, or begins with the app's prefix; `field` is the given one.
+        """
+        return self._context.known().names.own(id, field)
+
     def key(self, id: Id) -> str:
         """Return the key of an id: ids with equal keys name one chat, since they become the same JID.
 
@@ -319,8 +349,8 @@ class Chats(AccessControl):
         key = chat.id
         try:
             reply = await app.call(app.operations.create_chat, data=wire.chat_body(chat, app.names))
-        except ConflictError as error:
-            return [Outcome(chat, key, "existed", attempts=error.attempts, request_id=error.request_id)]
+        except ConflictError as refusal:
+            return [await self._taken(app, chat, refusal)]
         except ChatError as error:
             return [failed(chat, key, error)]
         try:
@@ -328,6 +358,32 @@ class Chats(AccessControl):
         except ReplyLostError:
             made = None  # a 2xx means success, even if the chat in the reply is invalid
         return [Outcome(chat, key, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)]
+
+    async def _taken(self, app: App, chat: NewChat, refusal: ConflictError) -> Outcome[NewChat]:
+        """Return what a refused creation means: the chat was there, or another one has its room."""
+        existed = Outcome(chat, chat.id, "existed", attempts=refusal.attempts, request_id=refusal.request_id)
+        if refusal.attempts > 1:
+            return existed  # by the first attempt, whose reply was lost
+        name = app.names.own_name(chat.id)
+        try:
+            holder = await self._namesakes.holder(name)
+        except ChatError as error:
+            if self._lists_nothing(error):
+                return existed  # the platform's word is all there is
+            return Outcome(chat, chat.id, "failed", error, attempts=refusal.attempts)
+        if holder == name:
+            return existed
+        if holder is None:
+            msg = f"chat {chat.id!r} cannot be created: the platform says that it exists, and does not list it"
+        else:
+            other = app.names.strip(holder)
+            msg = f"chat {chat.id!r} cannot be created beside {other!r}: the chat server takes both for one room"
+        conflict = ConflictError(msg, operation=app.operations.create_chat.name, attempts=refusal.attempts)
+        return failed(chat, chat.id, conflict)
+
+    def _lists_nothing(self, error: ChatError) -> bool:
+        """Return whether an error says that the chats are not listed to this client, now or later."""
+        return isinstance(error, ApiError) and not isinstance(error, _PASSING)
 
     async def _delete_one(self, app: App, ids: Sequence[Id]) -> Sequence[Outcome[Id]]:
         (id,) = ids

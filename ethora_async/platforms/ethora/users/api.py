@@ -284,6 +284,15 @@ class Users(UserAdministration):
         """
         return str(self._context.known().names.shown(id))
 
+    def own_id(self, id: Id, field: str = "id") -> str:
+        """Return an id of yours, taken literally: plans refuse by it what apply could not send.
+
+        Raises:
+            ConfigError: as `plain_id`.
+            InvalidInputError: it cannot be part of a JID, or begins with the app's prefix; `field` is the given one.
+        """
+        return self._context.known().names.own(id, field)
+
     def key(self, id: Id) -> str:
         """Return the key of an id: ids with equal keys name one user, since they become the same JID.
 
@@ -361,6 +370,9 @@ class Users(UserAdministration):
             found = await self.get(user.id)
         except NotFoundError:
             return failed(user, key, refusal)
+        if found.id != key:
+            msg = f"user {key!r} cannot be created beside {found.id!r}: the chat server takes both for one name"
+            return failed(user, key, ConflictError(msg, operation=refusal.operation, attempts=refusal.attempts))
         return Outcome(user, key, "existed", value=found, attempts=refusal.attempts, request_id=refusal.request_id)
 
     async def _update_batch(self, app: App, changes: Sequence[UserChange]) -> Sequence[Outcome[UserChange]]:

@@ -8,7 +8,7 @@ from ethora_async.sandbox.ethora.grants import READ
 from ethora_async.sandbox.ethora.xmpp.addresses import Address
 from ethora_async.sandbox.ethora.xmpp.namespaces import MUC
 from ethora_async.sandbox.ethora.xmpp.refusals import StanzaError
-from ethora_async.sandbox.ethora.xmpp.rooms import find_chat
+from ethora_async.sandbox.ethora.xmpp.rooms import find_chat, room_of
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.records import Chat
@@ -44,9 +44,8 @@ def receive(hub: Hub, session: XmppSession, stanza: Element) -> None:
 
 
 def _leave(hub: Hub, session: XmppSession, address: Address, stanza: Element) -> None:
-    prefix = f"{session.user.app.id}_"
-    chat = session.user.app.chats.with_uuid(address.local.removeprefix(prefix))
-    if chat is not None and address.local.startswith(prefix):
+    chat = room_of(session.user.app, address.local)
+    if chat is not None:
         hub.exit(chat, session, presence=stanza)
 
 

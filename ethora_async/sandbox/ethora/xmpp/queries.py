@@ -14,7 +14,7 @@ from ethora_async.sandbox.ethora.xmpp.elements import Element, element
 from ethora_async.sandbox.ethora.xmpp.hub import affiliation, role
 from ethora_async.sandbox.ethora.xmpp.paging import MOST, USUAL, Page, page_set
 from ethora_async.sandbox.ethora.xmpp.refusals import StanzaError
-from ethora_async.sandbox.ethora.xmpp.rooms import find_room, require_owner, require_reader
+from ethora_async.sandbox.ethora.xmpp.rooms import find_room, require_owner, require_reader, room_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,10 +89,8 @@ def _mark_read(user: User, value: str) -> None:
         times = orjson.loads(value.encode("utf-8", "replace"))
     except ValueError:
         return
-    prefix = f"{user.app.id}_"
     for jid, shown in times.items() if isinstance(times, dict) else ():
-        name = jid.partition("@")[0]
-        chat = user.app.chats.with_uuid(name[len(prefix) :]) if name.startswith(prefix) else None
+        chat = room_of(user.app, jid.partition("@")[0])
         if (
             chat is not None
             and user in chat.members

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ethora_async.sandbox.ethora.grants import OWNER, READ
+from ethora_async.sandbox.ethora.names import folded
 from ethora_async.sandbox.ethora.xmpp.addresses import Address
 from ethora_async.sandbox.ethora.xmpp.refusals import StanzaError
 
 if TYPE_CHECKING:
-    from ethora_async.sandbox.ethora.records import Chat
+    from ethora_async.sandbox.ethora.records import App, Chat
     from ethora_async.sandbox.ethora.xmpp.session import XmppSession
 
 
@@ -20,13 +21,18 @@ def find_chat(session: XmppSession, name: str) -> Chat:
         StanzaError: the name is another app's, or there is no such chat.
     """
     app = session.user.app
-    prefix = f"{app.id}_"
-    if not name.startswith(prefix):
+    if not folded(name).startswith(folded(f"{app.id}_")):
         raise StanzaError("forbidden", "wrong app name")
-    chat = app.chats.with_uuid(name[len(prefix) :])
+    chat = room_of(app, name)
     if chat is None:
         raise StanzaError("item-not-found", "Conference room does not exist")
     return chat
+
+
+def room_of(app: App, name: str) -> Chat | None:
+    """Return an app's chat whose room has this local part, in whatever spelling: JIDs are told apart when folded."""
+    name, prefix = folded(name), folded(f"{app.id}_")
+    return app.chats.sharing_jid(name.removeprefix(prefix)) if name.startswith(prefix) else None
 
 
 def find_room(session: XmppSession, jid: str) -> Chat:

@@ -7,6 +7,7 @@ import binascii
 import hmac
 from typing import TYPE_CHECKING, Final
 
+from ethora_async.sandbox.ethora.names import folded
 from ethora_async.sandbox.ethora.tokens import peek
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def log_in(platform: Platform, message: str, now: float) -> User:
         raise SaslError("malformed-request")
     authzid, name, password = parts
     name = name.partition("@")[0]
-    if authzid and authzid.partition("@")[0] != name:
+    if authzid and folded(authzid.partition("@")[0]) != folded(name):
         raise SaslError("invalid-authzid")
     user = find_user(platform, name)
     if user is None or not _opens(platform, user, password, now):
@@ -53,13 +54,16 @@ def log_in(platform: Platform, message: str, now: float) -> User:
 
 
 def find_user(platform: Platform, name: str) -> User | None:
-    """Return the user with this XMPP name, `<appId>_<uuid>`; ids of apps may hold `_` themselves."""
+    """Return the user with this XMPP name, `<appId>_<uuid>`, in whatever spelling: JIDs are told apart when folded.
+
+    Ids of apps may hold `_` themselves.
+    """
     if len(name) > LONGEST_NAME:
         return None
     at = name.find("_")
     while at >= 0:
-        app = platform.store.find_app(name[:at])
-        user = None if app is None else app.users.with_uuid(name[at + 1 :])
+        app = platform.store.find_app(name[:at]) or platform.store.find_app(folded(name[:at]))
+        user = None if app is None else app.users.sharing_jid(name[at + 1 :])
         if user is not None:
             return user
         at = name.find("_", at + 1)
