@@ -188,7 +188,7 @@ class _Source:
         piece = text
         while len(piece) > LONGEST_LINE and not piece.endswith(("\n", "\r")):
             piece = self._again.popleft() if self._again else self._file.readline(LONGEST_LINE + 1)
-        return text.rstrip("\r\n")
+        return text[:LONGEST_LINE].rstrip("\r\n")
 
     def start_row(self) -> int:
         """Start a row, and return the number of its line."""
@@ -224,7 +224,7 @@ class _Source:
     def go_back_behind(self, line: int) -> str:
         """Continue after `line`, and return it without its line end (truncated if it is very long)."""
         self._doomed_until = max(self._doomed_until, self._line + 1)
-        first = self._row[0]
+        first = self._row[0][:LONGEST_LINE]
         self._file.close()
         self._file = self._opened()
         self._again.clear()
