@@ -19,6 +19,7 @@ from ethora_async.engine.events import (
 )
 from ethora_async.engine.limiter import LONGEST_PAUSE, Limiter, in_bulk
 from ethora_async.engine.retry import backoff, read_date, time_to_wait, wait_before_retry
+from ethora_async.engine.time_limit import call_time_limit
 from ethora_async.engine.urls import fill, with_query
 from ethora_async.errors import (
     ApiError,
@@ -151,6 +152,9 @@ class Engine:
         if self._loop is not asyncio.get_running_loop() or self._closed:
             self._check_usable(operation)
         budget = self._timeout if timeout is None else seconds(timeout, "timeout")
+        limit = call_time_limit()
+        if limit is not None and limit < budget:
+            budget = limit
         url = self._base_url + (fill(operation.path, path) if path else operation.path)
         if query:
             url = with_query(url, query)

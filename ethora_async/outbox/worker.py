@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ethora_async.config import Seconds, seconds
 from ethora_async.engine.events import Emitter
+from ethora_async.engine.time_limit import calls_limited_to
 from ethora_async.errors import ChatError, ConfigError
 from ethora_async.outbox.delivery import Claim, Delivery
 from ethora_async.outbox.errors import OutboxDatabaseError
@@ -20,6 +21,7 @@ from ethora_async.outbox.events import IntentFinished, OutboxMeasured, TurnFinis
 from ethora_async.outbox.lanes import Store, Turn, Verdict
 from ethora_async.outbox.opening import open_store
 from ethora_async.outbox.passwords import OUTBOX_KEY, PasswordSeal, UnopenedPasswordError
+from ethora_async.outbox.settling import may_still_arrive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -35,8 +37,10 @@ log: logging.Logger = logging.getLogger("ethora_async.outbox")
 BATCH = 500
 PARALLEL = 4
 POLL = 1.0
-DEADLINE = 30.0
-MARGIN = 1.5
+DEADLINE = 5.0
+"""Seconds for one call. It bounds the lease, and so how long the work of a killed worker waits for another."""
+
+MARGIN = 1.6
 MEASURE = 10.0
 KEEP = 3600.0
 
@@ -63,12 +67,13 @@ class Worker:
     Args:
         client: the platform's client, or a callable that gives it, such as an `AppClient`.
         database: the outbox's URL, see `open_store`, or a store, which stays open.
-        batch: intents in one turn (default 500).
+        batch: intents in one turn (default 500); fewer while the platform answers too slowly.
         parallel: turns under way at once (default 4).
         poll: how often to look without a notification (default 1 s).
-        deadline: the client's `timeout` (default 30 s).
+        deadline: for each call, repeats included (default 5 s). A shorter `timeout` of the client goes first; a
+            longer one is cut to this in the worker's calls, and in no others.
         lease: for how long intents are claimed; longer than `deadline`, since a request of a worker that died may
-            still arrive (default 1.5 times `deadline`).
+            still arrive (default 1.6 times `deadline`: 8 s). What a killed worker held waits so long.
         seal: opens passwords: a `PasswordSeal`, or the provider (or provider URL) that holds ``ETHORA_OUTBOX_KEY``.
         on_event: one callable, or several, told of `TurnStarted`, `IntentFinished`, `TurnFinished` and
             `OutboxMeasured`.
@@ -118,6 +123,7 @@ class Worker:
         self._troubled = 0
         self._pause_until = 0.0
         self._purged_at = float("-inf")
+        self._size = batch
         self._access: dict[str, ChatAccess] = {}
         self._access_since = float("-inf")
         self._fatal: Exception | None = None
@@ -155,7 +161,7 @@ class Worker:
         """
         await self.store.check()
         while True:
-            turn = await self.store.take(self._batch, self._lease)
+            turn = await self.store.take(self._size, self._lease)
             if not turn.lanes and not turn.folded:
                 return
             if turn.lanes:
@@ -194,7 +200,7 @@ class Worker:
             await self._sleep(pause)
             return
         try:
-            turn = await self.store.take(self._batch, self._lease)
+            turn = await self.store.take(self._size, self._lease)
             await self._purge()
             if turn.lanes:
                 task = asyncio.create_task(self._turn(turn))
@@ -249,11 +255,20 @@ class Worker:
             held = await self._recorded(turn.claim, verdicts)
         if delivery.answered:
             self._troubled = 0
+        self._resize(delivery.trouble)
         self._tell(verdicts, len(turn.lanes) - held, time.monotonic() - started)
         return None if delivery.answered else delivery.trouble
 
+    def _resize(self, trouble: ChatError | None) -> None:
+        """Take on less while replies do not come in time: a smaller request takes a slow platform less long."""
+        if trouble is None:
+            self._size = min(self._batch, 2 * self._size)
+        elif may_still_arrive(trouble):
+            self._size = max(1, self._size // 2)
+
     async def _deliver(self, delivery: Delivery, beat: asyncio.Task[None]) -> None:
-        work = asyncio.create_task(delivery.run())
+        with calls_limited_to(self._deadline):
+            work = asyncio.create_task(delivery.run())
         try:
             await asyncio.wait((work, beat), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -267,29 +282,36 @@ class Worker:
             raise error
         self._fatal = error
 
-    async def _held(self, claim: str) -> Any:
-        return await self._retried(self.store.hold, claim, self._lease)
+    async def _held(self, claim: str, *, within: float | None = None) -> Any:
+        return await self._retried(self.store.hold, claim, self._lease, within=within)
 
-    async def _retried(self, call: Callable[..., Any], *args: Any) -> Any:
-        """Call the database, again while it cannot be reached and the claim still stands."""
-        ends = time.monotonic() + self._lease - self._deadline
+    async def _retried(self, call: Callable[..., Any], *args: Any, within: float | None = None) -> Any:
+        """Call the database, again while it cannot be reached, for as long as the claim surely stands.
+
+        Args:
+            within: for so many seconds; by default for as long as a request that is sent now ends within the lease.
+        """
+        patience = self._lease - self._deadline if within is None else within
         failures = 0
-        while True:
-            try:
-                return await call(*args)
-            except OutboxDatabaseError:
-                failures += 1
-                pause = _backoff(failures, _LONGEST_RECONNECT)
-                if time.monotonic() + pause > ends:
-                    raise
-                await asyncio.sleep(pause)
+        lost = OutboxDatabaseError(f"the outbox's database did not answer within {patience:g} s")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while True:
+                    try:
+                        return await call(*args)
+                    except OutboxDatabaseError as error:
+                        failures += 1
+                        lost = error
+                    await asyncio.sleep(_backoff(failures, _LONGEST_RECONNECT))
+        raise lost
 
     async def _beat(self, claim: str) -> None:
         """Extend the claim while a turn is under way. Returns when that failed for too long."""
+        half = (self._lease - self._deadline) / 2
         with suppress(OutboxDatabaseError):
             while True:
-                await asyncio.sleep((self._lease - self._deadline) / 2)
-                await self._held(claim)
+                await asyncio.sleep(half)
+                await self._held(claim, within=half)
 
     async def _recorded(self, claim: str, verdicts: Sequence[Verdict]) -> int:
         """Record the verdicts; once the lease is over, others may hold the lanes, and recording changes nothing."""

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ethora_async.config import Limits
+from ethora_async.engine.time_limit import calls_limited_to
 from ethora_async.engine.urls import fill
 from ethora_async.errors import (
     ChatError,
@@ -130,6 +131,22 @@ async def test_the_deadline_is_over_all_attempts_and_not_for_each() -> None:
         await engine(transport, clock=clock, timeout=8.0).call(READ)
     assert [request.timeout for request in transport.requests] == [8.0, 4.0]  # a third would leave no time to wait
     assert caught.value.retry_after == 2.0
+
+
+async def test_a_time_limit_holds_for_the_calls_of_its_block_and_of_the_tasks_started_in_it() -> None:
+    transport = scripted(*[reply() for _ in range(7)])
+    using = engine(transport, timeout=8.0)
+    with calls_limited_to(5.0):
+        await using.call(READ)
+        await using.call(READ, timeout=60)
+        await using.call(READ, timeout=2)
+        with calls_limited_to(3.0), calls_limited_to(30.0):
+            task = asyncio.create_task(using.call(READ))
+        await task
+        await using.call(READ)
+    await using.call(READ)
+    await using.call(READ, timeout=60)
+    assert [request.timeout for request in transport.requests] == [5.0, 5.0, 2.0, 3.0, 5.0, 8.0, 60.0]
 
 
 async def test_a_timeout_that_is_none_is_a_config_error() -> None:

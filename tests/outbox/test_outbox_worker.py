@@ -11,9 +11,11 @@ import pytest
 from outbox_platforms import PLATFORMS, chats_of, people_of, platform_of
 from test_outbox_lanes import put
 
-from ethora_async import ConfigError, NewChat, NewUser, outbox
+from ethora_async import ConfigError, EthoraClient, NewChat, NewUser, outbox
 from ethora_async.outbox import PasswordSeal, Worker
 from ethora_async.outbox.lanes import LaneKey
+from ethora_async.outbox.sqlite.store import SqliteStore
+from ethora_async.outbox.worker import DEADLINE, MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -227,6 +229,79 @@ async def test_an_outage_gives_nobody_up_and_costs_no_attempt(platform: Platform
         await platform.sandbox.start()
         await until(lambda: _all_there(platform))
     assert await store.dead() == []
+
+
+async def test_a_slow_platform_gets_smaller_requests_and_each_call_the_worker_s_own_deadline(store: Store) -> None:
+    """Whatever the client's timeout is: the lease counts on the worker's deadline."""
+    async with (
+        platform_of("ethora") as platform,
+        EthoraClient(
+            app_id=platform.sandbox.app_id, secret=platform.sandbox.secret, api_url=platform.sandbox.url, timeout=600
+        ) as client,
+    ):
+        await want(store, (outbox.want_users, [user(f"u{number}") for number in range(40)]))
+        sizes: list[int] = []
+
+        def note(event: object) -> None:
+            if isinstance(event, outbox.TurnStarted):
+                sizes.append(event.size)
+
+        platform.sandbox.faults.latency(500, "POST *", times=2)
+        async with Worker(client, store, batch=16, parallel=1, deadline=0.2, lease=0.4, on_event=note):
+            await until(lambda: _there(platform, 40))
+        assert sizes[:3] == [16, 8, 4]
+        assert max(sizes[3:]) > 4
+        assert await store.dead() == []
+
+
+async def test_with_the_defaults_the_work_of_a_killed_worker_waits_less_than_ten_seconds(sqlite_url: str) -> None:
+    now = 1_000_000.0
+    store = SqliteStore(sqlite_url.removeprefix("sqlite:///"), clock=lambda: now)
+    async with platform_of("ethora") as platform:
+        await store.init()
+        await want(store, (outbox.want_users, [user(f"u{number}") for number in range(5)]))
+        worker = Worker(platform.client, store)
+        killed = await store.take(500, DEADLINE * MARGIN)
+        now += DEADLINE  # its last request may still arrive
+        await worker.run_once()
+        assert (len(killed.lanes), await people_of(platform)) == (5, {})
+        now = 1_000_000.0 + 9
+        await worker.run_once()
+        assert len(await people_of(platform)) == 5
+    await store.aclose()
+
+
+async def test_a_turn_is_cut_short_when_its_claim_cannot_be_extended(sqlite_url: str) -> None:
+    """A database that hangs must not keep a worker sending after its lease: another one may have taken over."""
+
+    class Hanging(SqliteStore):
+        holds = 0
+
+        async def hold(self, claim: str, lease: float) -> frozenset[LaneKey]:
+            self.holds += 1
+            if self.holds > 1:
+                await asyncio.Event().wait()
+            return await super().hold(claim, lease)
+
+    store = Hanging(sqlite_url.removeprefix("sqlite:///"))
+    async with (
+        platform_of("ethora") as platform,
+        EthoraClient(
+            app_id=platform.sandbox.app_id, secret=platform.sandbox.secret, api_url=platform.sandbox.url, timeout=600
+        ) as client,
+    ):
+        await store.init()
+        await want(store, (outbox.want_user, user("ann")))
+        platform.sandbox.faults.latency(500, "POST *")
+        async with asyncio.timeout(PATIENCE):
+            await Worker(client, store, deadline=600, lease=600.4).run_once()
+        assert (await store.take(500, 600)).lanes == []  # what was sent may still arrive
+        assert (await store.status()).waiting == {"user": 1}
+    await store.aclose()
+
+
+async def _there(platform: Platform, count: int) -> bool:
+    return len(await people_of(platform)) == count
 
 
 async def _all_there(platform: Platform) -> bool:

@@ -29,14 +29,19 @@ def work(
     batch: Annotated[int, typer.Option(min=1, help="Maximum number of intents per turn.")] = BATCH,
     parallel: Annotated[int, typer.Option(min=1, help="Number of concurrent turns.")] = PARALLEL,
     timeout: Annotated[
-        float, typer.Option(min=0.1, metavar="SECONDS", help="How long a call may take, repeats included.")
+        float,
+        typer.Option(
+            min=0.1,
+            metavar="SECONDS",
+            help="How long a call may take, repeats included; more for a platform that is slow.",
+        ),
     ] = DEADLINE,
     lease: Annotated[
         float | None,
         typer.Option(
             metavar="SECONDS",
             help="How long a worker claims intents: after it was killed, they wait so long. Longer than --timeout;"
-            " default: 1.5 times --timeout.",
+            " default: 1.6 times --timeout.",
         ),
     ] = None,
     metrics: Annotated[str | None, METRICS] = None,
