@@ -17,13 +17,19 @@ CLIENTS = 4
 
 
 class Traffic:
-    """Requests to an application that may be down. Two about one person are never under way together."""
+    """Requests to an application that may be down. Two about one person are never under way together.
 
-    def __init__(self, url: str, seed: int) -> None:
+    Args:
+        addresses_change: whether somebody who is there ever gets another e-mail address.
+    """
+
+    def __init__(self, url: str, seed: int, *, addresses_change: bool = True) -> None:
+        self._addresses_change = addresses_change
         self._url = url
         self._random = random.Random(seed)
         self._locks = {f"u{number}": asyncio.Lock() for number in range(PEOPLE)}
         self._addresses: dict[str, str] = {}
+        self._swapped: set[str] = set()
         self._version = 0
         self.stopping = False
         self.answered = 0
@@ -41,8 +47,9 @@ class Traffic:
                     await asyncio.sleep(0.05)
 
     async def _client(self, session: aiohttp.ClientSession) -> None:
-        acts: list[Callable[..., Any]] = [self._change, self._change, self._move, self._leave, self._join, self._join,
-                                          self._part, self._swap, self._hand_over]  # fmt: skip
+        acts: list[Callable[..., Any]] = [self._change, self._change, self._leave, self._join, self._join, self._part]
+        if self._addresses_change:
+            acts += [self._move, self._swap, self._hand_over]
         while not self.stopping:
             first, second = sorted(self._random.sample([*self._locks], 2))
             async with self._locks[first], self._locks[second]:
@@ -70,7 +77,8 @@ class Traffic:
         form = self._form(person, email)
         # Whatever became of it: the next change of this person says which address is meant.
         self._addresses[person] = form["email"]
-        await self._ask(session, "PUT", f"/people/{person}", form)
+        if await self._ask(session, "PUT", f"/people/{person}", form):
+            self._swapped.discard(person)
 
     async def _change(self, session: aiohttp.ClientSession, first: str, _: str) -> None:
         await self._put(session, first)
@@ -91,6 +99,9 @@ class Traffic:
         await self._ask(session, "DELETE", f"/rooms/r{self._random.randrange(ROOMS)}/people/{first}")
 
     async def _swap(self, session: aiohttp.ClientSession, first: str, second: str) -> None:
+        if {first, second} & self._swapped:
+            return  # swapped back, they would be as they were: that nobody is made twice could not be told
+        self._swapped |= {first, second}
         done = await self._ask(session, "POST", f"/people/{first}/swap/{second}")
         if done is not False:
             # Which address who has now is known to the table alone.

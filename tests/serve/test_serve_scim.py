@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,6 +65,40 @@ async def test_a_user_comes_and_goes(scim_env: dict[str, str], sandbox: EthoraSa
         assert "ann@example.com" not in served.log
 
 
+@pytest.mark.parametrize("place", ["environment", "store", "nowhere"])
+async def test_a_password_is_passed_on_encrypted_where_there_is_a_key(
+    scim_env: dict[str, str], sandbox: EthoraSandbox, tmp_path: Path, place: str
+) -> None:
+    canary, key = "canary-of-a-password", "canary-of-the-outbox-key-of-32-characters"
+    options = ["--scim", f"sqlite:///{tmp_path / 'scim.db'}", "--scim-user-id", "externalId"]
+    if place == "store":
+        (tmp_path / "secrets.json").write_text(json.dumps({"ETHORA_SCIM_TOKEN": SCIM_TOKEN, "ETHORA_OUTBOX_KEY": key}))
+        (tmp_path / "secrets.json").chmod(0o600)
+        options += ["--scim-secrets", f"file://{tmp_path / 'secrets.json'}"]
+    settings = {**scim_env, **({"ETHORA_OUTBOX_KEY": key} if place == "environment" else {})}
+    with serving("--port", "0", "--drain", "0", *options, env=settings) as served:
+        async with served.session() as session:
+            async with session.post("/scim/v2/Users", json={**ANN, "password": canary}, headers=BEARER) as reply:
+                assert reply.status == 201, await reply.text()
+                assert canary not in await reply.text()
+            users = sandbox.store.app(sandbox.app_id).users
+            async with asyncio.timeout(20):
+                while not [user for user in users if user.uuid == "ann"]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        served.tell()
+        assert await asyncio.to_thread(served.finish) == 0
+    (ann,) = [user for user in users if user.uuid == "ann"]
+    assert (ann.password == canary) is (place != "nowhere")
+    stored = _bytes_of(tmp_path, "scim.db*")
+    for secret in (canary, key):
+        assert secret.encode() not in stored
+        assert secret not in served.log
+
+
+def _bytes_of(folder: Path, names: str) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob(names))
+
+
 async def test_without_a_proxy_it_serves_scim_alone(scim_env: dict[str, str], tmp_path: Path) -> None:
     settings = {**scim_env, "ETHORA_SCIM_DATABASE": f"sqlite:///{tmp_path / 'scim.db'}"}
     with serving("--port", "0", "--drain", "0", "--no-scim-worker", env=settings) as served:
@@ -80,6 +115,7 @@ async def test_without_a_proxy_it_serves_scim_alone(scim_env: dict[str, str], tm
     [
         (("--scim", "sqlite:///FOLDER/s.db"), {"ETHORA_SCIM_TOKEN": ""}, 2, "ETHORA_SCIM_TOKEN cannot be read"),
         (("--scim", "sqlite:///FOLDER/s.db"), {"ETHORA_SCIM_TOKEN": "short"}, 2, "shorter than 16 bytes"),
+        (("--scim", "sqlite:///FOLDER/s.db"), {"ETHORA_OUTBOX_KEY": "canary"}, 2, "shorter than 32 characters"),
         (("--scim", "mysql://x"), {}, 2, "postgresql://user@host:port/database"),
         (("--scim", "postgresql://u:canary@h/d"), {}, 2, "PGPASSWORD"),
         (("--scim", "sqlite:///FOLDER/s.db", "--scim-user-id", "userName"), {}, 2, "user_id must be"),

@@ -6,11 +6,12 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -62,6 +63,14 @@ class Cluster:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._place, start_new_session=True, **self._who,
         )  # fmt: skip
 
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url()) as connection:
+            return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
+
+    def run(self, sql: str) -> None:
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(sql)  # type: ignore[call-overload]
+
     def wait(self) -> None:
         ends = time.monotonic() + PATIENCE
         while True:
@@ -89,6 +98,27 @@ class Cluster:
         self._folder.cleanup()
 
 
+class File:
+    """A database in a file, which nobody kills."""
+
+    def __init__(self, place: Path) -> None:
+        self._path = place / "shop.db"
+
+    def url(self, driver: str = "") -> str:
+        return f"sqlite{driver}:///{self._path}"
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self._path, timeout=10)) as connection:
+            return connection.execute(query).fetchall()
+
+    def run(self, sql: str) -> None:
+        with closing(sqlite3.connect(self._path, timeout=10)) as connection:
+            connection.executescript(sql)
+
+    def wait(self) -> None:
+        """It is there."""
+
+
 class Process:
     """A process of the application or a worker, which a storm kills and starts again."""
 
@@ -97,12 +127,14 @@ class Process:
         self._env = {**{name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}, **env}
         self._log = log
         self._process: subprocess.Popen[Any] | None = None
+        self._said = 0
         self.ended_by_itself = 0
 
     def start(self) -> None:
         if self._process is not None and self._process.poll() is not None and self._process.returncode != -9:
             self.ended_by_itself += 1
         with self._log.open("ab") as log:
+            self._said = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, *self._command], env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -113,8 +145,9 @@ class Process:
             subprocess.run([sys.executable, *self._command], env=self._env, stdout=log, stderr=log, check=True)
 
     @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+    def speaks(self) -> bool:
+        """Whether it has written a line since it was started, and so does its work."""
+        return self._log.exists() and self._log.stat().st_size > self._said
 
     def kill(self) -> None:
         if self._process is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,13 @@ import typer
 
 from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.outbox.opening import has_password
+from ethora_async.outbox.passwords import OUTBOX_KEY, PasswordSeal
 from ethora_async.outbox.worker import Worker
 from ethora_async.web.scim.directory import ScimDirectory
 from ethora_async.web.scim.endpoint import ScimEndpoint
 from ethora_async.web.scim.mapping import EMAIL_DOMAIN, ScimMapping
 from ethora_async.web.scim.tokens import ScimTokens
+from ethora_async_secrets import SecretError, provider_from_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +32,10 @@ DATABASE = typer.Option(
     help="Serve SCIM at /scim/v2; users and groups are kept in postgresql://user@host/name or sqlite:///file.db.",
 )
 SECRETS = typer.Option(
-    "--scim-secrets", metavar="URL", help="Where ETHORA_SCIM_TOKEN is read from; else the environment."
+    "--scim-secrets",
+    metavar="URL",
+    help="Where ETHORA_SCIM_TOKEN is read from, and ETHORA_OUTBOX_KEY; else the environment. With that key passwords"
+    " are passed on, encrypted at rest; without it they are left out.",
 )
 URL = typer.Option("--scim-url", metavar="URL", help="The address at which identity providers see /scim/v2.")
 USER_ID = typer.Option("--scim-user-id", metavar="id|externalId", help="The attribute that is the chat user's id.")
@@ -115,13 +121,38 @@ async def opened(
     """
     tokens = ScimTokens(settings.secrets)
     stack.push_async_callback(tokens.aclose)
-    directory = ScimDirectory(settings.database, mapping=settings.mapping)
+    keys = await _keys_of(settings)
+    seal = None if keys is None else await PasswordSeal.from_secrets(keys)
+    directory = ScimDirectory(settings.database, mapping=settings.mapping, seal=seal)
     stack.push_async_callback(directory.aclose)
     endpoint = ScimEndpoint(directory, tokens, base_url=settings.url)
     await endpoint.check()
     if settings.worker:
-        await stack.enter_async_context(Worker(chat, settings.database, on_event=tuple(watching)))
+        await stack.enter_async_context(Worker(chat, settings.database, seal=keys, on_event=tuple(watching)))
     return directory, endpoint
+
+
+async def _keys_of(settings: ScimSettings) -> str | None:
+    """Return the provider URL of the key that encrypts passwords; None when there is no such key.
+
+    Raises:
+        ConfigError: the secret store cannot be read.
+    """
+    if os.environ.get(OUTBOX_KEY, "").strip():
+        return "env:"
+    if settings.secrets is None:
+        return None
+    reason = ""
+    try:
+        provider = provider_from_url(settings.secrets)
+        try:
+            return settings.secrets if (await provider.fetch()).get(OUTBOX_KEY) else None
+        finally:
+            await provider.aclose()
+    except SecretError as error:
+        reason = str(error)
+    msg = f"--scim-secrets cannot be read: {reason}"
+    raise ConfigError(msg)
 
 
 def _given(context: typer.Context, name: str) -> bool:

@@ -10,8 +10,9 @@ from scim2_models.path import CompareOperator, Comparison, LogicalExpr, LogicalO
 from ethora_async.web.scim.mapping import folded
 
 _FOLDED = frozenset({"username", "displayname", "emails"})
+_LISTS = ("emails", "members", "groups")
 _INDEXED = {
-    "User": frozenset({"id", "username", "externalid", "emails"}),
+    "User": frozenset({"id", "username", "externalid", "emails", "groups"}),
     "Group": frozenset({"id", "displayname", "externalid", "members"}),
 }
 
@@ -66,7 +67,7 @@ def _comparison(kind: str, node: Comparison) -> tuple[Lookup, ...] | None:
     name, sub = node.attr_path.attr.lower(), (node.attr_path.sub_attr or "").lower()
     if node.op != CompareOperator.eq or not isinstance(node.value, str) or name not in _INDEXED[kind]:
         return None
-    if sub not in (("", "value") if name in ("emails", "members") else ("",)):
+    if sub not in (("", "value") if name in _LISTS else ("",)):
         return None
     if node.attr_path.uri and "extension" in node.attr_path.uri.lower():
         return None
@@ -76,7 +77,7 @@ def _comparison(kind: str, node: Comparison) -> tuple[Lookup, ...] | None:
 def _entries(kind: str, node: ValuePath) -> tuple[Lookup, ...] | None:
     """``members[value eq "…"]``, ``emails[type eq "work" and value eq "…"]``."""
     name = node.attr_path.attr.lower()
-    if name not in ("emails", "members") or name not in _INDEXED[kind]:
+    if name not in _LISTS or name not in _INDEXED[kind]:
         return None
     return _within(name, node.val_filter)
 
@@ -99,7 +100,7 @@ def _lookup(name: str, value: str) -> Lookup:
 
 
 def _cost(found: tuple[Lookup, ...]) -> tuple[int, bool]:
-    return len(found), any(one.name == "members" for one in found)
+    return len(found), any(one.name in ("members", "groups") for one in found)
 
 
 __all__ = ["Lookup", "lookups", "members_meant"]

@@ -45,6 +45,7 @@ SCANNED = 2000
 
 _NOT_STORED = frozenset({"id", "meta", "members", "groups", "password"})
 _MEMBERS = "members"
+_GROUPS = "groups"
 
 
 class DirectoryStorage(ScimStorage):
@@ -98,10 +99,7 @@ class DirectoryStorage(ScimStorage):
         """Return a user or a group."""
         with self.operation():
             row = self._row(resource_type, resource_id)
-            members: Iterable[Any] = ()
-            if _is_group(resource_type) and not self.leaves_members_out and _keeps_members(response_parameters):
-                members = self._db.rows(sql.MEMBERS, group=resource_id)
-            return self._resource(resource_type, row, members)
+            return self._resources(resource_type, [row], self._keeps(resource_type, response_parameters))[0]
 
     def search(
         self,
@@ -136,25 +134,35 @@ class DirectoryStorage(ScimStorage):
         limit = total if count is None else count
         page = sql.GROUPS_PAGE if group else sql.USERS_PAGE
         rows = self._db.rows(page, limit=limit, offset=start) if limit else []
-        return SearchPage(total, self._resources(resource_type, rows, _keeps_members(search_request)))
+        return SearchPage(total, self._resources(resource_type, rows, self._keeps(resource_type, search_request)))
 
     def _matching(self, resource_type: ResourceType, search_request: SearchRequest[Any]) -> list[Resource[Any]]:
         scim_filter = search_request.filter
         rows = self._candidates(resource_type, None if scim_filter is None else scim_filter.ast)
-        keeps = _keeps_members(search_request)
+        keeps = self._keeps(resource_type, search_request)
         if scim_filter is None:
             return self._resources(resource_type, rows, keeps)
         bound = _bound(scim_filter, self._model(resource_type))
-        meant = members_meant(scim_filter.ast) if _is_group(resource_type) else frozenset()
+        if not _is_group(resource_type):
+            about_groups = _GROUPS in str(scim_filter).lower()
+            found = [one for one in self._resources(resource_type, rows, about_groups) if bound.match(one)]
+            return found if keeps == about_groups else self._resources_again(resource_type, rows, found, keeps)
+        meant = members_meant(scim_filter.ast)
         if meant is None:
             self._refuse_many(rows)
             return [one for one in self._resources(resource_type, rows, True) if bound.match(one)]
-        found = []
+        kept = []
         for row in rows:
             members = self._db.rows(sql.SOME_MEMBERS, group=row[1], ids=sorted(meant)) if meant else ()
             if bound.match(self._resource(resource_type, row, members)):
-                found.append(row)
-        return self._resources(resource_type, found, keeps)
+                kept.append(row)
+        return self._resources(resource_type, kept, keeps)
+
+    def _resources_again(
+        self, resource_type: ResourceType, rows: Sequence[Any], found: Sequence[Resource[Any]], keeps: bool
+    ) -> list[Resource[Any]]:
+        ids = {one.id for one in found}
+        return self._resources(resource_type, [row for row in rows if row[1] in ids], keeps)
 
     def _candidates(self, resource_type: ResourceType, node: Any) -> list[Any]:
         """Return the rows that may match, fewer than the limit."""
@@ -181,18 +189,31 @@ class DirectoryStorage(ScimStorage):
                 detail=f"This search looks at more than {self._scanned} members: use members.value eq"
             )
 
-    def _resources(self, resource_type: ResourceType, rows: Sequence[Any], keeps_members: bool) -> list[Resource[Any]]:
-        group = _is_group(resource_type) and keeps_members and not self.leaves_members_out
-        return [
-            self._resource(resource_type, row, self._db.rows(sql.MEMBERS, group=row[1]) if group else ())
-            for row in rows
-        ]
+    def _keeps(self, resource_type: ResourceType, parameters: ResponseParameters[Any] | None) -> bool:
+        """Return whether an answer holds a group's members, or a user's groups."""
+        if not _is_group(resource_type):
+            return _is_kept(_GROUPS, parameters)
+        return not self.leaves_members_out and _is_kept(_MEMBERS, parameters)
 
-    def _resource(self, resource_type: ResourceType, row: Any, members: Iterable[Any]) -> Resource[Any]:
+    def _resources(self, resource_type: ResourceType, rows: Sequence[Any], related: bool) -> list[Resource[Any]]:
+        """Return the resources of rows, those of groups with their members, those of users with their groups."""
+        if not related:
+            return [self._resource(resource_type, row) for row in rows]
+        if _is_group(resource_type):
+            return [self._resource(resource_type, row, self._db.rows(sql.MEMBERS, group=row[1])) for row in rows]
+        groups: dict[str, list[Any]] = {}
+        for usr, *group in self._db.rows(sql.GROUPS_OF, ids=[row[1] for row in rows]) if rows else ():
+            groups.setdefault(usr, []).append(group)
+        return [self._resource(resource_type, row, groups=groups.get(row[1], ())) for row in rows]
+
+    def _resource(
+        self, resource_type: ResourceType, row: Any, members: Iterable[Any] = (), *, groups: Iterable[Any] = ()
+    ) -> Resource[Any]:
         doc = codec.loads(row[2].encode())
-        listed = [_member(usr, display) for usr, display in members]
-        if listed:
+        if listed := [_member(usr, display) for usr, display in members]:
             doc[_MEMBERS] = listed
+        if listed := [_group_of(id, title) for id, title in groups]:
+            doc[_GROUPS] = listed
         made = self._model(resource_type).model_validate(doc)
         made.id = row[1]
         made.meta = Meta(
@@ -304,7 +325,8 @@ class DirectoryStorage(ScimStorage):
 
     def _want(self, write: Callable[..., object], *wanted: object, **options: object) -> None:
         """Write an intent. The connection blocks, so that it is written when the call returns."""
-        write(self._db.native, *wanted, **options)
+        with _refusals():
+            write(self._db.native, *wanted, **options)
 
     def _memberships(self, id: str, chat_user: str) -> list[tuple[str, str]]:
         return [(chat, chat_user) for (chat,) in self._db.rows(sql.CHATS_OF_USER, id=id)]
@@ -464,14 +486,18 @@ def _member(usr: str, display: str | None) -> dict[str, Any]:
     return member if display is None else {**member, "display": display}
 
 
-def _keeps_members(parameters: ResponseParameters[Any] | None) -> bool:
-    """Return whether an answer holds members."""
+def _group_of(id: str, title: str) -> dict[str, Any]:
+    return {"value": id, "$ref": f"Groups/{id}", "display": title, "type": "direct"}
+
+
+def _is_kept(name: str, parameters: ResponseParameters[Any] | None) -> bool:
+    """Return whether an answer holds an attribute."""
     if parameters is None:
         return True
     if parameters.attributes:
-        return any(_MEMBERS in str(path).lower() for path in parameters.attributes)
+        return any(name in str(path).lower() for path in parameters.attributes)
     excluded = {str(path).lower().rpartition(":")[2] for path in parameters.excluded_attributes or ()}
-    return _MEMBERS not in excluded
+    return name not in excluded
 
 
 def _bound(scim_filter: Any, model: type[Resource[Any]]) -> Any:

@@ -26,6 +26,7 @@ USERS_BY = {
         "username": "user_name = :value",
         "externalid": "external_id = :value",
         "emails": "id IN (SELECT usr FROM ethora_scim_email WHERE address = :value)",
+        "groups": "id IN (SELECT usr FROM ethora_scim_member WHERE grp = :value)",
     }.items()
 }
 """Lookups of users by an index; the key is the attribute's name in lower case."""
@@ -89,6 +90,12 @@ SOME_MEMBERS = """
 SELECT usr, display FROM ethora_scim_member WHERE grp = :group AND usr IN LIST(:ids) ORDER BY usr
 """
 MEMBERS_COUNT = "SELECT count(*) FROM ethora_scim_member WHERE grp IN LIST(:groups)"
+
+GROUPS_OF = """
+SELECT member.usr, grp.id, grp.title
+FROM ethora_scim_member AS member JOIN ethora_scim_group AS grp ON grp.id = member.grp
+WHERE member.usr IN LIST(:ids) ORDER BY grp.number
+"""
 
 KNOWN_USERS = "SELECT id, chat_user, active FROM ethora_scim_user WHERE id IN LIST(:ids)"
 
