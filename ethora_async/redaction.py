@@ -69,6 +69,38 @@ def wrapped(value: Any) -> Any:
     return Secret(value) if isinstance(value, str) else value
 
 
+class WrongType(Secret):
+    """Stands for a credential that is no text. It keeps the name of the value's type, and forgets the value.
+
+    Attributes:
+        kind: The name of the type.
+    """
+
+    __slots__ = ("kind",)
+
+    kind: str
+
+    def __init__(self, value: object) -> None:
+        super().__init__("")
+        self.kind = type(value).__name__
+
+
+def masked_argument(value: object) -> Secret | None:
+    """Mask a credential that a caller passed in, before anything can fail: a later error shows the caller's frames.
+
+    Args:
+        value: Text, which is wrapped; a `Secret` or None, returned as they are; anything else becomes a `WrongType`.
+    """
+    if value is None or isinstance(value, Secret):
+        return value
+    return Secret(value) if isinstance(value, str) else WrongType(value)
+
+
+def masked_credential(value: object) -> Any:
+    """Mask an argument that is a secret or a `SecretProvider`, as `masked_argument` does; a provider is returned."""
+    return value if hasattr(value, "fetch") else masked_argument(value)
+
+
 _SENSITIVE_KEY = re.compile(r"pass(word|wd)?|secret|token|api_?key|authorization|credential|cookie|jwt", re.IGNORECASE)
 # Possessive quantifiers wherever one text could match twice: input from outside must not cause backtracking.
 _JWT = re.compile(r"(?<![\w-])(?:(?!eyJ)[\w-])*+eyJ[\w-]{4,}+(?:\.[\w-]*+){1,4}+")

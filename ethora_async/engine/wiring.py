@@ -6,7 +6,7 @@ import abc
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Self, TypedDict, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, cast
 
 from ethora_async import transport as transports
 from ethora_async._version import __version__
@@ -14,6 +14,7 @@ from ethora_async.clock import SystemClock
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
 from ethora_async.engine.engine import Engine
 from ethora_async.engine.events import Emitter
+from ethora_async.redaction import masked_argument, masked_credential
 
 if TYPE_CHECKING:
     import ssl
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from ethora_async.engine.events import Listener
     from ethora_async.protocols import Clock, Credentials, Dialect, Transport
+    from ethora_async.redaction import Secret
     from ethora_async.transport import AiohttpTransport
 
 
@@ -56,7 +58,7 @@ class ClientOptions(LocalOptions, total=False):
     limits: Limits | None
     retry: RetryPolicy | None
     transport: Transport | None
-    proxy: str | None
+    proxy: str | Secret | None
     trust_env: bool
     verify: bool | str | Path | ssl.SSLContext
     cert: str | Path | tuple[str | Path, str | Path] | None
@@ -72,7 +74,11 @@ class BaseClient(abc.ABC):
         known: The shared options that this client takes.
     """
 
+    _CREDENTIALS: ClassVar[frozenset[str]] = frozenset({"secret"})
+    """The arguments of the constructor that are secrets."""
+
     def __init__(self, options: LocalOptions, known: type = ClientOptions) -> None:
+        self._mask(options)
         given = cast("Mapping[str, Any]", options)
         _refuse_unknown(type(self), given, known)
         self._wiring = Wiring(**given)
@@ -95,6 +101,20 @@ class BaseClient(abc.ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    @classmethod
+    def _mask(cls, options: object) -> None:
+        """Mask, in place, the options that are secrets or may be: the frames of an error show them.
+
+        An option that the client does not know may be a misspelt one.
+        """
+        given = cast("dict[str, Any]", options)
+        known = ClientOptions.__annotations__.keys() | (cls.__init__.__kwdefaults__ or {}).keys()
+        for name, value in given.items():
+            if name in cls._CREDENTIALS:
+                given[name] = masked_credential(value)
+            elif name == "proxy" or name not in known:
+                given[name] = masked_argument(value)
 
     @abc.abstractmethod
     async def _open(self) -> object:
@@ -131,7 +151,7 @@ class Wiring:
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
         transport: Transport | None = None,
-        proxy: str | None = None,
+        proxy: str | Secret | None = None,
         trust_env: bool = False,
         verify: bool | str | Path | ssl.SSLContext = True,
         cert: str | Path | tuple[str | Path, str | Path] | None = None,

@@ -15,17 +15,19 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import attrs
 
 from ethora_async.engine.events import Emitter, SecretRead, SecretRotated
 from ethora_async.errors import ConfigError
+from ethora_async.redaction import Secret, WrongType, masked_credential, wrapped
 from ethora_async_secrets import CachedProvider, SecretBundle, SecretError, provider_from_url
 from ethora_async_secrets.text import is_text, without_newline
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
     from ethora_async.protocols import Clock
     from ethora_async_secrets import SecretProvider
@@ -40,6 +42,9 @@ _BETWEEN_READS = 0.1
 
 _PROCESS_KEY = secrets.token_bytes(16)
 
+Masked = Mapping[str, Secret]
+"""Setting values by name, as frames may hold them."""
+
 
 class Values:
     """Setting values by name, at one point in time.
@@ -52,22 +57,23 @@ class Values:
 
     __slots__ = ("_values", "key")
 
-    _values: dict[str, str]
+    _values: dict[str, Secret]
     key: str
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = dict(values)
+    def __init__(self, values: Mapping[str, str | Secret]) -> None:
+        self._values = {name: wrapped(value) for name, value in values.items()}
         digest = hashlib.blake2b(key=_PROCESS_KEY, digest_size=8)
-        for part in (text for item in sorted(self._values.items()) for text in item):
+        for part in (text for name, value in sorted(self._values.items()) for text in (name, value.reveal())):
             digest.update(f"{len(part)}:{part}".encode("utf-8", "surrogatepass"))
         self.key = digest.hexdigest()
 
     def get(self, name: str) -> str | None:
         """Return the value, or None when it is not set."""
-        return self._values.get(name)
+        value = self._values.get(name)
+        return None if value is None else value.reveal()
 
     def __getitem__(self, name: str) -> str:
-        return self._values[name]
+        return self._values[name].reveal()
 
     def only(self, names: Collection[str]) -> Values:
         """Return the values of these names."""
@@ -101,7 +107,8 @@ class RotatingSettings:
 
     Args:
         arguments: The environment variable of each setting, with the name of the argument that replaces it.
-        given: The arguments, by environment variable; None for those not passed in.
+        given: The arguments, by environment variable; None for those not passed in. Secrets are passed as `Secret`,
+            because the frames of an error show this mapping.
         required: The settings without which the client cannot work.
         rotating: The settings that rotate.
         provider: The store, if one was passed in. A `CachedProvider` is used as it is.
@@ -119,7 +126,7 @@ class RotatingSettings:
     def __init__(
         self,
         arguments: Mapping[str, str],
-        given: Mapping[str, str | None],
+        given: Mapping[str, str | Secret | None],
         *,
         required: Iterable[str],
         rotating: Iterable[str],
@@ -154,11 +161,12 @@ class RotatingSettings:
 
     def fixed(self, name: str) -> str | None:
         """Return the value that no store can change, or None."""
-        return self._fixed.get(name)
+        value = self._fixed.get(name)
+        return None if value is None else value.reveal()
 
     def known(self, name: str) -> str | None:
         """Return the value that is known without asking the store."""
-        return self._fixed.get(name) if self._version is None else self._version.current.get(name)
+        return self.fixed(name) if self._version is None else self._version.current.get(name)
 
     def rotates(self, names: Iterable[str]) -> bool:
         """Return whether one of these settings can change while the client lives."""
@@ -301,25 +309,25 @@ class RotatingSettings:
                 return f"{name} in {bundle.source} is not valid UTF-8: check the encoding of the place it is kept in"
         return ""
 
-    def _stored(self, bundle: SecretBundle) -> dict[str, str]:
+    def _stored(self, bundle: SecretBundle) -> Masked:
         names = [name for name in self._arguments if name not in self._fixed and name not in bundle.unusable]
-        found = {name: without_newline(bundle.get(name) or "") for name in names}
-        return {name: value for name, value in found.items() if value.strip() and is_text(value)}
+        found = {name: Secret(without_newline(bundle.get(name) or "")) for name in names}
+        return {name: value for name, value in found.items() if value.reveal().strip() and is_text(value.reveal())}
 
     def _side(self, current: Values, bundle: SecretBundle | None) -> Values | None:
         stored = self._stored(bundle) if bundle is not None else {}
         if not stored:
             return None
         # A rotation changes some values; the others are needed only in the current ones.
-        known = {name: value for name in self._arguments if (value := current.get(name)) is not None}
+        known = {name: Secret(value) for name in self._arguments if (value := current.get(name)) is not None}
         values = Values(self._over(self._over(known, stored), self._fixed))
         return values if values.key != current.key else None
 
-    def _over(self, lower: Mapping[str, str], upper: Mapping[str, str]) -> dict[str, str]:
+    def _over(self, lower: Masked, upper: Masked) -> Masked:
         hidden = self._hidden(upper)
         return {**{name: value for name, value in lower.items() if name not in hidden}, **upper}
 
-    def _hidden(self, upper: Mapping[str, str]) -> frozenset[str]:
+    def _hidden(self, upper: Masked) -> frozenset[str]:
         """Return the alternatives to the settings in `upper`: settings of two groups must not be mixed."""
         touched = [group for group in self._alternatives if not upper.keys().isdisjoint(group)]
         if not touched:
@@ -327,44 +335,59 @@ class RotatingSettings:
         return frozenset[str]().union(*self._alternatives) - frozenset[str]().union(*touched)
 
 
-def provider_of(provider: SecretProvider | str, required: Iterable[str]) -> SecretProvider:
+def passed_provider(secret: object) -> SecretProvider | None:
+    """Return the provider that was passed as ``secret=``; None for a `Secret`, which `masked_credential` returns."""
+    return None if secret is None or isinstance(secret, Secret) else cast("SecretProvider", secret)
+
+
+def provider_of(provider: SecretProvider | str | Secret, required: Iterable[str]) -> SecretProvider:
     """Return the provider, or the one for a provider URL such as ``file:///run/secrets/chat``.
 
     Raises:
         ConfigError: The URL cannot be used.
     """
-    if not isinstance(provider, str):
-        return provider
+    given = provider = masked_credential(provider)
+    if isinstance(given, WrongType):
+        msg = f"a SecretProvider or a provider URL is needed, not {given.kind}"
+        raise ConfigError(msg)
+    if not isinstance(given, Secret):
+        return cast("SecretProvider", given)
     try:
-        return provider_from_url(provider, required=required)
+        return provider_from_url(given.reveal(), required=required)
     except SecretError as error:
         raise ConfigError(str(error)) from None
 
 
 def _named_store(anchors: Iterable[str]) -> SecretProvider | None:
-    urls = os.environ.get(LOCATOR, "").strip()
+    urls = Secret(os.environ.get(LOCATOR, "").strip())  # somebody may have put a password into a URL
     return provider_of(urls, anchors) if urls else None
 
 
-def _passed_in(arguments: Mapping[str, str], given: Mapping[str, str | None]) -> dict[str, str]:
-    problem = next((flaw for name in arguments if (flaw := _flaw(name, arguments[name], given.get(name)))), "")
+def _passed_in(arguments: Mapping[str, str], given: Mapping[str, str | Secret | None]) -> Masked:
+    masked = {name: Secret(value) if isinstance(value, str) else value for name, value in given.items()}
+    problem = next((flaw for name in arguments if (flaw := _flaw(name, arguments[name], masked.get(name)))), "")
     if problem:
         raise ConfigError(problem)
-    return {name: without_newline(value) for name in arguments if (value := given.get(name)) is not None}
+    return {
+        name: Secret(without_newline(value.reveal())) for name in arguments if (value := masked.get(name)) is not None
+    }
 
 
 def _flaw(name: str, argument: str, value: object) -> str:
     if value is None:
         return ""
-    if not isinstance(value, str):
-        return f"{argument} must be text, not {type(value).__name__}"
-    if not value.strip():
+    if isinstance(value, WrongType) or not isinstance(value, Secret):
+        kind = value.kind if isinstance(value, WrongType) else type(value).__name__
+        return f"{argument} must be {'text or a SecretProvider' if argument == 'secret' else 'text'}, not {kind}"
+    if not value.reveal().strip():
         return f"{argument} is empty ({name} was passed in empty): leave it out, or pass a value"
-    return "" if is_text(value) else f"{argument} ({name}) is not valid UTF-8: check the encoding of where it is kept"
+    if is_text(value.reveal()):
+        return ""
+    return f"{argument} ({name}) is not valid UTF-8: check the encoding of where it is kept"
 
 
-def _environment(names: Iterable[str]) -> tuple[dict[str, str], frozenset[str]]:
+def _environment(names: Iterable[str]) -> tuple[Masked, frozenset[str]]:
     """Return the platform's own variables, and the names of those that are not UTF-8."""
-    found = {name: without_newline(value) for name in names if (value := os.environ.get(name, "")).strip()}
-    unreadable = frozenset(name for name, value in found.items() if not is_text(value))
+    found = {name: Secret(without_newline(value)) for name in names if (value := os.environ.get(name, "")).strip()}
+    unreadable = frozenset(name for name, value in found.items() if not is_text(value.reveal()))
     return {name: value for name, value in found.items() if name not in unreadable}, unreadable

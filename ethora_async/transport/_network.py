@@ -10,6 +10,7 @@ import attrs
 from yarl import URL
 
 from ethora_async.errors import ConfigError
+from ethora_async.redaction import Secret, masked_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 class ProxySettings:
     """An HTTP proxy: its URL without credentials, and the header that carries them."""
 
-    url: str
-    authorization: str | None = attrs.field(default=None, repr=False)
+    url: URL
+    authorization: Secret | None = None
 
 
 def ssl_context(
@@ -57,26 +58,33 @@ def ssl_context(
     return context
 
 
-def proxy_settings(proxy: str | None) -> ProxySettings | None:
+def proxy_settings(proxy: str | Secret | None) -> ProxySettings | None:
     """Split a proxy URL into its settings.
 
     Raises:
         ConfigError: it is not the URL of an HTTP proxy; the message quotes none of it.
     """
+    proxy = masked_argument(proxy)
     if proxy is None:
         return None
+    settings = _read(proxy)
+    if isinstance(settings, str):
+        raise ConfigError(settings)
+    return settings
+
+
+def _read(proxy: Secret) -> ProxySettings | str:
+    """Return the settings, or what is wrong with them: nothing is raised where the password is in clear."""
     try:
-        url = URL(proxy)
+        url = URL(proxy.reveal())
     except ValueError:
         url = URL()
     if url.scheme not in ("http", "https") or not url.host:
-        msg = "proxy must be a URL such as http://proxy.example.com:3128"
-        raise ConfigError(msg)
+        return "proxy must be a URL such as http://proxy.example.com:3128"
     if ":" in (url.user or ""):
-        msg = "the proxy's user name must not hold a colon: Basic authentication cannot carry it"
-        raise ConfigError(msg)
+        return "the proxy's user name must not hold a colon: Basic authentication cannot carry it"
     if not url.user:
-        return ProxySettings(str(url))
+        return ProxySettings(url)
     # UTF-8, as RFC 7617 recommends.
     credentials = b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
-    return ProxySettings(str(url.with_user(None)), f"Basic {credentials}")
+    return ProxySettings(url.with_user(None), Secret(f"Basic {credentials}"))

@@ -10,10 +10,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ethora_async.errors import ConfigError, NotSentError, ReplyLostError
+from ethora_async.redaction import masked_argument
 from ethora_async.request import ERROR_REPLY_LIMIT, Request, Response
 from ethora_async.transport._deadlines import Deadlines
 from ethora_async.transport._environment_proxies import EnvironmentProxies
-from ethora_async.transport._network import proxy_settings, ssl_context
+from ethora_async.transport._network import ProxySettings, proxy_settings, ssl_context
 from ethora_async.transport._reply_body import ACCEPT_ENCODING, ReplyBody
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ethora_async.redaction import Secret
     from ethora_async.request import Upload
 
 CONNECT_TIMEOUT = 10.0
@@ -65,11 +67,12 @@ class AiohttpTransport:
         session: aiohttp.ClientSession | None = None,
         *,
         concurrency: int = 100,
-        proxy: str | None = None,
+        proxy: str | Secret | None = None,
         trust_env: bool = False,
         verify: bool | str | Path | ssl.SSLContext = True,
         cert: str | Path | tuple[str | Path, str | Path] | None = None,
     ) -> None:
+        proxy = masked_argument(proxy)
         if session is not None and (proxy or trust_env or verify is not True or cert):
             msg = "a session that is passed in keeps its own proxy and TLS settings: set them on the session"
             raise ConfigError(msg)
@@ -79,10 +82,10 @@ class AiohttpTransport:
         self._concurrency = concurrency
         self._proxies = EnvironmentProxies() if trust_env else None
         self._ssl = ssl_context(verify, cert)
-        self._proxy = _proxy_arguments(proxy)
+        self._proxy = proxy_settings(proxy)
         self._deadlines = Deadlines()
         self._origins: dict[str, URL] = {}
-        self._routes: dict[str, tuple[URL, dict[str, Any]]] = {}
+        self._routes: dict[str, tuple[URL, ProxySettings | None]] = {}
         self._last_headers: Mapping[str, str] | None = None
         self._prepared: CIMultiDict[str] = CIMultiDict()
 
@@ -112,7 +115,7 @@ class AiohttpTransport:
                 allow_redirects=False,
                 raise_for_status=False,  # a session that was passed in may be configured to raise
                 timeout=_CONNECTING,
-                **proxy,
+                **_proxy_arguments(proxy),
             )
             if request.upload is None and response.content.is_eof():
                 # The whole reply arrived with the head, and the connection is back in the pool.
@@ -175,7 +178,11 @@ class AiohttpTransport:
                 # pyright does not see the fields of this class of aiohttp's.
                 closing = aiohttp.ClientWSTimeout(ws_close=1.0)  # pyright: ignore[reportCallIssue]
                 socket: aiohttp.ClientWebSocketResponse = await session.ws_connect(
-                    address, protocols=protocols, max_msg_size=_LARGEST_FRAME, timeout=closing, **proxy
+                    address,
+                    protocols=protocols,
+                    max_msg_size=_LARGEST_FRAME,
+                    timeout=closing,
+                    **_proxy_arguments(proxy),
                 )
                 # aiohttp follows redirects here and cannot be told not to; the next message may be a token.
                 if not socket._response.history:  # noqa: SLF001
@@ -208,7 +215,7 @@ class AiohttpTransport:
             self._session._retry_connection = False  # noqa: SLF001
         return self._session
 
-    def _route(self, text: str) -> tuple[URL, dict[str, Any]]:
+    def _route(self, text: str) -> tuple[URL, ProxySettings | None]:
         # Building a URL costs half as much as signing a token, and most calls use the same few URLs.
         if len(self._routes) >= _KNOWN_URLS:
             self._routes.clear()
@@ -226,10 +233,10 @@ class AiohttpTransport:
             origin = self._origins[text[:start]] = URL(text[:start], encoded=True)
         return origin.with_path(text[start:], encoded=True)
 
-    def _proxy_from_environment(self, url: URL) -> dict[str, Any]:
+    def _proxy_from_environment(self, url: URL) -> ProxySettings | None:
         # aiohttp's own `trust_env` also reads ~/.netrc, and rejects every request to a host listed there: ours already
         # carry an Authorization header.
-        return _proxy_arguments(self._proxies.proxy_for(url)) if self._proxies else {}
+        return proxy_settings(self._proxies.proxy_for(url)) if self._proxies else None
 
     def _headers(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
         if headers is not self._last_headers:
@@ -284,15 +291,17 @@ def _sorted(error: Exception, timeout: float | None) -> NotSentError | ReplyLost
     return ReplyLostError(f"the connection broke before the reply was complete ({reason})")
 
 
-def _proxy_arguments(proxy: str | None) -> dict[str, Any]:
-    settings = proxy_settings(proxy)
+_DIRECT: dict[str, Any] = {}
+
+
+def _proxy_arguments(settings: ProxySettings | None) -> dict[str, Any]:
     if settings is None:
-        return {}
-    arguments: dict[str, Any] = {"proxy": URL(settings.url)}
+        return _DIRECT
+    arguments: dict[str, Any] = {"proxy": settings.url}
     if settings.authorization:
         # aiohttp sends it as Proxy-Authorization, on the tunnel's request or, without a tunnel, on the request itself;
         # its own `proxy_auth` is deprecated.
-        arguments["proxy_headers"] = {"Authorization": settings.authorization}
+        arguments["proxy_headers"] = {"Authorization": settings.authorization.reveal()}
     return arguments
 
 

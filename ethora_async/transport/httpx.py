@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from yarl import URL
 
 from ethora_async.errors import ConfigError, NotSentError, ReplyLostError
+from ethora_async.redaction import masked_argument
 from ethora_async.request import Request, Response
 from ethora_async.transport._environment_proxies import EnvironmentProxies
 from ethora_async.transport._network import ProxySettings, proxy_settings, ssl_context
@@ -27,6 +28,8 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from ethora_async.redaction import Secret
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for name lookup, TCP and TLS together."""
@@ -67,11 +70,12 @@ class HttpxTransport:
         client: httpx.AsyncClient | None = None,
         *,
         concurrency: int = 100,
-        proxy: str | None = None,
+        proxy: str | Secret | None = None,
         trust_env: bool = False,
         verify: bool | str | Path | ssl.SSLContext = True,
         cert: str | Path | tuple[str | Path, str | Path] | None = None,
     ) -> None:
+        proxy = masked_argument(proxy)
         if client is not None and (proxy or trust_env or verify is not True or cert):
             msg = "a client that is passed in keeps its own proxy and TLS settings: set them on the client"
             raise ConfigError(msg)
@@ -211,8 +215,8 @@ def _prepared(request: Request) -> httpx.Request:
 
 
 def _proxy(settings: ProxySettings) -> httpx.Proxy:
-    authorization = {"Proxy-Authorization": settings.authorization} if settings.authorization else None
-    return httpx.Proxy(settings.url, headers=authorization)
+    authorization = {"Proxy-Authorization": settings.authorization.reveal()} if settings.authorization else None
+    return httpx.Proxy(str(settings.url), headers=authorization)
 
 
 def _sorted(error: Exception, timeout: float | None) -> NotSentError | ReplyLostError:

@@ -11,9 +11,10 @@ from ethora_async.platforms.avaya import operations, settings
 from ethora_async.platforms.avaya.connection import AccountContext
 from ethora_async.platforms.avaya.dialect import AvayaDialect
 from ethora_async.platforms.avaya.tokens import Tokens
+from ethora_async.redaction import Secret, masked_credential
 from ethora_async.tokens.oauth2 import SHARE_OF_TIME, AccessTokens
 from ethora_async.tokens.rotating import RotatingKeys
-from ethora_async.tokens.settings import RotatingSettings, provider_of
+from ethora_async.tokens.settings import RotatingSettings, passed_provider, provider_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -39,7 +40,7 @@ class AvayaSettings(ClientOptions, total=False):
 class AvayaOptions(AvayaSettings, total=False):
     """The options of `AvayaClient`; it describes them."""
 
-    secret: str | SecretProvider | None
+    secret: str | Secret | SecretProvider | None
 
 
 class AvayaClient(BaseClient, Requests):
@@ -72,13 +73,14 @@ class AvayaClient(BaseClient, Requests):
         account_id: str | None = None,
         app_key: str | None = None,
         client_id: str | None = None,
-        secret: str | SecretProvider | None = None,
+        secret: str | Secret | SecretProvider | None = None,
         integration_id: str | None = None,
         region: str | None = None,
         host: str | None = None,
         token_cache_size: int = 10_000,
         **options: Unpack[ClientOptions],
     ) -> None:
+        secret = masked_credential(secret)
         super().__init__(options)
         self._settings = RotatingSettings(
             settings.ARGUMENTS,
@@ -86,13 +88,13 @@ class AvayaClient(BaseClient, Requests):
                 settings.ACCOUNT_ID: account_id,
                 settings.APP_KEY: app_key,
                 settings.CLIENT_ID: client_id,
-                settings.CLIENT_SECRET: secret if isinstance(secret, str) else None,
+                settings.CLIENT_SECRET: secret if isinstance(secret, Secret) else None,
                 settings.INTEGRATION_ID: integration_id,
                 settings.HOST: _host(region, host),
             },
             required=settings.REQUIRED,
             rotating=settings.ROTATING,
-            provider=None if isinstance(secret, str) else secret,
+            provider=passed_provider(secret),
             anchors=(settings.CLIENT_SECRET,),
             alternatives=((settings.HOST,), (settings.REGION,)),
             clock=self._wiring.clock,
@@ -115,6 +117,7 @@ class AvayaClient(BaseClient, Requests):
         Raises:
             ConfigError: a setting is not set or empty, or cannot be used.
         """
+        cls._mask(options)
         return cls(**options)
 
     @classmethod
@@ -130,6 +133,8 @@ class AvayaClient(BaseClient, Requests):
         Raises:
             ConfigError: the URL cannot be used.
         """
+        provider = masked_credential(provider)
+        cls._mask(options)
         return cls(secret=provider_of(provider, (settings.CLIENT_SECRET,)), **options)
 
     async def ready(self) -> None:

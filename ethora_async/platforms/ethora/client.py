@@ -38,9 +38,9 @@ from ethora_async.platforms.ethora.sessions.user_client import UserClient
 from ethora_async.platforms.ethora.tokens import Tokens
 from ethora_async.platforms.ethora.users.api import Users
 from ethora_async.records import ChatToken, id_text
-from ethora_async.redaction import wrapped
+from ethora_async.redaction import Secret, masked_credential, wrapped
 from ethora_async.tokens.fixed import FixedCredentials
-from ethora_async.tokens.settings import RotatingSettings, provider_of
+from ethora_async.tokens.settings import RotatingSettings, passed_provider, provider_of
 from ethora_async.tokens.signing_clock import SigningClock
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.sessions.credentials import OnRenewed, SessionCredentials
     from ethora_async.platforms.ethora.sessions.session import Session
     from ethora_async.records import Id
-    from ethora_async.redaction import Secret
     from ethora_async_secrets import SecretProvider
 
 XMPP_HOST = "ETHORA_XMPP_HOST"
@@ -77,7 +76,7 @@ class EthoraSettings(ClientOptions, total=False):
 class EthoraOptions(EthoraSettings, total=False):
     """The options of `EthoraClient`; it describes them."""
 
-    secret: str | SecretProvider | None
+    secret: str | Secret | SecretProvider | None
 
 
 @attrs.frozen
@@ -122,7 +121,7 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         self,
         *,
         app_id: str | None = None,
-        secret: str | SecretProvider | None = None,
+        secret: str | Secret | SecretProvider | None = None,
         api_url: str | None = None,
         xmpp_host: str | None = None,
         xmpp_service: str | None = None,
@@ -132,14 +131,15 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         token_cache_size: int = 10_000,
         **options: Unpack[ClientOptions],
     ) -> None:
+        secret = masked_credential(secret)
         super().__init__(options)
         self._operations = operations.LEGACY_APP if legacy_api else operations.OWN_APP
         self._settings = RotatingSettings(
             ARGUMENTS,
-            {APP_ID: app_id, API_URL: api_url, APP_SECRET: secret if isinstance(secret, str) else None},
+            {APP_ID: app_id, API_URL: api_url, APP_SECRET: secret if isinstance(secret, Secret) else None},
             required=ARGUMENTS,
             rotating=(APP_SECRET,),
-            provider=None if isinstance(secret, str) else secret,
+            provider=passed_provider(secret),
             anchors=(APP_SECRET,),
             clock=self._wiring.clock,
             emitter=self._wiring.emitter,
@@ -188,6 +188,7 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         Raises:
             ConfigError: a setting is not set or empty, or cannot be used.
         """
+        cls._mask(options)
         return cls(**options)
 
     @classmethod
@@ -201,6 +202,8 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         Raises:
             ConfigError: the URL cannot be used.
         """
+        provider = masked_credential(provider)
+        cls._mask(options)
         return cls(secret=provider_of(provider, (APP_SECRET,)), **options)
 
     def in_app(self, app_id: str) -> InApp:

@@ -10,8 +10,9 @@ from ethora_async.platforms.imbachat import settings
 from ethora_async.platforms.imbachat.handler import Lookup, Search, UserInfoHandler
 from ethora_async.platforms.imbachat.tokens import Tokens, user_number
 from ethora_async.platforms.imbachat.widget import Html, snippet
+from ethora_async.redaction import Secret, masked_argument, masked_credential
 from ethora_async.tokens.rotating import RotatingKeys
-from ethora_async.tokens.settings import RotatingSettings, provider_of
+from ethora_async.tokens.settings import RotatingSettings, passed_provider, provider_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ class ImbaChatSettings(LocalOptions, total=False):
 
     widget_id: int | str | None
     api_login: str | None
-    api_password: str | None
+    api_password: str | Secret | None
     api_url: str | None
     token_cache_size: int
 
@@ -33,7 +34,7 @@ class ImbaChatSettings(LocalOptions, total=False):
 class ImbaChatOptions(ImbaChatSettings, total=False):
     """The options of `ImbaChatClient`; it describes them."""
 
-    secret: str | SecretProvider | None
+    secret: str | Secret | SecretProvider | None
 
 
 class ImbaChatClient(BaseClient):
@@ -59,30 +60,34 @@ class ImbaChatClient(BaseClient):
         ConfigError: a setting is missing, empty or cannot be used; the text names it and where it was looked for.
     """
 
+    _CREDENTIALS = frozenset({"secret", "api_password"})
+
     def __init__(
         self,
         *,
         widget_id: int | str | None = None,
-        secret: str | SecretProvider | None = None,
+        secret: str | Secret | SecretProvider | None = None,
         api_login: str | None = None,
-        api_password: str | None = None,
+        api_password: str | Secret | None = None,
         api_url: str | None = None,
         token_cache_size: int = 10_000,
         **options: Unpack[LocalOptions],
     ) -> None:
+        secret = masked_credential(secret)
+        api_password = masked_argument(api_password)
         super().__init__(options, LocalOptions)
         self._settings = RotatingSettings(
             settings.ARGUMENTS,
             {
                 settings.WIDGET_ID: _text(widget_id),
-                settings.SECRET_KEY: secret if isinstance(secret, str) else None,
+                settings.SECRET_KEY: secret if isinstance(secret, Secret) else None,
                 settings.API_LOGIN: api_login,
                 settings.API_PASSWORD: api_password,
                 settings.API_URL: api_url,
             },
             required=(settings.SECRET_KEY,),
             rotating=settings.ROTATING,
-            provider=None if isinstance(secret, str) else secret,
+            provider=passed_provider(secret),
             anchors=(settings.SECRET_KEY,),
             clock=self._wiring.clock,
             emitter=self._wiring.emitter,
@@ -108,6 +113,7 @@ class ImbaChatClient(BaseClient):
         Raises:
             ConfigError: a setting is not set or empty, or cannot be used.
         """
+        cls._mask(options)
         return cls(**options)
 
     @classmethod
@@ -125,6 +131,8 @@ class ImbaChatClient(BaseClient):
         Raises:
             ConfigError: the URL cannot be used.
         """
+        provider = masked_credential(provider)
+        cls._mask(options)
         return cls(secret=provider_of(provider, (settings.SECRET_KEY,)), **options)
 
     def user_info(

@@ -32,9 +32,10 @@ from ethora_async.platforms.rocketchat.two_factor import EmailCode, Factors
 from ethora_async.platforms.rocketchat.user_client import UserClient
 from ethora_async.platforms.rocketchat.users import Users
 from ethora_async.records import ChatToken, required_text
+from ethora_async.redaction import Secret, masked_argument, masked_credential
 from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async.tokens.rotating import RotatingKeys
-from ethora_async.tokens.settings import RotatingSettings, provider_of
+from ethora_async.tokens.settings import RotatingSettings, passed_provider, provider_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from ethora_async.platforms.rocketchat.settings import Admin
     from ethora_async.protocols import Credential, Credentials
     from ethora_async.records import Id
-    from ethora_async.redaction import Secret
     from ethora_async.tokens.rotating import KeyRing
     from ethora_async.tokens.settings import Values
     from ethora_async_secrets import SecretProvider
@@ -79,7 +79,7 @@ class RocketChatSettings(ClientOptions, total=False):
 class RocketChatOptions(RocketChatSettings, total=False):
     """The options of `RocketChatClient`; it describes them."""
 
-    secret: str | SecretProvider | None
+    secret: str | Secret | SecretProvider | None
 
 
 class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]):
@@ -109,6 +109,8 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         ConfigError: a setting is missing, empty or cannot be used; the text names it and where it was looked for.
     """
 
+    _CREDENTIALS = frozenset({"secret", "password", "token", "create_tokens_secret", "totp_secret"})
+
     def __init__(
         self,
         *,
@@ -120,11 +122,14 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         create_tokens_secret: str | Secret | None = None,
         totp_secret: str | Secret | None = None,
         email_code: EmailCode | None = None,
-        secret: str | SecretProvider | None = None,
+        secret: str | Secret | SecretProvider | None = None,
         token_cache_size: int = 10_000,
         token_grace: Seconds = 300.0,
         **options: Unpack[ClientOptions],
     ) -> None:
+        secret = masked_credential(secret)
+        password, token = masked_argument(password), masked_argument(token)
+        create_tokens_secret, totp_secret = masked_argument(create_tokens_secret), masked_argument(totp_secret)
         super().__init__(options)
         self._email_code = email_code
         by_name = {
@@ -139,10 +144,10 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         told: dict[str, Any] = {"clock": self._wiring.clock, "emitter": self._wiring.emitter}
         self._settings = RotatingSettings(
             settings.ARGUMENTS,
-            settings.passed_in(by_name, secret if isinstance(secret, str) else None),
+            settings.passed_in(by_name, secret if isinstance(secret, Secret) else None),
             required=(settings.URL,),
             rotating=settings.ROTATING,
-            provider=None if isinstance(secret, str) else secret,
+            provider=passed_provider(secret),
             alternatives=(settings.BY_PASSWORD, settings.BY_TOKEN),
             **told,
         )
@@ -176,6 +181,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         Raises:
             ConfigError: a setting is not set or empty, or cannot be used.
         """
+        cls._mask(options)
         return cls(**options)
 
     @classmethod
@@ -189,6 +195,8 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         Raises:
             ConfigError: the URL cannot be used.
         """
+        provider = masked_credential(provider)
+        cls._mask(options)
         return cls(secret=provider_of(provider, ()), **options)
 
     async def logout(self, user: Id) -> None:

@@ -93,16 +93,15 @@ def masked(values: Values, name: str) -> Secret | None:
     return None if value is None else Secret(value)
 
 
-def passed_in(by_name: Mapping[str, str | Secret | None], secret: str | None) -> dict[str, str | None]:
-    """Return what was passed in as text; `secret` is the token beside a user id, else the password.
+def passed_in(by_name: Mapping[str, str | Secret | None], secret: Secret | None) -> Mapping[str, str | Secret | None]:
+    """Return what was passed in; `secret` is the token beside a user id, else the password.
 
     Raises:
         ConfigError: the credential was passed in twice.
     """
-    found = {name: value.reveal() if isinstance(value, Secret) else value for name, value in by_name.items()}
     if secret is None:
-        return found
-    if found[PASSWORD] is not None or found[TOKEN] is not None:
+        return by_name
+    if by_name[PASSWORD] is not None or by_name[TOKEN] is not None:
         msg = "pass the credential as secret=, or as password= or token=, and not both"
         raise ConfigError(msg)
-    return {**found, (PASSWORD if found[USER_ID] is None else TOKEN): secret}
+    return {**by_name, (PASSWORD if by_name[USER_ID] is None else TOKEN): secret}
