@@ -35,7 +35,7 @@ from ethora_async.records import ChatToken, required_text
 from ethora_async.redaction import Secret, masked_argument, masked_credential
 from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async.tokens.rotating import RotatingKeys
-from ethora_async.tokens.settings import RotatingSettings, passed_provider, provider_of
+from ethora_async.tokens.settings import provider_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -142,15 +142,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
             settings.TOTP_SECRET: totp_secret,
         }
         told: dict[str, Any] = {"clock": self._wiring.clock, "emitter": self._wiring.emitter}
-        self._settings = RotatingSettings(
-            settings.ARGUMENTS,
-            settings.passed_in(by_name, secret if isinstance(secret, Secret) else None),
-            required=(settings.URL,),
-            rotating=settings.ROTATING,
-            provider=passed_provider(secret),
-            alternatives=(settings.BY_PASSWORD, settings.BY_TOKEN),
-            **told,
-        )
+        self._settings = settings.rotating(by_name, secret, **told)
         admin = RotatingKeys(self._settings, settings.ADMIN, settings.admin_of)
         self._session = AdminSession(admin, self._log_in, **told)
         self._context = AdminContext(self._settings, self._connect, Directory(), **told)

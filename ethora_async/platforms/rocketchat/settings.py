@@ -8,11 +8,15 @@ import attrs
 
 from ethora_async.errors import ConfigError
 from ethora_async.redaction import Secret
+from ethora_async.tokens.settings import RotatingSettings, passed_provider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ethora_async.engine.events import Emitter
+    from ethora_async.protocols import Clock
     from ethora_async.tokens.settings import Values
+    from ethora_async_secrets import SecretProvider
 
 URL = "ROCKETCHAT_URL"
 USER = "ROCKETCHAT_USER"
@@ -93,7 +97,27 @@ def masked(values: Values, name: str) -> Secret | None:
     return None if value is None else Secret(value)
 
 
-def passed_in(by_name: Mapping[str, str | Secret | None], secret: Secret | None) -> Mapping[str, str | Secret | None]:
+def rotating(
+    by_name: Mapping[str, str | Secret | None],
+    secret: str | Secret | SecretProvider | None,
+    *,
+    clock: Clock,
+    emitter: Emitter,
+) -> RotatingSettings:
+    """Return a client's settings from the arguments by the names of the settings, and from `secret`, masked."""
+    return RotatingSettings(
+        ARGUMENTS,
+        _passed_in(by_name, secret if isinstance(secret, Secret) else None),
+        required=(URL,),
+        rotating=ROTATING,
+        provider=passed_provider(secret),
+        alternatives=(BY_PASSWORD, BY_TOKEN),
+        clock=clock,
+        emitter=emitter,
+    )
+
+
+def _passed_in(by_name: Mapping[str, str | Secret | None], secret: Secret | None) -> Mapping[str, str | Secret | None]:
     """Return what was passed in; `secret` is the token beside a user id, else the password.
 
     Raises:
