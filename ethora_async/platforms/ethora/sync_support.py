@@ -1,8 +1,8 @@
-"""How users and chats of an app are compared with those of a source: what `ethora_async.capabilities` asks of
+"""Compare users and chats of an app with those of a source: the methods that `ethora_async.capabilities` requires of
 ``client.users`` and ``client.chats`` beside reading and writing.
 
-Texts are compared as they are, white space and case included: the platform is not known to change any but e-mail
-addresses, which it trims and lower-cases, as `NewUser` does.
+Texts are compared unchanged, including white space and case: the platform is not known to change any but e-mail
+addresses, which it trims and converts to lower case, as `NewUser` does.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from ethora_async.records import Chat, NewUser, User
 
 USER_FIELDS = frozenset({"first_name", "last_name", "profile_image"})
-"""What can be changed of a user: no route changes an e-mail address for the app."""
+"""The fields of a user that can be changed: no route changes an e-mail address for the app."""
 
 CHAT_FIELDS = frozenset({"title", "description"})
-"""What can be changed of a chat: who may join is settled when it is created."""
+"""The fields of a chat that can be changed: its access is fixed at its creation."""
 
 
 def comparable_user(user: NewUser | User) -> State:
-    """Return the user's compared fields; None is what was not stated, or not told."""
+    """Return the user's compared fields; None for a field that was not stated."""
     return {
         "email": user.email.strip().lower() if user.email is not None else None,
         "first_name": user.first_name,
@@ -34,7 +34,7 @@ def comparable_user(user: NewUser | User) -> State:
 
 
 def user_change(user: NewUser, fields: frozenset[str], *, current: str | None = None) -> UserChange:
-    """Return the change that makes these fields as `user` has them; other fields stay."""
+    """Return the change that sets these fields to the values of `user`; other fields stay."""
     return UserChange(
         id=user.id if current is None else current,
         first_name=user.first_name if "first_name" in fields else None,
@@ -44,7 +44,7 @@ def user_change(user: NewUser, fields: frozenset[str], *, current: str | None = 
 
 
 def comparable_chat(chat: NewChat | Chat) -> State:
-    """Return the chat's compared fields; ``access`` is None where the platform does not tell."""
+    """Return the chat's compared fields; ``access`` is None if the platform does not say."""
     new = isinstance(chat, NewChat)
     return {
         "title": chat.title,

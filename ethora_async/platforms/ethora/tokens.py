@@ -1,4 +1,4 @@
-"""``ethora.tokens``: what front ends log in with, minted in this process (docs/platforms/ethora.md#tokens)."""
+"""``ethora.tokens``: tokens with which front ends log in, minted in this process (docs/platforms/ethora.md#tokens)."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from ethora_async.tokens.rotating import KeyRing
 
 USER_TOKEN_TTL = 3600.0
-"""Seconds that a user's token lives unless a call says otherwise."""
+"""Default lifetime of a user's token in seconds."""
 
 
 @attrs.frozen(kw_only=True)
 class VerifiedToken:
-    """A token that this app's secret signed and that is still good.
+    """A valid token, signed with this app's secret.
 
     Attributes:
         purpose: ``"client"`` for a user's token, ``"server"`` for a back end's.
         user_id: your own id of the user; None in a server's token.
-        issued_at, expires_at: seconds since the epoch, None where the token does not say.
-        claims: everything it says.
+        issued_at, expires_at: seconds since the epoch, None if the token does not say.
+        claims: all its claims.
     """
 
     purpose: Literal["client", "server"]
@@ -45,7 +45,7 @@ class VerifiedToken:
 
 
 class Tokens:
-    """Signed with the app secret, cached until a minute before their end. No request is made."""
+    """Signs tokens with the app secret, and caches them until a minute before they expire. No request is sent."""
 
     def __init__(self, context: AppContext, *, cache_size: int) -> None:
         self._context = context
@@ -59,10 +59,10 @@ class Tokens:
 
         Args:
             id: your own id of the user, taken literally: no prefixed name, no JID, no `MongoId`.
-            ttl: how long it is good for (default 1 h); whole seconds, at least 1.
+            ttl: its lifetime (default 1 h); whole seconds, at least 1.
 
-        Returns:
-            A token from the cache, or a new one when that would end within a minute (or half its life, if shorter).
+        Returns: A token from the cache, or a new one when that would expire within a minute (or half its life, if
+            shorter).
 
         Raises:
             InvalidInputError: the id cannot be one of yours; see docs/reference/identities.md.
@@ -70,7 +70,7 @@ class Tokens:
         """
         app = self._context.app or await self._context.open()
         user = app.names.own(id)
-        # Key order as in the vendor's tokens, so that the same claims give the same bytes.
+        # The keys are in the vendor's order, so that the same claims give the same bytes.
         claims = {"data": {"type": "client", "userId": user, "appId": app.app_id}}
         return await self._minted(app, "client", user, ttl, claims)
 
@@ -79,7 +79,7 @@ class Tokens:
 
         See docs/platforms/ethora.md#tokens-by-e-mail-address.
 
-        Today's platform identifies users by id and refuses this form; use it only against a server that asks for it.
+        The current platform identifies users by id and rejects this form; use it only with a server that requires it.
 
         Raises:
             InvalidInputError: it is not a valid e-mail address.
@@ -91,8 +91,8 @@ class Tokens:
         return await self._minted(app, "email", address, ttl, claims)
 
     async def for_server(self, *, ttl: Seconds = SERVER_TOKEN_TTL) -> ChatToken:
-        """Return a server JWT (docs/platforms/ethora.md#server-token), for calls that this client does not make. Keep
-        it in the back end.
+        """Return a server JWT (docs/platforms/ethora.md#server-token), for calls that this client does not support.
+        Keep it in the back end.
 
         Its `user_id` is empty.
         """
@@ -100,17 +100,17 @@ class Tokens:
         return await self._minted(app, "server", "", ttl, server_claims(app.app_id))
 
     async def verify(self, token: str | ChatToken, *, leeway: Seconds | None = None) -> VerifiedToken:
-        """Check a token that somebody presents as signed with this app's secret.
+        """Verify that a token was signed with this app's secret, and is valid.
 
         Accepted: HS256 only, signed with the scoped key of its type or with the raw secret, by the current or the
-        previous secret, for this app, not past its ``exp``. ``iat`` and ``exp`` need not be there
+        previous secret, for this app, before its ``exp``. ``iat`` and ``exp`` are optional
         (docs/platforms/ethora.md#times-in-tokens). A leading ``Bearer`` is dropped.
 
         Args:
-            leeway: how long past its ``exp`` it is still accepted (default not at all).
+            leeway: how long after its ``exp`` it is still accepted (default 0).
 
         Raises:
-            InvalidTokenError: it is not such a token; the text says why and repeats nothing of it.
+            InvalidTokenError: it is not such a token; the message says why and quotes nothing of it.
         """
         app = self._context.app or await self._context.open()
         text = token.value if isinstance(token, ChatToken) else token
@@ -149,11 +149,11 @@ class Tokens:
         token = self._cache.get(cache_key)
         if token is None:
             lifetime = max(1.0, seconds(ttl, "ttl"))
-            # The older guide knows no scoped keys.
+            # The older guide has no scoped keys.
             key = keys.raw() if purpose == "email" else keys.signing(purpose)
             now = signing_clock.now()
             value, expires = sign(key, claims, lifetime, now)
-            # Tokens count whole seconds: this one ends up to a second earlier than was asked for.
+            # Tokens count whole seconds: this one expires up to a second early.
             lifetime = expires - now
             token = ChatToken(
                 secret=Secret(value),

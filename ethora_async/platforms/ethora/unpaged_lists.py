@@ -1,4 +1,4 @@
-"""Lists that the platform answers whole, as `Pages` like every other."""
+"""Lists that the platform returns whole, as `Pages` like every other."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ T = TypeVar("T")
 
 
 Read = Callable[[dict[str, str | int]], Awaitable[tuple[tuple[T, ...], int | None]]]
-"""Reads the list with a query: (its items, the total when the platform said one)."""
+"""Reads the list with a query: (its items, the reported total or None)."""
 
 
 def whole_list(read: Read[T], key: Callable[[T], str]) -> Pages[T]:
-    """Return a list of whose route no paging is known: one request without any.
+    """Return a list from a route without known paging: one request.
 
-    Should the platform say that there is more than it answered, the next pages are asked for by ``offset``.
+    If the reply's total is larger than the number of its items, further pages are requested by ``offset``.
     """
 
     async def fetch(offset: int, limit: int) -> tuple[tuple[T, ...], int | None]:

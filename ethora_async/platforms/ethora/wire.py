@@ -1,4 +1,4 @@
-"""Ethora's JSON, both ways: records to request bodies, replies to records.
+"""Convert records to Ethora's request bodies, and replies to records.
 
 See docs/platforms/ethora.md#users, #sessions, #chats.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TYPE_OF_ACCESS = {"private": "group", "public": "public"}
 _LIST_KEYS = ("items", "results")
-"""Where lists stand, most telling first; older and newer routes differ (docs/platforms/ethora.md#listing-users)."""
+"""Keys of lists, the most specific first; older and newer routes differ (docs/platforms/ethora.md#listing-users)."""
 
 _TIMES = {"record_id": "_id", "created_at": "createdAt", "updated_at": "updatedAt"}
 
@@ -40,7 +40,7 @@ codec.add(Chat, {"member_count": "usersCnt", **_TIMES})
 
 
 def user_body(user: NewUser, id: str) -> dict[str, Any]:
-    """Return one row of ``usersList``: the plain `id`, and only the fields that the platform knows.
+    """Return one row of ``usersList``: the plain `id`, and only the fields that the platform supports.
 
     See docs/platforms/ethora.md#users-batch.
     """
@@ -75,7 +75,7 @@ def chat_body(chat: NewChat, names: Names) -> dict[str, Any]:
 
 
 def read_user(data: Any, names: Names, *, origin: Origin, path: str = "reply") -> User:
-    """Return a user record.
+    """Read a user record.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -84,7 +84,7 @@ def read_user(data: Any, names: Names, *, origin: Origin, path: str = "reply") -
 
 
 def read_chat(data: Any, names: Names, *, origin: Origin, path: str = "reply") -> Chat:
-    """Return a chat record, its members included when it lists them.
+    """Read a chat record, with its members if it lists them.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -101,7 +101,7 @@ def read_chat(data: Any, names: Names, *, origin: Origin, path: str = "reply") -
 
 
 def read_chats(data: Any, names: Names, *, origin: Origin) -> tuple[tuple[Chat, ...], int | None]:
-    """Return the chats of a listing, and its total."""
+    """Read the chats of a listing, and its total."""
     return read_list(
         data,
         ("chats",),
@@ -111,7 +111,7 @@ def read_chats(data: Any, names: Names, *, origin: Origin) -> tuple[tuple[Chat, 
 
 
 def read_users(data: Any, names: Names, *, origin: Origin) -> tuple[tuple[User, ...], int | None]:
-    """Return the users of a listing, and its total."""
+    """Read the users of a listing, and its total."""
     return read_list(
         data,
         ("users",),
@@ -123,7 +123,7 @@ def read_users(data: Any, names: Names, *, origin: Origin) -> tuple[tuple[User, 
 def read_list(
     data: Any, keys: tuple[str, ...], read: Callable[[Any, str], T], *, origin: Origin
 ) -> tuple[tuple[T, ...], int | None]:
-    """Return the items of a listing and its total: under `items`, `results` or one of `keys`, or the reply itself.
+    """Read the items of a listing and its total: under `items`, `results` or one of `keys`, or the reply itself.
 
     Raises:
         ReplyLostError: there is no list, or one of its items has an unexpected shape.
@@ -149,7 +149,7 @@ def _list_key(data: dict[str, Any], keys: tuple[str, ...]) -> str:
 
 
 def result(data: Any) -> Any:
-    """Return what a reply wraps under ``result``, else the reply itself."""
+    """Return the value under ``result``, else the reply itself."""
     return data["result"] if isinstance(data, dict) and isinstance(data.get("result"), dict) else data
 
 
@@ -173,7 +173,7 @@ def _user_fields(data: Any, names: Names) -> Any:
     plain = names.strip(name.partition("@")[0]) if isinstance(name, str) and name else None
     if plain is not None:
         fields["xmppUsername"] = names.prefix + plain
-    # A user made without a uuid goes by its record id (docs/platforms/ethora.md#names-and-ids).
+    # The name of a user created without a uuid is the record id (docs/platforms/ethora.md#names-and-ids).
     own = names.strip(uuid) if isinstance(uuid, str) and uuid else plain or data.get("_id")
     if own is not None:
         fields["id"] = own

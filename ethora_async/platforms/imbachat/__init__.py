@@ -1,1 +1,1 @@
-"""ImbaChat: tokens for users, what the chat server asks about them, and the widget."""
+"""ImbaChat: tokens for users, the users-info callback, and the widget."""

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from ethora_async.tokens.settings import Values
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
-"""A request's headers: a mapping, which may hold a name several times as multidict's do, or pairs."""
+"""A request's headers: a mapping, which may contain a name several times as multidict's do, or pairs."""
 
 _LONGEST = 4_096
-"""Characters; a longer header is not looked at."""
+"""In characters; a longer header is rejected unread."""
 
 
 def let_in(headers: Headers, accepted: Iterable[Values]) -> bool:
-    """Return whether a request carries an API login that is accepted.
+    """Return whether a request carries an accepted API login.
 
-    The login is compared in lower case on both sides, the password exactly; both always, and in constant time. Missing
-    or empty settings let nobody in.
+    The login is compared in lower case, the password exactly; both always, and in constant time. With missing or empty
+    settings every request is rejected.
     """
     shown = presented(headers)
     if shown is None:
@@ -47,7 +47,7 @@ def _folded(login: bytes) -> bytes:
 
 
 def presented(headers: Headers) -> tuple[bytes, bytes] | None:
-    """Return login and password as they were sent; None where there are none, or two of them."""
+    """Return the login and password that were sent; None if there are none, or two of them."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     values = [value for name, value in cast("Iterable[tuple[str, str]]", pairs) if name.lower() == "authorization"]
     if len(values) != 1 or len(values[0]) > _LONGEST:

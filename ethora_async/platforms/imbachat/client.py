@@ -1,4 +1,4 @@
-"""`ImbaChatClient`: everything that a back end does for one ImbaChat widget (docs/platforms/imbachat.md)."""
+"""`ImbaChatClient`: a back end's client for one ImbaChat widget (docs/platforms/imbachat.md)."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ class ImbaChatOptions(ImbaChatSettings, total=False):
 
 
 class ImbaChatClient(BaseClient):
-    """A back end's client for one ImbaChat widget: signs users in, answers the chat server, writes the snippet.
+    """A back end's client for one ImbaChat widget: mints tokens, answers the chat server, writes the snippet.
 
-    It sends no request, so that it has none of the other clients' words about the network. End it with ``async with``
-    or `aclose` where a secret provider is to be closed.
+    It sends no requests, so it has no network options. Close it with ``async with`` or `aclose` if a secret provider
+    must be closed.
 
     Args:
-        widget_id: a whole number, the ``DEV_ID`` of the vendor's text; by default ``IMBACHAT_WIDGET_ID``. Only the
-            snippet needs it.
-        secret: the widget's Secret key, or a `SecretProvider` that reads and rotates it, and may have the other
-            settings too; by default the store that ``ETHORA_SECRETS`` names, else ``IMBACHAT_SECRET_KEY``.
-        api_login: what the chat server shows when it calls; by default ``IMBACHAT_API_LOGIN``. Only `user_info` needs
+        widget_id: a whole number, the ``DEV_ID`` of the vendor's documentation; by default ``IMBACHAT_WIDGET_ID``. Only
+            the snippet needs it.
+        secret: the widget's Secret key, or a `SecretProvider` that reads and rotates it, and may also provide the other
+            settings; by default the store that ``ETHORA_SECRETS`` names, else ``IMBACHAT_SECRET_KEY``.
+        api_login: the chat server's login when it calls; by default ``IMBACHAT_API_LOGIN``. Only `user_info` needs
             it and the password.
         api_password: likewise; by default ``IMBACHAT_API_PASSWORD``.
-        api_url: where the widget's script comes from; by default ``IMBACHAT_API_URL``, or else
+        api_url: the origin of the widget's script; by default ``IMBACHAT_API_URL``, or else
             ``https://api.imbachat.com``.
-        token_cache_size: how many users' tokens are kept (default 10,000; 0 keeps none).
+        token_cache_size: maximum number of cached tokens (default 10,000; 0 disables the cache).
         options: ``on_event`` and ``clock``; see `LocalOptions`.
 
     Raises:
@@ -98,7 +98,7 @@ class ImbaChatClient(BaseClient):
         self._logins = RotatingKeys(self._settings, (settings.API_LOGIN, settings.API_PASSWORD), lambda values: values)
         ring = self._keys.peek() if not self._settings.has_store else None
         if ring is not None:
-            settings.script_url(ring.settings.current)  # refuses a wrong one now
+            settings.script_url(ring.settings.current)  # raises for an invalid one now
         self.tokens: Tokens = Tokens(
             self._keys, clock=self._wiring.clock, emitter=self._wiring.emitter, cache_size=token_cache_size
         )
@@ -121,7 +121,7 @@ class ImbaChatClient(BaseClient):
         """Return a client whose settings come from a provider.
 
         API login and password rotate with the Secret key, unless they are passed in. While the store still has the
-        values before a rotation, the chat server is let in with these as well.
+        values before a rotation, those are accepted as well.
 
         Args:
             provider: a provider, or a provider URL such as ``file:///run/secrets/imbachat`` or
@@ -146,7 +146,7 @@ class ImbaChatClient(BaseClient):
         max_ids: int = 200,
         max_found: int = 20,
     ) -> UserInfoHandler:
-        """Return what answers the chat server, to be mounted in a web application.
+        """Return the handler of the chat server's callbacks, to be mounted in a web application.
 
         Below `prefix` it answers ``?user_ids=1,2``, ``?ids=1,2``, ``/1,2``, ``/users/1,2`` and ``/getusers/1,2``;
         ``/search/TERM`` and ``/searchusers/TERM`` where `search` is given; and, to everybody, the bare prefix with the
@@ -155,11 +155,11 @@ class ImbaChatClient(BaseClient):
         Args:
             lookup: a coroutine function: a list of ids to the users among them, unknown ones left out.
             search: a coroutine function: a text to the users whose names hold it. Off unless given.
-            prefix: the path under which it is mounted, where the framework does not take it off.
-            separator: what stands between the ids.
+            prefix: the path under which it is mounted, if the framework does not remove it.
+            separator: the text between the ids.
             id_pattern: a regular expression for ids that are text; by default ids are positive decimal numbers.
-            max_ids: how many may be asked for at once.
-            max_found: how many a search finds at the most.
+            max_ids: maximum number of ids in one request.
+            max_found: maximum number of users that a search returns.
 
         Raises:
             ConfigError: API login or password is not set, or cannot be used.
@@ -178,17 +178,17 @@ class ImbaChatClient(BaseClient):
     async def widget_snippet(
         self, token: ChatToken | None = None, *, options: Mapping[str, Any] | None = None, nonce: str | None = None
     ) -> Html:
-        """Return the HTML that loads the widget, to be put into a page as it stands.
+        """Return the HTML that loads the widget, for insertion into a page.
 
-        The page must not be kept by any cache: send it with `ethora_async.platforms.imbachat.widget.NO_STORE`.
+        No cache may store the page: send it with `ethora_async.platforms.imbachat.widget.NO_STORE`.
 
         Args:
-            token: from `tokens`; None for a guest, where the widget lets guests in.
+            token: from `tokens`; None for a guest, if the widget allows guests.
             options: of the widget: ``language``, ``theme``, ``position``, ``resizable``, ``draggable``, …; any JSON.
             nonce: of the page's Content-Security-Policy.
 
         Raises:
-            InvalidInputError: the token is another platform's, the nonce is none, or the options are no JSON.
+            InvalidInputError: the token is another platform's, the nonce is invalid, or the options are not JSON.
             ConfigError: the widget's id is not set, or cannot be used.
         """
         version = self._settings.peek() or await self._settings.load()
@@ -208,7 +208,7 @@ class ImbaChatClient(BaseClient):
         )
 
     async def ready(self) -> None:
-        """Pass when this client could sign a token now: the Secret key is at hand, or was read.
+        """Check that this client could sign a token now; read the Secret key if necessary.
 
         Raises:
             ConfigError: the secret store cannot be read, or a setting is missing.

@@ -1,4 +1,4 @@
-"""The users-info callback: what the chat server asks this site, answered without any web framework.
+"""The users-info callback: answers the chat server's requests to this site, independently of any web framework.
 
 See docs/platforms/imbachat.md#rules-of-our-handler.
 """
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from ethora_async.tokens.settings import Values
 
 Lookup = Callable[[Sequence[Any]], Awaitable[Iterable[UserInfo]]]
-"""Finds users by ids: `int`, or `str` where the handler has an `id_pattern`. Unknown ones are left out."""
+"""Finds users by ids: `int`, or `str` if the handler has an `id_pattern`. Unknown ones are left out."""
 
 Search = Callable[[str], Awaitable[Iterable[UserInfo]]]
-"""Finds users by a part of their name, which comes as it was sent: escape it for the database (``%`` and ``_``)."""
+"""Finds users by a part of their name, as it was sent: escape it for the database (``%`` and ``_``)."""
 
 UNAUTHORIZED = b'{"code":401,"version":1,"error":"Authenticate required!","debug":""}'
 """The body of a refusal, byte for byte (docs/platforms/imbachat.md#authentication-of-callbacks)."""
@@ -35,7 +35,7 @@ _LONGEST_TERM = 100
 
 
 class UserInfoHandler:
-    """Answers the chat server. Make it with `ImbaChatClient.user_info`; hand it every request under its prefix."""
+    """Answers the chat server. Create it with `ImbaChatClient.user_info`; pass it every request under its prefix."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class UserInfoHandler:
         self._max_found = max_found
 
     async def handle(self, method: str, path: str, query: str | Mapping[str, str], headers: Headers) -> WebResponse:
-        """WebResponse one request.
+        """Answer one request.
 
         Args:
             method: such as ``"GET"``.
@@ -73,13 +73,12 @@ class UserInfoHandler:
                 name several times).
             headers: a mapping, or pairs.
 
-        Returns:
-            200 with JSON; 400 for ids that cannot be used; 401 with the documented body, whatever the reason; 404 for
+        Returns: 200 with JSON; 400 for invalid ids; 401 with the documented body, whatever the reason; 404 for
             everything else.
 
         Raises:
-            ConfigError: the API login is to come from a secret store that cannot be read, or lacks it.
-            Exception: whatever your lookup or search raises.
+            ConfigError: the API login comes from a secret store that cannot be read, or lacks it.
+                Exception: any error of your lookup or search.
         """
         question = asked(method.upper(), self._below(path), query, self._separator)
         if isinstance(question, AskVersion):
@@ -88,7 +87,7 @@ class UserInfoHandler:
         if self._logins.settings.has_store:
             check_login(ring.current)
         if not let_in(headers, ring.inbound()) and self._logins.rotates and presented(headers) is not None:
-            # ImbaChat may have been changed first: the store is read again, ten times a second at most.
+            # ImbaChat may have been changed first: the store is read again, at most ten times a second.
             ring = await self._logins.newer(ring.version)
         if not let_in(headers, ring.inbound()):
             return WebResponse(401, {**JSON_HEADERS, "WWW-Authenticate": 'Basic realm="Backend"'}, UNAUTHORIZED)
@@ -99,7 +98,7 @@ class UserInfoHandler:
         return _refusal(404, "There is nothing here.")
 
     def _below(self, path: str) -> str:
-        """Return the path after the prefix, which a framework that mounts us may have taken off already."""
+        """Return the path after the prefix, which the framework may have removed already."""
         rest = path.removeprefix(self._prefix)
         return rest if rest in ("", path) or rest.startswith("/") else path
 
@@ -108,7 +107,7 @@ class UserInfoHandler:
         if problem is not None:
             return _refusal(400, f"Bad request: {problem}.")
         found = {str(user.user_id): user for user in await self._lookup(ids)} if ids else {}
-        # Nobody is told of whom they did not ask for.
+        # Users who were not requested are left out of the answer.
         return _answer([found[str(id)].wire() for id in ids if str(id) in found])
 
     async def _found(self, question: AskSearch, search: Search) -> WebResponse:

@@ -40,10 +40,10 @@ Asked = AskUsers | AskSearch | AskVersion | None
 
 
 def asked(method: str, path: str, query: str | Mapping[str, str], separator: str) -> Asked:
-    """Return what a request asks for; None for nothing that we know.
+    """Parse a request; return None for an unknown one.
 
     Args:
-        path: what comes after the handler's prefix, percent-encoded as on the wire.
+        path: the part after the handler's prefix, percent-encoded as on the wire.
         query: the raw query string, or a mapping of its decoded parameters.
     """
     steps = [step for step in path.split("/") if step]
@@ -75,11 +75,11 @@ def _ids_in(query: str | Mapping[str, str], separator: str) -> str | None:
 def split_ids(
     text: str, *, separator: str, most: int, pattern: re.Pattern[str] | None
 ) -> tuple[list[int | str], str | None]:
-    """Return the ids, each once, in the order in which they were asked for; and what is wrong with them, if anything
-    is.
+    """Return the ids, without duplicates, in order; and a description of the error, if there is one.
 
     Args:
-        pattern: what a whole id must match to be taken as text; None takes positive decimal numbers, as `int`.
+        pattern: a pattern that a whole id must match to be accepted as text; None accepts positive decimal numbers, as
+            `int`.
     """
     if len(text) > most * (_LONGEST_TEXT_ID + len(separator)):
         return [], f"at most {most} ids can be asked for at once"

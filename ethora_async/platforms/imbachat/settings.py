@@ -36,7 +36,7 @@ ARGUMENTS = {
 ROTATING = (SECRET_KEY, API_LOGIN, API_PASSWORD)
 
 _SHORT = 32
-"""Bytes: HMAC-SHA256 wants a key as long as its output (RFC 7518 §3.2)."""
+"""In bytes: an HMAC-SHA256 key should be as long as its output (RFC 7518 §3.2)."""
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _DECIMAL = re.compile(r"[1-9][0-9]{0,18}").fullmatch
 
@@ -47,19 +47,19 @@ class ShortKeyWarning(UserWarning):
 
 @attrs.frozen(eq=False)
 class SigningKey:
-    """The widget's Secret key, ready to sign. `key` tells it from others."""
+    """The widget's Secret key, ready to sign. `key` identifies it."""
 
     signing: HS256Key = attrs.field(repr=False)
     key: str
 
 
 def signing_key(values: Values) -> SigningKey:
-    """Return the Secret key: its characters themselves are the key, not what they might encode."""
+    """Return the signing key: the characters of the Secret key themselves, not decoded."""
     return SigningKey(HS256Key(values[SECRET_KEY]), values.key)
 
 
 def warn_of_short(values: Values) -> None:
-    """Warn of a Secret key below 32 bytes."""
+    """Warn about a Secret key below 32 bytes."""
     if len(values[SECRET_KEY].encode()) < _SHORT:
         warn(
             f"the widget's Secret key ({SECRET_KEY}) is shorter than {_SHORT} bytes and can be guessed: change it",
@@ -68,10 +68,10 @@ def warn_of_short(values: Values) -> None:
 
 
 def widget_id(values: Values) -> int | None:
-    """Return the widget's id: a decimal number; None where it is not set.
+    """Return the widget's id: a decimal number; None if it is not set.
 
     Raises:
-        ConfigError: it is no such number.
+        ConfigError: it is not a decimal number.
     """
     text = (values.get(WIDGET_ID) or "").strip()
     if not text:
@@ -83,7 +83,7 @@ def widget_id(values: Values) -> int | None:
 
 
 def script_url(values: Values) -> str | None:
-    """Return where the widget's script is (docs/platforms/imbachat.md#widget); None without a widget id.
+    """Return the URL of the widget's script (docs/platforms/imbachat.md#widget); None without a widget id.
 
     Raises:
         ConfigError: the widget's id or the API's URL cannot be used.
@@ -105,10 +105,10 @@ def script_url(values: Values) -> str | None:
 
 
 def check_login(values: Values) -> None:
-    """Both parts of the API login are there, and can be compared with what the chat server sends.
+    """Check that both parts of the API login are set, and can be compared with the chat server's.
 
     Raises:
-        ConfigError: one is missing, or the login holds a colon, which Basic authentication cannot carry.
+        ConfigError: one is missing, or the login contains a colon, which Basic authentication cannot carry.
     """
     for name in (API_LOGIN, API_PASSWORD):
         if not (values.get(name) or "").strip():

@@ -1,4 +1,4 @@
-"""``imbachat.tokens``: what a user's widget logs in with, minted in this process.
+"""``imbachat.tokens``: tokens with which a user's widget logs in, minted in this process.
 
 See docs/platforms/imbachat.md#user-token.
 """
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from ethora_async.tokens.settings import Values
 
 USER_TOKEN_TTL = 3600.0
-"""Seconds that a user's token lives unless a call says otherwise."""
-# The members' order is part of what is signed: this one gives the bytes of the vendor's samples.
+"""Default lifetime of a user's token in seconds."""
+# The members' order is part of the signed bytes: this is the order of the vendor's samples.
 _HEADER = {"typ": "JWT", "alg": "HS256"}
 _DECIMAL = re.compile(r"[1-9][0-9]{0,18}").fullmatch
 _LARGEST = 2**63 - 1
 
 
 def user_number(id: Id) -> int:
-    """Return a user's id as the whole number that ImbaChat knows: an `int`, or text that is its digits and no more.
+    """Return a user's id as ImbaChat's whole number: an `int`, or a text of its digits only.
 
     Raises:
         InvalidInputError: it is not, or not greater than 0.
@@ -39,7 +39,7 @@ def user_number(id: Id) -> int:
     if isinstance(id, str) and _DECIMAL(id):
         number = int(id)
     if number is None or not 0 < number <= _LARGEST:
-        # PHP's cast, as in the vendor's samples, would make user 0 of a word, and user 12 of "12abc".
+        # PHP's cast in the vendor's samples would turn a word into user 0, and "12abc" into user 12.
         msg = f"an ImbaChat user's id is a whole number from 1 to {_LARGEST}: {_kind(id)} is not one"
         raise InvalidInputError(msg, field="id")
     return number
@@ -50,7 +50,7 @@ def _kind(id: object) -> str:
 
 
 class Tokens:
-    """Signed with the widget's Secret key, cached until a minute before their end. No request is made."""
+    """Signs tokens with the widget's Secret key, and caches them until a minute before expiry. No request is sent."""
 
     def __init__(self, keys: RotatingKeys[SigningKey], *, clock: Clock, emitter: Emitter, cache_size: int) -> None:
         self._keys = keys
@@ -61,16 +61,15 @@ class Tokens:
     async def for_user(self, id: Id, *, ttl: Seconds = USER_TOKEN_TTL) -> ChatToken:
         """Return the token with which one user's widget logs in. Guests need none.
 
-        It names neither widget nor audience and cannot be taken back: whoever has it is that user until its end, in
-        every widget with the same Secret key. Keep it short, and give each widget a key of its own.
+        It names neither widget nor audience and cannot be revoked: anyone who has it is that user until it expires, in
+        every widget with the same Secret key. Use short lifetimes, and a separate key for each widget.
 
         Args:
             id: the user's id, a whole number greater than 0.
-            ttl: how long it is good for (default 1 h); whole seconds, at least 1.
+            ttl: its lifetime (default 1 h); whole seconds, at least 1.
 
-        Returns:
-            A token from the cache, or a new one when that would end within a minute (or half its life, if shorter).
-            `extra` holds ``widget_id`` and ``script_url`` where the widget's id is set.
+        Returns: A token from the cache, or a new one when that would expire within a minute (or half its life, if
+            shorter). `extra` holds ``widget_id`` and ``script_url`` if the widget's id is set.
 
         Raises:
             InvalidInputError: the id is no such number.

@@ -74,27 +74,27 @@ class Profile:
     avatar_url: str | None = attrs.field(default=None, converter=_avatar_url)
 
     def wire(self) -> dict[str, Any]:
-        """As the chat server reads it."""
+        """Return the profile in the chat server's format."""
         return _stated({"user_id": self.user_id, "name": self.name, "avatar_url": self.avatar_url})
 
 
 @attrs.frozen(kw_only=True)
 class UserInfo:
-    """One of your users, as the chat shows them. What is None is left out.
+    """One of your users, as the chat shows them. Fields that are None are left out.
 
     Attributes:
         user_id: your own id, as in the user's token.
         avatar_url, profile_url: absolute http(s) URLs.
         last_login: an aware `datetime`, or seconds since the epoch.
-        badge: what a column of your own holds; any JSON value.
+        badge: the value of a column of your own; any JSON value.
         profiles: further profiles of the user by key.
-        email: personal data, which the chat does not need: left out unless you give it.
+        email: personal data, which the chat does not need: left out unless you set it.
         chat_role: ``"admin"`` or ``"user"``.
-        permissions: what the user may do in the chat (``send_message``, ``send_files``, ``audio_calls``, …).
-        extra: further members of the answer.
+        permissions: the user's permissions in the chat (``send_message``, ``send_files``, ``audio_calls``, …).
+        extra: further fields of the answer.
 
     Raises:
-        InvalidInputError: a value does not fit.
+        InvalidInputError: a value is invalid.
     """
 
     user_id: int | str = attrs.field(converter=_user_id)
@@ -121,7 +121,7 @@ class UserInfo:
             raise InvalidInputError(msg, field="permissions")
 
     def wire(self) -> dict[str, Any]:
-        """As the chat server reads it."""
+        """Return the user in the chat server's format."""
         profiles = {str(key): profile.wire() for key, profile in (self.profiles or {}).items()}
         stated = {
             "user_id": self.user_id,

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store"}
-"""Headers for the page that the snippet stands in: its token is worth the user's password while it lives."""
+"""Headers for the page with the snippet: its token is as powerful as the user's password until it expires."""
 
 _NONCE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}").fullmatch
 _OWN = frozenset({"user_id", "token"})
 
 
 class Html(str):
-    """Text that is HTML already: Jinja, Django and MarkupSafe do not escape it a second time."""
+    """Text that is already HTML: Jinja, Django and MarkupSafe do not escape it again."""
 
     __slots__ = ()
 
@@ -33,7 +33,7 @@ def _json(value: Any) -> str:
         return codec.script_json(value)
     except (TypeError, ValueError) as error:
         msg = f"options must be JSON values ({type(error).__name__})"
-    # Outside the handler: the error holds the values.
+    # Raised outside the handler: the error holds the values.
     raise InvalidInputError(msg, field="options")
 
 
@@ -43,7 +43,7 @@ def snippet(
     """Return the two script elements that load the widget, for a user, or for a guest without a token.
 
     Raises:
-        InvalidInputError: the nonce is none, or the options hold what is not theirs.
+        InvalidInputError: the nonce is invalid, or the options contain a reserved key.
     """
     if nonce is not None and not _NONCE(nonce):
         msg = "nonce must be base64 text, as in the page's Content-Security-Policy"

@@ -1,4 +1,4 @@
-"""Signs this client's requests as the admin: a personal access token, or a session that it logs in once.
+"""Credentials of the admin: a personal access token, or a session that the client opens once.
 
 See docs/platforms/rocketchat.md#log-in.
 """
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from ethora_async.tokens.rotating import KeyRing, RotatingKeys
 
 _REFUSED_FOR = 60.0
-"""Seconds for which a refused password is not tried again: ten failures within five minutes lock the account."""
+"""Seconds for which a rejected password is not retried: ten failures within five minutes lock the account."""
 _JUST_NOW = 5.0
-"""Seconds within which a second log-in would not help: what is refused then is refused for another reason."""
+"""Seconds within which a second log-in would not help: a rejection during this time has another reason."""
 
 
 @attrs.frozen(eq=False)
 class Login:
-    """A session of the admin's: their record id and the headers that sign for them."""
+    """A session of the admin: the record id and the headers that sign requests."""
 
     user_id: str
     headers: Mapping[str, str] = attrs.field(repr=False)
 
 
 def headers_for(user_id: str, token: str) -> dict[str, str]:
-    """Return what signs a request as a user (docs/platforms/rocketchat.md#rest-rules)."""
+    """Return the headers that sign a request as a user (docs/platforms/rocketchat.md#rest-rules)."""
     return {"X-User-Id": user_id, "X-Auth-Token": token}
 
 
@@ -55,10 +55,10 @@ class _Session:
 class AdminSession:
     """One session for the whole client.
 
-    It is opened by the first request, once for all who wait, and again when the platform rejects it: never for each
-    request, since log-ins are limited by address, and every one takes one of the admin's fifty tokens
-    (docs/platforms/rocketchat.md#log-in). A rejection reads the store again; the credentials before and after a
-    rotation get a try each, and what the platform accepted is kept to.
+    The first request opens it, once for all waiting calls, and a rejection opens a new one: never one for each request,
+    since log-ins are limited by address, and each takes one of the admin's fifty tokens
+    (docs/platforms/rocketchat.md#log-in). After a rejection the store is read again; the credentials before and after a
+    rotation are tried once each, and those that the platform accepted are kept.
 
     Args:
         log_in: opens a session with a user name and password.
@@ -73,7 +73,7 @@ class AdminSession:
         emitter: Emitter,
     ) -> None:
         self._admins = admins
-        # A wrong credential is not waited for at the start: failed log-ins lock the account.
+        # No retries with a wrong credential at the start: failed log-ins lock the account.
         self._acceptance = Acceptance(rotates=admins.rotates, clock=clock)
         self._log_in = log_in
         self._clock = clock
@@ -88,11 +88,11 @@ class AdminSession:
 
     @property
     def user_id(self) -> str | None:
-        """The admin's record id; None before there was a session."""
+        """The admin's record id; None before the first session."""
         return None if self._session is None else self._session.user_id
 
     def peek(self) -> Credential | None:
-        """Return the credential at hand; None when one must be awaited."""
+        """Return the available credential; None when one must be awaited."""
         ring = self._admins.peek()
         if ring is None:
             return None
@@ -102,26 +102,26 @@ class AdminSession:
         return session.credential
 
     async def acquire(self) -> Credential:
-        """Return a credential, after a log-in if need be.
+        """Return a credential, after a log-in if necessary.
 
         Raises:
             ConfigError: the store cannot be read, or names no admin.
-            UnauthorizedError, TwoFactorRequiredError, ForbiddenError: the platform refused the log-in.
+            UnauthorizedError, TwoFactorRequiredError, ForbiddenError: the platform rejected the log-in.
             ChatError: the log-in failed.
         """
         await self._admins.load()
         return self.peek() or await self._logged_in()
 
     def accepted(self, credential: Credential) -> None:
-        """The platform took it: a later rejection is a rotation, or the session's end."""
+        """Note that the platform accepted it: a later rejection means a rotation, or the session's end."""
         if self._session is not None and credential is self._session.credential:
             self._acceptance.accept(credential)
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
-        """Another token of the store's, or a new session; the one at hand when it is newer than the rejected one.
+        """Return another token of the store, or a new session; or the current one if it is newer than the rejected one.
 
         Raises:
-            UnauthorizedError, TwoFactorRequiredError, ForbiddenError: the platform refused to log the admin in.
+            UnauthorizedError, TwoFactorRequiredError, ForbiddenError: the platform rejected the admin's log-in.
         """
         current = self._session
         if current is not None and current.credential is not rejected and current.credential.key not in tried:
@@ -136,7 +136,7 @@ class AdminSession:
         if current is not None and current.credential is rejected:
             if self._clock.monotonic() < current.since + _JUST_NOW and not self._is_newer(ring, current):
                 return None
-            # It stays at hand: who begins meanwhile is rejected with it, and waits for a rotation as this call does.
+            # It stays available: calls that start meanwhile are rejected too, and wait for a rotation as this one does.
             self._dead = rejected
         try:
             return await self._logged_in()
@@ -146,11 +146,11 @@ class AdminSession:
             raise
 
     def may_change(self) -> bool:
-        """Say whether a rejection may be a rotation on its way."""
+        """Return whether a rejection may be caused by a rotation in progress."""
         return self._acceptance.may_change()
 
     async def aclose(self) -> Credential | None:
-        """Cancel a log-in under way; the session that was opened here, for whoever ends it."""
+        """Cancel a pending log-in; return the session that was opened here, so that the caller can end it."""
         await self._flight.aclose()
         session, self._session = self._session, None
         return session.credential if session is not None and not session.admin.by_token else None
@@ -160,7 +160,7 @@ class AdminSession:
             return True
         if session.admin.by_token:
             return session.admin.key == ring.current.key
-        # A new password ends no session by itself; another admin's does not become ours.
+        # A new password does not end the session; a session of another admin must not be used as ours.
         return not ring.current.by_token and session.admin.user == ring.current.user
 
     def _is_newer(self, ring: KeyRing[Admin], session: _Session) -> bool:
@@ -191,7 +191,7 @@ class AdminSession:
         ring = await self._admins.load()
         session = self._session
         if session is not None and session.credential is not self._dead and self._holds(session, ring):
-            return session.credential  # another task was quicker
+            return session.credential  # another task was faster
         failure: ChatError | None = None
         queue = deque(ring.candidates())
         while queue:
@@ -204,12 +204,12 @@ class AdminSession:
                 login = await self._log_in(admin, ring)
             except (UnauthorizedError, ForbiddenError) as error:
                 if admin.key == self._logged_in_as:
-                    # The platform has changed since it refused the others: they get another try.
+                    # The platform has changed since it rejected the others: try them again.
                     self._logged_in_as = ""
                     queue.extend(other for other in ring.candidates() if self._refused.pop(other.key, None))
                 self._refused[admin.key] = (self._clock.monotonic() + _REFUSED_FOR, error)
                 if isinstance(error, ForbiddenError):
-                    raise  # blocked, or without a second factor: another password is no help
+                    raise  # blocked, or without a second factor: another password does not help
                 failure = failure or error
                 continue
             self._refused.pop(admin.key, None)

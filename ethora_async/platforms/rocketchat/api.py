@@ -1,4 +1,4 @@
-"""Calls to one server: signed, with a second factor where it is asked for, and not to routes that are closed to us."""
+"""Calls to one server: signed, with a second factor on request, and never to a route that is closed by a rate limit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _A_CODE = re.compile(r"[a-z]+(?:-[a-z]+)+")
 
 NOBODY = FixedCredentials()
-"""For the routes that need nobody."""
+"""For routes without authentication."""
 
 
 @attrs.define(eq=False)
@@ -43,7 +43,7 @@ class Shared:
 
 @attrs.frozen(eq=False)
 class _Input:
-    """What an operation is carried out with."""
+    """The inputs of an operation."""
 
     query: Mapping[str, QueryValue] | None = None
     data: Any = attrs.field(default=None, repr=False)
@@ -56,7 +56,7 @@ class _Input:
 
 @attrs.frozen(eq=False)
 class Api:
-    """One server, asked as the admin, or as the one whom `signer` signs for."""
+    """One server, called as the admin, or as the user of `signer`."""
 
     url: str
     engine: Engine
@@ -69,11 +69,11 @@ class Api:
     signer: Credentials | None = None
 
     def signed_by(self, signer: Credentials) -> Api:
-        """Return the same server, asked as somebody else; their second factor is not ours to give."""
+        """Return the same server, called as another user, for whom this client has no second factor."""
         return attrs.evolve(self, signer=signer, factors=Factors)
 
     def server_now(self) -> float:
-        """Return the server's time, as far as its replies have shown it: seconds since the epoch."""
+        """Return the server's time, as its replies have shown it, in seconds since the epoch."""
         return self.clock.now() + (self.shared.clock_offset or 0.0)
 
     async def call(
@@ -91,12 +91,11 @@ class Api:
         """Carry out one operation; see `Engine.call`.
 
         Args:
-            enveloped: False takes a reply that does not say that it is a success for one, as long as it does not say
-                the contrary.
+            enveloped: False accepts a reply without a ``success`` field.
 
         Raises:
-            TwoFactorRequiredError: a second factor was asked for that this client cannot give, or its own was refused.
-            RateLimitedError: the route is closed for longer than the call may take.
+            TwoFactorRequiredError: the server requires a second factor that this client does not have, or rejected its
+                own. RateLimitedError: the route is closed for longer than the call's timeout.
             ChatError: see `ethora_async.errors`.
         """
         budget = self.timeout if timeout is None else seconds(timeout, "timeout")
@@ -109,7 +108,7 @@ class Api:
             if signer is not None or asked.at_login:
                 raise
             challenge = asked
-        # One code for all who were asked at once: the server remembers for a while who gave it.
+        # One code for all concurrent requests: the server remembers for a while that it was given.
         async with self.shared.verifying:
             if self.shared.verified != verified:
                 try:
@@ -118,13 +117,13 @@ class Api:
                     )
                 except TwoFactorRequiredError as asked:
                     challenge = asked
-            # The code has no name here: this frame stays in the traceback.
+            # No variable holds the code here: this frame stays in the traceback.
             with_code = WithCode(
                 self.session,
                 challenge.method,
                 await self.factors().answer(challenge, operation.name, self.clock.now()),
             )
-            # Reading a code from an e-mail takes its time; the call begins anew.
+            # Reading a code from an e-mail takes time; the call starts anew.
             late = self.clock.monotonic() + budget
             reply = await self._once(operation, _Input(query, data, path, upload), with_code, late, enveloped=enveloped)
             self.shared.verified += 1
@@ -151,7 +150,7 @@ class Api:
             raise
         limits.learn(route, reply.headers)
         self._learn_time(reply.headers)
-        # Apart from here: the traceback shows this frame, and the reply of a log-in holds a token.
+        # In a separate function: the traceback shows this frame, and the reply of a log-in contains a token.
         if (refusal := self._refusal(operation, reply, enveloped=enveloped)) is not None:
             raise refusal
         return reply
@@ -174,7 +173,8 @@ class Api:
         if data.get("success") is True or data.get("status") == "success":
             return None
         failure = self.dialect.read(reply.status, data, reply.headers)
-        # The engine masks what a refusal repeats of the request. It took this one for a success: nothing is repeated.
+        # The engine masks what an error echoes of the request. It took this reply for a success, so nothing of it is
+        # quoted.
         code = failure.code if failure.code is not None and _A_CODE.fullmatch(failure.code) else None
         msg = f"the platform answered HTTP {reply.status}, and said that the call failed"
         return failure.kind(

@@ -1,4 +1,4 @@
-"""`RocketChatClient`: everything that a back end does with one Rocket.Chat server."""
+"""`RocketChatClient`: a back end's client for one Rocket.Chat server."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ if TYPE_CHECKING:
     from ethora_async_secrets import SecretProvider
 
 _FAREWELL = 5.0
-"""Seconds that the end of the admin's session may take."""
+"""Seconds allowed for ending the admin's session."""
 
 
 @attrs.frozen
 class Ping:
-    """The server answered. `latency` is in seconds, `version` its major and minor version."""
+    """The server's answer. `latency` is in seconds, `version` its major and minor version."""
 
     latency: float
     version: tuple[int, int]
@@ -83,7 +83,7 @@ class RocketChatOptions(RocketChatSettings, total=False):
 
 
 class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]):
-    """A back end's client for one Rocket.Chat server, asked as an admin or a bot with an admin's permissions.
+    """A back end's client for one Rocket.Chat server, used as an admin or a bot with an admin's permissions.
 
     It is usable at once: the connection opens in the running event loop with the first request, and the client then
     belongs to that loop. End it with ``async with`` or `aclose`, which also ends the session that it logged in.
@@ -91,18 +91,17 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
     Args:
         url: the server's address, with its sub-path if it has one; by default ``ROCKETCHAT_URL`` from the environment.
         user, password: the admin's; by default ``ROCKETCHAT_USER`` and ``ROCKETCHAT_PASSWORD``. With a personal access
-            token, the password alone serves as second factor where the server asks for it.
-        user_id, token: a personal access token in their place, which never expires; by default ``ROCKETCHAT_USER_ID``
-            and ``ROCKETCHAT_TOKEN``.
-        create_tokens_secret: the server's ``CREATE_TOKENS_FOR_USERS_SECRET``, which 8.0 and later want for
-            `tokens`; by default ``ROCKETCHAT_CREATE_TOKENS_SECRET``.
+        token, the password alone serves as second factor if the server requires one. user_id, token: a personal access
+            token in their place, which never expires; by default ``ROCKETCHAT_USER_ID`` and ``ROCKETCHAT_TOKEN``.
+        create_tokens_secret: the server's ``CREATE_TOKENS_FOR_USERS_SECRET``, which 8.0 and later require for `tokens`;
+            by default ``ROCKETCHAT_CREATE_TOKENS_SECRET``.
         totp_secret: base32, for an admin with two-factor authentication; by default ``ROCKETCHAT_TOTP_SECRET``.
-        email_code: called for the code that the server has sent by e-mail, with the name of the operation that needs
-            it; it may be a coroutine function. For calls, and for the log-in.
-        secret: a `SecretProvider` that reads and rotates all of these; or, as text, the token beside `user_id`, else
-            the password. By default the store that ``ETHORA_SECRETS`` names.
-        token_cache_size: how many users' tokens are kept (default 10,000).
-        token_grace: for how long a replaced token lives on before it is revoked (default 5 minutes).
+        email_code: returns the code that the server has sent by e-mail; called with the name of the operation that
+            needs it. It may be a coroutine function.
+        secret: a `SecretProvider` that reads and rotates all of these; or, as text, the token if `user_id` is given,
+            else the password. By default the store that ``ETHORA_SECRETS`` names.
+        token_cache_size: maximum number of cached tokens (default 10,000).
+        token_grace: time before a replaced token is revoked (default 5 minutes).
         options: what every client takes; see `ClientOptions`.
 
     Raises:
@@ -196,13 +195,12 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
 
         Raises:
             NotFoundError: there is no such user.
-            InvalidInputError: it is the admin whom this client asks as: that would end its own credentials.
+            InvalidInputError: it is this client's own admin: logging out would end its own credentials.
             ForbiddenError: the admin lacks the permission ``logout-other-user``.
         """
         api = await self._context.open()
         user_id = await self._context.directory.user_id(api, user)
-        # Without the id, the route would log the caller out: it is never left to a default
-        # (docs/platforms/rocketchat.md#users).
+        # Without the id, the route would log the caller out: it is always sent (docs/platforms/rocketchat.md#users).
         await self._session.acquire()
         if user_id == self._session.user_id:
             msg = f"{lookup(user)!r} is the admin whom this client asks as: logging out would end its own credentials"
@@ -211,7 +209,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         try:
             await api.call(operations.LOGOUT_USER, data={"userId": user_id})
         finally:
-            # Those made while the server was being asked may have been made just before it ended them.
+            # Sessions opened during the request may have been opened just before it ended them.
             self.tokens.forget(user_id)
 
     async def _own_id(self) -> str:
@@ -219,10 +217,10 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         return self._session.user_id or ""
 
     def as_user(self, user: Id | ChatToken, *, allow_privileged: bool = False) -> UserClient:
-        """Return what one user sees and does: their rooms, messages and events. No request is made.
+        """Return a client that acts as one user: rooms, messages and events. No request is sent.
 
         Args:
-            user: the user name or `RecordId`, for whom `tokens` makes a token; or a token that is at hand.
+            user: the user name or `RecordId`, for whom `tokens` creates a token; or an existing token.
             allow_privileged: see `tokens.for_user`.
         """
         signer: Credentials
@@ -240,14 +238,13 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         queue_size: int = 1000,
         allow_privileged: bool = False,
     ) -> Realtime:
-        """Return what happens in one user's rooms, as it happens; see `Realtime`. No request is made before it is
-        entered.
+        """Return a stream of the events in one user's rooms; see `Realtime`. No request is sent before it is entered.
 
         Args:
-            user: the user name or `RecordId`, for whom `tokens` makes a token; or a token that is at hand, which is
-                never replaced.
-            rooms: whose messages to get from the start; `Realtime.subscribe` adds more.
-            queue_size: how many events may wait to be read.
+            user: the user name or `RecordId`, for whom `tokens` creates a token; or an existing token, which is never
+                replaced.
+            rooms: the rooms to subscribe to at the start; `Realtime.subscribe` adds more.
+            queue_size: maximum number of unread events.
             allow_privileged: see `tokens.for_user`.
         """
         from ethora_async.platforms.rocketchat.realtime.connection import Realtime
@@ -265,11 +262,11 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         return stream
 
     async def embedding(self) -> Embedding:
-        """Addresses and scripts for showing rooms in a page of yours; see `Embedding`."""
+        """Addresses and scripts for embedding rooms in your pages; see `Embedding`."""
         return Embedding((await self._context.open()).url)
 
     async def ready(self) -> None:
-        """Pass when this client could sign a call now: it has a session or a token, or could log in.
+        """Check that this client could sign a call now: it has a session or a token, or can log in.
 
         Raises:
             ConfigError: the secret store cannot be read, or a setting is missing.
@@ -279,7 +276,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         await self._session.acquire()
 
     async def ping(self, *, timeout: Seconds | None = None) -> Ping:
-        """Ask the server for its version; needs no right.
+        """Read the server's version; needs no permission.
 
         Raises:
             NotSentError, ReplyLostError, ApiError: there was no answer.
@@ -290,10 +287,10 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         return Ping(self._wiring.clock.monotonic() - started, read_version(reply.data), request_id=reply.request_id)
 
     async def send_email_code(self, user: str) -> None:
-        """Have the server send a new code for the second factor by e-mail: for an `email_code` that got none.
+        """Request a new e-mail code for the second factor, for an `email_code` function that received none.
 
         Args:
-            user: the user name or e-mail address. The server does not tell whether there is such a user.
+            user: the user name or e-mail address. The server does not say whether there is such a user.
         """
         api = await self._context.open()
         data = {"emailOrUsername": required_text(user, "user")}
@@ -313,7 +310,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         return f"RocketChatClient(url={api.url!r})" if api else "RocketChatClient(not opened yet)"
 
     async def _end_sessions(self) -> None:
-        """End streams and tokens under way, and the session that was logged in."""
+        """Close streams, cancel pending tokens, and end the session that was opened here."""
         for stream in list(self._streams):
             await stream.aclose()
         await self.tokens.aclose()

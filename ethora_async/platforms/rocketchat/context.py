@@ -27,7 +27,7 @@ _EXAMPLE = "https://chat.example.com"
 
 
 class ServerContext(ABC):
-    """The server that a part of the client works with, which may not be known before the first call."""
+    """The server of a part of the client; its URL may be unknown before the first call."""
 
     clock: Clock
     emitter: Emitter
@@ -35,7 +35,7 @@ class ServerContext(ABC):
 
     @abstractmethod
     async def open(self) -> Api:
-        """Return the server, found out first if need be."""
+        """Return the server; find it out first if necessary."""
 
     async def send(
         self, operation: Operation, /, *, query: Mapping[str, QueryValue], data: Any, timeout: Seconds | None
@@ -46,9 +46,9 @@ class ServerContext(ABC):
 
 
 class AdminContext(ServerContext):
-    """One client's server, asked as the admin.
+    """One client's server, called as the admin.
 
-    Its URL may stand in the secret store; then it is known only after the store's first answer.
+    Its URL may come from the secret store; then it is known only after the store's first answer.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class AdminContext(ServerContext):
         """
         if self.api is None:
             current = (await self.settings.load()).current
-            if self.api is None:  # another task may have been quicker
+            if self.api is None:  # another task may have been faster
                 self.api = self._made(current[URL])
         return self.api
 
@@ -85,7 +85,7 @@ class AdminContext(ServerContext):
 
 
 class UserContext(ServerContext):
-    """The same server, asked as one user."""
+    """The same server, called as one user."""
 
     def __init__(self, own: ServerContext, signer: Credentials) -> None:
         self.clock: Clock = own.clock

@@ -1,4 +1,4 @@
-"""Messages on their way from subscriptions to whoever reads them, missed ones first."""
+"""Deliver messages from subscriptions to the reader, missed ones first."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class Deliveries:
     """The rooms of one stream.
 
-    Once a subscription was interrupted, what arrives is held back until the missed messages have been fetched.
+    After an interruption, arriving messages are held back until the missed ones have been fetched.
 
     Args:
-        most_held: how many messages may be held back in all; then `arrived` waits.
+        most_held: maximum number of held messages; beyond it `arrived` waits.
     """
 
     def __init__(self, queue: EventQueue[RealtimeEvent], clock: Clock, most_held: int) -> None:
@@ -36,32 +36,32 @@ class Deliveries:
         self._fills: dict[str, asyncio.Task[None]] = {}
 
     def begin(self, room_id: str, now: datetime) -> None:
-        """A room is wanted from now on; `now` by the server's clock."""
+        """Start to track a room; `now` by the server's clock."""
         self._feeds.setdefault(room_id, Feed(begun=now))
 
     async def end(self, room_id: str) -> None:
-        """A room is wanted no more."""
+        """Stop tracking a room."""
         self._feeds.pop(room_id, None)
         await self._stop(room_id)
 
     async def interrupted(self, room_id: str | None = None) -> None:
-        """The subscription to a room has ended, or all have: from now on messages are missed."""
+        """Note that the subscription to one room, or to all, has ended: from now on messages are missed."""
         for room in list(self._feeds) if room_id is None else [room_id]:
             await self._stop(room)
             feed = self._feeds.get(room)
             if feed is not None:
-                # What is held back will be fetched: none of it counts as delivered.
+                # Held messages will be fetched: none of them counts as delivered.
                 feed.held.clear()
                 feed.filling = True
 
     def resumed(self, api: Api, room_id: str) -> None:
-        """The subscription holds, for the first time or again; missed messages are fetched from `api`."""
+        """Note that a subscription is active, for the first time or again; missed messages are fetched from `api`."""
         feed = self._feeds.get(room_id)
         if feed is not None and feed.filling and room_id not in self._fills:
             self._fills[room_id] = asyncio.create_task(self._fill(api, room_id, feed))
 
     async def arrived(self, room_id: str, message: Message) -> None:
-        """A message came by itself."""
+        """Deliver or hold a message that arrived by itself."""
         feed = self._feeds.get(room_id)
         if feed is None:
             return
@@ -81,7 +81,7 @@ class Deliveries:
     async def _deliver(self, feed: Feed, message: Message, *, missed: bool = False) -> None:
         if feed.is_missed(message) if missed else feed.is_new(message):
             await self._queue.put(MessageReceived(message, missed))
-            # Not before: cancelled while it waits, it is fetched again.
+            # Only now: if it is cancelled while it waits, the message is fetched again.
             feed.delivered(message)
 
     async def _fill(self, api: Api, room_id: str, feed: Feed) -> None:
@@ -90,7 +90,7 @@ class Deliveries:
         try:
             changes = await fetch_missed(api, room_id, since, self._clock)
         except (ForbiddenError, NotFoundError):
-            pass  # not the user's room any more: an event tells of it
+            pass  # the user is no longer in the room: an event reports that
         except ChatError:
             await self._queue.put(Gap(room_id, since))
         for message in changes.updated:

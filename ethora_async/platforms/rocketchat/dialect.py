@@ -95,17 +95,17 @@ _NO_ENVELOPE = "an answer came that is not Rocket.Chat's: is the URL right, or d
 
 
 class RocketChatDialect:
-    """Reads what stands under `error`, `errorType`, `message` and `details`; none of them has to be there.
+    """Reads `error`, `errorType`, `message` and `details`; each of them may be missing.
 
     Args:
-        clock: tells how far off the moment is at which a rate limit ends.
+        clock: measures the time until a rate limit ends.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def read_failure(self, response: Response) -> Failure:
-        """Return the error class, message and code; whether another token may help; how long a rate limit lasts."""
+        """Return the error class, message and code, whether another token may help, and how long a rate limit lasts."""
         try:
             data = codec.loads(response.body)
         except ValueError:
@@ -113,7 +113,7 @@ class RocketChatDialect:
         return self.read(response.status, data, response.headers)
 
     def read(self, status: int, data: Any, headers: Mapping[str, str]) -> Failure:
-        """Return the same for a body that is decoded already, such as one with a 200 that says ``success: false``."""
+        """Read a decoded body, such as one with status 200 and ``success: false``."""
         body = data if isinstance(data, dict) else None
         details = body.get("details") if body is not None else None
         details = details if isinstance(details, dict) else {}
@@ -140,9 +140,9 @@ class RocketChatDialect:
 
 
 def until_reset(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds until ``X-RateLimit-Reset``, which is in milliseconds since the epoch; None when it is not there.
+    """Return the seconds until ``X-RateLimit-Reset``, which is in milliseconds since the epoch; None without it.
 
-    A minute at the most, the length of the server's windows: a clock that is wrong must not close a route for long.
+    A minute at most, the length of the server's windows: a wrong clock must not close a route for long.
     """
     value = headers.get("x-ratelimit-reset", "").strip()
     if not value.isascii() or not value.isdigit():
@@ -151,7 +151,7 @@ def until_reset(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _message(body: Mapping[str, Any] | None) -> str:
-    # The number or bare code in place of a text comes with failed log-ins; the text then stands under `message`.
+    # A number or bare code in place of a text comes with failed log-ins; the text is then under `message`.
     stated = [body.get(key) for key in ("error", "message")] if body is not None else []
     texts = [text.strip() for text in stated if isinstance(text, str) and text.strip()]
     return next((text for text in texts if not _is_code(text)), texts[0] if texts else "")
@@ -166,7 +166,7 @@ def _code(body: Mapping[str, Any] | None) -> str | None:
         return None
     stated = body.get("errorType")
     if isinstance(stated, str) and stated:
-        # Here and there the text and the code have changed places: "Not Allowed".
+        # In some replies the text and the code are swapped: "Not Allowed".
         return stated.lower().replace(" ", "-") if " " in stated else stated
     error = body.get("error")
     if isinstance(error, str):
@@ -187,7 +187,7 @@ def _kind(status: int, code: str | None, message: str, details: Mapping[str, Any
     if code in _FORBIDDEN:
         return ForbiddenError
     if status == 404:
-        # Without the envelope it is a missing route, or a proxy's: it says nothing of any record.
+        # Without the envelope it is a missing route, or a proxy's error: it says nothing about a record.
         return NotFoundError if known else ApiError
     if status in (200, 400, 403):
         if code in _NOT_FOUND or (code is None and _MISSING.search(message)):

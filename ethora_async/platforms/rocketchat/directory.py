@@ -1,4 +1,4 @@
-"""Look up and remember the record ids of user names and room names."""
+"""Look up and cache the record ids of user names and room names."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ RoomKind = Literal["c", "p", "d", "l"]
 
 @attrs.frozen
 class Room:
-    """A room as its routes need to know it."""
+    """The data of a room that its routes need."""
 
     id: str
     kind: str
 
     @property
     def public(self) -> bool:
-        """Whether it is a channel, which has routes of its own."""
+        """Whether it is a channel, which has separate routes."""
         return self.kind == "c"
 
 
 @attrs.frozen
 class Account:
-    """A user's record, as far as it says whose it is.
+    """The identifying part of a user's record.
 
     Attributes:
         id: the record id.
-        username: the user name, exactly as the server keeps it.
-        roles: the roles; None where the asker may not see them.
-        kind: ``user``, ``bot`` or ``app``, where the server says so.
+        username: the user name, exactly as the server stores it.
+        roles: the roles; None if the caller may not see them.
+        kind: ``user``, ``bot`` or ``app``, if the server says so.
     """
 
     id: str
@@ -55,7 +55,7 @@ class Account:
 
     @property
     def privileged(self) -> bool:
-        """Whether more than one person's chats are at stake: an administrator, a bot or an app, or nobody can tell."""
+        """Whether it is an administrator, a bot or an app, or its roles are unknown."""
         return self.roles is None or bool(self.roles & PRIVILEGED) or self.kind in PRIVILEGED
 
 
@@ -64,12 +64,12 @@ PRIVILEGED = frozenset({"admin", "bot", "app"})
 
 
 class Directory:
-    """Looks up each name once; a name whose record has gone is forgotten by whoever notices.
+    """Looks up each name once; callers remove a name whose record is gone.
 
     The server ignores case when it looks for a user. Here a name means the account with exactly that name.
 
     Args:
-        size: how many users and how many rooms are remembered (default 10,000 each).
+        size: maximum number of cached users and of cached rooms (default 10,000 each).
     """
 
     def __init__(self, size: int = 10_000) -> None:
@@ -80,13 +80,13 @@ class Directory:
         """Return a user's account.
 
         Args:
-            fresh: True asks the server in any case: the name may stand for another record by now.
+            fresh: True always asks the server: the name may now belong to another record.
 
         Raises:
-            NotFoundError: there is no such user, or only one whose name is spelled in another way.
+            NotFoundError: there is no such user, or only one with another spelling of the name.
         """
         name = lookup(id)
-        remembered = repr(name)  # a name and a record id may read the same
+        remembered = repr(name)  # a name and a record id may have the same text
         known = None if fresh else self._users.get(remembered)
         if known is None:
             operation = operations.GET_USER
@@ -97,7 +97,7 @@ class Directory:
         return known
 
     async def user_id(self, api: Api, id: Id, *, fresh: bool = False) -> str:
-        """Return the record id of a user; a `RecordId` is taken as it is. See `account`.
+        """Return the record id of a user; a `RecordId` is returned unchanged. See `account`.
 
         Raises:
             NotFoundError: there is no such user.
@@ -106,7 +106,7 @@ class Directory:
         return str(name) if isinstance(name, RecordId) else (await self.account(api, name, fresh=fresh)).id
 
     def known_user(self, id: Id) -> str | None:
-        """Return the record id of a user as far as it is remembered."""
+        """Return the cached record id of a user, if there is one."""
         name = lookup(id)
         if isinstance(name, RecordId):
             return str(name)
@@ -120,7 +120,7 @@ class Directory:
             NotFoundError: there is no such room.
         """
         name = lookup(id)
-        key = repr(name)  # a name and a record id may read the same
+        key = repr(name)  # a name and a record id may have the same text
         known = self._rooms.get(key)
         if known is None:
             reply = await api.call(operations.GET_ROOM, query=room_query(name))
@@ -130,7 +130,7 @@ class Directory:
         return known
 
     async def room_id(self, api: Api, id: Id) -> str:
-        """Return the record id of a room; a `RecordId` is taken as it is.
+        """Return the record id of a room; a `RecordId` is returned unchanged.
 
         Raises:
             NotFoundError: there is no such room.
@@ -139,14 +139,14 @@ class Directory:
         return str(name) if isinstance(name, RecordId) else (await self.room(api, name)).id
 
     def forget_user(self, id: Id) -> None:
-        """Look the user up again next time; a `RecordId` stands for every name that is remembered for it."""
+        """Remove the user from the cache; a `RecordId` removes every name of that user."""
         name = lookup(id)
         self._users.drop(repr(name))
         if isinstance(name, RecordId):
             self._users.drop_where(lambda account: account.id == str(name))
 
     def forget_room(self, id: Id) -> None:
-        """Look the room up again next time."""
+        """Remove the room from the cache."""
         self._rooms.drop(repr(lookup(id)))
 
 
@@ -163,10 +163,10 @@ def read_account(data: Any, operation: str) -> Account:
 
 
 def check_name(name: str, found: str, operation: str) -> None:
-    """Pass when the account found bears exactly the name asked for, or was asked for by its `RecordId`.
+    """Check that the account's name is exactly the requested one, or that it was requested by its `RecordId`.
 
     Raises:
-        NotFoundError: it bears another one: the server ignores case.
+        NotFoundError: its name differs: the server ignores case.
     """
     if not isinstance(name, RecordId) and found != name:
         msg = f"no user {name!r}: the server has {found!r}, and names are told apart by case"
@@ -174,12 +174,12 @@ def check_name(name: str, found: str, operation: str) -> None:
 
 
 def user_query(name: str) -> dict[str, str | int]:
-    """Return what names a user in a query."""
+    """Return the query parameter for a user."""
     return {"userId" if isinstance(name, RecordId) else "username": str(name)}
 
 
 def room_query(name: str) -> dict[str, str | int]:
-    """Return what names a room in a query."""
+    """Return the query parameter for a room."""
     return {"roomId" if isinstance(name, RecordId) else "roomName": str(name)}
 
 

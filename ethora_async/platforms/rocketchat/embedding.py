@@ -1,8 +1,8 @@
-"""Showing a room inside a page of yours (docs/platforms/rocketchat.md#embedding): addresses for the iframe, and what
-the page tells it.
+"""Embed a room in your pages (docs/platforms/rocketchat.md#embedding): addresses for the iframe, and messages from the
+page to it.
 
-The embedded layout hides the side bar. It is no access control, and the server must allow the framing
-(``Iframe_Restrict_Access``) and the messages (``Iframe_Integration_receive_enable``, with your page's exact origin).
+The embedded layout hides the side bar. It is not access control, and the server must allow framing
+(``Iframe_Restrict_Access``) and messages (``Iframe_Integration_receive_enable``, with your page's exact origin).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PRESENCES = ("online", "away", "busy", "offline")
 
 
 class Embedding:
-    """Makes what a page needs that shows one server's rooms in an iframe. No request is made.
+    """Builds the HTML and messages of a page that shows one server's rooms in an iframe. No request is sent.
 
     Args:
         site: the server's address, with its sub-path if it has one.
@@ -38,7 +38,7 @@ class Embedding:
 
     @property
     def origin(self) -> str:
-        """The only origin to post messages to, and the only one to take events from."""
+        """The only origin to post messages to, and to accept events from."""
         parts = urlsplit(self._site)
         return f"{parts.scheme}://{parts.netloc}"
 
@@ -55,16 +55,16 @@ class Embedding:
         """Return the address of a room.
 
         Args:
-            room: the room's name; for ``direct`` its `RecordId`, since user names are no addresses there.
+            room: the room's name; for ``direct`` its `RecordId`, since user names are not part of those addresses.
             kind: ``channel``, ``group`` or ``direct``.
             embedded: False shows the whole client.
             thread: the id of the message whose thread to open.
-            message: the id of the message to go to; not every version does.
-            resume: logs the client in by the address. The token then stands in logs, histories and referrers, and some
-                versions do not take it: prefer `login_script`.
+            message: the id of the message to scroll to; not supported by every version.
+            resume: a token that logs the client in by the address. It then appears in logs, histories and referrers,
+                and some versions do not support it: prefer `login_script`.
 
         Raises:
-            InvalidInputError: the room cannot be addressed so.
+            InvalidInputError: the room has no such address.
         """
         if kind not in _ROOM_PATHS:
             msg = f"kind must be channel, group or direct, not {kind!r}"
@@ -99,11 +99,11 @@ class Embedding:
     def login_script(self, token: ChatToken, *, id: str = "rocketchat") -> str:
         """Return a ``<script>`` that logs the iframe in whenever its client has started, as HTML.
 
-        It waits for the client's ``startup``, since nobody listens before; it takes that event from this site's origin
-        and from this iframe alone, and posts the token to this origin alone. It logs in on every start: the client
-        may still hold the session of another user of the same browser.
+        It waits for the client's ``startup`` event, since the client does not listen before; it accepts that event only
+        from this site's origin and this iframe, and posts the token only to this origin. It logs in on every start: the
+        client may still have the session of another user of the same browser.
 
-        The page that holds it holds the token: serve it with ``Cache-Control: no-store``, to that user alone.
+        The page contains the token: serve it with ``Cache-Control: no-store``, to that user only.
         """
         origin, frame = codec.script_json(self.origin), codec.script_json(id)
         login = codec.script_json(login_message(token))
@@ -128,7 +128,7 @@ class Embedding:
 
 
 def login_message(token: ChatToken) -> dict[str, str]:
-    """Return what the page posts to the iframe to log a user in. There is no answer to it.
+    """Return the message that logs a user in, to be posted to the iframe. It is not answered.
 
     See docs/platforms/rocketchat.md#commands-to-the-iframe.
     """
@@ -136,15 +136,15 @@ def login_message(token: ChatToken) -> dict[str, str]:
 
 
 def logout_message() -> dict[str, str]:
-    """Return what the page posts to log whoever it is out."""
+    """Return the message that logs the current user out."""
     return {"externalCommand": "logout"}
 
 
 def go_message(path: str) -> dict[str, str]:
-    """Return what the page posts to show another room: a path of the site, such as ``/channel/general``.
+    """Return the message that shows another room: a path of the site, such as ``/channel/general``.
 
     Raises:
-        InvalidInputError: it is no path.
+        InvalidInputError: it is not a path.
     """
     if not path.startswith("/") or path.startswith("//"):
         msg = "path must begin with one slash"
@@ -153,10 +153,10 @@ def go_message(path: str) -> dict[str, str]:
 
 
 def presence_message(status: Presence) -> dict[str, str]:
-    """Return what the page posts to set the user's presence.
+    """Return the message that sets the user's presence.
 
     Raises:
-        InvalidInputError: it is no presence that the platform knows.
+        InvalidInputError: it is not a presence of the platform.
     """
     if status not in _PRESENCES:
         msg = f"status must be online, away, busy or offline, not {status!r}"
@@ -165,7 +165,7 @@ def presence_message(status: Presence) -> dict[str, str]:
 
 
 def sso_reply(token: ChatToken) -> dict[str, str]:
-    """Return what your ``Accounts_Iframe_api_url`` answers with a 200 to a browser whose user it knows.
+    """Return the body of your ``Accounts_Iframe_api_url``'s 200 reply to a browser with a known user.
 
     See docs/platforms/rocketchat.md#iframe-log-in.
     """

@@ -1,4 +1,4 @@
-"""Opening and ending sessions (docs/platforms/rocketchat.md#log-in)."""
+"""Open and end sessions (docs/platforms/rocketchat.md#log-in)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 async def log_in(api: Api, admin: Admin, factors: Factors) -> Login:
-    """Open a session with a user name and password, and a one-time code where one is asked for.
+    """Open a session with a user name and password, and a one-time code if one is required.
 
     See docs/platforms/rocketchat.md#log-in.
 
     Raises:
         UnauthorizedError: the user name or the password is wrong.
-        TwoFactorRequiredError: a second factor is needed that this client cannot give, or its own was refused.
-        ForbiddenError: the account or the address is blocked for some minutes after too many failures, or switched off.
+        TwoFactorRequiredError: a second factor is required that this client does not have, or its own was rejected.
+        ForbiddenError: the account or the address is blocked for some minutes after too many failures, or disabled.
     """
     body: dict[str, str | Secret] = {"user": admin.user, "password": admin.secret}
     try:
@@ -65,11 +65,11 @@ async def _login_call(api: Api, body: Mapping[str, str | Secret]) -> Reply:
 async def _code(refused: TwoFactorRequiredError | UnauthorizedError, factors: Factors, now: float) -> str:
     if isinstance(refused, TwoFactorRequiredError):
         if refused.method == "password":
-            raise refused  # not taken at log-in
+            raise refused  # not accepted at log-in
         return await factors.answer(refused, operations.LOGIN.name, now)
     if factors.totp_secret is None:
         raise _explained(refused)
-    # From 9.0 on the refusal may no longer say that a code is missing.
+    # From 9.0 on the error may no longer say that a code is missing.
     return totp(factors.totp_secret, now)
 
 
@@ -81,7 +81,7 @@ def _explained(error: UnauthorizedError) -> ChatError:
 
 
 async def end_session(api: Api, credentials: Credentials, *, timeout: Seconds | None = None) -> bool:
-    """End the session that the credentials stand for; False when it had ended before."""
+    """End the session of these credentials; return False if it had already ended."""
     try:
         await api.call(operations.LOGOUT, credentials=credentials, timeout=timeout)
     except UnauthorizedError:

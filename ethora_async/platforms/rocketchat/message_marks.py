@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from ethora_async.request import Operation
 
 UPLOAD_TIMEOUT = 300.0
-"""Seconds that an upload may take by default."""
+"""Default time limit of an upload in seconds."""
 
 
 class MessageMarks:
-    """The part of `Messages` that changes, marks, lists and illustrates messages."""
+    """The methods of `Messages` that edit, mark and list messages, and send files."""
 
     def __init__(self, context: ServerContext) -> None:
         self._context = context
@@ -40,7 +40,7 @@ class MessageMarks:
 
         Raises:
             InvalidInputError: The text is empty.
-            ForbiddenError: The asker may not edit it.
+            ForbiddenError: The caller may not edit it.
         """
         data = {"msgId": required_text(id, "id"), "text": required_text(text, "text")}
         api = await self._context.open()
@@ -71,12 +71,12 @@ class MessageMarks:
 
         Raises:
             NotFoundError: There is no such message.
-            ForbiddenError: The asker may not react there, or there is no such emoji.
+            ForbiddenError: The caller may not react there, or there is no such emoji.
         """
         return await self._react(id, emoji, wanted=True)
 
     async def unreact(self, id: str, emoji: str) -> Outcome[str]:
-        """Take a reaction of the asker's back; see `react`."""
+        """Remove the caller's reaction; see `react`."""
         return await self._react(id, emoji, wanted=False)
 
     async def pin(self, id: str) -> Outcome[str]:
@@ -93,19 +93,19 @@ class MessageMarks:
         return await self._mark(operations.UNPIN, id)
 
     async def star(self, id: str) -> Outcome[str]:
-        """Star a message: only the asker sees it."""
+        """Star a message; only the caller sees the star."""
         return await self._mark(operations.STAR, id)
 
     async def unstar(self, id: str) -> Outcome[str]:
-        """Take the asker's star away."""
+        """Remove the caller's star."""
         return await self._mark(operations.UNSTAR, id)
 
     async def follow(self, id: str) -> Outcome[str]:
-        """Be told of answers in the thread that begins with a message."""
+        """Follow the thread that begins with a message."""
         return await self._mark(operations.FOLLOW, id, key="mid")
 
     async def unfollow(self, id: str) -> Outcome[str]:
-        """Be told of them no more."""
+        """Unfollow the thread that begins with a message."""
         return await self._mark(operations.UNFOLLOW, id, key="mid")
 
     async def report(self, id: str, reason: str) -> Outcome[str]:
@@ -113,7 +113,7 @@ class MessageMarks:
         return await self._mark(operations.REPORT, id, description=required_text(reason, "reason"))
 
     async def ignore_user(self, room: Id, user: Id, ignore: bool = True) -> None:
-        """Hide what a member of a room writes from the asker, or show it again."""
+        """Hide the messages of a member of a room from the caller, or show them again."""
         api = await self._context.open()
         directory = self._context.directory
         room_id, user_id = await directory.room_id(api, room), await directory.user_id(api, user)
@@ -121,10 +121,10 @@ class MessageMarks:
         await api.call(operations.IGNORE, query=query)
 
     async def url_preview(self, room: Id, url: str) -> Mapping[str, Any]:
-        """Return what the server knows about an address, as the platform words it.
+        """Return the server's preview of an address, in the platform's format.
 
         Raises:
-            InvalidInputError: It is no http or https address.
+            InvalidInputError: It is not an http or https address.
         """
         if urlsplit(url).scheme not in ("http", "https"):
             msg = "url must begin with http:// or https://"
@@ -139,15 +139,15 @@ class MessageMarks:
         return self._listing(operations.PINNED, room, {}, limit, offset)
 
     def starred(self, room: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Message]:
-        """Read the messages of a room that the asker starred."""
+        """Read the messages of a room that the caller starred."""
         return self._listing(operations.STARRED, room, {}, limit, offset)
 
     def mentioning_me(self, room: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Message]:
-        """Read the messages of a room that mention the asker."""
+        """Read the messages of a room that mention the caller."""
         return self._listing(operations.MENTIONING, room, {}, limit, offset)
 
     def discussions(self, room: Id, *, text: str = "", limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Message]:
-        """Read the messages of a room that stand for its discussions; ``extra["drid"]`` names the room of each."""
+        """Read the messages of a room that represent its discussions; ``extra["drid"]`` is the room of each."""
         return self._listing(operations.DISCUSSIONS, room, {"text": text} if text else {}, limit, offset)
 
     def search(self, room: Id, text: str, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Message]:
@@ -160,7 +160,7 @@ class MessageMarks:
         return self._listing(operations.SEARCH, room, query, limit, offset)
 
     def deleted(self, room: Id, since: datetime, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[str]:
-        """Read the ids of messages of a room that were deleted since a moment.
+        """Read the ids of messages of a room that were deleted since a time.
 
         Raises:
             InvalidInputError: The datetime has no time zone.
@@ -184,8 +184,8 @@ class MessageMarks:
         """Read the messages of a room that begin a thread, the last answered first.
 
         Args:
-            kind: Only those that the asker follows, or has not read.
-            text: Only those that hold this.
+            kind: Only those that the caller follows, or has not read.
+            text: Only those that contain this text.
         """
         query = {key: value for key, value in (("type", kind), ("text", text)) if value}
         return self._listing(operations.THREADS, room, query, limit, offset, name="rid", key="threads")
@@ -199,7 +199,7 @@ class MessageMarks:
         return self._listing(operations.THREAD, None, {"tmid": required_text(id, "id")}, limit, offset)
 
     async def thread_changes(self, id: str, since: datetime) -> MessageChanges:
-        """Return what was written, changed and deleted in a thread since a moment.
+        """Return the messages written, changed and deleted in a thread since a time.
 
         Raises:
             InvalidInputError: The datetime has no time zone.
@@ -223,16 +223,16 @@ class MessageMarks:
         one_step: bool = False,
         timeout: float = UPLOAD_TIMEOUT,
     ) -> Message:
-        """Send a file into a room, read piece by piece while it is sent.
+        """Send a file to a room; it is read in chunks while it is sent.
 
-        The file is taken in first and shown with a second request. Neither is sent again when its fate is unknown: a
-        file that was taken in and not confirmed is seen by nobody.
+        The file is uploaded first, and shown by a second request. Neither is retried when its result is unknown: nobody
+        sees a file that was uploaded and not confirmed.
 
         Args:
             file: A path, bytes, or an open file; see `Attachment`.
             text: The message's own text.
-            description: Stands with the file.
-            thread: The id of the message to answer in its thread.
+            description: The file's description.
+            thread: The id of the message whose thread to answer in.
             one_step: True sends all in one request, for servers before 6.10.
             timeout: For each request.
 
@@ -240,8 +240,8 @@ class MessageMarks:
             InvalidInputError: The file cannot be read.
             NotFoundError: There is no such room.
             ConflictError: The room is archived.
-            ForbiddenError: The asker is not in the room, or may not write there.
-            ValidationFailedError: The file is too large for the server, or of a kind that it refuses.
+            ForbiddenError: The caller is not in the room, or may not write there.
+            ValidationFailedError: The file is too large for the server, or of a kind that it rejects.
         """
         fields = {
             key: value

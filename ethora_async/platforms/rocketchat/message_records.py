@@ -1,4 +1,4 @@
-"""A message, as REST and realtime show it (docs/platforms/rocketchat.md#messages)."""
+"""A message, as REST and realtime return it (docs/platforms/rocketchat.md#messages)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class Message:
-    """A message in a room. What the platform did not tell is None.
+    """A message in a room. Fields that the platform did not return are None.
 
     Attributes:
         id: the message's own id.
         room_id: the room's record id.
-        user_id, username: who wrote it; the record id, and your own id.
+        user_id, username: the author's record id, and your own id of the author.
         type: set on the platform's own messages ("user joined": ``uj``), None on what people wrote.
         thread_id: the message whose thread it belongs to.
         updated_at: when it last changed in any way: edits, reactions and pins send the whole message again.
@@ -39,8 +39,8 @@ class Message:
 
 @attrs.frozen(kw_only=True)
 class MessageChanges:
-    """What changed in a room since a moment: messages new or edited, the least recently changed first, and the ids
-    of deleted ones.
+    """The changes in a room since a time: new or edited messages, the least recently changed first, and the ids of
+    deleted ones.
     """
 
     updated: tuple[Message, ...]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ethora_async.records import Id
 
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz"
-"""Those of the platform's own ids: none that is taken for another."""
+"""The format of the platform's own ids, which cannot be confused with other ids."""
 _ID_LENGTH = 17
 _HISTORY = {
     "c": operations.CHANNEL_HISTORY,
@@ -29,7 +29,7 @@ _HISTORY = {
 
 
 def new_message_id() -> str:
-    """Return a message id of the form that the platform's own clients make."""
+    """Return a message id in the format of the platform's own clients."""
     return "".join(secrets.choice(_LETTERS) for _ in range(_ID_LENGTH))
 
 
@@ -40,15 +40,15 @@ class Messages(MessageMarks):
         self._context = context
 
     async def send(self, room: Id, text: str, *, id: str | None = None, thread: str | None = None) -> Message:
-        """Write a message into a room that the sender is in.
+        """Send a message to a room that the sender is in.
 
-        Each message has an id, made here unless you pass one. So the request may be repeated: the platform takes an id
-        once, and a refusal of a repeat is cleared up by looking whether the message is there.
+        Each message has an id, generated here unless you pass one. So the request may be retried: the platform accepts
+        an id once, and after a rejected retry the client checks whether the message exists.
 
         Args:
             room: the room's name, or its `RecordId`.
             id: your own id of the message (letters and digits, 17 by custom): sent twice, it is written once.
-            thread: the id of the message to answer in its thread.
+            thread: the id of the message whose thread to answer in.
 
         Raises:
             InvalidInputError: the text is empty.
@@ -69,7 +69,7 @@ class Messages(MessageMarks):
         except ApiError as refusal:
             if id is None and refusal.attempts < 2:
                 raise
-            # The refusal may mean that an earlier attempt has got through.
+            # The rejection may mean that an earlier attempt succeeded.
             written = await self._written(api, message_id)
             if written is None or written.room_id != room_id or written.text != text:
                 raise
@@ -80,7 +80,7 @@ class Messages(MessageMarks):
         """Return one message by its id.
 
         Raises:
-            NotFoundError, ValidationFailedError: there is no such message, or the asker may not see it.
+            NotFoundError, ValidationFailedError: there is no such message, or the caller may not see it.
         """
         api = await self._context.open()
         reply = await api.call(operations.GET_MESSAGE, query={"msgId": id})
@@ -98,7 +98,7 @@ class Messages(MessageMarks):
 
         Args:
             before, after: only messages sent between the two; aware datetimes.
-            count: how many at the most, 1 to 100.
+            count: maximum number, 1 to 100.
 
         Raises:
             InvalidInputError: `count` is out of range, or a datetime has no time zone.
@@ -121,12 +121,12 @@ class Messages(MessageMarks):
         return wire.read_list(reply.data, "messages", wire.read_message, origin=reply.origin)
 
     async def changes(self, room: Id, since: datetime) -> MessageChanges:
-        """Everything in a room that was written, edited, reacted to or deleted since a moment.
+        """Return everything in a room that was written, edited, reacted to or deleted since a time.
 
         Raises:
             InvalidInputError: the datetime has no time zone.
             NotFoundError: there is no such room.
-            ForbiddenError: the asker is not in the room.
+            ForbiddenError: the caller is not in the room.
         """
         api = await self._context.open()
         room_id = await self._context.directory.room_id(api, room)
@@ -141,7 +141,7 @@ class Messages(MessageMarks):
 
 
 async def read_changes(api: Api, room_id: str, since: datetime) -> MessageChanges:
-    """Return what `Messages.changes` gives, of a room whose record id is known."""
+    """Return the result of `Messages.changes` for a room with a known record id."""
     operation = operations.SYNC_MESSAGES
     reply = await api.call(operation, query={"roomId": room_id, "lastUpdate": wire.iso(since)})
     return wire.read_changes(reply.data, origin=reply.origin)

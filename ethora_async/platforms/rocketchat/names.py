@@ -1,4 +1,4 @@
-"""Names of users and rooms: your own ids are user names and room names; Rocket.Chat has record ids beside."""
+"""Names of users and rooms: your own ids are user names and room names; Rocket.Chat also has record ids."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _RECORD_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class RecordId(str):
     """Rocket.Chat's own id of a user or a room (``_id``, ``rid``).
 
-    Plain strings always mean user names and room names, even when they look like this; wrap a record id to say so.
-    Direct rooms have no name, and are only known by it.
+    Plain strings are always user names and room names, even if they look like this; wrap a record id in this class.
+    Direct rooms have no name, only a record id.
     """
 
     __slots__ = ()
 
     def __new__(cls, value: str) -> Self:
-        """Check the characters."""
+        """Validate the characters."""
         if not _RECORD_ID.fullmatch(value):
             msg = "a RecordId is Rocket.Chat's own id: up to 64 letters, digits, '-' or '_'"
             raise InvalidInputError(msg, field="id")
@@ -35,10 +35,10 @@ class RecordId(str):
 def own(id: Id, field: str = "id") -> str:
     """Return an id from outside, taken literally: a user name, character by character.
 
-    Minting, creating and granting go by this. A `RecordId` stays what it is.
+    Minting, creating and granting use this. A `RecordId` is returned unchanged.
 
     Raises:
-        InvalidInputError: it is empty, begins with ``@`` or ``#``, or holds what no user name holds.
+        InvalidInputError: it is empty, begins with ``@`` or ``#``, or contains a character that no user name contains.
     """
     if isinstance(id, RecordId):
         return id
@@ -50,9 +50,9 @@ def own(id: Id, field: str = "id") -> str:
 
 
 def lookup(id: Id, field: str = "id") -> str:
-    """Return the name or `RecordId` of a record that exists, from any form in which an operator may write it.
+    """Return the name or `RecordId` of an existing record, from any form in which an operator may write it.
 
-    A leading ``@`` or ``#``, as people write names, is left out.
+    A leading ``@`` or ``#`` is removed.
 
     Raises:
         InvalidInputError: it is empty, or not a `str`, `int` or `UUID`.
@@ -65,12 +65,12 @@ def lookup(id: Id, field: str = "id") -> str:
 
 
 def key(name: str) -> str:
-    """Return the form of a name in which two spellings of one account, or of one room, are equal.
+    """Return the canonical form of a name, equal for two spellings of one account or room.
 
-    The server finds ``Alice`` when ``alice`` is asked for, and lets nobody register both.
+    The server finds ``Alice`` when ``alice`` is requested, and does not allow both to register.
     """
     if name.isascii():
         return name.lower()
-    # It compares letter by letter: ß is not ss.
+    # The server compares letter by letter: ß is not ss.
     letters = ((letter, letter.casefold()) for letter in normalize("NFC", name).lower())
     return "".join(folded if len(folded) == 1 else letter for letter, folded in letters)

@@ -1,9 +1,9 @@
-"""Every route of Rocket.Chat that this client uses, listed once, with whether it may be repeated.
+"""Every route of Rocket.Chat that this client uses, listed once, and whether it may be repeated.
 
 See docs/architecture.md#sending.
 
-Creating a user or a room names it: asked for twice, the second answer is "already in use". A message carries an id made
-here, so that a second one is recognised. A token or a session made twice leaves one that nobody uses.
+Creating a user or a room names it: a second request is answered with "already in use". A message carries an id
+generated here, so that a second one is recognised. A second token or session only leaves one that nobody uses.
 """
 
 from __future__ import annotations

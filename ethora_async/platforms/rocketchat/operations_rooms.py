@@ -1,7 +1,7 @@
 """The routes of rooms beside the basic ones in `operations`: by kind of room where the platform has a route for each.
 
-See docs/architecture.md#sending. A second archiving, role or name is refused with a code or a text of its own; the
-client counts that as done. A discussion, a team and an upload are made anew by every call.
+See docs/architecture.md#sending. A second archiving, role or name is rejected with a specific code or text, which the
+client counts as done. Every call creates another discussion, team or upload.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ethora_async.request import Method, Operation
 
     Kinds = Mapping[str, Operation]
-    """An operation for each kind of room that has it: ``c``, ``p``, ``d``."""
+    """An operation for each kind of room that supports it: ``c``, ``p``, ``d``."""
 
 _FAMILY = {"c": "channels", "p": "groups", "d": "im"}
 _SETTINGS, _ROLES, _STANDING, _CONTENTS = "room-settings", "room-roles", "standing-in-a-room", "room-contents"

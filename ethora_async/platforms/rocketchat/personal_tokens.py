@@ -1,4 +1,4 @@
-"""``rocketchat.personal_tokens``: tokens that never end (docs/platforms/rocketchat.md#users, #second-factor)."""
+"""``rocketchat.personal_tokens``: tokens that never expire (docs/platforms/rocketchat.md#users, #second-factor)."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _GONE = "error-token-does-not-exists"
 
 
 class PersonalTokens:
-    """The asker's own personal access tokens. The server asks for a second factor."""
+    """The caller's own personal access tokens. The server requires a second factor."""
 
     def __init__(self, context: ServerContext) -> None:
         self._context = context
 
     async def create(self, name: str, *, bypass_two_factor: bool = False) -> Secret:
-        """Make a token and return it, masked: the server shows it once.
+        """Create a token and return it, masked: the server returns it only once.
 
         Raises:
-            ConflictError: There is one of this name. After a lost reply, that may be the one that was made: `renew` it.
-            ForbiddenError: The asker lacks the permission ``create-personal-access-tokens``.
+            ConflictError: There is one with this name. After a lost reply, that may be the new one: `renew` it.
+            ForbiddenError: The caller lacks the permission ``create-personal-access-tokens``.
         """
         data = {"tokenName": required_text(name, "name"), "bypassTwoFactor": bypass_two_factor}
         return await self._made(operations.GENERATE_TOKEN, data)
 
     async def renew(self, name: str) -> Secret:
-        """Replace a token of the name by a new one; the old one ends.
+        """Replace the token with this name by a new one; the old one ends.
 
         Raises:
             NotFoundError: There is none of this name.
@@ -44,7 +44,7 @@ class PersonalTokens:
         return await self._made(operations.REGENERATE_TOKEN, {"tokenName": required_text(name, "name")})
 
     async def delete(self, name: str) -> Outcome[str]:
-        """End a token: ``deleted``, or ``absent`` when there was none of this name."""
+        """Delete a token: ``deleted``, or ``absent`` when there was none with this name."""
         data = {"tokenName": required_text(name, "name")}
         api = await self._context.open()
         try:
@@ -56,14 +56,14 @@ class PersonalTokens:
         return Outcome(name, name, "deleted", attempts=reply.attempts, request_id=reply.request_id)
 
     async def list(self) -> tuple[PersonalToken, ...]:
-        """Return the tokens that there are."""
+        """Return all tokens."""
         api = await self._context.open()
         operation = operations.LIST_TOKENS
         reply = await api.call(operation)
         return wire.read_list(reply.data, "tokens", wire.read_personal_token, origin=reply.origin)
 
     async def end_other_sessions(self) -> None:
-        """End all log-ins of the asker but the one that this client uses; personal access tokens stay."""
+        """End all sessions of the caller except this client's; personal access tokens stay."""
         api = await self._context.open()
         await api.call(operations.REMOVE_OTHER_TOKENS)
 

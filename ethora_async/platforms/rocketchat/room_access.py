@@ -31,13 +31,13 @@ Pair = tuple[Id, Id]
 
 
 class RoomAccess:
-    """The part of `Rooms` that lets users in and takes them out."""
+    """The methods of `Rooms` that add, remove and list members."""
 
     def __init__(self, context: ServerContext) -> None:
         self._context = context
 
     async def invite(self, id: Id, users: Id | Iterable[Id]) -> Report:
-        """Let users into a room: one or several. Who is in already stays; the platform does not tell the two apart.
+        """Add users to a room: one or several. Existing members stay; the platform's reply is the same for both.
 
         Returns:
             A report with an outcome for each user: ``created`` or ``failed``.
@@ -50,11 +50,11 @@ class RoomAccess:
         return Report.of(await self._invite_pairs(api, [(id, user) for user in several(users)]))
 
     async def kick(self, id: Id, users: Id | Iterable[Id]) -> Report:
-        """Take users out of a room: one or several, a request each.
+        """Remove users from a room: one or several, a request each.
 
         Returns:
             A report with an outcome for each user: ``deleted``, ``absent`` or ``failed``; the last owner of a room
-            cannot be taken out (`ConflictError`).
+                cannot be removed (`ConflictError`).
 
         Raises:
             NotFoundError: there is no such room.
@@ -66,10 +66,10 @@ class RoomAccess:
     def grant_many(
         self, pairs: Iterable[Pair] | AsyncIterable[Pair], *, concurrency: int = CONCURRENCY, ordered: bool = False
     ) -> Run[Pair]:
-        """Let any number of users into any number of rooms: pairs of room and user.
+        """Add users to rooms: any number of pairs of room and user.
 
-        Pairs are read a hundred at a time, and those of one room among them share a request: input sorted by room needs
-        the fewest. Each pair ends ``created``, ``failed`` or ``unknown``; its key is ``room/user``.
+        Pairs are read in hundreds, and those of one room within a hundred share a request: input sorted by room needs
+        the fewest requests. Each pair ends ``created``, ``failed`` or ``unknown``; its key is ``room/user``.
         """
 
         @asynccontextmanager
@@ -82,14 +82,14 @@ class RoomAccess:
     def revoke_many(
         self, pairs: Iterable[Pair] | AsyncIterable[Pair], *, concurrency: int = CONCURRENCY, ordered: bool = False
     ) -> Run[Pair]:
-        """Take any number of users out of any number of rooms: pairs of room and user, a request each.
+        """Remove users from rooms: any number of pairs of room and user, a request each.
 
         Each pair ends ``deleted``, ``absent``, ``failed`` or ``unknown``; its key is ``room/user``.
         """
         return each(self._context, pairs, self._kick_one, concurrency, ordered=ordered)
 
     def members(self, id: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
-        """Return who is in a channel or group; direct rooms list theirs in ``extra["usernames"]``.
+        """List the members of a channel or group; direct rooms list theirs in ``extra["usernames"]``.
 
         Args:
             limit: users in a page, 1 to 100 (default 100).
@@ -123,7 +123,7 @@ class RoomAccess:
         for place, pair in enumerate(pairs):
             try:
                 room = await self._room(api, pair[0])
-                # The platform passes over unknown users in silence: looking each up once tells.
+                # The platform silently ignores unknown users, so each one is looked up.
                 user_id = await self._context.directory.user_id(api, own(pair[1], "user"))
             except ChatError as error:
                 outcomes[place] = failed(pair, pair_key(pair), error)
@@ -152,7 +152,7 @@ class RoomAccess:
         try:
             reply = await api.call(operation, data={"roomId": room.id, "userIds": users})
         except NotFoundError:
-            # A name looked up long ago may stand for another record by now.
+            # A cached name may now belong to another record.
             for place, _ in entries:
                 self._forget(pairs[place])
             raise
@@ -170,7 +170,7 @@ class RoomAccess:
             reply = await api.call(operation, data={"roomId": room.id, "userId": user_id})
         except NotFoundError as error:
             self._forget(pair)
-            # Where the room or the user has gone, so has the membership.
+            # If the room or the user is gone, so is the membership.
             return Outcome(pair, key, "absent", attempts=error.attempts, request_id=error.request_id)
         except ChatError as error:
             return failed(pair, key, error)
@@ -182,5 +182,5 @@ class RoomAccess:
 
 
 def pair_key(pair: Pair) -> str:
-    """``room/user``."""
+    """Return ``room/user``."""
     return f"{pair[0]}/{pair[1]}"

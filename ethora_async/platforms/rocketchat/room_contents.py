@@ -1,4 +1,6 @@
-"""What is in a room, and how one stands in it (docs/platforms/rocketchat.md#standing-in-a-room, #room-contents)."""
+"""Contents of rooms, and a member's relation to a room (docs/platforms/rocketchat.md#standing-in-a-room,
+#room-contents).
+"""
 
 from __future__ import annotations
 
@@ -26,31 +28,31 @@ EPOCH = "1970-01-01T00:00:00.000Z"
 
 
 class RoomContents(RoomSettings):
-    """The part of `Rooms` that reads and cleans rooms, and says how the asker stands in them."""
+    """The methods of `Rooms` that read and clean up rooms, and concern the caller's own membership."""
 
     async def open(self, id: Id) -> Outcome[Id]:
-        """Show a room in the asker's own list.
+        """Show a room in the caller's own list.
 
         Raises:
-            NotFoundError, ForbiddenError, ValidationFailedError: There is no such room, or the asker is not in it.
+            NotFoundError, ForbiddenError, ValidationFailedError: There is no such room, or the caller is not in it.
         """
         return await self._stand(id, operations.OPEN, {})
 
     async def hide(self, id: Id) -> Outcome[Id]:
-        """Take a room out of the asker's own list until something new comes; `close` by another name."""
+        """Hide a room from the caller's own list until there is a new message (the platform's ``close``)."""
         return await self._stand(id, operations.HIDE, {})
 
     close = hide
 
     async def set_favorite(self, id: Id, favorite: bool = True) -> Outcome[Id]:
-        """Put a room among the asker's favourites, or take it out."""
+        """Add a room to the caller's favourites, or remove it."""
         return await self._stand(id, operations.FAVORITE, {"favorite": favorite})
 
     async def join(self, id: Id, *, code: str | None = None) -> Outcome[Id]:
-        """Enter a channel.
+        """Join a channel.
 
         Args:
-            code: The channel's join code, where it has one.
+            code: The channel's join code, if it has one.
 
         Raises:
             ForbiddenError: The code is wrong.
@@ -59,10 +61,10 @@ class RoomContents(RoomSettings):
         return await self._stand(id, operations.JOIN, {} if code is None else {"joinCode": code})
 
     async def leave(self, id: Id) -> Outcome[Id]:
-        """Leave a channel or group; ``absent`` when the asker is not in it.
+        """Leave a channel or group; ``absent`` when the caller is not in it.
 
         Raises:
-            ConflictError: The asker is its last owner.
+            ConflictError: The caller is its last owner.
         """
         try:
             return await self._stand(id, operations.LEAVE, {})
@@ -72,14 +74,14 @@ class RoomContents(RoomSettings):
             return Outcome(id, str(lookup(id)), "absent", attempts=error.attempts, request_id=error.request_id)
 
     async def mark_read(self, id: Id) -> Outcome[Id]:
-        """Note that the asker has read everything in a room."""
+        """Mark a room as read for the caller."""
         return await self._stand(id, operations.MARK_READ, {})
 
     async def mark_unread(self, id: Id, *, first: str | None = None) -> Outcome[Id]:
-        """Mark a room as unread for the asker.
+        """Mark a room as unread for the caller.
 
         Args:
-            first: The id of the first message that counts as unread; by default the last one of somebody else.
+            first: The id of the first message to mark as unread; by default the last one of somebody else.
         """
         if first is None:
             return await self._stand(id, operations.MARK_UNREAD, {})
@@ -88,7 +90,7 @@ class RoomContents(RoomSettings):
         return await self._change(api, id, operations.MARK_UNREAD, data)
 
     async def subscription(self, id: Id) -> Mapping[str, Any] | None:
-        """Return how the asker stands in a room, as the platform words it; None when they are not in it."""
+        """Return the caller's subscription to a room, in the platform's format; None when they are not in it."""
         api = await self._context.open()
         room_id = await self._context.directory.room_id(api, id)
         reply = await api.call(operations.GET_SUBSCRIPTION, query={"roomId": room_id})
@@ -96,10 +98,10 @@ class RoomContents(RoomSettings):
         return row if isinstance(row, dict) else None
 
     async def counters(self, id: Id, *, user: Id | None = None) -> Counters:
-        """Count what a room of any kind holds, and what one member has not read.
+        """Count the members and messages of a room of any kind, and one member's unread messages.
 
         Args:
-            user: Whose unread messages to count; by default the asker's own.
+            user: The member whose unread messages to count; by default the caller.
         """
         api = await self._context.open()
         room = await self._context.directory.room(api, id)
@@ -111,7 +113,7 @@ class RoomContents(RoomSettings):
         return wire.read_counters(reply.data, origin=reply.origin)
 
     async def online(self, id: Id) -> tuple[User, ...]:
-        """Return the members of a channel or group who are there now."""
+        """Return the members of a channel or group who are online."""
         api = await self._context.open()
         room = await self._room(api, id)
         operation = self._for(room, operations.ONLINE, id)
@@ -119,10 +121,10 @@ class RoomContents(RoomSettings):
         return wire.read_list(reply.data, "online", wire.read_user, origin=reply.origin)
 
     async def invite_all(self, id: Id, *, active_only: bool = False) -> Outcome[Id]:
-        """Let everybody on the server into a channel or group.
+        """Add everybody on the server to a channel or group.
 
         Raises:
-            ForbiddenError: The asker lacks the permission ``add-all-to-room``.
+            ForbiddenError: The caller lacks the permission ``add-all-to-room``.
         """
         return await self._set(id, operations.ADD_ALL, {"activeUsersOnly": active_only})
 
@@ -131,7 +133,7 @@ class RoomContents(RoomSettings):
         return self._contents(id, operations.FILES, "files", wire.read_file, lambda file: file.id, limit, offset)
 
     def integrations(self, id: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Mapping[str, Any]]:
-        """Read the integrations of a channel or group, as the platform words them."""
+        """Read the integrations of a channel or group, in the platform's format."""
         return self._contents(
             id, operations.INTEGRATIONS, "integrations", wire.read_row, lambda row: str(row.get("_id")), limit, offset
         )
@@ -154,12 +156,12 @@ class RoomContents(RoomSettings):
         topic: str | None = None,
         reply: str | None = None,
     ) -> Chat:
-        """Begin a discussion: a room of its own that hangs on another.
+        """Create a discussion: a separate room that belongs to another.
 
         Args:
-            name: What it is called.
+            name: Its name.
             message: The id of a message to discuss.
-            users: Whom to let in at once.
+            users: Users to add at once.
             reply: Its first message.
 
         Raises:
@@ -192,16 +194,16 @@ class RoomContents(RoomSettings):
         files_only: bool = False,
         users: Id | Iterable[Id] = (),
     ) -> int:
-        """Delete what was written in a room between two moments; return how many messages went. There is no way back.
+        """Delete the messages of a room between two times; return their number. This cannot be undone.
 
         Args:
             before, after: Aware datetimes; without `after` it begins with the first message.
-            inclusive: Whether messages of exactly these moments go too.
-            users: Only what these wrote.
+            inclusive: Whether to delete messages of exactly these times too.
+            users: Delete only messages of these users.
 
         Raises:
             InvalidInputError: A datetime has no time zone.
-            ForbiddenError: The asker lacks the permission ``clean-channel-history``.
+            ForbiddenError: The caller lacks the permission ``clean-channel-history``.
         """
         data: dict[str, Any] = {"latest": iso(before), "oldest": EPOCH if after is None else iso(after)}
         flags = {
@@ -226,14 +228,14 @@ class RoomContents(RoomSettings):
     def everywhere(
         self, *, name: str = "", kinds: Iterable[str] = (), limit: int = LARGEST_PAGE, offset: int = 0
     ) -> Pages[Chat]:
-        """Read all rooms of the server, whoever is in them: direct rooms and discussions too.
+        """Read all rooms of the server, including direct rooms and discussions.
 
         Args:
             name: A part of the name.
             kinds: Some of ``c``, ``p``, ``d``, ``discussions``, ``teams``.
 
         Reading raises:
-            ForbiddenError: The asker lacks the permission ``view-room-administration``.
+            ForbiddenError: The caller lacks the permission ``view-room-administration``.
         """
         operation = operations.ADMIN_ROOMS
         wanted = list(kinds)

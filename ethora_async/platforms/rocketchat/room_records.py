@@ -1,4 +1,4 @@
-"""What the platform tells of a room beside `Chat` (docs/platforms/rocketchat.md#room-roles, #standing-in-a-room)."""
+"""Records about rooms beside `Chat` (docs/platforms/rocketchat.md#room-roles, #standing-in-a-room)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 import attrs
 
 RoomRole = Literal["owner", "moderator", "leader"]
-"""What a member may be in a room."""
+"""A member's role in a room."""
 
 
 @attrs.frozen(kw_only=True)
@@ -30,14 +30,14 @@ class RoleHolder:
 
 @attrs.frozen(kw_only=True)
 class Counters:
-    """What a room holds, and what one member has not read.
+    """The number of members and messages of a room, and one member's unread messages.
 
     Attributes:
         joined: Whether the member is in it.
-        members, messages: How many the room has.
-        unread: Messages that the member has not read; None for who is not in it.
-        mentions: Mentions of the member that they have not read.
-        unread_from, latest: Since when, and when the last message came.
+        members, messages: Their numbers.
+        unread: Number of messages that the member has not read; None for a non-member.
+        mentions: Number of unread mentions of the member.
+        unread_from, latest: The times of the first unread and of the last message.
     """
 
     joined: bool
@@ -56,7 +56,7 @@ class RoomFile:
 
     Attributes:
         id: The platform's id of the file.
-        url: Below the site's address; fetching it takes a log-in.
+        url: Relative to the site's address; fetching it requires a log-in.
         extra: Every field of the reply that has no attribute here, under the platform's name for it.
     """
 

@@ -27,14 +27,14 @@ _SO_CODES = frozenset({"error-channels-setdefault-same"})
 
 
 def so_already(error: ApiError, *codes: str) -> bool:
-    """Return whether a refusal says that things are as they were to become."""
+    """Return whether an error says that the room is already in the requested state."""
     if error.code in _SO_CODES or error.code in codes:
         return True
     return error.code is None and _SO_ALREADY.search(error.message) is not None
 
 
 class RoomSettings(RoomAccess):
-    """The part of `Rooms` that changes what a room is."""
+    """The methods of `Rooms` that change a room's settings and roles."""
 
     async def archive(self, id: Id) -> Outcome[Id]:
         """Archive a channel or group: it takes no more messages, and its members' lists do not show it.
@@ -44,20 +44,20 @@ class RoomSettings(RoomAccess):
 
         Raises:
             NotFoundError: There is no such room.
-            ForbiddenError: The asker lacks the permission ``archive-room``.
+            ForbiddenError: The caller lacks the permission ``archive-room``.
             InvalidInputError: It is neither a channel nor a group.
         """
         return await self._set(id, operations.ARCHIVE, {}, "error-room-archived")
 
     async def unarchive(self, id: Id) -> Outcome[Id]:
-        """Open an archived channel or group again; see `archive`."""
+        """Unarchive a channel or group; see `archive`."""
         return await self._set(id, operations.UNARCHIVE, {})
 
     async def rename(self, id: Id, name: Id) -> Outcome[Id]:
-        """Give a channel or group another name.
+        """Rename a channel or group.
 
         Raises:
-            ConflictError: A room has the name.
+            ConflictError: Another room has the name.
             ValidationFailedError: The server does not allow such a name.
         """
         outcome = await self._set(id, operations.RENAME, {"name": str(own(name, "name"))})
@@ -75,17 +75,17 @@ class RoomSettings(RoomAccess):
         )
 
     async def set_announcement(self, id: Id, announcement: str) -> Outcome[Id]:
-        """Change the announcement, which stands above the messages; an empty text removes it."""
+        """Change the announcement, which is shown above the messages; an empty text removes it."""
         return await self._set(
             id, operations.SET_ANNOUNCEMENT, {"announcement": optional_text(announcement, "announcement")}
         )
 
     async def set_read_only(self, id: Id, read_only: bool) -> Outcome[Id]:
-        """Let owners and moderators alone write, or everybody."""
+        """Allow only owners and moderators to write, or everybody."""
         return await self._set(id, operations.SET_READ_ONLY, {"readOnly": read_only})
 
     async def set_access(self, id: Id, access: ChatAccess) -> Outcome[Id]:
-        """Make a group of a channel (``"private"``), or the other way round (``"public"``)."""
+        """Turn a channel into a group (``"private"``), or a group into a channel (``"public"``)."""
         letter = _LETTER.get(access)
         if letter is None:
             msg = f"access must be 'private' or 'public', not {access!r}"
@@ -102,22 +102,22 @@ class RoomSettings(RoomAccess):
         return await self._set(id, operations.SET_CUSTOM_FIELDS, {"customFields": dict(fields)})
 
     async def set_encrypted(self, id: Id, encrypted: bool) -> Outcome[Id]:
-        """Switch end-to-end encryption of a room on or off. What is written then, only its members' devices read."""
+        """Switch end-to-end encryption of a room on or off. Only its members' devices can read encrypted messages."""
         return await self._save(id, {"encrypted": encrypted})
 
     async def set_default(self, id: Id, default: bool) -> Outcome[Id]:
-        """Let everybody new into a room by themselves, or no more."""
+        """Add every new user to a room automatically, or stop doing so."""
         return await self._save(id, {"default": default})
 
     async def set_join_code(self, id: Id, code: str) -> Outcome[Id]:
-        """Ask whoever joins a channel for a code; an empty text asks for none."""
+        """Require a code for joining a channel; an empty text removes it."""
         return await self._save(id, {"joinCode": optional_text(code, "code")})
 
     async def convert_to_team(self, id: Id) -> Mapping[str, Any]:
-        """Make a channel or group the main room of a new team; return the team as the platform words it.
+        """Make a channel or group the main room of a new team; return the team in the platform's format.
 
         Raises:
-            ForbiddenError: The asker lacks the permission ``create-team``.
+            ForbiddenError: The caller lacks the permission ``create-team``.
             ConflictError, ValidationFailedError: The room is part of a team.
         """
         api = await self._context.open()
@@ -130,12 +130,11 @@ class RoomSettings(RoomAccess):
     async def add_role(self, id: Id, user: Id, role: RoomRole) -> Outcome[Id]:
         """Make a member ``owner``, ``moderator`` or ``leader`` of a channel or group.
 
-        Returns:
-            An outcome that is ``updated``, or ``unchanged`` when they are.
+        Returns: An outcome that is ``updated``, or ``unchanged`` when they already are.
 
         Raises:
             NotFoundError: There is no such room or user, or the user is not in the room.
-            ForbiddenError: The asker may not give the role.
+            ForbiddenError: The caller may not assign the role.
         """
         return await self._set_role(id, user, role, operations.ADD_ROLE, f"error-user-already-{role}")
 
@@ -148,7 +147,7 @@ class RoomSettings(RoomAccess):
         return await self._set_role(id, user, role, operations.REMOVE_ROLE, f"error-user-not-{role}")
 
     async def roles(self, id: Id) -> tuple[RoleHolder, ...]:
-        """Return who has which roles in a channel or group."""
+        """Return the members with roles in a channel or group."""
         api = await self._context.open()
         room = await self._room(api, id)
         reply = await api.call(self._for(room, operations.ROLES, id), query={"roomId": room.id})

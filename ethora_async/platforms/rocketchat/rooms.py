@@ -30,8 +30,8 @@ GENERAL = "GENERAL"
 class Rooms(RoomContents):
     """The rooms of one server. Your own id of a chat is the room's name, its title the topic.
 
-    A private chat is a group, a public one a channel. A `RecordId` names Rocket.Chat's own id; direct rooms have
-    no other.
+    A private chat is a group, a public one a channel. A `RecordId` is Rocket.Chat's own id, the only one of a direct
+    room.
     """
 
     changeable: frozenset[str] = frozenset({"title", "description"})
@@ -50,11 +50,10 @@ class Rooms(RoomContents):
         Args:
             id: the room's name: letters, digits, ``-``, ``_`` and ``.`` unless the server allows more.
             title: the topic.
-            members: user names to let in at once; they must exist.
+            members: user names to add at once; they must exist.
 
-        Returns:
-            An outcome that is ``created`` or ``existed``; a room that is already there is left as it is. `value` holds
-            the `Chat` when it was created.
+        Returns: An outcome ``created`` or ``existed``; an existing room is left unchanged. `value` holds the `Chat`
+            when it was created.
 
         Raises:
             InvalidInputError: an argument cannot be used.
@@ -77,14 +76,14 @@ class Rooms(RoomContents):
         return each(self._context, chats, self._create_one, concurrency, ordered=ordered)
 
     async def direct(self, users: Id | Iterable[Id]) -> Chat:
-        """Return the direct room of these users, without the admin in it; made when there is none. Asked twice it is
+        """Return the direct room of these users, without the admin; create it if there is none. Repeated calls return
         one room.
 
         Args:
             users: user names, two as a rule.
 
         Raises:
-            InvalidInputError: there is no user, or a `RecordId` among them: the route takes names.
+            InvalidInputError: there is no user, or one is a `RecordId`: the route takes names.
             NotFoundError, ValidationFailedError: one of the users does not exist.
         """
         names = list(dict.fromkeys(own(user, "users") for user in several(users)))
@@ -109,7 +108,7 @@ class Rooms(RoomContents):
         return wire.read_chat(reply.data.get("room"), origin=reply.origin)
 
     async def list(self) -> AsyncIterator[Chat]:
-        """Yield all channels, then all groups; direct rooms are nobody's to list."""
+        """Yield all channels, then all groups; direct rooms cannot be listed."""
         async for channel in self.channels():
             yield channel
         async for group in self.groups():
@@ -125,11 +124,13 @@ class Rooms(RoomContents):
         return self._listing(operations.LIST_CHANNELS, "channels", limit, offset)
 
     def groups(self, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
-        """Return all groups, whoever is in them; see `channels`. Needs the permission ``view-room-administration``."""
+        """Return all groups, including those that the admin is not in; see `channels`. Needs the permission
+        ``view-room-administration``.
+        """
         return self._listing(operations.LIST_GROUPS, "groups", limit, offset)
 
     async def update(self, id: Id, *, title: str | None = None, description: str | None = None) -> Outcome[str]:
-        """Change a room's topic or description, a request each. None leaves it as it is.
+        """Update a room's topic or description, a request each. None leaves it unchanged.
 
         Raises:
             InvalidInputError: nothing is to be changed, the title is empty, or it is neither a channel nor a group.
@@ -180,11 +181,11 @@ class Rooms(RoomContents):
         return str(lookup(id))
 
     def key(self, id: Id) -> str:
-        """Return the key of a room's name; names that differ by case alone count as one."""
+        """Return the key of a room's name; names that differ only by case are equal."""
         return folded(lookup(id))
 
     def comparable(self, chat: NewChat | Chat) -> State:
-        """``title``, ``description`` and ``access``; what an existing room lacks is empty."""
+        """Return ``title``, ``description`` and ``access``; missing fields of an existing room are empty."""
         absent = None if isinstance(chat, NewChat) else ""
         return {
             "title": chat.title or absent,
@@ -193,8 +194,8 @@ class Rooms(RoomContents):
         }
 
     async def reserved(self) -> Callable[[Chat], bool]:
-        """Return what tells the server's own rooms: ``general``, default ones, discussions, those of teams, and any
-        that are neither channel nor group.
+        """Return a predicate for the server's own rooms: ``general``, default rooms, discussions, rooms of teams, and
+        any that are neither channel nor group.
         """
 
         def is_reserved(chat: Chat) -> bool:
@@ -228,17 +229,17 @@ class Rooms(RoomContents):
         try:
             made = wire.read_chat(reply.data.get(key), origin=reply.origin)
         except ReplyLostError:
-            made = None  # a 2xx says that it happened; that it shows the room badly does not undo it
+            made = None  # a 2xx means success, even if the room in the reply is invalid
         if chat.description:
             try:
                 await self.update(chat.id, description=chat.description)
             except ChatError as error:
-                # The room is there: what failed is its description alone, and `update` brings it.
+                # The room exists: only its description failed, and `update` sets it.
                 return failed(chat, chat.id, error)
         return Outcome(chat, chat.id, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)
 
     async def _check_names(self, api: Api, names: Iterable[str]) -> None:
-        # Given names, the server lets in whoever bears them in any spelling.
+        # Given names, the server adds the users who have them in any spelling.
         for name in names:
             await self._context.directory.account(api, own(name, "members"))
 

@@ -1,4 +1,4 @@
-"""Track Rocket.Chat's rate limits, which hold per route.
+"""Track Rocket.Chat's rate limits, which apply per route.
 
 See docs/platforms/rocketchat.md#rate-limits.
 """
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from ethora_async.request import Operation
 
 Route = tuple[str, bool]
-"""The path, and whether the admin asks: an admin is mostly let through where users are not."""
+"""The path, and whether the caller is the admin: an admin often has no limit where users have one."""
 
 
 class RouteLimits:
-    """Remembers which routes the server has closed until when, so that nobody knocks there in vain."""
+    """Remembers until when the server has closed routes, so that no request is wasted on them."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -28,11 +28,11 @@ class RouteLimits:
 
     @staticmethod
     def route(operation: Operation, *, admin: bool) -> Route:
-        """Return what the limit is counted by, as far as one client can tell."""
+        """Return the key that the limit is counted by, as far as one client can know."""
         return operation.path, admin
 
     def wait(self, route: Route) -> float:
-        """Seconds until the route is open again; 0 when it is."""
+        """Return the seconds until the route is open again; 0 when it is."""
         until = self._closed_until.get(route)
         left = 0.0 if until is None else until - self._clock.monotonic()
         if until is not None and left <= 0:
@@ -40,7 +40,7 @@ class RouteLimits:
         return max(0.0, left)
 
     def learn(self, route: Route, headers: Mapping[str, str]) -> None:
-        """Take in a reply's headers: none remaining closes the route until its reset."""
+        """Learn from a reply's headers: no remaining calls close the route until its reset."""
         remaining = headers.get("x-ratelimit-remaining")
         if remaining is None:
             return
@@ -49,5 +49,5 @@ class RouteLimits:
             self.close(route, left)
 
     def close(self, route: Route, seconds: float) -> None:
-        """Take in a refusal that says how long to wait."""
+        """Learn from a rejection that says how long to wait."""
         self._closed_until[route] = max(self._closed_until.get(route, 0.0), self._clock.monotonic() + seconds)

@@ -25,7 +25,7 @@ _LARGEST_PAGE = 100
 
 @attrs.frozen(kw_only=True)
 class Found:
-    """What a quick search found: a few of each."""
+    """The results of a quick search: a few of each kind."""
 
     users: tuple[User, ...]
     rooms: tuple[Chat, ...]
@@ -33,13 +33,13 @@ class Found:
 
 
 class Server:
-    """What the server knows about everybody and everything on it."""
+    """The directory and the statistics of the server."""
 
     def __init__(self, context: ServerContext) -> None:
         self._context = context
 
     def channels(self, text: str = "", *, limit: int = _LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
-        """Read the directory of channels that the asker may see, by a part of name or topic."""
+        """Read the directory of channels that the caller may see, by a part of name or topic."""
         return self._directory("channels", text, wire.read_chat, limit, offset)
 
     def teams(self, text: str = "", *, limit: int = _LARGEST_PAGE, offset: int = 0) -> Pages[Chat]:
@@ -54,7 +54,7 @@ class Server:
         """Find a few users and rooms at once, as the search field of the platform's own client does.
 
         Args:
-            text: A part of a name; ``@`` in front finds users alone, ``#`` rooms.
+            text: A part of a name; a leading ``@`` finds only users, ``#`` only rooms.
 
         Raises:
             InvalidInputError: The text is empty.
@@ -72,10 +72,10 @@ class Server:
         """Return the server's counts, under the platform's names: ``totalUsers``, ``totalMessages`` and so on.
 
         Args:
-            refresh: True counts now; otherwise the last count serves.
+            refresh: True counts now; otherwise the last count is returned.
 
         Raises:
-            ForbiddenError: The asker lacks the permission ``view-statistics``.
+            ForbiddenError: The caller lacks the permission ``view-statistics``.
         """
         api = await self._context.open()
         return wire.read_row((await api.call(operations.STATISTICS, query={"refresh": refresh})).data)

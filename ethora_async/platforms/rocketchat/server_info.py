@@ -24,18 +24,18 @@ LOGIN_EXPIRATION = "Accounts_LoginExpiration"
 _DEFAULT_DAYS = 90
 _DAY = 86_400.0
 _KEPT_FOR = 300.0
-"""Seconds after which the lifetime is asked for again: a change holds for tokens that exist, too."""
+"""Seconds after which the lifetime is read again: a change also applies to existing tokens."""
 _AFTER_A_FAILURE = 15.0
-"""Seconds before the next question, when the last one was not answered."""
+"""Seconds before the next attempt, when the last one failed."""
 _PAGE = 100
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
 class ServerInfo:
-    """The version and the token lifetime of a server, each asked for once however many callers wait.
+    """The version and the token lifetime of a server, each read once for all waiting callers.
 
-    The version holds until `forget_version`. The lifetime is refreshed in the background once it is five minutes old;
-    until an answer comes, and while the server gives none, the last known value serves.
+    The version is kept until `forget_version`. The lifetime is refreshed in the background once it is five minutes old;
+    until an answer comes, and while the server gives none, the last known value is used.
     """
 
     def __init__(self, context: ServerContext) -> None:
@@ -47,34 +47,34 @@ class ServerInfo:
         self._reading_lifetime = SingleFlight(self._read_lifetime)
 
     async def version(self) -> tuple[int, int]:
-        """Return major and minor: the server tells no more to everybody.
+        """Return major and minor version: the server does not tell everybody more.
 
         Raises:
-            ReplyLostError: the server does not say it.
+            ReplyLostError: the reply has no version.
         """
         if self._version is None:
             return await _shared(self._reading_version)
         return self._version
 
     def forget_version(self) -> None:
-        """Ask again next time: the server may have been upgraded."""
+        """Read the version again next time: the server may have been upgraded."""
         self._version = None
 
     async def token_lifetime(self) -> float:
-        """Return the seconds that a token lives from its making: the public setting, or 90 days where it is unfit.
+        """Return the lifetime of a token in seconds: the public setting, or 90 days if that is invalid.
 
         Waits for the server only while no value is known.
         """
         if self._lifetime is None:
             return await _shared(self._reading_lifetime)
         if self._context.clock.monotonic() >= self._refresh_at:
-            # Put off before the answer: a server that fails is not asked with every token.
+            # Set before the answer: a failing server is not asked again for every token.
             self._refresh_at = self._context.clock.monotonic() + _AFTER_A_FAILURE
             self._reading_lifetime.start()
         return self._lifetime
 
     async def aclose(self) -> None:
-        """Cancel what is under way."""
+        """Cancel pending requests."""
         await self._reading_version.aclose()
         await self._reading_lifetime.aclose()
 
@@ -93,7 +93,7 @@ class ServerInfo:
         api = await self._context.open()
         offset = 0
         while True:
-            # Before 7.0 the filter is not known, and all settings come, in pages.
+            # Before 7.0 the filter is not supported, and all settings come, in pages.
             query: dict[str, str | int] = {"_id": name, "offset": offset, "count": _PAGE}
             reply = await api.call(operations.PUBLIC_SETTINGS, query=query, credentials=NOBODY)
             settings, total = reply.data.get("settings"), reply.data.get("total")
@@ -117,7 +117,7 @@ async def _shared(flight: SingleFlight[T]) -> T:
 
 
 def read_version(data: Any) -> tuple[int, int]:
-    """Major and minor from ``/api/info``, where the full version stands under ``info`` for those who may see it.
+    """Read major and minor version from ``/api/info``; the full version is under ``info`` for callers who may see it.
 
     Raises:
         ReplyLostError: there is none.

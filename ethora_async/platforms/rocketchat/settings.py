@@ -1,4 +1,4 @@
-"""The names of a Rocket.Chat client's settings, and what is made of their values."""
+"""The names of a Rocket.Chat client's settings, and the conversion of their values."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ROTATING = (*ADMIN, TOTP_SECRET, CREATE_TOKENS_SECRET)
 class Admin:
     """One set of the admin's credentials: a personal access token, or a user name and password.
 
-    `key` tells it from others, and is no secret.
+    `key` identifies it, and is not secret.
     """
 
     user: str
@@ -55,14 +55,14 @@ class Admin:
 
 @attrs.frozen
 class CreateTokensSecret:
-    """The server's ``CREATE_TOKENS_FOR_USERS_SECRET``; `key` tells it from others, and is no secret."""
+    """The server's ``CREATE_TOKENS_FOR_USERS_SECRET``; `key` identifies it, and is not secret."""
 
     secret: Secret
     key: str
 
 
 def admin_of(values: Values) -> Admin:
-    """Return the admin's credentials: the personal access token where there is one.
+    """Return the admin's credentials: the personal access token if there is one.
 
     Raises:
         ConfigError: there are none.
@@ -76,7 +76,7 @@ def admin_of(values: Values) -> Admin:
 
 
 def create_tokens_secret_of(values: Values) -> CreateTokensSecret:
-    """Return the secret that Rocket.Chat 8.0 and later want for making tokens.
+    """Return the secret that Rocket.Chat 8.0 and later require for creating tokens.
 
     Raises:
         ConfigError: there is none.
@@ -92,7 +92,7 @@ def create_tokens_secret_of(values: Values) -> CreateTokensSecret:
 
 
 def masked(values: Values, name: str) -> Secret | None:
-    """Return a setting, masked; None where it is not set."""
+    """Return a setting, masked; None if it is not set."""
     value = values.get(name)
     return None if value is None else Secret(value)
 

@@ -14,9 +14,9 @@ class PersonalToken:
     """A personal access token, without its secret.
 
     Attributes:
-        name: What it is called.
-        last_part: The end of its hash, to tell tokens apart.
-        bypasses_two_factor: Whether calls with it are not asked for a second factor.
+        name: Its name.
+        last_part: The end of its hash, to distinguish tokens.
+        bypasses_two_factor: Whether calls with it need no second factor.
     """
 
     name: str

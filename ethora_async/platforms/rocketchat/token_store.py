@@ -1,4 +1,4 @@
-"""The tokens that this process has made: those in use, and those that were replaced and are to be revoked."""
+"""The tokens that this process has created: current ones, and replaced ones that must be revoked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ethora_async.protocols import Clock
 
 MOST_REPLACED = 20
-"""Replaced tokens of one user that may wait for their end: fifty is all that the server keeps.
+"""Maximum number of a user's replaced tokens that wait for revocation: the server keeps only fifty.
 
 See docs/platforms/rocketchat.md#minting-tokens.
 """
@@ -33,16 +33,16 @@ class Minted:
     request_id: str | None = attrs.field(default=None, kw_only=True)
 
     def age(self, clock: Clock) -> float:
-        """Seconds: the wall clock knows of a suspended machine, the other one of a corrected system time."""
+        """Return its age in seconds: one clock notices a suspended machine, the other ignores clock changes."""
         return max(clock.now() - self.asked_at, clock.monotonic() - self.asked_monotonic)
 
 
 class TokenStore:
-    """Per user one token in use, the least recently used dropped first, and a queue of replaced ones.
+    """One current token for each user, the least recently used dropped first, and a queue of replaced ones.
 
     Args:
-        size: how many users' tokens are kept.
-        grace: seconds for which a replaced token lives on, for front ends that have not yet asked for the new one.
+        size: maximum number of users.
+        grace: seconds before a replaced token is revoked, for front ends that have not yet requested the new one.
     """
 
     def __init__(self, clock: Clock, size: int, grace: float) -> None:
@@ -53,41 +53,39 @@ class TokenStore:
         self._replaced: deque[tuple[float, Minted]] = deque()
 
     def get(self, key: str) -> Minted | None:
-        """Return the token in use under this name."""
+        """Return the current token under this name."""
         token = self._in_use.get(key)
         if token is not None:
             self._in_use.move_to_end(key)
         return token
 
     def put(self, key: str, token: Minted) -> None:
-        """Use this token from now on; the one before is revoked after its grace period."""
+        """Make this the current token; the one before is revoked after its grace period."""
         self.retire(key)
         self._in_use[key] = token
         if len(self._in_use) > self._size:
             self._in_use.popitem(last=False)
 
     def retire(self, key: str) -> None:
-        """Hand this token out no more, and revoke it after the grace period."""
+        """Stop handing this token out, and revoke it after the grace period."""
         before = self._in_use.pop(key, None)
         if before is not None:
             self._replaced.append((self._clock.monotonic() + self._grace, before))
 
     def drop_user(self, user_id: str) -> None:
-        """Forget a user's tokens: they have ended by other means."""
+        """Remove a user's tokens: they have ended by other means."""
         for key in [key for key, token in self._in_use.items() if token.user_id == user_id]:
             del self._in_use[key]
         self._replaced = deque(entry for entry in self._replaced if entry[1].user_id != user_id)
 
     def drop(self, secret: Secret) -> None:
-        """Forget one token: it has ended by other means."""
+        """Remove one token: it has ended by other means."""
         for key in [key for key, token in self._in_use.items() if token.secret == secret]:
             del self._in_use[key]
         self._replaced = deque(entry for entry in self._replaced if entry[1].secret != secret)
 
     def due(self) -> list[Minted]:
-        """Return the replaced tokens whose grace period is over, or that are too many for one user; they are handed
-        over.
-        """
+        """Return and remove the replaced tokens whose grace period is over, or that are too many for one user."""
         now = self._clock.monotonic()
         waiting: dict[str, int] = {}
         for _, token in self._replaced:
@@ -104,6 +102,6 @@ class TokenStore:
         return over
 
     def any_due(self) -> bool:
-        """Return whether `due` would hand anything over, as far as can be told at a glance."""
+        """Return whether `due` might return anything, by a cheap check."""
         replaced = self._replaced
         return bool(replaced) and (replaced[0][0] <= self._clock.monotonic() or len(replaced) > MOST_REPLACED)

@@ -1,4 +1,6 @@
-"""``rocketchat.tokens``: what front ends log in with (docs/platforms/rocketchat.md#minting-tokens, #token-lifetime)."""
+"""``rocketchat.tokens``: tokens with which front ends log in (docs/platforms/rocketchat.md#minting-tokens,
+#token-lifetime).
+"""
 
 from __future__ import annotations
 
@@ -41,30 +43,30 @@ if TYPE_CHECKING:
 PLATFORM = "rocketchat"
 
 _WITH_SECRET = (8, 0)
-"""The first version that wants the secret, and takes nothing but ``userId`` beside it."""
+"""The first version that requires the secret, and accepts only ``userId`` beside it."""
 _FRESH_USER_BUG = "reading 'tokens'"
-"""In the text by which 7.x fails for a user who was made a moment ago (server bug #40598)."""
+"""Part of the error with which 7.x fails for a user who was created a moment ago (server bug #40598)."""
 _PAUSES = (0.2, 0.5)
-"""Seconds before each further try."""
+"""Seconds before each further attempt."""
 _SHARE, _AN_HOUR = 0.1, 3600.0
 _REMEMBERED = 1_000
-"""Replaced tokens that are known as such after they were revoked, until their streams have heard of it."""
+"""Number of revoked tokens that are remembered as replaced, until their streams have noticed."""
 
 
 def margin(lifetime: float) -> float:
-    """Seconds before its end from which a token is replaced: a tenth of its life, an hour at the most."""
+    """Return the seconds before its expiry from which a token is replaced: a tenth of its life, at most an hour."""
     return min(lifetime * _SHARE, _AN_HOUR)
 
 
 class Tokens:
-    """Made by the server, one for each user, kept until shortly before their end.
+    """Tokens created by the server, one for each user, kept until shortly before they expire.
 
     Args:
-        secrets: the server's ``CREATE_TOKENS_FOR_USERS_SECRET``, which 8.0 and later want, and those that may hold in
-            its place during a rotation.
-        own_id: tells the record id of the account that the client itself asks as.
-        cache_size: how many users' tokens are kept.
-        grace: seconds for which a replaced token lives on before it is revoked.
+        secrets: the server's ``CREATE_TOKENS_FOR_USERS_SECRET``, which 8.0 and later require, and those that may be
+            valid in its place during a rotation.
+        own_id: returns the record id of the client's own account.
+        cache_size: maximum number of users.
+        grace: seconds before a replaced token is revoked.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class Tokens:
         self._server = server
         self._secrets = secrets
         self._own_id = own_id
-        # "Forbidden" may mean a missing permission as well: only what was accepted before is waited for.
+        # "Forbidden" may also mean a missing permission: calls wait only if a secret was accepted before.
         self._acceptance = Acceptance(rotates=secrets.rotates, clock=context.clock)
         self._store = TokenStore(context.clock, cache_size, grace)
         self._minting: dict[str, SingleFlight[Minted]] = {}
@@ -92,29 +94,28 @@ class Tokens:
     async def for_user(self, id: Id, *, renew: bool = False, allow_privileged: bool = False) -> ChatToken:
         """Return the token with which one user's front end logs in; the user must exist.
 
-        It is a session of the user's. The server keeps fifty for each and silently drops the oldest, which logs
-        browsers out: so the same token is handed out until a tenth of its life, or an hour, is left, however many ask
-        at once, and the one before it is revoked after a grace period. That is counted in this process alone.
+        It is a session of the user. The server keeps fifty for each user and silently drops the oldest, which logs
+        browsers out. So the same token is handed out until a tenth of its life, or an hour, is left, and the one before
+        it is revoked after a grace period. Each process counts its own tokens only.
 
         Args:
-            id: the user name, taken literally, or a `RecordId`. The account must bear exactly this name: the server
-                itself would take ``Alice`` for ``alice``.
-            renew: True makes a new token in any case: for a front end whose token was refused, because somebody
-                logged out with it. The one before is revoked after the grace period.
-            allow_privileged: True makes tokens for administrators, bots, apps and the client's own account too. Leave
-                it False wherever the id comes from a request.
+            id: the user name, taken literally, or a `RecordId`. The account must have exactly this name: the server
+                itself would accept ``Alice`` for ``alice``.
+            renew: True always creates a new token: for a front end whose token was rejected, because somebody logged
+                out with it. The one before is revoked after the grace period.
+            allow_privileged: True also creates tokens for administrators, bots, apps and the client's own account.
+                Leave it False if the id comes from a request.
 
-        Returns:
-            The token; ``extra["userId"]`` is the record id that front ends need beside it, ``extra["url"]`` the site.
+        Returns: The token; ``extra["userId"]`` is the record id that front ends also need, ``extra["url"]`` the site.
 
         Raises:
-            InvalidInputError: the id can be nobody's user name.
+            InvalidInputError: the id cannot be a user name.
             NotFoundError: there is no such user.
             PrivilegedAccountError: the account is an administrator's, a bot's, an app's or the client's own, or the
                 admin may not see its roles (the permission ``view-full-other-user-info``).
             ForbiddenError: the secret is wrong, the server lacks it, or the admin lacks ``user-generate-access-token``.
                 The server does not say which.
-            ConfigError: the server wants a secret, and none is configured.
+            ConfigError: the server requires a secret, and none is configured.
         """
         name = own(id)
         key = repr(name)
@@ -141,13 +142,12 @@ class Tokens:
         )
 
     async def revoke(self, token: ChatToken) -> bool:
-        """End one token now: a log-out with the token itself, which leaves the user's other sessions alone.
+        """Revoke one token now: a log-out with the token itself, which does not affect the user's other sessions.
 
-        Returns:
-            False when it had ended before.
+        Returns: False if it had already ended.
 
         Raises:
-            NotFoundError: the token does not say whose it is, and the user has gone.
+            NotFoundError: the token does not name its user, and the user is gone.
             ChatError: it could not be revoked.
         """
         api = await self._context.open()
@@ -157,26 +157,26 @@ class Tokens:
         return await end_session(api, FixedCredentials(headers_for(user_id, token.secret.reveal())))
 
     def forget(self, user_id: str) -> None:
-        """Hand out none of this user's tokens again: they have all ended. `user_id` is the record id.
+        """Stop handing out this user's tokens: they have all ended. `user_id` is the record id.
 
-        One that is being made now may have been made before they ended: it is made once more.
+        A token that is being created now may have been created before they ended: it is created again.
         """
         self._store.drop_user(user_id)
         for ended in self._ended_meanwhile.values():
             ended.add(user_id)
 
     def has_replaced(self, secret: Secret) -> bool:
-        """Return whether this token was ended because `for_user` has made another one for the same user."""
+        """Return whether this token was ended because `for_user` has created another one for the same user."""
         return secret in self._revoked
 
     async def aclose(self) -> None:
-        """Cancel what is under way."""
+        """Cancel pending requests."""
         for flight in list(self._minting.values()):
             await flight.aclose()
         await self._sweeping.aclose()
 
     async def _minted(self, key: str, name: str, allow_privileged: bool) -> Minted:
-        # Who may not have such a token must not wait for the one that somebody else may have.
+        # A caller that may not have such a token must not wait for one that somebody else may have.
         flying = f"{key} {allow_privileged}"
         flight = self._minting.get(flying)
         if flight is None:
@@ -197,7 +197,7 @@ class Tokens:
                 token = await self._made(name, allow_privileged)
             self._store.put(key, token)
         finally:
-            # Whoever comes from now on finds the token in the store, or tries anew.
+            # Later callers find the token in the store, or try again.
             self._minting.pop(flying, None)
             self._ended_meanwhile.pop(flying, None)
         if self._context.emitter.wanted:
@@ -212,13 +212,13 @@ class Tokens:
         except NotFoundError:
             if isinstance(name, RecordId):
                 raise
-            # Deleted and made again a moment ago, the user has another record id.
+            # If the user was deleted and created again a moment ago, the record id is another.
             fresh = await self._account(api, name, allow_privileged)
             if fresh == whose:
                 raise
             return await self._ask(api, fresh)
         except ValidationFailedError as error:
-            # Upgraded while we ran, the server wants the other form.
+            # If the server was upgraded in the meantime, it requires the other form.
             known = await self._server.version()
             self._server.forget_version()
             if error.code not in ("invalid-params", "error-user-param-not-provided") or (
@@ -228,7 +228,7 @@ class Tokens:
             return await self._ask(api, whose)
 
     async def _account(self, api: Api, name: str, allow_privileged: bool) -> _Whose:
-        # Asked anew for every token: somebody may have been renamed, or made an administrator.
+        # Read again for every token: the user may have been renamed, or made an administrator.
         account = await self._context.directory.account(api, name, fresh=True)
         privileged = account.privileged or account.id == await self._own_id()
         if privileged and not allow_privileged:
@@ -254,7 +254,7 @@ class Tokens:
     async def _create(self, api: Api, whose: _Whose, body: Mapping[str, str | Secret]) -> Minted:
         clock = self._context.clock
         for wait in (*_PAUSES, None):
-            # Before the request: the server counts from a moment that comes later.
+            # Before the request: the server counts from a later time.
             asked_at, asked_monotonic = clock.now(), clock.monotonic()
             try:
                 reply = await api.call(operations.CREATE_TOKEN, data=body)
@@ -288,12 +288,12 @@ class Tokens:
             try:
                 await end_session(api, FixedCredentials(headers_for(token.user_id, token.secret.reveal())))
             except ChatError:
-                continue  # best effort: it ends by itself one day
+                continue  # best effort: it expires by itself
 
 
 @attrs.frozen
 class _Whose:
-    """For whom a token is made: the record id, and whether the account can do more than chat."""
+    """The user of a token: the record id, and whether the account is privileged."""
 
     id: str
     privileged: bool
@@ -311,7 +311,7 @@ class UserCredentials:
         self._renewals = 0
 
     def peek(self) -> Credential | None:
-        """None: the tokens know whether they are good, and answer from memory."""
+        """Return None: `Tokens` knows whether tokens are valid, and answers from memory."""
         return None
 
     async def acquire(self) -> Credential:
@@ -323,7 +323,7 @@ class UserCredentials:
         return self._made(await self._token())
 
     def accepted(self, credential: Credential) -> None:
-        """Nothing to remember."""
+        """Do nothing: there is no choice to remember."""
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:  # noqa: ARG002
         """Return a new token, unless a new one has been rejected too."""
@@ -335,7 +335,7 @@ class UserCredentials:
         return self._made(await self._token(renew=True))
 
     def may_change(self) -> bool:
-        """No: what `replace` cannot get, waiting will not bring."""
+        """Return False: waiting brings nothing that `replace` could not get."""
         return False
 
     async def _token(self, *, renew: bool = False) -> ChatToken:
@@ -351,7 +351,7 @@ class UserCredentials:
 
 
 def token_headers(token: ChatToken) -> Mapping[str, str]:
-    """Return what signs a request with a user's token."""
+    """Return the headers that sign a request with a user's token."""
     return headers_for(str(token.extra.get("userId") or ""), token.secret.reveal())
 
 

@@ -1,4 +1,4 @@
-"""The second factor of the admin: one-time codes, codes by e-mail, the password's digest.
+"""The admin's second factor: one-time codes, codes by e-mail, the password's digest.
 
 See docs/platforms/rocketchat.md#second-factor.
 """
@@ -31,7 +31,7 @@ _DIGITS = 6
 
 
 class TwoFactorRequiredError(ForbiddenError):
-    """The platform asks for a second factor that this client could not give, or refused the one it gave.
+    """The platform requires a second factor that this client does not have, or rejected the one it sent.
 
     `method` says which: ``totp``, ``email`` or ``password``; `code` is ``totp-required``, ``totp-invalid`` or
     ``totp-max-attempts``.
@@ -39,7 +39,7 @@ class TwoFactorRequiredError(ForbiddenError):
 
     method: ClassVar[FactorMethod] = "totp"
     at_login: bool = False
-    """Whether it was the admin's log-in that asked, and not the call itself."""
+    """Whether the admin's log-in required it, and not the call itself."""
 
 
 class _ByEmail(TwoFactorRequiredError):
@@ -58,11 +58,12 @@ REQUIRED_BY: Mapping[str, type[TwoFactorRequiredError]] = {
 """The error for each method that a reply may name."""
 
 EmailCode = Callable[[str], Awaitable[str] | str]
-"""Gets the code that the platform has just sent by e-mail; told the name of the operation that needs it."""
+"""Returns the code that the platform has just sent by e-mail; called with the name of the operation that needs it."""
 
 
 def totp(secret: Secret, now: float) -> str:
-    """Return the six digits of a base32 secret at `now`, in seconds since the epoch (RFC 6238: SHA-1, steps of 30 s).
+    """Return the six-digit code of a base32 secret at `now`, in seconds since the epoch (RFC 6238: SHA-1, steps of 30
+    s).
 
     Raises:
         ConfigError: the secret is not base32.
@@ -87,7 +88,7 @@ def _digest(secret: Secret, step: int) -> bytes | None:
 
 
 def password_code(password: Secret) -> str:
-    """Return what stands for the password as a second factor: its SHA-256 in lower-case hex.
+    """Return the password's form as a second factor: its SHA-256 in lower-case hex.
 
     See docs/platforms/rocketchat.md#second-factor.
     """
@@ -96,17 +97,17 @@ def password_code(password: Secret) -> str:
 
 @attrs.frozen
 class Factors:
-    """The second factors that this client can give."""
+    """The second factors of this client."""
 
     totp_secret: Secret | None = None
     password: Secret | None = None
     email_code: EmailCode | None = attrs.field(default=None, repr=False)
 
     async def answer(self, asked: TwoFactorRequiredError, operation: str, now: float) -> str:
-        """Return the code for what was asked.
+        """Return the code for the requested factor.
 
         Raises:
-            TwoFactorRequiredError: `asked` itself, when there is nothing to answer with or the answer has been refused.
+            TwoFactorRequiredError: `asked` itself, when there is no such factor or its code was rejected.
         """
         if asked.code == "totp-max-attempts":
             raise asked
@@ -130,7 +131,7 @@ class WithCode:
         self._signed: Credential | None = None
 
     def peek(self) -> Credential | None:
-        """Return the inner credential at hand, with the code."""
+        """Return the available inner credential, with the code."""
         return self._with(self._inner.peek())
 
     async def acquire(self) -> Credential:
@@ -139,7 +140,7 @@ class WithCode:
         return self._with(plain) or plain
 
     def accepted(self, credential: Credential) -> None:
-        """Tell the inner one."""
+        """Pass it on to the inner one."""
         self._inner.accepted(self._plain or credential)
 
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
@@ -147,11 +148,11 @@ class WithCode:
         return self._with(await self._inner.replace(self._plain or rejected, tried))
 
     def may_change(self) -> bool:
-        """Return what the inner one says."""
+        """Return the answer of the inner one."""
         return self._inner.may_change()
 
     def _with(self, plain: Credential | None) -> Credential | None:
-        # A call has one credential at a time, so the last pair is the one that the engine speaks of.
+        # A call has one credential at a time, so the engine means the last pair.
         if plain is not None and plain is not self._plain:
             self._plain = plain
             self._signed = Credential({**plain.headers, **self._added}, plain.key, plain.version)

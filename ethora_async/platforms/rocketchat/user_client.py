@@ -30,8 +30,8 @@ class Joined:
     """The rooms that a user is in.
 
     Attributes:
-        rooms: all of them; or those that changed since the moment that was asked for.
-        left: the record ids of those that the user has left since then, or that have gone.
+        rooms: all of them; or those that changed since the requested time.
+        left: the record ids of rooms that the user has left since then, or that are gone.
     """
 
     rooms: tuple[Chat, ...]
@@ -45,7 +45,7 @@ class Subscriptions:
 
     Attributes:
         rows: one for each room, with ``rid``, ``name``, ``t``, ``unread``, ``userMentions``, ``open`` and more.
-        removed: the same of those that ended since the moment that was asked for.
+        removed: the same for those that ended since the requested time.
     """
 
     rows: tuple[Mapping[str, Any], ...] = attrs.field(repr=False)
@@ -59,9 +59,9 @@ class UserClient(Requests):
     Attributes:
         chats: rooms as this user may see and change them.
         messages: sends and reads messages as this user.
-        people: this user's own presence, picture and preferences, and what they see of others.
+        people: this user's own presence, picture and preferences, and other users as this user sees them.
         personal_tokens: this user's own.
-        server: what this user finds on the server.
+        server: the server's directory as this user sees it.
     """
 
     def __init__(self, context: ServerContext) -> None:
@@ -74,7 +74,7 @@ class UserClient(Requests):
         self.server: Server = Server(context)
 
     async def me(self) -> User:
-        """Return the user's own record; the cheapest way to see whether a token is still good.
+        """Return the user's own record; the cheapest check of whether a token is still valid.
 
         Raises:
             UnauthorizedError: it is not.
@@ -99,7 +99,7 @@ class UserClient(Requests):
         )
 
     async def subscriptions(self, *, since: datetime | None = None) -> Subscriptions:
-        """Return how the user stands in their rooms, in one request.
+        """Return the user's subscriptions to their rooms, in one request.
 
         Args:
             since: only what changed since then; an aware datetime.
@@ -115,14 +115,14 @@ class UserClient(Requests):
         return Subscriptions(rows=rows, removed=removed, request_id=reply.request_id)
 
     async def direct(self, user: Id) -> Chat:
-        """Return the direct room of this user and another; made when there is none.
+        """Return the direct room of this user and another; create it if there is none.
 
         Raises:
             NotFoundError, ValidationFailedError: the other user does not exist.
         """
         name = own(user, "user")
         api = await self._context.open()
-        # Given a name, the server takes whoever bears it in any spelling.
+        # Given a name, the server accepts the user who has it in any spelling.
         await self._context.directory.account(api, name)
         reply = await api.call(operations.CREATE_DIRECT, data={"username": str(name)})
         return wire.read_chat(reply.data.get("room"), origin=reply.origin)

@@ -31,11 +31,11 @@ Presence = Literal["online", "away", "busy", "offline"]
 
 @attrs.frozen(kw_only=True)
 class UserStatus:
-    """Whether a user is there.
+    """A user's presence.
 
     Attributes:
         presence: ``online``, ``away``, ``busy`` or ``offline``.
-        text: The words that go with it.
+        text: The status text.
     """
 
     presence: str
@@ -44,13 +44,13 @@ class UserStatus:
 
 
 class UserProfiles:
-    """The part of `Users` about what people look like, prefer and may do."""
+    """The methods of `Users` for presence, pictures, preferences and roles."""
 
     def __init__(self, context: ServerContext) -> None:
         self._context = context
 
     async def status(self, id: Id) -> UserStatus:
-        """Return whether a user is there, and the words that go with it.
+        """Return a user's presence and status text.
 
         Raises:
             NotFoundError: There is no such user.
@@ -65,7 +65,7 @@ class UserProfiles:
         return UserStatus(presence=data["status"], text=str(data.get("message") or ""), request_id=reply.request_id)
 
     async def set_status(self, presence: Presence | None = None, *, text: str | None = None) -> None:
-        """Change the asker's own presence, or the words that go with it; None leaves it.
+        """Change the caller's own presence or status text; None leaves it unchanged.
 
         Raises:
             InvalidInputError: Nothing is to be changed, or there is no such presence.
@@ -83,16 +83,16 @@ class UserProfiles:
         await api.call(operations.SET_STATUS, data=data)
 
     async def preferences(self) -> Mapping[str, Any]:
-        """Return the asker's own preferences, under the platform's names."""
+        """Return the caller's own preferences, under the platform's names."""
         api = await self._context.open()
         return wire.read_row((await api.call(operations.GET_PREFERENCES)).data.get("preferences"))
 
     async def set_preferences(self, preferences: Mapping[str, Any], *, id: Id | None = None) -> None:
-        """Change preferences; what is not named stays.
+        """Change preferences; others stay unchanged.
 
         Args:
             preferences: Under the platform's names, such as ``{"emailNotificationMode": "nothing"}``.
-            id: Whose; by default the asker's own. Others' need the permission ``edit-other-user-info``.
+            id: The user; by default the caller. For others the caller needs the permission ``edit-other-user-info``.
         """
         if not preferences:
             msg = "nothing to change: preferences is empty"
@@ -106,12 +106,12 @@ class UserProfiles:
     async def set_avatar(
         self, *, id: Id | None = None, url: str | None = None, picture: Attachment | Source | None = None
     ) -> None:
-        """Give a user a picture.
+        """Set a user's picture.
 
         Args:
-            id: Whom; by default the asker. Others need the permission ``edit-other-user-avatar``.
-            url: Where the server fetches it.
-            picture: Or the picture itself; see `Attachment`.
+            id: The user; by default the caller. For others the caller needs the permission ``edit-other-user-avatar``.
+            url: The picture's URL, which the server fetches.
+            picture: The picture itself, in place of `url`; see `Attachment`.
 
         Raises:
             InvalidInputError: There is neither a `url` nor a `picture`, or both; or the picture cannot be read.
@@ -131,25 +131,24 @@ class UserProfiles:
             await api.call(operations.SET_AVATAR, upload=form)
 
     async def reset_avatar(self, *, id: Id | None = None) -> None:
-        """Take a user's picture away: their initials show. See `set_avatar`."""
+        """Remove a user's picture; the initials are shown instead. See `set_avatar`."""
         api = await self._context.open()
         user_id = None if id is None else await self._context.directory.user_id(api, id)
         await api.call(operations.RESET_AVATAR, data={} if user_id is None else {"userId": user_id})
 
     async def add_role(self, id: Id, role: str) -> Outcome[Id]:
-        """Give a user a role on the whole server, such as ``"bot"``.
+        """Add a server-wide role to a user, such as ``"bot"``.
 
-        Returns:
-            An outcome that is ``updated``, or ``unchanged`` when they have it.
+        Returns: An outcome that is ``updated``, or ``unchanged`` when they already have it.
 
         Raises:
             NotFoundError: There is no such user.
-            ForbiddenError: The asker lacks the permission ``assign-roles``.
+            ForbiddenError: The caller lacks the permission ``assign-roles``.
         """
         return await self._set_role(id, role, add=True)
 
     async def remove_role(self, id: Id, role: str) -> Outcome[Id]:
-        """Take a role from a user; see `add_role`.
+        """Remove a role from a user; see `add_role`.
 
         Raises:
             ConflictError: They are the last administrator.
@@ -157,7 +156,7 @@ class UserProfiles:
         return await self._set_role(id, role, add=False)
 
     def in_role(self, role: str, *, limit: int = _LARGEST_PAGE, offset: int = 0) -> Pages[User]:
-        """Read the users who have a role on the whole server."""
+        """Read the users with a server-wide role."""
         name = required_text(role, "role")
 
         async def fetch(offset: int, limit: int) -> tuple[tuple[User, ...], int | None]:
@@ -179,17 +178,17 @@ class UserProfiles:
         limit: int = _LARGEST_PAGE,
         offset: int = 0,
     ) -> Pages[User]:
-        """Read the users that fit all that is asked for.
+        """Read the users that match all filters.
 
         Args:
             text: A part of the user name, name or e-mail address.
             active: Whether they may log in.
-            logged_in: Whether they ever did.
+            logged_in: Whether they have ever logged in.
             kind: ``user``, ``bot`` or ``app``.
             roles: They have one of these.
 
         Reading raises:
-            ForbiddenError: The asker lacks the permission ``view-full-other-user-info``.
+            ForbiddenError: The caller lacks the permission ``view-full-other-user-info``.
         """
         query: dict[str, Any] = {"searchTerm": text} if text else {}
         if active is not None:
@@ -210,7 +209,7 @@ class UserProfiles:
         return Pages(fetch, lambda user: user.record_id or user.id, limit=limit, offset=offset, largest=_LARGEST_PAGE)
 
     async def deactivate_idle(self, days: int, *, role: str = "user") -> int:
-        """Switch off the accounts of a role that were not used for so many days; return how many.
+        """Deactivate the accounts of a role that were not used for so many days; return their number.
 
         Raises:
             InvalidInputError: `days` is not positive.

@@ -35,10 +35,10 @@ def _password(value: str | Secret | None) -> Secret | None:
 
 
 def role_names(value: str | Iterable[str] | None) -> tuple[str, ...] | None:
-    """Roles as a tuple; a lone text is one role.
+    """Return roles as a tuple; a single text is one role.
 
     Raises:
-        InvalidInputError: one is empty or no text.
+        InvalidInputError: one is empty or not text.
     """
     if value is None:
         return None
@@ -47,7 +47,7 @@ def role_names(value: str | Iterable[str] | None) -> tuple[str, ...] | None:
 
 @attrs.frozen(kw_only=True)
 class UserChange:
-    """A change of a user; None leaves a field as it is.
+    """A change of a user; None leaves a field unchanged.
 
     Attributes:
         id: the user name, or a `RecordId`.
@@ -56,7 +56,7 @@ class UserChange:
         username: a new user name, which is a new id.
         password: masked.
         active: whether the user may log in; False ends all sessions.
-        roles: all the user's roles, in place of those they have.
+        roles: all the user's roles, replacing the existing ones.
         custom_fields: by the names that the server defines.
 
     Raises:
@@ -74,8 +74,8 @@ class UserChange:
     custom_fields: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
 
     def body(self) -> dict[str, Any]:
-        """Return the wire's ``data`` (docs/platforms/rocketchat.md#users): what is None is left out, since the route
-        takes no null.
+        """Return the wire's ``data`` (docs/platforms/rocketchat.md#users) without fields that are None, since the route
+        rejects null.
 
         Raises:
             InvalidInputError: nothing is to be changed.
@@ -102,10 +102,10 @@ class UserOptions:
     """Options for every user that one call creates.
 
     Attributes:
-        roles: in place of the server's default ones.
+        roles: replace the server's default ones.
         verified: whether the e-mail address counts as verified (default yes: it is your own record of the user).
         join_default_channels: whether they are put into the server's default channels (default no).
-        require_password_change, send_welcome_email: as the server understands them (default no).
+        require_password_change, send_welcome_email: options of the server (default no).
     """
 
     roles: tuple[str, ...] | None = attrs.field(default=None, converter=role_names)
@@ -115,7 +115,7 @@ class UserOptions:
     send_welcome_email: bool = False
 
     def body(self) -> dict[str, Any]:
-        """Return the wire's words for it (docs/platforms/rocketchat.md#users)."""
+        """Return the wire format (docs/platforms/rocketchat.md#users)."""
         stated: dict[str, Any] = {
             "verified": self.verified,
             "joinDefaultChannels": self.join_default_channels,

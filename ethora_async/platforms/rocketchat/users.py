@@ -1,4 +1,4 @@
-"""``rocketchat.users``: who may chat (docs/platforms/rocketchat.md#users)."""
+"""``rocketchat.users``: the users of a server (docs/platforms/rocketchat.md#users)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LARGEST_PAGE = 100
-"""Records in a page, the most that the server gives unless it is told otherwise."""
+"""Records in a page: the server's default maximum."""
 _OWN_ROLES = frozenset({"admin", "bot", "app"})
 
 
@@ -58,11 +58,9 @@ class Users(UserProfiles):
         Args:
             id: the user name: letters, digits, ``-``, ``_`` and ``.`` unless the server allows more.
             first_name, last_name: shown together as one name.
-            password: for those who log in by themselves; None makes a random one.
+            password: for those who log in by themselves; None generates a random one.
 
-        Returns:
-            An outcome that is ``created`` or ``existed``; a user who is already there is left as they are. `value`
-            holds the `User`.
+        Returns: An outcome ``created`` or ``existed``; an existing user is left unchanged. `value` holds the `User`.
 
         Raises:
             InvalidInputError: an argument cannot be used.
@@ -90,7 +88,7 @@ class Users(UserProfiles):
     ) -> Run[NewUser]:
         """Create any number of users, one request each, `concurrency` at once.
 
-        Each ends ``created``, ``existed`` (left as they are), ``failed`` or ``unknown``.
+        Each ends ``created``, ``existed`` (left unchanged), ``failed`` or ``unknown``.
         """
         return self._run(users, lambda api, user: self._create_one(api, user, options), concurrency, ordered=ordered)
 
@@ -103,8 +101,8 @@ class Users(UserProfiles):
         return await self._get(await self._context.open(), lookup(id))
 
     def list(self, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
-        """Return all users; the platform's own accounts (admins, bots) are among them. Ends by the total that it
-        states.
+        """List all users, including the platform's own accounts (admins, bots), up to the total that the server
+        reports.
 
         Args:
             limit: users in a page, 1 to 100 (default 100): the server silently clamps larger ones.
@@ -121,11 +119,11 @@ class Users(UserProfiles):
         return Pages(fetch, lambda user: user.record_id or user.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
     async def chats(self, id: Id) -> tuple[Chat, ...]:
-        """Return the rooms that a user is in, direct ones included; asked as the admin, so that it takes no token of
-        theirs.
+        """Return the rooms that a user is in, including direct ones; called as the admin, so it needs no token of the
+        user.
 
-        The rooms show little more than their name and kind; ``extra`` holds the user's ``roles`` and ``unread`` there.
-        With the user's own token, `RocketChatClient.as_user` shows them whole.
+        The rooms have little more than their name and kind; ``extra`` holds the user's ``roles`` and ``unread`` there.
+        `RocketChatClient.as_user` returns complete rooms.
 
         Raises:
             NotFoundError: there is no such user.
@@ -151,16 +149,15 @@ class Users(UserProfiles):
         verified: bool | None = None,
         roles: str | Iterable[str] | None = None,
     ) -> Outcome[UserChange]:
-        """Change a user; None leaves a field as it is. See `UserChange`. The server asks for a second factor.
+        """Update a user; None leaves a field unchanged. See `UserChange`. The server requires a second factor.
 
-        Returns:
-            An outcome that is ``updated``; `value` holds the `User`.
+        Returns: An outcome ``updated``; `value` holds the `User`.
 
         Raises:
             InvalidInputError: nothing is to be changed.
             NotFoundError: there is no such user.
             ConflictError: the user name or the e-mail address belongs to somebody else.
-            TwoFactorRequiredError: the server asks for a second factor that this client cannot give.
+            TwoFactorRequiredError: the server requires a second factor that this client does not have.
         """
         password = wrapped(password)
         change = UserChange(
@@ -186,7 +183,7 @@ class Users(UserProfiles):
         return self._run(changes, self._update_one, concurrency, ordered=ordered)
 
     async def set_active(self, id: Id, active: bool, *, confirm_relinquish: bool = False) -> None:
-        """Let a user log in, or no more; the latter ends all their sessions.
+        """Activate or deactivate a user; deactivating ends all their sessions.
 
         Args:
             confirm_relinquish: True even where they are the last owner of rooms.
@@ -239,16 +236,16 @@ class Users(UserProfiles):
         return folded(lookup(id))
 
     def comparable(self, user: NewUser | User) -> State:
-        """``name`` and ``email``; the name is both names of yours together."""
+        """Return ``name`` and ``email``; the name is the first and last name together."""
         return {"name": wire.full_name(user.first_name, user.last_name), "email": user.email}
 
     def change(self, user: NewUser, fields: frozenset[str], *, current: str | None = None) -> UserChange:
-        """Return the change that makes these fields as `user` has them; an address of yours counts as verified.
+        """Return the change that sets these fields to the values of `user`; the address counts as verified.
 
         Args:
             user: the wanted user.
             fields: some of `changeable`.
-            current: the user name of the record to change, when it is another one; ``id`` renames it.
+            current: the user name of the record to change, if it differs; ``id`` renames it.
         """
         return UserChange(
             id=user.id if current is None else current,
@@ -259,7 +256,7 @@ class Users(UserProfiles):
         )
 
     async def reserved(self) -> Callable[[User], bool]:
-        """Return what tells admins, bots, apps and this client's own account."""
+        """Return a predicate for admins, bots, apps and this client's own account."""
         api = await self._context.open()
         reply = await api.call(operations.ME)
         own = reply.data.get("_id")
@@ -302,12 +299,12 @@ class Users(UserProfiles):
         try:
             made = wire.read_user(reply.data.get("user"), origin=reply.origin)
         except ReplyLostError:
-            made = None  # a 2xx says that it happened; that it shows the user badly does not undo it
+            made = None  # a 2xx means success, even if the user in the reply is invalid
         return Outcome(user, user.id, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)
 
     async def _existing(self, api: Api, user: NewUser, refusal: ConflictError) -> Outcome[NewUser]:
         try:
-            # The refusal may be about the user name, or about somebody else's e-mail address.
+            # The error may concern the user name, or somebody else's e-mail address.
             reply = await api.call(operations.GET_USER, query=user_query(user.id))
             found = wire.read_user(reply.data.get("user"), origin=reply.origin)
         except NotFoundError:
@@ -348,7 +345,7 @@ class Users(UserProfiles):
             return failed(id, str(id), error)
         key = str(name)
         try:
-            # By record id: given a name, the server deletes whoever bears it in any spelling.
+            # By record id: given a name, the server deletes the user who has it in any spelling.
             user_id = await self._context.directory.user_id(api, name, fresh=True)
             reply = await api.call(operations.DELETE_USER, data={"userId": user_id, **_relinquish(confirm)})
         except NotFoundError as error:
@@ -374,7 +371,7 @@ def each(
     *,
     ordered: bool,
 ) -> Run[T]:
-    """Yield a run that does one item to a request: Rocket.Chat has no batches."""
+    """Yield a run with one item per request: Rocket.Chat has no batches."""
 
     @asynccontextmanager
     async def working() -> WorkGenerator[T]:

@@ -1,4 +1,4 @@
-"""Rocket.Chat's JSON, both ways: records to request bodies, replies to records.
+"""Convert records to Rocket.Chat's request bodies, and replies to records.
 
 See docs/platforms/rocketchat.md#users, #rooms, #messages.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _TYPE_OF_KIND = {"c": "public", "p": "group", "d": "direct", "l": "livechat"}
 _PRIVATE_FIELDS = ("services", "inviteToken", "resume")
-"""Old servers show password digests and session tokens here: they go no further."""
+"""Old servers return password digests and session tokens here: they are dropped."""
 
 codec: Codec = Codec()
 codec.add(User, {"record_id": "_id", "created_at": "createdAt", "updated_at": "_updatedAt"})
@@ -54,12 +54,12 @@ codec.add(
 
 
 def full_name(first: str | None, last: str | None) -> str:
-    """Both names as the one that Rocket.Chat has, white space collapsed."""
+    """Join both names to the single name of Rocket.Chat, with white space collapsed."""
     return " ".join(f"{first or ''} {last or ''}".split())
 
 
 def user_body(user: NewUser, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the body of a user's creation: a password is required even where nobody will ever type one."""
+    """Return the body of a user's creation: a password is required even if nobody will ever type one."""
     password = user.password if user.password is not None else Secret(random_password())
     return {
         "name": full_name(user.first_name, user.last_name),
@@ -71,12 +71,12 @@ def user_body(user: NewUser, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def random_password() -> str:
-    """Return a password that nobody knows, with every kind of character that a password policy may ask for."""
+    """Return a random password with every kind of character that a password policy may require."""
     return f"{secrets.token_urlsafe(32)}aA1!"
 
 
 def read_user(data: Any, *, origin: Origin, path: str = "reply.user") -> User:
-    """Return a user record. `first_name` is the name up to its first space, `last_name` the rest.
+    """Read a user record. `first_name` is the name up to its first space, `last_name` the rest.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -97,8 +97,7 @@ def read_user(data: Any, *, origin: Origin, path: str = "reply.user") -> User:
 
 
 def read_chat(data: Any, *, origin: Origin, path: str = "reply.room") -> Chat:
-    """Return a room record: its name is your own id, its topic the title. Direct rooms have no name; their record id
-    serves.
+    """Read a room record: its name is your own id, its topic the title. Direct rooms have only a record id.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -120,7 +119,7 @@ def read_chat(data: Any, *, origin: Origin, path: str = "reply.room") -> Chat:
 
 
 def read_message(data: Any, *, origin: Origin, path: str = "reply.message") -> Message:
-    """Return a message; times as ISO 8601 (REST) or milliseconds.
+    """Read a message; times are ISO 8601 (REST) or milliseconds.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -133,7 +132,7 @@ def read_message(data: Any, *, origin: Origin, path: str = "reply.message") -> M
 
 
 def read_changes(data: Any, *, origin: Origin) -> MessageChanges:
-    """Return the reply of ``chat.syncMessages``.
+    """Read the reply of ``chat.syncMessages``.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -148,7 +147,7 @@ def read_changes(data: Any, *, origin: Origin) -> MessageChanges:
 
 
 def iso(moment: datetime) -> str:
-    """Return a moment as REST writes it: UTC, milliseconds, ``Z``.
+    """Format a time as REST does: UTC, milliseconds, ``Z``.
 
     Raises:
         InvalidInputError: it has no time zone.
@@ -160,7 +159,7 @@ def iso(moment: datetime) -> str:
 
 
 def read_personal_token(data: Any, *, origin: Origin, path: str = "reply.token") -> PersonalToken:
-    """Return a personal access token, without its secret.
+    """Read a personal access token, without its secret.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -171,7 +170,7 @@ def read_personal_token(data: Any, *, origin: Origin, path: str = "reply.token")
 
 
 def read_file(data: Any, *, origin: Origin, path: str = "reply.file") -> RoomFile:
-    """Return a file of a room.
+    """Read a file of a room.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -180,12 +179,12 @@ def read_file(data: Any, *, origin: Origin, path: str = "reply.file") -> RoomFil
 
 
 def read_row(data: Any, **_: str) -> Mapping[str, Any]:
-    """Return a record as the platform words it; empty where there is none."""
+    """Return a record in the platform's format; empty if there is none."""
     return data if _is_object(data) else {}
 
 
 def read_counters(data: Any, *, origin: Origin) -> Counters:
-    """Return the counters of a room.
+    """Read the counters of a room.
 
     Raises:
         ReplyLostError: they have an unexpected shape.
@@ -196,7 +195,7 @@ def read_counters(data: Any, *, origin: Origin) -> Counters:
 
 
 def read_list(data: Any, key: str, read: Callable[..., T], *, origin: Origin) -> tuple[T, ...]:
-    """Return the records of a list under `key`.
+    """Read the records of a list under `key`.
 
     Raises:
         ReplyLostError: there is no list, or one of its items has an unexpected shape.
@@ -209,7 +208,7 @@ def read_list(data: Any, key: str, read: Callable[..., T], *, origin: Origin) ->
 
 
 def total(data: Any) -> int | None:
-    """Return how many there are of what a listing shows in pages."""
+    """Return the total of a paged listing."""
     value = data.get("total")
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 

@@ -1,4 +1,4 @@
-"""A user's session as a value: its tokens, and how replies that open one are read.
+"""A user's session as a value: its tokens, and how to read replies that open one.
 
 See docs/platforms/ethora.md#sessions, #token-kinds.
 """
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from ethora_async.request import Origin
 
 _LONGEST_READ = 16_384
-"""Characters; nothing is read out of a longer token."""
+"""In characters; nothing is read from a longer token."""
 _APP_PREFIX = re.compile(r"([a-f0-9]{24})_")
 
 
 def token_secret(value: str | Secret, field: str = "token") -> Secret:
-    """Return a token that somebody passes in, without white space and ``Bearer`` around it.
+    """Return a token that was passed in, without surrounding white space and ``Bearer``.
 
     Raises:
-        InvalidInputError: it is empty, or holds a control character; the text repeats nothing of it.
+        InvalidInputError: it is empty, or contains a control character; the message quotes nothing of it.
     """
     value = wrapped(value)  # the frames of the errors below show it
     if not isinstance(value, Secret):
@@ -69,18 +69,17 @@ def _password(value: str | Secret | None) -> Secret | None:
 class Session:
     """A user's session on the platform. Its tokens print masked; ``session.token.reveal()`` shows one.
 
-    One that was kept somewhere is made again from its parts: ``Session(user=User(id="u1"), token=…,
-    refresh_token=…)``.
+    Rebuild a stored session from its parts: ``Session(user=User(id="u1"), token=…, refresh_token=…)``.
 
     Attributes:
-        token: opens the routes of users.
-        refresh_token: for the next session, where the platform gave one.
-        xmpp_password: logs in to the chat server as `user.xmpp_username`, where the platform gave one.
+        token: the token for the routes of users.
+        refresh_token: for the next session, if the platform returned one.
+        xmpp_password: logs in to the chat server as `user.xmpp_username`, if the platform returned one.
         app_id: the app that the user belongs to; None for the client's own.
         extra: every other field of the reply.
 
     Raises:
-        InvalidInputError: a token is empty, or holds a control character.
+        InvalidInputError: a token is empty, or contains a control character.
     """
 
     user: User
@@ -93,19 +92,17 @@ class Session:
 
 
 def authorization(token: Secret) -> dict[str, str]:
-    """Return the header that carries a platform's token: as it stands with its ``JWT`` prefix, else as a bearer
-    token.
-    """
+    """Return the header for a platform's token: unchanged with its ``JWT`` prefix, else as a bearer token."""
     text = token.reveal()
     return {"Authorization": text if text.startswith("JWT ") else f"Bearer {text}"}
 
 
 def read_session(data: Any, app_id: str, *, origin: Origin, before: Session | None = None) -> Session:
-    """Return a session, out of a reply to an exchange, a log-in or ``me``.
+    """Read a session from the reply to an exchange, a log-in or ``me``.
 
     Args:
         app_id: the app that the user belongs to, unless the reply names another.
-        before: the session whose tokens hold where the reply gives none.
+        before: the session whose tokens apply if the reply has none.
 
     Raises:
         ReplyLostError: it has an unexpected shape.
@@ -133,10 +130,10 @@ def read_session(data: Any, app_id: str, *, origin: Origin, before: Session | No
 
 
 def read_renewed(data: Any, before: Session, *, origin: Origin) -> Session:
-    """Return the session after a refresh, whose reply holds nothing but tokens.
+    """Read the session after a refresh, whose reply contains only tokens.
 
     Raises:
-        ReplyLostError: it holds no token.
+        ReplyLostError: it contains no token.
     """
     fields, data = sealed(data) if isinstance(data, dict) else {}, None
     token = _stated(fields.pop("token", None))
@@ -149,7 +146,7 @@ def read_renewed(data: Any, before: Session, *, origin: Origin) -> Session:
 
 
 def life(token: Secret) -> tuple[float | None, float | None]:
-    """Return when a token says that it was issued and that it ends; None where it says nothing readable.
+    """Return a token's times of issue and expiry; None for a time that it does not state.
 
     See docs/platforms/ethora.md#tokens-of-the-platform.
     """
@@ -166,7 +163,7 @@ def life(token: Secret) -> tuple[float | None, float | None]:
 
 
 def _moment(value: Any) -> float | None:
-    # Twelve digits and more are milliseconds, or nothing that a clock will show.
+    # Twelve digits and more are milliseconds, or an impossible time.
     return float(value) if type(value) in (int, float) and 0 < value < 1e11 else None
 
 

@@ -1,4 +1,4 @@
-"""``ethora.as_user(session)``: what one user does (docs/platforms/ethora.md#sessions, #chats, #apps)."""
+"""``ethora.as_user(session)``: operations of one user (docs/platforms/ethora.md#sessions, #chats, #apps)."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class XmppCredentials:
-    """What logs a user in to the chat server, by SASL PLAIN (docs/platforms/ethora.md#token-kinds). The password prints
+    """The user's login at the chat server, by SASL PLAIN (docs/platforms/ethora.md#token-kinds). The password prints
     masked.
 
     Attributes:
         username: ``<appId>_<id>``.
-        host: the XMPP host, where it is known.
+        host: the XMPP host, if it is known.
     """
 
     username: str
@@ -52,14 +52,14 @@ class XmppCredentials:
 
 
 class UserClient(Requests):
-    """The API as one user, by session or API key. Made by `EthoraClient.as_user`.
+    """The API as one user, by session or API key. Created by `EthoraClient.as_user`.
 
-    A session is renewed before it runs out, and once for all when the platform rejects it. It shares the connections
-    of the client that made it, and ends with it.
+    A session is renewed before it expires, and once for all calls when the platform rejects it. The client shares the
+    connections of the one that created it, and closes with it.
 
     Attributes:
         chats, files, api_keys: the user's own.
-        apps: those that the user may manage.
+        apps: the apps that the user may manage.
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class UserClient(Requests):
 
     @property
     def session(self) -> Session | None:
-        """The newest session: what to keep. None with an API key."""
+        """The newest session, to be stored. None with an API key."""
         return self._signer.session if isinstance(self._signer, SessionCredentials) else None
 
     async def me(self) -> User:
-        """Return the user as the platform knows them now.
+        """Return the user's current record.
 
         Raises:
             UnauthorizedError: the session or the API key has ended.
@@ -115,15 +115,15 @@ class UserClient(Requests):
         is_assets_open: bool | None = None,
         picture: Attachment | Source | None = None,
     ) -> User:
-        """Change the user's own profile. None leaves a field as it is, an empty text clears it where the platform
-        lets it be empty.
+        """Update the user's own profile. None leaves a field unchanged; an empty text clears it, if the platform allows
+        that.
 
         Args:
             picture: a picture to upload; see `Attachment`.
 
         Raises:
             InvalidInputError: nothing is to be changed, or the picture cannot be read.
-            ValidationFailedError: the platform refuses a value; its limits differ between deployments
+            ValidationFailedError: the platform rejects a value; its limits differ between deployments
                 (docs/platforms/ethora.md#sessions).
         """
         texts = {
@@ -155,7 +155,7 @@ class UserClient(Requests):
     async def xmpp_credentials(self) -> XmppCredentials:
         """Return a fresh, short-lived password for the chat server.
 
-        With an API key the user is asked for first, unless `me` has been.
+        With an API key this also reads the user, unless `me` has been called.
 
         Raises:
             UnauthorizedError: the session or the API key has ended.
@@ -174,17 +174,16 @@ class UserClient(Requests):
         )
 
     def realtime(self, *, rooms: Id | Iterable[Id] = (), queue_size: int = 1000) -> Realtime:
-        """Return what happens in the user's chats, as it happens; see `Realtime`. No request is made before it is
-        entered.
+        """Return a stream of the events in the user's chats; see `Realtime`. No request is sent before it is entered.
 
         Args:
             rooms: The chats to enter at the start; `Realtime.subscribe` adds more.
-            queue_size: How many events may wait to be read.
+            queue_size: Maximum number of unread events.
         """
         return self._chat.stream(self.chat_account, rooms=rooms, queue_size=queue_size)
 
     async def chat_account(self) -> Account:
-        """Return who logs in to the chat server, and where, with a fresh password.
+        """Return the chat account of the user, with a fresh password, and its server.
 
         Raises:
             ConfigError: The chat server's address is not known.
@@ -208,15 +207,15 @@ class UserClient(Requests):
         return await self._sessions.end(self._signer, scope)
 
     def in_app(self, app_id: str | None = None) -> InApp:
-        """Return the users and chats of an app as far as this user may see and change them; by default of their own
+        """Return the users and chats of an app, as far as this user may see and change them; by default of their own
         app.
 
-        For what takes a user in place of a back end: the import into an app that the user owns or may edit, tags, the
-        listing of its users. No request is made.
+        For operations that require a user in place of a back end: importing into an app that the user owns or may edit,
+        tags, and listing its users. No request is sent.
 
         Raises:
             InvalidInputError: the id is empty.
-            ConfigError: no app is named, and the client's own comes from the secret store, which has not been asked.
+            ConfigError: no app is named, and the client's own comes from the secret store, which has not been read.
         """
         other = self._context.known().app_id if app_id is None else id_text(app_id, "app_id")
         return InApp(OtherAppContext(self._own, other, self._signer), other, xmpp_host=self._xmpp_host)

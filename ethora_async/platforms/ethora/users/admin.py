@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BATCH_SIZE = 100
-"""Users in one request, the most that the platform takes."""
+"""Maximum number of users in one request."""
 
 
 class UserAdministration:
-    """The part of `Users` that most back ends need less often.
+    """The less common methods of `Users`.
 
-    The routes of tags, profiles, import and export are opened by the session of a user who may manage the app (see
-    docs/platforms/ethora.md#users), not by the app's own server token: ask under an `in_app` that such a session signs.
+    The routes of tags, profiles, import and export require the session of a user who may manage the app (see
+    docs/platforms/ethora.md#users), not the app's own server token: use an `in_app` with such a session.
     """
 
     def __init__(self, context: AppContext, *, bot_jid: str | None = None) -> None:
@@ -57,16 +57,16 @@ class UserAdministration:
     async def unread_counts(
         self, ids: Id | Iterable[Id], *, mode: Literal["count", "flag"] = "count", cap: int | None = None
     ) -> dict[str, int] | dict[str, bool]:
-        """Return how many messages users have not read, a hundred users to a request.
+        """Return the numbers of unread messages of users, with a hundred users per request.
 
         Args:
             ids: one user or several.
             mode: ``"count"``, or ``"flag"`` to learn only whether there are any, which costs the platform less.
-            cap: where the platform may stop counting.
+            cap: a number at which the platform may stop counting.
 
-        Returns:
-            By your own id. A user whom the platform's reply leaves out is left out. The reply's shape is not public: a
-            list of rows and an object by user id are both understood.
+        Returns: The numbers by your own id. Users missing from the platform's reply are left out. The reply's shape is
+            not
+            public: a list of rows and an object by user id are both accepted.
 
         Raises:
             InvalidInputError: there is no id, one cannot be used, or `cap` is less than 1.
@@ -88,10 +88,10 @@ class UserAdministration:
         return {id: bool(count) for id, count in found.items()} if mode == "flag" else found
 
     async def set_tags(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
-        """Give users exactly these tags, in place of those they have; no tag takes all away.
+        """Set the tags of users, replacing the existing ones; an empty list removes all.
 
-        The route takes record ids. Pass them where you have them (`User.record_id`, a `MongoId`): your own ids are
-        looked up in the listing of users, which costs a request for every 500 users until all are found.
+        The route takes record ids. Pass them if you have them (`User.record_id`, a `MongoId`): your own ids are looked
+        up in the listing of users, which costs a request for every 500 users until all are found.
 
         Returns:
             A report with an outcome ``updated`` for each user.
@@ -99,12 +99,12 @@ class UserAdministration:
         Raises:
             InvalidInputError: there is no user, or an id or a tag cannot be used.
             NotFoundError: one of the users does not exist.
-            UnauthorizedError: the route is for a user's session.
+            UnauthorizedError: the route requires a user's session.
         """
         return await self._change_tags(operations.SET_TAGS, ids, _tags(tags))
 
     async def add_tags(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
-        """Give users these tags beside those they have; see `set_tags`.
+        """Add tags to users, keeping the existing ones; see `set_tags`.
 
         Raises:
             InvalidInputError: there is no user or no tag, or one cannot be used.
@@ -112,7 +112,7 @@ class UserAdministration:
         return await self._change_tags(operations.ADD_TAGS, ids, _some_tags(tags))
 
     async def remove_tags(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
-        """Take these tags from users; see `set_tags`.
+        """Remove tags from users; see `set_tags`.
 
         Raises:
             InvalidInputError: there is no user or no tag, or one cannot be used.
@@ -128,19 +128,18 @@ class UserAdministration:
         description: str | None = None,
         fields: Mapping[str, Any] | None = None,
     ) -> Outcome[str]:
-        """Change a user's profile on their behalf. None leaves a field as it is, an empty text clears it.
+        """Update a user's profile on their behalf. None leaves a field unchanged, an empty text clears it.
 
         Args:
             id: your own id, the prefixed name, a JID or a `MongoId`.
             fields: further fields by the platform's own names, such as ``phone``; None is sent as null.
 
-        Returns:
-            An outcome that is ``updated``.
+        Returns: An outcome ``updated``.
 
         Raises:
             InvalidInputError: nothing is to be changed.
             NotFoundError: there is no such user.
-            UnauthorizedError: the route is for a user's session.
+            UnauthorizedError: the route requires a user's session.
         """
         texts = {"first_name": first_name, "last_name": last_name, "description": description}
         named = {"first_name": "firstName", "last_name": "lastName", "description": "description"}
@@ -157,10 +156,10 @@ class UserAdministration:
         return Outcome(key, key, "updated", attempts=reply.attempts, request_id=reply.request_id)
 
     async def export(self) -> bytes:
-        """Return the app's users as the platform exports them: a CSV file.
+        """Return the app's users in the platform's export format: a CSV file.
 
         Raises:
-            UnauthorizedError: the route is for a user's session.
+            UnauthorizedError: the route requires a user's session.
         """
         app = await self._context.open()
         return (await app.call(operations.EXPORT_USERS, decode=False)).body
@@ -175,9 +174,9 @@ class UserAdministration:
     ) -> Run[UserImport]:
         """Create users who have no id of yours: the import that an app's owner does before launch.
 
-        Each ends ``created`` (its `value` is the `User` with the id that the platform made), ``existed`` when the
-        e-mail address is taken, ``failed`` or ``unknown``. A batch that is refused because of one user is split around
-        that one. The route is for a user's session; with the app's own token use `Users.create_many`.
+        Each ends ``created`` (its `value` is the `User` with the id that the platform generated), ``existed`` when the
+        e-mail address is taken, ``failed`` or ``unknown``. A batch that is rejected because of one user is split around
+        that one. The route requires a user's session; with the app's own token use `Users.create_many`.
 
         Raises:
             InvalidInputError: `batch_size` is not from 1 to 100, or `concurrency` less than 1.
@@ -218,7 +217,8 @@ class UserAdministration:
             except ChatError as error:
                 if not report.total:
                     raise
-                # Raised, it would say that nothing was done, and those before would be lost with it.
+                # Not raised: the results of earlier requests would be lost, and the error would say that nothing was
+                # done.
                 return report.add_all(failed(id, id, error) for id in plain[report.total :])
             report.add_all(
                 Outcome(id, id, "updated", attempts=reply.attempts, request_id=reply.request_id) for id in batch

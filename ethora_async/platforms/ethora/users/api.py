@@ -1,4 +1,4 @@
-"""``ethora.users``: who may chat (docs/platforms/ethora.md#users)."""
+"""``ethora.users``: the users of an app (docs/platforms/ethora.md#users)."""
 
 from __future__ import annotations
 
@@ -49,9 +49,8 @@ class Users(UserAdministration):
     ) -> Outcome[NewUser]:
         """Create one user, and wait until the platform has done it.
 
-        Returns:
-            An outcome that is ``created`` or ``existed``; a user who is already there is left as they are. `value`
-            holds the `User` where the platform shows it.
+        Returns: An outcome ``created`` or ``existed``; an existing user is left unchanged. `value` holds the `User` if
+            the reply contains it.
 
         Raises:
             InvalidInputError: an argument cannot be used.
@@ -83,17 +82,16 @@ class Users(UserAdministration):
         timeout: Seconds = JOB_TIMEOUT,
         synchronous: bool = False,
     ) -> Run[NewUser]:
-        """Create any number of users, `batch_size` to a request, `concurrency` requests at once, memory flat.
+        """Create any number of users, `batch_size` per request, with `concurrency` concurrent requests and flat memory.
 
-        Each ends ``created``, ``existed`` (left as they are), ``failed`` or ``unknown``. A batch that is refused
-        because of one user is split around that one. A second user with the same id is ``failed: InvalidInputError``;
-        one
+        Each ends ``created``, ``existed`` (left unchanged), ``failed`` or ``unknown``. A batch that is rejected because
+        of one user is split around that one. A second user with the same id is ``failed: InvalidInputError``; one
         whose e-mail address belongs to somebody else is ``failed: ConflictError``. `timeout` is the deadline of each
         batch's job.
 
-        `synchronous` uses the platform's older route, which answers at once and starts no job. It refuses a whole batch
-        for one user who exists: the batch is split around that one, who is then looked up. Good for few users, of whom
-        most are new; only for the client's own app.
+        `synchronous` uses the platform's older route, which answers at once and starts no job. It rejects a whole batch
+        because of one existing user: the batch is split around that one, who is then looked up. Use it for few users,
+            most of them new; only for the client's own app.
 
         Raises:
             InvalidInputError: `batch_size` is not from 1 to 100, `concurrency` less than 1, or `synchronous` is asked
@@ -130,7 +128,7 @@ class Users(UserAdministration):
         """Return one user, by your own id, the prefixed name, a JID or a `MongoId`.
 
         Under `in_app` the route is ``GET /v1/apps/users/{name}``, which takes names only. The sandbox lets a parent's
-        token look up the users of its children there; that real servers do is not proven.
+        token look up the users of its children there; whether real servers do is not known.
 
         Raises:
             InvalidInputError: under `in_app`, `id` is a `MongoId`.
@@ -152,7 +150,7 @@ class Users(UserAdministration):
         data = wire.result(reply.data)
         if not wire.holds_list(data, "users"):
             return wire.read_user(data, app.names, origin=reply.origin)
-        # Where the filter is taken as a search, or not known, the reply is a list: of whom is not said.
+        # If the filter is treated as a search, or unknown, the reply is a list of other users.
         for user in wire.read_users(data, app.names, origin=reply.origin)[0]:
             if name in (user.xmpp_username, user.record_id):
                 return user
@@ -160,11 +158,11 @@ class Users(UserAdministration):
         raise NotFoundError(msg, operation=operation.name, status=reply.status, attempts=reply.attempts)
 
     def list(self, *, chat: Id | None = None, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
-        """Return the app's users, or the members of one chat; the platform's own accounts (owner, bots) are among them.
+        """List the app's users, or the members of one chat, including the platform's own accounts (owner, bots).
 
-        Under `in_app` the users come from ``GET /v1/users/{app}``, which only a user's session opens; and the members
-        from the app's listing of chats, gone through until the chat is found: no other route is known to name both the
-        app and the chat.
+        Under `in_app` the users come from ``GET /v1/users/{app}``, which requires a user's session; and the members
+        from the app's listing of chats, read until the chat is found: no other known route names both the app and the
+        chat.
 
         Args:
             chat: your own id of a chat, its name or JID.
@@ -173,7 +171,7 @@ class Users(UserAdministration):
 
         Reading raises, for a chat under `in_app`:
             NotFoundError: there is no such chat.
-            ReplyLostError: the listing shows fewer of its members than it counts.
+            ReplyLostError: the listing contains fewer of its members than its count.
         """
         return user_pages(self._context, chat=chat, limit=limit, offset=offset)
 
@@ -207,7 +205,7 @@ class Users(UserAdministration):
         username: str | None = None,
         profile_image: str | None = None,
     ) -> Outcome[UserChange]:
-        """Change a user's names or picture. None leaves a field as it is, an empty text clears it.
+        """Update a user's names or picture. None leaves a field unchanged, an empty text clears it.
 
         Returns:
             An outcome that is ``updated`` or ``unchanged``.
@@ -230,7 +228,7 @@ class Users(UserAdministration):
         concurrency: int = CONCURRENCY,
         ordered: bool = False,
     ) -> Run[UserChange]:
-        """Change any number of users; each ends ``updated``, ``unchanged``, ``failed`` or ``unknown``."""
+        """Update any number of users; each ends ``updated``, ``unchanged``, ``failed`` or ``unknown``."""
 
         @asynccontextmanager
         async def working() -> WorkGenerator[UserChange]:
@@ -259,8 +257,8 @@ class Users(UserAdministration):
     ) -> Run[Id]:
         """Delete any number of users; each ends ``deleted``, ``absent``, ``failed`` or ``unknown``.
 
-        The platform refuses a whole batch for one unknown id (docs/platforms/ethora.md#deleting-users): it is split
-        around that one.
+        The platform rejects a whole batch because of one unknown id (docs/platforms/ethora.md#deleting-users): it is
+        split around that one.
         """
 
         @asynccontextmanager
@@ -277,10 +275,10 @@ class Users(UserAdministration):
         return USER_FIELDS
 
     def plain_id(self, id: Id) -> str:
-        """Return your own id, from any form of it; an id that cannot be used is returned as it came.
+        """Return your own id, from any form of it; an invalid id is returned unchanged.
 
         Raises:
-            ConfigError: the app id comes from the secret store, which has not been asked yet.
+            ConfigError: the app id comes from the secret store, which has not been read yet.
         """
         return str(self._context.known().names.shown(id))
 
@@ -302,25 +300,25 @@ class Users(UserAdministration):
         return names.key(self.plain_id(id))
 
     def comparable(self, user: NewUser | User) -> State:
-        """Return ``email``, ``first_name``, ``last_name`` and ``profile_image``; None is what was not stated."""
+        """Return ``email``, ``first_name``, ``last_name`` and ``profile_image``; None for an unstated field."""
         return comparable_user(user)
 
     def change(self, user: NewUser, fields: frozenset[str], *, current: str | None = None) -> UserChange:
-        """Return the change that makes these fields as `user` has them; other fields stay.
+        """Return the change that sets these fields to the values of `user`; other fields stay.
 
         Args:
             user: the wanted user.
             fields: some of `changeable`.
-            current: the id of the record to change, when it is another one.
+            current: the id of the record to change, if it differs.
         """
         return user_change(user, fields, current=current)
 
     async def reserved(self) -> Callable[[User], bool]:
-        """Return a test for the platform's own accounts. One request.
+        """Return a predicate for the platform's own accounts. One request.
 
         They are the owner's (ids ``owner-…``), widget visitors' (``widget-…``) and bots', among them the one that
-        ``bot_jid=`` names. An account of yours with such an id cannot be told from them: `Users.create_many` creates
-        it, but a sync or a reset never changes or deletes it.
+        ``bot_jid=`` names. An account of yours with such an id looks the same: `Users.create_many` creates it, but a
+        sync or a reset never changes or deletes it.
         """
         return await own_users(self._context, self._bot_jid)
 
@@ -366,7 +364,7 @@ class Users(UserAdministration):
     async def _existing(self, user: NewUser, refusal: ConflictError) -> Outcome[NewUser]:
         key = user.id
         try:
-            # The refusal does not say which of the two it is: the id, or somebody else's e-mail address.
+            # The error does not say which one exists: the id, or somebody else's e-mail address.
             found = await self.get(user.id)
         except NotFoundError:
             return failed(user, key, refusal)
@@ -404,7 +402,7 @@ def _creation(app: App, users: Sequence[NewUser]) -> dict[str, Any]:
 def _sorted_by_id(
     batch: Sequence[NewUser], own: Callable[[Id], str]
 ) -> tuple[list[NewUser], dict[int, Outcome[NewUser]]]:
-    """Return the users whose ids can be used, and by their place the outcomes of the others."""
+    """Return the users with valid ids, and the outcomes of the others by index."""
     fit: list[NewUser] = []
     unfit: dict[int, Outcome[NewUser]] = {}
     for place, user in enumerate(batch):

@@ -81,8 +81,8 @@ def traceable(outcomes: Sequence[Outcome[T]], reply: Reply) -> Sequence[Outcome[
 def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts: int) -> Sequence[Outcome[NewUser]]:
     """Return an outcome for each user, from the finished job or from the synchronous reply of the older route.
 
-    Rows are matched by the collapsed ``xmppUsername``. ``exists`` under another name means that the e-mail address is
-    somebody else's: `ConflictError`. A user whom no row mentions is ``unknown``.
+    Rows are matched by the normalised ``xmppUsername``. ``exists`` under another name means that the e-mail address
+    belongs to somebody else: `ConflictError`. A user without a row is ``unknown``.
     """
     ids = [user.id for user in users]
     found = _rows(data)
@@ -93,9 +93,9 @@ def match_created(users: Sequence[NewUser], data: Any, names: Names, *, attempts
 def _in_order(
     users: Sequence[NewUser], ids: list[str], found: list[dict[str, Any]], names: Names, attempts: int
 ) -> Outcomes[NewUser] | None:
-    """Return the outcomes where row by row the reply names the users as asked for, created or existing; else None.
+    """Return the outcomes if the reply's rows are the requested users in order, created or existing; else None.
 
-    That is what nearly all replies look like. `_one_by_one` comes to the same outcomes.
+    Nearly all replies have this form. `_one_by_one` gives the same outcomes.
     """
     prefix = names.prefix
     stated = [row.get("xmppUsername") for row in found]
@@ -128,15 +128,15 @@ def _one_by_one(
 def _sorted_out(
     found: Iterable[dict[str, Any]], wanted: set[str], names: Names
 ) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
-    """Return each wanted user's own row, and the rows that may be about those who have none."""
+    """Return each wanted user's own row, and the rows that may belong to users without one."""
     own: dict[str, dict[str, Any]] = {}
     others: list[dict[str, Any]] = []
-    # Creations first: where an e-mail address occurs twice, its owner is in there as created and once more as existing.
+    # Creations first: if an e-mail address occurs twice, its owner has a row as created and another as existing.
     for row in sorted(found, key=_rank):
         id = _row_id(row, names)
         if id in wanted and id not in own:
             own[id] = row
-        elif id is None or _rank(row):  # that somebody else was created says nothing about anybody here
+        elif id is None or _rank(row):  # that somebody else was created says nothing about the users here
             others.append(row)
     return own, others
 
@@ -147,7 +147,7 @@ def _rank(row: dict[str, Any]) -> int:
 
 
 def _stands_for_its_place(row: dict[str, Any] | None, others: list[dict[str, Any]]) -> bool:
-    # A row that tells neither whose it is nor an e-mail: its place in the reply is all there is to go by.
+    # A row with neither a name nor an e-mail address: its index in the reply is the only clue.
     return row is not None and bool(_word(row)) and _row_email(row) is None and any(row is other for other in others)
 
 
@@ -165,7 +165,7 @@ def _created(
             msg = f"user {id!r} cannot be created beside {other!r}: the chat server takes both for one name"
         error: ChatError = ConflictError(msg, operation=_CREATE)
         return Outcome(user, id, "failed", error, attempts=attempts)
-    # The older synchronous route answers plain user records: whoever is in there has been created
+    # The older synchronous route returns plain user records: every user in it has been created
     # (docs/platforms/ethora.md#users-batch).
     status: Status | None = "created" if word in _MADE else "existed" if word in _EXISTING else None
     if status is None:
@@ -181,14 +181,14 @@ def _user_of(names: Names, row: dict[str, Any], request_id: str | None) -> User 
     try:
         return wire.read_user(row.get("user", row), names, origin=Origin(_CREATE, request_id=request_id))
     except ReplyLostError:
-        return None  # the row says that it happened; that it shows the user badly does not undo it
+        return None  # the row means success, even if the user in it is invalid
 
 
 def change_body(change: UserChange, names: Names) -> dict[str, Any]:
-    """Return one row of the body that changes users: only what is to change (docs/platforms/ethora.md#changing-users).
+    """Return one row of the body that updates users: only the changes (docs/platforms/ethora.md#changing-users).
 
     Raises:
-        InvalidInputError: nothing is to change.
+        InvalidInputError: nothing is to be changed.
     """
     fields = {
         "firstName": change.first_name,
@@ -232,10 +232,9 @@ def match_access(
 ) -> list[Outcome[str]]:
     """Return an outcome for each member of an access change.
 
-    The words of its rows are not public (docs/platforms/ethora.md#open-questions): a row that speaks of something
-    missing is `NotFoundError`, one
-    that speaks of an error or a refusal is `ValidationFailedError`, "already" or "not a member" is no change,
-    anything else, and a reply without rows, is `done`.
+    The statuses of its rows are not public (docs/platforms/ethora.md#open-questions): a row that mentions something
+    missing is `NotFoundError`, one that mentions an error or a refusal is `ValidationFailedError`, "already" or "not a
+    member" is no change; anything else, and a reply without rows, is `done`.
     """
     by_id: dict[str | None, dict[str, Any]] = {}
     for detail in _rows(data, "details"):
@@ -257,9 +256,7 @@ def match_access(
 
 
 def match_imported(users: Sequence[UserImport], data: Any, names: Names, *, attempts: int) -> list[Outcome[UserImport]]:
-    """Return an outcome for each imported user: ``created`` when the reply lists their e-mail address, else
-    ``unknown``.
-    """
+    """Return an outcome for each imported user: ``created`` if the reply lists the address, else ``unknown``."""
     by_email = {email: row for row in _rows(data) if (email := _row_email(row))}
     outcomes: list[Outcome[UserImport]] = []
     for user in users:
@@ -274,10 +271,10 @@ def match_imported(users: Sequence[UserImport], data: Any, names: Names, *, atte
 def match_sent(chats: Sequence[str], data: Any, names: Names, *, dry_run: bool = False) -> Iterator[Outcome[str]]:
     """Yield an outcome for each chat of a broadcast, by its plain id: ``created`` when the message was sent.
 
-    Of the words for a row only ``sent`` is public (docs/platforms/ethora.md#open-questions). One that speaks of a
-    refusal is ``failed``, one of a rehearsal (and in a rehearsal any other) ``unchanged``, anything else ``unknown``.
-    So is a chat that was asked for and is in no row, and, where none was named, each that the reply counts and does not
-    list.
+    Of the statuses of a row only ``sent`` is public (docs/platforms/ethora.md#open-questions). One that mentions a
+    refusal is ``failed``, one that mentions a dry run (and in a dry run any other) ``unchanged``, anything else
+    ``unknown``. A requested chat without a row is also ``unknown``, and so is, if no chats were named, each that the
+    reply counts but does not list.
     """
     holder = wire.result(data)
     summary = holder if isinstance(holder, dict) else {}
@@ -300,7 +297,7 @@ def match_sent(chats: Sequence[str], data: Any, names: Names, *, dry_run: bool =
 
 
 def _places(chats: Sequence[str], keys: Sequence[Sequence[str]]) -> Iterator[int | None]:
-    """For each chat the place of its row: the one that names it, else the one in its own place that names no other."""
+    """Yield the index of each chat's row: the row that names it, else the row at its own index if unnamed."""
     asked = set(chats)
     named = {key: at for at, several in enumerate(keys) for key in several}
     for place, chat in enumerate(chats):
@@ -377,6 +374,6 @@ def _refused(
     msg = f"the platform answered {scrub(word, secrets) or 'nothing'} for {id!r}" + (
         f": {scrub(reason, secrets)}" if reason else ""
     )
-    # A row rarely has a code; the word in its place is what the platform's support can look for.
+    # A row rarely has a code; the platform's support can look for the word in its place.
     error = kind(msg, operation=operation, code=scrub(code if isinstance(code, str) else word, secrets) or None)
     return Outcome(item, id, "failed", error, attempts=attempts)

@@ -41,10 +41,10 @@ def _required_last_name(value: str) -> str:
 
 @attrs.frozen(kw_only=True)
 class UserChange:
-    """A change of a user. Texts are trimmed; None leaves a field as it is, an empty text clears it.
+    """A change of a user. Texts are trimmed; None leaves a field unchanged, an empty text clears it.
 
     Raises:
-        InvalidInputError: a field cannot be used; its `field` names it.
+        InvalidInputError: a field cannot be used; `field` names it.
     """
 
     id: str = attrs.field(converter=_user_id)
@@ -56,11 +56,11 @@ class UserChange:
 
 @attrs.frozen(kw_only=True)
 class UserImport:
-    """A user to import by e-mail address; the platform makes the id (``create-many-with-app-id``,
+    """A user to import by e-mail address; the platform generates the id (``create-many-with-app-id``,
     docs/platforms/ethora.md#users).
 
     Raises:
-        InvalidInputError: a field cannot be used; its `field` names it.
+        InvalidInputError: a field cannot be used; `field` names it.
     """
 
     email: str = attrs.field(converter=_email)

@@ -1,4 +1,4 @@
-"""Read counts of unread messages, in every shape that a reply may have: none is public.
+"""Read counts of unread messages in every shape that a reply may have, since none is public.
 
 See docs/platforms/ethora.md#unread-counts.
 """

@@ -1,4 +1,6 @@
-"""Fetching what a room's subscription missed (docs/platforms/rocketchat.md#reconnecting): streams have no replay."""
+"""Fetch the messages that a room's subscription missed (docs/platforms/rocketchat.md#reconnecting): streams have no
+replay.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +18,15 @@ if TYPE_CHECKING:
 
 _TRIES = 5
 _PAUSE = 2.0
-"""Seconds between two tries where the server names none."""
+"""Seconds between two attempts if the server names none."""
 
 
 async def fetch_missed(api: Api, room_id: str, since: datetime, clock: Clock) -> MessageChanges:
-    """Return what changed in a room since a moment, however patient one has to be: users are let through ten times a
-    minute.
+    """Return the changes in a room since a time, waiting for the rate limit: users are allowed ten calls a minute.
 
     Raises:
-        ForbiddenError, NotFoundError: the room is not the user's any more.
-        ChatError: five tries failed.
+        ForbiddenError, NotFoundError: the user has no access to the room any more.
+        ChatError: five attempts failed.
     """
     for left in reversed(range(_TRIES)):
         try:

@@ -1,4 +1,4 @@
-"""`Realtime`: what happens in one user's rooms, as it happens (docs/platforms/rocketchat.md#realtime)."""
+"""`Realtime`: a stream of the events in one user's rooms (docs/platforms/rocketchat.md#realtime)."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ OpenSocket = Callable[[str], Awaitable[aiohttp.ClientWebSocketResponse]]
 _RECONNECT = RetryPolicy(base=0.5, cap=30.0)
 _USER_EVENTS = ("subscriptions-changed", "rooms-changed")
 _BEFORE = timedelta(seconds=2)
-"""The server's clock is known to about a second: a subscription counts as begun that much earlier."""
+"""Uncertainty of the server's clock in seconds: a subscription counts as begun that much earlier."""
 _AT_ONCE = 0.001
 _LASTING = _RECONNECT.cap
-"""Seconds after which a connection counts as good: the pause before the next one starts small again."""
+"""Seconds after which a connection counts as stable: the pause before the next one starts small again."""
 _PASSING = (TransportError, ServerFaultError, RateLimitedError)
 
 
 class Realtime:
-    """The messages of rooms, and what changes about a user's rooms, in one websocket as that user.
+    """The messages of rooms, and changes of a user's rooms, over one websocket as that user.
 
     ```python
     async with rocketchat.realtime("ann", rooms=["order-7"]) as stream:
@@ -82,19 +82,19 @@ class Realtime:
                     ...
     ```
 
-    Entering waits for the log-in and the subscriptions. A connection that is lost is opened again, with growing pauses
-    of up to half a minute. Then every subscription is made anew, once, and the messages missed in between are fetched
-    over REST, so that each version of a message comes exactly once; meanwhile the room's new messages wait their turn.
+    Entering waits for the log-in and the subscriptions. A lost connection is opened again, with growing pauses of up to
+    half a minute. Then every subscription is renewed, and the messages missed in between are fetched over REST, so that
+    each version of a message comes exactly once; meanwhile the room's new messages are held.
 
-    When the token is revoked (somebody logged the user out), iterating raises `UnauthorizedError` after the events that
-    had come. If this client made it, one that has expired, or that the client itself has replaced, is no such end: the
-    stream goes on with the new one.
+    When the token is revoked (somebody logged the user out), iterating raises `UnauthorizedError` after the remaining
+    events. A token of this client's own that has expired, or that the client has replaced, does not end the stream: it
+    continues with the new one.
 
-    **Slow readers.** At most `queue_size` events wait to be read. When they do, nothing more is read from the socket. A
-    server that is kept waiting closes the connection (codes 1013 and 4000), and what was missed is then fetched as
-    after any gap: no message is lost, and memory stays bounded.
+    **Slow readers.** At most `queue_size` events wait to be read. When the queue is full, nothing more is read from the
+    socket. The server may then close the connection (codes 1013 and 4000), and what was missed is fetched as after any
+    gap: no message is lost, and memory stays bounded.
 
-    Events come to whoever iterates; several may, and each event goes to one of them.
+    Several tasks may iterate; each event goes to one of them.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Realtime:
         return await self._queue.take()
 
     async def subscribe(self, room: Id) -> None:
-        """Get a room's messages and deletions from now on; returns once the server has confirmed it.
+        """Subscribe to a room's messages and deletions; returns once the server has confirmed it.
 
         Raises:
             NotFoundError: there is no such room.
@@ -162,7 +162,7 @@ class Realtime:
         await self._flush()
 
     async def unsubscribe(self, room: Id) -> None:
-        """Get a room's messages no more."""
+        """End the subscription to a room."""
         room_id = await self._room_id(await self._context.open(), room)
         await self._deliveries.end(room_id)
         machine = self._opened()
@@ -171,17 +171,17 @@ class Realtime:
         await self._flush()
 
     async def watch(self, stream: str, name: str) -> None:
-        """Get the events of any other stream, such as ``stream-notify-room`` and ``<rid>/user-activity``, as
+        """Subscribe to any other stream, such as ``stream-notify-room`` and ``<rid>/user-activity``; its events are
         `StreamEvent`.
 
         Raises:
-            ForbiddenError: the server refused it.
+            ForbiddenError: the server rejected it.
             NotSentError: the server did not confirm it in time, or the stream is not open.
         """
         await self._confirmed(Topic(stream, name))
 
     async def aclose(self) -> None:
-        """Close the connection and end the iteration. May be called more than once."""
+        """Close the connection and end the iteration. Safe to call more than once."""
         self._queue.end()
         runner, self._runner = self._runner, None
         if runner is not None:
@@ -198,7 +198,7 @@ class Realtime:
             self._machine.subscribe(Topic(NOTIFY_USER, f"{owner}/{event}"))
         api = await self._context.open()
         if api.shared.clock_offset is None:
-            await api.call(operations.SERVER_INFO, credentials=NOBODY)  # shows the server's time
+            await api.call(operations.SERVER_INFO, credentials=NOBODY)  # the reply shows the server's time
         self._live = asyncio.get_running_loop().create_future()
         self._runner = asyncio.create_task(self._run())
         await self._within_time(self._live, "the log-in")
@@ -215,7 +215,7 @@ class Realtime:
     async def _room_id(self, api: Api, room: Id) -> str:
         directory = self._context.directory
         try:
-            # As the admin, whom no rate limit holds up; not every room is the admin's to see.
+            # As the admin, who has no rate limit; but the admin may not see every room.
             return await directory.room_id(api, room)
         except ForbiddenError:
             return await directory.room_id(self._token.signed(api), room)
@@ -245,7 +245,7 @@ class Realtime:
             raise
         finally:
             del self._waiting[topic]
-            if not waiting.done():  # whoever waits with us asked for the same, and does not get it either
+            if not waiting.done():  # other waiting calls requested the same, and fail too
                 waiting.set_exception(NotSentError("the subscription was given up", operation="realtime"))
 
     async def _flush(self) -> None:
@@ -254,7 +254,7 @@ class Realtime:
             if socket is None or machine is None:
                 return
             for frame in machine.to_send():
-                # A socket that breaks is noticed by whoever reads from it.
+                # The reading task notices a broken socket.
                 with suppress(ConnectionError, aiohttp.ClientError):
                     try:
                         async with asyncio.timeout(PATIENCE):
@@ -276,7 +276,7 @@ class Realtime:
                     lost, wait = error, error.retry_after
                 finally:
                     await self._deliveries.interrupted()
-                # A log-in alone proves little: a server may take it and close at once, over and over.
+                # A log-in alone proves little: a server may accept it and close at once, over and over.
                 lasted = self._context.clock.monotonic() - began >= _LASTING
                 failures = 1 if lasted else failures + 1
                 if not self._connections and failures >= _RECONNECT.attempts:
@@ -287,7 +287,7 @@ class Realtime:
         except asyncio.CancelledError:
             self._finish(None)
             raise
-        except Exception as error:  # noqa: BLE001  whoever iterates must not wait for ever
+        except Exception as error:  # noqa: BLE001  iterating tasks must not wait for ever
             msg = f"the stream broke down ({type(error).__name__})"
             self._finish(NotSentError(msg, operation="realtime"))
 
@@ -301,8 +301,8 @@ class Realtime:
             _read_error(self._live)
 
     async def _connection(self) -> float | None:
-        """Return one connection from its beginning to its end; seconds to wait before the next one, if the server
-        said so.
+        """Run one connection from its beginning to its end; return the seconds to wait before the next one, if the
+        server said so.
         """
         machine, clock = self._machine, self._context.clock
         if machine is None:
@@ -316,7 +316,7 @@ class Realtime:
             while True:
                 await self._flush()
                 try:
-                    # aiohttp takes 0 for "no timeout".
+                    # aiohttp treats 0 as "no timeout".
                     frame = await socket.receive(timeout=max(_AT_ONCE, machine.deadline - clock.monotonic()))
                 except TimeoutError:
                     events = machine.on_time(clock.monotonic())
@@ -399,6 +399,6 @@ def _server_time(api: Api) -> datetime:
 
 
 def _read_error(future: asyncio.Future[None]) -> None:
-    # asyncio prints "exception was never retrieved" for an error nobody has looked at
+    # asyncio prints "exception was never retrieved" for an error that was not retrieved
     if future.done() and not future.cancelled():
         future.exception()

@@ -1,7 +1,7 @@
 """Rocket.Chat's realtime protocol, DDP, as a state machine without I/O (docs/platforms/rocketchat.md#realtime).
 
-Frames come in, events and frames to send come out. What is wanted is kept over any number of connections: after every
-log-in each subscription is sent exactly once, and never before (docs/platforms/rocketchat.md#reconnecting).
+Frames come in, events and frames to send come out. Subscriptions are kept over any number of connections: after every
+log-in each is sent exactly once, and never before (docs/platforms/rocketchat.md#reconnecting).
 """
 
 from __future__ import annotations
@@ -37,28 +37,28 @@ if TYPE_CHECKING:
     from ethora_async.redaction import Secret
 
 HANDSHAKE = 20.0
-"""Seconds from the opened socket to the answered log-in."""
+"""Maximum seconds from the opened socket to the answered log-in."""
 QUIET = 17.5
-"""Seconds of silence after which we ask whether the other side is still there."""
+"""Seconds of silence after which the client sends a ping."""
 PATIENCE = 15.0
-"""Seconds that it may take to answer."""
+"""Maximum seconds until the answer to a ping."""
 
 _NEVER = float("inf")
 _A_WHILE = 10.0
-"""Seconds until subscriptions are tried again that were too many at once, or that the server failed to make."""
+"""Seconds until subscriptions are retried that were too many at once, or that failed in the server."""
 _LONGEST_WHILE = 300.0
-"""Seconds between attempts at a subscription that fails again and again."""
+"""Seconds between attempts at a subscription that fails repeatedly."""
 _LOGIN_TOKENS = "services.resume.loginTokens"
 _CHANGED = "subscriptions-changed"
 _OWN_EVENTS = ("userData", "force_logout", _CHANGED)
-"""What is always subscribed to: it tells that the token was revoked, and that the user has left a room."""
+"""Streams that are always subscribed to: they report that the token was revoked, and that the user has left a room."""
 
 
 class DdpMachine:
-    """One user's connection, and the ones that follow it.
+    """One user's connection, and its successors.
 
-    Call `opened` with every new socket, `received` with each of its frames, `on_time` at `deadline`; send what
-    `to_send` gives after each of them. All times are seconds of one monotonic clock. No input raises.
+    Call `opened` with every new socket, `received` with each of its frames, `on_time` at `deadline`; send the frames of
+    `to_send` after each of them. All times are seconds of one monotonic clock. No input raises.
 
     Args:
         user_id: the record id of the user.
@@ -96,12 +96,12 @@ class DdpMachine:
 
     @property
     def live(self) -> bool:
-        """Whether the log-in is through."""
+        """Whether the log-in has succeeded."""
         return self._state == "live"
 
     @property
     def deadline(self) -> float:
-        """When `on_time` is to be called, unless something is received before."""
+        """When to call `on_time`, unless something is received before."""
         if self._state == "closed":
             return _NEVER
         if self._state != "live":
@@ -113,7 +113,7 @@ class DdpMachine:
         return self._heard + QUIET if self._pinged is None else self._pinged + PATIENCE
 
     def wants(self, topic: Topic) -> bool:
-        """Return whether this topic is asked for after every log-in."""
+        """Return whether this topic is subscribed to after every log-in."""
         return topic in self._wanted
 
     def holds(self, topic: Topic) -> bool:
@@ -121,7 +121,7 @@ class DdpMachine:
         return self.live and topic in self._wanted and topic in self._confirmed
 
     def opened(self, token: Secret, now: float) -> None:
-        """A new socket is open, in the place of any before."""
+        """Start a new connection on a new socket."""
         self.closed()
         self._state = "connecting"
         self._token = token
@@ -131,7 +131,7 @@ class DdpMachine:
         self._send({"msg": "connect", "version": "1", "support": ["1"]})
 
     def closed(self) -> None:
-        """The socket is gone."""
+        """End the connection."""
         self._state = "closed"
         self._token = None
         self._out.clear()
@@ -141,14 +141,14 @@ class DdpMachine:
         self._ask_again = _NEVER
 
     def subscribe(self, topic: Topic) -> None:
-        """Want this topic from now on; asked for at once when logged in, else after the log-in."""
+        """Add this topic: subscribe at once when logged in, else after the log-in."""
         self._lost.pop(topic, None)
         self._wanted[topic] = None
         if self.live:
             self._ask_for(topic)
 
     def unsubscribe(self, topic: Topic) -> None:
-        """Want this topic no more."""
+        """Remove this topic."""
         self._wanted.pop(topic, None)
         self._lost.pop(topic, None)
         self._failures.pop(topic, None)
@@ -156,12 +156,12 @@ class DdpMachine:
             self._drop(topic)
 
     def to_send(self) -> list[str]:
-        """Return the frames to send now, in order; they are handed over."""
+        """Return the frames to send now, in order, and remove them."""
         frames, self._out = self._out, []
         return frames
 
     def received(self, frame: str | bytes, now: float) -> list[DdpEvent]:
-        """Take in one frame. What is not understood is passed over: the protocol asks for that."""
+        """Process one frame. Unknown input is ignored, as the protocol requires."""
         if self._state == "closed":
             return []
         self._now = now
@@ -183,7 +183,7 @@ class DdpMachine:
         return events
 
     def on_time(self, now: float) -> list[DdpEvent]:
-        """Say what silence means: ask for a sign of life, or give the connection up."""
+        """React to silence: send a ping, or end the connection."""
         if now < self.deadline:
             return []
         if not self.live:
@@ -239,7 +239,7 @@ class DdpMachine:
         return []
 
     def _on_error(self, _: dict[str, Any]) -> list[DdpEvent]:
-        # The reason may quote the offending frame: the log-in, with its token.
+        # The reason may quote the rejected frame: the log-in, with its token.
         return self._broken("the server did not understand a frame")
 
     def _on_ping(self, data: dict[str, Any]) -> list[DdpEvent]:
@@ -282,7 +282,7 @@ class DdpMachine:
         self._confirmed.discard(topic)
         error = data.get("error")
         if isinstance(error, dict) and error_code(error) == TOO_MANY:
-            # Many subscriptions at once are too many calls; they are not given up for it.
+            # Many subscriptions at once are too many calls; they are retried.
             self._ask_again = min(self._ask_again, self._now + (reset_after(error) or _A_WHILE))
             return []
         if isinstance(error, dict) and topic in self._wanted and not is_definite(error):
@@ -292,7 +292,7 @@ class DdpMachine:
             self._ask_again = min(self._ask_again, self._now + pause)
             return []
         if topic not in self._wanted:
-            return []  # a room that was left, asked for again in vain; or one of our own
+            return []  # a room that the user left, requested again in vain; or one of our own streams
         del self._wanted[topic]
         return [Refused(topic, error_code(error) if isinstance(error, dict) else "ended")]
 
@@ -303,7 +303,7 @@ class DdpMachine:
             return []
         topic = Topic(stream, name)
         if topic not in self._ids:
-            return []  # unsubscribed, while it was on its way
+            return []  # unsubscribed in the meantime
         args = fields.get("args") if isinstance(fields, dict) else None
         values = tuple(as_rest(value) for value in args) if isinstance(args, list) else ()
         events: list[DdpEvent] = [Happened(topic, values)] if topic in self._wanted else []

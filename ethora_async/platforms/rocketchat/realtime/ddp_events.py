@@ -1,4 +1,4 @@
-"""Events of the DDP machine, and its values (docs/platforms/rocketchat.md#realtime)."""
+"""Events and values of the DDP state machine (docs/platforms/rocketchat.md#realtime)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOO_MANY = "too-many-requests"
 
 @attrs.frozen
 class Topic:
-    """A subscription's subject: a stream, and the name of an event in it."""
+    """The subject of a subscription: a stream, and the name of an event in it."""
 
     stream: str
     name: str
@@ -28,7 +28,7 @@ class Topic:
 
 @attrs.frozen
 class LoggedIn:
-    """The token was taken; `expires_at` in seconds since the epoch, None when the server does not say."""
+    """The token was accepted; `expires_at` in seconds since the epoch, None when the server does not say."""
 
     user_id: str
     expires_at: float | None
@@ -36,7 +36,7 @@ class LoggedIn:
 
 @attrs.frozen
 class LoginRefused:
-    """The token was not taken. `why` is ``revoked`` (or never valid), ``expired``, ``later`` or ``refused``."""
+    """The token was rejected. `why` is ``revoked`` (or never valid), ``expired``, ``later`` or ``refused``."""
 
     why: Literal["revoked", "expired", "later", "refused"]
     code: str
@@ -45,14 +45,14 @@ class LoginRefused:
 
 @attrs.frozen
 class Ready:
-    """A subscription holds from now on."""
+    """A subscription is active."""
 
     topic: Topic
 
 
 @attrs.frozen
 class Refused:
-    """A subscription was refused, or ended by the server; it is not asked for again."""
+    """A subscription was rejected, or ended by the server; it is not retried."""
 
     topic: Topic
     code: str
@@ -60,7 +60,7 @@ class Refused:
 
 @attrs.frozen
 class Happened:
-    """An event of a subscription; its arguments are as REST would show them."""
+    """An event of a subscription; its arguments are in the format of REST."""
 
     topic: Topic
     args: tuple[Any, ...] = attrs.field(repr=False)
@@ -68,7 +68,7 @@ class Happened:
 
 @attrs.frozen
 class Left:
-    """The user is in this room no more; its subscriptions ended without a word. They come back with the user."""
+    """The user is no longer in this room; its subscriptions ended without notice. They resume when the user is back."""
 
     room_id: str
 
@@ -89,7 +89,7 @@ DdpEvent = LoggedIn | LoginRefused | Ready | Refused | Happened | Left | Revoked
 
 
 def as_rest(value: Any) -> Any:
-    """EJSON as REST would show it: ``{"$date": ms}`` becomes an ISO 8601 text, all else stays."""
+    """Convert EJSON to the format of REST: ``{"$date": ms}`` becomes an ISO 8601 text, all else stays."""
     if isinstance(value, list):
         return [as_rest(inner) for inner in value]
     if isinstance(value, dict):
@@ -103,7 +103,7 @@ def as_rest(value: Any) -> Any:
 
 
 def date(value: Any) -> float | None:
-    """EJSON's ``{"$date": ms}`` in seconds since the epoch; None for anything else."""
+    """Return EJSON's ``{"$date": ms}`` in seconds since the epoch; None for anything else."""
     stated = value.get("$date") if isinstance(value, dict) else None
     if isinstance(stated, bool) or not isinstance(stated, (int, float)):
         return None
@@ -114,7 +114,7 @@ def date(value: Any) -> float | None:
 
 
 def error_code(error: dict[str, Any]) -> str:
-    """Return what an error is called: a word or a number."""
+    """Return the code of an error: a word or a number."""
     code = error.get("error")
     return str(code) if isinstance(code, (str, int)) else "unknown"
 
@@ -123,10 +123,10 @@ _DEFINITE = frozenset({"401", "403", "404"})
 
 
 def is_definite(error: dict[str, Any]) -> bool:
-    """Return whether the error of a subscription is about the room or the user, not a failure of the server that may
-    pass.
+    """Return whether the error of a subscription concerns the room or the user, and is not a temporary failure of the
+    server.
 
-    Definite are Meteor's numbers for "not allowed" and "not found", and the platform's own words, such as
+    Definite are Meteor's numbers for "not allowed" and "not found", and the platform's own codes, such as
     ``not-allowed`` and ``error-invalid-room``. Numbers such as 500, and errors without a code, are not.
     """
     code = error_code(error)
@@ -136,7 +136,7 @@ def is_definite(error: dict[str, Any]) -> bool:
 
 
 def refusal(error: Any) -> LoginRefused:
-    """Return what the error of a log-in means (docs/platforms/rocketchat.md#token-lifetime)."""
+    """Translate the error of a log-in (docs/platforms/rocketchat.md#token-lifetime)."""
     error = error if isinstance(error, dict) else {}
     code = error_code(error)
     said = str(error.get("reason") or error.get("message") or "").lower()
@@ -148,7 +148,7 @@ def refusal(error: Any) -> LoginRefused:
 
 
 def reset_after(error: dict[str, Any]) -> float | None:
-    """Seconds after which what was too much is let through again, if the error says so."""
+    """Return the seconds after which a rate limit ends, if the error says so."""
     details = error.get("details")
     wait = details.get("timeToReset") if isinstance(details, dict) else None
     if isinstance(wait, bool) or not isinstance(wait, (int, float)) or wait < 0:

@@ -25,7 +25,7 @@ class MessageReceived:
 
 @attrs.frozen
 class MessageDeleted:
-    """A message was deleted. After a gap in the connection the same deletion may be told twice."""
+    """A message was deleted. After a gap in the connection the same deletion may be reported twice."""
 
     room_id: str
     message_id: str
@@ -43,7 +43,7 @@ class RoomChanged:
 class SubscriptionChanged:
     """A subscription of the user's changed: unread counts, mentions, joined or left.
 
-    `action` is ``inserted``, ``updated``, ``removed`` or ``changed``; `subscription` is in the platform's words.
+    `action` is ``inserted``, ``updated``, ``removed`` or ``changed``; `subscription` is in the platform's format.
     """
 
     action: str
@@ -52,19 +52,19 @@ class SubscriptionChanged:
 
 @attrs.frozen
 class RoomLeft:
-    """The user is in this room no more. Its messages come again by themselves once the user is back."""
+    """The user is no longer in this room. Its messages resume when the user is back."""
 
     room_id: str
 
 
 @attrs.frozen
 class Reconnected:
-    """There was a gap in the connection. Missed messages follow; other events of that time are lost."""
+    """The connection was interrupted. Missed messages follow; other events of that time are lost."""
 
 
 @attrs.frozen
 class Gap:
-    """Missed messages of a room could not be fetched: since this moment some may be missing."""
+    """Missed messages of a room could not be fetched: messages since this time may be missing."""
 
     room_id: str
     since: datetime
@@ -72,7 +72,7 @@ class Gap:
 
 @attrs.frozen
 class StreamEvent:
-    """An event of a stream that `Realtime.watch` asked for."""
+    """An event of a stream that `Realtime.watch` subscribed to."""
 
     stream: str
     name: str

@@ -1,4 +1,4 @@
-"""One room's messages in realtime: each version once, and from when on to ask for missed ones."""
+"""One room's realtime messages: each version once, and the time from which to fetch missed ones."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import attrs
 from ethora_async.platforms.rocketchat.message_records import Message
 
 REMEMBERED = 1_000
-"""Messages of a room of which the last version is remembered."""
+"""Number of a room's messages whose last version is remembered."""
 _OVERLAP = timedelta(seconds=5)
-"""What is asked for once more: changes may be stored in another order than they are stamped."""
+"""Overlap in seconds when fetching: changes may be stored in another order than their time stamps."""
 
 
 @attrs.define(eq=False)
 class Feed:
     """The messages of one room that have been delivered.
 
-    Messages come twice when they are fetched after a gap and arrive by themselves as well, and a message comes again
-    with every edit, reaction and pin. A version is known by the message's id and when it was last updated.
+    Messages come twice when they are fetched after a gap and also arrive by themselves, and a message comes again with
+    every edit, reaction and pin. A version is identified by the message's id and the time of its last update.
 
     Attributes:
         begun: when the subscription began, by the server's clock; nothing older is fetched.
-        filling: whether missed messages are being fetched. What arrives meanwhile waits in `held`, to come after them.
+        filling: whether missed messages are being fetched. Messages that arrive meanwhile wait in `held`.
     """
 
     begun: datetime
@@ -34,18 +34,18 @@ class Feed:
     _versions: OrderedDict[str, datetime | None] = attrs.field(factory=OrderedDict)
 
     def since(self) -> datetime:
-        """From when on to ask for what was missed."""
+        """The time from which to fetch missed messages."""
         return self.begun if self._newest is None else max(self.begun, self._newest - _OVERLAP)
 
     def is_new(self, message: Message) -> bool:
-        """Return whether this version is yet to be delivered."""
+        """Return whether this version has not been delivered yet."""
         if message.id not in self._versions:
             return True
         known, stamp = self._versions[message.id], message.updated_at
         return stamp is not None and (known is None or stamp > known)
 
     def is_missed(self, message: Message) -> bool:
-        """Return the same for a fetched one, which may be older than the subscription."""
+        """Return the same for a fetched version, which may be older than the subscription."""
         stamp = message.updated_at
         return (stamp is None or stamp >= self.begun) and self.is_new(message)
 

@@ -1,4 +1,4 @@
-"""The token of one `Realtime` stream: which one to log in with, and what its refusal means."""
+"""The token of one `Realtime` stream: choose it, and interpret its rejection."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 def revoked() -> UnauthorizedError:
-    """Return the error that ends a stream whose token somebody has ended."""
+    """Return the error that ends a stream whose token was revoked."""
     msg = "the token was revoked: the user was logged out"
     return UnauthorizedError(msg, operation="realtime")
 
 
 def expired(code: str | None = None) -> UnauthorizedError:
-    """Return the error that ends a stream whose token is past its end, and not ours to replace."""
+    """Return the error that ends a stream whose token has expired, and is not ours to replace."""
     msg = "the token has expired: pass the user instead, to have it replaced in time"
     return UnauthorizedError(msg, operation="realtime", code=code)
 
 
 class RealtimeToken:
-    """Made by the client's `Tokens` for a user, or passed in and then never replaced."""
+    """A token created by the client's `Tokens` for a user, or passed in and then never replaced."""
 
     def __init__(self, tokens: Tokens, user: Id | ChatToken, *, allow_privileged: bool = False) -> None:
         self._tokens = tokens
@@ -46,7 +46,7 @@ class RealtimeToken:
 
         Raises:
             NotFoundError: there is no such user.
-            ChatError: no token could be made.
+            ChatError: no token could be created.
         """
         if self._given is not None:
             self._token = self._given
@@ -59,12 +59,12 @@ class RealtimeToken:
         return token
 
     def accepted(self) -> None:
-        """The server took it."""
+        """Note that the server accepted it."""
         self._accepted = True
         self._renewed = False
 
     def refused(self, refusal: LoginRefused) -> None:
-        """Take in that the server did not: returns when the next token may do.
+        """Note that the server rejected it; return if another token may help.
 
         Raises:
             UnauthorizedError: none will: the token was revoked while it was in use, or is not ours to replace.
@@ -74,14 +74,14 @@ class RealtimeToken:
                 raise expired(refusal.code)
         elif self._given is not None or self._renewed or self._accepted:
             raise revoked()
-        # One from the cache may have ended since it was made, without our knowing.
+        # A cached token may have ended since it was created, unknown to us.
         self._renew = True
 
     def ended(self, now: float) -> None:
-        """Take in that the server ended it while it was in use: returns when the next token may do.
+        """Note that the server ended it while it was in use; return if another token may help.
 
-        The server sweeps expired tokens out, and `Tokens` logs replaced ones out: neither means that somebody wants the
-        user gone.
+        The server deletes expired tokens, and `Tokens` logs replaced ones out: in neither case is the user logged out
+            on purpose.
 
         Args:
             now: seconds since the epoch.
@@ -97,10 +97,10 @@ class RealtimeToken:
             raise revoked()
 
     def signed(self, api: Api) -> Api:
-        """Return the server, asked with this very token."""
+        """Return the server, called with this token."""
         return api if self._token is None else api.signed_by(FixedCredentials(token_headers(self._token)))
 
 
 def user_id(token: ChatToken) -> str:
-    """Return the record id of the user whom a token is for."""
+    """Return the record id of a token's user."""
     return str(token.extra.get("userId") or "")

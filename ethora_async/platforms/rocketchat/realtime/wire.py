@@ -1,4 +1,4 @@
-"""Events of streams as records (docs/platforms/rocketchat.md#streams)."""
+"""Convert stream events to records (docs/platforms/rocketchat.md#streams)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger: logging.Logger = logging.getLogger("ethora_async")
 
 
 def read_messages(args: Sequence[Any]) -> list[Message]:
-    """Return the message of an event of a room. One of an unexpected shape is logged and passed over."""
+    """Return the message of a room's event. One of an unexpected shape is logged and skipped."""
     try:
         return [wire.read_message(args[0], origin=_ORIGIN, path="event")] if args else []
     except ReplyLostError as error:
@@ -36,7 +36,7 @@ def read_messages(args: Sequence[Any]) -> list[Message]:
 
 
 def read_event(topic: Topic, args: Sequence[Any]) -> list[RealtimeEvent]:
-    """Return what any other event says."""
+    """Return the event for any other stream."""
     _, _, event = topic.name.partition("/")
     first, second = (*args, None, None)[:2]
     if topic.stream == NOTIFY_USER and isinstance(second, dict):
