@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -37,6 +38,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="aiohttp",
         help="what every client of this process sends through unless its test says otherwise",
     )
+
+
+def pytest_collection_finish() -> None:
+    """What ten thousand tests consist of stays for the whole run: no later collection of garbage walks through it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 COUNT = 230
 """Three requests at least, where a request takes a hundred."""
+FEW = 60
+"""Where every item is a request of its own."""
 
 
 def user(number: int) -> NewUser:
@@ -41,6 +43,7 @@ class Method:
     users: bool = False
     chats: int = 0
     members: bool = False
+    count: int = COUNT
 
     async def prepare(self, client: EthoraClient) -> None:
         if self.users:
@@ -71,9 +74,10 @@ METHODS = {
         NewChat(id="c-misfit", title="Room", members=["nobody"]),
         "created",
         "failed",
+        count=FEW,
     ),
     "chats.delete_many": Method(
-        lambda c: c.chats.delete_many, lambda number: f"c{number}", "nothing", "deleted", "absent", chats=COUNT
+        lambda c: c.chats.delete_many, lambda number: f"c{number}", "nothing", "deleted", "absent", chats=FEW, count=FEW
     ),
     "chats.grant_many": Method(
         lambda c: c.chats.grant_many,
@@ -165,8 +169,8 @@ async def test_every_item_of_every_kind_of_items_ends_once(
 ) -> None:
     method = METHODS[name]
     await method.prepare(client)
-    items = [method.item(number) for number in range(COUNT)]
-    items.insert(COUNT // 2, method.misfit)
+    items = [method.item(number) for number in range(method.count)]
+    items.insert(method.count // 2, method.misfit)
     run = method.call(client)(KINDS[kind](items), ordered=ordered)
     outcomes = [outcome async for outcome in run]
     ended = [outcome.item for outcome in outcomes]
@@ -177,7 +181,7 @@ async def test_every_item_of_every_kind_of_items_ends_once(
         assert outcome.status == expected, outcome
         assert (outcome.error is None) is outcome.ok is (expected != "failed")
     assert run.report.counts == Counter(outcome.status for outcome in outcomes)
-    assert (run.report.total, run.report.interrupted) == (COUNT + 1, 0)
+    assert (run.report.total, run.report.interrupted) == (method.count + 1, 0)
 
 
 @pytest.mark.parametrize("source", ["plainly", "later"])
@@ -187,7 +191,7 @@ async def test_a_run_that_is_cancelled_tells_what_is_known_and_leaves_nothing_be
 ) -> None:
     method = METHODS[name]
     await method.prepare(client)
-    items = Closing([method.item(number) for number in range(COUNT)])
+    items = Closing([method.item(number) for number in range(method.count)])
     # Enough for each method to be done with something and on its way with more.
     slow = sandbox.faults.latency(0.01)
     run = method.call(client)(getattr(items, source)(), concurrency=2)
@@ -209,12 +213,12 @@ async def test_a_run_that_is_cancelled_tells_what_is_known_and_leaves_nothing_be
     limiter = client._context.app.engine.limiter
     assert (limiter.in_flight, limiter.waiting) == (0, 0)
     assert run.report.counts == {method.ends: run.report.total}
-    assert 0 < run.report.total < COUNT
+    assert 0 < run.report.total < method.count
     assert 0 <= run.report.interrupted <= 2 * 100
     assert str(run.report.total) in str(run.report)
     # The client goes on: what was not done is done by the next run, the rest is as it was left.
     again = await method.call(client)(items.items)
-    assert again.total == COUNT
+    assert again.total == method.count
     assert again.failed == 0
     at_work = {getattr(other.get_coro(), "__qualname__", "") for other in asyncio.all_tasks()}
     assert not any(name.startswith(("_Workers.", "Limiter.")) for name in at_work)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cli_helpers import SECRET, Cli, Process, Result, start
+from cli_runner import CliRunner
 from loop_thread import Loop
-from typer.testing import CliRunner
 
 from ethora_async.cli.app import app
 from ethora_async.clock import SystemClock

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from cli_runner import CliRunner
 from command_processes import PATIENCE, Command
-from typer.testing import CliRunner
 
 from ethora_async.cli.app import app
 

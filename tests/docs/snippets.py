@@ -8,7 +8,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from typer.testing import CliRunner
+from cli_runner import CliRunner
 
 from ethora_async.cli.app import app
 

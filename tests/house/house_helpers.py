@@ -59,16 +59,24 @@ def modules(root: Path) -> Iterator[tuple[str, Path]]:
 
 def imports(path: Path, known: frozenset[str]) -> Iterator[tuple[int, str]]:
     """Every import of our own modules anywhere in a file, with its line: in functions and under TYPE_CHECKING too."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for line, module, name in _imported(path.read_text("utf-8")):
+        # What is imported may be a module itself: `from ethora_async import codec`.
+        full = f"{module}.{name}" if name else module
+        found = full if full in known or not name else module
+        if found.partition(".")[0] in PACKAGES:
+            yield line, found
+
+
+@cache
+def _imported(source: str) -> tuple[tuple[int, str, str], ...]:
+    """Every import of a source text: its line, the module, and the name that is imported from it."""
+    found: list[tuple[int, str, str]] = []
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found += [(node.lineno, alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            # What is imported may be a module itself: `from ethora_async import codec`.
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-            names = [name if name in known else node.module for name in names]
-        else:
-            continue
-        yield from ((node.lineno, name) for name in names if name.partition(".")[0] in PACKAGES)
+            found += [(node.lineno, node.module, alias.name) for alias in node.names]
+    return tuple(found)
 
 
 def upward_imports(root: Path) -> list[str]:

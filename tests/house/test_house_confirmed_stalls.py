@@ -16,10 +16,11 @@ pytest_plugins = ["pytester"]
 CULPRIT = """
 import time
 
-def wait(): time.sleep(0.1)
+def wait(): time.sleep(0.3)
 
-def wait_elsewhere(): time.sleep(0.1)
+def wait_elsewhere(): time.sleep(0.3)
 """
+"""Long enough to be seen in every run, on a machine where the watching thread waits for its turn."""
 CONFTEST = """
 import pytest
 

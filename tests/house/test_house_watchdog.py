@@ -106,13 +106,16 @@ def found(step: Callable[[], object], package: str = "culprit") -> list[Stall]:
 
 @pytest.fixture
 def busy_machine() -> Iterator[None]:
-    """Eight other processes compute as long as the test runs."""
-    busy = [subprocess.Popen([sys.executable, "-I", "-c", "while True: pass"]) for _ in range(8)]
+    """This thread and four other processes share one processor as long as the test runs, however many there are."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    busy = [subprocess.Popen([sys.executable, "-I", "-c", "while True: pass"]) for _ in range(4)]
     yield
     for process in busy:
         process.kill()
     for process in busy:
         process.wait()
+    os.sched_setaffinity(0, allowed)
 
 
 def test_a_blocking_call_is_found_with_its_line(culprit: Any) -> None:

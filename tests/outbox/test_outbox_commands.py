@@ -9,9 +9,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cli_runner import CliRunner
 from command_processes import Command
 from test_outbox_lanes import ANN_IN_ROOM, put
-from typer.testing import CliRunner
 
 from ethora_async import NewUser, outbox
 from ethora_async.cli.app import app

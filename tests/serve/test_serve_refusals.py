@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from cli_runner import CliRunner
 from serve_helpers import PROXY_SECRET, SHARED
-from typer.testing import CliRunner
 
 from ethora_async.cli.app import app
 from ethora_async.cli.serve import command as serve
