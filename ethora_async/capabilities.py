@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ethora_async.bulk.outcome import Outcome
     from ethora_async.bulk.run import Run
+    from ethora_async.config import Seconds
     from ethora_async.records import Chat, ChatToken, Id, NewChat, NewUser, User
 
 ChangeT = TypeVar("ChangeT")
@@ -41,6 +42,7 @@ class MintsUserTokens(Protocol):
         ...
 
 
+@runtime_checkable
 class RevocableTokens(UserTokens, Protocol):
     """Mint and revoke chat tokens: ``client.tokens`` on a platform with revocation."""
 
@@ -289,10 +291,19 @@ class KnowsWhetherReady(Protocol):
         ...
 
 
+class PingAnswer(Protocol):
+    """The platform's answer to a ping."""
+
+    @property
+    def latency(self) -> float:
+        """The seconds that it took."""
+        ...
+
+
 @runtime_checkable
 class AnswersPing(Protocol):
     """A client that can check that its platform answers."""
 
-    async def ping(self) -> Any:
+    async def ping(self, *, timeout: Seconds | None = None) -> PingAnswer:
         """Send a request to the platform; return when it answers."""
         ...

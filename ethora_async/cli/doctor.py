@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import attrs
 import typer
 
+from ethora_async.capabilities import AnswersPing, KnowsWhetherReady
 from ethora_async.cli.output import JSON_OPTION, print_json
-from ethora_async.cli.platforms import MANAGING, REGISTRY, Platform
+from ethora_async.cli.platforms import REGISTRY, Platform
 from ethora_async.cli.runtime import DONE, PLATFORM, USAGE, Options, run
 from ethora_async.errors import ChatError, ConfigError, ForbiddenError
 from ethora_async_secrets import ChainProvider, SecretError, provider_from_url
 from ethora_async_secrets.chain import Attempt
+
+if TYPE_CHECKING:
+    from ethora_async.capabilities import PingAnswer
+    from ethora_async.pages import Pages
+    from ethora_async.platforms.ethora.client import EthoraClient
 
 TOLERATED_SKEW = 30.0
 """In seconds. A front end refreshes its session this long before it expires, so a larger skew breaks sessions.
@@ -70,7 +76,7 @@ async def _checks(options: Options) -> AsyncGenerator[Check, None]:
     try:
         async with options.client() as client:
             yield Check("settings", "ok", repr(client))
-            async for check in _platform(client, options.platform):
+            async for check in _platform(client):
                 yield check
     except ConfigError as error:
         yield Check("settings", "failed", str(error))
@@ -118,27 +124,33 @@ def _age(seconds: float) -> str:
     return f"{max(0.0, seconds):.0f} seconds"
 
 
-async def _platform(client: Any, platform: Platform) -> AsyncGenerator[Check, None]:
-    answer: Any = None
-    if platform in MANAGING:
+async def _platform(client: object) -> AsyncGenerator[Check, None]:
+    from ethora_async.platforms.ethora.client import EthoraClient
+
+    answer: PingAnswer | None = None
+    if isinstance(client, AnswersPing):
         try:
             answer = await client.ping(timeout=_TIMEOUT)
         except ChatError as error:
             yield Check("reachable", "failed", str(error))
             return
         yield Check("reachable", "ok", f"answered in {answer.latency * 1000:.0f} ms")
-    if platform is not Platform.ethora:
+    if isinstance(client, EthoraClient):
+        yield _clock(getattr(answer, "server_time", None))
+        async for check in _rights(client):
+            yield check
+    elif isinstance(client, KnowsWhetherReady):
         ready = await _ready(client)
         yield ready
-        if ready.verdict == "ok" and platform in MANAGING:
-            for name, read in _listings(client):
-                refusal, found = await _tried(read)
-                yield Check(name, "ok" if refusal is None else "failed", found)
-        return
-    yield _clock(answer.server_time)
+        if ready.verdict == "ok":
+            async for check in _listings(client):
+                yield check
+
+
+async def _rights(client: EthoraClient) -> AsyncGenerator[Check, None]:
     accepted = False
-    for name, read in _rights(client):
-        refusal, found = await _tried(read)
+    for name, read in (("may list users", client.users.list), ("may list chats", client.chats.list)):
+        refusal, found = await _tried(read(limit=1))
         # A permission can be missing only if the token was accepted.
         if not accepted and refusal is not None and not isinstance(refusal, ForbiddenError):
             yield Check("token", "failed", found)
@@ -149,7 +161,7 @@ async def _platform(client: Any, platform: Platform) -> AsyncGenerator[Check, No
         yield Check(name, "ok" if refusal is None else "failed", found)
 
 
-async def _ready(client: Any) -> Check:
+async def _ready(client: KnowsWhetherReady) -> Check:
     try:
         await client.ready()
     except ConfigError:
@@ -159,14 +171,14 @@ async def _ready(client: Any) -> Check:
     return Check("token", "ok", "the client can authenticate")
 
 
-def _listings(client: Any) -> list[tuple[str, Callable[[], Awaitable[Any]]]]:
-    async def users() -> Any:
-        return await client.users.list(limit=1)
+async def _listings(client: object) -> AsyncGenerator[Check, None]:
+    from ethora_async.platforms.rocketchat.client import RocketChatClient
 
-    async def chats() -> Any:
-        return await client.chats.channels(limit=1)
-
-    return [("may list users", users), ("may list chats", chats)]
+    if not isinstance(client, RocketChatClient):
+        return
+    for name, read in (("may list users", client.users.list), ("may list chats", client.chats.channels)):
+        refusal, found = await _tried(read(limit=1))
+        yield Check(name, "ok" if refusal is None else "failed", found)
 
 
 def _clock(server_time: float | None) -> Check:
@@ -180,19 +192,9 @@ def _clock(server_time: float | None) -> Check:
     return Check("clock", "warning", f"{abs(skew):.0f} s {way} the platform's: tokens may be refused; set the clock")
 
 
-def _rights(client: Any) -> list[tuple[str, Callable[[], Awaitable[Any]]]]:
-    async def users() -> Any:
-        return await client.users.list(limit=1)
-
-    async def chats() -> Any:
-        return await client.chats.list(limit=1)
-
-    return [("may list users", users), ("may list chats", chats)]
-
-
-async def _tried(read: Callable[[], Awaitable[Any]]) -> tuple[ChatError | None, str]:
+async def _tried(pages: Pages[Any]) -> tuple[ChatError | None, str]:
     try:
-        page = await read()
+        page = await pages
     except ChatError as error:
         return error, str(error)
     return None, f"{page.total if page.total is not None else 'an unknown number'} there"

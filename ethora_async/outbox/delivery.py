@@ -22,16 +22,19 @@ import attrs
 
 from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.bulk.run import CONCURRENCY, Run
+from ethora_async.capabilities import ManagesChats
 from ethora_async.errors import ChatError, ConfigError, InvalidInputError, NotSentError
 from ethora_async.outbox.intents import SEALED_PASSWORD
 from ethora_async.outbox.lanes import Lane, LaneKey, Verdict
 from ethora_async.outbox.settling import FATAL, collides, is_trouble, settled, was_not_there
 from ethora_async.outbox.validation import check_fields
 from ethora_async.records import NewChat, NewUser, User, literal_id
+from ethora_async.sync.plan.directories import chats_of
 
 if TYPE_CHECKING:
+    from ethora_async.capabilities import ManagesUsers
     from ethora_async.outbox.lanes import Kind
-    from ethora_async.records import ChatAccess, Id
+    from ethora_async.records import Id
     from ethora_async.redaction import Secret
 
 _USER_FIELDS = ("email", "first_name", "last_name", "profile_image")
@@ -89,12 +92,12 @@ class Delivery:
 
     def __init__(
         self,
-        client: Any,
+        client: ManagesUsers,
         lanes: Sequence[Lane],
         claim: Claim,
         *,
         deadline: float,
-        access: MutableMapping[str, ChatAccess] | None = None,
+        access: MutableMapping[str, str] | None = None,
     ) -> None:
         self._client = client
         self._deadline = deadline
@@ -161,7 +164,7 @@ class Delivery:
 
     def _check_ids(self) -> None:
         """Refuse ids that are not the caller's own, literally: a look-up form would name somebody else's record."""
-        chats = getattr(self._client, "chats", None)
+        chats = self._client.chats if isinstance(self._client, ManagesChats) else None
         for lane in self._lanes:
             ids = {"chat": lane.id.key, "user": lane.id.other} if lane.id.kind == "member" else {"id": lane.id.key}
             try:
@@ -179,7 +182,7 @@ class Delivery:
                 self._users[lane.id] = await self._user(lane)
             except InvalidInputError as error:
                 self._settle(lane, error)
-        if not hasattr(self._client, "chats"):
+        if not isinstance(self._client, ManagesChats):
             msg = f"{type(self._client).__name__} manages no chats"
             for lane in self._lanes:
                 if lane.id.kind != "user":
@@ -306,9 +309,9 @@ class Delivery:
         return any(error is None for error in errors.values())
 
     async def _chats(self) -> None:
-        if not hasattr(self._client, "chats"):
+        if not isinstance(self._client, ManagesChats):
             return
-        chats = self._client.chats
+        chats = chats_of(self._client)
         await self._deleted(await self._step("chat", lambda lane: lane.returns), chats.delete_many)
         lanes, wanted = [], []
         for lane in await self._step("chat", lambda lane: lane.wanted is not None):
@@ -340,13 +343,13 @@ class Delivery:
 
     def _differs(self, chat: NewChat) -> bool:
         """Return whether a chat is known to have another access than the one that is wanted."""
-        return self._access.get(self._client.chats.key(chat.id), chat.access) != chat.access
+        return self._access.get(chats_of(self._client).key(chat.id), chat.access) != chat.access
 
-    def _note_access(self, id: Id, access: ChatAccess | None) -> None:
+    def _note_access(self, id: Id, access: str | None) -> None:
         if len(self._access) >= _KNOWN_ACCESS:
             self._access.clear()
         if access is not None:
-            self._access[self._client.chats.key(id)] = access
+            self._access[chats_of(self._client).key(id)] = access
 
     async def _look_up_access(self, wanted: Sequence[NewChat]) -> ChatError | None:
         """Read the listing for chats whose access is not known to be as wanted, and note what it tells.
@@ -354,7 +357,7 @@ class Delivery:
         A chat that it does not show, since listings lag behind, is taken to be as wanted. Return an error when the
         listing cannot be read.
         """
-        chats = self._client.chats
+        chats = chats_of(self._client)
         missing = {
             chats.key(chat.id) for chat in wanted if self._differs(chat) or chats.key(chat.id) not in self._access
         }
@@ -374,7 +377,7 @@ class Delivery:
         return None
 
     def _update_chats(self, wanted: Iterable[NewChat] | AsyncIterable[NewChat]) -> Run[NewChat]:
-        chats = self._client.chats
+        chats = chats_of(self._client)
 
         async def work(batch: Sequence[NewChat]) -> list[Outcome[NewChat]]:
             (chat,) = batch
@@ -394,15 +397,17 @@ class Delivery:
             lanes = await self._step("member", partial(_is_revoked, revoked))
             lanes.sort(key=lambda lane: lane.id)  # those of one chat share requests
             pairs = [(lane.id.key, lane.id.other) for lane in lanes]
-            chats = self._client.chats if lanes else None
-            errors = await self._send(lanes, pairs, chats and (chats.revoke_many if revoked else chats.grant_many))
+            change = None
+            if lanes:
+                change = chats_of(self._client).revoke_many if revoked else chats_of(self._client).grant_many
+            errors = await self._send(lanes, pairs, change)
             for lane in lanes:
                 self._settle(lane, None if revoked and was_not_there(errors[lane.id]) else errors[lane.id])
 
     async def _delete_chats(self) -> None:
         lanes = await self._step("chat", lambda lane: lane.wanted is None)
         if lanes:
-            await self._deleted(lanes, self._client.chats.delete_many)
+            await self._deleted(lanes, chats_of(self._client).delete_many)
 
     async def _send(
         self,

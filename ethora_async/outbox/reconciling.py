@@ -135,7 +135,7 @@ async def reconcile_every(
 
 
 async def _reconcile(
-    client: Any,
+    client: ManagesUsers,
     store: Store,
     users: Source[NewUser] | None,
     chats: Source[NewChat] | None,

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
+    from ethora_async.capabilities import ManagesUsers
     from ethora_async.engine.events import Listener
-    from ethora_async.records import ChatAccess
     from ethora_async.redaction import Secret
     from ethora_async_secrets import SecretProvider
 
@@ -86,7 +86,7 @@ class Worker:
 
     def __init__(
         self,
-        client: Any,
+        client: ManagesUsers | Callable[[], ManagesUsers],
         database: str | Store,
         *,
         batch: int = BATCH,
@@ -124,7 +124,7 @@ class Worker:
         self._pause_until = 0.0
         self._purged_at = float("-inf")
         self._size = batch
-        self._access: dict[str, ChatAccess] = {}
+        self._access: dict[str, str] = {}
         self._access_since = float("-inf")
         self._fatal: Exception | None = None
         self._running: asyncio.Task[None] | None = None

@@ -241,6 +241,6 @@ class Here(Generic[ClientT]):
         return self._client() if callable(self._client) else self._client
 
 
-def place_of(client: Any) -> Runs[Any]:
+def place_of(client: object) -> Runs[Any]:
     """Return where work at a client is done: a client, what gives one when called, or an `OwnLoop`."""
     return client if isinstance(client, Runs) else Here(client)

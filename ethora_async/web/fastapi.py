@@ -22,13 +22,17 @@ from ethora_async.web.token_endpoint import TokenEndpoint
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ethora_async.web.clients import Runs
+    from ethora_async.web.token_endpoint import ClientT
     from ethora_async.web_response import WebResponse
 
 _USER = "ethora_async.user"
 _METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 
 
-def token_router(client: Any, current_user: Callable[..., Any], **options: Any) -> APIRouter:
+def token_router(
+    client: ClientT | Callable[[], ClientT] | Runs[ClientT], current_user: Callable[..., Any], **options: Any
+) -> APIRouter:
     """Return a router with the token endpoint at ``/token``.
 
     Args:
@@ -37,7 +41,7 @@ def token_router(client: Any, current_user: Callable[..., Any], **options: Any) 
             What it raises goes to FastAPI, before anything else is looked at.
         options: `TokenEndpoint`'s; `rate_limit` is called with the `fastapi.Request`.
     """
-    endpoint: TokenEndpoint[Any] = TokenEndpoint(client, _user_of, **options)
+    endpoint: TokenEndpoint[ClientT] = TokenEndpoint(client, _user_of, **options)
     router = APIRouter()
 
     async def token(request: FastAPIRequest, user: Any = Depends(current_user)) -> Response:  # noqa: B008

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ethora_async.capabilities import AnswersPing, KnowsWhetherReady
 from ethora_async.clock import SystemClock
@@ -60,7 +60,7 @@ class Health:
 
     def __init__(
         self,
-        client: Any = None,
+        client: object = None,
         *,
         checks: Mapping[str, Check] | None = None,
         cache: Seconds = CACHE,

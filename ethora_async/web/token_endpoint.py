@@ -146,7 +146,7 @@ class TokenEndpoint(Generic[ClientT]):
         token, address = await self._place.run(lambda client: self._made(client, user, room))
         return WebResponse(200, dict(JSON_HEADERS), self._body(token, room, address))
 
-    async def _made(self, client: Any, user: Id, room: str | None) -> tuple[ChatToken, Mapping[str, str]]:
+    async def _made(self, client: ClientT, user: Id, room: str | None) -> tuple[ChatToken, Mapping[str, str]]:
         # The token first: it opens a client whose settings come from a store, which addresses need.
         try:
             token = await self._mint(client, user)

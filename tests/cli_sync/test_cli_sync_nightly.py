@@ -126,7 +126,7 @@ def test_an_option_that_holds_one_value_is_given_once(shell: Shell) -> None:
     for command in ("plan", "verify"):
         result = shell(command, "--users", one, "--encoding", "utf-8", "--encoding", "utf-16")
         assert (result.code, result.stdout) == (USAGE, "")
-        assert "--encoding was given 2 times" in result.stderr
+        assert "--encoding was given 2 times, but takes one value" in " ".join(result.stderr.replace("│", " ").split())
         assert "6" in shell(command, "--users", one, "--users", two).stdout
     assert shell("plan", "--users", one, "--only", "users", "--only", "chats").code == DONE
 

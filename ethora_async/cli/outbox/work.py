@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,7 @@ from ethora_async.outbox.passwords import OUTBOX_KEY
 from ethora_async.outbox.worker import BATCH, DEADLINE, PARALLEL, Worker
 
 if TYPE_CHECKING:
+    from ethora_async.capabilities import ManagesUsers
     from ethora_async.engine.events import Listener
 
 
@@ -53,7 +54,7 @@ def work(
     up, 3 that the platform or the database could not be reached.
     """
 
-    async def working(client: Any, watching: tuple[Listener, ...]) -> int:
+    async def working(client: ManagesUsers, watching: tuple[Listener, ...]) -> int:
         tally = _Tally()
         async with store_of(context, database) as store:
             worker = Worker(

@@ -37,11 +37,14 @@ from ethora_async.errors import ConfigError
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from ethora_async.capabilities import MintsUserTokens
     from ethora_async.cli.serve.connections import Connections
     from ethora_async.cli.serve.scim import ScimSettings
     from ethora_async.web.clients import AppClient
+    from ethora_async.web.health import Health
     from ethora_async.web.routes import Routes
     from ethora_async.web.scim.endpoint import ScimEndpoint
+    from ethora_async.web.token_endpoint import IsActive
 
 _PREFIX = "/chat"
 _HOW = (
@@ -264,13 +267,13 @@ async def _check_proof(proof: Proof) -> None:
 
 def _routes(
     chat: AppClient[Any],
-    client: Any,
+    client: MintsUserTokens,
     options: Options,
     settings: ServeOptions,
     *,
-    health: Any,
+    health: Health,
     scim: ScimEndpoint | None,
-    is_active: Any,
+    is_active: IsActive | None,
 ) -> Routes:
     from ethora_async.capabilities import AnswersUserInfo
     from ethora_async.web.rooms import address_for
@@ -283,7 +286,7 @@ def _routes(
         address_for(client)
     token: Gate | None = None
     if settings.proof is not None:
-        endpoint: TokenEndpoint[Any] = TokenEndpoint(
+        endpoint: TokenEndpoint[MintsUserTokens] = TokenEndpoint(
             chat,
             named_by_the_proxy,
             is_active=is_active,

@@ -25,7 +25,7 @@ import pickle
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from unittest.mock import patch
 
-from ethora_async.capabilities import KnowsWhetherReady, ManagesChats, ManagesUsers, MintsUserTokens, RevokesTokens
+from ethora_async.capabilities import KnowsWhetherReady, ManagesChats, ManagesUsers, MintsUserTokens, RevocableTokens
 from ethora_async.errors import ChatError, ConfigError, NotSentError, TransportError, WrongLoopError
 from ethora_async.records import ChatToken
 from ethora_async.testing.implementers.canary import Canary
@@ -269,8 +269,8 @@ class PlatformContract(abc.ABC):
                 _check(len(listed) == len(set(listed)), "somebody is listed twice")
             if isinstance(client, ManagesChats):
                 _check(callable(await client.chats.reserved()), "chats.reserved gave no test")
-            # `isinstance` looks no deeper than the client itself.
-            if isinstance(client, RevokesTokens) and hasattr(client.tokens, "revoke"):
+            # For `RevokesTokens`, `isinstance` looks no deeper than the client itself.
+            if isinstance(client.tokens, RevocableTokens):
                 await client.tokens.revoke(await client.tokens.for_user(self.user))
 
     def _secrets(self, sandbox: ContractSandbox) -> list[str]:
