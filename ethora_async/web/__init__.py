@@ -1,7 +1,8 @@
 """Chat for an async web application: the token endpoint, the users-info callback and health routes.
 
-The endpoints know no framework. `ethora_async.web.aiohttp`, `ethora_async.web.asgi` (FastAPI, Starlette, Litestar and
-whatever else mounts ASGI applications), `ethora_async.web.fastapi` and `ethora_async.web.django` mount them.
+The endpoints are independent of frameworks. `ethora_async.web.aiohttp`, `ethora_async.web.asgi` (FastAPI, Starlette,
+Litestar and any other framework that mounts ASGI applications), `ethora_async.web.fastapi` and
+`ethora_async.web.django` mount them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Mounting in aiohttp::
+"""Mount the endpoints in aiohttp::
 
     ETHORA = web.AppKey("ETHORA", EthoraClient)
     chat = AppClient(EthoraClient.from_env)
@@ -31,7 +31,7 @@ _TAIL = "/{tail:.*}"
 
 
 def chat_app(routes: Routes) -> web.Application:
-    """Return an application to be mounted by ``add_subapp``, or run by itself."""
+    """Return an application for ``add_subapp``, or to run by itself."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
@@ -47,8 +47,8 @@ def chat_app(routes: Routes) -> web.Application:
 def client_context(
     chat: AppClient[ClosableT], key: web.AppKey[ClosableT]
 ) -> Callable[[web.Application], AsyncIterator[None]]:
-    """Yield a cleanup context: opens the client when the application starts, puts it there under `key`, closes it at
-    the end.
+    """Return a cleanup context that opens the client when the application starts, stores it under `key`, and closes it
+    at the end.
     """
 
     async def context(app: web.Application) -> AsyncIterator[None]:
@@ -60,7 +60,7 @@ def client_context(
 
 
 def taken_out(request: web.Request) -> Request:
-    """Yield the request in the words of `ethora_async.web`, its path below the mount."""
+    """Convert the request to `ethora_async.web`'s, with its path below the mount."""
 
     async def body() -> AsyncGenerator[bytes, None]:
         try:
@@ -83,5 +83,5 @@ def taken_out(request: web.Request) -> Request:
 
 
 def response(answer: WebResponse) -> web.Response:
-    """Return the answer in aiohttp's words."""
+    """Convert the answer to aiohttp's."""
     return web.Response(status=answer.status, headers=answer.headers, body=answer.body or None)

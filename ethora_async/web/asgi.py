@@ -1,4 +1,4 @@
-"""Mounting in FastAPI, Starlette, Litestar and whatever else mounts ASGI applications::
+"""Mount the endpoints in FastAPI, Starlette, Litestar and any other framework that mounts ASGI applications::
 
     chat = AppClient(EthoraClient.from_env)
     routes = Routes(token=TokenEndpoint(chat, identify))
@@ -8,9 +8,9 @@
 
     app = Litestar([asgi("/chat", is_mount=True, copy_scope=True)(ASGIApp(routes))], lifespan=[chat.lifespan])
 
-`identify` is called with the ASGI scope: what the application's middleware has put there is in it, such as
-``scope["user"]`` or ``scope["session"]``. Mounted applications are not told of start and end, so that the outer one
-opens the client. By itself, ``ASGIApp(routes, chat)`` does so.
+`identify` is called with the ASGI scope, which contains what the application's middleware has added, such as
+``scope["user"]`` or ``scope["session"]``. Mounted applications receive no lifespan events, so the outer application
+opens the client. A stand-alone ``ASGIApp(routes, chat)`` opens it itself.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _PLAIN = "/!$&'()*+,:;=@~"
-"""What stands in paths as it is, beside letters, digits and ``-._``."""
+"""Characters that stay unencoded in paths, beside letters, digits and ``-._``."""
 
 
 class ASGIApp:
     """An ASGI 3 application.
 
     Args:
-        routes: what it answers.
-        client: opened when the server starts, closed when it ends; only for an application that stands alone.
+        routes: the endpoints.
+        client: opened when the server starts, closed when it ends; only for a stand-alone application.
     """
 
     def __init__(self, routes: Routes, client: AppClient[Any] | None = None) -> None:
@@ -79,8 +79,8 @@ class ASGIApp:
             try:
                 if self._client is not None:
                     await stack.enter_async_context(self._client)
-            except Exception as error:  # noqa: BLE001  the server is told, and does not start
-                # What others put into their errors may be a secret; ours say what is missing.
+            except Exception as error:  # noqa: BLE001  the error is reported to the server, which does not start
+                # Errors of other code may contain a secret; ours name the missing setting.
                 reason = str(error) if isinstance(error, ChatError) else type(error).__name__
                 await send({"type": "lifespan.startup.failed", "message": reason})
                 return
@@ -90,7 +90,7 @@ class ASGIApp:
 
 
 def taken_out(scope: Scope, receive: Receive) -> Request:
-    """Yield the request in the words of `ethora_async.web`, its path below the mount."""
+    """Convert the request to `ethora_async.web`'s, with its path below the mount."""
 
     async def body() -> AsyncGenerator[bytes, None]:
         more = True
@@ -114,7 +114,7 @@ def taken_out(scope: Scope, receive: Receive) -> Request:
 
 
 def raw_headers(answer: WebResponse) -> list[tuple[bytes, bytes]]:
-    """Return the answer's headers as ASGI has them, Content-Length among them."""
+    """Return the answer's headers in ASGI's form, including Content-Length."""
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
     if answer.status != 204:
         headers.append((b"content-length", b"%d" % len(answer.body)))
@@ -122,12 +122,12 @@ def raw_headers(answer: WebResponse) -> list[tuple[bytes, bytes]]:
 
 
 def _below(path: str, mount: str) -> str:
-    """Return the path after the mount, which some frameworks take off and some do not."""
+    """Return the path after the mount, which some frameworks remove and others do not."""
     mount = mount.rstrip("/")
     while mount:
         if path == mount or path.startswith(f"{mount}/"):
             return path.removeprefix(mount)
-        # The proxy before us may have taken the first part off, which ``FastAPI(root_path=…)`` puts before the mount.
+        # The proxy may have removed the first part, which ``FastAPI(root_path=…)`` prepends to the mount.
         _, _, rest = mount.lstrip("/").partition("/")
         mount = f"/{rest}" if rest else ""
     return path

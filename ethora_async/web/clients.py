@@ -1,4 +1,4 @@
-"""Keep a client for a web application: open while it runs, or in an event loop of its own."""
+"""The client of a web application: open while the application runs, or in its own event loop."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Closable(Protocol):
 class AppClient(Generic[ClosableT]):
     """One client that is open while an application runs.
 
-    Calling it gives the client, and so it goes wherever a client or what gives one is asked for::
+    Calling it returns the client, so it is accepted wherever a client or a function that returns one is expected::
 
         chat = AppClient(EthoraClient.from_env)
         app = FastAPI(lifespan=chat.lifespan)
@@ -55,7 +55,7 @@ class AppClient(Generic[ClosableT]):
         async def order(ethora: Annotated[EthoraClient, Depends(chat.get)]): ...
 
     Args:
-        factory: makes the client; called when the application starts, in its event loop.
+        factory: creates the client; called when the application starts, in its event loop.
     """
 
     def __init__(self, factory: Callable[[], ClosableT]) -> None:
@@ -108,11 +108,11 @@ class AppClient(Generic[ClosableT]):
 
 
 class OwnLoop(Generic[ClosableT]):
-    """One client in an event loop of its own, in a thread of its own: usable from every loop and thread.
+    """One client in a separate thread with its own event loop, usable from every loop and thread.
 
-    A client belongs to one event loop. Under WSGI, Django's ``runserver`` among it, every request of an async view
-    runs in a loop that is made for it and thrown away; a client used there fails with `WrongLoopError`, and one made
-    there pays for its connections each time. This one stays where it is, and the work goes there::
+    A client belongs to one event loop. Under WSGI, including Django's ``runserver``, every request of an async view
+    runs in a temporary loop: a shared client fails there with `WrongLoopError`, and a new one opens new connections
+    each time. This client stays in its loop, and the work is sent there::
 
         chat = OwnLoop(EthoraClient.from_env)
         chats = await chat.run(lambda ethora: ethora.chats.get("order-7"))
@@ -120,7 +120,7 @@ class OwnLoop(Generic[ClosableT]):
     The thread starts with the first call, so that a server may fork before, and ends with the process at the latest.
 
     Args:
-        factory: makes the client; called in the thread, with the first call.
+        factory: creates the client; called in the thread, with the first call.
     """
 
     def __init__(self, factory: Callable[[], ClosableT]) -> None:
@@ -129,13 +129,13 @@ class OwnLoop(Generic[ClosableT]):
         self._home: _Home[ClosableT] | None = None
 
     async def run(self, work: Callable[[ClosableT], Awaitable[T]], /) -> T:
-        """Await what `work` makes of the client, over there. Cancelling cancels it there too.
+        """Run `work` with the client in its loop, and await the result. Cancelling also cancels `work`.
 
         Raises:
-            ReplyLostError: it was closed meanwhile.
-            Exception: whatever `work` or the factory raises.
+            ReplyLostError: the client was closed in the meantime.
+            Exception: any error of `work` or the factory.
         """
-        with self._lock:  # what is about to close takes no more work
+        with self._lock:  # a client that is being closed accepts no more work
             done = asyncio.wrap_future(self._living().submit(work))
         try:
             return await done
@@ -143,12 +143,12 @@ class OwnLoop(Generic[ClosableT]):
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-        # The loop over there has ended, and nobody has cancelled this task.
+        # The client's loop has ended, and nobody has cancelled this task.
         msg = "the client was closed while this call was under way"
         raise ReplyLostError(msg)
 
     def close(self) -> None:
-        """Close the client and end the thread; calls under way fail. The next call starts anew."""
+        """Close the client and end the thread; pending calls fail. The next call starts a new thread."""
         with self._lock:
             home, self._home = self._home, None
         if home is not None:
@@ -156,7 +156,7 @@ class OwnLoop(Generic[ClosableT]):
             home.end()
 
     async def aclose(self) -> None:
-        """`close`, without holding up the caller's event loop."""
+        """Do the same as `close`, without blocking the caller's event loop."""
         await asyncio.get_running_loop().run_in_executor(None, self.close)
 
     async def __aenter__(self) -> Self:
@@ -190,14 +190,14 @@ class _Home(Generic[ClosableT]):
         self._loop, self._stop = started.result()
 
     def submit(self, work: Callable[[ClosableT], Awaitable[T]]) -> Future[T]:
-        """Begin a piece of work."""
+        """Start a piece of work."""
         return asyncio.run_coroutine_threadsafe(self._do(work), self._loop)
 
     def end(self) -> None:
         """Close the client, and wait for the thread's end."""
         if self.process != os.getpid():
             return
-        with suppress(RuntimeError):  # the loop has ended by itself
+        with suppress(RuntimeError):  # the loop has already ended
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(_FAREWELL)
 
@@ -216,7 +216,7 @@ class _Home(Generic[ClosableT]):
 
 @runtime_checkable
 class Runs(Protocol[ClientT_co]):
-    """Lets work at a client."""
+    """Runs work with a client."""
 
     async def run(self, work: Callable[[ClientT_co], Awaitable[T]], /) -> T:
         """Await what `work` makes of the client."""
@@ -224,10 +224,10 @@ class Runs(Protocol[ClientT_co]):
 
 
 class Here(Generic[ClientT]):
-    """Works at a client in the caller's own event loop.
+    """Runs work with a client in the caller's own event loop.
 
     Args:
-        client: the client, or what gives it when called: an `AppClient` above all.
+        client: the client, or a function that returns it, such as an `AppClient`.
     """
 
     def __init__(self, client: ClientT | Callable[[], ClientT]) -> None:
@@ -242,5 +242,5 @@ class Here(Generic[ClientT]):
 
 
 def place_of(client: object) -> Runs[Any]:
-    """Return where work at a client is done: a client, what gives one when called, or an `OwnLoop`."""
+    """Return the runner for a client, a function that returns one, or an `OwnLoop`."""
     return client if isinstance(client, Runs) else Here(client)

@@ -1,4 +1,4 @@
-"""Mounting in Django::
+"""Mount the endpoints in Django::
 
     chat = OwnLoop(EthoraClient.from_env)
     urlpatterns = [path("chat/", include(chat_urls(Routes(token=TokenEndpoint(chat, identify)))))]
@@ -9,17 +9,17 @@
         user = await request.auser()
         return user.pk if user.is_authenticated else None
 
-**CSRF.** The view is exempt from Django's own protection, which wants a token in every form and which a page's script
-would have to be given. The token endpoint has its own (`ethora_async.web.origins`): it wants JSON, and the site's own
-origin. The users-info callback is authenticated by a password of its own, and health routes change nothing.
+**CSRF.** The view is exempt from Django's own protection, which requires a token that a page's script would need. The
+token endpoint has its own protection (`ethora_async.web.origins`): it requires JSON, and the site's own origin. The
+users-info callback is authenticated by its own password, and health routes change nothing.
 
 **Event loops.** A client belongs to one event loop. Under ASGI, with uvicorn or Daphne, there is one, and a plain
-client will do. Under WSGI, and so under ``runserver``, every request of an async view has a loop of its own that ends
-with it: calls then fail with `WrongLoopError`, all but those that send nothing, such as minting a token of Ethora's.
-`OwnLoop` keeps its client in a loop beside all these, and works everywhere.
+client works. Under WSGI, and so under ``runserver``, every request of an async view has its own temporary loop: calls
+then fail with `WrongLoopError`, except those that send nothing, such as minting an Ethora token. `OwnLoop` keeps its
+client in a separate loop, and works everywhere.
 
-**Bodies.** Under ASGI Django reads the whole body before any view is called, to memory and then to disk. The endpoints
-still take no large one; but slow and huge bodies are for the server, or the proxy before it, to cut off.
+**Bodies.** Under ASGI, Django reads the whole body before any view is called, to memory and then to disk. The endpoints
+still reject large bodies; but the server or the proxy must limit slow and huge ones.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _PLAIN = "/!$&'()*+,:;=@~"
 
 
 def chat_urls(routes: Routes) -> list[URLPattern | URLResolver]:
-    """URL patterns for ``include``: everything below goes to the routes."""
+    """Return URL patterns for ``include``: everything below goes to the routes."""
     return [re_path(r"^(?s:(?P<tail>.*))$", chat_view(routes))]
 
 
@@ -68,9 +68,7 @@ def chat_view(routes: Routes) -> Callable[..., Awaitable[HttpResponse]]:
 
 
 def taken_out(request: Any, tail: str) -> Request:
-    """Yield the request in the words of `ethora_async.web`. Headers that came several times are one, joined by
-    commas.
-    """
+    """Convert the request to `ethora_async.web`'s. Repeated headers are joined by commas."""
 
     async def body() -> AsyncGenerator[bytes, None]:
         try:
@@ -91,7 +89,7 @@ def taken_out(request: Any, tail: str) -> Request:
 
 
 def response(answer: WebResponse) -> HttpResponse:
-    """Return the answer in Django's words."""
+    """Convert the answer to Django's."""
     made = HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
     if "Content-Type" not in answer.headers:
         del made["Content-Type"]

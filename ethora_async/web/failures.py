@@ -1,4 +1,4 @@
-"""Replies for visitors while the chat platform fails: nothing but when to come back."""
+"""Replies for visitors while the chat platform fails: they say only when to try again."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
 log: logging.Logger = logging.getLogger("ethora_async.web")
 
 _RETRY_AFTER = 5.0
-"""Seconds, where the platform did not say."""
+"""Default in seconds, if the platform did not say."""
 _LONGEST_WAIT = 3600.0
 _OURS = (InvalidInputError, WrongLoopError)
 _FOR_A_WHILE = (RateLimitedError, TransportError, JobTimeoutError, ConfigError)
-"""A secret store that is down is a `ConfigError` too; a setting that was never right has shown at the start."""
+"""A secret store that is down also raises `ConfigError`; a wrong setting fails at the start."""
 
 
 BAD_IDENTITY = "bad_identity", "The chat cannot be used under the name that you are logged in with."
 _NO_USER = "user_not_found", "The chat knows nobody under the name that you are logged in with."
 _PRIVILEGED = "privileged_account", "The chat cannot be used here with an account that administers it."
 _LOOK_UP = "users.get"
-"""The operation by which platforms find the user for whom a token is to be made."""
+"""The operation by which platforms look up the user for a token."""
 
 
 def refused_identity(error: ChatError) -> HTTPError | None:
-    """Return the refusal, if it is who asks that no token can be made for; None for every other failure.
+    """Return the refusal if no token can be created for this user; None for every other failure.
 
-    That is for whoever administers this site to know of, not to be woken by: the log has a warning.
+    It needs an administrator's attention, but is not an emergency: it is logged as a warning.
     """
     refusal: HTTPError | None = None
     if isinstance(error, PrivilegedAccountError):
@@ -57,9 +57,9 @@ def refused_identity(error: ChatError) -> HTTPError | None:
 
 
 def answer_to(error: ChatError) -> WebResponse:
-    """Return the reply to somebody whose request failed on this; the log has the reason.
+    """Return the reply for a request that failed with this error; the reason is logged.
 
-    500 where this site's own code is wrong, 503 where it is worth coming back, 502 where the platform refused us.
+    500 for an error in this site's own code, 503 if a retry may succeed, 502 if the platform rejected the client.
     """
     kind = type(error).__name__
     if isinstance(error, _OURS):
@@ -73,6 +73,6 @@ def answer_to(error: ChatError) -> WebResponse:
 
 
 def retry_after(seconds: float) -> dict[str, str]:
-    """Return the header that asks for patience: whole seconds, at least 1 and at most an hour."""
+    """Return the Retry-After header: whole seconds, at least 1 and at most an hour."""
     patience = min(max(seconds, 1.0), _LONGEST_WAIT)
     return {"Retry-After": str(ceil(patience))}

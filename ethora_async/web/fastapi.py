@@ -1,10 +1,10 @@
-"""The token endpoint as a FastAPI route whose user comes from a dependency of yours::
+"""The token endpoint as a FastAPI route whose user comes from your dependency::
 
     chat = AppClient(EthoraClient.from_env)
     app = FastAPI(lifespan=chat.lifespan)
     app.include_router(token_router(chat, current_user_id, may_enter=may_enter), prefix="/chat")
 
-Everything else is mounted as `ethora_async.web.asgi` says; ``Depends(chat.get)`` gives routes of yours the client.
+Other endpoints are mounted as in `ethora_async.web.asgi`; ``Depends(chat.get)`` passes the client to your routes.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def token_router(
 
     Args:
         client: as for `TokenEndpoint`.
-        current_user: a dependency that gives the user's id, or None for nobody's request, which is answered with 401.
-            What it raises goes to FastAPI, before anything else is looked at.
+        current_user: a dependency that returns the user's id, or None for a request without a user, which is answered
+            with 401. Its errors go to FastAPI, before anything else is checked.
         options: `TokenEndpoint`'s; `rate_limit` is called with the `fastapi.Request`.
     """
     endpoint: TokenEndpoint[ClientT] = TokenEndpoint(client, _user_of, **options)
@@ -61,7 +61,7 @@ async def _user_of(request: FastAPIRequest) -> Any:
 
 
 class _Prepared(Response):
-    """An answer of ours: Starlette adds no headers of its own to it."""
+    """A finished answer, to which Starlette adds no headers."""
 
     def __init__(self, answer: WebResponse) -> None:
         super().__init__(answer.body, answer.status)

@@ -1,4 +1,4 @@
-"""``/healthz`` and ``/readyz``: whether the process lives, and whether it can do its work."""
+"""``/healthz`` and ``/readyz``: whether the process is alive, and whether it can work."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CACHE, TIMEOUT = 5.0, 3.0
 
 
 class Live:
-    """``/healthz``: 200 as long as the process can answer. It asks nobody: restarting us would not mend them."""
+    """``/healthz``: 200 as long as the process can answer. It checks no dependency: a restart would not repair one."""
 
     async def handle(self, request: Request) -> WebResponse:
         """WebResponse one request."""
@@ -44,18 +44,18 @@ class Live:
 class Health:
     """The health of a process: `live` and `ready` are endpoints.
 
-    ``/readyz`` answers 200 when every check has passed: ``secret``, that the client could sign a call now, and
-    ``platform``, that the platform answers a ping, as far as the client can tell these, and your own. Otherwise it
-    answers 503. The body names the checks; why one failed is in the log.
+    ``/readyz`` answers 200 when every check has passed, otherwise 503. The checks are ``secret`` (the client could sign
+    a call now) and ``platform`` (the platform answers a ping), if the client supports them, and your own. The body
+    names the checks; the reason for a failure is in the log.
 
-    However many ask, the checks run once at a time and every few seconds at the most.
+    Concurrent requests share one run of the checks, which is repeated at most every few seconds.
 
     Args:
-        client: a client, an `AppClient` or anything else that gives one when called, or an `OwnLoop`; or None.
+        client: a client, an `AppClient` or another function that returns one, or an `OwnLoop`; or None.
         checks: your own, by name.
-        cache: for how long a result is good (default 5 s).
-        timeout: for all checks together, which run at the same time (default 3 s).
-        clock: where time comes from.
+        cache: how long a result is reused (default 5 s).
+        timeout: for all checks together, which run concurrently (default 3 s).
+        clock: the source of time.
     """
 
     def __init__(
@@ -80,15 +80,15 @@ class Health:
 
     @property
     def draining(self) -> bool:
-        """Whether the process is about to end."""
+        """Whether the process is shutting down."""
         return self._draining
 
     def drain(self) -> None:
-        """Be unready from now on, so that no new requests are sent here: the process is about to end."""
+        """Report as unready from now on, so that no new requests are sent here: the process is shutting down."""
         self._draining = True
 
     async def results(self) -> Mapping[str, bool]:
-        """Return which checks passed, as of a few seconds ago at the most."""
+        """Return which checks passed, at most a few seconds ago."""
         while True:
             if self._seen is not None and self._clock.monotonic() < self._seen[0] + self._cache:
                 return self._seen[1]
@@ -120,8 +120,8 @@ class Health:
         except ChatError as error:
             log.warning("readiness: %s failed, %s: %s", name, type(error).__name__, error)
             return False
-        except Exception as error:  # noqa: BLE001  a check of somebody's may raise anything, which means no
-            # Only the kind: what others put into their errors may be a secret.
+        except Exception as error:  # noqa: BLE001  any error of a custom check means failure
+            # Only the type: errors of other code may contain a secret.
             log.warning("readiness: %s failed, %s", name, type(error).__name__)
             return False
         if not good:

@@ -1,17 +1,17 @@
-"""Allowed origins: protection against cross-site request forgery, and CORS where it is wanted.
+"""Allowed origins: protection against cross-site request forgery, and optional CORS.
 
 A browser attaches a user's cookies to requests that other sites' pages make. Three things keep such requests out:
 
 * The body must be declared as JSON. A page of another site can send that only after a preflight, which is refused.
-* Browsers say where a request comes from in ``Sec-Fetch-Site``, which no page can forge: it must not be another site,
-  nor a sibling below the same domain, which may be in somebody else's hands.
-* Where a browser does not know that header, ``Origin`` must name the host that the request is sent to. The schemes are
-  not compared: behind a proxy that ends TLS we do not see the browser's.
+* Browsers send a request's origin in ``Sec-Fetch-Site``, which no page can forge: it must not be another site, nor a
+  sibling below the same domain, which somebody else may control.
+* If a browser does not support that header, ``Origin`` must name the host that the request is sent to. Schemes are not
+  compared: behind a proxy that terminates TLS, the browser's scheme is unknown.
 
-What is no browser sends neither, and has no user's cookies either.
+Clients that are not browsers send neither, and have no user's cookies.
 
-A proxy must pass the browser's ``Host`` on. Where one does not, list the site's public origin; ``X-Forwarded-Host`` is
-not read, since anybody may send it.
+A proxy must forward the browser's ``Host``. Otherwise, list the site's public origin; ``X-Forwarded-Host`` is not read,
+since anybody can send it.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 _OWN = ("same-origin", "none")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _PREFLIGHT_LIFETIME = "600"
-"""Seconds for which a browser may remember the answer to a preflight."""
+"""Seconds for which a browser may cache the answer to a preflight."""
 
 
 class Origins:
-    """The origins that may ask: the site's own, and those that are listed.
+    """The origins that may send requests: the site's own, and the listed ones.
 
     Args:
-        allowed: such as ``https://www.example.com``: scheme, host, and the port where it is not the scheme's own.
+        allowed: such as ``https://www.example.com``: scheme, host, and the port unless it is the scheme's default.
 
     Raises:
-        ConfigError: one is no origin. There are no wildcards.
+        ConfigError: one is not an origin. There are no wildcards.
     """
 
     def __init__(self, allowed: Iterable[str]) -> None:
@@ -52,10 +52,10 @@ class Origins:
         self._allowed = frozenset(map(_configured, allowed))
 
     def check(self, request: Request) -> None:
-        """Let requests of the site's own pages, of listed origins and of what is no browser through.
+        """Accept requests of the site's own pages, of listed origins and of clients that are not browsers.
 
         Raises:
-            HTTPError: a page of another site asks (403).
+            HTTPError: the request comes from a page of another site (403).
         """
         origin, site = request.header("origin"), request.header("sec-fetch-site")
         if self._listed(origin) is not None:
@@ -66,9 +66,7 @@ class Origins:
             raise HTTPError(403, "cross_origin", "Pages of another origin may not ask this.")
 
     def preflight(self, request: Request, method: str) -> WebResponse | None:
-        """Return the answer to a browser that asks for a listed origin whether it may; None when it is none of
-        these.
-        """
+        """Return the answer to a preflight request of a listed origin; None for any other request."""
         asks = request.method == "OPTIONS" and request.header("access-control-request-method") is not None
         if not asks or self._listed(request.header("origin")) is None:
             return None
@@ -81,12 +79,12 @@ class Origins:
         return WebResponse(204, words)
 
     def marked(self, request: Request, answer: WebResponse) -> WebResponse:
-        """Return the answer, with what lets a page of a listed origin read it."""
+        """Return the answer with the headers that let a page of a listed origin read it."""
         if not self._allowed:
             return answer
         headers: Mapping[str, str] = {**answer.headers, "Vary": "Origin"}
         origins = [value.strip() for name, value in request.headers if name == "origin"]
-        # The listed text goes out, not what came in.
+        # The listed text is sent, not the request's.
         if len(origins) == 1 and (listed := self._listed(origins[0])) is not None:
             headers = {
                 **headers,
@@ -97,7 +95,7 @@ class Origins:
         return attrs.evolve(answer, headers=headers)
 
     def _listed(self, origin: str | None) -> str | None:
-        """Return the listed origin that this is."""
+        """Return the matching listed origin."""
         normal = _normal(origin) if origin and self._allowed else None
         return normal if normal in self._allowed else None
 
@@ -111,7 +109,7 @@ def _configured(origin: str) -> str:
 
 
 def _normal(origin: str) -> str | None:
-    """Scheme, host and port of an origin as browsers write it; None for what is none."""
+    """Return scheme, host and port of an origin as browsers write it; None if it is not an origin."""
     try:
         parts = urlsplit(origin.lower())
         _ = parts.port

@@ -1,4 +1,4 @@
-"""A request taken out of its web framework, and how to say no to it."""
+"""A request independent of its web framework, and its errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class HTTPError(Exception):
-    """Ends the handling of a request with an answer that is ready."""
+    """Ends the handling of a request with a finished answer."""
 
     def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(code)
@@ -24,7 +24,7 @@ class HTTPError(Exception):
 
 
 class ClientDisconnectError(Exception):
-    """The client hung up before its request was complete: there is nobody left to answer."""
+    """The client disconnected before its request was complete."""
 
 
 class Endpoint(Protocol):
@@ -36,7 +36,7 @@ class Endpoint(Protocol):
 
 
 async def no_more() -> AsyncGenerator[bytes, None]:
-    """Yield the chunks of an empty body."""
+    """Yield nothing: an empty body."""
     return
     yield b""
 
@@ -47,14 +47,14 @@ class Request:
 
     Attributes:
         method: in capitals.
-        path: percent-encoded, without the query, and without the prefix below which the framework mounted us. Where a
-            framework gives only decoded paths, a slash that was encoded is one like any other.
+        path: percent-encoded, without the query, and without the prefix below which the framework mounted us. If a
+            framework gives only decoded paths, an encoded slash cannot be distinguished.
         query: as on the wire, without the question mark.
         headers: pairs, the names in lower case.
-        body: gives the body's chunks; called once at the most, and not at all for a request that is refused before.
+        body: yields the body's chunks; called at most once, and not at all for a request that is rejected before.
         native: the framework's own request, for your callbacks: aiohttp's, Starlette's (`token_router`) or Django's,
-            elsewhere under ASGI the scope.
-        remote: the address that the request came from, where it is known; of a proxy, if there is one.
+            otherwise under ASGI the scope.
+        remote: the request's source address, if known; the proxy's, if there is one.
     """
 
     method: str
@@ -77,7 +77,7 @@ class Request:
         native: Any = None,
         remote: str | None = None,
     ) -> Self:
-        """Yield a request whose pieces are all at hand."""
+        """Return a request from complete data."""
 
         async def chunks() -> AsyncGenerator[bytes, None]:
             yield body
@@ -93,22 +93,22 @@ class Request:
         )
 
     def header(self, name: str) -> str | None:
-        """Return the value of a header that may stand there once; `name` in lower case.
+        """Return the value of a header that may occur once; `name` in lower case.
 
         Raises:
-            HTTPError: it stands there several times, so that a proxy may have read another one than we would.
+            HTTPError: it occurs several times, so that a proxy may have read another value.
         """
         values = [value for found, value in self.headers if found == name]
         if len(values) > 1:
             raise HTTPError(400, "repeated_header", "A header that may be given once was given several times.")
-        # RFC 9110 §5.5: blanks and tabs around a value are no part of it, other white space is.
+        # RFC 9110 §5.5: blanks and tabs around a value are not part of it, other white space is.
         return values[0].strip(" \t") if values else None
 
     async def read(self, most: int, timeout: float) -> bytes:
         """Return the whole body.
 
         Args:
-            most: bytes.
+            most: maximum size in bytes.
             timeout: seconds until it must be complete.
 
         Raises:
@@ -131,16 +131,16 @@ class Request:
 
 
 def lower_case(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Headers as `Request` keeps them; a multidict's ``items()`` holds repeated ones each."""
+    """Return headers in `Request`'s form; a multidict's ``items()`` yields each repeated one."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     return tuple((name.lower(), value) for name, value in cast("Iterable[tuple[str, str]]", pairs))
 
 
 def check_method(request: Request, *allowed: str) -> None:
-    """Let the allowed methods through.
+    """Check that the method is allowed.
 
     Raises:
-        HTTPError: it is another one (405), or OPTIONS, which is answered with what is allowed.
+        HTTPError: it is another one (405), or OPTIONS, which is answered with the allowed methods.
     """
     if request.method in allowed:
         return

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from ethora_async.records import Id
 
 RoomAddress = Callable[[Any, str], Awaitable[Mapping[str, str]]]
-"""Gives what a front end needs to show a room; called with the client and your id of the room."""
+"""Returns the data that a front end needs to show a room; called with the client and your id of the room."""
 
 
 class HasJids(Protocol):
-    """``client.chats`` where rooms have JIDs: Ethora's."""
+    """``client.chats`` on a platform whose rooms have JIDs: Ethora."""
 
     def jid(self, id: Id, /) -> str:
         """Return the room's JID."""
@@ -32,7 +32,7 @@ class NamesRooms(Protocol):
 
 
 class RoomPages(Protocol):
-    """What `ShowsRooms.embedding` gives."""
+    """The result of `ShowsRooms.embedding`."""
 
     @property
     def origin(self) -> str:
@@ -45,48 +45,48 @@ class RoomPages(Protocol):
 
 
 class ShowsRooms(Protocol):
-    """A client whose rooms are pages to embed: Rocket.Chat's."""
+    """A client whose rooms are pages to embed: Rocket.Chat."""
 
     async def embedding(self) -> RoomPages:
-        """Makes addresses."""
+        """The builder of addresses."""
         ...
 
 
 async def room_jid(client: NamesRooms, room: str) -> Mapping[str, str]:
-    """``jid``: the room's address on Ethora's XMPP side.
+    """Return ``jid``: the room's address on Ethora's XMPP side.
 
     Raises:
-        InvalidInputError: there can be no such room.
+        InvalidInputError: the id cannot be a room's.
         ConfigError: the XMPP host is not known: see `EthoraClient`.
     """
     return {"jid": client.chats.jid(room)}
 
 
 async def group_url(client: ShowsRooms, room: str) -> Mapping[str, str]:
-    """``url`` and ``origin`` of a private room of Rocket.Chat, for an iframe. The URL holds no token.
+    """Return ``url`` and ``origin`` of a private room of Rocket.Chat, for an iframe. The URL contains no token.
 
     Raises:
-        InvalidInputError: there can be no such room.
+        InvalidInputError: the id cannot be a room's.
     """
     pages = await client.embedding()
     return {"url": pages.room_url(room), "origin": pages.origin}
 
 
 async def channel_url(client: ShowsRooms, room: str) -> Mapping[str, str]:
-    """``url`` and ``origin`` of a public room of Rocket.Chat, for an iframe. The URL holds no token.
+    """Return ``url`` and ``origin`` of a public room of Rocket.Chat, for an iframe. The URL contains no token.
 
     Raises:
-        InvalidInputError: there can be no such room.
+        InvalidInputError: the id cannot be a room's.
     """
     pages = await client.embedding()
     return {"url": pages.room_url(room, "channel"), "origin": pages.origin}
 
 
 def address_for(client: object) -> RoomAddress:
-    """Return what fits a client by its abilities.
+    """Return the function for a client's kind of rooms.
 
     Raises:
-        ConfigError: it cannot tell where its rooms are.
+        ConfigError: the client has no addresses of rooms.
     """
     if callable(getattr(client, "embedding", None)):
         return group_url

@@ -1,4 +1,4 @@
-"""The endpoints of a site, each at its path; what every adapter mounts."""
+"""The endpoints of a site, each at its path, for every adapter to mount."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Routes:
-    """Sends each request to its endpoint. A slash at the end makes no difference: Litestar puts one there.
+    """Sends each request to its endpoint. A trailing slash is ignored, since Litestar adds one.
 
     ========================  ====================================================
     path                      endpoint
@@ -29,8 +29,9 @@ class Routes:
     ========================  ====================================================
 
     Args:
-        prefix: such as ``/chat``, for an application that stands alone. Below a framework's mount it is empty.
-        scim_path: where `scim` is. Empty when a framework mounts the routes there: it then gets what nobody else does.
+        prefix: such as ``/chat``, for a stand-alone application. Below a framework's mount it is empty.
+        scim_path: the path of `scim`. Empty when a framework mounts the routes there: `scim` then gets all other
+            requests.
     """
 
     def __init__(
@@ -58,11 +59,11 @@ class Routes:
         self._scim_path = scim_path
 
     async def handle(self, request: Request) -> WebResponse:
-        """WebResponse one request; 404 for what is not there.
+        """Answer one request; 404 for an unknown path.
 
         Raises:
-            ClientDisconnectError: there is nobody left to answer.
-            Exception: whatever your callbacks raise that is no `ChatError`.
+            ClientDisconnectError: the client has disconnected.
+            Exception: any error of your callbacks except `ChatError`.
         """
         path = request.path.removesuffix("/")
         endpoint = self._exact.get(path)

@@ -1,4 +1,4 @@
-"""``POST /chat/token``: gives a logged-in user's page what it logs in to the chat with."""
+"""``POST /chat/token``: mints chat tokens for logged-in users."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 ClientT = TypeVar("ClientT", bound=MintsUserTokens)
 
 Identify = Callable[[Any], Awaitable[Id | None]]
-"""Says whose request it is: called with the framework's own request (`Request.native`); None for nobody's."""
+"""Returns the user of a request, or None; called with the framework's own request (`Request.native`)."""
 MayEnter = Callable[[Id, str], Awaitable[bool]]
-"""Says whether a user may enter a room: called with what `Identify` gave and the room that the page asks for."""
+"""Returns whether a user may enter a room; called with the result of `Identify` and the requested room."""
 IsActive = Callable[[Id], Awaitable[bool]]
-"""Says whether a user may use the chat at all: called with what `Identify` gave."""
+"""Returns whether a user may use the chat at all; called with the result of `Identify`."""
 RateLimit = Callable[[Id, Any], Awaitable[float | None]]
-"""Counts a user's request: seconds to wait if it is one too many, else None. Called with the native request too."""
+"""Counts a user's request; returns the seconds to wait if it is one too many, else None. Also called with the native
+request.
+"""
 
 MAX_BODY = 4096
 """Bytes."""
@@ -45,37 +47,37 @@ _NO_ENTRY = "This room does not exist, or you may not enter it."
 
 
 class TokenEndpoint(Generic[ClientT]):
-    """Hands the chat token of whoever is logged in to their page.
+    """Returns the logged-in user's chat token to their page.
 
-    A page asks with ``POST``, ``Content-Type: application/json``, and a body that is empty, ``{}`` or
+    A page sends ``POST``, ``Content-Type: application/json``, and a body that is empty, ``{}`` or
     ``{"room": "order-7"}``. The answer is never cached::
 
         {"token": "…", "expires_at": 1700003600.0, "refresh_at": 1700003540.0, "expires_in": 3600, "refresh_in": 3540,
          "platform": "ethora", "user_id": "ann", "extra": {}, "room": {"id": "order-7", "jid": "…"}}
 
-    ``expires_at`` and ``refresh_at`` are seconds since the epoch, ``expires_in`` and ``refresh_in`` seconds from
-    now: a page's clock may be wrong, its timers are not. After ``refresh_in`` there is a new token to be had.
-    ``room`` is there when it was asked for; on Rocket.Chat it holds ``url`` and ``origin``.
+    ``expires_at`` and ``refresh_at`` are seconds since the epoch, ``expires_in`` and ``refresh_in`` seconds from now: a
+    page's clock may be wrong, its timers are not. After ``refresh_in`` a new token is available. ``room`` is present if
+    it was requested; on Rocket.Chat it holds ``url`` and ``origin``.
 
-    Who the user is comes from `identify` alone: a body that holds anything but ``room`` is refused, one that names a
-    user too. It is taken literally (docs/reference/identities.md). Requests of other sites' pages are refused
-    (`ethora_async.web.origins` says how and why). Nobody learns whether a room exists that they may not enter. In
-    order: 405, 403 (another site's page), 415, 401, 400 ``bad_identity``, 429, 403 ``inactive``, 413, 408, 400, 403
-    (the room), 400 ``bad_identity``, 403 ``privileged_account`` and 404 ``user_not_found`` (the platform has no such
-    user for us), 502 and 503 (the platform), each with ``{"error": code, "detail": sentence}``.
+    The user comes from `identify` alone: a body with anything but ``room``, such as a user, is rejected. The user's id
+    is taken literally (docs/reference/identities.md). Requests of other sites' pages are rejected (see
+    `ethora_async.web.origins`). Users do not learn whether a room exists that they may not enter. The checks, in order:
+    405, 403 (another site's page), 415, 401, 400 ``bad_identity``, 429, 403 ``inactive``, 413, 408, 400, 403 (the
+    room), 400 ``bad_identity``, 403 ``privileged_account`` and 404 ``user_not_found`` (the platform has no such user
+    for us), 502 and 503 (the platform), each with ``{"error": code, "detail": sentence}``.
 
     Args:
-        client: a client, an `AppClient` or anything else that gives one when called, or an `OwnLoop`.
-        identify: your authentication; what it raises goes to the framework.
+        client: a client, an `AppClient` or another function that returns one, or an `OwnLoop`.
+        identify: your authentication; its errors go to the framework.
         is_active: whether an identified user may use the chat; such as `ScimDirectory.is_active`. Others get a 403.
-        may_enter: your permissions; without it nobody is told of any room.
+        may_enter: your permissions; without it the answer never contains a room.
         rate_limit: your limit; called for identified users only.
-        allowed_origins: origins beside the site's own whose pages may ask, with the user's cookies (CORS).
-        mint: makes the token in place of ``client.tokens.for_user(user)``; called with the client and the user's id.
-        rooms: says where a room is, in place of what fits the client (`ethora_async.web.rooms`).
-        max_body: bytes.
+        allowed_origins: origins beside the site's own that may send requests with the user's cookies (CORS).
+        mint: creates the token in place of ``client.tokens.for_user(user)``; called with the client and the user's id.
+        rooms: returns the address of a room, in place of the client's default (`ethora_async.web.rooms`).
+        max_body: maximum size in bytes.
         body_timeout: until the body must be complete (default 10 s).
-        clock: where time comes from.
+        clock: the source of time.
 
     Raises:
         ConfigError: an argument cannot be used.
@@ -100,7 +102,7 @@ class TokenEndpoint(Generic[ClientT]):
             msg = f"max_body must be at least 1 byte, not {max_body}"
             raise ConfigError(msg)
         if may_enter is not None and rooms is None and not callable(client) and not isinstance(client, Runs):
-            address_for(client)  # says now that it cannot
+            address_for(client)  # raises now if the client has no addresses
         self._place = place_of(client)
         self._identify = identify
         self._is_active = is_active
@@ -114,11 +116,11 @@ class TokenEndpoint(Generic[ClientT]):
         self._clock: Clock = clock or SystemClock()
 
     async def handle(self, request: Request) -> WebResponse:
-        """WebResponse one request.
+        """Answer one request.
 
         Raises:
-            ClientDisconnectError: there is nobody left to answer.
-            Exception: whatever your callbacks raise that is no `ChatError`.
+            ClientDisconnectError: the client has disconnected.
+            Exception: any error of your callbacks except `ChatError`.
         """
         try:
             answer = self._origins.preflight(request, "POST") or await self._answer(request)
@@ -147,7 +149,7 @@ class TokenEndpoint(Generic[ClientT]):
         return WebResponse(200, dict(JSON_HEADERS), self._body(token, room, address))
 
     async def _made(self, client: ClientT, user: Id, room: str | None) -> tuple[ChatToken, Mapping[str, str]]:
-        # The token first: it opens a client whose settings come from a store, which addresses need.
+        # The token first: it opens a client whose settings come from a store, and addresses need an open client.
         try:
             token = await self._mint(client, user)
         except (InvalidInputError, NotFoundError, PrivilegedAccountError) as error:
@@ -166,7 +168,7 @@ class TokenEndpoint(Generic[ClientT]):
             "expires_at": token.expires_at,
             "refresh_at": token.refresh_at,
             "expires_in": max(0, int(token.expires_at - now)),
-            # Rounded up: whoever asks exactly then is to get the next token, and not this one again.
+            # Rounded up: a request at exactly that time must get the next token, not this one again.
             "refresh_in": max(0, ceil(token.refresh_at - now)),
             "platform": token.platform,
             "user_id": token.user_id,
@@ -174,7 +176,7 @@ class TokenEndpoint(Generic[ClientT]):
         }
         if room is not None:
             shown["room"] = {"id": room, **address}
-        # What callbacks and platforms gave may be no JSON. Whoever reports that error may report our variables with it,
+        # Results of callbacks and platforms may not be JSON. A report of that error may include our variables,
         # and the token is not among them yet.
         rest = codec.dumps(shown)
         return b'{"token":' + codec.dumps(token.value) + b"," + rest[1:]
@@ -185,7 +187,7 @@ def _check_identity(user: Any) -> None:
         id_text(user, "what identify= gave")
     except InvalidInputError:
         if not isinstance(user, str) or not user.strip():
-            raise  # a fault of this site, and not of who asks
+            raise  # an error of this site, not of the caller
         raise HTTPError(400, *BAD_IDENTITY) from None
 
 
@@ -195,7 +197,7 @@ async def _plain_token(client: MintsUserTokens, user: Id) -> ChatToken:
 
 def _check_type(request: Request) -> None:
     kind = (request.header("content-type") or "").partition(";")[0].strip().lower()
-    # An encoded body may unfold to any size.
+    # An encoded body may expand to any size.
     encoded = (request.header("content-encoding") or "identity").lower() != "identity"
     if kind != "application/json" or encoded:
         raise HTTPError(415, "unsupported_media_type", "The body must be application/json, without a Content-Encoding.")
@@ -215,7 +217,7 @@ def _room_in(body: bytes) -> str | None:
     if room is None:
         return None
     try:
-        # ids of ours may be numbers, but what a page writes is text
+        # our own ids may be numbers, but a page sends text
         text = id_text(room, "room") if isinstance(room, str) and len(room) <= _LONGEST_ROOM else None
     except InvalidInputError:
         text = None

@@ -1,4 +1,4 @@
-"""The route on which a platform asks this site who its users are."""
+"""The route on which a platform looks up this site's users."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class UserInfoEndpoint:
     """Hands requests to a client's users-info handler, such as ImbaChat's.
 
-    The handler authenticates the platform itself. It needs no prefix: it gets what comes after the route's own path.
+    The handler authenticates the platform itself. It needs no prefix: it gets the path after the route's own.
 
     Args:
         handler: ``client.user_info(lookup)``.
@@ -26,10 +26,10 @@ class UserInfoEndpoint:
         self._handler = handler
 
     async def handle(self, request: Request) -> WebResponse:
-        """WebResponse one request. Its body is not read.
+        """Answer one request. Its body is not read.
 
         Raises:
-            Exception: whatever your lookup raises that is no `ChatError`.
+            Exception: any error of your lookup except `ChatError`.
         """
         try:
             answer = await self._handler.handle(request.method, request.path, request.query, request.headers)

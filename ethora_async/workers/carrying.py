@@ -1,4 +1,4 @@
-"""Carry out the items of one chunk, and keep what is known of each."""
+"""Carry out the items of one chunk, and record the result of each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ethora_async.sync.store.items import Entry
 
 _AT_ONCE = 100
-"""Items that are handed to the client together: about what one request carries."""
+"""Items that are passed to the client together: about one request's worth."""
 
 _TROUBLE = (TransportError, ServerFaultError, RateLimitedError)
 
@@ -36,12 +36,12 @@ REFUSED = (UnauthorizedError, ForbiddenError, ConfigError)
 
 
 class Round:
-    """What one worker finds out about a chunk.
+    """The results of one worker for a chunk.
 
     Attributes:
-        results: of the items that are known.
-        maybe_done: numbers of items that were sent, and of which nobody knows whether they happened.
-        left: the items that are still to do, by number; with whether they may have happened in an earlier round.
+        results: the known results.
+        maybe_done: numbers of items that were sent, but whose result is unknown.
+        left: the remaining items, by number, each with whether it may have taken effect in an earlier round.
     """
 
     def __init__(self, chunk: Chunk) -> None:
@@ -56,18 +56,18 @@ class Round:
         self.maybe_done: frozenset[int] = frozenset([number for number, (_, maybe) in self.left.items() if maybe])
 
     def begin(self, pairs: list[tuple[Any, Entry]]) -> list[Any]:
-        """Note that these are under way, and return what is sent."""
-        # By identity: the platform may give an item back under another name, and two items may look alike.
+        """Mark items as in progress, and return the values to send."""
+        # By identity: the platform may return an item under another name, and two items may be equal.
         self._under_way.update({id(pair[0]): pair for pair in pairs})
         return [item for item, _ in pairs]
 
     def note(self, outcomes: Sequence[Outcome[Any]]) -> ChatError | None:
-        """Keep what became of a batch; return the trouble of the platform that kept some of it from being done.
+        """Record the results of a batch; return the platform's error that prevented some of it, if any.
 
         Raises:
             UnauthorizedError, ForbiddenError, ConfigError: every further item would meet the same.
         """
-        if isinstance(outcomes, Outcomes):  # all of them went well
+        if isinstance(outcomes, Outcomes):  # no item failed
             for item, status in zip(outcomes.items, outcomes.statuses, strict=True):
                 self._settle(self._under_way.pop(id(item))[1], status, None)
             return None
@@ -86,7 +86,7 @@ class Round:
         return trouble
 
     def cut_off(self) -> None:
-        """Note that what is still under way may have happened."""
+        """Mark the items in progress as possibly done."""
         self.maybe_done |= {entry.number for _, entry in self._under_way.values()}
         self._under_way.clear()
 
@@ -94,12 +94,12 @@ class Round:
         self.known(_result(entry, status, error, again=self.left[entry.number][1]))
 
     def known(self, result: Result) -> None:
-        """Keep what became of an item."""
+        """Record the result of an item."""
         del self.left[result.item]
         self.results.append(result)
 
     def give_up(self, trouble: ChatError | None) -> None:
-        """Count what is left as failed, or as unknown where it may have happened."""
+        """Count remaining items as failed, or as unknown if they may have taken effect."""
         reason = None if trouble is None else str(trouble)
         for entry, _ in [*self.left.values()]:
             status: Status = "unknown" if entry.number in self.maybe_done else "failed"
@@ -107,10 +107,9 @@ class Round:
 
 
 async def carry_out(client: ManagesUsers, done: Round) -> ChatError | None:
-    """Carry out what is to do of a chunk.
+    """Carry out the remaining items of a chunk.
 
-    Returns:
-        The trouble of the platform that kept some items from being done; those stay in `done.left`.
+    Returns: The platform's error that prevented some items, which stay in `done.left`.
 
     Raises:
         UnauthorizedError, ForbiddenError, ConfigError: every further item would meet the same.
@@ -139,7 +138,7 @@ async def carry_out(client: ManagesUsers, done: Round) -> ChatError | None:
 
 
 def _result(entry: Entry, status: Status, error: ChatError | None, *, again: bool) -> Result:
-    """Return what became of an item. What is there already, when it may have been sent before, was made by that."""
+    """Return the result of an item. If it may have been sent before and now exists, the earlier attempt created it."""
     if again and status == "existed" and entry.action in ("create", "grant"):
         status = "created"
     if again and status == "absent" and entry.action in ("delete", "revoke"):

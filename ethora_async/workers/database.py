@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that comes back after it was lost."""
+"""A connection to PostgreSQL that reconnects after a loss."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _CONNECT_SECONDS = 10
 
 
 class WorkersDatabaseError(ChatError):
-    """The database of the workers cannot be reached, or refuses us. May be tried again."""
+    """The database of the workers cannot be reached, or rejects the connection. It may be retried."""
 
 
 class Database:
-    """One connection, opened when it is first needed and again after it was lost.
+    """One connection, opened on first use and again after a loss.
 
     Raises:
         ConfigError: the extra ``workers`` is not installed.
@@ -56,11 +56,11 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, *, durable: bool = True) -> AsyncGenerator[AsyncConnection[Any], None]:
-        """Yield the connection in a transaction of its own.
+        """Yield the connection in a new transaction.
 
         Args:
-            durable: whether the commit waits for the disk. Without it a crash of the database may undo the last
-                transactions, in their order and never by halves.
+            durable: whether the commit waits for the disk. Without it, a crash of the database may undo the last
+                transactions, in order and each as a whole.
 
         Raises:
             WorkersDatabaseError: the database cannot be reached, or refuses the statement.
@@ -75,7 +75,7 @@ class Database:
                     yield connection
                 return
             except self._errors as error:
-                # Without its cause: the driver's error may hold the URL or a statement's parameters.
+                # Without its cause: the driver's error may contain the URL or a statement's parameters.
                 reason = scrub(str(error), self._known).strip() or type(error).__name__
                 await self._drop()
             except BaseException:

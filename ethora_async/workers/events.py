@@ -13,10 +13,10 @@ class ChunkStarted:
 
     Attributes:
         run: the run's id.
-        step, number: which chunk it is.
-        kind, action: what its items are.
-        size: how many it has.
-        attempt: how often a worker has begun it, this time included.
+        step, number: identify the chunk.
+        kind, action: of its items.
+        size: number of its items.
+        attempt: number of times that a worker has begun it, including this one.
         traceparent: the trace context of the process that planned the run.
     """
 
@@ -35,11 +35,11 @@ class ChunkFinished:
     """The event for the end of a worker's round of a chunk.
 
     Attributes:
-        run, step, number: which chunk it was.
-        state: ``done``; ``again`` when trouble of the platform or the database ended it; ``lost`` when another worker
-            had taken it over.
-        counts: how many items ended in each status in this round.
-        seconds: how long it took.
+        run, step, number: identify the chunk.
+        state: ``done``; ``again`` when an error of the platform or the database ended it; ``lost`` when another worker
+            has taken it over.
+        counts: number of items by status in this round.
+        seconds: its duration.
         error: the name of the error that ended it.
     """
 

@@ -1,4 +1,4 @@
-"""The ledger: what a run on several machines intends, and what became of each of its items."""
+"""The ledger: the items of a run on several machines, and their results."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LETTERS: Mapping[Status, str] = {
 }
 STATUSES: Mapping[str, Status] = {letter: status for status, letter in LETTERS.items()}
 TO_DO, MAYBE_DONE = ".", "?"
-"""The letters of items that are to do: never sent, and sent without knowing whether it happened."""
+"""The letters of remaining items: never sent, and sent with an unknown result."""
 
 _FAILED = "fk"
 _PAGE = 20
@@ -59,7 +59,7 @@ class Step:
 
 @attrs.frozen(eq=False)
 class ChunkItems:
-    """Items that make a chunk; those of a `local` one can be carried out by the planning process alone."""
+    """The items of a chunk; those of a `local` one can be carried out only by the planning process."""
 
     entries: Sequence[Entry] = attrs.field(repr=False)
     local: bool = False
@@ -70,10 +70,10 @@ class Chunk:
     """A chunk that this worker has claimed.
 
     Attributes:
-        attempts: how often it was claimed, this time included.
-        troubles: how often trouble of the platform ended a round of it.
-        outcomes: one letter an item.
-        uncreated: items that cannot be carried out, since an earlier step failed: by number, with the reason.
+        attempts: number of claims, including this one.
+        troubles: number of rounds that an error of the platform ended.
+        outcomes: one letter per item.
+        uncreated: items that cannot be carried out because an earlier step failed: by number, with the reason.
     """
 
     run: str
@@ -108,11 +108,11 @@ class RunStatus:
     Attributes:
         run: its id.
         state: ``running``, ``done`` or ``failed``: done, but some items are not.
-        step: the step that is carried out.
-        created: when it was made, in seconds since the epoch.
-        total, done, failed: items; those that failed or are unknown are done as well.
-        planner: for how many seconds nothing was heard of the planning process, while users with passwords wait for it.
-        counts: by kind, action and status, how many items ended so; empty where only the sums were asked for.
+        step: the current step.
+        created: when it was created, in seconds since the epoch.
+        total, done, failed: numbers of items; those that failed or are unknown count as done too.
+        planner: seconds since the last heartbeat of the planning process, while users with passwords wait for it.
+        counts: number of items by kind, action and status; empty if only the sums were requested.
     """
 
     run: str
@@ -138,10 +138,10 @@ class Ledger:
         return self._database.name
 
     async def init(self, engine_schema: str) -> None:
-        """Create the tables, and the engine's, where they are not there.
+        """Create the tables, and the engine's, if they are missing.
 
         Raises:
-            ConfigError: there are tables of these names that do not fit.
+            ConfigError: other tables have these names.
         """
         async with self._database.transaction() as connection:
             await connection.execute("SELECT pg_advisory_xact_lock(745107, 1)")
@@ -165,7 +165,7 @@ class Ledger:
             raise ConfigError(msg)
 
     async def _found(self, connection: AsyncConnection[Any]) -> tuple[bool, bool]:
-        """Return whether our tables and the engine's are there.
+        """Return whether our tables and the engine's exist.
 
         Raises:
             ConfigError: they are not ours, or of another version.
@@ -204,10 +204,10 @@ class Ledger:
         return True, engines
 
     async def push(self, platform: Any, steps: Sequence[tuple[Step, AsyncIterable[ChunkItems]]]) -> str:
-        """Keep a plan and start it. Nothing of it is carried out if this does not return.
+        """Store a plan and start it. Nothing of it is carried out unless this returns.
 
         Args:
-            platform: what the plan was made for; a worker with another client refuses the run.
+            platform: the client that the plan was made for; a worker with another client refuses the run.
             steps: each with its items in chunks.
         """
         run = uuid.uuid4().hex[:12]
@@ -227,11 +227,11 @@ class Ledger:
         return run
 
     async def claim(self, run: str, step: int, number: int) -> Chunk | None:
-        """Claim a chunk; None when it is done already, or not its turn. Whoever had claimed it can end it no more."""
+        """Claim a chunk; return None when it is already done, or not its turn. An earlier claim becomes invalid."""
         claim = uuid.uuid4()
         values = {"run": run, "step": step, "number": number, "claim": claim}
         uncreated: dict[int, str] = {}
-        # On disk before anything is sent: whoever takes the chunk over must see that it was begun.
+        # On disk before anything is sent: a worker that takes the chunk over must see that it was begun.
         async with self._database.transaction() as connection:
             found = await _row(connection, schema.CLAIM, values)
             if found is None:
@@ -246,24 +246,23 @@ class Ledger:
         )  # fmt: skip
 
     async def finish(self, chunk: Chunk, results: Sequence[Result]) -> bool:
-        """Record what became of a chunk, its failures, and the end of its step, all in one transaction.
+        """Record the results of a chunk, its failures, and the end of its step, in one transaction.
 
-        Returns:
-            Whether the claim stood; when not, nothing was recorded.
+        Returns: Whether the claim was still valid; if not, nothing was recorded.
         """
         return await self._record(chunk, results, done=True)
 
     async def keep(self, chunk: Chunk, results: Sequence[Result]) -> bool:
-        """Record what is known of a chunk that is still under way; returns as `finish` does."""
+        """Record the known results of a chunk in progress; return the same as `finish`."""
         return await self._record(chunk, results)
 
     async def release(self, chunk: Chunk, results: Sequence[Result], maybe_done: frozenset[int]) -> bool:
-        """Record what is known of a chunk that met trouble, and give it back; returns as `finish` does.
+        """Record the known results of a chunk that an error ended, and release it; return the same as `finish`.
 
         Args:
-            chunk: what was claimed.
-            results: what is known.
-            maybe_done: items that were sent without knowing whether it happened.
+            chunk: the claimed chunk.
+            results: the known results.
+            maybe_done: items that were sent with an unknown result.
         """
         return await self._record(chunk, results, maybe_done, troubles=1)
 
@@ -289,7 +288,7 @@ class Ledger:
             "run": chunk.run, "step": chunk.step, "number": chunk.number, "claim": chunk.claim,
             "outcomes": outcomes, "done": done, "troubles": troubles,
         }  # fmt: skip
-        # Not waiting for the disk: the engine's own commit behind this one does, and takes it along.
+        # Does not wait for the disk: the engine's own commit follows, and flushes both.
         async with self._database.transaction(durable=False) as connection:
             before = await _row(connection, schema.LOCK_CLAIMED, values)
             if before is None or not (await _execute(connection, schema.RECORD, values)).rowcount:
@@ -302,7 +301,7 @@ class Ledger:
         return True
 
     async def retry(self, run: str, *, local: bool = False) -> int:
-        """Intend again what failed or is unknown, and defer what is left. Return how many items are to do.
+        """Reset items that failed or are unknown, and schedule the remaining ones. Return their number.
 
         Args:
             run: its id.
@@ -321,19 +320,19 @@ class Ledger:
         return status.total - status.done
 
     async def heartbeat(self, run: str) -> bool:
-        """Say that the planning process of a run is there; return whether the run goes on."""
+        """Record a heartbeat of a run's planning process; return whether the run continues."""
         async with self._database.transaction(durable=False) as connection:
             return await _row(connection, schema.BEAT, {"run": run}) is not None
 
     async def give_up_silent_planners(self, silence: float) -> int:
-        """Fail the users with passwords of planning processes of which nothing was heard for so many seconds."""
+        """Fail the users with passwords of planning processes without a heartbeat for so many seconds."""
         async with self._database.transaction() as connection:
             found = await _execute(connection, schema.SILENT, {"silence": silence})
             silent = [run for (run,) in await found.fetchall()]
         return sum([await self.give_up_local(run) for run in silent])
 
     async def give_up_local(self, run: str) -> int:
-        """Fail the users with passwords, which only the planning process could create. Return how many those were.
+        """Fail the users with passwords, which only the planning process could create. Return their number.
 
         Raises:
             InvalidInputError: there is no such run.
@@ -364,13 +363,13 @@ class Ledger:
         return count
 
     async def local_chunks(self, run: str, step: int) -> list[int]:
-        """Return the numbers of a step's chunks that only the planning process can carry out, and that are not done."""
+        """Return the numbers of a step's unfinished chunks that only the planning process can carry out."""
         async with self._database.transaction() as connection:
             found = await _execute(connection, schema.LOCAL_CHUNKS, {"run": run, "step": step})
             return [number for (number,) in await found.fetchall()]
 
     async def platform(self, run: str) -> Any:
-        """Return what the run's plan was made for.
+        """Return the client that the run's plan was made for.
 
         Raises:
             InvalidInputError: there is no such run.
@@ -439,7 +438,7 @@ class Ledger:
             return [Result(*row) for row in await (await connection.execute(query, (run, limit))).fetchall()]
 
     async def entries(self, run: str) -> AsyncGenerator[list[Entry], None]:
-        """Iterate over a run's items with what became of them, a chunk at a time; None is a status not yet known."""
+        """Iterate over a run's items with their results, a chunk at a time; an unknown status is None."""
         step, number = -1, 0
         while True:
             pages = []
@@ -474,7 +473,7 @@ class Ledger:
 
 
 async def _advance(connection: AsyncConnection[Any], run: str) -> None:
-    """Begin the first step that has something left, or end the run, whose row is locked by the caller."""
+    """Begin the first unfinished step, or end the run; the caller has locked its row."""
     values: dict[str, Any] = {"run": run, "queue": schema.QUEUE, "task": schema.TASK}
     found = await _row(connection, schema.NEXT, values)
     if found is None:
@@ -486,7 +485,7 @@ async def _advance(connection: AsyncConnection[Any], run: str) -> None:
 
 
 async def _uncreated(connection: AsyncConnection[Any], run: str, entries: Sequence[Entry]) -> dict[int, str]:
-    """Return which memberships are of users, or in chats, that could not be created; with the reason."""
+    """Return the memberships of users, or in chats, that could not be created, with the reason."""
     values = {"run": run, "users": [one.other for one in entries], "chats": list({one.key for one in entries})}
     gone = set(await (await _execute(connection, schema.UNCREATED, values)).fetchall())
     if not gone:
@@ -501,7 +500,7 @@ async def _uncreated(connection: AsyncConnection[Any], run: str, entries: Sequen
 
 
 async def _fail(connection: AsyncConnection[Any], chunk: Chunk, failed: Sequence[Result]) -> int:
-    """Record failures; return how many were not recorded before."""
+    """Record failures; return the number of new ones."""
     values = {
         "run": chunk.run, "step": chunk.step, "number": chunk.number, "kind": chunk.kind, "action": chunk.action,
         "items": [one.item for one in failed], "names": [one.name for one in failed],

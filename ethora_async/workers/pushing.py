@@ -1,4 +1,4 @@
-"""Push a plan from its journal, and take part in carrying it out."""
+"""Publish a plan from its journal, and take part in applying it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _LOOK = 0.2
 _BEAT = 2.0
 
 RUN = "workers_run"
-"""The setting of a journal that names the run to which its plan was handed."""
+"""The setting of a journal with the run of its plan."""
 
 
 async def push(ledger: Ledger, journal: Journal) -> str:
-    """Push what is left of the plan in a journal, and return the run.
+    """Publish the remaining items of a journal, and return the run.
 
-    Users whose passwords only their source holds are pushed without them: their chunks wait for `do_local`.
+    Users whose passwords only their source has are published without them: their chunks wait for `do_local`.
 
     Raises:
         StoppedByGuardError: the plan deletes too much; nothing was pushed.
@@ -65,9 +65,9 @@ async def _parts(journal: Journal, step: int) -> AsyncGenerator[ChunkItems, None
 async def do_local(
     client: ManagesUsers, ledger: Ledger, run: str, journal: Journal, sources: Mapping[Kind, Source[Any]]
 ) -> None:
-    """Create the users whose passwords only their source holds, when it is their turn.
+    """Create the users whose passwords only their source has, when it is their turn.
 
-    While it runs, the ledger knows that the planning process is there; see `Ledger.give_up_local`.
+    While it runs, it sends the planning process's heartbeats; see `Ledger.give_up_local`.
     """
     steps = [number for number, kind, action in await journal.steps() if (kind, action) == ("user", "create")]
     beating = asyncio.ensure_future(_beat(ledger, run))
@@ -89,7 +89,7 @@ async def _beat(ledger: Ledger, run: str) -> None:
 
 
 async def _reached(ledger: Ledger, run: str, step: int) -> bool:
-    """Wait until a step is carried out; return whether the run came so far."""
+    """Wait until a step is done; return whether the run reached it."""
     while True:
         with suppress(WorkersDatabaseError):
             status = await ledger.progress(run)
@@ -101,7 +101,7 @@ async def _reached(ledger: Ledger, run: str, step: int) -> bool:
 
 
 async def _record(ledger: Ledger, run: str, step: int, journal: Journal) -> None:
-    """Record what the journal knows of the users with passwords, through restarts of the database."""
+    """Record the journal's results of the users with passwords, retrying while the database restarts."""
     left: list[int] | None = None
     while left is None or left:
         try:
@@ -123,7 +123,7 @@ async def _record(ledger: Ledger, run: str, step: int, journal: Journal) -> None
 
 
 async def follow(ledger: Ledger, run: str, *, on_progress: OnProgress = silent) -> RunStatus:
-    """Wait for a run's end, through restarts of the database."""
+    """Wait for a run's end, retrying while the database restarts."""
     while True:
         try:
             status = await ledger.progress(run)
@@ -137,7 +137,7 @@ async def follow(ledger: Ledger, run: str, *, on_progress: OnProgress = silent) 
 
 
 async def collect(ledger: Ledger, run: str, journal: Journal) -> None:
-    """Take into a journal what became of its items in a run, for its report."""
+    """Copy a run's results into its journal, for the report."""
     async with aclosing(ledger.entries(run)) as pages:
         async for page in pages:
             results = [(one.status, one.reason, 1, one.number) for one in page if one.status is not None]

@@ -20,13 +20,13 @@ _REFUSED = 429
 
 
 class SharedRate:
-    """Permits for requests, `per_second` of them for everybody who names the same limit.
+    """Permits for requests: `per_second` for all users of the same limit together.
 
     Args:
-        database: where the limit is kept.
-        name: whose limit it is: the platform's address and the app.
+        database: the database with the limit.
+        name: the limit's name: the platform's address and the app.
         per_second: requests a second, of all workers together.
-        workers: about how many workers there are; more of them reserve smaller blocks.
+        workers: the approximate number of workers; more of them reserve smaller blocks.
         clock: measures and waits on this machine.
 
     Attributes:
@@ -61,7 +61,7 @@ class SharedRate:
         """
         async with self._lock:
             now = self._clock.monotonic()
-            # A permit that was not used in its time has passed: saved up, they would be a burst.
+            # An unused permit expires: saved ones would allow a burst.
             if not self._left or self._next < now - self._interval * self._block:
                 values = {"name": self.name, "span": self._interval * self._block}
                 async with self._database.transaction(durable=False) as connection:
@@ -75,7 +75,7 @@ class SharedRate:
             await self._clock.sleep(wait)
 
     async def push_back(self, wait: float) -> None:
-        """Give nobody a permit for so many seconds: the platform has refused one."""
+        """Give out no permits for so many seconds: the platform has rejected a request."""
         self._left = 0
         values = {"name": self.name, "wait": min(max(wait, self._interval), _LONGEST_PUSH)}
         async with self._database.transaction() as connection:
@@ -83,18 +83,18 @@ class SharedRate:
 
 
 class RateLimitedTransport:
-    """A transport that takes a permit for each request, so that repeats and polls of jobs count as well."""
+    """A transport that takes a permit for each request, including retries and polls of jobs."""
 
     def __init__(self, transport: Transport, rate: SharedRate) -> None:
         self._transport = transport
         self._rate = rate
 
     async def send(self, request: Request, /) -> Response:
-        """Take a permit and send; a 429 pushes everybody back.
+        """Take a permit and send; a 429 delays all workers.
 
         Raises:
             NotSentError: the permit did not come in the request's time, or the database cannot be reached.
-            ReplyLostError: as the transport itself.
+            ReplyLostError: as the inner transport raises it.
         """
         try:
             async with asyncio.timeout(request.timeout):
@@ -111,7 +111,7 @@ class RateLimitedTransport:
             try:
                 await self._rate.push_back(wait)
             except WorkersDatabaseError:
-                return response  # the engine's own limiter waits, on this machine
+                return response  # the engine's own limiter waits on this machine
         return response
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""The tables of runs that several machines carry out, and the statements that change them."""
+"""The tables of runs on several machines, and the statements on them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CREATE: tuple[str, ...] = (
         outcomes text,
         PRIMARY KEY (run, step, number)
     ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)""",
-    # They are compressed already.
+    # They are already compressed.
     "ALTER TABLE ethora_chunk ALTER COLUMN items SET STORAGE EXTERNAL",
     """CREATE TABLE ethora_failure (
         run text NOT NULL REFERENCES ethora_run ON DELETE CASCADE,
@@ -57,11 +57,11 @@ CREATE: tuple[str, ...] = (
     "CREATE INDEX ethora_failure_chunk ON ethora_failure (run, step, number)",
     "CREATE TABLE ethora_rate (name text PRIMARY KEY, tat timestamptz NOT NULL) WITH (fillfactor = 50)",
 )
-"""``local`` chunks hold users whose passwords only the planning process has; the records are there without them.
+"""``local`` chunks contain users whose passwords only the planning process has; their records lack the passwords.
 
-``outcomes`` has one letter an item: `.` is to do, `?` was sent and is to do, since nobody knows whether it happened. Of
-a run, ``step`` is the one that is carried out, ``unfinished`` how many of its chunks are not done, and ``planner`` when
-the planning process was last heard of, where it has something left to do.
+``outcomes`` has one letter per item: `.` is to do, `?` was sent with an unknown result and is to do again. In a run,
+``step`` is the current one, ``unfinished`` the number of its unfinished chunks, and ``planner`` the time of the
+planning process's last heartbeat, if it has work left.
 """
 
 QUEUE = "ethora"
@@ -93,7 +93,7 @@ DEFER = """
 """
 """A job for each chunk of a step that is not done. Its lock keeps two jobs for one chunk from running at once."""
 
-# A chunk that is claimed while another worker holds it was left in the middle: whatever is to do may have happened.
+# A chunk that is claimed while another worker holds it was interrupted: its remaining items may have taken effect.
 CLAIM = """
     UPDATE ethora_chunk AS chunk SET claim = %(claim)s, attempts = attempts + 1,
         outcomes = CASE WHEN claim IS NULL THEN outcomes
@@ -109,7 +109,7 @@ UNCREATED = """
         AND (kind = 'user' AND name = ANY(%(users)s) OR kind = 'chat' AND name = ANY(%(chats)s))
 """
 
-# Locks the run first, as everything does that changes its chunks.
+# Locks the run first, as every statement does that changes its chunks.
 LOCK_CLAIMED = """
     SELECT length(translate(coalesce(chunk.outcomes, ''), '.?', ''))
     FROM ethora_run AS run JOIN ethora_chunk AS chunk ON chunk.run = run.run
@@ -129,7 +129,7 @@ FAIL = """
     ON CONFLICT (run, item) DO UPDATE SET status = excluded.status, reason = excluded.reason
     RETURNING xmax = 0
 """
-"""Gives a true for each failure that was not recorded before."""
+"""Returns true for each new failure."""
 
 COUNT = """
     UPDATE ethora_run SET done = done + %(known)s, failed = failed + %(failed)s,
@@ -206,8 +206,8 @@ RESERVE = """
 """
 """The generic cell rate algorithm: ``tat`` is when the next permit is due if all are used.
 
-A block of permits moves it on by their number; who asks waits until its block begins. The database's clock is the only
-one.
+A block of permits advances it by their number; the caller waits until its block begins. Only the database's clock is
+used.
 """
 PUSH_BACK = """
     INSERT INTO ethora_rate AS rate (name, tat) VALUES (%(name)s, clock_timestamp() + %(wait)s * interval '1 second')

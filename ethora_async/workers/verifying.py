@@ -1,4 +1,4 @@
-"""Verify a run against the platform, from any machine: the ledger says what it was to do."""
+"""Verify a run against the platform from any machine, by its items in the ledger."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ async def verify_run(
     clock: Clock | None = None,
     on_progress: OnProgress = silent,
 ) -> Verification:
-    """Compare what a run was to do with what the platform lists. Nothing is changed, and no list is needed.
+    """Compare a run's intended state with the platform. Nothing is changed, and no list is needed.
 
     Args:
         client: as for the run.
-        ledger: where the run is.
+        ledger: the run's ledger.
         run: its id.
-        wait: seconds for which to ask again while they do not agree: listings lag behind deletions.
+        wait: seconds for which to repeat the comparison while they do not agree: listings lag behind deletions.
         clock: measures that time.
-        on_progress: is told how far the comparison is.
+        on_progress: called with the progress of the comparison.
 
     Raises:
         InvalidInputError: there is no such run, or it was made for another client.
@@ -75,12 +75,12 @@ async def verify_run(
 
 
 async def journal_of_run(ledger: Ledger, run: str, *, known: bool = False) -> Journal:
-    """Return a temporary journal with the items of a run as they should be in the end.
+    """Return a temporary journal with the items of a run in their final state.
 
     Args:
-        ledger: where the run is.
+        ledger: the run's ledger.
         run: its id.
-        known: whether to take in what became of them; without it all of them are to do.
+        known: whether to include their results; otherwise all of them are to do.
 
     Raises:
         InvalidInputError: there is no such run.
@@ -91,7 +91,7 @@ async def journal_of_run(ledger: Ledger, run: str, *, known: bool = False) -> Jo
     try:
         async with aclosing(ledger.entries(run)) as pages:
             async for page in pages:
-                # A temporary address is followed by the one that is wanted.
+                # A temporary address is followed by the wanted one.
                 entries = page if known else [_in_the_end(entry) for entry in page if entry.step != STEPS_ASIDE]
                 await journal.add([attrs.evolve(entry, reason=None) for entry in entries])
                 if known:
@@ -110,7 +110,7 @@ async def journal_of_run(ledger: Ledger, run: str, *, known: bool = False) -> Jo
 
 
 def _in_the_end(entry: Entry) -> Entry:
-    """Return an item under the id that its user has once it is carried out."""
+    """Return an item under its user's id after the run."""
     after = entry.after or {}
     if entry.action != "update" or "id" not in after.get("fields", {}):
         return entry

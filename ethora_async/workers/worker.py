@@ -1,4 +1,4 @@
-"""A worker of a run on several machines: procrastinate hands out the chunks, the ledger keeps what became of them."""
+"""A worker of runs on several machines: procrastinate distributes the chunks, the ledger records their results."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 log: logging.Logger = logging.getLogger("ethora_async.workers")
 
 PARALLEL = 4
-"""Chunks under way at once in one worker."""
+"""Number of concurrent chunks in one worker."""
 
 DEADLINE = 30.0
 MARGIN = 1.5
 TRIES = 8
-"""Rounds of a chunk that met trouble of the platform, after which its items count as failed."""
+"""Number of rounds ended by an error of the platform after which a chunk's items count as failed."""
 
 KEEP_EVERY = 1.0
-"""Seconds after which the results of a chunk that is still under way are recorded."""
+"""Seconds between two recordings of the results of a chunk in progress."""
 
 PLANNER_SILENCE = 60.0
 
@@ -49,19 +49,19 @@ _HEALTHY = 10.0
 class Worker:
     """Carries out the chunks of all runs in one database, until it is stopped.
 
-    Any number may work, on any number of machines. A worker that was killed is noticed by its heartbeats, and its
-    chunks go to others; a chunk that is done twice has the effect of one, and only the one who claimed it last can end
+    Any number may run, on any number of machines. A killed worker is noticed by its missing heartbeats, and its chunks
+    go to others; doing a chunk twice has the same effect as once, and only the worker that claimed it last can finish
     it.
 
     Args:
         client: the platform's client.
         database: the URL.
-        parallel: chunks under way at once.
-        deadline: the client's ``timeout``. A silent worker's chunks are taken over after half as long again: its last
+        parallel: number of concurrent chunks.
+        deadline: the client's ``timeout``. A silent worker's chunks are taken over after 1.5 times this time: its last
             requests have arrived by then.
-        planner_silence: seconds after which a planning process of which nothing was heard counts as gone. Users whose
-            passwords it alone has then fail, each by name.
-        on_event: is told when chunks begin and end.
+        planner_silence: seconds without a heartbeat after which a planning process counts as gone. Users whose
+            passwords only it has then fail, each by name.
+        on_event: called when chunks begin and end.
 
     Raises:
         ConfigError: the extra is not installed.
@@ -95,18 +95,18 @@ class Worker:
         self._platform: str | None = None
 
     def stop(self) -> None:
-        """Take no more chunks; `run` returns when those under way have ended."""
+        """Take no more chunks; `run` returns when the current ones have ended."""
         self._stopping.set()
 
     async def aclose(self) -> None:
-        """Close the connection to the database; `run` has done so when it returns."""
+        """Close the connection to the database; `run` does so before it returns."""
         await self._database.aclose()
 
     async def run(self) -> None:
         """Work until `stop`.
 
         Raises:
-            ChatError: the platform refuses this worker's token, or its settings cannot be used.
+            ChatError: the platform rejects this worker's token, or its settings cannot be used.
         """
         failures = 0
         try:
@@ -114,7 +114,7 @@ class Worker:
                 started = time.monotonic()
                 try:
                     await self._engine()
-                except Exception as error:  # noqa: BLE001  the engine ends in many ways when its database goes away
+                except Exception as error:  # noqa: BLE001  the engine raises many errors when its database goes away
                     if self._fatal is not None:
                         break
                     failures = 1 if time.monotonic() - started > _HEALTHY else failures + 1
@@ -134,7 +134,7 @@ class Worker:
 
         connector = procrastinate.PsycopgConnector(conninfo=self._database.url.reveal(), min_size=1, max_size=3)
         app = procrastinate.App(connector=connector)
-        # Without an end: what cannot be carried out ends as failed items in the ledger.
+        # Without a limit: items that cannot be carried out end as failed in the ledger.
         app.task(name=TASK, queue=QUEUE, retry=procrastinate.RetryStrategy(wait=0))(self._chunk)
         async with app.open_async():
             working = asyncio.ensure_future(
@@ -148,7 +148,7 @@ class Worker:
                     stalled_worker_timeout=self._silence,
                 )
             )
-            # Beside the queue, and no job in it: it would wait behind the backlog that it is to free.
+            # Outside the queue: as a job it would wait behind the backlog that it must free.
             recovering = asyncio.ensure_future(self._recover(app))
             stopping = asyncio.ensure_future(self._stopping.wait())
             tasks = (working, recovering, stopping)
@@ -156,14 +156,14 @@ class Worker:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for task in tasks:
-                    task.cancel()  # procrastinate's worker ends what is under way first
+                    task.cancel()  # procrastinate's worker finishes its current jobs first
                 ended = await asyncio.gather(*tasks, return_exceptions=True)
             for one in ended:
                 if isinstance(one, Exception):
                     raise one
 
     async def _recover(self, app: Any) -> None:
-        """Give the jobs of silent workers to others, and end what waits for a planning process that is gone."""
+        """Give the jobs of silent workers to others, and fail items that wait for a planning process that is gone."""
         while True:
             stalled = await app.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=self._silence)
             for job in stalled:
@@ -195,10 +195,10 @@ class Worker:
                 emitter.emit(ChunkFinished(run, step, number, state, counts, time.monotonic() - started, error))
 
     async def _round(self, chunk: Chunk, done: Round) -> str:
-        """Carry out what is to do of a chunk, and return how that ended.
+        """Carry out the remaining items of a chunk, and return the state of the round.
 
         Raises:
-            ChatError: trouble of the platform; the chunk is to be begun again.
+            ChatError: an error of the platform; the chunk must be retried.
         """
         try:
             if chunk.platform != self._platform:
@@ -225,17 +225,17 @@ class Worker:
         return "done" if await self._recorded(chunk, lambda: self.ledger.finish(chunk, done.results)) else "lost"
 
     async def _keep(self, chunk: Chunk, done: Round) -> None:
-        """Record again and again what is known of a chunk that is under way."""
+        """Record the known results of a chunk in progress at intervals."""
         kept = 0
         while True:
             await asyncio.sleep(KEEP_EVERY)
             if len(done.results) > kept:
                 kept = len(done.results)
-                with suppress(WorkersDatabaseError):  # the end of the chunk records all of them
+                with suppress(WorkersDatabaseError):  # the end of the chunk records all results
                     await self.ledger.keep(chunk, done.results[:kept])
 
     async def _recorded(self, chunk: Chunk, record: Callable[[], Any]) -> bool:
-        """Record a chunk, again while the database is away: a restart of it is no reason to do all once more."""
+        """Record a chunk, retrying while the database is away: its restart must not cause the work to be repeated."""
         for attempt in range(8):
             try:
                 stood: bool = await record()

@@ -43,13 +43,11 @@ class RejectFile:
 
     The rows keep the source's own column names, so that the repaired file is read with the same mapping; the added
     columns are then ignored. A row that could not be parsed keeps its fields (CSV), or its text under ``reject_text``
-    (JSON Lines),
-    unchanged: it is rejected again until it has been repaired.
+    (JSON Lines), unchanged: it is rejected again until it has been repaired.
 
     The complete file appears when the block ends, with or without an error, and only if a row was rejected; until then
     its content has no name on disk. It contains personal data and, if the source has them, **passwords**, without which
-    a
-    repaired row would create a user with another password: its mode is 0600. An existing file is never overwritten.
+    a repaired row would create a user with another password: its mode is 0600. An existing file is never overwritten.
 
     Attributes:
         path: the file's path.

@@ -1,8 +1,8 @@
 """Tools for tests of a platform, transport or secret provider that you write.
 
-* `PlatformContract` and `TransportContract`: subclass one, name your implementation, and pytest runs every rule.
-* `BadServer`: an HTTP server on a real socket that misbehaves as its script says.
-* `Canary`: fails when a secret shows up in a log, a repr, an exception or a traceback.
+* `PlatformContract` and `TransportContract`: subclass one, name your implementation, and pytest checks every rule.
+* `BadServer`: an HTTP server on a real socket that misbehaves according to a script.
+* `Canary`: fails when a secret appears in a log, a repr, an exception or a traceback.
 * `cancel_at_every_step`: cancels a coroutine at each of its awaits in turn.
 """
 
@@ -38,5 +38,5 @@ __all__ = [
     "cancel_at_every_step",
 ]
 
-if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
+if not TYPE_CHECKING:  # Type checkers must reject a name that is not exported.
     __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

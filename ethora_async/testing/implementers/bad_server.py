@@ -1,4 +1,4 @@
-"""An HTTP server on a real socket that misbehaves as told, for tests of transports and of what stands on them."""
+"""An HTTP server on a real socket that misbehaves on demand, for tests of transports and clients."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 class Fault(Enum):
-    """Ways not to answer."""
+    """Ways to fail instead of answering."""
 
     RESET_AT_ONCE = auto()
     """The connection is reset before anything is read."""
     RESET_AFTER_BODY = auto()
-    """The connection is reset once the whole request was read."""
+    """The connection is reset after the whole request was read."""
     CLOSE_AFTER_BODY = auto()
-    """The connection ends, in good order, where the reply should begin."""
+    """The connection is closed normally before the reply begins."""
     TRUNCATED_HEADER = auto()
-    """The connection ends inside the reply's header."""
+    """The connection is closed inside the reply's header."""
     TRUNCATED_BODY = auto()
-    """The connection ends before the reply's body is as long as was promised."""
+    """The connection is closed before the reply's body has its announced length."""
     TRUNCATED_CHUNK = auto()
     """The same, in chunked encoding."""
     SILENT = auto()
@@ -45,17 +45,17 @@ class Fault(Enum):
     SLOW_BODY = auto()
     """The reply's body begins, and never ends."""
     GARBAGE = auto()
-    """What comes back is not HTTP."""
+    """The reply is not HTTP."""
     BAD_GZIP = auto()
-    """The body is said to be gzip, and is not."""
+    """The body is declared as gzip, but is not."""
 
 
 @attrs.frozen
 class CannedReply:
-    """A reply in good form, whatever it says.
+    """A well-formed reply.
 
     Attributes:
-        drop: whether the connection is closed afterwards, although the reply did not announce it.
+        drop: whether the connection is closed afterwards without an announcement in the reply.
         chunked: whether the body is sent in chunks, without its length.
     """
 
@@ -68,7 +68,7 @@ class CannedReply:
 
 @attrs.frozen
 class ReceivedRequest:
-    """One request that the server has read to its end."""
+    """One request that the server has read completely."""
 
     method: str
     target: str
@@ -77,7 +77,7 @@ class ReceivedRequest:
 
 
 class BadServer:
-    """Plays its script, one step a request; the last step stays.
+    """Follows its script, one step per request; the last step is repeated.
 
     ```python
     async with BadServer(Fault.RESET_AFTER_BODY, CannedReply()) as server:
@@ -87,12 +87,12 @@ class BadServer:
     ```
 
     Args:
-        script: what to do with the requests, in order (default: answer 200 and an empty object).
+        script: the reactions to the requests, in order (default: answer 200 and an empty object).
         tls: serves https with this context.
 
     Attributes:
         requests: every request that arrived whole, in order.
-        connections: how many connections were accepted.
+        connections: number of accepted connections.
     """
 
     def __init__(self, *script: Fault | CannedReply, tls: ssl.SSLContext | None = None) -> None:
@@ -113,18 +113,18 @@ class BadServer:
 
     @property
     def open_connections(self) -> int:
-        """How many connections the other side has not ended yet."""
+        """The number of connections that the client has not closed yet."""
         return len(self._open)
 
     def play(self, *script: Fault | CannedReply) -> None:
-        """Go on with another script."""
+        """Replace the script."""
         self._script = deque(script)
 
     def answer(self, request: Request) -> Response:
         """Return the script's next answer without a socket, for transports that have none.
 
         Raises:
-            TypeError: the script says `Fault`, which takes a socket.
+            TypeError: the next step is a `Fault`, which needs a socket.
         """
         target = f"/{request.url.split('/', 3)[3]}"
         self.requests.append(ReceivedRequest(request.method, target, CIMultiDict(request.headers), request.body or b""))
@@ -141,12 +141,12 @@ class BadServer:
             self._server = None
 
     async def arrived(self, count: int = 1) -> None:
-        """Wait until that many requests have arrived."""
+        """Wait until so many requests have arrived."""
         async with self._changed:
             await self._changed.wait_for(lambda: len(self.requests) >= count)
 
     async def left_alone(self) -> None:
-        """Wait until the other side has let go of every connection."""
+        """Wait until the client has closed every connection."""
         async with self._changed:
             await self._changed.wait_for(lambda: not self._open)
 
@@ -168,7 +168,7 @@ class BadServer:
         return self._script.popleft() if len(self._script) > 1 else self._script[0]
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A task of our own: the streams module logs what its own tasks raise, cancellation included.
+        # A separate task: the streams module logs the errors of its own tasks, including cancellation.
         task = asyncio.get_running_loop().create_task(self._talk(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -180,14 +180,14 @@ class BadServer:
             while await self._one_request(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the other side has left, which is its right
+            pass  # the client may disconnect at any time
         finally:
             writer.close()
             self._open.discard(writer)
             await self._tell()
 
     async def _one_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Read and answer one request; whether another may follow."""
+        """Read and answer one request; return whether another may follow."""
         if self._script[0] is Fault.RESET_AT_ONCE:
             self._step()
             _reset(writer)
@@ -205,7 +205,7 @@ class BadServer:
         writer.write(_BEGINNINGS.get(step, b""))
         await writer.drain()
         if step in _ENDLESS:
-            await reader.read()  # until the other side gives up
+            await reader.read()  # until the client gives up
         return False
 
     async def _tell(self) -> None:
@@ -267,7 +267,7 @@ def _in_chunks(body: bytes) -> Iterator[bytes]:
 
 def _reset(writer: asyncio.StreamWriter) -> None:
     raw: socket.socket = writer.get_extra_info("socket")
-    # Lingering for no time turns the end of the connection into a reset.
+    # With a linger time of 0, closing sends a reset.
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 

@@ -1,4 +1,4 @@
-"""Proof that a secret does not get out: run a scenario under watch, then look at everything it left behind."""
+"""Check that a secret does not leak: run a scenario, then search everything it left behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHORTEST = 8
 
 
 class Canary:
-    """Values that must show up nowhere.
+    """Values that must not appear anywhere.
 
     ```python
     with Canary(secret, password) as canary:
@@ -26,12 +26,12 @@ class Canary:
     canary.check(client, error, *events)
     ```
 
-    Inside the block every log record of the process is kept, down to DEBUG. `check` looks for the values, also in their
-    JSON, URL and Base64 spellings, in those records and in everything that its arguments print and pickle: ``str``,
-    ``repr``, for errors their whole chain, suppressed contexts and notes included.
+    Inside the block every log record of the process is kept, down to DEBUG. `check` searches for the values, also
+    encoded as JSON, URL and Base64, in those records and in everything that its arguments print and pickle: ``str``,
+    ``repr``, and for errors their whole chain, including suppressed contexts and notes.
 
     Args:
-        values: what to look for, each of at least 8 characters: shorter ones turn up by chance.
+        values: the texts to search for, each of at least 8 characters: shorter ones appear by chance.
     """
 
     def __init__(self, *values: str) -> None:
@@ -44,7 +44,7 @@ class Canary:
 
     @property
     def records(self) -> list[str]:
-        """What was logged inside the block, as text, arguments and tracebacks included."""
+        """The log records of the block as text, including arguments and tracebacks."""
         return self._handler.texts
 
     def __enter__(self) -> Self:
@@ -62,10 +62,10 @@ class Canary:
         root.setLevel(self._level_before)
 
     def check(self, *things: object) -> None:
-        """Look through the log records and these things.
+        """Search the log records and the arguments.
 
         Raises:
-            AssertionError: a value is in one of them; the text says in which, and not the value.
+            AssertionError: a value is in one of them; the message says in which, but does not contain the value.
         """
         for number, text in enumerate(self.records, 1):
             self._search(text, f"log record {number}")
@@ -86,7 +86,7 @@ class _Keeper(logging.Handler):
         self.texts: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        # A formatter of somebody's may print every attribute, not only the message.
+        # A custom formatter may print every attribute, not only the message.
         self.texts.append(f"{self.format(record)} {record.__dict__!r}")
 
 
@@ -97,7 +97,7 @@ def _spellings(value: str) -> set[str]:
         repr(value)[1:-1],
         json.dumps(value)[1:-1],
         quote(raw, safe=""),
-        # Without the last group, which depends on what follows.
+        # Without the last group, which depends on the following text.
         base64.b64encode(raw)[: len(raw) // 3 * 4].decode(),
         base64.urlsafe_b64encode(raw)[: len(raw) // 3 * 4].decode(),
     }
@@ -119,7 +119,7 @@ def _showings(thing: object) -> Iterator[tuple[str, str]]:
             yield f"arguments of {_kind(error)}", f"{error.args!r} {vars(error)!r}"
     try:
         pickled = pickle.dumps(thing)
-    except Exception:  # noqa: BLE001  what cannot be pickled does not get out that way
+    except Exception:  # noqa: BLE001  what cannot be pickled does not leak that way
         return
     yield "pickle", pickled.decode("utf-8", "replace")
 

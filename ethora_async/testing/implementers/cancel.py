@@ -1,4 +1,4 @@
-"""Cancelling a piece of async code at every single point where it waits."""
+"""Cancel async code at every point where it waits."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ async def cancel_at_every_step(
     check: Callable[[], Awaitable[None]] | None = None,
     steps: int = 1_000,
 ) -> int:
-    """Run a coroutine again and again, cancelled at its first await, its second, … until it ends by itself.
+    """Run a coroutine repeatedly, cancelled at its first await, its second, … until it ends by itself.
 
-    It goes through twice: once cancelled while it waits, and once in the instant when what it waited for has just
-    arrived, which is where handed-over slots and connections get lost.
+    There are two passes: one cancels while the coroutine waits, the other just after its result has arrived, which is
+    when slots and connections that are being handed over may be lost.
 
     Args:
-        run: makes the coroutine, anew for each round.
-        check: awaited after each cancellation, to see that nothing was left behind.
-        steps: how many awaits are taken for an endless loop (default 1,000).
+        run: creates the coroutine for each round.
+        check: awaited after each cancellation, to check that nothing was left behind.
+        steps: number of awaits that counts as an endless loop (default 1,000).
 
-    Returns:
-        How many awaits the coroutine had when it was left alone, the larger number of the two passes.
+    Returns: The number of awaits of an uncancelled run, the larger number of the two passes.
 
     Raises:
-        AssertionError: a cancellation was swallowed, or there was no end.
+        AssertionError: a cancellation was swallowed, or the coroutine did not end.
     """
     return max([await _cancel_each(run, check, steps, late=late) for late in (False, True)])
 
@@ -89,7 +88,7 @@ class _Stepped(Generic[T]):
             try:
                 yield waits_for
                 error = None
-            except BaseException as thrown:  # noqa: BLE001  whatever comes belongs to the coroutine
+            except BaseException as thrown:  # noqa: BLE001  any error is the coroutine's
                 error = thrown
 
     def _arrange(self, waits_for: Any) -> None:
@@ -98,7 +97,7 @@ class _Stepped(Generic[T]):
             msg = "not in a task"
             raise RuntimeError(msg)
         if self._late and isinstance(waits_for, asyncio.Future):
-            # Added before the task's own callback, so called before it: the result is there, but not yet delivered.
+            # Added before the task's own callback, so called first: the result has arrived, but is not yet delivered.
             waits_for.add_done_callback(lambda _: self._cancel(task))
         else:
             self._cancel(task)

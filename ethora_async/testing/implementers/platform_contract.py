@@ -41,14 +41,14 @@ if TYPE_CHECKING:
     from ethora_async.request import Request, Response
 
 _PATIENCE = 30.0
-"""Seconds after which something that should have happened has not; no test waits so long when all is well."""
+"""Timeout in seconds for things that should happen; no passing test waits so long."""
 
 _UNREACHABLE = 0.3
 """Seconds for a call that cannot succeed."""
 
 
 class ContractSandbox(Protocol):
-    """A platform to try a client on; `environment` holds the variables that its ``from_env`` reads."""
+    """A platform to test a client with; `environment` holds the variables that its ``from_env`` reads."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -63,7 +63,7 @@ class ContractSandbox(Protocol):
 def _in_new_loop(
     test: Callable[[PlatformContract, ContractSandbox], Coroutine[object, object, None]],
 ) -> Callable[[PlatformContract], None]:
-    """Make it a plain test with a platform and its settings: the suite needs no asyncio plug-in nor its settings."""
+    """Turn it into a plain test with a platform and its settings: the suite needs no asyncio plug-in."""
 
     @functools.wraps(test)
     def run(self: PlatformContract) -> None:
@@ -74,7 +74,7 @@ def _in_new_loop(
 
         asyncio.run(patient())
 
-    # pytest would ask for a fixture for each argument of the wrapped function.
+    # pytest would require a fixture for each argument of the wrapped function.
     del run.__dict__["__wrapped__"]
     return run
 
@@ -82,15 +82,15 @@ def _in_new_loop(
 class PlatformContract(abc.ABC):
     """The contract of a platform's client; subclass it in a pytest module, as ``Test…``.
 
-    Each test runs in an event loop of its own, against a platform of its own.
+    Each test runs in its own event loop, with its own platform.
 
     Attributes:
         client: the client's class.
         platform: its name in `ChatToken.platform`.
         required: variables without which ``from_env`` fails.
-        secrets: variables whose values must show up nowhere.
-        user: somebody who exists on the sandbox, or need not.
-        sends_requests: False for a client that talks to no server; what concerns the network is skipped.
+        secrets: variables whose values must not appear anywhere.
+        user: the id of a user that exists on the sandbox, if the platform requires that.
+        sends_requests: False for a client without a server; tests of the network are skipped.
     """
 
     client: ClassVar[Any]
@@ -105,12 +105,12 @@ class PlatformContract(abc.ABC):
         """Return a running platform on which `user` may chat. Called in the loop of the test."""
 
     async def call(self, client: Any) -> None:
-        """Ask the platform for something, every time anew; by default for a token."""
+        """Send a request to the platform, uncached; by default for a token."""
         await client.tokens.for_user(self.user)
 
     @_in_new_loop
     async def test_it_is_usable_at_once_and_ends_twice(self, sandbox: ContractSandbox) -> None:  # noqa: ARG002
-        """Without ``async with``; a client that was never used can be ended as well."""
+        """Check use without ``async with``, and that an unused client can be closed."""
         used, unused = self.client.from_env(), self.client.from_env()
         await self.call(used)
         for client in (used, unused):
@@ -119,7 +119,7 @@ class PlatformContract(abc.ABC):
 
     @_in_new_loop
     async def test_async_with_gives_the_client_itself(self, sandbox: ContractSandbox) -> None:  # noqa: ARG002
-        """And it can mint, and says whether it is ready."""
+        """Check the result of ``async with``, minting and `ready`."""
         made = self.client.from_env()
         async with made as client:
             _check(client is made, "`async with` gave something else")
@@ -129,7 +129,7 @@ class PlatformContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_closed_client_sends_no_more(self, sandbox: ContractSandbox) -> None:  # noqa: ARG002
-        """It says so by `NotSentError`."""
+        """Check that it raises `NotSentError`."""
         self._needs_requests()
         client = self.client.from_env()
         await self.call(client)
@@ -139,7 +139,7 @@ class PlatformContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_missing_setting_is_named(self, sandbox: ContractSandbox) -> None:
-        """`ConfigError`, by the variable's name, when it is not set, empty or blank; nothing secret in the text."""
+        """Check for a `ConfigError` with the variable's name, and no secret, when it is unset, empty or blank."""
         for name in self.required:
             for instead in (None, "", "  "):
                 environment = {key: value for key, value in sandbox.environment.items() if key != name}
@@ -156,7 +156,7 @@ class PlatformContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_secret_provider_serves_as_well_as_the_environment(self, sandbox: ContractSandbox) -> None:
-        """All settings from one bundle under the environment's names, and none beside it."""
+        """Check a client whose settings all come from one bundle, under the environment's names."""
         bundle = SecretBundle(sandbox.environment, source="the contract")
         for name in sandbox.environment:
             del os.environ[name]
@@ -165,7 +165,7 @@ class PlatformContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_token_says_for_whom_it_is_and_until_when(self, sandbox: ContractSandbox) -> None:  # noqa: ARG002
-        """A `ChatToken` that prints masked, is not pickled, and whose `extra` can be given to a browser."""
+        """Check that a `ChatToken` prints masked, cannot be pickled, and has an `extra` that is JSON."""
         async with self.client.from_env() as client:
             token = await client.tokens.for_user(self.user)
             again = await client.tokens.for_user(self.user)
@@ -180,7 +180,7 @@ class PlatformContract(abc.ABC):
 
     @_in_new_loop
     async def test_no_secret_is_shown(self, sandbox: ContractSandbox) -> None:
-        """Not by the client, its events, the log at DEBUG, or the error when the platform has gone."""
+        """Check the client, its events, the log at DEBUG, and the error when the platform is gone."""
         events: list[object] = []
         with Canary(*self._secrets(sandbox)) as canary:
             client = self.client.from_env(on_event=events.append, **self._impatient())
@@ -195,7 +195,7 @@ class PlatformContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_platform_that_is_gone_is_a_transport_error(self, sandbox: ContractSandbox) -> None:
-        """Within the tree of `ethora_async.errors`, after no longer than the timeout, and told to listeners."""
+        """Check that it is raised within the timeout, names the operation, and is reported to listeners."""
         self._needs_requests()
         events: list[object] = []
         async with self.client.from_env(on_event=events.append, **self._impatient()) as client:
@@ -207,7 +207,7 @@ class PlatformContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_listener_that_fails_breaks_nothing(self, sandbox: ContractSandbox) -> None:  # noqa: ARG002
-        """It is the listener's own affair."""
+        """Check that a call succeeds nevertheless."""
 
         def fail(event: object) -> None:
             raise ValueError(type(event).__name__)
@@ -217,7 +217,7 @@ class PlatformContract(abc.ABC):
 
     @_in_new_loop
     async def test_another_loop_is_refused(self, sandbox: ContractSandbox) -> None:  # noqa: ARG002
-        """`WrongLoopError`, where a request would be sent; the client works on in its own."""
+        """Check for a `WrongLoopError` before a request is sent; the client still works in its own loop."""
         self._needs_requests()
         async with self.client.from_env() as client:
             await self.call(client)
@@ -227,7 +227,7 @@ class PlatformContract(abc.ABC):
 
     @_in_new_loop
     async def test_clients_share_nothing(self, sandbox: ContractSandbox) -> None:  # noqa: ARG002
-        """The end of one is not the other's."""
+        """Check that closing one client does not affect another."""
         async with self.client.from_env() as lasting:
             async with self.client.from_env() as passing:
                 await self.call(passing)
@@ -236,7 +236,7 @@ class PlatformContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_session_that_was_passed_in_stays_open(self, sandbox: ContractSandbox) -> None:  # noqa: ARG002
-        """The transport around it is closed with the client; the session is its owner's."""
+        """Check that the client closes its transport, but not the session that was passed in."""
         self._needs_requests()
         import aiohttp
 
@@ -250,17 +250,17 @@ class PlatformContract(abc.ABC):
 
     @_in_new_loop
     async def test_cancelling_leaves_nothing_behind(self, sandbox: ContractSandbox) -> None:  # noqa: ARG002
-        """At every point where a call waits: the client works on, and at its end no task is left."""
+        """Cancel at every point where a call waits, and check that the client works and leaves no task."""
         before = asyncio.all_tasks()
         async with self.client.from_env() as client:
             await cancel_at_every_step(lambda: self.call(client))
             await self.call(client)
-        while left := asyncio.all_tasks() - before:  # the sandbox's own end with their connections
+        while left := asyncio.all_tasks() - before:  # the sandbox's own tasks end with their connections
             await asyncio.wait(left)
 
     @_in_new_loop
     async def test_what_it_can_do_it_can_do_whole(self, sandbox: ContractSandbox) -> None:  # noqa: ARG002
-        """Users, chats and revocation, as far as it has them, in the words of `ethora_async.capabilities`."""
+        """Check users, chats and revocation, if the client has them, against `ethora_async.capabilities`."""
         async with self.client.from_env() as client:
             if isinstance(client, ManagesUsers):
                 _check(callable(await client.users.reserved()), "users.reserved gave no test")
@@ -301,7 +301,7 @@ class PlatformContract(abc.ABC):
 
 
 class _Counted:
-    """A transport that counts what it is asked for."""
+    """A transport that counts its requests."""
 
     def __init__(self, inner: AiohttpTransport) -> None:
         self._inner = inner
@@ -319,7 +319,7 @@ class _Counted:
 def _pickles(thing: object) -> bool:
     try:
         pickle.dumps(thing)
-    except Exception:  # noqa: BLE001  whatever keeps it from being pickled
+    except Exception:  # noqa: BLE001  any error means that it cannot be pickled
         return False
     return True
 
@@ -329,7 +329,7 @@ def _name(error: object) -> str:
 
 
 def _check(holds: bool, otherwise: str) -> None:
-    # Not an assert: pytest would print its operands, and python -O would drop it.
+    # Not an assert: pytest would print its operands, and python -O would remove it.
     if not holds:
         raise AssertionError(otherwise)
 

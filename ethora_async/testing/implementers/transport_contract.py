@@ -1,4 +1,4 @@
-"""The contract that every `Transport` keeps to, as a suite to subclass.
+"""The contract of every `Transport`, as a suite to subclass.
 
 ```python
 class TestMyTransport(TransportContract):
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _SHORT = 0.05
 _PATIENCE = 10.0
-"""Seconds after which something that should have happened has not; no test waits so long when all is well."""
+"""Timeout in seconds for things that should happen; no passing test waits so long."""
 
 _TOKEN = "canary-7f3c9a51d2e8"  # noqa: S105
 _BROKEN = (
@@ -51,7 +51,7 @@ _STATUSES = (200, 201, 202, 400, 401, 403, 404, 409, 410, 422, 429, 498, 500, 50
 def _in_new_loop(
     test: Callable[[TransportContract], Coroutine[object, object, None]],
 ) -> Callable[[TransportContract], None]:
-    """Make a coroutine a plain test, so that the suite needs no asyncio plug-in nor its settings."""
+    """Turn a coroutine into a plain test, so that the suite needs no asyncio plug-in."""
 
     @functools.wraps(test)
     def run(self: TransportContract) -> None:
@@ -67,7 +67,7 @@ def _in_new_loop(
 class TransportContract(abc.ABC):
     """The contract of a `Transport`; subclass it in a pytest module, as ``Test…``.
 
-    Each test runs in an event loop of its own, against a `BadServer` on 127.0.0.1.
+    Each test runs in its own event loop, with a `BadServer` on 127.0.0.1.
 
     Attributes:
         uses_sockets: False for a transport without a network, which answers from `BadServer.answer`; the tests
@@ -82,7 +82,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_request_arrives_as_it_stands(self) -> None:
-        """Method, encoded path and query, headers and body; a DELETE carries its body too."""
+        """Check method, encoded path and query, headers and body, even of a DELETE."""
         methods: tuple[Method, ...] = ("POST", "PUT", "PATCH", "DELETE")
         async with BadServer() as server, self._transport(server) as transport:
             for method in methods:
@@ -95,7 +95,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_an_upload_arrives_whole_and_with_its_length_when_that_is_known(self) -> None:
-        """In pieces of any size; the headers of the request stand as they are."""
+        """Check chunks of any size, and that the request's headers are unchanged."""
         pieces = (b"--x", b"1" * 300_000, b"\r\n", b"2")
         async with BadServer() as server, self._transport(server) as transport:
             for length in (300_006, None):
@@ -111,7 +111,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_an_upload_that_breaks_off_is_not_taken_for_a_whole_one(self) -> None:
-        """The request fails, the server never gets it whole, and the connection is not used again."""
+        """Check that the request fails, never arrives whole, and that its connection is not reused."""
         self._needs_sockets()
         for length in (100, None):
             async with BadServer() as server, self._transport(server) as transport:
@@ -125,7 +125,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_every_complete_reply_is_returned(self) -> None:
-        """Error statuses raise nothing; headers are found in any case; the body comes as it is."""
+        """Check that error statuses raise nothing, headers ignore case, and bodies are unchanged."""
         async with BadServer() as server, self._transport(server) as transport:
             for status in _STATUSES:
                 server.play(CannedReply(status, b'{"cut', {"Retry-After": "7"}))
@@ -138,7 +138,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_empty_long_and_chunked_bodies_come_whole(self) -> None:
-        """Whatever their length."""
+        """Check bodies of several lengths and encodings."""
         async with BadServer() as server, self._transport(server) as transport:
             for answer in (
                 CannedReply(body=b""),
@@ -150,7 +150,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_reply_is_read_up_to_its_limit(self) -> None:
-        """`ReplyTooLargeError` beyond it, whether the length is announced, chunked, or hidden by compression."""
+        """Check for `ReplyTooLargeError` beyond it, with an announced length, chunked, or compressed."""
         self._needs_sockets()
         large = b"x" * 20_000
         for answer in (
@@ -170,7 +170,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_large_error_reply_is_cut_and_keeps_its_status(self) -> None:
-        """What an error page says at its end is not worth the memory."""
+        """Check that a large error reply is truncated, not rejected."""
         self._needs_sockets()
         page = b"y" * (2 * ERROR_REPLY_LIMIT)
         for answer in (
@@ -186,7 +186,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_small_reply_that_expands_is_not_expanded(self) -> None:
-        """50 MB of zeros in 50 kB of gzip: memory stays within the limit."""
+        """Check that 50 MB of zeros in 50 kB of gzip stay within the memory limit."""
         self._needs_sockets()
         bomb = CannedReply(
             body=await asyncio.to_thread(gzip.compress, bytes(50_000_000), 1), headers={"Content-Encoding": "gzip"}
@@ -209,7 +209,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_compressed_data_that_is_cut_is_a_lost_reply(self) -> None:
-        """Half a reply is none; a coding that nobody asked for cannot be read."""
+        """Check truncated compressed data, and an encoding that was not requested."""
         self._needs_sockets()
         whole = gzip.compress(b"{}" * 5_000)
         for body, coding in ((whole[:-12], "gzip"), (whole, "br"), (whole[3:], "deflate")):
@@ -220,7 +220,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_no_redirect_is_followed(self) -> None:
-        """A redirect is a reply like any other: whoever it points to must not get our token."""
+        """Check that a redirect is returned as a reply: its target must not receive the token."""
         async with BadServer() as other, BadServer() as server, self._transport(server) as transport:
             for status in (301, 302, 303, 307, 308):
                 server.play(CannedReply(status, headers={"Location": f"{other.url}/elsewhere"}))
@@ -230,11 +230,11 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_no_cookie_is_kept(self) -> None:
-        """What one reply sets, the next request does not carry."""
+        """Check that the next request does not send a cookie of the last reply."""
         answer = CannedReply(headers={"Set-Cookie": "session=1; Path=/"})
         async with BadServer(answer) as server, self._transport(server) as transport:
             request = _request(server)
-            # Cookie jars leave out addresses, and take names.
+            # Cookie jars ignore IP addresses, and accept names.
             request.url = request.url.replace("127.0.0.1", "localhost")
             await transport.send(request)
             await transport.send(request)
@@ -242,7 +242,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_refused_connection_was_not_sent(self) -> None:
-        """`NotSentError` with effect "none"."""
+        """Check for `NotSentError` with effect "none"."""
         self._needs_sockets()
         async with BadServer() as server, self._transport(server) as transport:
             await server.refuse()
@@ -252,7 +252,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_a_broken_exchange_is_a_lost_reply(self) -> None:
-        """Once connected, nobody knows how far the request got: `ReplyLostError`, effect "unknown", sent once."""
+        """Check for `ReplyLostError` with effect "unknown" after a connection was made, and one attempt."""
         self._needs_sockets()
         methods: tuple[Method, ...] = ("GET", "POST", "DELETE")
         for fault in _BROKEN:
@@ -265,7 +265,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_nothing_is_repeated_on_a_kept_connection(self) -> None:
-        """HTTP libraries like to repeat a GET when a kept-alive connection breaks; the engine decides that."""
+        """Check that a GET is not repeated when a kept-alive connection breaks, as HTTP libraries do."""
         self._needs_sockets()
         methods: tuple[Method, ...] = ("GET", "PUT", "DELETE", "POST")
         for method in methods:
@@ -280,7 +280,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_it_recovers_from_a_connection_that_was_dropped(self) -> None:
-        """The server ended an idle connection: the next request succeeds, or fails once and the one after succeeds."""
+        """Check that after the server closed an idle connection, at most one request fails."""
         self._needs_sockets()
         async with BadServer(CannedReply(drop=True)) as server, self._transport(server) as transport:
             await transport.send(_request(server))
@@ -293,7 +293,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_it_gives_up_when_the_time_of_the_request_is_up(self) -> None:
-        """In any phase of the reply; nobody else watches the time. The connection is released."""
+        """Check the timeout in every phase of the reply, and that the connection is released."""
         self._needs_sockets()
         for fault in (Fault.SILENT, Fault.SLOW_HEADER, Fault.SLOW_BODY):
             async with BadServer(fault) as server, self._transport(server) as transport:
@@ -305,7 +305,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_cancelling_releases_the_connection(self) -> None:
-        """In any phase of the reply; the transport works on."""
+        """Check cancellation in every phase of the reply, and that the transport still works."""
         self._needs_sockets()
         async with BadServer() as server, self._transport(server) as transport:
             for count, fault in enumerate((Fault.SILENT, Fault.SLOW_HEADER, Fault.SLOW_BODY)):
@@ -323,7 +323,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_it_closes_twice_and_sends_no_more(self) -> None:
-        """Closing is idempotent, before first use too; sending afterwards is `NotSentError`."""
+        """Check that closing is idempotent, even before first use, and that sending then raises `NotSentError`."""
         async with BadServer() as server:
             unused = await self.make_transport(server)
             await unused.aclose()
@@ -339,7 +339,7 @@ class TransportContract(abc.ABC):
 
     @_in_new_loop
     async def test_no_error_and_no_log_shows_a_header(self) -> None:
-        """Not the error, its chain, its pickle; not the log at DEBUG; not the transport itself."""
+        """Check the error, its chain, its pickle, the log at DEBUG, and the transport itself."""
         self._needs_sockets()
         for fault in _BROKEN:
             async with BadServer(fault) as server, self._transport(server) as transport:
@@ -364,7 +364,7 @@ class TransportContract(abc.ABC):
 
 
 class _Upload:
-    """An `Upload` of these pieces; an exception among them is raised in its place."""
+    """An `Upload` of these chunks; an exception among them is raised when it is reached."""
 
     def __init__(self, pieces: tuple[bytes | Exception, ...], length: int | None) -> None:
         self.content_type = "application/octet-stream"
@@ -402,7 +402,7 @@ def _name(error: object) -> str:
 
 
 def _check(holds: bool, otherwise: str) -> None:
-    # Not an assert: pytest would print its operands, and python -O would drop it.
+    # Not an assert: pytest would print its operands, and python -O would remove it.
     if not holds:
         raise AssertionError(otherwise)
 

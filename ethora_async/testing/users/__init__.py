@@ -1,7 +1,8 @@
 """Tools for tests of a product that embeds the chat.
 
-Installing the package brings the pytest fixtures `ethora_sandbox`, `ethora_client`, `ethora_fault` and `ethora_clock`
-(see `ethora_async.testing.users.plugin`). Import `FakeClock` where you make clients or sandboxes yourself.
+Installing the package also installs the pytest fixtures `ethora_sandbox`, `ethora_client`, `ethora_fault` and
+`ethora_clock` (see `ethora_async.testing.users.plugin`). Import `FakeClock` if you create clients or sandboxes
+yourself.
 """
 
 from __future__ import annotations
@@ -15,5 +16,5 @@ if TYPE_CHECKING:
 
 __all__ = ["FakeClock"]
 
-if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
+if not TYPE_CHECKING:  # Type checkers must reject a name that is not exported.
     __getattr__, __dir__ = lazy_exports(__name__, {"clock": ("FakeClock",)})

@@ -1,6 +1,6 @@
-"""An event loop in a thread of its own, and a transport that sends from there.
+"""An event loop in a separate thread, and a transport that sends from there.
 
-What lives there outlasts the loops of single tests, and is there for tests that have none.
+Objects in this loop outlive the loops of single tests, and also serve tests without a loop.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class BackgroundLoop:
-    """A running event loop beside the caller's thread; `close` ends it."""
+    """A running event loop in another thread; `close` ends it."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -27,11 +27,11 @@ class BackgroundLoop:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do `work` over there, and wait for what comes of it without a loop of one's own."""
+        """Run `work` in the background loop, and wait for its result without an event loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do `work` over there, and await what comes of it here. Cancelling cancels it there too."""
+        """Run `work` in the background loop, and await its result here. Cancelling also cancels `work`."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def close(self) -> None:
@@ -42,7 +42,7 @@ class BackgroundLoop:
 
 
 class BackgroundTransport:
-    """Sends through another transport, in a background loop: its connections belong there, whoever's loop asks."""
+    """Sends through another transport in a background loop, to which its connections belong."""
 
     def __init__(self, inner: Transport, loop: BackgroundLoop) -> None:
         self._inner = inner
@@ -52,7 +52,7 @@ class BackgroundTransport:
         """Send one request.
 
         Raises:
-            NotSentError, ReplyLostError: as the inner transport says.
+            NotSentError, ReplyLostError: as the inner transport raises them.
         """
         return await self._loop.do(self._send(request))
 

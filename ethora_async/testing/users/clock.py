@@ -1,4 +1,4 @@
-"""Time that a test moves."""
+"""A clock that a test controls."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 
 
 class FakeClock:
-    """A clock that stands still until it is moved, and on which every sleep is over at once.
+    """A clock that stands still until it is moved, and on which every sleep ends at once.
 
     Attributes:
-        slept: every wait asked for, in seconds, in order.
+        slept: every requested wait in seconds, in order.
     """
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
@@ -18,20 +18,20 @@ class FakeClock:
         self.slept: list[float] = []
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Return seconds since the epoch."""
         return self._now
 
     def monotonic(self) -> float:
-        """Seconds that only ever grow."""
+        """Return seconds that never go back."""
         return self._monotonic
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move the clock forward."""
         self._now += seconds
         self._monotonic += seconds
 
     async def sleep(self, delay: float, /) -> None:
-        """Let `delay` seconds pass, without waiting for them."""
+        """Move the clock forward by `delay` seconds, without waiting."""
         self.slept.append(delay)
         self.advance(delay)
         await asyncio.sleep(0)

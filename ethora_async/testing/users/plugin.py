@@ -31,9 +31,9 @@ def _ethora_background() -> Iterator[BackgroundLoop]:
 
 @pytest.fixture
 def ethora_clock() -> FakeClock:
-    """The time of `ethora_sandbox` and `ethora_client`. It stands still until you call ``advance(seconds)``.
+    """The clock of `ethora_sandbox` and `ethora_client`. It stands still until you call ``advance(seconds)``.
 
-    It starts at the real time, so that clients your product makes agree with the sandbox. Waits before a retry end at
+    It starts at the real time, so that your product's own clients agree with the sandbox. Waits before a retry end at
     once; ``slept`` lists them.
     """
     import time

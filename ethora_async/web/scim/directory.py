@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 THREADS = 4
-"""Connections to the database. One large group must not hold up everything else."""
+"""Number of database connections. One large group must not delay everything else."""
 
 
 @attrs.frozen(kw_only=True)
@@ -36,12 +36,12 @@ class DirectoryUser:
     """A user whom an identity provider has written.
 
     Attributes:
-        id: the id that SCIM knows the user by.
-        user_id: the id of the user in the chat; what your `identify` returns.
+        id: the user's SCIM id.
+        user_id: the id of the user in the chat, as your `identify` returns it.
         user_name: such as ``ann@example.com``.
         external_id: the identity provider's own id.
         active: False when the identity provider made the user inactive.
-        email, first_name, last_name: what the chat platform is told.
+        email, first_name, last_name: the data sent to the chat platform.
     """
 
     id: str
@@ -55,17 +55,17 @@ class DirectoryUser:
 
 
 class ScimDirectory:
-    """Users and groups from an identity provider, beside the outbox that makes chat users and rooms of them.
+    """Users and groups from an identity provider, and the outbox that turns them into chat users and rooms.
 
-    Records and intents are written in one transaction. The tables, those of the outbox too, are created when they are
-    missing. Enter it with ``async with``, or call `aclose` at the end.
+    Records and intents are written in one transaction. Missing tables, including those of the outbox, are created.
+    Enter it with ``async with``, or call `aclose` at the end.
 
     Args:
         database: ``postgresql://user@host/name`` or ``sqlite:///file.db``; a `Worker` or ``ethora outbox work`` on the
             same database carries the intents out.
-        mapping: which chat user or room a record is about; see `ScimMapping`.
-        seal: encrypts passwords for the outbox; without it, passwords that the identity provider sends are left out.
-        clock: where time comes from, in seconds since the epoch.
+        mapping: the chat user or room of a record; see `ScimMapping`.
+        seal: encrypts passwords for the outbox; without it, passwords from the identity provider are dropped.
+        clock: the source of time, in seconds since the epoch.
 
     Raises:
         ConfigError: psycopg is not installed (extra ``outbox``).
@@ -103,7 +103,7 @@ class ScimDirectory:
         await self.aclose()
 
     async def check(self) -> None:
-        """Pass when the database can be used; create the tables that are missing.
+        """Check that the database can be used; create missing tables.
 
         Raises:
             ConfigError: the tables are foreign, older or newer.
@@ -150,9 +150,9 @@ class ScimDirectory:
         return _user(rows[0]) if rows else None
 
     async def is_active(self, user: Id) -> bool:
-        """Return whether the identity provider has not made this user inactive, and has not deleted them.
+        """Return whether this user is active: neither made inactive nor deleted by the identity provider.
 
-        Users of whom it never wrote are active: it says nothing of them. Ids that differ in case only count as one.
+        Users whom it never sent are active. Ids that differ only in case are equal.
 
         Args:
             user: the user's id in the chat.
@@ -160,7 +160,7 @@ class ScimDirectory:
         Raises:
             OutboxDatabaseError: the database cannot be used.
         """
-        # What cannot be an id is nobody's here; whoever makes the token says what is wrong with it.
+        # An invalid id belongs to no user here; creating the token reports the error.
         key = chat_key(str(user))
 
         def look(db: DatabaseConnection) -> bool:
@@ -170,14 +170,14 @@ class ScimDirectory:
         return await self.run(lambda db: _in_transaction(db, partial(look, db)))
 
     async def aclose(self) -> None:
-        """Close the connections; what is under way ends first."""
+        """Close the connections after pending work."""
         if not self._closed:
             self._closed = True
             ends = [thread.finish(connection.close) for thread, connection in self._places]
             await asyncio.shield(asyncio.gather(*ends))
 
     async def run(self, work: Callable[[DatabaseConnection], T]) -> T:
-        """Do something with a connection, in its thread.
+        """Run a function with a connection, in its thread.
 
         Raises:
             ConfigError: the directory is closed, or the tables are foreign.
@@ -195,12 +195,12 @@ class ScimDirectory:
         return await thread.run(work, connection)
 
     def storage_options(self) -> dict[str, Any]:
-        """Return what `DirectoryStorage` takes beside a connection and a provider."""
+        """Return the arguments of `DirectoryStorage` beside a connection and a provider."""
         return {"mapping": self.mapping, "seal": self._seal, "clock": self._clock}
 
 
 def _load() -> None:
-    """Import scim2-server before the first request: pydantic's half a second would hold up everybody else's."""
+    """Import scim2-server before the first request: pydantic takes half a second, which would delay other requests."""
     with suppress(ImportError):
         import ethora_async.web.scim.service as loaded
 

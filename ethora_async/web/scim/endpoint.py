@@ -1,4 +1,4 @@
-"""``/scim/v2``: where identity providers write users and groups."""
+"""``/scim/v2``: the endpoint at which identity providers write users and groups."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log: logging.Logger = logging.getLogger("ethora_async.web")
 
 MAX_BODY = 16 * 1024 * 1024
-"""Bytes: a group with 100,000 members."""
+"""In bytes: a group with 100,000 members."""
 BODY_TIMEOUT = 60.0
 """Seconds."""
 
@@ -40,7 +40,7 @@ _PARAMETERS = {
     for name in ("attributes", "excludedAttributes", "filter", "sortBy", "sortOrder", "startIndex", "count", "cursor")
 }
 _OPEN = "/serviceproviderconfig"
-"""What needs no token (RFC 7643 §5)."""
+"""The path that needs no token (RFC 7643 §5)."""
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="SCIM"'}
 _READS = frozenset({"GET", "HEAD"})
 
@@ -48,15 +48,15 @@ _READS = frozenset({"GET", "HEAD"})
 class ScimEndpoint:
     """Serves SCIM 2.0 (RFC 7643, RFC 7644) to an identity provider: Users, Groups and discovery.
 
-    Everything but ``/ServiceProviderConfig`` needs ``Authorization: Bearer TOKEN``. Users become chat users, groups
-    rooms, and members of groups members of rooms, through the outbox. Mount it by `Routes(scim=…)`.
+    Everything but ``/ServiceProviderConfig`` needs ``Authorization: Bearer TOKEN``. Through the outbox, users become
+    chat users, groups become rooms, and members of groups become members of rooms. Mount it by `Routes(scim=…)`.
 
     Args:
         directory: the records.
-        tokens: which tokens are accepted (default: ``ETHORA_SCIM_TOKEN`` of the environment).
-        base_url: the address under which identity providers see it, such as ``https://example.com/scim/v2``; by
-            default made of the Host header and of X-Forwarded-Proto.
-        max_body: bytes.
+        tokens: the accepted tokens (default: ``ETHORA_SCIM_TOKEN`` of the environment).
+        base_url: its public address, such as ``https://example.com/scim/v2``; by default built from the Host header and
+            X-Forwarded-Proto.
+        max_body: maximum size in bytes.
         body_timeout: until the body must be complete (default 60 s).
 
     Raises:
@@ -85,7 +85,7 @@ class ScimEndpoint:
         self._body_timeout = seconds(body_timeout, "body_timeout")
 
     async def check(self) -> None:
-        """Pass when requests can be answered: a check for `Health`.
+        """Check that requests can be answered: a check for `Health`.
 
         Raises:
             ConfigError: there is no token, or the tables are foreign.
@@ -95,10 +95,10 @@ class ScimEndpoint:
         await self._directory.check()
 
     async def handle(self, request: Request, mount: str = "/scim/v2") -> WebResponse:
-        """WebResponse one request, whose path is the one below `mount`.
+        """Answer one request, with its path below `mount`.
 
         Raises:
-            ClientDisconnectError: there is nobody left to answer.
+            ClientDisconnectError: the client has disconnected.
         """
         try:
             return await self._answer(request, mount)
@@ -109,8 +109,8 @@ class ScimEndpoint:
             return _error(503, "The service cannot answer now. Try again later.", retry_after(error.retry_after or 5.0))
         except ClientDisconnectError:
             raise
-        except Exception as error:  # noqa: BLE001  an identity provider understands SCIM's own errors alone
-            # Not the error's text, nor the frames' variables: both may hold what was written.
+        except Exception as error:  # noqa: BLE001  an identity provider understands only SCIM's own errors
+            # Neither the error's message nor the frames' variables: both may contain the request's data.
             log.error("SCIM request failed, %s at %s", type(error).__name__, _place(error))
             return _error(500, "Something is wrong with this service.")
 
@@ -136,7 +136,7 @@ class ScimEndpoint:
     def _serve(
         self, connection: DatabaseConnection, request: Request, base_url: str, path: str, body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
-        """WebResponse in a thread. What it imports takes half a second the first time."""
+        """Answer in a thread. Its imports take half a second the first time."""
         from scim2_server.requests import ScimRequest
 
         from ethora_async.web.scim.service import provider, serve
@@ -171,7 +171,7 @@ def _place(error: Exception) -> str:
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """Return the parameters of a query, whose names are taken in any case."""
+    """Return the parameters of a query; their names ignore case."""
     found = {_PARAMETERS.get(name.lower(), name): value for name, value in parse_qsl(query, keep_blank_values=True)}
     if "filter" in found:
         found["filter"] = plain_filter(found["filter"])
@@ -179,7 +179,7 @@ def _parameters(query: str) -> dict[str, str]:
 
 
 def _seen(request: Request, mount: str) -> str:
-    """Return the URL as the client probably sees it."""
+    """Return the URL that the client probably used."""
     forwarded = [value for name, value in request.headers if name == "x-forwarded-proto"]
     scheme = "https" if forwarded and forwarded[0].strip().lower() == "https" else "http"
     return f"{scheme}://{request.header('host') or 'localhost'}{mount}"
@@ -204,7 +204,7 @@ def _error(status: int, detail: str, headers: dict[str, str] | None = None, *, k
 
 
 def _restated(answer: WebResponse) -> WebResponse:
-    """Say a refusal in SCIM's form."""
+    """Convert an error to SCIM's format."""
     data = codec.loads(answer.body) if answer.body else {}
     kept = {name: value for name, value in answer.headers.items() if name in ("WWW-Authenticate", "Retry-After")}
     return _error(answer.status, data.get("detail", ""), kept)

@@ -1,4 +1,4 @@
-"""Find the part of a filter that an index answers."""
+"""Find the part of a filter that an index can answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Lookup:
 
     Attributes:
         name: the attribute in lower case.
-        value: what it equals, folded where the attribute ignores case.
+        value: the value that it equals, folded if the attribute ignores case.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Lookup:
 
 
 def lookups(kind: str, node: Any) -> tuple[Lookup, ...] | None:
-    """Return look-ups of which every match of a filter is in at least one; None where no index helps."""
+    """Return look-ups that together find every match of a filter; None if no index helps."""
     if isinstance(node, Comparison):
         return _comparison(kind, node)
     if isinstance(node, ValuePath):
@@ -40,7 +40,7 @@ def lookups(kind: str, node: Any) -> tuple[Lookup, ...] | None:
         found = [lookups(kind, term) for term in node.terms]
         if node.op == LogicalOperator.and_:
             usable = [one for one in found if one is not None]
-            # The shorter, the better: an id is one record, a member may be in many.
+            # The most selective one: an id is one record, a member may be in many groups.
             return min(usable, key=_cost, default=None)
         several = [one for one in found if one is not None]
         return tuple(one for some in several for one in some) if len(several) == len(found) else None
@@ -48,7 +48,7 @@ def lookups(kind: str, node: Any) -> tuple[Lookup, ...] | None:
 
 
 def members_meant(node: Any) -> frozenset[str] | None:
-    """Return the ids of members that a filter asks for; None when it asks for something else of the members."""
+    """Return the member ids in a filter; None if it tests other attributes of members."""
     if isinstance(node, LogicalExpr):
         found = [members_meant(term) for term in node.terms]
         return None if None in found else frozenset(id for ids in found if ids is not None for id in ids)

@@ -1,4 +1,4 @@
-"""Which chat user or room a SCIM record is about, and what the platform is told of it."""
+"""Map SCIM records to chat users and rooms, and to the platform's data."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.records import NewChat, NewUser, email_text, literal_id
 
 IdAttribute = Literal["id", "externalId"]
-"""The attribute that gives the chat its id."""
+"""The attribute that is used as the id in the chat."""
 
 Inactive = Literal["keep", "delete"]
-"""What becomes of the chat user of somebody who is made inactive."""
+"""What to do with the chat user of a person who is made inactive."""
 
 EMAIL_DOMAIN = "users.invalid"
 """RFC 2606: no mail is ever delivered below ``.invalid``."""
@@ -25,33 +25,33 @@ _LONGEST_PICTURE = 2048
 
 
 def folded(text: str) -> str:
-    """Return a text as SCIM compares texts that are not case-exact."""
+    """Fold a text as SCIM compares texts that are not case-exact."""
     return normalize("NFC", normalize("NFC", text).lower())
 
 
 def chat_key(id: str) -> str:
-    """Return an id as no other may read: platforms that ignore case take ``Ann`` and ``ann`` for one person."""
+    """Return the form of an id that must be unique: some platforms treat ``Ann`` and ``ann`` as equal."""
     return normalize("NFKC", id).casefold()
 
 
 @attrs.frozen(kw_only=True)
 class ScimMapping:
-    """How SCIM records become chat users and rooms.
+    """The mapping of SCIM records to chat users and rooms.
 
-    An id is given when a record is created and never changes: a user who is renamed stays the same user.
+    An id is set when a record is created and never changes: a renamed user stays the same user.
 
     Attributes:
-        user_id: the attribute that is the chat user's id. ``id`` (the default): the id that this service gives out, 32
+        user_id: the attribute that is the chat user's id. ``id`` (the default): the id that this service generates, 32
             hexadecimal digits, valid on every platform. ``externalId``: the identity provider's own, such as Entra's
             object id, literally.
         room_id: the same for groups and their rooms.
-        inactive: ``keep`` (the default) takes inactive users out of their rooms and keeps them on the platform, with
-            what they wrote; ``delete`` deletes them, and creates them anew when they return. Both refuse their tokens.
+        inactive: ``keep`` (the default) removes inactive users from their rooms and keeps them on the platform, with
+            their messages; ``delete`` deletes them, and creates them again when they return. Both refuse them tokens.
         email_domain: gives a user without any e-mail address the address ``ID@DOMAIN``, since platforms require one;
-            None refuses such users.
+            None rejects such users.
 
     Raises:
-        ConfigError: a value is none of these.
+        ConfigError: a value is invalid.
     """
 
     user_id: IdAttribute = "id"
@@ -92,7 +92,7 @@ class ScimMapping:
         return _id(self.room_id, id, doc)
 
     def user(self, chat_user: str, doc: Mapping[str, Any]) -> NewUser:
-        """Return what the platform is told of a user.
+        """Return a user's data for the platform.
 
         Raises:
             InvalidInputError: there is no e-mail address, or a field cannot be used.
@@ -119,7 +119,7 @@ class ScimMapping:
 
 
 def room(chat: str, doc: Mapping[str, Any]) -> NewChat:
-    """Return what the platform is told of a group's room.
+    """Return a group's room for the platform.
 
     Raises:
         InvalidInputError: a field cannot be used.
@@ -145,7 +145,7 @@ def _id(attribute: IdAttribute, id: str, doc: Mapping[str, Any]) -> str:
 
 
 def _names(doc: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the first and the last name. Platforms require both; whoever has one name has it twice."""
+    """Return the first and the last name. Platforms require both, so a single name is repeated."""
     name = doc.get("name") or {}
     first, last = _text(name.get("givenName")), _text(name.get("familyName"))
     if first and last:

@@ -1,4 +1,4 @@
-"""Changes of a group's members, taken out of a PATCH: they are written straight to the member table.
+"""Changes of a group's members, extracted from a PATCH and written directly to the member table.
 
 Applied to the whole group instead, adding one member to a group of 50,000 would read and compare all of them.
 """
@@ -34,7 +34,7 @@ class MemberChange:
 def split(body: Any) -> tuple[list[MemberChange], list[Any]] | None:
     """Return the changes of members in a PATCH, and the operations that are left.
 
-    Returns None when a change of members has a form that only the general way understands.
+    Returns None when a change of members has a form that only the generic code supports.
     """
     operations = _operations(body)
     if operations is None:

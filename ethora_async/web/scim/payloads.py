@@ -1,6 +1,6 @@
-"""Put right what Microsoft Entra ID and Okta send otherwise than RFC 7643 and 7644 say.
+"""Normalise requests of Microsoft Entra ID and Okta that deviate from RFC 7643 and 7644.
 
-The schemas decide what is what; see docs/how-to/scim.md#what-identity-providers-send for the list of forms.
+The schemas define the attributes; see docs/how-to/scim.md#what-identity-providers-send for the list of forms.
 """
 
 from __future__ import annotations
@@ -32,16 +32,18 @@ _SEVERAL = frozenset(
 )
 """The attributes that hold lists, in lower case."""
 _NOT_WRITTEN = frozenset({"id", "meta", "schemas"})
-"""What may not be changed and stands in the value of an operation without a path all the same."""
+"""Read-only attributes that occur nevertheless in the value of an operation without a path."""
 _PRIMARY_TEXT = re.compile(r"(\bprimary\s+(?:eq|ne)\s+)\"(true|false)\"", re.IGNORECASE)
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-"""A text in quotes, to the end where nothing closes it: trying again from each quote would take quadratic time."""
+"""A text in quotes, or an unclosed one up to the end: retrying from each quote would take quadratic time."""
 _BEHIND_BRACKETS = re.compile(r'\[([^\[\]]*)\]\.([A-Za-z]\w*)\s+([A-Za-z]{2})\s+("\d+"|[A-Za-z0-9.+-]+)')
 
 
 def plain_filter(text: str) -> str:
-    """Return a filter as RFC 7644 has it: Entra writes ``emails[type eq "work"].value eq "…"`` for a matching entry."""
+    """Return a filter in the form of RFC 7644: Entra writes ``emails[type eq "work"].value eq "…"`` for a matching
+    entry.
+    """
     quoted: list[str] = []
 
     def put_away(found: re.Match[str]) -> str:
@@ -62,10 +64,10 @@ def plain_name(path: str) -> str:
 
 
 def read(body: bytes) -> Any:
-    """Return a body's JSON, put right.
+    """Parse a body's JSON and normalise it.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is not JSON.
     """
     data = codec.loads(body)
     if not isinstance(data, dict):
@@ -79,7 +81,7 @@ def read(body: bytes) -> Any:
 
 
 def _parts(operation: Any) -> list[Any]:
-    """Return an operation without a path as several, where names in its value are paths with a filter."""
+    """Split an operation without a path into several, if names in its value are paths with a filter."""
     if not isinstance(operation, Mapping):
         return [operation]
     fields = {name.lower(): value for name, value in operation.items()}
@@ -114,7 +116,7 @@ def _operation(operation: Any) -> Any:
 
 
 def _at_path(path: Any, value: Any) -> Any:
-    """Put the value for one path right."""
+    """Normalise the value for one path."""
     if not isinstance(path, str):
         return value
     name = plain_name(path)
@@ -124,7 +126,7 @@ def _at_path(path: Any, value: Any) -> Any:
 
 
 def _unwrapped(value: Any, *, keep: bool) -> Any:
-    """Take a single value out of the list that Entra puts it in: ``[{"$ref": null, "value": "…"}]``."""
+    """Unwrap a single value from the list that Entra puts it in: ``[{"$ref": null, "value": "…"}]``."""
     if isinstance(value, list) and len(value) == 1:
         only = value[0]
         if keep:
@@ -137,7 +139,7 @@ def _unwrapped(value: Any, *, keep: bool) -> Any:
 
 
 def _attribute(name: str, value: Any) -> Any:
-    """Put the value of one attribute right: of a resource, or of a PATCH operation."""
+    """Normalise the value of one attribute, of a resource or of a PATCH operation."""
     lower = plain_name(name)
     if lower in ("active", "primary") or lower.endswith((".primary", "].primary")):
         return _boolean(value)
@@ -161,7 +163,7 @@ def _entry(entry: Any) -> Any:
 
 
 def _is_empty(entry: Any) -> bool:
-    """Return whether an entry says that there is none: Okta sends ``{"type": "work", "value": ""}``."""
+    """Return whether an entry means "no value": Okta sends ``{"type": "work", "value": ""}``."""
     return isinstance(entry, Mapping) and any(
         name.lower() == "value" and (value is None or value == "") for name, value in entry.items()
     )
@@ -180,7 +182,7 @@ def _manager(value: Any) -> Any:
 
 
 def _members(value: Any) -> Any:
-    """Put members right: ``$ref`` null is none, a text alone is an id, and one alone may come without its list."""
+    """Normalise members: drop a null ``$ref``, and accept a plain text as an id and a single member without a list."""
     if isinstance(value, (str, Mapping)):
         value = [value]
     if not isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The SCIM service: what it announces, and how requests are answered."""
+"""The SCIM service: its description, and its answers to requests."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ethora_async.web.scim.storage import DirectoryStorage
 
 PAGE = 200
-"""The most resources in one answer."""
+"""Maximum number of resources in one answer."""
 
 _READS = frozenset({Operation.query, Operation.search})
 
@@ -76,7 +76,7 @@ def provider() -> ScimProvider:
 
 
 class Service(ScimService):
-    """Answers a PATCH of a user with the user, as Okta expects, and one of a group with 204, as Entra does."""
+    """Answers a PATCH of a user with the user, as Okta expects, and of a group with 204, as Entra expects."""
 
     def patch_response(
         self, base_url: str, resource: Resource[Any], response_parameters: ResponseParameters[Any]
@@ -87,7 +87,7 @@ class Service(ScimService):
         return super().patch_response(base_url, resource, response_parameters)
 
     def read_creation(self, resource_type: ResourceType, body: bytes, content_type: str | None) -> Resource[Any]:
-        """Validate the body of a POST. A user is active unless it says otherwise, and says so in every answer."""
+        """Validate the body of a POST. A user is active by default, and every answer states it."""
         resource: Any = super().read_creation(resource_type, body, content_type)
         if getattr(resource, "active", ...) is None:
             resource.active = True
@@ -97,7 +97,7 @@ class Service(ScimService):
     def apply_replacement(
         self, current: Resource[Any], replacement: Resource[Any], conditions: Conditions
     ) -> Resource[Any] | None:
-        """Apply a PUT. One without `active` leaves it as it was: nobody comes back because a field was left out."""
+        """Apply a PUT. Without `active` the old value is kept: a missing field must not reactivate a user."""
         if getattr(replacement, "active", ...) is None:
             replacement.active = getattr(current, "active", None)  # type: ignore[attr-defined]
         return super().apply_replacement(current, replacement, conditions)
@@ -110,7 +110,7 @@ def service() -> Service:
 
 
 class Handler(ScimHandler):
-    """Serves one request. Members of groups are read and written past the models, since there may be very many.
+    """Serves one request. Members of groups bypass the models, since there may be very many.
 
     Args:
         storage: the records.
@@ -125,7 +125,7 @@ class Handler(ScimHandler):
         """Serve a request.
 
         Raises:
-            SCIMException: it is refused.
+            SCIMException: it is rejected.
         """
         with self.service.provider:
             target = self.service.match(request)
@@ -136,7 +136,7 @@ class Handler(ScimHandler):
         return super().handle(request)
 
     def _read(self, request: ScimRequest) -> ScimResponse:
-        """WebResponse a read, the members of its groups added to the answer itself."""
+        """Answer a read; the members of its groups are added to the answer directly."""
         self.storage.leaves_members_out = True
         with self.storage.operation():
             response = super().handle(request)
@@ -184,7 +184,7 @@ class Handler(ScimHandler):
 
 
 def serve(storage: DirectoryStorage, request: ScimRequest) -> ScimResponse:
-    """Serve a request; a refusal is a response too."""
+    """Serve a request; an error is returned as a response."""
     if request.body:
         try:
             request.body = codec.dumps(read(request.body))
@@ -199,7 +199,7 @@ def serve(storage: DirectoryStorage, request: ScimRequest) -> ScimResponse:
 
 
 def _whole_members(query: Any) -> bool:
-    """Return whether an answer holds members with all their fields."""
+    """Return whether an answer contains members with all their fields."""
     names = {name.lower(): value for name, value in query.items()}
     return not names.get("attributes") and "members" not in names.get("excludedattributes", "").lower()
 

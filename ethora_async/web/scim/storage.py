@@ -1,4 +1,4 @@
-"""What `scim2_server` reads and writes: the records of one database connection, each write with its intents."""
+"""The storage of `scim2_server`: the records of one database connection; each write adds its intents."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ethora_async.web.scim.database.connections import DatabaseConnection
 
 SCANNED = 2000
-"""How many records a search without an index looks at. Beyond that it is refused."""
+"""Maximum number of records in a search without an index; a larger search is rejected."""
 
 _NOT_STORED = frozenset({"id", "meta", "members", "groups", "password"})
 _MEMBERS = "members"
@@ -54,10 +54,10 @@ class DirectoryStorage(ScimStorage):
     Args:
         connection: a connection, for this thread.
         provider: describes the service.
-        mapping: which chat user or room a record is about.
-        seal: encrypts passwords for the outbox; without it passwords are left out.
+        mapping: the chat user or room of a record.
+        seal: encrypts passwords for the outbox; without it passwords are dropped.
         clock: seconds since the epoch.
-        scanned: how many records a search without an index looks at.
+        scanned: maximum number of records in a search without an index.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class DirectoryStorage(ScimStorage):
 
     @contextmanager
     def operation(self) -> Generator[None]:
-        """Begin a transaction, in which the intents are written too."""
+        """Begin a transaction, which also contains the intents."""
         with self._db.transaction(write=self._write):
             yield
 
@@ -106,9 +106,9 @@ class DirectoryStorage(ScimStorage):
         resource_types: list[ResourceType],
         search_request: SearchRequest[Any],
         *,
-        position: Any = None,  # noqa: ARG002  the service announces no cursors
+        position: Any = None,  # noqa: ARG002  the service supports no cursors
     ) -> SearchPage:
-        """Return a page of what a filter matches. Without an index, among so many records, it is refused."""
+        """Return a page of a filter's matches. A search without an index over too many records is rejected."""
         with self.operation():
             start = (search_request.start_index or 1) - 1
             count = search_request.count
@@ -123,7 +123,7 @@ class DirectoryStorage(ScimStorage):
             return SearchPage(len(found), found[start:stop])
 
     def members_of(self, group_id: str) -> list[dict[str, Any]]:
-        """Return a group's members as they stand in an answer, with `$ref` relative to the SCIM root."""
+        """Return a group's members in the form of an answer, with `$ref` relative to the SCIM root."""
         return [_member(usr, display) for usr, display in self._db.rows(sql.MEMBERS, group=group_id)]
 
     def _page(
@@ -190,7 +190,7 @@ class DirectoryStorage(ScimStorage):
             )
 
     def _keeps(self, resource_type: ResourceType, parameters: ResponseParameters[Any] | None) -> bool:
-        """Return whether an answer holds a group's members, or a user's groups."""
+        """Return whether an answer contains a group's members, or a user's groups."""
         if not _is_group(resource_type):
             return _is_kept(_GROUPS, parameters)
         return not self.leaves_members_out and _is_kept(_MEMBERS, parameters)
@@ -236,7 +236,7 @@ class DirectoryStorage(ScimStorage):
     # Writing
 
     def create(self, resource_type: ResourceType, resource: Resource[Any]) -> Resource[Any]:
-        """Store a new record, and want its chat user or room."""
+        """Store a new record, and write the intent for its chat user or room."""
         with self.operation():
             id = uuid.uuid4().hex
             doc = _document(resource)
@@ -250,7 +250,7 @@ class DirectoryStorage(ScimStorage):
     def update(
         self, resource_type: ResourceType, resource: Resource[Any], *, expected_version: str | None = None
     ) -> Resource[Any]:
-        """Replace a record, and want what has changed."""
+        """Replace a record, and write intents for its changes."""
         with self.operation():
             row = self._checked(resource_type, resource.id, expected_version)
             doc = _document(resource)
@@ -262,7 +262,7 @@ class DirectoryStorage(ScimStorage):
             return self.get(resource_type, row[1])
 
     def update_group(self, resource: Resource[Any] | None, group_id: str, changes: Sequence[MemberChange]) -> None:
-        """Change a group's own attributes, where `resource` is given, and its members, without reading all of them."""
+        """Change a group's own attributes, if `resource` is given, and its members, without reading all of them."""
         with self.operation():
             row = self._checked(_GROUP, group_id, None)
             changed = self._change_members(group_id, changes)
@@ -272,7 +272,7 @@ class DirectoryStorage(ScimStorage):
                 self._update_group(row, codec.loads(row[2].encode()))
 
     def delete(self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None) -> None:
-        """Delete a record, and want its chat user or room gone."""
+        """Delete a record, and write the intent that deletes its chat user or room."""
         with self.operation():
             row = self._checked(resource_type, resource_id, expected_version)
             if _is_group(resource_type):
@@ -282,7 +282,7 @@ class DirectoryStorage(ScimStorage):
             now = self._clock()
             self._db.run(sql.TOUCH_GROUPS_OF, id=row[1], now=now)
             self._db.run(sql.REMOVE_USER, id=row[1])
-            # Somebody who was deleted must not get a token because nobody knows them any more.
+            # A deleted user must not get a token because the record is gone.
             self._db.run(sql.NOTE_GONE, chat_key=chat_key(row[7]), now=now)
             self._want(intents.want_no_user, row[7])
 
@@ -397,7 +397,7 @@ class DirectoryStorage(ScimStorage):
         }
 
     def _change_members(self, group_id: str, changes: Sequence[MemberChange]) -> bool:
-        """Write changes of members, and want them. Return whether anything changed."""
+        """Write changes of members and their intents. Return whether anything changed."""
         chat = self._db.rows(sql.GROUP, id=group_id)[0][6]
         results = [self._change(group_id, chat, change) for change in changes]
         return any(results)
@@ -426,7 +426,7 @@ class DirectoryStorage(ScimStorage):
 
     @staticmethod
     def _renamed(there: Mapping[str, str | None], change: MemberChange) -> list[tuple[str, str | None]]:
-        """Return the members whose display name is another one; a PUT without one leaves none."""
+        """Return the members whose display name changes; a PUT without one removes it."""
         return [
             (id, display)
             for id, display in change.members.items()
@@ -460,13 +460,13 @@ def _is_group(resource_type: Any) -> bool:
 
 
 def _document(resource: Resource[Any]) -> dict[str, Any]:
-    """Return what is stored of a resource; never a password."""
+    """Return the stored form of a resource, without a password."""
     whole: dict[str, Any] = resource.model_dump(mode="json")
     return {name: value for name, value in whole.items() if name not in _NOT_STORED and value is not None}
 
 
 def _listed(resource: Any) -> dict[str, str | None]:
-    """Return the members of a resource that was checked by its model.
+    """Return the members of a validated resource.
 
     Raises:
         InvalidValueException: one has no id, or is a group.
@@ -491,7 +491,7 @@ def _group_of(id: str, title: str) -> dict[str, Any]:
 
 
 def _is_kept(name: str, parameters: ResponseParameters[Any] | None) -> bool:
-    """Return whether an answer holds an attribute."""
+    """Return whether an answer contains an attribute."""
     if parameters is None:
         return True
     if parameters.attributes:
@@ -507,7 +507,7 @@ def _bound(scim_filter: Any, model: type[Resource[Any]]) -> Any:
 @cache
 def _filter_class(model: type[Resource[Any]]) -> Any:
     generic: Any = ScimFilter
-    return generic[Union[(model,)]]  # noqa: UP007  a union of one is made at run time
+    return generic[Union[(model,)]]  # noqa: UP007  a union of one is created at run time
 
 
 def _sorted(found: list[Resource[Any]], search_request: SearchRequest[Any]) -> list[Resource[Any]]:
@@ -526,7 +526,7 @@ def _without_picture(user: NewUser) -> NewUser:
 
 @contextmanager
 def _refusals() -> Generator[None]:
-    """Say an `InvalidInputError` as SCIM does."""
+    """Convert an `InvalidInputError` to SCIM's error."""
     detail: str | None = None
     try:
         yield

@@ -1,4 +1,4 @@
-"""The bearer tokens with which identity providers log in to ``/scim/v2``."""
+"""The bearer tokens of identity providers for ``/scim/v2``."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ SCIM_TOKEN = "ETHORA_SCIM_TOKEN"  # noqa: S105  the name of the setting
 """The token's name in the environment or in a secret store."""
 
 SHORTEST = 16
-"""Bytes: a shorter token can be guessed."""
+"""In bytes: a shorter token can be guessed."""
 
 _LONGEST = 4096
 
 
 class ScimTokens:
-    """The tokens that are accepted: the current one, and during a rotation the previous and the pending one.
+    """The accepted tokens: the current one, and during a rotation the previous and the pending one.
 
-    They are read again as they change, and compared in constant time.
+    They are read again when they change, and compared in constant time.
 
     Args:
-        source: a provider, which stays the caller's, or a provider URL; the environment by default. It holds
+        source: a provider, which the caller closes, or a provider URL; the environment by default. It contains
             ``ETHORA_SCIM_TOKEN``.
 
     Raises:
@@ -46,7 +46,7 @@ class ScimTokens:
         return "ScimTokens()"
 
     async def check(self) -> None:
-        """Pass when the tokens are at hand.
+        """Check that the tokens are available.
 
         Raises:
             ConfigError: the store cannot be read, has no token, or one that is too short.
@@ -54,7 +54,7 @@ class ScimTokens:
         await self._values()
 
     async def accepts(self, presented: str) -> bool:
-        """Return whether a token is one of ours.
+        """Return whether a token is accepted.
 
         Raises:
             ConfigError: as for `check`.
@@ -66,7 +66,7 @@ class ScimTokens:
         return right
 
     async def aclose(self) -> None:
-        """Let go of the store."""
+        """Close the store."""
         await self._cache.aclose()
 
     async def _values(self) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Connections to the database of the SCIM records. They block, and live in a thread of their own."""
+"""Connections to the database of the SCIM records. They block, and run in their own thread."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DatabaseConnection(Protocol):
         ...
 
     def transaction(self, *, write: bool) -> Any:
-        """Begin a transaction, as a context manager; within one that is open it does nothing.
+        """Begin a transaction, as a context manager; inside an open one it does nothing.
 
         Raises:
             ConfigError: the tables are foreign, older or newer.
@@ -51,11 +51,11 @@ class DatabaseConnection(Protocol):
         ...
 
     def run(self, statement: str, **values: Any) -> int:
-        """Run a statement and return how many rows it touched."""
+        """Run a statement and return the number of affected rows."""
         ...
 
     def close(self) -> None:
-        """Close it; it opens again when it is used."""
+        """Close it; the next use opens it again."""
         ...
 
 
@@ -200,7 +200,7 @@ class PostgresConnection:
             self._connection = _driver().connect(
                 self._url.reveal(),
                 autocommit=True,
-                prepare_threshold=None,  # a pooler in transaction mode knows no prepared statements
+                prepare_threshold=None,  # a pooler in transaction mode does not support prepared statements
                 connect_timeout=_CONNECT_SECONDS,
                 application_name="ethora scim",
             )
@@ -230,7 +230,7 @@ def connect(database: str) -> DatabaseConnection:
     path = unquote(rest.partition("?")[0])
     if colon and backend == "sqlite" and path.startswith("/") and path not in ("/", "/:memory:"):
         return SqliteConnection(path.removeprefix("/"))
-    # The URL itself is not repeated: it may hold a password.
+    # The URL itself is not quoted: it may contain a password.
     msg = (
         "the database URL of the SCIM records cannot be used: write postgresql://user@host:port/database or"
         " sqlite:///file.db, the same as for the outbox"
@@ -239,7 +239,7 @@ def connect(database: str) -> DatabaseConnection:
 
 
 def _ensure(connection: Any, dialect: str, outbox_tables: tuple[str, ...], outbox_version: int) -> None:
-    """Create the tables that are missing, the outbox's among them; refuse those of other versions."""
+    """Create missing tables, including the outbox's; reject those of other versions."""
     there = {name for (name,) in connection.rows(sql.TABLES[dialect])}
     if not there & {"ethora_outbox", "ethora_wish", "ethora_lane"}:
         for statement in outbox_tables:

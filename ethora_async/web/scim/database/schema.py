@@ -82,7 +82,7 @@ _NUMBERS = {
 def create(dialect: str) -> tuple[str, ...]:
     """Return the statements that create version 1 of the tables.
 
-    `ethora_scim_gone` remembers who was deleted: their tokens stay refused until they are created again.
+    `ethora_scim_gone` lists deleted users: they get no tokens until they are created again.
     """
     return tuple(statement.replace("{number}", _NUMBERS[dialect]) for statement in _CREATE)
 

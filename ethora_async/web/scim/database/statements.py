@@ -139,7 +139,7 @@ TABLES = {
     "postgresql": "SELECT name FROM unnest(CAST(ARRAY['ethora_scim', 'ethora_outbox', 'ethora_scim_user',"
     " 'ethora_wish', 'ethora_lane'] AS text[])) AS name WHERE to_regclass(name) IS NOT NULL",
 }
-"""The tables that are there; in PostgreSQL on the search path."""
+"""The existing tables; in PostgreSQL those on the search path."""
 
 WRITE_LOCK = "SELECT pg_advisory_xact_lock(745107, 3)"
 """One writer at a time: an intent for a membership depends on the user's row and on the group's."""
