@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import secrets
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
-from ethora_async.config import RetryPolicy
-from ethora_async.engine.retry import backoff
+from ethora_async.engine.reconnecting_stream import OPERATION, ReconnectingStream, read_error
 from ethora_async.errors import (
     ChatError,
     ForbiddenError,
     InvalidInputError,
     NotFoundError,
     NotSentError,
-    RateLimitedError,
     ReplyLostError,
-    ServerFaultError,
-    TransportError,
     UnauthorizedError,
 )
-from ethora_async.event_queue import EventQueue
 from ethora_async.platforms.ethora.realtime import machine as told
 from ethora_async.platforms.ethora.realtime.events import (
     MessageDeleted,
@@ -36,13 +30,12 @@ from ethora_async.platforms.ethora.realtime.events import (
     RoomLeft,
     Typing,
 )
-from ethora_async.platforms.ethora.realtime.machine import PATIENCE, XmppMachine
+from ethora_async.platforms.ethora.realtime.machine import XmppMachine
 from ethora_async.platforms.ethora.realtime.rooms import ListenedRooms
 from ethora_async.records import Id, several
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
 
     from ethora_async.platforms.ethora.chats.message_records import Message
     from ethora_async.platforms.ethora.names import Names
@@ -54,19 +47,12 @@ OpenSocket = Callable[[str, tuple[str, ...]], Awaitable[aiohttp.ClientWebSocketR
 AccountOf = Callable[[], Awaitable["Account"]]
 """Returns the account to log in with before each connection: passwords are short-lived."""
 
-_OPERATION: Final = "realtime"
 _SUBPROTOCOLS: Final = ("xmpp",)
-_RECONNECT: Final = RetryPolicy(base=0.5, cap=30.0)
-_LASTING: Final = _RECONNECT.cap
-"""Seconds after which a connection counts as stable: the pause before the next one starts small again."""
-_AT_ONCE: Final = 0.001
 _PAGE: Final = 100
-_PASSING: Final = (TransportError, ServerFaultError, RateLimitedError)
 _NOT_THERE: Final = frozenset({"item-not-found"})
-T = TypeVar("T")
 
 
-class Realtime:
+class Realtime(ReconnectingStream[RealtimeEvent]):
     """The messages of chats, over one websocket as one user.
 
     ```python
@@ -101,43 +87,17 @@ class Realtime:
         queue_size: int = 1000,
         timeout: float,
     ) -> None:
+        super().__init__(clock, queue_size=queue_size, timeout=timeout)
         self._account_of = account_of
         self._open_socket = open_socket
-        self._clock = clock
         self._first_rooms = [*several(rooms)]
-        self._queue: EventQueue[RealtimeEvent] = EventQueue(queue_size)
-        self._timeout = timeout
         self._account: Account | None = None
         self._machine: XmppMachine | None = None
         self._rooms: ListenedRooms | None = None
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self._sending = asyncio.Lock()
         self._entering: dict[str, asyncio.Future[None]] = {}
         self._said: dict[str, asyncio.Future[Message]] = {}
         self._pages: dict[str, tuple[list[Message], asyncio.Future[bool]]] = {}
         self._lost: set[str] = set()
-        self._runner: asyncio.Task[None] | None = None
-        self._live: asyncio.Future[None] | None = None
-        self._connections = 0
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self._start()
-        except BaseException:
-            await self.aclose()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> RealtimeEvent:
-        return await self._queue.take()
 
     async def subscribe(self, room: Id) -> None:
         """Enter a chat and receive its messages; returns once the user is in. A public chat gets a new member.
@@ -153,7 +113,7 @@ class Realtime:
         waiting = self._entering.get(name)
         if waiting is None:
             waiting = self._entering[name] = asyncio.get_running_loop().create_future()
-            waiting.add_done_callback(_read_error)
+            waiting.add_done_callback(read_error)
             self._lost.discard(name)
             rooms.add(name)
             machine.enter(name)
@@ -194,17 +154,17 @@ class Realtime:
         machine, _, name = self._opened(room)
         if not machine.live or self._account is None:
             msg = "there is no connection now: it is being opened again"
-            raise NotSentError(msg, operation=_OPERATION)
+            raise NotSentError(msg, operation=OPERATION)
         id = f"send-text-message-{secrets.token_hex(16)}"
         waiting = self._said[id] = asyncio.get_running_loop().create_future()
-        waiting.add_done_callback(_read_error)
+        waiting.add_done_callback(read_error)
         try:
             machine.say(name, id, text, self._account.first_name, self._account.last_name)
             await self._flush()
             await asyncio.wait({waiting}, timeout=self._timeout)
             if not waiting.done():
                 msg = f"the server did not confirm the message within {self._timeout:g} s"
-                raise ReplyLostError(msg, operation=_OPERATION)
+                raise ReplyLostError(msg, operation=OPERATION)
             said: Message = waiting.result()
             return said
         finally:
@@ -240,10 +200,10 @@ class Realtime:
         while left > 0:
             if not machine.live:
                 msg = "there is no connection now: it is being opened again"
-                raise NotSentError(msg, operation=_OPERATION)
+                raise NotSentError(msg, operation=OPERATION)
             query = machine.ask(name, min(left, _PAGE), before=edge)
             waiting: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            waiting.add_done_callback(_read_error)
+            waiting.add_done_callback(read_error)
             found: list[Message] = []
             self._pages[query] = (found, waiting)
             try:
@@ -258,39 +218,20 @@ class Realtime:
             edge = found[0].id
         return [message for page in reversed(pages) for message in page]
 
-    async def aclose(self) -> None:
-        """Close the connection and end the iteration. Safe to call more than once."""
-        self._queue.end()
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            runner.cancel()
-            await asyncio.wait({runner})
-
     # -- the connection
 
     async def _start(self) -> None:
-        if self._runner is not None:
-            msg = "the stream is open already: make another one"
-            raise NotSentError(msg)
-        self._account = account = await self._account_of()
-        self._machine = XmppMachine(account.host)
-        self._rooms = ListenedRooms(self._machine, self._queue, account.names.strip)
-        self._live = asyncio.get_running_loop().create_future()
-        self._live.add_done_callback(_read_error)
-        self._runner = asyncio.create_task(self._run())
-        await self._within_time(self._live, "the log-in")
+        await super()._start()
         for room in self._first_rooms:
             await self.subscribe(room)
 
-    async def _within_time(self, waiting: asyncio.Future[T], what: str) -> T:
-        await asyncio.wait({waiting}, timeout=self._timeout)
-        if not waiting.done():
-            msg = f"the server did not confirm {what} within {self._timeout:g} s"
-            raise NotSentError(msg, operation=_OPERATION)
-        return waiting.result()
+    async def _prepare(self) -> None:
+        self._account = account = await self._account_of()
+        self._machine = XmppMachine(account.host)
+        self._rooms = ListenedRooms(self._machine, self._queue, account.names.strip)
 
     def _opened(self, room: Id) -> tuple[XmppMachine, ListenedRooms, str]:
-        if self._machine is None or self._rooms is None or self._runner is None or self._runner.done():
+        if self._machine is None or self._rooms is None or not self._is_open:
             raise _not_open()
         return self._machine, self._rooms, self._names.lookup_name(room, "room")
 
@@ -301,95 +242,41 @@ class Realtime:
         return self._account.names
 
     async def _flush(self) -> None:
-        async with self._sending:
-            socket, machine = self._socket, self._machine
-            if socket is None or machine is None:
-                return
-            for frame in machine.to_send():
-                # The reading task notices a broken socket.
-                with suppress(ConnectionError, aiohttp.ClientError):
-                    try:
-                        async with asyncio.timeout(PATIENCE):
-                            await socket.send_str(frame)
-                    except TimeoutError:
-                        await socket.close()
-                        return
+        await self._send(self._machine)
 
-    async def _run(self) -> None:
-        failures = 0
-        try:
-            while True:
-                began = self._clock.monotonic()
-                lost: ChatError = ReplyLostError("the server closed the connection", operation=_OPERATION)
-                wait: float | None = None
-                try:
-                    await self._connection()
-                except _PASSING as error:
-                    lost, wait = error, error.retry_after
-                finally:
-                    self._disconnected()
-                lasted = self._clock.monotonic() - began >= _LASTING
-                failures = 1 if lasted else failures + 1
-                if not self._connections and failures >= _RECONNECT.attempts:
-                    raise lost
-                await self._clock.sleep(wait or backoff(failures, _RECONNECT, random.random))
-        except ChatError as error:
-            self._finish(error)
-        except asyncio.CancelledError:
-            self._finish(None)
-            raise
-        except Exception as error:  # noqa: BLE001  iterating tasks must not wait for ever
-            msg = f"the stream broke down ({type(error).__name__})"
-            self._finish(NotSentError(msg, operation=_OPERATION))
+    def _awaited(self) -> Iterable[asyncio.Future[None]]:
+        return self._entering.values()
 
-    def _finish(self, error: ChatError | None) -> None:
-        self._queue.end(error)
-        reason = error or NotSentError("the stream was closed", operation=_OPERATION)
-        if self._live is not None and not self._live.done():
-            self._live.set_exception(reason)
-        for waiting in self._entering.values():
-            if not waiting.done():
-                waiting.set_exception(reason)
-
-    def _disconnected(self) -> None:
+    async def _interrupted(self) -> None:
         """Fail the requests on this connection, which will not be answered; chats are entered again on the next."""
         if self._rooms is not None:
             self._rooms.disconnected()
         for said in self._said.values():
             if not said.done():
                 msg = "the connection broke before the message was confirmed: it may have been said"
-                said.set_exception(ReplyLostError(msg, operation=_OPERATION))
+                said.set_exception(ReplyLostError(msg, operation=OPERATION))
         for _, page in self._pages.values():
             if not page.done():
-                page.set_exception(NotSentError("the connection broke", operation=_OPERATION))
+                page.set_exception(NotSentError("the connection broke", operation=OPERATION))
 
-    async def _connection(self) -> None:
-        machine, account, clock = self._machine, self._account, self._clock
+    async def _connection(self) -> float | None:
+        machine, account = self._machine, self._account
         if self._connections or account is None:
             account = self._account = await self._account_of()
         if machine is None:
             raise _not_open()
         socket = self._socket = await self._open_socket(account.service, _SUBPROTOCOLS)
         try:
-            machine.opened(account.username, account.password, clock.monotonic())
-            while True:
-                await self._flush()
-                try:
-                    # aiohttp treats 0 as "no timeout".
-                    frame = await socket.receive(timeout=max(_AT_ONCE, machine.deadline - clock.monotonic()))
-                except TimeoutError:
-                    events = machine.on_time(clock.monotonic())
-                else:
-                    if frame.type is not aiohttp.WSMsgType.TEXT:
-                        return
-                    events = machine.received(frame.data, clock.monotonic())
-                for event in events:
+            machine.opened(account.username, account.password, self._clock.monotonic())
+            async with aclosing(self._told(socket, machine)) as events:
+                async for event in events:
                     if isinstance(event, told.Broken):
-                        return
+                        return None
                     if isinstance(event, told.LoginRefused):
                         msg = f"the chat server refused the log-in: {event.condition}"
-                        raise UnauthorizedError(msg, operation=_OPERATION, code=event.condition)
+                        raise UnauthorizedError(msg, operation=OPERATION, code=event.condition)
                     await self._handle(event)
+            return None
         finally:
             self._socket = None
             machine.closed()
@@ -403,10 +290,7 @@ class Realtime:
             await handler(self, event)
 
     async def _logged_in(self, _: told.LoggedIn) -> None:
-        self._connections += 1
-        if self._live is not None and not self._live.done():
-            self._live.set_result(None)
-        if self._connections > 1:
+        if self._note_log_in():
             await self._queue.put(Reconnected())
         if self._machine is not None and self._rooms is not None:
             # Including chats that the user was removed from: an invitation may have been missed.
@@ -513,15 +397,9 @@ _HANDLERS: Final[dict[type, Callable[[Realtime, Any], Awaitable[None]]]] = {
 def _refusal(condition: str, what: str) -> ChatError:
     msg = f"the user may not {what}: {condition}"
     if condition in _NOT_THERE:
-        return NotFoundError("there is no such chat", operation=_OPERATION, code=condition)
-    return ForbiddenError(msg, operation=_OPERATION, code=condition)
+        return NotFoundError("there is no such chat", operation=OPERATION, code=condition)
+    return ForbiddenError(msg, operation=OPERATION, code=condition)
 
 
 def _not_open() -> NotSentError:
-    return NotSentError("the stream is not open: enter it with `async with`", operation=_OPERATION)
-
-
-def _read_error(future: asyncio.Future[Any]) -> None:
-    # asyncio prints "exception was never retrieved" for an error that was not retrieved
-    if future.done() and not future.cancelled():
-        future.exception()
+    return NotSentError("the stream is not open: enter it with `async with`", operation=OPERATION)

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import aiohttp
 
-from ethora_async.config import RetryPolicy
-from ethora_async.engine.retry import backoff
+from ethora_async.engine.reconnecting_stream import AT_ONCE, OPERATION, ReconnectingStream, read_error
 from ethora_async.errors import (
-    ChatError,
     ForbiddenError,
     NotSentError,
-    RateLimitedError,
-    ReplyLostError,
-    ServerFaultError,
-    TransportError,
 )
-from ethora_async.event_queue import EventQueue
 from ethora_async.platforms.rocketchat import operations
 from ethora_async.platforms.rocketchat.api import NOBODY
 from ethora_async.platforms.rocketchat.delivery import Deliveries
-from ethora_async.platforms.rocketchat.realtime.ddp import PATIENCE, DdpMachine
+from ethora_async.platforms.rocketchat.realtime.ddp import DdpMachine
 from ethora_async.platforms.rocketchat.realtime.ddp_events import (
     NOTIFY_ROOM,
     NOTIFY_USER,
@@ -53,7 +45,6 @@ from ethora_async.records import Id, several
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
 
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.context import ServerContext
@@ -61,17 +52,12 @@ if TYPE_CHECKING:
 OpenSocket = Callable[[str], Awaitable[aiohttp.ClientWebSocketResponse]]
 """Opens a websocket at an http(s) URL."""
 
-_RECONNECT = RetryPolicy(base=0.5, cap=30.0)
 _USER_EVENTS = ("subscriptions-changed", "rooms-changed")
 _BEFORE = timedelta(seconds=2)
 """Uncertainty of the server's clock in seconds: a subscription counts as begun that much earlier."""
-_AT_ONCE = 0.001
-_LASTING = _RECONNECT.cap
-"""Seconds after which a connection counts as stable: the pause before the next one starts small again."""
-_PASSING = (TransportError, ServerFaultError, RateLimitedError)
 
 
-class Realtime:
+class Realtime(ReconnectingStream[RealtimeEvent]):
     """The messages of rooms, and changes of a user's rooms, over one websocket as that user.
 
     ```python
@@ -97,6 +83,8 @@ class Realtime:
     Several tasks may iterate; each event goes to one of them.
     """
 
+    _frames = frozenset({aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY})
+
     def __init__(
         self,
         context: ServerContext,
@@ -107,39 +95,14 @@ class Realtime:
         queue_size: int = 1000,
         timeout: float,
     ) -> None:
+        super().__init__(context.clock, queue_size=queue_size, timeout=timeout)
         self._context = context
         self._token = token
         self._open_socket = open_socket
         self._first_rooms = [*several(rooms)]
-        self._queue: EventQueue[RealtimeEvent] = EventQueue(queue_size)
-        self._timeout = timeout
         self._machine: DdpMachine | None = None
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self._sending = asyncio.Lock()
         self._deliveries = Deliveries(self._queue, context.clock, queue_size)
         self._waiting: dict[Topic, asyncio.Future[None]] = {}
-        self._runner: asyncio.Task[None] | None = None
-        self._live: asyncio.Future[None] | None = None
-        self._connections = 0
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self._start()
-        except BaseException:
-            await self.aclose()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> RealtimeEvent:
-        return await self._queue.take()
 
     async def subscribe(self, room: Id) -> None:
         """Subscribe to a room's messages and deletions; returns once the server has confirmed it.
@@ -180,37 +143,19 @@ class Realtime:
         """
         await self._confirmed(Topic(stream, name))
 
-    async def aclose(self) -> None:
-        """Close the connection and end the iteration. Safe to call more than once."""
-        self._queue.end()
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            runner.cancel()
-            await asyncio.wait({runner})
-
     async def _start(self) -> None:
-        if self._runner is not None:
-            msg = "the stream is open already: make another one"
-            raise NotSentError(msg)
+        await super()._start()
+        for room in self._first_rooms:
+            await self.subscribe(room)
+
+    async def _prepare(self) -> None:
         owner = user_id(await self._token.current())
         self._machine = DdpMachine(owner)
         for event in _USER_EVENTS:
             self._machine.subscribe(Topic(NOTIFY_USER, f"{owner}/{event}"))
         api = await self._context.open()
         if api.shared.clock_offset is None:
-            await api.call(operations.SERVER_INFO, credentials=NOBODY)  # the reply shows the server's time
-        self._live = asyncio.get_running_loop().create_future()
-        self._runner = asyncio.create_task(self._run())
-        await self._within_time(self._live, "the log-in")
-        for room in self._first_rooms:
-            await self.subscribe(room)
-
-    async def _within_time(self, waiting: asyncio.Future[None], what: str) -> None:
-        await asyncio.wait({waiting}, timeout=self._timeout)
-        if not waiting.done():
-            msg = f"the server did not confirm {what} within {self._timeout:g} s"
-            raise NotSentError(msg, operation="realtime")
-        waiting.result()
+            await api.call(operations.SERVER_INFO, credentials=NOBODY)  # shows the server's time
 
     async def _room_id(self, api: Api, room: Id) -> str:
         directory = self._context.directory
@@ -221,9 +166,9 @@ class Realtime:
             return await directory.room_id(self._token.signed(api), room)
 
     def _opened(self) -> DdpMachine:
-        if self._machine is None or self._runner is None or self._runner.done():
+        if self._machine is None or not self._is_open:
             msg = "the stream is not open: enter it with `async with`"
-            raise NotSentError(msg, operation="realtime")
+            raise NotSentError(msg, operation=OPERATION)
         return self._machine
 
     async def _confirmed(self, topic: Topic) -> None:
@@ -235,7 +180,7 @@ class Realtime:
             await self._within_time(waiting, f"the subscription to {topic.stream}")
             return
         waiting = self._waiting[topic] = asyncio.get_running_loop().create_future()
-        waiting.add_done_callback(_read_error)
+        waiting.add_done_callback(read_error)
         machine.subscribe(topic)
         try:
             await self._flush()
@@ -246,90 +191,35 @@ class Realtime:
         finally:
             del self._waiting[topic]
             if not waiting.done():  # other waiting calls requested the same, and fail too
-                waiting.set_exception(NotSentError("the subscription was given up", operation="realtime"))
+                waiting.set_exception(NotSentError("the subscription was given up", operation=OPERATION))
 
     async def _flush(self) -> None:
-        async with self._sending:
-            socket, machine = self._socket, self._machine
-            if socket is None or machine is None:
-                return
-            for frame in machine.to_send():
-                # The reading task notices a broken socket.
-                with suppress(ConnectionError, aiohttp.ClientError):
-                    try:
-                        async with asyncio.timeout(PATIENCE):
-                            await socket.send_str(frame)
-                    except TimeoutError:
-                        await socket.close()
-                        return
+        await self._send(self._machine)
 
-    async def _run(self) -> None:
-        failures = 0
-        try:
-            while True:
-                began = self._context.clock.monotonic()
-                lost: ChatError = ReplyLostError("the server closed the connection", operation="realtime")
-                wait: float | None = None
-                try:
-                    wait = await self._connection()
-                except _PASSING as error:
-                    lost, wait = error, error.retry_after
-                finally:
-                    await self._deliveries.interrupted()
-                # A log-in alone proves little: a server may accept it and close at once, over and over.
-                lasted = self._context.clock.monotonic() - began >= _LASTING
-                failures = 1 if lasted else failures + 1
-                if not self._connections and failures >= _RECONNECT.attempts:
-                    raise lost
-                await self._context.clock.sleep(wait or backoff(failures, _RECONNECT, random.random))
-        except ChatError as error:
-            self._finish(error)
-        except asyncio.CancelledError:
-            self._finish(None)
-            raise
-        except Exception as error:  # noqa: BLE001  iterating tasks must not wait for ever
-            msg = f"the stream broke down ({type(error).__name__})"
-            self._finish(NotSentError(msg, operation="realtime"))
+    def _awaited(self) -> Iterable[asyncio.Future[None]]:
+        return self._waiting.values()
 
-    def _finish(self, error: ChatError | None) -> None:
-        self._queue.end(error)
-        reason = error or NotSentError("the stream was closed", operation="realtime")
-        for waiting in [*self._waiting.values(), self._live]:
-            if waiting is not None and not waiting.done():
-                waiting.set_exception(reason)
-        if self._live is not None:
-            _read_error(self._live)
+    async def _interrupted(self) -> None:
+        await self._deliveries.interrupted()
 
     async def _connection(self) -> float | None:
-        """Run one connection from its beginning to its end; return the seconds to wait before the next one, if the
-        server said so.
-        """
-        machine, clock = self._machine, self._context.clock
+        machine = self._machine
         if machine is None:
             return None
         api = await self._context.open()
         token = await self._token.current()
         socket = await self._open_socket(f"{api.url}/websocket")
         try:
-            machine.opened(token.secret, clock.monotonic())
+            machine.opened(token.secret, self._clock.monotonic())
             self._socket = socket
-            while True:
-                await self._flush()
-                try:
-                    # aiohttp treats 0 as "no timeout".
-                    frame = await socket.receive(timeout=max(_AT_ONCE, machine.deadline - clock.monotonic()))
-                except TimeoutError:
-                    events = machine.on_time(clock.monotonic())
-                else:
-                    if frame.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-                        return None
-                    events = machine.received(frame.data, clock.monotonic())
-                for event in events:
+            async with aclosing(self._told(socket, machine)) as events:
+                async for event in events:
                     if isinstance(event, Broken):
                         return None
                     if isinstance(event, (LoginRefused, Revoked)):
                         return self._refused(event)
                     await self._handle(event, api)
+            return None
         finally:
             self._socket = None
             machine.closed()
@@ -342,7 +232,7 @@ class Realtime:
             return refusal.retry_after
         else:
             self._token.refused(refusal)
-        return _AT_ONCE
+        return AT_ONCE
 
     async def _handle(self, event: DdpEvent, api: Api) -> None:
         if isinstance(event, LoggedIn):
@@ -358,10 +248,7 @@ class Realtime:
 
     async def _logged_in(self) -> None:
         self._token.accepted()
-        self._connections += 1
-        if self._live is not None and not self._live.done():
-            self._live.set_result(None)
-        if self._connections > 1:
+        if self._note_log_in():
             await self._queue.put(Reconnected())
 
     def _ready(self, topic: Topic, api: Api) -> None:
@@ -376,7 +263,7 @@ class Realtime:
         waiting = self._waiting.get(topic)
         if waiting is not None and not waiting.done():
             msg = f"the platform refused the subscription to {topic.stream}"
-            waiting.set_exception(ForbiddenError(msg, operation="realtime", code=refused.code))
+            waiting.set_exception(ForbiddenError(msg, operation=OPERATION, code=refused.code))
         elif topic.stream == ROOM_MESSAGES:
             await self._deliveries.end(topic.name)
             await self._queue.put(RoomLeft(topic.name))
@@ -396,9 +283,3 @@ class Realtime:
 
 def _server_time(api: Api) -> datetime:
     return datetime.fromtimestamp(api.server_now(), UTC)
-
-
-def _read_error(future: asyncio.Future[None]) -> None:
-    # asyncio prints "exception was never retrieved" for an error that was not retrieved
-    if future.done() and not future.cancelled():
-        future.exception()
