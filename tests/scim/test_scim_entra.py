@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from scim_helpers import ENTERPRISE, GROUP, LIST, USER, user
+from scim_helpers import ENTERPRISE, GROUP, LIST, PATCH, USER, user
 
 if TYPE_CHECKING:
     from scim_helpers import Scim
@@ -37,6 +37,30 @@ async def test_filters_find_a_user(each_scim: Scim, expression: str) -> None:
     reply = await each_scim.ask("GET", "/Users?filter=" + quote(expression))
     assert reply.status == 200, reply.data
     assert [one["id"] for one in reply.data["Resources"]] == [ann["id"]]
+
+
+async def test_the_flag_of_the_tenant_url_is_no_obstacle(scim: Scim) -> None:
+    """``?aadOptscim062020`` stands in the tenant URL; whether Entra sends it along is its own affair."""
+    ann = await scim.create_user("ann")
+    asked = quote('userName eq "ann@example.com"')
+    for query in (
+        f"aadOptscim062020&filter={asked}",
+        f"filter={asked}&aadOptscim062020=",
+        f"filter={asked}&AADOPTSCIM=1",
+    ):
+        assert [one["id"] for one in (await scim.get(f"/Users?{query}"))["Resources"]] == [ann["id"]]
+    off = {"schemas": [PATCH], "Operations": [{"op": "replace", "path": "active", "value": False}]}
+    reply = await scim.ask("PATCH", f"/Users/{ann['id']}?aadOptscim062020", off)
+    assert (reply.status, reply.data["active"]) == (200, False)
+
+
+async def test_a_search_by_manager_is_answered(scim: Scim) -> None:
+    boss = await scim.create_user("boss")
+    ann = await scim.create_user("ann", **{ENTERPRISE: {"manager": boss["id"]}})
+    for expression in (f'{ENTERPRISE}:manager eq "{boss["id"]}"', f'{ENTERPRISE}:manager.value eq "{boss["id"]}"'):
+        reply = await scim.ask("GET", "/Users?filter=" + quote(expression))
+        assert reply.status == 200, reply
+        assert [one["id"] for one in reply.data["Resources"]] == [ann["id"]]
 
 
 async def test_an_external_id_is_exact(scim: Scim) -> None:

@@ -39,6 +39,8 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 """A text in quotes, or an unclosed one up to the end: retrying from each quote would take quadratic time."""
 _BEHIND_BRACKETS = re.compile(r'\[([^\[\]]*)\]\.([A-Za-z]\w*)\s+([A-Za-z]{2})\s+("\d+"|[A-Za-z0-9.+-]+)')
 
+_MANAGER = re.compile(r"(\bmanager)(\s+(?:eq|ne|co|sw|ew)\b)", re.IGNORECASE)
+
 
 def plain_filter(text: str) -> str:
     """Return a filter in the form of RFC 7644: Entra writes ``emails[type eq "work"].value eq "…"`` for a matching
@@ -51,6 +53,7 @@ def plain_filter(text: str) -> str:
         return f'"{len(quoted) - 1}"'
 
     shape = _BEHIND_BRACKETS.sub(r"[(\1) and \2 \3 \4]", _QUOTED.sub(put_away, text))
+    shape = _MANAGER.sub(r"\1.value\2", shape)
     plain = _QUOTED.sub(lambda found: quoted[int(found[0].strip('"'))], shape)
     return _PRIMARY_TEXT.sub(lambda found: found[1] + found[2].lower(), plain)
 
