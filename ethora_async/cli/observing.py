@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ethora_async.engine.events import Listener
+    from ethora_async.protocols import Transport
     from ethora_async.telemetry.tracing import Tracing
+
+SEND_TRACEPARENT = "ETHORA_SEND_TRACEPARENT"
+"""The environment variable that has commands send the trace context to the platform."""
 
 METRICS = typer.Option(
     "--metrics",
@@ -80,6 +85,19 @@ def span(name: str) -> AbstractContextManager[None]:
     return nullcontext() if traced is None else traced.span(name)
 
 
+def sends_traceparent() -> bool:
+    """Return whether requests are to carry the trace context: only where there is a trace, and it was asked for."""
+    return tracing() is not None and os.environ.get(SEND_TRACEPARENT, "").strip().lower() in ("1", "true", "yes")
+
+
+def traceparent_transport() -> Transport:
+    """Return a transport that sends the trace context."""
+    from ethora_async.telemetry.propagation import TraceparentTransport
+    from ethora_async.transport import AiohttpTransport
+
+    return TraceparentTransport(AiohttpTransport())
+
+
 @contextmanager
 def measured(where: str | None) -> Iterator[tuple[Listener, ...]]:
     """Serve metrics during the block, if requested; yield the listeners that record them.
@@ -98,6 +116,6 @@ def measured(where: str | None) -> Iterator[tuple[Listener, ...]]:
 
 
 __all__ = [
-    "METRICS", "LogFormat", "choose_log_format", "listeners", "log_formatter", "log_to_stderr", "measured", "span",
-    "tracing",
+    "METRICS", "SEND_TRACEPARENT", "LogFormat", "choose_log_format", "listeners", "log_formatter", "log_to_stderr",
+    "measured", "sends_traceparent", "span", "traceparent_transport", "tracing",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ import typer
 
 from ethora_async.capabilities import ManagesChats, ManagesUsers
 from ethora_async.cli.json_reply import complain
-from ethora_async.cli.observing import listeners
+from ethora_async.cli.observing import listeners, sends_traceparent, traceparent_transport
 from ethora_async.cli.platforms import REGISTRY, Platform
 from ethora_async.errors import (
     ChatError,
@@ -87,6 +87,8 @@ class Options:
         client_class = REGISTRY[self.platform].client_class()
         if on_event := listeners(settings.pop("on_event", ())):
             settings["on_event"] = on_event
+        if sends_traceparent():
+            settings["transport"] = traceparent_transport()
         if self.secrets is not None:
             return client_class.from_secrets(self.secrets, **settings)
         if self.platform is not Platform.ethora:

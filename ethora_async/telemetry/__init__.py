@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ethora_async.telemetry.instruments import INSTRUMENTS, Instrument, Meter
     from ethora_async.telemetry.logs import JsonFormatter
     from ethora_async.telemetry.metrics import Metrics
+    from ethora_async.telemetry.propagation import TraceparentTransport
     from ethora_async.telemetry.tracing import Tracing
 
 _HOMES = {
@@ -29,10 +30,20 @@ _HOMES = {
     "instruments": ("INSTRUMENTS", "Instrument", "Meter"),
     "logs": ("JsonFormatter",),
     "metrics": ("Metrics",),
+    "propagation": ("TraceparentTransport",),
     "tracing": ("Tracing",),
 }
 
-__all__ = ["INSTRUMENTS", "Instrument", "JsonFormatter", "Meter", "Metrics", "MetricsServer", "Tracing"]
+__all__ = [
+    "INSTRUMENTS",
+    "Instrument",
+    "JsonFormatter",
+    "Meter",
+    "Metrics",
+    "MetricsServer",
+    "TraceparentTransport",
+    "Tracing",
+]
 
 if not TYPE_CHECKING:  # Type checkers must reject a name that is not exported.
     __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

@@ -7,20 +7,26 @@ import json
 import os
 import re
 import signal
+import sqlite3
+import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 from command_processes import Command
 from telemetry_helpers import user
 
 from ethora_async import outbox
+from ethora_async.sandbox import EthoraSandbox
+from ethora_async.sandbox.logs import RequestLog
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
     from ethora_async.outbox.lanes import Store
-    from ethora_async.sandbox import EthoraSandbox
 
 
 def started(*args: str, env: dict[str, str]) -> Command:
@@ -49,8 +55,6 @@ def until(url: str, text: str) -> str:
 
 
 async def test_a_worker_serves_its_metrics_and_logs_json(sandbox: EthoraSandbox, store: Store, tmp_path: Path) -> None:
-    import sqlite3
-
     with sqlite3.connect(tmp_path / "app.db") as connection:
         await outbox.want_user(connection, user("ann"))
     connection.close()
@@ -89,3 +93,75 @@ async def test_an_address_that_cannot_be_used_ends_the_command(sandbox: EthoraSa
     _, told = await asyncio.to_thread(process.communicate)
     assert process.returncode == 2
     assert "HOST:PORT" in told
+
+
+TRACED = """
+import sys
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+out = open(sys.argv.pop(1), "a")
+exporter = ConsoleSpanExporter(out=out, formatter=lambda span: span.to_json(indent=None) + chr(10))
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+from ethora_async.cli import main
+main()
+"""
+
+
+def traced(log: Path, *args: str, env: dict[str, str]) -> list[dict[str, Any]]:
+    """Run a command as `opentelemetry-instrument` does, and return its spans."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
+    log.unlink(missing_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-c", TRACED, str(log), *args],
+        env={**kept, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 4), done.stdout + done.stderr
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+async def test_commands_make_spans_where_an_sdk_runs(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each piece of work is one trace, and the platform is told of it only where that is asked for."""
+    headers: list[str | None] = []
+    add = RequestLog.add
+
+    def noted(self: RequestLog, *args: Any) -> None:
+        headers.append(args[-1].get("traceparent"))
+        add(self, *args)
+
+    monkeypatch.setattr(RequestLog, "add", noted)
+    source = _written(tmp_path)
+    async with EthoraSandbox() as sandbox:
+        env = {**sandbox.environment, "ETHORA_OUTBOX_DATABASE": f"sqlite:///{tmp_path / 'app.db'}"}
+        for args, root, send in (
+            (("plan", "--users", source), "plan", True),
+            (("apply", "--users", source, "--yes"), "apply", False),
+            (("verify", "--users", source), "verify", False),
+            (("outbox", "work", "--once"), "process ethora_wish", True),
+        ):
+            headers.clear()
+            settings = {**env, **({"ETHORA_SEND_TRACEPARENT": "1"} if send else {})}
+            found = await asyncio.to_thread(traced, tmp_path / "spans", *args, env=settings)
+            (work,) = [span for span in found if span["name"] == root]
+            inside = [span for span in found if span["context"]["trace_id"] == work["context"]["trace_id"]]
+            assert {"GET", "POST"} & {span["name"].split()[0] for span in inside}, "the requests are in its trace"
+            if root == "process ethora_wish":
+                assert work["attributes"]["ethora.intents.done"] == 1
+            assert headers
+            ids = {span["context"]["trace_id"].removeprefix("0x") for span in found}
+            assert {header.split("-")[1] if header else None for header in headers} <= (ids if send else {None})
+
+
+def _written(folder: Path) -> str:
+    (folder / "users.csv").write_text("id,email,first_name,last_name\nann,ann@example.com,Ann,Lee\n")
+    with sqlite3.connect(folder / "app.db") as connection:
+        _ = outbox.want_user(connection, user("bob"))
+    connection.close()
+    return str(folder / "users.csv")

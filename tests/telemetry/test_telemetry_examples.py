@@ -9,7 +9,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import promql_parser
 import pytest
+import yaml
 
 from ethora_async.telemetry import INSTRUMENTS
 
@@ -26,11 +28,35 @@ def metric_names() -> set[str]:
     return found
 
 
+def rules() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))["groups"]
+    found: list[dict[str, Any]] = group["rules"]
+    return found
+
+
 def expressions() -> list[str]:
     board: Any = json.loads((FOLDER / "dashboard.json").read_text("utf-8"))
     shown = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
-    rules = (FOLDER / "alerts.yml").read_text("utf-8")
-    return shown + re.findall(r"expr: (?:\|\n)?((?:.+\n(?:        {3,}.+\n)*))", rules)
+    return shown + [rule["expr"] for rule in rules()]
+
+
+@pytest.mark.parametrize("expression", expressions())
+def test_every_expression_is_promql(expression: str) -> None:
+    promql_parser.parse(re.sub(r"\$\{?__\w+\}?", "5m", expression))
+
+
+def test_what_is_no_promql_is_found() -> None:
+    with pytest.raises(ValueError, match=r"unclosed|unexpected|parenthesis"):
+        promql_parser.parse("sum(rate(ethora_tokens_total[5m])")
+
+
+def test_every_rule_says_what_to_do() -> None:
+    names = [rule["alert"] for rule in rules()]
+    assert len(set(names)) == len(names)
+    for rule in rules():
+        assert re.fullmatch(r"\d+[smhd]", rule.get("for", "0m")), rule
+        assert rule["labels"]["severity"] in ("critical", "warning")
+        assert rule["annotations"]["summary"]
 
 
 def test_every_metric_and_label_that_is_asked_for_exists() -> None:

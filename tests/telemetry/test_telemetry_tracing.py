@@ -26,10 +26,12 @@ from telemetry_helpers import (
 
 from ethora_async import outbox
 from ethora_async.errors import ChatError, NotSentError, ReplyLostError
-from ethora_async.telemetry import Tracing
-from ethora_async.transport import MemoryTransport
+from ethora_async.telemetry import TraceparentTransport, Tracing
+from ethora_async.transport import AiohttpTransport, MemoryTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
     from ethora_async.outbox.lanes import Store
@@ -217,6 +219,48 @@ async def test_a_listener_added_in_the_middle_of_a_call_does_no_harm(spans: InMe
         late(event)
     assert not spans.get_finished_spans()
     assert not trace.get_current_span().get_span_context().is_valid
+
+
+async def test_the_platform_is_told_the_trace_only_where_that_is_asked_for(
+    tracing: Tracing, spans: InMemorySpanExporter, provider: TracerProvider, sandbox: EthoraSandbox
+) -> None:
+    quiet, telling = _Noting(), _Noting()
+    async with client_of(sandbox, on_event=tracing, transport=quiet) as client:
+        await client.ping()
+    async with client_of(sandbox, on_event=tracing, transport=TraceparentTransport(telling)) as client:
+        with provider.get_tracer("application").start_as_current_span("request"):
+            await asyncio.gather(
+                client.ping(), client.users.create("ann", email="a@b.cd", first_name="An", last_name="Le")
+            )
+    async with client_of(sandbox, transport=TraceparentTransport(untraced := _Noting())) as client:
+        await client.ping()
+    assert all("traceparent" not in headers for headers in quiet.sent + untraced.sent)
+    assert quiet.sent
+    assert untraced.sent
+    (request,) = named(spans, "request")
+    calls = {f"{own(span):016x}" for span in spans.get_finished_spans() if parent(span) == own(request)}
+    told = [headers["traceparent"].split("-") for headers in telling.sent]
+    assert {trace_id for _, trace_id, _, _ in told} == {f"{request.context.trace_id:032x}"}  # type: ignore[union-attr]
+    assert {span_id for _, _, span_id, _ in told} == calls
+    assert all(headers.keys() & {"tracestate", "baggage"} == set() for headers in telling.sent)
+    assert (telling.closed, quiet.closed) == (True, True)
+
+
+class _Noting:
+    """Sends by aiohttp, and keeps the headers."""
+
+    def __init__(self) -> None:
+        self.sent: list[Mapping[str, str]] = []
+        self.closed = False
+        self._transport = AiohttpTransport()
+
+    async def send(self, request: Request) -> Response:
+        self.sent.append(request.headers)
+        return await self._transport.send(request)
+
+    async def aclose(self) -> None:
+        self.closed = True
+        await self._transport.aclose()
 
 
 async def test_work_of_ones_own_that_fails_tells_the_errors_name_alone(
