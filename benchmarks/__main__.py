@@ -16,6 +16,7 @@ NAMES = (
     "rotation",
     "sandbox_chat",
     "outbox",
+    "telemetry",
     "guard",
 )
 

@@ -22,6 +22,7 @@ NAMES = [
     "rotation",
     "sandbox_chat",
     "outbox",
+    "telemetry",
     "guard",
 ]
 FIGURES = {
