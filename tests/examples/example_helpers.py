@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
 import subprocess
 import sys
 import threading
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PASSWORD = "the-password-of-the-demo"
-PATIENCE = 60.0
+PATIENCE = 300.0
 """Seconds after which a process that hangs is killed, so that its test fails."""
 
 
@@ -43,7 +42,7 @@ def running(*command: str, env: Mapping[str, str]) -> Iterator[subprocess.Popen[
         timer.cancel()
         process.terminate()
         try:
-            process.communicate(timeout=10)
+            process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
@@ -63,12 +62,6 @@ def sandbox_process() -> Iterator[dict[str, str]]:
         # What is never read would fill the pipe in the end, and hold the sandbox up.
         threading.Thread(target=process.stdout.read, daemon=True).start()
         yield settings
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 async def answering(url: str, process: subprocess.Popen[str]) -> None:

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from example_helpers import EXAMPLES, PASSWORD, answering, free_port, running, sandbox_process, visitor
+from example_helpers import EXAMPLES, PASSWORD, answering, running, sandbox_process, visitor
+from ports import free_port
 
 from ethora_async import EthoraClient
 

@@ -30,7 +30,7 @@ async def test_the_bot_answers_where_it_is_a_member(monkeypatch: pytest.MonkeyPa
                 bot = asyncio.create_task(answer("bot-1", "order-7"))
                 # The bot says nothing when it comes: ann repeats herself until it hears her.
                 heard: list[str] = []
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(120):
                     while "You said: hello" not in heard:
                         await ann.send("order-7", "hello")
                         async for event in ann:

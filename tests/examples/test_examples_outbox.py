@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-from example_helpers import EXAMPLES, answering, free_port, running
+from example_helpers import EXAMPLES, answering, running
+from ports import free_port
 
 from ethora_async import EthoraClient
 
@@ -19,7 +20,7 @@ ANN = {"email": "ann-of-the-outbox@example.com", "first_name": "Ann", "last_name
 
 
 async def there(ethora: EthoraClient, id: str, wanted: bool) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while (id in [user.id async for user in ethora.users.list()]) is not wanted:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from chromium_browser import Page, binary, browser
-from example_helpers import EXAMPLES, PASSWORD, answering, free_port, running
+from example_helpers import EXAMPLES, PASSWORD, answering, running
+from ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -176,7 +176,7 @@ def test_a_worker_drains_when_it_is_told_to_stop(
             outbox.want_user(  # type: ignore[unused-awaitable]
                 connection, NewUser(id="ann", email="ann@example.com", first_name="Ann", last_name="Lee")
             )
-        ends = time.monotonic() + 30
+        ends = time.monotonic() + 120
         done = "SELECT count(*) FROM ethora_lane WHERE due IS NULL"
         while not connection.execute(done).fetchone()[0] and time.monotonic() < ends:
             time.sleep(0.05)

@@ -75,9 +75,10 @@ async def test_who_was_wanted_gone_in_between_returns(store: Store) -> None:
 
 async def test_what_is_claimed_is_nobody_elses_until_its_lease_ends(store: Store) -> None:
     await put(store, (ANN, {}))
-    first, lanes = await taken(store, lease=0.05)
+    first, lanes = await taken(store)
     assert (await taken(store))[1] == []
-    await asyncio.sleep(0.1)
+    assert await store.hold(first.claim, 0.01) == {ANN}
+    await asyncio.sleep(0.05)
     second, again = await taken(store)
     assert [lane.id for lane in again] == [ANN]
     # Fencing: the first has lost it, whatever it thinks.

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from storm_servers import Cluster, File, Process, free_port
+from ports import free_port
+from storm_servers import Cluster, File, Process
 from storm_traffic import Traffic
 
 from ethora_async import EthoraClient, RocketChatClient

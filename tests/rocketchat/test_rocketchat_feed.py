@@ -107,8 +107,8 @@ async def test_cancelling_at_a_queue_loses_nothing() -> None:
     async def check() -> None:
         while queue._events:
             await queue.take()
-        await asyncio.wait_for(queue.put(9), 1)
-        assert await asyncio.wait_for(queue.take(), 1) == 9
+        await asyncio.wait_for(queue.put(9), 30)
+        assert await asyncio.wait_for(queue.take(), 30) == 9
         assert not queue._waiters
 
     await cancel_at_every_step(both_ways, check=check)

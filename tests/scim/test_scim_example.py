@@ -72,7 +72,7 @@ async def test_a_recorded_cycle_is_answered_and_the_chat_follows(
 ) -> None:
     replay = _loaded(EXAMPLES / "scim" / "replay.py")
     names = await replay.replay(RECORDINGS[recording], f"{url}/scim/v2", TOKEN)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         store = outbox.open_store(sqlite_url)
         # The example's worker does it.
         while (status := await store.status()).inbox or status.waiting:  # noqa: ASYNC110

@@ -428,7 +428,7 @@ def test_a_call_stuck_in_a_closed_loop_does_not_stop_the_next_loop(store, cached
 
     async def next_loop() -> None:
         store.release()
-        assert await asyncio.wait_for(cached.fetch(), 5) is store.bundle
+        assert await asyncio.wait_for(cached.fetch(), 60) is store.bundle
         await cached.aclose()
 
     asyncio.run(next_loop())

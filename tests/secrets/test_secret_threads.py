@@ -103,7 +103,7 @@ def test_a_hanging_call_does_not_keep_the_interpreter_from_exiting():
         "    task.cancel()\n"
         "asyncio.run(main())\n"
     )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, timeout=20, check=False)
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
@@ -115,7 +115,7 @@ def test_a_forked_child_has_threads_of_its_own():
     child = os.fork()
     if child == 0:
         try:
-            answer = asyncio.run(asyncio.wait_for(run_blocking(divmod, 7, 2), 10))
+            answer = asyncio.run(asyncio.wait_for(run_blocking(divmod, 7, 2), 60))
             os._exit(0 if answer == (3, 1) and concurrency._pool is not pool else 1)
         finally:
             os._exit(2)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
-from openbao_server import free_port
+from ports import free_port
 from vault_helpers import NAME, approle, check_silent, error_of, requests_of, secret
 
 from ethora_async.testing.implementers import Canary

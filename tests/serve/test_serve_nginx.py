@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import ClientConnectionError, ClientSession, web
+from ports import free_port
 from serve_helpers import PROXY_SECRET, SHARED, serving, token
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ async def nginx(folder: Path, port: int, changes: dict[str, str]) -> AsyncIterat
     process = _started(conf)
     try:
         url = f"http://127.0.0.1:{port}"
-        async with asyncio.timeout(20), ClientSession(url) as session:
+        async with asyncio.timeout(120), ClientSession(url) as session:
             while True:
                 assert process.poll() is None, (folder / "error.log").read_text()
                 try:
@@ -95,14 +96,6 @@ async def nginx(folder: Path, port: int, changes: dict[str, str]) -> AsyncIterat
 
 def _started(conf: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([binary(), "-c", str(conf)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 async def test_nginx_lets_in_whom_the_application_knows_and_nobody_who_says_so(

@@ -34,7 +34,7 @@ ROOMS = ("--may-enter", "serve_site:may_enter")
 
 
 async def until(happened: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while not happened():  # noqa: ASYNC110  it happens in another process
             await asyncio.sleep(0.01)
 
@@ -219,7 +219,7 @@ async def health(session: ClientSession, path: str) -> int:
 
 async def refusing(served: Served) -> None:
     """Wait until new connections are refused."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         with suppress(ClientConnectionError):
             while True:
                 async with served.session() as late:

@@ -48,7 +48,7 @@ async def test_a_user_comes_and_goes(scim_env: dict[str, str], sandbox: EthoraSa
                     assert reply.status == 201, await reply.text()
                     made: Any = await reply.json()
                 assert made["meta"]["location"] == f"https://x.example.com/scim/v2/Users/{made['id']}"
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(120):
                     while not [user async for user in ethora.users.list() if user.id == "ann"]:  # noqa: ASYNC110
                         await asyncio.sleep(0.05)
                 assert (await token(session, {"X-User": "ann", **PROOF}))[0] == 200
@@ -82,7 +82,7 @@ async def test_a_password_is_passed_on_encrypted_where_there_is_a_key(
                 assert reply.status == 201, await reply.text()
                 assert canary not in await reply.text()
             users = sandbox.store.app(sandbox.app_id).users
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 while not [user for user in users if user.uuid == "ann"]:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
         served.tell()

@@ -13,7 +13,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 from aiohttp import ClientError, ClientSession
+from ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HOST = "localhost"
 # tests/conftest.py takes ETHORA_* away from each test: this is what the process was started with
 _REQUIRED = os.environ.get("ETHORA_REQUIRE_SERVICES") == "1"
-_START_WAIT = 60.0
+_START_WAIT = 300.0
 _CONFIG = """
 hosts: ["{host}"]
 loglevel: warning
@@ -105,9 +105,7 @@ class Ejabberd:
 async def ejabberd(directory: Path) -> AsyncIterator[Ejabberd]:
     """A fresh server with its files in a folder; gone at the end."""
     erl = binary()
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = int(listener.getsockname()[1])
+    port = free_port()
     config = directory / "ejabberd.yml"
     config.write_text(_CONFIG.format(host=HOST, port=port))
     process = _started(erl, directory, config)

@@ -30,11 +30,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import boto3
 import botocore.session
 import pytest
+from ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-_START_WAIT = 60.0
+_START_WAIT = 300.0
 _REQUIRED = os.environ.get("ETHORA_REQUIRE_SERVICES") == "1"
 REGION = "us-east-1"
 
@@ -46,7 +47,7 @@ class Moto:
     """One server on one port, which may die and come back. All calls block."""
 
     def __init__(self) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: dict[tuple[str, str], Any] = {}
 
@@ -254,12 +255,6 @@ def stub_aws(answer: Callable[[str, dict[str, Any]], Reply]) -> Iterator[StubAws
 
 def _content(value: str | bytes) -> dict[str, str | bytes]:
     return {"SecretBinary": value} if isinstance(value, bytes) else {"SecretString": value}
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _missing(reason: str) -> None:

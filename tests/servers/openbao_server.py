@@ -16,7 +16,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import time
@@ -28,13 +27,14 @@ from typing import TYPE_CHECKING, Any, Self
 import hvac
 import pytest
 import trustme
+from ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
-_START_WAIT = 30.0
+_START_WAIT = 300.0
 ROOT_TOKEN = "root-token-of-the-test-server"
 
 
@@ -52,12 +52,6 @@ def binary() -> str:
 
 
 _REQUIRED = os.environ.get("ETHORA_REQUIRE_SERVICES") == "1"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class OpenBao:

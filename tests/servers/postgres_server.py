@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,12 +15,17 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import psycopg
 import pytest
+from ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PASSWORD = "canary-Db@pass/word:1"
 USER = "reader"
+NOT_DURABLE = [
+    word for setting in ("fsync", "synchronous_commit", "full_page_writes") for word in ("-c", f"{setting}=off")
+]
+"""Nobody needs what it holds after the tests."""
 # tests/conftest.py takes ETHORA_* away from each test: this is what the process was started with
 _REQUIRED = os.environ.get("ETHORA_REQUIRE_SERVICES") == "1"
 
@@ -69,13 +73,6 @@ def _as_nobody_special(folder: Path) -> dict[str, Any]:
     return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
     """Start one, and stop it at the end. Skips when it is not installed; fails then with ETHORA_REQUIRE_SERVICES=1."""
@@ -90,12 +87,12 @@ def running_postgres() -> Iterator[Postgres]:
         subprocess.run(
             [binaries / "initdb", "-D", data, "-U", USER, "-A", "scram-sha-256", "--pwfile", secret, "-E", "UTF8",
              "--locale=C", "--no-sync"],
-            check=True, capture_output=True, cwd=folder, timeout=120, **who,
+            check=True, capture_output=True, cwd=folder, timeout=300, **who,
         )  # fmt: skip
-        server = Postgres(_free_port())
+        server = Postgres(free_port())
         process = subprocess.Popen(
             [binaries / "postgres", "-D", data, "-p", str(server.port), "-k", folder, "-h", "127.0.0.1",
-             "-c", "fsync=off", "-c", "max_connections=20"],
+             "-c", "max_connections=20", *NOT_DURABLE],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **who,
         )  # fmt: skip
         try:
@@ -111,7 +108,7 @@ def running_postgres() -> Iterator[Postgres]:
 
 
 def _wait(server: Postgres, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while True:
         try:
             server.run("SELECT 1")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,21 +15,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import psycopg
+from ports import free_port
 from postgres_server import PASSWORD, USER, _as_nobody_special, _binaries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PATIENCE = 60.0
-
-
-def free_port() -> int:
-    """A port below 32768: no outgoing connection takes it while its server is down."""
-    while True:
-        port = random.randrange(15_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class Cluster:

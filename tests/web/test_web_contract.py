@@ -226,10 +226,10 @@ async def test_a_caller_who_hangs_up_leaves_nothing_behind(site: str) -> None:
             writer.write(f"{head}Content-Length: {length}\r\n\r\n".encode() + body)
             await writer.drain()
             if not (body and site == "django"):
-                await asyncio.wait_for(entered.wait(), 10)
+                await asyncio.wait_for(entered.wait(), 60)
             writer.transport.abort()
             if not (body and site == "django"):
-                await asyncio.wait_for(left.wait(), 10)
+                await asyncio.wait_for(left.wait(), 60)
         assert (await ask(port, headers=(JSON, ANN))).status == 200
     for _ in range(200):
         if asyncio.all_tasks() <= before:

@@ -103,10 +103,10 @@ async def test_aiohttp_without_cancellation_makes_no_fuss_of_a_caller_who_hangs_
         length = "Content-Length: 100" if ending is None else "Transfer-Encoding: chunked"
         head = ["POST /chat/token HTTP/1.1", "Host: x", ": ".join(JSON), ": ".join(ANN), length]
         writer.write("\r\n".join(head).encode() + b"\r\n\r\n")
-        await asyncio.wait_for(began.wait(), 10)
+        await asyncio.wait_for(began.wait(), 60)
         writer.write(ending or b"")
         writer.transport.abort()
-        await asyncio.wait_for(ended.wait(), 10)
+        await asyncio.wait_for(ended.wait(), 60)
     assert "Traceback" not in caplog.text
 
 

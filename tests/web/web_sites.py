@@ -219,7 +219,7 @@ async def ask(
         writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
         if chunks is not None:
             await chunks(writer)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await read_reply(reader)
     finally:
         writer.transport.abort()
