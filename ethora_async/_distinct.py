@@ -30,6 +30,7 @@ class Distinct:
         self._seen: dict[str, int] = {}
         self._on_disk = False
         self._database: sqlite3.Connection | None = None
+        self._calls = 0
         self._thread = OwnThread("ethora-distinct")
 
     async def __aenter__(self) -> Self:
@@ -45,19 +46,19 @@ class Distinct:
         """Add keys, each with its place; return for each the place where it was seen before, or None if it is new."""
         # Once this is true, only the thread uses `_seen`; calls run one after another.
         self._on_disk = self._on_disk or len(self._seen) + len(entries) > IN_MEMORY
-        return await self._thread.run(self._add, entries) if self._on_disk else _added(self._seen, entries)[0]
+        return await self._thread.run(self._add, entries) if self._on_disk else _added(self._seen, entries)
 
     def _add(self, entries: Sequence[tuple[str, int]]) -> list[int | None]:
         database = self._database = self._database or _temporary_database()
         database.execute("BEGIN")
-        database.executemany("INSERT INTO seen VALUES (?, ?)", self._seen.items())
+        database.executemany("INSERT INTO seen VALUES (?, ?, 0)", self._seen.items())
         self._seen.clear()
-        earlier: list[int | None] = []
-        for start in range(0, len(entries), _AT_ONCE):
-            part = entries[start : start + _AT_ONCE]
-            places, new = _added(_found(database, [key for key, _ in part]), part)
-            database.executemany("INSERT INTO seen VALUES (?, ?)", new)
-            earlier += places
+        self._calls += 1
+        before = database.total_changes
+        database.executemany(f"INSERT OR IGNORE INTO seen VALUES (?, ?, {self._calls})", entries)  # noqa: S608  a number
+        earlier: list[int | None] = [None] * len(entries)
+        if database.total_changes - before < len(entries):
+            earlier = _added(_found(database, [key for key, _ in entries], before_call=self._calls), entries)
         database.execute("COMMIT")
         return earlier
 
@@ -67,28 +68,29 @@ class Distinct:
             database.close()
 
 
-def _added(
-    seen: dict[str, int], entries: Sequence[tuple[str, int]]
-) -> tuple[list[int | None], Sequence[tuple[str, int]]]:
-    """Return where each key was seen before, and the new entries; the new entries are in `seen` afterwards."""
+def _added(seen: dict[str, int], entries: Sequence[tuple[str, int]]) -> list[int | None]:
+    """Return where each key was seen before; the new entries are in `seen` afterwards."""
     new = dict(entries)
     if len(new) == len(entries) and seen.keys().isdisjoint(new):  # the usual case
         seen.update(new)
-        return [None] * len(entries), entries
+        return [None] * len(entries)
     earlier: list[int | None] = []
-    fresh: list[tuple[str, int]] = []
     for key, place in entries:
         first = seen.get(key)
         if first is None:
             seen[key] = place
-            fresh.append((key, place))
         earlier.append(first)
-    return earlier, fresh
+    return earlier
 
 
-def _found(database: sqlite3.Connection, keys: Sequence[str]) -> dict[str, int]:
-    marks = ", ".join("?" * len(keys))
-    return dict(database.execute(f"SELECT key, place FROM seen WHERE key IN ({marks})", keys).fetchall())  # noqa: S608  question marks
+def _found(database: sqlite3.Connection, keys: Sequence[str], *, before_call: int) -> dict[str, int]:
+    """Return the places of the keys that earlier calls added."""
+    found: dict[str, int] = {}
+    for start in range(0, len(keys), _AT_ONCE):
+        part = keys[start : start + _AT_ONCE]
+        query = f"SELECT key, place FROM seen WHERE key IN ({', '.join('?' * len(part))}) AND call < ?"  # noqa: S608
+        found.update(database.execute(query, (*part, before_call)).fetchall())
+    return found
 
 
 def _temporary_database() -> sqlite3.Connection:
@@ -96,6 +98,6 @@ def _temporary_database() -> sqlite3.Connection:
     database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
     database.executescript(
         "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;"
-        "CREATE TABLE seen (key TEXT PRIMARY KEY, place INTEGER) WITHOUT ROWID;"
+        "CREATE TABLE seen (key TEXT PRIMARY KEY, place INTEGER, call INTEGER) WITHOUT ROWID;"
     )
     return database

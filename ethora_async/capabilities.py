@@ -189,6 +189,27 @@ class ChecksIds(Protocol):
 
 
 @runtime_checkable
+class ChecksIdsTogether(Protocol):
+    """A directory of users that can check many ids together, at a fraction of the cost."""
+
+    def plain_keys(self, ids: Sequence[str], /) -> Sequence[str] | None:
+        """Return the `UserDirectory.key` of each id, or None if one of them needs a closer look.
+
+        With keys, `UserDirectory.plain_id` and `ChecksIds.own_id` return each id as it is.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsOwnIds(Protocol):
+    """A result of `UserDirectory.reserved` that needs the id alone, and no record made for it."""
+
+    def has_id(self, id: str, /) -> bool:
+        """Return whether a new user with this id would count as the platform's own."""
+        ...
+
+
+@runtime_checkable
 class ManagesUsers(Protocol):
     """A client that can keep the platform's users in step with yours."""
 

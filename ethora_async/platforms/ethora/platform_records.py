@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from ethora_async.errors import ApiError, RateLimitedError, ServerFaultError, UnauthorizedError
 from ethora_async.platforms.ethora import operations, wire
 
@@ -22,6 +24,25 @@ _OWN_CHATS = frozenset({"private", "widget"})
 _NAMES_A_BOT = frozenset({"xmppusername", "botxmppusername", "jid", "botjid", "userid", "botuserid"})
 
 
+@attrs.frozen
+class _OwnUsers:
+    """A test for the platform's own accounts.
+
+    Attributes:
+        bots: the names and record ids of the app's bots.
+    """
+
+    bots: frozenset[str]
+
+    def __call__(self, user: User) -> bool:
+        marked = user.extra.get("isBot") is True or user.extra.get("type") == "bot"
+        return marked or self.has_id(user.id) or user.record_id in self.bots
+
+    def has_id(self, id: str) -> bool:
+        """Return whether an account with this id is the platform's own."""
+        return id.startswith(_OWN_ACCOUNTS) or id in self.bots
+
+
 async def own_users(context: AppContext, bot_jid: str | None) -> Callable[[User], bool]:
     """Return a predicate for owner accounts, widget visitors (docs/platforms/ethora.md#names-and-ids) and bots: those
     marked as bots, the one in the app's settings, and the one called `bot_jid`. One request.
@@ -33,11 +54,7 @@ async def own_users(context: AppContext, bot_jid: str | None) -> Callable[[User]
     stated = await _told(app, operations.GET_BOT)
     bots = frozenset(_plain_names(app, [bot_jid, *_bot_names(stated)]))
 
-    def is_own(user: User) -> bool:
-        marked = user.extra.get("isBot") is True or user.extra.get("type") == "bot"
-        return marked or user.id.startswith(_OWN_ACCOUNTS) or user.id in bots or user.record_id in bots
-
-    return is_own
+    return _OwnUsers(bots)
 
 
 async def own_chats(context: AppContext) -> Callable[[Chat], bool]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -29,14 +31,20 @@ if TYPE_CHECKING:
     from ethora_async.capabilities import ManagesUsers
     from ethora_async.sync.plan.plan import Plan
     from ethora_async.sync.sources.source import Source
-    from ethora_async.sync.store.items import Kind, Result
+    from ethora_async.sync.store.items import Kind, Result, ToSend
     from ethora_async.sync.store.journal import Journal
 
 _READ_AT_ONCE = 1000
 """Items that are read from the journal in one transaction."""
 
-_AT_ONCE = 100
-"""Items that are marked as sent, or results that are written, in one transaction: about one request's worth."""
+_SENT_AT_ONCE = 200
+"""Items that are marked as sent in one transaction: about two requests' worth."""
+
+_KEPT_AT_ONCE = 400
+"""Results that are written in one transaction, if they come quickly."""
+
+_KEPT_EVERY = 0.2
+"""Seconds after which fewer results are written. A crash in between sends their items once more."""
 
 KEPT_FAILURES = 1000
 
@@ -141,6 +149,8 @@ class _Work:
         self._under_way: dict[int, tuple[Any, int]] = {}
         self._results: list[Result] = []
         self._done = self._failed = 0
+        self._now = asyncio.get_running_loop().time
+        self._kept_at = 0.0
 
     async def step(self, step: int, kind: str, action: str) -> None:
         """Apply the remaining items of one step."""
@@ -169,7 +179,7 @@ class _Work:
             async with aclosing(run.by_batch()) as batches:
                 async for outcomes in batches:
                     self._note(outcomes)
-                    if len(self._results) >= _AT_ONCE:
+                    if len(self._results) >= _KEPT_AT_ONCE or self._now() >= self._kept_at + _KEPT_EVERY:
                         await self._keep()
                         tell()
         finally:
@@ -184,9 +194,7 @@ class _Work:
         if isinstance(outcomes, Outcomes):
             numbers = [self._under_way.pop(id(item))[1] for item in outcomes.items]
             attempts = outcomes.attempts
-            self._results.extend(
-                (status, None, attempts, number) for status, number in zip(outcomes.statuses, numbers, strict=True)
-            )
+            self._results += zip(outcomes.statuses, repeat(None), repeat(attempts), numbers, strict=False)
             return
         for outcome in outcomes:
             _, number = self._under_way.pop(id(outcome.item))
@@ -195,6 +203,7 @@ class _Work:
             self._results.append((outcome.status, reason, outcome.attempts, number))
 
     async def _keep(self) -> None:
+        self._kept_at = self._now()
         if self._results:
             await self._journal.mark_known(self._results)
             # Only now: a cancelled call may not have been carried out, and is then repeated.
@@ -203,12 +212,13 @@ class _Work:
     def _tell(self, step: str, total: int) -> None:
         self._on_progress(Progress(step, self._done, total, self._failed))
 
-    async def _feed(self, step: int, make: Callable[[Entry], Any]) -> AsyncGenerator[list[Any], None]:
+    async def _feed(self, step: int, make: Callable[[ToSend], Any]) -> AsyncGenerator[list[Any], None]:
         after = 0
-        while found := await self._journal.sendable(step, after=after, limit=_READ_AT_ONCE):
+        while found := await self._journal.to_send(step, after=after, limit=_READ_AT_ONCE):
             after = found[-1].number
-            for start in range(0, len(found), _AT_ONCE):
-                yield await self._sent([(make(entry), entry.number) for entry in found[start : start + _AT_ONCE]])
+            for start in range(0, len(found), _SENT_AT_ONCE):
+                part = found[start : start + _SENT_AT_ONCE]
+                yield await self._sent([(make(item), item.number) for item in part])
 
     async def _feed_from_source(self, step: int) -> AsyncGenerator[list[Any], None]:
         """Iterate over the users with a password, which only the source has."""
@@ -230,8 +240,8 @@ class _Work:
                     for key, record, number in waiting
                     if (key, encoded(record)) in items
                 ]
-                for start in range(0, len(wanted), _AT_ONCE):
-                    yield await self._sent(wanted[start : start + _AT_ONCE])
+                for start in range(0, len(wanted), _SENT_AT_ONCE):
+                    yield await self._sent(wanted[start : start + _SENT_AT_ONCE])
 
     async def _sent(self, items: list[tuple[Any, int]]) -> list[Any]:
         # Before the first of them is sent: an item without this mark has certainly not been sent.

@@ -10,11 +10,11 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ethora_async.capabilities import ChecksIds
+from ethora_async.capabilities import ChecksIds, ChecksIdsTogether, TellsOwnIds
 from ethora_async.errors import InvalidInputError, NotFoundError
 from ethora_async.records import User
 from ethora_async.sync.sources.fingerprint import RowDigest
-from ethora_async.sync.sources.source import BadRow
+from ethora_async.sync.sources.source import BadRow, Row
 from ethora_async.sync.sources.table_source import TableSource
 from ethora_async.sync.store.items import Actual, Problem, Wanted
 from ethora_async_secrets.concurrency import run_blocking
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ethora_async.capabilities import ChatDirectory, UserDirectory
     from ethora_async.records import Chat, NewChat, NewUser
-    from ethora_async.sync.sources.source import Row, Source
+    from ethora_async.sync.sources.source import Source
     from ethora_async.sync.store.items import Kind
     from ethora_async.sync.store.journal import Journal
 
@@ -43,18 +43,20 @@ async def read_users(
     told: Callable[[int], None],
 ) -> str:
     """Read the wanted users, and return the source's fingerprint. Ids of the platform's own accounts are rejected."""
-    literal = _literal_ids(users)
+    ids = _UserIds(users)
+    test: object = reserved
+    is_own = test.has_id if isinstance(test, TellsOwnIds) else lambda id: reserved(User(id=id))
 
     def wanted(row: Row[NewUser]) -> Wanted:
         user = row.item
-        plain = literal(user.id, "id")
-        if reserved(User(id=plain)):
+        plain, key = ids.checked(user.id)
+        if is_own(plain):
             msg = f"id {user.id!r} belongs to the platform's own accounts, which are left alone: use another one"
             raise InvalidInputError(msg, field="id")
         return Wanted(
             "user",
             plain,
-            identity=users.key(user.id),
+            identity=key,
             state=users.comparable(user),
             item=user_record(user),
             needs_source=user.password is not None,
@@ -63,7 +65,33 @@ async def read_users(
             line=row.line,
         )
 
-    return await _read(journal, "user", source, wanted, told)
+    return await _read(journal, "user", source, wanted, told, before=ids.look_at)
+
+
+class _UserIds:
+    """The ids of wanted users, checked many at once where the platform can do that."""
+
+    def __init__(self, users: UserDirectory[Any]) -> None:
+        self._key = users.key
+        self._literal = _literal_ids(users)
+        self._together = users.plain_keys if isinstance(users, ChecksIdsTogether) else lambda _: None
+        self._keys: dict[str, str] = {}
+
+    def look_at(self, rows: Sequence[Row[NewUser]]) -> None:
+        """Check the ids of rows that come next."""
+        ids = [row.item.id for row in rows]
+        self._keys = dict(zip(ids, self._together(ids) or (), strict=False))
+
+    def checked(self, id: str) -> tuple[str, str]:
+        """Return an id as the platform lists it, and its key.
+
+        Raises:
+            InvalidInputError: as `_literal_ids`.
+        """
+        key = self._keys.get(id)
+        if key is not None:
+            return id, key
+        return self._literal(id, "id"), self._key(id)
 
 
 def user_record(user: NewUser) -> dict[str, str]:
@@ -132,14 +160,29 @@ async def _read(
     source: Source[T],
     wanted: Callable[[Row[T]], Wanted],
     told: Callable[[int], None],
+    *,
+    before: Callable[[Sequence[Row[T]]], None] = lambda _: None,
 ) -> str:
+    """Keep what a source wants.
+
+    Args:
+        journal: keeps it.
+        kind: of the rows.
+        source: is read once.
+        wanted: makes of a row what the journal keeps.
+        told: is told how many rows were read.
+        before: is given the rows that `wanted` is about to get.
+
+    Returns:
+        The source's fingerprint.
+    """
     if isinstance(source, TableSource):
         digest = RowDigest()
-        await _keep(journal, kind, source.chunks(digest), wanted, told)
+        await _keep(journal, kind, source.chunks(digest), wanted, told, before)
         return await run_blocking(digest.text)
     # Before the rows: a change in between must not pass for what was read.
     fingerprint = await source.fingerprint()
-    await _keep(journal, kind, chunks(source.rows()), wanted, told)
+    await _keep(journal, kind, chunks(source.rows()), wanted, told, before)
     return fingerprint
 
 
@@ -149,10 +192,12 @@ async def _keep(
     parts: AsyncGenerator[Sequence[Row[T] | BadRow], None],
     wanted: Callable[[Row[T]], Wanted],
     told: Callable[[int], None],
+    before: Callable[[Sequence[Row[T]]], None],
 ) -> None:
     done = 0
     async with aclosing(parts):
         async for part in parts:
+            before([row for row in part if isinstance(row, Row)])
             good: list[Wanted] = []
             bad: list[Problem] = []
             for row in part:

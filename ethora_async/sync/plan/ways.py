@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.bulk.run import CONCURRENCY, Run
@@ -13,16 +13,26 @@ from ethora_async.records import NewChat, NewUser, new_user
 from ethora_async.sync.plan.directories import chats_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Sequence
+    from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 
     from ethora_async.capabilities import ChatDirectory, ManagesUsers, UserDirectory
-    from ethora_async.sync.store.items import Entry
 
 
-def way(client: ManagesUsers, kind: str, action: str) -> tuple[Callable[[Entry], Any], Callable[[Any], Run[Any]]]:
+class Item(Protocol):
+    """What is needed of an item of a journal to carry it out; see `Entry`."""
+
+    @property
+    def key(self) -> str: ...  # noqa: D102
+    @property
+    def other(self) -> str: ...  # noqa: D102
+    @property
+    def after(self) -> Mapping[str, Any] | None: ...  # noqa: D102
+
+
+def way(client: ManagesUsers, kind: str, action: str) -> tuple[Callable[[Item], Any], Callable[[Any], Run[Any]]]:
     """Return two functions: one converts a journal item for sending, the other sends the converted items."""
     users = client.users
-    ways: dict[tuple[str, str], tuple[Callable[[Entry], Any], Callable[[Any], Run[Any]]]] = {
+    ways: dict[tuple[str, str], tuple[Callable[[Item], Any], Callable[[Any], Run[Any]]]] = {
         ("user", "create"): (_new_user, users.create_many),
         ("user", "update"): (partial(_user_change, users), users.update_many),
         ("user", "delete"): (_key, users.delete_many),
@@ -39,42 +49,42 @@ def way(client: ManagesUsers, kind: str, action: str) -> tuple[Callable[[Entry],
     return ways[kind, action]
 
 
-def _key(entry: Entry) -> str:
-    return entry.key
+def _key(item: Item) -> str:
+    return item.key
 
 
-def _itself(entry: Entry) -> Entry:
-    return entry
+def _itself(item: Item) -> Item:
+    return item
 
 
-def _pair(entry: Entry) -> tuple[str, str]:
-    return entry.key, entry.other
+def _pair(item: Item) -> tuple[str, str]:
+    return item.key, item.other
 
 
-def _new_user(entry: Entry) -> NewUser:
-    return new_user(**(entry.after or {}))
+def _new_user(item: Item) -> NewUser:
+    return new_user(**(item.after or {}))
 
 
-def _new_chat(entry: Entry) -> NewChat:
-    return NewChat(**(entry.after or {}))
+def _new_chat(item: Item) -> NewChat:
+    return NewChat(**(item.after or {}))
 
 
-def _user_change(users: UserDirectory[Any], entry: Entry) -> Any:
-    after = entry.after or {}
+def _user_change(users: UserDirectory[Any], item: Item) -> Any:
+    after = item.after or {}
     user, fields = new_user(**after["item"]), frozenset(after["fields"])
-    if users.plain_id(user.id) == entry.key:
+    if users.plain_id(user.id) == item.key:
         return users.change(user, fields)
-    return users.change(user, fields, current=entry.key)
+    return users.change(user, fields, current=item.key)
 
 
-def _update_chats(chats: ChatDirectory, items: AsyncIterable[Entry]) -> Run[Entry]:
-    async def work(batch: Sequence[Entry]) -> list[Outcome[Entry]]:
-        (entry,) = batch
+def _update_chats(chats: ChatDirectory, items: AsyncIterable[Item]) -> Run[Item]:
+    async def work(batch: Sequence[Item]) -> list[Outcome[Item]]:
+        (item,) = batch
         try:
-            done = await chats.update(entry.key, **(entry.after or {})["fields"])
+            done = await chats.update(item.key, **(item.after or {})["fields"])
         except ChatError as error:
             status: Status = "unknown" if error.effect == "unknown" else "failed"
-            return [Outcome(entry, entry.key, status, error, attempts=error.attempts, request_id=error.request_id)]
-        return [Outcome(entry, entry.key, done.status, attempts=done.attempts, request_id=done.request_id)]
+            return [Outcome(item, item.key, status, error, attempts=error.attempts, request_id=error.request_id)]
+        return [Outcome(item, item.key, done.status, attempts=done.attempts, request_id=done.request_id)]
 
     return Run(items, lambda: nullcontext(work), batch_size=1, concurrency=CONCURRENCY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ethora_async.sync.store.items import Deletions, Entry, decoded
+from ethora_async.sync.store.items import Deletions, Entry, ToSend, decoded, decoded_all
 from ethora_async.sync.store.schema import COLUMNS, INTENDED, ITEM_INDEX, KNOWN, PENDING, SENT
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def mark_sent(db: sqlite3.Connection, numbers: Iterable[int]) -> None:
 def mark_known(db: sqlite3.Connection, results: Iterable[Result]) -> None:
     """Record the results of items."""
     names = ("status", "reason", "attempts")
-    spans = _spans((tuple(told), number) for *told, number in results)
+    spans = _spans((result[:3], result[3]) for result in results)
     db.executemany(
         _MARK_KNOWN,
         [{**dict(zip(names, told, strict=True)), "first": first, "last": last} for told, first, last in spans],
@@ -89,6 +89,17 @@ def sendable(db: sqlite3.Connection, step: int, after: int, limit: int) -> list[
     """Return the next items of a step that need no source."""
     condition = f"step = ? AND state = {INTENDED} AND NOT needs_source"
     return select_entries(db, condition, (step,), after=after, limit=limit)
+
+
+def to_send(db: sqlite3.Connection, step: int, after: int, limit: int) -> list[ToSend]:
+    """Return what is needed of the next items of a step that need no source."""
+    rows = db.execute(
+        "SELECT number, key, other, COALESCE(after, 'null') FROM item"
+        f" WHERE step = ? AND state = {INTENDED} AND NOT needs_source AND number > ? ORDER BY number LIMIT ?",
+        (step, after, limit),
+    ).fetchall()
+    numbers, keys, others, texts = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return list(map(ToSend, numbers, keys, others, decoded_all(texts)))
 
 
 def unsent(db: sqlite3.Connection, step: int, after: int, limit: int) -> list[Entry]:

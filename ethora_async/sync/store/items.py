@@ -87,6 +87,16 @@ class Entry:
         return f"{self.key}/{self.other}" if self.other else self.key
 
 
+@attrs.define
+class ToSend:
+    """What is needed of an item to carry it out; see `Entry`."""
+
+    number: int
+    key: str
+    other: str
+    after: Mapping[str, Any] | None
+
+
 @attrs.frozen
 class Problem:
     """A row that cannot be used.
@@ -106,7 +116,7 @@ class Problem:
     reason: str
 
 
-@attrs.frozen
+@attrs.define
 class Wanted:
     """A user, chat or membership that a source wants.
 
@@ -130,7 +140,7 @@ class Wanted:
     line: int | None = None
 
 
-@attrs.frozen
+@attrs.define
 class Actual:
     """A user, chat or membership that the platform lists.
 
@@ -163,6 +173,22 @@ def decoded(text: str | None) -> dict[str, Any] | None:
     if record is not None and not isinstance(record, dict):
         raise ChatError(_DAMAGED)
     return record
+
+
+def decoded_all(texts: Sequence[str]) -> list[dict[str, Any] | None]:
+    """Decode many texts of `encoded` at once; ``null`` stands for None.
+
+    Raises:
+        ChatError: the journal is damaged.
+    """
+    try:
+        records = parsed(f"[{','.join(texts)}]")
+    except TypeError:  # as `parsed`
+        raise ChatError(_DAMAGED) from None
+    if len(records) != len(texts) or not {*map(type, records)} <= {dict, type(None)}:
+        raise ChatError(_DAMAGED)
+    found: list[dict[str, Any] | None] = records
+    return found
 
 
 def parsed(text: Any) -> Any:

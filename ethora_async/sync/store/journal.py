@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Kind,
         Problem,
         Result,
+        ToSend,
         Wanted,
     )
 
@@ -312,6 +313,10 @@ class Journal:
     async def sendable(self, step: int, *, after: int, limit: int) -> list[Entry]:
         """Return the next items of a step that need no source."""
         return await self._transaction(execution.sendable, step, after, limit)
+
+    async def to_send(self, step: int, *, after: int, limit: int) -> list[ToSend]:
+        """Return what is needed of the items that `sendable` returns."""
+        return await self._transaction(execution.to_send, step, after, limit)
 
     async def unsent(self, step: int, *, after: int, limit: int) -> list[Entry]:
         """Return the next items of a step, those that need their source among them."""

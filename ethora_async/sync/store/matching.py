@@ -27,6 +27,8 @@ def match_records(db: sqlite3.Connection, *, replace: bool) -> None:
         db: the connection.
         replace: whether a user with another id but the same address counts as another user.
     """
+    if db.execute("SELECT 1 FROM actual LIMIT 1").fetchone() is None:
+        return
     db.execute(
         f"UPDATE wanted SET target = key WHERE {_RECORDS} AND EXISTS"
         " (SELECT 1 FROM actual AS a WHERE a.kind = wanted.kind AND a.key = wanted.key AND a.other = '')"
@@ -83,6 +85,9 @@ def _match_addresses(db: sqlite3.Connection) -> None:
 
 def match_memberships(db: sqlite3.Connection, what: Comparison) -> None:
     """Match wanted memberships with chats and users that exist or will be created, and reject the others."""
+    if db.execute("SELECT 1 FROM wanted WHERE kind = 'member' LIMIT 1").fetchone() is None:
+        return
+    db.execute(TARGET_INDEX)
     for kind, column, target in (("chat", "key", "target"), ("user", "other", "other_target")):
         wanted = f"FROM wanted AS s WHERE s.kind = '{kind}' AND s.key = w.{column}"
         actual = f"FROM actual AS s WHERE s.kind = '{kind}' AND s.key = w.{column} AND s.other = ''"
@@ -133,9 +138,10 @@ def _refuse(
 ) -> None:
     """Reject wanted rows `w`, with the records that they may mean as their target."""
     id = "CASE w.kind WHEN 'member' THEN w.key || '/' || w.other ELSE w.key END"
-    db.execute(
+    refused = db.execute(
         f"{_PROBLEM} SELECT w.kind, {id}, w.file, w.line, '{field}', {reason} FROM wanted AS w WHERE {where}"
         " ORDER BY w.file, w.line"
     )
-    also = f", {column} = {target}" if target is not None else ""
-    db.execute(f"UPDATE wanted AS w SET refused = 1{also} WHERE {where}")
+    if refused.rowcount:
+        also = f", {column} = {target}" if target is not None else ""
+        db.execute(f"UPDATE wanted AS w SET refused = 1{also} WHERE {where}")
