@@ -13,20 +13,24 @@ if TYPE_CHECKING:
 
 
 IN_MEMORY = 4_000
-"""Bytes of keys that are kept in memory (half a megabyte). With more, all keys move to a file."""
+"""Keys that are kept in memory, in half a megabyte, unless the caller says otherwise. With more, all move to a file."""
 
 _AT_ONCE = 500
 """Keys that one statement looks up."""
 
 
 class Distinct:
-    """An index of the keys seen so far. Above `IN_MEMORY` bytes it moves to a private temporary file, deleted on close.
+    """An index of the keys seen so far. Above a number of keys it moves to a private temporary file, deleted on close.
 
     A set of a million ids takes some 90 MB; the file takes only the database's page cache. One dedicated thread does
     the work and also closes the database, even when the caller is cancelled.
+
+    Args:
+        in_memory: keys that are kept in memory; `IN_MEMORY` by default.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, in_memory: int | None = None) -> None:
+        self._in_memory = IN_MEMORY if in_memory is None else in_memory
         self._seen: dict[str, int] = {}
         self._on_disk = False
         self._database: sqlite3.Connection | None = None
@@ -45,7 +49,7 @@ class Distinct:
     async def add(self, entries: Sequence[tuple[str, int]]) -> list[int | None]:
         """Add keys, each with its place; return for each the place where it was seen before, or None if it is new."""
         # Once this is true, only the thread uses `_seen`; calls run one after another.
-        self._on_disk = self._on_disk or len(self._seen) + len(entries) > IN_MEMORY
+        self._on_disk = self._on_disk or len(self._seen) + len(entries) > self._in_memory
         return await self._thread.run(self._add, entries) if self._on_disk else _added(self._seen, entries)
 
     def _add(self, entries: Sequence[tuple[str, int]]) -> list[int | None]:

@@ -22,11 +22,19 @@ class Item(Protocol):
     """What is needed of an item of a journal to carry it out; see `Entry`."""
 
     @property
-    def key(self) -> str: ...  # noqa: D102
+    def key(self) -> str:
+        """The id of the user or chat; for a membership, the chat's."""
+        ...
+
     @property
-    def other(self) -> str: ...  # noqa: D102
+    def other(self) -> str:
+        """For a membership, the user's id; else empty."""
+        ...
+
     @property
-    def after(self) -> Mapping[str, Any] | None: ...  # noqa: D102
+    def after(self) -> Mapping[str, Any] | None:
+        """The fields as they should be."""
+        ...
 
 
 def way(client: ManagesUsers, kind: str, action: str) -> tuple[Callable[[Item], Any], Callable[[Any], Run[Any]]]:

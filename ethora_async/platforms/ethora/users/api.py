@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from ethora_async.request import Operation
 
 
+_IDS_IN_MEMORY = 40_000
+"""Ids of one run that are kept in memory, some 5 MB, to find those that occur twice."""
+
+
 class Users(UserAdministration):
     """The users of one app."""
 
@@ -104,13 +108,13 @@ class Users(UserAdministration):
             app = await self._context.open()
             send = self._sender(app, job_timeout, synchronous=synchronous)
 
-            async with Distinct() as seen:
+            async with Distinct(in_memory=_IDS_IN_MEMORY) as seen:
 
                 async def work(batch: Sequence[NewUser]) -> Sequence[Outcome[NewUser]]:
                     keys = app.names.own_keys([user.id for user in batch])
                     fit, unfit = (batch, {}) if keys is not None else _sorted_by_id(batch, app.names.own)
                     earlier = await seen.add([(one, 0) for one in keys or [names.key(user.id) for user in fit]])
-                    if not unfit and not any(place is not None for place in earlier):
+                    if not unfit and earlier.count(None) == len(earlier):
                         return await split_around(batch, send, lambda user: user.id)
                     fresh = [user for user, place in zip(fit, earlier, strict=True) if place is None]
                     done = iter(await split_around(fresh, send, lambda user: user.id) if fresh else ())

@@ -99,7 +99,7 @@ def _in_order(
     """
     prefix = names.prefix
     stated = [row.get("xmppUsername") for row in found]
-    if stated != [prefix + id for id in ids] or len({*ids}) != len(ids) or any(id.startswith(prefix) for id in ids):
+    if stated != [prefix + id for id in ids] or len({*ids}) != len(ids) or f"\n{prefix}" in "\n".join(["", *ids]):
         return None
     try:
         statuses: list[Status] = [_PLAINLY[row.get("status", "")] for row in found]
@@ -327,7 +327,9 @@ def _sent(chat: str, row: dict[str, Any], *, dry_run: bool) -> Outcome[str]:
 def _rows(data: Any, key: str = "results") -> list[dict[str, Any]]:
     holder = wire.result(data)
     rows = holder.get(key) if isinstance(holder, dict) else None
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    if not isinstance(rows, list):
+        return []
+    return rows if {*map(type, rows)} == {dict} else [row for row in rows if isinstance(row, dict)]
 
 
 def _row_id(row: dict[str, Any], names: Names) -> str | None:
