@@ -13,6 +13,7 @@ NAMES = (
     "token_signing",
     "bulk_vs_node",
     "bulk_memory",
+    "second_plan",
     "rotation",
     "sandbox_chat",
     "outbox",

@@ -18,7 +18,7 @@ import orjson
 from yarl import URL
 
 from ethora_async import EthoraClient, NewUser
-from ethora_async.sync import USERS, apply_plan, make_plan, open_source
+from ethora_async.sync import USERS, apply_plan, make_plan, open_source, verify
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -120,6 +120,34 @@ class Client:
                 async with await make_plan(self._client, users=users, journal=Path(folder, "journal")) as plan:
                     applied = await apply_plan(self._client, plan)
             return applied.raise_for_failures().counts["user", "create", "created"]
+
+        return work
+
+    def second_plan(self, file: str) -> Work:
+        """Plan once more when the platform has everybody; return how many were compared."""
+
+        async def work() -> int:
+            async with await make_plan(self._client, users=await open_source(file, USERS)) as plan:
+                assert plan.summary.in_step
+                return plan.summary.compared["user"]
+
+        return work
+
+    def verification(self, file: str) -> Work:
+        """What ``ethora verify`` does; return how many were compared."""
+
+        async def work() -> int:
+            done = await verify(self._client, users=await open_source(file, USERS))
+            assert done.in_step
+            return done.summary.compared["user"]
+
+        return work
+
+    def listing(self) -> Work:
+        """List everybody, and nothing else."""
+
+        async def work() -> int:
+            return len([user async for user in self._client.users.list()])
 
         return work
 

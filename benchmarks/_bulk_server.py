@@ -1,9 +1,10 @@
 """A server that makes users as the platform does (docs/platforms/ethora.md#users-batch) and keeps none: cheap, and the
 same for every client.
 
-``python _bulk_server.py [SECONDS [brief]]`` waits so long before each reply (default 0), prints its port once it
-listens and ends when its standard input does. Jobs have ended when they are first asked for, and are forgotten then.
-With ``brief`` their rows do without the users' records, as the contract allows.
+``python _bulk_server.py [SECONDS [full|brief [USERS]]]`` waits so long before each reply (default 0), prints its port
+once it listens and ends when its standard input does. Jobs have ended when they are first asked for, and are forgotten
+then. With ``brief`` their rows do without the users' records, as the contract allows. It lists so many USERS (default
+0), whatever was created.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import asyncio
 import sys
 from itertools import count
 from typing import Any
+from urllib.parse import parse_qs
 
 import orjson
 
 APP = "646cc8dc96d4a4dc8f7b2f2d"
-BRIEF = sys.argv[2:] == ["brief"]
+BRIEF = "brief" in sys.argv[2:]
+LISTED = int(sys.argv[3]) if len(sys.argv) > 3 else 0
 _MADE_AT = "2026-10-01T12:00:00.000Z"
 
 _numbers = count(1)
@@ -48,6 +51,14 @@ def _user(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def person(number: int) -> dict[str, Any]:
+    """Return the row of a user, as `bulk_memory.write_users` writes it."""
+    name = f"user-{number}"
+    return {
+        "uuid": name, "email": f"{name}@example.com", "firstName": f"First{number}", "lastName": f"Last{number}",
+    }  # fmt: skip
+
+
 def answer(method: bytes, path: str, body: bytes) -> tuple[int, Any]:
     """The status and the JSON of one reply."""
     if method == b"POST" and path.endswith("/users/batch"):
@@ -66,7 +77,10 @@ def answer(method: bytes, path: str, body: bytes) -> tuple[int, Any]:
         result = {"total": len(results), "results": results}
         return 200, {"ok": True, "jobId": job, "state": "completed", "createdAt": _MADE_AT, "result": result}
     if method == b"GET" and path.partition("?")[0] == "/v2/chats/users":
-        return 200, {"ok": True, "items": [], "total": 0}
+        asked = parse_qs(path.partition("?")[2])
+        first, limit = int(asked["offset"][0]), int(asked["limit"][0])
+        users = [_user(person(number)) for number in range(first, min(first + limit, LISTED))]
+        return 200, {"ok": True, "items": users, "total": LISTED}
     return 404, {"error": "nothing of the kind here", "code": "NOT_FOUND"}
 
 

@@ -19,6 +19,7 @@ NAMES = [
     "token_signing",
     "bulk_vs_node",
     "bulk_memory",
+    "second_plan",
     "rotation",
     "sandbox_chat",
     "outbox",
