@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ethora_async.sync.store import Actual, Entry, Journal, Wanted, sides
@@ -23,6 +24,9 @@ USERS = st.builds(
     IDS,
     st.sampled_from([f"{name}@example.com" for name in "abcdef"]),
 )
+USER_A = Wanted(
+    "user", "ann", identity="ann", state={}, item={"id": "ann"}, email="a@example.com", file="u.csv", line=2
+)
 MEMBERS = st.builds(
     lambda chat, id: Wanted("member", chat, id, identity=chat.lower(), other_identity=id.lower()),
     st.sampled_from(["room", "Room"]),
@@ -38,6 +42,7 @@ async def stored(batches: list[list[Wanted]], listed: list[str], limit: int | No
         await journal.add_actual([Actual("user", id, identity=id.lower(), state={}) for id in listed])
         for batch in batches:
             await journal.add_wanted(batch)
+        await journal._transaction(sides.settle, journal._seen)
 
         def read(db: sqlite3.Connection) -> tuple[list[Any], list[Any]]:
             wanted = db.execute("SELECT kind, key, other, email, refused FROM wanted ORDER BY rowid").fetchall()
@@ -55,6 +60,21 @@ def test_rows_without_repeats_are_stored_as_if_each_had_been_looked_up(
 ) -> None:
     quick = asyncio.run(stored(batches, listed, None))
     assert quick == asyncio.run(stored(batches, listed, -1))
+
+
+@example([[USER_A, USER_A], [USER_A]], [], 1)
+@given(
+    st.lists(st.lists(USERS, max_size=4) | st.lists(MEMBERS, max_size=4), max_size=4),
+    st.lists(IDS, max_size=2, unique=True),
+    st.integers(0, 8),
+)
+def test_rows_that_are_only_appended_are_settled_as_if_each_had_been_looked_up(
+    batches: list[list[Wanted]], listed: list[str], many: int
+) -> None:
+    looked_up = asyncio.run(stored(batches, listed, -1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sides, "_MANY", many)
+        assert asyncio.run(stored(batches, listed, None)) == looked_up
 
 
 async def test_an_item_whose_result_is_not_known_has_none_and_takes_the_place_of_one(tmp_path: Path) -> None:

@@ -180,6 +180,7 @@ class Journal:
 
     async def compare(self, what: Comparison) -> Compared:
         """Create an item for every difference between both sides, in an order in which they can be applied."""
+        await self._transaction(sides.settle, self._seen)
         return await self._transaction(comparison.write_differences, what)
 
     async def add(self, entries: Iterable[Entry]) -> None:

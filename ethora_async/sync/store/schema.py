@@ -49,6 +49,10 @@ WANTED_INDEXES = (
     "CREATE INDEX IF NOT EXISTS temp.wanted_by_identity ON wanted (kind, identity)",
     "CREATE INDEX IF NOT EXISTS temp.wanted_by_email ON wanted (email)",
 )
+WANTED_INDEX_NAMES = ("wanted_by_key", "wanted_by_identity", "wanted_by_email")
+REPEAT_INDEXES = (WANTED_INDEXES[0].replace("UNIQUE ", ""), *WANTED_INDEXES[1:])
+"""The indexes by which rows are found that repeat something, while there are any."""
+
 ACTUAL_INDEXES = (
     "CREATE INDEX IF NOT EXISTS temp.actual_by_identity ON actual (kind, identity)",
     "CREATE INDEX IF NOT EXISTS temp.actual_by_email ON actual (email)",

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sync.store.items import encoded
-from ethora_async.sync.store.schema import ACTUAL_INDEXES, WANTED_INDEXES
+from ethora_async.sync.store.items import Wanted, decoded, encoded
+from ethora_async.sync.store.schema import ACTUAL_INDEXES, REPEAT_INDEXES, WANTED_INDEX_NAMES, WANTED_INDEXES
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from ethora_async.sync.store.items import Actual, Entry, Problem, Wanted
+    from ethora_async.sync.store.items import Actual, Entry, Problem
 
-_PROBLEM = "INSERT INTO bad (kind, id, file, line, field, reason, unsafe) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_PROBLEM = "INSERT INTO bad (rowid, kind, id, file, line, field, reason, unsafe) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _WANTED = (
     "INSERT OR IGNORE INTO wanted"
-    " (kind, key, other, identity, other_identity, state, item, needs_source, email, file, line)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " (rowid, kind, key, other, identity, other_identity, state, item, needs_source, email, file, line)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_REPEATED = " UNION ".join(
+    f"SELECT rowid FROM wanted WHERE {which} AND ({columns}) IN"
+    f" (SELECT {columns} FROM wanted WHERE {which} GROUP BY {columns} HAVING COUNT(*) > 1)"
+    for which, columns in (
+        ("email IS NOT NULL", "email"),
+        ("kind <> 'member'", "kind, key"),
+        ("kind <> 'member'", "kind, identity"),
+        ("kind = 'member'", "key, other"),
+    )
+)
+"""The numbers of wanted rows that share with others what no two may share."""
+
+_MANY = 20_000
+"""Rows of the sources that are looked up as they come. Of more, those that repeat something are found at the end."""
 
 
 def clear(db: sqlite3.Connection) -> None:
     """Delete everything that an earlier attempt at a plan left."""
+    _drop_indexes(db)
     for table in ("wanted", "actual", "named", "bad", "item", "source_file"):
         db.execute(f"DELETE FROM {table}")
 
@@ -37,6 +53,18 @@ class Seen:
     def __init__(self, limit: int = 40_000) -> None:
         self._limit = limit
         self._hashes: set[int] = set()
+        self._rows = 0
+
+    @property
+    def many(self) -> bool:
+        """Whether so many rows have come that looking them up one by one is too dear."""
+        return self._rows > _MANY
+
+    def number(self, rows: int) -> int:
+        """Count rows that come next; return the number of the first."""
+        first = self._rows + 1
+        self._rows += rows
+        return first
 
     def may_repeat(self, rows: Sequence[Wanted]) -> bool:
         """Return whether one of the rows may repeat an id or address of an earlier one; remember them."""
@@ -55,16 +83,61 @@ class Seen:
         return found or len(self._hashes) != before + len(hashes)
 
 
-def add_wanted(db: sqlite3.Connection, rows: Sequence[Wanted], problems: Iterable[Problem], seen: Seen) -> None:
+def add_wanted(db: sqlite3.Connection, rows: Sequence[Wanted], problems: Sequence[Problem], seen: Seen) -> None:
     """Add rows of a source: what it wants, and its invalid rows."""
-    if seen.may_repeat(rows):
+    numbered = list(enumerate(rows, seen.number(len(rows) + len(problems))))
+    if seen.many:
+        # Rows that are only appended cost a fraction of rows that are put into their place in three indexes.
+        _drop_indexes(db)
+        db.executemany(_WANTED, itertools.starmap(_columns, numbered))
+    elif seen.may_repeat(rows):
         index_wanted(db)
-        for row in rows:
-            if row.kind == "member" or not _repeats(db, row):
-                db.execute(_WANTED, _columns(row))
+        _look_up(db, numbered)
     else:
-        db.executemany(_WANTED, map(_columns, rows))
-    add_problems(db, problems)
+        db.executemany(_WANTED, itertools.starmap(_columns, numbered))
+    add_problems(db, problems, seen.number(0) - len(problems))
+
+
+def settle(db: sqlite3.Connection, seen: Seen) -> None:
+    """Find the rows that repeat something, of rows that were only appended.
+
+    They are taken out and added once more in their order, each looked up among the others: the result is as if all had
+    been looked up as they came.
+    """
+    if not seen.many:
+        return
+    for index in REPEAT_INDEXES:
+        db.execute(index)
+    db.execute("DROP TABLE IF EXISTS temp.repeated")
+    db.execute(f"CREATE TEMP TABLE repeated AS SELECT rowid AS number, * FROM wanted WHERE rowid IN ({_REPEATED})")
+    if db.execute("SELECT 1 FROM repeated LIMIT 1").fetchone() is not None:
+        db.execute("DELETE FROM wanted WHERE rowid IN (SELECT number FROM repeated)")
+        db.execute("DELETE FROM bad WHERE rowid IN (SELECT number FROM repeated)")  # found before there were many
+        _drop_indexes(db)
+        index_wanted(db)
+        rows = db.execute("SELECT * FROM repeated ORDER BY number")
+        _look_up(db, ((number, _row(columns)) for number, *columns in rows))
+    db.execute("DROP TABLE temp.repeated")
+
+
+def _look_up(db: sqlite3.Connection, rows: Iterable[tuple[int, Wanted]]) -> None:
+    """Add rows, but those that earlier ones exclude."""
+    for number, row in rows:
+        if row.kind == "member" or not _repeats(db, number, row):
+            db.execute(_WANTED, _columns(number, row))
+
+
+def _row(columns: Sequence[Any]) -> Wanted:
+    kind, key, other, identity, other_identity, state, item, needs_source, email, file, line, *_ = columns
+    record = decoded(item) or {}
+    return Wanted(
+        kind, key, other, identity, other_identity, decoded(state), record, bool(needs_source), email, file, line
+    )
+
+
+def _drop_indexes(db: sqlite3.Connection) -> None:
+    for name in WANTED_INDEX_NAMES:
+        db.execute(f"DROP INDEX IF EXISTS temp.{name}")
 
 
 def index_wanted(db: sqlite3.Connection) -> None:
@@ -79,9 +152,13 @@ def index_actual(db: sqlite3.Connection) -> None:
         db.execute(index)
 
 
-def add_problems(db: sqlite3.Connection, problems: Iterable[Problem]) -> None:
-    """Add invalid rows. Nobody knows which records they mean, so they make deletions unsafe."""
-    db.executemany(_PROBLEM, [(one.kind, one.id, one.file, one.line, one.column, one.reason, 1) for one in problems])
+def add_problems(db: sqlite3.Connection, problems: Sequence[Problem], first: int) -> None:
+    """Add invalid rows, numbered from `first`. Nobody knows which records they mean, so they make deletions unsafe."""
+    rows = [
+        (number, one.kind, one.id, one.file, one.line, one.column, one.reason, 1)
+        for number, one in enumerate(problems, first)
+    ]
+    db.executemany(_PROBLEM, rows)
 
 
 def add_actual(db: sqlite3.Connection, rows: Iterable[Actual]) -> None:
@@ -135,7 +212,7 @@ def other_spellings(db: sqlite3.Connection, records: Iterable[tuple[str, str, st
     return [None if row is None else row[0] for row in found]
 
 
-def _repeats(db: sqlite3.Connection, row: Wanted) -> bool:
+def _repeats(db: sqlite3.Connection, number: int, row: Wanted) -> bool:
     """Return whether this row conflicts with an earlier one and is therefore rejected."""
     if row.email is not None:
         # Of several users with one address only the first can be created (docs/platforms/ethora.md#users-batch).
@@ -143,17 +220,17 @@ def _repeats(db: sqlite3.Connection, row: Wanted) -> bool:
             "SELECT file, line FROM wanted WHERE email = ? AND key <> ?", (row.email, row.key)
         ).fetchone()
         if first is not None:
-            _refuse(db, row, "email", f"email {row.email!r} was already used {_where(*first)}", unsafe=True)
+            _refuse(db, number, row, "email", f"email {row.email!r} was already used {_where(*first)}", unsafe=True)
             return True
     first = db.execute("SELECT file, line FROM wanted WHERE kind = ? AND key = ?", (row.kind, row.key)).fetchone()
     if first is not None:
         # Not the same text, which the source detects itself, but another form of the same id.
-        _refuse(db, row, "id", f"id {row.key!r} was already used {_where(*first)}", unsafe=True)
+        _refuse(db, number, row, "id", f"id {row.key!r} was already used {_where(*first)}", unsafe=True)
         return True
-    return _shares_identity(db, row)
+    return _shares_identity(db, number, row)
 
 
-def _shares_identity(db: sqlite3.Connection, row: Wanted) -> bool:
+def _shares_identity(db: sqlite3.Connection, number: int, row: Wanted) -> bool:
     query = "SELECT key, file, line FROM wanted WHERE kind = ? AND identity = ? AND NOT refused"
     same = db.execute(query, (row.kind, row.identity)).fetchone()
     if same is None:
@@ -166,25 +243,25 @@ def _shares_identity(db: sqlite3.Connection, row: Wanted) -> bool:
         reason = (
             f"ids {first!r} and {row.key!r} ({_where(row.file, row.line)}) name the same {row.kind} on this platform"
         )
-        db.execute(_PROBLEM, (row.kind, first, file, line, "id", reason, 0))
+        db.execute(_PROBLEM, (number, row.kind, first, file, line, "id", reason, 0))
         db.execute("UPDATE wanted SET refused = 1 WHERE kind = ? AND key = ?", (row.kind, first))
         return False
-    _refuse(db, row, "id", reason, unsafe=False)
+    _refuse(db, number, row, "id", reason, unsafe=False)
     # The rejected row stays: a record that it may mean is not deleted.
-    db.execute(_WANTED, _columns(row))
+    db.execute(_WANTED, _columns(number, row))
     db.execute("UPDATE wanted SET refused = 1 WHERE kind = ? AND key = ?", (row.kind, row.key))
     return True
 
 
-def _columns(row: Wanted) -> tuple[Any, ...]:
+def _columns(number: int, row: Wanted) -> tuple[Any, ...]:
     return (
-        row.kind, row.key, row.other, row.identity, row.other_identity, encoded(row.state), encoded(row.item),
+        number, row.kind, row.key, row.other, row.identity, row.other_identity, encoded(row.state), encoded(row.item),
         row.needs_source, row.email, row.file, row.line,
     )  # fmt: skip
 
 
-def _refuse(db: sqlite3.Connection, row: Wanted, field: str, reason: str, *, unsafe: bool) -> None:
-    db.execute(_PROBLEM, (row.kind, row.key, row.file, row.line, field, reason, unsafe))
+def _refuse(db: sqlite3.Connection, number: int, row: Wanted, field: str, reason: str, *, unsafe: bool) -> None:
+    db.execute(_PROBLEM, (number, row.kind, row.key, row.file, row.line, field, reason, unsafe))
 
 
 def _where(file: str | None, line: int | None) -> str:
