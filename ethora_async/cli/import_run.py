@@ -16,7 +16,7 @@ from ethora_async.bulk.outcome import STATUSES
 from ethora_async.cli.import_report import Tally
 from ethora_async.cli.json_reply import begin_document
 from ethora_async.cli.progress import counting
-from ethora_async.cli.reject_option import reject_paths, tell_rejected
+from ethora_async.cli.reject_option import open_rejects, reject_paths, tell_rejected
 from ethora_async.cli.runtime import DeliveryCheck
 from ethora_async.cli.sources import open_lists
 from ethora_async.cli.sync_options import SourceOptions
@@ -57,8 +57,7 @@ async def import_steps(client: SyncClient, lists: SourceOptions, reject: Path | 
     }
     files: dict[str, RejectFile] = {}
     if reject is not None:
-        for name, path in reject_paths(reject, found).items():
-            files[name] = await RejectFile.open(path, found[name])
+        files = await open_rejects(reject_paths(reject, found), found)
     return [ImportStep(name, source, starts[name], files.get(name)) for name, source in found.items()]
 
 

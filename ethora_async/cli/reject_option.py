@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import attrs
 
 from ethora_async.cli.output import errors, shown
 from ethora_async.cli.sources import KIND_OF
-from ethora_async.errors import ChatError
+from ethora_async.errors import ChatError, InvalidInputError
 from ethora_async.sync.plan.intake import chunks
 from ethora_async.sync.sources.binding import REJECT_COLUMNS
 from ethora_async.sync.sources.opening import is_database
@@ -65,11 +65,22 @@ async def rejects_for(path: Path, sources: Mapping[str, TableSource[Any]]) -> Re
         InvalidInputError: another kind of file has that name, or the file cannot be written.
     """
     files = reject_paths(path, sources)
+    await open_rejects(files, sources)
+    return Rejects(files, sources)
+
+
+async def open_rejects(files: Mapping[str, Path], sources: Mapping[str, TableSource[Any]]) -> dict[str, RejectFile]:
+    """Open a file for the refused rows of each list; one of an earlier run makes room, see `rejects_for`.
+
+    Raises:
+        InvalidInputError: there is another file of that name, it is one of the lists, or none can be written.
+    """
+    lists = [file for source in sources.values() for file in source.files if not is_database(file)]
+    for file in files.values():
+        await run_blocking(_check_not_read, file, lists)
     for file in files.values():
         await run_blocking(_set_aside, file)
-    for name, file in files.items():
-        await RejectFile.open(file, sources[name])
-    return Rejects(files, sources)
+    return {name: await RejectFile.open(file, sources[name]) for name, file in files.items()}
 
 
 def reject_paths(path: Path, names: Collection[str]) -> dict[str, Path]:
@@ -107,6 +118,14 @@ def _id(client: SyncClient, name: str, row: Row[Any]) -> str:
         chat, user = row.item
         return f"{client.chats.plain_id(chat)}/{client.users.plain_id(user)}"
     return str((client.users if name == "users" else client.chats).plain_id(row.item.id))
+
+
+def _check_not_read(file: Path, lists: Collection[str]) -> None:
+    for one in lists:
+        with suppress(OSError):
+            if file.samefile(one):
+                msg = f"{file} is the list that is read: name another file for refused rows"
+                raise InvalidInputError(msg, file=str(file))
 
 
 def _set_aside(file: Path) -> None:

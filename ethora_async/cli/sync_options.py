@@ -80,7 +80,8 @@ LIMIT = typer.Option(
 REJECT = typer.Option(
     "--reject",
     metavar="FILE",
-    help="Write refused rows there, with reasons, for repair; with several lists FILE.users.csv and so on.",
+    help="Write refused rows there, with reasons, for repair; with several lists FILE.users.csv and so on. That of an"
+    " earlier run is kept as FILE.previous.csv.",
 )
 YES = typer.Option("--yes", "-y", help="Do not ask for confirmation.")
 WHERE_NOW = typer.Option(metavar="SOURCE", help="Where the list is now, if it has moved.")

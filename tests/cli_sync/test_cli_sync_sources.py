@@ -173,3 +173,35 @@ def test_users_import_refuses_a_database_url_with_a_password(shell: Shell) -> No
 def test_a_list_whose_name_says_nothing_is_imported_as_csv(shell: Shell, sandbox: EthoraSandbox) -> None:
     assert shell("users", "import", shell.write("people.txt", people(range(3)))).code == DONE
     assert there(sandbox) == 3
+
+
+@pytest.mark.parametrize("name", ["refused.csv", "refused.jsonl"])
+def test_users_import_runs_every_night_with_the_same_reject_file(name: str, shell: Shell) -> None:
+    stem, _, ending = name.partition(".")
+    shell.write("people.csv", people(range(3)) + "bad,first-night,Ann,Lee,\n")
+    assert shell("users", "import", "people.csv", "--reject", name).code == SOME_FAILED
+    shell.write("people.csv", people(range(3)) + "bad,second-night,Ann,Lee,\n")
+    assert shell("users", "import", "people.csv", "--reject", name).code == SOME_FAILED
+    assert "second-night" in (shell.folder / name).read_text()
+    assert "first-night" in (shell.folder / f"{stem}.previous.{ending}").read_text()
+    shell.write(name, "my own work\n")
+    refused = shell("users", "import", "people.csv", "--reject", name)
+    assert (refused.code, "exists already" in refused.stderr) == (USAGE, True)
+    assert (shell.folder / name).read_text() == "my own work\n"
+
+
+@pytest.mark.parametrize("command", [("users", "import"), ("apply", "--yes", "--users"), ("plan", "--users")])
+def test_refused_rows_never_go_where_the_list_is_read(command: tuple[str, ...], shell: Shell) -> None:
+    shell.write("people.csv", people(range(2)) + "bad,no-address,Ann,Lee,\n")
+    assert shell("users", "import", "people.csv", "--reject", "refused.csv").code == SOME_FAILED
+    before = (shell.folder / "refused.csv").read_text()
+    (shell.folder / "link.csv").symlink_to("refused.csv")
+    for list_name, target in (
+        ("refused.csv", "refused.csv"),
+        ("link.csv", "refused.csv"),
+        ("refused.csv", "./refused.csv"),
+    ):
+        result = shell(*command, list_name, "--reject", target)
+        assert (result.code, "is the list that is read" in result.stderr) == (USAGE, True), result
+    assert (shell.folder / "refused.csv").read_text() == before
+    assert not list(shell.folder.glob("*.previous.*"))

@@ -144,7 +144,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         self._settings = settings.rotating(by_name, secret, **told)
         admin = RotatingKeys(self._settings, settings.ADMIN, settings.admin_of)
         self._session = AdminSession(admin, self._log_in, **told)
-        self._context = AdminContext(self._settings, self._connect, Directory(), **told)
+        self._context = AdminContext(self._settings, self._connect, Directory(self._wiring.clock), **told)
         RequestsAsUser.__init__(self, self._context.send, PAGING, self._view_of)
         self._streams: WeakSet[Realtime] = WeakSet()
         self._server = ServerInfo(self._context)
@@ -199,7 +199,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
             ForbiddenError: the admin lacks the permission ``logout-other-user``.
         """
         api = await self._context.open()
-        user_id = await self._context.directory.user_id(api, user)
+        user_id = await self._context.directory.user_id(api, user, fresh=True)
         # Without the id, the route would log the caller out: it is always sent (docs/platforms/rocketchat.md#users).
         await self._session.acquire()
         if user_id == self._session.user_id:

@@ -16,9 +16,16 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ethora_async.platforms.rocketchat.api import Api
+    from ethora_async.protocols import Clock
     from ethora_async.records import Id
 
 T = TypeVar("T")
+
+REMEMBERED = 60.0
+"""Seconds for which a name is taken to stand for the record that it stood for when it was looked up."""
+
+A_MOMENT = 5.0
+"""The same for rooms that people are let into or taken out of, and that are deleted."""
 
 RoomKind = Literal["c", "p", "d", "l"]
 """Rocket.Chat's letters: public channel, private group, direct, omnichannel (docs/platforms/rocketchat.md#rooms)."""
@@ -66,21 +73,24 @@ PRIVILEGED = frozenset({"admin", "bot", "app"})
 class Directory:
     """Looks up each name once; callers remove a name whose record is gone.
 
-    The server ignores case when it looks for a user. Here a name means the account with exactly that name.
+    The server ignores case when it looks for a user. Here a name means the account with exactly that name. Names change
+    hands: what was looked up is trusted for `REMEMBERED` seconds, and not at all where `fresh` is asked for.
 
     Args:
+        clock: tells how old an entry is.
         size: maximum number of cached users and of cached rooms (default 10,000 each).
     """
 
-    def __init__(self, size: int = 10_000) -> None:
-        self._users: _Recent[Account] = _Recent(size)
-        self._rooms: _Recent[Room] = _Recent(size)
+    def __init__(self, clock: Clock, size: int = 10_000) -> None:
+        self._users: _Recent[Account] = _Recent(clock, size)
+        self._rooms: _Recent[Room] = _Recent(clock, size)
 
-    async def account(self, api: Api, id: Id, *, fresh: bool = False) -> Account:
+    async def account(self, api: Api, id: Id, *, fresh: bool = False, timeout: float | None = None) -> Account:
         """Return a user's account.
 
         Args:
             fresh: True always asks the server: the name may now belong to another record.
+            timeout: seconds for the whole call; None is the client's own.
 
         Raises:
             NotFoundError: there is no such user, or only one with another spelling of the name.
@@ -90,7 +100,7 @@ class Directory:
         known = None if fresh else self._users.get(remembered)
         if known is None:
             operation = operations.GET_USER
-            reply = await api.call(operation, query=user_query(name))
+            reply = await api.call(operation, query=user_query(name), timeout=timeout)
             known = read_account(reply.data.get("user"), operation.name)
             check_name(name, known.username, operation.name)
             self._users.put(remembered, known)
@@ -113,15 +123,18 @@ class Directory:
         known = self._users.get(repr(name))
         return None if known is None else known.id
 
-    async def room(self, api: Api, id: Id) -> Room:
+    async def room(self, api: Api, id: Id, *, within: float = REMEMBERED) -> Room:
         """Return the record id and the kind of a room.
+
+        Args:
+            within: seconds for which a name that was looked up before is trusted.
 
         Raises:
             NotFoundError: there is no such room.
         """
         name = lookup(id)
         key = repr(name)  # a name and a record id may have the same text
-        known = self._rooms.get(key)
+        known = self._rooms.get(key, within)
         if known is None:
             reply = await api.call(operations.GET_ROOM, query=room_query(name))
             data = reply.data.get("room")
@@ -192,18 +205,20 @@ def _text(data: Any, field: str, operation: str) -> str:
 
 
 class _Recent(Generic[T]):
-    def __init__(self, size: int) -> None:
+    def __init__(self, clock: Clock, size: int) -> None:
+        self._clock = clock
         self._size = size
-        self._items: OrderedDict[str, T] = OrderedDict()
+        self._items: OrderedDict[str, tuple[float, T]] = OrderedDict()
 
-    def get(self, key: str) -> T | None:
-        item = self._items.get(key)
-        if item is not None:
-            self._items.move_to_end(key)
+    def get(self, key: str, within: float = REMEMBERED) -> T | None:
+        at, item = self._items.get(key, (0.0, None))
+        if item is None or self._clock.monotonic() >= at + within:
+            return None
+        self._items.move_to_end(key)
         return item
 
     def put(self, key: str, item: T) -> None:
-        self._items[key] = item
+        self._items[key] = self._clock.monotonic(), item
         self._items.move_to_end(key)
         if len(self._items) > self._size:
             self._items.popitem(last=False)
@@ -212,5 +227,5 @@ class _Recent(Generic[T]):
         self._items.pop(key, None)
 
     def drop_where(self, gone: Callable[[T], bool]) -> None:
-        for key in [key for key, item in self._items.items() if gone(item)]:
+        for key in [key for key, (_, item) in self._items.items() if gone(item)]:
             del self._items[key]

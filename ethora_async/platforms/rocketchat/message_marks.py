@@ -116,7 +116,7 @@ class MessageMarks:
         """Hide the messages of a member of a room from the caller, or show them again."""
         api = await self._context.open()
         directory = self._context.directory
-        room_id, user_id = await directory.room_id(api, room), await directory.user_id(api, user)
+        room_id, user_id = await directory.room_id(api, room), await directory.user_id(api, user, fresh=True)
         query = {"rid": room_id, "userId": user_id, "ignore": "true" if ignore else "false"}
         await api.call(operations.IGNORE, query=query)
 

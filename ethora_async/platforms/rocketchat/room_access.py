@@ -13,6 +13,7 @@ from ethora_async.bulk.split import split_around
 from ethora_async.errors import ChatError, InvalidInputError, NotFoundError
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
+from ethora_async.platforms.rocketchat.directory import A_MOMENT
 from ethora_async.platforms.rocketchat.names import lookup, own
 from ethora_async.platforms.rocketchat.users import LARGEST_PAGE, each
 from ethora_async.records import Id, User, several
@@ -46,8 +47,8 @@ class RoomAccess:
             NotFoundError: there is no such room.
         """
         api = await self._context.open()
-        await self._context.directory.room(api, id)
-        return Report.of(await self._invite_pairs(api, [(id, user) for user in several(users)]))
+        await self._context.directory.room(api, id, within=A_MOMENT)
+        return Report.of(await self._invite_pairs(api, [(id, user) for user in several(users)], fresh=True))
 
     async def kick(self, id: Id, users: Id | Iterable[Id]) -> Report:
         """Remove users from a room: one or several, a request each.
@@ -60,8 +61,8 @@ class RoomAccess:
             NotFoundError: there is no such room.
         """
         api = await self._context.open()
-        await self._context.directory.room(api, id)
-        return Report.of([await self._kick_one(api, (id, user)) for user in several(users)])
+        await self._context.directory.room(api, id, within=A_MOMENT)
+        return Report.of([await self._kick_one(api, (id, user), fresh=True) for user in several(users)])
 
     def grant_many(
         self, pairs: Iterable[Pair] | AsyncIterable[Pair], *, concurrency: int = CONCURRENCY, ordered: bool = False
@@ -111,20 +112,20 @@ class RoomAccess:
         return Pages(fetch, lambda user: user.record_id or user.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
     async def _room(self, api: Api, id: Id) -> Room:
-        room = await self._context.directory.room(api, id)
+        room = await self._context.directory.room(api, id, within=A_MOMENT)
         if room.kind not in ("c", "p"):
             msg = f"{lookup(id)!r} is neither a channel nor a group: its members cannot be changed"
             raise InvalidInputError(msg, field="id")
         return room
 
-    async def _invite_pairs(self, api: Api, pairs: Sequence[Pair]) -> list[Outcome[Pair]]:
+    async def _invite_pairs(self, api: Api, pairs: Sequence[Pair], *, fresh: bool = False) -> list[Outcome[Pair]]:
         outcomes: dict[int, Outcome[Pair]] = {}
         by_room: dict[Room, list[tuple[int, str]]] = {}
         for place, pair in enumerate(pairs):
             try:
                 room = await self._room(api, pair[0])
                 # The platform silently ignores unknown users, so each one is looked up.
-                user_id = await self._context.directory.user_id(api, own(pair[1], "user"))
+                user_id = await self._context.directory.user_id(api, own(pair[1], "user"), fresh=fresh)
             except ChatError as error:
                 outcomes[place] = failed(pair, pair_key(pair), error)
                 continue
@@ -161,11 +162,11 @@ class RoomAccess:
             for entry in entries
         ]
 
-    async def _kick_one(self, api: Api, pair: Pair) -> Outcome[Pair]:
+    async def _kick_one(self, api: Api, pair: Pair, *, fresh: bool = False) -> Outcome[Pair]:
         key = pair_key(pair)
         try:
             room = await self._room(api, pair[0])
-            user_id = await self._context.directory.user_id(api, own(pair[1], "user"))
+            user_id = await self._context.directory.user_id(api, own(pair[1], "user"), fresh=fresh)
             operation = operations.KICK_FROM_CHANNEL if room.public else operations.KICK_FROM_GROUP
             reply = await api.call(operation, data={"roomId": room.id, "userId": user_id})
         except NotFoundError as error:

@@ -174,7 +174,7 @@ class RoomSettings(RoomAccess):
             msg = f"role must be one of {', '.join(table)}, not {role!r}"
             raise InvalidInputError(msg, field="role")
         api = await self._context.open()
-        user_id = await self._context.directory.user_id(api, user)
+        user_id = await self._context.directory.user_id(api, user, fresh=True)
         return await self._set(id, table[role], {"userId": user_id}, done)
 
     async def _set(self, id: Id, kinds: Mapping[str, Operation], data: Mapping[str, Any], *done: str) -> Outcome[Id]:

@@ -9,7 +9,7 @@ from ethora_async.bulk.run import CONCURRENCY, Run
 from ethora_async.errors import ChatError, ConflictError, InvalidInputError, NotFoundError, ReplyLostError
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
-from ethora_async.platforms.rocketchat.directory import room_query
+from ethora_async.platforms.rocketchat.directory import A_MOMENT, room_query
 from ethora_async.platforms.rocketchat.names import RecordId, lookup, own
 from ethora_async.platforms.rocketchat.names import key as folded
 from ethora_async.platforms.rocketchat.room_contents import RoomContents
@@ -241,12 +241,12 @@ class Rooms(RoomContents):
     async def _check_names(self, api: Api, names: Iterable[str]) -> None:
         # Given names, the server adds the users who have them in any spelling.
         for name in names:
-            await self._context.directory.account(api, own(name, "members"))
+            await self._context.directory.account(api, own(name, "members"), fresh=True)
 
     async def _delete_one(self, api: Api, id: Id) -> Outcome[Id]:
         key = str(id)
         try:
-            room = await self._context.directory.room(api, id)
+            room = await self._context.directory.room(api, id, within=A_MOMENT)
             reply = await api.call(operations.DELETE_ROOM, data={"roomId": room.id})
         except NotFoundError as error:
             outcome = Outcome(id, key, "absent", attempts=error.attempts, request_id=error.request_id)

@@ -19,10 +19,17 @@ See docs/platforms/rocketchat.md#minting-tokens.
 """
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Minted:
-    """One token: whose it is, when it was asked for, on both clocks, whether its user can do more than chat, and the
-    request id of the reply that brought it.
+    """One token of a user.
+
+    Attributes:
+        user_id: the record id of the user.
+        secret: the token.
+        asked_at, asked_monotonic: when it was asked for, on both clocks.
+        privileged: whether the user can do more than chat.
+        request_id: of the reply that brought it.
+        checked_at, checked_monotonic: when name and roles were last compared with the server's, on both clocks.
     """
 
     user_id: str
@@ -31,6 +38,19 @@ class Minted:
     asked_monotonic: float
     privileged: bool = attrs.field(default=False, kw_only=True)
     request_id: str | None = attrs.field(default=None, kw_only=True)
+    checked_at: float = attrs.field(init=False)
+    checked_monotonic: float = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.checked_at, self.checked_monotonic = self.asked_at, self.asked_monotonic
+
+    def check(self, clock: Clock) -> None:
+        """Note that name and roles are as the server has them now."""
+        self.checked_at, self.checked_monotonic = clock.now(), clock.monotonic()
+
+    def unchecked_for(self, clock: Clock) -> float:
+        """Return the seconds since `check`."""
+        return max(clock.now() - self.checked_at, clock.monotonic() - self.checked_monotonic)
 
     def age(self, clock: Clock) -> float:
         """Return its age in seconds: one clock notices a suspended machine, the other ignores clock changes."""

@@ -49,6 +49,10 @@ _FRESH_USER_BUG = "reading 'tokens'"
 _PAUSES = (0.2, 0.5)
 """Seconds before each further attempt."""
 _SHARE, _AN_HOUR = 0.1, 3600.0
+CHECKED_FOR = 600.0
+"""Seconds after which a kept token is not handed out before the server was asked whose name and roles these are now."""
+_CHECK_WITHIN, _UNANSWERED_FOR = 5.0, 30.0
+"""Seconds that this may take, and for which nobody is checked after the server gave no answer."""
 _REMEMBERED = 1_000
 """Number of revoked tokens that are remembered as replaced, until their streams have noticed."""
 
@@ -87,6 +91,8 @@ class Tokens:
         self._acceptance = Acceptance(rotates=secrets.rotates, clock=context.clock)
         self._store = TokenStore(context.clock, cache_size, grace)
         self._minting: dict[str, SingleFlight[Minted]] = {}
+        self._checking: dict[str, SingleFlight[bool]] = {}
+        self._unanswered_until = 0.0
         self._ended_meanwhile: dict[str, set[str]] = {}
         self._revoked: deque[Secret] = deque(maxlen=_REMEMBERED)
         self._sweeping = SingleFlight(self._revoke_due)
@@ -97,6 +103,9 @@ class Tokens:
         It is a session of the user. The server keeps fifty for each user and silently drops the oldest, which logs
         browsers out. So the same token is handed out until a tenth of its life, or an hour, is left, and the one before
         it is revoked after a grace period. Each process counts its own tokens only.
+
+        The name may pass to another account, and the user may become an administrator: every ten minutes the server is
+        asked again before the token is handed out. A server that does not answer leaves the token as it is.
 
         Args:
             id: the user name, taken literally, or a `RecordId`. The account must have exactly this name: the server
@@ -128,6 +137,8 @@ class Tokens:
             token = await self._minted(key, name, allow_privileged)
         elif token.privileged and not allow_privileged:
             raise _privileged(str(name))
+        elif token.unchecked_for(self._context.clock) >= CHECKED_FOR:
+            token = await self._checked(key, name, token, allow_privileged)
         self._sweep()
         api = await self._context.open()
         ends = token.asked_at + lifetime
@@ -173,7 +184,52 @@ class Tokens:
         """Cancel pending requests."""
         for flight in list(self._minting.values()):
             await flight.aclose()
+        for check in list(self._checking.values()):
+            await check.aclose()
         await self._sweeping.aclose()
+
+    async def _checked(self, key: str, name: str, token: Minted, allow_privileged: bool) -> Minted:
+        """Return the token after the server was asked whether the name still stands for its user, and what they may do.
+
+        A server that does not answer leaves it as it is: nobody is logged out by an outage.
+        """
+        if self._context.clock.monotonic() < self._unanswered_until:
+            return token
+        flight = self._checking.get(key)
+        if flight is None:
+            flight = self._checking[key] = SingleFlight(lambda: self._check(key, name, token))
+        try:
+            same = await flight.join()
+        except FlightCancelledError:
+            msg = "the client is closed"
+            raise NotSentError(msg) from None
+        if not same:
+            return await self._minted(key, name, allow_privileged)
+        if token.privileged and not allow_privileged:
+            raise _privileged(str(name))
+        return token
+
+    async def _check(self, key: str, name: str, token: Minted) -> bool:
+        """Return whether the name still stands for the token's user."""
+        clock = self._context.clock
+        try:
+            api = await self._context.open()
+            account = await self._context.directory.account(api, name, fresh=True, timeout=_CHECK_WITHIN)
+            privileged = account.privileged or account.id == await self._own_id()
+        except NotFoundError:
+            self._store.retire(key)
+            raise
+        except ChatError:
+            self._unanswered_until = clock.monotonic() + _UNANSWERED_FOR
+            return True
+        finally:
+            self._checking.pop(key, None)
+        if account.id != token.user_id:
+            self._store.retire(key)
+            return False
+        token.privileged = privileged
+        token.check(clock)
+        return True
 
     async def _minted(self, key: str, name: str, allow_privileged: bool) -> Minted:
         # A caller that may not have such a token must not wait for one that somebody else may have.

@@ -123,7 +123,7 @@ class UserClient(Requests):
         name = own(user, "user")
         api = await self._context.open()
         # Given a name, the server accepts the user who has it in any spelling.
-        await self._context.directory.account(api, name)
+        await self._context.directory.account(api, name, fresh=True)
         reply = await api.call(operations.CREATE_DIRECT, data={"username": str(name)})
         return wire.read_chat(reply.data.get("room"), origin=reply.origin)
 

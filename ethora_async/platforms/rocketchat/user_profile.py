@@ -100,7 +100,7 @@ class UserProfiles:
         data: dict[str, Any] = {"data": dict(preferences)}
         api = await self._context.open()
         if id is not None:
-            data["userId"] = await self._context.directory.user_id(api, id)
+            data["userId"] = await self._context.directory.user_id(api, id, fresh=True)
         await api.call(operations.SET_PREFERENCES, data=data)
 
     async def set_avatar(
@@ -122,7 +122,7 @@ class UserProfiles:
             msg = "pass url or picture, and not both"
             raise InvalidInputError(msg, field="url")
         api = await self._context.open()
-        whose = {} if id is None else {"userId": await self._context.directory.user_id(api, id)}
+        whose = {} if id is None else {"userId": await self._context.directory.user_id(api, id, fresh=True)}
         if picture is None:
             data = {**whose, "avatarUrl": required_text(url or "", "url")}
             await api.call(operations.SET_AVATAR, data=data)
@@ -133,7 +133,7 @@ class UserProfiles:
     async def reset_avatar(self, *, id: Id | None = None) -> None:
         """Remove a user's picture; the initials are shown instead. See `set_avatar`."""
         api = await self._context.open()
-        user_id = None if id is None else await self._context.directory.user_id(api, id)
+        user_id = None if id is None else await self._context.directory.user_id(api, id, fresh=True)
         await api.call(operations.RESET_AVATAR, data={} if user_id is None else {"userId": user_id})
 
     async def add_role(self, id: Id, role: str) -> Outcome[Id]:
@@ -224,7 +224,7 @@ class UserProfiles:
     async def _set_role(self, id: Id, role: str, *, add: bool) -> Outcome[Id]:
         name = required_text(role, "role")
         api = await self._context.open()
-        account = await self._context.directory.account(api, id)
+        account = await self._context.directory.account(api, id, fresh=True)
         operation = operations.ADD_ROLE if add else operations.REMOVE_ROLE
         done = "error-user-already-in-role" if add else "error-user-not-in-role"
         try:
