@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar, Unpack
 from urllib.parse import quote, unquote
 
 import attrs
@@ -167,6 +167,24 @@ class Requests:
         return Pages(fetch, _identity, limit=size, offset=offset, largest=paging.largest)
 
 
+class RequestOptions(TypedDict, total=False):
+    """The options of `Requests.request`, which describes them."""
+
+    query: Query | None
+    json: Any
+    repeatable: bool | None
+    timeout: Seconds | None
+
+
+class PagesOptions(TypedDict, total=False):
+    """The options of `Requests.pages`, which describes them."""
+
+    query: Query | None
+    limit: int | None
+    offset: int
+    timeout: Seconds | None
+
+
 class RequestsAsUser(Requests, Generic[U]):
     """`request` and `pages` on a client that can also act as one of its users.
 
@@ -181,30 +199,15 @@ class RequestsAsUser(Requests, Generic[U]):
         self._requests_of = as_user
 
     async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Query | None = None,
-        json: Any = None,
-        repeatable: bool | None = None,
-        as_user: U | None = None,
-        timeout: Seconds | None = None,
+        self, method: str, path: str, *, as_user: U | None = None, **options: Unpack[RequestOptions]
     ) -> Reply:
         """Call a route that this client has no method for.
-
-        The request is signed, limited, retried and told to `on_event` like every other, under the name
-        ``request.get``, ``request.post`` and so on.
 
         Args:
             method: ``"GET"``, ``"HEAD"``, ``"POST"``, ``"PUT"``, ``"PATCH"`` or ``"DELETE"``.
             path: The path below the client's URL, such as ``"/api/v1/things"``. Other hosts are out of reach.
-            query: Texts, numbers and booleans, or lists of them; what is None is left out.
-            json: The body; None sends none.
-            repeatable: Whether doing it twice leaves the same state as doing it once: only then is the request sent
-                again when its fate is unknown. By default True for GET, HEAD, PUT and DELETE.
             as_user: In whose name to ask, in any form that `as_user` takes; by default this client's own.
-            timeout: In place of the client's own.
+            options: ``query``, ``json``, ``repeatable`` and ``timeout``, as `Requests.request` describes them.
 
         Returns:
             The reply: `status`, `data` (decoded JSON, None for an empty body), `headers`, `attempts`, `request_id`.
@@ -213,37 +216,19 @@ class RequestsAsUser(Requests, Generic[U]):
             InvalidInputError: An argument cannot be used; nothing was sent.
             NotSentError, ReplyLostError, ApiError: As for every call.
         """
+        options["json"] = _body(options.pop("json", None))
         if as_user is not None:
-            json = _body(json)
-            view = self._requests_of(as_user)
-            return await view.request(method, path, query=query, json=json, repeatable=repeatable, timeout=timeout)
-        return await super().request(method, path, query=query, json=json, repeatable=repeatable, timeout=timeout)
+            return await self._requests_of(as_user).request(method, path, **options)
+        return await super().request(method, path, **options)
 
-    def pages(
-        self,
-        path: str,
-        *,
-        key: str,
-        query: Query | None = None,
-        limit: int | None = None,
-        offset: int = 0,
-        as_user: U | None = None,
-        timeout: Seconds | None = None,
-    ) -> Pages[Any]:
+    def pages(self, path: str, *, key: str, as_user: U | None = None, **options: Unpack[PagesOptions]) -> Pages[Any]:
         """Read a listing that this client has no method for, page by page; see `Pages`.
 
         Args:
             path: As for `request`.
             key: Where the reply holds the list: ``"users"``, or ``"result.items"`` for a list further inside.
-            query: Sent with each page.
-            limit: Items in a page; by default as many as the platform gives.
-            offset: Where to start; 0 is the first item.
-            as_user: In whose name to ask, in any form that `as_user` takes; by default this client's own.
-            timeout: For each page, in place of the client's own.
-
-        Returns:
-            The items as decoded JSON. An item that comes again on a later page, by its id or else by its content, is
-            left out.
+            as_user: As for `request`.
+            options: ``query``, ``limit``, ``offset`` and ``timeout``, as `Requests.pages` describes them.
 
         Raises:
             InvalidInputError: An argument cannot be used; nothing was sent.
@@ -252,9 +237,8 @@ class RequestsAsUser(Requests, Generic[U]):
             ReplyLostError: The reply holds no list under `key`.
         """
         if as_user is not None:
-            view = self._requests_of(as_user)
-            return view.pages(path, key=key, query=query, limit=limit, offset=offset, timeout=timeout)
-        return super().pages(path, key=key, query=query, limit=limit, offset=offset, timeout=timeout)
+            return self._requests_of(as_user).pages(path, key=key, **options)
+        return super().pages(path, key=key, **options)
 
 
 def _operation(method: object, path: object, repeatable: bool | None) -> Operation:

@@ -196,19 +196,3 @@ def _intent(kind: str, key: str, other: str, wanted: dict[str, Any] | None, trac
     if context is not None:
         intent["traceparent"] = context
     return intent
-
-
-__all__ = [
-    "want_chat",
-    "want_chats",
-    "want_member",
-    "want_members",
-    "want_no_chat",
-    "want_no_chats",
-    "want_no_member",
-    "want_no_members",
-    "want_no_user",
-    "want_no_users",
-    "want_user",
-    "want_users",
-]

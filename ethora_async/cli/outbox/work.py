@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +10,8 @@ import typer
 from ethora_async.cli.observing import METRICS, listeners, measured
 from ethora_async.cli.outbox.database import OPTION, store_of
 from ethora_async.cli.output import JSON_OPTION, errors, print_json
-from ethora_async.cli.runtime import DONE, INTERRUPTED, SOME_FAILED, Options, run
+from ethora_async.cli.runtime import DONE, SOME_FAILED, Options, run
+from ethora_async.cli.signals import work_until_told
 from ethora_async.outbox.events import IntentFinished, TurnFinished
 from ethora_async.outbox.passwords import OUTBOX_KEY
 from ethora_async.outbox.worker import BATCH, DEADLINE, PARALLEL, Worker
@@ -72,7 +70,8 @@ def work(
                     await worker.run_once()
                     code = SOME_FAILED if tally.counts["dead"] else DONE
                 else:
-                    code = await _until_told(worker, store.name)
+                    await worker.store.check()
+                    code = await work_until_told(worker, store.name, "turns")
             finally:
                 if as_json:
                     print_json(tally.counts)
@@ -105,35 +104,3 @@ def _seal(options: Options) -> str | None:
     if os.environ.get(OUTBOX_KEY, "").strip():
         return "env:"
     return options.secrets
-
-
-async def _until_told(worker: Worker, name: str) -> int:
-    """Work until a signal comes; the second one cancels the running turns."""
-    await worker.store.check()
-    told: list[int] = []
-    running = asyncio.ensure_future(worker.run())
-
-    def tell(number: int) -> None:
-        told.append(number)
-        if len(told) > 1:
-            running.cancel()
-            return
-        errors.print("stopping: what is under way is finished", markup=False)
-        worker.stop()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with suppress(ValueError, RuntimeError, NotImplementedError):
-            loop.add_signal_handler(number, tell, number)
-    errors.print(f"working on {name}; Ctrl-C stops it", markup=False)
-    try:
-        await asyncio.wait([running])
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with suppress(ValueError, RuntimeError, NotImplementedError):
-                loop.remove_signal_handler(number)
-        running.cancel()
-        results = await asyncio.gather(running, return_exceptions=True)
-    if isinstance(results[0], Exception):
-        raise results[0]
-    return INTERRUPTED if told[:1] == [signal.SIGINT] or isinstance(results[0], BaseException) else DONE

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from ethora_async.cli.observing import METRICS, listeners, measured
-from ethora_async.cli.output import errors
-from ethora_async.cli.runtime import DONE, INTERRUPTED, run
+from ethora_async.cli.runtime import run
+from ethora_async.cli.signals import work_until_told
 from ethora_async.cli.workers.database import DATABASE, workers_url
 from ethora_async.cli.workers.rate import RATE, limited_client
 from ethora_async.workers.worker import DEADLINE, PARALLEL, Worker
@@ -41,38 +38,8 @@ def work(
             database = workers_url(context, url, "url")
             settings = {"timeout": timeout, "on_event": watching}
             async with limited_client(context.obj, secret, database, rate, **settings) as client:
-                return await _until_told(
-                    Worker(client, database, parallel=parallel, deadline=timeout, on_event=listeners(watching))
-                )
+                worker = Worker(client, database, parallel=parallel, deadline=timeout, on_event=listeners(watching))
+                return await work_until_told(worker, worker.ledger.name, "chunks")
 
     secret = context.obj.asked_secret()
     run(working())
-
-
-async def _until_told(worker: Worker) -> int:
-    told: list[int] = []
-    running = asyncio.ensure_future(worker.run())
-
-    def tell(number: int) -> None:
-        told.append(number)
-        if len(told) > 1:
-            running.cancel()
-            return
-        errors.print("stopping: chunks under way are finished", markup=False)
-        worker.stop()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, tell, number)
-    errors.print(f"working on {worker.ledger.name}; Ctrl-C stops it", markup=False)
-    try:
-        await asyncio.wait([running])
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with suppress(ValueError, RuntimeError):
-                loop.remove_signal_handler(number)
-        running.cancel()
-        (result,) = await asyncio.gather(running, return_exceptions=True)
-    if isinstance(result, Exception):
-        raise result
-    return INTERRUPTED if told[:1] == [signal.SIGINT] or isinstance(result, BaseException) else DONE

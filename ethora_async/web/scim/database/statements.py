@@ -6,40 +6,52 @@ for its database.
 
 from __future__ import annotations
 
-_USER = "number, id, doc, version, created, modified, active, chat_user, email, first_name, last_name, picture"
-_GROUP = "number, id, doc, version, created, modified, chat, title"
+from typing import TYPE_CHECKING
 
-USER = f"SELECT {_USER} FROM ethora_scim_user WHERE id = :id"  # noqa: S608
-GROUP = f"SELECT {_GROUP} FROM ethora_scim_group WHERE id = :id"  # noqa: S608
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-USERS_PAGE = f"SELECT {_USER} FROM ethora_scim_user ORDER BY number LIMIT :limit OFFSET :offset"  # noqa: S608
-GROUPS_PAGE = f"SELECT {_GROUP} FROM ethora_scim_group ORDER BY number LIMIT :limit OFFSET :offset"  # noqa: S608
+_USER = (
+    "SELECT number, id, doc, version, created, modified, active, chat_user, email, first_name, last_name, picture"
+    " FROM ethora_scim_user"
+)
+_GROUP = "SELECT number, id, doc, version, created, modified, chat, title FROM ethora_scim_group"
+_PAGE = "ORDER BY number LIMIT :limit"
+
+
+def _lookups(select: str, conditions: Mapping[str, str], limit: str = ":limit") -> dict[str, str]:
+    return {name: f"{select} WHERE {condition} ORDER BY number LIMIT {limit}" for name, condition in conditions.items()}
+
+
+USER = f"{_USER} WHERE id = :id"
+GROUP = f"{_GROUP} WHERE id = :id"
+
+USERS_PAGE = f"{_USER} {_PAGE} OFFSET :offset"
+GROUPS_PAGE = f"{_GROUP} {_PAGE} OFFSET :offset"
 USERS_COUNT = "SELECT count(*) FROM ethora_scim_user"
 GROUPS_COUNT = "SELECT count(*) FROM ethora_scim_group"
 
-_BY = "WHERE {} ORDER BY number LIMIT :limit"
-
-USERS_BY = {
-    lookup: f"SELECT {_USER} FROM ethora_scim_user {_BY.format(condition)}"  # noqa: S608
-    for lookup, condition in {
+USERS_BY = _lookups(
+    _USER,
+    {
         "id": "id = :value",
         "username": "user_name = :value",
         "externalid": "external_id = :value",
         "emails": "id IN (SELECT usr FROM ethora_scim_email WHERE address = :value)",
         "groups": "id IN (SELECT usr FROM ethora_scim_member WHERE grp = :value)",
-    }.items()
-}
+    },
+)
 """Lookups of users by an index; the key is the attribute's name in lower case."""
 
-GROUPS_BY = {
-    lookup: f"SELECT {_GROUP} FROM ethora_scim_group {_BY.format(condition)}"  # noqa: S608
-    for lookup, condition in {
+GROUPS_BY = _lookups(
+    _GROUP,
+    {
         "id": "id = :value",
         "displayname": "name = :value",
         "externalid": "external_id = :value",
         "members": "id IN (SELECT grp FROM ethora_scim_member WHERE usr = :value)",
-    }.items()
-}
+    },
+)
 """Lookups of groups by an index; the key is the attribute's name in lower case."""
 
 USER_NAME_OWNER = "SELECT id FROM ethora_scim_user WHERE user_name = :user_name"
@@ -122,15 +134,16 @@ ON CONFLICT (chat_key) DO UPDATE SET at = excluded.at
 ACTIVE = "SELECT active FROM ethora_scim_user WHERE chat_key = :chat_key"
 GONE = "SELECT 1 FROM ethora_scim_gone WHERE chat_key = :chat_key"
 
-FIND_USER = {
-    lookup: f"SELECT {_USER} FROM ethora_scim_user WHERE {column} = :value ORDER BY number LIMIT 2"  # noqa: S608
-    for lookup, column in {
-        "id": "id",
-        "user_name": "user_name",
-        "external_id": "external_id",
-        "user_id": "chat_key",
-    }.items()
-}
+FIND_USER = _lookups(
+    _USER,
+    {
+        "id": "id = :value",
+        "user_name": "user_name = :value",
+        "external_id": "external_id = :value",
+        "user_id": "chat_key = :value",
+    },
+    "2",
+)
 
 VERSION = "SELECT value FROM ethora_scim WHERE name = 'schema'"
 OUTBOX_VERSION = "SELECT value FROM ethora_outbox WHERE name = 'schema'"
