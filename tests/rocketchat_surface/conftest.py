@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from surface_calls import Recorder, World
 
 from ethora_async import RocketChatClient
 from ethora_async.sandbox import RocketChatSandbox
@@ -42,3 +43,20 @@ async def rocketchat(sandbox: RocketChatSandbox, clock: FakeClock) -> AsyncItera
     given = {key: sandbox.environment.get(f"ROCKETCHAT_{name}") for key, name in names.items()}
     async with RocketChatClient(**given, clock=clock) as client:
         yield client
+
+
+@pytest.fixture
+def recorded() -> Recorder:
+    """Notes every request of the client in `world`."""
+    return Recorder()
+
+
+@pytest.fixture
+async def world(sandbox: RocketChatSandbox, clock: FakeClock, recorded: Recorder) -> AsyncIterator[World]:
+    """The sandbox with eve beside ada and bob, and a client whose requests are noted."""
+    sandbox.add_user("eve")
+    sandbox.settings["API_Enable_Direct_Message_History_EndPoint"] = True
+    names = {"url": "URL", "user": "USER", "password": "PASSWORD", "create_tokens_secret": "CREATE_TOKENS_SECRET"}
+    given = {key: sandbox.environment.get(f"ROCKETCHAT_{name}") for key, name in names.items()}
+    async with RocketChatClient(**given, clock=clock, transport=recorded) as client:
+        yield World(client, client.as_user("ada"), client.as_user("bob"), sandbox, clock)

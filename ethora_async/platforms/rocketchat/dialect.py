@@ -39,6 +39,7 @@ _NOT_FOUND = frozenset(
         "error-invalid-room",
         "error-user-not-found",
         "error-user-not-in-room",
+        "error-token-does-not-exists",
         "error-message-not-found",
         "error-invalid-message",
         "error-invalid-subscription",

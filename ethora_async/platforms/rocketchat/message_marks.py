@@ -150,6 +150,21 @@ class MessageMarks:
         """Read the messages of a room that represent its discussions; ``extra["drid"]`` is the room of each."""
         return self._listing(operations.DISCUSSIONS, room, {"text": text} if text else {}, limit, offset)
 
+    def of_others(self, room: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Message]:
+        """Read the messages of a direct room that the asker is not in, the newest first.
+
+        The server's setting ``API_Enable_Direct_Message_History_EndPoint`` must be on, which it is not by default.
+
+        Args:
+            room: The room's `RecordId`.
+
+        Reading raises:
+            ForbiddenError: The setting is off (code ``error-endpoint-disabled``), or the asker lacks the permission
+                ``view-room-administration``.
+            NotFoundError: There is no such direct room.
+        """
+        return self._listing(operations.OF_OTHERS, room, {}, limit, offset)
+
     def search(self, room: Id, text: str, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Message]:
         """Find messages of a room by a text; ``from:NAME`` finds those of one user.
 

@@ -11,6 +11,7 @@ _PRESENCE, _DIRECTORY = "presence-and-preferences", "directory-and-statistics"
 
 
 GET_STATUS = route("users.status", "GET", "users.getStatus", _PRESENCE)
+PRESENT = route("users.present", "GET", "users.presence", _PRESENCE)
 SET_STATUS = route("users.set_status", "POST", "users.setStatus", "rate-limits")
 GET_PREFERENCES = route("users.preferences", "GET", "users.getPreferences", _PRESENCE)
 SET_PREFERENCES = route("users.set_preferences", "POST", "users.setPreferences", _PRESENCE)

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from ethora_async.platforms.rocketchat.context import ServerContext
     from ethora_async.platforms.rocketchat.directory import Room
 
+_MEMBERS = {
+    "c": operations.CHANNEL_MEMBERS,
+    "p": operations.GROUP_MEMBERS,
+    "d": operations.DIRECT_MEMBERS,
+}
 PAIRS_AT_ONCE = 100
 _NOT_IN_ROOM = "error-user-not-in-room"
 Pair = tuple[Id, Id]
@@ -90,21 +95,26 @@ class RoomAccess:
         return each(self._context, pairs, self._kick_one, concurrency, ordered=ordered)
 
     def members(self, id: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[User]:
-        """List the members of a channel or group; direct rooms list theirs in ``extra["usernames"]``.
+        """List the members of a room of any kind.
+
+        Those of a direct room are shown to its members alone: read them with `RocketChatClient.as_user`.
 
         Args:
             limit: users in a page, 1 to 100 (default 100).
             offset: where to start; 0 is the first.
 
         Reading raises:
-            NotFoundError: there is no such room.
-            InvalidInputError: it is neither a channel nor a group.
+            NotFoundError: there is no such room, or it is a direct room that the asker is not in.
+            InvalidInputError: it is an omnichannel room.
         """
 
         async def fetch(offset: int, limit: int) -> tuple[tuple[User, ...], int | None]:
             api = await self._context.open()
-            room = await self._room(api, id)
-            operation = operations.CHANNEL_MEMBERS if room.public else operations.GROUP_MEMBERS
+            room = await self._context.directory.room(api, id)
+            operation = _MEMBERS.get(room.kind)
+            if operation is None:
+                msg = f"{lookup(id)!r} is an omnichannel room: it has no list of members"
+                raise InvalidInputError(msg, field="id")
             reply = await api.call(operation, query={"roomId": room.id, "offset": offset, "count": limit})
             users = wire.read_list(reply.data, "members", wire.read_user, origin=reply.origin)
             return users, wire.total(reply.data)

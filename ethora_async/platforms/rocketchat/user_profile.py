@@ -5,6 +5,7 @@ See docs/platforms/rocketchat.md#presence-and-preferences, #avatars, #roles.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
@@ -16,14 +17,15 @@ from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations_people as operations
 from ethora_async.platforms.rocketchat import wire
 from ethora_async.platforms.rocketchat.names import lookup
-from ethora_async.records import optional_text, required_text
+from ethora_async.records import optional_text, required_text, several
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from ethora_async.attachments import Attachment, Source
     from ethora_async.platforms.rocketchat.context import ServerContext
     from ethora_async.records import Id, User
+    from ethora_async.request import Origin
 
 _LARGEST_PAGE = 100
 Presence = Literal["online", "away", "busy", "offline"]
@@ -41,6 +43,31 @@ class UserStatus:
     presence: str
     text: str = ""
     request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class UserPresence:
+    """A user who is there, or is not.
+
+    Attributes:
+        id: The user name.
+        record_id: Rocket.Chat's own id of the user.
+        name: The name that is shown.
+        presence: ``online``, ``away``, ``busy`` or ``offline``.
+        text: The words that go with it.
+        extra: Every field of the reply that has no attribute here, under the platform's name for it.
+    """
+
+    id: str
+    record_id: str
+    name: str | None = None
+    presence: str = "offline"
+    text: str | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
+    request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
+
+
+wire.codec.add(UserPresence, {"id": "username", "record_id": "_id", "presence": "status", "text": "statusText"})
 
 
 class UserProfiles:
@@ -63,6 +90,25 @@ class UserProfiles:
             msg = "the platform's reply has an unexpected shape: no status"
             raise reply.origin.lost(msg)
         return UserStatus(presence=data["status"], text=str(data.get("message") or ""), request_id=reply.request_id)
+
+    async def present(self, ids: Id | Iterable[Id] | None = None) -> tuple[UserPresence, ...]:
+        """Return everybody who is not offline; or these users, offline or not.
+
+        Raises:
+            NotFoundError: There is no such user.
+        """
+        api = await self._context.open()
+        query: dict[str, Any] = {}
+        if ids is not None:
+            query["ids[]"] = [await self._context.directory.user_id(api, id) for id in several(ids)]
+            if not query["ids[]"]:
+                return ()
+        reply = await api.call(operations.PRESENT, query=query)
+
+        def read(row: Any, *, origin: Origin, path: str) -> UserPresence:
+            return wire.codec.read(row, UserPresence, origin=origin, path=path)
+
+        return wire.read_list(reply.data, "users", read, origin=reply.origin)
 
     async def set_status(self, presence: Presence | None = None, *, text: str | None = None) -> None:
         """Change the caller's own presence or status text; None leaves it unchanged.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.sandbox.rocketchat import announce, membership
+from ethora_async.sandbox.rocketchat.encoding import moment
 from ethora_async.sandbox.rocketchat.errors import MeteorError
 from ethora_async.sandbox.rocketchat.ids import new_id
 from ethora_async.sandbox.rocketchat.records import Room
@@ -185,6 +186,8 @@ def to_team(platform: Platform, room: Room, now: float) -> dict[str, Any]:
         "type": 1 if room.type == "p" else 0,
         "roomId": room.id,
         "createdBy": room.creator,
+        "createdAt": moment(now),
+        "_updatedAt": moment(now),
     }
 
 

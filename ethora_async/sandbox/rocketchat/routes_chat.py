@@ -117,7 +117,9 @@ def delete(call: Call) -> Reply:
     """Delete a message; the time comes as a text."""
     room, message = _in_room(call)
     posting.delete(call.platform, room, message, call.user, call.now)
-    return success(_id=message.id, ts=str(milliseconds(call.now)), message={"_id": message.id, "rid": room.id})
+    author = {"_id": message.user_id, "username": message.username, "name": message.user_name}
+    gone = {"_id": message.id, "rid": room.id, "u": author}
+    return success(_id=message.id, ts=str(milliseconds(call.now)), message=gone)
 
 
 def _in_room(call: Call) -> tuple[Room, Message]:

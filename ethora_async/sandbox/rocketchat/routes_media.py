@@ -62,7 +62,13 @@ def _sent(call: Call, room: Room, file: File) -> Message:
     }
     data = {key: call.body[key] for key in ("msg", "tmid") if call.body.get(key)}
     message = posting.send(call.platform, room, call.user, {**data, "attachments": [attachment]}, call.now)
-    held = {"_id": file.id, "name": file.name, "type": file.content_type, "size": len(file.content)}
+    held = {
+        "_id": file.id,
+        "name": file.name,
+        "type": file.content_type,
+        "size": len(file.content),
+        "format": file.name.rpartition(".")[2],
+    }
     message.extra |= {"file": held, "files": [held]}
     file.confirmed, file.description = True, description
     return message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.sandbox.rocketchat import room_changes
+from ethora_async.sandbox.rocketchat.announce import may_read
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.encoding import read_iso
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, not_allowed, room_not_found
@@ -126,6 +127,8 @@ def discuss(call: Call) -> Reply:
 def discussions(call: Call) -> Reply:
     """List the discussions of a room."""
     parent = call.room_of(call.query)
+    if not may_read(call.user, parent) and not may(call.user, "view-room-administration"):
+        raise not_allowed("Not Allowed")
     found = [room for room in call.platform.store.rooms if room.parent_id == parent.id]
     return call.listing("discussions", found, room_shape)
 

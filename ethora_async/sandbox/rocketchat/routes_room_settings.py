@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from ethora_async.sandbox.rocketchat import membership, room_changes
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, not_allowed
-from ethora_async.sandbox.rocketchat.families import family_room, reply, room_named
+from ethora_async.sandbox.rocketchat.families import NAMES, family_room, reply, room_named
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.schema import FLAG, MAP, NUMBER, TEXT, TEXTS, by_room, closed, maybe, one_of
+from ethora_async.sandbox.rocketchat.shapes import room_shape
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
@@ -93,7 +94,7 @@ def set_type(call: Call) -> Reply:
         raise _same("type")
     _check_type(call, kind)
     room_changes.set_type(call.platform, room, kind, call.user, call.now)
-    return reply(room)
+    return success(**{NAMES[call.family()]: room_shape(room)})
 
 
 def _check_type(call: Call, kind: str) -> None:

@@ -12,7 +12,7 @@ from ethora_async.sandbox.rocketchat.families import family_room, reply, room_na
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.schema import FILLED, FLAG, TEXT, by_room, closed, loose, maybe, one_of
-from ethora_async.sandbox.rocketchat.shapes import brief
+from ethora_async.sandbox.rocketchat.shapes import brief, room_shape
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
@@ -108,7 +108,7 @@ def join(call: Call) -> Reply:
     if room.type != "c" and call.user.id not in room.members:
         raise room_not_found()
     membership.enter(call.platform, room, call.user, call.now, code=call.body.get("joinCode"))
-    return reply(room)
+    return success(room=room_shape(room))
 
 
 @ROUTES.add(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async.sandbox.rocketchat import membership
 from ethora_async.sandbox.rocketchat.call import success
+from ethora_async.sandbox.rocketchat.encoding import moment
 from ethora_async.sandbox.rocketchat.errors import MeteorError, invalid_user, not_allowed, room_not_found
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routing import Routes
@@ -14,7 +15,7 @@ from ethora_async.sandbox.rocketchat.shapes import member_shape, room_shape
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
-    from ethora_async.sandbox.rocketchat.records import Room
+    from ethora_async.sandbox.rocketchat.records import Membership, Room
     from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
@@ -100,7 +101,12 @@ def members(call: Call) -> Reply:
     room = room_of(call, call.query)
     if call.user.id not in room.members:
         raise room_not_found()
-    return call.listing("members", list(room.members.values()), member_shape)
+    return call.listing("members", list(room.members.values()), _member)
+
+
+def _member(member: Membership) -> dict[str, Any]:
+    standing = {"_id": member.id, "ts": moment(member.since), "open": member.open}
+    return {**member_shape(member), "subscription": standing}
 
 
 @ROUTES.add(
