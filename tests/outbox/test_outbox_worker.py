@@ -16,6 +16,7 @@ from ethora_async.outbox import PasswordSeal, Worker
 from ethora_async.outbox.lanes import LaneKey
 from ethora_async.outbox.sqlite.store import SqliteStore
 from ethora_async.outbox.worker import DEADLINE, MARGIN
+from ethora_async.sandbox import EthoraSandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -126,6 +127,18 @@ async def test_addresses_are_swapped(platform: Platform, store: Store) -> None:
         )
     await applied(platform, store)
     assert await people_of(platform) == swapped
+
+
+async def test_a_thousand_waiting_users_take_twenty_requests(store: Store) -> None:
+    """A batch of 100 and one question about its job: 5,000 take 100, as ``benchmarks/outbox.py`` measures."""
+    requests: list[object] = []
+    sandbox = EthoraSandbox(on_request=requests.append, job_polls=0)
+    async with sandbox, EthoraClient(app_id=sandbox.app_id, secret=sandbox.secret, api_url=sandbox.url) as client:
+        await want(store, (outbox.want_users, [user(f"u{number}") for number in range(1000)]))
+        await Worker(client, store).run_once()
+        assert len(requests) == 20
+        status = await store.status()
+        assert (status.inbox, status.waiting, status.dead) == (0, {}, {})
 
 
 async def test_what_cannot_be_changed_is_a_dead_letter_with_its_reason(store: Store) -> None:
