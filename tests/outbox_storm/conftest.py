@@ -7,4 +7,4 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=40, help="how often a storm kills something (default 40)")
+    parser.addoption("--kills", type=int, default=25, help="how often a storm kills something (default 25)")
