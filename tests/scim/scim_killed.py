@@ -78,9 +78,9 @@ def state(database: str) -> tuple[Any, Any]:
     """The records, and the intents."""
     connection = connect(database)
     with connection.transaction(write=False):
-        found = tuple([[tuple(row) for row in connection.rows(one)] for one in part] for part in (RECORDS, INTENTS))
+        records, intents = ([connection.rows(one) for one in part] for part in (RECORDS, INTENTS))
     connection.close()
-    return found
+    return records, intents
 
 
 def ids(database: str, table: str) -> list[str]:
