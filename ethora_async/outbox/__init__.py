@@ -8,8 +8,8 @@ async with connection.transaction():
     await outbox.want_user(connection, NewUser(id=7, email="ann@example.com", first_name="Ann", last_name="Lee"))
 ```
 
-What is wanted commits or rolls back with your data. A `Worker`, in your process or as ``ethora outbox work``, then
-makes it so on the platform, in order, whatever is killed in between.
+Intents commit or roll back with your data. A `Worker`, in your process or as ``ethora outbox work``, then carries them
+out on the platform, in order, even if processes are killed in between.
 """
 
 from __future__ import annotations
@@ -98,5 +98,5 @@ __all__ = [
     "want_users",
 ]
 
-if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
+if not TYPE_CHECKING:  # Type checkers must reject a name that is not exported.
     __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

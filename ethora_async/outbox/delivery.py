@@ -1,4 +1,4 @@
-"""Carry out one turn's lanes on the platform, by the ``*_many`` methods, in an order that cannot go wrong."""
+"""Carry out one turn's lanes on the platform with the ``*_many`` methods, in a safe order."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ if TYPE_CHECKING:
 _USER_FIELDS = ("email", "first_name", "last_name", "profile_image")
 _CHAT_FIELDS = ("title", "access", "description")
 _UPDATES = 4
-"""How often updates that collide are sent again in one turn, while others of the turn make room for them."""
+"""Maximum number of retries of conflicting updates in one turn, while other updates resolve the conflict."""
 _KNOWN_ACCESS = 50_000
-"""Of how many chats the access is kept in memory."""
+"""Number of chats whose access is kept in memory."""
 
 
 class Claim:
-    """What a delivery may still act on.
+    """The claim that a delivery works under.
 
     Args:
-        hold: extends the claim and returns what is still held.
-        note_deleted: records that these were deleted, and returns what is still held of them.
-        wanted_addresses: who wants these e-mail addresses, by open lanes.
+        hold: extends the claim and returns the lanes that are still held.
+        note_deleted: records that these were deleted, and returns those that are still held.
+        wanted_addresses: returns the users whose open lanes want these e-mail addresses.
         open_password: opens a sealed password of a user.
     """
 
@@ -69,23 +69,22 @@ class Claim:
 
 
 class Delivery:
-    """One turn's lanes on their way.
+    """The delivery of one turn's lanes.
 
     Args:
         client: the platform's client.
         lanes: the lanes.
-        claim: what may still be acted on.
+        claim: the claim on them.
         deadline: the client's deadline for one call.
-        access: the access of chats by their keys, as far as it is known; noted here for the next turn. No platform
-            changes it, and reading it may take a whole listing.
+        access: the known access of chats, by key; updated for the next turn. No platform can change it, and reading it
+            may take a whole listing.
 
-    The steps: delete the users who are gone, or were gone in between; create users; update those who were there;
-    delete, create and update chats; revoke and grant memberships; delete the chats that are gone. Before each step the
-    claim is extended, and what another worker has taken over is left alone.
+    The steps: delete the users to remove, or to recreate; create users; update existing users; delete, create and
+    update chats; revoke and grant memberships; delete the chats to remove. Before each step the claim is extended, and
+    lanes that another worker has taken over are skipped.
 
     Attributes:
-        verdicts: what is known so far; complete when `run` has returned. A lane without one was lost to another
-            worker.
+        verdicts: the results so far; complete when `run` has returned. A lane without one was lost to another worker.
         answered: whether the platform has answered for at least one lane.
         trouble: the first error that was about the platform.
     """
@@ -149,7 +148,7 @@ class Delivery:
         self.verdicts[lane.id] = settled(lane, error, self._deadline)
 
     async def _client_knows_ids(self) -> bool:
-        """Have a client whose app is in the secret store ask for it. Return False when that did not work now."""
+        """Let a client whose app id is in the secret store read it. Return False when that failed."""
         try:
             self._client.users.plain_id("id")
         except ConfigError:
@@ -163,7 +162,7 @@ class Delivery:
         return True
 
     def _check_ids(self) -> None:
-        """Refuse ids that are not the caller's own, literally: a look-up form would name somebody else's record."""
+        """Reject ids that are not literally the caller's own: a look-up form would name somebody else's record."""
         chats = self._client.chats if isinstance(self._client, ManagesChats) else None
         for lane in self._lanes:
             ids = {"chat": lane.id.key, "user": lane.id.other} if lane.id.kind == "member" else {"id": lane.id.key}
@@ -200,7 +199,7 @@ class Delivery:
         await self._deleted(lanes, self._client.users.delete_many)
 
     async def _deleted(self, lanes: Sequence[Lane], delete: Callable[[Any], Run[Any]]) -> None:
-        """Delete; who returns is recorded as deleted first, so that no other worker deletes the one created next."""
+        """Delete users; a user to recreate is recorded as deleted first, so no other worker deletes the new one."""
         returning: list[Lane] = []
         found: dict[LaneKey, Outcome[Any]] = {}
         errors = await self._send(lanes, [lane.id.key for lane in lanes], delete, found)
@@ -215,7 +214,7 @@ class Delivery:
             self._held -= {lane.id for lane in returning} - still
         for lane in returning:
             if found[lane.id].attempts > 1:
-                # An earlier attempt may still be on its way, and must not meet the one created next.
+                # An earlier attempt may still be in flight, and must not delete the new user.
                 self.verdicts[lane.id] = Verdict(lane, "held", delay=self._deadline, attempts=lane.attempts)
 
     async def _create_users(self) -> None:
@@ -233,7 +232,7 @@ class Delivery:
             self._settle(lane, error)
 
     async def _created(self, lanes: Sequence[Lane], there: dict[LaneKey, Any]) -> dict[Lane, ChatError]:
-        """Create; note in `there` who existed, and return those whose address is somebody else's."""
+        """Create users; add existing ones to `there`, and return those whose address belongs to somebody else."""
         blocked: dict[Lane, ChatError] = {}
         found: dict[LaneKey, Outcome[Any]] = {}
         users = [self._users[lane.id] for lane in lanes]
@@ -259,7 +258,7 @@ class Delivery:
                 name for name, value in wanted.items() if value is not None and value != actual.get(name, "\0")
             )
             fields[id] = differing & users.changeable
-            # What the reply did not tell cannot be said to differ.
+            # Fields that the reply lacks cannot be compared.
             stays[id] = frozenset(name for name in differing - users.changeable if actual.get(name) is not None)
         await self._update_fields(fields, there)
         for id in there:
@@ -282,7 +281,7 @@ class Delivery:
             self._address_freed |= any("email" in fields[lane.id] for lane in lanes if errors[lane.id] is None)
             if not left:
                 break
-            if len(left) == len(lanes):  # nobody made room for anybody
+            if len(left) == len(lanes):  # no conflict was resolved
                 if parked or not await self._park(left, fields, there):
                     break
                 parked = True
@@ -293,9 +292,9 @@ class Delivery:
     async def _park(
         self, blocked: Iterable[LaneKey], fields: Mapping[LaneKey, frozenset[str]], there: Mapping[LaneKey, Any]
     ) -> bool:
-        """Move blocked users to an address of nobody's where somebody else wants the one they have.
+        """Move blocked users to an unused address if somebody else wants their current one.
 
-        Users who swap their addresses could otherwise never begin. Return whether anybody was moved.
+        Otherwise users who swap their addresses would block each other. Return whether any user was moved.
         """
         users = self._client.users
         held = {id: there[id].email for id in blocked if "email" in fields[id] and isinstance(there[id], User)}
@@ -342,7 +341,7 @@ class Delivery:
                 self._settle(lane, errors[lane.id] or unknown)
 
     def _differs(self, chat: NewChat) -> bool:
-        """Return whether a chat is known to have another access than the one that is wanted."""
+        """Return whether a chat's known access differs from the wanted one."""
         return self._access.get(chats_of(self._client).key(chat.id), chat.access) != chat.access
 
     def _note_access(self, id: Id, access: str | None) -> None:
@@ -352,9 +351,9 @@ class Delivery:
             self._access[chats_of(self._client).key(id)] = access
 
     async def _look_up_access(self, wanted: Sequence[NewChat]) -> ChatError | None:
-        """Read the listing for chats whose access is not known to be as wanted, and note what it tells.
+        """Read the listing for chats whose access is unknown or differs, and store their access.
 
-        A chat that it does not show, since listings lag behind, is taken to be as wanted. Return an error when the
+        A chat that is missing, since listings lag behind, counts as having the wanted access. Return an error when the
         listing cannot be read.
         """
         chats = chats_of(self._client)
@@ -420,7 +419,7 @@ class Delivery:
         errors: dict[LaneKey, ChatError | None] = {}
         if not lanes or start is None:
             return errors
-        # By identity: two items may look alike, and a run may give an item's key in another spelling.
+        # By identity: two items may be equal, and a run may return an item's key in another spelling.
         lane_of = {id(item): lane for lane, item in zip(lanes, items, strict=True)}
         ended: ChatError | None = None
         try:
@@ -452,10 +451,10 @@ class Delivery:
 
 
 def _fields(lane: Lane, names: Iterable[str]) -> dict[str, str]:
-    """Return the fields of an intent that are stated; one that a trigger wrote may hold anything.
+    """Return the stated fields of an intent; an intent of a trigger may contain anything.
 
     Raises:
-        InvalidInputError: one is no text, or is not known.
+        InvalidInputError: one is not text, or is unknown.
     """
     wanted = lane.wanted if isinstance(lane.wanted, Mapping) else {}
     if unknown := sorted(set(wanted) - set(names)):

@@ -6,7 +6,7 @@ from ethora_async.errors import TransportError
 
 
 class OutboxDatabaseError(TransportError):
-    """The outbox's database cannot be reached, or ended the connection. Workers connect again by themselves."""
+    """The outbox's database cannot be reached, or closed the connection. Workers reconnect by themselves."""
 
 
 __all__ = ["OutboxDatabaseError"]

@@ -1,4 +1,4 @@
-"""The events of an outbox: what a worker takes on, what becomes of it, and how much is waiting."""
+"""The events of an outbox: turns, finished intents, and the backlog."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ethora_async.outbox.lanes import OutboxStatus
 
 @attrs.frozen
 class TurnStarted:
-    """The event for a worker that takes intents on; emitted in the task that carries them out, as are the other two.
+    """The event for the start of a turn; emitted in the task that carries it out, as are the other two.
 
     Attributes:
-        size: how many.
-        traceparents: the trace contexts of the requests that wrote them, each once.
+        size: number of intents.
+        traceparents: the trace contexts of the requests that wrote them, without duplicates.
     """
 
     size: int
@@ -27,10 +27,10 @@ class IntentFinished:
     """The event for one intent that was carried out or given up.
 
     Attributes:
-        kind, id: what it was about; of a membership ``chat/user``.
+        kind, id: of the record; for a membership ``chat/user``.
         state: ``done`` or ``dead``.
         reason: why it was given up.
-        seconds: how long it had waited.
+        seconds: its age.
         traceparent: the trace context of the request that wrote it.
     """
 
@@ -47,9 +47,9 @@ class TurnFinished:
     """The event for one turn of a worker.
 
     Attributes:
-        done, again, dead: how many intents ended how.
-        lost: how many another worker had taken over.
-        seconds: how long it took.
+        done, again, dead: number of intents by result.
+        lost: number of intents that another worker had taken over.
+        seconds: its duration.
     """
 
     done: int
@@ -61,7 +61,7 @@ class TurnFinished:
 
 @attrs.frozen
 class OutboxMeasured:
-    """The event for how much was waiting, as a running worker measures it regularly."""
+    """The event for the backlog, which a running worker measures regularly."""
 
     status: OutboxStatus
 

@@ -1,12 +1,12 @@
-"""Write what you want of the chat platform in your own database transaction.
+"""Write intents for the chat platform in your own database transaction.
 
-An intent is the wanted state of one user, chat or membership. It commits or rolls back with your own data, and a
-worker (`ethora_async.outbox.Worker`, ``ethora outbox work``) carries it out afterwards. A newer intent for the same
-user, chat or membership replaces an older one that has not been carried out.
+An intent is the wanted state of one user, chat or membership. It commits or rolls back with your own data, and a worker
+(`ethora_async.outbox.Worker`, ``ethora outbox work``) carries it out afterwards. A newer intent for the same user, chat
+or membership replaces an older one that has not been carried out.
 
-Every function takes the connection or session that your transaction runs on: psycopg, asyncpg, SQLAlchemy, Django,
-sqlite3 or aiosqlite. Await the call on an asynchronous connection. On a blocking one the row is written when the call
-returns, and awaiting it does nothing more.
+Every function takes the connection or session of your transaction: psycopg, asyncpg, SQLAlchemy, Django, sqlite3 or
+aiosqlite. Await the call on an asynchronous connection. On a blocking one the row is written when the call returns, and
+awaiting it does nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ethora_async.outbox.passwords import PasswordSeal
 
 SEALED_PASSWORD = "sealed_password"  # noqa: S105  the name of a field
-"""Where the encrypted password stands in an intent for a user."""
+"""The field of the encrypted password in an intent for a user."""
 
 _PAIRS = "pairs of chat and user"
 
@@ -45,7 +45,7 @@ def want_users(
     Args:
         connection: the connection or session of your transaction. A session is flushed first, so that your row is
             written before the intent.
-        users: who is wanted. A password is used when the user is created, and never changed afterwards.
+        users: the wanted users. A password is used when the user is created, and never changed afterwards.
         seal: encrypts passwords at rest.
         traceparent: the W3C trace context of the request, which the worker's spans and events carry on. By default
             that of the current OpenTelemetry span, if there is one.
@@ -63,7 +63,7 @@ def want_no_user(connection: object, id: Id, *, traceparent: str | None = None) 
 
 
 def want_no_users(connection: object, ids: Id | Iterable[Id], *, traceparent: str | None = None) -> Awaitable[None]:
-    """Want no users with these ids on the platform. Their memberships end with them.
+    """Want no users with these ids on the platform. Their memberships end too.
 
     Raises:
         InvalidInputError: an id cannot be used, or the connection is of an unknown kind.
@@ -80,7 +80,7 @@ def want_chat(connection: object, chat: NewChat, *, traceparent: str | None = No
 def want_chats(connection: object, chats: Iterable[NewChat], *, traceparent: str | None = None) -> Awaitable[None]:
     """Want these chats on the platform, as described, and their `members` in them.
 
-    Members who are not listed are left as they are: take somebody out with `want_no_member`.
+    Other members are left unchanged: remove a member with `want_no_member`.
 
     Raises:
         InvalidInputError: the connection is of an unknown kind.
@@ -103,7 +103,7 @@ def want_no_chat(connection: object, id: Id, *, traceparent: str | None = None) 
 
 
 def want_no_chats(connection: object, ids: Id | Iterable[Id], *, traceparent: str | None = None) -> Awaitable[None]:
-    """Want no chats with these ids on the platform. Their memberships end with them.
+    """Want no chats with these ids on the platform. Their memberships end too.
 
     Raises:
         InvalidInputError: an id cannot be used, or the connection is of an unknown kind.
@@ -113,7 +113,7 @@ def want_no_chats(connection: object, ids: Id | Iterable[Id], *, traceparent: st
 
 
 def want_member(connection: object, chat: Id, user: Id, *, traceparent: str | None = None) -> Awaitable[None]:
-    """Want this user in this chat. The membership waits until both are there. See `want_members`."""
+    """Want this user in this chat. The intent waits until both exist. See `want_members`."""
     return want_members(connection, [(chat, user)], traceparent=traceparent)
 
 
@@ -147,7 +147,7 @@ def want_no_members(
 
 
 def wanted_user(user: NewUser) -> dict[str, Any]:
-    """Return a user as the outbox stores one, without the password."""
+    """Return the outbox's form of a user, without the password."""
     wanted: dict[str, Any] = {"email": user.email, "first_name": user.first_name, "last_name": user.last_name}
     if user.profile_image is not None:
         wanted["profile_image"] = user.profile_image
@@ -170,7 +170,7 @@ def _user_intent(user: NewUser, seal: PasswordSeal | None, traceparent: str | No
 
 
 def _check_seal(seal: object) -> None:
-    from ethora_async.outbox.passwords import PasswordSeal  # brings the cryptography along
+    from ethora_async.outbox.passwords import PasswordSeal  # imports cryptography
 
     of_type(seal, PasswordSeal, "seal")
 
@@ -180,7 +180,7 @@ def _ids(ids: Id | Iterable[Id]) -> list[Id]:
 
 
 def _member_intent(pair: object, wanted: dict[str, Any] | None, traceparent: str | None) -> Intent:
-    if not isinstance(pair, (tuple, list)) or len(pair) != 2:  # two letters would pass for a pair
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:  # a text of two letters would unpack as a pair
         msg = f"a membership is a pair of chat and user, not {pair!r:.80}"
         raise InvalidInputError(msg, field="members")
     chat, user = pair

@@ -12,7 +12,7 @@ KINDS: tuple[Kind, ...] = ("user", "chat", "member")
 
 
 class LaneKey(NamedTuple):
-    """What a lane is about: a user or a chat (`other` is empty), or a membership (`key` the chat, `other` the user)."""
+    """The record of a lane: a user or chat (`other` is empty), or a membership (`key`: the chat, `other`: the user)."""
 
     kind: Kind
     key: str
@@ -26,15 +26,15 @@ class LaneKey(NamedTuple):
 
 @attrs.frozen(eq=False)
 class Lane:
-    """The wanted state of one thing, claimed by a worker.
+    """The wanted state of one record, claimed by a worker.
 
     Attributes:
-        wanted: the fields, or None when it is wanted gone.
+        wanted: the fields, or None for a deletion.
         version: the number of the newest intent.
-        gone: the number of the newest intent that wanted it gone; 0 when there was none.
+        gone: the number of the newest intent to delete it; 0 when there was none.
         done: the number of the intent that was carried out last; 0 when there was none.
-        attempts: how often the platform has refused this version.
-        age: seconds since it was first wanted and not carried out.
+        attempts: number of times that the platform has rejected this version.
+        age: age in seconds of the oldest intent that is not carried out.
         traceparent: the trace context of the request that wrote the intent.
     """
 
@@ -49,7 +49,7 @@ class Lane:
 
     @property
     def returns(self) -> bool:
-        """Whether it was wanted gone in between, and is to be deleted before it is created."""
+        """Whether it must be deleted before it is created, because of an intent in between."""
         return self.wanted is not None and self.gone > self.done
 
 
@@ -61,8 +61,8 @@ class Verdict:
     """The result of a lane in one turn.
 
     Attributes:
-        state: ``done``; ``again`` after `delay` seconds; ``held``, which is the same, but nobody touches it before: a
-            request may still be on its way; ``dead``, with a `reason`.
+        state: ``done``; ``again`` after `delay` seconds; ``held``, the same without any other attempt before, since a
+            request may still be in flight; ``dead``, with a `reason`.
         attempts: refusals so far.
     """
 
@@ -75,7 +75,7 @@ class Verdict:
 
 @attrs.frozen
 class Turn:
-    """What a worker took on: its claim, the lanes, and how many intents went from the inbox into lanes."""
+    """A worker's turn: its claim, the lanes, and the number of intents that were moved from the inbox into lanes."""
 
     claim: str
     lanes: Sequence[Lane]
@@ -84,7 +84,7 @@ class Turn:
 
 @attrs.frozen
 class DeadLetter:
-    """An intent that was given up, and why."""
+    """An intent that was given up, and the reason."""
 
     id: LaneKey
     reason: str
@@ -97,12 +97,12 @@ class OutboxStatus:
     """An outbox in numbers.
 
     Attributes:
-        inbox: intents that no worker has looked at.
-        waiting: by kind, lanes that are to be carried out.
-        claimed: how many of them a worker has in hand.
-        dead: by kind, intents that were given up.
-        oldest: seconds for which the oldest one has been waiting; 0 when none is.
-        reconciled: what the last reconcile found, or None.
+        inbox: number of intents that no worker has read yet.
+        waiting: by kind, number of lanes to carry out.
+        claimed: number of lanes that workers have claimed.
+        dead: by kind, number of intents that were given up.
+        oldest: age of the oldest waiting intent in seconds; 0 when there is none.
+        reconciled: the result of the last reconcile, or None.
     """
 
     inbox: int
@@ -114,7 +114,7 @@ class OutboxStatus:
 
 
 class Store(Protocol):
-    """An outbox's database, as workers, the reconcile and the command line use it.
+    """An outbox's database, for workers, the reconcile and the command line.
 
     Every method is one transaction. Each raises `OutboxDatabaseError` when the database cannot be reached, and may
     then be called again.
@@ -122,15 +122,15 @@ class Store(Protocol):
 
     @property
     def name(self) -> str:
-        """Where it is, without a password."""
+        """The database's address, without a password."""
         ...
 
     async def init(self) -> bool:
-        """Create the tables, or bring them up to date. Return whether there was anything to do."""
+        """Create the tables, or migrate them. Return whether there was anything to do."""
         ...
 
     async def check(self) -> None:
-        """Pass when the tables are there and have this package's version.
+        """Check that the tables exist and have this package's version.
 
         Raises:
             ConfigError: they are missing, foreign, older or newer.
@@ -142,15 +142,15 @@ class Store(Protocol):
         ...
 
     async def hold(self, claim: str, lease: float) -> frozenset[LaneKey]:
-        """Extend a claim. Return what is still held."""
+        """Extend a claim. Return the lanes that are still held."""
         ...
 
     async def note_deleted(self, claim: str, lanes: Sequence[Lane]) -> frozenset[LaneKey]:
-        """Record that these were deleted and are to be created anew. Return those that are still held."""
+        """Record that these were deleted and will be created again. Return those that are still held."""
         ...
 
     async def finish(self, claim: str, verdicts: Sequence[Verdict]) -> int:
-        """Record what became of lanes, and let go of them. Return how many were still held."""
+        """Record the results of lanes, and release them. Return the number that were still held."""
         ...
 
     async def wanted_addresses(self, addresses: Sequence[str]) -> Mapping[str, frozenset[str]]:
@@ -162,7 +162,7 @@ class Store(Protocol):
         ...
 
     async def status(self) -> OutboxStatus:
-        """Count."""
+        """Return the outbox's numbers."""
         ...
 
     async def dead(self, limit: int = 1000) -> list[DeadLetter]:
@@ -170,11 +170,11 @@ class Store(Protocol):
         ...
 
     async def retry(self, id: LaneKey | None = None) -> int:
-        """Open one dead letter again, or all. Return how many."""
+        """Retry one dead letter, or all. Return their number."""
         ...
 
     async def skip(self, id: LaneKey | None = None) -> int:
-        """Forget one dead letter, or all. Return how many."""
+        """Drop one dead letter, or all. Return their number."""
         ...
 
     async def now(self) -> float:
@@ -182,18 +182,18 @@ class Store(Protocol):
         ...
 
     async def unsettled(self, ids: Sequence[LaneKey], since: float) -> frozenset[LaneKey]:
-        """Return those with an intent that is waiting, dead, or was changed or carried out since then."""
+        """Return the records with an intent that is waiting, dead, or was changed or carried out since that time."""
         ...
 
     async def reopen(self, wanted: Sequence[tuple[LaneKey, Mapping[str, Any] | None]], since: float) -> int:
-        """Want these states again where nothing is unsettled. Return how many.
+        """Write intents for these states where nothing is unsettled. Return their number.
 
-        They count as older than every intent, so that what the application writes next wins.
+        They count as older than every other intent, so that the application's next intent replaces them.
         """
         ...
 
     async def note(self, name: str, value: Any) -> None:
-        """Keep a JSON value under a name."""
+        """Store a JSON value under a name."""
         ...
 
     async def noted(self, name: str) -> Any:
@@ -201,11 +201,11 @@ class Store(Protocol):
         ...
 
     async def wait(self, timeout: float) -> None:
-        """Return when there is something new in the inbox, or after `timeout` seconds."""
+        """Wait for a new intent in the inbox, at most `timeout` seconds."""
         ...
 
     async def aclose(self) -> None:
-        """Close connections. May be called again."""
+        """Close connections. Safe to call more than once."""
         ...
 
 

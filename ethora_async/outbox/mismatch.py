@@ -1,4 +1,4 @@
-"""What to say of a database whose outbox tables do not fit this package."""
+"""The message for a database whose outbox tables do not match this package."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 
 def mismatch_text(name: str, state: Any, version: int) -> str:
-    """Say what is wrong with the tables, and what to do.
+    """Describe what is wrong with the tables, and what to do.
 
     Args:
         name: the database.
         state: its schema's version; None without tables; a text when the tables are not the outbox's.
-        version: what this package knows.
+        version: this package's version.
     """
     if state is None:
         return f"{name} has no outbox tables: run `ethora outbox init`, or `manage.py migrate` in a Django project"

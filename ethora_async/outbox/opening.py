@@ -16,9 +16,9 @@ _FORMS = "write postgresql://user@host:port/database or sqlite:///file.db"
 def open_store(database: str | Store) -> Store:
     """Return the outbox in the database at a URL. Nothing is connected yet.
 
-    ``postgresql://…`` is libpq's URL; a password may stand in it, in ``PGPASSWORD`` or in ``~/.pgpass``.
+    ``postgresql://…`` is libpq's URL; the password may be part of it, or come from ``PGPASSWORD`` or ``~/.pgpass``.
     ``sqlite:///file.db`` is a relative path, ``sqlite:////var/lib/app.db`` an absolute one. A driver's name, as in
-    ``postgresql+asyncpg://``, is left out.
+    ``postgresql+asyncpg://``, is ignored.
 
     Raises:
         ConfigError: psycopg is not installed (extra ``outbox``).
@@ -36,7 +36,7 @@ def open_store(database: str | Store) -> Store:
         from ethora_async.outbox.sqlite.store import SqliteStore
 
         return SqliteStore(_file(rest))
-    # The URL itself is not repeated: it may hold a password.
+    # The URL itself is not quoted: it may contain a password.
     msg = f"the outbox's database URL cannot be used: {_FORMS}"
     raise InvalidInputError(msg, field="database")
 
@@ -50,7 +50,7 @@ def _file(rest: str) -> str:
 
 
 def has_password(database: str) -> bool:
-    """Return whether a database URL holds a password."""
+    """Return whether a database URL contains a password."""
     authority = database.partition("://")[2].partition("/")[0]
     login, at, _ = authority.rpartition("@")
     query: Any = database.partition("?")[2]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ethora_async_secrets import SecretBundle, SecretProvider
 
 OUTBOX_KEY = "ETHORA_OUTBOX_KEY"
-"""The name of the key in the environment or in a secret store; its previous value opens what it sealed."""
+"""The name of the key in the environment or in a secret store; its previous value decrypts older passwords."""
 
 _SHORTEST = 32
 _LONGEST_PASSWORD = 1024
@@ -26,19 +26,19 @@ _LONGEST_TOKEN = 16_384
 
 
 class UnopenedPasswordError(InvalidInputError):
-    """A sealed password cannot be opened: by an unknown key, or it belongs to somebody else or was changed."""
+    """A password cannot be decrypted: its key is unknown, it belongs to another user, or it was changed."""
 
 
 class PasswordSeal:
-    """Encrypts passwords for the outbox, and opens them in the worker.
+    """Encrypts passwords for the outbox, and decrypts them in the worker.
 
-    A sealed password belongs to one user id: copied into another row it does not open. Make a key with
+    An encrypted password belongs to one user id: copied into another row it cannot be decrypted. Generate a key with
     ``openssl rand -base64 32``. To rotate it, set the new one and keep the old one as the previous value until no
-    intent that holds it is waiting.
+    intent encrypted with it is waiting.
 
     Args:
         key: at least 32 characters.
-        previous: keys that were used before; they only open.
+        previous: earlier keys; they only decrypt.
 
     Raises:
         ConfigError: a key is too short.
@@ -53,7 +53,7 @@ class PasswordSeal:
 
     @classmethod
     def from_env(cls) -> Self:
-        """Return the seal with the key in ``ETHORA_OUTBOX_KEY``, and perhaps ``ETHORA_OUTBOX_KEY_PREVIOUS``.
+        """Return the seal with the key in ``ETHORA_OUTBOX_KEY`` and, if set, ``ETHORA_OUTBOX_KEY_PREVIOUS``.
 
         Raises:
             ConfigError: the variable is not set, or the key is too short.
@@ -67,7 +67,7 @@ class PasswordSeal:
 
     @classmethod
     async def from_secrets(cls, source: SecretProvider | str) -> Self:
-        """Return the seal with the key that a secret store holds under ``ETHORA_OUTBOX_KEY``.
+        """Return the seal with the key under ``ETHORA_OUTBOX_KEY`` in a secret store.
 
         Args:
             source: a provider, which stays open, or a provider URL.
@@ -85,10 +85,10 @@ class PasswordSeal:
         """Return the password encrypted for this user.
 
         Raises:
-            InvalidInputError: the password is no well-formed text, or longer than any platform takes.
+            InvalidInputError: the password is not well-formed text, or longer than any platform accepts.
         """
         text = password.reveal()
-        # The encoder's error would hold the password.
+        # The encoder's error would contain the password.
         if any("\ud800" <= one <= "\udfff" or one == "\x00" for one in text):
             msg = f"the password of user {id!r} holds a NUL character or half of a surrogate pair"
             raise InvalidInputError(msg, field="password")
@@ -100,10 +100,10 @@ class PasswordSeal:
         return jwe.encrypt_compact(header, claim, self._keys[self._newest])
 
     def open(self, id: str, sealed: object) -> Secret:
-        """Return the password that was sealed for this user.
+        """Decrypt a password of this user.
 
         Raises:
-            UnopenedPasswordError: it cannot be opened.
+            UnopenedPasswordError: it cannot be decrypted.
         """
         opened = self._opened(id, sealed)
         if opened is None:
@@ -137,7 +137,7 @@ def _derived(key: str | Secret) -> tuple[str, OctKey]:
         msg = f"{OUTBOX_KEY} is shorter than {_SHORTEST} characters: make a key with `openssl rand -base64 32`"
         raise ConfigError(msg)
     digest = hashlib.sha256(b"ethora-async outbox password\0" + text.encode()).digest()
-    # The id of a key tells nothing of it: it is made of a digest of what is already a digest.
+    # The id of a key reveals nothing about it: it is the digest of a digest.
     return hashlib.sha256(b"id\0" + digest).hexdigest()[:12], OctKey.import_key(digest)
 
 

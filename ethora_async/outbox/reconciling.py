@@ -1,4 +1,4 @@
-"""Find what differs between the platform and your database although no intent is on its way, and want it right."""
+"""Find differences between the platform and your database that no intent explains, and write intents for them."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Reconciliation:
     """The result of a reconcile.
 
     Attributes:
-        drift: by kind and action (``user create``), how many differed and are wanted right now.
-        pending: how many differed because an intent is on its way, was given up, or was carried out meanwhile.
-        cannot_change, extras, problems: by kind, as in a plan: differences that stay, what is there and in no list, and
-            rows that cannot be used.
+        drift: by kind and action (``user create``), number of differences for which intents were written.
+        pending: number of differences with an intent that is waiting, was given up, or was carried out in the meantime.
+        cannot_change, extras, problems: by kind, as in a plan: differences that stay, records in no list, and invalid
+            rows.
         guard: why nothing was written, or None.
-        at: when, in seconds since the epoch.
-        seconds: how long it took.
+        at: its time, in seconds since the epoch.
+        seconds: its duration.
     """
 
     drift: Mapping[str, int]
@@ -60,7 +60,7 @@ class Reconciliation:
 
     @property
     def in_step(self) -> bool:
-        """Whether nothing differed that no intent explains."""
+        """Whether every difference is explained by an intent."""
         return not self.drift and self.guard is None and not self.problems
 
 
@@ -75,24 +75,21 @@ async def reconcile(
     allow_delete: int | None = None,
     lag: float = LAG,
 ) -> Reconciliation:
-    """Compare the platform with your database once, and write what differs as intents.
+    """Compare the platform with your database once, and write the differences as intents.
 
-    The platform is listed first and your database is read afterwards, so that whoever signs up in between is not taken
-    for somebody to be deleted. What an intent explains is no drift. What the application writes meanwhile wins over
-    what is written here.
+    The platform is listed first and your database is read afterwards, so that a user who signs up in between is not
+    planned for deletion. A difference that an intent explains is not drift. Newer intents of the application replace
+    those written here.
 
     Args:
         client: any client that manages users; for `chats` and `members`, one that manages chats as well.
         database: the outbox's URL, or a store, which stays open.
         users, chats, members: your database's rows, for example by `ethora_async.sync.open_source`. A source must not
             hold passwords.
-        prune: want gone what is there and in no list. More than a tenth of what is there is refused.
-        allow_delete: how many removals of each kind are fine, whatever their share.
-        lag: seconds for which the platform's listings may still show what was changed before (default 60): what was
-            carried out since then is not judged.
-
-    Returns:
-        What was found. With a `guard` nothing was written.
+        prune: also write intents to delete records in no list. More than a tenth of what exists is refused.
+        allow_delete: number of deletions of each kind that is allowed, whatever their share.
+        lag: seconds for which the platform's listings may show an old state (default 60): records that were changed
+            since then are not compared.
 
     Raises:
         InvalidInputError: there is no source, one cannot be read, or one holds passwords.
@@ -114,12 +111,12 @@ async def reconcile_every(
     database: str | Store,
     **options: Any,
 ) -> AsyncGenerator[Reconciliation, None]:
-    """Reconcile again and again, `every` so often; yield what each run found.
+    """Reconcile at an interval of `every`; yield the result of each run.
 
-    Trouble of the platform or the database is logged, and the run is left out. For the options see `reconcile`.
+    Errors of the platform or the database are logged, and that run is skipped. For the options see `reconcile`.
 
     Raises:
-        ConfigError: `every` is no length of time, or as for `reconcile`.
+        ConfigError: `every` is not a duration, or as for `reconcile`.
         InvalidInputError: as for `reconcile`.
     """
     pause = seconds(every, "every")
@@ -148,10 +145,10 @@ async def _reconcile(
     started = time.monotonic()
     at = await store.now()
     since = at - lag
-    # What is carried out from here on must still be known when the sources have been read.
+    # Lanes completed from here on must be kept until the sources have been read.
     await store.note("reconciling", {"since": since})
     try:
-        # The guard is judged here, without what intents explain.
+        # The guard is applied here, without the differences that intents explain.
         async with await make_plan(
             client, users=users, chats=chats, members=members, prune=prune, allow_delete=_NO_LIMIT if prune else None
         ) as plan:
@@ -203,7 +200,7 @@ def _id(entry: Any) -> LaneKey:
 
 
 async def _counted(store: Store, plan: Plan, since: float) -> tuple[Counter[tuple[str, str]], int]:
-    """Count by kind and action what no intent explains, and how much one does."""
+    """Count the differences that no intent explains, by kind and action, and the others in total."""
     drift: Counter[tuple[str, str]] = Counter()
     pending = 0
     async for chunk in _chunks(plan):
@@ -214,7 +211,7 @@ async def _counted(store: Store, plan: Plan, since: float) -> tuple[Counter[tupl
 
 
 async def _busy(store: Store, chunk: list[Any], since: float) -> frozenset[LaneKey]:
-    """Return the ids that an intent explains: a membership also by its user or its chat."""
+    """Return the ids that an intent explains; for a membership also an intent of its user or its chat."""
     ids = {_id(entry) for entry in chunk}
     for entry in chunk:
         if entry.kind == "member":

@@ -1,4 +1,4 @@
-"""Decide what becomes of a lane that the platform has answered for, or has not."""
+"""Decide the result of a lane after the platform's answer, or without one."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from ethora_async.outbox.lanes import Lane
 
 REFUSALS = 12
-"""How often the platform may refuse an intent that may pass later: an address that somebody is about to let go of."""
+"""Maximum number of rejections of an intent that may succeed later, such as an address that another user is about to
+free.
+"""
 
 LONGEST = 7 * 86_400.0
-"""Seconds after which an intent that the platform has never answered for is given up."""
+"""Seconds after which an intent without any answer of the platform is given up."""
 
 _BASE = 0.5
 _CAP = 900.0
@@ -44,7 +46,7 @@ FATAL = (ConfigError, WrongLoopError)
 
 
 def is_trouble(error: ChatError) -> bool:
-    """Return whether an error is about the platform or the way to it, and not about the intent."""
+    """Return whether an error concerns the platform or the network, and not the intent."""
     if isinstance(error, ApiError):
         return isinstance(error, _PLATFORM)
     return not isinstance(error, InvalidInputError)
@@ -56,10 +58,10 @@ def may_still_arrive(error: ChatError) -> bool:
 
 
 def settled(lane: Lane, error: ChatError | None, deadline: float) -> Verdict:
-    """Return the verdict on a lane: done without an error, else dead, or tried again.
+    """Return the verdict on a lane: done without an error, else dead, or to be retried.
 
-    What may still arrive is waited for, for the length of the client's `deadline`: carried out after a later request,
-    it would undo that.
+    A request that may still arrive is waited for during the client's `deadline`: if it took effect after a later
+    request, it would undo that one.
     """
     if error is None:
         return Verdict(lane, "done")
@@ -80,12 +82,12 @@ def settled(lane: Lane, error: ChatError | None, deadline: float) -> Verdict:
 
 
 def was_not_there(error: ChatError | None) -> bool:
-    """Return whether what was to be taken away is not there: then nothing is left to be done."""
+    """Return whether the record to remove does not exist: then nothing is left to do."""
     return isinstance(error, NotFoundError)
 
 
 def collides(error: ChatError | None) -> bool:
-    """Return whether something of somebody else's stands in the way."""
+    """Return whether a record of somebody else is in conflict."""
     return isinstance(error, ConflictError)
 
 

@@ -1,4 +1,4 @@
-"""The SQL of triggers that write the intents, so that no line of the application has to."""
+"""The SQL of triggers that write intents without a change to the application."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIELDS: Mapping[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "chat": (("id", "title"), ("access", "description")),
     "member": (("chat", "user"), ()),
 }
-"""Of each kind, the fields that it must have and those that it may have."""
+"""The required and the optional fields of each kind."""
 
 _NO_WORD = re.compile(r"\W+")
 
@@ -29,14 +29,14 @@ _IDS = {"user": ("id",), "chat": ("id",), "member": ("chat", "user")}
 class Trigger:
     """Triggers on one table that write an intent for each row that changes.
 
-    Every INSERT, UPDATE and DELETE is seen: those of other programs, of bulk statements and of psql too, and on
-    PostgreSQL TRUNCATE. Rows that are there already are not: ``ethora outbox reconcile`` takes care of those.
+    They see every INSERT, UPDATE and DELETE, including those of other programs, bulk statements and psql, and on
+    PostgreSQL TRUNCATE. They do not see existing rows: run ``ethora outbox reconcile`` for those.
 
     Attributes:
-        table: the table, perhaps with its schema: ``users`` or ``app.users``.
-        kind: what a row is: ``user``, ``chat`` or ``member``.
-        columns: field to column. A column's name, or a constant text in single quotes. Required fields that are not
-            mapped go by their own names.
+        table: the table, optionally with its schema: ``users`` or ``app.users``.
+        kind: the kind of record that a row describes: ``user``, ``chat`` or ``member``.
+        columns: field to column. A column's name, or a constant text in single quotes. An unmapped required field is
+            the column with its name.
         active: a boolean column that says whether the row is wanted.
         deleted: a column that is NULL or false while the row is wanted, such as ``deleted_at``.
 
@@ -74,7 +74,7 @@ class Trigger:
 
     @property
     def name(self) -> str:
-        """What functions and triggers are called."""
+        """The name of the functions and triggers."""
         return (
             "ethora_follow_"
             + _NO_WORD.sub("_", self.table).lower()[:40]
@@ -82,7 +82,7 @@ class Trigger:
         )
 
     def sql(self, dialect: Dialect = "postgresql") -> str:
-        """Return the statements that create the triggers, or create them anew."""
+        """Return the statements that create or replace the triggers."""
         return _postgres(self) if dialect == "postgresql" else _sqlite(self)
 
     def drop_sql(self, dialect: Dialect = "postgresql") -> str:
@@ -102,7 +102,7 @@ class Trigger:
         return cast.format(f"{row}.{_quoted(source, 'map')}")
 
     def stated(self) -> list[str]:
-        """Return the fields that an intent states, its ids left out."""
+        """Return the fields of an intent, without its ids."""
         required, optional = _FIELDS[self.kind]
         mapped = [field for field in optional if field in self.columns]
         return [field for field in (*required, *mapped) if field not in _IDS[self.kind]]
@@ -113,7 +113,7 @@ class Trigger:
         return first, second[0] if second else "''"
 
     def watched(self) -> list[str]:
-        """Return the columns whose changes matter."""
+        """Return the columns whose changes cause an intent."""
         fields = [*_IDS[self.kind], *self.stated()]
         names = [self.columns.get(field, field) for field in fields]
         names += [name for name in (self.active, self.deleted) if name is not None]
@@ -140,7 +140,7 @@ def _wanted(trigger: Trigger, row: str) -> str:
 
 
 def _postgres(trigger: Trigger) -> str:
-    """Statement by statement, not row by row: one INSERT and at most one NOTIFY for each statement."""
+    """Return statement-level triggers: one INSERT and at most one NOTIFY for each statement."""
     place = trigger.place()
     created = [
         f'CREATE TRIGGER "{trigger.name}_{event.lower()}" {moment} {event} ON {place}'
@@ -161,7 +161,7 @@ def _postgres_function(trigger: Trigger) -> list[str]:
     old_key, old_other = trigger.ids("old_row", cast)
     fields = ", ".join(f"'{field}', {trigger.column(field, 'new_row', cast)}" for field in trigger.stated())
     body = f"jsonb_strip_nulls(jsonb_build_object({fields}))"
-    # Equal ids first: only an equality can be hashed, and a bulk UPDATE changes many rows.
+    # The equality of ids first: only an equality can be hashed, and a bulk UPDATE changes many rows.
     ids = [trigger.columns.get(field, field) for field in _IDS[kind]]
     same = " AND ".join(
         f"old_row.{_quoted(name, 'map')} {'=' if name in ids else 'IS NOT DISTINCT FROM'}"

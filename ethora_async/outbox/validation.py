@@ -1,4 +1,4 @@
-"""Refuse what no platform could ever carry out: when an intent is written, and again when a trigger wrote it."""
+"""Reject intents that no platform could carry out, when they are written, and for triggers in the worker."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from ethora_async import codec
 from ethora_async.errors import InvalidInputError
 
 LONGEST_INTENT = 64 * 1024
-"""Bytes of an intent's fields as JSON: far more than a platform takes for a name, an address or a description."""
+"""Maximum size of an intent's fields as JSON in bytes: far more than a platform accepts for a name, an address or a
+description.
+"""
 
 LONGEST_TRACEPARENT = 512
 
-# Chat servers speak XML, which knows none of these; a line break or a tab is fine.
+# Chat servers use XML, which allows none of these; a line break or a tab is allowed.
 _UNFIT_FOR_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _TRACEPARENT = re.compile(f"[\x21-\x7e]{{1,{LONGEST_TRACEPARENT}}}")
 
 
 def check_fields(fields: Mapping[str, Any]) -> None:
-    """Pass fields whose texts can be sent.
+    """Check that the texts of fields can be sent.
 
     Raises:
-        InvalidInputError: a text holds a control character, or all of them together are too long.
+        InvalidInputError: a text contains a control character, or all of them together are too long.
     """
     for name, value in fields.items():
         if isinstance(value, str) and (found := _UNFIT_FOR_TEXT.search(value)):
@@ -40,7 +42,7 @@ def checked_traceparent(value: object) -> str | None:
     """Return a trace context; None for none.
 
     Raises:
-        InvalidInputError: it is no text, or cannot be a header.
+        InvalidInputError: it is not text, or cannot be a header.
     """
     if value is None or value == "":
         return None
@@ -54,7 +56,7 @@ def listed(values: object, field: str, what: str) -> list[Any]:
     """Return the items of an iterable.
 
     Raises:
-        InvalidInputError: it is something else; a single text is not taken for its letters.
+        InvalidInputError: it is not iterable, or a single text.
     """
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         msg = f"{field} must be a list of {what}, not {type(values).__name__}"
@@ -63,7 +65,7 @@ def listed(values: object, field: str, what: str) -> list[Any]:
 
 
 def of_type(value: object, kind: type, field: str) -> None:
-    """Pass a record of the right class.
+    """Check a record's class, and return it.
 
     Raises:
         InvalidInputError: it is something else.

@@ -38,7 +38,8 @@ BATCH = 500
 PARALLEL = 4
 POLL = 1.0
 DEADLINE = 5.0
-"""Seconds for one call. It bounds the lease, and so how long the work of a killed worker waits for another."""
+"""Default time limit of one call in seconds. It determines the lease, and so how long a killed worker's intents wait.
+"""
 
 MARGIN = 1.6
 MEASURE = 10.0
@@ -54,30 +55,30 @@ _ACCESS_KEPT = 300.0
 class Worker:
     """Carries out the intents in an outbox, in order, until it is stopped.
 
-    Any number of workers may run on one database, in any number of processes and machines. Beside an application::
+    Any number of workers may run on one database, in any number of processes and machines. Inside an application::
 
         worker = Worker(ethora, "postgresql://app@db/app")
         app = FastAPI(lifespan=worker.lifespan)              # FastAPI, Starlette
         app.cleanup_ctx.append(worker.cleanup_context)       # aiohttp
         async with worker: ...                               # anything else
 
-    A lost database is connected to again. While the platform is in trouble the worker slows down, and no intent is
-    given up for it.
+    The worker reconnects to a lost database. While the platform fails, it slows down, and gives up no intent because of
+    that.
 
     Args:
-        client: the platform's client, or a callable that gives it, such as an `AppClient`.
+        client: the platform's client, or a callable that returns it, such as an `AppClient`.
         database: the outbox's URL, see `open_store`, or a store, which stays open.
-        batch: intents in one turn (default 500); fewer while the platform answers too slowly.
-        parallel: turns under way at once (default 4).
-        poll: how often to look without a notification (default 1 s).
-        deadline: for each call, repeats included (default 5 s). A shorter `timeout` of the client goes first; a
-            longer one is cut to this in the worker's calls, and in no others.
-        lease: for how long intents are claimed; longer than `deadline`, since a request of a worker that died may
-            still arrive (default 1.6 times `deadline`: 8 s). What a killed worker held waits so long.
-        seal: opens passwords: a `PasswordSeal`, or the provider (or provider URL) that holds ``ETHORA_OUTBOX_KEY``.
-        on_event: one callable, or several, told of `TurnStarted`, `IntentFinished`, `TurnFinished` and
+        batch: maximum number of intents in one turn (default 500); fewer while the platform answers too slowly.
+        parallel: number of concurrent turns (default 4).
+        poll: interval of reads without a notification (default 1 s).
+        deadline: for each call, including retries (default 5 s). A shorter `timeout` of the client takes precedence; a
+            longer one is reduced to this in the worker's calls only.
+        lease: how long intents are claimed; longer than `deadline`, since a request of a dead worker may still arrive
+            (default 1.6 times `deadline`: 8 s). A killed worker's intents wait so long.
+        seal: decrypts passwords: a `PasswordSeal`, or the provider (or provider URL) that holds ``ETHORA_OUTBOX_KEY``.
+        on_event: one callable, or several, called with `TurnStarted`, `IntentFinished`, `TurnFinished` and
             `OutboxMeasured`.
-        measure: how often a running worker measures what is waiting, where somebody listens (default 10 s).
+        measure: interval at which a running worker measures the backlog, if there is a listener (default 10 s).
 
     Raises:
         ConfigError: a setting cannot be used.
@@ -130,11 +131,12 @@ class Worker:
         self._running: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
-        """Take nothing more on; `run` returns when what is under way has ended."""
+        """Start no more turns; `run` returns when the current ones have ended."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Work until `stop`. Cancelling stops it at once: what was sent stays sent, and claimed for its lease.
+        """Work until `stop`. Cancelling stops it at once: requests already sent are not undone, and claims last until
+        their lease ends.
 
         Raises:
             ConfigError: the database has no fitting tables, or the client's settings are wrong.
@@ -152,12 +154,12 @@ class Worker:
             raise self._fatal
 
     async def run_once(self) -> None:
-        """Work until nothing is waiting that could be carried out now; trouble of the platform ends it too.
+        """Work until no waiting intent can be carried out now; errors of the platform end it too.
 
         Raises:
             ConfigError: as for `run`.
             OutboxDatabaseError: the database cannot be reached.
-            ChatError: the platform cannot be reached, or refuses everything.
+            ChatError: the platform cannot be reached, or rejects everything.
         """
         await self.store.check()
         while True:
@@ -172,9 +174,9 @@ class Worker:
                     raise trouble
 
     async def _measure(self) -> None:
-        """Tell how much is waiting, again and again, where somebody listens."""
+        """Emit the size of the backlog at intervals, if there is a listener."""
         while self._emitter.wanted:
-            with suppress(OutboxDatabaseError):  # the worker itself says that the database is away
+            with suppress(OutboxDatabaseError):  # the worker itself reports that the database is unreachable
                 self._emitter.emit(OutboxMeasured(await self.store.status()))
             await asyncio.sleep(self._measure_every)
 
@@ -219,7 +221,7 @@ class Worker:
         trouble = await self._carry_out(turn)
         if trouble is None:
             return
-        # The platform, and not an intent: everybody waits, and nobody is given up for it.
+        # An error of the platform, not of an intent: all intents wait, and none is given up.
         self._troubled += 1
         pause = max(_backoff(self._troubled, _LONGEST_PAUSE), trouble.retry_after or 0.0)
         self._pause_until = time.monotonic() + pause
@@ -227,7 +229,7 @@ class Worker:
             log.warning("the platform cannot carry out intents: %s; trying again", trouble)
 
     async def _carry_out(self, turn: Turn) -> ChatError | None:
-        """Deliver one turn and record it. Return the trouble that kept all of it from being answered for."""
+        """Deliver one turn and record it. Return the error that prevented any answer, if there was one."""
         started = time.monotonic()
         if self._emitter.wanted:
             contexts = dict.fromkeys(lane.traceparent for lane in turn.lanes if lane.traceparent is not None)
@@ -250,7 +252,7 @@ class Worker:
             await asyncio.gather(beat, return_exceptions=True)
             verdicts = [*delivery.verdicts.values()]
             left = [lane for lane in turn.lanes if lane.id not in delivery.verdicts]
-            # Cut short: whether these were sent is not known, and what was sent may still arrive.
+            # Cancelled: it is unknown whether these were sent, and a sent request may still arrive.
             verdicts += [Verdict(lane, "held", delay=self._deadline, attempts=lane.attempts) for lane in left]
             held = await self._recorded(turn.claim, verdicts)
         if delivery.answered:
@@ -260,7 +262,7 @@ class Worker:
         return None if delivery.answered else delivery.trouble
 
     def _resize(self, trouble: ChatError | None) -> None:
-        """Take on less while replies do not come in time: a smaller request takes a slow platform less long."""
+        """Reduce the batch size while replies do not come in time: smaller requests take less time."""
         if trouble is None:
             self._size = min(self._batch, 2 * self._size)
         elif may_still_arrive(trouble):
@@ -286,10 +288,10 @@ class Worker:
         return await self._retried(self.store.hold, claim, self._lease, within=within)
 
     async def _retried(self, call: Callable[..., Any], *args: Any, within: float | None = None) -> Any:
-        """Call the database, again while it cannot be reached, for as long as the claim surely stands.
+        """Call the database, and retry while it cannot be reached, as long as the claim is certainly valid.
 
         Args:
-            within: for so many seconds; by default for as long as a request that is sent now ends within the lease.
+            within: maximum time in seconds; by default as long as a request that is sent now ends within the lease.
         """
         patience = self._lease - self._deadline if within is None else within
         failures = 0
@@ -306,7 +308,7 @@ class Worker:
         raise lost
 
     async def _beat(self, claim: str) -> None:
-        """Extend the claim while a turn is under way. Returns when that failed for too long."""
+        """Extend the claim during a turn. Returns when that has failed for too long."""
         half = (self._lease - self._deadline) / 2
         with suppress(OutboxDatabaseError):
             while True:
@@ -314,7 +316,7 @@ class Worker:
                 await self._held(claim, within=half)
 
     async def _recorded(self, claim: str, verdicts: Sequence[Verdict]) -> int:
-        """Record the verdicts; once the lease is over, others may hold the lanes, and recording changes nothing."""
+        """Record the verdicts; after the lease, other workers may hold the lanes, and recording changes nothing."""
         ends = time.monotonic() + self._lease
         failures = 0
         while True:
@@ -368,7 +370,7 @@ class Worker:
             await asyncio.gather(stopping, return_exceptions=True)
 
     async def _end_turns(self) -> None:
-        """Wait for what is under way; cancelled meanwhile, cut it short."""
+        """Wait for the current turns; if this is cancelled, cancel them."""
         turns = [*self._turns]
         try:
             if turns:
@@ -394,7 +396,7 @@ class Worker:
             msg = "the worker is running already: one Worker belongs to one running application"
             raise ConfigError(msg)
         try:
-            # What will not pass by itself is told at once; an unreachable database is waited for.
+            # Permanent errors are raised at once; an unreachable database is waited for.
             await self.store.check()
         except OutboxDatabaseError as error:
             log.warning("%s; connecting again", error)
@@ -411,7 +413,7 @@ class Worker:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Let what is under way end, and close the database."""
+        """Finish the current turns, and close the database."""
         running, self._running = self._running, None
         self.stop()
         try:
@@ -433,12 +435,12 @@ class Worker:
     async def _guarded(self) -> None:
         try:
             await self.run()
-        except Exception as error:  # noqa: BLE001  the application goes on: nobody awaits this task before its end
+        except Exception as error:  # noqa: BLE001  the application continues: nobody awaits this task before its end
             log.critical("the outbox's worker has ended: %s: %s", type(error).__name__, error)
 
 
 class _Passwords:
-    """Opens sealed passwords; asks the secrets provider again when a key is not known."""
+    """Decrypts passwords; reads the secrets provider again when a key is unknown."""
 
     def __init__(self, source: PasswordSeal | SecretProvider | str | None) -> None:
         self._source = source

@@ -1,4 +1,4 @@
-"""Put intents into the inbox table through whatever the application talks to its database with."""
+"""Insert intents into the inbox table through the application's database library."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ethora_async import codec
 from ethora_async.errors import ConfigError, InvalidInputError
 
 Intent = dict[str, Any]
-"""One row of ``ethora_wish``: ``kind``, ``key``, ``other``, and perhaps ``wanted`` and ``traceparent``."""
+"""One row of ``ethora_wish``: ``kind``, ``key``, ``other``, and optionally ``wanted`` and ``traceparent``."""
 
 _PER_STATEMENT = 1000
 
-# The parameter is text whatever codec the application has set for jsonb.
+# The parameter is text, whatever codec the application has set for jsonb.
 _POSTGRES = (
     "INSERT INTO ethora_wish (kind, key, other, wanted, traceparent)"
     " SELECT kind, key, other, wanted, traceparent FROM jsonb_to_recordset(CAST(CAST({} AS text) AS jsonb))"
@@ -29,7 +29,7 @@ _STATEMENTS = {"postgresql": _POSTGRES, "sqlite": _SQLITE}
 
 
 def write(connection: object, intents: list[Intent]) -> Awaitable[None]:
-    """Insert the intents in their order, a statement for each thousand.
+    """Insert the intents in order, with one statement for each thousand.
 
     Raises:
         InvalidInputError: the connection is of an unknown kind, or its database is neither PostgreSQL nor SQLite.
@@ -44,7 +44,7 @@ def write(connection: object, intents: list[Intent]) -> Awaitable[None]:
 
 
 class _Written:
-    """What a blocking connection leaves to await: nothing."""
+    """The awaitable of a blocking connection, which does nothing."""
 
     def __await__(self) -> Generator[Any, None, None]:
         return
@@ -65,7 +65,7 @@ def _blocking(insert: Callable[[Any, str], object]) -> _Writer:
                 if not missing:
                     raise
                 break
-        # Raised outside the handler: the driver's error may hold the statement's parameters.
+        # Raised outside the handler: the driver's error may contain the statement's parameters.
         if missing:
             raise _no_tables()
         return _Written()
@@ -110,7 +110,7 @@ def _statement(dialect: str, placeholder: str) -> str:
 def _session(session: Any, batch: str) -> None:
     from sqlalchemy import text
 
-    # The row first: of two transactions that change it, the later one then writes the later intent.
+    # The row first: if two transactions change it, the later one then writes the later intent.
     session.flush()
     session.execute(text(_statement(session.connection().dialect.name, ":intents")), {"intents": batch})
 
@@ -181,7 +181,7 @@ _WRITERS: dict[tuple[str, str], _Writer] = {
 
 
 def _writer(connection: object) -> _Writer:
-    # By name: none of these packages is imported for it, and subclasses are found as well.
+    # By name: this imports none of these packages, and also finds subclasses.
     for kind in type(connection).__mro__:
         found = _WRITERS.get((kind.__module__.partition(".")[0], kind.__name__))
         if found is not None:

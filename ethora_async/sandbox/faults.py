@@ -70,7 +70,7 @@ class InjectedFault:
         return f"<{type(self).__name__} {self.route!r} hits={self.hits}>"
 
     def strikes(self, calls: tuple[str, ...], now: float) -> bool:
-        """Tell whether this fault applies to a call, and count it."""
+        """Return whether this fault applies to a call, and count it."""
         if not any(self._pattern.fullmatch(call) for call in calls) or not self._due(now):
             return False
         self.hits += 1

@@ -122,7 +122,7 @@ class RouteTable(Generic[RouteT, CallT]):
         return Match(route, params, handler)
 
     def serves(self, path: str) -> bool:
-        """Tell whether the path is known, be it for other methods."""
+        """Return whether the path is known, be it for other methods."""
         return _search(self._root, _split(path), 0, lambda found: bool(found.methods), []) is not None
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
 
     class AppConfig:
-        """Django's, which carries no types."""
+        """Django's class, which is untyped."""
 
 else:
     from django.apps import AppConfig
 
 
 class OutboxConfig(AppConfig):
-    """Brings the outbox's tables into the project's migrations."""
+    """Adds the outbox's tables to the project's migrations."""
 
     name = "ethora_async.outbox.django"
     label = "ethora_outbox"

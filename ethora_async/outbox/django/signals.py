@@ -1,4 +1,4 @@
-"""Write intents from Django's signals, so that saving and deleting a model is all that an application does.
+"""Write intents from Django's signals, so that an application only saves and deletes models.
 
 Save inside ``transaction.atomic()``, or set ``ATOMIC_REQUESTS``: in autocommit mode Django has committed the row
 before it sends the signal. ``QuerySet.update()``, ``bulk_create()`` and plain SQL send no signals: use triggers
@@ -35,11 +35,11 @@ def follow_users(
     id: Callable[[Any], Id] = lambda instance: instance.pk,
     seal: PasswordSeal | None = None,
 ) -> None:
-    """Write an intent whenever an instance of a model that stands for a user is saved or deleted.
+    """Write an intent whenever an instance of a user model is saved or deleted.
 
     Args:
-        describe: the user that an instance stands for; None for one that is not wanted, such as an inactive one.
-        id: the id of the user that an instance stands for; by default its primary key.
+        describe: returns the user for an instance; None for one that is not wanted, such as an inactive one.
+        id: returns the user's id for an instance; by default its primary key.
         seal: encrypts passwords at rest.
     """
 
@@ -57,11 +57,11 @@ def follow_chats(
     *,
     id: Callable[[Any], Id] = lambda instance: instance.pk,
 ) -> None:
-    """Write an intent whenever an instance of a model that stands for a chat is saved or deleted.
+    """Write an intent whenever an instance of a chat model is saved or deleted.
 
     Args:
-        describe: the chat that an instance stands for; None for one that is not wanted.
-        id: the id of the chat that an instance stands for; by default its primary key.
+        describe: returns the chat for an instance; None for one that is not wanted.
+        id: returns the chat's id for an instance; by default its primary key.
     """
 
     def saved(connection: Any, instance: Any) -> None:
@@ -72,10 +72,10 @@ def follow_chats(
 
 
 def follow_members(model: Any, pair: Callable[[Any], tuple[Id, Id]]) -> None:
-    """Write an intent whenever an instance of a model that stands for a membership is saved or deleted.
+    """Write an intent whenever an instance of a membership model is saved or deleted.
 
     Args:
-        pair: the ids of the chat and of the user.
+        pair: returns the ids of the chat and of the user.
     """
     _follow(
         model,
@@ -91,7 +91,7 @@ def _follow(model: Any, saved: Callable[[Any, Any], object], deleted: Callable[[
     def on_delete(sender: Any, instance: Any, using: str, **_: Any) -> None:  # noqa: ARG001
         deleted(connections[using], instance)
 
-    # Strong references: nobody else holds the two.
+    # Strong references: nothing else refers to the two receivers.
     post_save.connect(on_save, sender=model, weak=False, dispatch_uid=f"ethora-outbox-{model._meta.label}")  # noqa: SLF001
     post_delete.connect(on_delete, sender=model, weak=False, dispatch_uid=f"ethora-outbox-{model._meta.label}")  # noqa: SLF001
 

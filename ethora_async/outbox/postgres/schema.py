@@ -5,7 +5,7 @@ from __future__ import annotations
 VERSION = 1
 
 CHANNEL = "ethora_outbox"
-"""Where the inbox announces that it is no longer empty."""
+"""The channel on which the inbox announces that it is no longer empty."""
 
 TABLES = ("ethora_outbox", "ethora_wish", "ethora_lane")
 
@@ -48,10 +48,10 @@ CREATE: tuple[str, ...] = (
     "CREATE INDEX ethora_lane_finished ON ethora_lane (at) WHERE due IS NULL AND NOT dead",
     "CREATE INDEX ethora_lane_dead ON ethora_lane (at) WHERE dead",
     "CREATE INDEX ethora_lane_user ON ethora_lane (other) WHERE kind = 'member'",
-    # Both tables are small and churn: the default of a fifth of the table comes too late.
+    # Both tables are small and change often: autovacuum's default of a fifth of the table comes too late.
     "ALTER TABLE ethora_wish SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)",
     "ALTER TABLE ethora_lane SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)",
-    # NOTIFY takes a lock that all commits share: only the statement that found the inbox empty pays for it.
+    # NOTIFY takes a lock that all commits share: only the statement that finds the inbox empty takes it.
     f"""
     CREATE FUNCTION ethora_wish_announce() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $body$
     BEGIN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LOCK = "SELECT pg_advisory_xact_lock(745107, 'ethora_lane'::regclass::oid::int)"
-"""Workers fold and claim one at a time: intents are folded in order, and no two workers see half of each other."""
+"""Workers fold and claim one at a time: intents are folded in order, and no worker sees another's partial work."""
 
 FOLD = """
 WITH taken AS (
@@ -52,7 +52,7 @@ FROM jsonb_to_recordset(CAST(CAST(%(gone)s AS text) AS jsonb)) AS parted (kind t
 WHERE lane.kind = 'member' AND lane.version < parted.gone
     AND ((parted.kind = 'user' AND lane.other = parted.key) OR (parted.kind = 'chat' AND lane.key = parted.key))
 """
-"""A user who goes takes their memberships along, and so does a chat: nothing is left to be done for those."""
+"""Deleting a user or a chat also ends its memberships: their lanes have nothing left to do."""
 
 CLAIM = """
 WITH ready AS (
@@ -77,7 +77,9 @@ FROM ready WHERE lane.kind = ready.kind AND lane.key = ready.key AND lane.other 
 RETURNING lane.kind, lane.key, lane.other, lane.wanted, lane.version, lane.gone, lane.done, lane.attempts,
     extract(epoch FROM statement_timestamp() - lane.since)::float8, lane.traceparent
 """
-"""`due` is the lease of a claimed lane. Memberships wait for their user and chat, and those for memberships in hand."""
+"""`due` is the lease of a claimed lane. Memberships wait for their user and chat, and those wait for claimed
+memberships.
+"""
 
 HOLD = """
 UPDATE ethora_lane SET due = statement_timestamp() + make_interval(secs => %(lease)s)
@@ -123,7 +125,7 @@ DELETE FROM ethora_lane WHERE due IS NULL AND NOT dead AND at < least(
     (SELECT to_timestamp((value ->> 'since')::float8) FROM ethora_outbox
      WHERE name = 'reconciling' AND to_timestamp((value ->> 'since')::float8) > now() - interval '1 day'))
 """
-"""What was carried out stays for a while, so that an intent that commits late is recognised as old."""
+"""Completed lanes are kept for a while, so that an intent that commits late is recognised as old."""
 
 COUNT = """
 SELECT kind, count(*) FILTER (WHERE due IS NOT NULL), count(*) FILTER (WHERE dead),

@@ -28,10 +28,10 @@ _FAREWELL = 2.0
 
 
 class PostgresStore:
-    """An outbox in PostgreSQL. Made by `open_store`.
+    """An outbox in PostgreSQL. Created by `open_store`.
 
-    It keeps one connection for its transactions and, once `wait` has been called, one that listens. A lost connection
-    is opened again by the next call. It works through pgbouncer too, where notifications do not arrive.
+    It keeps one connection for its transactions and, once `wait` has been called, another one that listens. The next
+    call reopens a lost connection. It also works through pgbouncer, where notifications do not arrive.
     """
 
     def __init__(self, url: str) -> None:
@@ -95,7 +95,7 @@ class PostgresStore:
         return await self._ids(sql.NOTE_DELETED, {"claim": claim, "lanes": codec.dumps(rows).decode()})
 
     async def finish(self, claim: str, verdicts: Sequence[Verdict]) -> int:
-        """Record what became of lanes. See `Store.finish`."""
+        """Record the results of lanes. See `Store.finish`."""
         rows = [
             {
                 **_fields(verdict.lane.id),
@@ -110,18 +110,18 @@ class PostgresStore:
         return await self._count(sql.FINISH, {"claim": claim, "verdicts": _text(rows)})
 
     async def wanted_addresses(self, addresses: Sequence[str]) -> Mapping[str, frozenset[str]]:
-        """Look up who wants addresses. See `Store.wanted_addresses`."""
+        """Look up the users who want addresses. See `Store.wanted_addresses`."""
         found: dict[str, set[str]] = {}
         for address, key in await self._rows(sql.WANTED_ADDRESSES, {"addresses": list(addresses)}):
             found.setdefault(address, set()).add(key)
         return {address: frozenset(keys) for address, keys in found.items()}
 
     async def purge(self, keep: float) -> int:
-        """Remove what was carried out. See `Store.purge`."""
+        """Remove completed lanes. See `Store.purge`."""
         return await self._count(sql.PURGE, {"keep": keep})
 
     async def status(self) -> OutboxStatus:
-        """Count. See `Store.status`."""
+        """Return the numbers. See `Store.status`."""
         async with self._transaction() as connection:
             inbox, oldest = (await (await connection.execute(sql.COUNT_INBOX)).fetchone()) or (0, None)
             rows = await (await connection.execute(sql.COUNT)).fetchall()
@@ -141,11 +141,11 @@ class PostgresStore:
         return [DeadLetter(LaneKey(kind, key, other), *rest) for kind, key, other, *rest in rows]
 
     async def retry(self, id: LaneKey | None = None) -> int:
-        """Open dead letters again. See `Store.retry`."""
+        """Retry dead letters. See `Store.retry`."""
         return await self._count(sql.RETRY, _one(id))
 
     async def skip(self, id: LaneKey | None = None) -> int:
-        """Forget dead letters. See `Store.skip`."""
+        """Drop dead letters. See `Store.skip`."""
         return await self._count(sql.SKIP, _one(id))
 
     async def now(self) -> float:
@@ -153,16 +153,16 @@ class PostgresStore:
         return float((await self._rows("SELECT extract(epoch FROM clock_timestamp())::float8", {}))[0][0])
 
     async def unsettled(self, ids: Sequence[LaneKey], since: float) -> frozenset[LaneKey]:
-        """Look up what is not settled. See `Store.unsettled`."""
+        """Look up unsettled records. See `Store.unsettled`."""
         return await self._ids(sql.UNSETTLED, {"ids": _text([_fields(id) for id in ids]), "since": since})
 
     async def reopen(self, wanted: Sequence[tuple[LaneKey, Mapping[str, Any] | None]], since: float) -> int:
-        """Want states again. See `Store.reopen`."""
+        """Write intents for states. See `Store.reopen`."""
         rows = [{**_fields(id), "wanted": state} for id, state in wanted]
         return await self._count(sql.REOPEN, {"ids": _text(rows), "since": since})
 
     async def note(self, name: str, value: Any) -> None:
-        """Keep a value. See `Store.note`."""
+        """Store a value. See `Store.note`."""
         await self._count(sql.NOTE, {"name": name, "value": _text(value)})
 
     async def noted(self, name: str) -> Any:
@@ -171,7 +171,7 @@ class PostgresStore:
         return rows[0][0] if rows else None
 
     async def wait(self, timeout: float) -> None:
-        """Wait for news. See `Store.wait`."""
+        """Wait for a new intent. See `Store.wait`."""
         if self._listening is None or self._listening.done():
             self._listening = asyncio.create_task(self._listen())
         with suppress(TimeoutError):
@@ -201,9 +201,10 @@ class PostgresStore:
 
     @asynccontextmanager
     async def _transaction(self, *, lock: bool = False) -> AsyncGenerator[AsyncConnection[Any], None]:
-        """Yield one transaction, alone on the connection; a failure of the database closes the connection.
+        """Yield one exclusive transaction on the connection; a failure of the database closes the connection.
 
-        With `lock`, one at a time of all that write lanes: they would meet the same rows in different orders.
+        With `lock`, only one transaction that writes lanes runs at a time: they would lock the same rows in different
+            orders.
         """
         psycopg = _driver()
         reason: str | None = None
@@ -211,7 +212,7 @@ class PostgresStore:
             try:
                 connection = await self._connected()
                 async with connection.transaction():
-                    # A worker that stands still must not keep the others from their lanes.
+                    # A stalled worker must not block the others.
                     await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '30s'")
                     if lock:
                         await connection.execute(sql.LOCK)
@@ -220,7 +221,7 @@ class PostgresStore:
                 reason = self._reason(error)
                 await self._drop()
             except asyncio.CancelledError:
-                # Whether the statement was carried out is not known: a fresh connection has no such doubts.
+                # It is unknown whether the statement was executed: start again with a new connection.
                 await self._drop()
                 raise
         if reason is not None:
@@ -237,7 +238,7 @@ class PostgresStore:
         connection: AsyncConnection[Any] = await psycopg.AsyncConnection.connect(
             self._url.reveal(),
             autocommit=True,
-            prepare_threshold=None,  # a pooler in transaction mode knows no prepared statements
+            prepare_threshold=None,  # a pooler in transaction mode does not support prepared statements
             connect_timeout=_CONNECT_SECONDS,
             application_name="ethora outbox",
         )
@@ -250,14 +251,14 @@ class PostgresStore:
                 await asyncio.wait_for(connection.close(), _FAREWELL)
 
     async def _listen(self) -> None:
-        """Set `_news` at each notification, on a connection of its own, opened again whenever it is lost."""
+        """Set `_news` at each notification, on a separate connection, which is reopened after a loss."""
         psycopg = _driver()
         while True:
             with suppress(psycopg.Error, OSError):
                 connection = await self._connect()
                 try:
                     await connection.execute(f"LISTEN {schema.CHANNEL}".encode())
-                    self._news.set()  # what was announced before is not told again
+                    self._news.set()  # earlier notifications are not repeated
                     async for _ in connection.notifies():
                         self._news.set()
                 finally:

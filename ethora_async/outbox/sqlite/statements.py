@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Row by row, in order: each intent meets the lane as the one before it left it.
+# Row by row, in order: each intent is applied to the lane as the one before it left it.
 FOLD = """
 INSERT INTO ethora_lane AS lane (kind, key, other, wanted, version, gone, due, traceparent, since, at)
 SELECT kind, key, other, wanted, id, CASE WHEN wanted IS NULL THEN id ELSE 0 END, :now, traceparent, at, :now
@@ -42,7 +42,7 @@ WHERE kind = 'member' AND version < :gone AND
 """
 
 END_MEMBERSHIPS = {"user": f"{_END} other = :key", "chat": f"{_END} key = :key"}
-"""A user who goes takes their memberships along, and so does a chat: nothing is left to be done for those."""
+"""Deleting a user or a chat also ends its memberships: their lanes have nothing left to do."""
 
 EMPTY = "DELETE FROM ethora_wish WHERE id <= :last"
 
@@ -62,7 +62,9 @@ WHERE due <= :now AND CASE kind
     END
 ORDER BY due LIMIT :limit
 """
-"""`due` is the lease of a claimed lane. Memberships wait for their user and chat, and those for memberships in hand."""
+"""`due` is the lease of a claimed lane. Memberships wait for their user and chat, and those wait for claimed
+memberships.
+"""
 
 _ONE_LANE = "kind = :kind AND key = :key AND other = :other"
 
@@ -101,7 +103,7 @@ DELETE FROM ethora_lane WHERE due IS NULL AND NOT dead AND at < min(:now - :keep
     (SELECT json_extract(value, '$.since') FROM ethora_outbox
      WHERE name = 'reconciling' AND json_extract(value, '$.since') > :now - 86400), :now))
 """
-"""What was carried out stays for a while, so that an intent that commits late is recognised as old."""
+"""Completed lanes are kept for a while, so that an intent that commits late is recognised as old."""
 
 COUNT = """
 SELECT kind, count(*) FILTER (WHERE due IS NOT NULL), count(*) FILTER (WHERE dead),

@@ -30,9 +30,9 @@ _LOOKS_EVERY = 0.1
 
 
 class SqliteStore:
-    """An outbox in an SQLite file. Made by `open_store`.
+    """An outbox in an SQLite file. Created by `open_store`.
 
-    Statements run in a thread of its own. Applications that write to the same file begin their transactions with
+    Statements run in a separate thread. Applications that write to the same file begin their transactions with
     ``BEGIN IMMEDIATE`` and set a busy timeout: SQLite has one writer at a time.
     """
 
@@ -72,7 +72,7 @@ class SqliteStore:
         return frozenset(LaneKey(*row) for row in await self._transaction(_each, sql.NOTE_DELETED, values))
 
     async def finish(self, claim: str, verdicts: Sequence[Verdict]) -> int:
-        """Record what became of lanes. See `Store.finish`."""
+        """Record the results of lanes. See `Store.finish`."""
         now = self._clock()
         values = [
             {
@@ -90,18 +90,18 @@ class SqliteStore:
         return await self._transaction(_many, sql.FINISH, values)
 
     async def wanted_addresses(self, addresses: Sequence[str]) -> Mapping[str, frozenset[str]]:
-        """Look up who wants addresses. See `Store.wanted_addresses`."""
+        """Look up the users who want addresses. See `Store.wanted_addresses`."""
         found: dict[str, set[str]] = {}
         for address, key in await self._rows(sql.WANTED_ADDRESSES, addresses=_text(list(addresses))):
             found.setdefault(address, set()).add(key)
         return {address: frozenset(keys) for address, keys in found.items()}
 
     async def purge(self, keep: float) -> int:
-        """Remove what was carried out. See `Store.purge`."""
+        """Remove completed lanes. See `Store.purge`."""
         return await self._count(sql.PURGE, keep=keep)
 
     async def status(self) -> OutboxStatus:
-        """Count. See `Store.status`."""
+        """Return the numbers. See `Store.status`."""
         return await self._transaction(_status, self._clock())
 
     async def dead(self, limit: int = 1000) -> list[DeadLetter]:
@@ -110,11 +110,11 @@ class SqliteStore:
         return [DeadLetter(LaneKey(kind, key, other), *rest) for kind, key, other, *rest in rows]
 
     async def retry(self, id: LaneKey | None = None) -> int:
-        """Open dead letters again. See `Store.retry`."""
+        """Retry dead letters. See `Store.retry`."""
         return await self._count(sql.RETRY, **_one(id))
 
     async def skip(self, id: LaneKey | None = None) -> int:
-        """Forget dead letters. See `Store.skip`."""
+        """Drop dead letters. See `Store.skip`."""
         return await self._count(sql.SKIP, **_one(id))
 
     async def now(self) -> float:
@@ -122,7 +122,7 @@ class SqliteStore:
         return self._clock()
 
     async def unsettled(self, ids: Sequence[LaneKey], since: float) -> frozenset[LaneKey]:
-        """Look up what is not settled. See `Store.unsettled`."""
+        """Look up unsettled records. See `Store.unsettled`."""
         values = [{**_fields(id), "since": since} for id in ids]
 
         def look(db: sqlite3.Connection) -> frozenset[LaneKey]:
@@ -132,7 +132,7 @@ class SqliteStore:
         return await self._transaction(look)
 
     async def reopen(self, wanted: Sequence[tuple[LaneKey, Mapping[str, Any] | None]], since: float) -> int:
-        """Want states again. See `Store.reopen`."""
+        """Write intents for states. See `Store.reopen`."""
         now = self._clock()
         values = [
             {**_fields(id), "wanted": None if state is None else _text(state), "since": since, "now": now}
@@ -141,7 +141,7 @@ class SqliteStore:
         return await self._transaction(_many, sql.REOPEN, values)
 
     async def note(self, name: str, value: Any) -> None:
-        """Keep a value. See `Store.note`."""
+        """Store a value. See `Store.note`."""
         await self._count(sql.NOTE, name=name, value=_text(value))
 
     async def noted(self, name: str) -> Any:

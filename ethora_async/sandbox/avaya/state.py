@@ -64,7 +64,7 @@ class Account:
         }
 
     def knows(self, access_token: str) -> bool:
-        """Tell whether this access token was issued here and has not expired."""
+        """Return whether this access token was issued here and has not expired."""
         return self.clock() < self.access.get(access_token, 0.0)
 
     def mint(self, body: Mapping[str, Any]) -> Minted:

@@ -162,7 +162,7 @@ def _opaque(platform: Platform, token: str, now: float) -> Caller:
 
 
 def expired(payload: dict[str, Any], now: float) -> bool:
-    """Tell whether `exp` is past, or no number at all; tokens without one never end.
+    """Return whether `exp` is past, or no number at all; tokens without one never end.
 
     See docs/platforms/ethora.md#times-in-tokens.
     """

@@ -81,7 +81,7 @@ def reset(call: Call) -> Reply:
     replies={200: success({"msg": TEXT, "exists": FLAG})},
 )
 def check_email(call: Call) -> Reply:
-    """Tell whether an e-mail address is free: in the app of the token or of `x-app-id`, else in the base app."""
+    """Return whether an e-mail address is free: in the app of the token or of `x-app-id`, else in the base app."""
     named = call.target is not None or "x-app-id" in call.headers
     app = named_app(call, None) if named else call.platform.store.apps[0]
     known = app.users.with_email(call.params["email"].strip().lower()) is not None

@@ -245,7 +245,7 @@ def rotate_app_token(call: Call) -> Reply:
     replies={200: success({"exists": FLAG})},
 )
 def check_domain_name(call: Call) -> Reply:
-    """Tell whether a domain name is free; 422 says that it is not."""
+    """Return whether a domain name is free; 422 says that it is not."""
     if call.platform.store.app_of_domain(call.form()["domainName"]) is not None:
         raise domain_taken()
     return json_reply({"success": True, "exists": False})

@@ -62,7 +62,7 @@ class Sessions:
         return self._open.get(session_id) if isinstance(session_id, str) else None
 
     def takes_refresh(self, session: Session, refresh_id: object, now: float) -> bool:
-        """Tell whether a refresh token of a session still works; the reuse policy decides about old ones."""
+        """Return whether a refresh token of a session still works; the reuse policy decides about old ones."""
         if refresh_id == session.refresh_id:
             return True
         while session.replaced and session.replaced[0][1] <= now:

@@ -46,7 +46,7 @@ class KeySet:
         self._passed: set[str] = set()
 
     def accepts(self, token: str) -> bool:
-        """Tell whether one of the keys signed this token with HS256; the keys are tried in order."""
+        """Return whether one of the keys signed this token with HS256; the keys are tried in order."""
         if token in self._passed:
             return True
         if not any(_signed_with(token, key) for key in self._keys):
@@ -68,7 +68,7 @@ class AppKeys:
         }
 
     def accepts(self, token: str, purpose: str) -> bool:
-        """Tell whether a `server` or `client` token was signed with a valid secret of the app."""
+        """Return whether a `server` or `client` token was signed with a valid secret of the app."""
         return self._sets[purpose].accepts(token)
 
 

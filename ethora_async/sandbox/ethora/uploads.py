@@ -33,7 +33,7 @@ class Upload:
 
 
 def is_multipart(request: BaseRequest) -> bool:
-    """Tell whether the body says that it comes in parts."""
+    """Return whether the body says that it comes in parts."""
     return request.content_type == "multipart/form-data"
 
 

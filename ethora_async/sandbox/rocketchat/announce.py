@@ -82,7 +82,7 @@ def message(platform: Platform, where: Room, written: Message) -> None:
 
 
 def may_read(user: User | None, where: Room) -> bool:
-    """Tell whether a user may read a room: members may, and those who may preview public channels."""
+    """Return whether a user may read a room: members may, and those who may preview public channels."""
     if user is not None and user.id in where.members:
         return True
     return where.type == "c" and may(user, "preview-c-room")

@@ -54,7 +54,7 @@ class Hub:
             self.unsubscribe(listener, sub_id, key)
 
     def heard(self, key: Key) -> bool:
-        """Tell whether anyone listens to an event, so that unheard events are not built."""
+        """Return whether anyone listens to an event, so that unheard events are not built."""
         return key in self._subs
 
     def emit(self, stream: str, event: str, args: list[Any], *, but: EventListener | None = None) -> None:

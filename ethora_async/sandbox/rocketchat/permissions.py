@@ -67,7 +67,7 @@ GRANTS: dict[str, frozenset[str]] = {
 
 
 def may(user: User | None, permission: str, room: Room | None = None) -> bool:
-    """Tell whether a user has a permission; roles inside `room` count too when it is given."""
+    """Return whether a user has a permission; roles inside `room` count too when it is given."""
     granted = GRANTS[permission]
     if user is None:
         return "anonymous" in granted

@@ -30,7 +30,7 @@ def _asked(call: Call) -> User:
 
 @ROUTES.add("GET", "users.getPresence", section=SECTION, query=WHO)
 def presence(call: Call) -> Reply:
-    """Tell whether a user is there; of oneself, also by which connection."""
+    """Return whether a user is there; of oneself, also by which connection."""
     user = _asked(call)
     own = {"connectionStatus": user.status} if user is call.user else {}
     return success(presence=user.status, **own)

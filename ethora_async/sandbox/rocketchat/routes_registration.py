@@ -60,7 +60,7 @@ def forgot_password(call: Call) -> Reply:
 
 @ROUTES.add("GET", "users.checkUsernameAvailability", section=SECTION, query=closed({"username": TEXT}))
 def available(call: Call) -> Reply:
-    """Tell whether a user name is free."""
+    """Return whether a user name is free."""
     if not call.platform.settings.fits("UTF8_User_Names_Validation", call.query["username"]):
         raise MeteorError("username-invalid", f"{call.query['username']} is not a valid username")
     return success(result=call.platform.store.users.with_username(call.query["username"]) is None)

@@ -185,5 +185,5 @@ def admin_room(call: Call) -> Reply:
 
 @ROUTES.add("GET", "rooms.nameExists", section=SECTION, query=closed({"roomName": FILLED}))
 def name_exists(call: Call) -> Reply:
-    """Tell whether a name is taken."""
+    """Return whether a name is taken."""
     return success(exists=call.platform.store.rooms.with_name(call.query["roomName"]) is not None)

@@ -164,7 +164,7 @@ def counters(call: Call) -> Reply:
 
 @ROUTES.add("GET", "rooms.isMember", section=SECTION)
 def is_member(call: Call) -> Reply:
-    """Tell whether a user is in a room."""
+    """Return whether a user is in a room."""
     room = call.room_of(call.query)
     user = call.user_of(call.query)
     return success(isMember=user.id in room.members)

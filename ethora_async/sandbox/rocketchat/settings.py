@@ -77,11 +77,11 @@ class Settings:
         return {name: self._values[name] for name in PUBLIC}
 
     def takes(self, name: str, value: Any) -> bool:
-        """Tell whether a value has the type of a setting."""
+        """Return whether a value has the type of a setting."""
         return type(value) is type((PUBLIC | PRIVATE)[name])
 
     def fits(self, name: str, text: str) -> bool:
-        """Tell whether a text matches the pattern in a setting; an invalid pattern counts as the default."""
+        """Return whether a text matches the pattern in a setting; an invalid pattern counts as the default."""
         try:
             return re.fullmatch(self._values[name], text) is not None
         except re.error:

@@ -57,7 +57,7 @@ def drop(platform: Platform, user: User, doomed: Callable[[LoginToken], bool]) -
 
 
 def expired(platform: Platform, token: LoginToken, now: float) -> bool:
-    """Tell whether a token has expired. The lifetime is a setting, applied to old tokens too."""
+    """Return whether a token has expired. The lifetime is a setting, applied to old tokens too."""
     return not token.personal and now >= token.when + platform.settings.token_lifetime
 
 

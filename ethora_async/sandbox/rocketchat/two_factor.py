@@ -77,7 +77,7 @@ def required_method(platform: Platform, user: User, *, fallback: bool) -> Method
 
 
 def excused(platform: Platform, user: User, token: LoginToken, print_: str, now: float) -> bool:
-    """Tell whether a call needs no code: the token passed one recently, or the account is new and has none."""
+    """Return whether a call needs no code: the token passed one recently, or the account is new and has none."""
     if token.bypass_two_factor or (token.trusted_until > now and token.trusted_by == print_):
         return True
     fresh = now - user.created_at < platform.settings[TWO_FACTOR_REMEMBER]

@@ -45,7 +45,7 @@ class Version:
         return f"{self.number[0]}.{self.number[1]}"
 
     def since(self, major: int, minor: int = 0) -> bool:
-        """Tell whether this version is `major.minor` or later."""
+        """Return whether this version is `major.minor` or later."""
         return self.number >= (major, minor, 0)
 
     @property

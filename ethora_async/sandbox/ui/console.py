@@ -63,7 +63,7 @@ class Console:
         self._pages: dict[str, Page] = {}
 
     def serves(self, path: str) -> bool:
-        """Tell whether a path belongs to the page."""
+        """Return whether a path belongs to the page."""
         return path.startswith(ROOT) or path == ROOT[:-1]
 
     def add_page(self, name: str, page: Page) -> None:

@@ -183,7 +183,7 @@ class SandboxBot:
         return chat.type == "private" and (chat.name.startswith(f"{name}-") or chat.name.endswith(f"-{name}"))
 
     def _is_repeated(self, chat: Chat, message: Message[User]) -> bool:
-        """Tell whether the room has had a message with this id: clients send again what was not acknowledged."""
+        """Return whether the room has had a message with this id: clients send again what was not acknowledged."""
         key = (chat, message.id)
         if key in self._answered:
             return True
