@@ -65,7 +65,7 @@ def listed(values: object, field: str, what: str) -> list[Any]:
 
 
 def of_type(value: object, kind: type, field: str) -> None:
-    """Check a record's class, and return it.
+    """Check the class of a record.
 
     Raises:
         InvalidInputError: it is something else.
