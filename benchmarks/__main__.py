@@ -18,6 +18,7 @@ NAMES = (
     "sandbox_chat",
     "outbox",
     "telemetry",
+    "workers",
     "guard",
 )
 

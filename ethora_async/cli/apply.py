@@ -52,6 +52,7 @@ def apply(
     replace_renamed: Annotated[bool, say.REPLACE] = False,
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
     limit: Annotated[int | None, say.LIMIT] = None,
+    part: Annotated[str | None, say.PART] = None,
     reject: Annotated[Path | None, say.REJECT] = None,
     report: ReportOption = None,
     workers: Annotated[
@@ -71,7 +72,7 @@ def apply(
     finishes PLAN. ethora resume JOURNAL does the same without a new plan.
     """
     with usage():
-        how = PlanOptions.of(prune, allow_delete, replace_renamed, only, limit)
+        how = PlanOptions.of(prune, allow_delete, replace_renamed, only, limit, part)
         if plan is not None and (how != PlanOptions() or wanted.has_reading_options):
             msg = "a plan is carried out as it was made: leave out the other options, or plan anew with them"
             raise InvalidInputError(msg, field="plan")

@@ -37,13 +37,14 @@ def plan(
     replace_renamed: Annotated[bool, say.REPLACE] = False,
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
     limit: Annotated[int | None, say.LIMIT] = None,
+    part: Annotated[str | None, say.PART] = None,
     reject: Annotated[Path | None, say.REJECT] = None,
     report: ReportOption = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Show what would make the platform agree with your lists. Changes nothing."""
     with usage():
-        how = PlanOptions.of(prune, allow_delete, replace_renamed, only, limit)
+        how = PlanOptions.of(prune, allow_delete, replace_renamed, only, limit, part)
     page = RunReport(context.obj.command("plan"), report)
 
     async def work(client: SyncClient) -> int:
@@ -89,6 +90,7 @@ async def planned(
             replace=how.replace,
             only=cast("tuple[Part, ...] | None", how.only),
             limit=how.limit,
+            part=how.part,
             journal=journal,
             recipe={"sources": found.recipe, "confirmed": confirmed},
             on_progress=on_progress,

@@ -17,6 +17,7 @@ from ethora_async.cli.json_reply import complain
 from ethora_async.cli.runtime import USAGE
 from ethora_async.errors import InvalidInputError
 from ethora_async.sync.sources.presets import PRESETS, named_preset
+from ethora_async.sync.store.key_ranges import KeyRange
 
 
 class Part(StrEnum):
@@ -76,6 +77,11 @@ ALLOW_DELETE = typer.Option(
 ONLY = typer.Option("--only", help="Only this part. Repeatable.")
 LIMIT = typer.Option(
     "--limit", min=1, metavar="N", help="Make at most N changes of each kind, to try them before the rest."
+)
+PART = typer.Option(
+    "--part",
+    metavar="K/N",
+    help="Only the K-th of N parts, by key range: each needs an N-th of the disk, and together they are the whole.",
 )
 REJECT = typer.Option(
     "--reject",
@@ -206,6 +212,7 @@ class PlanOptions:
     replace: bool = False
     only: tuple[str, ...] | None = None
     limit: int | None = None
+    part: tuple[int, int] | None = None
 
     @classmethod
     def of(
@@ -215,6 +222,7 @@ class PlanOptions:
         replace: bool,
         only: Iterable[Part] | None,
         limit: int | None,
+        part: str | None = None,
     ) -> PlanOptions:
         """Return the options as they were given.
 
@@ -225,7 +233,22 @@ class PlanOptions:
             if given and not prune:
                 msg = f"{name} goes with --prune: without it nothing is deleted"
                 raise InvalidInputError(msg, field=name.removeprefix("--").replace("-", "_"))
-        return cls(prune, allow_delete, replace, tuple(part.value for part in only or ()) or None, limit)
+        if limit is not None and part is not None:
+            msg = "--limit and --part cannot be combined: the parts would not be the whole plan any more"
+            raise InvalidInputError(msg, field="limit")
+        return cls(prune, allow_delete, replace, tuple(one.value for one in only or ()) or None, limit, part_of(part))
+
+
+def part_of(text: str | None) -> tuple[int, int] | None:
+    """Return which part of how many ``--part`` names.
+
+    Raises:
+        InvalidInputError: it names none.
+    """
+    if text is None:
+        return None
+    found = KeyRange.parse(text)
+    return found.part, found.parts
 
 
 @contextmanager

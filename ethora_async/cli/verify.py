@@ -39,6 +39,7 @@ def verify(
     ] = 0.0,
     prune: Annotated[bool, typer.Option("--prune", help="Count what exists in no list as a difference.")] = False,
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
+    part: Annotated[str | None, say.PART] = None,
     report: ReportOption = None,
     workers: Annotated[str | None, WORKERS] = None,
     run_id: Annotated[str | None, RUN_ID] = None,
@@ -52,8 +53,9 @@ def verify(
     """
     with usage():
         url = named_database(context, workers, run_id)
-        if url is not None and (wanted.given or prune or only):
-            msg = "--workers compares a run, and not lists: leave the lists, --prune and --only out"
+        key_range = say.part_of(part)
+        if url is not None and (wanted.given or prune or only or part):
+            msg = "--workers compares a run, and not lists: leave the lists, --prune, --only and --part out"
             raise InvalidInputError(msg, field="workers")
     parts: Any = [part.value for part in only] if only else None
 
@@ -76,6 +78,7 @@ def verify(
                 members=found.sources.get("members"),
                 prune=prune,
                 only=parts,
+                part=key_range,
                 wait=wait,
                 on_progress=on_progress,
             )

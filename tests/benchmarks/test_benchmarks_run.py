@@ -24,12 +24,14 @@ NAMES = [
     "sandbox_chat",
     "outbox",
     "telemetry",
+    "workers",
     "guard",
 ]
 FIGURES = {
     "rotation": r"\d+ of [\d,]+ calls failed",
     "sandbox_chat": r"[\d,]+ messages a minute at most",
     "guard": r"(nothing is slower|slower) than HEAD~1",
+    "workers": r"[\d,]+ items a second at most, [\d,]+ by one process",
     "outbox": r"\d+\.\d+ s and \d+ requests for 5,000 waiting users",
 }
 NEED_NODE = ["token_signing", "bulk_vs_node"]

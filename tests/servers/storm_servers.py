@@ -25,9 +25,10 @@ PATIENCE = 60.0
 
 
 class Cluster:
-    """A PostgreSQL that can be killed and started again."""
+    """A PostgreSQL that can be killed and started again; without `fsync` it is fast, and a power cut would hurt it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fsync: bool = False) -> None:
+        self._fsync = "on" if fsync else "off"
         self._binaries = _binaries()
         self._folder = tempfile.TemporaryDirectory(prefix="ethora-storm-")
         self._place = Path(self._folder.name)
@@ -43,13 +44,19 @@ class Cluster:
         )  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The postmaster's."""
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, driver: str = "") -> str:
         return f"postgresql{driver}://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
         self._process = subprocess.Popen(
             [self._binaries / "postgres", "-D", self._place / "data", "-p", str(self.port), "-k", self._place, "-h",
-             "127.0.0.1", "-c", "fsync=off", "-c", "max_connections=60"],
+             "127.0.0.1", "-c", f"fsync={self._fsync}", "-c", "max_connections=60"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._place, start_new_session=True, **self._who,
         )  # fmt: skip
 

@@ -323,7 +323,8 @@ async def _list_members_of(
     journal: Journal, users: UserDirectory[Any], chats: ChatDirectory, chat: str, reserved: Callable[[User], bool]
 ) -> None:
     def actual(user: User) -> Actual:
-        return Actual("member", chat, users.plain_id(user.id), own=reserved(user))
+        plain, key = users.plain_id(user.id), users.key(user.id)
+        return Actual("member", chat, plain, own=reserved(user), other_identity=key)
 
     # Listings lag: a listed chat may already be deleted, and its members with it.
     with suppress(NotFoundError):

@@ -16,6 +16,7 @@ from ethora_async.sync.plan.progress import OnProgress, Progress, silent
 from ethora_async.sync.sources.source import Source
 from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, Comparison, Entry, Kind, Problem
 from ethora_async.sync.store.journal import Journal
+from ethora_async.sync.store.key_ranges import KeyRange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -128,6 +129,7 @@ async def make_plan(
     replace: bool = False,
     only: Iterable[Part] | None = None,
     limit: int | None = None,
+    part: tuple[int, int] | None = None,
     journal: str | Path | None = None,
     recipe: Mapping[str, Any] | None = None,
     on_progress: OnProgress = silent,
@@ -149,6 +151,9 @@ async def make_plan(
         limit: plan only the first so many changes of each kind and action, to try them before the rest. Changes that
             depend on each other (a deletion that frees an e-mail address for a creation) are kept or left together. The
             guard still judges the whole plan.
+        part: ``(3, 16)`` plans the third of sixteen parts, with a sixteenth of the disk. All parts together are the
+            whole plan; each holds what is about the users of its key range, and its guard judges that alone. Both
+            sides are read at least twice (docs/scale.md#plan-in-parts).
         journal: where to keep the plan so that it can be resumed; None keeps it in a temporary file.
         recipe: how to open the sources again, kept for `resume`; it must not contain a secret.
 
@@ -167,7 +172,15 @@ async def make_plan(
     if not any(_KIND_OF[part] in sources for part in parts):
         msg = f"only {', '.join(sorted(parts))} leaves nothing to compare: pass {_needed(parts)} as well"
         raise InvalidInputError(msg, field="only")
-    options = {"prune": prune, "allow_delete": allow_delete, "replace": replace, "only": sorted(parts), "limit": limit}
+    if part is not None:
+        KeyRange(*part)
+        if limit is not None:
+            msg = "limit and part cannot be combined: the parts would not be the whole plan any more"
+            raise InvalidInputError(msg, field="limit")
+    options = {
+        "prune": prune, "allow_delete": allow_delete, "replace": replace, "only": sorted(parts), "limit": limit,
+        "part": part,
+    }  # fmt: skip
     meta = {"state": PLANNING, "options": options, "kinds": [*sources], "recipe": recipe, "made_at": time.time()}
     async with AsyncExitStack() as stack:
         created = await Journal.create(journal, meta=meta)
@@ -187,7 +200,11 @@ async def plan_in(
         kind for part, kind in _KIND_OF.items() if part in options["only"] and kind in sources
     )
     await journal.clear()
-    read = await read_both_sides(client, journal, sources, on_progress)
+    if options.get("part") is not None:
+        await journal.keep_range(KeyRange(*options["part"]))
+        read = await read_a_part(client, journal, sources, on_progress)
+    else:
+        read = await read_both_sides(client, journal, sources, on_progress)
     prints = {kind: {"name": one.name, "fingerprint": read[kind]} for kind, one in sources.items()}
     on_progress(Progress("comparing", 0))
     found = await journal.compare(
@@ -218,27 +235,78 @@ async def read_both_sides(
     not planned for deletion because the sources were read too early.
     """
 
-    def told(step: str) -> Callable[[int], None]:
-        return lambda done: on_progress(Progress(step, done))
-
-    users, mine = client.users, await client.users.reserved()  # the first call: afterwards ids can be compared
+    mine = await client.users.reserved()  # the first call: afterwards ids can be compared
     if "user" in sources or "member" in sources:
-        await intake.list_users(journal, users, mine, told("listing users"))
-    if "chat" in sources or "member" in sources:
-        chats = chats_of(client)
-        await intake.list_chats(journal, chats, await chats.reserved(), told("listing chats"))
-        if "member" in sources:
-            await intake.name_chats(journal, chats, sources.get("chat"), sources["member"], told("finding chats"))
-            await intake.list_members(journal, users, chats, mine, told("listing members"))
+        await _list_users(client, journal, mine, on_progress)
+    await _list_chats(client, journal, sources, mine, on_progress)
     prints: dict[Kind, str] = {}
     if "user" in sources:
-        prints["user"] = await intake.read_users(journal, users, sources["user"], mine, told("reading users"))
-    if "chat" in sources:
-        prints["chat"] = await intake.read_chats(journal, chats_of(client), sources["chat"], told("reading chats"))
+        prints["user"] = await _read_users(client, journal, sources, mine, on_progress)
+    return prints | await _read_chats(client, journal, sources, on_progress)
+
+
+async def read_a_part(
+    client: ManagesUsers, journal: Journal, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress
+) -> dict[Kind, str]:
+    """Fill the journal with its range of both sides, as `read_both_sides` does.
+
+    Users are read again until a pass finds nobody else on whom those of the range depend: with two passes, but for
+    chains of users who hand their addresses on.
+    """
+    mine = await client.users.reserved()
+    prints: dict[Kind, str] = {}
+    if "user" in sources or "member" in sources:
+        before, again = -1, True
+        while again:
+            await journal.forget_users()
+            await _list_users(client, journal, mine, on_progress)
+            if "user" in sources:
+                prints["user"] = await _read_users(client, journal, sources, mine, on_progress)
+            now = await journal.guests()
+            before, again = now, now != before
+        await journal.settle_range()
+    await _list_chats(client, journal, sources, mine, on_progress)
+    return prints | await _read_chats(client, journal, sources, on_progress)
+
+
+async def _list_users(client: ManagesUsers, journal: Journal, mine: Any, on_progress: OnProgress) -> None:
+    await intake.list_users(journal, client.users, mine, _told(on_progress, "listing users"))
+
+
+async def _list_chats(
+    client: ManagesUsers, journal: Journal, sources: Mapping[Kind, Source[Any]], mine: Any, on_progress: OnProgress
+) -> None:
+    if "chat" not in sources and "member" not in sources:
+        return
+    chats = chats_of(client)
+    await intake.list_chats(journal, chats, await chats.reserved(), _told(on_progress, "listing chats"))
     if "member" in sources:
-        chats, members = chats_of(client), sources["member"]
-        prints["member"] = await intake.read_members(journal, users, chats, members, told("reading members"))
+        told = _told(on_progress, "finding chats")
+        await intake.name_chats(journal, chats, sources.get("chat"), sources["member"], told)
+        await intake.list_members(journal, client.users, chats, mine, _told(on_progress, "listing members"))
+
+
+async def _read_users(
+    client: ManagesUsers, journal: Journal, sources: Mapping[Kind, Source[Any]], mine: Any, on_progress: OnProgress
+) -> str:
+    return await intake.read_users(journal, client.users, sources["user"], mine, _told(on_progress, "reading users"))
+
+
+async def _read_chats(
+    client: ManagesUsers, journal: Journal, sources: Mapping[Kind, Source[Any]], on_progress: OnProgress
+) -> dict[Kind, str]:
+    prints: dict[Kind, str] = {}
+    if "chat" in sources:
+        told = _told(on_progress, "reading chats")
+        prints["chat"] = await intake.read_chats(journal, chats_of(client), sources["chat"], told)
+    if "member" in sources:
+        chats, members, told = chats_of(client), sources["member"], _told(on_progress, "reading members")
+        prints["member"] = await intake.read_members(journal, client.users, chats, members, told)
     return prints
+
+
+def _told(on_progress: OnProgress, step: str) -> Callable[[int], None]:
+    return lambda done: on_progress(Progress(step, done))
 
 
 async def summary_of(journal: Journal) -> Summary:

@@ -10,6 +10,7 @@ from ethora_async.sync.plan import guard, intake
 from ethora_async.sync.plan.directories import chats_of, check_identity
 from ethora_async.sync.plan.progress import OnProgress, Progress, silent
 from ethora_async.sync.store.comparison import different
+from ethora_async.sync.store.key_ranges import KeyRange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -111,6 +112,13 @@ async def _list_again(client: ManagesUsers, plan: Plan, mine: Callable[[User], b
     kinds = {kind for kind, _ in plan.summary.changes}
     journal, users = plan.journal, client.users
     await journal.forget_actual()
+    part = (await journal.meta("options") or {}).get("part")
+    if part is not None:
+        await journal.keep_range(KeyRange(*part))
+        async with aclosing(intake.chunks(journal.changes())) as parts:
+            async for items in parts:
+                named = [(one.other if one.kind == "member" else one.key) for one in items if one.kind != "chat"]
+                await journal.adopt([users.key(id) for id in named])
     if "user" in kinds:
         await intake.list_users(journal, users, mine, lambda done: on_progress(Progress("listing users", done)))
     if "chat" in kinds or "member" in kinds:

@@ -68,6 +68,7 @@ async def verify(
     members: Source[tuple[str, str]] | None = None,
     prune: bool = False,
     only: Iterable[Part] | None = None,
+    part: tuple[int, int] | None = None,
     wait: Seconds = 0.0,
     clock: Clock | None = None,
     on_progress: OnProgress = silent,
@@ -79,6 +80,7 @@ async def verify(
         users, chats, members: the wanted state.
         prune: count existing records that no source wants as differences.
         only: compare these parts alone.
+        part: compare the users of one key range alone, as for `make_plan`.
         wait: seconds for which to repeat the comparison while they do not agree: listings lag behind deletions, on real
             servers for 10 to 60 s (docs/platforms/ethora.md#jobs-and-delays).
         clock: measures that time.
@@ -93,8 +95,15 @@ async def verify(
     parts = None if only is None else list(only)
     while True:
         plan = await make_plan(
-            client, users=users, chats=chats, members=members, prune=prune, only=parts, on_progress=on_progress
-        )
+            client,
+            users=users,
+            chats=chats,
+            members=members,
+            prune=prune,
+            only=parts,
+            part=part,
+            on_progress=on_progress,
+        )  # fmt: skip
         async with plan:
             _check_compared(plan)
             examples = await plan.journal.first_changes(SHOWN)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sync.store import addresses, execution, matching, sides
+from ethora_async.sync.store import addresses, execution, key_ranges, matching, sides
 from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, LEAVES_FIRST, STEPS, Compared, decoded, encoded
 from ethora_async.sync.store.schema import FILE_NUMBER, ITEM_INDEX
 
@@ -46,11 +46,14 @@ def write_differences(db: sqlite3.Connection, what: Comparison) -> Compared:
     if "member" in what.kinds:
         _superfluous_memberships(db, "revoke" if what.prune else EXTRA)
     deletions = execution.deletions(db)
-    counts = dict(db.execute("SELECT kind, COUNT(*) FROM wanted WHERE NOT refused GROUP BY kind").fetchall())
+    mine = "(kind <> 'chat' OR key NOT IN (SELECT key FROM other_chat))"
+    found = db.execute(f"SELECT kind, COUNT(*) FROM wanted WHERE NOT refused AND {mine} GROUP BY kind")
+    counts = dict(found.fetchall())
     left = _cut(db, "kind <> 'member'", what.limit)
     if "member" in what.kinds:
         left += _grant(db)
         left += _cut(db, "kind = 'member'", what.limit)
+    key_ranges.drop_other_chats(db)
     return Compared(deletions, left, {kind: counts.get(kind, 0) for kind in what.kinds})
 
 

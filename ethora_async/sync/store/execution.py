@@ -158,8 +158,10 @@ def deletions(db: sqlite3.Connection) -> list[Deletions]:
     """Return the planned deletions of each kind."""
     found = []
     for kind, action in _DELETIONS:
-        gone = db.execute("SELECT COUNT(*) FROM item WHERE kind = ? AND action = ?", (kind, action)).fetchone()[0]
-        listed = db.execute("SELECT COUNT(*) FROM actual WHERE kind = ? AND NOT own", (kind,)).fetchone()[0]
+        mine = " AND key NOT IN (SELECT key FROM other_chat)" if kind == "chat" else ""
+        query = f"SELECT COUNT(*) FROM item WHERE kind = ? AND action = ?{mine}"
+        gone = db.execute(query, (kind, action)).fetchone()[0]
+        listed = db.execute(f"SELECT COUNT(*) FROM actual WHERE kind = ? AND NOT own{mine}", (kind,)).fetchone()[0]
         found.append(Deletions(kind, action, gone, listed))
     return found
 

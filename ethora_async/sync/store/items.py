@@ -148,6 +148,7 @@ class Actual:
         identity: the platform's key of the id; None for a membership.
         state: the record in comparable form; None for a membership.
         own: whether it is the platform's own, which is never changed.
+        other_identity: of a membership, the platform's key of the user.
     """
 
     kind: Kind
@@ -156,6 +157,7 @@ class Actual:
     identity: str | None = None
     state: Mapping[str, Any] | None = None
     own: bool = False
+    other_identity: str | None = None
 
 
 def encoded(record: Mapping[str, Any] | None) -> str | None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ethora_async import codec
 from ethora_async.errors import ChatError, InvalidInputError
-from ethora_async.sync.store import comparison, execution, file, problems, sides
+from ethora_async.sync.store import comparison, execution, file, key_ranges, problems, sides
 from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, decoded, parsed
 from ethora_async.sync.store.schema import TABLES
 from ethora_async_secrets.concurrency import OwnThread
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         ToSend,
         Wanted,
     )
+    from ethora_async.sync.store.key_ranges import KeyRange
 
 T = TypeVar("T")
 
@@ -64,6 +65,7 @@ class Journal:
         self._temporary = temporary
         self._closed = False
         self._seen = sides.Seen()
+        self._range: KeyRange | None = None
 
     @classmethod
     async def create(cls, path: str | Path | None = None, *, meta: Mapping[str, Any] | None = None) -> Self:
@@ -155,16 +157,40 @@ class Journal:
         self._seen = sides.Seen()
         await self._transaction(sides.clear)
 
+    async def keep_range(self, key_range: KeyRange) -> None:
+        """Keep the records of this range only, and those that they depend on (see `key_ranges`)."""
+        self._range = key_range
+        await self._transaction(key_ranges.begin)
+
+    async def forget_users(self) -> None:
+        """Drop both sides of the users, to read them once more for a range."""
+        self._seen = sides.Seen()
+        await self._transaction(sides.clear_users)
+
+    async def guests(self) -> int:
+        """Return how many users outside the range were found to depend on some in it."""
+        return await self._transaction(key_ranges.guests)
+
+    async def adopt(self, identities: Sequence[str]) -> None:
+        """Keep these users beside those of the range."""
+        if self._range is not None:
+            await self._transaction(key_ranges.adopt, identities, self._range)
+
+    async def settle_range(self) -> None:
+        """Drop the users whom another part plans, once both sides of them were read."""
+        if self._range is not None:
+            await self._transaction(key_ranges.settle, self._range)
+
     async def add_wanted(self, rows: Sequence[Wanted], problems: Sequence[Problem] = ()) -> None:
         """Add rows of a source: what it wants, and its invalid rows.
 
         Rows that contradict earlier ones (the same id, the same e-mail address) become problems.
         """
-        await self._transaction(sides.add_wanted, rows, problems, self._seen)
+        await self._transaction(sides.add_wanted, rows, problems, self._seen, self._range)
 
     async def add_actual(self, rows: Sequence[Actual]) -> None:
         """Add records that the platform lists."""
-        await self._transaction(sides.add_actual, rows)
+        await self._transaction(sides.add_actual, rows, self._range)
 
     async def forget_actual(self) -> None:
         """Delete the platform's records, to list them again."""
@@ -271,7 +297,8 @@ class Journal:
 
     async def unsafe_rows(self) -> int:
         """Return the number of invalid rows that may mean a record that would be deleted."""
-        return await self._transaction(problems.unsafe_rows)
+        others = 0 if self._range is None else await self._transaction(key_ranges.other_rows)
+        return others + await self._transaction(problems.unsafe_rows)
 
     async def collect_refused(self) -> bool:
         """Prepare `refused_rows`; return whether any row was rejected, locally or by the platform."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from ethora_async.sync.store import key_ranges
 from ethora_async.sync.store.items import Wanted, decoded, encoded
 from ethora_async.sync.store.schema import ACTUAL_INDEXES, REPEAT_INDEXES, WANTED_INDEX_NAMES, WANTED_INDEXES
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ethora_async.sync.store.items import Actual, Entry, Problem
+    from ethora_async.sync.store.key_ranges import KeyRange
 
 _PROBLEM = "INSERT INTO bad (rowid, kind, id, file, line, field, reason, unsafe) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _WANTED = (
@@ -41,6 +43,13 @@ def clear(db: sqlite3.Connection) -> None:
     _drop_indexes(db)
     for table in ("wanted", "actual", "named", "bad", "item", "source_file"):
         db.execute(f"DELETE FROM {table}")
+
+
+def clear_users(db: sqlite3.Connection) -> None:
+    """Delete both sides of the users, to read them once more, and the rows that cannot be used."""
+    for table in ("wanted", "actual", "bad"):
+        db.execute(f"DELETE FROM {table}")
+    key_ranges.begin(db)
 
 
 class Seen:
@@ -83,8 +92,13 @@ class Seen:
         return found or len(self._hashes) != before + len(hashes)
 
 
-def add_wanted(db: sqlite3.Connection, rows: Sequence[Wanted], problems: Sequence[Problem], seen: Seen) -> None:
-    """Add rows of a source: what it wants, and its invalid rows."""
+def add_wanted(
+    db: sqlite3.Connection, rows: Sequence[Wanted], problems: Sequence[Problem], seen: Seen, key_range: KeyRange | None
+) -> None:
+    """Add rows of a source: what it wants, and its invalid rows; those of the range only, if there is one."""
+    if key_range is not None:
+        rows = key_ranges.kept_wanted(db, rows, key_range)
+        problems = key_ranges.kept_problems(db, problems, key_range)
     numbered = list(enumerate(rows, seen.number(len(rows) + len(problems))))
     if seen.many:
         # Rows that are only appended cost a fraction of rows that are put into their place in three indexes.
@@ -95,7 +109,10 @@ def add_wanted(db: sqlite3.Connection, rows: Sequence[Wanted], problems: Sequenc
         _look_up(db, numbered)
     else:
         db.executemany(_WANTED, itertools.starmap(_columns, numbered))
-    add_problems(db, problems, seen.number(0) - len(problems))
+    first = seen.number(0) - len(problems)
+    add_problems(db, problems, first)
+    if key_range is not None:
+        key_ranges.note_problems(db, first, len(problems))
 
 
 def settle(db: sqlite3.Connection, seen: Seen) -> None:
@@ -161,8 +178,10 @@ def add_problems(db: sqlite3.Connection, problems: Sequence[Problem], first: int
     db.executemany(_PROBLEM, rows)
 
 
-def add_actual(db: sqlite3.Connection, rows: Iterable[Actual]) -> None:
-    """Add records that the platform lists."""
+def add_actual(db: sqlite3.Connection, rows: Sequence[Actual], key_range: KeyRange | None) -> None:
+    """Add records that the platform lists; those of the range only, if there is one."""
+    if key_range is not None:
+        rows = key_ranges.kept_actual(db, rows, key_range)
     columns = [
         (row.kind, row.key, row.other, row.identity, encoded(row.state), (row.state or {}).get("email"), row.own)
         for row in rows
