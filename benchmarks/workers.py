@@ -176,8 +176,9 @@ async def measure(cluster: Cluster, place: tuple[str, int], *, count: int, round
     one, cost = (statistics.median(values) for values in zip(*alone, strict=True))
     rates = {number: statistics.median(took.rate for took in found) for number, found in together.items()}
     print(
-        f"workers: {max(rates.values()):,.0f} items a second at most, {one:,.0f} by one process ({cost:.1f} µs CPU each);"
-        f" {count:,} items, {os.cpu_count()} cores, {rounds} interleaved rounds, load {os.getloadavg()[0]:.1f}"
+        f"workers: {max(rates.values()):,.0f} items a second at most, {one:,.0f} by one process"
+        f" ({cost:.1f} µs CPU each); {count:,} items, {os.cpu_count()} cores, {rounds} interleaved rounds,"
+        f" load {os.getloadavg()[0]:.1f}"
     )
     for number, found in together.items():
         parts = [statistics.median(getattr(took, name) for took in found) for name in ("workers", "postgres", "server")]

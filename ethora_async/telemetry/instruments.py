@@ -84,6 +84,10 @@ INSTRUMENTS: tuple[Instrument, ...] = (
     Instrument("ethora.outbox.claimed", "gauge", "How many of them a worker has in hand."),
     Instrument("ethora.outbox.oldest", "gauge", "For how long the oldest intent has been waiting.", (), "s"),
     Instrument("ethora.outbox.dead", "gauge", "Dead letters.", ("ethora.intent.kind",)),
+    Instrument(
+        "ethora.workers.chunk.duration", "histogram", "Duration of a worker's round of a chunk.",
+        ("ethora.chunk.state",), "s",
+    ),
     Instrument("ethora.outbox.drift", "gauge", "Differences that the last reconcile found.", ("ethora.drift.kind",)),
 )  # fmt: skip
 """Every metric."""

@@ -23,6 +23,7 @@ from ethora_async.outbox.events import IntentFinished, OutboxMeasured, TurnFinis
 from ethora_async.outbox.lanes import KINDS
 from ethora_async.telemetry.instruments import Meter, OpenTelemetryMeter, PrometheusMeter
 from ethora_async.telemetry.tracing import server_attributes
+from ethora_async.workers.events import ChunkFinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,6 +66,7 @@ class Metrics:
             IntentFinished: self._intent,
             TurnFinished: self._turn,
             OutboxMeasured: self._outbox,
+            ChunkFinished: self._chunk,
         }
 
     @classmethod
@@ -161,6 +163,10 @@ class Metrics:
         self._meter.record("ethora.outbox.turn.duration", event.seconds, _NONE)
         self._meter.add("ethora.outbox.retries", event.again, _NONE)
         self._meter.add("ethora.outbox.lost", event.lost, _NONE)
+
+    def _chunk(self, event: ChunkFinished) -> None:
+        labels = {"ethora.chunk.state": event.state}
+        self._meter.record("ethora.workers.chunk.duration", event.seconds, labels)
 
     def _outbox(self, event: OutboxMeasured) -> None:
         status, gauge = event.status, self._meter.set

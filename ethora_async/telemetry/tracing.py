@@ -13,6 +13,7 @@ from ethora_async.bulk.events import BatchFinished, BatchStarted, RunFinished, R
 from ethora_async.engine.events import AttemptFinished, RequestFinished, RequestStarted, RetryScheduled
 from ethora_async.errors import ConfigError
 from ethora_async.outbox.events import IntentFinished, TurnFinished, TurnStarted
+from ethora_async.workers.events import ChunkFinished, ChunkStarted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,9 @@ SYSTEM = "ethora_outbox"
 
 INBOX = "ethora_wish"
 """Its ``messaging.destination.name``: the table that the application writes intents to."""
+
+CHUNKS = "ethora_chunk"
+"""The ``messaging.destination.name`` of runs on many machines: the table of their chunks."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _BAD_STATUS = 400
@@ -50,6 +54,8 @@ class Tracing:
       wrote the intents.
     * ``process <kind>``: an intent that was carried out or given up (consumer), in the trace of the request that wrote
       it, with a link to the turn.
+    * ``process ethora_chunk``: a chunk of a run on many machines (consumer), the parent of its runs and calls. It links
+      to the trace of the process that planned.
 
     Args:
         tracer_provider: in place of OpenTelemetry's global one.
@@ -82,6 +88,8 @@ class Tracing:
             TurnStarted: self._turn_started,
             IntentFinished: self._intent_finished,
             TurnFinished: self._turn_finished,
+            ChunkStarted: self._chunk_started,
+            ChunkFinished: self._chunk_finished,
         }
 
     def __call__(self, event: object) -> None:
@@ -224,6 +232,36 @@ class Tracing:
             for name in ("done", "again", "dead", "lost"):
                 span.set_attribute(f"ethora.intents.{name}", getattr(event, name))
             span.end()
+
+    def _chunk_started(self, event: ChunkStarted) -> None:
+        span = self._tracer.start_span(
+            f"process {CHUNKS}",
+            kind=self._trace.SpanKind.CONSUMER,
+            attributes={
+                "messaging.system": "ethora_workers",
+                "messaging.operation.name": "process",
+                "messaging.operation.type": "process",
+                "messaging.destination.name": CHUNKS,
+                "messaging.batch.message_count": event.size,
+                "ethora.run": event.run,
+                "ethora.chunk": f"{event.step}/{event.number}",
+                "ethora.chunk.action": f"{event.action} {event.kind}",
+                "ethora.chunk.attempt": event.attempt,
+            },
+            links=self._links([] if event.traceparent is None else [event.traceparent]),
+        )
+        self._begin(span)
+
+    def _chunk_finished(self, event: ChunkFinished) -> None:
+        span = self._end()
+        if span is None:
+            return
+        span.set_attribute("ethora.chunk.state", event.state)
+        for status, count in event.counts.items():
+            span.set_attribute(f"ethora.items.{status}", count)
+        if event.error is not None:
+            self._failed(span, event.error)
+        span.end()
 
     def _links(self, traceparents: Sequence[str]) -> list[Link]:
         contexts = [self._remote(one) for one in traceparents]
