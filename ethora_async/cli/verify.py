@@ -52,11 +52,8 @@ def verify(
     Exits with 0 if it does, 4 if it does not, and 6 if the only differences cannot be changed on the platform.
     """
     with usage():
-        url = named_database(context, workers, run_id)
         key_range = say.part_of(part)
-        if url is not None and (wanted.given or prune or only or part):
-            msg = "--workers compares a run, and not lists: leave the lists, --prune, --only and --part out"
-            raise InvalidInputError(msg, field="workers")
+        url = _database(context, workers, run_id, lists=bool(wanted.given or prune or only or part))
     parts: Any = [part.value for part in only] if only else None
 
     page = RunReport(context.obj.command("verify"), report)
@@ -93,6 +90,14 @@ def verify(
         return _CODES[answer.verdict]
 
     run_with_client(context.obj, work)
+
+
+def _database(context: typer.Context, url: str | None, run: str | None, *, lists: bool) -> str | None:
+    found = named_database(context, url, run)
+    if found is not None and lists:
+        msg = "--workers compares a run, and not lists: leave the lists, --prune, --only and --part out"
+        raise InvalidInputError(msg, field="workers")
+    return found
 
 
 async def _run_compared(
