@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from fake_platform import USER_FIELDS, FakePlatform
@@ -16,6 +17,7 @@ from two_sided_worlds import ROOM, World, worlds
 from ethora_async.errors import InvalidInputError
 from ethora_async.records import NewChat, NewUser
 from ethora_async.sync import apply_plan, load_plan, make_plan, save_plan, verify
+from ethora_async.sync.store import sides
 from ethora_async.sync.store.key_ranges import KeyRange, hash_of
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ UNION: dict[str, Any] = {
     "prune": st.booleans(),
     "replace": st.booleans(),
     "parts": st.integers(1, 5),
+    "many": st.booleans(),
     "chats": st.lists(st.sampled_from(CHATS[1:]), unique=True),
 }
 
@@ -81,8 +84,9 @@ def test_the_parts_together_are_the_whole_plan_at_length(**world: Any) -> None:
 
 
 def check_union(
-    *, world: World, fields: frozenset[str], folds: bool, prune: bool, replace: bool, parts: int, chats: list[str]
-) -> None:
+    *, world: World, fields: frozenset[str], folds: bool, prune: bool, replace: bool, parts: int, chats: list[str],
+    many: bool,
+) -> None:  # fmt: skip
     async def scenario() -> None:
         platform = platform_of(world, fields, folds=folds)
         options: dict[str, Any] = {**sources_of(world, chats), "prune": prune}
@@ -100,7 +104,8 @@ def check_union(
         assert not any(compared.values())
         assert left == 0
 
-    asyncio.run(scenario())
+    with mock.patch.object(sides, "_MANY", -1 if many else 20_000):
+        asyncio.run(scenario())
 
 
 @settings(WORLDS, max_examples=15)
