@@ -70,7 +70,7 @@ def work(
                     await worker.run_once()
                     code = SOME_FAILED if tally.counts["dead"] else DONE
                 else:
-                    await worker.store.check()
+                    # The worker waits for a database that is away: one that restarts while workers start ends none.
                     code = await work_until_told(worker, store.name, "turns")
             finally:
                 if as_json:

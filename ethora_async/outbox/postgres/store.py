@@ -217,7 +217,8 @@ class PostgresStore:
                     if lock:
                         await connection.execute(sql.LOCK)
                     yield connection
-            except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
+            except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, OSError) as error:
+                # InternalError: the server ended a transaction that stood still for too long, or gave up on itself.
                 reason = self._reason(error)
                 await self._drop()
             except asyncio.CancelledError:
