@@ -273,8 +273,9 @@ def _shares_identity(db: sqlite3.Connection, number: int, row: Wanted) -> bool:
 
 
 def _columns(number: int, row: Wanted) -> tuple[Any, ...]:
+    stated = None if row.state is None else {name: value for name, value in row.state.items() if value is not None}
     return (
-        number, row.kind, row.key, row.other, row.identity, row.other_identity, encoded(row.state), encoded(row.item),
+        number, row.kind, row.key, row.other, row.identity, row.other_identity, encoded(stated), encoded(row.item),
         row.needs_source, row.email, row.file, row.line,
     )  # fmt: skip
 
