@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from outbox_platforms import platform_of
+from managed_platforms import platform_of
 from test_outbox_worker import applied, user, want
 
 from ethora_async import ConfigError, InvalidInputError, outbox

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from outbox_platforms import chats_of, people_of, platform_of
+from managed_platforms import chats_of, people_of, platform_of
 from test_outbox_lanes import put
 
 from ethora_async.outbox import Worker

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from outbox_platforms import chats_of, people_of, platform_of
+from managed_platforms import chats_of, people_of, platform_of
 from test_outbox_worker import applied, user, want
 
 from ethora_async import InvalidInputError, NewChat, outbox
@@ -17,7 +17,7 @@ from ethora_async.sync import Row
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-    from outbox_platforms import Platform
+    from managed_platforms import Platform
 
     from ethora_async.outbox.lanes import Store
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from outbox_platforms import PLATFORMS, chats_of, people_of, platform_of
+from managed_platforms import PLATFORMS, chats_of, people_of, platform_of
 from test_outbox_lanes import put
 
 from ethora_async import ConfigError, EthoraClient, NewChat, NewUser, outbox
@@ -21,7 +21,7 @@ from ethora_async.sandbox import EthoraSandbox
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from outbox_platforms import Platform
+    from managed_platforms import Platform
 
     from ethora_async.outbox.lanes import Store
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 from aiohttp import ClientSession, CookieJar
+from managed_platforms import chats_of, named_people_of, platform_of
 from scim_helpers import TOKEN
-from scim_platforms import chats_of, people_of, platform_of
 
 from ethora_async import outbox
 
@@ -81,13 +81,13 @@ async def test_a_recorded_cycle_is_answered_and_the_chat_follows(
     assert status.dead == {}
     if recording == "entra":
         email = f"ada-{names['run']}@contoso.example"
-        assert await people_of(platform) == {names["ada"]: (email, "Ada")}
+        assert await named_people_of(platform) == {names["ada"]: (email, "Ada")}
         assert await chats_of(platform) == {names["group"]: {names["ada"]}}
         assert await _token_status(url, email) == 200
         # Deleted: the application knows nobody by this address any more.
         assert await _token_status(url, f"grace-{names['run']}@contoso.example") == 401
     else:
-        assert set(await people_of(platform)) == {names["alan"], names["joan"]}
+        assert set(await named_people_of(platform)) == {names["alan"], names["joan"]}
         assert await chats_of(platform) == {names["group"]: {names["alan"]}}
         assert await _token_status(url, f"alan-{names['run']}@example.com") == 200
         assert await _token_status(url, f"joan-{names['run']}@example.com") == 403

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
+from managed_platforms import PLATFORMS, chats_of, named_people_of, platform_of
 from scim_helpers import GROUP, TOKEN, Scim, served, user
-from scim_platforms import PLATFORMS, chats_of, people_of, platform_of
 
 from ethora_async import ConfigError, InvalidInputError, outbox
 from ethora_async.web import Request, TokenEndpoint
@@ -29,20 +29,20 @@ async def test_the_platform_becomes_what_the_records_say(name: str, sqlite_url: 
         ann, bob = await scim.create_user("ann"), await scim.create_user("bob", active=False)
         group = await scim.create_group("Team", ann["id"], bob["id"])
         await _delivered(platform, sqlite_url)
-        assert await people_of(platform) == {ann["id"]: ("ann@example.com", "Ann")}
+        assert await named_people_of(platform) == {ann["id"]: ("ann@example.com", "Ann")}
         assert await chats_of(platform) == {group["id"]: {ann["id"]}}
 
         await scim.patch(f"/Users/{bob['id']}", {"op": "replace", "value": {"active": True}})
         await scim.patch(f"/Users/{ann['id']}", {"op": "Replace", "path": "active", "value": "False"})
         await scim.patch(f"/Users/{ann['id']}", {"op": "Replace", "path": "name.givenName", "value": "Anna"})
         await _delivered(platform, sqlite_url)
-        assert set(await people_of(platform)) == {ann["id"], bob["id"]}
+        assert set(await named_people_of(platform)) == {ann["id"], bob["id"]}
         assert await chats_of(platform) == {group["id"]: {bob["id"]}}
 
         await scim.patch(f"/Users/{ann['id']}", {"op": "Replace", "path": "active", "value": "True"})
         await scim.ask("DELETE", f"/Users/{bob['id']}")
         await _delivered(platform, sqlite_url)
-        assert await people_of(platform) == {ann["id"]: ("ann@example.com", "Anna")}
+        assert await named_people_of(platform) == {ann["id"]: ("ann@example.com", "Anna")}
         assert await chats_of(platform) == {group["id"]: {ann["id"]}}
 
         await scim.ask("DELETE", f"/Groups/{group['id']}")

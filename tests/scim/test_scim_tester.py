@@ -6,10 +6,10 @@ import asyncio
 
 import httpx2
 import pytest
+from managed_platforms import PLATFORMS, chats_of, named_people_of, platform_of
 from scim2_client.engines.httpx2 import SyncSCIMClient
 from scim2_tester import CheckResult, Status, check_server
 from scim_helpers import TOKEN, served
-from scim_platforms import PLATFORMS, chats_of, people_of, platform_of
 
 from ethora_async import outbox
 
@@ -30,5 +30,5 @@ async def test_every_check_of_scim2_tester_passes(name: str, sqlite_url: str) ->
         await outbox.Worker(platform.client, sqlite_url, deadline=2).run_once()
         # It deletes what it creates.
         assert (await scim.get("/Users"))["totalResults"] == 0
-        assert await people_of(platform) == {}
+        assert await named_people_of(platform) == {}
         assert await chats_of(platform) == {}

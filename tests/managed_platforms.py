@@ -1,4 +1,4 @@
-"""The platforms that the outbox keeps in step, as sandboxes of a test's own."""
+"""The platforms whose users and chats are managed, as sandboxes of a test's own."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def client_for(name: str, settings: dict[str, str]) -> Any:
             app_id=settings["ETHORA_CHAT_APP_ID"],
             secret=settings["ETHORA_CHAT_APP_SECRET"],
             api_url=settings["ETHORA_CHAT_API_URL"],
+            xmpp_host="xmpp.example.com",
             timeout=2,
             retry=_QUICK,
         )
@@ -56,6 +57,12 @@ async def people_of(platform: Platform) -> dict[str, str | None]:
     """Id to e-mail address of everybody who is not the platform's own."""
     reserved = await platform.client.users.reserved()
     return {user.id: user.email async for user in platform.client.users.list() if not reserved(user)}
+
+
+async def named_people_of(platform: Platform) -> dict[str, tuple[str | None, str | None]]:
+    """Id to e-mail address and first name of everybody who is not the platform's own."""
+    reserved = await platform.client.users.reserved()
+    return {user.id: (user.email, user.first_name) async for user in platform.client.users.list() if not reserved(user)}
 
 
 async def chats_of(platform: Platform) -> dict[str, set[str]]:
