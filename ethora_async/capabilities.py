@@ -289,6 +289,14 @@ class EventStream(Protocol):
         """Return the iterator of events. It raises an error when the user's session ends."""
         ...
 
+    async def subscribe(self, room: Id, /) -> None:
+        """Report a room's events from now on."""
+        ...
+
+    async def unsubscribe(self, room: Id, /) -> None:
+        """Stop reporting a room's events."""
+        ...
+
     async def aclose(self) -> None:
         """Close it; safe to call more than once."""
         ...
@@ -298,8 +306,10 @@ class EventStream(Protocol):
 class StreamsEvents(Protocol):
     """A client that reports events as they happen."""
 
-    def realtime(self, user: Id | ChatToken, /) -> EventStream:
-        """Return the stream of what one user sees."""
+    def realtime(
+        self, user: Id | ChatToken, /, *, rooms: Id | Iterable[Id] = (), queue_size: int = 1000
+    ) -> EventStream:
+        """Return the stream of what one user sees in these rooms; at most `queue_size` events wait to be read."""
         ...
 
 

@@ -146,6 +146,16 @@ def clean(
         if "file" in message.extra:
             room.files.pop(message.extra["file"]["_id"], None)
         membership.drop_message(platform, room, message, now)
+    if doomed:
+        told = {
+            "rid": room.id,
+            "excludePinned": keep_pinned,
+            "ignoreDiscussion": keep_discussions,
+            "ts": {"$gt": moment(oldest), "$lt": moment(latest)},
+            "users": users or [],
+            "ids": [message.id for message in doomed],
+        }
+        platform.hub.emit(announce.NOTIFY_ROOM, f"{room.id}/deleteMessageBulk", [told])
     tell_members(platform, room, now)
     return len(doomed)
 

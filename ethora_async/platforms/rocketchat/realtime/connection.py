@@ -40,6 +40,7 @@ from ethora_async.platforms.rocketchat.realtime.events import (
     RoomLeft,
 )
 from ethora_async.platforms.rocketchat.realtime.login_token import RealtimeToken, user_id
+from ethora_async.platforms.rocketchat.realtime.people_events import about_people, about_room, read_people_event
 from ethora_async.platforms.rocketchat.realtime.wire import read_event, read_messages
 from ethora_async.records import Id, several
 
@@ -103,6 +104,8 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
         self._machine: DdpMachine | None = None
         self._deliveries = Deliveries(self._queue, context.clock, queue_size)
         self._waiting: dict[Topic, asyncio.Future[None]] = {}
+        self._typed: set[Topic] = set()
+        self._watched: set[Topic] = set()
 
     async def subscribe(self, room: Id) -> None:
         """Subscribe to a room's messages and deletions; returns once the server has confirmed it.
@@ -141,7 +144,37 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
             ForbiddenError: the server rejected it.
             NotSentError: the server did not confirm it in time, or the stream is not open.
         """
-        await self._confirmed(Topic(stream, name))
+        topic = Topic(stream, name)
+        self._watched.add(topic)
+        await self._confirmed(topic)
+
+    async def watch_people(self) -> None:
+        """Report what changes about anybody on the server: `PresenceChanged`, `RoleChanged`, `AvatarChanged`,
+        `UserRenamed`, `UserDeleted`.
+
+        Raises:
+            NotSentError: the server did not confirm it in time, or the stream is not open.
+        """
+        await self._watch_typed(about_people())
+
+    async def watch_room(self, room: Id) -> None:
+        """Report what people do in a room beside writing: `Typing`, `MessagesRead`, `HistoryCleaned`.
+
+        Raises:
+            NotFoundError: there is no such room.
+            ForbiddenError: the user is not in it.
+            NotSentError: the server did not confirm it in time, or the stream is not open.
+        """
+        await self._watch_typed(about_room(await self._room_id(await self._context.open(), room)))
+
+    async def _watch_typed(self, topics: list[Topic]) -> None:
+        for topic in topics:
+            self._typed.add(topic)
+            try:
+                await self._confirmed(topic)
+            except BaseException:
+                self._typed.discard(topic)
+                raise
 
     async def _start(self) -> None:
         await super()._start()
@@ -276,9 +309,14 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
         if event.topic.stream == ROOM_MESSAGES:
             for message in read_messages(event.args):
                 await self._deliveries.arrived(event.topic.name, message)
-        else:
-            for told in read_event(event.topic, event.args):
-                await self._queue.put(told)
+            return
+        found: list[RealtimeEvent] = []
+        if event.topic in self._typed:
+            found += read_people_event(event.topic, event.args)
+        if event.topic not in self._typed or event.topic in self._watched:
+            found += read_event(event.topic, event.args)
+        for told in found:
+            await self._queue.put(told)
 
 
 def _server_time(api: Api) -> datetime:

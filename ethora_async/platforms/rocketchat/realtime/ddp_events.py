@@ -10,6 +10,7 @@ import attrs
 ROOM_MESSAGES = "stream-room-messages"
 NOTIFY_ROOM = "stream-notify-room"
 NOTIFY_USER = "stream-notify-user"
+NOTIFY_LOGGED = "stream-notify-logged"
 TOO_MANY = "too-many-requests"
 
 

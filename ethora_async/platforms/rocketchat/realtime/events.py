@@ -79,6 +79,96 @@ class StreamEvent:
     args: tuple[Any, ...] = attrs.field(repr=False)
 
 
+@attrs.frozen
+class PresenceChanged:
+    """The presence of a user changed: ``online``, ``away``, ``busy`` or ``offline``."""
+
+    user_id: str
+    username: str
+    presence: str
+    text: str = ""
+
+
+@attrs.frozen
+class RoleChanged:
+    """A user was given a role, or lost it; `action` is ``added``, ``removed`` or ``changed``.
+
+    Attributes:
+        room_id: The room that it is a role in; None for a role on the whole server.
+        user_id, username: None when the role itself changed.
+    """
+
+    action: str
+    role: str
+    user_id: str | None = None
+    username: str | None = None
+    room_id: str | None = None
+
+
+@attrs.frozen
+class AvatarChanged:
+    """The picture of a user, or of a room, changed."""
+
+    username: str | None = None
+    room_id: str | None = None
+
+
+@attrs.frozen
+class UserRenamed:
+    """A user has another user name or name."""
+
+    user_id: str
+    username: str
+    name: str | None = None
+
+
+@attrs.frozen
+class UserDeleted:
+    """An account was deleted."""
+
+    user_id: str
+
+
+@attrs.frozen
+class Typing:
+    """Somebody in a room is typing, or no longer. `name` is the name that their front end shows."""
+
+    room_id: str
+    name: str
+    composing: bool
+
+
+@attrs.frozen
+class MessagesRead:
+    """Somebody has read a room, or one of its threads."""
+
+    room_id: str
+    thread_id: str | None = None
+
+
+@attrs.frozen
+class HistoryCleaned:
+    """Messages of a room were deleted in bulk: those between two moments, or of some users."""
+
+    room_id: str
+    users: tuple[str, ...] = ()
+
+
 RealtimeEvent = (
-    MessageReceived | MessageDeleted | RoomChanged | SubscriptionChanged | RoomLeft | Reconnected | Gap | StreamEvent
+    MessageReceived
+    | MessageDeleted
+    | RoomChanged
+    | SubscriptionChanged
+    | RoomLeft
+    | Reconnected
+    | Gap
+    | StreamEvent
+    | PresenceChanged
+    | RoleChanged
+    | AvatarChanged
+    | UserRenamed
+    | UserDeleted
+    | Typing
+    | MessagesRead
+    | HistoryCleaned
 )

@@ -1,0 +1,127 @@
+"""Events about people and about what they do in rooms, read from streams (docs/platforms/rocketchat.md#streams)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.platforms.rocketchat.realtime.ddp_events import NOTIFY_LOGGED, NOTIFY_ROOM, Topic
+from ethora_async.platforms.rocketchat.realtime.events import (
+    AvatarChanged,
+    HistoryCleaned,
+    MessagesRead,
+    PresenceChanged,
+    RealtimeEvent,
+    RoleChanged,
+    Typing,
+    UserDeleted,
+    UserRenamed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_PRESENCES = ("offline", "online", "away", "busy", "disabled")
+"""By the number that streams write."""
+
+
+def about_people() -> list[Topic]:
+    """Return the topics about everybody on the server."""
+    return [Topic(NOTIFY_LOGGED, name) for name in _OF_PEOPLE]
+
+
+def about_room(room_id: str) -> list[Topic]:
+    """Return the topics about what people do in a room, beside writing messages."""
+    return [Topic(NOTIFY_ROOM, f"{room_id}/{name}") for name in _OF_ROOMS]
+
+
+def read_people_event(topic: Topic, args: Sequence[Any]) -> list[RealtimeEvent]:
+    """Return what an event of these topics says; one of an unexpected shape says nothing."""
+    if topic.stream == NOTIFY_LOGGED:
+        read = _OF_PEOPLE.get(topic.name)
+        event = None if read is None else read(args)
+    else:
+        room_id, _, name = topic.name.partition("/")
+        read_in = _OF_ROOMS.get(name)
+        event = None if read_in is None else read_in(room_id, args)
+    return [] if event is None else [event]
+
+
+def _presence(args: Sequence[Any]) -> RealtimeEvent | None:
+    row = args[0] if args and isinstance(args[0], list) else []
+    user_id, username, number, text = (*row, None, None, None, None)[:4]
+    if not isinstance(user_id, str) or not isinstance(username, str) or number not in range(len(_PRESENCES)):
+        return None
+    return PresenceChanged(user_id, username, _PRESENCES[number], text if isinstance(text, str) else "")
+
+
+def _role(args: Sequence[Any]) -> RealtimeEvent | None:
+    row = _object(args)
+    action, role = _text(row, "type"), _text(row, "_id")
+    if action is None or role is None:
+        return None
+    user = row.get("u")
+    user = user if isinstance(user, dict) else {}
+    return RoleChanged(action, role, _text(user, "_id"), _text(user, "username"), _text(row, "scope"))
+
+
+def _avatar(args: Sequence[Any]) -> RealtimeEvent | None:
+    row = _object(args)
+    username, room_id = _text(row, "username"), _text(row, "rid")
+    return None if username is None and room_id is None else AvatarChanged(username, room_id)
+
+
+def _renamed(args: Sequence[Any]) -> RealtimeEvent | None:
+    row = _object(args)
+    user_id, username = _text(row, "_id"), _text(row, "username")
+    return None if user_id is None or username is None else UserRenamed(user_id, username, _text(row, "name"))
+
+
+def _deleted(args: Sequence[Any]) -> RealtimeEvent | None:
+    user_id = _text(_object(args), "userId")
+    return None if user_id is None else UserDeleted(user_id)
+
+
+def _activity(room_id: str, args: Sequence[Any]) -> RealtimeEvent | None:
+    name, activities = (*args, None, None)[:2]
+    if not isinstance(name, str) or not isinstance(activities, list):
+        return None
+    return Typing(room_id, name, "user-typing" in activities)
+
+
+def _typing(room_id: str, args: Sequence[Any]) -> RealtimeEvent | None:
+    name, composing = (*args, None, None)[:2]
+    return Typing(room_id, name, composing) if isinstance(name, str) and isinstance(composing, bool) else None
+
+
+def _read(room_id: str, args: Sequence[Any]) -> RealtimeEvent | None:
+    return MessagesRead(room_id, _text(_object(args), "tmid"))
+
+
+def _cleaned(room_id: str, args: Sequence[Any]) -> RealtimeEvent | None:
+    users = _object(args).get("users")
+    names = users if isinstance(users, list) else []
+    return HistoryCleaned(room_id, tuple(name for name in names if isinstance(name, str)))
+
+
+def _object(args: Sequence[Any]) -> Mapping[str, Any]:
+    return args[0] if args and isinstance(args[0], dict) else {}
+
+
+def _text(row: Mapping[str, Any], name: str) -> str | None:
+    value = row.get(name)
+    return value if isinstance(value, str) else None
+
+
+_OF_PEOPLE: Mapping[str, Callable[[Sequence[Any]], RealtimeEvent | None]] = {
+    "user-status": _presence,
+    "roles-change": _role,
+    "updateAvatar": _avatar,
+    "Users:NameChanged": _renamed,
+    "Users:Deleted": _deleted,
+}
+_OF_ROOMS: Mapping[str, Callable[[str, Sequence[Any]], RealtimeEvent | None]] = {
+    "user-activity": _activity,
+    "typing": _typing,  # before 4.0
+    "messagesRead": _read,
+    "deleteMessageBulk": _cleaned,
+}
