@@ -11,12 +11,13 @@ import pytest
 from managed_platforms import PLATFORMS, chats_of, people_of, platform_of
 from test_outbox_lanes import put
 
-from ethora_async import ConfigError, EthoraClient, NewChat, NewUser, outbox
+from ethora_async import ConfigError, EthoraClient, NewChat, NewUser, RetryPolicy, ServerFaultError, outbox
 from ethora_async.outbox import PasswordSeal, Worker
 from ethora_async.outbox.lanes import LaneKey
 from ethora_async.outbox.sqlite.store import SqliteStore
 from ethora_async.outbox.worker import DEADLINE, MARGIN
 from ethora_async.sandbox import EthoraSandbox
+from ethora_async_secrets.testing import MemoryProvider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -242,6 +243,25 @@ async def test_an_outage_gives_nobody_up_and_costs_no_attempt(platform: Platform
         await platform.sandbox.start()
         await until(lambda: _all_there(platform))
     assert await store.dead() == []
+
+
+async def test_a_client_whose_app_is_in_the_secret_store_carries_deletions_out_first(store: Store) -> None:
+    """Which ids are literal cannot be told before the store was asked; trouble on the way there gives nobody up."""
+    async with platform_of("ethora") as platform:
+        await want(store, (outbox.want_users, [user("ann"), user("bob")]))
+        await applied(platform, store)
+        settings = {name: value for name, value in platform.sandbox.environment.items() if "CHAT" in name}
+        async with EthoraClient.from_secrets(MemoryProvider(settings), retry=RetryPolicy(attempts=1)) as client:
+            await want(store, (outbox.want_no_user, "ann"))
+            fault = platform.sandbox.faults.fail("*", status=503)
+            with pytest.raises(ServerFaultError):
+                await Worker(client, store).run_once()
+            fault.remove()
+            assert [attempts for attempts, _ in await _reasons(store)] == [0]
+            await _due_now(store)
+            await Worker(client, store).run_once()
+        assert set(await people_of(platform)) == {"bob"}
+        assert await store.dead() == []
 
 
 async def test_a_slow_platform_gets_smaller_requests_and_each_call_the_worker_s_own_deadline(store: Store) -> None:
