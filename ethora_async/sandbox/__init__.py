@@ -1,7 +1,7 @@
 """Stateful local chat platforms to develop and test against.
 
-Each sandbox is a real server with real state; `Faults` makes it misbehave on purpose. Nothing here is shared with
-the client side of this library: a fake built from the code it checks would check nothing.
+Each sandbox is a real server with real state; `Faults` makes it misbehave on purpose. It shares no code with the client
+side of this library: otherwise it would share its errors too.
 """
 
 from __future__ import annotations
@@ -50,5 +50,5 @@ _HOMES = {
     "tls": ("Certificate",),
 }
 
-if not TYPE_CHECKING:  # a type checker must refuse a name that is not exported
+if not TYPE_CHECKING:  # Type checkers must reject a name that is not exported.
     __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""Cross-origin requests: what a browser has to be told before a page of another origin may read a reply."""
+"""Cross-origin requests: the headers that let a page of another origin read a reply."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
 
 
 def preflight(headers: Mapping[str, str]) -> Reply:
-    """Reply that any request may be sent, from a public page to this machine too."""
+    """Answer that any request may be sent, even from a public page to this machine."""
     allowed = {
         **allow_origin(headers),
         "Access-Control-Allow-Methods": METHODS,

@@ -21,7 +21,7 @@ LIMIT_KEYS = frozenset({"limit", "per", "retry_after"})
 
 @attrs.frozen
 class Spec:
-    """One part of a spec: what it says about a route, or about the whole sandbox when `route` is None."""
+    """One part of a spec: the settings of a route, or of the whole sandbox when `route` is None."""
 
     route: str | None
     values: dict[str, Any]

@@ -1,6 +1,6 @@
-"""Knobs that make a sandbox misbehave on purpose.
+"""Faults that make a sandbox misbehave on purpose.
 
-A *route* selects the calls that a fault strikes: `"*"`, `"POST /v2/users/batch"` (a placeholder such as
+A *route* selects the calls that a fault affects: `"*"`, `"POST /v2/users/batch"` (a placeholder such as
 `{appId}` stands for any value, whatever its name), `"DELETE *"`, or a path alone. Both the route's pattern
 and the path that was really called are compared.
 """
@@ -29,7 +29,7 @@ PLACEHOLDER = re.compile(r"\\\{[^{}\\]*+\\\}")
 class InjectedFailure:
     """A failure of a call: an `answer` in place of the real one, or a `cut` connection.
 
-    `after_work` answers only once the real work is done, as a gateway does that loses patience.
+    `after_work` answers only after the real work is done, like a gateway with a timeout.
     """
 
     answer: Reply | None = None
@@ -39,14 +39,14 @@ class InjectedFailure:
 
 @attrs.frozen
 class FaultPlan:
-    """What happens to one request: seconds to wait first, then perhaps a failure."""
+    """The faults of one request: seconds to wait first, then optionally a failure."""
 
     latency: float
     failure: InjectedFailure | None
 
 
 class InjectedFault:
-    """One active knob. `hits` counts the calls it struck; `remove()` takes it away."""
+    """One active fault. `hits` counts the affected calls; `remove()` removes it."""
 
     def __init__(self, owner: Faults, route: str, times: int | None) -> None:
         if SELECTOR.fullmatch(route) is None:
@@ -96,7 +96,7 @@ class InjectedFault:
         return self
 
     def remove(self) -> None:
-        """Take the fault away; harmless when it is gone already."""
+        """Remove the fault; does nothing when it is already gone."""
         self._owner.drop(self)
 
     def _due(self, now: float) -> bool:
@@ -118,7 +118,7 @@ class Delay(InjectedFault):
 
 
 class Break(InjectedFault):
-    """Lets the call go wrong."""
+    """Makes the call fail."""
 
     def __init__(self, owner: Faults, route: str, times: int | None, failure: InjectedFailure) -> None:
         super().__init__(owner, route, times)
@@ -126,7 +126,7 @@ class Break(InjectedFault):
 
 
 class Limit(Break):
-    """Refuses what comes above `limit` calls in a window of `per` seconds."""
+    """Rejects calls above `limit` in a window of `per` seconds."""
 
     def __init__(self, owner: Faults, route: str, failure: InjectedFailure, limit: int, per: float) -> None:
         super().__init__(owner, route, None, failure)
@@ -143,13 +143,12 @@ class Limit(Break):
 
 
 class Faults:
-    """All knobs of a sandbox.
+    """All faults of a sandbox.
 
     `job_polls`: how many polls see a job unfinished (1). `job_delay`: seconds, by the sandbox's clock, before
     a job may finish. `job_stall`: seconds that each `job_stall_every`-th job (0: none) takes on top. `deletion_lag`:
     seconds for which deleted chats and removed members stay listed. `legacy_errors`: bare text in place of JSON where
-    older servers answered so. `wording`: how the platform words a failure
-    that was given no body.
+    older servers answered so. `wording`: the platform's body of a failure without a given body.
     """
 
     def __init__(
@@ -185,16 +184,16 @@ class Faults:
 
     @property
     def armed(self) -> bool:
-        """True while some fault waits for calls."""
+        """True while some fault is active."""
         return bool(self._active)
 
     @property
     def active(self) -> tuple[InjectedFault, ...]:
-        """The faults that wait for calls, in the order they were set."""
+        """The active faults, in the order they were set."""
         return tuple(self._active)
 
     def load(self, spec: str) -> None:
-        """Add what a SPEC says (see `parse`); nothing is added when a part of it is wrong."""
+        """Add the faults of a SPEC (see `parse`); nothing is added when a part of it is invalid."""
         entries = read_spec(spec)
         trial = Faults()
         for faults in (trial, self):
@@ -266,16 +265,16 @@ class Faults:
         return self.job_delay + (self.job_stall if stalls else 0.0)
 
     def drop(self, fault: InjectedFault) -> None:
-        """Take one fault away."""
+        """Remove one fault."""
         self._active = [other for other in self._active if other is not fault]
 
     def clear(self) -> None:
-        """Take all faults away. Lag, polls and the legacy switch stay as they are."""
+        """Remove all faults. Lag, polls and the legacy switch stay as they are."""
         self._active.clear()
         self._job_failures.clear()
 
     def plan(self, method: str, path: str, operation: str | None, now: float) -> FaultPlan | None:
-        """Decide what happens to a call, and count it. The first break wins; latencies add up."""
+        """Decide the faults of a call, and count it. The first break wins; latencies add up."""
         calls = (f"{method} {path}",) if operation is None else (f"{method} {path}", operation)
         latency, failure, struck = 0.0, None, False
         for fault in self.active:

@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.wire import Reply, Takeover
 
     Served = tuple[web.StreamResponse | Takeover, int]
-    """What goes out, and the status that the log tells."""
+    """The reply to send, and the status for the log."""
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Backend(Protocol):
-    """What stands behind the front: a platform that answers."""
+    """The platform behind the front, which answers requests."""
 
     def operation(self, method: str, path: str) -> str | None:
-        """Name the route that would serve a request, or None."""
+        """Return the name of the route for a request, or None."""
         ...
 
     async def answer(self, request: web.BaseRequest, path: str, query: str) -> Reply:
-        """Reply one request; `path` and `query` as they were on the wire, still percent-encoded."""
+        """Answer one request; `path` and `query` are percent-encoded as on the wire."""
         ...
 
 
@@ -147,7 +147,7 @@ def _response(answer: Reply) -> web.StreamResponse | Takeover:
 
 
 async def _drain(request: web.BaseRequest) -> None:
-    """Take a body off the socket, whatever its size, so that the peer gets to read the reply."""
+    """Read a body from the socket, whatever its size, so that the peer can read the reply."""
     async for _ in request.content.iter_any():
         pass
 

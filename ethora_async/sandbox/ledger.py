@@ -58,7 +58,7 @@ class TicketIndex(Generic[ItemT]):
         return None if found is None else self._blocks[found[0]][found[1]]
 
     def remove(self, ticket: int) -> bool:
-        """Take the item with this ticket out; False when there is none."""
+        """Remove the item with this ticket; return False when there is none."""
         found = self._find(ticket)
         if found is None:
             return False
@@ -122,7 +122,7 @@ class TicketIndex(Generic[ItemT]):
         return node, position
 
     def _compact(self) -> None:
-        """Fill the blocks again after most of what they held is gone."""
+        """Refill the blocks after most items are gone."""
         tickets = [ticket for block in self._tickets for ticket in block]
         full: TicketIndex[ItemT] = TicketIndex(zip(tickets, self, strict=True))
         self._starts, self._tickets, self._blocks, self._tree = (
@@ -159,7 +159,7 @@ class Roster(Generic[MemberT]):
 
     @property
     def listed(self) -> int:
-        """How many members listings show, those that fade included."""
+        """The number of listed members, including removed ones that listings still show."""
         return len(self._ledger)
 
     def window(self, offset: int, limit: int) -> list[MemberT]:
@@ -167,7 +167,7 @@ class Roster(Generic[MemberT]):
         return self._ledger.window(offset, limit)
 
     def add(self, member: MemberT) -> bool:
-        """Let `member` in; False when it is in already."""
+        """Add `member`; return False when it is already in."""
         if member in self._tickets:
             return False
         faded = self._fading.pop(member, None)
@@ -180,7 +180,7 @@ class Roster(Generic[MemberT]):
         return True
 
     def discard(self, member: MemberT, due: float | None = None) -> bool:
-        """Take `member` out; False when it is not in. With `due`, listings keep it until `forget`."""
+        """Remove `member`; return False when it is not in. With `due`, listings keep it until `forget`."""
         ticket = self._tickets.pop(member, None)
         if ticket is None:
             return False

@@ -83,7 +83,7 @@ class Listener:
         except BaseException:
             await self.aclose()
             raise
-        # A name may stand for several addresses, each with a free port of its own: the URL tells the first.
+        # A name may have several addresses, each with its own free port: the URL is the first.
         self._bound, self._port = runner.addresses[0][:2]
         if self._certificate is not None:
             self._tls_port = runner.addresses[plain][1]

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 class LocalServer:
     """Serves a platform on `host:port` while the `async with` block, or the time from `start` to `aclose`, lasts.
 
-    `on_request` is told of every request; with `cross_origin`, pages of other origins may call.
-    With a `view` there is a page at `/_sandbox/` (see `Console`).
-    With a `certificate` the same is served by TLS too, on a port of its own.
+    `on_request` is called with every request; with `cross_origin`, pages of other origins may call. With a `view` there
+    is a page at `/_sandbox/` (see `Console`). With a `certificate` it also serves TLS, on a separate port.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class LocalServer:
 
     @property
     def console_url(self) -> str | None:
-        """Where a browser sees what this sandbox holds; None without the page."""
+        """The URL of this sandbox's page; None without the page."""
         return None if self.console is None else f"{self.url}{ROOT}"
 
     @property

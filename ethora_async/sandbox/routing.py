@@ -1,7 +1,7 @@
 """The route table under every sandbox: routes are collected by decorators and found by method and path.
 
-A route says what a call is and what it takes. It does not hold its handler: what a handler is given (each
-platform's `Call`) names the route that it came by, so the table keeps the handler beside the route.
+A route describes a call and its input. It does not contain its handler: the handler's argument (each platform's `Call`)
+refers to the route, so the table stores the handler beside the route.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The certificate of a sandbox's TLS listener: made on the spot, or read from files."""
+"""The certificate of a sandbox's TLS listener: generated, or read from files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 @attrs.frozen
 class Certificate:
-    """Where the certificate comes from: PEM files, or made for this machine's names when there are none.
+    """The source of the certificate: PEM files; without them it is generated for this machine's names.
 
-    `port` is where TLS is served; 0 takes a free one.
+    `port` is the TLS port; 0 takes a free one.
     """
 
     file: Path | None = None

@@ -1,4 +1,4 @@
-"""What the local Avaya checks of a Generate JWT request (docs/platforms/avaya.md#generate-jwt)."""
+"""Validate a Generate JWT request of the local Avaya (docs/platforms/avaya.md#generate-jwt)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The knobs of the local Avaya: those of every sandbox, with Avaya's own error object where no body is given."""
+"""The faults of the local Avaya: those of every sandbox, with Avaya's own error object as the default body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a raw request to an answer of the local Avaya."""
+"""Answer raw requests to the local Avaya."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 @attrs.frozen(kw_only=True, repr=False)
 class Call:
-    """A request after routing. `account_id` is what the path names; it may be no account at all."""
+    """A request after routing. `account_id` is the path's account, which may not exist."""
 
     account: Account
     account_id: str
@@ -49,12 +49,12 @@ class Gateway:
         self._count = itertools.count(1)
 
     def operation(self, method: str, path: str) -> str | None:
-        """Name the route that would serve a request, or None."""
+        """Return the name of the route for a request, or None."""
         match = TABLE.find(method, path)
         return None if match is None else match.route.operation
 
     async def answer(self, request: BaseRequest, path: str, query: str) -> Reply:  # noqa: ARG002
-        """Reply one request."""
+        """Answer one request."""
         request_id = f"{self._prefix}-{next(self._count):08x}"
         try:
             answer = await self._serve(request, path)
@@ -86,7 +86,7 @@ class Gateway:
 
 
 def issue_access_token(call: Call) -> Reply:
-    """Reply OAuth 2.0's client credentials grant."""
+    """Answer OAuth 2.0's client credentials grant."""
     account = call.account
     if call.account_id != account.account_id:
         raise RefusedError(404, "No such account.")
@@ -95,7 +95,7 @@ def issue_access_token(call: Call) -> Reply:
     form = dict(parse_qsl(call.raw.decode("utf-8", "replace"), keep_blank_values=True))
     if form.get("grant_type") != "client_credentials":
         raise RefusedError(400, "The grant_type is not supported.")
-    # Both are compared, whatever the first one says.
+    # Both are compared, whatever the result of the first.
     known = hmac.compare_digest(form.get("client_id", "").encode(), account.client_id.encode())
     if not (_among(form.get("client_secret", ""), account.secrets_taken) and known):
         if account.faults.oauth_errors:

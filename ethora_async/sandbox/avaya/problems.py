@@ -1,4 +1,4 @@
-"""The problem objects that Avaya answers with (docs/platforms/avaya.md#errors)."""
+"""Avaya's problem objects (docs/platforms/avaya.md#errors)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TYPE = "https://developers.avayacloud.com/avaya-experience-platform/docs/error-h
 REQUIRED = 20002
 """A required value was null."""
 NOT_FITTING = 20006
-"""A value does not match; here also for the limits whose codes are not published."""
+"""A value does not match; also used for limits whose codes are not published."""
 
 
 @attrs.frozen
@@ -29,7 +29,7 @@ class Violation:
 
 
 class RefusedError(Exception):
-    """A request is answered with a problem.
+    """A request is rejected with a problem.
 
     `status_as_text` writes the status as a string, as the portal shows it for a wrong account id.
     """
@@ -45,7 +45,7 @@ class RefusedError(Exception):
 
 
 class OAuthError(Exception):
-    """A token request is answered with OAuth's own error object (RFC 6749 §5.2)."""
+    """A token request is rejected with OAuth's own error object (RFC 6749 §5.2)."""
 
     def __init__(self, status: int, error: str, description: str) -> None:
         super().__init__(description)

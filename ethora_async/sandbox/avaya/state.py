@@ -1,4 +1,4 @@
-"""What the local Avaya remembers: one account with its OAuth client, and every token it gave."""
+"""The state of the local Avaya: one account with its OAuth client, and every issued token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEPT = 10_000
 
 @attrs.frozen
 class Minted:
-    """A chat token that was given out: whom it is for, and when it ends."""
+    """An issued chat token: its customer and its expiry."""
 
     value: str = attrs.field(repr=False)
     integration_id: str
@@ -34,7 +34,9 @@ class Minted:
 
 @attrs.define
 class Account:
-    """One account. `secrets_taken` are the client secrets that the token endpoint takes, `app_keys` the keys."""
+    """One account. `secrets_taken` are the client secrets that the token endpoint accepts, `app_keys` the accepted
+    keys.
+    """
 
     account_id: str
     client_id: str

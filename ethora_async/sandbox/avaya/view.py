@@ -1,4 +1,4 @@
-"""What the page of the local Avaya shows: the chat tokens that were minted."""
+"""The page of the local Avaya: the minted chat tokens."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AvayaView:
         self._account = account
 
     def facts(self) -> Mapping[str, Cell]:
-        """Return what is worth knowing about the account."""
+        """Return facts about the account."""
         now = self._account.clock()
         return {
             "Account": self._account.account_id,
@@ -37,7 +37,7 @@ class AvayaView:
         }
 
     def counts(self) -> Mapping[str, tuple[str, int]]:
-        """Return the tables there are."""
+        """Return the tables."""
         return {
             "tokens": ("Chat tokens", len(self._account.minted)),
             "integrations": ("Integrations", len(self._account.integration_ids)),
@@ -52,7 +52,7 @@ class AvayaView:
         ids = sorted(self._account.integration_ids)
         return make_table(title, ("Id",), ids, lambda one: ViewRow((one,)), total, search, limit)
 
-    def detail(self, key: str, record_id: str) -> Detail | None:  # noqa: ARG002 - no row leads anywhere
+    def detail(self, key: str, record_id: str) -> Detail | None:  # noqa: ARG002 - no row has details
         """Return None: a token is shown whole in its row."""
         return None
 

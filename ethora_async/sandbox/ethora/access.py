@@ -1,8 +1,8 @@
 """Access codes with an end, from the older guide (docs/platforms/ethora.md#older-guide).
 
-The older guide leaves open what a code implies and what follows its end. Here: a code is four bits, none implies
-another; any bit makes the user a member, `0000` takes the user out; a setting with a time falls back to what
-held before it. These settings live in the sandbox alone: today's platform knows members and nothing else.
+The older guide does not define what a code implies and what follows its expiry. Here, a code is four independent bits;
+any bit makes the user a member, `0000` removes the user; a setting with a time limit falls back to the previous one.
+These settings exist only in the sandbox: the current platform has members only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def set_access(store: Store, chat: Chat, user: User, bits: int, now: float, seconds: float) -> Grant:
-    """Set what `user` may do in `chat`, for `seconds` from `now`; 0 means for good."""
+    """Set the rights of `user` in `chat`, for `seconds` from `now`; 0 means without limit."""
     if not seconds:
         return _enter(store, chat, user, Grant(bits), now)
     held = chat.grant_of(user) or Grant(chat.access(user))
@@ -28,7 +28,7 @@ def set_access(store: Store, chat: Chat, user: User, bits: int, now: float, seco
 
 
 def _enter(store: Store, chat: Chat, user: User, grant: Grant, now: float) -> Grant:
-    """Make a setting hold, membership included. Joining and leaving drop the setting before it."""
+    """Apply a setting, including membership. Joining and leaving drop the previous setting."""
     if grant.bits:
         store.join(chat, user)
     else:

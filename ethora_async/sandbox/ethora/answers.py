@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def accepted(job: Job, prefix: str) -> Reply:
-    """Reply 202 with where to ask about a job."""
+    """Reply 202 with the URL of a job's status."""
     return json_reply({"ok": True, "success": True, "jobId": job.id, "statusUrl": f"{prefix}/{job.id}"}, 202)
 
 

@@ -1,7 +1,7 @@
 """Authentication and authorization (docs/platforms/ethora.md#which-token-opens-which-route, #tokens).
 
-The order of the checks is what clients see: a missing token, then claims outside `data`, an unknown app, a
-bad or expired signature, a token of the wrong family, and last the app in the path.
+Clients see the order of the checks: a missing token, then claims outside `data`, an unknown app, a bad or expired
+signature, a token of the wrong family, and last the app in the path.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def token_of(headers: Mapping[str, str]) -> str:
 
 
 def authenticate(platform: Platform, route: Route, headers: Mapping[str, str], now: float) -> Caller | None:
-    """Return the caller, or None where the route takes callers without a token. Raises the 400 or 401."""
+    """Return the caller, or None if the route needs no token. Raises the 400 or 401."""
     if route.auth is Auth.NONE:
         return None
     token = token_of(headers)
@@ -50,7 +50,7 @@ def authenticate(platform: Platform, route: Route, headers: Mapping[str, str], n
 
 
 def target_app(platform: Platform, route: Route, params: Mapping[str, str], caller: Caller | None) -> App | None:
-    """Return the app that the call is about, if the caller may touch it: its own, or a child of its own.
+    """Return the app of the call, if the caller may use it: its own, or a child of its own.
 
     Raises 404 `APP_NOT_FOUND`, 403, and 403 `APP_ARCHIVED` where the call needs a live app.
     """
@@ -90,7 +90,7 @@ def named_app(call: Call, app_id: str | None) -> App:
 
 
 def identify(platform: Platform, token: str, now: float) -> Caller:
-    """Check a token of any family and return whose it is. Raises the 400 or 401."""
+    """Verify a token of any family and return its owner. Raises the 400 or 401."""
     payload = peek(token)
     if payload is None:
         return _opaque(platform, token, now)
@@ -109,7 +109,7 @@ def identify(platform: Platform, token: str, now: float) -> Caller:
 def _customer(
     platform: Platform, token: str, payload: dict[str, Any], claims: dict[str, Any], purpose: str, now: float
 ) -> Caller:
-    """Check a token that a customer's backend signed."""
+    """Verify a token that a customer's backend signed."""
     app = platform.store.find_app(claims.get("appId"))
     if app is None:
         raise app_not_found()
@@ -121,7 +121,7 @@ def _customer(
 
 
 def _own(platform: Platform, token: str, payload: dict[str, Any], claims: dict[str, Any], now: float) -> Caller:
-    """Check a token that this sandbox signed."""
+    """Verify a token that this sandbox signed."""
     if not platform.signer.keys.accepts(token):
         raise bad_token()
     kind = claims.get("type")
@@ -147,7 +147,7 @@ def _own(platform: Platform, token: str, payload: dict[str, Any], claims: dict[s
 
 
 def _opaque(platform: Platform, token: str, now: float) -> Caller:
-    """Check a value that was handed out: an app token or an API key."""
+    """Verify an opaque token: an app token or an API key."""
     holder = platform.credentials.holder_of(token)
     if holder is None or (isinstance(holder, AppToken) and not holder.active):
         raise bad_token()
@@ -162,7 +162,7 @@ def _opaque(platform: Platform, token: str, now: float) -> Caller:
 
 
 def expired(payload: dict[str, Any], now: float) -> bool:
-    """Return whether `exp` is past, or no number at all; tokens without one never end.
+    """Return whether `exp` is past, or not a number; tokens without one never expire.
 
     See docs/platforms/ethora.md#times-in-tokens.
     """

@@ -1,4 +1,4 @@
-"""One request on its way through a handler."""
+"""The context of one request in a handler."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Caller:
-    """Who calls: the family of the token, the app it opens, and for user tokens the user and session.
+    """The caller: the family of the token, its app, and for user tokens the user and session.
 
-    `claims` is what the token says under `data`.
+    `claims` are the token's claims under `data`.
     """
 
     kind: TokenKind
@@ -57,26 +57,26 @@ class Call:
 
     @property
     def app(self) -> App:
-        """The app that the call is about: the one in the path, else the token's."""
+        """The app of the call: the one in the path, else the token's."""
         if self.target is None:
             raise bad_token()
         return self.target
 
     @property
     def origin(self) -> str:
-        """Where the caller found this server, for links in replies; a proxy names the scheme it was asked by."""
+        """This server's address as the caller used it, for links in replies; a proxy sends the original scheme."""
         forwarded = self.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
         scheme = forwarded if forwarded in ("http", "https") else self.scheme
         return f"{scheme}://{self.headers.get('Host', 'localhost')}"
 
     @property
     def user(self) -> User | None:
-        """The user whose token this is; None for a server token."""
+        """The user of the token; None for a server token."""
         return None if self.caller is None else self.caller.user
 
     @property
     def claims(self) -> Mapping[str, Any]:
-        """What the caller's token says."""
+        """The claims of the caller's token."""
         nothing: dict[str, Any] = {}
         return nothing if self.caller is None else self.caller.claims
 
@@ -118,7 +118,7 @@ class Call:
         return user
 
     def founder(self) -> User:
-        """Return in whose name the call acts: the user who calls, or the owner account of the server's app."""
+        """Return the user on whose behalf the call acts: the calling user, or the owner account of the server's app."""
         if self.caller is None:
             raise bad_token()
         user = self.caller.user or self.caller.app.owner

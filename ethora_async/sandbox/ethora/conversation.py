@@ -20,7 +20,7 @@ UserT = TypeVar("UserT")
 class Message(Generic[UserT]):
     """A message kept in a chat. `stanza` orders the archive, as the platform's own ids do: microseconds.
 
-    `inner` is what an XMPP client wrote, without the marks of the server; None for a message that REST posted.
+    `inner` is the content from an XMPP client, without the server's marks; None for a message posted by REST.
     """
 
     stanza: int
@@ -43,9 +43,9 @@ class Report(Generic[UserT]):
 
 @attrs.define(eq=False)
 class Conversation(Generic[UserT]):
-    """Made for a chat when first needed: most chats of a big import never are.
+    """The messages of a chat, created when first needed: most chats of a big import never are.
 
-    `messages` are those with a text; `archive` has the reactions too, in the same order.
+    `messages` are those with a text; `archive` also contains the reactions, in the same order.
     """
 
     messages: list[Message[UserT]] = attrs.field(factory=list["Message[UserT]"])
@@ -62,7 +62,7 @@ class Conversation(Generic[UserT]):
         return self.newest
 
     def keep(self, message: Message[UserT], limit: int) -> None:
-        """Keep a message; from time to time the oldest above `limit` are dropped."""
+        """Store a message; from time to time the oldest above `limit` are dropped."""
         self.archive.append(message)
         if message.body:
             self.messages.append(message)
@@ -71,7 +71,7 @@ class Conversation(Generic[UserT]):
             del self.messages[: _position(self.messages, self.archive[0].stanza)]
 
     def clear(self) -> None:
-        """Drop everything that was said."""
+        """Drop all messages."""
         self.messages.clear()
         self.archive.clear()
 
@@ -101,19 +101,19 @@ class Conversation(Generic[UserT]):
         return sum(message.stanza > mark and message.sender is not user for message in self.messages)
 
     def mark_read(self, user: UserT, until: int | None = None) -> None:
-        """Note that `user` has seen everything so far, or up to an archive id. Nothing becomes unread again."""
+        """Mark everything so far, or up to an archive id, as read by `user`. Nothing becomes unread again."""
         if self.messages:
             newest = self.messages[-1].stanza
             mark = newest if until is None else min(until, newest)
             self.seen[user] = max(self.seen.get(user, 0), mark)
 
     def forget(self, user: UserT) -> None:
-        """Drop what was kept about a member who left."""
+        """Drop the data of a member who left."""
         self.muted.discard(user)
         self.seen.pop(user, None)
         self.grants.pop(user, None)
 
 
 def _position(messages: Sequence[Message[UserT]], stanza: int) -> int:
-    """Return where a message with this id is, or would be."""
+    """Return the position of a message with this id, or where it would be."""
     return bisect_left(messages, stanza, key=lambda message: message.stanza)

@@ -1,6 +1,6 @@
 """Tokens that are opaque to clients: app tokens and API keys (docs/platforms/ethora.md#token-kinds).
 
-Values are handed out once; only their SHA-256 is kept.
+Values are returned once; only their SHA-256 is stored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class ApiKey:
-    """An API key: it opens what its user's token opens, through a session of its own."""
+    """An API key: it has the rights of its user's token, through a separate session."""
 
     id: str
     session: Session
@@ -30,19 +30,19 @@ class ApiKey:
 
 
 class Credentials:
-    """Everything opaque that was handed out, found by its value."""
+    """All opaque tokens, found by value."""
 
     def __init__(self) -> None:
         self._holders: dict[bytes, AppToken | ApiKey] = {}
 
     def hand_out(self, holder: AppToken | ApiKey) -> str:
-        """Return the value of a new credential; it cannot be had again."""
+        """Return the value of a new credential; no later call returns it."""
         value = secrets.token_urlsafe(32)
         self._holders[_digest(value)] = holder
         return value
 
     def holder_of(self, value: str) -> AppToken | ApiKey | None:
-        """Return what a value stands for, revoked or not; None for anything else."""
+        """Return the credential of a value, revoked or not; None for any other value."""
         return self._holders.get(_digest(value))
 
     def keys_of(self, user: User) -> list[ApiKey]:

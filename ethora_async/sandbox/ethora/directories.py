@@ -1,6 +1,6 @@
 """The users and the chats of one app: in order of creation, and found by any form of id.
 
-A directory knows of a record only what it is found by; what a record means to others is the store's business.
+A directory knows only the keys of a record; the store manages relations between records.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Record(Protocol):
-    """What every record is found by."""
+    """The keys of every record."""
 
     number: int
     uuid: str
 
 
 class Person(Record, Protocol):
-    """What a user is found by, besides."""
+    """The additional keys of a user."""
 
     email: str | None
 
@@ -56,7 +56,7 @@ class Users(Generic[UserT]):
         return self._ledger.window(offset, limit)
 
     def sorted_by(self, field: str) -> list[UserT]:
-        """Return all users ordered by an attribute; kept until a user changes, as pages ask for it again."""
+        """Return all users ordered by an attribute; cached until a user changes, for the next pages."""
         if field not in self._sorted:
             self._sorted[field] = sorted(self._ledger, key=lambda user: getattr(user, field) or "")
         return self._sorted[field]
@@ -85,7 +85,7 @@ class Users(Generic[UserT]):
         return self._by_email.get(email)
 
     def add(self, user: UserT) -> None:
-        """Take a new user in; its uuid and e-mail must be free."""
+        """Add a new user; its uuid and e-mail must be free."""
         self._ledger.append(user.number, user)
         self._by_uuid[user.uuid] = user
         self._by_jid.setdefault(folded(user.uuid), user)
@@ -94,7 +94,7 @@ class Users(Generic[UserT]):
         self._sorted.clear()
 
     def remove(self, user: UserT) -> None:
-        """Take a user out."""
+        """Remove a user."""
         self._ledger.remove(user.number)
         del self._by_uuid[user.uuid]
         if self._by_jid.get(folded(user.uuid)) is user:
@@ -104,7 +104,7 @@ class Users(Generic[UserT]):
         self._sorted.clear()
 
     def renamed(self) -> None:
-        """Say that names changed, so that orders by name are made anew."""
+        """Drop cached orders after names have changed."""
         self._sorted.clear()
 
 
@@ -127,7 +127,7 @@ class Chats(Generic[ChatT]):
 
     @property
     def listed(self) -> int:
-        """How many chats listings show, those that lag behind their deletion included."""
+        """The number of listed chats, including deleted ones that listings still show."""
         return len(self._ledger)
 
     def window(self, offset: int, limit: int) -> list[ChatT]:
@@ -153,7 +153,7 @@ class Chats(Generic[ChatT]):
         return self._by_jid.get(folded(uuid))
 
     def add(self, chat: ChatT) -> None:
-        """Take a new chat in; its uuid must be free, in listings too."""
+        """Add a new chat; its uuid must be free, even in listings."""
         self._ledger.append(chat.number, chat)
         self._by_uuid[chat.uuid] = chat
         self._by_jid.setdefault(folded(chat.uuid), chat)
@@ -170,7 +170,7 @@ class Chats(Generic[ChatT]):
         return self._fading.get(uuid)
 
     def unlist(self, chat: ChatT) -> bool:
-        """Take a deleted chat out of listings; False when that is done already."""
+        """Remove a deleted chat from listings; return False when that is already done."""
         if self._fading.get(chat.uuid) is not chat:
             return False
         del self._fading[chat.uuid]

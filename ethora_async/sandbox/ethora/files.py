@@ -1,4 +1,4 @@
-"""Uploaded files: kept on disk as they arrive, whatever their size (docs/platforms/ethora.md#chats, #apps)."""
+"""Uploaded files: written to disk as they arrive, whatever their size (docs/platforms/ethora.md#chats, #apps)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(eq=False)
 class Received:
-    """A file that came in: its content lies at `path`, `digest` is its SHA-256."""
+    """A received file: its content is at `path`, `digest` is its SHA-256."""
 
     field: str
     name: str
@@ -32,7 +32,7 @@ class Received:
 
 @attrs.frozen(eq=False)
 class StoredFile:
-    """A file that a user put on the platform, perhaps into a chat."""
+    """A file that a user uploaded, optionally to a chat."""
 
     id: str
     owner: User
@@ -49,7 +49,7 @@ class StoredFile:
 
 
 class Shelf:
-    """All files of a sandbox, in a temporary directory that goes when the sandbox does."""
+    """All files of a sandbox, in a temporary directory that is deleted with the sandbox."""
 
     def __init__(self) -> None:
         self._files: dict[str, StoredFile] = {}
@@ -75,7 +75,7 @@ class Shelf:
         self._doomed.append(path)
 
     async def sweep(self) -> None:
-        """Delete what is marked."""
+        """Delete the marked files."""
         while self._doomed:
             await run_blocking(self._doomed.pop().unlink, True)
 

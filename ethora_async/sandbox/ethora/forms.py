@@ -1,4 +1,4 @@
-"""What bodies and queries have to look like (docs/platforms/ethora.md#users, #chats)."""
+"""The forms of bodies and queries (docs/platforms/ethora.md#users, #chats)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ email: Text = Text(trim=True, lower=True, pattern=EMAIL, mismatch="must be a val
 uri: Text = Text(pattern=URI, mismatch="must be a valid uri")
 optional_text: Text = Text(may_be_empty=True)
 identifier: Text = Text(trim=True)
-# One character is enough: that a uuid needs two is a rule of the playground's form, and ids such as 7 are common.
+# One character is enough: the minimum of two is a rule of the playground's form, and ids such as 7 are common.
 uuid: Text = Text(trim=True, pattern=LOCAL_PART, mismatch="fails to match the required pattern")
 
 PAGE = Form(

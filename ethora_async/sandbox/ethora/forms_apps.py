@@ -1,4 +1,4 @@
-"""What bodies and queries about apps have to look like (docs/platforms/ethora.md#apps)."""
+"""The forms of bodies and queries about apps (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ SETTINGS = {
     "defaultAccessAssetsOpen": Field(Flag()),
     "allowUsersToCreateRooms": Field(Flag()),
 }
-"""What an app has beyond its names. The platform knows more keys than are public, so others are let in and dropped."""
+"""The fields of an app beside its names. The platform has more keys than are public, so others are accepted and
+dropped.
+"""
 
 NEW_APP = Form(
     {

@@ -1,4 +1,4 @@
-"""What bodies and queries about chats have to look like (docs/platforms/ethora.md#chats, #older-guide)."""
+"""The forms of bodies and queries about chats (docs/platforms/ethora.md#chats, #older-guide)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bodies and queries about users and sessions have to look like (docs/platforms/ethora.md#users, #sessions)."""
+"""The forms of bodies and queries about users and sessions (docs/platforms/ethora.md#users, #sessions)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ USER_TAGS = Form(
     },
     one_of=(("usersIdList", "userIdList"),),
 )
-"""Newer journeys of the vendor write `userIdList`."""
+"""Newer examples of the vendor use `userIdList`."""
 IMPORTED = Form({"email": required(email), "firstName": required(name), "lastName": Field(name)})
 IMPORT_MANY = Form({"usersList": required(Items(IMPORTED, low=1, high=BATCH_LIMIT))})
 USER_LIST = Form(

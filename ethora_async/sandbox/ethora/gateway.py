@@ -1,4 +1,4 @@
-"""From a raw request to an answer: routing, decoding, token check, handler, error bodies."""
+"""Answer raw requests: routing, decoding, token check, handler, error bodies."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ WEBSOCKET = "/ws"
 
 
 class Gateway:
-    """Answers requests with what the routes say about one platform."""
+    """Answers requests by the routes of one platform."""
 
     def __init__(self, platform: Platform, open_socket: Callable[[BaseRequest], Reply]) -> None:
         self._platform = platform
@@ -81,7 +81,7 @@ class Gateway:
         self._count = itertools.count(1)
 
     def operation(self, method: str, path: str) -> str | None:
-        """Name the route that would serve a request: `POST /v1/chats`. None when there is none."""
+        """Return the name of the route for a request, such as `POST /v1/chats`; None when there is none."""
         if path == WEBSOCKET:
             return f"GET {WEBSOCKET}"
         try:
@@ -91,7 +91,7 @@ class Gateway:
         return None if match is None else match.route.operation
 
     async def answer(self, request: BaseRequest, path: str, query: str) -> Reply:
-        """Reply one request."""
+        """Answer one request."""
         if path == WEBSOCKET:
             return self._open_socket(request)
         request_id = f"{self._prefix}-{next(self._count):08x}"
@@ -135,7 +135,7 @@ class Gateway:
 
 
 async def _handle(match: Match[Route, Call], call: Call) -> Reply:
-    """Call the handler; files that it refuses to take are thrown away."""
+    """Call the handler; delete files that it rejects."""
     try:
         return await match.answer(call)
     except RefusedError:
@@ -153,7 +153,7 @@ def _find(method: str, path: str) -> Match[Route, Call] | None:
 
 
 def _cannot(method: str, path: str) -> str:
-    """Write the page with which Express says that a route does not exist."""
+    """Return Express's page for a route that does not exist."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
         f"<body>\n<pre>Cannot {html.escape(method)} {html.escape(path)}</pre>\n</body>\n</html>\n"
@@ -161,7 +161,7 @@ def _cannot(method: str, path: str) -> str:
 
 
 async def _read_body(request: BaseRequest) -> Any:
-    """Decode a JSON body. Like Express, take no notice of other content types, and of an empty body."""
+    """Decode a JSON body. Like Express, ignore other content types and an empty body."""
     try:
         raw = await request.read()
     except HTTPRequestEntityTooLarge:
@@ -176,7 +176,7 @@ async def _read_body(request: BaseRequest) -> Any:
 
 
 def _read_query(query: str) -> dict[str, Any]:
-    """Decode the query; a key that comes again turns into a list, as in Express."""
+    """Decode the query; a repeated key becomes a list, as in Express."""
     if not query:
         return {}
     result: dict[str, Any] = {}

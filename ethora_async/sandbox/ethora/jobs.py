@@ -1,7 +1,6 @@
 """Jobs of the calls that answer 202 (docs/platforms/ethora.md#jobs-and-delays): user batches, broadcasts, purges.
 
-The work is done while the POST is answered; only the *report* takes a few polls, as the vendor's own scripts
-need it.
+The work is done while the POST is answered; only the *report* takes a few polls, as the vendor's own scripts expect.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ KEPT = 2_000
 
 @attrs.frozen
 class Row:
-    """What became of one user: `created`, `exists` (the e-mail is taken) or `uuid_exists`, and the user."""
+    """The result for one user: `created`, `exists` (the e-mail is taken) or `uuid_exists`, and the user."""
 
     status: str
     user: User
 
 
 class JobKind(enum.Enum):
-    """What a job does; each kind has its own status route."""
+    """The kind of a job; each has its own status route."""
 
     USERS = "users"
     BROADCAST = "broadcast"
@@ -63,7 +62,7 @@ class Job:
 
 
 class Jobs:
-    """The latest jobs; the oldest make room, as in the platform's queue."""
+    """The latest jobs; the oldest are dropped, as in the platform's queue."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
@@ -71,7 +70,7 @@ class Jobs:
         self._made = 0
 
     def run(self, kind: JobKind, app: App, now: float, work: Callable[[], Callable[[], dict[str, Any]]]) -> Job:
-        """Do the work, unless a fault wants the job to fail, and keep the job. `work` returns its report."""
+        """Do the work, unless a fault makes the job fail, and store the job. `work` returns its report."""
         error = self._faults.take_job_failure()
         report = dict[str, Any] if error else work()
         faults = self._faults

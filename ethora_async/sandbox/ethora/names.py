@@ -1,4 +1,4 @@
-"""Ids as callers write them, brought to one form (docs/platforms/ethora.md#names-and-ids).
+"""Normalise ids as callers write them (docs/platforms/ethora.md#names-and-ids).
 
 Inside the sandbox a record is known by its *local* id: what follows `<appId>_` in its XMPP name. Callers may
 send it plain, prefixed, prefixed twice, or as a JID.
@@ -20,14 +20,14 @@ def collapse(app_id: str, name: str) -> str:
 
 
 def local_id(app_id: str, reference: str) -> str:
-    """Return the local id that `reference` (plain, prefixed, JID with or without resource) points at."""
+    """Return the local id that `reference` (plain, prefixed, JID with or without resource) refers to."""
     reference = reference.strip()
     at = reference.find("@")
     return collapse(app_id, reference if at < 0 else reference[:at])
 
 
 def folded(uuid: str) -> str:
-    """Return what the chat server makes of a uuid as part of a JID: uuids that fold together are one account there."""
+    """Fold a uuid as the chat server folds JIDs: uuids that fold to the same text are one account there."""
     return uuid.lower() if uuid.isascii() else normalize("NFC", normalize("NFKC", uuid).lower())
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, written from the route table: what is said is what is served."""
+"""The OpenAPI document, generated from the route table."""
 
 from __future__ import annotations
 

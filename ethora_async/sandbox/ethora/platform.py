@@ -1,4 +1,4 @@
-"""What every handler of the local Ethora shares: state, clock, keys, rules and knobs. No sockets here."""
+"""The shared state of the local Ethora's handlers: store, clock, keys, rules and faults. No sockets here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes to a user's profile, whichever route asks for them (docs/platforms/ethora.md#users, #sessions)."""
+"""Changes to a user's profile, shared by all routes (docs/platforms/ethora.md#users, #sessions)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the local Ethora keeps: apps, users and chats.
+"""The records of the local Ethora: apps, users and chats.
 
-Records are plain slotted objects compared by identity. Everything that a reply can derive (`_id`,
-`xmppUsername`, JIDs) is derived, not stored: a million users have to fit into a laptop.
+Records are plain slotted objects compared by identity. Everything that a reply can derive (`_id`, `xmppUsername`, JIDs)
+is derived, not stored: a million users must fit into a laptop's memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class UserKind(enum.Enum):
-    """Whose account it is: a person's, or the platform's own (never the caller's to delete)."""
+    """The kind of an account: a person's, or the platform's own (which callers must not delete)."""
 
     PERSON = "person"
     OWNER = "owner"
@@ -102,7 +102,7 @@ class User:
         return self.app.parent is None or self.kind is UserKind.OWNER
 
     def manages(self, app: App) -> bool:
-        """True when this account may administrate `app`: it made it, or it is an owner of it or of its parent."""
+        """True when this account may administer `app`: it created it, or it is an owner of it or of its parent."""
         return app.creator is self or (self.kind is UserKind.OWNER and (self.app is app or self.app is app.parent))
 
     def require_code(self, code: str | None) -> None:
@@ -152,16 +152,16 @@ class Chat:
 
     @property
     def messages(self) -> Sequence[Message[User]]:
-        """What is kept of what was said, oldest first."""
+        """The stored messages, oldest first."""
         return () if self._conversation is None else self._conversation.messages
 
     @property
     def reported(self) -> bool:
-        """True when somebody complained about it."""
+        """True when somebody reported it."""
         return self._conversation is not None and bool(self._conversation.reports)
 
     def muted_by(self, user: User) -> bool:
-        """True when `user` wants no notices from it."""
+        """True when `user` has muted it."""
         return self._conversation is not None and user in self._conversation.muted
 
     def unread(self, user: User) -> int:
@@ -173,7 +173,7 @@ class Chat:
         return None if self._conversation is None else self._conversation.grants.get(user)
 
     def access(self, user: User) -> int:
-        """Return what `user` may do, as the bits of an access code: 1 read, 2 write, 4 admin, 8 owner.
+        """Return the rights of `user`, as the bits of an access code: 1 read, 2 write, 4 admin, 8 owner.
 
         A plain member has 3, the creator 15, anybody else 0.
         """
@@ -185,7 +185,7 @@ class Chat:
         return EVERYTHING if user is self.creator else MEMBER
 
     def forget(self, user: User) -> None:
-        """Drop what was kept about a member who left."""
+        """Drop the data of a member who left."""
         if self._conversation is not None:
             self._conversation.forget(user)
 

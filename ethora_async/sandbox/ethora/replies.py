@@ -1,7 +1,7 @@
-"""What replies look like, in JSON Schema: the reply half of the OpenAPI document.
+"""The JSON Schema of replies, for the OpenAPI document.
 
-Objects are closed: a key that is served but not written down here fails the tests, and so does one that is
-missing. A `?` at the end of a name marks a key that may be absent.
+Objects are closed: the tests fail for a served key that is not declared here, and for a missing one. A `?` at the end
+of a name marks a key that may be absent.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def closed(fields: Mapping[str, Schema]) -> Schema:
 
 
 def success(fields: Mapping[str, Schema] | None = None) -> Schema:
-    """Return the object of a reply: the keys that say it went well, and these."""
+    """Return the object of a reply: the keys that report success, and these."""
     return closed({"ok?": FLAG, "success?": FLAG, **(fields or {})})
 
 
@@ -52,7 +52,7 @@ def result(schema: Schema) -> Replies:
 
 
 def listed(alias: str, schema: Schema, further: Mapping[str, Schema] | None = None) -> Replies:
-    """Reply 200 with a page of such values, under the keys that clients look at."""
+    """Reply 200 with a page of such values, under the keys that clients read."""
     keys = dict.fromkeys(("results", "items", alias), many(schema))
     return {200: success({**keys, "total": COUNT, "limit": COUNT, "offset": COUNT, **(further or {})})}
 

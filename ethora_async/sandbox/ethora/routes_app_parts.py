@@ -1,4 +1,4 @@
-"""What belongs to an app: its default rooms and its bot (docs/platforms/ethora.md#apps)."""
+"""The parts of an app: its default rooms and its bot (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 

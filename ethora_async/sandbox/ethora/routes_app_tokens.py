@@ -1,4 +1,4 @@
-"""App tokens: made, listed, rotated, revoked (docs/platforms/ethora.md#app-tokens). A value is shown once."""
+"""Create, list, rotate and revoke app tokens (docs/platforms/ethora.md#app-tokens). A value is returned once."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Apps: listing, making, changing, archiving (docs/platforms/ethora.md#apps).
+"""List, create, change and archive apps (docs/platforms/ethora.md#apps).
 
-Who may touch an app: its own server token, that of its parent, its creator, and the owner accounts of both.
+An app may be used by its own server token, that of its parent, its creator, and the owner accounts of both.
 """
 
 from __future__ import annotations

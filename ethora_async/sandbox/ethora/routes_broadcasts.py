@@ -1,6 +1,6 @@
 """Broadcasts: one text into many chats, as a job (docs/platforms/ethora.md#broadcasts).
 
-What no source says: `allRooms` means every public and group chat; a chat that is not found is a row
+Assumptions of this sandbox: `allRooms` means every public and group chat; a chat that is not found is a row
 `failed` of the job, not a refusal; a dry run reports `dry-run` rows and keeps nothing.
 """
 

@@ -1,4 +1,4 @@
-"""Chats as a backend sees them: making, changing, deleting, listing (docs/platforms/ethora.md#chats)."""
+"""Chats for a backend: create, change, delete, list (docs/platforms/ethora.md#chats)."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def delete_chat(call: Call) -> Reply:
 
 
 def require_control(call: Call, chat: Chat) -> None:
-    """Let through the app's server, its managers, the user who made the chat, and its moderators. Raises the 403."""
+    """Check that the caller is the app's server, a manager, the chat's creator or a moderator. Raises the 403."""
     user = call.user
     if user is None or chat.creator is user or user.manages(call.app) or chat.access(user) & (ADMIN | OWNER):
         return

@@ -1,4 +1,4 @@
-"""What this server serves, said by itself (docs/platforms/ethora.md#hosts-and-paths)."""
+"""The server's own documentation (docs/platforms/ethora.md#hosts-and-paths)."""
 
 from __future__ import annotations
 

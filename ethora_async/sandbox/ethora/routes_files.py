@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROUTES: Routes[Call] = Routes()
 FILES = (1, 5)
 MEDIA = "media"
-"""The text of a message that is a file; what file it is, its metadata tell."""
+"""The text of a message with a file; its metadata describe the file."""
 KEPT = {200: success({"results": many(ref("File"))})}
 
 

@@ -1,7 +1,7 @@
-"""Who is in a chat: `users-access` (docs/platforms/ethora.md#chat-members).
+"""Members of a chat: `users-access` (docs/platforms/ethora.md#chat-members).
 
-The words of `details[].status` are not public (docs/platforms/ethora.md#open-questions): `added`, `already-member`,
-`removed`, `not-member` and `not-found` are this server's, written as PATCH writes its own.
+The values of `details[].status` are not public (docs/platforms/ethora.md#open-questions): `added`, `already-member`,
+`removed`, `not-member` and `not-found` are this server's own, in the style of PATCH.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Chats as their members see them: lists, 1-1 chats, mutes, reports (docs/platforms/ethora.md#chats)."""
+"""Chats for their members: lists, 1-1 chats, mutes, reports (docs/platforms/ethora.md#chats)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The older guide's calls, `/chats/` and `/chat-access/`. Today's platform does not have them.
+"""The older guide's calls, `/chats/` and `/chat-access/`, which the current platform does not have.
 
 See docs/platforms/ethora.md#older-guide.
 """

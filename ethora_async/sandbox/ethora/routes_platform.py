@@ -1,4 +1,4 @@
-"""The platform itself: health and what a front end reads before anybody logs in.
+"""The platform itself: health, and the settings that a front end reads before log-in.
 
 See docs/platforms/ethora.md#hosts-and-paths, #apps.
 """

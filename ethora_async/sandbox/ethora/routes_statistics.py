@@ -1,4 +1,4 @@
-"""Counts over time, as the administration's charts read them.
+"""Counts over time, for the charts of the admin UI.
 
 The keys of the reply are not public: each count is a list of days, and `total*` are those of an app's record.
 """

@@ -1,4 +1,4 @@
-"""Users as an app's managers see them, through a user session (docs/platforms/ethora.md#users).
+"""Users for an app's managers, with a user session (docs/platforms/ethora.md#users).
 
 `usersIdList` holds record ids here, not the caller's own: these routes are those of the admin's web page.
 """

@@ -1,4 +1,4 @@
-"""Making and deleting users (docs/platforms/ethora.md#users)."""
+"""Create and delete users (docs/platforms/ethora.md#users)."""
 
 from __future__ import annotations
 

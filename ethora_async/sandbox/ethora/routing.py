@@ -1,4 +1,4 @@
-"""What the routes of the local Ethora say: which tokens open them, what they read and what they answer."""
+"""The routes of the local Ethora: their tokens, inputs and replies."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TokenKind(enum.Enum):
 
 
 class Auth(enum.Enum):
-    """The auth class of a route: which families of tokens open it.
+    """The auth class of a route: the accepted families of tokens.
 
     See docs/platforms/ethora.md#which-token-opens-which-route.
     """

@@ -42,7 +42,7 @@ class SeedRefusedError(ValueError):
 
 
 class Seed:
-    """Collects rows for an app, and creates their users once all are good."""
+    """Collects rows for an app, and creates their users once all are valid."""
 
     def __init__(self, app: App, form: Form) -> None:
         self._app = app
@@ -52,7 +52,7 @@ class Seed:
         self.problems: list[InvalidInputError] = []
 
     async def read(self, path: str | Path) -> None:
-        """Take the rows of a CSV file.
+        """Add the rows of a CSV file.
 
         Raises:
             InvalidInputError: the file cannot be read, or lacks a column.
@@ -60,14 +60,14 @@ class Seed:
         self._add_all(await asyncio.to_thread(_read_csv, Path(path)))
 
     def take(self, rows: Iterable[Mapping[str, str]]) -> None:
-        """Take rows; the first counts as line 1."""
+        """Add rows; the first counts as line 1."""
         self._add_all(enumerate(rows, 1))
 
     def plant(self, store: Store, now: float) -> int:
-        """Create the users and return how many.
+        """Create the users and return their number.
 
         Raises:
-            SeedRefusedError: a row was bad; nothing is created then.
+            SeedRefusedError: a row was invalid; nothing was created.
         """
         if self.problems:
             raise SeedRefusedError(sorted(self.problems, key=lambda problem: problem.row or 0))

@@ -1,4 +1,4 @@
-"""User sessions: what a login opens, a refresh renews and a logout ends (docs/platforms/ethora.md#sessions)."""
+"""User sessions: opened by a login, renewed by a refresh, ended by a logout (docs/platforms/ethora.md#sessions)."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ class Sessions:
             session.refresh_id = secrets.token_hex(12)
 
     def end(self, chosen: Callable[[Session], bool]) -> None:
-        """End every session that `chosen` picks, those of API keys excepted."""
+        """End every session that `chosen` selects, except those of API keys."""
         kept = {key: session for key, session in self._open.items() if session.api_key or not chosen(session)}
         self._open = kept
 
     def close(self, session: Session) -> None:
-        """End one session, that of an API key too."""
+        """End one session, even that of an API key."""
         self._open.pop(session.id, None)
 
     def challenge(self, user: User, now: float) -> str:
@@ -95,12 +95,12 @@ class Sessions:
         return self._signer.sign({"type": "mfa", "challengeId": challenge}, now=now, ttl=CHALLENGE_TTL)
 
     def challenged(self, claims: Mapping[str, Any]) -> User | None:
-        """Return whose login a challenge belongs to; None once it was met."""
+        """Return the user of a challenge; None once it was completed."""
         challenge = claims.get("challengeId")
         return self._challenges.get(challenge) if isinstance(challenge, str) else None
 
     def met(self, claims: Mapping[str, Any]) -> None:
-        """Use a challenge up."""
+        """Complete a challenge."""
         self._challenges.pop(claims["challengeId"], None)
 
     def tokens(self, session: Session, now: float) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Records as the wire shows them (docs/platforms/ethora.md#users, #chats, #apps).
+"""The wire format of records (docs/platforms/ethora.md#users, #chats, #apps).
 
-Replies are supersets of what any known client reads (docs/platforms/ethora.md#shapes-of-the-sandbox).
+Replies contain every key that any known client reads (docs/platforms/ethora.md#shapes-of-the-sandbox).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def brief_user(user: User) -> dict[str, Any]:
 
 
 def full_user(user: User, signer: Signer) -> dict[str, Any]:
-    """Return the keys that a creation or a login answers with, the XMPP password included."""
+    """Return the keys of the reply to a creation or a login, including the XMPP password."""
     verified = {"loginType": "email", "email": user.email, "verified": True, "_id": user.id}
     return {
         **brief_user(user),
@@ -110,7 +110,7 @@ def chat_with_members(chat: Chat, most: int | None = None) -> dict[str, Any]:
 
 
 def my_chat(chat: Chat, user: User) -> dict[str, Any]:
-    """Return a chat as one of its members sees it: its most recently active members, and what was said last."""
+    """Return a chat for one of its members, with its most recently active members and its last message."""
     unread = chat.unread(user)
     return {
         **chat_record(chat),
@@ -149,7 +149,7 @@ def _recently_active(chat: Chat) -> list[User]:
 
 
 def sender_name(chat: Chat, message: Message[User]) -> str:
-    """Return who said it: a user, or the app in the name that a broadcast asked for."""
+    """Return the sender: a user, or the app under the name given for a broadcast."""
     if message.sender is not None:
         return f"{message.sender.first_name} {message.sender.last_name}".strip()
     named = message.metadata.get("senderName") if isinstance(message.metadata, dict) else None

@@ -1,4 +1,4 @@
-"""Apps as the wire shows them (docs/platforms/ethora.md#apps)."""
+"""The wire format of apps (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def default_room(room: DefaultRoom) -> dict[str, Any]:
 
 
 def app_token_record(token: AppToken) -> dict[str, Any]:
-    """Return what is known of an app token; its value is not."""
+    """Return the record of an app token, without its value."""
     return {
         "tokenId": token.id,
         "label": token.label,
@@ -72,7 +72,7 @@ def app_token_record(token: AppToken) -> dict[str, Any]:
 
 
 def api_key_record(key: ApiKey) -> dict[str, Any]:
-    """Return what is known of an API key; its value is not."""
+    """Return the record of an API key, without its value."""
     return {
         "_id": key.id,
         "name": key.name,

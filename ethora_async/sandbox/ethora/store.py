@@ -60,7 +60,8 @@ class ChatData:
 class Store:
     """All apps of a local Ethora, and the changes that keep their indexes in step.
 
-    `watchers` are told of what happens. `history` is how many messages a chat keeps at least; the oldest go first.
+    `watchers` are notified of changes. `history` is the minimum number of messages that a chat keeps; the oldest are
+    dropped first.
     """
 
     def __init__(self, history: int = HISTORY) -> None:

@@ -1,4 +1,4 @@
-"""Making apps: each comes with an owner account, and perhaps a first chat (docs/platforms/ethora.md#apps)."""
+"""Create apps, each with an owner account and optionally a first chat (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 

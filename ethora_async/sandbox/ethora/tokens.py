@@ -1,4 +1,4 @@
-"""Tokens on the platform's side: checking those that customers sign, and signing its own.
+"""Tokens on the platform's side: verify those of customers, and sign its own.
 
 See docs/platforms/ethora.md#tokens.
 
@@ -39,7 +39,7 @@ def import_key(secret: str) -> OctKey:
 
 
 class KeySet:
-    """Keys of which any one may have signed a token. Remembers what passed: tokens come again for an hour."""
+    """Keys, any of which may have signed a token. Caches valid tokens, which are reused for an hour."""
 
     def __init__(self, *keys: OctKey) -> None:
         self._keys = keys
@@ -73,7 +73,7 @@ class AppKeys:
 
 
 def strip_scheme(value: str) -> str:
-    """Take an optional `Bearer ` and then an optional `JWT ` off a header value.
+    """Strip an optional `Bearer ` and then an optional `JWT ` from a header value.
 
     See docs/platforms/ethora.md#token-kinds.
     """
@@ -86,7 +86,7 @@ def strip_scheme(value: str) -> str:
 
 
 def peek(token: str) -> dict[str, Any] | None:
-    """Read the payload of an HS256 token without trusting it; None for anything else, as `alg: none`."""
+    """Read the payload of an unverified HS256 token; None for any other, such as `alg: none`."""
     parts = token.split(".")
     if len(parts) != 3:
         return None

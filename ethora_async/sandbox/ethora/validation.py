@@ -1,4 +1,4 @@
-"""A small validator that fails with the platform's words: those of Joi (docs/platforms/ethora.md#error-replies).
+"""A small validator with the platform's messages: those of Joi (docs/platforms/ethora.md#error-replies).
 
 Each rule reads a decoded JSON value and returns the value to use, or raises `InvalidValueError`. The path of a bad
 value is put together while the exception travels up, so that good input pays nothing for it.

@@ -1,4 +1,4 @@
-"""What the page of the local Ethora shows: users, chats, members, messages, apps."""
+"""The page of the local Ethora: users, chats, members, messages, apps."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class EthoraView:
         self._platform = platform
 
     def facts(self) -> Mapping[str, Cell]:
-        """Return what is worth knowing about the server."""
+        """Return facts about the server."""
         base = self._apps()[0]
         return {"App id": base.id, "XMPP host": self._platform.xmpp_host, "Apps": len(self._apps())}
 
     def counts(self) -> Mapping[str, tuple[str, int]]:
-        """Return the tables there are."""
+        """Return the tables."""
         apps = self._apps()
         return {
             "users": ("Users", sum(len(app.users) for app in apps)),

@@ -1,4 +1,4 @@
-"""Who wants to know what happens in the store: the chat, which tells its clients at once."""
+"""Observers of the store, such as the chat, which notifies its clients at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Watcher(Protocol):
-    """Told of each change when it has been made."""
+    """Notified of each change after it was made."""
 
     def posted(self, chat: Chat, message: Message[User]) -> None:
         """Handle a message that was stored."""

@@ -1,1 +1,1 @@
-"""The local ImbaChat: it serves the widget, takes its log-ins, and asks your site about users."""
+"""The local ImbaChat: it serves the widget, accepts its log-ins, and looks up users through your site."""

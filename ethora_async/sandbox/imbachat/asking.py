@@ -1,4 +1,4 @@
-"""The chat server's own requests: it asks a site who its users are (docs/platforms/imbachat.md#callbacks)."""
+"""The chat server's own requests: it looks up users through a site (docs/platforms/imbachat.md#callbacks)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SHOWN = 200
 
 
 class SiteError(Exception):
-    """The site gave no answer that the chat server can use; the text says what came."""
+    """The site's answer is unusable; the message describes it."""
 
 
 @attrs.frozen
 class SiteAnswer:
-    """What the site answered."""
+    """The site's answer."""
 
     status: int
     headers: Mapping[str, str]

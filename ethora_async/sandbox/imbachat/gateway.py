@@ -1,4 +1,4 @@
-"""From a raw request to an answer of the local ImbaChat: the widget's script and its log-in."""
+"""Answer raw requests to the local ImbaChat: the widget's script and its log-in."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class Gateway:
         self._widget_id = str(widget_id)
 
     def operation(self, method: str, path: str) -> str | None:
-        """Name the route that would serve a request, or None."""
+        """Return the name of the route for a request, or None."""
         match = TABLE.find(method, path)
         return match.route.operation if match is not None and match.params["dev_id"] == self._widget_id else None
 
     async def answer(self, request: BaseRequest, path: str, query: str) -> Reply:  # noqa: ARG002
-        """Reply one request."""
+        """Answer one request."""
         try:
             raw = await request.read()
         except HTTPRequestEntityTooLarge:

@@ -1,4 +1,4 @@
-"""What the chat server takes for a user's token: checked with the standard library alone.
+"""Verify users' tokens as the chat server does, with the standard library only.
 
 See docs/platforms/imbachat.md#user-token.
 """
@@ -17,7 +17,7 @@ LONGEST = 4_096
 
 
 class TokenRefusedError(PermissionError):
-    """A user's token is not taken; the text says why."""
+    """A user's token is rejected; the message says why."""
 
 
 def user_of(token: str, secret_key: str, now: float) -> int:

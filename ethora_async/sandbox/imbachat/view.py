@@ -1,4 +1,4 @@
-"""What the page of the local ImbaChat shows: who has logged in."""
+"""The page of the local ImbaChat: the logged-in users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ USERS = ("Id", "Name as your site told it", "Fields of its answer")
 
 
 class Widget(Protocol):
-    """What the page reads of a sandbox."""
+    """The attributes of a sandbox that the page reads."""
 
     widget_id: int
     guests: int
@@ -23,7 +23,7 @@ class Widget(Protocol):
 
     @property
     def online(self) -> Mapping[int, ChatUser]:
-        """Who has logged in, by id."""
+        """The logged-in users, by id."""
         ...
 
 
@@ -37,7 +37,7 @@ class ImbaChatView:
         self._widget = widget
 
     def facts(self) -> Mapping[str, Cell]:
-        """Return what is worth knowing about the widget."""
+        """Return facts about the widget."""
         return {
             "Widget": self._widget.widget_id,
             "Guests": self._widget.guests,
@@ -45,7 +45,7 @@ class ImbaChatView:
         }
 
     def counts(self) -> Mapping[str, tuple[str, int]]:
-        """Return the tables there are."""
+        """Return the tables."""
         return {"users": ("Logged in", len(self._widget.online))}
 
     def table(self, key: str, search: str, limit: int) -> ViewTable:

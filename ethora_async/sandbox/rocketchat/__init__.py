@@ -1,1 +1,1 @@
-"""The local Rocket.Chat: REST and realtime (DDP), in the words of its generations 6.x to 9.0."""
+"""The local Rocket.Chat: REST and realtime (DDP), as in versions 6.x to 9.0."""

@@ -1,4 +1,4 @@
-"""Accounts: made, changed, switched off, deleted (docs/platforms/rocketchat.md#users)."""
+"""Create, change, deactivate and delete accounts (docs/platforms/rocketchat.md#users)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PLAIN = {
 
 
 def hash_password(password: str) -> str:
-    """Return what is kept of a password: a hash of the hash that clients send."""
+    """Return the stored form of a password: a hash of the hash that clients send."""
     return digest(digest(password))
 
 

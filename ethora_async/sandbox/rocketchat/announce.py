@@ -1,4 +1,4 @@
-"""What the server tells its listeners when something changed (docs/platforms/rocketchat.md#streams)."""
+"""Notify listeners of changes (docs/platforms/rocketchat.md#streams)."""
 
 from __future__ import annotations
 

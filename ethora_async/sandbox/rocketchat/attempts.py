@@ -1,4 +1,4 @@
-"""Failed logins, and whom they block for a while (docs/platforms/rocketchat.md#log-in)."""
+"""Failed logins, which block users and addresses for a while (docs/platforms/rocketchat.md#log-in)."""
 
 from __future__ import annotations
 

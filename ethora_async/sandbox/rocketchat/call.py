@@ -1,4 +1,4 @@
-"""One request on its way through a handler."""
+"""The context of one request in a handler."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Call:
 
     @property
     def origin(self) -> str:
-        """Where the caller found this server."""
+        """This server's address as the caller used it."""
         return f"http://{self.headers.get('Host', 'localhost')}"
 
     @property

@@ -1,4 +1,4 @@
-"""From a raw request to an answer: routing, decoding, token, limits, permissions, second factor, handler."""
+"""Answer raw requests: routing, decoding, token, limits, permissions, second factor, handler."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ WEBSOCKET = "/websocket"
 
 
 class Gateway:
-    """Answers requests with what the routes say about one server."""
+    """Answers requests by the routes of one server."""
 
     def __init__(self, platform: Platform, limiter: RateLimiter, open_socket: Callable[[BaseRequest], Reply]) -> None:
         self._platform = platform
@@ -108,7 +108,7 @@ class Gateway:
         return None if match is None else match.route.operation
 
     async def answer(self, request: BaseRequest, path: str, query: str) -> Reply:
-        """Reply one request."""
+        """Answer one request."""
         if path == WEBSOCKET:
             return self._open_socket(request)
         # Left to the web server it would be this machine's time, while all else here follows the clock.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Login:
-    """A login that went well. `kind` is `password` or `resume`; the token of the latter is the one that came."""
+    """A successful login. `kind` is `password` or `resume`; the token of the latter is the one that came."""
 
     user: User
     text: str = attrs.field(repr=False)
@@ -28,7 +28,7 @@ class Login:
 
 @attrs.frozen
 class Client:
-    """Where a login comes from, and which second factor came along."""
+    """The client of a login, and its second factor."""
 
     address: str
     code: str | None = attrs.field(default=None, repr=False)

@@ -1,4 +1,4 @@
-"""Rooms and who is in them (docs/platforms/rocketchat.md#rooms)."""
+"""Rooms and their members (docs/platforms/rocketchat.md#rooms)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Roles and what they may do: the defaults of a fresh server, as far as the routes ask."""
+"""Roles and their permissions: the defaults of a fresh server, as far as the routes need them."""
 
 from __future__ import annotations
 

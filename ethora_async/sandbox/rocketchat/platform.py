@@ -1,4 +1,4 @@
-"""What every handler of the local Rocket.Chat shares: state, clock, rules and knobs. No sockets here."""
+"""The shared state of the local Rocket.Chat's handlers: store, clock, rules and faults. No sockets here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages: sent, changed, deleted, read (docs/platforms/rocketchat.md#messages)."""
+"""Send, change, delete and read messages (docs/platforms/rocketchat.md#messages)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the local Rocket.Chat keeps: users, tokens, rooms, memberships, messages. Times are seconds since 1970."""
+"""The records of the local Rocket.Chat: users, tokens, rooms, memberships, messages. Times are seconds since 1970."""
 
 from __future__ import annotations
 

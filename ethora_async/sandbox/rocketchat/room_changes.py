@@ -1,4 +1,4 @@
-"""What can be changed about a room, and what its members are told (docs/platforms/rocketchat.md#room-settings)."""
+"""Changes of a room, and the notifications of its members (docs/platforms/rocketchat.md#room-settings)."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def set_plain(platform: Platform, room: Room, field: str, value: Any, now: float
 
 
 def set_read_only(platform: Platform, room: Room, value: bool, actor: User, now: float) -> None:
-    """Let keepers alone write, or everybody."""
+    """Allow only owners and moderators to write, or everybody."""
     room.read_only = value
     kind = "room-set-read-only" if value else "room-removed-read-only"
     membership.system_message(platform, room, actor, kind, actor.username, now)
 
 
 def set_type(platform: Platform, room: Room, kind: str, actor: User, now: float) -> None:
-    """Make a channel of a group, or the other way round."""
+    """Turn a group into a channel, or a channel into a group."""
     room.type = kind
     told = "public" if kind == "c" else "private"
     membership.system_message(platform, room, actor, "room_changed_privacy", told, now)

@@ -1,4 +1,4 @@
-"""Messages: sent, changed, deleted, fetched (docs/platforms/rocketchat.md#messages)."""
+"""Send, change, delete and fetch messages (docs/platforms/rocketchat.md#messages)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people do to a message: react, pin, star, follow, report (docs/platforms/rocketchat.md#message-marks)."""
+"""Marks on messages: react, pin, star, follow, report (docs/platforms/rocketchat.md#message-marks)."""
 
 from __future__ import annotations
 
@@ -112,14 +112,14 @@ def _star(call: Call, *, wanted: bool) -> None:
 
 @ROUTES.add("POST", "chat.followMessage", section=SECTION, body=closed({"mid": FILLED}))
 def follow(call: Call) -> Reply:
-    """Be told of answers in a thread."""
+    """Follow a thread."""
     _follow(call, wanted=True)
     return success()
 
 
 @ROUTES.add("POST", "chat.unfollowMessage", section=SECTION, body=closed({"mid": FILLED}))
 def unfollow(call: Call) -> Reply:
-    """Be told of them no more."""
+    """Unfollow a thread."""
     _follow(call, wanted=False)
     return success()
 

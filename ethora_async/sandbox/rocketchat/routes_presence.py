@@ -1,4 +1,4 @@
-"""Who is there, and what people prefer (docs/platforms/rocketchat.md#presence-and-preferences)."""
+"""Presence and preferences (docs/platforms/rocketchat.md#presence-and-preferences)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How people get accounts by themselves, and keep them (docs/platforms/rocketchat.md#registration)."""
+"""Self-registration and account recovery (docs/platforms/rocketchat.md#registration)."""
 
 from __future__ import annotations
 

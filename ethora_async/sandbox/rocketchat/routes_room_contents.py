@@ -1,4 +1,4 @@
-"""What is in a room: files, mentions, discussions; and cleaning it (docs/platforms/rocketchat.md#room-contents)."""
+"""Contents of a room: files, mentions, discussions; and cleaning it (docs/platforms/rocketchat.md#room-contents)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who keeps a room: owners, moderators, leaders (docs/platforms/rocketchat.md#room-roles)."""
+"""Roles in a room: owners, moderators, leaders (docs/platforms/rocketchat.md#room-roles)."""
 
 from __future__ import annotations
 

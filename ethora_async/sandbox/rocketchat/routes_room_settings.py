@@ -1,4 +1,4 @@
-"""What a room is called and how it behaves: one table for channels, groups and direct rooms.
+"""Names and settings of rooms: one table for channels, groups and direct rooms.
 
 See docs/platforms/rocketchat.md#room-settings.
 """
@@ -77,7 +77,7 @@ def rename(call: Call) -> Reply:
 
 @ROUTES.add("POST", *_named("setReadOnly"), section=SECTION, body=by_room({"readOnly": FLAG}))
 def set_read_only(call: Call) -> Reply:
-    """Let keepers alone write, or everybody."""
+    """Allow only owners and moderators to write, or everybody."""
     room = _edited(call, "set-readonly")
     if room.read_only is call.body["readOnly"]:
         raise _same("read only setting")
@@ -87,7 +87,7 @@ def set_read_only(call: Call) -> Reply:
 
 @ROUTES.add("POST", *_named("setType"), section=SECTION, body=by_room({"type": TEXT}))
 def set_type(call: Call) -> Reply:
-    """Make a channel of a group, or the other way round."""
+    """Turn a group into a channel, or a channel into a group."""
     room = _edited(call)
     kind = call.body["type"]
     if kind == room.type:

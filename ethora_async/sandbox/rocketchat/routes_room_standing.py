@@ -1,4 +1,4 @@
-"""How one user stands in a room: open, favourite, left, counted (docs/platforms/rocketchat.md#standing-in-a-room)."""
+"""A user and a room: open, favourite, leave, count (docs/platforms/rocketchat.md#standing-in-a-room)."""
 
 from __future__ import annotations
 

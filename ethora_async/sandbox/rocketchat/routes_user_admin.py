@@ -1,4 +1,4 @@
-"""Users: changed, switched off, logged out, deleted (docs/platforms/rocketchat.md#users)."""
+"""Change, deactivate, log out and delete users (docs/platforms/rocketchat.md#users)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens: made for others, personal ones, and the rest of one's own.
+"""Tokens: for other users, personal access tokens, and the caller's own sessions.
 
 See docs/platforms/rocketchat.md#users, #minting-tokens.
 """

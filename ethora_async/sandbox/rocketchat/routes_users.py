@@ -1,4 +1,4 @@
-"""Users: made, looked up, listed (docs/platforms/rocketchat.md#users)."""
+"""Create, look up and list users (docs/platforms/rocketchat.md#users)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the routes of the local Rocket.Chat say: who may make a call, and what it takes."""
+"""The routes of the local Rocket.Chat: their permissions and inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of a server: those that clients read, and those that change what it does.
+"""The settings of a server: those that clients read, and those that change its behaviour.
 
 See docs/platforms/rocketchat.md#token-lifetime, #server-settings-for-embedding.
 """

@@ -1,4 +1,4 @@
-"""Records as clients see them. Dates are datetimes here: each door writes them its own way."""
+"""The wire format of records. Dates are datetimes here: REST and DDP encode them differently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a local Rocket.Chat: accounts, tokens and rooms, found by every name they go by."""
+"""The state of a local Rocket.Chat: accounts, tokens and rooms, found by any of their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Login tokens: made, counted, dropped (docs/platforms/rocketchat.md#minting-tokens, #token-lifetime)."""
+"""Create, count and drop login tokens (docs/platforms/rocketchat.md#minting-tokens, #token-lifetime)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The second factor: which one a user has, whether a call needs it, and whether a code is right.
+"""The second factor: choose a user's method, decide whether a call needs it, and verify codes.
 
 See docs/platforms/rocketchat.md#second-factor.
 """

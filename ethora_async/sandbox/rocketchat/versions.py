@@ -1,4 +1,4 @@
-"""What differs between the generations of the server.
+"""Differences between the versions of the server.
 
 See docs/platforms/rocketchat.md#error-replies, #minting-tokens, #server-info.
 """

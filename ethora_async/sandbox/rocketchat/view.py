@@ -1,4 +1,4 @@
-"""What the page of the local Rocket.Chat shows: users, rooms, members, messages."""
+"""The page of the local Rocket.Chat: users, rooms, members, messages."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class RocketChatView:
         self._platform = platform
 
     def facts(self) -> Mapping[str, Cell]:
-        """Return what is worth knowing about the server."""
+        """Return facts about the server."""
         return {"Version": str(self._platform.version), "Tokens per user": self._platform.token_cap}
 
     def counts(self) -> Mapping[str, tuple[str, int]]:
-        """Return the tables there are."""
+        """Return the tables."""
         store = self._platform.store
         return {
             "users": ("Users", len(store.users)),

@@ -1,4 +1,4 @@
-"""How injected failures read when a test gives them no body: as this server words them.
+"""The default bodies of injected failures, in this server's own words.
 
 See docs/platforms/rocketchat.md#error-replies.
 """

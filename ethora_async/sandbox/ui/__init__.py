@@ -1,1 +1,1 @@
-"""The console: a page at `/_sandbox/` that shows what a sandbox holds, what it was asked, and its faults."""
+"""The console: a page at `/_sandbox/` with a sandbox's records, requests and faults."""

@@ -1,4 +1,4 @@
-"""Serves the page at `/_sandbox/`, and what it asks for.
+"""Serve the page at `/_sandbox/`, and its data.
 
 Only pages of this origin get an answer. The Host header must be an address, `localhost` or the host that the
 sandbox was told to listen on: a name that an attacker's DNS points at this machine is refused.
@@ -53,7 +53,7 @@ HEADERS = {
 
 
 class Console:
-    """Answers what is below `/_sandbox/`. Its own requests are neither logged nor struck by faults."""
+    """Answers requests below `/_sandbox/`, which are neither logged nor affected by faults."""
 
     def __init__(self, view: PlatformView, faults: Faults, log: RequestLog, host: str) -> None:
         self._view = view
@@ -71,7 +71,7 @@ class Console:
         self._pages[name] = page
 
     async def answer(self, request: BaseRequest, path: str, query: str) -> Reply:
-        """Reply one request."""
+        """Answer one request."""
         refusal = self._refuse(request)
         if refusal is not None:
             return _plain(refusal, 403)

@@ -1,4 +1,4 @@
-"""What a sandbox shows on its page: facts and tables, whatever the platform."""
+"""The content of a sandbox's page: facts and tables, for every platform."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Knob:
 
 
 class PlatformView(Protocol):
-    """What the page asks a platform."""
+    """The data that the page reads from a platform."""
 
     @property
     def platform(self) -> str:
@@ -67,7 +67,7 @@ class PlatformView(Protocol):
         ...
 
     def facts(self) -> Mapping[str, Cell]:
-        """Return what is worth knowing about the server; no secret is among it."""
+        """Return facts about the server, without secrets."""
         ...
 
     def counts(self) -> Mapping[str, tuple[str, int]]:

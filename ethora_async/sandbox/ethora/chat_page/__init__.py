@@ -1,1 +1,1 @@
-"""A chat for a person to look at: a page at `/_sandbox/chat` that logs a user in and talks XMPP."""
+"""The chat page at `/_sandbox/chat`, which logs a user in and uses XMPP."""

@@ -1,7 +1,7 @@
 """Serves the chat page, `/_sandbox/chat?user=<xmppUsername>`, and the one with several users side by side.
 
-The page itself knows no secret. It asks here for the token of its user, as a front end asks its back end, and exchanges
-it for a session over the platform's own routes.
+The page itself contains no secret. It requests its user's token here, as a front end requests it from its back end, and
+exchanges it for a session over the platform's own routes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ui.console import Console
 
     Minter = Callable[[str], Awaitable[str]]
-    """Makes the chat token of a user, given by their id, as a back end does."""
+    """Returns the chat token for a user's id, as a back end does."""
 
 LIVE = "live"
 TOKEN = "chat-token"  # noqa: S105 - a path
@@ -41,9 +41,9 @@ LIVE_HEADERS = HEADERS | {POLICY: f"{HEADERS[POLICY]}; frame-src 'self'"}
 
 
 class ChatPage:
-    """The chat of any user, for whoever may see the console.
+    """The chat of any user, for everybody who may see the console.
 
-    minter: makes the tokens of the base app's users; without it the sandbox makes them, of the app's secret.
+    minter: returns the tokens of the base app's users; by default the sandbox mints them with the app's secret.
     """
 
     def __init__(self, platform: Platform, base: Callable[[], App]) -> None:
@@ -52,7 +52,7 @@ class ChatPage:
         self._base = base
 
     def add_to(self, console: Console) -> None:
-        """Serve the pages and what they consist of."""
+        """Serve the pages and their assets."""
         console.add_page(CHAT, self._chat)
         console.add_page(TOKEN, self._token)
         console.add_page(LIVE, self._live)

@@ -1,4 +1,4 @@
-"""A bot inside the server: an occupant of each room that it was let into, whose answers a function gives."""
+"""A bot inside the server: an occupant of each room that it is a member of, whose answers come from a function."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _log = logging.getLogger("ethora_async.sandbox")
 
 @attrs.frozen
 class BotMessage:
-    """What somebody said in a room that the bot is in.
+    """A message in a room that the bot is in.
 
     Attributes:
         chat_id: The id of the chat.
@@ -80,13 +80,13 @@ class BotReply:
 
 
 Reply = str | BotReply | None
-"""What a bot says: a text, a text with buttons, or nothing."""
+"""A bot's answer: a text, a text with buttons, or nothing."""
 BotFunction = Callable[[BotMessage], Reply | Awaitable[Reply]]
 """What answers: a coroutine function, or a plain one, which runs in a thread."""
 
 
 class _Deaf:
-    """The line of an occupant that needs no stanzas: the bot looks at the store instead."""
+    """The connection of an occupant that needs no stanzas: the bot observes the store instead."""
 
     def push(self, head: bytes, tail: bytes = b"") -> None:
         """Drop a frame."""
@@ -100,7 +100,7 @@ class SandboxBot:
 
     The bot settings of the app hold: a bot that is off is silent, and with the trigger `/bot` it answers what begins
     with that word, and everything in a 1-1 chat. The function may be a coroutine function; a plain one runs in a
-    thread, so that it cannot hold the server up.
+    thread, so that it cannot block the server.
     """
 
     def __init__(self, hub: Hub, user: User, function: BotFunction) -> None:
@@ -119,17 +119,17 @@ class SandboxBot:
         return self._session.bare
 
     async def aclose(self) -> None:
-        """Drop what has not been answered."""
+        """Drop unanswered messages."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._waiting.clear()
 
-    # -- what happens in the store
+    # -- changes of the store
 
     def joined(self, chat: Chat, user: User) -> None:
-        """Enter a room that the bot was let into, and say so."""
+        """Enter a room that the bot was added to."""
         if user is self.user:
             self._hub.enter(chat, self._session, element("presence", CLIENT))
             self._say(chat, f"{self._name} has joined the chat", system=True)
@@ -211,7 +211,7 @@ class SandboxBot:
         name = f"{sender.first_name} {sender.last_name}".strip()
         try:
             answer = await self._ask(BotMessage(chat.uuid, chat.title, sender.uuid, name, text, str(message.stanza)))
-        except Exception as error:  # noqa: BLE001  it is not ours: the chat goes on, and its author is told
+        except Exception as error:  # noqa: BLE001  the user's function: the chat continues, and the error is reported
             _log.warning("the bot failed in chat %s: %s: %s", chat.uuid, type(error).__name__, error)
             answer = None
         if not self._is_there(chat):

@@ -1,4 +1,4 @@
-"""What a kept message looks like in chat: as it was written there, or made up for one that REST posted."""
+"""The XMPP form of a stored message: as it was written there, or generated for one that REST posted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client asks and sets: everything that comes as an `<iq>`, history aside."""
+"""Queries and settings of clients: every `<iq>` except history."""
 
 from __future__ import annotations
 

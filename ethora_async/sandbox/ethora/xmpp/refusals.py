@@ -1,4 +1,4 @@
-"""What the server answers instead of a result: stanza errors, and stream errors that end the connection."""
+"""Error answers: stanza errors, and stream errors that end the connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding the room that a stanza is about, and what its sender may do there."""
+"""Find the room of a stanza, and check its sender's rights there."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Line(Protocol):
-    """A way to one client. Nothing here waits: what is pushed goes out soon, in order."""
+    """The connection to one client. Nothing here waits: pushed frames are sent soon, in order."""
 
     def push(self, head: bytes, tail: bytes = b"") -> None:
         """Send one frame, given in two pieces: those of a message to many are shared between them."""

@@ -1,4 +1,4 @@
-"""The websocket shell around a stream: what is pushed goes out in order, and nothing is held without bound.
+"""The websocket around a stream: frames are sent in order, and all queues are bounded.
 
 A client that asks for more than it reads is not read from; one that does not read what others say is disconnected.
 """
@@ -30,7 +30,7 @@ _HARD_LIMIT: Final = 4 * MAX_BYTES
 
 
 class Connection:
-    """One client on the line."""
+    """The connection of one client."""
 
     def __init__(self, hub: Hub, request: web.BaseRequest, backlog: int) -> None:
         self.gone: asyncio.Event = asyncio.Event()
@@ -52,7 +52,7 @@ class Connection:
         self._room.set()
 
     async def serve(self) -> web.StreamResponse:
-        """Talk until either side has enough."""
+        """Exchange frames until either side closes."""
         try:
             await self._socket.prepare(self._request)
             await self._talk()
@@ -96,7 +96,7 @@ class Connection:
         self._wake.set()
 
     def drop(self) -> None:
-        """Cut the line without a word."""
+        """Drop the connection without a closing frame."""
         if self._request.transport is not None:
             self._request.transport.abort()
 
@@ -146,7 +146,7 @@ class Connection:
 
 
 class Realtime:
-    """All connections of a server, and the hand that plays its bad days."""
+    """All connections of a server, with methods that simulate failures."""
 
     def __init__(self, hub: Hub, backlog: int = BACKLOG) -> None:
         self.hub = hub
@@ -164,7 +164,7 @@ class Realtime:
         return Reply(101, b"", takeover=self._serve)
 
     def drop(self) -> None:
-        """Cut all connections without a word."""
+        """Drop all connections without a closing frame."""
         for connection in list(self.connections):
             connection.drop()
 

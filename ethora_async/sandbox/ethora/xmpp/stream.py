@@ -1,7 +1,7 @@
 """One client's connection as a state machine without I/O: frames come in, frames go out (RFC 7395).
 
-Open, log in, open again, bind, and talk. Whatever comes in, the answer is the protocol's own: a result, a stanza error,
-or a stream error and the end of this connection. No input raises.
+Open, log in, open again, bind, and exchange stanzas. Every input is answered by the protocol: a result, a stanza error,
+or a stream error that ends this connection. No input raises.
 """
 
 from __future__ import annotations

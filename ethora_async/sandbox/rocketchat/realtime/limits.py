@@ -1,4 +1,4 @@
-"""How many calls a connection, a user or an address may make (docs/platforms/rocketchat.md#methods)."""
+"""Limits on calls by connection, user and address (docs/platforms/rocketchat.md#methods)."""
 
 from __future__ import annotations
 

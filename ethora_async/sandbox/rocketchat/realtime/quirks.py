@@ -1,4 +1,4 @@
-"""In what the builds and moods of the realtime server differ.
+"""Differences between builds and states of the realtime server.
 
 See docs/platforms/rocketchat.md#handshake-and-heartbeat, #methods, #reconnecting.
 """

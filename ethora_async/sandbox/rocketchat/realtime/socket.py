@@ -22,7 +22,7 @@ CLOSE_SECONDS = 1.0
 
 
 class Connection:
-    """One client on the line."""
+    """The connection of one client."""
 
     def __init__(self, platform: Platform, quirks: Quirks, limits: CallLimits, request: web.BaseRequest) -> None:
         self.session: Session = Session(platform, self, quirks, limits, request.remote or "")
@@ -38,7 +38,7 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
 
     async def serve(self) -> web.WebSocketResponse:
-        """Talk until either side has enough."""
+        """Exchange frames until either side closes."""
         try:
             await self._socket.prepare(self._request)
             writer = asyncio.create_task(self._write())
@@ -74,12 +74,12 @@ class Connection:
             self._wake.set()
 
     def drop(self) -> None:
-        """Cut the line without a word."""
+        """Drop the connection without a closing frame."""
         if self._request.transport is not None:
             self._request.transport.abort()
 
     def freeze(self) -> None:
-        """Go on holding the line, but neither listen nor speak: a half-open connection."""
+        """Keep the connection open, but neither read nor write: a half-open connection."""
         self.frozen = True
         self._stop_timer()
 
@@ -127,7 +127,7 @@ class Connection:
 
 
 class Realtime:
-    """All connections of a server, and the hand that plays its bad days.
+    """All connections of a server, with methods that simulate failures.
 
     `quirks` may be changed at any time.
     """
@@ -158,12 +158,12 @@ class Realtime:
             connection.close(code, reason)
 
     def drop(self) -> None:
-        """Cut all connections without a word."""
+        """Drop all connections without a closing frame."""
         for connection in list(self.connections):
             connection.drop()
 
     def freeze(self) -> None:
-        """Let all connections go silent, without closing them."""
+        """Make all connections silent, without closing them."""
         for connection in list(self.connections):
             connection.freeze()
 

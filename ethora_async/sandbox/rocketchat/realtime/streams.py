@@ -1,4 +1,4 @@
-"""Streams, and who may subscribe to them (docs/platforms/rocketchat.md#streams)."""
+"""Streams, and the rights to subscribe to them (docs/platforms/rocketchat.md#streams)."""
 
 from __future__ import annotations
 
