@@ -1,4 +1,4 @@
-"""``python -m benchmarks [--quick]``: all of them, one after another."""
+"""Run all benchmarks, one after another: ``python -m benchmarks [--quick]``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This package at work, and bare aiohttp beside it: the counterpart of ``_node_sdk.cjs``, asked the same way."""
+"""Run work with this package, or with bare aiohttp: the counterpart of ``_node_sdk.cjs``, with the same protocol."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ async def created(run: Run[NewUser]) -> int:
 
 
 class Client:
-    """One `EthoraClient` and one session for as long as the process lives. Each work is made ready, then measured."""
+    """One `EthoraClient` and one session for as long as the process lives. Each piece of work is prepared, then
+    measured.
+    """
 
     def __init__(self, client: EthoraClient, session: aiohttp.ClientSession, base: str) -> None:
         self._client = client
@@ -52,13 +54,13 @@ class Client:
         self._batches = URL(f"{base}/v2/users/batch")
 
     def single(self, count: int, in_flight: int) -> Work:
-        """A request for each user, by the route that answers at once; that each has been made is known after it."""
+        """Create users with one request each, by the route that answers at once."""
         users = people(count)
         options: dict[str, Any] = {"batch_size": 1, "concurrency": in_flight, "synchronous": True}
         return lambda: created(self._client.users.create_many(users, **options))
 
     def awaited(self, count: int, in_flight: int) -> Work:
-        """`Users.create`: each user's job is waited for, two requests."""
+        """Create users with `Users.create`, which waits for each user's job: two requests."""
         users = iter(people(count))
 
         async def one_after_another() -> int:
@@ -76,12 +78,12 @@ class Client:
         return work
 
     def batches(self, count: int, in_flight: int) -> Work:
-        """Batches of a hundred, each with its job."""
+        """Create users in batches of a hundred, each with its job."""
         users = people(count)
         return lambda: created(self._client.users.create_many(users, batch_size=BATCH, concurrency=in_flight))
 
     def bare(self, count: int, in_flight: int) -> Work:
-        """The same requests by hand, tuned; nothing is checked, matched or told."""
+        """Send the same requests with hand-written, tuned code; nothing is checked, matched or reported."""
         rows = [
             {"uuid": user.id, "email": user.email, "firstName": user.first_name, "lastName": user.last_name}
             for user in people(count)
@@ -112,7 +114,7 @@ class Client:
         return done
 
     def plan_and_apply(self, file: str) -> Work:
-        """What ``ethora apply`` does: the file is read and checked, the plan journalled, and carried out."""
+        """Do the same as ``ethora apply``: read and check the file, write the plan to a journal, and apply it."""
 
         async def work() -> int:
             with tempfile.TemporaryDirectory() as folder:
@@ -124,7 +126,7 @@ class Client:
         return work
 
     def second_plan(self, file: str) -> Work:
-        """Plan once more when the platform has everybody; return how many were compared."""
+        """Plan again when the platform has all users; return the number of compared records."""
 
         async def work() -> int:
             async with await make_plan(self._client, users=await open_source(file, USERS)) as plan:
@@ -134,7 +136,7 @@ class Client:
         return work
 
     def verification(self, file: str) -> Work:
-        """What ``ethora verify`` does; return how many were compared."""
+        """Do the same as ``ethora verify``; return the number of compared records."""
 
         async def work() -> int:
             done = await verify(self._client, users=await open_source(file, USERS))
@@ -144,7 +146,7 @@ class Client:
         return work
 
     def listing(self) -> Work:
-        """List everybody, and nothing else."""
+        """List all users."""
 
         async def work() -> int:
             return len([user async for user in self._client.users.list()])
@@ -152,7 +154,7 @@ class Client:
         return work
 
     def sign(self, count: int) -> Work:
-        """Tokens of users who have none yet."""
+        """Sign tokens of users who have none yet."""
 
         async def work() -> int:
             for _ in range(count):

@@ -2,8 +2,8 @@
 same for every client.
 
 ``python _bulk_server.py [SECONDS [full|brief [USERS]]]`` waits so long before each reply (default 0), prints its port
-once it listens and ends when its standard input does. Jobs have ended when they are first asked for, and are forgotten
-then. With ``brief`` their rows do without the users' records, as the contract allows. It lists so many USERS (default
+once it listens and ends when its standard input does. Jobs have ended at the first poll, and are then forgotten. With
+``brief`` their rows lack the users' records, which the platform may leave out. It lists so many USERS (default
 0), whatever was created.
 """
 

@@ -1,4 +1,4 @@
-"""The calls that `request_overhead` makes: with the client, and by hand with aiohttp, well and plainly."""
+"""The calls of `request_overhead`: with the client, and with hand-written aiohttp code, tuned and simple."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def by_client(kind: Kind, client: EthoraClient) -> Call:
 
 
 def by_expert(kind: Kind, session: aiohttp.ClientSession, base: str, token: str) -> Call:
-    """As somebody does who knows aiohttp: URL and headers made ready, no cookie jar, orjson both ways, bytes."""
+    """Call as an expert would: prepared URL and headers, no cookie jar, orjson both ways, bytes."""
     template = base + kind.path
     fixed = None if "{number}" in template else URL(template)
     headers = {
@@ -66,7 +66,7 @@ def by_expert(kind: Kind, session: aiohttp.ClientSession, base: str, token: str)
 
 
 def by_hand(kind: Kind, session: aiohttp.ClientSession, base: str, token: str) -> Call:
-    """As a tutorial has it."""
+    """Call as in a tutorial."""
     template = base + kind.path
 
     async def call(number: int) -> object:

@@ -1,4 +1,4 @@
-"""What the benchmarks share: cores, interleaved rounds, child processes, and how a result is printed."""
+"""Helpers for benchmarks: cores, interleaved rounds, child processes, and the output of results."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
-# As they were before anybody was pinned.
+# Read before any process is pinned.
 _CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
 
 Samples = dict[str, list[float]]
-"""What each variant took, round by round."""
+"""The cost of each variant, round by round."""
 
 
 def quick(description: str) -> bool:
@@ -41,7 +41,7 @@ def pin(place: int, process: int = 0) -> None:
 
 
 def interleaved(variants: Mapping[str, Callable[[], float]], rounds: int) -> Samples:
-    """Run every variant once a round, A B C, B C A, …: what disturbs the machine disturbs all of them alike."""
+    """Run every variant once a round, A B C, B C A, …: disturbances of the machine affect all of them alike."""
     names = list(variants)
     for name in names:
         variants[name]()  # warm: imports, connections, caches

@@ -1,4 +1,4 @@
-"""How memory grows with the file: peaks of processes that create users from CSV, a small file against a large.
+"""Memory use by file size: peaks of processes that create users from a small and from a large CSV file.
 
 Two ways: `create_many` alone, and `make_plan` with `apply_plan`, whose journal holds both sides on disk.
 """

@@ -1,4 +1,4 @@
-"""What ``import ethora_async`` adds to the start of Python: CPU of whole child processes, interleaved."""
+"""The cost of ``import ethora_async`` at the start of Python: CPU of whole child processes, interleaved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outbox in figures: 5,000 waiting users, and from the commit to a worker's hand.
+"""The speed of the outbox: 5,000 waiting users, and the time from a commit to a worker.
 
     python -m benchmarks.outbox [--quick]
 

@@ -1,4 +1,4 @@
-"""What a typed call costs over the aiohttp that one would write by hand: CPU of the client's process per call."""
+"""The cost of a typed call over hand-written aiohttp code: CPU of the client's process per call."""
 
 from __future__ import annotations
 

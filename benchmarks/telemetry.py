@@ -1,4 +1,4 @@
-"""What telemetry costs while nobody listens, and what it costs with listeners: CPU of the client's process per call."""
+"""The cost of telemetry, without and with listeners: CPU of the client's process per call."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECRET = "only-for-this-benchmark-0123456789"
 
 
 class _Hooks(ast.NodeTransformer):
-    """Takes the hooks of telemetry out of the engine's source, as if it had never been thought of."""
+    """Removes the hooks of telemetry from the engine's source."""
 
     removed = 0
 

@@ -1,4 +1,4 @@
-"""What a user's token costs: out of the cache, freshly signed, and signed by hand with hmac and json."""
+"""The cost of a user's token: from the cache, freshly signed, and signed by hand with hmac and json."""
 
 from __future__ import annotations
 

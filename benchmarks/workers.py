@@ -1,4 +1,4 @@
-"""One plan on many workers in figures: items a second with 1, 2 and 4 workers against one process, and how it grows.
+"""One plan on many workers: items a second with 1, 2 and 4 workers compared with one process.
 
     python -m benchmarks.workers [--quick | --full]
 

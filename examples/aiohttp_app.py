@@ -62,15 +62,15 @@ async def mint(ethora: EthoraClient, user: Id) -> ChatToken:
 
 
 async def members(request: web.Request) -> web.Response:
-    """A handler of your own that uses the client."""
+    """One of your own handlers, which uses the client."""
     ethora = request.config_dict[ETHORA]
     return web.json_response([user.id async for user in ethora.chats.members(request.match_info["order"])])
 
 
 async def platform(request: web.Request) -> web.Response:
-    """For the sandbox alone, which answers no other origin's pages: passes the browser's calls on to it.
+    """Forward the browser's calls to the sandbox, which answers only pages of its own origin.
 
-    In production the page asks the platform itself.
+    In production the page calls the platform directly.
     """
     names = {"authorization", "content-type", "x-custom-token"}
     headers = {name: value for name, value in request.headers.items() if name.lower() in names}

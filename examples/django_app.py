@@ -64,7 +64,7 @@ def log_in(request: HttpRequest) -> JsonResponse:
 
 # -- chat --------------------------------------------------------------------------------------------------------------
 
-# In an event loop of its own: runserver and WSGI servers make a new loop for every request of an async view.
+# In its own event loop: runserver and WSGI servers create a new loop for every request of an async view.
 chat = OwnLoop(EthoraClient.from_env)
 
 
@@ -80,7 +80,7 @@ async def may_enter(user: object, room: str) -> bool:
 
 
 async def members(request: HttpRequest, order: str) -> JsonResponse:
-    """A view of your own that uses the client."""
+    """One of your own views, which uses the client."""
 
     async def ids(ethora: EthoraClient) -> list[str]:
         return [user.id async for user in ethora.chats.members(order)]

@@ -1,4 +1,4 @@
-"""A bot in ten lines: it answers in the chats that it is named, as a user of the app.
+"""A bot in ten lines: it answers in the given chats, as a user of the app.
 
 ```sh
 eval "$(ethora sandbox)"      # or the settings of your app

@@ -53,7 +53,7 @@ app.mount("/health", ASGIApp(Routes(health=Health(chat))))
 
 @app.get("/orders/{order}/members")
 async def members(order: str, ethora: Annotated[EthoraClient, Depends(chat.get)]) -> list[str]:
-    """A route of your own that uses the client."""
+    """One of your own routes, which uses the client."""
     return [user.id async for user in ethora.chats.members(order)]
 
 

@@ -81,7 +81,7 @@ class Seat(models.Model):
 
 
 def create_tables() -> None:
-    """Your project has migrations for this."""
+    """Create the tables; your project has migrations for this."""
     there = set(connection.introspection.table_names())
     with connection.schema_editor() as editor:
         for model in (Person, Room, Seat):
@@ -94,9 +94,9 @@ def create_tables() -> None:
 from ethora_async.outbox.django.signals import follow_chats  # noqa: E402  models must be there first
 
 CHANGES_EMAIL = os.environ.get("PLATFORM") == "rocketchat"
-"""Ethora cannot change the e-mail address of somebody who is there: they leave, and come back with the new one."""
+"""Ethora cannot change the e-mail address of an existing user: the user is deleted, and created with the new one."""
 
-# Saving or deleting a room is all that it takes.
+# Saving or deleting a room is enough.
 follow_chats(Room, lambda room: NewChat(id=room.id, title=room.title))
 
 
@@ -105,12 +105,12 @@ def described(person: Person) -> NewUser:
 
 
 def keep_in_step(people: list[Person], *, addresses_change: bool) -> None:
-    """Write what is wanted of these people, in the transaction that changes them."""
+    """Write the intents for these people, in the transaction that changes them."""
     if addresses_change and not CHANGES_EMAIL:
         ids = [person.id for person in people]
         outbox.want_no_users(connection, ids)
         outbox.want_users(connection, map(described, people))
-        # Who comes back is somebody new to the platform: their memberships are wanted anew.
+        # A recreated user is new to the platform: the memberships need new intents.
         seats = Seat.objects.filter(person__in=ids)
         outbox.want_members(connection, [(seat.room, seat.person) for seat in seats])
     else:
@@ -121,7 +121,7 @@ def keep_in_step(people: list[Person], *, addresses_change: bool) -> None:
 
 
 def person_of(id: str) -> Person | None:
-    """The row, locked: two requests about one person take their turns."""
+    """Return the row, locked: requests about the same person run one after the other."""
     return Person.objects.select_for_update().filter(pk=id).first()
 
 

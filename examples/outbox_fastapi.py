@@ -1,9 +1,9 @@
-"""An outbox in a FastAPI application: what it stores and what the chat platform has stay the same. Against a sandbox:
+"""An outbox in a FastAPI application: its data and the chat platform stay in step. Against a sandbox:
 
     ethora sandbox                                                       # prints export lines: paste them
     uvicorn --app-dir examples outbox_fastapi:app
 
-With an SQLite file the worker runs in the application. With PostgreSQL it may be a process of its own, or ten:
+With an SQLite file the worker runs in the application. With PostgreSQL it may be a separate process, or ten:
 
     export DATABASE_URL=postgresql+asyncpg://app@db/app WORKER=0
     ethora outbox work --database postgresql://app@db/app
@@ -36,7 +36,7 @@ engine = create_async_engine(DATABASE_URL)
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 
 if engine.dialect.name == "sqlite":
-    # SQLite has one writer at a time: a transaction that means to write says so at its beginning.
+    # SQLite has one writer at a time: a transaction that will write declares it at its beginning.
     @event.listens_for(engine.sync_engine, "connect")
     def _no_implicit_begin(connection: Any, _: Any) -> None:
         connection.isolation_level = None
@@ -80,7 +80,7 @@ class Form(BaseModel):
 
 ROCKETCHAT = os.environ.get("PLATFORM") == "rocketchat"
 CHANGES_EMAIL = ROCKETCHAT
-"""Ethora cannot change the e-mail address of somebody who is there: they leave, and come back with the new one."""
+"""Ethora cannot change the e-mail address of an existing user: the user is deleted, and created with the new one."""
 
 chat: AppClient[Any] = AppClient(RocketChatClient.from_env if ROCKETCHAT else EthoraClient.from_env)
 database = DATABASE_URL.replace("+asyncpg", "").replace("+aiosqlite", "")
@@ -91,12 +91,12 @@ def described(person: Person) -> NewUser:
 
 
 async def keep_in_step(session: AsyncSession, people: list[Person], *, addresses_change: bool) -> None:
-    """Write what is wanted of these people, in the transaction that changes them."""
+    """Write the intents for these people, in the transaction that changes them."""
     if addresses_change and not CHANGES_EMAIL:
         ids = [person.id for person in people]
         await outbox.want_no_users(session, ids)
         await outbox.want_users(session, map(described, people))
-        # Who comes back is somebody new to the platform: their memberships are wanted anew.
+        # A recreated user is new to the platform: the memberships need new intents.
         seats = await session.scalars(select(Seat).where(Seat.person.in_(ids)))
         await outbox.want_members(session, [(seat.room, seat.person) for seat in seats])
     else:
@@ -125,7 +125,7 @@ app = FastAPI(lifespan=lifespan)
 
 
 async def person_of(session: AsyncSession, id: str) -> Person | None:
-    """The row, locked: two requests about one person take their turns."""
+    """Return the row, locked: requests about the same person run one after the other."""
     return await session.get(Person, id, with_for_update=True)
 
 

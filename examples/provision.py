@@ -1,6 +1,6 @@
-"""Bring the people of your product, and the chats about their orders, over to the platform.
+"""Create the users of your product, and the chats about their orders, on the platform.
 
-Run it as often as you like: what is there already is left alone. Settings come from the environment; for a local try,
+Run it as often as you like: existing records are left unchanged. Settings come from the environment; for a local try,
 `ethora sandbox` prints them. Exits with 1 when something could not be done, and says what.
 
     python examples/provision.py
@@ -13,13 +13,13 @@ import sys
 
 from ethora_async import ChatError, EthoraClient, NewChat, NewUser
 
-# In your product these come out of a database, as an async generator perhaps: nothing is held in memory here.
+# In your product these come from a database, for example as an async generator: nothing is kept in memory here.
 PEOPLE = [("ann", "Ann", "Lee"), ("bob", "Bob", "Ray"), ("cyd", "Cyd", "Doe")]
 ORDERS = [("1042", "Order 1042", ["ann", "bob"]), ("1043", "Order 1043", ["cyd"])]
 
 
 async def provision() -> bool:
-    """Users first: a chat is created with its members."""
+    """Create the users first: a chat is created with its members."""
     people = (NewUser(id=id, email=f"{id}@example.com", first_name=first, last_name=last) for id, first, last in PEOPLE)
     orders = (NewChat(id=id, title=title, members=members) for id, title, members in ORDERS)
     async with EthoraClient.from_env() as ethora:

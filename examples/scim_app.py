@@ -5,7 +5,7 @@
     DEMO_PASSWORD=… uvicorn --app-dir examples scim_app:app
     python examples/scim/replay.py examples/scim/entra.json http://127.0.0.1:8000/scim/v2
 
-The last line plays Microsoft Entra ID; okta.json plays Okta. Both recordings are made up.
+The last line simulates Microsoft Entra ID; okta.json simulates Okta. Both recordings are fictitious.
 
 The lines about chat are the ones under "chat"; the rest is what your application has already.
 """
@@ -50,7 +50,7 @@ scim = ScimEndpoint(directory)
 
 
 async def current_user(session: Annotated[str | None, Cookie()] = None) -> str | None:
-    """The chat user of whoever is logged in: the identity provider has given them their id."""
+    """Return the chat user who is logged in, by the id from the identity provider."""
     person = await directory.find(user_name=SESSIONS.get(session or "", "-"))
     return None if person is None else person.user_id
 

@@ -1,8 +1,7 @@
-"""How a product that embeds the chat tests itself. Copy this file; it runs as it stands.
+"""Tests of a product that embeds the chat. Copy this file; it runs without changes.
 
-Installing ethora-async brings the fixtures: `ethora_sandbox` (a local Ethora for the test), `ethora_client`
-(a client of it), `ethora_fault` (what goes wrong there) and `ethora_clock` (the time of both, which stands still). No
-network, no mocks.
+ethora-async installs the fixtures: `ethora_sandbox` (a local Ethora for the test), `ethora_client` (a client of it),
+`ethora_fault` (its faults) and `ethora_clock` (the clock of both, which stands still). No network, no mocks.
 
     pip install 'ethora-async' pytest pytest-asyncio
     pytest test_your_product.py
@@ -20,7 +19,7 @@ from ethora_async import ChatError, EthoraClient, NewUser
 
 
 async def place_order(ethora: EthoraClient, order: int, buyer: str, seller: str) -> bool:
-    """Open a chat about an order. The order stands even when the chat does not come about; say whether it did."""
+    """Open a chat about an order. The order is valid even if the chat cannot be created; return whether it was."""
     try:
         await ethora.chats.create(order, title=f"Order {order}", members=[buyer, seller])
     except ChatError:
@@ -29,13 +28,13 @@ async def place_order(ethora: EthoraClient, order: int, buyer: str, seller: str)
 
 
 async def chat_login(ethora: EthoraClient, user: str) -> dict[str, object]:
-    """What the front end of a user who is logged in to us gets for its chat component."""
+    """Return the chat login for the front end of a logged-in user."""
     token = await ethora.tokens.for_user(user, ttl=900)
     return {"token": token.value, "refresh_at": token.refresh_at}
 
 
 async def nightly_import(rows: list[tuple[str, str, str]]) -> str:
-    """Bring everybody over; settings come from the environment, as in production."""
+    """Import all users; settings come from the environment, as in production."""
     async with EthoraClient.from_env() as ethora:
         people = (
             NewUser(id=id, email=f"{id}@example.com", first_name=first, last_name=last) for id, first, last in rows
@@ -50,7 +49,7 @@ PEOPLE = [("ann", "Ann", "Lee"), ("bob", "Bob", "Ray")]
 
 @pytest.fixture(autouse=True)
 def settings(ethora_sandbox, monkeypatch):
-    """The environment of production, pointing at the sandbox."""
+    """Set the environment variables of production to the sandbox."""
     for name, value in ethora_sandbox.environment.items():
         monkeypatch.setenv(name, value)
 

@@ -1,4 +1,4 @@
-"""Play an identity provider: send the requests of a recording to a SCIM service, and check the answers.
+"""Simulate an identity provider: send the requests of a recording to a SCIM service, and check the answers.
 
     ETHORA_SCIM_TOKEN=… python examples/scim/replay.py examples/scim/okta.json http://127.0.0.1:8000/scim/v2
 
@@ -24,7 +24,7 @@ NAME = re.compile(r"\{(\w+)\}")
 
 
 def filled(value: Any, names: dict[str, str]) -> Any:
-    """Return a piece of a recording with what was remembered put in."""
+    """Return a part of a recording with the remembered values filled in."""
     if isinstance(value, str):
         return NAME.sub(lambda found: names.get(found[1], found[0]), value)
     if isinstance(value, list):
@@ -35,7 +35,7 @@ def filled(value: Any, names: dict[str, str]) -> Any:
 
 
 def differs(expected: Any, got: Any, where: str = "body") -> str | None:
-    """Say where an answer lacks what is expected; None when it has all of it."""
+    """Return where an answer differs from the expected part; None when it does not."""
     if isinstance(expected, dict) and isinstance(got, dict):
         parts = [differs(one, got.get(name), f"{where}.{name}") for name, one in expected.items()]
     elif isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
@@ -49,7 +49,7 @@ async def replay(steps: list[dict[str, Any]], url: str, token: str) -> dict[str,
     """Play the steps of a recording. Return what was remembered.
 
     Raises:
-        SystemExit: an answer is another one than expected.
+        SystemExit: an answer differs from the expected one.
     """
     names = {"run": secrets.token_hex(4)}
     async with ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
