@@ -64,7 +64,7 @@ def on_platforms(*supported: Platform, name: str | None = None) -> Callable[[Com
         @wraps(command)
         def called(*, platform: Platform | None, context: typer.Context, **given: Any) -> None:
             options: Options = context.obj.on(platform)
-            path = name or context.command_path.partition(" ")[2]
+            path = name or context.command_path.removeprefix(context.find_root().info_name or "").strip()
             try:
                 check_supported(options.platform, path, supported)
             except InvalidInputError as error:

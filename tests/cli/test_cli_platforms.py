@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cli_runner import CliRunner
 
 from ethora_async.capabilities import ManagesChats, ManagesUsers, MintsUserTokens
+from ethora_async.cli.app import app
 from ethora_async.cli.platforms import ALL, MANAGING, REGISTRY, Platform
 from ethora_async.sandbox import AvayaSandbox, ImbaChatSandbox, RocketChatSandbox
 
@@ -45,6 +47,13 @@ def test_a_command_that_cannot_honour_a_platform_says_so(
     assert (result.code, result.stdout) == (2, "")
     name = " ".join(args[:2]) if args[0] in ("users", "chats") else args[0]
     assert f"ethora {name} does not support --platform {platform.value}; it supports ethora" in result.stderr
+
+
+def test_a_command_is_named_as_it_is_called_however_the_program_was_started() -> None:
+    for program in ("ethora", "python -m ethora_async"):
+        result = CliRunner().invoke(app, ["demo", "--platform", "avaya"], prog_name=program)
+        assert result.exit_code == 2
+        assert "error: ethora demo does not support --platform avaya; it supports ethora" in result.stderr
 
 
 def test_the_platform_after_the_command_wins(bare: Cli) -> None:
