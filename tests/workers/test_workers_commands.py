@@ -134,12 +134,29 @@ async def test_the_planner_comes_back_with_its_journal(
         assert await kept.meta(RUN) == run
 
 
+async def test_parts_are_runs_of_their_own(
+    environment: str, sandbox: EthoraSandbox, ledger: Ledger, tmp_path: Path
+) -> None:
+    lists = ("--users", list_of(tmp_path, count=30))
+    for part in ("1/3", "2/3", "3/3"):
+        options = ("--part", part, "--journal", str(tmp_path / "journal"), "--yes", "--workers", environment)
+        done = await called("apply", *lists, *options)
+        assert done.exit_code == 0, done.stderr
+        verified = await called("verify", *lists, "--part", part)
+        assert verified.exit_code == 0, verified.stdout
+    assert await people(sandbox) == {f"u{number}" for number in range(1, 31)}
+    runs = await ledger.runs()
+    assert (len(runs), sum(run.total for run in runs)) == (3, 30)
+
+
 @pytest.mark.parametrize(
     ("args", "says"),
     [
         (["apply", "--users", "x.csv", "--yes", "--rate", "5"], "--rate goes with --workers"),
         (["resume", "x.journal", "--rate", "5"], "--rate goes with --workers"),
         (["resume"], "name the JOURNAL"),
+        (["plan", "--users", "x.csv", "--part", "4/3"], "part 4 of 3"),
+        (["plan", "--users", "x.csv", "--part", "1/3", "--limit", "2"], "--limit and --part"),
         (["verify", "--users", "x.csv", "--workers", "postgresql://h/d"], "leave the lists"),
         (["verify", "--workers", "mysql://h/d"], "postgresql://"),
         (["resume", "--workers", "postgresql://me:secret@h/d"], "PGPASSWORD"),
