@@ -140,8 +140,9 @@ async def collect(ledger: Ledger, run: str, journal: Journal) -> None:
     """Copy a run's results into its journal, for the report."""
     async with aclosing(ledger.entries(run)) as pages:
         async for page in pages:
-            results = [(one.status, one.reason, 1, one.number) for one in page if one.status is not None]
-            await journal.mark_known(results)
+            await journal.mark_known(
+                [(one.status, one.reason, 1, one.number) for one in page if one.status is not None]
+            )
 
 
 __all__ = ["collect", "do_local", "follow", "push"]
