@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 10.0
 """Seconds for name lookup, TCP and TLS together."""
 
+_PIECES_AT_ONCE = 128
+"""Chunks of a reply after which other tasks get a turn."""
+
 _CLOSED = "the transport is closed"
 _SYSTEM_AUTHORITIES = ssl.create_default_context()
 """Created on import: reading the system's certificates would block an event loop for too long."""
@@ -192,9 +195,14 @@ async def _exchange(client: httpx.AsyncClient, request: Request) -> Response:
     response = await client.send(_prepared(request), auth=None, follow_redirects=False, stream=True)
     try:
         body = ReplyBody(request, response.status_code, response.headers.get("Content-Encoding", ""))
+        pieces = 0
         async for piece in response.aiter_raw():
             if not body.add(piece):
                 break
+            pieces += 1
+            if pieces % _PIECES_AT_ONCE == 0:
+                # One read may bring thousands of tiny chunks, between which httpx does not wait for anything.
+                await asyncio.sleep(0)
         return Response(response.status_code, response.headers, body.complete())
     finally:
         await response.aclose()

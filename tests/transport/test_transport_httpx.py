@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -13,6 +14,9 @@ from ethora_async.errors import ConfigError, NotSentError
 from ethora_async.request import Request
 from ethora_async.testing.implementers import BadServer, CannedReply
 from ethora_async.transport import HttpxTransport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 def get(server: BadServer) -> Request:
@@ -59,3 +63,31 @@ def test_without_httpx_the_error_names_the_extra() -> None:
     script = "import sys; sys.modules['httpx'] = None\nfrom ethora_async.transport import HttpxTransport"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "pip install 'ethora-async[httpx]'" in ran.stderr.splitlines()[-1]
+
+
+class _Crumbs(httpx.AsyncBaseTransport, httpx.AsyncByteStream):
+    """A reply in chunks of one byte, all of them there at once."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=self)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for _ in range(10_000):
+            yield b"x"
+
+
+async def test_a_reply_of_tiny_chunks_leaves_the_loop_to_others() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with httpx.AsyncClient(transport=_Crumbs()) as client:
+        task = asyncio.create_task(others())
+        response = await HttpxTransport(client).send(Request("GET", "http://platform.example/", {}))
+        task.cancel()
+    assert response.body == b"x" * 10_000
+    assert turns >= 10_000 // 128
