@@ -295,7 +295,11 @@ class Watchdog:
             used = time.clock_gettime(step.thread.clock)
         except OSError:  # the thread has ended
             return None
-        return _Look(now, used, self._collected, self._place(frame))
+        try:
+            place = self._place(frame)
+        except AttributeError:  # the frame ended while it was looked at, and what it points to is something else by now
+            return None
+        return _Look(now, used, self._collected, place)
 
     def _place(self, innermost: FrameType) -> str | None:
         """The line of the watched packages that is under way, unless somebody else's code, called by it, calls back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -78,7 +79,11 @@ class NewFile:
         self._content.writelines(waiting)
 
     def _publish(self) -> None:
-        self._flush(self._waiting)
+        try:
+            self._flush(self._waiting)
+        except InvalidInputError:
+            self._discard()
+            raise
         with self._lock:
             content = self._content
             assert content is not None  # noqa: S101  for the type checkers: `_flush` has made it
@@ -89,7 +94,7 @@ class NewFile:
         # A cancelled `write` may still be running in its thread.
         with self._lock:
             if self._content is not None:
-                self._content.close()
+                discard(self._content)
 
 
 def check_place(path: Path) -> None:
@@ -113,6 +118,12 @@ def check_place(path: Path) -> None:
 def temporary_text(folder: Path) -> IO[str]:
     """Open an unnamed temporary file in `folder`. Bytes that were not UTF-8 are written unchanged."""
     return tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogateescape", newline="", dir=folder)
+
+
+def discard(content: IO[str]) -> None:
+    """Close an unnamed temporary file. What a full disk did not take is dropped."""
+    with suppress(OSError):
+        content.close()
 
 
 def unwritable(path: Path, problem: Exception) -> InvalidInputError:

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from ethora_async.errors import ChatError, InvalidInputError
 from ethora_async.redaction import Secret
 from ethora_async.sync.sources.binding import REJECT_COLUMNS
-from ethora_async.sync.sources.new_file import check_place, put, temporary_text, unwritable
+from ethora_async.sync.sources.new_file import check_place, discard, put, temporary_text, unwritable
 from ethora_async.sync.sources.source import BadRow, Row
 from ethora_async.sync.sources.table import guarded
 from ethora_async_secrets.concurrency import run_blocking
@@ -45,7 +45,8 @@ class RejectFile:
     columns are then ignored. A row that could not be parsed keeps its fields (CSV), or its text under ``reject_text``
     (JSON Lines), unchanged: it is rejected again until it has been repaired.
 
-    The complete file appears when the block ends, with or without an error, and only if a row was rejected; until then
+    The complete file appears when the block ends, with or without an error, and only if a row was rejected and the disk
+    took all of them; until then
     its content has no name on disk. It contains personal data and, if the source has them, **passwords**, without which
     a repaired row would create a user with another password: its mode is 0600. An existing file is never overwritten.
 
@@ -60,6 +61,7 @@ class RejectFile:
         self._columns = columns
         self._waiting: list[_Refused] = []
         self._collected: IO[str] | None = None
+        self._failed = False
         self._lock = Lock()
 
     @classmethod
@@ -116,12 +118,25 @@ class RejectFile:
 
     def _write(self, rows: list[_Refused]) -> None:
         with self._lock:
+            self._append_or_discard(rows)
+
+    def _append_or_discard(self, rows: list[_Refused]) -> None:
+        if self._failed:
+            return
+        try:
             guarded(partial(self._append, rows), OSError, partial(unwritable, self.path))
+        except InvalidInputError:
+            # Half a row, repaired and fed back, would pass for a whole one.
+            self._failed = True
+            if self._collected is not None:
+                discard(self._collected)
+                self._collected = None
+            raise
 
     def _publish(self, rows: list[_Refused]) -> None:
         # A cancelled `add` may still be writing in its thread.
         with self._lock:
-            guarded(partial(self._append, rows), OSError, partial(unwritable, self.path))
+            self._append_or_discard(rows)
             collected, self._collected = self._collected, None
             if collected is not None:
                 with collected:
@@ -138,6 +153,8 @@ class RejectFile:
                 csv.writer(self._collected).writerow(_csv_fields(row, error, self._columns))
             else:
                 self._collected.write(_json_line(row, error))
+        if self._collected is not None:
+            self._collected.flush()  # a full disk shows here, and not in what comes later
 
 
 def _csv_fields(row: Row[Any] | BadRow, error: ChatError, columns: tuple[str, ...]) -> list[str]:

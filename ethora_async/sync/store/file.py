@@ -146,8 +146,16 @@ def _unless_logged(path: Path) -> str:
 
 def _unreadable(path: Path, error: sqlite3.OperationalError) -> InvalidInputError:
     in_use = "locked" in str(error)
-    msg = f"{path} is in use by another process: let it end first" if in_use else f"{path} cannot be read: {error}"
+    msg = (
+        f"{path} is in use by another process: let it end first" if in_use else f"{path} cannot be used: {told(error)}"
+    )
     return InvalidInputError(msg, field="journal", file=str(path))
+
+
+def told(error: sqlite3.Error) -> str:
+    """Return SQLite's words for an error; a full disk often shows only as "disk I/O error"."""
+    text = str(error)
+    return f"{text}: is the disk full?" if text == "disk I/O error" else text
 
 
 def _connected(path: Path) -> sqlite3.Connection:

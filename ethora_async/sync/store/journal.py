@@ -135,7 +135,7 @@ class Journal:
         try:
             return await self._thread.run(_in_transaction, self._database, partial(_bound, work, args, named))
         except sqlite3.DatabaseError as error:
-            msg = f"the journal {self.path} cannot be used: {error}"
+            msg = f"the journal {self.path} cannot be used: {file.told(error)}"
             raise ChatError(msg) from None
 
     # Settings
