@@ -16,12 +16,14 @@ from ethora_async.platforms.rocketchat.room_settings import RoomSettings
 from ethora_async.platforms.rocketchat.users import LARGEST_PAGE
 from ethora_async.platforms.rocketchat.wire import iso
 from ethora_async.records import Chat, Id, User, required_text, several
+from ethora_async.redaction import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from ethora_async.platforms.rocketchat.room_records import Counters, RoomFile
+    from ethora_async.redaction import Secret
     from ethora_async.request import Operation
 
 EPOCH = "1970-01-01T00:00:00.000Z"
@@ -48,7 +50,7 @@ class RoomContents(RoomSettings):
         """Add a room to the caller's favourites, or remove it."""
         return await self._stand(id, operations.FAVORITE, {"favorite": favorite})
 
-    async def join(self, id: Id, *, code: str | None = None) -> Outcome[Id]:
+    async def join(self, id: Id, *, code: str | Secret | None = None) -> Outcome[Id]:
         """Join a channel.
 
         Args:
@@ -58,6 +60,7 @@ class RoomContents(RoomSettings):
             ForbiddenError: The code is wrong.
             ConflictError: The channel is archived.
         """
+        code = wrapped(code)  # the frames of errors show it
         return await self._stand(id, operations.JOIN, {} if code is None else {"joinCode": code})
 
     async def leave(self, id: Id) -> Outcome[Id]:

@@ -12,6 +12,7 @@ from ethora_async.platforms.rocketchat.names import lookup, own
 from ethora_async.platforms.rocketchat.room_access import RoomAccess
 from ethora_async.platforms.rocketchat.room_records import RoleHolder, RoomRole
 from ethora_async.records import ChatAccess, Id, optional_text
+from ethora_async.redaction import Secret, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,9 +110,13 @@ class RoomSettings(RoomAccess):
         """Add every new user to a room automatically, or stop doing so."""
         return await self._save(id, {"default": default})
 
-    async def set_join_code(self, id: Id, code: str) -> Outcome[Id]:
+    async def set_join_code(self, id: Id, code: str | Secret) -> Outcome[Id]:
         """Require a code for joining a channel; an empty text removes it."""
-        return await self._save(id, {"joinCode": optional_text(code, "code")})
+        code = wrapped(code)  # the frames of errors show it
+        if not isinstance(code, Secret):
+            msg = f"code must be text, not {type(code).__name__}"
+            raise InvalidInputError(msg, field="code")
+        return await self._save(id, {"joinCode": Secret(code.reveal().strip())})
 
     async def convert_to_team(self, id: Id) -> Mapping[str, Any]:
         """Make a channel or group the main room of a new team; return the team in the platform's format.
