@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from fake_platform import USER_FIELDS, FakePlatform
 from fake_source import FakeSource
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from two_sided_worlds import ROOM, World, spelled_like, worlds
+from two_sided_worlds import ROOM, Person, World, spelled_like, worlds
 
 from ethora_async.records import NewChat
 from ethora_async.sync import Plan, apply_plan, load_plan, make_plan, save_plan
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
+
 
 FIELDS = [USER_FIELDS, USER_FIELDS | {"id", "email"}]
 
@@ -58,18 +61,20 @@ async def told(plan: Plan) -> set[tuple[Any, ...]]:
     return problems | {(one.key, tuple(sorted((one.after or {})["fields"].items()))) for one in stuck}
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    world=worlds(),
-    fields=st.sampled_from(FIELDS),
-    folds=st.booleans(),
-    prune=st.booleans(),
-    limit=st.none() | st.integers(1, 2),
-)
-def test_the_second_plan_holds_only_what_was_told(
-    world: World, fields: frozenset[str], folds: bool, prune: bool, limit: int | None
-) -> None:
-    asyncio.run(converge(world, fields, folds=folds, prune=prune, limit=limit))
+@pytest.mark.parametrize("examples", [50, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_the_second_plan_holds_only_what_was_told(examples: int) -> None:
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(
+        world=worlds(),
+        fields=st.sampled_from(FIELDS),
+        folds=st.booleans(),
+        prune=st.booleans(),
+        limit=st.none() | st.integers(1, 2),
+    )
+    def check(world: World, fields: frozenset[str], folds: bool, prune: bool, limit: int | None) -> None:
+        asyncio.run(converge(world, fields, folds=folds, prune=prune, limit=limit))
+
+    check()
 
 
 async def converge(world: World, fields: frozenset[str], *, folds: bool, prune: bool, limit: int | None = None) -> None:
@@ -111,22 +116,42 @@ def check_room(platform: FakePlatform, world: World, watch: Watch, *, folds: boo
         assert wanted in world.admitted, (id, wanted)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(world=worlds(), fields=st.sampled_from(FIELDS), folds=st.booleans(), prune=st.booleans())
-def test_a_saved_plan_does_the_same(
-    world: World, fields: frozenset[str], folds: bool, prune: bool, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    path = tmp_path_factory.mktemp("plans") / "plan.json"
+TWICE = World(
+    there=(Person("Ann", "c@example.com", "Ann"), Person("Bea", "b@example.com", "Bea")),
+    wanted=(
+        Person("bea", "c@example.com", "Bea"),
+        Person("Bea", "b@example.com", "Bea"),
+        Person("Ann", "e@example.com", "Ann"),
+    ),
+    inside=frozenset({"Ann"}),
+    admitted=frozenset(),
+)
+"""Ann has the address of a refused row, which may mean her: only the plan after her new address takes her out."""
 
-    async def scenario() -> None:
+
+@pytest.mark.parametrize("examples", [30, pytest.param(500, marks=pytest.mark.slow)])
+def test_a_saved_plan_does_the_same(examples: int, tmp_path: Path) -> None:
+    numbers = itertools.count()
+
+    async def scenario(world: World, fields: frozenset[str], folds: bool, prune: bool) -> None:
         platform = platform_of(world, fields, folds=folds)
         sources = sources_of(world)
-        async with await make_plan(platform.client(), **sources, prune=prune, allow_delete=100) as plan:
-            await save_plan(plan, path)
-        async with await load_plan(path) as loaded:
-            done = await apply_plan(platform.client(), loaded)
-        assert done.ok, done.failures
+        for _ in range(20):
+            path = tmp_path / f"{next(numbers)}.json"
+            async with await make_plan(platform.client(), **sources, prune=prune, allow_delete=100) as plan:
+                if not plan.summary.total:
+                    break
+                await save_plan(plan, path)
+            async with await load_plan(path) as loaded:
+                done = await apply_plan(platform.client(), loaded)
+            assert done.ok, done.failures
         async with await make_plan(platform.client(), **sources, prune=prune) as plan:
             assert not plan.summary.total
 
-    asyncio.run(scenario())
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(world=worlds(), fields=st.sampled_from(FIELDS), folds=st.booleans(), prune=st.booleans())
+    @example(world=TWICE, fields=FIELDS[1], folds=True, prune=True)
+    def check(world: World, fields: frozenset[str], folds: bool, prune: bool) -> None:
+        asyncio.run(scenario(world, fields, folds, prune))
+
+    check()
