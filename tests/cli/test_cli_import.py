@@ -91,8 +91,12 @@ def test_a_long_list_of_failures_is_cut_for_people_and_whole_in_json(cli: Cli, c
 def test_a_reason_that_quotes_a_field_without_end_is_cut_short(cli: Cli, csv: Csv) -> None:
     path = csv("people.csv", HEADER + f"ann,{'x' * 100_000},Ann,Lee\n")
     result = cli("users", "import", path, "--json")
-    assert result.json["failures"][0]["reason"].endswith("…")
+    assert result.json["failures"][0]["reason"] == "email is longer than 254 characters"
     assert len(result.stdout) < 1_000
+    path = csv("rooms.csv", f"id,title,access\nroom,Room,{'x' * 100_000}\n")
+    result = cli("plan", "--chats", path, "--json")
+    assert result.json["problems"][0]["reason"].endswith("…")
+    assert len(result.stdout) < 2_000
 
 
 def test_a_list_without_rows_is_done_and_says_so(cli: Cli, csv: Csv) -> None:

@@ -116,6 +116,7 @@ def traced(log: Path, *args: str, env: dict[str, str]) -> list[dict[str, Any]]:
     log.unlink(missing_ok=True)
     done = subprocess.run(
         [sys.executable, "-c", TRACED, str(log), *args],
+        cwd=log.parent,
         env={**kept, **env},
         capture_output=True,
         text=True,
