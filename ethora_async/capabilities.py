@@ -177,13 +177,13 @@ class ChatDirectory(Protocol):
 
 @runtime_checkable
 class ChecksIds(Protocol):
-    """A directory of users or chats that can tell, without a request, an id that the platform could not hold."""
+    """A directory of users or chats that can reject, without a request, an id that the platform could not store."""
 
     def own_id(self, id: Id, field: str = "id", /) -> str:
-        """Return an id of yours, taken literally.
+        """Return one of your own ids, taken literally.
 
         Raises:
-            InvalidInputError: the platform could not hold it; `field` is the given one.
+            InvalidInputError: the platform could not store it; `field` is the given one.
         """
         ...
 

@@ -70,7 +70,7 @@ def wrapped(value: Any) -> Any:
 
 
 class WrongType(Secret):
-    """Stands for a credential that is no text. It keeps the name of the value's type, and forgets the value.
+    """A placeholder for a credential that is not text. It keeps the name of the value's type, but not the value.
 
     Attributes:
         kind: The name of the type.

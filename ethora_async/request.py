@@ -109,12 +109,12 @@ class Response:
 
 @attrs.frozen
 class Origin:
-    """Where a record comes from: what it is read for, and what its errors name.
+    """The origin of a record: its operation and reply, which errors name.
 
     Attributes:
         operation: The name of the operation.
         status: The reply's HTTP status; None where there was no reply, as for an event.
-        request_id: The platform's correlation id for the reply, where it gave one.
+        request_id: The platform's correlation id for the reply, if it gave one.
     """
 
     operation: str
@@ -142,7 +142,7 @@ class Reply:
 
     @property
     def origin(self) -> Origin:
-        """Where the records of this reply come from."""
+        """The origin of this reply's records."""
         return Origin(self.operation, self.status, self.request_id)
 
     @property

@@ -81,7 +81,7 @@ class Outcome(Generic[T]):
         return self._value
 
     def came_from(self, request_id: str | None) -> None:
-        """Note which reply told of this: in the outcome, its error and its record."""
+        """Set the request id of the reply: in the outcome, its error and its record."""
         self.request_id = request_id
         if isinstance(self._value, Unread):
             self._value.request_id = request_id

@@ -35,7 +35,7 @@ METRICS = typer.Option(
 
 
 class LogFormat(StrEnum):
-    """How log lines are written."""
+    """The format of log lines."""
 
     text = "text"
     json = "json"

@@ -18,24 +18,24 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stoppable(Protocol):
-    """A worker that finishes what is under way when it is told to stop."""
+    """A worker that finishes its current work on `stop`."""
 
     def run(self) -> Coroutine[Any, Any, None]:
         """Work until `stop`."""
         ...
 
     def stop(self) -> None:
-        """Finish what is under way, and end."""
+        """Finish the current work, and end."""
         ...
 
 
 async def work_until_told(worker: Stoppable, name: str, under_way: str) -> int:
-    """Work until a signal comes; the second one cancels what is under way.
+    """Work until a signal comes; the second one cancels the current work.
 
     Args:
         worker: The worker.
-        name: What it works on.
-        under_way: What is finished first, in the plural.
+        name: The name of its database.
+        under_way: A plural noun for the current work, which is finished first.
 
     Returns:
         The exit code.

@@ -138,7 +138,7 @@ class SharedSecret:
         await self._secret.values()
 
     async def user(self, request: Request, /) -> str | None:
-        """Whose request it is.
+        """Return the user of the request.
 
         Raises:
             HTTPError: see `Proof.user`.
@@ -200,7 +200,7 @@ class SignedIdentity:
         await self._keys.values()
 
     async def user(self, request: Request, /) -> str | None:
-        """Whose request it is.
+        """Return the user of the request.
 
         Raises:
             HTTPError: see `Proof.user`.

@@ -189,9 +189,9 @@ class Tokens:
         await self._sweeping.aclose()
 
     async def _checked(self, key: str, name: str, token: Minted, allow_privileged: bool) -> Minted:
-        """Return the token after the server was asked whether the name still stands for its user, and what they may do.
+        """Return the token after checking that the name still belongs to its user, and the user's rights.
 
-        A server that does not answer leaves it as it is: nobody is logged out by an outage.
+        If the server does not answer, the token is kept: an outage logs nobody out.
         """
         if self._context.clock.monotonic() < self._unanswered_until:
             return token
@@ -210,7 +210,7 @@ class Tokens:
         return token
 
     async def _check(self, key: str, name: str, token: Minted) -> bool:
-        """Return whether the name still stands for the token's user."""
+        """Return whether the name still belongs to the token's user."""
         clock = self._context.clock
         try:
             api = await self._context.open()

@@ -47,12 +47,12 @@ class UserStatus:
 
 @attrs.frozen(kw_only=True)
 class UserPresence:
-    """A user who is there, or is not.
+    """A user's presence, with the user's names.
 
     Attributes:
         id: The user name.
         record_id: Rocket.Chat's own id of the user.
-        name: The name that is shown.
+        name: The displayed name.
         presence: ``online``, ``away``, ``busy`` or ``offline``.
         text: The words that go with it.
         extra: Every field of the reply that has no attribute here, under the platform's name for it.

@@ -166,12 +166,12 @@ async def _read(
     """Keep what a source wants.
 
     Args:
-        journal: keeps it.
-        kind: of the rows.
-        source: is read once.
-        wanted: makes of a row what the journal keeps.
-        told: is told how many rows were read.
-        before: is given the rows that `wanted` is about to get.
+        journal: stores the rows.
+        kind: the kind of the rows.
+        source: read once.
+        wanted: converts a row for the journal.
+        told: called with the number of rows read.
+        before: called with the rows before they are converted.
 
     Returns:
         The source's fingerprint.
@@ -216,7 +216,7 @@ async def _keep(
 
 
 def _literal_ids(directory: UserDirectory[Any] | ChatDirectory) -> Callable[[str, str], str]:
-    """Return a function that returns an id of the list as it stands there.
+    """Return a function that checks an id of the list and returns it unchanged.
 
     The function raises `InvalidInputError` for a form that the platform uses internally (a prefixed name, a JID,
     ``@name``), and for an id that the platform could not hold.

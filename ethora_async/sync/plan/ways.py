@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Item(Protocol):
-    """What is needed of an item of a journal to carry it out; see `Entry`."""
+    """The fields of a journal item that are needed to send it; see `Entry`."""
 
     @property
     def key(self) -> str:

@@ -1,8 +1,8 @@
-"""Where reading may go on after a row that is no CSV. Everything here blocks.
+"""Decide where reading may continue after an invalid CSV row. Everything here blocks.
 
-After a quotation mark that does not belong where it stands, two readings compete: the row ends with its line, or its
-quoted field goes on over the following lines. What is inside a field must not be read as rows. So the next line counts
-as a row only if nothing speaks against that.
+After a misplaced quotation mark, two readings are possible: the row ends with its line, or its quoted field continues
+over the following lines. The content of a field must not be read as rows. So the next line counts as a row only if
+nothing contradicts that.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 LONGEST_LINE = 1 << 20
-"""Characters. Of a longer line, or a longer row, nothing is kept in memory."""
+"""In characters. Nothing of a longer line or row is kept in memory."""
 
 _QUOTE = '"'
 _TRIES = 8
-"""Marks of one line after which a row is tried: a line of a million of them must not take forever."""
+"""Number of quotation marks of one line after which a row is tried: a line with a million marks must not take forever.
+"""
 
 
 class Recovery:
-    """Reads ahead of a reader, in a file of its own, and always forward.
+    """Reads ahead of a reader, with a separate file object, and only forward.
 
     Args:
         opened: Opens the file from its beginning, as text with its line ends untouched.
-        delimiter: What separates fields.
+        delimiter: The character between fields.
     """
 
     def __init__(self, opened: Callable[[], TextIO], delimiter: str) -> None:
@@ -81,7 +82,7 @@ class Recovery:
     def _next_line(self) -> str:
         """Return the next line with its end, or "" at the end of the file.
 
-        Of a very long line only the quotation marks are left, so that it fits nowhere.
+        Only the quotation marks of a very long line are kept, so that it matches no row.
         """
         if self._file is None:
             self._file = self._opened()
@@ -96,7 +97,7 @@ class Recovery:
         return text
 
     def _row(self, text: str) -> tuple[list[str], bool]:
-        """Return the fields of one line as a lenient reader sees them, and whether they end with it."""
+        """Return the fields of one line as a lenient parser reads them, and whether they end with it."""
         reader = csv.reader([text.rstrip("\r\n") + "\n", "\n"], delimiter=self._delimiter)
         try:
             return next(reader), reader.line_num == 1
@@ -137,13 +138,13 @@ class Recovery:
         tries = 0
         while at >= 0 and tries < _TRIES:
             marks -= 1
-            # All that are left must pair up, or the row would go on.
+            # All remaining marks must pair up, or the row would continue.
             if marks % 2 == 0 and (at + 1 == len(text) or text.startswith(self._delimiter, at + 1)):
                 tries += 1
                 fields, ended = self._row(text[at + 1 :])
                 if ended and self._suffices([*[_QUOTE] * begun, *fields[1:]]):
                     return True
-            if text.startswith(_QUOTE, at + 1):  # within a field, a doubled mark is one of its text
+            if text.startswith(_QUOTE, at + 1):  # inside a field, a doubled mark is part of the text
                 marks -= 1
                 at += 1
             at = text.find(_QUOTE, at + 1)

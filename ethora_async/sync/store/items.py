@@ -89,7 +89,7 @@ class Entry:
 
 @attrs.define
 class ToSend:
-    """What is needed of an item to carry it out; see `Entry`."""
+    """The fields of an item that are needed to send it; see `Entry`."""
 
     number: int
     key: str

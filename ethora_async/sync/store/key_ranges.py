@@ -1,12 +1,12 @@
 """A plan in parts: the records whose keys are in one range, and those that these depend on.
 
-A part keeps the users whose keys have a hash in its range, and no others, so that its disk holds a fraction of both
-sides. Users depend on each other by their e-mail addresses: somebody with a new id keeps theirs, and two may exchange
-them. Whoever shares an address with a user of the part, on either side, is kept as well (a *guest*), and whoever shares
-one with them. Of users who depend on each other, the part with the smallest hash among them plans all, and every part
-that sees one of them sees all: they come to the same answer.
+A part keeps only the users whose keys have a hash in its range, so that its disk holds a fraction of both sides. Users
+depend on each other by their e-mail addresses: a user with a new id keeps the address, and two users may exchange
+theirs. A user who shares an address with a user of the part, on either side, is kept as well (a *guest*), and so are
+users who share one with a guest. Of users who depend on each other, the part with the smallest hash among them plans
+all. Every part that sees one of them sees all, so all parts come to the same result.
 
-Memberships belong to their users. Every part knows all chats, for they are few, and plans those in its range.
+Memberships belong to their users. Every part knows all chats, since they are few, and plans those in its range.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def hash_of(key: str) -> str:
 
 
 def begin(db: sqlite3.Connection) -> None:
-    """Forget what earlier passes kept, but not whom they found to be guests."""
+    """Drop the results of earlier passes, except the guests."""
     for table in TABLES:
         db.execute(f"CREATE TEMP TABLE IF NOT EXISTS {table}")
     for name in ("linked", "owner", "other_chat", "own_row", "other_rows", "shared"):
@@ -128,9 +128,9 @@ def kept_actual(db: sqlite3.Connection, rows: Sequence[Actual], key_range: KeyRa
 
 
 def kept_problems(db: sqlite3.Connection, rows: Sequence[Problem], key_range: KeyRange) -> list[Problem]:
-    """Return the rows that cannot be used and that this part reports; the others are counted.
+    """Return the invalid rows that this part reports; the others are counted.
 
-    Nobody knows whom they mean: each is reported once, and makes deletions unsafe in every part.
+    Nobody knows which records they mean: each is reported once, and makes deletions unsafe in every part.
     """
     kept = [row for row in rows if key_range.holds(f"{row.kind}\0{row.id}\0{row.file}\0{row.line}")]
     if len(kept) < len(rows):
@@ -144,7 +144,7 @@ def note_problems(db: sqlite3.Connection, first: int, count: int) -> None:
 
 
 def guests(db: sqlite3.Connection) -> int:
-    """Return how many guests there are."""
+    """Return the number of guests."""
     return int(db.execute("SELECT COUNT(*) FROM guest").fetchone()[0])
 
 
@@ -180,7 +180,7 @@ def settle(db: sqlite3.Connection, key_range: KeyRange) -> None:
 
 
 def drop_other_chats(db: sqlite3.Connection) -> None:
-    """Drop what was found about chats that another part plans; memberships needed to know them."""
+    """Drop the differences of chats that another part plans; only memberships needed these chats."""
     if db.execute("SELECT 1 FROM other_chat LIMIT 1").fetchone() is None:
         return
     other = "SELECT key FROM other_chat"
@@ -189,7 +189,7 @@ def drop_other_chats(db: sqlite3.Connection) -> None:
 
 
 def other_rows(db: sqlite3.Connection) -> int:
-    """Return how many rows that cannot be used the other parts report."""
+    """Return the number of invalid rows that the other parts report."""
     return int(db.execute("SELECT COALESCE(SUM(count), 0) FROM other_rows").fetchone()[0])
 
 

@@ -297,7 +297,7 @@ class Chats(AccessControl):
         return str(self._context.known().names.shown(id))
 
     def own_id(self, id: Id, field: str = "id") -> str:
-        """Return an id of yours, taken literally: plans refuse by it what apply could not send.
+        """Return one of your own ids, taken literally; plans use it to reject ids that cannot be sent.
 
         Raises:
             ConfigError: as `plain_id`.

@@ -1,7 +1,7 @@
-"""Which chat has the room of a new one: the platform refuses a taken name without saying how that is spelled.
+"""Find the chat that has the room of a new one: the platform rejects a taken name without giving its spelling.
 
-``board`` and ``Board`` are one room on the chat server. Taken for the same chat, one of them would let people into the
-other.
+``board`` and ``Board`` are one room on the chat server. If they counted as the same chat, members of one would get
+access to the other.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.context import AppContext
 
 KEPT = 300.0
-"""Seconds for which a listing is trusted to say that a chat is there."""
+"""Seconds for which a listing counts as proof that a chat exists."""
 
 
 class Namesakes:
-    """The names of an app's chats, listed when the first new chat meets an old one, and then known for a while.
+    """The names of an app's chats, listed at the first conflict of a new chat with an old one, and then cached for a
+    while.
 
-    Of each name eight bytes are kept: an app may have a million chats, all of which a first import meets.
+    Eight bytes are kept for each name: an app may have a million chats, and an import may conflict with all of them.
     """
 
     def __init__(self, context: AppContext) -> None:
@@ -39,7 +40,8 @@ class Namesakes:
         self._listed = -inf
 
     async def holder(self, name: str) -> str | None:
-        """Return the name of the listed chat that has this one's room: the same if it is there; None if none is listed.
+        """Return the name of the listed chat that has this one's room: the same name if it exists; None if none is
+        listed.
 
         Raises:
             ChatError: the platform does not list its chats.
