@@ -1,4 +1,16 @@
-"""The network between a client and a platform: slow, lossy, and never wrong about what it did."""
+"""The network between a client and a platform: slow, lossy, and never wrong about what it did.
+
+Requests and replies of concurrent calls pass each other, as each has delays of its own. Not simulated:
+
+* A reply given to another request than its own. The simulation stands in for the transport, and the pairing of
+  requests with replies on one connection is the HTTP library's work below it.
+* A repeated reply to anything but the question for a job. The listings of a platform may be old for a minute, but a
+  plan made from an old one is right about nothing, so that no invariant would be left to check.
+* A rotation of the administrator's password on Rocket.Chat: it ends no session, and a wrong password at the first
+  log-in is an error by design, since repeating it locks the account. `tests/rotation` covers it.
+* Realtime connections and outbox workers. Their sockets and databases are real in `tests/realtime` and
+  `tests/outbox_storm`.
+"""
 
 from __future__ import annotations
 

@@ -46,9 +46,9 @@ class RejectFile:
     (JSON Lines), unchanged: it is rejected again until it has been repaired.
 
     The complete file appears when the block ends, with or without an error, and only if a row was rejected and the disk
-    took all of them; until then
-    its content has no name on disk. It contains personal data and, if the source has them, **passwords**, without which
-    a repaired row would create a user with another password: its mode is 0600. An existing file is never overwritten.
+    took all of them; until then its content has no name on disk. It contains personal data and, if the source has them,
+    **passwords**, without which a repaired row would create a user with another password: its mode is 0600. An existing
+    file is never overwritten.
 
     Attributes:
         path: the file's path.
