@@ -185,6 +185,20 @@ def test_joins_beyond_the_limit_are_refused_one_by_one(world: World, monkeypatch
         refused(ada(presence(f"{APP}_absent-{number}@conference.{HOST}/{APP}_ada")), "item-not-found")
 
 
+def test_ten_thousand_joins_disturb_nobody_else(world: World) -> None:
+    ada, bob, other = world.log_in("ada"), world.join("bob", world.room), world.join("ada", world.room, "other")
+    for machine in (bob, other):
+        machine.take()
+    for number in range(10_000):
+        frames = ada(presence(f"{APP}_absent-{number}@conference.{HOST}/{APP}_ada"))
+        refused(frames, "item-not-found")
+        if number % 1_000 == 0:
+            bob.say(world.room, f"text {number}")
+            (heard,) = other.take()
+            assert f"text {number}" in heard
+    assert ada.enter(world.room)[-1]
+
+
 # -- talking
 
 
