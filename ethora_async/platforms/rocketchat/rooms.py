@@ -17,7 +17,7 @@ from ethora_async.platforms.rocketchat.users import LARGEST_PAGE, each
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, optional_text, required_text, several
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 
     from ethora_async.capabilities import State
     from ethora_async.platforms.rocketchat.api import Api
@@ -143,14 +143,14 @@ class Rooms(RoomContents):
         text = None if description is None else optional_text(description, "description")
         api = await self._context.open()
         room = await self._room(api, id)
-        replies: Sequence[Reply] = ()
+        replies: list[Reply] = []
         try:
             if topic is not None:
                 operation = operations.CHANNEL_TOPIC if room.public else operations.GROUP_TOPIC
-                replies = (*replies, await api.call(operation, data={"roomId": room.id, "topic": topic}))
+                replies.append(await api.call(operation, data={"roomId": room.id, "topic": topic}))
             if text is not None:
                 operation = operations.CHANNEL_DESCRIPTION if room.public else operations.GROUP_DESCRIPTION
-                replies = (*replies, await api.call(operation, data={"roomId": room.id, "description": text}))
+                replies.append(await api.call(operation, data={"roomId": room.id, "description": text}))
         except NotFoundError:
             self._context.directory.forget_room(id)
             raise

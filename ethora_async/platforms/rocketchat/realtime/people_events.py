@@ -49,7 +49,9 @@ def read_people_event(topic: Topic, args: Sequence[Any]) -> list[RealtimeEvent]:
 def _presence(args: Sequence[Any]) -> RealtimeEvent | None:
     row = args[0] if args and isinstance(args[0], list) else []
     user_id, username, number, text = (*row, None, None, None, None)[:4]
-    if not isinstance(user_id, str) or not isinstance(username, str) or number not in range(len(_PRESENCES)):
+    if not isinstance(user_id, str) or not isinstance(username, str):
+        return None
+    if not isinstance(number, int) or not 0 <= number < len(_PRESENCES):
         return None
     return PresenceChanged(user_id, username, _PRESENCES[number], text if isinstance(text, str) else "")
 
