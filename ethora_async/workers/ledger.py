@@ -291,13 +291,15 @@ class Ledger:
         # Does not wait for the disk: the engine's own commit follows, and flushes both.
         async with self._database.transaction(durable=False) as connection:
             before = await _row(connection, schema.LOCK_CLAIMED, values)
-            if before is None or not (await _execute(connection, schema.RECORD, values)).rowcount:
+            recorded = before and await _row(connection, schema.RECORD, values)
+            if before is None or recorded is None:
                 return False
+            values["local"] = recorded[0]
             values["known"] = sum(map(outcomes.count, STATUSES)) - before[0]
             values["failed"] = await _fail(connection, chunk, failed) if failed else 0
-            (unfinished,) = await _row(connection, schema.COUNT, values)
-            if done and not unfinished:
-                await _advance(connection, chunk.run)
+            left = await _row(connection, schema.COUNT, values)
+            if done:
+                await _go_on(connection, chunk.run, left)
         return True
 
     async def retry(self, run: str, *, local: bool = False) -> int:
@@ -356,10 +358,8 @@ class Ledger:
                 await _fail(
                     connection, chunk, [Result(one.number, one.name, "failed", WITHOUT_PLANNER) for one in left]
                 )
-                (unfinished,) = await _row(connection, schema.COUNT, values)
                 count += len(left)
-                if not unfinished:
-                    await _advance(connection, run)
+                await _go_on(connection, run, await _row(connection, schema.COUNT, {**values, "local": True}))
         return count
 
     async def local_chunks(self, run: str, step: int) -> list[int]:
@@ -474,14 +474,35 @@ class Ledger:
 
 async def _advance(connection: AsyncConnection[Any], run: str) -> None:
     """Begin the first unfinished step, or end the run; the caller has locked its row."""
-    values: dict[str, Any] = {"run": run, "queue": schema.QUEUE, "task": schema.TASK}
+    values: dict[str, Any] = {"run": run}
     found = await _row(connection, schema.NEXT, values)
     if found is None:
         await _execute(connection, schema.END, values)
         return
-    values["step"], values["chunks"] = found
+    values["step"], values["chunks"], values["remote"] = found
     await _execute(connection, schema.BEGIN_STEP, values)
+    await _defer(connection, run, values["step"], 0, schema.WINDOW)
+
+
+async def _go_on(connection: AsyncConnection[Any], run: str, left: tuple[int, int, int, int, int]) -> None:
+    """Begin what comes next after the end of a chunk: the next step, or more jobs of this one."""
+    unfinished, undeferred, outstanding, deferred, step = left
+    if not unfinished:
+        await _advance(connection, run)
+    elif undeferred and outstanding <= schema.WINDOW // 2:
+        await _defer(connection, run, step, deferred, schema.WINDOW - outstanding)
+
+
+async def _defer(connection: AsyncConnection[Any], run: str, step: int, deferred: int, limit: int) -> None:
+    """Make jobs for the next chunks of a step behind number `deferred`."""
+    values: dict[str, Any] = {"run": run, "step": step, "deferred": deferred, "limit": limit}
+    numbers = [number for (number,) in await (await _execute(connection, schema.TO_DEFER, values)).fetchall()]
+    if not numbers:
+        await _execute(connection, schema.NONE_TO_DEFER, values)
+        return
+    values |= {"queue": schema.QUEUE, "task": schema.TASK, "numbers": numbers}
     await _execute(connection, schema.DEFER, values)
+    await _execute(connection, schema.DEFERRED, {"run": run, "found": len(numbers), "last": numbers[-1]})
 
 
 async def _uncreated(connection: AsyncConnection[Any], run: str, entries: Sequence[Entry]) -> dict[int, str]:

@@ -15,6 +15,9 @@ CREATE: tuple[str, ...] = (
         state text NOT NULL,
         step bigint,
         unfinished int NOT NULL DEFAULT 0,
+        undeferred int NOT NULL DEFAULT 0,
+        outstanding int NOT NULL DEFAULT 0,
+        deferred int NOT NULL DEFAULT 0,
         total bigint NOT NULL DEFAULT 0,
         done bigint NOT NULL DEFAULT 0,
         failed bigint NOT NULL DEFAULT 0,
@@ -85,13 +88,26 @@ TOTAL = """
     WHERE run = %(run)s
 """
 
+WINDOW = 256
+"""Jobs of a run that wait or are under way at once: for each job that it hands out, the engine looks at all that wait."""
+
+TO_DEFER = """
+    SELECT number FROM ethora_chunk WHERE run = %(run)s AND step = %(step)s AND NOT local AND NOT done
+        AND number > %(deferred)s ORDER BY number LIMIT %(limit)s
+"""
 DEFER = """
     SELECT procrastinate_defer_jobs_v1(array_agg(ROW(%(queue)s, %(task)s, 0,
         run || '/' || step || '/' || number, NULL,
         jsonb_build_object('run', run, 'step', step, 'number', number), NULL)::procrastinate_job_to_defer_v1))
-    FROM ethora_chunk WHERE run = %(run)s AND step = %(step)s AND NOT local AND NOT done HAVING count(*) > 0
+    FROM ethora_chunk WHERE run = %(run)s AND step = %(step)s AND number = ANY(%(numbers)s)
 """
 """A job for each chunk of a step that is not done. Its lock keeps two jobs for one chunk from running at once."""
+
+DEFERRED = """
+    UPDATE ethora_run SET undeferred = greatest(undeferred - %(found)s, 0), outstanding = outstanding + %(found)s,
+        deferred = %(last)s WHERE run = %(run)s
+"""
+NONE_TO_DEFER = "UPDATE ethora_run SET undeferred = 0 WHERE run = %(run)s"
 
 # A chunk that is claimed while another worker holds it was interrupted: its remaining items may have taken effect.
 CLAIM = """
@@ -120,6 +136,7 @@ RECORD = """
     UPDATE ethora_chunk SET outcomes = %(outcomes)s, done = %(done)s, troubles = troubles + %(troubles)s,
         claim = CASE WHEN %(done)s OR %(troubles)s > 0 THEN NULL ELSE claim END
     WHERE run = %(run)s AND step = %(step)s AND number = %(number)s AND claim = %(claim)s AND NOT done
+    RETURNING local
 """
 FAIL = """
     INSERT INTO ethora_failure (run, step, number, item, kind, action, name, status, reason)
@@ -133,14 +150,19 @@ FAIL = """
 
 COUNT = """
     UPDATE ethora_run SET done = done + %(known)s, failed = failed + %(failed)s,
-        unfinished = unfinished - CASE WHEN %(done)s AND step = %(step)s THEN 1 ELSE 0 END
-    WHERE run = %(run)s RETURNING unfinished
+        unfinished = unfinished - CASE WHEN %(done)s AND step = %(step)s THEN 1 ELSE 0 END,
+        outstanding = outstanding - CASE WHEN %(done)s AND NOT %(local)s AND step = %(step)s THEN 1 ELSE 0 END
+    WHERE run = %(run)s RETURNING unfinished, undeferred, outstanding, deferred, step
 """
 
 NEXT = """
-    SELECT step, count(*)::int FROM ethora_chunk WHERE run = %(run)s AND NOT done GROUP BY step ORDER BY step LIMIT 1
+    SELECT step, count(*)::int, (count(*) FILTER (WHERE NOT local))::int
+    FROM ethora_chunk WHERE run = %(run)s AND NOT done GROUP BY step ORDER BY step LIMIT 1
 """
-BEGIN_STEP = "UPDATE ethora_run SET step = %(step)s, unfinished = %(chunks)s WHERE run = %(run)s"
+BEGIN_STEP = """
+    UPDATE ethora_run SET step = %(step)s, unfinished = %(chunks)s, undeferred = %(remote)s, outstanding = 0, deferred = 0
+    WHERE run = %(run)s
+"""
 END = """
     UPDATE ethora_run SET state = CASE WHEN failed > 0 THEN 'failed' ELSE 'done' END, step = NULL, planner = NULL,
         ended = now() WHERE run = %(run)s

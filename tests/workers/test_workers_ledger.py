@@ -238,3 +238,28 @@ async def test_foreign_and_other_tables_are_named(
                 await call
     finally:
         await database.aclose()
+
+
+async def test_jobs_of_a_long_step_are_made_a_window_at_a_time(
+    ledger: Ledger, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ethora_async.workers.schema.WINDOW", 4)
+    local = users(1, 100)
+    run = await ledger.push("p", [(CREATE, chunks(*[users(1, number) for number in range(1, 12)], local=local))])
+    assert [number for _, number in jobs(postgres)] == [1, 2, 3, 4]
+    made = []
+    for number in range(1, 12):
+        chunk = await claimed(ledger, run, 1, number)
+        await ledger.finish(chunk, all_of(chunk))
+        made.append(max(number for _, number in jobs(postgres)))
+    assert made == [4, 6, 6, 8, 8, 10, 10, 11, 11, 11, 11]
+    assert len(jobs(postgres)) == 11  # each once
+    own = await claimed(ledger, run, 1, 12)
+    await ledger.finish(own, all_of(own))
+    assert (await ledger.progress(run)).state == "done"
+    # What failed is deferred again from the first one on.
+    for number in (3, 9):
+        postgres.run(f"UPDATE ethora_chunk SET outcomes = 'f' WHERE number = {number}", "SELECT 1")
+    postgres.run("DELETE FROM procrastinate_jobs", "SELECT 1")
+    assert await ledger.retry(run) == 2
+    assert [number for _, number in jobs(postgres)] == [3, 9]
