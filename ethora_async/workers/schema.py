@@ -89,7 +89,10 @@ TOTAL = """
 """
 
 WINDOW = 256
-"""Jobs of a run that wait or are under way at once: for each job that it hands out, the engine looks at all that wait."""
+"""Jobs of a run that wait or are under way at once.
+
+For each job that it hands out, the engine looks at all that wait.
+"""
 
 TO_DEFER = """
     SELECT number FROM ethora_chunk WHERE run = %(run)s AND step = %(step)s AND NOT local AND NOT done
@@ -160,8 +163,8 @@ NEXT = """
     FROM ethora_chunk WHERE run = %(run)s AND NOT done GROUP BY step ORDER BY step LIMIT 1
 """
 BEGIN_STEP = """
-    UPDATE ethora_run SET step = %(step)s, unfinished = %(chunks)s, undeferred = %(remote)s, outstanding = 0, deferred = 0
-    WHERE run = %(run)s
+    UPDATE ethora_run SET step = %(step)s, unfinished = %(chunks)s, undeferred = %(remote)s, outstanding = 0,
+        deferred = 0 WHERE run = %(run)s
 """
 END = """
     UPDATE ethora_run SET state = CASE WHEN failed > 0 THEN 'failed' ELSE 'done' END, step = NULL, planner = NULL,

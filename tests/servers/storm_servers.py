@@ -142,6 +142,10 @@ class Process:
             subprocess.run([sys.executable, *self._command], env=self._env, stdout=log, stderr=log, check=True)
 
     @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def speaks(self) -> bool:
         """Whether it has written a line since it was started, and so does its work."""
         return self._log.exists() and self._log.stat().st_size > self._said
