@@ -34,6 +34,7 @@ from ethora_async.outbox.events import IntentFinished, OutboxMeasured, TurnFinis
 from ethora_async.outbox.lanes import OutboxStatus
 from ethora_async.telemetry import INSTRUMENTS, Metrics, MetricsServer
 from ethora_async.telemetry.instruments import PrometheusMeter
+from ethora_async.workers.events import ChunkFinished
 
 if TYPE_CHECKING:
     from ethora_async.outbox.lanes import Store
@@ -55,6 +56,7 @@ EVENTS = (
     RunFinished(1, {"created": 1}, 0, 1.0),
     IntentFinished("user", "ann", "done", None, 2.0),
     TurnFinished(1, 2, 0, 1, 0.3),
+    ChunkFinished("run", 0, 1, "done", {"created": 1000}, 0.8),
     OutboxMeasured(OutboxStatus(5, {"user": 3}, 1, {"chat": 2}, 61.0, {"drift": {"create user": 4}})),
 )
 
