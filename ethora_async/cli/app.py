@@ -17,7 +17,7 @@ from ethora_async.cli.outbox import command as outbox
 from ethora_async.cli.platforms import ALL, ETHORA, MANAGING, Platform
 from ethora_async.cli.runtime import Options
 from ethora_async.cli.serve import command as serve
-from ethora_async.cli.shared_options import on_platforms
+from ethora_async.cli.shared_options import on_no_platform, on_platforms
 from ethora_async.cli.workers import runs, work
 
 
@@ -52,7 +52,7 @@ for _name, _command in (("plan", plan.plan), ("apply", apply.apply), ("resume", 
                         ("verify", verify.verify)):  # fmt: skip
     app.command(_name, cls=OnceCommand)(on_platforms(*MANAGING)(_command))
 app.command("work")(on_platforms(*MANAGING)(work.work))
-app.command("runs")(runs.runs)
+app.command("runs")(on_no_platform(runs.runs))
 app.command("token")(on_platforms(*ALL)(token.token))
 app.command("reset")(on_platforms(*ETHORA)(reset.reset))
 app.command("doctor")(on_platforms(*ALL)(doctor.doctor))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Annotated, Any
 
@@ -75,14 +75,38 @@ def on_platforms(*supported: Platform, name: str | None = None) -> Callable[[Com
 
         own = inspect.signature(command, eval_str=True).parameters
         takes_context = "context" in own
-        annotation = Annotated[Platform | None, typer.Option("--platform", help=text, show_default=False)]
-        option = inspect.Parameter("platform", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        rest = [parameter for parameter in own.values() if parameter.name != "context"]
-        context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-        _declare(called, [context, *rest, option])
+        _declare_with_platform(called, own, typer.Option("--platform", help=text, show_default=False))
         return called
 
     return decorate
+
+
+def on_no_platform(command: Command) -> Command:
+    """Make a command that works on a database alone refuse ``--platform``, before and after the command."""
+
+    @wraps(command)
+    def called(*, platform: Platform | None, context: typer.Context, **given: Any) -> None:
+        root = context.find_root()
+        before = root.get_parameter_source("platform")
+        if platform is not None or (before is not None and before.name == "COMMANDLINE"):
+            path = context.command_path.removeprefix(root.info_name or "").strip()
+            error = InvalidInputError(f"ethora {path} uses no platform: leave out --platform", field="platform")
+            complain(f"error: {error}", error)
+            raise typer.Exit(USAGE)
+        command(**given, **({"context": context} if takes_context else {}))
+
+    own = inspect.signature(command, eval_str=True).parameters
+    takes_context = "context" in own
+    _declare_with_platform(called, own, typer.Option("--platform", hidden=True))
+    return called
+
+
+def _declare_with_platform(command: Command, own: Mapping[str, inspect.Parameter], option: Any) -> None:
+    """Show Typer a command's own parameters, the context and the option ``--platform``."""
+    annotation = Annotated[Platform | None, option]
+    platform = inspect.Parameter("platform", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    _declare(command, [context, *(one for one in own.values() if one.name != "context"), platform])
 
 
 def _declare(command: Command, parameters: list[inspect.Parameter]) -> None:

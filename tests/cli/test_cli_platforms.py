@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
 from cli_runner import CliRunner
 
 from ethora_async.capabilities import ManagesChats, ManagesUsers, MintsUserTokens
@@ -47,6 +48,43 @@ def test_a_command_that_cannot_honour_a_platform_says_so(
     assert (result.code, result.stdout) == (2, "")
     name = " ".join(args[:2]) if args[0] in ("users", "chats") else args[0]
     assert f"ethora {name} does not support --platform {platform.value}; it supports ethora" in result.stderr
+
+
+ON_A_DATABASE = [
+    ("outbox", "init"),
+    ("outbox", "trigger", "--table", "people"),
+    ("outbox", "status"),
+    ("outbox", "dead"),
+    ("outbox", "retry", "--all"),
+    ("outbox", "skip", "--all"),
+    ("runs",),
+]
+
+
+@pytest.mark.parametrize("args", ON_A_DATABASE)
+@pytest.mark.parametrize("platform", ALL)
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_a_command_on_a_database_alone_says_that_it_uses_no_platform(
+    bare: Cli, args: tuple[str, ...], platform: Platform, before: bool
+) -> None:
+    chosen = ("--platform", platform.value)
+    result = bare(*chosen, *args) if before else bare(*args, *chosen)
+    assert (result.code, result.stdout) == (2, "")
+    name = " ".join(args[:2]) if args[0] == "outbox" else args[0]
+    assert f"ethora {name} uses no platform: leave out --platform" in result.stderr
+
+
+def test_every_command_knows_the_option() -> None:
+    def commands(group: Any) -> Iterator[Any]:
+        for one in group.commands.values():
+            if hasattr(one, "commands"):
+                yield from commands(one)
+            else:
+                yield one
+
+    known = list(commands(typer.main.get_command(app)))
+    assert len(known) > 20
+    assert [one.name for one in known if not any("--platform" in option.opts for option in one.params)] == []
 
 
 def test_a_command_is_named_as_it_is_called_however_the_program_was_started() -> None:
