@@ -296,7 +296,7 @@ def _record_hook(
 
 
 _PLAIN_KINDS = {int: "int", bool: "bool"}
-_CONVERTED_KINDS: dict[Any, Callable[[Any, Any], Any]] = {datetime: _moment, Secret: _secret}
+_CONVERTED_KINDS: dict[Any, Callable[[Any, Any], Any]] = {Secret: _secret}
 
 
 def record_reader(
@@ -309,65 +309,109 @@ def record_reader(
     `structure`.
 
     Args:
-        cls: An attrs class with a field `extra`; its `request_id`, if it has one, is left to the caller.
+        cls: An attrs class with a field `extra`, and without converters and validators; its `request_id`, if it has one,
+            is left to the caller.
         names: The wire names of fields, where the two differ.
         structure: Converts a value, for types without generated code.
+
+    Raises:
+        TypeError: it is no such class.
     """
-    fields = [
-        field for field in attrs.fields(attrs.resolve_types(cls)) if field.init and field.name not in _NOT_ON_THE_WIRE
-    ]
+    fields = [field for field in attrs.fields(attrs.resolve_types(cls)) if field.name not in _NOT_ON_THE_WIRE]
     wire = {field.name: names.get(field.name, field.name) for field in fields}
-    scope: dict[str, Any] = {"cls": cls, "known": frozenset(wire.values()), "sealed": sealed, "structure": structure}
+    scope: dict[str, Any] = {
+        "cls": cls,
+        "draft": _draft_of(cls),
+        "fromisoformat": datetime.fromisoformat,
+        "known": frozenset(wire.values()),
+        "new": object.__new__,
+        "sealed": sealed,
+        "structure": structure,
+        "utc": UTC,
+    }
     body: list[str] = []
     for number, field in enumerate(fields):
-        value, key = f"value_{number}", repr(wire[field.name])
+        key = repr(wire[field.name])
+        body += [f"if {key} in data:", f"    value = data[{key}]"]
+        body += [f"    {line}" for line in _reading_lines(number, field.type, scope)]
+        body += [f"    record.{field.name} = value", "else:"]
         scope[f"default_{number}"] = field.default
-        lines = _reading_lines(value, number, field.type, scope)
         if field.default is attrs.NOTHING:
-            body += [f"{value} = data[{key}]", *lines]
-        elif isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
-            scope[f"default_{number}"] = field.default.factory
-            body += [f"if {key} in data:", *(f"    {line}" for line in (f"{value} = data[{key}]", *lines))]
-            body += [f"else: {value} = default_{number}()"]
-        else:
-            body += [f"{value} = data.get({key}, default_{number})", *lines]
-    values = ", ".join(f"{field.alias}=value_{number}" for number, field in enumerate(fields))
+            body += ["    raise KeyError"]
+            continue
+        default = f"default_{number}"
+        if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
+            scope[default] = field.default.factory
+            default += "()"
+        body += [f"    record.{field.name} = {default}", "    absent += 1"]
+    if any(field.name == "request_id" for field in attrs.fields(cls)):
+        body += ["record.request_id = None"]
     source = [
         "def read(data):",
         "    if type(data) is not dict: raise TypeError",
+        "    record = new(draft)",
+        "    absent = 0",
         *(f"    {line}" for line in body),
-        "    extra = {}",
-        "    if not data.keys() <= known:",
-        "        extra = sealed({name: value for name, value in data.items() if name not in known})",
-        f"    return cls({values}, extra=extra)",
+        f"    if len(data) + absent == {len(fields)}:",
+        "        record.extra = {}",
+        "    else:",
+        "        record.extra = sealed({name: value for name, value in data.items() if name not in known})",
+        "    record.__class__ = cls",
+        "    return record",
     ]
     exec("\n".join(source), scope)  # noqa: S102  built only from this class's field names
     reader: Callable[[Any], Any] = scope["read"]
     return reader
 
 
-def _reading_lines(value: str, number: int, kind: Any, scope: dict[str, Any]) -> list[str]:
-    """Return the source lines that check or convert a value; None passes unchecked where the type allows it."""
+def _draft_of(cls: type[Any]) -> type[Any]:
+    """Return a subclass of a frozen class whose attributes can be set; its objects can become objects of `cls`.
+
+    The ``__init__`` of a frozen class takes ten times as long, since it sets each attribute by a call.
+
+    Raises:
+        TypeError: ``__init__`` does more than set the attributes.
+    """
+    if hasattr(cls, "__attrs_post_init__") or any(
+        field.converter or field.validator or not field.init for field in attrs.fields(cls)
+    ):
+        msg = f"{cls.__name__} cannot be read from replies: it must be an attrs class that only holds attributes"
+        raise TypeError(msg)
+    # Both methods, or Python keeps its slow way of setting attributes, through the methods of `cls`.
+    methods = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    return type(f"{cls.__name__}Draft", (cls,), {"__slots__": (), **methods})
+
+
+def _reading_lines(number: int, kind: Any, scope: dict[str, Any]) -> list[str]:
+    """Return the source lines that check or convert `value`; None passes unchecked where the type allows it."""
     parts = get_args(kind) if type(None) in get_args(kind) else (kind, None)
     named = [part for part in parts if part is not None and part is not type(None)]
     one = named[0] if len(named) == 1 else None
-    unless_null = f"if {value} is not None" if type(None) in get_args(kind) else "if True"
+    not_null = "value is not None" if type(None) in get_args(kind) else "True"
     scope[f"kind_{number}"] = kind if one is None else one
     if one is str:  # a record id is a subclass of str
-        return [f"{unless_null} and not isinstance({value}, str): raise TypeError"]
+        return [f"if type(value) is not str and {not_null} and not isinstance(value, str): raise TypeError"]
     if one in _PLAIN_KINDS:
-        return [f"{unless_null} and type({value}) is not {_PLAIN_KINDS[one]}: raise TypeError"]
+        return [f"if type(value) is not {_PLAIN_KINDS[one]} and {not_null}: raise TypeError"]
+    if one is datetime:
+        scope[f"convert_{number}"] = _moment
+        return [
+            "if type(value) is str:",
+            "    value = fromisoformat(value)",
+            "    if value.tzinfo is None: value = value.replace(tzinfo=utc)",
+            f"elif {not_null}: value = convert_{number}(value, kind_{number})",
+        ]
     if one in _CONVERTED_KINDS:
         scope[f"convert_{number}"] = _CONVERTED_KINDS[one]
-        return [f"{unless_null}: {value} = convert_{number}({value}, kind_{number})"]
+        return [f"if {not_null}: value = convert_{number}(value, kind_{number})"]
     if not _holds_list(kind):
-        return [f"{unless_null}: {value} = structure({value}, kind_{number})"]
+        return [f"if {not_null}: value = structure(value, kind_{number})"]
     # cattrs accepts any iterable as a list: a text would become a list of characters.
-    lines = [f"{unless_null} and type({value}) is not list: raise TypeError"]
+    lines = [f"if type(value) is not list and {not_null}: raise TypeError"]
     if get_origin(one) is tuple and get_args(one) == (str, ...):
-        lines += [f"{unless_null}:", f"    for one in {value}:", "        if not isinstance(one, str): raise TypeError"]
-        return [*lines, f"    {value} = tuple({value})"]
-    return [*lines, f"{unless_null}: {value} = structure({value}, kind_{number})"]
+        lines += [f"if {not_null}:", "    for one in value:", "        if not isinstance(one, str): raise TypeError"]
+        return [*lines, "    value = tuple(value)"]
+    return [*lines, f"if {not_null}: value = structure(value, kind_{number})"]
 
 
 _FOR_SCRIPTS = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterable, Iterable, Mapping
 from datetime import UTC, datetime
+from string import hexdigits
 from typing import Any, Literal, Self, overload
 from unicodedata import category
 from uuid import UUID
@@ -14,6 +15,7 @@ import attrs
 from ethora_async.errors import InvalidInputError
 from ethora_async.redaction import Secret, wrapped
 
+_MONGO_ID_LENGTH = 24
 _MONGO_ID = re.compile(r"[0-9a-fA-F]{24}")
 
 
@@ -45,8 +47,10 @@ ChatAccess = Literal["private", "public"]
 
 def record_id(value: str) -> str:
     """Return a record id from a reply: a `MongoId` if it has that form."""
+    if len(value) != _MONGO_ID_LENGTH or value.strip(hexdigits):
+        return value
     # `str.__new__` skips the check in MongoId's own, which has just been done.
-    return str.__new__(MongoId, value.lower()) if _MONGO_ID.fullmatch(value) else value
+    return str.__new__(MongoId, value.lower())
 
 
 def id_text(value: Id, field: str = "id") -> str:
