@@ -202,7 +202,7 @@ def _description(value: str | None) -> str | None:
 
 
 def _member_ids(ids: Id | Iterable[Id]) -> tuple[str, ...]:
-    return tuple(one if isinstance(one, MongoId) else literal_id(one, "members") for one in several(ids))
+    return tuple([one if isinstance(one, MongoId) else literal_id(one, "members") for one in several(ids)])
 
 
 def _new_id(value: Id) -> str:

@@ -1,6 +1,6 @@
 """Requests and replies as plain values, shared by all layers.
 
-The three that are created for every call use `attrs.define`, not `frozen`: no code changes them, and freezing costs a
+Those that are created for every call use `attrs.define`, not `frozen`: no code changes them, and freezing costs a
 third of a microsecond each.
 """
 
@@ -107,7 +107,7 @@ class Response:
     body: bytes = attrs.field(repr=False)
 
 
-@attrs.frozen
+@attrs.define
 class Origin:
     """The origin of a record: its operation and reply, which errors name.
 

@@ -224,14 +224,23 @@ class AiohttpTransport:
         return route
 
     def _url(self, text: str) -> URL:
-        start = text.find("/", text.find("://") + 3)
-        if start < 0 or "?" in text or "#" in text:
+        place, _, query = text.partition("?")
+        start = place.find("/", place.find("://") + 3)
+        if start < 0 or "#" in text:
             return URL(text, encoded=True)
-        # Most requests differ only in their path: the origin is parsed once.
-        origin = self._origins.get(text[:start])
+        # Most requests differ only in their path and query: the origin is parsed once.
+        origin = self._origins.get(place[:start])
         if origin is None:
-            origin = self._origins[text[:start]] = URL(text[:start], encoded=True)
-        return origin.with_path(text[start:], encoded=True)
+            origin = self._origins[place[:start]] = URL(place[:start], encoded=True)
+        if not query:
+            return origin.with_path(place[start:], encoded=True)
+        return URL.build(
+            scheme=origin.scheme,
+            authority=origin.raw_authority,
+            path=place[start:],
+            query_string=query,
+            encoded=True,
+        )
 
     def _proxy_from_environment(self, url: URL) -> ProxySettings | None:
         # aiohttp's own `trust_env` also reads ~/.netrc, and rejects every request to a host listed there: ours already

@@ -137,7 +137,7 @@ class Names:
         Raises:
             InvalidInputError: there is none, or one cannot be used; see `own`.
         """
-        names = list(dict.fromkeys(self.member(user, "users") for user in several(users)))
+        names = list(dict.fromkeys([self.member(user, "users") for user in several(users)]))
         if not names:
             msg = "users is empty: pass at least one user id"
             raise InvalidInputError(msg, field="users")

@@ -93,7 +93,9 @@ def read_chat(data: Any, names: Names, *, origin: Origin, path: str = "reply") -
         name = data.get("name")
         local = name.partition("@")[0] if isinstance(name, str) else None
         plain = names.strip(local) if local else None
-        data = {**data, **_record_fields(data), "id": plain, "name": names.prefix + plain if plain else None}
+        data = data.copy()
+        _mark_record_id(data)
+        data["id"], data["name"] = plain, names.prefix + plain if plain else None
         members = data.get("members")
         if isinstance(members, list):
             data["members"] = [_user_fields(member, names) for member in members]
@@ -167,9 +169,10 @@ def _total(data: Any) -> int | None:
 def _user_fields(data: Any, names: Names) -> Any:
     if not isinstance(data, dict):
         return data
-    fields = {**data, **_record_fields(data)}
+    fields = data.copy()
+    _mark_record_id(fields)
     uuid = fields.pop("uuid", None)
-    name = data.get("xmppUsername")
+    name = fields.get("xmppUsername")
     plain = names.strip(name.partition("@")[0]) if isinstance(name, str) and name else None
     if plain is not None:
         fields["xmppUsername"] = names.prefix + plain
@@ -180,6 +183,7 @@ def _user_fields(data: Any, names: Names) -> Any:
     return fields
 
 
-def _record_fields(data: dict[str, Any]) -> dict[str, Any]:
-    stated = data.get("_id")
-    return {"_id": record_id(stated)} if isinstance(stated, str) else {}
+def _mark_record_id(fields: dict[str, Any]) -> None:
+    stated = fields.get("_id")
+    if isinstance(stated, str):
+        fields["_id"] = record_id(stated)
