@@ -309,8 +309,8 @@ def record_reader(
     `structure`.
 
     Args:
-        cls: An attrs class with a field `extra`, and without converters and validators; its `request_id`, if it has one,
-            is left to the caller.
+        cls: An attrs class with a field `extra`, without converters and validators; its `request_id`, if it has one, is
+            left to the caller.
         names: The wire names of fields, where the two differ.
         structure: Converts a value, for types without generated code.
 
