@@ -304,7 +304,7 @@ def record_reader(
 ) -> Callable[[Any], Any]:
     """Return a function that builds a `cls` from a JSON object in the usual case, and raises in every other.
 
-    The function is generated source with a line or two for each field, as attrs generates its initialisers; looping
+    The function is generated source with a few lines for each field, as attrs generates its initialisers; looping
     over a table of fields takes twice as long. A plain field is checked by its type; other kinds are left to
     `structure`.
 
@@ -329,23 +329,11 @@ def record_reader(
         "structure": structure,
         "utc": UTC,
     }
-    body: list[str] = []
-    for number, field in enumerate(fields):
-        key = repr(wire[field.name])
-        body += [f"if {key} in data:", f"    value = data[{key}]"]
-        body += [f"    {line}" for line in _reading_lines(number, field.type, scope)]
-        body += [f"    record.{field.name} = value", "else:"]
-        scope[f"default_{number}"] = field.default
-        if field.default is attrs.NOTHING:
-            body += ["    raise KeyError"]
-            continue
-        default = f"default_{number}"
-        if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
-            scope[default] = field.default.factory
-            default += "()"
-        body += [f"    record.{field.name} = {default}", "    absent += 1"]
+    body = [
+        line for number, field in enumerate(fields) for line in _field_lines(number, field, wire[field.name], scope)
+    ]
     if any(field.name == "request_id" for field in attrs.fields(cls)):
-        body += ["record.request_id = None"]
+        body.append("record.request_id = None")
     source = [
         "def read(data):",
         "    if type(data) is not dict: raise TypeError",
@@ -380,6 +368,25 @@ def _draft_of(cls: type[Any]) -> type[Any]:
     # Both methods, or Python keeps its slow way of setting attributes, through the methods of `cls`.
     methods = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
     return type(f"{cls.__name__}Draft", (cls,), {"__slots__": (), **methods})
+
+
+def _field_lines(number: int, field: attrs.Attribute[Any], key: str, scope: dict[str, Any]) -> list[str]:
+    """Return the source lines that set one attribute of the record, and count those that the object does not hold."""
+    lines = [
+        f"if {key!r} in data:",
+        f"    value = data[{key!r}]",
+        *(f"    {line}" for line in _reading_lines(number, field.type, scope)),
+        f"    record.{field.name} = value",
+        "else:",
+    ]
+    if field.default is attrs.NOTHING:
+        return [*lines, "    raise KeyError"]
+    default = f"default_{number}"
+    if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
+        scope[default] = field.default.factory  # type: ignore[union-attr]
+        return [*lines, f"    record.{field.name} = {default}()", "    absent += 1"]
+    scope[default] = field.default
+    return [*lines, f"    record.{field.name} = {default}", "    absent += 1"]
 
 
 def _reading_lines(number: int, kind: Any, scope: dict[str, Any]) -> list[str]:

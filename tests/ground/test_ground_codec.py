@@ -180,3 +180,39 @@ def test_the_usual_record_is_read_without_cattrs() -> None:
     fresh = reading({"_id": "7"})
     assert fresh.leaves == []
     assert fresh.leaves is not reading({"_id": "7"}).leaves
+
+
+def test_the_record_is_as_frozen_as_any_other() -> None:
+    reading = record_reader(Tree, {"id": "_id"}, in_general_nothing)
+    tree = reading({"_id": "7"})
+    assert type(tree) is Tree
+    assert hash(attrs.evolve(tree, extra=None, leaves=None)) == hash(Tree("7", extra=None, leaves=None))
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        tree.size = 3
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        del tree.size
+
+
+def in_general_nothing(value: Any, kind: Any) -> Any:
+    raise AssertionError
+
+
+@attrs.frozen
+class Trimmed:
+    name: str = attrs.field(converter=str.strip)
+    extra: Mapping[str, Any] = {}
+
+
+@attrs.frozen
+class Checked:
+    name: str
+    extra: Mapping[str, Any] = {}
+
+    def __attrs_post_init__(self) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("cls", [Trimmed, Checked])
+def test_a_class_whose_init_does_more_is_refused(cls: type[Any]) -> None:
+    with pytest.raises(TypeError, match=f"{cls.__name__} cannot be read from replies"):
+        record_reader(cls, {}, in_general_nothing)
