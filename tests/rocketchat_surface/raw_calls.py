@@ -39,6 +39,24 @@ def _room(w: World) -> dict[str, Any]:
     return {"roomId": w.room_id}
 
 
+def hook(w: World, kind: str) -> dict[str, Any]:
+    """A webhook of the world's room."""
+    room = w.sandbox.store.rooms.with_id(w.room_id)
+    assert room is not None
+    more = (
+        {"event": "sendMessage", "urls": ["https://example.com/hook"], "token": "t"}
+        if kind == "webhook-outgoing"
+        else {}
+    )
+    settings = {"name": "A hook", "username": w.sandbox.admin.username, "enabled": True, "scriptEnabled": False}
+    return {"type": kind, "channel": f"#{room.name}", "scriptEngine": "isolated-vm", "script": "", **settings, **more}
+
+
+def hook_id(w: World) -> str:
+    """The oldest webhook."""
+    return next(iter(w.sandbox.store.integrations))
+
+
 def _named(routes: str, kinds: str = "cp", given: Any = _room, who: str = "admin", first: str = "") -> list[Raw]:
     family = {"c": "channels", "p": "groups", "d": "im"}
     return [
@@ -85,6 +103,12 @@ RAW: list[Raw] = [
     Raw("GET rooms.nameExists", given=lambda _: {"roomName": "general"}),
     Raw("GET rooms.adminRooms.getRoom", "c", lambda w: {"rid": w.room_id}),
     Raw("GET rooms.autocomplete.channelAndPrivate", given=lambda _: {"selector": '{"name": "gen"}'}),
+    Raw("POST integrations.create", "c", lambda w: hook(w, "webhook-incoming")),
+    Raw("POST integrations.create", "p", lambda w: hook(w, "webhook-outgoing")),
+    Raw("GET integrations.list"),
+    Raw("GET integrations.get", given=lambda w: {"integrationId": hook_id(w)}),
+    Raw("PUT integrations.update", "c", lambda w: {**hook(w, "webhook-incoming"), "integrationId": hook_id(w)}),
+    Raw("POST integrations.remove", given=lambda w: {"type": "webhook-incoming", "integrationId": hook_id(w)}),
     Raw("GET roles.list"),
     Raw("GET users.autocomplete", given=lambda _: {"selector": '{"term": "ad"}'}),
     Raw("GET users.checkUsernameAvailability", given=lambda _: {"username": "nobody-yet"}),

@@ -130,7 +130,9 @@ async def test_reports_ignores_and_previews(
     assert standing["ignored"] == [bob.id]
     await ada.messages.ignore_user("town", "bob", ignore=False)
     assert "ignored" not in ((await ada.chats.subscription("town")) or {})
-    assert (await ada.messages.url_preview("town", "https://example.com/"))["url"] == "https://example.com/"
+    preview = await ada.messages.url_preview("town", "https://example.com/")
+    assert preview["url"] == "https://example.com/"
+    assert (preview["meta"], preview["ignoreParse"], "headers" in preview) == ({}, True, False)
     with pytest.raises(InvalidInputError):
         await ada.messages.url_preview("town", "file:///etc/passwd")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from ethora_async.bulk.outcome import Outcome
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ethora_async.attachments import Attachment, Source
     from ethora_async.platforms.rocketchat.context import ServerContext
-    from ethora_async.platforms.rocketchat.message_records import Message, MessageChanges
+    from ethora_async.platforms.rocketchat.message_records import Message, MessageChanges, UrlPreview
     from ethora_async.records import Id
     from ethora_async.request import Operation
 
@@ -120,8 +120,8 @@ class MessageMarks:
         query = {"rid": room_id, "userId": user_id, "ignore": "true" if ignore else "false"}
         await api.call(operations.IGNORE, query=query)
 
-    async def url_preview(self, room: Id, url: str) -> Mapping[str, Any]:
-        """Return the server's preview of an address, in the platform's format.
+    async def url_preview(self, room: Id, url: str) -> UrlPreview:
+        """Return the server's preview of an address; ``meta`` is empty when the server could not read the page.
 
         Raises:
             InvalidInputError: It is not an http or https address.
@@ -132,7 +132,7 @@ class MessageMarks:
         api = await self._context.open()
         room_id = await self._context.directory.room_id(api, room)
         preview = (await api.call(operations.PREVIEW, query={"roomId": room_id, "url": url})).data.get("urlPreview")
-        return preview if isinstance(preview, dict) else {}
+        return cast("UrlPreview", preview) if isinstance(preview, dict) else {}
 
     def pinned(self, room: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Message]:
         """Read the pinned messages of a room."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 import attrs
 
@@ -46,3 +46,20 @@ class MessageChanges:
     updated: tuple[Message, ...]
     deleted: tuple[str, ...]
     request_id: str | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
+
+
+class UrlPreview(TypedDict, total=False):
+    """What the server knows of an address, under the platform's names.
+
+    Attributes:
+        url: The address.
+        meta: What the page says of itself: ``pageTitle``, ``ogTitle``, ``description`` and others. Empty when it is no
+            page, or the server could not read it.
+        headers: ``contentType`` and ``contentLength`` of the answer. Missing when there was none.
+        ignoreParse: Whether clients leave the address as it is.
+    """
+
+    url: str
+    meta: dict[str, Any]
+    headers: dict[str, Any]
+    ignoreParse: bool

@@ -136,7 +136,7 @@ class RoomContents(RoomSettings):
         return self._contents(id, operations.FILES, "files", wire.read_file, lambda file: file.id, limit, offset)
 
     def integrations(self, id: Id, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Mapping[str, Any]]:
-        """Read the integrations of a channel or group, in the platform's format.
+        """Read the integrations of a channel or group, in the platform's format; the ``token`` of each is a `Secret`.
 
         Of a group, the first page that the server gives by default, 50 as a rule: its route takes no paging.
         """
@@ -148,7 +148,7 @@ class RoomContents(RoomSettings):
             # The published validator of the groups' route takes neither.
             page = {"offset": offset, "count": limit} if room.public else {}
             reply = await api.call(operation, query={"roomId": room.id, **page})
-            rows = wire.read_list(reply.data, "integrations", wire.read_row, origin=reply.origin)
+            rows = wire.read_list(reply.data, "integrations", wire.read_integration, origin=reply.origin)
             return (rows, wire.total(reply.data)) if room.public else (rows[offset : offset + limit], len(rows))
 
         return Pages(fetch, lambda row: str(row.get("_id")), limit=limit, offset=offset, largest=LARGEST_PAGE)

@@ -15,7 +15,7 @@ from ethora_async.platforms.rocketchat.message_records import Message, MessageCh
 from ethora_async.platforms.rocketchat.room_records import Counters, RoomFile
 from ethora_async.platforms.rocketchat.token_records import PersonalToken
 from ethora_async.records import Chat, NewUser, User
-from ethora_async.redaction import Secret
+from ethora_async.redaction import Secret, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -181,6 +181,12 @@ def read_file(data: Any, *, origin: Origin, path: str = "reply.file") -> RoomFil
 def read_row(data: Any, **_: str) -> Mapping[str, Any]:
     """Return a record in the platform's format; empty if there is none."""
     return data if _is_object(data) else {}
+
+
+def read_integration(data: Any, **_: str) -> Mapping[str, Any]:
+    """Return an integration in the platform's format, its token wrapped as a `Secret`."""
+    row = read_row(data)
+    return {**row, "token": wrapped(row["token"])} if "token" in row else row
 
 
 def read_counters(data: Any, *, origin: Origin) -> Counters:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.rocketchat import announce, membership
+from ethora_async.sandbox.rocketchat import announce, integrations, membership
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure
 from ethora_async.sandbox.rocketchat.ids import digest, new_token
 from ethora_async.sandbox.rocketchat.permissions import known_roles, may
@@ -141,6 +141,7 @@ def delete(platform: Platform, user: User, *, confirmed: bool, now: float) -> li
         else:
             membership.remove(platform, member, now)
     drop(platform, user, lambda _: True)
+    integrations.disable_of(platform.store, user)
     platform.store.users.remove(user)
     announce.user_deleted(platform, user)
     return deleted

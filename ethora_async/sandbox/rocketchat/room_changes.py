@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.rocketchat import announce, membership
+from ethora_async.sandbox.rocketchat import announce, integrations, membership
 from ethora_async.sandbox.rocketchat.encoding import moment
 from ethora_async.sandbox.rocketchat.errors import MeteorError
 from ethora_async.sandbox.rocketchat.ids import new_id
@@ -53,6 +53,8 @@ def set_type(platform: Platform, room: Room, kind: str, actor: User, now: float)
 def rename(platform: Platform, room: Room, name: str, actor: User, now: float) -> None:
     """Give a room another name."""
     check_name(platform, name)
+    if room.name is not None:
+        integrations.rename_room(platform.store, room.name, name)
     platform.store.rooms.rename(room, name)
     room.fname = name
     membership.system_message(platform, room, actor, "r", name, now)

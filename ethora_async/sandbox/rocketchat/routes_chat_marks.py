@@ -169,8 +169,11 @@ def receipts(_: Call) -> Reply:
 
 @ROUTES.add("GET", "chat.getURLPreview", section=SECTION, query=closed({"roomId": TEXT, "url": TEXT}))
 def preview(call: Call) -> Reply:
-    """Return what the server knows about an address; this one fetches nothing, so that it is the address alone."""
+    """Return what the server knows about an address: the address alone, as of one that it cannot reach.
+
+    The sandbox has no network: it never fetches what somebody else names.
+    """
     room = call.platform.store.rooms.with_id(call.query["roomId"])
     if room is None or not announce.may_read(call.user, room):
         raise not_allowed()
-    return success(urlPreview={"url": call.query["url"], "ignoreParse": False, "meta": {}})
+    return success(urlPreview={"url": call.query["url"], "meta": {}, "ignoreParse": True})

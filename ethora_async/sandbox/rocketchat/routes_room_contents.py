@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ethora_async.sandbox.rocketchat import room_changes
 from ethora_async.sandbox.rocketchat.announce import may_read
@@ -10,7 +10,9 @@ from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.encoding import read_iso
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, not_allowed, room_not_found
 from ethora_async.sandbox.rocketchat.families import family_room, room_named
+from ethora_async.sandbox.rocketchat.integrations import RIGHTS, Integration
 from ethora_async.sandbox.rocketchat.permissions import may
+from ethora_async.sandbox.rocketchat.routes_integrations import listed_in
 from ethora_async.sandbox.rocketchat.routes_room_settings import CLEANED
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.schema import FILLED, FLAG, NUMBER, TEXT, TEXTS, by_room, closed, maybe
@@ -35,19 +37,24 @@ def files(call: Call) -> Reply:
     return call.listing("files", found[::-1], lambda file: file_shape(file, room))
 
 
-@ROUTES.add("GET", "channels.getIntegrations", section=SECTION, any_of=("manage-incoming-integrations",))
+@ROUTES.add("GET", "channels.getIntegrations", section=SECTION, any_of=RIGHTS)
 @ROUTES.add(
     "GET",
     "groups.getIntegrations",
     section=SECTION,
-    any_of=("manage-incoming-integrations",),
+    any_of=RIGHTS,
     query=by_room(None, {"includeAllPrivateGroups": maybe(TEXT), **PAGED}),
 )
 def integrations(call: Call) -> Reply:
-    """List the integrations of a room; a server without any lists none."""
-    family_room(call, call.query)
-    nothing: list[Any] = []
-    return call.listing("integrations", nothing, dict)
+    """List the integrations of a room, with those of all rooms of its kind unless the call says otherwise."""
+    room = family_room(call, call.query)
+    flag, kind = (
+        ("includeAllPublicChannels", "all_public_channels")
+        if room.type == "c"
+        else ("includeAllPrivateGroups", "all_private_groups")
+    )
+    found = listed_in(call, room.name or "", kind if call.query.get(flag, "true") == "true" else None)
+    return call.listing("integrations", found, Integration.shape)
 
 
 @ROUTES.add(

@@ -130,6 +130,8 @@ def _check_text(schema: Schema, value: str, where: str) -> list[str]:
     least = schema.get("minLength", 0)
     if len(value) < least:
         found.append(f"{where} must NOT have fewer than {least} characters".strip())
+    if "pattern" in schema and schema["pattern"] not in value:  # the server's patterns are plain words
+        found.append(f'{where} must match pattern "{schema["pattern"]}"'.strip())
     if "enum" in schema and value not in schema["enum"]:
         found.append(f"{where} must be equal to one of the allowed values".strip())
     return found

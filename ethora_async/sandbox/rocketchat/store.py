@@ -9,6 +9,7 @@ from ethora_async.sandbox.rocketchat.ids import hash_token
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ethora_async.sandbox.rocketchat.integrations import Integration
     from ethora_async.sandbox.rocketchat.records import LoginToken, Room, User
 
 SWEEP_SECONDS = 600.0
@@ -132,6 +133,7 @@ class Store:
     def __init__(self) -> None:
         self.users: Users = Users()
         self.rooms: Rooms = Rooms()
+        self.integrations: dict[str, Integration] = {}
         self._tokens: dict[str, tuple[User, LoginToken]] = {}
         self._swept = 0.0
 
