@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from ethora_async.sandbox.rocketchat.encoding import moment
 from ethora_async.sandbox.rocketchat.errors import MeteorError
-from ethora_async.sandbox.rocketchat.ids import new_id, new_token
-from ethora_async.sandbox.rocketchat.records import User
+from ethora_async.sandbox.rocketchat.ids import new_token
+from ethora_async.sandbox.rocketchat.records import Integration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ethora_async.sandbox.rocketchat.records import User
     from ethora_async.sandbox.rocketchat.store import Store
 
 INCOMING, OUTGOING = "webhook-incoming", "webhook-outgoing"
@@ -33,31 +32,18 @@ NEEDS_TARGET = frozenset({"roomArchived", "roomCreated", "userCreated"})
 DEFAULT_RETRIES = 4
 
 
-@attrs.define(eq=False, kw_only=True)
-class Integration:
-    """A webhook. `channels` are `#name`, `@name` or a whole kind of rooms; `fields` are its other settings."""
-
-    id: str = attrs.field(factory=new_id)
-    kind: str
-    channels: list[str]
-    user: User = attrs.field(repr=False)
-    creator: dict[str, str]
-    created_at: float
-    updated_at: float
-    fields: dict[str, Any] = attrs.field(repr=False)
-
-    def shape(self) -> dict[str, Any]:
-        """Return the record as routes show it."""
-        return {
-            **self.fields,
-            "_id": self.id,
-            "type": self.kind,
-            "channel": [*self.channels],
-            "userId": self.user.id,
-            "_createdAt": moment(self.created_at),
-            "_createdBy": self.creator,
-            "_updatedAt": moment(self.updated_at),
-        }
+def shape(integration: Integration) -> dict[str, Any]:
+    """Return a webhook as routes show it."""
+    return {
+        **integration.fields,
+        "_id": integration.id,
+        "type": integration.kind,
+        "channel": [*integration.channels],
+        "userId": integration.user.id,
+        "_createdAt": moment(integration.created_at),
+        "_createdBy": integration.creator,
+        "_updatedAt": moment(integration.updated_at),
+    }
 
 
 def create(store: Store, given: Mapping[str, Any], creator: User, now: float) -> Integration:

@@ -198,3 +198,17 @@ class Room:
     def owners(self) -> list[Membership]:
         """Return the members who own the room, oldest first."""
         return [member for member in self.members.values() if "owner" in member.roles]
+
+
+@attrs.define(eq=False, kw_only=True)
+class Integration:
+    """A webhook. `channels` are `#name`, `@name` or a whole kind of rooms; `fields` are its other settings."""
+
+    id: str = attrs.field(factory=new_id)
+    kind: str
+    channels: list[str]
+    user: User = attrs.field(repr=False)
+    creator: dict[str, str]
+    created_at: float
+    updated_at: float
+    fields: dict[str, Any] = attrs.field(repr=False)

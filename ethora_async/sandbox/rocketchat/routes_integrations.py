@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ethora_async.sandbox.rocketchat import integrations
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure
-from ethora_async.sandbox.rocketchat.integrations import INCOMING, OUTGOING, RIGHTS, Integration
+from ethora_async.sandbox.rocketchat.integrations import INCOMING, OUTGOING, RIGHTS
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.schema import (
@@ -23,6 +23,7 @@ from ethora_async.sandbox.rocketchat.schema import (
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
+    from ethora_async.sandbox.rocketchat.records import Integration
     from ethora_async.sandbox.rocketchat.versions import Version
     from ethora_async.sandbox.wire import Reply
 
@@ -93,7 +94,7 @@ def create(call: Call) -> Reply:
     kind = _kind(call)
     _allow(call, kind)
     made = integrations.create(call.platform.store, call.body, call.user, call.now)
-    return success(integration=made.shape())
+    return success(integration=integrations.shape(made))
 
 
 @ROUTES.add("GET", "integrations.list", section=SECTION, any_of=RIGHTS, query=LISTED)
@@ -106,7 +107,7 @@ def list_(call: Call) -> Reply:
         if words in one.fields["name"].lower() and kind in (None, one.kind)
     ]
     cut, numbers = call.page(found[::-1])
-    return success(integrations=[one.shape() for one in cut], items=len(cut), **numbers)
+    return success(integrations=[integrations.shape(one) for one in cut], items=len(cut), **numbers)
 
 
 @ROUTES.add(
@@ -122,7 +123,7 @@ def get(call: Call) -> Reply:
         raise failure("The integration does not exists.")
     if not may(call.user, _right(found.kind)):
         raise failure("not-authorized")
-    return success(integration=found.shape())
+    return success(integration=integrations.shape(found))
 
 
 @ROUTES.add("PUT", "integrations.update", section=SECTION, body=change)
@@ -131,7 +132,7 @@ def update(call: Call) -> Reply:
     found = _named(call)
     _allow(call, found.kind)
     integrations.update(call.platform.store, found, call.body, call.now)
-    return success(integration=found.shape())
+    return success(integration=integrations.shape(found))
 
 
 @ROUTES.add("POST", "integrations.remove", section=SECTION, any_of=RIGHTS, body=REMOVAL)
@@ -139,7 +140,7 @@ def remove(call: Call) -> Reply:
     """Remove a webhook."""
     found = _named(call)
     del call.platform.store.integrations[found.id]
-    return success(integration=found.shape())
+    return success(integration=integrations.shape(found))
 
 
 def listed_in(call: Call, name: str, kind: str | None) -> list[Integration]:

@@ -10,7 +10,7 @@ from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.encoding import read_iso
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, not_allowed, room_not_found
 from ethora_async.sandbox.rocketchat.families import family_room, room_named
-from ethora_async.sandbox.rocketchat.integrations import RIGHTS, Integration
+from ethora_async.sandbox.rocketchat.integrations import RIGHTS, shape
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routes_integrations import listed_in
 from ethora_async.sandbox.rocketchat.routes_room_settings import CLEANED
@@ -54,7 +54,7 @@ def integrations(call: Call) -> Reply:
         else ("includeAllPrivateGroups", "all_private_groups")
     )
     found = listed_in(call, room.name or "", kind if call.query.get(flag, "true") == "true" else None)
-    return call.listing("integrations", found, Integration.shape)
+    return call.listing("integrations", found, shape)
 
 
 @ROUTES.add(

@@ -9,8 +9,7 @@ from ethora_async.sandbox.rocketchat.ids import hash_token
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ethora_async.sandbox.rocketchat.integrations import Integration
-    from ethora_async.sandbox.rocketchat.records import LoginToken, Room, User
+    from ethora_async.sandbox.rocketchat.records import Integration, LoginToken, Room, User
 
 SWEEP_SECONDS = 600.0
 
