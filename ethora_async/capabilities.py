@@ -297,6 +297,18 @@ class EventStream(Protocol):
         """Stop reporting a room's events."""
         ...
 
+    async def send(self, room: Id, text: str, /) -> Any:
+        """Send a message to a room as the user; return the message."""
+        ...
+
+    async def typing(self, room: Id, /, *, composing: bool = True) -> None:
+        """Tell a room that the user is typing, or has stopped."""
+        ...
+
+    async def history(self, room: Id, /, *, limit: int = 100, before: str | None = None) -> Sequence[Any]:
+        """Return the latest messages of a room, oldest first; those before the message with this id if it is given."""
+        ...
+
     async def aclose(self) -> None:
         """Close it; safe to call more than once."""
         ...

@@ -36,7 +36,7 @@ class Place(Protocol):
         ...
 
     def stream(self, rooms: list[str], **options: Any) -> Any:
-        """What ann hears of these chats."""
+        """What ann, or another `user`, hears of these chats."""
         ...
 
     async def say(self, chat: str, text: str) -> None:
@@ -71,6 +71,14 @@ class Place(Protocol):
         """The text of a message that a person wrote; None for anything else."""
         ...
 
+    def text(self, message: Any) -> str | None:
+        """The same of a message of a history."""
+        ...
+
+    async def hear_typing(self, stream: Any, chat: str) -> None:
+        """Let a stream tell who types in a chat, where it does not do so by itself."""
+        ...
+
 
 @attrs.frozen
 class OnEthora:
@@ -79,7 +87,7 @@ class OnEthora:
     clock: FakeClock
 
     def stream(self, rooms: list[str], **options: Any) -> Any:
-        return self.client.realtime("ann", rooms=rooms, **options)
+        return self.client.realtime(options.pop("user", "ann"), rooms=rooms, **options)
 
     async def say(self, chat: str, text: str) -> None:
         app = self.sandbox.store.app(self.sandbox.app_id)
@@ -107,16 +115,23 @@ class OnEthora:
         await self.sandbox.start()
 
     def said(self, event: Any) -> str | None:
-        return str(event.message.body)
+        return self.text(event.message)
+
+    def text(self, message: Any) -> str | None:
+        return str(message.body)
+
+    async def hear_typing(self, stream: Any, chat: str) -> None:
+        pass
 
 
 @attrs.frozen
 class OnRocketChat:
     sandbox: RocketChatSandbox
     client: RocketChatClient
+    clock: FakeClock
 
     def stream(self, rooms: list[str], **options: Any) -> Any:
-        return self.client.realtime("ann", rooms=rooms, **options)
+        return self.client.realtime(options.pop("user", "ann"), rooms=rooms, **options)
 
     async def say(self, chat: str, text: str) -> None:
         await self.client.messages.send(chat, text)
@@ -140,7 +155,13 @@ class OnRocketChat:
         await self.sandbox.start()
 
     def said(self, event: Any) -> str | None:
-        return str(event.message.text) if event.message.type is None else None
+        return self.text(event.message)
+
+    def text(self, message: Any) -> str | None:
+        return str(message.text) if message.type is None else None
+
+    async def hear_typing(self, stream: Any, chat: str) -> None:
+        await stream.watch_room(chat)
 
 
 @asynccontextmanager
@@ -182,7 +203,7 @@ async def on_rocketchat() -> AsyncIterator[OnRocketChat]:
         for chat in ("one", "two"):
             await client.chats.create(chat, title=chat, members=["ann", "bob"])
         await client.chats.create("secret", title="Secret", members=["bob"])
-        yield OnRocketChat(sandbox, client)
+        yield OnRocketChat(sandbox, client, clock)
 
 
 PLACES = {"ethora": on_ethora, "rocketchat": on_rocketchat}

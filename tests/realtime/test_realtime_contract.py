@@ -168,6 +168,67 @@ async def test_a_slow_reader_loses_nothing(place: Place) -> None:
         assert await texts(place, stream, 30) == [str(number) for number in range(30)]
 
 
+async def test_what_is_sent_is_heard_once_and_kept(place: Place) -> None:
+    async with place.stream(["one"]) as ann, place.stream(["one"], user="bob") as bob:
+        sent = await ann.send("one", "Hello <Bob> & 'all'")
+        assert place.text(sent) == "Hello <Bob> & 'all'"
+        heard = await next_of(bob, "MessageReceived")
+        while place.said(heard) is None:
+            heard = await next_of(bob, "MessageReceived")
+        assert (heard.message.id, place.said(heard)) == (sent.id, "Hello <Bob> & 'all'")
+        await bob.send("one", "Hello Ann")
+        assert await texts(place, ann, 2) == ["Hello <Bob> & 'all'", "Hello Ann"]
+        assert [place.text(one) for one in await bob.history("one") if place.text(one)] == [
+            "Hello <Bob> & 'all'",
+            "Hello Ann",
+        ]
+
+
+async def test_typing_is_told_to_the_others(place: Place) -> None:
+    async with place.stream(["one"]) as ann, place.stream(["one"], user="bob") as bob:
+        await place.hear_typing(bob, "one")
+        await ann.typing("one")
+        assert (await next_of(bob, "Typing")).composing is True
+        await ann.typing("one", composing=False)
+        assert (await next_of(bob, "Typing")).composing is False
+
+
+async def test_history_goes_back_from_a_message(place: Place) -> None:
+    for number in range(230):
+        await place.say("one", str(number))
+    async with place.stream([]) as ann:
+        newest = await ann.history("one", limit=120)
+        assert [place.text(one) for one in newest] == [str(number) for number in range(110, 230)]
+        older = await ann.history("one", limit=1000, before=newest[0].id)
+        assert [place.text(one) for one in older if place.text(one) is not None] == [str(n) for n in range(110)]
+        assert [place.text(one) for one in await ann.history("one", limit=1)] == ["229"]
+
+
+async def test_a_stream_writes_and_reads_only_what_its_user_may(place: Place) -> None:
+    async with place.stream(["one", "two"]) as ann:
+        for attempt in (ann.send("secret", "let me in"), ann.history("secret")):
+            with pytest.raises(ForbiddenError):
+                await attempt
+        for attempt in (ann.send("nowhere", "x"), ann.history("nowhere")):
+            with pytest.raises(NotFoundError):
+                await attempt
+        for attempt in (ann.send("one", ""), ann.history("one", limit=0)):
+            with pytest.raises(InvalidInputError):
+                await attempt
+        await place.revoke("one")
+        await next_of(ann, "RoomLeft")
+        with pytest.raises(ForbiddenError):
+            await ann.send("one", "still?")
+        await ann.send("two", "going on")
+
+
+async def test_a_stream_speaks_inside_its_block(place: Place) -> None:
+    stream = place.stream(["one"])
+    for attempt in (stream.send("one", "x"), stream.typing("one"), stream.history("one")):
+        with pytest.raises(NotSentError):
+            await attempt
+
+
 async def test_a_queue_holds_something(place: Place) -> None:
     with pytest.raises(InvalidInputError):
         place.stream([], queue_size=0)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.context import ServerContext
+    from ethora_async.platforms.rocketchat.directory import Room
     from ethora_async.platforms.rocketchat.message_records import Message, MessageChanges
     from ethora_async.records import Id
 
@@ -138,6 +139,25 @@ class Messages(MessageMarks):
         except ApiError:
             return None
         return wire.read_message(reply.data.get("message"), origin=reply.origin)
+
+
+async def read_page(
+    api: Api, room: Room, *, latest: datetime | None, inclusive: bool, offset: int, count: int
+) -> tuple[Message, ...]:
+    """Return one page of a room's messages up to a time, the newest first.
+
+    Raises:
+        InvalidInputError: rooms of this kind show no history.
+    """
+    operation = _HISTORY.get(room.kind)
+    if operation is None:
+        msg = f"rooms of the kind {room.kind!r} show no history"
+        raise InvalidInputError(msg, field="room")
+    query: dict[str, str | int] = {"roomId": room.id, "count": count, "offset": offset}
+    if latest is not None:
+        query |= {"latest": wire.iso(latest), "inclusive": "true" if inclusive else "false"}
+    reply = await api.call(operation, query=query)
+    return wire.read_list(reply.data, "messages", wire.read_message, origin=reply.origin)
 
 
 async def read_changes(api: Api, room_id: str, since: datetime) -> MessageChanges:

@@ -16,6 +16,7 @@ from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
 if TYPE_CHECKING:
     from typing import Any
 
+    from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.context import ServerContext
 
 T = TypeVar("T")
@@ -85,27 +86,32 @@ class ServerInfo:
         return self._version
 
     async def _read_lifetime(self) -> float:
-        self._lifetime = _DAY * _days(await self._setting(LOGIN_EXPIRATION))
+        self._lifetime = _DAY * _days(await public_setting(await self._context.open(), LOGIN_EXPIRATION))
         self._refresh_at = self._context.clock.monotonic() + _KEPT_FOR
         return self._lifetime
 
-    async def _setting(self, name: str) -> Any:
-        api = await self._context.open()
-        offset = 0
-        while True:
-            # Before 7.0 the filter is not supported, and all settings come, in pages.
-            query: dict[str, str | int] = {"_id": name, "offset": offset, "count": _PAGE}
-            reply = await api.call(operations.PUBLIC_SETTINGS, query=query, credentials=NOBODY)
-            settings, total = reply.data.get("settings"), reply.data.get("total")
-            if not isinstance(settings, list):
-                msg = "the platform's reply has an unexpected shape: no list under settings"
-                raise ReplyLostError(msg, operation=operations.PUBLIC_SETTINGS.name)
-            for setting in settings:
-                if isinstance(setting, dict) and setting.get("_id") == name:
-                    return setting.get("value")
-            offset += len(settings)
-            if not settings or not isinstance(total, int) or offset >= total:
-                return None
+
+async def public_setting(api: Api, name: str) -> Any:
+    """Return the value of a public setting; None if there is no such setting.
+
+    Raises:
+        ReplyLostError: the reply has no settings.
+    """
+    offset = 0
+    while True:
+        # Before 7.0 the filter is not supported, and all settings come, in pages.
+        query: dict[str, str | int] = {"_id": name, "offset": offset, "count": _PAGE}
+        reply = await api.call(operations.PUBLIC_SETTINGS, query=query, credentials=NOBODY)
+        settings, total = reply.data.get("settings"), reply.data.get("total")
+        if not isinstance(settings, list):
+            msg = "the platform's reply has an unexpected shape: no list under settings"
+            raise ReplyLostError(msg, operation=operations.PUBLIC_SETTINGS.name)
+        for setting in settings:
+            if isinstance(setting, dict) and setting.get("_id") == name:
+                return setting.get("value")
+        offset += len(settings)
+        if not settings or not isinstance(total, int) or offset >= total:
+            return None
 
 
 async def _shared(flight: SingleFlight[T]) -> T:

@@ -41,6 +41,7 @@ from ethora_async.platforms.rocketchat.realtime.events import (
 )
 from ethora_async.platforms.rocketchat.realtime.login_token import RealtimeToken, user_id
 from ethora_async.platforms.rocketchat.realtime.people_events import about_people, about_room, read_people_event
+from ethora_async.platforms.rocketchat.realtime.speaking import Speaking
 from ethora_async.platforms.rocketchat.realtime.wire import read_event, read_messages
 from ethora_async.records import Id, several
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.context import ServerContext
+    from ethora_async.platforms.rocketchat.message_records import Message
 
 OpenSocket = Callable[[str], Awaitable[aiohttp.ClientWebSocketResponse]]
 """Opens a websocket at an http(s) URL."""
@@ -101,6 +103,7 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
         self._token = token
         self._open_socket = open_socket
         self._first_rooms = [*several(rooms)]
+        self._speaking = Speaking(context, token)
         self._machine: DdpMachine | None = None
         self._deliveries = Deliveries(self._queue, context.clock, queue_size)
         self._waiting: dict[Topic, asyncio.Future[None]] = {}
@@ -116,7 +119,7 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
             NotSentError: the server did not confirm it in time, or the stream is not open.
         """
         api = await self._context.open()
-        room_id = await self._room_id(api, room)
+        room_id = await self._speaking.room_id(room)
         self._deliveries.begin(room_id, _server_time(api) - _BEFORE)
         try:
             await self._confirmed(Topic(ROOM_MESSAGES, room_id))
@@ -129,12 +132,55 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
 
     async def unsubscribe(self, room: Id) -> None:
         """End the subscription to a room."""
-        room_id = await self._room_id(await self._context.open(), room)
+        room_id = await self._speaking.room_id(room)
         await self._deliveries.end(room_id)
         machine = self._opened()
         machine.unsubscribe(Topic(ROOM_MESSAGES, room_id))
         machine.unsubscribe(Topic(NOTIFY_ROOM, f"{room_id}/deleteMessage"))
         await self._flush()
+
+    async def send(self, room: Id, text: str) -> Message:
+        """Send a message to a room as the user; return it as the server keeps it. A subscription is not needed.
+
+        It is sent over REST, as the platform's own clients do: it may be retried, and is written once.
+
+        Raises:
+            InvalidInputError: The text is empty.
+            NotFoundError: There is no such room.
+            ForbiddenError: The user is not in the room, or may not write there.
+            NotSentError: The stream is not open.
+            ReplyLostError: The server did not answer: the message may have been written.
+        """
+        self._opened()
+        return await self._speaking.write(room, text)
+
+    async def typing(self, room: Id, *, composing: bool = True) -> None:
+        """Tell a room that the user is typing, or has stopped. There is no confirmation.
+
+        Raises:
+            NotFoundError: There is no such room.
+            NotSentError: The stream is not open.
+        """
+        machine = self._opened()
+        room_id, name = await self._speaking.room_id(room), await self._speaking.shown_name()
+        machine.call(NOTIFY_ROOM, [f"{room_id}/user-activity", name, ["user-typing"] if composing else [], {}])
+        await self._flush()
+
+    async def history(self, room: Id, *, limit: int = 100, before: str | None = None) -> list[Message]:
+        """Return the latest messages of a room, oldest first, the platform's own among them.
+
+        Args:
+            room: A room that the user may read; a subscription is not needed.
+            limit: Maximum number of messages.
+            before: The id of a message (`Message.id`), for the messages before it.
+
+        Raises:
+            ForbiddenError, NotFoundError: The user may not read it, or there is no such room or message.
+            InvalidInputError: The limit is less than 1.
+            NotSentError: The server did not answer in time, or the stream is not open.
+        """
+        self._opened()
+        return await self._speaking.history(room, limit=limit, before=before)
 
     async def watch(self, stream: str, name: str) -> None:
         """Subscribe to any other stream, such as ``stream-notify-room`` and ``<rid>/user-activity``; its events are
@@ -165,7 +211,7 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
             ForbiddenError: the user is not in it.
             NotSentError: the server did not confirm it in time, or the stream is not open.
         """
-        await self._watch_typed(about_room(await self._room_id(await self._context.open(), room)))
+        await self._watch_typed(about_room(await self._speaking.room_id(room)))
 
     async def _watch_typed(self, topics: list[Topic]) -> None:
         for topic in topics:
@@ -189,14 +235,6 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
         api = await self._context.open()
         if api.shared.clock_offset is None:
             await api.call(operations.SERVER_INFO, credentials=NOBODY)  # shows the server's time
-
-    async def _room_id(self, api: Api, room: Id) -> str:
-        directory = self._context.directory
-        try:
-            # As the admin, who has no rate limit; but the admin may not see every room.
-            return await directory.room_id(api, room)
-        except ForbiddenError:
-            return await directory.room_id(self._token.signed(api), room)
 
     def _opened(self) -> DdpMachine:
         if self._machine is None or not self._is_open:

@@ -155,6 +155,11 @@ class DdpMachine:
         if topic not in self._own:
             self._drop(topic)
 
+    def call(self, method: str, params: list[Any]) -> None:
+        """Call a method whose result does not matter; without a log-in, nothing is called."""
+        if self.live:
+            self._send({"msg": "method", "method": method, "id": self._next_id("m"), "params": params})
+
     def to_send(self) -> list[str]:
         """Return the frames to send now, in order, and remove them."""
         frames, self._out = self._out, []
