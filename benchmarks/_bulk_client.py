@@ -51,6 +51,7 @@ class Client:
     def __init__(self, client: EthoraClient, session: aiohttp.ClientSession, base: str) -> None:
         self._client = client
         self._session = session
+        self._base = base
         self._batches = URL(f"{base}/v2/users/batch")
 
     def single(self, count: int, in_flight: int) -> Work:
@@ -91,15 +92,38 @@ class Client:
         lists = iter([rows[start : start + BATCH] for start in range(0, count, BATCH)])
 
         async def work() -> int:
-            token = (await self._client.tokens.for_server()).value
-            headers = {
-                "Content-Type": "application/json",
-                "Authorization": f"Bearer {token}",
-                "x-custom-token": token,
-            }
+            headers = await self._headers()
             return sum(await asyncio.gather(*(self._post_all(lists, headers) for _ in range(in_flight))))
 
         return work
+
+    def bare_single(self, count: int, in_flight: int) -> Work:
+        """Send the requests of `single` with hand-written, tuned code."""
+        rows = iter(
+            [
+                {"uuid": user.id, "email": user.email, "firstName": user.first_name, "lastName": user.last_name}
+                for user in people(count)
+            ]
+        )
+        url = URL(f"{self._base}/v1/users/batch")
+
+        async def one_after_another(headers: dict[str, str]) -> int:
+            done = 0
+            for row in rows:
+                body = orjson.dumps({"bypassEmailConfirmation": True, "usersList": [row]})
+                async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                    done += len(orjson.loads(await response.read())["results"])
+            return done
+
+        async def work() -> int:
+            headers = await self._headers()
+            return sum(await asyncio.gather(*(one_after_another(headers) for _ in range(in_flight))))
+
+        return work
+
+    async def _headers(self) -> dict[str, str]:
+        token = (await self._client.tokens.for_server()).value
+        return {"Content-Type": "application/json", "Authorization": f"Bearer {token}", "x-custom-token": token}
 
     async def _post_all(self, lists: Iterator[Sequence[dict[str, str]]], headers: dict[str, str]) -> int:
         url = self._batches

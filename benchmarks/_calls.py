@@ -101,6 +101,13 @@ async def _create(client: EthoraClient, number: int) -> object:
     return await client.chats.create(f"order-{number}", title=title, description=DESCRIPTION, members=MEMBERS)
 
 
+async def _create_and_read(client: EthoraClient, number: int) -> object:
+    outcome = await client.chats.create(
+        f"order-{number}", title=f"Order {number}", description=DESCRIPTION, members=MEMBERS
+    )
+    return outcome.value
+
+
 async def _get(client: EthoraClient, number: int) -> object:
     return await client.users.get(f"customer-{number}")
 
@@ -137,3 +144,4 @@ GET = Kind(
     _get,
 )
 CREATE = Kind("chats.create", "POST", "/v2/chats", _new_chat, _CHAT_REPLY, _create)
+CREATE_AND_READ = attrs.evolve(CREATE, name="chats.create, value read", typed=_create_and_read)

@@ -156,6 +156,7 @@ def compare_on_slow_server(sizes: Sizes, tokens: list[str]) -> Comparison:
             comparison.add(f"20 ms, 64 in flight, {NODE[name]}", worker, "in_chunks", sizes.slow, **users)
         ours = stack.enter_context(python_worker(port))
         comparison.add(f"20 ms, 64 in flight, {OURS}", ours, "single", sizes.slow, **users)
+        comparison.add("20 ms, 64 in flight, bare aiohttp", ours, "bare_single", sizes.slow, **users)
         comparison.run()
     return comparison
 

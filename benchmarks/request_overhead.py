@@ -9,7 +9,7 @@ from statistics import median
 
 import aiohttp
 import orjson
-from _calls import APP, CREATE, GET, UPDATE, Call, Kind, by_client, by_expert, by_hand, expert_session
+from _calls import APP, CREATE, CREATE_AND_READ, GET, UPDATE, Call, Kind, by_client, by_expert, by_hand, expert_session
 from _measure import Samples, interleaved, pin, quick, ratio, server, show
 
 from ethora_async import EthoraClient
@@ -68,13 +68,13 @@ def measure(kind: Kind, *, rounds: int, size: int) -> dict[int, Samples]:
 def describe(name: str, in_flight: int, samples: Samples) -> str:
     times = "  ".join(f"{variant} {median(taken) * 1e6:.0f} us" for variant, taken in samples.items())
     tuned, plain = ratio(samples, "typed", "tuned"), ratio(samples, "typed", "plain")
-    return f"{name:12} {in_flight:2} in flight: {times}  typed/tuned {tuned:.3f}  typed/plain {plain:.3f}"
+    return f"{name:24} {in_flight:2} in flight: {times}  typed/tuned {tuned:.3f}  typed/plain {plain:.3f}"
 
 
 def main() -> None:
     rounds, size = (5, 128) if quick(__doc__ or "") else (61, 512)
     pin(0)
-    measured = {kind.name: measure(kind, rounds=rounds, size=size) for kind in (UPDATE, GET, CREATE)}
+    measured = {kind.name: measure(kind, rounds=rounds, size=size) for kind in (UPDATE, GET, CREATE, CREATE_AND_READ)}
     headline = ratio(measured[UPDATE.name][IN_FLIGHT[-1]], "typed", "tuned")
     show(
         "request_overhead",
@@ -84,7 +84,7 @@ def main() -> None:
             for name, by_number in measured.items()
             for in_flight, samples in by_number.items()
         ],
-        aim="at most 1.10, and below plain aiohttp",
+        aim="at most 1.10, users.get and chats.create 1.15, each below plain aiohttp",
     )
 
 

@@ -43,7 +43,9 @@ def with_query(url: str, query: Mapping[str, QueryValue]) -> str:
     """Append a query string to a URL; booleans become ``true`` and ``false``, a list repeats its name."""
     parts = []
     for name, value in query.items():
-        if isinstance(value, (list, tuple)):
+        if type(value) is str:
+            parts.append(f"{_quoted(name)}={_quoted(value)}")
+        elif isinstance(value, (list, tuple)):
             parts += [f"{_quoted(name)}={_text(one)}" for one in value]
         else:
             parts.append(f"{_quoted(name)}={_text(value)}")

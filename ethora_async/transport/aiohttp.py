@@ -31,7 +31,7 @@ CONNECT_TIMEOUT = 10.0
 _CONNECTING = aiohttp.ClientTimeout(None, CONNECT_TIMEOUT, sock_connect=CONNECT_TIMEOUT)
 """For the session; `Deadlines` enforces the limit of the whole request."""
 
-_KNOWN_URLS = 256
+_KNOWN_URLS = 32
 _LARGEST_FRAME = 16 * 1024 * 1024
 """Maximum size of one websocket frame in bytes."""
 _CLOSED = "the transport is closed"

@@ -149,7 +149,7 @@ class Names:
         Raises:
             InvalidInputError: it cannot be used; see `own`.
         """
-        return user if isinstance(user, MongoId) else self.own_name(user, field)
+        return user if isinstance(user, MongoId) else self.prefix + self.own(user, field)
 
 
 def key(id: str) -> str:

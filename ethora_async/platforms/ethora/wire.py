@@ -147,7 +147,10 @@ def holds_list(data: Any, *keys: str) -> bool:
 
 
 def _list_key(data: dict[str, Any], keys: tuple[str, ...]) -> str:
-    return next((key for key in (*_LIST_KEYS, *keys) if isinstance(data.get(key), list)), "")
+    for key in _LIST_KEYS + keys:
+        if key in data and isinstance(data[key], list):
+            return key
+    return ""
 
 
 def result(data: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from ethora_async.bulk.outcome import Outcome, failed
+from ethora_async.bulk.outcome import Outcome, Unread, failed
 from ethora_async.bulk.run import Run
 from ethora_async.errors import (
     ApiError,
@@ -31,6 +31,7 @@ from ethora_async.platforms.ethora.names import conference_host
 from ethora_async.platforms.ethora.platform_records import own_chats
 from ethora_async.platforms.ethora.sync_support import CHAT_FIELDS, comparable_chat
 from ethora_async.records import Chat, ChatAccess, Id, NewChat, User, optional_text, required_text, several
+from ethora_async.request import Origin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Sequence
@@ -353,11 +354,9 @@ class Chats(AccessControl):
             return [await self._taken(app, chat, refusal)]
         except ChatError as error:
             return [failed(chat, key, error)]
-        try:
-            made = wire.read_chat(wire.result(reply.data), app.names, origin=reply.origin)
-        except ReplyLostError:
-            made = None  # a 2xx means success, even if the chat in the reply is invalid
-        return [Outcome(chat, key, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)]
+        request_id = reply.request_id
+        made = Unread(partial(_created_chat, app, reply.data), request_id)
+        return [Outcome(chat, key, "created", value=made, attempts=reply.attempts, request_id=request_id)]
 
     async def _taken(self, app: App, chat: NewChat, refusal: ConflictError) -> Outcome[NewChat]:
         """Return what a refused creation means: the chat was there, or another one has its room."""
@@ -395,6 +394,14 @@ class Chats(AccessControl):
         except ChatError as error:
             return [failed(id, key, error)]
         return [Outcome(id, key, "deleted", attempts=reply.attempts, request_id=reply.request_id)]
+
+
+def _created_chat(app: App, data: object, request_id: str | None) -> Chat | None:
+    origin = Origin(app.operations.create_chat.name, request_id=request_id)
+    try:
+        return wire.read_chat(wire.result(data), app.names, origin=origin)
+    except ReplyLostError:
+        return None  # a 2xx means success, even if the chat in the reply is invalid
 
 
 def _chat_changes(title: str | None, description: str | None) -> dict[str, str]:
