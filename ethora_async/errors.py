@@ -11,8 +11,8 @@
     ├── PrivilegedAccountError     a token was requested for an account with more rights than chat
     ├── TransportError             no complete reply arrived
     │   ├── NotSentError           the request never reached the platform
-    │   └── ReplyLostError         it may have: the connection broke, the reply was incomplete or invalid, or time ran
-    out │       └── ReplyTooLargeError the reply exceeds `Limits.reply_bytes`
+    │   └── ReplyLostError         it may have: the connection broke, the reply was incomplete, or time ran out
+    │       └── ReplyTooLargeError the reply exceeds `Limits.reply_bytes`
     ├── ApiError                   the platform answered with an error status
     │   ├── UnauthorizedError      401, or 403 about the token
     │   ├── ForbiddenError         403, and 402: the plan does not include it

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from configured_django import configure_django
 from snippets import RUN, SHOWN, blocks, run_commands, run_python
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -70,14 +71,12 @@ async def _asked(scope: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 async def _asked_django(scope: dict[str, Any]) -> int:
-    from django.conf import settings
+    configure_django()
     from django.test import AsyncRequestFactory, override_settings
     from django.urls import resolve
 
-    if not settings.configured:
-        settings.configure(ALLOWED_HOSTS=["*"])
     urls = type("Urls", (), {"urlpatterns": scope["urlpatterns"]})
-    with override_settings(ROOT_URLCONF=urls, ALLOWED_HOSTS=["*"]):
+    with override_settings(ROOT_URLCONF=urls):
         request = AsyncRequestFactory().post("/chat/token", b"{}", content_type="application/json")
         request.META["HTTP_X_DEMO_USER"] = "alice"
         view = resolve("/chat/token")

@@ -8,7 +8,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from outbox_platforms import platform_of
+from managed_platforms import platform_of
 
 from ethora_async.cli.runtime import DONE
 from ethora_async.cli.signals import work_until_told

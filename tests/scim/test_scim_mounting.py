@@ -15,6 +15,7 @@ import httpx
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from configured_django import configure_django
 from scim_helpers import PATCH, TOKEN, served, user
 
 from ethora_async import outbox
@@ -84,24 +85,21 @@ async def test_mounted_under_asgi(sqlite_url: str, mounted: bool) -> None:
 
 
 async def test_mounted_in_django(sqlite_url: str) -> None:
-    from django.conf import settings
-    from django.test import AsyncRequestFactory, override_settings
+    configure_django()
+    from django.test import AsyncRequestFactory
 
-    if not settings.configured:
-        settings.configure(ALLOWED_HOSTS=["*"])
     from ethora_async.web.django import chat_view
 
     async with _endpoint(sqlite_url) as endpoint:
         view: Any = chat_view(Routes(scim=endpoint, scim_path=""))
-        with override_settings(ALLOWED_HOSTS=["*"]):
 
-            async def ask(method: str, path: str, data: bytes) -> tuple[int, bytes]:
-                make = AsyncRequestFactory().generic
-                request = make(method, path, data, content_type="application/scim+json", headers=BEARER)
-                answer = await view(request, tail=path.removeprefix("/scim/v2/"))
-                return answer.status_code, answer.content
+        async def ask(method: str, path: str, data: bytes) -> tuple[int, bytes]:
+            make = AsyncRequestFactory().generic
+            request = make(method, path, data, content_type="application/scim+json", headers=BEARER)
+            answer = await view(request, tail=path.removeprefix("/scim/v2/"))
+            return answer.status_code, answer.content
 
-            await _create(ask)
+        await _create(ask)
 
 
 async def test_beside_other_routes(sqlite_url: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import uvicorn
 from aiohttp import web
+from configured_django import configure_django
 
 from ethora_async.web.aiohttp import chat_app
 from ethora_async.web.asgi import ASGIApp
@@ -146,25 +147,8 @@ def django_urls(routes: Routes) -> Any:
     """A URL configuration that Django takes in place of a module's name."""
     from types import ModuleType
 
-    import django
+    configure_django()
     from django.conf import settings
-
-    if not settings.configured:
-        settings.configure(
-            SECRET_KEY="a-key-for-tests-alone-0123456789",
-            ALLOWED_HOSTS=["*"],
-            MIDDLEWARE=[
-                "django.middleware.security.SecurityMiddleware",
-                "django.middleware.common.CommonMiddleware",
-                "django.middleware.csrf.CsrfViewMiddleware",
-            ],
-            SECURE_REFERRER_POLICY=None,
-            SECURE_CROSS_ORIGIN_OPENER_POLICY=None,
-            SECURE_CONTENT_TYPE_NOSNIFF=False,
-            ROOT_URLCONF=None,
-            LOGGING_CONFIG=None,
-        )
-        django.setup()
     from django.urls import clear_url_caches, include, path, set_urlconf
 
     from ethora_async.web.django import chat_urls

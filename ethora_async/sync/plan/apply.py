@@ -43,8 +43,11 @@ _SENT_AT_ONCE = 200
 _KEPT_AT_ONCE = 400
 """Results that are written in one transaction, if they come quickly."""
 
+_REQUESTS_AT_ONCE = 50
+"""Requests whose results are written in one transaction. A crash in between sends their items once more."""
+
 _KEPT_EVERY = 0.2
-"""Seconds after which fewer results are written. A crash in between sends their items once more."""
+"""Seconds after which fewer results are written."""
 
 KEPT_FAILURES = 1000
 
@@ -174,14 +177,18 @@ class _Work:
         tell()
 
     async def _run(self, run: Run[Any], tell: Callable[[], None]) -> None:
+        requests = 0
         try:
             # Closed at once: when the journal fails, nothing more must be sent.
             async with aclosing(run.by_batch()) as batches:
                 async for outcomes in batches:
                     self._note(outcomes)
-                    if len(self._results) >= _KEPT_AT_ONCE or self._now() >= self._kept_at + _KEPT_EVERY:
+                    requests += 1
+                    many = len(self._results) >= _KEPT_AT_ONCE or requests >= _REQUESTS_AT_ONCE
+                    if many or self._now() >= self._kept_at + _KEPT_EVERY:
                         await self._keep()
                         tell()
+                        requests = 0
         finally:
             # Known results are written however the run ended; otherwise they would be done again.
             await self._keep()

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_PARTS = 10_000
 
+_NAMED = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
+
 TABLES = (
     "guest (identity TEXT PRIMARY KEY) WITHOUT ROWID",
     "known_email (email TEXT PRIMARY KEY) WITHOUT ROWID",
@@ -73,7 +75,7 @@ class KeyRange:
         Raises:
             InvalidInputError: it names none.
         """
-        found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text, re.ASCII)
+        found = _NAMED.fullmatch(text)
         if found is None:
             msg = f"{text!r} names no part: write 3/16 for the third of sixteen"
             raise InvalidInputError(msg, field="part")
