@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import html
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -192,6 +193,47 @@ async def test_broadcasts_and_files_appear_as_they_come(page: Page, sandbox: Eth
     assert await bob.value("document.querySelector('#messages img').alt") == "bike.png"
     assert await bob.value("document.querySelectorAll('#messages img').length") == 1
     assert await bob.value("document.querySelectorAll('#messages a[rel~=noopener]').length") == 3
+
+
+def react(sandbox: EthoraSandbox, chat: Chat, user: str, about: int, *kinds: str) -> None:
+    """Let somebody react to a message, as the vendor's front end does; without a kind, they take it back."""
+    sender = next(one for one in chat.members if one.uuid == user)
+    inside = "".join(f"<reaction>{html.escape(kind)}</reaction>" for kind in kinds)
+    inner = (
+        f"<reactions xmlns='urn:xmpp:reactions:0' id='{about}'>{inside}</reactions>"
+        f"<data senderFirstName='{sender.first_name}' senderLastName='{sender.last_name}'/>"
+        "<store xmlns='urn:xmpp:hints'/>"
+    )
+    sandbox.store.post(chat, "", time.time(), sender=sender, inner=inner, id=f"message-reaction:{time.time_ns()}")
+
+
+async def test_reactions_appear_change_and_go(page: Page, sandbox: EthoraSandbox, order: Chat, axe: str) -> None:
+    post(sandbox, order, "ada", "Ready?")
+    post(sandbox, order, "bob", "Not yet")
+    first, second = (message.stanza for message in order.messages)
+    react(sandbox, order, "bob", first, "+1")
+    seen = "[...document.querySelectorAll('.reactions')].map((one) => [...one.children].map((li) => li.title + ' ' + "
+    seen += "li.firstChild.textContent).join('|'))"
+    (bob,) = await opened(page, sandbox, "bob")
+    await bob.until(f"JSON.stringify({seen}) === {json.dumps(json.dumps(['Robert Keller 👍 1'], ensure_ascii=False))}")
+    react(sandbox, order, "ada", first, "+1", "heart")
+    react(sandbox, order, "ada", second, ":own:", MARKUP[:32])
+    await bob.until("document.querySelectorAll('.reactions').length === 2")
+    assert await bob.value(seen) == [
+        "Robert Keller, Ada Byron 👍 2|Ada Byron ❤️ 1",
+        f"Ada Byron :own: 1|Ada Byron {MARKUP[:32].strip()} 1",
+    ]
+    assert await bob.messages() == ["Ready?", "Not yet"]
+    assert await bob.value("window.hit") is None
+    assert await violations(page, axe) == []
+    react(sandbox, order, "ada", first)
+    react(sandbox, order, "ada", second)
+    await bob.until(f"JSON.stringify({seen}) === {json.dumps(json.dumps(['Robert Keller 👍 1'], ensure_ascii=False))}")
+    # And whoever comes later sees the same.
+    (later,) = await opened(page, sandbox, "ada")
+    await later.sees("Not yet")
+    await later.until("document.querySelectorAll('.reactions').length === 1")
+    assert await later.value(seen) == ["Robert Keller 👍 1"]
 
 
 async def test_who_is_removed_is_told_and_cannot_write(page: Page, sandbox: EthoraSandbox, order: Chat) -> None:

@@ -10,6 +10,9 @@ const RSM = "http://jabber.org/protocol/rsm";
 const PAGE = 30;
 const TYPING_EVERY = 3_000;  // ms between two signs that we are typing
 const TYPING_ENDS = 5_000;   // ms without a key
+// The names that front ends send, and what people see; any other reaction is shown as it was written.
+const EMOJI = { "+1": "👍", "-1": "👎", heart: "❤️", joy: "😂", smile: "😄", open_mouth: "😮", cry: "😢", pray: "🙏",
+  clap: "👏", fire: "🔥", tada: "🎉", eyes: "👀", rocket: "🚀", white_check_mark: "✅" };
 const by = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search).get("user") ?? "";
 const rooms = new Map();
@@ -458,7 +461,19 @@ function bubble(message, first, last) {
   const kinds = ["message", message.mine && "mine", first && "first", last && "last", message.pending && "pending"];
   return node("li", { className: kinds.filter(Boolean).join(" ") }, message.mine ? null : avatar(message.name, message.nick),
     node("div", { className: "bubble" },
-      node("p", { className: "name" }, message.mine ? "" : message.name), content(message), footer(message)));
+      node("p", { className: "name" }, message.mine ? "" : message.name), content(message), reactions(message),
+      footer(message)));
+}
+
+function reactions(message) {
+  const found = message.deleted ? [] : [...current.reactionsTo(message)];
+  if (!found.length) return null;
+  return node("ul", { className: "reactions", "aria-label": "Reactions" }, ...found.map(([kind, names]) => {
+    const word = kind.replace(/^:(.+):$/, "$1");
+    const seen = Object.hasOwn(EMOJI, word) ? EMOJI[word] : kind;
+    return node("li", { title: names.join(", ") }, node("span", { "aria-hidden": "true" }, `${seen} ${names.length}`),
+      node("span", { className: "hidden" }, `${names.join(", ")}: ${word}`));
+  }));
 }
 
 function content(message) {

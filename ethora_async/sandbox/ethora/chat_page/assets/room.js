@@ -3,6 +3,7 @@
 import { child } from "./xmpp.js";
 
 const TYPING_LASTS = 6_000;  // ms without a further sign
+const MOST_REACTIONS = 12;  // of one person to one message; a stanza may hold thousands
 
 const later = (a, b) => a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);  // archive ids are numbers of any length
 
@@ -23,6 +24,7 @@ export class Room {
     this.unread = 0;
     this.draft = "";
     this.typing = new Map();
+    this.reactions = new Map();  // by the archive id of the message, then by nick; they may come before the message
   }
 
   get first() { return this.messages[0]?.archive ?? null; }
@@ -47,6 +49,8 @@ export class Room {
     if (remove) return this.#change(remove.getAttribute("id"), { body: "", deleted: true, media: null });
     const mark = child(stanza, "archived") ?? child(stanza, "stanza-id");
     if (!mark) return null;
+    const reactions = child(stanza, "reactions");
+    if (reactions) this.#react(reactions, nick, nameIn(data, nick), mark.getAttribute("id"));
     return this.#keep(read(stanza, nick, data, mark.getAttribute("id"), user, stamp));
   }
 
@@ -54,6 +58,27 @@ export class Room {
     if (nick === user) return;
     if (on) this.typing.set(nick, { name, until: Date.now() + TYPING_LASTS });
     else this.typing.delete(nick);
+  }
+
+  // What somebody says now replaces what they said before; nothing at all takes it back.
+  #react(stanza, nick, name, archive) {
+    const about = stanza.getAttribute("id") ?? "";
+    const known = this.reactions.get(about) ?? new Map();
+    if (known.has(nick) && later(known.get(nick).archive, archive) > 0) return;
+    const kinds = [...stanza.children].filter((one) => one.localName === "reaction")
+      .map((one) => one.textContent.trim().slice(0, 32)).filter(Boolean);
+    known.set(nick, { archive, name, kinds: [...new Set(kinds)].slice(0, MOST_REACTIONS) });
+    this.reactions.set(about, known);
+    this.#change(about, {});
+  }
+
+  // Who reacted to a message, by the kind of reaction.
+  reactionsTo(message) {
+    const found = new Map();
+    for (const { name, kinds } of (this.reactions.get(message.archive) ?? new Map()).values()) {
+      for (const kind of kinds) found.set(kind, [...(found.get(kind) ?? []), name]);
+    }
+    return found;
   }
 
   #change(archive, fields) {
@@ -94,16 +119,23 @@ export class Room {
   }
 }
 
+const toldBy = (data) => (name) => (data?.getAttribute(name) ?? "").trim();
+
+function nameIn(data, nick) {
+  const told = toldBy(data);
+  return told("fullName") || `${told("senderFirstName")} ${told("senderLastName")}`.trim() || nick;
+}
+
 function read(stanza, nick, data, archive, user, stamp) {
   const body = child(stanza, "body");
-  const told = (name) => (data?.getAttribute(name) ?? "").trim();
+  const told = toldBy(data);
   const micros = Number(archive);
   return {
     key: archive,
     archive,
     id: stanza.getAttribute("id") ?? "",
     nick,
-    name: told("fullName") || `${told("senderFirstName")} ${told("senderLastName")}`.trim() || nick,
+    name: nameIn(data, nick),
     mine: nick === user,
     body: body?.textContent ?? "",
     hidden: body === null,
