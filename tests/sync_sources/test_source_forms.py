@@ -228,6 +228,9 @@ async def test_suspicious_values_are_warned_of_once_and_read(tmp_path: Path) -> 
         (b"<!DOCTYPE html><html>", "a web page"),
         (b"  <html><body>Log in</body></html>", "a web page"),
         (b"PAR1", "a Parquet file"),
+        (b"BZh91AY&SY", "compressed in a format other than gzip"),
+        (b"\xfd7zXZ\0\0\x04", "compressed in a format other than gzip"),
+        (b"\x28\xb5\x2f\xfd\x24", "compressed in a format other than gzip"),
         (b"%PDF-1.7", "a PDF"),
         (gzip.compress(HEADER.encode(), mtime=0), "compressed with gzip: name it"),
         (b'{"id": "a"}\n', "is JSON, not CSV"),
@@ -465,4 +468,30 @@ async def test_a_number_too_long_for_python_is_refused_wherever_it_stands(
         assert [one.id for one in await items(place)] == ["ann", "b"]
         return
     with pytest.raises(InvalidInputError, match="a number has more than 640 digits"):
+        await items(place)
+
+
+@pytest.mark.parametrize("levels", [98, 99, 70_000])
+@pytest.mark.parametrize("brackets", [("[", "]"), ('{"[{":', "}")])
+@pytest.mark.parametrize(
+    "before", ["", " " * 65_500, '"n":"' + '[\\"{' * 13_099 + '\\\\",', '"n":"' + "\\\\" * 32_760 + '",']
+)
+async def test_an_array_is_nested_at_most_a_hundred_levels(
+    levels: int, brackets: tuple[str, str], before: str, tmp_path: Path
+) -> None:
+    """ijson builds a path for every open value: 100 kB of brackets made it take 22 GB, and the kernel ended it."""
+    place = tmp_path / "people.json"
+    deep = brackets[0] * levels + "1" + brackets[1] * levels
+    place.write_text(f'[{json.dumps(person())},{{{before}"deep":{deep},{json.dumps(person("b"))[1:]}]')
+    if levels == 98:
+        assert [one.id for one in await items(place)] == ["ann", "b"]
+        return
+    with pytest.raises(InvalidInputError, match="nested deeper than 100 levels"):
+        await items(place)
+
+
+async def test_brackets_alone_are_refused_in_an_object_over_lines_too(tmp_path: Path) -> None:
+    place = tmp_path / "people.json"
+    place.write_text('{\n"a": ' + '{"a":' * 70_000)
+    with pytest.raises(InvalidInputError, match="nested deeper than 100 levels"):
         await items(place)

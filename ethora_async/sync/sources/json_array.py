@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import accumulate
 from typing import IO, TYPE_CHECKING, Any
 
+from ethora_async.codec import DEEPEST
 from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.sync.sources.table import RawRow, Reader, guarded
 from ethora_async.sync.sources.text_file import open_bytes
@@ -26,7 +28,13 @@ _LONGEST_NUMBER = 640
 then crashes the process. 640 is the lowest limit that Python accepts.
 """
 
-_TOO_LONG = re.compile(rb"[0-9]{%d}" % (_LONGEST_NUMBER + 1))
+_TOO_LONG = re.compile(rb"(?<![0-9])[0-9]{%d}" % (_LONGEST_NUMBER + 1))
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"|(").*', re.DOTALL)
+"""A string, or one that goes on behind the end: only its quotation mark is captured."""
+
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
 
 class ArrayReader(Reader):
@@ -141,14 +149,19 @@ class _Object(dict[str, Any]):
 
 
 class _Counted:
-    """A file without its byte order mark, which limits the bytes of one row and the digits of one number."""
+    """A file without its byte order mark. It limits the bytes of one row, the digits of one number and the nesting.
+
+    ijson builds the path of every open value, so that its memory grows with the square of the nesting.
+    """
 
     def __init__(self, file: IO[bytes], *, limited: bool = True) -> None:
         self._file = file
         self._left = _LARGEST_ROW
         self._limited = limited
         self._begun = False
-        self._end = b""
+        self._open_string = b""
+        self._digits = b""
+        self._level = 0
 
     def read(self, size: int = -1) -> bytes:
         """Read for ijson."""
@@ -157,15 +170,32 @@ class _Counted:
         if self._limited and self._left < 0:
             msg = f"a row is larger than {_LARGEST_ROW} bytes"
             raise ValueError(msg)
-        # The end of the last piece may be the beginning of a number.
-        if _TOO_LONG.search(self._end + data):
-            msg = f"a number has more than {_LONGEST_NUMBER} digits"
-            raise ValueError(msg)
-        self._end = (self._end + data)[-_LONGEST_NUMBER:]
+        self._check(self._without_strings(data))
         if not self._begun and size:
             self._begun = True
             return data.removeprefix(b"\xef\xbb\xbf")
         return data
+
+    def _without_strings(self, data: bytes) -> bytes:
+        """Return what is outside strings. A string that goes on in the next piece is remembered."""
+        text = self._open_string + data
+        bare, quote, _ = _STRING.sub(rb"\1", text).partition(b'"')
+        escaped = (len(text) - len(text.rstrip(b"\\"))) % 2
+        self._open_string = quote + b"\\" * escaped if quote else b""
+        return bare
+
+    def _check(self, bare: bytes) -> None:
+        # The end of the last piece may be the beginning of a number.
+        if _TOO_LONG.search(self._digits + bare):
+            msg = f"a number has more than {_LONGEST_NUMBER} digits"
+            raise ValueError(msg)
+        self._digits = (self._digits + bare)[-_LONGEST_NUMBER:]
+        brackets = bare.translate(None, _NO_BRACKETS)
+        levels = list(accumulate((_STEPS[byte] for byte in brackets), initial=self._level))
+        if max(levels) > DEEPEST:
+            msg = f"it is nested deeper than {DEEPEST} levels"
+            raise ValueError(msg)
+        self._level = levels[-1]
 
     def begin_row(self) -> None:
         """Reset the count for a new row."""

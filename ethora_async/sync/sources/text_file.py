@@ -108,6 +108,8 @@ def what_it_is(start: bytes) -> str | None:
         return "an old Excel workbook (save it as .xlsx or CSV)"
     if start.startswith(GZIP):
         return "compressed with gzip twice (unpack it once)"
+    if start.startswith((b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c", b"Rar!")):
+        return "compressed in a format other than gzip (unpack it)"
     if start.startswith(b"PAR1"):
         return "a Parquet file (name it .parquet)"
     if start.startswith(b"%PDF"):
