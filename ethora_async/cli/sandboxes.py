@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import attrs
@@ -17,7 +17,9 @@ from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.platforms.ethora.client import BOT_JID
 from ethora_async.platforms.ethora.context import APP_ID
-from ethora_async.sandbox import Faults
+
+if TYPE_CHECKING:
+    from ethora_async.sandbox import Faults
 
 ADMIN_PASSWORD = "ETHORA_ADMIN_PASSWORD"  # noqa: S105  the name of the setting
 

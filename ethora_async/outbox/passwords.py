@@ -6,15 +6,13 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from joserfc import jwe
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
-
 from ethora_async import codec
 from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.redaction import Secret
 
 if TYPE_CHECKING:
+    from joserfc.jwk import OctKey
+
     from ethora_async_secrets import SecretBundle, SecretProvider
 
 OUTBOX_KEY = "ETHORA_OUTBOX_KEY"
@@ -95,6 +93,8 @@ class PasswordSeal:
         if len(text) > _LONGEST_PASSWORD:
             msg = f"the password of user {id!r} is longer than {_LONGEST_PASSWORD} characters"
             raise InvalidInputError(msg, field="password")
+        from joserfc import jwe  # loads `cryptography`, which takes a quarter of the command line's start
+
         claim = codec.dumps({"id": id, "password": text})
         header = {"alg": "dir", "enc": "A256GCM", "kid": self._newest}
         return jwe.encrypt_compact(header, claim, self._keys[self._newest])
@@ -114,6 +114,9 @@ class PasswordSeal:
     def _opened(self, id: str, sealed: object) -> Secret | None:
         if not isinstance(sealed, str) or len(sealed) > _LONGEST_TOKEN:
             return None
+        from joserfc import jwe
+        from joserfc.errors import JoseError
+
         for key in self._keys.values():
             try:
                 claim = codec.loads(jwe.decrypt_compact(sealed, key, algorithms=["dir", "A256GCM"]).plaintext or b"")
@@ -132,6 +135,8 @@ class PasswordSeal:
 
 
 def _derived(key: str | Secret) -> tuple[str, OctKey]:
+    from joserfc.jwk import OctKey
+
     text = key.reveal() if isinstance(key, Secret) else key
     if len(text) < _SHORTEST:
         msg = f"{OUTBOX_KEY} is shorter than {_SHORTEST} characters: make a key with `openssl rand -base64 32`"

@@ -28,6 +28,7 @@ NAMES = [
     "guard",
 ]
 FIGURES = {
+    "import_time": r"\d+ ms for the client",
     "rotation": r"\d+ of [\d,]+ calls failed",
     "sandbox_chat": r"[\d,]+ messages a minute at most",
     "guard": r"(nothing is slower|slower) than HEAD~1",
