@@ -314,6 +314,26 @@ async def test_a_workbook_is_read_from_its_first_sheet(tmp_path: Path) -> None:
     assert source.notes == (f"{path}: sheet 'Sheet' of 3; the others are not read",)
 
 
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+async def test_a_hidden_sheet_and_a_chart_before_the_list_are_not_read(state: str, tmp_path: Path) -> None:
+    """Excel shows neither as the first table: look-up lists hide in front, and a chart has no rows."""
+    book = openpyxl.Workbook()
+    hidden = book.active
+    assert hidden is not None
+    hidden.append(["chat", "user"])
+    hidden.append(["old", "old"])
+    hidden.sheet_state = state
+    book.create_chartsheet("Chart", 0)
+    shown = book.create_sheet("People")
+    shown.append(["chat", "user"])
+    shown.append(["team", "ann"])
+    book.active = 2
+    book.save(tmp_path / "m.xlsx")
+    source = await open_source(tmp_path / "m.xlsx", MEMBERS)
+    assert [row.item async for row in source.rows() if isinstance(row, Row)] == [("team", "ann")]
+    assert source.notes == (f"{tmp_path / 'm.xlsx'}: sheet 'People' of 2; the others are not read",)
+
+
 async def test_a_broken_workbook_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.xlsx"
     path.write_bytes(b"PK\x03\x04nonsense")
@@ -430,6 +450,36 @@ async def test_values_are_derived_from_others(tmp_path: Path) -> None:
     assert (
         await bad(path, mapping=found["users"])
     ).error.message == "id is empty: pass your own id of the user or chat"
+
+
+@pytest.mark.parametrize(
+    ("columns", "missing"),
+    [
+        ('last_name = "{nickname}"', "nickname, which last_name is made of"),
+        ('last_name = "{last_name|first_name}"', r"last_name\|first_name, which last_name is made of"),
+        ('id = "{mail.local}"', "mail, which id is made of"),
+        ('profile_image = "https://example.com/{avatar}"', "avatar, which profile_image is made of"),
+        ('[users.defaults]\nprofile_image = "{avatar}"', "avatar, which profile_image is made of"),
+        ('display_name = "name"\nid = "{nmae.lower}"', "nmae, which id is made of"),
+    ],
+)
+async def test_a_template_of_a_column_that_the_table_lacks_is_refused(
+    columns: str, missing: str, tmp_path: Path
+) -> None:
+    mapping = tmp_path / "m.toml"
+    mapping.write_text(f"[users]\n{columns}\n")
+    path = tmp_path / "p.csv"
+    path.write_text("name," + HEADER + "Ann Lee," + ANN)
+    with pytest.raises(InvalidInputError, match=f"lacks the column {missing}"):
+        await items(path, mapping=(await read_mapping(mapping))["users"])
+
+
+async def test_a_template_may_use_what_another_field_or_a_full_name_gives(tmp_path: Path) -> None:
+    mapping = ColumnMapping({"display_name": "name", "id": "{last_name.lower}", "email": "{id}@{Company}.example"})
+    path = tmp_path / "p.csv"
+    path.write_text("name,company\nAnn Lee,acme\n")
+    (user,) = await items(path, mapping=mapping)
+    assert (user.id, user.email, user.first_name) == ("lee", "lee@acme.example", "Ann")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
@@ -123,7 +123,17 @@ class Binding(Generic[T]):
             needed = mapped or (ours in self.format.required and ours not in self.mapping.defaults)
             if needed and ours not in there:
                 return self.mapping.theirs(ours)
-        return None
+        if DISPLAY_NAME in there:
+            there |= set(NAMES)
+        names = self._template_names()
+        return next((name for name in names if name not in there and lookup(self._all, name) is None), None)
+
+    def _template_names(self) -> Iterator[str]:
+        """Yield the values that templates use and that no other template makes."""
+        made = set(self._derived) | set(self._defaults)
+        for template in (*self._derived.values(), *self._defaults.values()):
+            if isinstance(template, Template):
+                yield from (name for name in template.names if name not in made)
 
     def missing_condition(self) -> Condition | None:
         """Return the first condition on a column that the table lacks."""

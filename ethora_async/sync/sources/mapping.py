@@ -59,6 +59,14 @@ class ColumnMapping:
         text = self.columns.get(ours)
         return Template.of(text) if text is not None else None
 
+    def user_of(self, name: str) -> str | None:
+        """Return the first field whose template, or default, uses a value; None if none does."""
+        for ours, text in (*self.columns.items(), *self.defaults.items()):
+            template = Template.of(text)
+            if template is not None and name in template.names:
+                return ours
+        return None
+
     def names(self, format: RowFormat[Any]) -> set[str]:  # noqa: A002
         """Return the lower-case names by which a table's header is recognised."""
         found = {part.strip().lower() for ours in format.columns for part in self.theirs(ours).split("|")}

@@ -281,8 +281,10 @@ def _lacking(
     mapping: ColumnMapping,
 ) -> InvalidInputError:
     ours = next((ours for ours, theirs in mapping.columns.items() if theirs == missing), None)
-    if ours is not None:
-        has = ", ".join(name.strip() for name in header if name.strip())
+    has = ", ".join(name.strip() for name in header if name.strip())
+    if derived := mapping.user_of(missing):
+        msg = f"{table.name} lacks the column {missing}, which {derived} is made of: it has {has}"
+    elif ours is not None:
         msg = f"{table.name} lacks the column {missing}, to which {ours} is mapped: it has {has}"
     elif table.counted == "line":
         msg = f"{table.name} lacks the column {missing}: its header (line 1) must hold {', '.join(format.required)}"

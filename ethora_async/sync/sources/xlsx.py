@@ -22,8 +22,9 @@ _LARGEST = 1 << 30
 
 @attrs.frozen
 class XlsxTable:
-    """The first sheet of a workbook as a table. Its first row with a value is the header; rows are numbered as in
-    Excel.
+    """The first sheet of a workbook that is not hidden, as a table.
+
+    Its first row with a value is the header; rows are numbered as in Excel.
 
     A sheet is in memory while it is read.
     """
@@ -54,7 +55,8 @@ class _XlsxReader(Reader):
         self._name = table.name
         self._columns: tuple[str, ...] | None = None
         self._rows: Iterator[list[Any]] = iter(())
-        self._sheets: list[str] = []
+        self._sheet = ""
+        self._sheets = 0
         self._last = 0
 
     def columns(self) -> tuple[str, ...]:
@@ -64,9 +66,9 @@ class _XlsxReader(Reader):
         return self._columns
 
     def notes(self) -> tuple[str, ...]:
-        if len(self._sheets) < 2:
+        if self._sheets < 2:
             return ()
-        return (f"{self._name}: sheet {self._sheets[0]!r} of {len(self._sheets)}; the others are not read",)
+        return (f"{self._name}: sheet {self._sheet!r} of {self._sheets}; the others are not read",)
 
     def read(self, count: int) -> list[RawRow]:
         self.columns()
@@ -79,7 +81,7 @@ class _XlsxReader(Reader):
         path = self._table.path
         check_regular(path)
         try:
-            from python_calamine import CalamineWorkbook
+            from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
         except ImportError:
             msg = (
                 "Excel workbooks are read by python-calamine, which is not installed: pip install 'ethora-async[sync]'"
@@ -90,9 +92,11 @@ class _XlsxReader(Reader):
                 msg = f"{self._name} unpacks to more than {_LARGEST} bytes: save it as CSV"
                 raise InvalidInputError(msg, file=self._name)
         workbook = CalamineWorkbook.from_path(str(path))
-        self._sheets = list(workbook.sheet_names)
-        sheet = workbook.get_sheet_by_index(0)
-        self._rows = iter(sheet.to_python(skip_empty_area=False))
+        sheets = [one for one in workbook.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
+        shown = [one for one in sheets if one.visible == SheetVisibleEnum.Visible]
+        self._sheets = len(sheets)
+        self._sheet = (shown or sheets or workbook.sheets_metadata)[0].name
+        self._rows = iter(workbook.get_sheet_by_name(self._sheet).to_python(skip_empty_area=False))
         for row in self._rows:
             self._last += 1
             columns = tuple(_text(value) for value in row)
