@@ -44,7 +44,7 @@ class CachedProvider:
     * After a failure the store is not called for `failure_ttl` seconds, doubling up to `failure_ttl_max` while it keeps
       failing. During that time `fetch` repeats the failure only when there is no old bundle to serve.
     * `on_rotated(old_version, new_version)` is called in the event loop when a new version arrives; its errors are
-    logged.
+      logged.
 
     Can be used from a second event loop after the first one ended: tasks left in the first loop are not awaited. It
     must not be used from two loops at a time. Raises `ValueError` for invalid limits.

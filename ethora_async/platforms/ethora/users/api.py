@@ -95,7 +95,7 @@ class Users(UserAdministration):
 
         `synchronous` uses the platform's older route, which answers at once and starts no job. It rejects a whole batch
         because of one existing user: the batch is split around that one, who is then looked up. Use it for few users,
-            most of them new; only for the client's own app.
+        most of them new; only for the client's own app.
 
         Raises:
             InvalidInputError: `batch_size` is not from 1 to 100, `concurrency` less than 1, or `synchronous` is asked
