@@ -214,3 +214,26 @@ def test_what_a_run_learned_of_the_pace_is_kept_to_after_a_refused_call_of_its_o
     refused = [at for at, status in platform.log if status == 429]
     assert len(refused) <= 12
     assert any(isinstance(event, RetryScheduled) for event in events)
+
+
+def test_sixty_four_callers_of_a_platform_that_takes_20_ms_wait_for_nothing_else() -> None:
+    async def main() -> float:
+        using = client(Platform(takes=0.02))
+
+        async def caller() -> None:
+            for _ in range(50):
+                await using.call(READ)
+
+        await asyncio.gather(*[asyncio.create_task(caller()) for _ in range(64)])
+        return asyncio.get_running_loop().time() - 1_000
+
+    assert run_virtual(main()) == pytest.approx(50 * 0.02)
+
+
+def test_a_run_reaches_sixty_four_in_flight_at_little_loss() -> None:
+    async def main() -> float:
+        await burst(client(Platform(takes=0.02)), 4_000, 64)
+        return asyncio.get_running_loop().time() - 1_000
+
+    ideal = 4_000 / 64 * 0.02
+    assert ideal / run_virtual(main()) >= 0.92
