@@ -29,7 +29,10 @@ def seconds(value: Seconds, name: str) -> float:
     if isinstance(value, timedelta):
         number = value.total_seconds()
     elif type(value) in (int, float):
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number of more than 300 digits
+            number = float("inf")
     else:
         msg = f"{name} must be a timedelta or a number of seconds, not {type(value).__name__}"
         raise ConfigError(msg)

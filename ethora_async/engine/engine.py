@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ethora_async import codec
@@ -24,6 +25,7 @@ from ethora_async.engine.urls import fill, with_query
 from ethora_async.errors import (
     ApiError,
     ChatError,
+    ConfigError,
     ConflictError,
     Effect,
     ForbiddenError,
@@ -57,6 +59,7 @@ _AFTER_THE_TOKEN = (ForbiddenError, NotFoundError, ConflictError, ValidationFail
 _OVERLOADED = frozenset({429, 503})
 """Statuses that mean that too much was sent."""
 
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SHORTEST_SECRET = 8
 """In characters: shorter header values ("Bearer", "1") are ordinary words, and masking them would garble the message.
 """
@@ -257,8 +260,8 @@ class Engine:
             left = call.deadline - started
             if left <= 0:
                 raise self._too_late(call, _A_SLOT)
-            call.attempts += 1
             request = self._request(call, credential, left)
+            call.attempts += 1
             try:
                 response = await self._transport.send(request)
             except (TransportError, OSError, TimeoutError) as error:
@@ -304,12 +307,14 @@ class Engine:
         return Request(call.operation.method, call.url, headers, call.body, left, call.upload, self._reply_limit)
 
     def _headers(self, credential: Credential) -> Mapping[str, str]:
-        known, headers = self._signed
-        if known is not credential:
+        if self._signed[0] is not credential:
+            if not _fit_for_headers(credential):
+                # Raised while no variable of this frame holds a header: the value is a secret.
+                msg = "a token, key or id holds a line break or another control character, which no header may hold"
+                raise ConfigError(msg)
             # The same object for as long as the token lives, so that the transport can prepare it once.
-            headers = {**self._common, **credential.headers}
-            self._signed = (credential, headers)
-        return headers
+            self._signed = (credential, {**self._common, **credential.headers})
+        return self._signed[1]
 
     def _reply(self, call: Call, response: Response, *, decode: bool) -> Reply:
         if not decode:
@@ -440,6 +445,10 @@ class Engine:
             # An earlier attempt may have taken effect, whatever happened to the last one.
             error.effect = "unknown"
         return error
+
+
+def _fit_for_headers(credential: Credential) -> bool:
+    return not any(_CONTROL.search(value) for value in credential.headers.values())
 
 
 def _check_upload(request: Request) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar, Unpack
+from unicodedata import normalize
 from urllib.parse import quote, unquote
 
 import attrs
@@ -34,7 +36,12 @@ _OPERATIONS: Mapping[tuple[Method, bool], str] = {
     (method, repeatable): f"request.{method.lower()}" for method in _REPEATABLE for repeatable in (True, False)
 }
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[/\\]{2}")
-_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+_UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\\]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NOT_FINITE = "json holds NaN or an infinite number, which JSON has no form for"
+_LONGEST_NUMBER = 1024
+"""Bits of an integer in a query. Python refuses to write out much longer ones."""
 _SEGMENTS = re.compile(r"[/?#]")
 _SAFE_IN_PATH = "/%:@!$&'()*+,;=~-._"
 _IDS = ("_id", "id", "uuid")
@@ -115,6 +122,7 @@ class Requests:
 
         Raises:
             InvalidInputError: An argument cannot be used; nothing was sent.
+            ConfigError: `timeout` is not a duration greater than 0; nothing was sent.
             NotSentError, ReplyLostError, ApiError: As for every call.
         """
         json = _body(json)
@@ -214,6 +222,7 @@ class RequestsAsUser(Requests, Generic[U]):
 
         Raises:
             InvalidInputError: An argument cannot be used; nothing was sent.
+            ConfigError: `timeout` is not a duration greater than 0; nothing was sent.
             NotSentError, ReplyLostError, ApiError: As for every call.
         """
         options["json"] = _body(options.pop("json", None))
@@ -247,7 +256,10 @@ def _operation(method: object, path: object, repeatable: bool | None) -> Operati
     if known is None:
         msg = f"method must be one of {', '.join(_REPEATABLE)}"
         raise InvalidInputError(msg, field="method")
-    again = _REPEATABLE[known] if repeatable is None else repeatable
+    if repeatable not in (None, True, False):
+        msg = "repeatable must be True, False or None"
+        raise InvalidInputError(msg, field="repeatable")
+    again = _REPEATABLE[known] if repeatable is None else bool(repeatable)
     return Operation(
         _OPERATIONS[known, again], known, relative_path(path), repeatable=again, source=_SOURCE, literal=True
     )
@@ -256,8 +268,9 @@ def _operation(method: object, path: object, repeatable: bool | None) -> Operati
 def relative_path(path: object) -> str:
     """Return a path below a client's URL, with the remaining characters percent-encoded.
 
-    Servers and proxies decode paths once or more, treat ``\\`` as ``/``, and drop what follows ``;`` in a segment. So
-    the path is checked in all these readings.
+    Servers and proxies decode paths once or more, treat ``\\`` as ``/``, and drop what follows ``;`` in a segment.
+    Some take look-alikes, such as a full-width full stop, for the character itself. So the path is checked in all these
+    readings.
 
     Raises:
         InvalidInputError: It names another host, climbs by ``..``, or is not a path. The message does not repeat it: a
@@ -267,9 +280,17 @@ def relative_path(path: object) -> str:
         msg = "path must be the part of the URL after the host, such as '/api/v1/things'"
         raise InvalidInputError(msg, field="path")
     readings = [path]
-    while (decoded := unquote(readings[-1])) != readings[-1]:
-        readings.append(decoded)
-    for reading in readings:
+    try:
+        path.encode()
+        while (decoded := unquote(readings[-1], errors="strict")) != readings[-1]:
+            readings.append(decoded)
+    except UnicodeError:
+        # Servers that read bytes themselves take some that are not UTF-8 for a full stop or a slash.
+        readings.clear()
+    if not readings or _NO_ESCAPE.search(path):
+        msg = "path must be UTF-8 text, and its '%' must begin a percent-encoded byte: write '%25' for itself"
+        raise InvalidInputError(msg, field="path")
+    for reading in (*readings, *(normalize("NFKC", one) for one in readings)):
         if _ORIGIN.match(reading):
             msg = "path must not name a scheme or a host: it is relative to the client's URL"
             raise InvalidInputError(msg, field="path")
@@ -301,11 +322,19 @@ def _query(query: Query | None) -> dict[str, QueryValue]:
         if value is None:
             continue
         values = value if isinstance(value, (list, tuple)) else (value,)
-        if not isinstance(name, str) or not name or not all(isinstance(one, (str, int, float)) for one in values):
-            msg = f"query[{name!r}] must be a text, a number, a boolean, or a list of them"
+        if not (isinstance(name, str) and name and _is_sendable(name) and all(_is_sendable(one) for one in values)):
+            msg = f"query[{name!r}] must be a text, a finite number, a boolean, or a list of them"
             raise InvalidInputError(msg, field="query")
         found[name] = value
     return found
+
+
+def _is_sendable(value: object) -> bool:
+    if isinstance(value, str):
+        return not _SURROGATES.search(value)
+    if isinstance(value, int):
+        return value.bit_length() <= _LONGEST_NUMBER
+    return isinstance(value, float) and isfinite(value)
 
 
 def _body(value: Any) -> Any:
@@ -324,7 +353,11 @@ def _fault_in_json(value: Any) -> str | None:
     except (TypeError, RecursionError):
         return "json holds something that JSON has no form for, or nests too deep"
     level, depth = [value], 0
+    if isinstance(value, float) and not isfinite(value):
+        return _NOT_FINITE
     while level := [item for one in level for item in _inner(one)]:
+        if any(isinstance(one, float) and not isfinite(one) for one in level):
+            return _NOT_FINITE
         depth += 1
         if depth >= DEEPEST:
             return f"json nests deeper than {DEEPEST} levels"

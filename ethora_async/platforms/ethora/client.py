@@ -33,7 +33,7 @@ from ethora_async.platforms.ethora.names import Names
 from ethora_async.platforms.ethora.realtime.service import ChatService
 from ethora_async.platforms.ethora.reset import RESET_LAG, reset
 from ethora_async.platforms.ethora.sessions.api import Sessions
-from ethora_async.platforms.ethora.sessions.session import token_secret
+from ethora_async.platforms.ethora.sessions.session import Session, token_secret
 from ethora_async.platforms.ethora.sessions.user_client import UserClient
 from ethora_async.platforms.ethora.tokens import Tokens
 from ethora_async.platforms.ethora.users.api import Users
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.realtime.account import Account
     from ethora_async.platforms.ethora.realtime.connection import Realtime
     from ethora_async.platforms.ethora.sessions.credentials import OnRenewed, SessionCredentials
-    from ethora_async.platforms.ethora.sessions.session import Session
     from ethora_async.records import Id
     from ethora_async_secrets import SecretProvider
 
@@ -325,7 +324,12 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         return await reset(self._context, self.users, self.chats, confirm=confirm, timeout=timeout)
 
     def _view_of(self, user: Session | UserClient) -> UserClient:
-        return user if isinstance(user, UserClient) else self.as_user(user)
+        if isinstance(user, UserClient):
+            return user
+        if not isinstance(user, Session):
+            msg = f"as_user must be a session or a client of a user, not {type(user).__name__}"
+            raise InvalidInputError(msg, field="as_user")
+        return self.as_user(user)
 
     async def _open(self) -> object:
         return await self._context.open()
