@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from realtime_places import on_rocketchat
 
-from ethora_async import NotFoundError
+from ethora_async import ChatError, NotFoundError
 from ethora_async.platforms.rocketchat.names import RecordId
 from ethora_async.platforms.rocketchat.realtime.ddp import DdpMachine
 from ethora_async.platforms.rocketchat.realtime.events import Typing
-from ethora_async.testing.implementers import cancel_at_every_step
+from ethora_async.testing.implementers import Canary, cancel_at_every_step
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -87,6 +87,21 @@ async def test_cancelling_at_any_step_leaves_nothing_behind(place: OnRocketChat)
 
     await cancel_at_every_step(talk)
     assert [str(task) for task in asyncio.all_tasks() if "Realtime" in str(task.get_coro())] == []
+
+
+async def test_the_token_is_in_no_error_of_what_is_said(place: OnRocketChat) -> None:
+    token = await place.client.tokens.for_user("ann")
+    with Canary(token.secret.reveal()) as canary:
+        async with place.stream(["one"]) as ann:
+            for attempt in (ann.send("secret", "x"), ann.history("secret"), ann.history("one", before="nothing")):
+                with pytest.raises(ChatError) as refused:
+                    await attempt
+                canary.check(refused.value, ann)
+            await place.client.users.delete("ann")
+            for attempt in (ann.send("one", "x"), ann.typing("one")):
+                with pytest.raises(ChatError) as refused:
+                    await attempt
+                canary.check(refused.value, ann)
 
 
 def test_without_a_log_in_no_method_is_called() -> None:

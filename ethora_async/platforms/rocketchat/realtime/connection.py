@@ -157,6 +157,8 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
     async def typing(self, room: Id, *, composing: bool = True) -> None:
         """Tell a room that the user is typing, or has stopped. There is no confirmation.
 
+        Streams that called `watch_room` receive it as `Typing`.
+
         Raises:
             NotFoundError: There is no such room.
             NotSentError: The stream is not open.
