@@ -22,7 +22,7 @@ NODE_SDK = "@ethora/sdk-backend@26.8.1"
 _CACHE = Path.home() / ".cache" / "ethora-async-benchmarks" / "node"
 
 
-class NoNode(Exception):
+class NodeMissingError(Exception):
     """The vendor's SDK cannot be run here; the text says why."""
 
 
@@ -30,11 +30,11 @@ def node_sdk() -> Path:
     """The directory that holds the vendor's SDK, installed by npm the first time.
 
     Raises:
-        NoNode: Node or npm is not installed, or npm could not install it.
+        NodeMissingError: Node or npm is not installed, or npm could not install it.
     """
     if shutil.which("node") is None or shutil.which("npm") is None:
         msg = "node and npm are not installed"
-        raise NoNode(msg)
+        raise NodeMissingError(msg)
     done = _CACHE / "installed"
     if not (done.exists() and done.read_text() == NODE_SDK):
         _CACHE.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -42,7 +42,7 @@ def node_sdk() -> Path:
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
             msg = f"npm could not install {NODE_SDK}: {run.stderr.strip()[-300:]}"
-            raise NoNode(msg)
+            raise NodeMissingError(msg)
         done.write_text(NODE_SDK)
     return _CACHE
 

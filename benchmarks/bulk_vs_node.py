@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING
 
 import attrs
 from _measure import Samples, interleaved, pin, quick, ratio, server, show
-from _workers import NoNode, Worker, environment, node_command, node_sdk, node_worker, python_command, python_worker
+from _workers import (
+    NodeMissingError,
+    Worker,
+    environment,
+    node_command,
+    node_sdk,
+    node_worker,
+    python_command,
+    python_worker,
+)
 from bulk_memory import write_users
 
 if TYPE_CHECKING:
@@ -232,7 +241,7 @@ def main() -> None:
     missing, tokens = "", list(NODE)
     try:
         node_sdk()
-    except NoNode as reason:
+    except NodeMissingError as reason:
         missing, tokens = str(reason), []
     with tempfile.TemporaryDirectory() as folder:
 

@@ -6,7 +6,7 @@ from functools import partial
 from statistics import median
 
 from _measure import interleaved, pin, quick, ratio, show
-from _workers import NoNode, Worker, node_sdk, node_worker, python_worker
+from _workers import NodeMissingError, Worker, node_sdk, node_worker, python_worker
 
 NO_SERVER = "9"
 
@@ -21,7 +21,7 @@ def main() -> None:
     pin(0)
     try:
         node_sdk()
-    except NoNode as reason:
+    except NodeMissingError as reason:
         show("token_signing", f"not measured: {reason}", [], aim="at least 20 x the Node SDK's rate")
         return
     with python_worker(NO_SERVER) as ours, node_worker(NO_SERVER, "shipped") as node:

@@ -175,7 +175,7 @@ _STAMPED: dict[type[Any], tuple[str, ...]] = {}
 """By class of record: the fields in which a request id is noted, and those that hold records in their turn."""
 
 
-class _Unfit(Exception):
+class _WrongTypeError(Exception):
     """A value of the wrong type; names the expected and the actual type, never the value."""
 
     def __init__(self, expected: str, value: Any) -> None:
@@ -195,7 +195,7 @@ def _kind(value: Any) -> str:
 
 
 def _describe(error: BaseException, _: type[Any] | None) -> str:
-    if isinstance(error, _Unfit):
+    if isinstance(error, _WrongTypeError):
         return str(error)
     return "missing" if isinstance(error, KeyError) else "unreadable"
 
@@ -205,19 +205,19 @@ def _text(value: Any, _: Any) -> str:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise _Unfit("text", value)
+    raise _WrongTypeError("text", value)
 
 
 def _integer(value: Any, _: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise _Unfit("a whole number", value)
+    raise _WrongTypeError("a whole number", value)
 
 
 def _boolean(value: Any, _: Any) -> bool:
     if isinstance(value, bool):
         return value
-    raise _Unfit("true or false", value)
+    raise _WrongTypeError("true or false", value)
 
 
 def _moment(value: Any, _: Any) -> datetime:
@@ -229,13 +229,13 @@ def _moment(value: Any, _: Any) -> datetime:
             return datetime.fromtimestamp(value / 1000, UTC)
     except (ValueError, OverflowError, OSError):
         pass
-    raise _Unfit("an ISO 8601 time or milliseconds since the epoch", value)
+    raise _WrongTypeError("an ISO 8601 time or milliseconds since the epoch", value)
 
 
 def _secret(value: Any, _: Any) -> Secret:
     if isinstance(value, str):
         return Secret(value)
-    raise _Unfit("text", value)
+    raise _WrongTypeError("text", value)
 
 
 def _converter(*, detailed: bool) -> Converter:
@@ -263,7 +263,7 @@ def _list_hook(converter: Converter) -> Callable[[Any, Any], Any]:
     def hook(value: Any, kind: Any) -> Any:
         # cattrs accepts any iterable as a list: a text would become a list of characters.
         if value is not None and not isinstance(value, list):
-            raise _Unfit("a list", value)
+            raise _WrongTypeError("a list", value)
         return converter.structure(value, kind)
 
     return hook
@@ -288,7 +288,7 @@ def _record_hook(
 
     def hook(data: Any, _: Any) -> Any:
         if not isinstance(data, dict):
-            raise _Unfit("an object", data)
+            raise _WrongTypeError("an object", data)
         extra = {name: value for name, value in data.items() if name not in known}
         return structure({**data, _EXTRA: sealed(extra)} if extra else data, cls)
 

@@ -10,7 +10,7 @@ import attrs
 from ethora_async_secrets._formats import FormatError, Parsed, string_values
 from ethora_async_secrets.bundle import SecretBundle
 from ethora_async_secrets.errors import SecretMalformedError, SecretUnavailableError
-from ethora_async_secrets.vault.wire import NOT_FOUND, VaultFault
+from ethora_async_secrets.vault.wire import NOT_FOUND, VaultCallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ class Place:
 
 
 def read(session: VaultSession, place: Place) -> SecretBundle:
-    """Read the current values, and in KV v2 those of the version before; raise `VaultFault`."""
+    """Read the current values, and in KV v2 those of the version before; raise `VaultCallError`."""
     if place.kv == 1:
         parsed = _values(_found(session, place, _v1(place)).get("data"), place)
         return SecretBundle(parsed.values, unusable=parsed.unusable, source=place.source)
@@ -60,7 +60,7 @@ def _previous(session: VaultSession, place: Place, number: int) -> SecretBundle 
     try:
         data = session.call_once(_v2(place, number)).get("data")
         parsed, number, created = _version(data, place)
-    except VaultFault as fault:
+    except VaultCallError as fault:
         if fault.status in _ABSENT or fault.kind is SecretMalformedError:
             return None
         raise
@@ -86,7 +86,7 @@ def _v2(place: Place, number: int | None = None) -> Callable[[Any], object]:
 def _found(session: VaultSession, place: Place, ask: Callable[[Any], object]) -> dict[str, Any]:
     try:
         return session.call(ask)
-    except VaultFault as fault:
+    except VaultCallError as fault:
         if fault.status != NOT_FOUND or fault.kind is not SecretUnavailableError:
             raise
         quoted = f', saying "{fault.phrase}"' if fault.phrase else ""
@@ -96,7 +96,7 @@ def _found(session: VaultSession, place: Place, ask: Callable[[Any], object]) ->
         f"has nothing at this path (404{quoted}), or its current version is deleted. Check mount, path{hint} and "
         f"namespace, and whether the engine is KV version {other}"
     )
-    raise VaultFault(SecretUnavailableError, reason, status=NOT_FOUND)
+    raise VaultCallError(SecretUnavailableError, reason, status=NOT_FOUND)
 
 
 def _version(data: object, place: Place) -> tuple[Parsed, int, str]:
@@ -105,13 +105,13 @@ def _version(data: object, place: Place) -> tuple[Parsed, int, str]:
     number = metadata.get("version") if isinstance(metadata, dict) else None
     created = metadata.get("created_time") if isinstance(metadata, dict) else None
     if not isinstance(data, dict) or not isinstance(number, int) or not isinstance(created, str):
-        raise VaultFault(SecretMalformedError, "answered without version and time: the engine may be KV version 1")
+        raise VaultCallError(SecretMalformedError, "answered without version and time: the engine may be KV version 1")
     return _values(data.get("data"), place), number, created
 
 
 def _values(data: object, place: Place) -> Parsed:
     if not isinstance(data, dict):
-        raise VaultFault(SecretMalformedError, "answered without an object of values: is this a KV engine?")
+        raise VaultCallError(SecretMalformedError, "answered without an object of values: is this a KV engine?")
     hint = ". It looks like KV version 2" if place.kv == 1 and data.keys() >= {"data", "metadata"} else ""
     try:
         parsed = string_values(data)
@@ -121,9 +121,11 @@ def _values(data: object, place: Place) -> Parsed:
         if parsed.values:
             return parsed
         if not parsed.unusable:
-            raise VaultFault(SecretUnavailableError, "holds no values at this path: add at least one", status=NOT_FOUND)
+            raise VaultCallError(
+                SecretUnavailableError, "holds no values at this path: add at least one", status=NOT_FOUND
+            )
         reason = next(iter(parsed.unusable.values()))
-    raise VaultFault(SecretMalformedError, f"holds something there that is no secret of ours: {reason}{hint}")
+    raise VaultCallError(SecretMalformedError, f"holds something there that is no secret of ours: {reason}{hint}")
 
 
 def _label(number: int, created: str) -> str:

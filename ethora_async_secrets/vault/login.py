@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, final
 import attrs
 
 from ethora_async_secrets.errors import SecretDeniedError, SecretMalformedError, SecretUnavailableError
-from ethora_async_secrets.vault.wire import VaultFault
+from ethora_async_secrets.vault.wire import VaultCallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,7 +47,7 @@ class VaultLogin(Protocol):
         ...
 
     def login(self, wire: Wire, environ: Mapping[str, str]) -> LoginGrant:
-        """Return a token; raise `VaultFault`."""
+        """Return a token; raise `VaultCallError`."""
         ...
 
     def superseded(self, token: str, environ: Mapping[str, str]) -> bool:
@@ -93,12 +93,12 @@ class _Credential:
             path = self._file or environ.get(f"{self._variable}_FILE") or os.path.expanduser(self._default)
             if not path:
                 reason = f"was not asked: there is no {self._what}. Set {self._variable} or {self._variable}_FILE"
-                raise VaultFault(SecretUnavailableError, reason)
+                raise VaultCallError(SecretUnavailableError, reason)
             value, where = self._read_file(path), f"the one in file {path}"
         value = value.strip()
         if not _CREDENTIAL.fullmatch(value):
             lacks = "has characters that none has" if value else "is empty"
-            raise VaultFault(SecretMalformedError if value else SecretUnavailableError, self._unasked(where, lacks))
+            raise VaultCallError(SecretMalformedError if value else SecretUnavailableError, self._unasked(where, lacks))
         return value
 
     def _read_file(self, path: str) -> str:
@@ -107,14 +107,14 @@ class _Credential:
             with open(path, "rb") as file:
                 content = file.read(_LARGEST + 1)
         except PermissionError:
-            raise VaultFault(SecretDeniedError, self._unasked(where, "must not be read by us")) from None
+            raise VaultCallError(SecretDeniedError, self._unasked(where, "must not be read by us")) from None
         except OSError as error:
             lacks = f"cannot be read ({type(error).__name__})"
             if isinstance(error, FileNotFoundError) and path == os.path.expanduser(self._default):
                 lacks = f"does not exist. Set {self._variable} or {self._variable}_FILE"
-            raise VaultFault(SecretUnavailableError, self._unasked(where, lacks)) from None
+            raise VaultCallError(SecretUnavailableError, self._unasked(where, lacks)) from None
         if len(content) > _LARGEST:
-            raise VaultFault(SecretMalformedError, self._unasked(where, "is over 64 KiB"))
+            raise VaultCallError(SecretMalformedError, self._unasked(where, "is over 64 KiB"))
         # a value that is not ASCII is rejected by the check of its characters
         return content.decode("ascii", "replace")
 
@@ -142,7 +142,7 @@ class TokenLogin:
         token = self._token.read(environ)
         try:
             about = wire.call(token, lambda client: client.auth.token.lookup_self()).get("data")
-        except VaultFault as fault:
+        except VaultCallError as fault:
             if fault.token_refused or fault.status == 400:
                 # it may be valid and still not be allowed to look itself up
                 return LoginGrant(token, 0, renewable=False, checked=False)
@@ -154,7 +154,7 @@ class TokenLogin:
         """Compare with the file or variable; one that cannot be read now does not replace a good token."""
         try:
             return self._token.read(environ) != token
-        except VaultFault:
+        except VaultCallError:
             return False
 
 
@@ -170,17 +170,17 @@ class _FreshLogin:
     def _exchange(self, wire: Wire, ask: Callable[[Any], object], hint: str) -> LoginGrant:
         try:
             auth = wire.call("", ask).get("auth")
-        except VaultFault as fault:
+        except VaultCallError as fault:
             if fault.status not in (400, 401, 403, 404):
                 raise
             reason = f"refused the {self.name} login ({fault.status}{_quoted(fault)}): {hint}"
-            denied = VaultFault(SecretDeniedError, reason, status=fault.status, phrase=fault.phrase)
+            denied = VaultCallError(SecretDeniedError, reason, status=fault.status, phrase=fault.phrase)
         else:
             token = auth.get("client_token") if isinstance(auth, dict) else None
             if isinstance(token, str) and _CREDENTIAL.fullmatch(token):
                 seconds, renewable = _terms(auth, "lease_duration")
                 return LoginGrant(token, seconds, renewable)
-            denied = VaultFault(
+            denied = VaultCallError(
                 SecretMalformedError, f"answered the {self.name} login without a token: is this a Vault?"
             )
         raise denied
@@ -240,17 +240,17 @@ class AppRoleLogin(_FreshLogin):
         try:
             self._check_origin(wire, token)
             data = wire.call(token, lambda client: client.sys.unwrap()).get("data")
-        except VaultFault as fault:
+        except VaultCallError as fault:
             if fault.kind is SecretUnavailableError or not fault.status:
                 raise
             reason = (
                 f"does not unwrap the secret id ({fault.status}{_quoted(fault)}): it has expired or was unwrapped "
                 "already. If not by us, somebody else has it: revoke it, and issue a new one"
             )
-            raise VaultFault(SecretDeniedError, reason, status=fault.status) from None
+            raise VaultCallError(SecretDeniedError, reason, status=fault.status) from None
         secret_id = data.get("secret_id") if isinstance(data, dict) else None
         if not isinstance(secret_id, str) or not secret_id:
-            raise VaultFault(SecretMalformedError, "unwrapped something that holds no secret id")
+            raise VaultCallError(SecretMalformedError, "unwrapped something that holds no secret id")
         self._unwrapped = _Unwrapped(token, secret_id)
         return secret_id
 
@@ -265,7 +265,7 @@ class AppRoleLogin(_FreshLogin):
                 f"says that the wrapped secret id was not made by auth/{self._mount}/role/{self._role or '…'}/secret-id"
                 ": it may have been exchanged on its way, and was not unwrapped. Issue a new one"
             )
-            raise VaultFault(SecretDeniedError, reason)
+            raise VaultCallError(SecretDeniedError, reason)
 
 
 @attrs.frozen
@@ -346,14 +346,14 @@ def login_named(auth: str, role: str | None, mount: str | None) -> VaultLogin:
     return KubernetesLogin(role, mount=mount or auth) if auth == "kubernetes" else JWTLogin(role, mount=mount or auth)
 
 
-def _quoted(fault: VaultFault) -> str:
+def _quoted(fault: VaultCallError) -> str:
     return f', "{fault.phrase}"' if fault.phrase else ""
 
 
 def _terms(about: object, ttl: str) -> tuple[float, bool]:
     """Return a token's lifetime in seconds (0: unlimited), and whether it can be renewed."""
     if not isinstance(about, dict):
-        raise VaultFault(SecretMalformedError, "did not say how long the token is good: is this a Vault?")
+        raise VaultCallError(SecretMalformedError, "did not say how long the token is good: is this a Vault?")
     seconds = about.get(ttl)
     good = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
     return (float(seconds) if good and seconds else 0.0), about.get("renewable") is True

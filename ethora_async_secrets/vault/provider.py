@@ -21,7 +21,7 @@ from ethora_async_secrets.vault.login import (
     login_named,
 )
 from ethora_async_secrets.vault.session import VaultSession
-from ethora_async_secrets.vault.wire import Target, VaultFault
+from ethora_async_secrets.vault.wire import Target, VaultCallError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,7 +151,7 @@ class VaultProvider:
                 if generation != self._generation:
                     self._sessions.pop((os.getpid(), generation), None)
                     session.close()
-        except VaultFault as fault:
+        except VaultCallError as fault:
             return fault.kind(f"{self.source}: {where} {fault.reason}.", self.source)
         except Exception as error:  # noqa: BLE001  its frames hold tokens
             return SecretUnavailableError(f"{self.source}: reading failed ({type(error).__name__}).", self.source)
@@ -176,12 +176,12 @@ class VaultProvider:
     def _default_address(self) -> str:
         written = self._environ.get("VAULT_ADDR")
         if not written:
-            raise VaultFault(SecretUnavailableError, "was not asked: set VAULT_ADDR, or name the host in the URL")
+            raise VaultCallError(SecretUnavailableError, "was not asked: set VAULT_ADDR, or name the host in the URL")
         try:
             return checked_address(written, "VAULT_ADDR")
         except ValueError as problem:
             reason = f"was not asked: {problem}".removesuffix(".")
-        raise VaultFault(SecretMalformedError, reason)
+        raise VaultCallError(SecretMalformedError, reason)
 
 
 def provider_of_url(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, final
 import attrs
 
 from ethora_async_secrets.errors import SecretDeniedError
-from ethora_async_secrets.vault.wire import VaultFault, Wire
+from ethora_async_secrets.vault.wire import VaultCallError, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,11 +64,11 @@ class VaultSession:
         self._lease = None
 
     def call(self, ask: Callable[[Any], object]) -> dict[str, Any]:
-        """Call with a valid token, and once more with a new one when that is rejected; raise `VaultFault`."""
+        """Call with a valid token, and once more with a new one when that is rejected; raise `VaultCallError`."""
         lease, fresh = self._live()
         try:
             return self._wire.call(lease.token, ask)
-        except VaultFault as fault:
+        except VaultCallError as fault:
             if not fault.token_refused:
                 raise
             if fresh:
@@ -76,7 +76,7 @@ class VaultSession:
         lease = self._replace(lease)
         try:
             return self._wire.call(lease.token, ask)
-        except VaultFault as fault:
+        except VaultCallError as fault:
             if fault.token_refused:
                 raise self._denied(lease, fault) from None
             raise
@@ -117,7 +117,7 @@ class VaultSession:
             if lease.renewable and self._renew(lease):
                 return lease, False
             return self._log_in(), True
-        except VaultFault:
+        except VaultCallError:
             now = self._monotonic()
             if now >= lease.ends_at:
                 raise
@@ -128,7 +128,7 @@ class VaultSession:
         since = self._monotonic()
         try:
             auth = self._wire.call(lease.token, lambda client: client.auth.token.renew_self()).get("auth")
-        except VaultFault:
+        except VaultCallError:
             return False
         if not isinstance(auth, dict):
             return False
@@ -140,7 +140,7 @@ class VaultSession:
         lease.renewable = bool(auth.get("renewable")) and seconds * 2 > lease.seconds
         return True
 
-    def _denied(self, lease: _Lease, fault: VaultFault | None) -> VaultFault:
+    def _denied(self, lease: _Lease, fault: VaultCallError | None) -> VaultCallError:
         """Return the error for a rejection of this lease."""
         if not lease.checked:
             reason = "does not accept the token (403): it has expired, was revoked or is mistyped. Supply a new one"
@@ -149,4 +149,4 @@ class VaultSession:
                 "does not let this token read there (403), though the token is valid: its policy must allow "
                 '"read" on this path'
             )
-        return VaultFault(SecretDeniedError, reason, status=fault.status if fault else 403)
+        return VaultCallError(SecretDeniedError, reason, status=fault.status if fault else 403)

@@ -51,7 +51,7 @@ _BY_STATUS: Final[dict[str, tuple[int, str]]] = {
 }
 
 
-class VaultFault(Exception):
+class VaultCallError(Exception):
     """A failed call: `status` is the server's (0 without an answer), `reason` describes it, `phrase` quotes the server.
 
     `kind` is the class of error that callers will see; it never holds a credential.
@@ -85,7 +85,7 @@ class Target:
 class Wire:
     """Calls to one server through one `requests` session, which several threads may use at once.
 
-    Raises `VaultFault` when hvac is not installed or the CA file is missing.
+    Raises `VaultCallError` when hvac is not installed or the CA file is missing.
     """
 
     __slots__ = ("_closed", "_hvac", "_session", "target")
@@ -97,10 +97,10 @@ class Wire:
             requests: Any = import_module("requests")
         except ImportError:
             reason = "needs hvac, which is not installed: pip install 'ethora-async[vault]'"
-            raise VaultFault(SecretUnavailableError, reason) from None
+            raise VaultCallError(SecretUnavailableError, reason) from None
         if target.ca and not os.path.exists(target.ca):
             reason = f"cannot be checked: its CA file {target.ca} does not exist. Mend VAULT_CACERT or ca="
-            raise VaultFault(SecretUnavailableError, reason)
+            raise VaultCallError(SecretUnavailableError, reason)
         self._session = requests.Session()
         # a path given to hvac is ignored when the session has its own default
         self._session.verify = target.ca or True
@@ -118,7 +118,7 @@ class Wire:
     def call(self, token: str, ask: Callable[[Any], object]) -> dict[str, Any]:
         """Return the result of `ask(client)`; `client` is an hvac client with `token` ("" for none)."""
         if self._closed:
-            raise VaultFault(SecretUnavailableError, "was not asked: its provider is closed")
+            raise VaultCallError(SecretUnavailableError, "was not asked: its provider is closed")
         target = self.target
         client = self._hvac.Client(
             url=target.address,
@@ -130,7 +130,7 @@ class Wire:
             # requests would send the token wherever a standby redirects
             allow_redirects=False,
         )
-        fault: VaultFault | None = None
+        fault: VaultCallError | None = None
         reply: object = None
         try:
             reply = ask(client)
@@ -145,17 +145,17 @@ class Wire:
             raise fault
         return self._body(reply)
 
-    def _fault(self, error: Exception) -> VaultFault:
+    def _fault(self, error: Exception) -> VaultCallError:
         names = {kind.__name__ for kind in type(error).__mro__}
         if "VaultError" in names:
             return _refusal(error, type(error).__name__)
         if "SSLError" in names:
-            return VaultFault(SecretUnavailableError, self._distrust(error))
+            return VaultCallError(SecretUnavailableError, self._distrust(error))
         if "Timeout" in names:
-            return VaultFault(SecretUnavailableError, f"did not answer within {self.target.timeout:g} s")
+            return VaultCallError(SecretUnavailableError, f"did not answer within {self.target.timeout:g} s")
         if "ConnectionError" in names:
-            return VaultFault(SecretUnavailableError, "cannot be reached")
-        return VaultFault(SecretUnavailableError, f"could not be asked ({type(error).__name__})")
+            return VaultCallError(SecretUnavailableError, "cannot be reached")
+        return VaultCallError(SecretUnavailableError, f"could not be asked ({type(error).__name__})")
 
     def _distrust(self, error: Exception) -> str:
         if "CERTIFICATE_VERIFY_FAILED" not in str(error):
@@ -175,18 +175,18 @@ class Wire:
                 f"is a standby that points elsewhere ({status}), which is not followed: a token goes to no other "
                 "host. Use the address of the active node or of the load balancer"
             )
-            raise VaultFault(SecretUnavailableError, reason, status=status)
-        raise VaultFault(SecretMalformedError, f"did not answer with a JSON object ({status}): is this a Vault?")
+            raise VaultCallError(SecretUnavailableError, reason, status=status)
+        raise VaultCallError(SecretMalformedError, f"did not answer with a JSON object ({status}): is this a Vault?")
 
 
-def _refusal(error: Exception, name: str) -> VaultFault:
+def _refusal(error: Exception, name: str) -> VaultCallError:
     status, reason = _BY_STATUS.get(name, (0, "answered with a status that is not known"))
     said = f"{getattr(error, 'errors', '')} {getattr(error, 'text', '')}".lower()
     phrase = next((known for known in _PHRASES if known in said), "")
     if phrase:
         reason = f'{reason}, saying "{phrase}"'
     denied = status in (400, 401, 403)
-    return VaultFault(SecretDeniedError if denied else SecretUnavailableError, reason, status=status, phrase=phrase)
+    return VaultCallError(SecretDeniedError if denied else SecretUnavailableError, reason, status=status, phrase=phrase)
 
 
 def _as_it_is(request: object) -> object:

@@ -42,18 +42,18 @@ class TwoFactorRequiredError(ForbiddenError):
     """Whether the admin's log-in required it, and not the call itself."""
 
 
-class _ByEmail(TwoFactorRequiredError):
+class _EmailCodeRequiredError(TwoFactorRequiredError):
     method = "email"
 
 
-class _ByPassword(TwoFactorRequiredError):
+class _PasswordRequiredError(TwoFactorRequiredError):
     method = "password"
 
 
 REQUIRED_BY: Mapping[str, type[TwoFactorRequiredError]] = {
     "totp": TwoFactorRequiredError,
-    "email": _ByEmail,
-    "password": _ByPassword,
+    "email": _EmailCodeRequiredError,
+    "password": _PasswordRequiredError,
 }
 """The error for each method that a reply may name."""
 
