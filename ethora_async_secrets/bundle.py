@@ -200,7 +200,7 @@ class SecretBundle:
 
 
 _NO_COPY = (
-    "A SecretBundle is not pickled or copied, since that writes secret values where nobody masks them: "
+    "A SecretBundle cannot be pickled or copied, because that would write its values unmasked: "
     "hand over the provider's URL and fetch again on the other side."
 )
 

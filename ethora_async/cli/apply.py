@@ -74,7 +74,7 @@ def apply(
     with usage():
         how = PlanOptions.of(prune, allow_delete, replace_renamed, only, limit, part)
         if plan is not None and (how != PlanOptions() or wanted.has_reading_options):
-            msg = "a plan is carried out as it was made: leave out the other options, or plan anew with them"
+            msg = "a plan is applied as it was made: leave out the other options, or make a new plan with them"
             raise InvalidInputError(msg, field="plan")
         if plan is None and not wanted.given:
             msg = "there is nothing to apply: name a plan, or lists with --users, --chats, --members"
@@ -194,7 +194,7 @@ class _Job:
             await LinePrinter().plan(made)
         code = await report(client, made.journal, done, as_json=self.as_json, rejects=rejects, kept=False)
         if done.failed and done.failed == made.summary.total:
-            errors.print("stopped: everything in the plan has changed since it was made: plan anew", markup=False)
+            errors.print("stopped: everything in the plan has changed since it was made: make a new plan", markup=False)
             return STOPPED
         return code
 

@@ -53,7 +53,7 @@ async def finish_journal(
         if (handed := await journal.meta(RUN)) is not None:
             msg = (
                 f"the plan in {path} was handed to run {handed}: go on with {options.command('resume')} JOURNAL"
-                " --workers URL, or plan anew with ethora apply"
+                " --workers URL, or make a new plan with ethora apply"
             )
             raise InvalidInputError(msg, field="journal", file=str(path))
         unplanned = await journal.meta("state") != PLANNED

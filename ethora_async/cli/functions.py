@@ -26,6 +26,6 @@ def load_function(name: str, option: str) -> Any:
         msg = f"{option} {name} cannot be loaded: {reason}; write MODULE:FUNCTION, for example myapp.chat:lookup"
         raise ConfigError(msg) from None
     if not callable(found):
-        msg = f"{option} {name} is no function"
+        msg = f"{option} {name} is not a function"
         raise ConfigError(msg)
     return found

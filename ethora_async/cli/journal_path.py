@@ -50,7 +50,7 @@ async def clear_journal(path: Path) -> None:
     async with await Journal.open(path) as journal:
         begun, left = await journal.was_begun(), await journal.remaining()
     await remove(path)
-    what = f", which was cut off with {left:,} changes to go: planning anew" if begun and left else ""
+    what = f", which was cut off with {left:,} changes to go: making a new plan" if begun and left else ""
     errors.print(f"replacing the journal of an earlier run, {shown(str(path))}{what}", markup=False)
 
 

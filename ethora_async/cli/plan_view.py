@@ -139,7 +139,7 @@ class LinePrinter:
         elif summary.settled:
             self.line("\nNothing to do: what differs cannot be changed.", "bold")
         else:
-            self.line("\nNothing to do but for the rows that cannot be used.", "bold")
+            self.line("\nNothing to do, except for the rows that cannot be used.", "bold")
 
     def differences(self, summary: Summary) -> None:
         """Print in one sentence whether both sides agree, and how much was compared."""

@@ -208,7 +208,7 @@ def _meant(flag: str, given: list[str]) -> tuple[str, str]:
     prefix, dot, _ = ours.partition(".")
     if dot and prefix in FORMATS:
         if prefix not in given:
-            msg = f"--map {flag}: there is no --{prefix} that it could be about"
+            msg = f"--map {flag} needs --{prefix}"
             raise InvalidInputError(msg, field="mapping")
         return prefix, flag.strip().removeprefix(f"{prefix}.")
     having = [name for name in given if ours in FORMATS[name].columns]

@@ -231,7 +231,7 @@ class PlanOptions:
         """
         for given, name in ((allow_delete is not None, "--allow-delete"), (replace, "--replace-renamed")):
             if given and not prune:
-                msg = f"{name} goes with --prune: without it nothing is deleted"
+                msg = f"{name} needs --prune: without it nothing is deleted"
                 raise InvalidInputError(msg, field=name.removeprefix("--").replace("-", "_"))
         if limit is not None and part is not None:
             msg = "--limit and --part cannot be combined: the parts would not be the whole plan any more"

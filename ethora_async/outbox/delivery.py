@@ -490,7 +490,7 @@ def _unchangeable(lane: Lane, fields: frozenset[str], platform: str) -> Verdict:
     reason = (
         f"{platform} cannot change {names} of a {kind} that exists; every other field is as wanted. To have it"
         f" otherwise, write want_no_{kind} and then want_{kind} in one transaction, and want_member again for each"
-        f" membership: the {kind} is deleted and created anew. To leave {names} as it is: ethora outbox skip {kind}"
+        f" membership: the {kind} is deleted and created again. To leave {names} as it is: ethora outbox skip {kind}"
         f" {shlex.quote(lane.id.key)}"
     )
     return Verdict(lane, "dead", reason, attempts=lane.attempts + 1)

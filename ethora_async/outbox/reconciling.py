@@ -234,7 +234,7 @@ async def _guard(plan: Plan, drift: Mapping[tuple[str, str], int], allow_delete:
         if count > max(_GUARD_SHARE * one.listed, allow_delete or 0):
             return (
                 f"it would {one.action} {count} of {one.listed} {one.kind}s, more than {_GUARD_SHARE:.0%}:"
-                f" allow {count} deletions if that is meant"
+                f" allow {count} deletions if that is intended"
             )
     return None
 

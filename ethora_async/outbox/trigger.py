@@ -60,7 +60,7 @@ class Trigger:
                 msg = "a trigger cannot encrypt passwords: leave the password out, or write intents in the application"
                 raise InvalidInputError(msg, field="map")
             if field not in (*required, *optional):
-                msg = f"a {self.kind} has no field {field!r}: known are {', '.join((*required, *optional))}"
+                msg = f"a {self.kind} has no field {field!r}: known fields are {', '.join((*required, *optional))}"
                 raise InvalidInputError(msg, field="map")
         for field in _IDS[self.kind]:
             if self.columns.get(field, "").startswith("'"):
@@ -123,7 +123,7 @@ class Trigger:
 def _quoted(name: str, field: str) -> str:
     text = name[1:-1].replace('""', '"') if len(name) > 1 and name[0] == name[-1] == '"' else name
     if not text or "\x00" in text or not text.isprintable():
-        msg = f"{name!r} is no name of a table or column"
+        msg = f"{name!r} is not the name of a table or column"
         raise InvalidInputError(msg, field=field)
     return '"' + text.replace('"', '""') + '"'
 

@@ -102,7 +102,7 @@ def _read_values(text: str, keys: dict[str, Callable[[str], Any]], entry: str) -
     try:
         words = shlex.split(text)
     except ValueError:
-        msg = f"Fault {entry!r} leaves a quote open."
+        msg = f"Fault {entry!r} has an unclosed quote."
         raise ValueError(msg) from None
     if not words:
         msg = f"Fault {entry!r} says nothing: write key=value pairs after the colon."
@@ -113,7 +113,7 @@ def _read_values(text: str, keys: dict[str, Callable[[str], Any]], entry: str) -
 def _read_pair(word: str, keys: dict[str, Callable[[str], Any]], entry: str) -> tuple[str, Any]:
     key, equals, value = word.partition("=")
     if not equals or key not in keys:
-        msg = f"Fault {entry!r}: {word!r} is none of {', '.join(f'{name}=' for name in keys)}."
+        msg = f"Fault {entry!r}: {word!r} is not one of {', '.join(f'{name}=' for name in keys)}."
         raise ValueError(msg)
     try:
         return key, keys[key](value)

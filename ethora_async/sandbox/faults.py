@@ -53,7 +53,7 @@ class InjectedFault:
             msg = f'The route {route!r} selects nothing: write "*", "METHOD /path", "METHOD *" or "/path".'
             raise ValueError(msg)
         if times is not None and times < 1:
-            msg = f"times={times} for the route {route!r}: a fault strikes at least once."
+            msg = f"times={times} for the route {route!r}: a fault applies at least once."
             raise ValueError(msg)
         self.route = route
         self.hits: int = 0

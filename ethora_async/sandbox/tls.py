@@ -23,7 +23,7 @@ class Certificate:
 
     def __attrs_post_init__(self) -> None:
         if self.key is not None and self.file is None:
-            msg = "A key needs its certificate: give both, or neither to have them made."
+            msg = "A key needs its certificate: pass both, or neither to generate them."
             raise ValueError(msg)
 
     def load(self, host: str) -> tuple[ssl.SSLContext, str | None]:
@@ -39,7 +39,7 @@ class Certificate:
         try:
             context.load_cert_chain(self.file, self.key)
         except ssl.SSLError as error:
-            reason = (error.reason or "it is no PEM file").replace("_", " ").lower()
+            reason = (error.reason or "it is not a PEM file").replace("_", " ").lower()
             msg = f"The certificate {self.file} cannot be used with its key: {reason}."
             raise ValueError(msg) from None
         except OSError as error:
@@ -52,7 +52,7 @@ def _make(context: ssl.SSLContext, host: str) -> str:
     try:
         import trustme
     except ImportError:
-        msg = "A certificate is made with trustme: pip install 'ethora-async[tls]', or give files of your own."
+        msg = "Generating a certificate needs trustme: pip install 'ethora-async[tls]', or pass files of your own."
         raise ValueError(msg) from None
     names = LOCAL_NAMES if host in (*LOCAL_NAMES, "", "0.0.0.0", "::") else (host, *LOCAL_NAMES)  # noqa: S104
     authority = trustme.CA(organization_name="ethora-async sandbox")

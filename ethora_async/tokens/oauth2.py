@@ -97,7 +97,7 @@ def _parsed(data: Any) -> AccessToken | str:
     if not isinstance(value, str) or not _BEARER_TOKEN(value):
         return "the answer of the token endpoint holds no usable access_token"
     if not isinstance(kind, str) or kind.lower() not in TokenAuth.SIGN_METHODS:
-        return "the token endpoint gave an access token that is no bearer token"
+        return "the token endpoint gave an access token that is not a bearer token"
     _, headers, _ = TokenAuth({"access_token": value, "token_type": kind}).prepare("", {}, "")
     return AccessToken(headers, _lifetime(data.get("expires_in")))
 

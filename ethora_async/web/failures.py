@@ -33,7 +33,7 @@ _FOR_A_WHILE = (RateLimitedError, TransportError, JobTimeoutError, ConfigError)
 
 
 BAD_IDENTITY = "bad_identity", "The chat cannot be used under the name that you are logged in with."
-_NO_USER = "user_not_found", "The chat knows nobody under the name that you are logged in with."
+_NO_USER = "user_not_found", "No chat user has the name that you are logged in with."
 _PRIVILEGED = "privileged_account", "The chat cannot be used here with an account that administers it."
 _LOOK_UP = "users.get"
 """The operation by which platforms look up the user for a token."""

@@ -103,7 +103,7 @@ class Origins:
 def _configured(origin: str) -> str:
     normal = _normal(origin)
     if normal is None:
-        msg = f"allowed_origins holds {origin!r}, which is no origin: an example is https://www.example.com"
+        msg = f"allowed_origins holds {origin!r}, which is not an origin: an example is https://www.example.com"
         raise ConfigError(msg)
     return normal
 

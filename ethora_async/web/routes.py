@@ -75,4 +75,4 @@ class Routes:
         if self._scim is not None and (path == self._scim_path or path.startswith(f"{self._scim_path}/")):
             inner = attrs.evolve(request, path=path.removeprefix(self._scim_path))
             return await self._scim.handle(inner, self._scim_path or "/scim/v2")
-        return WebResponse.refusal(404, "not_found", "There is nothing here.")
+        return WebResponse.refusal(404, "not_found", "Not found.")

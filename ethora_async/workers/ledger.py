@@ -281,7 +281,7 @@ class Ledger:
             [letters.get(entry.number, letter) for entry, letter in zip(chunk.entries, chunk.outcomes, strict=True)]
         )
         if done and not STATUSES.keys() >= {*outcomes}:
-            msg = f"chunk {chunk.number} of step {chunk.step} has items of which nothing is known"
+            msg = f"chunk {chunk.number} of step {chunk.step} has items with unknown outcomes"
             raise ValueError(msg)
         failed = [one for one in results if LETTERS[one.status] in _FAILED]
         values: dict[str, Any] = {

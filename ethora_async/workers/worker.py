@@ -245,7 +245,7 @@ class Worker:
                 await asyncio.sleep(0.1 * 2**attempt)
             else:
                 if not stood:
-                    log.info("run %s: another worker has taken chunk %d over", chunk.run, chunk.number)
+                    log.info("run %s: another worker took over chunk %d", chunk.run, chunk.number)
                 return stood
         raise AssertionError  # the last attempt returns or raises
 

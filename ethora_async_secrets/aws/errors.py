@@ -37,7 +37,7 @@ _MEANINGS: Final[tuple[tuple[type[SecretError], str, tuple[str, ...]], ...]] = (
     ),
     (
         SecretUnavailableError,
-        "the credentials have expired, and so had those found anew: renew them",
+        "the credentials have expired, and so have the reloaded ones: renew them",
         ("ExpiredToken", "ExpiredTokenException", "RequestExpired"),
     ),
     (

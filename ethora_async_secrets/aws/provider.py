@@ -71,7 +71,7 @@ class AwsSecretsManagerProvider:
         key: str = DEFAULT_KEY,
         timeout: float = 3.0,
     ) -> None:
-        _match(_NAME, name_or_arn, "the secret is no name or ARN of one: it has letters, digits and /_+=.@!- only.")
+        _match(_NAME, name_or_arn, "this is not the name or ARN of a secret: it has letters, digits and /_+=.@!- only.")
         if region is None and name_or_arn.startswith("arn:"):
             region = name_or_arn.split(":")[3]
         _match(_REGION, region, "region does not look like eu-west-1.")

@@ -87,7 +87,7 @@ class _Reader:
             if current.bundle.unusable:
                 reason = next(iter(current.bundle.unusable.values()))
                 return ReadFailure(SecretMalformedError, "", f"its {CURRENT} value is unfit: {reason}"), True
-            return ReadFailure(SecretUnavailableError, "", "it holds no value: put one in"), True
+            return ReadFailure(SecretUnavailableError, "", "it holds no value: add one"), True
         sides, problems, settled = self._sides(current)
         bundle = current.bundle
         values = {name: bundle.reveal(name) for name in bundle.names()}

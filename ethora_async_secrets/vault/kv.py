@@ -125,7 +125,7 @@ def _values(data: object, place: Place) -> Parsed:
                 SecretUnavailableError, "holds no values at this path: add at least one", status=NOT_FOUND
             )
         reason = next(iter(parsed.unusable.values()))
-    raise VaultCallError(SecretMalformedError, f"holds something there that is no secret of ours: {reason}{hint}")
+    raise VaultCallError(SecretMalformedError, f"holds something there that is not a bundle of secrets: {reason}{hint}")
 
 
 def _label(number: int, created: str) -> str:

@@ -263,7 +263,7 @@ class AppRoleLogin(_FreshLogin):
         if not isinstance(path, str) or not re.fullmatch(expected, path):
             reason = (
                 f"says that the wrapped secret id was not made by auth/{self._mount}/role/{self._role or '…'}/secret-id"
-                ": it may have been exchanged on its way, and was not unwrapped. Issue a new one"
+                ": it may have been replaced in transit, and was not unwrapped. Issue a new one"
             )
             raise VaultCallError(SecretDeniedError, reason)
 

@@ -232,7 +232,7 @@ def _login(auth: VaultLogin | str, role: str | None, auth_mount: str | None) -> 
     if isinstance(auth, str):
         return login_named(auth, role, auth_mount)
     if role or auth_mount:
-        raise ValueError("role or auth_mount stands beside a login that has its own. Give them to the login.")
+        raise ValueError("role and auth_mount cannot be combined with a login object. Pass them to the login.")
     return auth
 
 

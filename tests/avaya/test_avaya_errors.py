@@ -94,7 +94,7 @@ CASES: dict[str, tuple[Response, type[ApiError], str, str | None]] = {
     "a gateway's page": (
         reply(502, b"<!DOCTYPE html><html><body>secret inner host</body>", "text/html"),
         ServerFaultError,
-        "an HTML page came in place of JSON",
+        "an HTML page came instead of JSON",
         None,
     ),
     "text": (

@@ -166,7 +166,7 @@ async def test_a_function_of_ones_own_answers_as_the_bot(
     [
         ("nowhere:answer", "--bot nowhere:answer cannot be loaded"),
         ("json:nothing", "--bot json:nothing cannot be loaded"),
-        ("json:__name__", "is no function"),
+        ("json:__name__", "is not a function"),
         ("json", "cannot be loaded"),
     ],
 )

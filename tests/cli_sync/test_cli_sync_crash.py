@@ -140,7 +140,7 @@ def test_a_file_that_is_no_journal_is_not_touched(shell: Shell, sandbox: EthoraS
     path: Path = shell.folder / shell.write("thesis.txt", "ten years of work")
     result = shell("apply", "--users", "users.csv", "--yes", "--journal", "thesis.txt")
     assert (result.code, path.read_text(), there(sandbox)) == (USAGE, "ten years of work", 0)
-    assert "thesis.txt is no journal" in result.stderr
+    assert "thesis.txt is not a journal" in result.stderr
 
 
 @pytest.mark.usefixtures("stalling")

@@ -115,7 +115,7 @@ def test_only_a_plan_or_a_new_file_is_ever_written(shell: Shell, sandbox: Ethora
     before = (shell.folder / users).read_bytes()
     result = shell("plan", "--users", users, "--out", users)
     assert (result.code, (shell.folder / users).read_bytes()) == (USAGE, before)
-    assert "exists and is no plan" in result.stderr
+    assert "exists and is not a plan" in result.stderr
     assert not sandbox.requests
     assert shell("plan", "--users", users, "--out", "plan.json").code == DONE
     assert shell("plan", "--users", users, "--out", "plan.json").code == DONE

@@ -71,7 +71,7 @@ async def test_another_spelling_of_somebody_is_a_conflict_that_names_them(
     there: str, new: str, ethora: EthoraClient, app: App
 ) -> None:
     await ethora.users.create(there, email="ann@example.com", first_name="Ann", last_name="Lee")
-    with pytest.raises(ConflictError, match="cannot be created beside") as caught:
+    with pytest.raises(ConflictError, match="cannot be created because") as caught:
         await ethora.users.create(new, email="new@example.com", first_name="Bo", last_name="Xu")
     assert repr(there) in str(caught.value)
     (outcome,) = [one async for one in ethora.users.create_many([person(new, email="new@example.com")])]

@@ -145,7 +145,7 @@ async def test_what_is_no_journal_is_told_and_left_alone(tmp_path: Path, make: s
     elif make != "nothing":
         path.write_bytes(b"" if make == "empty" else b"id,email\n" * 200)
     before = path.read_bytes() if path.is_file() else None
-    with pytest.raises(InvalidInputError, match=r"does not exist|is no journal|newer version"):
+    with pytest.raises(InvalidInputError, match=r"does not exist|is not a journal|newer version"):
         await Journal.open(path)
     assert (path.read_bytes() if path.is_file() else None) == before
     assert len(list(tmp_path.iterdir())) == (make != "nothing")

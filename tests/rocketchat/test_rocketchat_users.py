@@ -113,7 +113,7 @@ async def test_another_spelling_of_somebody_is_a_conflict_that_names_them(
     rocketchat: RocketChatClient, sandbox: RocketChatSandbox
 ) -> None:
     await add(rocketchat, "Ann", "bob")
-    with pytest.raises(ConflictError, match="'ann' cannot be created beside 'Ann'"):
+    with pytest.raises(ConflictError, match="'ann' cannot be created because 'Ann' exists"):
         await rocketchat.users.create("ann", email="new@example.com", first_name="A", last_name="B")
     outcome = (await rocketchat.chats.create_many([NewChat(id="order", title="Order", members=["ann"])])).failures[0]
     assert isinstance(outcome.error, NotFoundError)

@@ -75,7 +75,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "user 0": (signed({"exp": 1_800_000_000, "user_id": 0}), "no user"),
     "a user as text": (signed({"exp": 1_800_000_000, "user_id": "1"}), "no user"),
     "a flag for a user": (signed({"exp": 1_800_000_000, "user_id": True}), "no user"),
-    "claims no object": (signed([1]), "no JSON object"),
+    "claims no object": (signed([1]), "not a JSON object"),
     "two parts": ("a.b", "three parts"),
     "nothing": ("", "three parts"),
     "too long": ("a" * 5000, "three parts"),

@@ -205,7 +205,7 @@ async def test_a_wrapping_token_of_other_origin_is_refused_and_left_wrapped(bao:
             provider = VaultProvider(path, address=bao.address, auth=login)
             error = await error_of(provider)
         assert isinstance(error, SecretDeniedError)
-        assert "may have been exchanged on its way" in str(error)
+        assert "may have been replaced in transit" in str(error)
         check_silent(canary, error, provider)
         assert "secret_id" in bao.client(token=token).sys.unwrap()["data"]
         await provider.aclose()
@@ -446,5 +446,5 @@ def test_a_credential_given_twice_is_refused():
         TokenLogin("token-abcdef", token_file="/token")
     with pytest.raises(ValueError, match="needs a role"):
         JWTLogin("", "token-abcdef")
-    with pytest.raises(ValueError, match="beside a login"):
+    with pytest.raises(ValueError, match="with a login"):
         VaultProvider("app", auth=TokenLogin("token-abcdef"), role="chat")

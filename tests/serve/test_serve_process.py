@@ -310,7 +310,7 @@ async def test_a_socket_that_a_dead_process_left_is_replaced_a_live_one_and_a_fi
     assert path.read_text() == "mine"
     code, error = refused(*args, env=env)
     assert code == 2
-    assert "something that is no socket is there" in error
+    assert "a file that is not a socket exists there" in error
     assert path.read_text() == "mine"
     assert os.listdir(tmp_path) == ["s"]
 

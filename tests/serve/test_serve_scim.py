@@ -121,7 +121,7 @@ async def test_without_a_proxy_it_serves_scim_alone(scim_env: dict[str, str], tm
         (("--scim", "sqlite:///FOLDER/s.db", "--scim-user-id", "userName"), {}, 2, "user_id must be"),
         (("--scim", "sqlite:///FOLDER/s.db", "--scim-url", "x"), {}, 2, "base_url"),
         (("--scim", "sqlite:///FOLDER/s.db", "--identity-header", "X-User"), {}, 2, "--proof-header"),
-        (("--scim-user-id", "id"), {}, 2, "makes no sense without --scim"),
+        (("--scim-user-id", "id"), {}, 2, "needs --scim"),
         (("--scim", "sqlite:////no/such/folder/s.db"), {}, 3, "cannot be used"),
     ],
 )

@@ -179,7 +179,7 @@ async def test_a_plan_file_is_created_exclusively(tmp_path: Path) -> None:
     target.write_text("precious")
     async with await make_plan(platform.client(), users=users_of([user("a", "1")])) as plan:
         (tmp_path / "plan.json").symlink_to(target)
-        with pytest.raises(Exception, match="exists and is no plan"):
+        with pytest.raises(Exception, match="exists and is not a plan"):
             await save_plan(plan, tmp_path / "plan.json")
         (tmp_path / "plan.json").unlink()
         await save_plan(plan, tmp_path / "plan.json")

@@ -1,4 +1,4 @@
-"""Plan files: what goes in comes out, whoever laid them out; what is no plan, or tells lies, is refused."""
+"""Plan files: what goes in comes out, whoever laid them out; what is not a plan, or tells lies, is refused."""
 
 # ruff: noqa: ASYNC240  the loop of a test may wait for its own files
 
@@ -158,7 +158,7 @@ async def test_cut_anywhere_it_is_refused(tmp_path: Path) -> None:
     whole = (await saved(tmp_path / "plan", platform, **options)).read_bytes()
     for end in range(0, len(whole.rstrip()), 7):
         (tmp_path / "cut").write_bytes(whole[:end])
-        with pytest.raises(InvalidInputError, match=r"is no plan|cannot be read behind change"):
+        with pytest.raises(InvalidInputError, match=r"is not a plan|cannot be read behind change"):
             await load_plan(tmp_path / "cut")
     (tmp_path / "longer").write_bytes(whole + b"{}")
     with pytest.raises(InvalidInputError, match="goes on behind its end"):
@@ -171,7 +171,7 @@ async def test_cut_anywhere_it_is_refused(tmp_path: Path) -> None:
 )
 async def test_what_is_no_plan_is_refused(garbage: bytes, tmp_path: Path) -> None:
     (tmp_path / "plan").write_bytes(garbage)
-    with pytest.raises(InvalidInputError, match="is no plan: name a file that ethora plan wrote"):
+    with pytest.raises(InvalidInputError, match="is not a plan: name a file that ethora plan wrote"):
         await load_plan(tmp_path / "plan")
 
 
@@ -179,7 +179,7 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     platform, options = world()
     path = await saved(tmp_path / "plan", platform, **options)
     path.write_text(path.read_text().replace('"ethora_plan":1', '"ethora_plan":2'))
-    with pytest.raises(InvalidInputError, match="is a plan of schema 2, and this version reads schema 1"):
+    with pytest.raises(InvalidInputError, match="is a plan of schema 2, but this version reads 1"):
         await load_plan(path)
     (tmp_path / "next").write_text('{"ethora_plan": 2, "steps": [], "changes": []}')
     with pytest.raises(InvalidInputError, match="is a plan of schema 2"):
@@ -217,7 +217,7 @@ async def test_a_change_that_no_plan_can_hold_is_refused_before_anything_is_sent
     document = json.loads(path.read_text())
     document["changes"].append(change)
     path.write_text(json.dumps(document))
-    with pytest.raises(InvalidInputError, match=r"change 2 of .* is no change that a plan can hold") as caught:
+    with pytest.raises(InvalidInputError, match=r"change 2 of .* is not a valid change") as caught:
         await load_plan(path, journal=tmp_path / "j")
     assert "pw-canary" not in str(caught.value)
     with pytest.raises(InvalidInputError, match="was not read to its end"):
@@ -231,7 +231,7 @@ async def test_a_change_whose_record_says_something_else_is_not_carried_out(tmp_
     async with await load_plan(path) as plan:
         done = await apply_plan(platform.client(), plan)
     assert [(one.name, one.reason) for one in done.failures] == [
-        ("old", "the change and the record of it do not say the same: make the plan anew")
+        ("old", "the change does not match its record: make a new plan")
     ]
     assert platform.users["old"].last_name == "Before"
 

@@ -326,7 +326,7 @@ async def test_without_their_source_those_with_a_password_fail_alone(how: str, t
     seen: list[Progress] = []
     done = await resume(platform.client(), tmp_path / "j", sources=given[how], on_progress=seen.append)
     assert [(entry.name, entry.status) for entry in done.failures] == [("u1", "failed"), ("c1/u1", "failed")]
-    assert "its password stands in the source alone" in (done.failures[0].reason or "")
+    assert "its password is only in the source" in (done.failures[0].reason or "")
     assert done.failures[1].reason == "the user u1 was not created"
     assert [*platform.users] == ["u2"]
     last = [one for one in seen if one.step == "create user"][-1]

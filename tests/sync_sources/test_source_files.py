@@ -68,7 +68,7 @@ async def test_columns_may_be_written_in_any_case_and_unknown_ones_of_the_first_
         (person() | {"EMAIL": "x"}, "email", ["the column email more than once"]),
         ('{"id": "a\\udcff"}', None, ["not valid JSON", "surrogate"]),
         ('{"id": ', None, ["not valid JSON", "at character"]),
-        ('"ann"', None, ["no JSON object"]),
+        ('"ann"', None, ["not a JSON object"]),
         ("x" * (LONGEST_LINE + 9), None, [f"longer than {LONGEST_LINE} bytes"]),
     ],
 )
@@ -185,7 +185,7 @@ async def test_one_file_of_a_pattern_without_the_columns_refuses_all_by_its_name
 async def test_no_match_and_an_unknown_ending_are_refused(tmp_path: Path) -> None:
     assert (await refused(f"{tmp_path}/*.csv")).message == f"no file matches {tmp_path}/*.csv"
     error = await refused(tmp_path / "people.docx")
-    assert "known are .csv, .tsv, .txt, .jsonl, .ndjson, .json, .parquet, .xlsx" in error.message
+    assert "use one of .csv, .tsv, .txt, .jsonl, .ndjson, .json, .parquet, .xlsx" in error.message
 
 
 async def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> None:

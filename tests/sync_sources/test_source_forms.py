@@ -420,7 +420,7 @@ async def test_a_condition_on_a_column_that_is_not_there_is_refused(tmp_path: Pa
     error = await refused(path, options=ReadOptions(where=("statsu=active",)))
     assert "has no column statsu" in error.message
     for text in ("", "status", "=x", "status active", "!=x"):
-        with pytest.raises(InvalidInputError, match="is no condition"):
+        with pytest.raises(InvalidInputError, match="is not a condition"):
             Condition.of(text)
 
 

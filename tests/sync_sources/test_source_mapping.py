@@ -56,7 +56,7 @@ async def test_a_mapped_column_that_is_not_there_is_refused_with_those_that_are(
 @pytest.mark.parametrize(
     ("mapping", "words"),
     [
-        ({"mail": "email"}, ["mail is no column of users", "id, email, first_name", "display_name"]),
+        ({"mail": "email"}, ["mail is not a column of users", "id, email, first_name", "display_name"]),
         ({"display_name": "n", "first_name": "f"}, ["display_name and first_name"]),
         (ColumnMapping(defaults={"password": "canary-pass"}), ["password can have no default"]),
         (ColumnMapping(defaults={"id": "x"}), ["id can have no default"]),
@@ -73,7 +73,7 @@ async def test_a_mapping_that_cannot_be_meant_is_refused(
 
 async def test_chats_have_no_display_name(tmp_path: Path) -> None:
     error = await refused(written(tmp_path, "id,title\n"), CHATS, mapping={"display_name": "title"})
-    assert "known are id, title, access, description" in error.message
+    assert "known columns are id, title, access, description" in error.message
 
 
 async def test_flags_are_ours_equals_theirs() -> None:

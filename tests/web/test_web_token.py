@@ -321,7 +321,7 @@ async def test_a_client_that_knows_no_rooms_says_so() -> None:
     ],
 )
 def test_what_is_no_origin_cannot_be_listed(origin: str) -> None:
-    with pytest.raises(ConfigError, match="no origin"):
+    with pytest.raises(ConfigError, match="not an origin"):
         Recorder().endpoint(allowed_origins=[origin])
 
 

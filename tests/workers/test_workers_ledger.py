@@ -158,7 +158,7 @@ async def test_a_database_without_tables_says_what_to_do(postgres: Postgres, url
 async def test_a_chunk_is_not_done_while_an_item_is_not_known(ledger: Ledger) -> None:
     run = await ledger.push("p", [(CREATE, chunks(users(3)))])
     chunk = await claimed(ledger, run, 1, 1)
-    with pytest.raises(ValueError, match="nothing is known"):
+    with pytest.raises(ValueError, match="unknown outcomes"):
         await ledger.finish(chunk, all_of(chunk)[:2])
     assert await ledger.keep(chunk, all_of(chunk)[:2])
     assert (await ledger.progress(run)).done == 2

@@ -33,7 +33,7 @@ def init(
             if as_json:
                 print_json({"created": created})
             else:
-                typer.echo(f"{store.name}: " + ("created" if created else "the tables are there already"))
+                typer.echo(f"{store.name}: " + ("created" if created else "the tables already exist"))
         return DONE
 
     run(work())

@@ -51,7 +51,7 @@ def reconcile(
     async def work(client: SyncClient) -> int:
         pause = None if every is None else _seconds(every)
         if allow_delete is not None and not prune:
-            msg = "--allow-delete goes with --prune: without it nothing is deleted"
+            msg = "--allow-delete needs --prune: without it nothing is deleted"
             raise InvalidInputError(msg, field="allow_delete")
         lists = await open_lists(wanted)
         options: dict[str, Any] = {**lists.sources, "prune": prune, "allow_delete": allow_delete, "lag": lag}
@@ -73,7 +73,7 @@ def _seconds(text: str) -> float:
     match = _TIME.fullmatch(text.strip())
     number = float(match.group(1)) * _UNITS[match.group(2)] if match else 0.0
     if number <= 0:
-        msg = f"--every {text} is no length of time: write 90s, 30m or 1h"
+        msg = f"--every {text} is not a duration: write 90s, 30m or 1h"
         raise InvalidInputError(msg, field="every")
     return number
 

@@ -21,7 +21,7 @@ def check_target(place: Path) -> None:
     """
     if os.path.lexists(place):
         if not _is_report(place):
-            msg = f"{place} exists and is no report: only a report is ever replaced; name another file"
+            msg = f"{place} exists and is not a report: only a report is ever replaced; name another file"
             raise InvalidInputError(msg, field="report", file=str(place))
     elif not place.parent.is_dir():
         msg = f"{place} cannot be written: there is no directory {place.parent}"

@@ -112,7 +112,8 @@ def serve(
         typer.Option(metavar="MODULE:FUNCTION", help="ImbaChat: async (ids) -> UserInfo of each; opens /users-info."),
     ] = None,
     allowed_origin: Annotated[
-        list[str] | None, typer.Option(help="An origin beside the site's own that may send requests. Repeatable.")
+        list[str] | None,
+        typer.Option(help="An origin, besides the site's own, that may send requests. Repeatable."),
     ] = None,
     scim: Annotated[str | None, scim_options.DATABASE] = None,
     scim_secrets: Annotated[str | None, scim_options.SECRETS] = None,
@@ -178,7 +179,7 @@ def _mode(text: str) -> int:
     except ValueError:
         mode = -1
     if not 0 <= mode <= 0o777:
-        msg = f"--unix-mode {text} is no mode: write octal digits such as 660"
+        msg = f"--unix-mode {text} is not a file mode: write octal digits such as 660"
         raise ConfigError(msg)
     return mode
 
@@ -196,7 +197,7 @@ def _proof(
     name = header_name(identity, "--identity-header")
     if header is not None:
         if keys is not None or rules != JWTRules():
-            msg = "--jwt-… makes no sense without --jwt-header"
+            msg = "--jwt-… needs --jwt-header"
             raise ConfigError(msg)
         proof = header_name(header, "--proof-header")
         if proof == name:
@@ -298,7 +299,7 @@ def _routes(
     answers = None
     if lookup is not None:
         if not isinstance(client, AnswersUserInfo):
-            msg = f"--users-info makes no sense: {options.platform.value} never asks who the users are"
+            msg = f"--users-info does not apply: {options.platform.value} never asks who the users are"
             raise ConfigError(msg)
         answers = UserInfoEndpoint(client.user_info(lookup))
     # Users-info has its own password, and SCIM its own token: their callers are not users of the proxy.

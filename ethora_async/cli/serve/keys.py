@@ -186,10 +186,10 @@ def _checked_url(url: str) -> str:
     except ValueError:
         parts, host = urlsplit(""), ""
     if not host or "@" in parts.netloc or parts.fragment:
-        msg = "--jwt-keys is no URL of a JWK set: an example is https://login.example.com/.well-known/jwks.json"
+        msg = "--jwt-keys is not the URL of a JWK set: an example is https://login.example.com/.well-known/jwks.json"
         raise ConfigError(msg)
     if parts.scheme != "https" and not _is_loopback(host):
-        msg = f"--jwt-keys {url} is not https: whoever stands in between could put in keys of their own"
+        msg = f"--jwt-keys {url} is not https: anybody on the network path could replace the keys"
         raise ConfigError(msg)
     return url
 

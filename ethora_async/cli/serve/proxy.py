@@ -42,7 +42,7 @@ def header_name(text: str, option: str) -> str:
         ConfigError: it is not a header name; `option` is the option that gave it.
     """
     if not _NAME(text):
-        msg = f"{option} is no name of a header: an example is X-User"
+        msg = f"{option} is not the name of a header: an example is X-User"
         raise ConfigError(msg)
     return text.lower()
 

@@ -80,7 +80,7 @@ def settings_of(context: typer.Context, database: str | None, rest: Mapping[str,
     if not database:
         given = [name for name in rest if _given(context, name)]
         if given:
-            msg = f"--{given[0].replace('_', '-')} makes no sense without --scim"
+            msg = f"--{given[0].replace('_', '-')} needs --scim"
             raise ConfigError(msg)
         return None
     if _given(context, "scim") and has_password(database):

@@ -32,7 +32,7 @@ def loopback(host: str) -> str:
         good = False
     if not good:
         msg = (
-            f"--host {host} is no loopback address: whoever reached it past the proxy could claim to be anybody;"
+            f"--host {host} is not a loopback address: anyone who bypasses the proxy could claim any identity;"
             " use 127.0.0.1, ::1 or --unix PATH, and let the proxy listen to the network"
         )
         raise ConfigError(msg)
@@ -118,7 +118,7 @@ def _check_free(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(kind):
-        msg = f"cannot listen on {path}: something that is no socket is there; move it away, or choose another path"
+        msg = f"cannot listen on {path}: a file that is not a socket exists there; move it away, or choose another path"
         raise ConfigError(msg)
     if answer not in (errno.ECONNREFUSED, errno.ENOENT):
         msg = f"cannot listen on {path}: another process does"

@@ -16,7 +16,7 @@ WORKERS = typer.Option(
     metavar="URL",
     help=f"The PostgreSQL database of a run on many machines; with --run, {DATABASE} if this is left out.",
 )
-RUN_ID = typer.Option("--run", metavar="RUN", help="The run that is meant; without it the newest one.")
+RUN_ID = typer.Option("--run", metavar="RUN", help="The run; by default the newest.")
 
 
 def workers_url(context: typer.Context, url: str | None, parameter: str) -> str:

@@ -96,7 +96,7 @@ def _id(id: Id) -> str:
     text = id_text(id)
     if isinstance(id, str) and (id != text or not id.isprintable()):
         # Trimming could merge two of your customers into one of Avaya's.
-        msg = "id begins or ends with white space, or holds a character that does not show: it is taken as it is"
+        msg = "id begins or ends with white space, or holds an invisible character: ids are taken literally"
         raise InvalidInputError(msg, field="id")
     if len(text) > LONGEST_ID:
         msg = f"id must have at most {LONGEST_ID} characters, not {len(text)}"

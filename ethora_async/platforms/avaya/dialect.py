@@ -84,7 +84,7 @@ def _decoded(response: Response) -> Any:
 def _plain(data: Any) -> str:
     if not isinstance(data, str):
         return ""
-    return "an HTML page came in place of JSON" if data.lstrip().startswith("<") else data.strip()
+    return "an HTML page came instead of JSON" if data.lstrip().startswith("<") else data.strip()
 
 
 def _kind(status: int, problem: Mapping[str, Any]) -> type[ApiError]:

@@ -92,7 +92,7 @@ class App:
         """
         host = urlsplit(self.api_url).hostname or ""
         if not host.startswith("api."):
-            msg = f"the XMPP host cannot be told from the API host {host}: set ETHORA_XMPP_HOST, or pass xmpp_host="
+            msg = f"the XMPP host cannot be derived from the API host {host}: set ETHORA_XMPP_HOST, or pass xmpp_host="
             raise ConfigError(msg)
         return f"xmpp.{host.removeprefix('api.')}"
 

@@ -40,7 +40,7 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 _MESSAGE_KEYS = ("error", "message", "msg", "reason")
 _ABOUT_TOKEN = re.compile(r"\b(?:token|jwt|signature)\b", re.IGNORECASE)
 _TITLE = re.compile(r"<(?:title|pre|h1)\b[^<>]*+>\s*+([^<]++)", re.IGNORECASE)
-_PAGE = "an HTML page came in place of JSON"
+_PAGE = "an HTML page came instead of JSON"
 _TITLE_WITHIN = 8_192
 """In characters: a title is near the top of a page."""
 _RETRY_KEYS = ("retryAfter", "retry_after")

@@ -54,8 +54,8 @@ def chat_body(chat: NewChat, names: Names, *, named: bool = True) -> dict[str, A
     """
     for field in ("members", "description"):
         if getattr(chat, field):
-            msg = f"the older API takes no {field} for a new chat: leave it out" + (
-                ", and grant access once the chat is there" if field == "members" else ""
+            msg = f"the older API does not accept {field} for a new chat: leave it out" + (
+                ", and grant access once the chat exists" if field == "members" else ""
             )
             raise InvalidInputError(msg, field=field)
     body: dict[str, Any] = {"access": chat.access, "title": chat.title}

@@ -76,7 +76,7 @@ async def find_record_ids(context: AppContext, ids: Sequence[str]) -> list[str]:
                     break
     for id in ids:
         if id in wanted and id not in found:
-            msg = f"no user {id!r}, or none whose record id is shown"
+            msg = f"no user {id!r}, or the listing does not show its record id"
             raise NotFoundError(msg, operation=(await context.open()).operations.list_users.name)
     return [id if isinstance(id, MongoId) else found[id] for id in ids]
 

@@ -57,7 +57,7 @@ class Names:
             return value  # nine of ten ids, at a third of the cost
         text = literal_id(value, field)
         if _prepared(text, field).startswith(self._folded):
-            msg = f"{field} {text!r} begins with the app's prefix: pass your own id, as it stands in your database"
+            msg = f"{field} {text!r} begins with the app's prefix: pass your own id, as it is in your database"
             raise InvalidInputError(msg, field=field)
         return text
 
@@ -100,7 +100,7 @@ class Names:
         # Every JID of the app begins with its prefix (docs/platforms/ethora.md#names-and-ids). If an e-mail address
         # were treated as a JID, it would mean the user whose id is its first part.
         if at and not local.startswith(self.prefix):
-            msg = f"{field} {text!r} holds '@' and is no JID of this app: pass your own id, not an e-mail address"
+            msg = f"{field} {text!r} holds '@' and is not a JID of this app: pass your own id, not an e-mail address"
             raise InvalidInputError(msg, field=field)
         return self.strip(local)
 

@@ -95,7 +95,7 @@ class UserInfoHandler:
             return await self._users(question)
         if isinstance(question, AskSearch) and self._search is not None:
             return await self._found(question, self._search)
-        return _refusal(404, "There is nothing here.")
+        return _refusal(404, "Not found.")
 
     def _below(self, path: str) -> str:
         """Return the path after the prefix, which the framework may have removed already."""

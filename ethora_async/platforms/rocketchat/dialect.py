@@ -92,7 +92,7 @@ _TAKEN = re.compile(r"already (?:exists|in use)", re.IGNORECASE)
 _BARE_CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 _WAIT = re.compile(r"wait (\d+(?:\.\d+)?) seconds?", re.IGNORECASE)
 _WINDOW = 60.0
-_NO_ENVELOPE = "an answer came that is not Rocket.Chat's: is the URL right, or does a proxy stand before it?"
+_NO_ENVELOPE = "the reply is not from Rocket.Chat: check the URL, and whether a proxy is in front of it"
 
 
 class RocketChatDialect:

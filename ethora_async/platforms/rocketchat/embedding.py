@@ -89,7 +89,7 @@ class Embedding:
             InvalidInputError: the address is not this site's.
         """
         if src != self._site and not src.startswith((f"{self._site}/", f"{self._site}?")):
-            msg = "src is no address of this site: take it from room_url or home_url"
+            msg = "src is not an address of this site: take it from room_url or home_url"
             raise InvalidInputError(msg, field="src")
         allow = "camera; microphone; fullscreen; display-capture; clipboard-write"
         attributes = {"id": id, "src": src, "title": title, "allow": allow}

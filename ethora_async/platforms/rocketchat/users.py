@@ -312,7 +312,7 @@ class Users(UserProfiles):
         except ChatError as error:
             return failed(user, user.id, error)
         if found.id != user.id:
-            msg = f"user {user.id!r} cannot be created beside {found.id!r}: the server takes both for one name"
+            msg = f"user {user.id!r} cannot be created because {found.id!r} exists: the server treats both as one user"
             conflict = ConflictError(
                 msg, operation=refusal.operation, status=refusal.status, code=refusal.code, attempts=refusal.attempts
             )

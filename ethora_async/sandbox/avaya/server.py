@@ -122,10 +122,10 @@ class AvayaSandbox(LocalServer):
         """
         minted = self._account.minted.get(token)
         if minted is None:
-            msg = "This is no token of this sandbox: was it changed on its way?"
+            msg = "This token was not made by this sandbox, or it was changed."
             raise PermissionError(msg)
         if self._account.clock() >= minted.expires_at:
-            msg = "The token has ended."
+            msg = "The token has expired."
             raise PermissionError(msg)
         return minted
 

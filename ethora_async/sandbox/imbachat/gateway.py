@@ -65,7 +65,7 @@ class Gateway:
             return json_reply({"code": 413, "error": "The request is too large."}, 413)
         match = TABLE.find(request.method, path)
         if match is None or match.params["dev_id"] != self._widget_id:
-            return json_reply({"code": 404, "error": "There is nothing here."}, 404)
+            return json_reply({"code": 404, "error": "Not found."}, 404)
         return await match.answer(Call(raw, self._log_in))
 
 
@@ -81,7 +81,7 @@ async def log_in(call: Call) -> Reply:
     except ValueError:
         parameters = None
     if not isinstance(parameters, dict):
-        return json_reply({"code": 422, "error": "The parameters are no object."}, 422, dict(FOR_ALL))
+        return json_reply({"code": 422, "error": "The parameters are not an object."}, 422, dict(FOR_ALL))
     token = parameters.get("token")
     try:
         user = await call.log_in(token if isinstance(token, str) else None)

@@ -142,6 +142,6 @@ class ImbaChatSandbox(LocalServer):
 
     def _site(self) -> str:
         if self.users_info_url is None:
-            msg = "The sandbox knows no site to ask: set users_info_url."
+            msg = "The sandbox has no site to ask: set users_info_url."
             raise RuntimeError(msg)
         return self.users_info_url

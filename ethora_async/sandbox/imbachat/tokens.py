@@ -28,7 +28,7 @@ def user_of(token: str, secret_key: str, now: float) -> int:
     """
     parts = token.split(".")
     if len(token) > LONGEST or len(parts) != 3:
-        msg = "The token has not three parts."
+        msg = "The token does not have three parts."
         raise TokenRefusedError(msg)
     header, claims, signature = (_decoded(part) for part in parts)
     expected = hmac.new(secret_key.encode(), f"{parts[0]}.{parts[1]}".encode(), hashlib.sha256).digest()
@@ -41,7 +41,7 @@ def user_of(token: str, secret_key: str, now: float) -> int:
     stated = _object(claims)
     ends, user = stated.get("exp"), stated.get("user_id")
     if not _whole(ends) or now >= ends:
-        msg = "The token has ended."
+        msg = "The token has expired."
         raise TokenRefusedError(msg)
     if not _whole(user) or user < 1:
         msg = "The token names no user."
@@ -69,6 +69,6 @@ def _object(raw: bytes) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        msg = "A part of the token is no JSON object."
+        msg = "A part of the token is not a JSON object."
         raise TokenRefusedError(msg)
     return value

@@ -131,4 +131,4 @@ def delete(call: Call) -> Reply:
 )
 def answer_invitation(call: Call) -> Reply:
     """Reply an invitation from another server; there are none here, so nothing changes."""
-    raise MeteorError("error-invalid-room", f"No invitation to {call.body['roomId']} waits for an answer")
+    raise MeteorError("error-invalid-room", f"There is no pending invitation to {call.body['roomId']}")

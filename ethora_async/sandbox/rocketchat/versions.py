@@ -32,7 +32,7 @@ class Version:
             raise ValueError(msg)
         number = (int(match[1]), int(match[2]), int(match[3] or 0))
         if not OLDEST <= number < NEWEST:
-            msg = f"version={text!r}: the sandbox plays 6.0 to 9.x."
+            msg = f"version={text!r}: the sandbox simulates 6.0 to 9.x."
             raise ValueError(msg)
         return cls(number)
 

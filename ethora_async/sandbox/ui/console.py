@@ -83,7 +83,7 @@ class Console:
         if name == "faults" and request.method == "POST":
             return await self._change(request)
         if request.method not in ("GET", "HEAD"):
-            return _plain("This is read by GET.", 405)
+            return _plain("Use GET.", 405)
         if name == "state":
             return self._state(request, query)
         if name not in ASSETS:
@@ -98,7 +98,7 @@ class Console:
             return "This page answers under the sandbox's own address only."
         origin = request.headers.get(ORIGIN)
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return "This page answers to itself only."
+            return "Only this page itself may send this request."
         # A link on another page may lead here, as a page of its own: nobody else can read what it then shows.
         followed = request.method == "GET" and request.headers.get("Sec-Fetch-Dest") == "document"
         if not followed and request.headers.get("Sec-Fetch-Site", "none") in ("cross-site", "same-site"):
@@ -165,7 +165,7 @@ class Console:
         try:
             sent: object = orjson.loads(await request.read())
         except HTTPRequestEntityTooLarge:
-            return _plain("This is too much.", 413)
+            return _plain("The request is too large.", 413)
         except ValueError:
             sent = None
         if not isinstance(sent, dict):
@@ -189,7 +189,7 @@ class Console:
             case {"clear": True}:
                 self._switches.clear()
             case _:
-                msg = "Nothing is known by these keys."
+                msg = "These keys are not known."
                 raise ValueError(msg)
 
 

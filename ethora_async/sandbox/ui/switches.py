@@ -69,7 +69,7 @@ class Switches:
             ValueError: the spec cannot be read; the text says which part.
         """
         if not spec.strip():
-            msg = "Write what goes wrong, as POST /v2/chats: status=503 times=2"
+            msg = "Write a fault, such as POST /v2/chats: status=503 times=2"
             raise ValueError(msg)
         self._load(spec)
 

@@ -53,7 +53,7 @@ KEPT_FAILURES = 1000
 
 _FAILURES = ("failed", "unknown")
 _WITHOUT_SOURCE = (
-    "its password stands in the source alone, which is not at hand or says something else of this user since the plan"
+    "its password is only in the source, which is missing or has changed for this user since the plan"
     " was made: pass the same source again, or make a new plan"
 )
 

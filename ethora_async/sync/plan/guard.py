@@ -37,7 +37,7 @@ def judged(deletions: Iterable[Deletions], *, unsafe: int, prune: bool, allow_de
             share = f"{GUARD_SHARE:.0%}" if one.count > tenth else f"the {allow_delete} allowed"
             return (
                 f"it would {one.action} {one.count} of {one.listed} {_NOUNS[one.kind]}, more than {share}:"
-                f" allow {one.count} deletions if that is meant"
+                f" allow {one.count} deletions if that is intended"
             )
     return None
 

@@ -188,7 +188,7 @@ def _entry(change: Any, number: int, place: Path) -> Entry:
         )  # fmt: skip
     except (AttributeError, KeyError, TypeError, ValueError, InvalidInputError) as error:
         reason = f": {error.message}" if isinstance(error, InvalidInputError) else ""
-        msg = f"change {number} of {place} is no change that a plan can hold{reason}; make the plan anew"
+        msg = f"change {number} of {place} is not a valid change{reason}; make a new plan"
         raise InvalidInputError(msg, field="plan", file=str(place), row=number) from None
 
 
@@ -263,7 +263,7 @@ def _check_target(place: Path) -> None:
 
 
 def _no_plan(place: Path) -> InvalidInputError:
-    msg = f"{place} exists and is no plan: only a plan is ever replaced; name another file"
+    msg = f"{place} exists and is not a plan: only a plan is ever replaced; name another file"
     return InvalidInputError(msg, field="out", file=str(place))
 
 
@@ -314,10 +314,10 @@ def _read_head(lines: Iterator[str], place: Path) -> tuple[dict[str, Any], Itera
     except InvalidInputError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
-        msg = f"{place} is no plan: name a file that ethora plan wrote"
+        msg = f"{place} is not a plan: name a file that ethora plan wrote"
         raise InvalidInputError(msg, field="plan", file=str(place)) from None
     if schema != SCHEMA:
-        msg = f"{place} is a plan of schema {schema}, and this version reads schema {SCHEMA}: update, or plan anew"
+        msg = f"{place} is a plan of schema {schema}, but this version reads {SCHEMA}: update, or make a new plan"
         raise InvalidInputError(msg, field="plan", file=str(place))
     return head, changes
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ethora_async.sync.store.journal import Journal
 
 _CHANGED = "changed since the plan was made"
-_UNTRUE = "the change and the record of it do not say the same: make the plan anew"
+_UNTRUE = "the change does not match its record: make a new plan"
 _OWN = "it is one of the platform's own, which are left alone"
 
 

@@ -79,7 +79,7 @@ def plain_id(text: str, column: str) -> str:
     elif first == "'":
         reason = "begins with an apostrophe, by which spreadsheets mark text: remove it if it is not part of the id"
     elif _SCIENTIFIC.fullmatch(text):
-        reason = "is a number in scientific notation, whose digits are lost: format the column as text and fill it anew"
+        reason = "is a number in scientific notation, with digits lost: format the column as text and re-enter the ids"
     elif (whole := _WHOLE_DECIMAL.fullmatch(text)) is not None:
         reason = f"is a number with a decimal: write {whole[1]}, or format the column as text"
     elif text in _SHEET_ERRORS:

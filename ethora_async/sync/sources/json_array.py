@@ -208,7 +208,7 @@ class _Counted:
 
 def _row(number: int, value: Any) -> RawRow:
     if not isinstance(value, Mapping):
-        return RawRow(number, {}, "the element is no JSON object")
+        return RawRow(number, {}, "the element is not a JSON object")
     doubled = next(_doubled(value), None)
     if doubled is not None:
         return RawRow(number, {}, f"the object has the key {doubled!r} more than once")

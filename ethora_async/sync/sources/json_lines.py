@@ -175,7 +175,7 @@ def _parsed(line: bytes) -> tuple[Mapping[str, Any] | None, str]:
         if isinstance(values, dict):
             doubled = _doubled_key(line, values)
             return (values, "") if doubled is None else (None, f"the line has the key {doubled!r} more than once")
-        return None, 'the line is no JSON object: write one such as {"id": "ann"}'
+        return None, 'the line is not a JSON object: write one such as {"id": "ann"}'
     if line.startswith(b"\xef\xbb\xbf"):
         problem = "the line begins with an invisible character, U+FEFF: remove it"
     try:

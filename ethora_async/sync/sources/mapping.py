@@ -102,7 +102,7 @@ class ColumnMapping:
         known = _known(format)
         for ours in (*self.columns, *self.defaults):
             if ours not in known:
-                msg = f"{ours} is no column of {format.name}: known are {', '.join(known)}"
+                msg = f"{ours} is not a column of {format.name}: known columns are {', '.join(known)}"
                 raise InvalidInputError(msg, field="mapping")
         templates = {ours: self.template(ours) for ours in self.columns}
         for ours, text in self.defaults.items():
@@ -215,5 +215,5 @@ def _known(format: RowFormat[Any]) -> tuple[str, ...]:  # noqa: A002
 def _refuse_unknown(found: Iterable[str], known: Sequence[str], what: str, path: str) -> None:
     for name in found:
         if name not in known:
-            msg = f"{path}: {name!r} is no known {what}: known are {', '.join(known)}"
+            msg = f"{path}: {name!r} is not a known {what}: known are {', '.join(known)}"
             raise InvalidInputError(msg, file=path, column=name)

@@ -123,7 +123,7 @@ async def open_source(
     how = options or ReadOptions()
     places = [location] if isinstance(location, (str, Path)) else list(location)
     if len(places) > 1 and any(isinstance(place, str) and is_database(place) for place in places):
-        msg = "a database is a source of its own: name it alone, or read the others from files"
+        msg = "a database cannot be combined with files: pass it alone, or pass files only"
         raise InvalidInputError(msg, field="location")
     conditions = [Condition.of(text) for text in how.where]
     conditions += [Condition.of(text, optional=True) for text in how.optional_where]
@@ -134,7 +134,7 @@ async def open_source(
             tables.append(await run_blocking(sql_table, place, query))
             continue
         if query is not None:
-            msg = f"{place} is no database, so that a query makes no sense: leave it out, or pass a database URL"
+            msg = f"{place} is not a database, so it takes no query: leave the query out, or pass a database URL"
             raise InvalidInputError(msg, field="query", file=str(place))
         paths = await run_blocking(_paths, place)
         tables += [await run_blocking(_table, path, name, format, found, how) for path in paths]
@@ -197,13 +197,13 @@ def _table(
     title = title or (printable(str(path)) if printable(str(path)) != str(path) else None)
     form = form_of(path) or options.default_form
     if form is None:
-        msg = f"{path} has no ending that says what it is: known are {', '.join(ENDINGS)}, and .gz behind those of text"
+        msg = f"{path} has no supported extension: use one of {', '.join(ENDINGS)}; text formats may end in .gz"
         raise InvalidInputError(msg, file=str(path))
     if form == "told":
         form = told_form(path, title or str(path))
     if form != "csv" and (options.delimiter is not None or options.encoding is not None):
         given = "--delimiter" if options.delimiter is not None else "--encoding"
-        msg = f"{title or path} is no CSV, which alone {given} is about: leave it out"
+        msg = f"{title or path} is not a CSV file, and {given} applies to CSV only: leave it out"
         raise InvalidInputError(msg, field=given[2:], file=str(path))
     if form == "parquet":
         return ParquetTable(path, title)

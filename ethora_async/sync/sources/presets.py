@@ -130,6 +130,6 @@ def named_preset(name: str) -> Preset:
     """
     found = PRESETS.get(name.strip().lower())
     if found is None:
-        msg = f"--preset {name!r} is not known: known are {', '.join(PRESETS)}"
+        msg = f"--preset {name!r} is not known: choose one of {', '.join(PRESETS)}"
         raise InvalidInputError(msg, field="preset")
     return found

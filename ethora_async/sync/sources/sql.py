@@ -119,7 +119,7 @@ def _check_driver(url: URL, name: str) -> None:
     try:
         dialect = url.get_dialect()
     except NoSuchModuleError:
-        msg = f"{name}: SQLAlchemy knows no database {url.drivername}: install the package that adds it"
+        msg = f"{name}: SQLAlchemy does not know the database {url.drivername}: install the package that adds it"
         raise ConfigError(msg) from None
     try:
         dialect.import_dbapi()

@@ -194,7 +194,7 @@ class TableSource(Generic[T]):
                 self._warned.add((ours, text))
                 if self._on_warning is not None:
                     place = f"{table.name} {table.counted} {raw.line}"
-                    self._on_warning(f"{place}: {ours} is {text!r}; if that stands for nothing, empty the cell")
+                    self._on_warning(f"{place}: {ours} is {text!r}; if this means no value, empty the cell")
 
     async def _without_repeats(
         self, rows: list[Row[T] | BadRow], number: int, seen: Distinct

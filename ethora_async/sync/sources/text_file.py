@@ -117,7 +117,7 @@ def what_it_is(start: bytes) -> str | None:
     if start.startswith(b"SQLite format 3\0"):
         return "an SQLite database (name it as sqlite:///FILE, with a query)"
     if _PAGE.match(start):
-        return "a web page or XML (was a log-in page downloaded in place of the file?)"
+        return "a web page or XML (was a log-in page downloaded instead of the file?)"
     return None
 
 

@@ -49,7 +49,7 @@ class Condition:
         negated = column.endswith(" not")
         column = column.removesuffix(" not").strip()
         if not (column and listed) or equal is not None:
-            msg = f"--where {text!r} is no condition: write COLUMN=VALUE, COLUMN!=VALUE or 'COLUMN in VALUE,VALUE'"
+            msg = f"--where {text!r} is not a condition: write COLUMN=VALUE, COLUMN!=VALUE or 'COLUMN in VALUE,VALUE'"
             raise InvalidInputError(msg, field="where")
         parts = values.strip().removeprefix("(").removesuffix(")").split(",")
         return cls(text, column, frozenset(map(_folded, parts)), negated, optional)

@@ -125,12 +125,12 @@ def _check_format(path: Path) -> None:
     except sqlite3.DatabaseError:
         pass
     if text != str(FORMAT):
-        msg = f"{path} is no journal"
+        msg = f"{path} is not a journal"
         if str(text).isdigit() and int(text) > 0:
             msg = (
                 f"{path} was written by a newer version: update ethora-async"
                 if int(text) > FORMAT
-                else f"{path} was written by an older version: apply it with that, or make the plan anew"
+                else f"{path} was written by an older version: apply it with that, or make a new plan"
             )
         raise InvalidInputError(msg, field="journal", file=str(path))
 

@@ -127,7 +127,7 @@ def _refuse_spellings(db: sqlite3.Connection, kind: str, column: str, target: st
         f"{unknown} AND {spelled} IS NOT NULL",
         kind,
         f"'the {kind} ' || w.{column} || ' is spelled ''' || {spelled} || ''' elsewhere: on this platform both name the"
-        f" same {kind}, so that it cannot be told who is meant'",
+        f" same {kind}, so it is unclear which one is meant'",
         target=there,
         column=target,
     )

@@ -175,7 +175,7 @@ class PlatformContract(abc.ABC):
         _check(token.refresh_at <= token.expires_at, "it is to be refreshed after its end")
         _check(again.value == token.value, "a second token was made while the first is good")
         _check(token.value not in f"{token!r}{token}", "it prints itself")
-        _check(bool(json.dumps(dict(token.extra))), "its extra is no JSON")
+        _check(bool(json.dumps(dict(token.extra))), "its extra is not JSON")
         _check(not _pickles(token), "it is pickled in clear")
 
     @_in_new_loop

@@ -128,7 +128,7 @@ class ScimEndpoint:
     async def _authenticate(self, request: Request) -> None:
         scheme, _, token = (request.header("authorization") or "").partition(" ")
         if scheme.lower() != "bearer" or not await self._tokens.accepts(token.strip()):
-            log.warning("a SCIM request was refused: it bears no token that is accepted")
+            log.warning("a SCIM request was refused: it has no valid token")
             raise HTTPError(
                 401, "unauthorized", "A bearer token is required.", {"WWW-Authenticate": 'Bearer realm="SCIM"'}
             )

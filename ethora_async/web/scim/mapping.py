@@ -72,7 +72,7 @@ class ScimMapping:
             try:
                 email_text(f"id@{self.email_domain}", "email_domain")
             except InvalidInputError:
-                msg = f"email_domain {self.email_domain!r} is no domain: an example is {EMAIL_DOMAIN}"
+                msg = f"email_domain {self.email_domain!r} is not a domain: an example is {EMAIL_DOMAIN}"
                 raise ConfigError(msg) from None
 
     def chat_user(self, id: str, doc: Mapping[str, Any]) -> str:

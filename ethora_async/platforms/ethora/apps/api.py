@@ -315,7 +315,7 @@ class Apps:
             return self._purged(Outcome(id, id, "absent", attempts=error.attempts, request_id=error.request_id))
         job = rows.job_id(reply.data)
         if job is None:
-            msg = "the platform took the purge, but its reply names no job"
+            msg = "the platform accepted the purge, but its reply names no job"
             raise ReplyLostError(msg, operation=operations.PURGE_APP.name, status=reply.status, attempts=reply.attempts)
         return self._purging(
             job, Outcome(id, id, "deleted", attempts=reply.attempts, request_id=reply.request_id), timeout

@@ -269,7 +269,7 @@ def _expressible(rights: Access, timer: int | None) -> Literal["created", "delet
         return "created"
     msg = (
         f"today's platform cannot express access {rights}: use Access.READ | Access.WRITE ({MEMBER}, a member) or"
-        " Access.NONE (0000, taken out); an older server that has /chat-access/ takes every code (legacy_api=True)"
+        " Access.NONE (0000, removed); an older server that has /chat-access/ takes every code (legacy_api=True)"
     )
     raise InvalidInputError(msg, field="access")
 

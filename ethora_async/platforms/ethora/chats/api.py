@@ -376,7 +376,7 @@ class Chats(AccessControl):
             msg = f"chat {chat.id!r} cannot be created: the platform says that it exists, and does not list it"
         else:
             other = app.names.strip(holder)
-            msg = f"chat {chat.id!r} cannot be created beside {other!r}: the chat server takes both for one room"
+            msg = f"chat {chat.id!r} cannot be created because {other!r} exists: the server treats both as one room"
         conflict = ConflictError(msg, operation=app.operations.create_chat.name, attempts=refusal.attempts)
         return failed(chat, chat.id, conflict)
 

@@ -115,7 +115,7 @@ class Broadcasts:
         reply = await app.call(operations.BROADCAST, data=data)
         job = rows.job_id(reply.data)
         if job is None and not _holds_results(reply.data):
-            msg = "the platform took the broadcast, but its reply names no job"
+            msg = "the platform accepted the broadcast, but its reply names no job"
             raise ReplyLostError(msg, operation=operations.BROADCAST.name, status=reply.status, attempts=reply.attempts)
         ask = asking(self._context, operations.BROADCAST_JOB, job) if job else _known(reply)
         return BroadcastJob(job or "", ask, self._context, chats=wanted, timeout=limit, dry_run=dry_run)

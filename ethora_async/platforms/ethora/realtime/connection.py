@@ -153,7 +153,7 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
             raise InvalidInputError(msg, field="text")
         machine, _, name = self._opened(room)
         if not machine.live or self._account is None:
-            msg = "there is no connection now: it is being opened again"
+            msg = "there is no connection at the moment: the client is reconnecting"
             raise NotSentError(msg, operation=OPERATION)
         id = f"send-text-message-{secrets.token_hex(16)}"
         waiting = self._said[id] = asyncio.get_running_loop().create_future()
@@ -199,7 +199,7 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
         left, edge = limit, before or ""
         while left > 0:
             if not machine.live:
-                msg = "there is no connection now: it is being opened again"
+                msg = "there is no connection at the moment: the client is reconnecting"
                 raise NotSentError(msg, operation=OPERATION)
             query = machine.ask(name, min(left, _PAGE), before=edge)
             waiting: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

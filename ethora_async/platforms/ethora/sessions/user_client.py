@@ -233,7 +233,7 @@ class UserClient(Requests):
     def _own_name(self) -> str:
         user = self._user or (self.session.user if self.session else None)
         if user is None:
-            msg = "an API key does not say whose it is: await me() first"
+            msg = "an API key does not name its user: await me() first"
             raise InvalidInputError(msg)
         return user.xmpp_username or user.id
 

@@ -381,7 +381,7 @@ class Users(UserAdministration):
         except NotFoundError:
             return failed(user, key, refusal)
         if found.id != key:
-            msg = f"user {key!r} cannot be created beside {found.id!r}: the chat server takes both for one name"
+            msg = f"user {key!r} cannot be created because {found.id!r} exists: the chat server treats both as one user"
             return failed(user, key, ConflictError(msg, operation=refusal.operation, attempts=refusal.attempts))
         return Outcome(user, key, "existed", value=found, attempts=refusal.attempts, request_id=refusal.request_id)
 

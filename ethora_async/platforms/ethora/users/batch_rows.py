@@ -162,7 +162,7 @@ def _created(
         other = scrub(holder, secrets)
         msg = f"the e-mail address of {id!r} belongs to another user, {other!r}"
         if names.key(holder) == names.key(id):
-            msg = f"user {id!r} cannot be created beside {other!r}: the chat server takes both for one name"
+            msg = f"user {id!r} cannot be created because {other!r} exists: the chat server treats both as one user"
         error: ChatError = ConflictError(msg, operation=_CREATE)
         return Outcome(user, id, "failed", error, attempts=attempts)
     # The older synchronous route returns plain user records: every user in it has been created

@@ -73,7 +73,7 @@ class ChatPage:
     async def _token(self, request: BaseRequest) -> Reply:
         """Mint a token of a user."""
         if request.method != "POST":
-            return _plain("A token is asked for by POST.", 405)
+            return _plain("Use POST to get a token.", 405)
         user = self._find(request.query.get("user", ""))
         if user is None:
             return _plain("There is no such user.", 404)
@@ -106,7 +106,7 @@ def page_path(app_id: str, users: Iterable[str], chat: str | None) -> str:
 
 
 def _reading(request: BaseRequest) -> Reply | None:
-    return None if request.method in ("GET", "HEAD") else _plain("This is read by GET.", 405)
+    return None if request.method in ("GET", "HEAD") else _plain("Use GET.", 405)
 
 
 def _static(name: str, kind: str) -> Callable[[BaseRequest], Awaitable[Reply]]:

@@ -148,7 +148,7 @@ class Stream:
 
     def _sasl(self, frame: Element) -> None:
         if self._state not in ("opened", "challenged"):
-            raise StreamError("not-authorized", "Nobody logs in twice")
+            raise StreamError("not-authorized", "Already logged in")
         try:
             if frame.name == "abort":
                 raise SaslError("aborted")
@@ -179,7 +179,7 @@ class Stream:
             raise StreamError("not-authorized", "Bind a resource first")
         resource = wanted.text_of("resource") or secrets.token_hex(8)
         if len(resource) > LONGEST_RESOURCE or not resource.isprintable():
-            self._push(write(StanzaError("bad-request", "That is no resource").answer(frame, self._domain)))
+            self._push(write(StanzaError("bad-request", "The resource is not valid").answer(frame, self._domain)))
             return
         if not self._hub.alive(self._user):
             raise StreamError("not-authorized", "The account is gone")
