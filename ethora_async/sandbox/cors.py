@@ -27,7 +27,7 @@ def allow_origin(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
-    """Return whether a browser asks if it may send a request."""
+    """Return whether a request is a CORS preflight."""
     return method == "OPTIONS" and ORIGIN in headers and ACCESS_CONTROL_REQUEST_METHOD in headers
 
 

@@ -29,7 +29,7 @@ class Spec:
 
     @property
     def breaks(self) -> bool:
-        """True when calls are to fail, not only to wait."""
+        """True if calls fail, and are not only delayed."""
         return not BREAK_KEYS.isdisjoint(self.values)
 
 
@@ -41,12 +41,12 @@ def _flag(text: str) -> bool:
 
 
 def _times(text: str) -> int | None:
-    """Read how often: a number, or `all`."""
+    """Read the number of times, or `all`."""
     return None if text == "all" else int(text)
 
 
 def _seconds_or_date(text: str) -> float | str:
-    """Read a `Retry-After`: seconds, or an HTTP date as it stands."""
+    """Read a `Retry-After`: seconds, or an HTTP date, kept as it is."""
     try:
         return float(text)
     except ValueError:

@@ -27,7 +27,7 @@ PLACEHOLDER = re.compile(r"\\\{[^{}\\]*+\\\}")
 
 @attrs.frozen
 class InjectedFailure:
-    """A failure of a call: an `answer` in place of the real one, or a `cut` connection.
+    """A failure of a call: an `answer` instead of the real one, or a `cut` connection.
 
     `after_work` answers only after the real work is done, like a gateway with a timeout.
     """
@@ -256,7 +256,7 @@ class Faults:
         self._job_failures += [error] * times
 
     def take_job_failure(self) -> str | None:
-        """Return the error of the job that is being made, if it is to fail."""
+        """Return the error of the new job, if it must fail."""
         return self._job_failures.pop(0) if self._job_failures else None
 
     def job_time(self, number: int) -> float:

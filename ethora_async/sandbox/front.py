@@ -153,7 +153,7 @@ async def _drain(request: web.BaseRequest) -> None:
 
 
 def _reset(request: web.BaseRequest) -> web.Response:
-    """Drop the connection so that the peer sees a reset, not an orderly end."""
+    """Drop the connection so that the peer sees a reset, not an orderly close."""
     transport = request.transport
     if transport is not None:
         connection = transport.get_extra_info("socket")

@@ -24,6 +24,6 @@ class Agenda:
         heapq.heappush(self._entries, (due, next(self._order), action))
 
     def settle(self, now: float) -> None:
-        """Run everything that is due."""
+        """Run all actions that are due."""
         while self._entries and self._entries[0][0] <= now:
             heapq.heappop(self._entries)[2]()

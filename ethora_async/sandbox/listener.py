@@ -23,9 +23,9 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, 
 
 
 class Listener:
-    """Serves a handler on `host:port`, and with a certificate by TLS beside it.
+    """Serves a handler on `host:port`, and with a certificate also by TLS.
 
-    Port 0 takes a free one, and keeps it over a restart.
+    Port 0 takes a free port, and keeps it after a restart.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Listener:
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     async def start(self) -> None:
-        """Listen; nothing happens when it listens already.
+        """Start listening; does nothing if it already listens.
 
         Raises:
             OSError: a port is taken.
@@ -89,7 +89,7 @@ class Listener:
             self._tls_port = runner.addresses[plain][1]
 
     async def aclose(self) -> None:
-        """Stop listening and drop every connection, idle or busy; harmless when it does not listen."""
+        """Stop listening and drop every connection, idle or busy; does nothing if it does not listen."""
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()

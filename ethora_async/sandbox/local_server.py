@@ -80,7 +80,7 @@ class LocalServer:
 
     @property
     def tls_url(self) -> str | None:
-        """The origin that serves the same by TLS: `https://127.0.0.1:PORT`; None where there is none."""
+        """The origin to call by TLS: `https://127.0.0.1:PORT`; None without TLS."""
         return self._listener.tls_url
 
     @property

@@ -1,4 +1,4 @@
-"""The request log of a sandbox: one line per request, tokens and passwords never in it."""
+"""The request log of a sandbox: one line per request, without tokens and passwords."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKEN_HEADERS = ("x-custom-token", "X-Auth-Token", "Authorization")
 
 
 def fingerprint(headers: Mapping[str, str]) -> str:
-    """Return a short digest of the token that a request brought, so that equal ones are seen as equal; or ""."""
+    """Return a short digest of a request's token, to recognise equal tokens; or ""."""
     for name in TOKEN_HEADERS:
         token = headers.get(name)
         if token:
@@ -35,7 +35,7 @@ def fingerprint(headers: Mapping[str, str]) -> str:
 
 
 def mask(query: str) -> str:
-    """Hide the values of a query string whose names speak of tokens, passwords or keys."""
+    """Mask the values in a query string whose names suggest tokens, passwords or keys."""
     pairs = (pair.partition("=") for pair in query.split("&"))
     return "&".join(
         f"{name}=***" if sign and SECRETS.search(name) else f"{name}{sign}{value}" for name, sign, value in pairs
@@ -51,9 +51,9 @@ class RequestRecord(NamedTuple):
 
 
 class LoggedRequest(NamedTuple):
-    """A served request with what a person wants to see of it.
+    """A served request with details for people.
 
-    `target` has the query with its secrets masked; `token` tells tokens apart without showing any.
+    `target` has the query with its secrets masked; `token` identifies tokens without showing them.
     """
 
     number: int
@@ -66,7 +66,7 @@ class LoggedRequest(NamedTuple):
 
 
 class RequestLog:
-    """Keeps the latest requests, writes a line for each, and tells a listener."""
+    """Keeps the latest requests, writes a line for each, and notifies a listener."""
 
     def __init__(self, listener: Callable[[RequestRecord], None] | None = None) -> None:
         self.records: deque[RequestRecord] = deque(maxlen=KEPT)
@@ -87,7 +87,7 @@ class RequestLog:
         seconds: float,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Note one request."""
+        """Add one request."""
         record = RequestRecord(method, path, status)
         self.records.append(record)
         target = CONTROL.sub("?", f"{path}?{mask(query)}" if query else path)

@@ -28,7 +28,7 @@ class Route:
 
     @property
     def operation(self) -> str:
-        """`POST /v2/apps/{appId}/users/batch`: how logs and fault selectors name the route."""
+        """`POST /v2/apps/{appId}/users/batch`: the route's name in logs and fault selectors."""
         return f"{self.method} {self.path}"
 
     @property
@@ -63,7 +63,7 @@ class Match(Generic[RouteT, CallT]):
     handler: Handler[CallT] = attrs.field(repr=False)
 
     async def answer(self, call: CallT) -> Reply:
-        """Let the handler answer; one that does not wait runs without a pause."""
+        """Call the handler; one that does not wait runs without a pause."""
         answer = self.handler(call)
         return answer if isinstance(answer, Reply) else await answer
 
@@ -82,7 +82,7 @@ class _Node(Generic[RouteT, CallT]):
 class RouteTable(Generic[RouteT, CallT]):
     """All routes of a server. A trailing slash is optional.
 
-    errors: what becomes of placeholders whose percent-encoding is not UTF-8: "strict" raises, "replace" goes on.
+    errors: how to handle placeholders whose percent-encoding is not UTF-8: "strict" raises, "replace" continues.
     """
 
     def __init__(self, *lists: Iterable[tuple[RouteT, Handler[CallT]]], errors: str = "strict") -> None:
@@ -122,7 +122,7 @@ class RouteTable(Generic[RouteT, CallT]):
         return Match(route, params, handler)
 
     def serves(self, path: str) -> bool:
-        """Return whether the path is known, be it for other methods."""
+        """Return whether the path is known, for any method."""
         return _search(self._root, _split(path), 0, lambda found: bool(found.methods), []) is not None
 
 

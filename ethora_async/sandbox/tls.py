@@ -30,7 +30,7 @@ class Certificate:
         """Return the context to serve with, and the PEM of the authority that signed a certificate made here.
 
         Raises:
-            ValueError: the files cannot be read or are no certificate and its key, or none can be made for want of
+            ValueError: the files cannot be read or are not a certificate and its key, or none can be made for want of
                 `trustme`.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

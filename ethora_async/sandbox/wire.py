@@ -19,8 +19,10 @@ Takeover = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 @attrs.frozen
 class Reply:
-    """A reply: status, body as bytes, content type and further headers; the content of `path`, if given, is sent
-    in place of a body. A `takeover` gets the connection instead, as a websocket needs it.
+    """A reply: status, body as bytes, content type and further headers.
+
+    The content of `path`, if given, is sent instead of a body. A `takeover` receives the connection instead, for a
+    websocket.
     """
 
     status: int

@@ -65,12 +65,12 @@ def test_the_contracts_vector_is_taken() -> None:
 
 
 REFUSED: dict[str, tuple[str, str]] = {
-    "ended": (VECTOR, "ended"),
+    "ended": (VECTOR, "expired"),
     "another key": (signed({"exp": 1_800_000_000, "user_id": 1}, key="x"), "Secret key"),
     "none for an algorithm": (signed({"exp": 1_800_000_000, "user_id": 1}, {"alg": "none"}), "HS256"),
     "another algorithm": (signed({"exp": 1_800_000_000, "user_id": 1}, {"alg": "HS512"}), "HS256"),
-    "no end": (signed({"user_id": 1}), "ended"),
-    "an end as text": (signed({"exp": "1800000000", "user_id": 1}), "ended"),
+    "no end": (signed({"user_id": 1}), "expired"),
+    "an end as text": (signed({"exp": "1800000000", "user_id": 1}), "expired"),
     "no user": (signed({"exp": 1_800_000_000}), "no user"),
     "user 0": (signed({"exp": 1_800_000_000, "user_id": 0}), "no user"),
     "a user as text": (signed({"exp": 1_800_000_000, "user_id": "1"}), "no user"),
@@ -168,7 +168,7 @@ async def test_users_log_in_with_our_tokens_and_their_names_are_looked_up(clock:
         assert (await sandbox.log_in(stranger.value)).name == ""
         assert set(sandbox.online) == {7, 500}
         clock.advance(3600)
-        with pytest.raises(PermissionError, match="ended"):
+        with pytest.raises(PermissionError, match="expired"):
             await sandbox.log_in(token.value)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class AvayaFaults(Faults):
-    """As `Faults`. `bare_tokens`: tokens of three parts, without the word ``jwt`` before them.
+    """As `Faults`. `bare_tokens`: tokens of three parts, without the leading word ``jwt``.
 
     See docs/platforms/avaya.md#shape-of-the-chat-token.
 

@@ -72,7 +72,7 @@ def target_app(platform: Platform, route: Route, params: Mapping[str, str], call
 
 
 def named_app(call: Call, app_id: str | None) -> App:
-    """Return the app of a login or sign-up: the app token's, or the one that body or `x-app-id` name.
+    """Return the app of a login or sign-up: the app token's, or the one in the body or `x-app-id` name.
 
     Raises 401, 400 `APP_NOT_FOUND` and 403 `APP_ARCHIVED`.
     """

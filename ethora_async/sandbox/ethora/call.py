@@ -38,8 +38,7 @@ class Caller:
 class Call:
     """A request after routing, token check and decoding.
 
-    `now` is the time it came in, `routes` are all routes of this server, `scheme` is
-    how it was reached.
+    `now` is the time of arrival, `routes` are all routes of this server, `scheme` is the scheme of the request.
     """
 
     platform: Platform

@@ -32,8 +32,8 @@ OPENED_BY: dict[Auth, tuple[str, ...]] = {
     Auth.APP_OR_ID: ("AppJwtAuth",),
 }
 REFUSALS = {
-    400: "Broken body, or a token of another family",
-    401: "No token, or one that is not good",
+    400: "Malformed body, or a token of another family",
+    401: "No token, or an invalid one",
     403: "Not allowed, or the app is archived",
     404: "No such record",
     413: "Too large",

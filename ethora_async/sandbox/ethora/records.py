@@ -106,7 +106,7 @@ class User:
         return app.creator is self or (self.kind is UserKind.OWNER and (self.app is app or self.app is app.parent))
 
     def require_code(self, code: str | None) -> None:
-        """Let logins of this user ask for `code` as a second step; None ends that."""
+        """Require `code` as a second step when this user logs in; None removes it."""
         self.profile = attrs.evolve(self.profile, mfa_code=code)
 
 
@@ -220,8 +220,8 @@ class AppToken:
 class App:
     """One app (tenant) with its users and chats. A child app names its `parent`.
 
-    `creator` is the account whose owner account stands in this app, `owner` that account. `bot` is None where
-    the platform never made one. `token_version` counts rotations of the app token.
+    `creator` is the account whose owner account stands in this app, `owner` that account. `bot` is None if the platform
+    never created one. `token_version` counts rotations of the app token.
     """
 
     id: str
@@ -245,5 +245,5 @@ class App:
 
     @property
     def archived(self) -> bool:
-        """True while the app is archived: it can be looked at and restored, not used."""
+        """True while the app is archived: it can be read and restored, but not used."""
         return self.archived_at is not None

@@ -22,7 +22,7 @@ MAP: Schema = {"type": "object"}
 
 
 def ref(name: str) -> Schema:
-    """Point at a record in `RECORDS`."""
+    """Return a reference to a record in `RECORDS`."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 

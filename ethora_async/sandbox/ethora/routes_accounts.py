@@ -30,7 +30,7 @@ RESET_TTL = 3600.0
 
 @ROUTES.add("POST", "/v1/users/sign-up-with-email", auth=Auth.APP_OR_ID, section="sessions", body=SIGN_UP_V1)
 def sign_up(call: Call) -> Reply:
-    """Make an account and mail its password; see the sandbox's outbox."""
+    """Create an account and mail its password; see the sandbox's outbox."""
     form, password = call.form(), secrets.token_urlsafe(9)
     answer = _sign_up(call, form, password)
     call.platform.outbox.append(Mail(form["email"], "password", password))
@@ -39,7 +39,7 @@ def sign_up(call: Call) -> Reply:
 
 @ROUTES.add("POST", "/v2/users/sign-up-with-email", auth=Auth.APP_OR_ID, section="sessions", body=SIGN_UP_V2)
 def sign_up_with_password(call: Call) -> Reply:
-    """Make an account with the password sent; it can log in at once."""
+    """Create an account with the given password; it can log in at once."""
     form = call.form()
     return _sign_up(call, form, form["password"])
 
@@ -112,7 +112,7 @@ def change_own_profile(call: Call) -> Reply:
     replies={200: success({"items": many(ref("ApiKey")), "results": many(ref("ApiKey"))})},
 )
 def list_api_keys(call: Call) -> Reply:
-    """List the API keys of the user; no values."""
+    """List the API keys of the user, without their values."""
     rows = [api_key_record(key) for key in call.platform.credentials.keys_of(call.signed_in()[0])]
     return json_reply({"ok": True, "success": True, "items": rows, "results": rows})
 
@@ -126,7 +126,7 @@ def list_api_keys(call: Call) -> Reply:
     replies={201: success(RECORDS["NewApiKey"]["properties"])},
 )
 def create_api_key(call: Call) -> Reply:
-    """Make an API key; it opens what a user token opens, and its value is shown once."""
+    """Create an API key with the rights of a user token; its value is returned once."""
     form, platform = call.form(), call.platform
     session = platform.sessions.open(call.signed_in()[0], api_key=True)
     ids = platform.store.ids

@@ -30,7 +30,7 @@ BOT = {200: success({"result": ref("Bot"), "bot": ref("Bot")})}
     replies=ROOMS,
 )
 def provision(call: Call) -> Reply:
-    """Make up to 20 default rooms."""
+    """Create up to 20 default rooms."""
     rooms = [_open(call, room) for room in call.form()["rooms"]]
     return _rooms(rooms)
 
@@ -45,7 +45,7 @@ def provision(call: Call) -> Reply:
     replies=result(ref("DefaultRoom")),
 )
 def create_room(call: Call) -> Reply:
-    """Make a default room."""
+    """Create a default room."""
     room = _open(call, call.form())
     return json_reply({"ok": True, "success": True, "result": default_room(room)})
 

@@ -32,7 +32,7 @@ NEW = success(RECORDS["NewAppToken"]["properties"])
     replies=listed("tokens", ref("AppToken")),
 )
 def list_tokens(call: Call) -> Reply:
-    """List the app tokens, revoked ones too; no values."""
+    """List the app tokens, revoked ones included, without their values."""
     asked, tokens = call.asked(), list(call.app.tokens.values())
     page = tokens[asked["offset"] : asked["offset"] + asked["limit"]]
     rows = [app_token_record(token) for token in page]
@@ -41,7 +41,7 @@ def list_tokens(call: Call) -> Reply:
 
 @ROUTES.add("POST", PATH, auth=Auth.TENANT_ACTOR, section="apps", admin=True, body=TOKEN_LABEL, replies={201: NEW})
 def create_token(call: Call) -> Reply:
-    """Make an app token."""
+    """Create an app token."""
     return _hand_out(call, call.form().get("label", ""), 201)
 
 
@@ -72,7 +72,7 @@ def rotate_token(call: Call) -> Reply:
     replies={200: success(RECORDS["AppToken"]["properties"])},
 )
 def revoke_token(call: Call) -> Reply:
-    """Revoke an app token; doing it again changes nothing."""
+    """Revoke an app token; repeating the call changes nothing."""
     token = _find(call)
     if token.active:
         token.revoked_at = call.now

@@ -144,7 +144,7 @@ def change_app(call: Call) -> Reply:
     replies={200: success({"result": APP, "app": APP})},
 )
 def change_user_defaults(call: Call) -> Reply:
-    """Change what new users of the app start with."""
+    """Change the defaults for new users of the app."""
     _set(call, call.form())
     return _answer(call)
 
@@ -161,7 +161,7 @@ def change_user_defaults(call: Call) -> Reply:
     replies={200: success({"status": TEXT}), 202: success({"jobId": TEXT, "statusUrl": TEXT})},
 )
 def delete_app(call: Call) -> Reply:
-    """Archive an app, or with `mode=hard` purge it for good as a job. The base app stays."""
+    """Archive an app, or with `mode=hard` delete it permanently in a job. The base app stays."""
     hard, app, caller = call.asked()["mode"] == "hard", call.app, call.caller
     if app.parent is None or caller is None:
         raise forbidden()
@@ -186,7 +186,7 @@ def delete_app(call: Call) -> Reply:
     replies=job(closed({"appId": TEXT})),
 )
 def read_purge(call: Call) -> Reply:
-    """Tell how far a purge is; only the app that asked for it may know."""
+    """Return the progress of a purge, to the app that started it only."""
     job = call.platform.jobs.find(JobKind.PURGE, call.params["jobId"], call.app)
     if job is None:
         raise job_not_found()
@@ -203,7 +203,7 @@ def read_purge(call: Call) -> Reply:
     replies={200: success({"status": TEXT})},
 )
 def restore_app(call: Call) -> Reply:
-    """Bring an archived app back."""
+    """Restore an archived app."""
     call.app.archived_at = None
     return json_reply({"ok": True, "success": True, "status": "active"})
 
@@ -217,7 +217,7 @@ def restore_app(call: Call) -> Reply:
     replies={200: success(SESSION)},
 )
 def open_owner_session(call: Call) -> Reply:
-    """Open a session of the caller's owner account in the app; the account is made when there is none."""
+    """Open a session of the caller's owner account in the app, and create the account if needed."""
     owner = owner_of(call.platform.store, call.app, call.founder(), call.now)
     return session_reply(call, call.platform.sessions.open(owner))
 
@@ -231,7 +231,7 @@ def open_owner_session(call: Call) -> Reply:
     replies={200: success({"result": APP, "app": APP})},
 )
 def rotate_app_token(call: Call) -> Reply:
-    """Replace the app token; the one before is refused from now on."""
+    """Replace the app token; the previous one stops working."""
     call.app.token_version += 1
     return _answer(call)
 
@@ -245,7 +245,7 @@ def rotate_app_token(call: Call) -> Reply:
     replies={200: success({"exists": FLAG})},
 )
 def check_domain_name(call: Call) -> Reply:
-    """Return whether a domain name is free; 422 says that it is not."""
+    """Return whether a domain name is free; 422 if it is not."""
     if call.platform.store.app_of_domain(call.form()["domainName"]) is not None:
         raise domain_taken()
     return json_reply({"success": True, "exists": False})

@@ -31,7 +31,7 @@ OUTCOME = closed({"total": COUNT, "sent": COUNT, "failed": COUNT, "dryRun": FLAG
 
 @ROUTES.add("POST", *PATHS, auth=Auth.TENANT_ACTOR, section="chats", admin=True, body=BROADCAST, replies=STARTED)
 def broadcast(call: Call) -> Reply:
-    """Send a text to all chats, or to those named by id or name; it is kept as a message of each."""
+    """Send a text to all chats, or to the named ones, and store it as a message of each."""
     form = call.form()
     named = [key for key in TARGETS if key in form and form[key] is not False]
     if len(named) != 1 or not form[named[0]]:
@@ -60,7 +60,7 @@ def broadcast(call: Call) -> Reply:
     replies=job(OUTCOME),
 )
 def read_broadcast(call: Call) -> Reply:
-    """Tell how far a broadcast is, and what became of each chat once it is done."""
+    """Return the progress of a broadcast and, once it is done, the result for each chat."""
     job = call.platform.jobs.find(JobKind.BROADCAST, call.params["jobId"], call.app)
     if job is None:
         raise job_not_found()
@@ -68,7 +68,7 @@ def read_broadcast(call: Call) -> Reply:
 
 
 def _targets(call: Call, form: dict[str, Any]) -> list[tuple[str, Chat | None]]:
-    """Return what is to be reached, each chat once however often and by whatever id it is named."""
+    """Return the target chats, each once, however often it is named."""
     chats = call.app.chats
     if form.get("allRooms"):
         return [(chat.name, chat) for chat in chats if chat.type != "private"]

@@ -47,7 +47,7 @@ IMPORTED = success({"summary": closed({"newAppId": TEXT, "domainName": TEXT, "us
     kinds=("application/json", "application/zip"),
 )
 def export_app(call: Call) -> Reply:
-    """Write the app down, with its users and chats if asked (`include=users,chats`), as JSON or zip."""
+    """Export the app as JSON or zip, with its users and chats on request (`include=users,chats`)."""
     asked = call.asked()
     parts = [part.strip() for part in asked["include"].split(",") if part.strip()]
     unknown = [part for part in parts if part not in PARTS]
@@ -77,7 +77,7 @@ def export_app(call: Call) -> Reply:
     replies={201: IMPORTED},
 )
 def import_app(call: Call) -> Reply:
-    """Make a new app of a bundle, below the caller's."""
+    """Create an app from a bundle, as a child of the caller's."""
     form, creator, store = call.form(), call.founder(), call.platform.store
     if not creator.may_create_apps:
         raise forbidden()
@@ -118,7 +118,7 @@ def _chat(chat: Chat) -> dict[str, Any]:
 
 
 def _check(form: dict[str, Any], owner: str) -> None:
-    """Refuse a bundle whose ids repeat or are the new owner's, or whose chats name users it does not hold."""
+    """Refuse a bundle whose ids repeat or are the new owner's, or whose chats name users that are not in it."""
     for part in PARTS:
         uuids = [owner, *(row["uuid"] for row in form[part])]
         if len(set(uuids)) < len(uuids):

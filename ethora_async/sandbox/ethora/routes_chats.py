@@ -33,7 +33,7 @@ CHAT = result(ref("Chat"))[200]
     replies={200: CHAT, 201: CHAT},
 )
 def create_chat(call: Call) -> Reply:
-    """Create a chat, with members if asked; nothing is created when one of them is unknown."""
+    """Create a chat, optionally with members; nothing is created if one of them is unknown."""
     form = call.form()
     data = ChatData(
         title=form["title"],
@@ -76,14 +76,14 @@ def list_chats(call: Call) -> Reply:
     replies={200: CHAT},
 )
 def change_chat(call: Call) -> Reply:
-    """Change title or description of a chat, named by its room name or JID."""
+    """Change the title or description of a chat, given by its room name or JID."""
     changes = call.form()
     return _change(call, call.find_chat(call.params["chat"]), changes)
 
 
 @ROUTES.add("PATCH", "/v1/chats/meta", auth=Auth.TENANT_ACTOR, section="chats", body=CHAT_META, replies={200: CHAT})
 def change_chat_meta(call: Call) -> Reply:
-    """Change title or description of a chat, the older way."""
+    """Change the title or description of a chat (older route)."""
     form = call.form()
     return _change(call, call.find_chat(form["name"]), form["data"])
 

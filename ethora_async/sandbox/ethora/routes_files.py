@@ -1,4 +1,4 @@
-"""Files: into a chat, or onto the platform (docs/platforms/ethora.md#chats, #apps)."""
+"""Upload, list and delete files (docs/platforms/ethora.md#chats, #apps)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEPT = {200: success({"results": many(ref("File"))})}
 
 @ROUTES.add("POST", "/v1/chats/media/{chatName}", auth=Auth.USER, section="chats", uploads=FILES, replies=KEPT)
 def upload_media(call: Call) -> Reply:
-    """Put 1 to 5 files into a chat; each is a message there before this reply is sent."""
+    """Upload 1 to 5 files into a chat; each is a message there before this reply is sent."""
     user, _ = call.signed_in()
     chat = call.find_chat(call.params["chatName"])
     if not chat.access(user) & WRITE:
@@ -37,13 +37,13 @@ def upload_media(call: Call) -> Reply:
 
 @ROUTES.add("POST", "/v1/files", "/v2/files", auth=Auth.USER, section="apps", uploads=FILES, replies=KEPT)
 def upload_files(call: Call) -> Reply:
-    """Put 1 to 5 files onto the platform."""
+    """Upload 1 to 5 files to the platform."""
     return _keep(call)
 
 
 @ROUTES.add("POST", "/v2/files/secure", auth=Auth.USER, section="apps", body=SECURE_FILE, uploads=FILES, replies=KEPT)
 def upload_secure_files(call: Call) -> Reply:
-    """Put 1 to 5 files onto the platform for the members of a chat."""
+    """Upload 1 to 5 files to the platform for the members of a chat."""
     chat = call.find_chat(call.form()["chatName"])
     if call.signed_in()[0] not in chat.members:
         raise forbidden()
@@ -54,7 +54,7 @@ def upload_secure_files(call: Call) -> Reply:
     "GET", "/v1/files", "/v2/files", auth=Auth.USER, section="apps", query=PAGE, replies=listed("files", ref("File"))
 )
 def list_files(call: Call) -> Reply:
-    """List one's own files."""
+    """List the user's own files."""
     asked = call.asked()
     files = call.platform.shelf.of_user(call.signed_in()[0])
     page = files[asked["offset"] : asked["offset"] + asked["limit"]]
@@ -71,7 +71,7 @@ def list_files(call: Call) -> Reply:
     replies={200: success({"result": ref("File"), "file": ref("File")})},
 )
 def read_file(call: Call) -> Reply:
-    """Describe a file: one's own, or one that was put into a chat of one's own."""
+    """Return a file of the user, or of one of the user's chats."""
     file = _visible_file(call, call.params["fileId"])
     row = file_record(file, call.origin)
     return json_reply({"ok": True, "success": True, "result": row, "file": row})
@@ -86,7 +86,7 @@ def read_file(call: Call) -> Reply:
     replies=result(closed({"_id": TEXT, "fileId": TEXT, "link": TEXT, "createdAt": TIME})),
 )
 def share_file(call: Call) -> Reply:
-    """Make a link to a file that opens without a token."""
+    """Create a link that opens a file without a token."""
     file = _visible_file(call, call.form()["fileId"])
     ids = call.platform.store.ids
     link = file_record(file, call.origin)["location"]
@@ -104,7 +104,7 @@ def _visible_file(call: Call, file_id: str) -> StoredFile:
 
 @ROUTES.add("DELETE", "/v1/files/{fileId}", "/v2/files/{fileId}", auth=Auth.USER, section="apps")
 def delete_file(call: Call) -> Reply:
-    """Delete one of one's own files."""
+    """Delete a file of the user."""
     file = call.platform.shelf.find(call.params["fileId"])
     if file is None or file.owner is not call.signed_in()[0]:
         raise not_found("File")

@@ -42,7 +42,7 @@ def _schema(key: str) -> Schema:
     "POST", *PATHS, auth=Auth.TENANT_ACTOR, section="chats", body=CHAT_MEMBERS, replies={200: _schema("results")}
 )
 def add_members(call: Call) -> Reply:
-    """Let users into a chat."""
+    """Add users to a chat."""
     chat, members = _read(call)
     store = call.platform.store
 
@@ -56,7 +56,7 @@ def add_members(call: Call) -> Reply:
     "DELETE", *PATHS, auth=Auth.TENANT_ACTOR, section="chats", body=CHAT_MEMBERS, replies={200: _schema("result")}
 )
 def remove_members(call: Call) -> Reply:
-    """Take users out of a chat; listings may lag behind. Nobody removes themselves; by v1 the creator alone removes."""
+    """Remove users from a chat; listings may lag. Callers cannot remove themselves; on v1 only the creator removes."""
     chat, members = _read(call)
     if call.route.path.startswith("/v1/") and call.user not in (None, chat.creator):
         raise forbidden()
@@ -82,7 +82,7 @@ def _read(call: Call) -> tuple[Chat, list[tuple[str, User | None]]]:
 
 
 def _answer(members: list[tuple[str, User | None]], act: Callable[[User], str], key: str) -> Reply:
-    """Act on each user found; `key` is where older clients look for the members."""
+    """Apply the change to each user; older clients read the members under `key`."""
     rows: list[dict[str, Any]] = [
         {"xmppUsername": reference, "status": "not-found"}
         if user is None

@@ -39,7 +39,7 @@ MESSAGES = many(ref("Message"))
     },
 )
 def list_messages(call: Call) -> Reply:
-    """List the latest messages, oldest first; `before` takes the `nextBefore` of the page that came before."""
+    """List the latest messages, oldest first; `before` takes the `nextBefore` of the previous page."""
     asked, chat = call.asked(), _readable(call)
     before = asked.get("before")
     if before is not None and not (before.isascii() and before.isdigit() and len(before) < 20):
@@ -96,7 +96,7 @@ def read_context(call: Call) -> Reply:
     replies=listed("messages", ref("FoundMessage")),
 )
 def search_messages(call: Call) -> Reply:
-    """Search the messages of the app; a user finds only what was said in their own chats."""
+    """Search the messages of the app; a user finds only messages of their own chats."""
     asked = call.asked()
     words = asked["q"].split() if asked["mode"] == "fulltext" else [asked["q"]]
     found = [pair for pair in _find_messages(_searched(call, asked), words) if _meets(call, asked, pair[1])]
@@ -134,7 +134,7 @@ def _meets(call: Call, asked: dict[str, Any], message: Message[User]) -> bool:
 
 
 def _find_messages(chats: Iterable[Chat], words: list[str]) -> list[tuple[Chat, Message[User]]]:
-    """Return the messages that hold every one of `words`, upper and lower case alike, in order of chats and time."""
+    """Return the messages that contain all `words`, ignoring case, ordered by chat and time."""
     wanted = [word.casefold() for word in words]
     return [
         (chat, message)

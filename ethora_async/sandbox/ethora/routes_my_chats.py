@@ -25,7 +25,7 @@ MUTED = result(closed({"chatName": TEXT, "muted": FLAG}))
 
 @ROUTES.add("GET", "/v1/chats", auth=Auth.USER, section="chats", replies=listed("chats", ref("ChatWithMembers")))
 def list_chats_i_made(call: Call) -> Reply:
-    """List the chats that the user made."""
+    """List the chats that the user created."""
     user, _ = call.signed_in()
     rows = [chat_with_members(chat) for chat in user.chats if chat.creator is user]
     return listing("chats", rows, total=len(rows), limit=len(rows), offset=0)
@@ -33,7 +33,7 @@ def list_chats_i_made(call: Call) -> Reply:
 
 @ROUTES.add("GET", "/v1/chats/my", auth=Auth.USER, section="chats", replies=listed("chats", ref("MyChat")))
 def list_my_chats(call: Call) -> Reply:
-    """List the chats of the user who asks, with at most 30 members each."""
+    """List the user's chats, with at most 30 members each."""
     user, _ = call.signed_in()
     rows = [my_chat(chat, user) for chat in user.chats.window(0, user.chats.listed)]
     return listing("chats", rows, total=len(rows), limit=len(rows), offset=0)
@@ -41,14 +41,14 @@ def list_my_chats(call: Call) -> Reply:
 
 @ROUTES.add("GET", "/v1/chats/my/{chatName}", auth=Auth.USER, section="chats", replies=result(ref("MyChat")))
 def read_my_chat(call: Call) -> Reply:
-    """Read one chat of the user who asks."""
+    """Read one of the user's chats."""
     user, chat = _mine(call)
     return json_reply({"ok": True, "success": True, "result": my_chat(chat, user)})
 
 
 @ROUTES.add("PUT", MUTE, auth=Auth.USER, section="chats", replies=MUTED)
 def mute(call: Call) -> Reply:
-    """Want no notices from a chat."""
+    """Mute a chat."""
     user, chat = _membership(call)
     chat.conversation.muted.add(user)
     return _muted(chat, muted=True)
@@ -56,7 +56,7 @@ def mute(call: Call) -> Reply:
 
 @ROUTES.add("DELETE", MUTE, auth=Auth.USER, section="chats", replies=MUTED)
 def unmute(call: Call) -> Reply:
-    """Want notices from a chat again."""
+    """Unmute a chat."""
     user, chat = _membership(call)
     chat.conversation.muted.discard(user)
     return _muted(chat, muted=False)
@@ -91,7 +91,7 @@ def list_public_chats(call: Call) -> Reply:
     replies=result(ref("ChatWithMembers")),
 )
 def open_private_chat(call: Call) -> Reply:
-    """Open the 1-1 chat of two users: the one there is, in whatever order they are named, or a new one.
+    """Return the 1-1 chat of two users, in either order, or create it.
 
     A user's own token stands for the first of the two; a server names both. The body of the v2 form is not
     public: `users`, `members` and `username` are taken.
@@ -113,7 +113,7 @@ def open_private_chat(call: Call) -> Reply:
 
 @ROUTES.add("POST", "/v1/chats/reports/{chatName}", auth=Auth.USER, section="chats", body=CHAT_REPORT)
 def report_chat(call: Call) -> Reply:
-    """Complain about a chat."""
+    """Report a chat."""
     form, (user, chat) = call.form(), _mine(call)
     category = form.get("category", form.get("reason", ""))
     chat.conversation.reports.append(Report(user, category, form.get("text", "")))

@@ -30,7 +30,7 @@ ACCESS = success({"chatJid": TEXT, "userJid": TEXT, "accessCode": TEXT, "expires
 
 @ROUTES.add("POST", "/chats", auth=Auth.TENANT_ACTOR, section="older-guide", body=OLDER_CHAT, replies=CHAT)
 def create_chat(call: Call) -> Reply:
-    """Create a chat for an entity of the caller's, named by `UUID`."""
+    """Create a chat for one of the caller's entities, given by `UUID`."""
     form = call.form()
     uuid = call.plain_uuid(form.get("UUID"))
     if uuid is not None and call.app.chats.sharing_jid(uuid) is not None:
@@ -54,7 +54,7 @@ def delete_chat(call: Call) -> Reply:
     "POST", "/chat-access", auth=Auth.TENANT_ACTOR, section="older-guide", body=OLDER_ACCESS, replies={200: ACCESS}
 )
 def change_access(call: Call) -> Reply:
-    """Set what a user may do in a chat, for good or for some seconds."""
+    """Set a user's rights in a chat, permanently or for some seconds."""
     form = call.form()
     chat = _find_chat(call, form.get("chatUuid"), form.get("chatJid"))
     user = _find_user(call, form)

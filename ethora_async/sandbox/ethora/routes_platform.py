@@ -24,7 +24,7 @@ ROUTES: Routes[Call] = Routes()
     "GET", "/ping", "/v1/ping", auth=Auth.NONE, section="hosts-and-paths", replies={200: success({"message": TEXT})}
 )
 def ping(call: Call) -> Reply:  # noqa: ARG001 - every handler takes the call
-    """Say that the server is up."""
+    """Report that the server is up."""
     return json_reply({"ok": True, "success": True, "message": "pong"})
 
 
@@ -36,7 +36,7 @@ def ping(call: Call) -> Reply:  # noqa: ARG001 - every handler takes the call
     replies={200: success({"license": closed({"edition": TEXT, "tier": TEXT, "state": TEXT, "registered": FLAG})})},
 )
 def read_license(call: Call) -> Reply:  # noqa: ARG001 - every handler takes the call
-    """Tell what an installation is licensed for; a sandbox is not registered with the vendor."""
+    """Return the license of the installation; a sandbox is not registered with the vendor."""
     license_ = {"edition": "sandbox", "tier": "free", "state": "active", "registered": False}
     return json_reply({"ok": True, "success": True, "license": license_})
 
@@ -45,7 +45,7 @@ def read_license(call: Call) -> Reply:  # noqa: ARG001 - every handler takes the
     "GET", "/v1/apps/get-config", auth=Auth.NONE, section="apps", query=DOMAIN, replies=result(ref("AppConfig"))
 )
 def get_config(call: Call) -> Reply:
-    """Tell a front end about an app, its app token included; archived apps say so."""
+    """Return the configuration that a front end needs, including the app token and whether the app is archived."""
     app = call.platform.store.app_of_domain(call.asked()["domainName"].lower())
     if app is None:
         raise app_not_found(404)

@@ -33,7 +33,7 @@ CHALLENGED = success({"mfaRequired": FLAG, "mfaToken": TEXT})
 
 @ROUTES.add("POST", "/v1/users/client", auth=Auth.CLIENT, section="sessions", replies={200: OPENED})
 def exchange(call: Call) -> Reply:
-    """Exchange a client token for a session of its user, who has to exist already."""
+    """Exchange a client token for a session of its user, who must already exist."""
     user = _user_of_claims(call)
     if user is None:
         raise user_not_found(401)
@@ -66,7 +66,7 @@ def login(call: Call) -> Reply:
     "POST", "/v2/users/login/mfa", auth=Auth.APP_OR_ID, section="sessions", body=LOGIN_CODE, replies={200: OPENED}
 )
 def login_with_code(call: Call) -> Reply:
-    """Finish a login that asked for a code. A wrong code leaves the login open, until it is five minutes old."""
+    """Complete a login that requires a code. After a wrong code it can be retried for five minutes."""
     form, platform = call.form(), call.platform
     app = named_app(call, form.get("appId"))
     token = strip_scheme(form["mfaToken"])
@@ -92,7 +92,7 @@ def login_with_code(call: Call) -> Reply:
     replies={200: success(TOKENS)},
 )
 def refresh(call: Call) -> Reply:
-    """Exchange a refresh token for new tokens; one that was replaced already brings the current ones."""
+    """Exchange a refresh token for new tokens; a replaced one returns the current tokens."""
     session, refresh_id = _refreshed_session(call)
     call.platform.sessions.renew(session, refresh_id, call.now)
     return json_reply({"success": True, **call.platform.sessions.tokens(session, call.now)})
@@ -107,13 +107,13 @@ def refresh(call: Call) -> Reply:
     replies={200: success({**SESSION, "app": closed({"isUserDataEncrypted": FLAG})})},
 )
 def read_me(call: Call) -> Reply:
-    """Tell who the user is, with fresh tokens of the same session."""
+    """Return the user, with fresh tokens of the same session."""
     return session_reply(call, call.signed_in()[1], {"app": {"isUserDataEncrypted": False}})
 
 
 @ROUTES.add("GET", "/v1/users/my", auth=Auth.USER, section="sessions", replies={200: success({"user": ref("OwnUser")})})
 def read_my(call: Call) -> Reply:
-    """Tell who the user is."""
+    """Return the user."""
     return json_reply({"success": True, "user": full_user(call.signed_in()[0], call.platform.signer)})
 
 
@@ -121,14 +121,14 @@ def read_my(call: Call) -> Reply:
     "POST", "/v1/users/xmpp-token", auth=Auth.USER, section="sessions", replies={200: success({"xmppPassword": TEXT})}
 )
 def xmpp_token(call: Call) -> Reply:
-    """Hand out a fresh short-lived XMPP password."""
+    """Issue a short-lived XMPP password."""
     password = call.platform.sessions.xmpp_password(call.signed_in()[0], call.now)
     return json_reply({"success": True, "xmppPassword": password})
 
 
 @ROUTES.add("POST", "/v1/users/logout", auth=Auth.USER, section="sessions", query=LOGOUT)
 def logout(call: Call) -> Reply:
-    """End this session, all others, or all sessions of the user; API keys live on."""
+    """End this session, all others, or all sessions of the user; API keys stay valid."""
     which = call.asked()["type"]
     user, current = call.signed_in()
     if which == "current":
@@ -140,7 +140,7 @@ def logout(call: Call) -> Reply:
 
 
 def _same(known: str, sent: str) -> bool:
-    """Compare in constant time. Lone surrogates of JSON are bytes like others."""
+    """Compare in constant time. Accepts lone surrogates, which JSON allows."""
     return hmac.compare_digest(known.encode("utf-8", "surrogatepass"), sent.encode("utf-8", "surrogatepass"))
 
 

@@ -41,7 +41,7 @@ DAYS = many(closed({"date": TEXT, "count": COUNT}))
     ),
 )
 def read_statistics(call: Call) -> Reply:
-    """Count what an app gained on each day of a period: users, chats, messages, files."""
+    """Return the number of new users, chats, messages and files of an app for each day of a period."""
     app, platform = call.app, call.platform
     asked = call.asked()
     start, end = asked.get("startDate", 0.0), asked.get("endDate", call.now)

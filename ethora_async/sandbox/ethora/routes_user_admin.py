@@ -55,7 +55,7 @@ UNREAD_ROW = closed({"userId": TEXT, "xmppUsername": TEXT, "status": TEXT, "coun
     replies={200: success({"user": ref("OwnUser")})},
 )
 def create_one(call: Call) -> Reply:
-    """Create a user; the password is mailed."""
+    """Create a user and mail the password."""
     user = _create(call, [call.form()], "")[0]
     return json_reply({"ok": True, "success": True, "user": full_user(user, call.platform.signer)})
 
@@ -70,7 +70,7 @@ def create_one(call: Call) -> Reply:
     replies={200: success({"results": many(ref("OwnUser"))})},
 )
 def create_many(call: Call) -> Reply:
-    """Create 1 to 100 users; none of them when an e-mail is taken. This is the import of the older guide."""
+    """Create 1 to 100 users, or none if an e-mail address is taken. This is the import of the older guide."""
     users = _create(call, call.form()["usersList"], "usersList[{}]")
     rows = [full_user(user, call.platform.signer) for user in users]
     return json_reply({"ok": True, "success": True, "results": rows})
@@ -80,7 +80,7 @@ def create_many(call: Call) -> Reply:
     "POST", "/v1/users/delete-many-with-app-id/{appId}", auth=Auth.USER, section="users", admin=True, body=USER_IDS
 )
 def delete_many(call: Call) -> Reply:
-    """Delete users; none of them when one is unknown or the platform's own."""
+    """Delete users, or none if one is unknown or belongs to the platform."""
     users = _users(call, call.form()["usersIdList"])
     if any(user.platform_owned for user in users):
         raise forbidden()
@@ -93,7 +93,7 @@ def delete_many(call: Call) -> Reply:
     "POST", "/v1/users/reset-passwords-with-app-id/{appId}", auth=Auth.USER, section="users", admin=True, body=USER_IDS
 )
 def reset_passwords(call: Call) -> Reply:
-    """Mail new passwords; the old ones and all sessions end."""
+    """Mail new passwords; the old ones and all sessions become invalid."""
     users = _users(call, call.form()["usersIdList"])
     for user in users:
         mail_new_password(call.platform, user)
@@ -115,7 +115,7 @@ def add_tags(call: Call) -> Reply:
 
 @ROUTES.add("POST", "/v1/users/tags-delete/{appId}", auth=Auth.USER, section="users", admin=True, body=USER_TAGS)
 def delete_tags(call: Call) -> Reply:
-    """Take tags off users."""
+    """Remove tags from users."""
     return _tag(call, lambda had, sent: [tag for tag in had if tag not in sent])
 
 
@@ -147,7 +147,7 @@ def list_users(call: Call) -> Reply:
     kinds=("text/csv",),
 )
 def export_users(call: Call) -> Reply:
-    """Write all users of the app as CSV; tags are separated by semicolons."""
+    """Export all users of the app as CSV; tags are separated by semicolons."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(COLUMNS)
@@ -177,7 +177,7 @@ def change_user(call: Call) -> Reply:
 
 @ROUTES.add("GET", "/v1/users/acl", auth=Auth.USER, section="users", replies={200: ACL_REPLY})
 def read_own_acl(call: Call) -> Reply:
-    """Read one's own access rules."""
+    """Read the caller's own access rules."""
     return _acl(call.signed_in()[0])
 
 
@@ -204,7 +204,7 @@ def read_acl(call: Call) -> Reply:
     replies={200: ACL_REPLY},
 )
 def change_acl(call: Call) -> Reply:
-    """Keep the access rules of a user. They are kept and shown; the sandbox itself goes by who made the app."""
+    """Store the access rules of a user. The sandbox returns them but does not enforce them."""
     user = call.find_user(call.params["userId"])
     user.profile = attrs.evolve(user.profile, acl={**user.profile.acl, **call.form()})
     return _acl(user)
@@ -220,7 +220,7 @@ def change_acl(call: Call) -> Reply:
     replies={200: success({"mode": TEXT, "results": many(UNREAD_ROW), "items": many(UNREAD_ROW)})},
 )
 def count_unread(call: Call) -> Reply:
-    """Count what 1 to 100 users have not read over all their chats, or only tell whether there is any."""
+    """Count the unread messages of 1 to 100 users over all their chats, or report only whether there are any."""
     form = call.form()
     rows = [_unread(call, form, reference) for reference in form["userIds"]]
     return json_reply({"ok": True, "success": True, "mode": form["mode"], "results": rows, "items": rows})

@@ -92,9 +92,9 @@ def list_chats_of_user(call: Call) -> Reply:
     "GET", "/v1/apps/users/{xmppUsername}", auth=Auth.TENANT_ACTOR, section="users", replies=result(ref("User"))
 )
 def read_user(call: Call) -> Reply:
-    """Look one user up by xmppUsername: of the token's own app, or of a child that the name's prefix tells.
+    """Look one user up by xmppUsername: of the token's own app, or of the child app in the name's prefix.
 
-    That a parent may look up a child's user is this sandbox's choice: no source says it. An archived
+    No source says whether a parent may look up a child's user; the sandbox allows it. An archived
     child is refused with 403 `APP_ARCHIVED`, as by the routes that name it in their path.
     """
     name = call.params["xmppUsername"]

@@ -44,7 +44,7 @@ ROW = closed({"status": TEXT, "xmppUsername": TEXT, "user": ref("OwnUser")})
     replies={200: success({"results": many(ref("OwnUser"))})},
 )
 def create_users(call: Call) -> Reply:
-    """Create 1 to 100 users at once; none of them when an e-mail or uuid is taken."""
+    """Create 1 to 100 users at once, or none if an e-mail address or uuid is taken."""
     rows = [_user_data(call, row) for row in call.form()["usersList"]]
     check_free(call.app, rows, "usersList[{}]")
     users = [call.platform.store.create_user(call.app, row, call.now) for row in rows]
@@ -61,7 +61,7 @@ def create_users(call: Call) -> Reply:
     replies={201: success({"user": ref("OwnUser")})},
 )
 def create_user(call: Call) -> Reply:
-    """Create one user; the e-mail is optional here."""
+    """Create one user; the e-mail address is optional."""
     row = _user_data(call, call.form())
     check_free(call.app, [row], "")
     user = call.platform.store.create_user(call.app, row, call.now)
@@ -79,7 +79,7 @@ def create_user(call: Call) -> Reply:
     replies=STARTED,
 )
 def create_users_in_job(call: Call) -> Reply:
-    """Create 1 to 100 users as a job; rows that are there already are reported, not refused."""
+    """Create 1 to 100 users in a job, which reports existing users in its rows."""
     users = [_user_data(call, row) for row in call.form()["usersList"]]
 
     def create() -> Callable[[], dict[str, Any]]:
@@ -99,7 +99,7 @@ def create_users_in_job(call: Call) -> Reply:
     replies=replies.job(closed({"total": COUNT, "results": many(ROW)})),
 )
 def read_job(call: Call) -> Reply:
-    """Tell how far a batch is, and its rows once it is done."""
+    """Return the progress of a batch and, once it is done, its rows."""
     job = call.platform.jobs.find(JobKind.USERS, call.params["jobId"], call.app)
     if job is None:
         raise job_not_found()
@@ -116,7 +116,7 @@ def read_job(call: Call) -> Reply:
     body=USER_DELETION,
 )
 def delete_users(call: Call) -> Reply:
-    """Delete users; none of them when one is unknown. The platform's own accounts cannot be deleted."""
+    """Delete users, or none if one is unknown. The platform's own accounts cannot be deleted."""
     references = call.form()["usersIdList"]
     users: dict[User, None] = {}
     for reference in references:

@@ -117,7 +117,7 @@ class Seed:
 
 
 def _read_csv(path: Path) -> list[tuple[int, Mapping[str, str] | str]]:
-    """Return each row of a file with its line; a text in place of a row says what is wrong with it."""
+    """Return each row of a file with its line; a text in place of a row describes the problem."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return list(_rows(path, file))

@@ -144,7 +144,7 @@ class EthoraSandbox(LocalServer):
         await super().aclose()
 
     def _add_bot(self, hub: Hub, function: BotFunction, jid: str | None) -> SandboxBot:
-        """Make the bot's user, whose id ends as the ids of bots do, and switch the app's bot on."""
+        """Create the bot's user, with the suffix of bot ids, and switch the app's bot on."""
         store, app = self._platform.store, self._base
         uuid = f"{store.ids.text(store.ids.next())}{BOT_SUFFIX}" if jid is None else local_id(app.id, jid)
         if not uuid.endswith(BOT_SUFFIX):
@@ -179,7 +179,7 @@ class EthoraSandbox(LocalServer):
 
     @property
     def front_end_environment(self) -> dict[str, str]:
-        """The variables that a front end's configuration is made from: the chat's websocket, and TLS if it is on."""
+        """The variables for a front end's configuration: the chat's websocket, and TLS if it is on."""
         variables = {
             "ETHORA_XMPP_SERVICE": f"ws{self.url.removeprefix('http')}/ws",
             "ETHORA_XMPP_HOST": self._platform.xmpp_host,
@@ -205,7 +205,7 @@ class EthoraSandbox(LocalServer):
         return self.url + page_path(self.app_id, users, chat)
 
     def mint_chat_tokens_with(self, minter: Minter | None) -> None:
-        """Let the chat page log users of the base app in with tokens of your back end.
+        """Make the chat page log users of the base app in with tokens of your back end.
 
         Args:
             minter: Called with a user's id; returns the token. With None, the sandbox mints them itself.
@@ -214,7 +214,7 @@ class EthoraSandbox(LocalServer):
 
     @property
     def store(self) -> Store:
-        """The state as of now, to look at: `sandbox.store.app(sandbox.app_id).users.find("u1")`."""
+        """The current state, for assertions: `sandbox.store.app(sandbox.app_id).users.find("u1")`."""
         store = self._platform.store
         store.agenda.settle(self._platform.clock())
         return store
@@ -248,7 +248,7 @@ class EthoraSandbox(LocalServer):
         return app
 
     async def seed(self, path: str | Path, *, app_id: str | None = None) -> int:
-        """Make users of the rows of a CSV file, in the base app if no other is named, and return how many.
+        """Create users from the rows of a CSV file, by default in the base app, and return their number.
 
         Columns as for `ethora users import`: id, email, first_name, last_name; password and profile_image if
         wanted. All or nothing. Raises InvalidInputError when the file cannot be read or lacks a column, and
@@ -259,7 +259,7 @@ class EthoraSandbox(LocalServer):
         return seed.plant(self._platform.store, self._platform.clock())
 
     async def seed_users(self, rows: Iterable[Mapping[str, str]], *, app_id: str | None = None) -> int:
-        """Make users of rows with the columns of `seed`; the first row counts as line 1."""
+        """Create users from rows with the columns of `seed`; the first row counts as line 1."""
         seed = self._seed(app_id)
         seed.take(rows)
         return seed.plant(self._platform.store, self._platform.clock())

@@ -28,7 +28,7 @@ RefreshReuse = Literal["log_only", "reject", "revoke_family"]
 
 @attrs.define(eq=False, repr=False)
 class Session:
-    """A login. `refresh_id` names the refresh token that is good now. A logout spares those of API keys.
+    """A login. `refresh_id` is the id of the valid refresh token. A logout does not end sessions of API keys.
 
     `replaced` are the ids of the refresh tokens before it, with the time until which each still works.
     """
@@ -74,7 +74,7 @@ class Sessions:
         return self._reuse == "log_only"
 
     def renew(self, session: Session, refresh_id: object, now: float) -> None:
-        """Replace the refresh token that was used; one that is replaced already changes nothing."""
+        """Replace the refresh token; does nothing if it has already been replaced."""
         if refresh_id == session.refresh_id:
             session.replaced.append((session.refresh_id, now + self._grace))
             session.refresh_id = secrets.token_hex(12)
@@ -89,7 +89,7 @@ class Sessions:
         self._open.pop(session.id, None)
 
     def challenge(self, user: User, now: float) -> str:
-        """Start a login that needs a code, and return the token that goes with it."""
+        """Start a login that needs a code, and return its token."""
         challenge = secrets.token_hex(12)
         self._challenges[challenge] = user
         return self._signer.sign({"type": "mfa", "challengeId": challenge}, now=now, ttl=CHALLENGE_TTL)
@@ -116,7 +116,7 @@ class Sessions:
         }
 
     def xmpp_password(self, user: User, now: float) -> str:
-        """Make a fresh short-lived XMPP password, as `POST /v1/users/xmpp-token` hands out."""
+        """Create a short-lived XMPP password, as `POST /v1/users/xmpp-token` returns it."""
         data = {"xmppUsername": user.xmpp_username, "jid": user.xmpp_username, "type": "xmpp"}
         signed = self._signer.sign(data, now=now, ttl=XMPP_TTL)
         return signed.removeprefix("JWT ")

@@ -84,7 +84,7 @@ def member(user: User) -> dict[str, Any]:
 
 
 def chat_record(chat: Chat) -> dict[str, Any]:
-    """Return a chat without its members. `createdBy` is absent on chats that no user made."""
+    """Return a chat without its members. `createdBy` is absent on chats that no user created."""
     creator = {} if chat.creator is None else {"createdBy": chat.creator.id}
     return {
         "_id": chat.id,
@@ -123,7 +123,7 @@ def my_chat(chat: Chat, user: User) -> dict[str, Any]:
 
 
 def last_message(chat: Chat, user: User) -> dict[str, Any] | None:
-    """Return the newest message of a chat as a list of chats shows it to `user`; None when nothing was said."""
+    """Return the newest message of a chat as a list of chats shows it to `user`; None if there is none."""
     if not chat.messages:
         return None
     message = chat.messages[-1]

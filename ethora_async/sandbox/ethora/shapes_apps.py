@@ -85,7 +85,7 @@ TOTALS = ("totalRegistered", "totalChats", "totalSessions", "totalApiCalls", "to
 
 
 def total(app: App, platform: Platform, name: str) -> int:
-    """Count what the sandbox counts: users, chats and files; the platform's other totals are 0 here."""
+    """Return the totals of users, chats and files; the platform's other totals are 0 here."""
     if name == "totalRegistered":
         return len(app.users)
     if name == "totalChats":

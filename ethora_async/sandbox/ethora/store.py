@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 HISTORY = 10_000
-"""How many messages a chat keeps, unless the server is told otherwise."""
+"""The default number of messages that a chat keeps."""
 
 
 @attrs.frozen
@@ -102,9 +102,9 @@ class Store:
         app_id: str | None = None,
         parent: App | None = None,
     ) -> App:
-        """Make an app with a bot that is off; `app_id` defaults to a new record id.
+        """Create an app with a bot that is off; `app_id` defaults to a new record id.
 
-        ValueError when id or domain name are taken.
+        ValueError when the id or the domain name is taken.
         """
         app_id = app_id or self.ids.text(self.ids.next())
         if app_id in self._apps or self.app_of_domain(domain_name) is not None:
@@ -128,7 +128,7 @@ class Store:
         return app
 
     def rename_domain(self, app: App, domain_name: str) -> None:
-        """Give an app another domain name, which is known to be free."""
+        """Change the domain name of an app; the new one must be free."""
         del self._by_domain[app.domain_name]
         app.domain_name = domain_name
         self._by_domain[domain_name] = app
@@ -139,7 +139,7 @@ class Store:
         del self._by_domain[app.domain_name]
 
     def create_user(self, app: App, data: UserData, now: float) -> User:
-        """Make a user whose uuid and e-mail are known to be free."""
+        """Create a user; its uuid and e-mail address must be free."""
         number = self.ids.next()
         user = User(
             app=app,
@@ -175,7 +175,7 @@ class Store:
         creator: User | None = None,
         members: Iterable[User] = (),
     ) -> Chat:
-        """Make a chat whose uuid is known to be free; a creator becomes its first member."""
+        """Create a chat; its uuid must be free. The creator becomes its first member."""
         number = self.ids.next()
         chat = Chat(
             app=app,
@@ -212,18 +212,18 @@ class Store:
             watcher.chat_deleted(chat)
 
     def _unlist(self, chat: Chat) -> None:
-        """Take a deleted chat out of every listing; harmless when that is done already."""
+        """Remove a deleted chat from every listing; does nothing if it is already gone."""
         if chat.app.chats.unlist(chat):
             for user in chat.members:
                 user.chats.discard(chat)
 
     def chat_changed(self, chat: Chat) -> None:
-        """Tell the watchers that title, description or picture of a chat changed."""
+        """Notify the watchers that the title, description or picture of a chat has changed."""
         for watcher in self.watchers:
             watcher.chat_changed(chat)
 
     def user_changed(self, user: User) -> None:
-        """Tell the watchers that a profile changed."""
+        """Notify the watchers that a profile has changed."""
         for watcher in self.watchers:
             watcher.user_changed(user)
 
@@ -254,7 +254,7 @@ class Store:
         return left
 
     def open_room(self, app: App, title: str, now: float, *, pinned: bool) -> DefaultRoom:
-        """Make a chat of the app itself, offered to all its users (docs/platforms/ethora.md#apps)."""
+        """Create a chat of the app itself, offered to all its users (docs/platforms/ethora.md#apps)."""
         chat = self.create_chat(app, ChatData(title=title, type="public", is_app_chat=True), now)
         room = DefaultRoom(self.ids.text(self.ids.next()), chat, pinned)
         app.rooms.append(room)
@@ -271,7 +271,7 @@ class Store:
         inner: str | None = None,
         id: str | None = None,
     ) -> Message[User]:
-        """Keep a message in a chat. What was written over XMPP brings its stanza's id and content along."""
+        """Store a message in a chat. A message from XMPP has its stanza's id and content."""
         talk = chat.conversation
         id = id or self.ids.text(self.ids.next())
         message: Message[User] = Message(talk.next_stanza(now), id, now, body or "", sender, metadata, inner)

@@ -32,7 +32,7 @@ class AppData:
 
 
 def open_app(store: Store, data: AppData, now: float, *, parent: App | None, creator: User | None) -> App:
-    """Make an app and its owner account, `<appId>_owner-<record id of its creator>`.
+    """Create an app and its owner account, `<appId>_owner-<record id of its creator>`.
 
     ValueError when the id or the domain name is taken.
     """
@@ -54,7 +54,7 @@ def open_app(store: Store, data: AppData, now: float, *, parent: App | None, cre
 
 
 def owner_of(store: Store, app: App, creator: User, now: float) -> User:
-    """Return the account in `app` that stands for a manager of it; made when there is none yet."""
+    """Return the account in `app` that represents a manager of it, and create it if needed."""
     if creator.app is app and creator.kind is UserKind.OWNER:
         return creator
     uuid = f"owner-{creator.id}"

@@ -32,7 +32,7 @@ def derive_secret(secret: str, purpose: str) -> str:
 
 
 def import_key(secret: str) -> OctKey:
-    """Make a key of any non-empty text; the platform takes short secrets, so no warning about them."""
+    """Return a key for any non-empty text, without a warning for short secrets, which the platform accepts."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SecurityWarning)
         return OctKey.import_key(secret)
@@ -58,7 +58,7 @@ class KeySet:
 
 
 class AppKeys:
-    """The keys that open an app, per purpose: those derived from its secrets before the raw secrets."""
+    """The keys of an app by purpose: those derived from its secrets, then the raw secrets."""
 
     def __init__(self, *app_secrets: str) -> None:
         raw = [import_key(secret) for secret in app_secrets]

@@ -21,7 +21,7 @@ MAX_FILE = 50 * 1024 * 1024
 MAX_FIELD = 1024 * 1024
 PIECE = 256 * 1024
 BROKEN: tuple[type[Exception], ...] = (HttpProcessingError, ValueError, RuntimeError, AssertionError, LookupError)
-"""What aiohttp's reader raises for bodies that are no multipart; RuntimeError includes its warnings."""
+"""Exceptions of aiohttp's reader for bodies that are not multipart; RuntimeError includes its warnings."""
 
 
 @attrs.frozen
@@ -33,14 +33,14 @@ class Upload:
 
 
 def is_multipart(request: BaseRequest) -> bool:
-    """Return whether the body says that it comes in parts."""
+    """Return whether the content type of the body is multipart."""
     return request.content_type == "multipart/form-data"
 
 
 async def receive(request: BaseRequest, shelf: Shelf, most: int) -> Upload:
     """Read a multipart body with at most `most` files of 50 MB each.
 
-    Raises the 400 for a broken body, the 413 for a file that is too large, the 422 for too many files.
+    Raises the 400 for a malformed body, the 413 for a file that is too large, the 422 for too many files.
     """
     upload = Upload()
     try:

@@ -53,7 +53,7 @@ def js_length(text: str) -> int:
 
 @attrs.frozen
 class Text:
-    """A string. `pattern` comes with the words that a mismatch is reported in."""
+    """A string. `pattern` has the message for a mismatch."""
 
     min: int = 1
     max: int | None = None

@@ -34,7 +34,7 @@ class SiteAnswer:
 def users_url(base: str, ids: Iterable[int | str], form: UserIdsForm, separator: str) -> str:
     """Return the URL that asks for these users.
 
-    `as configured` appends the ids to the URL, which the vendor's texts let one conclude; `path` as a further step of
+    `as configured` appends the ids to the URL, which the vendor's texts suggest; `path` as a further step of
     the path; the others as a parameter of that name.
     """
     joined = quote(separator.join(map(str, ids)), safe=",")

@@ -105,7 +105,7 @@ class ImbaChatSandbox(LocalServer):
     async def search(self, term: str, *, form: str = "search") -> list[dict[str, Any]]:
         """Ask the site who has this in their name: by `search` (GET, wrapped) or `searchusers` (POST, an array).
 
-        The path's last step is put in the place of the Users info URL's ids. Raises SiteError for any other answer.
+        `form` and the term follow the path of the Users info URL. Raises SiteError for any other answer.
         """
         url = f"{self._site().partition('?')[0].rstrip('/')}/{form}/{quote(term, safe='')}"
         answer = await self._ask("GET" if form == "search" else "POST", url)
@@ -119,7 +119,7 @@ class ImbaChatSandbox(LocalServer):
         return found
 
     async def log_in(self, token: str) -> ChatUser:
-        """Start a user's session, as the widget does with a token, and ask the site who that is.
+        """Start a user's session, as the widget does with a token, and look the user up through the site.
 
         Raises TokenRefusedError, a PermissionError, for a token that is not accepted, and SiteError as
         `ask_users_info` does.

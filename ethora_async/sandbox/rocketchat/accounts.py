@@ -37,7 +37,7 @@ def hash_password(password: str) -> str:
 
 
 def create(platform: Platform, data: dict[str, Any], actor: User, now: float) -> User:
-    """Make an account of the body of `users.create`."""
+    """Create an account from the body of `users.create`."""
     _need(actor, "create-user", "Adding user is not allowed", "Adding_user")
     if "active" in data and not may(actor, "edit-other-user-active-status"):
         raise _not_permitted("Adding user is not allowed", "Adding_user")
@@ -71,7 +71,7 @@ def create(platform: Platform, data: dict[str, Any], actor: User, now: float) ->
 
 
 def register(platform: Platform, data: dict[str, Any], now: float) -> User:
-    """Make an account for somebody who asked for one: nobody vouches for the address."""
+    """Create an account by self-registration; its address is not verified."""
     check_name(data["name"])
     username, email = data["username"].strip(), data["email"].strip().lower()
     check_username(platform, username)
@@ -93,7 +93,7 @@ def register(platform: Platform, data: dict[str, Any], now: float) -> User:
 
 
 def update(platform: Platform, user: User, data: dict[str, Any], actor: User, now: float) -> None:
-    """Change an account by the `data` of `users.update`; nothing changes when a part is refused."""
+    """Change an account by the `data` of `users.update`, or nothing if a part is refused."""
     if actor is not user and not may(actor, "edit-other-user-info"):
         raise _not_permitted("Editing user is not allowed", "Editing_user")
     if data.get("active") is not None and not may(actor, "edit-other-user-active-status"):
@@ -124,7 +124,7 @@ def update(platform: Platform, user: User, data: dict[str, Any], actor: User, no
 
 
 def set_active(platform: Platform, user: User, *, active: bool, confirmed: bool, now: float) -> None:
-    """Switch an account on or off; switching it off ends all its sessions, and its tokens."""
+    """Activate or deactivate an account; deactivating ends all its sessions and tokens."""
     if not active:
         relinquish(platform, user, confirmed=confirmed, now=now)
         drop(platform, user, lambda _: True)
@@ -132,7 +132,7 @@ def set_active(platform: Platform, user: User, *, active: bool, confirmed: bool,
 
 
 def delete(platform: Platform, user: User, *, confirmed: bool, now: float) -> list[str]:
-    """Delete an account with what it wrote; return the ids of the rooms that went with it."""
+    """Delete an account with its messages; return the ids of the rooms deleted with it."""
     deleted = relinquish(platform, user, confirmed=confirmed, now=now)
     for member in list(user.rooms.values()):
         if member.room.type == "d" and len(member.room.usernames) <= 2:
@@ -148,7 +148,7 @@ def delete(platform: Platform, user: User, *, confirmed: bool, now: float) -> li
 
 
 def relinquish(platform: Platform, user: User, *, confirmed: bool, now: float) -> list[str]:
-    """Hand over, or delete, the rooms that only this user owns; `user-last-owner` without a confirmation."""
+    """Hand over, or delete, the rooms that only this user owns; raise `user-last-owner` without a confirmation."""
     handed: list[tuple[Room, Membership]] = []
     doomed: list[Room] = []
     for member in user.rooms.values():
@@ -181,7 +181,7 @@ def check_name(name: str) -> None:
 
 
 def check_username(platform: Platform, username: str, owner: User | None = None) -> None:
-    """Refuse user names that the server's rule does not take, and those of others."""
+    """Refuse user names that break the server's rule or are taken."""
     if not username:
         raise MeteorError("error-the-field-is-required", "The field Username is required", {"field": "Username"})
     if not platform.settings.fits("UTF8_User_Names_Validation", username):
@@ -193,7 +193,7 @@ def check_username(platform: Platform, username: str, owner: User | None = None)
 
 
 def check_email(platform: Platform, email: str, owner: User | None = None) -> None:
-    """Refuse what is no address, and the addresses of others."""
+    """Refuse invalid addresses, and addresses that are taken."""
     if EMAIL.fullmatch(email) is None:
         raise MeteorError("error-invalid-email", f"Invalid email {email}", {"email": email})
     taken = platform.store.users.with_email(email)

@@ -29,14 +29,14 @@ STATES = ("offline", "online", "away", "busy")
 
 
 def to_user(platform: Platform, user: User, event: str, args: Callable[[], list[Any]]) -> None:
-    """Tell a user's own connections; `args` is called only when one of them listens."""
+    """Send an event to a user's connections; `args` is called only if one of them listens."""
     name = f"{user.id}/{event}"
     if platform.hub.heard((NOTIFY_USER, name)):
         platform.hub.emit(NOTIFY_USER, name, args())
 
 
 def subscription(platform: Platform, action: str, member: Membership) -> None:
-    """Tell a member about their membership: `inserted`, `updated` or `removed`."""
+    """Notify a member of a change to their membership: `inserted`, `updated` or `removed`."""
 
     def args() -> list[Any]:
         return [action, removed_subscription(member) if action == "removed" else subscription_shape(member)]
@@ -45,7 +45,7 @@ def subscription(platform: Platform, action: str, member: Membership) -> None:
 
 
 def room(platform: Platform, action: str, changed: Room, user: User) -> None:
-    """Tell a user about a room: `inserted`, `updated` or `removed`."""
+    """Notify a user of a change to a room: `inserted`, `updated` or `removed`."""
 
     def args() -> list[Any]:
         return [action, {"_id": changed.id} if action == "removed" else room_shape(changed)]
@@ -54,13 +54,13 @@ def room(platform: Platform, action: str, changed: Room, user: User) -> None:
 
 
 def room_to_members(platform: Platform, changed: Room) -> None:
-    """Tell all members that a room changed."""
+    """Notify all members that a room has changed."""
     for member in changed.members.values():
         room(platform, "updated", changed, member.user)
 
 
 def message(platform: Platform, where: Room, written: Message) -> None:
-    """Send a message, new or changed, to whoever listens to the room, or to all rooms they may read."""
+    """Send a new or changed message to the subscribers of its room, and to those of all rooms who may read it."""
     hub = platform.hub
     if hub.heard((MESSAGES, where.id)):
         hub.emit(MESSAGES, where.id, [message_shape(written)])
@@ -82,14 +82,14 @@ def message(platform: Platform, where: Room, written: Message) -> None:
 
 
 def may_read(user: User | None, where: Room) -> bool:
-    """Return whether a user may read a room: members may, and those who may preview public channels."""
+    """Return whether a user may read a room: as a member, or with the permission to preview public channels."""
     if user is not None and user.id in where.members:
         return True
     return where.type == "c" and may(user, "preview-c-room")
 
 
 def notification(platform: Platform, member: Membership, written: Message) -> None:
-    """Send the desktop notification of a message that speaks to a member."""
+    """Send the desktop notification of a message that concerns a member."""
     where = member.room
 
     def args() -> list[Any]:
@@ -108,17 +108,17 @@ def notification(platform: Platform, member: Membership, written: Message) -> No
 
 
 def deleted_message(platform: Platform, where: Room, message_id: str) -> None:
-    """Tell a room that a message is gone."""
+    """Notify a room that a message was deleted."""
     platform.hub.emit(NOTIFY_ROOM, f"{where.id}/deleteMessage", [{"_id": message_id}])
 
 
 def user_data(platform: Platform, user: User, diff: dict[str, Any]) -> None:
-    """Tell a user's own connections that the account changed."""
+    """Notify a user's connections that the account has changed."""
     to_user(platform, user, "userData", lambda: [{"type": "updated", "id": user.id, "diff": diff, "unset": {}}])
 
 
 def tokens(platform: Platform, user: User) -> None:
-    """Tell a user's own connections which tokens are left."""
+    """Send a user's connections the remaining tokens."""
     left = [
         {"hashedToken": token.hashed}
         if token.name is None
@@ -129,22 +129,22 @@ def tokens(platform: Platform, user: User) -> None:
 
 
 def status(platform: Platform, user: User) -> None:
-    """Tell everyone who is logged in about a user's presence."""
+    """Notify all logged-in users of a user's presence."""
     entry = [user.id, user.username, STATES.index(user.status), user.status_text, user.name, list(user.roles)]
     platform.hub.emit(NOTIFY_LOGGED, "user-status", [entry])
 
 
 def renamed(platform: Platform, user: User) -> None:
-    """Tell everyone who is logged in about a user's new name."""
+    """Notify all logged-in users of a user's new name."""
     about = {"_id": user.id, "name": user.name, "username": user.username}
     platform.hub.emit(NOTIFY_LOGGED, "Users:NameChanged", [about])
 
 
 def user_deleted(platform: Platform, user: User) -> None:
-    """Tell everyone who is logged in that an account is gone."""
+    """Notify all logged-in users that an account was deleted."""
     platform.hub.emit(NOTIFY_LOGGED, "Users:Deleted", [{"userId": user.id}])
 
 
 def setting(platform: Platform, name: str, value: Any) -> None:
-    """Tell everyone, logged in or not, that a public setting changed."""
+    """Notify everyone, logged in or not, that a public setting has changed."""
     platform.hub.emit(NOTIFY_ALL, "public-settings-changed", ["updated", {"_id": name, "value": value}])

@@ -24,7 +24,7 @@ ItemT = TypeVar("ItemT")
 
 
 def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
-    """Reply with JSON that nobody may store."""
+    """Reply with JSON that must not be cached."""
     return Reply(status, rest_json(body), CONTENT_TYPE, {"Cache-Control": "no-store", **(headers or {})})
 
 
@@ -35,7 +35,7 @@ def success(**fields: Any) -> Reply:
 
 @attrs.frozen(kw_only=True, repr=False)
 class Call:
-    """A request after routing, token check and decoding. `now` is the time it came in."""
+    """A request after routing, token check and decoding. `now` is the time of arrival."""
 
     platform: Platform
     route: Route
@@ -113,9 +113,9 @@ class Call:
         return self.route.path.removeprefix(API).partition(".")[0]
 
     def page(self, items: list[ItemT]) -> tuple[list[ItemT], dict[str, int]]:
-        """Cut a page out of a list, and say so: `{count, offset, total}` (docs/platforms/rocketchat.md#pages).
+        """Return a page of a list with `{count, offset, total}` (docs/platforms/rocketchat.md#pages).
 
-        A count above the limit is clamped without a word; 0 means all, where the server allows it.
+        A count above the limit is clamped silently; 0 means all, where the server allows it.
         """
         settings = self.platform.settings
         offset = max(0, _whole(self.query.get("offset"), 0))

@@ -1,4 +1,4 @@
-"""JSON as the two doors write it: dates are ISO texts over REST and `{"$date": ms}` over DDP.
+"""JSON as REST and DDP write it: dates are ISO strings over REST and `{"$date": ms}` over DDP.
 
 See docs/platforms/rocketchat.md#rest-rules, #realtime.
 """
@@ -29,7 +29,7 @@ def iso(when: datetime) -> str:
 
 
 def read_iso(text: str) -> float | None:
-    """Read an ISO date as seconds since 1970; None when it is none."""
+    """Read an ISO date as seconds since 1970; None if it is not valid."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:

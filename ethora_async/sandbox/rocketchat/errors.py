@@ -1,7 +1,6 @@
 """Error replies of the local Rocket.Chat (docs/platforms/rocketchat.md#error-replies).
 
-Rules of the platform raise `MeteorError`; REST and DDP each word it their own way. What only REST knows is a
-`RestError`.
+Rules of the platform raise `MeteorError`, which REST and DDP each encode. `RestError` is for errors of REST only.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ FORBIDDEN = "User does not have the permissions required for this action [error-
 
 
 class MeteorError(Exception):
-    """A coded error. `code` is a word or a number; `details` may be anything that JSON can say."""
+    """A coded error. `code` is a word or a number; `details` may be any JSON value."""
 
     def __init__(self, code: str | int, reason: str = "", details: Any = None) -> None:
         super().__init__(code, reason)
@@ -100,22 +99,22 @@ def missing_permission() -> RestError:
 
 
 def forbidden(version: Version) -> RestError:
-    """Return the 403 that a handler gives; its word changes with 9.0."""
+    """Return the 403 of a handler; its text changes with 9.0."""
     return failure("forbidden" if version.reduced_errors else "unauthorized", 403)
 
 
 def user_not_found() -> RestError:
-    """Return the 400 of `users.info` for nobody."""
+    """Return the 400 of `users.info` for an unknown user."""
     return failure("User not found.")
 
 
 def invalid_user() -> MeteorError:
-    """Return the coded error for an id that stands for nobody."""
+    """Return the coded error for an unknown user id."""
     return MeteorError("error-invalid-user", "Invalid user")
 
 
 def not_allowed(reason: str = "Not allowed") -> MeteorError:
-    """Return the coded error for what the rules forbid."""
+    """Return the coded error for a forbidden action."""
     return MeteorError("error-not-allowed", reason)
 
 

@@ -20,7 +20,7 @@ NAMES = {"channels": "channel", "groups": "group", "im": "room", "dm": "room"}
 
 
 def family_room(call: Call, fields: dict[str, Any]) -> Room:
-    """Find the room of a call by its family; what the caller may not see counts as unknown."""
+    """Find the room of a call by its family; a room that the caller may not see counts as unknown."""
     direct = call.family() in ("im", "dm")
     find = routes_rooms_direct.room_of if direct else routes_rooms_named.room_of
     room = find(call, fields)
@@ -30,7 +30,7 @@ def family_room(call: Call, fields: dict[str, Any]) -> Room:
 
 
 def room_named(call: Call, room_id: str) -> Room:
-    """Find a room by its id; one that the caller may not see is not allowed."""
+    """Find a room by its id; refuse one that the caller may not see."""
     room = call.platform.store.rooms.with_id(room_id)
     if room is None:
         raise MeteorError("error-invalid-room", "Invalid room")
@@ -57,5 +57,5 @@ def message_of(call: Call, message_id: str) -> tuple[Room, Message]:
 
 
 def reply(room: Room) -> Reply:
-    """Reply with the room, under the name that its kind has."""
+    """Reply with the room, under the key of its kind."""
     return success(**{{"c": "channel", "p": "group"}.get(room.type, "room"): room_shape(room)})

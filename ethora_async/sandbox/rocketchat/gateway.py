@@ -168,7 +168,7 @@ class Gateway:
         )
 
     def _validate(self, call: Call) -> None:
-        """Refuse what the schema of the route does not take (docs/platforms/rocketchat.md#error-replies)."""
+        """Refuse input that does not match the schema of the route (docs/platforms/rocketchat.md#error-replies)."""
         version = self._platform.version
         schema = call.route.schema(version)
         if schema is None:
@@ -196,7 +196,7 @@ class Gateway:
 
 
 def _authenticate(platform: Platform, headers: Mapping[str, str]) -> tuple[User | None, LoginToken | None]:
-    """Find the caller by token and id, which must belong together. The age of a token is not looked at.
+    """Find the caller by token and id, which must belong together. The age of a token is not checked.
 
     See docs/platforms/rocketchat.md#token-lifetime.
     """
@@ -227,7 +227,7 @@ async def _read_input(request: BaseRequest) -> tuple[dict[str, Any], list[Upload
 
 
 async def _read_body(request: BaseRequest) -> dict[str, Any]:
-    """Decode a body. A malformed one is swallowed and counts as empty (docs/platforms/rocketchat.md#rest-rules)."""
+    """Decode a body. A malformed one counts as empty (docs/platforms/rocketchat.md#rest-rules)."""
     try:
         raw = await request.read()
     except HTTPRequestEntityTooLarge:
@@ -244,7 +244,7 @@ async def _read_body(request: BaseRequest) -> dict[str, Any]:
 
 
 def _read_query(query: str) -> dict[str, Any]:
-    """Decode a query: `key[]` makes a list, and so does a key that comes again."""
+    """Decode a query: `key[]` makes a list, and so does a repeated key."""
     found: dict[str, Any] = {}
     for key, value in parse_qsl(query, keep_blank_values=True):
         name = key.removesuffix("[]")

@@ -1,4 +1,4 @@
-"""Subscriptions to streams: events go out once for each (docs/platforms/rocketchat.md#streams)."""
+"""Subscriptions to streams; each receives an event once (docs/platforms/rocketchat.md#streams)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Key = tuple[str, str]
 
 
 class EventListener(Protocol):
-    """A connection that events go to."""
+    """A connection that receives events."""
 
     user: User | None
 
     def push(self, text: str) -> None:
-        """Send one frame, soon."""
+        """Queue one frame."""
         ...
 
     def token_died(self, hashed: str) -> None:
-        """Learn that a token is gone; it may be the one that this connection logged in with."""
+        """Handle the end of a token, which may be the one that this connection logged in with."""
         ...
 
 
@@ -36,11 +36,11 @@ class Hub:
         self._subs: dict[Key, dict[tuple[EventListener, str], None]] = {}
 
     def subscribe(self, listener: EventListener, sub_id: str, key: Key) -> None:
-        """Let a subscription of a connection hear an event."""
+        """Subscribe a connection to an event."""
         self._subs.setdefault(key, {})[listener, sub_id] = None
 
     def unsubscribe(self, listener: EventListener, sub_id: str, key: Key) -> None:
-        """End one subscription; harmless when it is gone."""
+        """End one subscription; does nothing if it has already ended."""
         subs = self._subs.get(key)
         if subs is None:
             return
@@ -49,7 +49,7 @@ class Hub:
             del self._subs[key]
 
     def drop(self, user: User, key: Key) -> None:
-        """End all subscriptions of a user to an event without a word, as the server does on a kick."""
+        """End all subscriptions of a user to an event silently, as the server does on a kick."""
         for listener, sub_id in [entry for entry in self._subs.get(key, {}) if entry[0].user is user]:
             self.unsubscribe(listener, sub_id, key)
 
@@ -58,7 +58,7 @@ class Hub:
         return key in self._subs
 
     def emit(self, stream: str, event: str, args: list[Any], *, but: EventListener | None = None) -> None:
-        """Send an event to everyone who listens, but not to the connection that wrote it."""
+        """Send an event to all subscribers except the connection that caused it."""
         subs = self._subs.get((stream, event))
         if not subs:
             return
@@ -68,7 +68,7 @@ class Hub:
                 listener.push(text)
 
     def emit_each(self, stream: str, event: str, args: Callable[[User | None], list[Any] | None]) -> None:
-        """Send everyone who listens their own form of an event; None leaves a listener out."""
+        """Send each subscriber its own form of an event; None skips a subscriber."""
         for listener, _ in list(self._subs.get((stream, event), {})):
             own = args(listener.user)
             if own is not None:
@@ -76,6 +76,6 @@ class Hub:
                 listener.push(ejson({"msg": "changed", "collection": stream, "id": "id", "fields": fields}))
 
     def token_died(self, hashed: str) -> None:
-        """Tell every connection that a token is gone."""
+        """Notify every connection that a token has ended."""
         for listener in list(self.listeners):
             listener.token_died(hashed)

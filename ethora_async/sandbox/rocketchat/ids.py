@@ -13,7 +13,7 @@ TOKEN_LENGTH = 43
 
 
 def new_id() -> str:
-    """Return a record id of 17 letters that cannot be mistaken for one another."""
+    """Return a record id of 17 unambiguous letters."""
     return "".join(secrets.choice(LETTERS) for _ in range(ID_LENGTH))
 
 
@@ -23,10 +23,10 @@ def new_token() -> str:
 
 
 def hash_token(token: str) -> str:
-    """Return base64(sha256(token)): what the server keeps of a token."""
+    """Return base64(sha256(token)), the form in which the server stores a token."""
     return base64.b64encode(hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()).decode()
 
 
 def digest(password: str) -> str:
-    """Return the lower-case hex sha256 of a password: how clients send it hashed."""
+    """Return the lower-case hex sha256 of a password, as clients send it."""
     return hashlib.sha256(password.encode("utf-8", "surrogatepass")).hexdigest()

@@ -26,8 +26,8 @@ class _Window:
 class RateLimiter:
     """Counts calls in windows that begin with their first call.
 
-    default: what applies to routes without a limit of their own; None switches the limiter off.
-    legacy: answer 400 with an `errorType`, as very old servers did, in place of 429.
+    default: the limit of routes without their own; None switches the limiter off.
+    legacy: answer 400 with an `errorType`, as very old servers did, instead of 429.
     """
 
     default: RateLimit | None
@@ -35,7 +35,7 @@ class RateLimiter:
     _windows: dict[tuple[str, str], _Window] = attrs.field(factory=dict[tuple[str, str], _Window])
 
     def count(self, route: Route, address: str, version: Version, now: float) -> dict[str, str]:
-        """Count one call and return the headers of its reply; raises the refusal when it is one too many."""
+        """Count one call and return the headers of its reply; raises the refusal if the limit is exceeded."""
         if self.default is None:
             return {}
         own = route.limit is not None and version.since(*route.limit_since)
@@ -55,7 +55,7 @@ class RateLimiter:
 
 
 def too_many(seconds: float, headers: dict[str, str], *, legacy: bool = False) -> RestError:
-    """Return the refusal that says how long to wait: in whole seconds in its text, at the moment in its headers."""
+    """Return the refusal with the time to wait: in whole seconds in its text, as a time in its headers."""
     text = (
         "Error, too many requests. Please slow down. You must wait "
         f"{math.ceil(seconds)} seconds before trying this endpoint again. [{CODE}]"

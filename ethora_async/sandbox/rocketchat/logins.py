@@ -1,4 +1,4 @@
-"""Logins by password or token, for both doors (docs/platforms/rocketchat.md#log-in, #methods)."""
+"""Logins by password or token, for REST and DDP (docs/platforms/rocketchat.md#log-in, #methods)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Login:
-    """A successful login. `kind` is `password` or `resume`; the token of the latter is the one that came."""
+    """A successful login. `kind` is `password` or `resume`; `resume` returns the token that was sent."""
 
     user: User
     text: str = attrs.field(repr=False)
@@ -54,7 +54,7 @@ def log_in(platform: Platform, options: dict[str, Any], client: Client, now: flo
 
 
 def _resume(platform: Platform, text: str, now: float) -> Login:
-    """Log in with a token: it stays the same, and lives no longer for it."""
+    """Log in with a token, which stays the same and is not extended."""
     found = platform.store.token_owner(text)
     if found is None:
         raise MeteorError(403, "You've been logged out by the server. Please log in again.")
@@ -102,7 +102,7 @@ def _named(platform: Platform, named: Any) -> User | None:
 
 
 def _sent_digest(password: Any) -> str | None:
-    """Return the sha256 of a password that came in clear, or hashed already."""
+    """Return the sha256 of a password that was sent in clear or hashed."""
     if isinstance(password, str):
         return digest(password)
     if isinstance(password, dict):

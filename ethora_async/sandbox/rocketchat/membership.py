@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def create_named(platform: Platform, kind: str, data: dict[str, Any], founder: User, now: float) -> Room:
-    """Make a channel (`c`) or a group (`p`); unknown member names are passed over."""
+    """Create a channel (`c`) or a group (`p`); unknown member names are ignored."""
     name: str = data["name"]
     if not name:
         raise MeteorError("error-invalid-name", "Invalid name")
@@ -72,7 +72,7 @@ def direct(platform: Platform, users: list[User], now: float) -> tuple[Room, boo
 
 
 def enter(platform: Platform, room: Room, user: User, now: float, *, code: str | None = None) -> None:
-    """Let a user into a channel on their own account: its join code is asked for."""
+    """Join a channel as the user, who must know its join code."""
     if user.id in room.members:
         return
     if room.archived:
@@ -84,13 +84,13 @@ def enter(platform: Platform, room: Room, user: User, now: float, *, code: str |
 
 
 def archived(room: Room) -> MeteorError:
-    """Return the refusal of what an archived room does not take."""
+    """Return the refusal of an action in an archived room."""
     what = "private group" if room.type == "p" else "channel"
     return MeteorError("error-room-archived", f"The {what}, {room.fname or room.name}, is archived")
 
 
 def join(platform: Platform, room: Room, user: User, now: float, *, owner: bool = False) -> bool:
-    """Let a user into a room; False when they are in it already."""
+    """Add a user to a room; return False if they are already a member."""
     if user.id in room.members:
         return False
     member = Membership(user=user, room=room, since=now, updated_at=now, roles=["owner"] if owner else [])
@@ -102,7 +102,7 @@ def join(platform: Platform, room: Room, user: User, now: float, *, owner: bool 
 
 
 def remove(platform: Platform, member: Membership, now: float, *, room_deleted: bool = False) -> None:
-    """Take a user out of a room. Their stream of its messages ends without a word.
+    """Remove a user from a room. Their stream of its messages ends silently.
 
     See docs/platforms/rocketchat.md#reconnecting.
     """
@@ -123,7 +123,7 @@ def delete(platform: Platform, room: Room, now: float) -> None:
 
 
 def add(platform: Platform, room: Room, users: list[User], actor: User, now: float) -> None:
-    """Invite users; those who are in stay in, without a word."""
+    """Invite users; members are ignored silently."""
     if room.archived:
         raise archived(room)
     for user in users:
@@ -132,14 +132,14 @@ def add(platform: Platform, room: Room, users: list[User], actor: User, now: flo
 
 
 def kick(platform: Platform, room: Room, user: User, actor: User, now: float) -> None:
-    """Take a user out on another's behalf."""
+    """Remove a user from a room on behalf of another."""
     member = _leaving(room, user)
     remove(platform, member, now)
     system_message(platform, room, actor, "ru", user.username, now)
 
 
 def leave(platform: Platform, room: Room, user: User, now: float) -> None:
-    """Let a user go."""
+    """Remove a user who leaves."""
     member = _leaving(room, user)
     remove(platform, member, now)
     system_message(platform, room, user, "ul", user.username, now)
@@ -155,7 +155,7 @@ def _leaving(room: Room, user: User) -> Membership:
 
 
 def system_message(platform: Platform, room: Room, actor: User, kind: str, text: str, now: float, **more: Any) -> None:
-    """Write what happened into the room."""
+    """Post a system message into the room."""
     about = brief(actor)
     message = Message(
         room_id=room.id,
@@ -172,7 +172,7 @@ def system_message(platform: Platform, room: Room, actor: User, kind: str, text:
 
 
 def store_message(platform: Platform, room: Room, message: Message) -> None:
-    """Put a message into its room, and tell whoever listens."""
+    """Store a message in its room, and send it to the subscribers."""
     room.messages[message.id] = message
     room.last_message = message
     room.updated_at = message.at

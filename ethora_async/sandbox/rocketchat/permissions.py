@@ -70,7 +70,7 @@ GRANTS: dict[str, frozenset[str]] = {
 
 
 def may(user: User | None, permission: str, room: Room | None = None) -> bool:
-    """Return whether a user has a permission; roles inside `room` count too when it is given."""
+    """Return whether a user has a permission; with `room`, roles in that room count too."""
     granted = GRANTS[permission]
     if user is None:
         return "anonymous" in granted

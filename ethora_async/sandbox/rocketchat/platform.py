@@ -15,7 +15,7 @@ from ethora_async.sandbox.rocketchat.versions import Version
 
 @attrs.frozen
 class Mail:
-    """A mail that the server would have sent. `kind`: `code` or `password`; `value` is what it brings."""
+    """A mail that the server would have sent. `kind`: `code` or `password`; `value` is the code or password."""
 
     to: str
     kind: str
@@ -24,7 +24,7 @@ class Mail:
 
 @attrs.define
 class EmailCode:
-    """A second factor that is under way by mail. `failures` counts the wrong codes that came in its place."""
+    """A pending second factor by mail. `failures` counts wrong codes."""
 
     value: str = attrs.field(repr=False)
     expires: float
@@ -36,8 +36,9 @@ class Platform:
     """The server behind the routes.
 
     clock: seconds since 1970.
-    create_tokens: whether the environment lets `users.createToken` work, and `secret`, what it asks for from 8.0 on.
-    token_cap: login tokens that a user may have; older ones are dropped.
+    create_tokens: whether the environment enables `users.createToken`.
+    secret: the secret that `users.createToken` requires from 8.0 on.
+    token_cap: the most login tokens of a user; older ones are dropped.
     two_factor_creation: whether `users.create` and `users.createToken` ask for a second factor too.
     fresh_user_bug: how many times `users.createToken` fails for a user who never logged in.
     """

@@ -21,7 +21,7 @@ EXTRAS = ("tmid", "tshow", "alias", "emoji", "avatar", "attachments", "blocks", 
 
 
 def send(platform: Platform, room: Room, author: User, data: dict[str, Any], now: float) -> Message:
-    """Write a message; one whose `_id` is there already is refused, and changes nothing."""
+    """Post a message; refuse one whose `_id` already exists."""
     if author.id not in room.members:
         raise not_allowed()
     if room.archived:
@@ -83,7 +83,7 @@ def react(
     *,
     wanted: bool | None = None,
 ) -> None:
-    """Add a reaction or take it back; by default whichever changes something."""
+    """Add or remove a reaction; toggle it by default."""
     if actor.id not in room.members:
         raise not_allowed()
     if room.archived:
@@ -105,7 +105,7 @@ def react(
 
 
 def mark_read(platform: Platform, room: Room, reader: User, now: float) -> None:
-    """Note that a member has seen everything."""
+    """Mark everything in a room as read by a member."""
     member = room.members.get(reader.id)
     if member is None:
         raise MeteorError("error-invalid-subscription", "Invalid subscription")
@@ -133,7 +133,7 @@ def _may_touch(room: Room, message: Message, actor: User, permission: str) -> No
 
 
 def _answer_thread(platform: Platform, room: Room, message: Message, now: float) -> None:
-    """Count an answer in its thread; who writes in a thread follows it."""
+    """Add an answer to the counts of its thread; its sender becomes a follower."""
     parent = room.messages.get(message.extra.get("tmid", ""))
     if parent is None:
         return

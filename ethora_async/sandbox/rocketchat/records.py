@@ -11,7 +11,7 @@ from ethora_async.sandbox.rocketchat.ids import new_id
 
 @attrs.define(eq=False)
 class LoginToken:
-    """A token as the server keeps it: hashed. A personal access token has a `name`, and never ages.
+    """A token as the server stores it: hashed. A personal access token has a `name`, and does not expire.
 
     `trusted_until`, `trusted_by`: until when calls of this fingerprint need no second factor.
     """
@@ -25,7 +25,7 @@ class LoginToken:
 
     @property
     def personal(self) -> bool:
-        """Whether this is a personal access token."""
+        """True for a personal access token."""
         return self.name is not None
 
 
@@ -68,7 +68,7 @@ class User:
 
 @attrs.frozen
 class Avatar:
-    """A picture: its address elsewhere, or its bytes."""
+    """A picture: its URL or its bytes."""
 
     etag: str = attrs.field(factory=new_id)
     address: str | None = None
@@ -78,7 +78,7 @@ class Avatar:
 
 @attrs.frozen
 class Departure:
-    """A membership or room that is gone: what `remove` lists of `…get?updatedSince` tell."""
+    """An ended membership or deleted room, for the `remove` list of `…get?updatedSince`."""
 
     id: str
     room_id: str
@@ -88,7 +88,7 @@ class Departure:
 
 @attrs.define(eq=False, kw_only=True)
 class Membership:
-    """A user in a room: what the platform calls a subscription."""
+    """A user in a room; the platform calls it a subscription."""
 
     id: str = attrs.field(factory=new_id)
     user: User = attrs.field(repr=False)
@@ -108,7 +108,7 @@ class Membership:
 
 @attrs.define(eq=False, kw_only=True)
 class Message:
-    """A message. `kind` is set on what the system wrote: `au` added, `ru` removed, `ul` left, `room_changed_topic`."""
+    """A message. `kind` is set on system messages: `au` added, `ru` removed, `ul` left, `room_changed_topic`."""
 
     id: str = attrs.field(factory=new_id)
     room_id: str
@@ -144,7 +144,7 @@ class Report:
 
 @attrs.define(eq=False, kw_only=True)
 class File:
-    """An upload into a room. One that is not `confirmed` is in no message yet."""
+    """An upload into a room. One that is not `confirmed` has no message yet."""
 
     id: str = attrs.field(factory=new_id)
     name: str
@@ -158,7 +158,7 @@ class File:
 
 @attrs.frozen
 class DeletedMessage:
-    """What is left of a deleted message."""
+    """The record of a deleted message."""
 
     id: str
     at: float

@@ -20,7 +20,7 @@ WRITTEN = {
     "description": "room_changed_description",
     "announcement": "room_changed_announcement",
 }
-"""Which text of a room is announced by which system message."""
+"""The kind of system message by the text of a room that changed."""
 
 
 def set_text(platform: Platform, room: Room, field: str, text: str, actor: User, now: float) -> None:
@@ -30,7 +30,7 @@ def set_text(platform: Platform, room: Room, field: str, text: str, actor: User,
 
 
 def set_plain(platform: Platform, room: Room, field: str, value: Any, now: float) -> None:
-    """Change what no message tells of."""
+    """Change an attribute that no message announces."""
     setattr(room, field, value)
     touch(platform, room, now)
 
@@ -51,7 +51,7 @@ def set_type(platform: Platform, room: Room, kind: str, actor: User, now: float)
 
 
 def rename(platform: Platform, room: Room, name: str, actor: User, now: float) -> None:
-    """Give a room another name."""
+    """Rename a room."""
     check_name(platform, name)
     if room.name is not None:
         integrations.rename_room(platform.store, room.name, name)
@@ -62,7 +62,7 @@ def rename(platform: Platform, room: Room, name: str, actor: User, now: float) -
 
 
 def check_name(platform: Platform, name: str) -> None:
-    """Refuse names that the server's rule does not take, and those of other rooms."""
+    """Refuse names that break the server's rule or are taken."""
     if not name or not platform.settings.fits("UTF8_Channel_Names_Validation", name):
         raise MeteorError("error-invalid-room-name", f"{name} is not a valid room name", {"channel_name": name})
     taken = platform.store.rooms.with_name(name)
@@ -75,7 +75,7 @@ def check_name(platform: Platform, name: str) -> None:
 
 
 def archive(platform: Platform, room: Room, actor: User, now: float, *, archived: bool) -> None:
-    """Close a room for good, or open it again."""
+    """Archive or unarchive a room."""
     room.archived = archived
     kind = "room-archived" if archived else "room-unarchived"
     membership.system_message(platform, room, actor, kind, actor.username, now)
@@ -94,7 +94,7 @@ def set_role(platform: Platform, room: Room, member: Membership, role: str, acto
 
 
 def take_role(platform: Platform, room: Room, member: Membership, role: str, actor: User, now: float) -> None:
-    """Take a role in the room from a member; the last owner stays one."""
+    """Remove a role in the room from a member; the last owner stays one."""
     if role not in member.roles:
         raise MeteorError(f"error-user-not-{role}", f"User is not {'an' if role[0] in 'aeiou' else 'a'} {role}")
     if role == "owner" and room.owners() == [member]:
@@ -131,7 +131,7 @@ def clean(
     users: list[str] | None = None,
     limit: int = 0,
 ) -> int:
-    """Delete what was written between two moments; return how many messages went."""
+    """Delete the messages between two times; return their number."""
     doomed: list[Message] = [
         message
         for message in room.messages.values()
@@ -163,7 +163,7 @@ def clean(
 
 
 def discuss(platform: Platform, parent: Room, data: dict[str, Any], founder: User, now: float) -> Room:
-    """Make a discussion: a room of its own that hangs on another, or on one of its messages."""
+    """Create a discussion: a room whose parent is another room, or one of its messages."""
     room = Room(
         type="p" if parent.type == "d" else parent.type,
         name=new_id(),
@@ -204,13 +204,13 @@ def to_team(platform: Platform, room: Room, now: float) -> dict[str, Any]:
 
 
 def touch(platform: Platform, room: Room, now: float) -> None:
-    """Note that a room changed, and tell its members."""
+    """Update the time of a room's last change, and notify its members."""
     room.updated_at = now
     announce.room_to_members(platform, room)
 
 
 def tell_members(platform: Platform, room: Room, now: float) -> None:
-    """Tell the members that their room, and their standing in it, changed."""
+    """Notify the members that their room and their membership have changed."""
     touch(platform, room, now)
     for member in room.members.values():
         member.updated_at = now

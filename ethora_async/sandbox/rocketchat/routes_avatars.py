@@ -42,7 +42,7 @@ def _changed(call: Call, user: User) -> None:
 
 @ROUTES.add("POST", "users.setAvatar", section=SECTION)
 def set_avatar(call: Call) -> Reply:
-    """Give a user a picture: the address of one, or a file in the field `image`."""
+    """Set a user's picture, from a URL or a file in the field `image`."""
     user = _whose(call)
     image = next((one for one in call.files if one.field == "image"), None)
     address = call.body.get("avatarUrl")
@@ -60,7 +60,7 @@ def set_avatar(call: Call) -> Reply:
 
 @ROUTES.add("POST", "users.resetAvatar", section=SECTION)
 def reset_avatar(call: Call) -> Reply:
-    """Take a user's picture away: their initials show."""
+    """Remove a user's picture; their initial is shown instead."""
     user = _whose(call)
     user.avatar = None
     _changed(call, user)
@@ -69,7 +69,7 @@ def reset_avatar(call: Call) -> Reply:
 
 @ROUTES.add("GET", "users.getAvatar", section=SECTION, anonymous=True, query=WHO)
 def get_avatar(call: Call) -> Reply:
-    """Lead to a user's picture."""
+    """Redirect to a user's picture."""
     user = call.user_of(call.query)
     return Reply(307, b"", headers={"Location": f"{call.origin}/avatar/{user.username}"})
 

@@ -46,7 +46,7 @@ MESSAGE: Schema = {
     body=one_of(closed({"roomId": TARGET}, {**LOOKS, "tmid": TEXT}), closed({"channel": TARGET}, LOOKS)),
 )
 def post(call: Call) -> Reply:
-    """Send to rooms by id, or by `#name` or `@user`; the reply tells of the last one."""
+    """Send to rooms by id, or by `#name` or `@user`; the reply describes the last message."""
     body = call.body
     targets = body.get("roomId") or body.get("channel")
     data = {**{key: body.get(key) for key in posting.EXTRAS}, "msg": body.get("text")}
@@ -61,7 +61,7 @@ def post(call: Call) -> Reply:
 
 
 def _target(call: Call, target: str, *, by_name: bool) -> Room:
-    """Find, or for `@user` make, the room that a message goes to."""
+    """Return the target room of a message; create it for `@user`."""
     store = call.platform.store
     if target.startswith("@"):
         other = store.users.with_username(target[1:])
@@ -114,7 +114,7 @@ def update(call: Call) -> Reply:
     "POST", "chat.delete", section="messages", body=closed({"msgId": TEXT, "roomId": TEXT}, {"asUser": maybe(FLAG)})
 )
 def delete(call: Call) -> Reply:
-    """Delete a message; the time comes as a text."""
+    """Delete a message; the reply has the time as a string."""
     room, message = _in_room(call)
     posting.delete(call.platform, room, message, call.user, call.now)
     author = {"_id": message.user_id, "username": message.username, "name": message.user_name}

@@ -76,7 +76,7 @@ _list_route("chat.getMentionedMessages", _mentions_caller)
     query=closed({"roomId": FILLED}, {"text": TEXT, "offset": NUMBER, "count": NUMBER}),
 )
 def discussions(call: Call) -> Reply:
-    """List the messages of a room that stand for its discussions."""
+    """List the messages of a room that represent its discussions."""
     text = (call.query.get("text") or "").lower()
     found = [
         message for message in _room(call).messages.values() if "drid" in message.extra and text in message.text.lower()
@@ -86,7 +86,7 @@ def discussions(call: Call) -> Reply:
 
 @ROUTES.add("GET", "chat.getDeletedMessages", section=SECTION, query=closed({"roomId": FILLED, "since": FILLED}, PAGED))
 def deleted(call: Call) -> Reply:
-    """List the ids of what was deleted since a moment."""
+    """List the ids of messages deleted since a time."""
     since = _moment(call, "since")
     found = [gone for gone in _room(call).deleted if gone.at > since]
     return call.listing("messages", found, lambda gone: {"_id": gone.id, "_deletedAt": moment(gone.at)})
@@ -99,7 +99,7 @@ def deleted(call: Call) -> Reply:
     query=closed({"roomId": TEXT, "searchText": TEXT}, {"count": maybe(NUMBER), "offset": maybe(NUMBER)}),
 )
 def search(call: Call) -> Reply:
-    """Find messages of a room that hold a text."""
+    """Find messages of a room that contain a text."""
     text = call.query["searchText"].strip().lower()
     if not text:
         raise failure('The required "searchText" param is missing.')
@@ -129,7 +129,7 @@ def search(call: Call) -> Reply:
     ),
 )
 def threads(call: Call) -> Reply:
-    """List the messages that begin a thread, the last answered first."""
+    """List the first messages of threads, the last answered first."""
     room = _room(call, "rid")
     member = room.members.get(call.user.id)
     unread = member.unread_threads if member is not None else []
@@ -163,7 +163,7 @@ def thread(call: Call) -> Reply:
 
 @ROUTES.add("GET", "chat.syncThreadsList", section=SECTION, query=closed({"rid": FILLED, "updatedSince": TEXT}))
 def sync_threads(call: Call) -> Reply:
-    """Return which threads of a room changed since a moment, and what went."""
+    """Return the changed and deleted threads of a room since a time."""
     room, since = _room(call, "rid"), _moment(call, "updatedSince")
     changed = [
         message for message in room.messages.values() if message.thread_last is not None and message.updated_at > since
@@ -175,7 +175,7 @@ def sync_threads(call: Call) -> Reply:
     "GET", "chat.syncThreadMessages", section=SECTION, query=closed({"tmid": FILLED, "updatedSince": TEXT}, PAGED)
 )
 def sync_thread(call: Call) -> Reply:
-    """Return which answers of a thread changed since a moment, and what went."""
+    """Return the changed and deleted answers of a thread since a time."""
     room, parent = _thread(call)
     since = _moment(call, "updatedSince")
     changed = [

@@ -44,7 +44,7 @@ def _changed(call: Call, room: Room, message: Message) -> None:
     ),
 )
 def react(call: Call) -> Reply:
-    """React to a message, or take the reaction back."""
+    """Add or remove a reaction to a message."""
     room, message = _found(call)
     emoji = call.body.get("emoji") or call.body.get("reaction")
     if not emoji:
@@ -56,7 +56,7 @@ def react(call: Call) -> Reply:
 
 @ROUTES.add("POST", "chat.pinMessage", section=SECTION, body=BY_MESSAGE)
 def pin(call: Call) -> Reply:
-    """Pin a message in its room; the room is told by a message of its own, which is the reply."""
+    """Pin a message in its room; the reply is the system message about it."""
     room, message = _found(call)
     _may_pin(call, room)
     if message.pinned_at is None:
@@ -90,14 +90,14 @@ def _may_pin(call: Call, room: Room) -> None:
 
 @ROUTES.add("POST", "chat.starMessage", section=SECTION, body=BY_MESSAGE)
 def star(call: Call) -> Reply:
-    """Star a message for oneself."""
+    """Star a message for the caller."""
     _star(call, wanted=True)
     return success()
 
 
 @ROUTES.add("POST", "chat.unStarMessage", section=SECTION, body=BY_MESSAGE)
 def unstar(call: Call) -> Reply:
-    """Take a star of one's own away."""
+    """Remove the caller's star."""
     _star(call, wanted=False)
     return success()
 
@@ -136,7 +136,7 @@ def _follow(call: Call, *, wanted: bool) -> None:
 
 @ROUTES.add("POST", "chat.reportMessage", section=SECTION, body=closed({"messageId": TEXT, "description": TEXT}))
 def report(call: Call) -> Reply:
-    """Complain about a message to the moderators."""
+    """Report a message to the moderators."""
     if not call.body["description"].strip():
         raise failure('The required "description" param is missing.')
     _, message = _found(call)
@@ -148,7 +148,7 @@ def report(call: Call) -> Reply:
     "GET", "chat.ignoreUser", section=SECTION, query=closed({"rid": FILLED, "userId": FILLED, "ignore": FILLED})
 )
 def ignore_user(call: Call) -> Reply:
-    """Hide what a member writes from the caller, or show it again."""
+    """Hide a member's messages from the caller, or show them again."""
     room = room_named(call, call.query["rid"])
     member = standing(call, room)
     other = call.query["userId"]
@@ -163,15 +163,15 @@ def ignore_user(call: Call) -> Reply:
 
 @ROUTES.add("GET", "chat.getMessageReadReceipts", section=SECTION, query=closed({"messageId": TEXT}))
 def receipts(_: Call) -> Reply:
-    """Refuse, as the community edition does: read receipts take a licence."""
+    """Refuse, as the community edition does: read receipts need a licence."""
     raise MeteorError("error-action-not-allowed", LICENCE)
 
 
 @ROUTES.add("GET", "chat.getURLPreview", section=SECTION, query=closed({"roomId": TEXT, "url": TEXT}))
 def preview(call: Call) -> Reply:
-    """Return what the server knows about an address: the address alone, as of one that it cannot reach.
+    """Return the preview of a URL: the URL only, as for one that the server cannot reach.
 
-    The sandbox has no network: it never fetches what somebody else names.
+    The sandbox never fetches a URL that a caller names.
     """
     room = call.platform.store.rooms.with_id(call.query["roomId"])
     if room is None or not announce.may_read(call.user, room):

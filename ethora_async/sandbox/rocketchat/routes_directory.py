@@ -24,7 +24,7 @@ PAGED = {"count": maybe(NUMBER), "offset": maybe(NUMBER), "sort": maybe(TEXT), "
 
 
 def _wanted(call: Call) -> tuple[str, str]:
-    """Return text and type, which may stand in the query as they are, or as JSON under `query`."""
+    """Return text and type from the query, where they may be JSON under `query`."""
     text, kind = call.query.get("text"), call.query.get("type")
     asked = call.query.get("query")
     if asked and text is None:
@@ -66,7 +66,7 @@ def directory(call: Call) -> Reply:
     query=closed({"query": TEXT}, dict.fromkeys(("usernames", "type", "rid"), maybe(TEXT))),
 )
 def spotlight(call: Call) -> Reply:
-    """Find users and rooms at once, a few of each; `@` and `#` in front pick one kind."""
+    """Find users and rooms, a few of each; a leading `@` or `#` selects one kind."""
     word = call.query["query"].strip().lower()
     bare = word.lstrip("@#")
     users = [user for user in call.platform.store.users if bare in f"{user.username} {user.name}".lower()]
@@ -118,7 +118,7 @@ def _counted(call: Call) -> dict[str, Any]:
     "GET", "statistics", section=SECTION, any_of=("view-statistics",), query=closed({}, {"refresh": maybe(TEXT)})
 )
 def statistics(call: Call) -> Reply:
-    """Count what the server holds."""
+    """Return the server's statistics."""
     return success(**_counted(call))
 
 
@@ -130,13 +130,13 @@ def statistics(call: Call) -> Reply:
     query=closed({}, {"fields": maybe(TEXT), **PAGED}),
 )
 def statistics_list(call: Call) -> Reply:
-    """List the counts over time; this server keeps the latest alone."""
+    """List the statistics over time; the sandbox keeps only the latest."""
     return call.listing("statistics", [_counted(call)], dict)
 
 
 @ROUTES.add("GET", "rooms.autocomplete.channelAndPrivate", section=SECTION)
 def autocomplete(call: Call) -> Reply:
-    """List the caller's rooms whose names begin as `selector` says: JSON with a `name`."""
+    """List the caller's rooms whose names begin with the `name` in the JSON of `selector`."""
     try:
         word = str(orjson.loads(str(call.query.get("selector") or "")).get("name") or "").lower()
     except (ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""Messages of the past: histories, listings, and what changed since (docs/platforms/rocketchat.md#messages)."""
+"""Histories and lists of messages, and changes since a time (docs/platforms/rocketchat.md#messages)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DIRECT_SPAN = {**dict.fromkeys(("latest", "oldest"), FILLED), **dict.fromkeys(FL
 
 
 def filled_room(optional: dict[str, Any]) -> dict[str, Any]:
-    """Return the form that names a room by a text of at least one letter."""
+    """Return the form that names a room by a non-empty string."""
     return one_of(closed({"roomId": FILLED}, optional), closed({"roomName": FILLED}, optional))
 
 
@@ -51,7 +51,7 @@ def _readable(call: Call) -> Room:
 @ROUTES.add("GET", "groups.history", section="messages", query=by_room(None, GROUP_SPAN))
 @ROUTES.add("GET", "im.history", "dm.history", section="messages", query=closed({"roomId": FILLED}, DIRECT_SPAN))
 def history(call: Call) -> Reply:
-    """Return messages between `oldest` and `latest`, the newest first; booleans come as texts."""
+    """Return messages between `oldest` and `latest`, the newest first; booleans are strings."""
     room = _readable(call)
     latest, oldest = _time(call, "latest"), _time(call, "oldest")
     inclusive = call.query.get("inclusive") == "true"
@@ -103,7 +103,7 @@ def messages(call: Call) -> Reply:
     ),
 )
 def sync(call: Call) -> Reply:
-    """Return what was written, changed and deleted since a moment; or pages of either by cursor."""
+    """Return the messages changed and deleted since a time, or pages of either by cursor."""
     room = call.room_of(call.query)
     if not may_read(call.user, room):
         raise not_allowed()

@@ -20,7 +20,7 @@ ROUTES: Routes[Call] = Routes()
 
 @ROUTES.add("POST", "login", section="log-in", anonymous=True)
 def login(call: Call) -> Reply:
-    """Log in by password or token; a token comes back as it is."""
+    """Log in by password or token; a token is returned unchanged."""
     headers = call.headers
     code = call.body.get("code") or headers.get("X-2fa-code")
     client = Client(call.address, code if isinstance(code, str) else None, headers.get("X-2fa-method"), call.agent)
@@ -36,7 +36,7 @@ def login(call: Call) -> Reply:
 @ROUTES.add("POST", "logout", section="users")
 @ROUTES.add("GET", "logout", section="users")
 def logout(call: Call) -> Reply:
-    """End the session of the token that came, and no other."""
+    """End the session of the request's token only."""
     user, presented = call.session()
     drop(call.platform, user, lambda token: token is presented)
     return answer({"status": "success", "data": {"message": "You've been logged out!"}})

@@ -83,14 +83,14 @@ def upload(call: Call) -> Reply:
 
 @ROUTES.add("POST", "rooms.media/{rid}", section=SECTION)
 def media(call: Call) -> Reply:
-    """Take a file in; nobody sees it before it is confirmed."""
+    """Store a file, which is invisible until it is confirmed."""
     file = _stored(call, _room(call))
     return success(file={"_id": file.id, "url": f"/file-upload/{file.id}/{file.name}"})
 
 
 @ROUTES.add("POST", "rooms.mediaConfirm/{rid}/{fileId}", section=SECTION)
 def confirm(call: Call) -> Reply:
-    """Send a file that was taken in as a message."""
+    """Send a stored file as a message."""
     room = _room(call)
     file = room.files.get(call.params["fileId"])
     if file is None or file.user is not call.user:

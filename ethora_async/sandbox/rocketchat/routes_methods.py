@@ -1,4 +1,4 @@
-"""DDP methods over REST: frames inside of texts (docs/platforms/rocketchat.md#server-info)."""
+"""DDP methods over REST: frames inside strings (docs/platforms/rocketchat.md#server-info)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ ROUTES: Routes[Call] = Routes()
 
 @ROUTES.add("POST", "method.call/{method}", section="server-info", body=closed({"message": TEXT}))
 def method_call(call: Call) -> Reply:
-    """Run the method that the message names, whatever the path says.
+    """Run the method in the message, regardless of the path.
 
-    An error comes inside of the reply, with 200 before 7.0 and 400 since.
+    The reply contains the error, with 200 before 7.0 and 400 since.
     """
     try:
         frame: Any = orjson.loads(call.body["message"])

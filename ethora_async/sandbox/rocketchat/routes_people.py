@@ -28,7 +28,7 @@ MINUTE = 60_000
     body=closed({}, dict.fromkeys(("status", "message", "userId", "username", "user"), TEXT)),
 )
 def set_status(call: Call) -> Reply:
-    """Change the caller's presence, or the words that go with it."""
+    """Change the caller's presence or status text."""
     user = call.user
     status = call.body.get("status", user.status)
     if status not in STATES:
@@ -43,7 +43,7 @@ def set_status(call: Call) -> Reply:
     "POST", "users.2fa.sendEmailCode", section="second-factor", anonymous=True, body=closed({"emailOrUsername": TEXT})
 )
 def send_email_code(call: Call) -> Reply:
-    """Mail a code; whether there is such a user is not told."""
+    """Mail a code; the reply does not reveal whether the user exists."""
     user = call.platform.store.users.find(call.body["emailOrUsername"])
     if user is not None and "email" in two_factor.available(call.platform, user):
         two_factor.send_code(call.platform, user, call.now, again=True)
@@ -52,14 +52,14 @@ def send_email_code(call: Call) -> Reply:
 
 @ROUTES.add("POST", "users.2fa.enableEmail", section="second-factor")
 def enable_email(call: Call) -> Reply:
-    """Let the caller's second factor come by mail."""
+    """Enable the caller's second factor by mail."""
     call.user.email_two_factor = True
     return success()
 
 
 @ROUTES.add("POST", "users.2fa.disableEmail", section="second-factor", two_factor=True)
 def disable_email(call: Call) -> Reply:
-    """Let no second factor come by mail."""
+    """Disable the caller's second factor by mail."""
     call.user.email_two_factor = False
     return success()
 
@@ -73,7 +73,7 @@ def disable_email(call: Call) -> Reply:
     body=closed({}, {"userId": TEXT, "username": TEXT, "user": TEXT}),
 )
 def reset_totp(call: Call) -> Reply:
-    """Take a user's authenticator away, and end their sessions."""
+    """Remove a user's authenticator, and end their sessions."""
     user = call.user_of(call.body)
     user.totp_secret = None
     drop(call.platform, user, lambda token: not token.personal)

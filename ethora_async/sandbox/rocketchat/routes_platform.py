@@ -24,7 +24,7 @@ PAGED = {"count": maybe(NUMBER), "offset": maybe(NUMBER), "sort": maybe(TEXT), "
 
 @ROUTES.add("GET", "/api/info", section="server-info", anonymous=True)
 def info(call: Call) -> Reply:
-    """Tell the version: major and minor to strangers, all of it to who may view the statistics."""
+    """Return the version: major and minor only, unless the caller may view the statistics."""
     version = call.platform.version
     body: dict[str, Any] = {"version": version.short, "minimumClientVersions": {"desktop": "3.9.6", "mobile": "4.39.0"}}
     if may(call.caller, "view-statistics"):
@@ -36,7 +36,7 @@ def info(call: Call) -> Reply:
     "GET", "settings.public", section="token-lifetime", anonymous=True, query=closed({}, {**PAGED, "_id": TEXT})
 )
 def public_settings(call: Call) -> Reply:
-    """List the settings that anyone may read; `_id` picks some of them from 7.0 on, `query` before."""
+    """List the settings that anyone may read; `_id` selects some of them from 7.0 on, `query` before."""
     values = call.platform.settings.public()
     wanted = _wanted(call)
     found = [{"_id": name, "value": value} for name, value in values.items() if wanted is None or name in wanted]
@@ -66,7 +66,7 @@ def setting(call: Call) -> Reply:
 
 @ROUTES.add("POST", "settings/{_id}", section="second-factor", any_of=("edit-privileged-setting",), two_factor=True)
 def change_setting(call: Call) -> Reply:
-    """Change one setting; a new lifetime of tokens holds for old ones too."""
+    """Change one setting; a new token lifetime also applies to existing tokens."""
     name = call.params["_id"]
     if name not in call.platform.settings:
         raise failure("The setting was not found")

@@ -30,7 +30,7 @@ def _asked(call: Call) -> User:
 
 @ROUTES.add("GET", "users.getPresence", section=SECTION, query=WHO)
 def presence(call: Call) -> Reply:
-    """Return whether a user is there; of oneself, also by which connection."""
+    """Return a user's presence; the caller's own includes that of the connection."""
     user = _asked(call)
     own = {"connectionStatus": user.status} if user is call.user else {}
     return success(presence=user.status, **own)
@@ -38,14 +38,14 @@ def presence(call: Call) -> Reply:
 
 @ROUTES.add("GET", "users.getStatus", section=SECTION, query=WHO)
 def status(call: Call) -> Reply:
-    """Return a user's presence with the words that go with it."""
+    """Return a user's presence and status text."""
     user = _asked(call)
     return success(_id=user.id, status=user.status, message=user.status_text, connectionStatus=user.status)
 
 
 @ROUTES.add("GET", "users.presence", section=SECTION)
 def presences(call: Call) -> Reply:
-    """List who is not offline, or the users with these ids."""
+    """List the users who are not offline, or those with the given ids."""
     ids = call.query.get("ids")
     if ids is None:
         users = [user for user in call.platform.store.users if user.status != "offline"]
@@ -69,13 +69,13 @@ def _presence(user: User) -> dict[str, Any]:
 
 @ROUTES.add("GET", "users.getPreferences", section=SECTION)
 def preferences(call: Call) -> Reply:
-    """Return what the caller prefers."""
+    """Return the caller's preferences."""
     return success(preferences=dict(call.user.preferences))
 
 
 @ROUTES.add("POST", "users.setPreferences", section=SECTION)
 def set_preferences(call: Call) -> Reply:
-    """Change what a user prefers; what is not named stays."""
+    """Change some of a user's preferences."""
     data = call.body.get("data")
     if not isinstance(data, dict) or not set(call.body) <= {"userId", "data"}:
         raise MeteorError("invalid-params", "must have required property 'data'")
@@ -95,7 +95,7 @@ def set_preferences(call: Call) -> Reply:
 
 @ROUTES.add("GET", "users.listByStatus", section=SECTION, any_of=("view-d-room",))
 def by_status(call: Call) -> Reply:
-    """List users by whether they are active, ever logged in, their kind, their roles, or a word."""
+    """List users by activity, past log-ins, type, roles or a word."""
     if not may(call.user, "view-full-other-user-info"):
         raise missing_permission()
     query = call.query
@@ -119,7 +119,7 @@ def by_status(call: Call) -> Reply:
 
 @ROUTES.add("GET", "users.autocomplete", section=SECTION)
 def autocomplete(call: Call) -> Reply:
-    """List users whose names begin as `selector` says: JSON with a `term`."""
+    """List users whose names begin with the `term` in the JSON of `selector`."""
     try:
         term = str(orjson.loads(str(call.query.get("selector") or "{}")).get("term") or "").lower()
     except (ValueError, AttributeError):

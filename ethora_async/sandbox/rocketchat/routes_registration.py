@@ -35,7 +35,7 @@ MINUTE = 60_000
     ),
 )
 def register(call: Call) -> Reply:
-    """Make an account for whoever asks, where the server lets people in by themselves."""
+    """Register an account, if the server allows self-registration."""
     body = call.body
     if call.caller is not None:
         raise failure("Logged in users can not register again.")
@@ -49,7 +49,7 @@ def register(call: Call) -> Reply:
 
 @ROUTES.add("POST", "users.forgotPassword", section=SECTION, anonymous=True, body=closed({"email": TEXT}))
 def forgot_password(call: Call) -> Reply:
-    """Mail a way to a new password; whether there is such a user is not told."""
+    """Mail a link to set a new password; the reply does not reveal whether the user exists."""
     if not call.body["email"]:
         raise failure("The 'email' param is required")
     user = call.platform.store.users.with_email(call.body["email"])
@@ -74,7 +74,7 @@ def available(call: Call) -> Reply:
     body=closed({"daysIdle": NUMBER}, {"role": TEXT}),
 )
 def deactivate_idle(call: Call) -> Reply:
-    """Switch off whoever was not here for so many days."""
+    """Deactivate users who have not logged in for the given number of days."""
     role = call.body.get("role", "user")
     line = call.now - call.body["daysIdle"] * DAY
     idle = [

@@ -55,7 +55,7 @@ def _tell(call: Call, user: User, role: str, kind: str) -> None:
 
 @ROUTES.add("GET", "roles.list", section=SECTION)
 def list_roles(call: Call) -> Reply:
-    """List the roles that the server knows."""
+    """List the server's roles."""
     return success(roles=[_shape(call, name) for name in sorted({*known_roles(), *IN_ROOMS})])
 
 
@@ -84,7 +84,7 @@ def add(call: Call) -> Reply:
     body=closed({"username": TEXT}, {"roleId": TEXT, "roleName": TEXT, "roomId": maybe(TEXT), "scope": maybe(TEXT)}),
 )
 def remove(call: Call) -> Reply:
-    """Take a role from a user; the last administrator stays one."""
+    """Remove a role from a user; the last administrator stays one."""
     user, role = _target(call)
     if role not in user.roles:
         raise MeteorError("error-user-not-in-role", "User is not in this role")
@@ -109,6 +109,6 @@ def remove(call: Call) -> Reply:
     ),
 )
 def users_in_role(call: Call) -> Reply:
-    """List who has a role."""
+    """List the users with a role."""
     users = [user for user in call.platform.store.users if call.query["role"] in user.roles]
     return call.listing("users", users, lambda user: user_for(call.user, user))

@@ -29,7 +29,7 @@ PAGED = {"offset": maybe(NUMBER), "count": maybe(NUMBER), "sort": maybe(TEXT)}
 
 @ROUTES.add("GET", "channels.files", "groups.files", "im.files", "dm.files", section=SECTION)
 def files(call: Call) -> Reply:
-    """List the files that were sent into a room, the newest first."""
+    """List the files of a room, the newest first."""
     room = family_room(call, call.query)
     if call.user.id not in room.members and room.type != "c":
         raise room_not_found()
@@ -76,7 +76,7 @@ def mentions(call: Call) -> Reply:
 
 @ROUTES.add("POST", "rooms.cleanHistory", section=SECTION, body=CLEANED)
 def clean_history(call: Call) -> Reply:
-    """Delete what was written between two moments."""
+    """Delete the messages between two times."""
     body = call.body
     room = room_named(call, body["roomId"])
     oldest, latest = read_iso(body["oldest"]), read_iso(body["latest"])
@@ -116,7 +116,7 @@ def clean_history(call: Call) -> Reply:
     ),
 )
 def discuss(call: Call) -> Reply:
-    """Make a discussion of a room, or of one of its messages."""
+    """Create a discussion of a room, or of one of its messages."""
     parent = room_named(call, call.body["prid"])
     if parent.parent_id is not None:
         raise MeteorError("error-nested-discussion", "Cannot create nested discussions")
@@ -142,7 +142,7 @@ def discussions(call: Call) -> Reply:
 
 @ROUTES.add("GET", "im.messages.others", "dm.messages.others", section=SECTION, any_of=("view-room-administration",))
 def messages_of_others(call: Call) -> Reply:
-    """List the messages of a direct room that the caller is not in; a setting allows it at all."""
+    """List the messages of a direct room that the caller is not in, if the setting allows it."""
     if not call.platform.settings["API_Enable_Direct_Message_History_EndPoint"]:
         raise MeteorError(
             "error-endpoint-disabled", "This endpoint is disabled", {"route": "/api/v1/im.messages.others"}
@@ -163,7 +163,7 @@ def messages_of_others(call: Call) -> Reply:
     query=closed({}, {"filter": maybe(TEXT), "types": maybe(TEXTS), **PAGED, "query": maybe(TEXT)}),
 )
 def admin_rooms(call: Call) -> Reply:
-    """List all rooms of the server, by words of their names and by kind."""
+    """List all rooms of the server, filtered by name and kind."""
     wanted = (call.query.get("filter") or "").lower()
     kinds = set(call.query.get("types") or [])
     found = [
@@ -183,7 +183,7 @@ def admin_rooms(call: Call) -> Reply:
     query=closed({}, {"rid": maybe(TEXT)}),
 )
 def admin_room(call: Call) -> Reply:
-    """Return one room to an administrator, whoever is in it."""
+    """Return any room to an administrator."""
     room = call.platform.store.rooms.with_id(call.query.get("rid") or "")
     if room is None:
         raise MeteorError("error-not-allowed", "Not allowed")

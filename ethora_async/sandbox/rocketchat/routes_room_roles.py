@@ -54,7 +54,7 @@ for _verb in ("add", "remove"):
 )
 @ROUTES.add("GET", "groups.moderators", section=SECTION, query=by_room())
 def moderators(call: Call) -> Reply:
-    """List who moderates a room."""
+    """List the moderators of a room."""
     room = family_room(call, call.query)
     return success(moderators=[brief(member.user) for member in room.members.values() if "moderator" in member.roles])
 

@@ -65,7 +65,7 @@ for _suffix, _key in TEXT_FIELDS.items():
 
 @ROUTES.add("POST", *_named("rename"), section=SECTION, body=by_room({"name": TEXT}))
 def rename(call: Call) -> Reply:
-    """Give a room another name."""
+    """Rename a room."""
     room = _edited(call)
     if not call.body["name"].strip():
         raise failure('The bodyParam "name" is required')
@@ -124,7 +124,7 @@ def set_custom_fields(call: Call) -> Reply:
 
 @ROUTES.add("POST", "channels.setDefault", section=SECTION, any_of=("view-room-administration",))
 def set_default(call: Call) -> Reply:
-    """Let everybody new into a channel, or no more; the flag may come as a text."""
+    """Make a channel a default one or not; the flag may be a string."""
     room = _edited(call)
     wanted = call.body.get("default")
     if wanted is None:
@@ -140,7 +140,7 @@ def set_default(call: Call) -> Reply:
 
 @ROUTES.add("POST", "channels.setJoinCode", section=SECTION, body=by_room({"joinCode": TEXT}))
 def set_join_code(call: Call) -> Reply:
-    """Ask newcomers for a word."""
+    """Set the join code of a channel."""
     room = _edited(call)
     if not call.body["joinCode"].strip():
         raise failure('The bodyParam "joinCode" is required')
@@ -150,7 +150,7 @@ def set_join_code(call: Call) -> Reply:
 
 @ROUTES.add("POST", *_named("archive"), section=SECTION, body=by_room())
 def archive(call: Call) -> Reply:
-    """Close a room for good."""
+    """Archive a room."""
     room = _edited(call, "archive-room")
     _archive(call, room, archived=True)
     return success()
@@ -158,7 +158,7 @@ def archive(call: Call) -> Reply:
 
 @ROUTES.add("POST", *_named("unarchive"), section=SECTION, body=by_room())
 def unarchive(call: Call) -> Reply:
-    """Open an archived room again."""
+    """Unarchive a room."""
     room = _edited(call, "unarchive-room")
     _archive(call, room, archived=False)
     return success()
@@ -168,7 +168,7 @@ def unarchive(call: Call) -> Reply:
     "POST", "rooms.changeArchivationState", section=SECTION, body=closed({"rid": TEXT}, {"action": maybe(TEXT)})
 )
 def change_archivation(call: Call) -> Reply:
-    """Archive a room, or bring it back; `action` says which."""
+    """Archive or unarchive a room, as `action` says."""
     room = room_named(call, call.body["rid"])
     archiving = call.body.get("action") != "unarchive"
     if not may(call.user, "archive-room" if archiving else "unarchive-room", room):
@@ -196,7 +196,7 @@ SAVED: dict[str, tuple[str, str]] = {
 
 @ROUTES.add("POST", "rooms.saveRoomSettings", section=SECTION)
 def save(call: Call) -> Reply:
-    """Change several things about a room at once."""
+    """Change several settings of a room at once."""
     if not isinstance(call.body.get("rid"), str):
         raise MeteorError("invalid-params", "must have required property 'rid'")
     room = room_named(call, call.body["rid"])

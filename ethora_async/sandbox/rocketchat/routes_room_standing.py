@@ -41,7 +41,7 @@ def open_room(call: Call) -> Reply:
 @ROUTES.add("POST", "channels.close", "groups.close", section=SECTION, body=by_room())
 @ROUTES.add("POST", "im.close", "dm.close", section=SECTION, body=DIRECT)
 def close_room(call: Call) -> Reply:
-    """Hide a room from the caller's list, until something new comes."""
+    """Hide a room from the caller's list until the next message."""
     room = family_room(call, call.body)
     member = room.members.get(call.user.id)
     if member is None:
@@ -75,7 +75,7 @@ def _show(call: Call, member: Membership, *, shown: bool) -> None:
 
 @ROUTES.add("POST", "rooms.favorite", section=SECTION)
 def favorite(call: Call) -> Reply:
-    """Put a room among the caller's favourites, or take it out."""
+    """Add a room to the caller's favourites, or remove it."""
     if not isinstance(call.body.get("favorite"), bool):
         raise failure("The 'favorite' param is required")
     member = standing(call, call.room_of(call.body))
@@ -86,7 +86,7 @@ def favorite(call: Call) -> Reply:
 
 @ROUTES.add("POST", "rooms.leave", section=SECTION, body=loose({"roomId": TEXT, "roomName": TEXT}))
 def leave(call: Call) -> Reply:
-    """Let the caller out of a room of any kind but a direct one."""
+    """Leave a room of any kind except a direct one."""
     room = call.room_of(call.body)
     if room.type == "d":
         raise MeteorError("error-not-allowed", "Not allowed", {"method": "leaveRoom"})
@@ -103,7 +103,7 @@ def leave(call: Call) -> Reply:
     ),
 )
 def join(call: Call) -> Reply:
-    """Let the caller into a channel."""
+    """Join a channel."""
     room = call.room_of(call.body)
     if room.type != "c" and call.user.id not in room.members:
         raise room_not_found()
@@ -118,7 +118,7 @@ def join(call: Call) -> Reply:
     body=one_of(closed({"roomId": TEXT}), closed({"firstUnreadMessage": closed({"_id": TEXT})})),
 )
 def unread(call: Call) -> Reply:
-    """Mark a room as unread, from its last message of somebody else's or from a given one on."""
+    """Mark a room as unread from a given message on, or from the last one by another user."""
     first = (call.body.get("firstUnreadMessage") or {}).get("_id")
     if first is not None:
         room = next((one for one in call.platform.store.rooms if first in one.messages), None)
@@ -141,7 +141,7 @@ def unread(call: Call) -> Reply:
 @ROUTES.add("GET", "groups.counters", section=SECTION, query=by_room(None, {"userId": maybe(TEXT)}))
 @ROUTES.add("GET", "im.counters", "dm.counters", section=SECTION)
 def counters(call: Call) -> Reply:
-    """Count what a room holds and what one member has not read."""
+    """Return the counters of a room, and of the unread messages of one member."""
     room = family_room(call, call.query)
     user = call.user
     if call.query.get("userId"):
@@ -178,7 +178,7 @@ def is_member(call: Call) -> Reply:
     query=closed({}, {"_id": maybe(TEXT), "query": maybe(TEXT)}),
 )
 def online(call: Call) -> Reply:
-    """List the members of a room who are there now."""
+    """List the members of a room who are online."""
     if not call.query.get("_id"):
         raise failure("Invalid query")
     room = family_room(call, {"roomId": call.query["_id"]})
@@ -210,7 +210,7 @@ def members_by_role(call: Call) -> Reply:
     "POST", "channels.addAll", "groups.addAll", section=SECTION, body=by_room(None, {"activeUsersOnly": maybe(FLAG)})
 )
 def add_all(call: Call) -> Reply:
-    """Let everybody in."""
+    """Add all users to a room."""
     room = family_room(call, call.body)
     if not may(call.user, "add-user-to-any-c-room"):
         raise MeteorError("error-not-allowed", "Not allowed")

@@ -26,7 +26,7 @@ SINCE = closed({}, {"updatedSince": maybe(TEXT)})
 
 
 def joined_rooms(user: User, since: float | None) -> dict[str, Any]:
-    """Return a user's rooms, or what became of them since a moment; `remove` holds deleted rooms only."""
+    """Return a user's rooms, or their changes since a time; `remove` holds deleted rooms only."""
     rooms = [member.room for member in user.rooms.values()]
     return {
         "update": [room_shape(room) for room in rooms if since is None or room.updated_at > since],
@@ -39,7 +39,7 @@ def joined_rooms(user: User, since: float | None) -> dict[str, Any]:
 
 
 def subscriptions(user: User, since: float | None) -> dict[str, Any]:
-    """Return a user's memberships, or what became of them since a moment."""
+    """Return a user's memberships, or their changes since a time."""
     members = user.rooms.values()
     return {
         "update": [subscription_shape(member) for member in members if since is None or member.updated_at > since],
@@ -130,5 +130,5 @@ def delete(call: Call) -> Reply:
     body=closed({"roomId": FILLED, "action": {"type": "string", "enum": ["accept", "reject"]}}),
 )
 def answer_invitation(call: Call) -> Reply:
-    """Reply an invitation from another server; there are none here, so nothing changes."""
+    """Answer an invitation from another server; the sandbox has none, so nothing changes."""
     raise MeteorError("error-invalid-room", f"There is no pending invitation to {call.body['roomId']}")

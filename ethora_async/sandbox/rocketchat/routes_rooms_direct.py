@@ -54,7 +54,7 @@ def _shared(call: Call, username: str) -> Room | None:
     body=one_of(closed({"usernames": TEXT}, {"excludeSelf": FLAG}), closed({"username": TEXT}, {"excludeSelf": FLAG})),
 )
 def create(call: Call) -> Reply:
-    """Return the direct room of the caller and others, made when there is none; `inserted` tells."""
+    """Return or create the direct room of the caller and others; `inserted` is true for a new one."""
     text: str = call.body.get("username") or call.body.get("usernames") or ""
     names = [name.strip() for name in text.split(",") if name.strip()] if "usernames" in call.body else [text]
     found = [call.platform.store.users.with_username(name) for name in names]
@@ -97,7 +97,7 @@ def list_everyone(call: Call) -> Reply:
     query=one_of(closed({"roomId": TEXT}, MORE), closed({"username": TEXT}, MORE)),
 )
 def members(call: Call) -> Reply:
-    """List who is in a direct room."""
+    """List the members of a direct room."""
     room = room_of(call, call.query)
     if call.user.id not in room.members:
         raise room_not_found()

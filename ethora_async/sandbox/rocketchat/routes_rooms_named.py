@@ -1,4 +1,4 @@
-"""Channels (public) and groups (private): the same calls by two names (docs/platforms/rocketchat.md#rooms)."""
+"""Channels (public) and groups (private): the same calls under two names (docs/platforms/rocketchat.md#rooms)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ MEMBERS = by_room(
 
 
 def kind_of(call: Call) -> str:
-    """Return the kind of room that the call's name speaks of."""
+    """Return the kind of room in the call's name."""
     return KINDS[call.route.path.rpartition("/")[2].partition(".")[0]]
 
 
@@ -89,13 +89,13 @@ def _create(call: Call) -> Reply:
 
 @ROUTES.add("POST", "channels.create", section="rooms", body=NEW_CHANNEL)
 def create_channel(call: Call) -> Reply:
-    """Make a channel."""
+    """Create a channel."""
     return _create(call)
 
 
 @ROUTES.add("POST", "groups.create", section="rooms", body=NEW_GROUP)
 def create_group(call: Call) -> Reply:
-    """Make a group."""
+    """Create a group."""
     return _create(call)
 
 
@@ -142,7 +142,7 @@ def info(call: Call) -> Reply:
 
 @ROUTES.add("GET", "channels.members", "groups.members", section="rooms", query=MEMBERS)
 def members(call: Call) -> Reply:
-    """List who is in a room, by user name."""
+    """List the members of a room, by user name."""
     room = room_of(call, call.query)
     if not may_read(call.user, room):
         raise room_not_found()
@@ -153,7 +153,7 @@ def members(call: Call) -> Reply:
 
 @ROUTES.add("POST", "channels.invite", "groups.invite", section="rooms", body=by_room(None, PEOPLE))
 def invite(call: Call) -> Reply:
-    """Take users into a room; those who are in it already stay."""
+    """Add users to a room; members are ignored."""
     room = room_of(call, call.body)
     users = _people(call)
     if not may(call.user, f"add-user-to-any-{room.type}-room") and not _keeps(call, room, "add-user-to-joined-room"):
@@ -170,7 +170,7 @@ def _kick_body(version: Version) -> Schema:
 @ROUTES.add("POST", "channels.kick", section="rooms", body=_kick_body)
 @ROUTES.add("POST", "groups.kick", section="rooms", body=by_room(None, PEOPLE))
 def kick(call: Call) -> Reply:
-    """Take a user out of a room."""
+    """Remove a user from a room."""
     room = call.room_of(call.body, kind_of(call))
     user = call.user_of(call.body)
     if not may(call.user, "remove-user", room):
@@ -181,7 +181,7 @@ def kick(call: Call) -> Reply:
 
 @ROUTES.add("POST", "channels.join", section="rooms", body=by_room(None, {"joinCode": maybe(TEXT)}))
 def join(call: Call) -> Reply:
-    """Let the caller into a channel."""
+    """Join a channel."""
     room = room_of(call, call.body)
     membership.enter(call.platform, room, call.user, call.now, code=call.body.get("joinCode"))
     return _reply(room)
@@ -189,7 +189,7 @@ def join(call: Call) -> Reply:
 
 @ROUTES.add("POST", "channels.leave", "groups.leave", section="rooms", body=by_room())
 def leave(call: Call) -> Reply:
-    """Let the caller out of a room."""
+    """Leave a room."""
     room = room_of(call, call.body)
     membership.leave(call.platform, room, call.user, call.now)
     return _reply(room)
@@ -210,7 +210,7 @@ def _keeps(call: Call, room: Room, permission: str) -> bool:
 
 
 def _people(call: Call) -> list[User]:
-    """Find whom a body names, in whichever way; unknown ones are passed over as long as somebody is left."""
+    """Return the users that a body names; unknown ones are ignored if at least one is known."""
     body, users = call.body, call.platform.store.users
     ids = [*(body.get("userIds") or ()), *([body["userId"]] if body.get("userId") else ())]
     names = [*(body.get("usernames") or ()), *(body[key] for key in ("username", "user") if body.get(key))]

@@ -39,7 +39,7 @@ CHANGES = closed(
     body=closed({"userId": FILLED, "data": CHANGES}, {"confirmRelinquish": FLAG}),
 )
 def update(call: Call) -> Reply:
-    """Change an account; an unknown id makes no new one."""
+    """Change an account; refuse an unknown id."""
     user = call.find_user(call.body["userId"])
     data = call.body["data"]
     accounts.update(call.platform, user, data, call.user, call.now)
@@ -61,7 +61,7 @@ def _doomed(way: str) -> dict[str, object]:
     body=one_of(_doomed("userId"), _doomed("username"), _doomed("user")),
 )
 def delete(call: Call) -> Reply:
-    """Delete an account; which rooms went with it is told from 7.0 on."""
+    """Delete an account; from 7.0 on the reply lists the rooms deleted with it."""
     user = call.user_of(call.body)
     if user is call.caller:
         raise MeteorError("error-not-allowed", "Not allowed")
@@ -78,7 +78,7 @@ def delete(call: Call) -> Reply:
     body=closed({"userId": TEXT, "activeStatus": FLAG}, {"confirmRelinquish": maybe(FLAG)}),
 )
 def set_active_status(call: Call) -> Reply:
-    """Switch an account on or off."""
+    """Activate or deactivate an account."""
     user = call.find_user(call.body["userId"])
     active, confirmed = call.body["activeStatus"], bool(call.body.get("confirmRelinquish"))
     accounts.set_active(call.platform, user, active=active, confirmed=confirmed, now=call.now)

@@ -29,7 +29,7 @@ FRESH_BUG = "Cannot read properties of undefined (reading 'tokens')"
 
 
 def _create_token_body(version: Version) -> Schema:
-    """Return the form of `users.createToken`: from 8.0 on an id and the secret, and nothing else."""
+    """Return the form of `users.createToken`: from 8.0 on an id and the secret only."""
     if version.gate == "switch":
         return loose(dict.fromkeys(("userId", "username", "user"), TEXT))
     return closed({"userId": FILLED, "secret": FILLED})
@@ -37,7 +37,7 @@ def _create_token_body(version: Version) -> Schema:
 
 @ROUTES.add("POST", "users.createToken", section="minting-tokens", creation=True, body=_create_token_body)
 def create_token(call: Call) -> Reply:
-    """Make a login token for a user, which says nothing about when it expires."""
+    """Create a login token for a user; the reply does not say when it expires."""
     platform = call.platform
     user = _token_user(call)
     if user.bug_left and user.last_login is None and not user.tokens:
@@ -52,7 +52,7 @@ def create_token(call: Call) -> Reply:
 
 
 def _token_user(call: Call) -> User:
-    """Find for whom the token is; every refusal of the caller reads the same."""
+    """Return the user to create a token for; all refusals have the same text."""
     platform = call.platform
     refusal = MeteorError("error-not-authorized", "Not authorized")
     gate = platform.version.gate
@@ -81,7 +81,7 @@ def _token_user(call: Call) -> User:
     body=closed({"tokenName": TEXT}, {"bypassTwoFactor": FLAG}),
 )
 def generate(call: Call) -> Reply:
-    """Make a token for the caller that never expires."""
+    """Create a personal access token for the caller."""
     name = call.body["tokenName"]
     if _personal(call.user, name) is not None:
         raise MeteorError("error-token-already-exists", "A token with this name already exists")
@@ -98,7 +98,7 @@ def generate(call: Call) -> Reply:
     body=closed({"tokenName": TEXT}),
 )
 def regenerate(call: Call) -> Reply:
-    """Put another token in the place of one."""
+    """Replace a personal access token by a new one."""
     old = _existing(call)
     drop(call.platform, call.user, lambda token: token is old)
     name, bypass = str(old.name), old.bypass_two_factor
@@ -114,7 +114,7 @@ def regenerate(call: Call) -> Reply:
     body=closed({"tokenName": TEXT}),
 )
 def remove(call: Call) -> Reply:
-    """Take a personal access token away."""
+    """Remove a personal access token."""
     old = _existing(call)
     drop(call.platform, call.user, lambda token: token is old)
     return success()
@@ -122,7 +122,7 @@ def remove(call: Call) -> Reply:
 
 @ROUTES.add("GET", "users.getPersonalAccessTokens", section="users", any_of=(PERSONAL,))
 def list_personal(call: Call) -> Reply:
-    """List the caller's personal access tokens; the last six letters of the hash tell them apart."""
+    """List the caller's personal access tokens; the last six characters of the hash identify them."""
     tokens = [
         {
             "name": token.name,
@@ -138,7 +138,7 @@ def list_personal(call: Call) -> Reply:
 
 @ROUTES.add("POST", "users.logoutOtherClients", section="users")
 def logout_other_clients(call: Call) -> Reply:
-    """End all other sessions of the caller, and tell when this one expires; an empty text for never."""
+    """End all other sessions of the caller, and return when this one expires, or an empty string if never."""
     user, presented = call.session()
     drop(call.platform, user, lambda token: token is not presented and not token.personal)
     expires = expires_at(call.platform, presented)

@@ -42,7 +42,7 @@ ORDERS: dict[str, Any] = {
 
 @ROUTES.add("POST", "users.create", section="users", creation=True, body=NEW_USER)
 def create(call: Call) -> Reply:
-    """Make an account."""
+    """Create an account."""
     user = accounts.create(call.platform, call.body, call.user, call.now)
     # Old servers hand the password's hash out with the rest.
     more = {} if call.platform.version.since(7) else {"services": {"password": {"bcrypt": f"$2b$10${new_token()}"}}}
@@ -60,7 +60,7 @@ def _info_query(version: Version) -> Schema:
 
 @ROUTES.add("GET", "users.info", section="users", query=_info_query)
 def info(call: Call) -> Reply:
-    """Return one user, with their rooms when asked to."""
+    """Return one user, optionally with their rooms."""
     user = _named(call)
     if user is None:
         raise user_not_found()

@@ -51,7 +51,7 @@ class Route(routing.Route):
     query: Schema | SchemaOf | None = attrs.field(default=None, repr=False)
 
     def schema(self, version: Version) -> Schema | None:
-        """Return what the input of this route is checked by: its query for GET, else its body."""
+        """Return the schema of this route's input: its query for GET, else its body."""
         schema = self.query if self.method == "GET" else self.body
         return schema(version) if callable(schema) else schema
 

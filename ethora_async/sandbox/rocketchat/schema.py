@@ -30,7 +30,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 
 
 def maybe(schema: Schema) -> Schema:
-    """Let the value be null too."""
+    """Return a schema that also accepts null."""
     return {**schema, "nullable": True}
 
 
@@ -50,7 +50,7 @@ def loose(optional: dict[str, Schema]) -> Schema:
 
 
 def one_of(*schemas: Schema) -> Schema:
-    """Return what fits exactly one of the schemas."""
+    """Return a schema that matches exactly one of the given ones."""
     return {"oneOf": list(schemas)}
 
 
@@ -61,12 +61,12 @@ def by_room(required: dict[str, Schema] | None = None, optional: dict[str, Schem
 
 
 def problems(schema: Schema, value: Any) -> list[str]:
-    """List what is wrong with a value; empty when it fits."""
+    """Return the problems of a value; empty if it is valid."""
     return _check(schema, value, "")
 
 
 def coerce(schema: Schema, value: Any) -> Any:
-    """Read numbers out of the texts of a query string where the schema asks for numbers."""
+    """Convert strings of a query to numbers where the schema requires numbers."""
     if "oneOf" in schema:
         for option in schema["oneOf"]:
             value = coerce(option, value)
@@ -81,7 +81,7 @@ def coerce(schema: Schema, value: Any) -> Any:
 
 
 def _number(text: str) -> float | str:
-    """Read a number; a text that is none stays as it is, for the checker to refuse."""
+    """Return a string as a number, or unchanged if it is not one."""
     try:
         number = float(text)
     except ValueError:

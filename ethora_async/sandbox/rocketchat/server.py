@@ -161,7 +161,7 @@ class RocketChatSandbox(LocalServer):
 
     @property
     def store(self) -> Store:
-        """The state as of now, to look at: `sandbox.store.users.with_username("ada")`."""
+        """The current state, for assertions: `sandbox.store.users.with_username("ada")`."""
         sweep(self._platform, self._platform.now())
         return self._platform.store
 
@@ -205,7 +205,7 @@ class RocketChatSandbox(LocalServer):
         return totp(self.admin.totp_secret, self._platform.now())
 
     def force_logout(self, username: str) -> None:
-        """End a user's sessions as device management does: their connections are told first.
+        """End a user's sessions as device management does, which notifies their connections first.
 
         See docs/platforms/rocketchat.md#reconnecting.
 
@@ -223,7 +223,7 @@ class RocketChatSandbox(LocalServer):
         return user
 
     def settle(self) -> None:
-        """Let the jobs run that are due by the clock: expired tokens are swept, and their connections told."""
+        """Run the jobs that are due: delete expired tokens, and notify their connections."""
         sweep(self._platform, self._platform.now())
 
     def _open_socket(self, request: web.BaseRequest) -> Reply:

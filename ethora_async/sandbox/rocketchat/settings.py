@@ -89,7 +89,7 @@ class Settings:
 
     @property
     def token_lifetime(self) -> float:
-        """Seconds that a login token lives: a setting in days; what makes no sense counts as 90."""
+        """The lifetime of a login token in seconds. The setting is in days; an invalid value counts as 90."""
         days = self._values[LOGIN_EXPIRATION]
         sensible = isinstance(days, int) and not isinstance(days, bool) and days > 0
         return (days if sensible else DEFAULT_DAYS) * DAY

@@ -14,12 +14,12 @@ Shape = dict[str, Any]
 
 
 def _present(**fields: Any) -> Shape:
-    """Return the fields that have a value: absent ones are absent, not null."""
+    """Return the fields that have a value; the others are left out, not null."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def brief(user: User) -> Shape:
-    """Return who wrote or owns something: `{_id, username, name}`."""
+    """Return the author or owner of a record: `{_id, username, name}`."""
     return {"_id": user.id, "username": user.username, "name": user.name}
 
 
@@ -29,7 +29,7 @@ def emails(user: User) -> list[Shape]:
 
 
 def visible_user(user: User) -> Shape:
-    """Return what everyone may see of a user."""
+    """Return the public fields of a user."""
     return _present(
         _id=user.id,
         createdAt=moment(user.created_at),
@@ -48,7 +48,7 @@ def visible_user(user: User) -> Shape:
 
 
 def full_user(user: User) -> Shape:
-    """Return what the user, and who may view others in full, see."""
+    """Return the fields for the user, and for callers who may view full records."""
     last = None if user.last_login is None else moment(user.last_login)
     return {
         **visible_user(user),
@@ -71,7 +71,7 @@ def user_for(viewer: User | None, user: User) -> Shape:
 
 
 def own_user(user: User, origin: str) -> Shape:
-    """Return the account as its owner sees it after a login: what `me` and `login` tell."""
+    """Return the account as its owner sees it after a login: the reply of `me` and `login`."""
     return {
         **full_user(user),
         "isOAuthUser": False,
@@ -108,7 +108,7 @@ def user_room(member: Membership) -> Shape:
 
 
 def room_label(room: Room, viewer: User) -> str:
-    """Return the name of a room for one of its members: a direct room is called by the others."""
+    """Return the name of a room for one of its members: a direct room has the names of the others."""
     if room.name is not None:
         return room.name
     return ", ".join(name for name in room.usernames if name != viewer.username) or viewer.username
@@ -179,7 +179,7 @@ def subscription_shape(member: Membership) -> Shape:
 
 
 def removed_subscription(member: Membership) -> Shape:
-    """Return what is told of a membership that ended (docs/platforms/rocketchat.md#streams)."""
+    """Return the event of a membership that ended (docs/platforms/rocketchat.md#streams)."""
     return {
         "_id": member.id,
         "u": {"_id": member.user.id, "username": member.user.username},

@@ -1,4 +1,4 @@
-"""The state of a local Rocket.Chat: accounts, tokens and rooms, found by any of their names."""
+"""The state of a local Rocket.Chat: accounts, tokens and rooms, and their indexes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SWEEP_SECONDS = 600.0
 
 
 class Users:
-    """All accounts. User names and addresses are unique whatever their case."""
+    """All accounts. User names and addresses are unique, ignoring case."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, User] = {}
@@ -34,7 +34,7 @@ class Users:
         return self._by_id.get(user_id)
 
     def with_username(self, username: str) -> User | None:
-        """Return the user of this name."""
+        """Return the user with this user name."""
         return self._by_name.get(username.lower())
 
     def with_email(self, email: str) -> User | None:
@@ -46,7 +46,7 @@ class Users:
         return self.with_id(reference) or self.with_username(reference) or self.with_email(reference)
 
     def add(self, user: User) -> None:
-        """Take a new user in; its names must be free."""
+        """Add a user, whose names must be free."""
         self._by_id[user.id] = user
         self._by_name[user.username.lower()] = user
         if user.email is not None:
@@ -54,25 +54,25 @@ class Users:
         self._sorted.clear()
 
     def rename(self, user: User, *, username: str, email: str | None) -> None:
-        """Give a user other unique names, which must be free."""
+        """Change the unique names of a user; the new ones must be free."""
         self._forget_names(user)
         user.username, user.email = username, email
         self.add(user)
 
     def remove(self, user: User) -> None:
-        """Take an account out."""
+        """Remove an account."""
         del self._by_id[user.id]
         self._forget_names(user)
         self._sorted.clear()
 
     def sorted_by(self, name: str, key: Callable[[User], str | float]) -> list[User]:
-        """Return all users in an order, kept under `name` until an account changes, as pages ask for it again."""
+        """Return all users in an order, cached under `name` until an account changes."""
         if name not in self._sorted:
             self._sorted[name] = sorted(self._by_id.values(), key=key)
         return self._sorted[name]
 
     def changed(self) -> None:
-        """Say that something about a user changed, so that orders are made anew."""
+        """Drop the cached orders after a user has changed."""
         self._sorted.clear()
 
     def _forget_names(self, user: User) -> None:
@@ -99,7 +99,7 @@ class Rooms:
         return self._by_id.get(room_id)
 
     def with_name(self, name: str) -> Room | None:
-        """Return the channel or group of this name."""
+        """Return the channel or group with this name."""
         return self._by_name.get(name)
 
     def find(self, reference: str) -> Room | None:
@@ -107,27 +107,27 @@ class Rooms:
         return self.with_id(reference) or self.with_name(reference)
 
     def add(self, room: Room) -> None:
-        """Take a new room in; its name must be free."""
+        """Add a room, whose name must be free."""
         self._by_id[room.id] = room
         if room.name is not None:
             self._by_name[room.name] = room
 
     def rename(self, room: Room, name: str) -> None:
-        """Give a room another name, which must be free."""
+        """Rename a room; the new name must be free."""
         if room.name is not None:
             self._by_name.pop(room.name, None)
         room.name = name
         self._by_name[name] = room
 
     def remove(self, room: Room) -> None:
-        """Take a room out."""
+        """Remove a room."""
         del self._by_id[room.id]
         if room.name is not None:
             del self._by_name[room.name]
 
 
 class Store:
-    """Everything that a server keeps in its database."""
+    """The whole database of a server."""
 
     def __init__(self) -> None:
         self.users: Users = Users()
@@ -137,21 +137,21 @@ class Store:
         self._swept = 0.0
 
     def token_owner(self, token: str) -> tuple[User, LoginToken] | None:
-        """Return whose token this is, expired ones included until they are swept."""
+        """Return the owner of a token, even an expired one until it is swept."""
         return self._tokens.get(hash_token(token))
 
     def add_token(self, user: User, token: LoginToken) -> None:
-        """Give a user one more token."""
+        """Add a token to a user."""
         user.tokens.append(token)
         self._tokens[token.hashed] = (user, token)
 
     def drop_token(self, user: User, token: LoginToken) -> None:
-        """Take a token away."""
+        """Remove a token."""
         user.tokens.remove(token)
         self._tokens.pop(token.hashed, None)
 
     def sweep(self, now: float, lifetime: float) -> list[tuple[User, LoginToken]]:
-        """Delete what expired by the latest run of the job that comes by every ten minutes; return it."""
+        """Delete and return the tokens that expired before the latest run of the ten-minute job."""
         run = now - now % SWEEP_SECONDS
         if run <= self._swept:
             return []

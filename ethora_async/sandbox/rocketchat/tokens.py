@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Minted:
-    """A fresh token: the text that the client gets, and what the server keeps."""
+    """A fresh token: the token for the client, and the record on the server."""
 
     text: str = attrs.field(repr=False)
     token: LoginToken
 
 
 def mint(platform: Platform, user: User, now: float) -> Minted:
-    """Give a user a login token; the oldest go when there are too many, which logs real sessions out."""
+    """Create a login token for a user; above the limit the oldest are dropped, which ends real sessions."""
     text = new_token()
     token = LoginToken(hash_token(text), now)
     platform.store.add_token(user, token)
@@ -37,7 +37,7 @@ def mint(platform: Platform, user: User, now: float) -> Minted:
 
 
 def mint_personal(platform: Platform, user: User, name: str, now: float, *, bypass_two_factor: bool) -> str:
-    """Give a user a personal access token, which never expires, and return its text."""
+    """Create a personal access token, which never expires, and return its value."""
     text = new_token()
     platform.store.add_token(user, LoginToken(hash_token(text), now, name, bypass_two_factor))
     announce.tokens(platform, user)
@@ -45,7 +45,7 @@ def mint_personal(platform: Platform, user: User, name: str, now: float, *, bypa
 
 
 def drop(platform: Platform, user: User, doomed: Callable[[LoginToken], bool]) -> int:
-    """Take tokens of a user away, and tell the connections that lived on them; return how many there were."""
+    """Remove tokens of a user, and notify the connections that used them; return their number."""
     dead = [token for token in user.tokens if doomed(token)]
     for token in dead:
         platform.store.drop_token(user, token)
@@ -67,7 +67,7 @@ def expires_at(platform: Platform, token: LoginToken) -> float | None:
 
 
 def sweep(platform: Platform, now: float) -> None:
-    """Do what the job of every ten minutes did by now: delete expired tokens."""
+    """Run the ten-minute job up to now: delete expired tokens."""
     dead = platform.store.sweep(now, platform.settings.token_lifetime)
     for user in {id(user): user for user, _ in dead}.values():
         announce.tokens(platform, user)

@@ -38,7 +38,7 @@ TEXTS = {
 
 
 def new_totp_secret() -> str:
-    """Return a fresh secret in base32, as authenticator apps take it."""
+    """Return a new secret in base32, for authenticator apps."""
     return base64.b32encode(secrets.token_bytes(20)).decode()
 
 
@@ -51,12 +51,12 @@ def totp(secret: str, now: float) -> str:
 
 
 def fingerprint(agent: str, address: str) -> str:
-    """Return what a remembered second factor is tied to: md5 of user agent and client address."""
+    """Return the fingerprint of a remembered second factor: md5 of user agent and client address."""
     return hashlib.md5(f"{agent}{address}".encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
 
 
 def available(platform: Platform, user: User) -> list[Method]:
-    """List the methods that a user has set up, the preferred first. The password is only a fallback."""
+    """Return the methods that a user has set up, the preferred one first. The password is only a fallback."""
     found: list[Method] = []
     if user.totp_secret is not None:
         found.append("totp")
@@ -66,7 +66,7 @@ def available(platform: Platform, user: User) -> list[Method]:
 
 
 def required_method(platform: Platform, user: User, *, fallback: bool) -> Method | None:
-    """Return the method that a user must pass; None when there is none to ask for."""
+    """Return the method that a user must pass; None if there is none."""
     if not platform.settings[TWO_FACTOR]:
         return None
     methods = available(platform, user)
@@ -85,9 +85,9 @@ def excused(platform: Platform, user: User, token: LoginToken, print_: str, now:
 
 
 def check(platform: Platform, user: User, code: str | None, chosen: str | None, now: float, *, fallback: bool) -> None:
-    """Take a code, or raise `totp-required`, `totp-invalid` or `totp-max-attempts` (a code by mail stands five tries).
+    """Check a code, or raise `totp-required`, `totp-invalid` or `totp-max-attempts`.
 
-    A call without a code sends the mail.
+    A call without a code sends the mail. A code by mail allows five attempts.
     """
     preferred = required_method(platform, user, fallback=fallback)
     if preferred is None:
@@ -115,7 +115,7 @@ def trust(platform: Platform, token: LoginToken, print_: str, now: float) -> Non
 
 
 def send_code(platform: Platform, user: User, now: float, *, again: bool = False) -> bool:
-    """Mail a fresh code, unless a valid one is under way; tell whether a mail went out."""
+    """Mail a new code unless a valid one is pending; return whether a mail was sent."""
     pending = platform.email_codes.get(user.id)
     if user.email is None or (pending is not None and pending.expires > now and not again):
         return False
@@ -141,7 +141,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def _refusal(platform: Platform, user: User, code: str, method: Method, *, generated: bool) -> MeteorError:
-    """Word the refusal; with the password fallback no method counts as available."""
+    """Return the refusal; with the password fallback no method counts as available."""
     details: dict[str, Any] = {
         "method": method,
         "codeGenerated": generated,

@@ -1,4 +1,4 @@
-"""Multipart bodies: fields as text, and the files that came with them."""
+"""Multipart bodies: fields as text, and files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LARGEST = 128 * 1024 * 1024
 PIECE = 256 * 1024
 BROKEN: tuple[type[Exception], ...] = (HttpProcessingError, ValueError, RuntimeError, AssertionError, LookupError)
-"""What aiohttp's reader raises for bodies that are no multipart; RuntimeError includes its warnings."""
+"""Exceptions of aiohttp's reader for bodies that are not multipart; RuntimeError includes its warnings."""
 
 
 @attrs.frozen
@@ -30,7 +30,7 @@ class Upload:
 
 
 async def receive(request: BaseRequest) -> tuple[dict[str, str], list[Upload]]:
-    """Read a multipart body; 400 for a broken one, 413 for one that is too large."""
+    """Read a multipart body; 400 for a malformed one, 413 for one that is too large."""
     fields: dict[str, str] = {}
     files: list[Upload] = []
     try:

@@ -19,7 +19,7 @@ Gate = Literal["switch", "secret", "secret and permission"]
 
 @attrs.frozen(order=True)
 class Version:
-    """The version of a server, and what follows from it."""
+    """The version of a server, and the behaviour that depends on it."""
 
     number: tuple[int, int, int]
 
@@ -41,7 +41,7 @@ class Version:
 
     @property
     def short(self) -> str:
-        """`8.0`: all that `/api/info` tells strangers."""
+        """`8.0`: all that `/api/info` returns to anonymous callers."""
         return f"{self.number[0]}.{self.number[1]}"
 
     def since(self, major: int, minor: int = 0) -> bool:
@@ -50,17 +50,17 @@ class Version:
 
     @property
     def typed(self) -> bool:
-        """Whether routes check their input by the typed router, whose errors read differently."""
+        """True if routes use the typed router, whose validation errors differ."""
         return self.since(8)
 
     @property
     def reduced_errors(self) -> bool:
-        """Whether the breaking changes of 9.0 are on: bare bodies for failed logins and 401."""
+        """True if the breaking changes of 9.0 are active: bare bodies for failed logins and 401."""
         return self.since(9)
 
     @property
     def gate(self) -> Gate:
-        """What `users.createToken` asks for (docs/platforms/rocketchat.md#minting-tokens)."""
+        """The requirement of `users.createToken` (docs/platforms/rocketchat.md#minting-tokens)."""
         if not self.since(8):
             return "switch"
         return "secret and permission" if self.since(8, 7) else "secret"

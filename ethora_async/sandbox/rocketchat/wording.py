@@ -23,7 +23,7 @@ DEFAULT_WAIT = 60.0
 
 
 def wording(platform: Platform, *, legacy_rate_limit: bool) -> Callable[[int, float | str | None], Reply]:
-    """Return what words a failure of a status. A 429 tells its seconds in the text and in the reset header."""
+    """Return the function that writes the body for a status. A 429 has its seconds in the text and the reset header."""
 
     def word(status: int, retry_after: float | str | None) -> Reply:
         if status == HTTPStatus.TOO_MANY_REQUESTS:

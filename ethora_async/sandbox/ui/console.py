@@ -92,7 +92,7 @@ class Console:
         return Reply(200, _asset(file), kind, dict(HEADERS))
 
     def _refuse(self, request: BaseRequest) -> str | None:
-        """Return why a request is not answered; None when it comes from where the page does."""
+        """Return the refusal of a request; None if it comes from the page's own origin."""
         host = request.headers.get(HOST, "")
         if not self._is_local(host):
             return "This page answers under the sandbox's own address only."

@@ -33,7 +33,7 @@ class Switches:
         self._next = 1
 
     def state(self) -> dict[str, Any]:
-        """Return switches, settings and every fault that waits for calls."""
+        """Return the switches, the settings and all active faults."""
         active = self._faults.active
         self._on = {key: kept for key, set_ in self._on.items() if (kept := tuple(f for f in set_ if f in active))}
         return {
@@ -66,7 +66,7 @@ class Switches:
         """Set the faults of a spec.
 
         Raises:
-            ValueError: the spec cannot be read; the text says which part.
+            ValueError: the spec cannot be read; the message quotes the part.
         """
         if not spec.strip():
             msg = "Write a fault, such as POST /v2/chats: status=503 times=2"
@@ -74,10 +74,10 @@ class Switches:
         self._load(spec)
 
     def set(self, name: str, value: object) -> None:
-        """Give a setting another value.
+        """Change a setting.
 
         Raises:
-            ValueError: there is no such setting, or the value is not of its kind.
+            ValueError: there is no such setting, or the value has the wrong type.
         """
         if name not in {knob.name for knob in self._knobs}:
             msg = f"There is no setting {name!r}."
@@ -92,13 +92,13 @@ class Switches:
             raise ValueError(msg)
 
     def remove(self, number: int) -> None:
-        """Take one fault away; harmless when it is gone already."""
+        """Remove one fault; does nothing if it is already gone."""
         for fault in self._faults.active:
             if self._number(fault) == number:
                 fault.remove()
 
     def clear(self) -> None:
-        """Take all faults away."""
+        """Remove all faults."""
         self._faults.clear()
 
     def _load(self, spec: str) -> tuple[InjectedFault, ...]:
@@ -116,7 +116,7 @@ class Switches:
 
 
 def describe(fault: InjectedFault) -> str:
-    """Return what a fault does to the calls that it strikes."""
+    """Describe the effect of a fault."""
     if isinstance(fault, Delay):
         return f"wait {fault.seconds:g} s"
     if isinstance(fault, Break):

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import attrs
 
 SCANNED = 5_000
-"""How many records a search looks at: the page asks every second, on the loop that serves the platform."""
+"""The most records that a search reads: the page asks every second, on the loop that serves the platform."""
 
 Cell = str | int
 RecordT = TypeVar("RecordT")
@@ -18,7 +18,7 @@ RecordT = TypeVar("RecordT")
 
 @attrs.frozen
 class ViewRow:
-    """A record in a table. `opens` names what it leads to (`chats/<id>`), `user` whom a chat can be opened as."""
+    """A record in a table. `opens` is the record that it links to (`chats/<id>`), `user` the user of its chat page."""
 
     cells: tuple[Cell, ...]
     opens: str | None = None
@@ -27,7 +27,7 @@ class ViewRow:
 
 @attrs.frozen
 class ViewTable:
-    """Rows under headings. `total` counts all there are; `partial` says that a search did not look at all of them."""
+    """Rows under headings. `total` counts all there are; `partial` is true if a search did not read all of them."""
 
     title: str
     columns: tuple[str, ...]
@@ -58,7 +58,7 @@ class PlatformView(Protocol):
 
     @property
     def platform(self) -> str:
-        """The name of the platform, as people write it."""
+        """The display name of the platform."""
         ...
 
     @property
@@ -71,7 +71,7 @@ class PlatformView(Protocol):
         ...
 
     def counts(self) -> Mapping[str, tuple[str, int]]:
-        """Return the tables there are: title and number of records by key."""
+        """Return the title and the number of records of each table, by key."""
         ...
 
     def table(self, key: str, search: str, limit: int) -> ViewTable:
@@ -83,7 +83,7 @@ class PlatformView(Protocol):
         ...
 
     def detail(self, key: str, record_id: str) -> Detail | None:
-        """Return one record, or None when it is gone."""
+        """Return one record, or None if it does not exist."""
         ...
 
 

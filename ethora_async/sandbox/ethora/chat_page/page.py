@@ -1,4 +1,4 @@
-"""Serves the chat page, `/_sandbox/chat?user=<xmppUsername>`, and the one with several users side by side.
+"""Serve the chat page, `/_sandbox/chat?user=<xmppUsername>`, and the one with several users side by side.
 
 The page itself contains no secret. It requests its user's token here, as a front end requests it from its back end, and
 exchanges it for a session over the platform's own routes.

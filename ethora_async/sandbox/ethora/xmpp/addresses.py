@@ -1,4 +1,4 @@
-"""JIDs: read as they come, written with the domain that a session named in its stream."""
+"""JIDs: parsed as received, written with the domain of the session's stream."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Address:
 
     @property
     def of_room(self) -> bool:
-        """Whether it names a room, or somebody in a room.
+        """True for the JID of a room, or of an occupant of one.
 
         An older front end writes `name@conference.` when it does not know the host.
         """

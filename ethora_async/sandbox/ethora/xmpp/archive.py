@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.xmpp.session import XmppSession
 
 MAX_PAGE_BYTES: Final = 1024 * 1024
-"""A page of very long messages holds fewer of them than were asked for."""
+"""Bytes of a page; a page of very long messages has fewer than requested."""
 _FIELDS: Final = ("with", "start", "end")
 
 
 def history(_: Hub, session: XmppSession, iq: Element, query: Element) -> list[Element]:
-    """Send a page of a room's history, and say what it is.
+    """Send a page of a room's history, followed by its result set.
 
     Raises:
         StanzaError: the query is malformed, or the user may not read there.
@@ -54,7 +54,7 @@ def history(_: Hub, session: XmppSession, iq: Element, query: Element) -> list[E
 def _send(
     session: XmppSession, chat: Chat, messages: Sequence[Message[User]], page: Page, queryid: str | None
 ) -> tuple[list[str], bool]:
-    """Send one page of messages, oldest first; return their ids, and whether that was all of them."""
+    """Send one page of messages, oldest first; return their ids, and whether the page is complete."""
     backwards = page.before is not None
     wanted = list(reversed(messages[max(0, len(messages) - page.size) :])) if backwards else messages[: page.size]
     frames: list[bytes] = []

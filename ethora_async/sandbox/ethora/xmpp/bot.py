@@ -38,9 +38,9 @@ class BotMessage:
     Attributes:
         chat_id: The id of the chat.
         chat_title: Its title.
-        user_id: The id of the user who said it.
-        user_name: First and last name of that user.
-        text: What was said.
+        user_id: The id of its sender.
+        user_name: First and last name of the sender.
+        text: The text of the message.
         id: The archive id of the message.
     """
 
@@ -82,11 +82,11 @@ class BotReply:
 Reply = str | BotReply | None
 """A bot's answer: a text, a text with buttons, or nothing."""
 BotFunction = Callable[[BotMessage], Reply | Awaitable[Reply]]
-"""What answers: a coroutine function, or a plain one, which runs in a thread."""
+"""The bot function: a coroutine function, or a plain one, which runs in a thread."""
 
 
 class _Deaf:
-    """The connection of an occupant that needs no stanzas: the bot observes the store instead."""
+    """A connection that drops all stanzas: the bot observes the store instead."""
 
     def push(self, head: bytes, tail: bytes = b"") -> None:
         """Drop a frame."""
@@ -115,7 +115,7 @@ class SandboxBot:
 
     @property
     def jid(self) -> str:
-        """The address that lets it into a chat, as `ETHORA_CHAT_BOT_JID` holds it."""
+        """The JID that adds it to a chat, as in `ETHORA_CHAT_BOT_JID`."""
         return self._session.bare
 
     async def aclose(self) -> None:
@@ -135,7 +135,7 @@ class SandboxBot:
             self._say(chat, f"{self._name} has joined the chat", system=True)
 
     def posted(self, chat: Chat, message: Message[User]) -> None:
-        """Reply a message, when those before it have been answered."""
+        """Answer a message once the earlier ones are answered."""
         sender = message.sender
         if sender is None or sender is self.user or not message.body or self.user not in chat.members:
             return
@@ -152,16 +152,16 @@ class SandboxBot:
         task.add_done_callback(self._tasks.discard)
 
     def left(self, chat: Chat, user: User) -> None:
-        """Nothing to do: the room lets go of its occupants itself."""
+        """Do nothing: the room removes its occupants itself."""
 
     def chat_deleted(self, chat: Chat) -> None:
-        """Nothing to do, as above."""
+        """Do nothing, as above."""
 
     def chat_changed(self, chat: Chat) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def user_changed(self, user: User) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     # -- answering
 
@@ -183,7 +183,7 @@ class SandboxBot:
         return chat.type == "private" and (chat.name.startswith(f"{name}-") or chat.name.endswith(f"-{name}"))
 
     def _is_repeated(self, chat: Chat, message: Message[User]) -> bool:
-        """Return whether the room has had a message with this id: clients send again what was not acknowledged."""
+        """Return whether the room has had a message with this id: clients resend unacknowledged messages."""
         key = (chat, message.id)
         if key in self._answered:
             return True

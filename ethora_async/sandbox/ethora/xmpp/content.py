@@ -18,33 +18,33 @@ _RENAMED: Final = {"originalname": "originalName", "filename": "fileName"}
 
 
 def marks(room: str, stanza: int) -> str:
-    """Write the two marks that carry the archive id; `room` is escaped already."""
+    """Write the two marks with the archive id; `room` is escaped already."""
     id_of = f'by="{room}" id="{stanza}"'
     return f'<archived xmlns="{MAM_MARK}" {id_of}/>{id_mark(room, stanza)}'
 
 
 def id_mark(room: str, stanza: int) -> str:
-    """Write the mark that says which room a message is of; `room` is escaped already."""
+    """Write the mark with the room of a message; `room` is escaped already."""
     return f'<stanza-id xmlns="{STANZA_ID}" by="{room}" id="{stanza}"/>'
 
 
 def stanza_id(message: Message[User]) -> str:
-    """Return the id that the stanza of a message has."""
+    """Return the id of a message's stanza."""
     return MEDIA if message.inner is None and _is_file(message) else message.id
 
 
 def nick_of(chat: Chat, message: Message[User]) -> str:
-    """Return who said it, as a nick: the system account where no user did."""
+    """Return the sender's nick; the system account's if no user sent it."""
     return f"{chat.app.id}_{chat.app.id}" if message.sender is None else message.sender.xmpp_username
 
 
 def content(chat: Chat, message: Message[User], domain: str) -> str:
-    """Write the children of a message, its marks aside."""
+    """Write the children of a message, without its marks."""
     return write_inner(_made(chat, message, domain)) if message.inner is None else message.inner
 
 
 def rewrite(chat: Chat, message: Message[User], domain: str, body: str, note: Element) -> None:
-    """Give a kept message another body, with a note that it has changed."""
+    """Replace the body of a stored message, and mark it as edited."""
     changed = Element("message", CLIENT, {}, reparse(content(chat, message, domain)))
     for child in changed.elements:
         if child.name == "body":
@@ -62,7 +62,7 @@ def _is_file(message: Message[User]) -> bool:
 
 
 def _made(chat: Chat, message: Message[User], domain: str) -> Element:
-    """Make the stanza of a message that was posted by REST.
+    """Return the stanza of a message that was posted by REST.
 
     The published front end drops what has no `<data>` with a sender's JID and both names, in the history too.
     """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 64
 MAX_PARTS: Final = 4096
-"""Elements and attributes in one stanza: more would hold the server up for everyone."""
+"""Elements and attributes in one stanza; more would block the server."""
 
 _SEPARATOR: Final = "\x1f"  # no XML document can hold it, so no namespace name does
 _XML: Final = "http://www.w3.org/XML/1998/namespace"
@@ -32,7 +32,7 @@ _SPECIAL_IN_ATTRIBUTE: Final = re.compile('[&<>"\r\n\t]')
 
 
 class BadXmlError(ValueError):
-    """A frame that is not one acceptable XML element. `condition` is the stream error that says why."""
+    """A frame that is not one valid XML element. `condition` is the stream error."""
 
     def __init__(self, condition: str, text: str) -> None:
         super().__init__(text)
@@ -80,7 +80,7 @@ class Element:
         return None
 
     def has(self, name: str, xmlns: str | None = None) -> bool:
-        """Return whether there is such a child."""
+        """Return whether such a child exists."""
         return self.find(name, xmlns) is not None
 
     def text_of(self, name: str) -> str | None:
@@ -90,7 +90,7 @@ class Element:
 
 
 def element(name: str, xmlns: str, /, *children: Element | str, **attributes: str) -> Element:
-    """Make an element."""
+    """Create an element."""
     return Element(name, xmlns, attributes, list(children))
 
 
@@ -109,7 +109,7 @@ def parse(frame: str) -> Element:
 
 
 def reparse(inner: str) -> list[Element | str]:
-    """Read back the children of a stanza that `write_inner` wrote."""
+    """Parse the children of a stanza from the output of `write_inner`."""
     return _Reader().read(f'<m xmlns="{CLIENT}">{inner}</m>'.encode()).children
 
 
@@ -129,7 +129,7 @@ def write_inner(element: Element) -> str:
 
 
 def quoted(value: str) -> str:
-    """Escape the value of an attribute that stands in double quotes."""
+    """Escape the value of an attribute in double quotes."""
     if _SPECIAL_IN_ATTRIBUTE.search(value):
         value = _SPECIAL_IN_ATTRIBUTE.sub(lambda found: _IN_ATTRIBUTE[found[0]], value)
     return _FORBIDDEN.sub("\ufffd", value)

@@ -1,4 +1,4 @@
-"""Connected sessions and the rooms they are in; changes of the store reach them from here."""
+"""Connected sessions and the rooms they are in; passes changes of the store on to them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SELF = "110"
 
 
 class Hub:
-    """All sessions of a server. It watches the store, so REST and chat tell the same people the same things."""
+    """All sessions of a server. It watches the store, so changes by REST reach connected clients too."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
         self.private: dict[User, dict[tuple[str, str], Element]] = {}
         self.looks: dict[Chat, tuple[str, str]] = {}
-        """The background and the thumbnail that a room was given over the chat."""
+        """The background and the thumbnail that clients set for a room."""
         self._sessions: dict[User, dict[str, XmppSession]] = {}
         self._rooms: dict[Chat, Occupants] = {}
         self._entering: XmppSession | None = None
@@ -48,11 +48,11 @@ class Hub:
         return list(self._sessions.get(user, {}).values())
 
     def occupants(self, chat: Chat) -> Occupants:
-        """Return who is in a room, with their sessions."""
+        """Return the occupants of a room, with their sessions."""
         return self._rooms.get(chat, {})
 
     def arrive(self, session: XmppSession) -> None:
-        """Take a session in. The one with the same resource is ended: the newer wins, as on ejabberd."""
+        """Register a session. An older one with the same resource ends, as on ejabberd."""
         own = self._sessions.setdefault(session.user, {})
         before = own.get(session.resource)
         if before is not None:
@@ -60,7 +60,7 @@ class Hub:
         self._sessions.setdefault(session.user, {})[session.resource] = session
 
     def depart(self, session: XmppSession) -> None:
-        """Let a session go, out of its rooms too; harmless when it is gone."""
+        """Remove a session from the hub and its rooms; does nothing if it is already gone."""
         own = self._sessions.get(session.user, {})
         if own.get(session.resource) is not session:
             return
@@ -79,12 +79,12 @@ class Hub:
         session.line.close()
 
     def alive(self, user: User) -> bool:
-        """Return whether a user may still be connected: the account is there, and its app is not archived."""
+        """Return whether a user may stay connected: the account exists, and its app is not archived."""
         app = user.app
         return user.exists and not app.archived and self.platform.store.find_app(app.id) is app
 
     def sweep(self) -> None:
-        """End the sessions of accounts and apps that are gone."""
+        """End the sessions of deleted accounts, and of deleted or archived apps."""
         for session in self.sessions:
             self._keep(session)
 
@@ -98,7 +98,7 @@ class Hub:
     # -- who is in which room
 
     def enter(self, chat: Chat, session: XmppSession, presence: Element) -> None:
-        """Put a session into a room, and tell everyone, the user's other sessions too.
+        """Enter a room, and notify all occupants, including the user's other sessions.
 
         One that is in already is told again who is there.
         """
@@ -118,7 +118,7 @@ class Hub:
         session.send(subject)
 
     def admit(self, chat: Chat, session: XmppSession) -> None:
-        """Make a user a member who enters a public chat; this session needs no invitation to it."""
+        """Make a user who enters a public chat a member; this session gets no invitation."""
         self._entering = session
         try:
             self.platform.store.join(chat, session.user)
@@ -126,7 +126,7 @@ class Hub:
             self._entering = None
 
     def exit(self, chat: Chat, session: XmppSession, *, tell: bool = True, presence: Element | None = None) -> None:
-        """Take a session out of a room, and tell everyone; with `tell`, itself too."""
+        """Remove a session from a room, and notify the occupants; with `tell`, the session itself too."""
         if chat not in session.chats:
             return
         session.chats.discard(chat)
@@ -150,7 +150,7 @@ class Hub:
         statuses: Iterable[str] = (),
         left: bool = False,
     ) -> Element:
-        """Make the presence of a user in a room as one session is told it; the id that came with it goes along."""
+        """Return the presence of a user in a room as one session receives it, with the id of the request."""
         given = {} if presence is None else {key: presence.get(key) for key in ("id",) if presence.get(key)}
         kinds = {"type": "unavailable"} if left else {}
         item = element("item", MUC_USER, affiliation=affiliation(chat, user), role="none" if left else role(chat, user))
@@ -171,14 +171,14 @@ class Hub:
         statuses: Iterable[str] = (),
         left: bool = False,
     ) -> None:
-        """Tell everyone in a room about a user, but not the session that it comes from."""
+        """Send a user's presence to everyone in a room except the session that it comes from."""
         for sessions in list(self.occupants(chat).values()):
             for session in list(sessions):
                 if session is not but:
                     session.send(self._presence(chat, user, session, presence, statuses=statuses, left=left))
 
     def update(self, chat: Chat, session: XmppSession, presence: Element) -> None:
-        """Pass on a change of presence, such as being away, to everyone in a room."""
+        """Send a change of presence, such as away, to everyone in a room."""
         self._tell_presence(chat, session.user, presence, but=session)
         session.send(self._presence(chat, session.user, session, presence, statuses=(SELF,)))
 
@@ -204,7 +204,7 @@ class Hub:
     # -- what happens in the store
 
     def posted(self, chat: Chat, message: Message[User]) -> None:
-        """A message was kept, whoever made it."""
+        """Send a stored message to the room, whoever posted it."""
         if chat in self._rooms:
             nick = nick_of(chat, message)
             self.spread(
@@ -215,7 +215,7 @@ class Hub:
             )
 
     def joined(self, chat: Chat, user: User) -> None:
-        """A user became a member: the system account invites those of their sessions that are not in the room yet."""
+        """Invite a new member's sessions that are not in the room yet, as the system account."""
         for session in self.sessions_of(user):
             if chat not in session.chats and session is not self._entering:
                 system = f"{chat.app.id}_{chat.app.id}@{session.domain}"
@@ -224,7 +224,7 @@ class Hub:
                 session.send(Element("message", CLIENT, address, [element("x", MUC_USER, invite)]))
 
     def left(self, chat: Chat, user: User) -> None:
-        """A user is a member no longer: all their sessions are out of the room."""
+        """Remove all sessions of a former member from the room."""
         occupants = self.occupants(chat)
         for session in list(occupants.get(user, {})):
             session.chats.discard(chat)
@@ -235,7 +235,7 @@ class Hub:
                 del self._rooms[chat]
 
     def chat_deleted(self, chat: Chat) -> None:
-        """A chat is gone: its room is destroyed."""
+        """Destroy the room of a deleted chat."""
         self.looks.pop(chat, None)
         for user, sessions in self._rooms.pop(chat, {}).items():
             for session in sessions:
@@ -249,7 +249,7 @@ class Hub:
                 session.send(gone)
 
     def chat_changed(self, chat: Chat) -> None:
-        """The title, description or picture of a chat changed: those in it are told."""
+        """Notify the occupants that a chat's title, description or picture has changed."""
         change = element(
             "chat-update",
             CHANGES,
@@ -264,7 +264,7 @@ class Hub:
                 _headline(session, session.room(chat), change)
 
     def user_changed(self, user: User) -> None:
-        """A profile changed: everyone who shares a room with the user is told, once each, and the user too."""
+        """Notify the user, and everyone who shares a room with them once, that the profile has changed."""
         change = element(
             "user-update",
             CHANGES,
@@ -283,14 +283,14 @@ class Hub:
 
 
 def affiliation(chat: Chat, user: User) -> str:
-    """Return what a user is to a room."""
+    """Return the affiliation of a user with a room."""
     if user not in chat.members:
         return "none"
     return "owner" if chat.access(user) & OWNER else "member"
 
 
 def role(chat: Chat, user: User) -> str:
-    """Return what a user may do while in a room."""
+    """Return the role of a user in a room."""
     access = chat.access(user)
     if access & OWNER:
         return "moderator"

@@ -1,4 +1,4 @@
-"""Messages to rooms: kept or passed on, edited, deleted."""
+"""Messages to rooms: store, forward, edit, delete."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.xmpp.session import XmppSession
 
 _OURS = ("archived", "stanza-id")
-"""Marks that only the server writes."""
+"""Elements that only the server may write."""
 
 
 def receive(hub: Hub, session: XmppSession, stanza: Element) -> None:
-    """Take in a message.
+    """Handle a message.
 
     Raises:
         StanzaError: it cannot be delivered.
@@ -82,14 +82,14 @@ def _say(hub: Hub, session: XmppSession, chat: Chat, stanza: Element) -> None:
 
 
 def _own_message(session: XmppSession, chat: Chat, reference: Element) -> Message[User] | None:
-    """Return the message that an edit or a deletion is about; that of somebody else is none."""
+    """Return the message to edit or delete; None if another user sent it."""
     id = reference.get("id")
     message = chat.conversation.with_stanza(int(id)) if id.isascii() and id.isdigit() and len(id) < 20 else None
     return message if message is not None and message.sender is session.user else None
 
 
 def _pass_on(hub: Hub, session: XmppSession, chat: Chat, stanza: Element, now: float, *, marked: bool = False) -> None:
-    """Send a message that is not kept; with `marked`, it says which room it is of."""
+    """Send a message that is not stored; with `marked`, add the mark of its room."""
     inner = write_inner(stanza)
     number = chat.conversation.next_stanza(now) if marked else 0
     hub.spread(
@@ -101,7 +101,7 @@ def _pass_on(hub: Hub, session: XmppSession, chat: Chat, stanza: Element, now: f
 
 
 def _invite(hub: Hub, session: XmppSession, chat: Chat, stanza: Element) -> None:
-    """Let the owner of a chat invite: whom they invite becomes a member."""
+    """Handle an invitation by the owner of a chat: the invited user becomes a member."""
     about = stanza.find("x", MUC_USER)
     invites = [] if about is None else [child for child in about.elements if child.name == "invite"]
     if not invites:

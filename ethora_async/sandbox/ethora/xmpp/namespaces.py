@@ -1,4 +1,4 @@
-"""The XML namespaces that the chat uses, as they stand on the wire."""
+"""The XML namespaces that the chat uses, as on the wire."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ ROOMS: Final = "ns:getrooms"
 ROOM_PROFILE: Final = "ns:getrooms:setprofile"
 ROOM_LAST: Final = "ns:room:last"
 CHANGES: Final = "your:custom:ns"
-"""What the vendor's server really writes on profile and room changes, and its front end compares."""
+"""The namespace of profile and room changes: the vendor's server writes it, and its front end compares it."""
 BOT: Final = "urn:ethora:bot"

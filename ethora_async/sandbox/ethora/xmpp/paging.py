@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 USUAL: Final = 50
 MOST: Final = 250
-"""How many items a page has when the client does not say, and at most: as on ejabberd."""
+"""The default and the largest number of items on a page, as on ejabberd."""
 
 
 @attrs.frozen
 class Page:
-    """Which part is asked for: at most `size`, the last ones with `before`, "" for the end of all."""
+    """The requested page: at most `size` items; `before` selects the last ones before an id, or of all with ""."""
 
     size: int = USUAL
     before: str | None = None
@@ -43,7 +43,7 @@ class Page:
 
 
 def page_set(ids: Sequence[str], total: int, index: int | None = None) -> Element:
-    """Make the `<set>` of a result: its first and last id, and how many there are in all."""
+    """Return the `<set>` of a result: its first and last id, and the total number."""
     told = element("set", RSM)
     if ids:
         first = element("first", RSM, ids[0])

@@ -1,4 +1,4 @@
-"""Presences: rooms are entered and left with them."""
+"""Presence: enter and leave rooms."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.xmpp.session import XmppSession
 
 MAX_ROOMS: Final = 1000
-"""How many rooms one session may be in."""
+"""The largest number of rooms of one session."""
 
 
 def receive(hub: Hub, session: XmppSession, stanza: Element) -> None:
-    """Take in a presence.
+    """Handle a presence.
 
     Raises:
-        StanzaError: it asks for what cannot be.
+        StanzaError: it cannot be served.
     """
     kind = stanza.get("type")
     if kind not in ("", "unavailable"):
@@ -65,7 +65,7 @@ def _enter(hub: Hub, session: XmppSession, address: Address, stanza: Element) ->
 
 
 def _admit(hub: Hub, session: XmppSession, chat: Chat) -> None:
-    """Let members in, and into public chats anybody of the app: they become members, for REST too."""
+    """Admit members, and any user of the app to public chats: they become members, for REST too."""
     user = session.user
     if user not in chat.members:
         if chat.type != "public":

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.xmpp.session import XmppSession
 
 MAX_PRIVATE: Final = 32
-"""How many things a user may store."""
+"""The largest number of items in a user's private storage."""
 _NO_LOOK: Final = ("none", "none")
 _SERVER_FEATURES: Final = (ns.DISCO_INFO, ns.DISCO_ITEMS, ns.PING, ns.PRIVATE, ns.MAM)
 _ROOM_FEATURES: Final = (ns.MUC, ns.MAM, ns.RSM, ns.STANZA_ID)
@@ -39,7 +39,7 @@ class Query(Protocol):
 
 
 def receive(hub: Hub, session: XmppSession, iq: Element) -> None:
-    """Reply a query.
+    """Answer a query.
 
     Raises:
         StanzaError: it cannot be answered.
@@ -75,7 +75,7 @@ def _private_set(hub: Hub, session: XmppSession, _: Element, query: Element) -> 
     stored = hub.private.setdefault(session.user, {})
     fresh = {(child.xmlns, child.name): child for child in query.elements}
     if len(stored.keys() | fresh.keys()) > MAX_PRIVATE:
-        raise StanzaError("resource-constraint", f"At most {MAX_PRIVATE} things are stored")
+        raise StanzaError("resource-constraint", f"At most {MAX_PRIVATE} items are stored")
     stored |= fresh
     seen = fresh.get(("chatjson:store", "chatjson"))
     if seen is not None:
@@ -84,7 +84,7 @@ def _private_set(hub: Hub, session: XmppSession, _: Element, query: Element) -> 
 
 
 def _mark_read(user: User, value: str) -> None:
-    """Take in when a front end last showed each room: `{"room jid": "milliseconds"}`. REST's unread counts follow."""
+    """Store when a front end last showed each room: `{"room jid": "milliseconds"}`. REST's unread counts follow."""
     try:
         times = orjson.loads(value.encode("utf-8", "replace"))
     except ValueError:
@@ -152,7 +152,7 @@ def _activity(session: XmppSession, chat: Chat, user: User, last: float) -> Elem
 
 
 def _paged(query: Element, rows: Sequence[Element], key: Callable[[Element], str], usual: int) -> Element:
-    """Make an answer of rows: a page of them where the client asks for one, else the first `usual`."""
+    """Return a result of rows: the requested page, or else the first `usual` rows."""
     answer = Element(query.name, query.xmlns, {}, [*rows[:usual]])
     if query.has("set", ns.RSM):
         page, ids = Page.read(query), [key(row) for row in rows]

@@ -1,4 +1,4 @@
-"""Error answers: stanza errors, and stream errors that end the connection."""
+"""Errors: stanza errors, and stream errors that end the connection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TYPES: Final = {
 
 
 class StanzaError(Exception):
-    """A stanza is refused; the connection goes on."""
+    """A stanza is refused; the connection stays open."""
 
     def __init__(self, condition: str, text: str = "") -> None:
         super().__init__(text or condition)
@@ -30,7 +30,7 @@ class StanzaError(Exception):
         self.text = text
 
     def answer(self, stanza: Element, sender: str) -> Element:
-        """Return the stanza that tells `sender`: of the same kind and id, from where it was sent to."""
+        """Return the error stanza for `sender`: same kind and id, from the address it was sent to."""
         error = element("error", stanza.xmlns, element(self.condition, STANZA_ERRORS), type=_TYPES[self.condition])
         if self.text:
             error.children.append(element("text", STANZA_ERRORS, self.text))
@@ -42,7 +42,7 @@ class StanzaError(Exception):
 
 
 class StreamError(Exception):
-    """The connection cannot go on. `condition` and `text` are told before it is closed."""
+    """The connection cannot go on. `condition` and `text` are sent before it is closed."""
 
     def __init__(self, condition: str, text: str = "") -> None:
         super().__init__(text or condition)
@@ -50,7 +50,7 @@ class StreamError(Exception):
         self.text = text
 
     def frame(self) -> str:
-        """Return the frame that tells."""
+        """Return the frame to send."""
         return stream_error(self.condition, self.text)
 
 

@@ -30,7 +30,7 @@ def find_chat(session: XmppSession, name: str) -> Chat:
 
 
 def room_of(app: App, name: str) -> Chat | None:
-    """Return an app's chat whose room has this local part, in whatever spelling: JIDs are told apart when folded."""
+    """Return an app's chat whose room has this local part, ignoring case, as JIDs are compared."""
     name, prefix = folded(name), folded(f"{app.id}_")
     return app.chats.sharing_jid(name.removeprefix(prefix)) if name.startswith(prefix) else None
 
@@ -48,7 +48,7 @@ def find_room(session: XmppSession, jid: str) -> Chat:
 
 
 def require_reader(session: XmppSession, chat: Chat) -> None:
-    """Let through who may read a room's history.
+    """Check that the user may read a room's history.
 
     Raises:
         StanzaError: anybody else.
@@ -58,7 +58,7 @@ def require_reader(session: XmppSession, chat: Chat) -> None:
 
 
 def require_owner(session: XmppSession, chat: Chat) -> None:
-    """Let through who may change a room.
+    """Check that the user may change a room.
 
     Raises:
         StanzaError: anybody else.

@@ -1,4 +1,4 @@
-"""Logging in by SASL PLAIN, the one mechanism that the platform offers."""
+"""Log in by SASL PLAIN, the platform's only mechanism."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_NAME: Final = 1023
 
 
 class SaslError(Exception):
-    """A log-in is refused. `condition` is what the client is told."""
+    """A log-in is refused. `condition` is sent to the client."""
 
     def __init__(self, condition: str) -> None:
         super().__init__(condition)
@@ -54,9 +54,9 @@ def log_in(platform: Platform, message: str, now: float) -> User:
 
 
 def find_user(platform: Platform, name: str) -> User | None:
-    """Return the user with this XMPP name, `<appId>_<uuid>`, in whatever spelling: JIDs are told apart when folded.
+    """Return the user with this XMPP name, `<appId>_<uuid>`, ignoring case, as JIDs are compared.
 
-    Ids of apps may hold `_` themselves.
+    App ids may contain `_`.
     """
     if len(name) > LONGEST_NAME:
         return None
@@ -71,7 +71,7 @@ def find_user(platform: Platform, name: str) -> User | None:
 
 
 def _opens(platform: Platform, user: User, password: str, now: float) -> bool:
-    """Take the stable password of a login answer, or a short-lived one of `POST /v1/users/xmpp-token`."""
+    """Accept the stable password of a login reply, or a short-lived one of `POST /v1/users/xmpp-token`."""
     stable = platform.signer.derive(f"xmpp:{user.id}")
     if hmac.compare_digest(stable.encode(), password.encode()):
         return True

@@ -1,4 +1,4 @@
-"""A user who is logged in over one connection: an address, the rooms they are in, a line to write to."""
+"""A user who is logged in over one connection, with its address, rooms and output."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Line(Protocol):
-    """The connection to one client. Nothing here waits: pushed frames are sent soon, in order."""
+    """The connection to one client. Nothing here waits: pushed frames are queued and sent in order."""
 
     def push(self, head: bytes, tail: bytes = b"") -> None:
-        """Send one frame, given in two pieces: those of a message to many are shared between them."""
+        """Send one frame in two pieces, so that recipients of one message share them."""
         ...
 
     def close(self) -> None:
@@ -27,7 +27,7 @@ class Line(Protocol):
 
 
 class XmppSession:
-    """One bound connection of a user. `ended` is to be called when the server ends it."""
+    """One bound connection of a user. `ended` is called when the server ends it."""
 
     def __init__(self, user: User, domain: str, resource: str, line: Line, ended: Callable[[], None]) -> None:
         self.user = user
@@ -43,7 +43,7 @@ class XmppSession:
 
     @property
     def nick(self) -> str:
-        """The name that the user has in every room."""
+        """The user's nick in every room."""
         return self.user.xmpp_username
 
     @property
@@ -52,7 +52,7 @@ class XmppSession:
         return f"{self.nick}@{self.domain}"
 
     def room(self, chat: Chat, nick: str = "") -> str:
-        """Return the JID of a room, or of somebody in it."""
+        """Return the JID of a room, or of an occupant."""
         jid = f"{chat.name}@{CONFERENCE}{self.domain}"
         return f"{jid}/{nick}" if nick else jid
 

@@ -1,6 +1,6 @@
 """The websocket around a stream: frames are sent in order, and all queues are bounded.
 
-A client that asks for more than it reads is not read from; one that does not read what others say is disconnected.
+The server stops reading from a client that does not read its replies, and disconnects one that does not read messages.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 SUBPROTOCOL: Final = "xmpp"
 BACKLOG: Final = 4 * 1024 * 1024
-"""Bytes that may wait for one client."""
+"""Bytes that may be queued for one client."""
 LOGIN_SECONDS: Final = 30.0
 HEARTBEAT_SECONDS: Final = 60.0
 CLOSE_SECONDS: Final = 1.0
 _HARD_LIMIT: Final = 4 * MAX_BYTES
-"""Frames up to here are refused in the protocol's own words; longer ones are not even taken off the socket."""
+"""Frames up to this size get a protocol error; longer ones are not read from the socket."""
 
 
 class Connection:
@@ -74,7 +74,7 @@ class Connection:
             await self._finish(writer)
 
     def push(self, head: bytes, tail: bytes = b"") -> None:
-        """Send a frame after those before it. A client that lets too many wait is told so, and disconnected."""
+        """Queue a frame. A client whose queue is full is told so and disconnected."""
         if self._closing:
             return
         self._frames.append((head, tail))
@@ -101,7 +101,7 @@ class Connection:
             self._request.transport.abort()
 
     def shut_down(self) -> None:
-        """Say that the server goes away, and close."""
+        """Announce the shutdown, and close."""
         self._stream.shut_down()
 
     def _overflow(self) -> None:
@@ -137,7 +137,7 @@ class Connection:
                 return
 
     async def _finish(self, writer: asyncio.Task[None]) -> None:
-        """Let the last frames out, for a while; then it is over."""
+        """Send the last frames, for a limited time, then close."""
         if not self._closing:
             writer.cancel()
         with contextlib.suppress(asyncio.CancelledError, TimeoutError):
@@ -155,7 +155,7 @@ class Realtime:
         self._tick: asyncio.TimerHandle | None = None
 
     def answer(self, request: web.BaseRequest) -> Reply:
-        """Reply a request for the websocket: with the websocket, if that is what it is."""
+        """Answer a request for the websocket, with an error if it is not a valid upgrade."""
         if request.headers.get("Upgrade", "").lower() != "websocket":
             return text_reply("This is a websocket: XMPP, RFC 7395.", 400)
         offered = request.headers.get("Sec-WebSocket-Protocol", "")
@@ -169,7 +169,7 @@ class Realtime:
             connection.drop()
 
     async def aclose(self) -> None:
-        """End all connections: they are told, and cut when they do not take it."""
+        """End all connections; cut those that do not accept the closing frames."""
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
@@ -197,7 +197,7 @@ class Realtime:
             self.connections.discard(connection)
 
     def _look_after(self) -> None:
-        """Once a second, while anybody is connected: accesses that end by the clock, accounts that are gone."""
+        """Once a second while anybody is connected, end expired access and the sessions of deleted accounts."""
         self._tick = None
         if self.connections:
             platform = self.hub.platform

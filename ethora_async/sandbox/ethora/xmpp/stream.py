@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.ethora.xmpp.session import Line
 
 ATTEMPTS: Final = 5
-"""Log-ins that may fail on one connection."""
+"""The largest number of failed log-ins on one connection."""
 LONGEST_RESOURCE: Final = 255
 
 State = Literal["new", "opened", "challenged", "logged in", "binding", "bound", "closed"]
@@ -44,11 +44,11 @@ class Stream:
 
     @property
     def bound(self) -> bool:
-        """Whether the client is through with logging in."""
+        """True once the client has logged in and bound a resource."""
         return self._state == "bound"
 
     def receive(self, frame: str) -> None:
-        """Take in one frame; after the end of the stream, none is looked at."""
+        """Handle one frame; after the end of the stream, frames are ignored."""
         if self._state == "closed":
             return
         try:
@@ -59,12 +59,12 @@ class Stream:
             self._fail(error)
 
     def expire(self) -> None:
-        """End a connection that has not logged in in time."""
+        """End a connection whose log-in took too long."""
         if self._state not in ("bound", "closed"):
             self._fail(StreamError("connection-timeout", "The log-in took too long"))
 
     def shut_down(self) -> None:
-        """End the connection, as the server is going away."""
+        """End the connection because the server shuts down."""
         if self._state != "closed":
             self._fail(StreamError("system-shutdown"))
 
@@ -74,7 +74,7 @@ class Stream:
             self._fail(StreamError("resource-constraint", "The client does not keep up"))
 
     def end(self) -> None:
-        """The connection is gone."""
+        """Clean up after the connection has closed."""
         self._state = "closed"
         if self.session is not None:
             self._hub.depart(self.session)

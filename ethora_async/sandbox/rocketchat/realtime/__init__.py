@@ -1,1 +1,1 @@
-"""The realtime door of the local Rocket.Chat: DDP over a websocket (docs/platforms/rocketchat.md#realtime)."""
+"""The realtime side of the local Rocket.Chat: DDP over a websocket (docs/platforms/rocketchat.md#realtime)."""

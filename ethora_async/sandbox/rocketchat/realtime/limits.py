@@ -21,7 +21,7 @@ class _Window:
 
 @attrs.define
 class CallLimits:
-    """Windows by subject. `enabled` switches all of it off."""
+    """Windows by subject. `enabled=False` switches the limits off."""
 
     enabled: bool = True
     _windows: dict[tuple[str, ...], _Window] = attrs.field(factory=dict[tuple[str, ...], _Window])

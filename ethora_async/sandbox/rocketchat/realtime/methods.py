@@ -53,7 +53,7 @@ def _since(params: list[Any]) -> float | None:
 
 
 def _rooms(invocation: Invocation, params: list[Any]) -> Any:
-    """List rooms; with a date, what became of them since."""
+    """List rooms, or with a date the changes since then."""
     since = _since(params)
     found = routes_rooms.joined_rooms(invocation.user, since)
     return found["update"] if since is None else found
@@ -97,7 +97,7 @@ def _presence(status: str) -> Callable[[Invocation, list[Any]], Any]:
 
 
 def _notify_room(invocation: Invocation, params: list[Any]) -> Any:
-    """Pass a member's typing on, but not to the connection it came from. What is not allowed goes nowhere."""
+    """Forward a member's typing to the other connections; ignore what is not allowed."""
     if len(params) < 2 or not isinstance(params[0], str):
         return
     event, user = params[0], invocation.user

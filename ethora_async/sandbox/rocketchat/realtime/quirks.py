@@ -24,14 +24,14 @@ NEVER: dict[str, dict[str, Any]] = {
 class Quirks:
     """Switches of the realtime server; they may be changed while it runs.
 
-    microservices: act as the build of several services: it takes no passwords, and closes where the monolith
-        complains.
+    microservices: act as the microservice build, which accepts no passwords, and closes the connection where the
+        monolith sends an error.
     server_id: begin with the frame that has no meaning.
-    updated_first: say `updated` before `result`.
-    on_revoke: what a dead token does to its connection.
-    personal_expiry: how a login tells that a personal access token never expires: no key, null, or a date that is none.
+    updated_first: send `updated` before `result`.
+    on_revoke: the effect of a dead token on its connection.
+    personal_expiry: the expiry of a personal access token in the reply of a login: no key, null, or an invalid date.
     quiet: seconds without a frame before the server pings.
-    patience: seconds more before it gives up.
+    patience: further seconds before it closes the connection.
     """
 
     microservices: bool = False
@@ -44,6 +44,6 @@ class Quirks:
 
     @classmethod
     def of(cls, *, microservices: bool) -> Quirks:
-        """Return the habits of a build."""
+        """Return the quirks of a build."""
         quiet = MICROSERVICES_QUIET if microservices else MONOLITH_QUIET
         return cls(microservices=microservices, quiet=quiet, patience=quiet)

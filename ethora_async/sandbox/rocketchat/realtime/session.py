@@ -1,4 +1,4 @@
-"""One DDP conversation, without the socket: frames in, frames out (docs/platforms/rocketchat.md#realtime)."""
+"""One DDP conversation without I/O: frames in, frames out (docs/platforms/rocketchat.md#realtime)."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Frame = dict[str, Any]
 
 
 class Outlet(Protocol):
-    """Where frames go."""
+    """The output of a session."""
 
     def push(self, text: str) -> None:
-        """Send a frame, after those before it."""
+        """Queue a frame."""
         ...
 
     def close(self, code: int, reason: str = "") -> None:
-        """Close, after the frames before it."""
+        """Close after the queued frames."""
         ...
 
 
@@ -57,14 +57,14 @@ class Session:
         self._handlers = {"ping": self._ping, "method": self._method, "sub": self._sub, "unsub": self._unsub}
 
     def open(self) -> None:
-        """Begin: perhaps with the frame that old clients looked at."""
+        """Start, optionally with the frame that old clients read."""
         self._platform.hub.listeners.add(self)
         if self._quirks.server_id:
             named = {"msg": "server_id"} if self._quirks.microservices else {}
             self.send({**named, "server_id": "0"})
 
     def end(self) -> None:
-        """Forget the conversation: the socket is gone."""
+        """Clean up after the socket has closed."""
         self._platform.hub.listeners.discard(self)
         for sub_id in list(self.subscriptions):
             self._forget(sub_id)
@@ -76,15 +76,15 @@ class Session:
         self._outlet.push(ejson(frame))
 
     def push(self, text: str) -> None:
-        """Send a frame that is text already."""
+        """Send a frame that is already encoded."""
         self._outlet.push(text)
 
     def ping(self) -> None:
-        """Ask the client whether it is there."""
+        """Send a ping."""
         self.send({"msg": "ping"})
 
     def receive(self, text: str) -> None:
-        """Take one frame in."""
+        """Handle one frame."""
         frame = _decode(text)
         if frame is None:
             self._complain("Parse error", UNDECODABLE)
@@ -101,7 +101,7 @@ class Session:
             self._complain("Bad request", PROTOCOL_ERROR, frame)
 
     def token_died(self, hashed: str) -> None:
-        """Lose the login when its token is gone."""
+        """End the login if its token has ended."""
         if self.token is None or self.token.hashed != hashed:
             return
         if self._quirks.on_revoke == "close":
@@ -221,7 +221,7 @@ class Session:
             self._platform.hub.unsubscribe(self, sub_id, key)
 
     def _check_subscriptions(self) -> None:
-        """End what the present user, if any, may not hear."""
+        """End the subscriptions that the current user may not have."""
         for sub_id, (stream, event) in list(self.subscriptions.items()):
             try:
                 admit(self._platform, self.user, stream, event)

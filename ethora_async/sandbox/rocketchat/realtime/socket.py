@@ -1,4 +1,4 @@
-"""The websocket shell around a DDP session: sending in order, heartbeats, closing."""
+"""The websocket of a DDP session: sending in order, heartbeats, closing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Connection:
         return self._socket
 
     def push(self, text: str) -> None:
-        """Send a frame after those before it; a client that does not keep up is dropped by microservices."""
+        """Queue a frame; the microservice build drops a client that does not keep up."""
         if self._closing is not None:
             return
         self._frames.append(text)
@@ -68,7 +68,7 @@ class Connection:
         self._wake.set()
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
-        """Close, after the frames before it."""
+        """Close after the queued frames."""
         if self._closing is None:
             self._closing = (code, reason)
             self._wake.set()
@@ -79,7 +79,7 @@ class Connection:
             self._request.transport.abort()
 
     def freeze(self) -> None:
-        """Keep the connection open, but neither read nor write: a half-open connection."""
+        """Neither read nor write, but keep the connection open: a half-open connection."""
         self.frozen = True
         self._stop_timer()
 
@@ -139,7 +139,7 @@ class Realtime:
         self._limits = limits
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Take a connection over."""
+        """Serve a connection."""
         connection = Connection(self._platform, self.quirks, self._limits, request)
         self.connections.add(connection)
         try:
@@ -148,7 +148,7 @@ class Realtime:
             self.connections.discard(connection)
 
     def ping(self) -> None:
-        """Send everyone a ping now."""
+        """Send a ping to everyone now."""
         for connection in self.connections:
             connection.session.ping()
 
@@ -168,7 +168,7 @@ class Realtime:
             connection.freeze()
 
     async def aclose(self) -> None:
-        """Cut all connections, and wait until they are gone."""
+        """Cut all connections, and wait until they are closed."""
         open_ones = list(self.connections)
         self.drop()
         for connection in open_ones:

@@ -52,9 +52,10 @@ RULES: dict[str, Callable[[Platform, User, str], bool]] = {
 
 
 def admit(platform: Platform, user: User | None, stream: str, event: object) -> str:
-    """Return the event to listen to; raises for unknown streams, and `not-allowed` for what a user may not hear.
+    """Return the event to subscribe to.
 
-    Without a login only `stream-notify-all` may be heard.
+    Raises for unknown streams, and `not-allowed` for events that the user may not receive. Without a login only
+    `stream-notify-all` is allowed.
     """
     rule = RULES.get(stream)
     if rule is None:
