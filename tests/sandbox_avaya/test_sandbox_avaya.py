@@ -59,7 +59,7 @@ async def test_what_it_remembers_of_a_token(sandbox: AvayaSandbox, clock: FakeCl
     assert minted.identifiers == identifiers
     assert value not in repr(minted)
     clock.advance(900)
-    with pytest.raises(PermissionError, match="ended"):
+    with pytest.raises(PermissionError, match="expired"):
         sandbox.log_in(value)
     with pytest.raises(PermissionError, match="changed"):
         sandbox.log_in(value.removeprefix("jwt."))
