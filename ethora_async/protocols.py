@@ -69,7 +69,7 @@ class Credential:
     version: str = ""
 
     def __reduce__(self) -> NoReturn:
-        msg = "a credential is not pickled or copied: its token would leave the process in clear"
+        msg = "a credential cannot be pickled or copied: its token would leave the process in clear"
         raise TypeError(msg)
 
 

@@ -73,7 +73,7 @@ def id_text(value: Id, field: str = "id") -> str:
         msg = f"{field} is empty: pass your own id of the user or chat"
         raise InvalidInputError(msg, field=field)
     if text in (".", ".."):
-        msg = f"{field} {text!r} cannot be used: in a URL it names another place"
+        msg = f"{field} {text!r} cannot be used: in a URL it names another path"
         raise InvalidInputError(msg, field=field)
     return text
 
@@ -123,7 +123,7 @@ def literal_id(value: Id, field: str = "id") -> str:
         msg = f"{field} {text!r} holds {culprit}: use letters, digits, '-', '.' or '_'"
         raise InvalidInputError(msg, field=field)
     if not text.isascii() and any(category(character) == "Cf" for character in text):
-        msg = f"{field} {text!r} holds an invisible character, and could never be typed again"
+        msg = f"{field} {text!r} holds an invisible character: remove it"
         raise InvalidInputError(msg, field=field)
     if len(text.encode()) > LONGEST_ID:
         msg = f"{field} is longer than {LONGEST_ID} bytes"

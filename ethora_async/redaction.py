@@ -57,7 +57,7 @@ class Secret:
         return self
 
     def __reduce__(self) -> NoReturn:
-        msg = "a secret is not pickled: it would leave the process in clear; pass what it was made from instead"
+        msg = "a secret cannot be pickled: it would leave the process in clear; pass what it was made from instead"
         raise TypeError(msg)
 
 

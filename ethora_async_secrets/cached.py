@@ -283,12 +283,12 @@ def _check(
     ttl: float, refresh_ahead: float, jitter: float, max_stale: float, failure_ttl: float, failure_ttl_max: float
 ) -> None:
     if not ttl > 0:
-        raise ValueError(f"ttl is {ttl!r}; it is a number of seconds above 0.")
+        raise ValueError(f"ttl is {ttl!r}; it must be a number of seconds above 0.")
     if not 0 < refresh_ahead <= 1:
-        raise ValueError(f"refresh_ahead is {refresh_ahead!r}; it is a fraction of ttl above 0, up to 1.")
+        raise ValueError(f"refresh_ahead is {refresh_ahead!r}; it must be a fraction of ttl above 0, up to 1.")
     if not 0 <= jitter < 1:
-        raise ValueError(f"jitter is {jitter!r}; it is a fraction from 0 up to, but not including, 1.")
+        raise ValueError(f"jitter is {jitter!r}; it must be a fraction from 0 up to, but not including, 1.")
     if not max_stale >= 0:
-        raise ValueError(f"max_stale is {max_stale!r}; it is a number of seconds, 0 or more.")
+        raise ValueError(f"max_stale is {max_stale!r}; it must be a number of seconds, 0 or more.")
     if not 0 < failure_ttl <= failure_ttl_max:
-        raise ValueError(f"failure_ttl is {failure_ttl!r}; it is above 0 and at most failure_ttl_max.")
+        raise ValueError(f"failure_ttl is {failure_ttl!r}; it must be above 0 and at most failure_ttl_max.")

@@ -239,7 +239,7 @@ def _workers(context: typer.Context, url: str | None, rate: float | None) -> str
     if url is None:
         with usage():
             if rate is not None:
-                msg = "--rate goes with --workers: a single process learns its pace by itself"
+                msg = "--rate needs --workers: a single process finds its rate by itself"
                 raise InvalidInputError(msg, field="rate")
         return None
     try:

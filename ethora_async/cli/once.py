@@ -22,7 +22,7 @@ class OnceCommand(TyperCommand):
         for parameter, times in Counter(order).items():
             if times > 1 and parameter.param_type_name == "option" and not _repeatable(parameter):
                 option = parameter.opts[0]
-                msg = f"{option} was given {times} times, but takes one value: leave one"
+                msg = f"{option} was given {times} times, but takes one value: keep one"
                 raise typer.BadParameter(msg, ctx)
         return super().parse_args(ctx, args)
 

@@ -43,7 +43,7 @@ def resume(
     with usage():
         url = named_database(context, workers, run_id)
         if url is None and rate is not None:
-            msg = "--rate goes with --workers: a single process learns its pace by itself"
+            msg = "--rate needs --workers: a single process finds its rate by itself"
             raise InvalidInputError(msg, field="rate")
     if url is not None:
         secret = options.asked_secret()

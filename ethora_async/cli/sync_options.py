@@ -125,7 +125,7 @@ class SourceOptions:
     def __attrs_post_init__(self) -> None:
         for kind, query in self.queries.items():
             if query is not None and not self.places.get(kind):
-                msg = f"--{kind}-query goes with --{kind} DATABASE-URL, which is missing"
+                msg = f"--{kind}-query needs --{kind} DATABASE-URL, which is missing"
                 raise InvalidInputError(msg, field=kind)
         if [*chain.from_iterable(places or () for places in self.places.values())].count(STDIN) > 1:
             msg = "only one list can be read from stdin: name files for the others"
@@ -133,7 +133,7 @@ class SourceOptions:
         if self.preset is not None:
             named_preset(self.preset)
             if not self.places.get("users"):
-                msg = "--preset is about --users, which is missing"
+                msg = "--preset needs --users, which is missing"
                 raise InvalidInputError(msg, field="preset")
 
     @property

@@ -61,6 +61,6 @@ def duration(text: str) -> int:
         msg = f"--ttl {text!r} is not a duration: write seconds, or 90s, 15m, 12h, 2d"
         raise InvalidInputError(msg, field="ttl")
     if seconds > _LONGEST:
-        msg = f"--ttl {text!r} is too long: a token lives for 3650d at most"
+        msg = f"--ttl {text!r} is too long: the maximum is 3650d"
         raise InvalidInputError(msg, field="ttl")
     return seconds

@@ -86,7 +86,7 @@ def _format(file: Path | None, wanted: ExportFormat | None, *, as_json: bool) ->
         return ExportFormat.csv
     by_ending = _ENDINGS.get(file.suffix.lower())
     if by_ending is None:
-        msg = f"the ending of {shown(str(file))} names no format: end it in .csv, .json or .jsonl, or pass --format"
+        msg = f"the ending of {shown(str(file))} is not a known format: use .csv, .json or .jsonl, or pass --format"
         raise InvalidInputError(msg, field="format", file=str(file))
     return by_ending
 

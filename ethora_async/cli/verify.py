@@ -95,7 +95,7 @@ def verify(
 def _database(context: typer.Context, url: str | None, run: str | None, *, lists: bool) -> str | None:
     found = named_database(context, url, run)
     if found is not None and lists:
-        msg = "--workers compares a run, and not lists: leave the lists, --prune, --only and --part out"
+        msg = "--workers compares a run, not lists: leave out the lists, --prune, --only and --part"
         raise InvalidInputError(msg, field="workers")
     return found
 

@@ -44,7 +44,7 @@ def open_store(database: str | Store) -> Store:
 def _file(rest: str) -> str:
     path = unquote(rest.partition("?")[0])
     if not path.startswith("/") or path in ("/", "/:memory:"):
-        msg = f"an outbox in SQLite is a file, which workers and the application share: {_FORMS}"
+        msg = f"an outbox in SQLite must be a file that the workers and the application share: {_FORMS}"
         raise InvalidInputError(msg, field="database")
     return path.removeprefix("/")
 

@@ -130,7 +130,7 @@ class PasswordSeal:
         return f"PasswordSeal(keys={[*self._keys]})"
 
     def __reduce__(self) -> NoReturn:
-        msg = "a PasswordSeal is not pickled: its key would leave the process in clear"
+        msg = "a PasswordSeal cannot be pickled: its key would leave the process in clear"
         raise TypeError(msg)
 
 

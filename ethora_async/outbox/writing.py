@@ -102,7 +102,7 @@ def _no_tables() -> ConfigError:
 
 def _statement(dialect: str, placeholder: str) -> str:
     if dialect not in _STATEMENTS:
-        msg = f"the outbox lives in PostgreSQL or SQLite, and this connection is to {dialect}"
+        msg = f"the outbox needs PostgreSQL or SQLite, and this connection is to {dialect}"
         raise InvalidInputError(msg, field="connection")
     return _STATEMENTS[dialect].format(placeholder)
 

@@ -35,7 +35,7 @@ class HS256Key:
         self._checking: OctKey | None = None
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        msg = "a signing key is not pickled or copied, since that writes out the secret"
+        msg = "a signing key cannot be pickled or copied, since that writes out the secret"
         raise TypeError(msg)
 
     def sign(self, claims: Mapping[str, Any], header: Mapping[str, str] = _HEADER) -> str:

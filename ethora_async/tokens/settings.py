@@ -83,7 +83,7 @@ class Values:
         return f"Values({', '.join(sorted(self._values))})"
 
     def __reduce__(self) -> NoReturn:
-        msg = "settings are not pickled or copied: that would write out secrets"
+        msg = "settings cannot be pickled or copied: that would write out secrets"
         raise TypeError(msg)
 
 

@@ -47,7 +47,7 @@ class ReplyBody:
             self._raw_deflate = True  # some servers leave out the zlib header
             self._unpack = zlib.decompressobj()
         elif coding not in ("", "identity"):
-            msg = "the platform's reply is compressed in a way that was not asked for"
+            msg = "the platform's reply is compressed with an encoding that was not requested"
             raise ReplyLostError(msg)
 
     def add(self, piece: bytes) -> bool:

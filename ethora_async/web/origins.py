@@ -63,7 +63,7 @@ class Origins:
         if site is not None and site.lower() in _OWN:
             return
         if site is not None or (origin is not None and not _same_host(origin, request.header("host"))):
-            raise HTTPError(403, "cross_origin", "Pages of another origin may not ask this.")
+            raise HTTPError(403, "cross_origin", "Pages of another origin may not call this.")
 
     def preflight(self, request: Request, method: str) -> WebResponse | None:
         """Return the answer to a preflight request of a listed origin; None for any other request."""

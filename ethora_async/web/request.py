@@ -100,7 +100,7 @@ class Request:
         """
         values = [value for found, value in self.headers if found == name]
         if len(values) > 1:
-            raise HTTPError(400, "repeated_header", "A header that may be given once was given several times.")
+            raise HTTPError(400, "repeated_header", "A header that must not be repeated was given several times.")
         # RFC 9110 §5.5: blanks and tabs around a value are not part of it, other white space is.
         return values[0].strip(" \t") if values else None
 

@@ -92,5 +92,5 @@ def address_for(client: object) -> RoomAddress:
         return group_url
     if callable(getattr(getattr(client, "chats", None), "jid", None)):
         return room_jid
-    msg = f"{type(client).__name__} cannot tell where a room is: leave out may_enter=, or pass rooms= to TokenEndpoint"
+    msg = f"{type(client).__name__} cannot resolve rooms: leave out may_enter=, or pass rooms= to TokenEndpoint"
     raise ConfigError(msg)

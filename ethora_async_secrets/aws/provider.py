@@ -81,7 +81,7 @@ class AwsSecretsManagerProvider:
         if endpoint is not None:
             _check_endpoint(endpoint)
         if not 0 < timeout < float("inf"):
-            msg = f"timeout is {timeout!r}; it is a number of seconds above 0."
+            msg = f"timeout is {timeout!r}; it must be a number of seconds above 0."
             raise ValueError(msg)
         self._settings = Settings(name_or_arn, key, region, profile, role_arn, endpoint, timeout)
         self._connections: dict[int, SharedClient] = {}

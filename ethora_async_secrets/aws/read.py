@@ -159,7 +159,7 @@ class _Reader:
     def _version(self, response: Mapping[str, object]) -> _Version:
         version, created = response.get("VersionId"), response.get("CreatedDate")
         if not isinstance(version, str) or not version:
-            raise _UnfitError("the answer is none of Secrets Manager's (check the endpoint)")
+            raise _UnfitError("the reply is not from Secrets Manager (check the endpoint)")
         parsed = _values(_text(response), self._settings.key)
         bundle = SecretBundle(
             parsed.values,

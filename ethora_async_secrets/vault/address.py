@@ -27,7 +27,7 @@ def checked_address(written: str, what: str) -> str:
         raise ValueError(f"{what} holds credentials. Take them out. {_FORM}")
     host = parts.netloc.removesuffix(f":{port}") if port is not None else parts.netloc
     if not _HOST.fullmatch(host):
-        raise ValueError(f"{what} has no proper host. {_FORM}")
+        raise ValueError(f"{what} has no valid host. {_FORM}")
     if parts.query or parts.fragment:
         raise ValueError(f"{what} has a ? or #. {_FORM}")
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")

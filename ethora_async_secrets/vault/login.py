@@ -77,7 +77,7 @@ class _Credential:
         return f"file {self._file}" if self._file else f"${self._variable}"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("A Vault login is not pickled or copied, since that would write out its credential.")
+        raise TypeError("A Vault login cannot be pickled or copied, since that would write out its credential.")
 
     def there(self, environ: Mapping[str, str]) -> bool:
         """Return whether its place is configured, apart from the default file."""
@@ -276,7 +276,7 @@ class _Unwrapped:
     secret_id: str = attrs.field(repr=False)
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("A Vault login is not pickled or copied, since that would write out its credential.")
+        raise TypeError("A Vault login cannot be pickled or copied, since that would write out its credential.")
 
 
 class _BearerLogin(_FreshLogin):
@@ -335,7 +335,7 @@ def login_named(auth: str, role: str | None, mount: str | None) -> VaultLogin:
     """Return the login named `auth`, with credentials from the environment; raise `ValueError`."""
     if auth == "token":
         if role or mount:
-            raise ValueError("auth=token has no use for role or auth_mount. Leave them out, or say which auth.")
+            raise ValueError("auth=token takes no role or auth_mount. Leave them out, or choose another auth.")
         return TokenLogin()
     if auth == "approle":
         return AppRoleLogin(role=role, mount=mount or "approle")
@@ -353,7 +353,7 @@ def _quoted(fault: VaultCallError) -> str:
 def _terms(about: object, ttl: str) -> tuple[float, bool]:
     """Return a token's lifetime in seconds (0: unlimited), and whether it can be renewed."""
     if not isinstance(about, dict):
-        raise VaultCallError(SecretMalformedError, "did not say how long the token is good: is this a Vault?")
+        raise VaultCallError(SecretMalformedError, "did not return the token's lifetime: is this a Vault?")
     seconds = about.get(ttl)
     good = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
     return (float(seconds) if good and seconds else 0.0), about.get("renewable") is True

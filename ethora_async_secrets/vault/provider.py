@@ -194,7 +194,7 @@ def provider_of_url(
     mount, rest = _mount_and_path(path, query.get("mount"))
     kv = query.get("kv", "2")
     if kv not in ("1", "2"):
-        raise ValueError("kv is neither 1 nor 2.")
+        raise ValueError("kv must be 1 or 2.")
     for name, value in query.items():
         if not value:
             raise ValueError(f"{name} is empty. Give it a value, or leave it out.")
@@ -238,9 +238,9 @@ def _login(auth: VaultLogin | str, role: str | None, auth_mount: str | None) -> 
 
 def _check(mount: str, path: str, kv: int, timeout: float) -> None:
     if kv not in (1, 2):
-        raise ValueError("kv is neither 1 nor 2.")
+        raise ValueError("kv must be 1 or 2.")
     if not timeout > 0:
-        raise ValueError(f"timeout is {timeout!r}; it is a number of seconds above 0.")
+        raise ValueError(f"timeout is {timeout!r}; it must be a number of seconds above 0.")
     for what, text in (("mount", mount), ("path", path)):
         if not text or _BAD_PATH.search(text):
             raise ValueError(

@@ -56,7 +56,7 @@ class VaultSession:
         self._lease: _Lease | None = None
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("A Vault session is not pickled or copied, since that would write out its token.")
+        raise TypeError("A Vault session cannot be pickled or copied, since that would write out its token.")
 
     def close(self) -> None:
         """Close the connections and forget the token, which ends by its own TTL."""

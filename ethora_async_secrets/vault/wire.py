@@ -99,7 +99,7 @@ class Wire:
             reason = "needs hvac, which is not installed: pip install 'ethora-async[vault]'"
             raise VaultCallError(SecretUnavailableError, reason) from None
         if target.ca and not os.path.exists(target.ca):
-            reason = f"cannot be checked: its CA file {target.ca} does not exist. Mend VAULT_CACERT or ca="
+            reason = f"cannot be checked: its CA file {target.ca} does not exist. Fix VAULT_CACERT or ca="
             raise VaultCallError(SecretUnavailableError, reason)
         self._session = requests.Session()
         # a path given to hvac is ignored when the session has its own default

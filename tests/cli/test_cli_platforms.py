@@ -211,7 +211,7 @@ def test_an_export_overwrites_nothing_and_leaves_nothing_behind(
     there.write_text("mine")
     assert "exists already" in cli("users", "export", str(there)).stderr
     assert there.read_text() == "mine"
-    assert "names no format" in cli("users", "export", str(tmp_path / "people.txt")).stderr
+    assert "not a known format" in cli("users", "export", str(tmp_path / "people.txt")).stderr
     assert "contradict" in cli("users", "export", "--json", "--format", "csv").stderr
     monkeypatch.setenv("ETHORA_CHAT_APP_SECRET", "another-secret-altogether")
     assert cli("users", "export", str(tmp_path / "new.csv")).code == 3

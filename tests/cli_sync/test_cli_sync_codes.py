@@ -98,7 +98,7 @@ def test_what_the_platform_refuses_is_some_failed(shell: Shell) -> None:
         (("verify", "--users", "nowhere.csv"), "nowhere.csv"),
         (("plan", "--users", "users.csv", "--allow-delete", "3"), "--allow-delete needs --prune"),
         (("plan", "--users", "users.csv", "--map", "nonsense"), "maps no column"),
-        (("plan", "--users", "users.csv", "--chats-query", "SELECT 1"), "--chats-query goes with --chats"),
+        (("plan", "--users", "users.csv", "--chats-query", "SELECT 1"), "--chats-query needs --chats"),
         (("apply", "plan.json", "--limit", "3", "--yes"), "applied as it was made"),
         (("apply", "users.csv", "--yes"), "users.csv is not a plan"),
         (("resume", "nowhere.journal"), "nowhere.journal"),

@@ -155,7 +155,7 @@ def test_a_preset_reads_an_export_and_flags_override_it(shell: Shell, sandbox: E
     assert shell("plan", *how, "--json").json["summary"]["changes"] == {"user create": 1}
     assert shell("apply", *how, "--map", "id=username", "--yes").code == DONE
     assert "ann" in ids(sandbox)
-    assert "--preset is about --users" in shell("plan", "--chats", "c.csv", "--preset", "slack").stderr
+    assert "--preset needs --users" in shell("plan", "--chats", "c.csv", "--preset", "slack").stderr
 
 
 def test_suspicious_values_are_warned_of(shell: Shell) -> None:

@@ -218,5 +218,5 @@ async def test_the_helper_counts_awaits_and_gives_up_on_endless_ones() -> None:
             await asyncio.sleep(0)
 
     assert await cancel_at_every_step(three) == 3
-    with pytest.raises(AssertionError, match="still not at its end after 20"):
+    with pytest.raises(AssertionError, match="not finished after 20"):
         await cancel_at_every_step(endless, steps=20)

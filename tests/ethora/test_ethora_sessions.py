@@ -49,7 +49,7 @@ async def test_a_session_shows_no_secret(ethora: EthoraClient) -> None:
     for secret in (session.token, session.refresh_token, session.xmpp_password):
         assert secret.reveal() not in shown
     assert MASK in shown
-    with pytest.raises(TypeError, match="not pickled"):
+    with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(session)
 
 
@@ -117,7 +117,7 @@ async def test_tokens_of_others_do_not_verify(ethora: EthoraClient, clock: FakeC
 async def test_a_token_past_its_end_verifies_only_with_leeway(ethora: EthoraClient, clock: FakeClock) -> None:
     token = await ethora.tokens.for_user("u1", ttl=10)
     clock.advance(15)
-    with pytest.raises(InvalidTokenError, match="past its end"):
+    with pytest.raises(InvalidTokenError, match="has expired"):
         await ethora.tokens.verify(token)
     assert (await ethora.tokens.verify(token, leeway=timedelta(seconds=6))).user_id == "u1"
 

@@ -166,7 +166,7 @@ async def test_two_in_one_process_do_not_share_it(tmp_path: Path) -> None:
 
 
 def test_another_process_keeps_it_until_it_ends(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    with pytest.raises(InvalidInputError, match="in use by another process: let it end first"):
+    with pytest.raises(InvalidInputError, match="in use by another process: wait for its end"):
         asyncio.run(_open(tmp_path / "j"))
     holder.send_signal(signal.SIGKILL)
     holder.wait()
@@ -184,7 +184,7 @@ def test_of_two_processes_that_open_it_at_once_one_gets_it(tmp_path: Path) -> No
         # The loser ends by itself; the winner goes on until its input ends.
         lost = _first_to_end(both)
         won = next(process for process in both if process is not lost)
-        assert lost.communicate()[1].strip().endswith("in use by another process: let it end first")
+        assert lost.communicate()[1].strip().endswith("in use by another process: wait for its end")
         assert won.communicate()[0] == "open\n"
         assert won.returncode == 0
     finally:

@@ -299,7 +299,7 @@ async def test_a_socket_that_a_dead_process_left_is_replaced_a_live_one_and_a_fi
     assert path.is_socket()
     with serving(*args, env=env) as served:
         code, error = refused(*args, env=env)
-        assert (code, error) == (2, f"error: cannot listen on {path}: another process does\n")
+        assert (code, error) == (2, f"error: cannot listen on {path}: another process listens there\n")
         async with served.session() as session:
             assert (await token(session, ANN))[0] == 200
         # what somebody else has put in its place is theirs

@@ -158,10 +158,10 @@ async def test_cut_anywhere_it_is_refused(tmp_path: Path) -> None:
     whole = (await saved(tmp_path / "plan", platform, **options)).read_bytes()
     for end in range(0, len(whole.rstrip()), 7):
         (tmp_path / "cut").write_bytes(whole[:end])
-        with pytest.raises(InvalidInputError, match=r"is not a plan|cannot be read behind change"):
+        with pytest.raises(InvalidInputError, match=r"is not a plan|cannot be read after change"):
             await load_plan(tmp_path / "cut")
     (tmp_path / "longer").write_bytes(whole + b"{}")
-    with pytest.raises(InvalidInputError, match="goes on behind its end"):
+    with pytest.raises(InvalidInputError, match="has data after its end"):
         await load_plan(tmp_path / "longer")
 
 

@@ -152,12 +152,12 @@ async def test_parts_are_runs_of_their_own(
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["apply", "--users", "x.csv", "--yes", "--rate", "5"], "--rate goes with --workers"),
-        (["resume", "x.journal", "--rate", "5"], "--rate goes with --workers"),
+        (["apply", "--users", "x.csv", "--yes", "--rate", "5"], "--rate needs --workers"),
+        (["resume", "x.journal", "--rate", "5"], "--rate needs --workers"),
         (["resume"], "name the JOURNAL"),
         (["plan", "--users", "x.csv", "--part", "4/3"], "part 4 of 3"),
         (["plan", "--users", "x.csv", "--part", "1/3", "--limit", "2"], "--limit and --part"),
-        (["verify", "--users", "x.csv", "--workers", "postgresql://h/d"], "leave the lists"),
+        (["verify", "--users", "x.csv", "--workers", "postgresql://h/d"], "leave out the lists"),
         (["verify", "--workers", "mysql://h/d"], "postgresql://"),
         (["resume", "--workers", "postgresql://me:secret@h/d"], "PGPASSWORD"),
         (["work", "postgresql://me:secret@h/d"], "PGPASSWORD"),

@@ -79,7 +79,7 @@ class PublicKeys:
         except ConfigError as error:
             if not self._keys:
                 raise
-            log.warning("the keys read before are used: %s", error)
+            log.warning("the keys read before stay in use: %s", error)
         else:
             self._stamp, self._keys = stamp, self._keys if keys is None else keys
         self._looked_at = self._clock.monotonic()
@@ -175,7 +175,7 @@ class RemoteKeys:
     def _failed(self, reason: str) -> ConfigError:
         error = ConfigError(f"--jwt-keys {self._url} cannot be fetched: {reason}")
         if self._keys:
-            log.warning("the keys fetched before are used: %s", error)
+            log.warning("the keys fetched before stay in use: %s", error)
         return error
 
 
@@ -238,7 +238,7 @@ def _of_bytes(source: str, data: bytes) -> list[Any]:
         msg = f"{source} {unusable}"
         raise ConfigError(msg)
     if any(key.is_private for key in keys):
-        msg = f"{source} holds a private key: give this process the public half alone"
+        msg = f"{source} holds a private key: give this process only the public key"
         raise ConfigError(msg)
     return keys
 

@@ -214,7 +214,7 @@ class SignedIdentity:
             raise HTTPError(401, *_NOT_PROVEN)
         named = claims.get(self._rules.claim)
         if isinstance(named, bool) or not isinstance(named, (str, int)):
-            log.warning("a JWT of the proxy's has no claim %s that is a text or a number", self._rules.claim)
+            log.warning("a JWT from the proxy has no claim %s that is a text or a number", self._rules.claim)
             raise HTTPError(401, *_NOT_PROVEN)
         user = _usable(str(named))
         if self._identity != self._header and _said(request, self._identity) != user:
@@ -230,14 +230,14 @@ class SignedIdentity:
         from joserfc.errors import JoseError
         from joserfc.jwt import JWTClaimsRegistry
 
-        reason = "its signature fits none of the keys"
+        reason = "its signature matches none of the keys"
         signed = await self._signed(text)
         if not signed and await self._keys.newer():
             signed = await self._signed(text)
         for claims in signed:
             if "aud" in claims and self._rules.audience is None:
                 # RFC 7519 §4.1.3: the JWT has an audience, and it is unknown whether that is this service.
-                reason = "it names an audience, and --jwt-audience does not say that this is us"
+                reason = "it names an audience, but --jwt-audience is not set"
                 continue
             registry = JWTClaimsRegistry(now=int(self._clock.now()), leeway=LEEWAY, **self._options())
             try:
@@ -247,7 +247,7 @@ class SignedIdentity:
                 reason = str(error)
                 continue
             return claims
-        log.warning("a JWT of the proxy's was refused: %s", reason)
+        log.warning("a JWT from the proxy was refused: %s", reason)
         return None
 
     async def _signed(self, text: str) -> list[dict[str, Any]]:
@@ -315,7 +315,7 @@ def _said(request: Request, header: str) -> str | None:
         return None
     if "," in text:
         # RFC 9110 §5.3: a proxy may have joined two headers, one of them sent by the visitor.
-        raise HTTPError(400, "repeated_header", "The identity may be given once, and may hold no comma.")
+        raise HTTPError(400, "repeated_header", "The identity must be given once, without a comma.")
     return _usable(text)
 
 

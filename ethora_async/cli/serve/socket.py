@@ -121,7 +121,7 @@ def _check_free(path: Path) -> None:
         msg = f"cannot listen on {path}: a file that is not a socket exists there; move it away, or choose another path"
         raise ConfigError(msg)
     if answer not in (errno.ECONNREFUSED, errno.ENOENT):
-        msg = f"cannot listen on {path}: another process does"
+        msg = f"cannot listen on {path}: another process listens there"
         raise ConfigError(msg)
 
 

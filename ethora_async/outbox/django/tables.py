@@ -32,7 +32,7 @@ def _run(editor: Any, which: int) -> None:
     vendor = editor.connection.vendor
     if vendor not in _SCHEMAS:
         msg = (
-            f"the outbox lives in PostgreSQL or SQLite, and this database is {vendor}: keep the application"
+            f"the outbox needs PostgreSQL or SQLite, and this database is {vendor}: keep the application"
             " ethora_outbox out of it with a database router"
         )
         raise ConfigError(msg)

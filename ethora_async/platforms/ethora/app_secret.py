@@ -40,7 +40,7 @@ class SigningKeys:
         self._raw: HS256Key | None = None
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        msg = "signing keys are not pickled or copied, since that writes out the secret"
+        msg = "signing keys cannot be pickled or copied, since that writes out the secret"
         raise TypeError(msg)
 
     def scoped(self, purpose: Purpose) -> HS256Key:

@@ -115,7 +115,7 @@ class Tokens:
         app = self._context.app or await self._context.open()
         text = token.value if isinstance(token, ChatToken) else token
         if not isinstance(text, str):
-            msg = f"a token is text, not {type(token).__name__}"
+            msg = f"a token must be text, not {type(token).__name__}"
             raise InvalidTokenError(msg)
         text = text.strip().removeprefix("Bearer ").strip()
         claims = read_unverified(text)
@@ -123,7 +123,7 @@ class Tokens:
         self._check_signature(await self._context.secret.load(), verified.purpose, text)
         slack = seconds(leeway, "leeway") if leeway else 0.0
         if verified.expires_at is not None and self._context.clock.now() >= verified.expires_at + slack:
-            msg = "the token is past its end"
+            msg = "the token has expired"
             raise InvalidTokenError(msg)
         return verified
 

@@ -203,7 +203,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         # Without the id, the route would log the caller out: it is always sent (docs/platforms/rocketchat.md#users).
         await self._session.acquire()
         if user_id == self._session.user_id:
-            msg = f"{lookup(user)!r} is the admin whom this client asks as: logging out would end its own credentials"
+            msg = f"{lookup(user)!r} is the admin account of this client: logging out would end its own credentials"
             raise InvalidInputError(msg, field="user")
         self.tokens.forget(user_id)
         try:

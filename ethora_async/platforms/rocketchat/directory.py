@@ -182,7 +182,7 @@ def check_name(name: str, found: str, operation: str) -> None:
         NotFoundError: its name differs: the server ignores case.
     """
     if not isinstance(name, RecordId) and found != name:
-        msg = f"no user {name!r}: the server has {found!r}, and names are told apart by case"
+        msg = f"no user {name!r}: the server has {found!r}, and names are case-sensitive"
         raise NotFoundError(msg, operation=operation)
 
 

@@ -174,6 +174,6 @@ def sso_reply(token: ChatToken) -> dict[str, str]:
 
 def _quoted(part: str) -> str:
     if part in (".", ".."):
-        msg = f"{part!r} names another place in an address"
+        msg = f"{part!r} names another path in a URL"
         raise InvalidInputError(msg, field="room")
     return quote(part, safe="")

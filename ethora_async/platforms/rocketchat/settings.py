@@ -84,7 +84,7 @@ def create_tokens_secret_of(values: Values) -> CreateTokensSecret:
     word = values.get(CREATE_TOKENS_SECRET)
     if word is None:
         msg = (
-            "Rocket.Chat 8.0 and later make tokens only for those who know the server's CREATE_TOKENS_FOR_USERS_SECRET:"
+            "Rocket.Chat 8.0 and later create tokens only with the server's CREATE_TOKENS_FOR_USERS_SECRET:"
             f" set {CREATE_TOKENS_SECRET}, or pass create_tokens_secret="
         )
         raise ConfigError(msg)

@@ -414,7 +414,7 @@ def token_headers(token: ChatToken) -> Mapping[str, str]:
 def _privileged(name: str) -> PrivilegedAccountError:
     msg = (
         f"{name!r} is an administrator, a bot, an app or this client's own account, or its roles are not shown:"
-        " no token is made for it unless allow_privileged=True asks for one"
+        " pass allow_privileged=True to create a token for it anyway"
     )
     return PrivilegedAccountError(msg)
 

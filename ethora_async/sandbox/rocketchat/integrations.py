@@ -1,4 +1,4 @@
-"""Webhooks in and out: what the server keeps of them (docs/platforms/rocketchat.md#integrations)."""
+"""The records of incoming and outgoing webhooks (docs/platforms/rocketchat.md#integrations)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DEFAULT_RETRIES = 4
 
 
 def shape(integration: Integration) -> dict[str, Any]:
-    """Return a webhook as routes show it."""
+    """Return the wire format of a webhook."""
     return {
         **integration.fields,
         "_id": integration.id,
@@ -47,7 +47,7 @@ def shape(integration: Integration) -> dict[str, Any]:
 
 
 def create(store: Store, given: Mapping[str, Any], creator: User, now: float) -> Integration:
-    """Keep a new webhook. The user whose name an incoming one posts under becomes a bot."""
+    """Create a webhook. The user that an incoming one posts as becomes a bot."""
     fields = _fields(given)
     channels, user = _checked(store, given["type"], fields)
     if given["type"] == INCOMING:
@@ -85,7 +85,7 @@ def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checked(store: Store, kind: str, fields: dict[str, Any]) -> tuple[list[str], User]:
-    """Return the channels and the user that the settings name; take `channel` out and complete the others."""
+    """Return the channels and the user in the settings; remove `channel` and fill in defaults."""
     event = fields.get("event", "")
     if kind == OUTGOING:
         _check_outgoing(event, fields)
@@ -124,13 +124,13 @@ def _check_outgoing(event: str, fields: dict[str, Any]) -> None:
 
 
 def rename_room(store: Store, old: str, new: str) -> None:
-    """Follow a room to its new name."""
+    """Update the webhooks of a renamed room."""
     for integration in store.integrations.values():
         integration.channels = [f"#{new}" if channel == f"#{old}" else channel for channel in integration.channels]
 
 
 def disable_of(store: Store, user: User) -> None:
-    """Disable the webhooks of a user who is deleted."""
+    """Disable the webhooks of a deleted user."""
     for integration in store.integrations.values():
         if integration.user is user:
             integration.fields["enabled"] = False

@@ -1,4 +1,4 @@
-"""The routes of webhooks: made, listed, read, changed and removed (docs/platforms/rocketchat.md#integrations)."""
+"""Routes of webhooks: create, list, read, change and remove (docs/platforms/rocketchat.md#integrations)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _newer(version: Version) -> dict[str, Schema]:
 
 
 def creation(version: Version) -> Schema:
-    """Return what a new webhook of either kind is checked by."""
+    """Return the form of a new webhook of either kind."""
     more = {"scriptEngine": maybe(TEXT), **_newer(version)}
     incoming = {**OPTIONS, **more, "overrideDestinationChannelEnabled": maybe(FLAG)}
     named = {"username": TEXT, **COMMON}
@@ -62,7 +62,7 @@ def creation(version: Version) -> Schema:
 
 
 def change(version: Version) -> Schema:
-    """Return what the new settings of a webhook are checked by; those of an incoming one may have other fields."""
+    """Return the form of a webhook's new settings; an incoming one accepts other fields too."""
     more = {"scriptEngine": TEXT, **_newer(version)}
     incoming = {**OPTIONS, **more, "overrideDestinationChannelEnabled": maybe(FLAG)}
     named = {"type": _of(OUTGOING), "username": TEXT, "event": TEXT, **COMMON}
@@ -90,7 +90,7 @@ LISTED = closed(
 
 @ROUTES.add("POST", "integrations.create", section=SECTION, body=creation)
 def create(call: Call) -> Reply:
-    """Make a webhook."""
+    """Create a webhook."""
     kind = _kind(call)
     _allow(call, kind)
     made = integrations.create(call.platform.store, call.body, call.user, call.now)
@@ -99,7 +99,7 @@ def create(call: Call) -> Reply:
 
 @ROUTES.add("GET", "integrations.list", section=SECTION, any_of=RIGHTS, query=LISTED)
 def list_(call: Call) -> Reply:
-    """List the webhooks of the server, the newest first, by words of their names and by kind."""
+    """List the webhooks of the server, the newest first, filtered by name and kind."""
     words, kind = (call.query.get("name") or "").lower(), call.query.get("type")
     found = [
         one
@@ -144,13 +144,13 @@ def remove(call: Call) -> Reply:
 
 
 def listed_in(call: Call, name: str, kind: str | None) -> list[Integration]:
-    """Return the webhooks of a room, and those of all rooms of its kind when it is given."""
+    """Return the webhooks of a room and, with `kind`, those of all rooms of that kind."""
     wanted = {f"#{name}", kind}
     return [one for one in call.platform.store.integrations.values() if not wanted.isdisjoint(one.channels)]
 
 
 def _named(call: Call) -> Integration:
-    """Find the webhook that a body names by its id or by the address that it calls; of the kind that it says."""
+    """Return the webhook of the given kind that a body names by its id or its target URL."""
     body, kind = call.body, _kind(call)
     for one in call.platform.store.integrations.values():
         called = body.get("target_url") in one.fields.get("urls", []) if body.get("target_url") else None
@@ -160,7 +160,7 @@ def _named(call: Call) -> Integration:
 
 
 def _kind(call: Call) -> str:
-    """Return the kind of webhook that a body is about; its check takes anything that has the word in it."""
+    """Return the kind of webhook in a body; the form accepts any string that contains a kind."""
     kind: str = call.body["type"]
     if kind not in (INCOMING, OUTGOING):
         raise failure("Invalid integration type.")

@@ -344,7 +344,7 @@ def _by_line(lines: Iterator[str]) -> Iterator[Any]:
             return
         if text:
             yield codec.loads(text.removesuffix(",").encode())
-    msg = "the file ends in the middle, or goes on behind its end"
+    msg = "the file is truncated, or has data after its end"
     raise ValueError(msg)
 
 
@@ -356,6 +356,6 @@ def _next(changes: Iterator[Any], place: Path, number: int) -> list[Entry]:
             if len(part) == _CHUNK:
                 break
     except ValueError as error:
-        msg = f"{place} cannot be read behind change {number + len(part)}: {error}"
+        msg = f"{place} cannot be read after change {number + len(part)}: {error}"
         raise InvalidInputError(msg, field="plan", file=str(place)) from None
     return part

@@ -115,7 +115,7 @@ class ColumnMapping:
         _refuse_circles({ours: template for ours, template in templates.items() if template is not None})
         named = [name for name in NAMES if name in self.columns]
         if DISPLAY_NAME in self.columns and named:
-            msg = f"{DISPLAY_NAME} and {named[0]} are both mapped: the one is split into the other, so map one of them"
+            msg = f"{DISPLAY_NAME} and {named[0]} are both mapped: one is derived from the other, so map one only"
             raise InvalidInputError(msg, field="mapping")
 
 
@@ -197,7 +197,7 @@ def _mapping(name: str, table: Any, format: RowFormat[Any], path: str) -> Column
         _refuse_unknown(entries, _known(format), f"column of [{part}]", path)
         for ours, text in entries.items():
             if not isinstance(text, str) or not text.strip():
-                msg = f"{path}: {ours} in [{part}] must be a text that is not empty"
+                msg = f"{path}: {ours} in [{part}] must be a non-empty string"
                 raise InvalidInputError(msg, file=path, column=ours)
     mapping = ColumnMapping(columns, defaults)
     try:
@@ -215,5 +215,5 @@ def _known(format: RowFormat[Any]) -> tuple[str, ...]:  # noqa: A002
 def _refuse_unknown(found: Iterable[str], known: Sequence[str], what: str, path: str) -> None:
     for name in found:
         if name not in known:
-            msg = f"{path}: {name!r} is not a known {what}: known are {', '.join(known)}"
+            msg = f"{path}: {name!r} is not a known {what}: use one of {', '.join(known)}"
             raise InvalidInputError(msg, file=path, column=name)

@@ -147,7 +147,7 @@ def _unless_logged(path: Path) -> str:
 def _unreadable(path: Path, error: sqlite3.OperationalError) -> InvalidInputError:
     in_use = "locked" in str(error)
     msg = (
-        f"{path} is in use by another process: let it end first" if in_use else f"{path} cannot be used: {told(error)}"
+        f"{path} is in use by another process: wait for its end" if in_use else f"{path} cannot be used: {told(error)}"
     )
     return InvalidInputError(msg, field="journal", file=str(path))
 

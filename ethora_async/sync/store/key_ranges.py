@@ -65,7 +65,9 @@ class KeyRange:
 
     def __attrs_post_init__(self) -> None:
         if not 1 <= self.parts <= MAX_PARTS or not 1 <= self.part <= self.parts:
-            msg = f"part {self.part} of {self.parts} is none: write 1/16 to 16/16, with at most {MAX_PARTS:,} parts"
+            msg = (
+                f"part {self.part} of {self.parts} is not a part: write 1/16 to 16/16, with at most {MAX_PARTS:,} parts"
+            )
             raise InvalidInputError(msg, field="part")
 
     @classmethod
@@ -77,7 +79,7 @@ class KeyRange:
         """
         found = _NAMED.fullmatch(text)
         if found is None:
-            msg = f"{text!r} names no part: write 3/16 for the third of sixteen"
+            msg = f"{text!r} is not a part: write 3/16 for the third of sixteen"
             raise InvalidInputError(msg, field="part")
         return cls(int(found[1]), int(found[2]))
 

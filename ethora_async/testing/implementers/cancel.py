@@ -57,7 +57,7 @@ async def _cancel_each(
         if error is not None:
             raise error
         return step - 1
-    msg = f"still not at its end after {steps} awaits"
+    msg = f"not finished after {steps} awaits"
     raise AssertionError(msg)
 
 

@@ -63,7 +63,7 @@ def domain_text(value: str) -> str:
     """
     text = required_text(value, "domain_name")
     if not _DOMAIN_NAME.fullmatch(text):
-        msg = f"domain_name {text!r} has more than letters and digits, which is all that the platform takes"
+        msg = f"domain_name {text!r} must have letters and digits only"
         raise InvalidInputError(msg, field="domain_name")
     return text
 

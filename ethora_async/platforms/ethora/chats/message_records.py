@@ -163,7 +163,7 @@ def cursor(value: str | int | None) -> str | None:
     if value is None:
         return None
     if isinstance(value, bool) or value == "":
-        msg = f"before must be what `next_before` said, not {value!r}"
+        msg = f"before must be the value of `next_before`, not {value!r}"
         raise InvalidInputError(msg, field="before")
     return str(value)
 

@@ -149,7 +149,7 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
             ReplyLostError: The connection broke, or the server did not confirm in time: the message may have been sent.
         """
         if not text:
-            msg = "the text is empty: a message says something"
+            msg = "the text is empty: pass at least one character"
             raise InvalidInputError(msg, field="text")
         machine, _, name = self._opened(room)
         if not machine.live or self._account is None:
@@ -253,7 +253,7 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
             self._rooms.disconnected()
         for said in self._said.values():
             if not said.done():
-                msg = "the connection broke before the message was confirmed: it may have been said"
+                msg = "the connection broke before the message was confirmed: it may have been delivered"
                 said.set_exception(ReplyLostError(msg, operation=OPERATION))
         for _, page in self._pages.values():
             if not page.done():

@@ -31,7 +31,7 @@ def read_messages(args: Sequence[Any]) -> list[Message]:
     try:
         return [wire.read_message(args[0], origin=_ORIGIN, path="event")] if args else []
     except ReplyLostError as error:
-        logger.warning("a message was passed over: %s", error.message)
+        logger.warning("a message was skipped: %s", error.message)
         return []
 
 
@@ -46,7 +46,7 @@ def read_event(topic: Topic, args: Sequence[Any]) -> list[RealtimeEvent]:
             try:
                 return [RoomChanged(str(first), wire.read_chat(second, origin=_ORIGIN, path="event"))]
             except ReplyLostError as error:
-                logger.warning("a change of a room was passed over: %s", error.message)
+                logger.warning("a change of a room was skipped: %s", error.message)
                 return []
     if topic.stream == NOTIFY_ROOM and event == "deleteMessage" and isinstance(first, dict):
         message_id = first.get("_id")
