@@ -108,7 +108,7 @@ async def test_a_mapping_file_speaks_of_all_three(tmp_path: Path) -> None:
         ("[user]\n", ["'user'", "users, chats, members"]),
         ('[users]\nmail = "x"\n', ["'mail'", "column of [users]", "id, email"]),
         ('[users.defaults]\nmail = "x"\n', ["'mail'", "column of [users.defaults]"]),
-        ("[users]\nid = 5\n", ["id in [users] must be a text"]),
+        ("[users]\nid = 5\n", ["id in [users] must be a non-empty string"]),
         ('users = "x"\n', ["write [users]"]),
         ('[users]\ndefaults = "x"\n', ["write [users.defaults]"]),
         ('[users.defaults]\npassword = "canary-pass"\n', ["password can have no default"]),

@@ -333,7 +333,7 @@ async def test_what_is_not_installed_is_named_with_how_to_install_it(monkeypatch
 
     monkeypatch.setitem(sys.modules, "pg8000", None)
     assert "pip install 'pg8000'" in await message("postgresql+pg8000://h/d")
-    assert "knows no database nonsense" in await message("nonsense://h/d")
+    assert "does not know the database nonsense" in await message("nonsense://h/d")
     monkeypatch.setitem(sys.modules, "psycopg", None)
     assert "pip install 'psycopg[binary]'" in await message("postgresql://h/d")
     monkeypatch.setitem(sys.modules, "sqlalchemy.engine", None)

@@ -121,8 +121,8 @@ async def test_the_previous_secret_is_accepted_and_the_pending_one_is_not() -> N
         ("eyJ.é.x", "three parts"),
         ("\udcff.a.b", "three parts"),
         ("x" * 20_000, "longer than"),
-        (b"bytes", "is text, not bytes"),
-        (None, "is text, not NoneType"),
+        (b"bytes", "must be text, not bytes"),
+        (None, "must be text, not NoneType"),
     ],
 )
 async def test_what_is_no_good_token_is_refused_and_the_reason_said(text: Any, why: str) -> None:
