@@ -23,6 +23,6 @@ class CliRunner(typer.testing.CliRunner):
     """Calls commands as `typer.testing.CliRunner` does."""
 
     def invoke(self, app: Typer, *args: Any, **options: Any) -> typer.testing.Result:
-        """Call a command, and return what it left behind."""
+        """Call a command, and return its result."""
         with patch.object(typer.testing, "_get_command", _tree):
             return super().invoke(app, *args, **options)

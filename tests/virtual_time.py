@@ -1,4 +1,4 @@
-"""An event loop whose time passes only when nobody has anything to do."""
+"""An event loop whose time advances only when all tasks wait."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Skipping(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Every timer comes due at once, in order."""
+    """A loop whose timers fire at once, in order."""
 
     def __init__(self) -> None:
         self.skipping = _Skipping()
@@ -52,6 +52,6 @@ class VirtualClock:
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:
-    """Run to the end, at once. What never ends for want of anything to do is an error, not a hanging test."""
+    """Run to the end without waiting. A deadlock is an error, not a hanging test."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)

@@ -1,4 +1,4 @@
-"""A client whose Avaya is a list of replies, and what the tests of it share."""
+"""A client of a scripted Avaya, and helpers for its tests."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def settled() -> None:
-    """Whatever was started in the background has come to its end."""
+    """Wait until all background tasks have ended."""
     for _ in range(50):
         await asyncio.sleep(0)
 

@@ -1,4 +1,4 @@
-"""Client secret, access token and chat token stay out of everything that people read."""
+"""No client secret, access token or chat token appears in logs, reprs, errors or tracebacks."""
 
 from __future__ import annotations
 

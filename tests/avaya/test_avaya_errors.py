@@ -1,4 +1,4 @@
-"""What Avaya's refusals become (docs/platforms/avaya.md#errors)."""
+"""The errors raised for Avaya's refusals (docs/platforms/avaya.md#errors)."""
 
 from __future__ import annotations
 

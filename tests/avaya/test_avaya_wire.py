@@ -1,4 +1,4 @@
-"""What goes over the wire to Avaya, byte for byte, and what is made of its answers.
+"""Requests to Avaya, byte for byte, and how the client reads the replies.
 
 See docs/platforms/avaya.md#access-token, #generate-jwt.
 """

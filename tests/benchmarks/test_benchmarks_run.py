@@ -1,4 +1,4 @@
-"""The benchmarks still run and still print what they measure; what it is, no test judges."""
+"""The benchmarks still run and print their measurements; no test judges the numbers."""
 
 from __future__ import annotations
 

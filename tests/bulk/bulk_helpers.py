@@ -1,4 +1,4 @@
-"""Work that a test can hold back, watch and spoil."""
+"""Work that a test can delay, watch and make fail."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def one_by_one(batches: AsyncGenerator[Sequence[Outcome[int]], None]) -> A
 
 
 async def turns(count: int = 200) -> None:
-    """Let everything else go on until it can go no further."""
+    """Run all other tasks until they are blocked."""
     for _ in range(count):
         await asyncio.sleep(0)
 
@@ -109,7 +109,7 @@ def others() -> set[asyncio.Task[Any]]:
 
 
 async def nothing_left_behind() -> None:
-    """No task runs on, and no generator is left for the garbage collector to end."""
+    """Check that no task still runs, and that no generator is left for the garbage collector."""
     gc.collect()
     await turns(20)
     assert not others()

@@ -1,4 +1,4 @@
-"""Jobs of the platform, asked after until they end."""
+"""Poll jobs of the platform until they end."""
 
 from __future__ import annotations
 

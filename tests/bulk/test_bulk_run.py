@@ -1,4 +1,4 @@
-"""Runs: how much is under way, in which order it ends, and what is left when it ends early."""
+"""Runs: concurrency, order of results, and what remains after an early end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The index of keys closes its database, whoever is cancelled and whenever."""
+"""The index of keys closes its database after any cancellation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seven methods that take any number of items: whatever kind of items, in order or as they are done, cancelled."""
+"""The seven bulk methods: any kind of iterable, ordered or unordered results, cancellation."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 COUNT = 230
-"""Three requests at least, where a request takes a hundred."""
+"""At least three requests of a hundred items."""
 FEW = 60
-"""Where every item is a request of its own."""
+"""For methods that send one request per item."""
 
 
 def user(number: int) -> NewUser:

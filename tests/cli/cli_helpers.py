@@ -1,4 +1,4 @@
-"""Running the command line as a user does, in this process or in one of its own."""
+"""Run the command line as a user does, in this process or in a new one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECRET = "canary-secret-of-the-app"
 
 @attrs.frozen
 class Result:
-    """What a command left behind."""
+    """The result of a command."""
 
     code: int
     stdout: str
@@ -95,7 +95,7 @@ class Process:
         return Result(self.popen.returncode, stdout.decode(), stderr.decode())
 
     def kill(self) -> None:
-        """Make sure that it is gone."""
+        """Make sure that the process has ended."""
         self._timer.cancel()
         self.popen.kill()
         self.popen.wait()

@@ -1,4 +1,4 @@
-"""Nothing that a command prints holds a secret, but for the two whose job it is."""
+"""No command prints a secret, except the two that exist to print one."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """Stands for uvloop's."""
+    """A substitute for uvloop's loop."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What can be seen only from outside: streams, signals, terminals, exit codes."""
+"""What only another process can see: streams, signals, terminals, exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ethora reset``: nothing is deleted before the app's id was said back."""
+"""``ethora reset``: nothing is deleted before the user has typed the app's id."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ DONE, SOME_FAILED, USAGE, PLATFORM, NOT_IN_STEP, STOPPED, INTERRUPTED = 0, 1, 2,
 
 @attrs.frozen
 class Result:
-    """What a command left behind."""
+    """The result of a command."""
 
     code: int
     stdout: str

@@ -1,4 +1,4 @@
-"""Cut off anywhere, and gone on with."""
+"""Commands that are interrupted anywhere, and resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that fills up: told as that, with one JSON object, and the next night goes on."""
+"""A full disk: reported as such, in one JSON object, and the next run continues."""
 
 from __future__ import annotations
 

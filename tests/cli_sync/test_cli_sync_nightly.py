@@ -1,4 +1,4 @@
-"""What people who run these commands every night ran into."""
+"""Problems of people who run these commands every night."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists as people have them, on the command line; signals; one JSON document whatever happens."""
+"""Real-world lists on the command line; signals; always exactly one JSON document."""
 
 from __future__ import annotations
 

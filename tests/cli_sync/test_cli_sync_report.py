@@ -1,4 +1,4 @@
-"""``--report``: what the page tells, whom it is for, and that it is written however a run ends."""
+"""``--report``: the content of the page, its file mode, and that it is written however a run ends."""
 
 from __future__ import annotations
 

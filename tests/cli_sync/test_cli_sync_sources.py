@@ -1,4 +1,4 @@
-"""Lists wherever people have them; refused rows for repair; passwords nowhere."""
+"""Lists from every kind of source; refused rows in a file; no passwords in any output."""
 
 from __future__ import annotations
 

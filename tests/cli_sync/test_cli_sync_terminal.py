@@ -1,4 +1,4 @@
-"""Somebody at a terminal: asked, shown bars and colours; and pipes, which see none of it."""
+"""Prompts, progress bars and colours at a terminal, and none of them in pipes."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ WHOLE = {name for kind, name in ENTRIES if kind == "module"}
 
 
 def _target(name: str) -> Any:
-    """What a dotted name means, whatever part of it is the module."""
+    """Return the object that a dotted name means, wherever the module part ends."""
     module, *rest = name, ""
     while True:
         try:

@@ -107,7 +107,7 @@ def test_every_operation_of_a_client_is_in_the_notes_under_the_heading_it_cites(
 
 
 def test_the_sandboxes_are_not_made_from_the_clients() -> None:
-    """Else the comparison above would compare the client with itself."""
+    """Otherwise the comparison above would compare the client with itself."""
     for path in (ROOT / "ethora_async" / "sandbox").rglob("*.py"):
         names = {
             node.module or ""

@@ -107,7 +107,7 @@ def test_the_tests_with_fixtures_pass_as_shown(pytester: pytest.Pytester) -> Non
 
 
 def _messages() -> str:
-    """Every text in the code; `…` stands for what is put in."""
+    """Return all string literals in the code, with `…` for interpolated values."""
     texts = []
     for package in ("ethora_async", "ethora_async_secrets"):
         for path in (DOCS.parent / package).rglob("*.py"):

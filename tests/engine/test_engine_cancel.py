@@ -1,4 +1,4 @@
-"""Cancelled at every await there is, a call leaves nothing behind."""
+"""A call that is cancelled at any await leaks no task, connection or permit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine does with a body that is read while it is sent."""
+"""How the engine sends a streamed body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passwords, tokens and the app secret stay out of everything that people read, whatever goes wrong."""
+"""No password, token or app secret appears in logs, reprs, errors or tracebacks, whatever goes wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A single id in place of several."""
+"""A single id instead of a list."""
 
 from __future__ import annotations
 

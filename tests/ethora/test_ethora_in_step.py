@@ -1,4 +1,4 @@
-"""What keeps users and chats in step: ids that meet, records that compare, and the platform's own told apart."""
+"""Synchronising users and chats: matching ids, comparing records, recognising the platform's own accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a job matched to users: whatever comes back, in whatever order, each user has exactly one outcome."""
+"""Matching the rows of a job to users: each user has exactly one outcome, for any rows in any order."""
 
 from __future__ import annotations
 

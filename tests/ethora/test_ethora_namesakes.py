@@ -1,4 +1,4 @@
-"""Two spellings of one room, or of one account: never taken for the same, whoever was there first."""
+"""Two spellings of one room or account are never treated as the same id, whichever exists first."""
 
 from __future__ import annotations
 

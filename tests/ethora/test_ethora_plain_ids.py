@@ -1,4 +1,4 @@
-"""Ids checked many at once are told as one by one."""
+"""Checking many ids at once gives the same errors as checking them one by one."""
 
 from __future__ import annotations
 

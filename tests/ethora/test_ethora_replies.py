@@ -1,4 +1,4 @@
-"""What comes back, in every form (docs/platforms/ethora.md#users, #chats, #doubled-prefixes)."""
+"""Replies in every known form (docs/platforms/ethora.md#users, #chats, #doubled-prefixes)."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ ROWS = st.builds(
 
 @st.composite
 def replies(draw: st.DrawFn) -> tuple[list[NewUser], list[Any]]:
-    """Mostly the rows that were asked for, in their order; now and then anything."""
+    """Usually the requested rows in order; sometimes arbitrary replies."""
     ids = draw(st.lists(st.sampled_from(IDS), min_size=1, max_size=4))
     words = [draw(st.sampled_from(("created", "created", "exists", "", *WORDS))) for _ in ids]
     rows: list[Any] = [row(id, word, whole=draw(st.booleans()), name=None) for id, word in zip(ids, words, strict=True)]

@@ -1,4 +1,4 @@
-"""The record in an outcome is read when somebody looks at it, and never lets out more than a record would."""
+"""The record in an outcome is parsed on first access, and exposes no more than a record does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes out, request by request (docs/platforms/ethora.md#users, #chats, #plain-or-prefixed)."""
+"""The exact requests (docs/platforms/ethora.md#users, #chats, #plain-or-prefixed)."""
 
 from __future__ import annotations
 

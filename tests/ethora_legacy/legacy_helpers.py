@@ -1,4 +1,4 @@
-"""A client whose platform is a list of replies, and every request that it sent, taken apart."""
+"""A client of a scripted platform, and its parsed requests."""
 
 from __future__ import annotations
 

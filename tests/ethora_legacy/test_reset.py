@@ -1,4 +1,4 @@
-"""``client.reset``: everything of ours goes, nothing of the platform's does."""
+"""``client.reset``: it deletes all of the app's own records, and none of the platform's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client whose platform is a function, and every request that it sent, taken apart."""
+"""A client of a platform that is a function, and its parsed requests."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Platform:
 
 
 def jwt(name: str, *, issued: float | None = None, ends: float | None = None) -> str:
-    """A platform's token: readable, and signed by nobody."""
+    """An unsigned token in the platform's format."""
     claims: dict[str, Any] = {"data": {"name": name}}
     if issued is not None:
         claims["iat"] = issued

@@ -1,4 +1,4 @@
-"""Files on their way: what the form looks like, what is checked before, and what may be sent again."""
+"""File uploads: the form, the checks before sending, and what may be retried."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def once(*pieces: Any) -> AsyncIterator[Any]:
 
 
 class Again:
-    """An async iterable that starts anew each time."""
+    """An async iterable that starts again each time."""
 
     def __init__(self, *pieces: bytes) -> None:
         self.pieces = pieces

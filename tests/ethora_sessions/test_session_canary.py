@@ -1,4 +1,4 @@
-"""Passwords, codes, tokens and keys stay out of everything that people read, whatever the platform echoes."""
+"""No password, code, token or key appears in logs, reprs, errors or tracebacks, even if the platform echoes it."""
 
 from __future__ import annotations
 

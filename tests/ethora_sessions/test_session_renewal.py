@@ -1,4 +1,4 @@
-"""A session renews itself: once for all, for nobody's harm, and never for ever."""
+"""A session renews itself: once for all concurrent calls, safely under cancellation, and not endlessly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A user's whole life against the sandbox: sign up, log in, talk, send files, run out, come back, leave."""
+"""A user's life cycle against the sandbox: sign up, log in, chat, send files, expire, renew, log out."""
 
 from __future__ import annotations
 

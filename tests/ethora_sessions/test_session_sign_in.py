@@ -1,4 +1,4 @@
-"""Getting in: log-in, the second factor, sign-up, and what the platform says when it refuses."""
+"""Log-in, the second factor, sign-up, and refusals."""
 
 from __future__ import annotations
 

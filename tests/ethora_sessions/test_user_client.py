@@ -1,4 +1,4 @@
-"""What a user client sends, and how it reads what comes back, in every form."""
+"""The requests of a user client, and how it reads every form of reply."""
 
 from __future__ import annotations
 

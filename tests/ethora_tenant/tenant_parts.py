@@ -1,4 +1,4 @@
-"""A client on a scripted wire, and what went over it."""
+"""A client of a scripted platform, and its requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Broadcasts: what goes out, what becomes of each chat, and jobs that are found again."""
+"""Broadcasts: requests, the result for each chat, and jobs that are resumed by id."""
 
 from __future__ import annotations
 

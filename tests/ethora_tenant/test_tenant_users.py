@@ -1,4 +1,4 @@
-"""Users beside creating and changing: unread counts, tags, profile, export, import, the synchronous batch."""
+"""Users, apart from creating and changing them: unread counts, tags, profile, export, import, the synchronous batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No password, secret or token stands in clear in a frame of an error that a client raises."""
+"""No password, secret or token appears in clear in the frames of an error that a client raises."""
 
 from __future__ import annotations
 
@@ -304,7 +304,7 @@ async def test_over_real_sockets(kind: Any, answer: Any) -> None:
     ],
 )
 async def test_a_token_in_a_reply_of_another_shape(body: Any) -> None:
-    """Only routes that answer tokens: of other replies, nothing is known to be secret."""
+    """Only routes that return tokens: the client does not know of secrets in other replies."""
 
     def answer(request: Request) -> Response | None:
         return reply(200, body)

@@ -1,4 +1,4 @@
-"""No secret that a constructor was given stands in clear in a frame of the error that the constructor raises."""
+"""No secret argument of a constructor appears in clear in the frames of the error that it raises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A million inputs that nobody would send: each is read, or refused with the error that is documented.
+"""A million mutated inputs: each is read, or refused with a documented error.
 
 The corpus in `corpus/` is what real peers send, and what once broke a reader. The file of an input that fails is named
 by the failure: keep it there.

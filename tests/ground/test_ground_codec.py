@@ -1,4 +1,4 @@
-"""Replies become records, and a bad one is named by its path and never by its value."""
+"""Replies become records; an error about a bad one names its path and never its value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every form in which Ethora words a failure (docs/platforms/ethora.md#error-replies)."""
+"""Every form of Ethora's error replies (docs/platforms/ethora.md#error-replies)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One id, whatever form it comes in."""
+"""One id in all its forms."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_what_can_be_no_id_is_refused(value: object) -> None:
 
 @pytest.mark.parametrize("value", ["zoe@gmail.com", "app1234_zoe@xmpp.example", "ffff_bob@xmpp.example", "app123@x"])
 def test_an_address_that_is_no_jid_of_the_app_is_nobody(value: str) -> None:
-    """Else an e-mail address would mean whoever has its first part as an id."""
+    """Otherwise an e-mail address would name the user whose id is its local part."""
     with pytest.raises(InvalidInputError, match="not an e-mail address"):
         names.lookup(value)
 

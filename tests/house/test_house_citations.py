@@ -32,7 +32,7 @@ def _texts() -> Iterator[tuple[str, str]]:
 
 
 def dangling(name: str, text: str) -> list[str]:
-    """The citations in `text` that lead nowhere."""
+    """Return the citations in `text` that do not resolve."""
     found = []
     for match in CITATION.finditer(text):
         page, first, further = match.groups()

@@ -1,4 +1,4 @@
-"""What blocks a loop every time fails its test; what looked so once does not."""
+"""A test fails if code blocks the loop every time, and not if it seemed to once."""
 
 from __future__ import annotations
 

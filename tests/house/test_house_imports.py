@@ -1,4 +1,4 @@
-"""Imports run downward only, and the front door is light."""
+"""Imports go downward only, and importing the package is fast."""
 
 from __future__ import annotations
 

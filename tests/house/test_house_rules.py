@@ -125,7 +125,7 @@ def _operations() -> dict[str, Operation]:
 
 
 def _table(table: operations.AppOperations) -> dict[str, Operation]:
-    """What an app of this kind can be asked; None stands for what it cannot."""
+    """The operations of this kind of app; None for those it does not have."""
     return {key: one for key, one in attrs.asdict(table, recurse=False).items() if one is not None}
 
 

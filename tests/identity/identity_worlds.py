@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 VICTIM = "alice"
 APP = "6540f2a1b3c4d5e6f7a8b9c0"
 RECORD = "record"
-"""Stands for the record id, which the platform gives out."""
+"""A placeholder for the record id, which the platform assigns."""
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""Who is reached by which form of an id: the tables of docs/reference/identities.md, held to the code.
+"""Which form of an id selects which record: the tables of docs/reference/identities.md, held to the code.
 
 And the attack that they answer: no name that somebody may choose for themselves gives them somebody else's token.
 """

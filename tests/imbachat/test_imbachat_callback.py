@@ -1,4 +1,4 @@
-"""What the chat server asks, and what it is answered (docs/platforms/imbachat.md#callbacks, #rules-of-our-handler)."""
+"""Requests of the chat server, and the replies (docs/platforms/imbachat.md#callbacks, #rules-of-our-handler)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secret key, widget password and tokens stay out of everything that people read."""
+"""No Secret key, widget password or token appears in logs, reprs, errors or tracebacks."""
 
 from __future__ import annotations
 

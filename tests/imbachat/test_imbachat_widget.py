@@ -1,4 +1,4 @@
-"""The widget's snippet: nothing that is put into it breaks out of it (docs/platforms/imbachat.md#widget)."""
+"""The widget's snippet: no value can break out of it (docs/platforms/imbachat.md#widget)."""
 
 from __future__ import annotations
 

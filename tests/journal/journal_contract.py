@@ -1,4 +1,4 @@
-"""What every journal does, whatever its tables look like: a subclass says how one is made and opened again."""
+"""The contract of every journal, independent of its tables: a subclass creates and reopens one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A journal's file: made whole, its owner's alone, one process's at a time, and never somebody else's."""
+"""A journal's file: created atomically, private to its owner, open in one process at a time, never another file."""
 
 # ruff: noqa: ASYNC240  the loop of a test may wait for its own files
 

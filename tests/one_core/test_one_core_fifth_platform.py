@@ -1,4 +1,4 @@
-"""A fifth platform fits without an edit in the core: one is written into a folder, and put to the same proofs."""
+"""A fifth platform needs no change to the core: the tests write one into a folder, and run the same suites on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sync engine keeps Rocket.Chat in step, by the capabilities of its client alone."""
+"""The sync engine works with Rocket.Chat through the capabilities of its client only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`client.request` and `client.pages`: what every client does with a route that it does not know."""
+"""`client.request` and `client.pages`: every client sends requests to routes that it has no method for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way for an application to write intents, behind one face."""
+"""Every way for an application to write intents, behind one interface."""
 
 from __future__ import annotations
 

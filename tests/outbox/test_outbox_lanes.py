@@ -131,7 +131,7 @@ async def test_memberships_wait_for_their_user_and_their_chat(store: Store) -> N
 
 @pytest.mark.parametrize("part", [ANN, ROOM])
 async def test_a_user_or_a_chat_waits_for_memberships_in_hand(store: Store, part: LaneKey) -> None:
-    """A grant on its way must not meet somebody who was deleted and created anew."""
+    """A pending grant must not apply to a user who was deleted and created again."""
     await put(store, (ANN_IN_ROOM, {}))
     turn, lanes = await taken(store)
     await put(store, (part, None), (part, {}))

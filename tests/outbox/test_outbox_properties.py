@@ -1,4 +1,4 @@
-"""Whatever is written, in whatever pieces it is carried out: in the end the platform has what was wanted last."""
+"""For any intents, carried out in any pieces, the platform ends in the last wanted state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drift is found and put right; what an intent explains is none."""
+"""Reconciling corrects drift, and ignores differences that a pending intent explains."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_deletions_on_their_way_do_not_set_off_the_guard(platform: Platfor
 
 
 async def test_whoever_signs_up_meanwhile_is_not_deleted(platform: Platform, store: Store) -> None:
-    """The platform is listed first; whoever signs up after that is in the table, and not taken for drift."""
+    """The platform is listed first; users who sign up later are in the table, and do not count as drift."""
     everybody = [user(f"u{number}") for number in range(20)]
     await platform.client.users.create_many(everybody)
     table = Table(*everybody)

@@ -1,4 +1,4 @@
-"""Triggers see every change of a table, whoever makes it."""
+"""Triggers see every change of a table, from any program."""
 
 from __future__ import annotations
 

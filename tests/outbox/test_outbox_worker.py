@@ -1,4 +1,4 @@
-"""Workers against the sandboxes: what is wanted comes about, in order, and trouble gives nobody up."""
+"""Workers against the sandboxes: intents are carried out in order, and outages drop none."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ async def test_an_outage_gives_nobody_up_and_costs_no_attempt(platform: Platform
 
 
 async def test_a_client_whose_app_is_in_the_secret_store_carries_deletions_out_first(store: Store) -> None:
-    """Which ids are literal cannot be told before the store was asked; trouble on the way there gives nobody up."""
+    """The form of ids is unknown until the secret store answers; failures before that drop no intent."""
     async with platform_of("ethora") as platform:
         await want(store, (outbox.want_users, [user("ann"), user("bob")]))
         await applied(platform, store)
@@ -265,7 +265,7 @@ async def test_a_client_whose_app_is_in_the_secret_store_carries_deletions_out_f
 
 
 async def test_a_slow_platform_gets_smaller_requests_and_each_call_the_worker_s_own_deadline(store: Store) -> None:
-    """Whatever the client's timeout is: the lease counts on the worker's deadline."""
+    """For any timeout of the client: the lease depends on the worker's deadline."""
     async with (
         platform_of("ethora") as platform,
         EthoraClient(

@@ -1,4 +1,4 @@
-"""A client whose server is a function, and every request that it sent, taken apart."""
+"""A client of a server that is a function, and its parsed requests."""
 
 from __future__ import annotations
 

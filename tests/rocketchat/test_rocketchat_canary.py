@@ -1,4 +1,4 @@
-"""Passwords, tokens and secrets stay out of everything that people read, whatever goes wrong."""
+"""No password, token or secret appears in logs, reprs, errors or tracebacks, whatever goes wrong."""
 
 from __future__ import annotations
 

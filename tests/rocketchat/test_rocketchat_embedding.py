@@ -1,4 +1,4 @@
-"""Addresses for iframes and what the page says to them (docs/platforms/rocketchat.md#embedding)."""
+"""URLs for iframes, and the messages that the page sends to them (docs/platforms/rocketchat.md#embedding)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every version of a message once, and none lost, whatever comes twice and in whichever order."""
+"""Every version of a message is delivered exactly once, for any repetition and order of events."""
 
 from __future__ import annotations
 

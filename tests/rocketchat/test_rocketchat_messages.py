@@ -1,4 +1,4 @@
-"""Messages: written once, however often they are sent (docs/platforms/rocketchat.md#messages)."""
+"""Messages are stored once, however often they are sent (docs/platforms/rocketchat.md#messages)."""
 
 from __future__ import annotations
 

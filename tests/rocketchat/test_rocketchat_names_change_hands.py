@@ -1,4 +1,4 @@
-"""A name may pass to another account, and an account may become an administrator's: what is remembered ends in time."""
+"""A name may move to another account, and an account may become an administrator: cached answers expire in time."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ REFUSED = reply(401, {"status": "error", "error": "Unauthorized", "message": "Un
 
 
 def by_session(good: set[str]) -> Any:
-    """Answers whoever shows one of the good tokens."""
+    """Answers requests with a valid token."""
 
     def answer(sent: Sent) -> Response:
         token = sent.headers.get("X-Auth-Token")

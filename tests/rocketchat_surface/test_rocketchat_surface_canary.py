@@ -1,4 +1,4 @@
-"""Join codes and personal access tokens show up nowhere: not in logs, events, errors, tracebacks or reprs."""
+"""Join codes and personal access tokens never appear in logs, events, errors, tracebacks or reprs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rooms: what is changed on one side is what both sides then know."""
+"""Rooms: a change on one side is visible on both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of operations is whole, and each does its work by the routes that it says."""
+"""The table of operations is complete, and each operation uses the routes it names."""
 
 from __future__ import annotations
 

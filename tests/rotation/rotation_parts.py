@@ -1,4 +1,4 @@
-"""A secret rotated under load: what rotates it, who works meanwhile, and what came of it."""
+"""A secret rotated under load: the stores, the workers, and the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every store, well and unwell, read by the client and by the command line: no secret gets out anywhere."""
+"""Every store, working and failing, read by the client and the command line: no secret leaks."""
 
 from __future__ import annotations
 

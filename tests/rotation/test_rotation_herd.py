@@ -1,4 +1,4 @@
-"""A thousand calls at once need the secret, and half of them give up: one reading, and an answer for all the others."""
+"""A thousand concurrent calls need the secret and half are cancelled: one read serves all the others."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_a_thousand_first_calls_of_which_half_are_cancelled_read_the_store
 async def test_a_thousand_refused_calls_of_which_half_are_cancelled_read_the_store_once(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The secret has been rotated on both sides; whoever notices first is among those that are cancelled."""
+    """The secret was rotated on both sides; the first call to notice is one of the cancelled ones."""
     async with EthoraSandbox() as sandbox:
         with opened(name, tmp_path, sandbox.secret, monkeypatch) as store:
             held = Held(store.provider())

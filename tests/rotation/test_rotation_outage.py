@@ -1,4 +1,4 @@
-"""The store, a real OpenBao, is killed for longer than its answer is good for, and comes back: no call fails."""
+"""A real OpenBao is killed for longer than its answer is cached, and restarted: no call fails."""
 
 from __future__ import annotations
 

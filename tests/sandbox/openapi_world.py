@@ -1,4 +1,4 @@
-"""A sandbox for generated calls: it runs beside the test, and some of what is generated means something to it."""
+"""A sandbox for generated calls, in which some generated values name real records."""
 
 from __future__ import annotations
 

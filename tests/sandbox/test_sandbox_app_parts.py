@@ -1,4 +1,4 @@
-"""What belongs to an app: tokens, rooms, bot, and the bundle of it all (docs/platforms/ethora.md#apps)."""
+"""The parts of an app: tokens, rooms, bot and bundles (docs/platforms/ethora.md#apps)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pages in a browser need of the sandbox: cross-origin calls, links by the right scheme."""
+"""Requirements of pages in a browser: cross-origin calls, links by the right scheme."""
 
 from __future__ import annotations
 

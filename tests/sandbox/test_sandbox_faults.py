@@ -1,4 +1,4 @@
-"""The knobs that make the sandbox misbehave, over real sockets."""
+"""Injected faults, over real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Absurd input gets a clear 4xx, never a 500 and never a change of state that was not asked for."""
+"""Absurd input gets a clear 4xx, never a 500 and never an unrequested change of state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server itself: its life, what it tells, and what it never tells."""
+"""The server itself: lifecycle, log output, and secrets that it never shows."""
 
 from __future__ import annotations
 

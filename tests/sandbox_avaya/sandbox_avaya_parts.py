@@ -1,4 +1,4 @@
-"""Requests to the local Avaya as a stranger would send them: nothing here is shared with our own client."""
+"""Plain requests to the local Avaya, which share no code with our client."""
 
 from __future__ import annotations
 

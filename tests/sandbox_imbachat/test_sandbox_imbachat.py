@@ -1,4 +1,4 @@
-"""The local ImbaChat: what it asks of a site, and what it takes (docs/platforms/imbachat.md)."""
+"""The local ImbaChat: its requests to a site, and the tokens it accepts (docs/platforms/imbachat.md)."""
 
 from __future__ import annotations
 

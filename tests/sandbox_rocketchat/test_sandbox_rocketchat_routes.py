@@ -1,4 +1,4 @@
-"""Nothing that is sent to the routes brings the server down. Which there are is compared in `tests/docs`."""
+"""No input to the routes crashes the server. `tests/docs` compares the list of routes."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_no_method_brings_the_server_down_over_rest(method: str, params: Any) ->
 
 
 class Tape:
-    """An outlet that keeps what it is given."""
+    """An outlet that records its frames."""
 
     def __init__(self) -> None:
         self.frames: list[Any] = []

@@ -1,4 +1,4 @@
-"""What is done to rooms, messages and people arrives over DDP at those whom it concerns."""
+"""DDP sends changes of rooms, messages and people to the right subscribers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chat page's side of the server: whom it serves, which tokens it hands to its own page, what it never tells."""
+"""The server side of the chat page: who may use it, the tokens it returns, and the secrets it never shows."""
 
 from __future__ import annotations
 

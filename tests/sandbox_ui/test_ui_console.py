@@ -1,4 +1,4 @@
-"""The page's side of the server: who may ask, what is told, what can be changed."""
+"""The server side of the page: access, data and changes."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ USERS, CHATS = 1500, 40
 
 
 def lists(folder: Path) -> list[str]:
-    """Lists as they come: people who are there under another name, rows that cannot be used, addresses twice."""
+    """Realistic lists: users who exist under another name, unusable rows, duplicate addresses."""
     users = ["id,email,first_name,last_name"]
     users += [f"u-{n:04},user{n}@example.com,{FIRST[n % 8]},{LAST[n // 8 % 8]}" for n in range(USERS)]
     users[700] = "u-0699,not an address,Ada,Byron"

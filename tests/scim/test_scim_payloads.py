@@ -1,4 +1,4 @@
-"""Reading what identity providers send, whatever stands in it."""
+"""Reading any payload of an identity provider."""
 
 from __future__ import annotations
 

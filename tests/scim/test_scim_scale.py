@@ -1,4 +1,4 @@
-"""50,000 users: an index answers, what has none is refused, and large groups hold nobody up."""
+"""50,000 users: queries use an index or are refused, and large groups block nobody."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
 
 @pytest.fixture(scope="module")
 def durable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
-    """With storage and TLS; whoever breaks it mends it."""
+    """With storage and TLS; a test that breaks it must repair it."""
     with OpenBao(tmp_path_factory.mktemp("durable"), durable=True) as server:
         yield server
 

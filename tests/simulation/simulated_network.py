@@ -1,4 +1,4 @@
-"""The network between a client and a platform: slow, lossy, and never wrong about what it did.
+"""The network between a client and a platform: slow and lossy, with an exact record of its actions.
 
 Requests and replies of concurrent calls pass each other, as each has delays of its own. Not simulated:
 

@@ -1,4 +1,4 @@
-"""Plans, kills and resumes: a list is brought in step in as many processes as it takes."""
+"""Plans, kills and resumes: synchronise a list over as many processes as needed."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Wanted:
 
 
 def synchronized(world: World) -> None:
-    """Bring a list in step, in as many processes as it takes: some are killed, some give up."""
+    """Synchronise a list over as many processes as needed; some are killed, some give up."""
     wanted = Wanted.drawn(world.dice)
     there = [id for id in wanted.users if world.dice.random() < 0.2]
     world.platform.seed(there, [])

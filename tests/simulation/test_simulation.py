@@ -1,4 +1,4 @@
-"""The whole client in thousands of simulated worlds: nothing lost, nothing doubled, whatever happens.
+"""The whole client in thousands of simulated worlds: nothing is lost or duplicated.
 
 A seed that fails prints the command that runs it again.
 """

@@ -39,7 +39,7 @@ class FakeClient:
         return f"FakeClient({self.platform.name!r})"
 
     async def ask(self, operation: Operation, key: str, act: Callable[[], T]) -> T:
-        """One request; others get their turn meanwhile."""
+        """Send one request, and let other tasks run."""
         self.opened = True
         await asyncio.sleep(0)
         return await self.platform.request(self, operation, key, act)

@@ -103,7 +103,7 @@ async def converge(world: World, fields: frozenset[str], *, folds: bool, prune: 
 
 
 def check_room(platform: FakePlatform, world: World, watch: Watch, *, folds: bool) -> None:
-    """Nobody was let in who is not admitted under an id or an address of their own."""
+    """Check that every member was admitted under their own id or address."""
     marks = {now: mark for mark, now in watch.now.items()}
     by_address = {one.email: one.id for one in world.wanted}
     matched = world.matches(folds=folds)

@@ -1,4 +1,4 @@
-"""Plan files: what goes in comes out, whoever laid them out; what is not a plan, or tells lies, is refused."""
+"""Plan files: a saved plan loads unchanged; files that are damaged, forged or not plans are refused."""
 
 # ruff: noqa: ASYNC240  the loop of a test may wait for its own files
 

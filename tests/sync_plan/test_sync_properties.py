@@ -1,4 +1,4 @@
-"""Whatever both sides hold, whatever goes wrong and wherever the process dies: in the end both sides agree."""
+"""For any data on both sides, any failure and any crash, both sides agree in the end."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def expected(
 
 
 class Story:
-    """One after another, processes try to bring both sides in step, and die."""
+    """Processes try to synchronise both sides one after another, and die."""
 
     def __init__(
         self, directory: Path, platform: FakePlatform, sources: Mapping[Any, FakeSource[Any]], **options: Any

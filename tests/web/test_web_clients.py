@@ -1,4 +1,4 @@
-"""Clients that live as long as an application, and clients in a loop of their own."""
+"""Clients with the lifetime of an application, and clients in their own loop."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_a_server_may_fork_after_the_first_call() -> None:
 
 
 def test_minting_needs_no_loop_of_anybodys() -> None:
-    """What makes Ethora's token endpoint work under WSGI with a plain client as well."""
+    """So Ethora's token endpoint also works under WSGI with a plain client."""
     client = ethora(clock=FakeClock(1_700_000_000.0))
     values = {asyncio.run(client.tokens.for_user("ann")).value for _ in range(3)}
     assert len(values) == 1

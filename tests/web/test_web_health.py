@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can do its work."""
+"""Liveness and readiness."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ async def test_a_process_that_is_about_to_end_takes_no_more() -> None:
 
 
 def test_every_loop_may_look(clock: FakeClock) -> None:
-    """Under WSGI each request has a loop of its own, and one may end while its look is under way."""
+    """Under WSGI each request has its own loop, which may end during a check."""
     check = Checked()
     health = Health(checks={"db": check}, clock=clock)
 

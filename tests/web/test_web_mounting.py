@@ -1,4 +1,4 @@
-"""What the frameworks are given beside the routes: clients that open and close with them, Django's loops."""
+"""Framework integration apart from the routes: clients that open and close with the application, Django's loops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The token endpoint: who is asked what, in which order, and what nobody is told."""
+"""The token endpoint: the order of its calls, and the data that it never reveals."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ async def aiohttp_site(routes: Routes, **_: Any) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def asgi_site(routes: Routes, **_: Any) -> AsyncIterator[int]:
-    """Mounted by nobody: the server itself says that it stands below a path."""
+    """Not mounted: the server itself sets a root path."""
     inner = ASGIApp(routes)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -1,4 +1,4 @@
-"""One rate limit for all: permits in blocks, and what a refusal does to everybody."""
+"""The shared rate limit: permits in blocks, and the effect of a refusal on all workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox's bot: a function that answers in rooms that it was let into."""
+"""The sandbox's bot: a function that answers in rooms that it was added to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entering and leaving rooms, what is said there, and what REST and chat tell each other."""
+"""Entering and leaving rooms, messages, and the events between REST and chat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening, logging in, binding, and all that goes wrong there."""
+"""Opening, logging in, binding, and their errors."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class Gateway:
         """Answer one request."""
         if path == WEBSOCKET:
             return self._open_socket(request)
-        # Left to the web server it would be this machine's time, while all else here follows the clock.
+        # The web server would send this machine's time; everything else here follows the sandbox's clock.
         headers = {"Date": formatdate(self._platform.clock(), usegmt=True)}
         try:
             return await self._serve(request, path, query, headers)

@@ -31,7 +31,7 @@ def _wanted(call: Call) -> tuple[str, str]:
         try:
             given = orjson.loads(asked)
         except ValueError:
-            # The Python client writes its mapping as it prints.
+            # The Python client sends the repr of its mapping.
             given = {}
         text, kind = (given.get("text"), given.get("type")) if isinstance(given, dict) else (None, None)
     return str(text or "").lower(), str(kind or "channels")

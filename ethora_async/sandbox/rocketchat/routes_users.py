@@ -44,7 +44,7 @@ ORDERS: dict[str, Any] = {
 def create(call: Call) -> Reply:
     """Create an account."""
     user = accounts.create(call.platform, call.body, call.user, call.now)
-    # Old servers hand the password's hash out with the rest.
+    # Old servers also return the password's hash.
     more = {} if call.platform.version.since(7) else {"services": {"password": {"bcrypt": f"$2b$10${new_token()}"}}}
     return success(user={**full_user(user), **more})
 

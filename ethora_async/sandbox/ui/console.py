@@ -99,7 +99,7 @@ class Console:
         origin = request.headers.get(ORIGIN)
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return "Only this page itself may send this request."
-        # A link on another page may lead here, as a page of its own: nobody else can read what it then shows.
+        # A link on another page may open this one in its own tab: the other page cannot read it.
         followed = request.method == "GET" and request.headers.get("Sec-Fetch-Dest") == "document"
         if not followed and request.headers.get("Sec-Fetch-Site", "none") in ("cross-site", "same-site"):
             return "Open this page by its address."
@@ -159,7 +159,7 @@ class Console:
         }
 
     async def _change(self, request: BaseRequest) -> Reply:
-        # A form of another page cannot send this type without asking first, and is then refused above.
+        # A form on another page cannot send this type without a preflight, which is refused above.
         if request.headers.get(CONTENT_TYPE, "").partition(";")[0].strip() != "application/json":
             return _plain("Send JSON.", 415)
         try:

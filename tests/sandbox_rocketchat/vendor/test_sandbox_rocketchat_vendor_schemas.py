@@ -1,4 +1,4 @@
-"""What the sandbox takes and gives, held against the vendor's published validators and record schemas."""
+"""The sandbox's input and output, compared with the vendor's published validators and record schemas."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _record(published: dict[str, Any], name: str) -> Any:
 
 @pytest_asyncio.fixture
 async def told() -> Any:
-    """Replies of a server with some life in it, by name."""
+    """Replies of a server with some data, by name."""
     async with (
         RocketChatSandbox(version=VERSION, rate_limit=None) as sandbox,
         aiohttp.ClientSession(sandbox.url) as session,

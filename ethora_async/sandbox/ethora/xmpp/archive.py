@@ -35,7 +35,7 @@ def history(_: Hub, session: XmppSession, iq: Element, query: Element) -> list[E
     """
     to = iq.get("to")
     if to in ("", session.bare, session.domain):
-        # What was said to a user alone: nothing, people talk in rooms.
+        # An archive of direct messages is empty: people talk in rooms only.
         return [] if iq.get("type") == "get" else [element("fin", MAM, page_set((), 0), complete="true")]
     chat = find_room(session, to)
     require_reader(session, chat)

@@ -22,7 +22,7 @@ MAX_DEPTH: Final = 64
 MAX_PARTS: Final = 4096
 """Elements and attributes in one stanza; more would block the server."""
 
-_SEPARATOR: Final = "\x1f"  # no XML document can hold it, so no namespace name does
+_SEPARATOR: Final = "\x1f"  # a character that no XML document may contain
 _XML: Final = "http://www.w3.org/XML/1998/namespace"
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _IN_TEXT: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
@@ -177,7 +177,7 @@ class _Reader:
         parser.CommentHandler = _refuse
         parser.SkippedEntityHandler = _refuse
         self._open: list[Element] = []
-        self._defaults: list[str] = [CLIENT]  # what unqualified names are in; clients leave it out on stanzas
+        self._defaults: list[str] = [CLIENT]  # the default namespace, which clients leave out on stanzas
         self._declared: str | None = None
         self._root: Element | None = None
         self._parts = 0
@@ -189,7 +189,7 @@ class _Reader:
             msg = f"{expat.ErrorString(error.code)}, column {error.offset}"
             raise BadXmlError("not-well-formed", msg) from None
         finally:
-            # The handlers are methods of ours: a circle that would wait for the garbage collector.
+            # Break the reference cycle with the handlers, which only the garbage collector would free.
             del self._parser
         if self._root is None:
             raise BadXmlError("not-well-formed", "no element found")

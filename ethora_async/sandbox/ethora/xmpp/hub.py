@@ -201,7 +201,7 @@ class Hub:
                 head, tail = shared
                 session.line.push(f"{head}{quoted(session.jid)}".encode(), tail)
 
-    # -- what happens in the store
+    # -- events of the store
 
     def posted(self, chat: Chat, message: Message[User]) -> None:
         """Send a stored message to the room, whoever posted it."""

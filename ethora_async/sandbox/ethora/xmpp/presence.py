@@ -28,7 +28,7 @@ def receive(hub: Hub, session: XmppSession, stanza: Element) -> None:
     """
     kind = stanza.get("type")
     if kind not in ("", "unavailable"):
-        return  # subscriptions and probes: there are no rosters here
+        return  # ignore subscriptions and probes: the server has no rosters
     if not stanza.get("to"):
         if kind:
             for chat in list(session.chats):

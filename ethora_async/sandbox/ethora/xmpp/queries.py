@@ -65,7 +65,7 @@ def _nothing(*_: Any) -> list[Element]:
 
 
 def _private_get(hub: Hub, session: XmppSession, _: Element, query: Element) -> list[Element]:
-    # What was never stored is left out: the published front end cannot stand an empty element in its place.
+    # Leave out items that were never stored: the published front end fails on an empty element.
     stored = hub.private.get(session.user, {})
     found = [stored[key] for key in ((child.xmlns, child.name) for child in query.elements) if key in stored]
     return [element("query", ns.PRIVATE, *found)]

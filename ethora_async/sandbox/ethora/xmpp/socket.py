@@ -57,7 +57,7 @@ class Connection:
             await self._socket.prepare(self._request)
             await self._talk()
         except ConnectionError:
-            # The client hung up while the websocket was being opened: nobody is left to answer.
+            # The client hung up during the websocket handshake.
             return web.Response(status=400)
         finally:
             self.gone.set()
@@ -82,7 +82,7 @@ class Connection:
         if self._waiting > self._limit:
             self._frames.clear()
             self._waiting = 0
-            # Within the push of somebody else's message: the room is put in order when that is through.
+            # This runs while another session's message is pushed: end this connection after that.
             asyncio.get_running_loop().call_soon(self._overflow)
             self._closing = True
         elif self._waiting > self._limit // 2:
@@ -107,7 +107,7 @@ class Connection:
     def _overflow(self) -> None:
         self._closing = False
         self._stream.overflow()
-        # It does not read: waiting for it to take the last frames would be waiting for nothing.
+        # The client does not read, so do not wait for it to accept the last frames.
         asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.drop)
 
     async def _read(self) -> None:
@@ -115,9 +115,9 @@ class Connection:
             if message.type is WSMsgType.TEXT:
                 self._stream.receive(message.data)
             elif message.type is WSMsgType.BINARY:
-                self._stream.receive("\0")  # no XML: binary frames are none of this protocol
+                self._stream.receive("\0")  # not XML: the protocol has no binary frames
             await self._room.wait()
-            await asyncio.sleep(0)  # frames that came together must not keep everybody else waiting
+            await asyncio.sleep(0)  # frames that arrive together must not block other clients
 
     async def _write(self) -> None:
         while True:

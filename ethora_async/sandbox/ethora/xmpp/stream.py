@@ -132,7 +132,7 @@ class Stream:
 
     def _fail(self, error: StreamError) -> None:
         if self._state == "new":
-            self._push(self._opening())  # a stream error stands inside a stream
+            self._push(self._opening())  # a stream error must be inside a stream
         self._push(error.frame())
         self._push(write(element("close", FRAMING)))
         self._close()

@@ -144,7 +144,7 @@ class Session:
         except MeteorError as error:
             reply["error"] = error.frame()
         else:
-            # A value that is nothing is not sent at all.
+            # A null value is left out.
             reply |= {"result": result} if result else {}
         updated: Frame = {"msg": "updated", "methods": [call_id]}
         for part in (updated, reply) if self._quirks.updated_first else (reply, updated):
