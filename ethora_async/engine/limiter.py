@@ -142,7 +142,7 @@ class Limiter:
             raise
 
     def release(self, *, bulk: bool = False) -> None:
-        """Give the slot back."""
+        """Release the slot."""
         self._in_flight -= 1
         if not bulk:
             self._foreground -= 1

@@ -68,7 +68,7 @@ class Proof(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Let go of the secret store."""
+        """Close the secret store."""
         ...
 
 
@@ -111,7 +111,7 @@ class ProxySecret:
         return False
 
     async def aclose(self) -> None:
-        """Let go of the store."""
+        """Close the secret store."""
         await self._cache.aclose()
 
 
@@ -152,7 +152,7 @@ class SharedSecret:
         return _said(request, self._identity)
 
     async def aclose(self) -> None:
-        """Let go of the store."""
+        """Close the secret store."""
         await self._secret.aclose()
 
 
@@ -222,7 +222,7 @@ class SignedIdentity:
         return user
 
     async def aclose(self) -> None:
-        """Let go of the store."""
+        """Close the secret store."""
         await self._keys.aclose()
 
     async def _claims(self, text: str) -> dict[str, Any] | None:

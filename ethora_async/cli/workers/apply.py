@@ -116,7 +116,7 @@ class Together:
         return SOME_FAILED if failures else DONE
 
     async def _report(self, worker: Worker, run: str, journal: Journal | None) -> None:
-        """Hand the report what the ledger knows."""
+        """Pass the ledger's results to the report."""
         if not self.page.wanted:
             return
         if journal is not None:

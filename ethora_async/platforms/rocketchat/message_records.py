@@ -49,7 +49,7 @@ class MessageChanges:
 
 
 class UrlPreview(TypedDict, total=False):
-    """What the server knows of an address, under the platform's names.
+    """The server's preview of a URL, with the platform's keys.
 
     Attributes:
         url: The address.

@@ -80,7 +80,7 @@ class Shelf:
             await run_blocking(self._doomed.pop().unlink, True)
 
     def add(self, file: StoredFile) -> None:
-        """Keep a file."""
+        """Store a file."""
         self._files[file.id] = file
 
     def remove(self, file: StoredFile) -> None:

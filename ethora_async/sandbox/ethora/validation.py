@@ -42,7 +42,7 @@ class Rule(Protocol):
         ...
 
     def schema(self) -> dict[str, Any]:
-        """Say the rule in JSON Schema, for the OpenAPI document."""
+        """Return the rule as JSON Schema, for the OpenAPI document."""
         ...
 
 
@@ -84,7 +84,7 @@ class Text:
         return text.lower() if self.lower else text
 
     def schema(self) -> dict[str, Any]:
-        """Say the rule in JSON Schema. An empty string that is let in passes whatever else is asked for."""
+        """Return the rule as JSON Schema. An allowed empty string passes without further checks."""
         if self.choices:
             return {"type": "string", "enum": list(self.choices)}
         full: dict[str, Any] = {"type": "string", "minLength": self.min}
@@ -110,7 +110,7 @@ class Flag:
         raise InvalidValueError(f'"{label}" must be a boolean')
 
     def schema(self) -> dict[str, Any]:
-        """Say the rule in JSON Schema."""
+        """Return the rule as JSON Schema."""
         return {"type": "boolean"}
 
 
@@ -135,7 +135,7 @@ class Whole:
         return int(number)
 
     def schema(self) -> dict[str, Any]:
-        """Say the rule in JSON Schema."""
+        """Return the rule as JSON Schema."""
         return {
             "type": "integer",
             "minimum": self.low,
@@ -158,7 +158,7 @@ class Moment:
             raise InvalidValueError(f'"{label}" must be in ISO 8601 date format') from None
 
     def schema(self) -> dict[str, Any]:
-        """Say the rule in JSON Schema, for the usual case: a time with an offset."""
+        """Return the rule as JSON Schema, for the usual case: a time with an offset."""
         return {"type": "string", "format": "date-time"}
 
 
@@ -176,7 +176,7 @@ class Reference:
         return Text(trim=True).read(value, label)
 
     def schema(self) -> dict[str, Any]:
-        """Say the rule in JSON Schema."""
+        """Return the rule as JSON Schema."""
         return {"anyOf": [{"type": "integer"}, {"type": "string", "minLength": 1}]}
 
 
@@ -191,7 +191,7 @@ class Anything:
         return cast("dict[str, Any]", value)
 
     def schema(self) -> dict[str, Any]:
-        """Say the rule in JSON Schema."""
+        """Return the rule as JSON Schema."""
         return {"type": "object"}
 
 
@@ -231,7 +231,7 @@ class Items:
         return result
 
     def schema(self) -> dict[str, Any]:
-        """Say the rule in JSON Schema."""
+        """Return the rule as JSON Schema."""
         high = {} if self.high is None else {"maxItems": self.high}
         return {"type": "array", "items": self.item.schema(), "minItems": self.low, **high}
 
@@ -300,7 +300,7 @@ class Form:
                 raise InvalidValueError(f'"{label}" contains a conflict between exclusive peers [{", ".join(group)}]')
 
     def schema(self) -> dict[str, Any]:
-        """Say the form in JSON Schema."""
+        """Return the form as JSON Schema."""
         named = [key for key, field in self.fields.items() if field.required]
         document: dict[str, Any] = {
             "type": "object",

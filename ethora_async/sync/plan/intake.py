@@ -163,7 +163,7 @@ async def _read(
     *,
     before: Callable[[Sequence[Row[T]]], None] = lambda _: None,
 ) -> str:
-    """Keep what a source wants.
+    """Store the rows of a source.
 
     Args:
         journal: stores the rows.

@@ -172,7 +172,7 @@ class Journal:
         return await self._transaction(key_ranges.guests)
 
     async def adopt(self, identities: Sequence[str]) -> None:
-        """Keep these users beside those of the range."""
+        """Keep these users in addition to those of the range."""
         if self._range is not None:
             await self._transaction(key_ranges.adopt, identities, self._range)
 

@@ -66,7 +66,7 @@ class Seen:
 
     @property
     def many(self) -> bool:
-        """Whether so many rows have come that looking them up one by one is too dear."""
+        """Whether there are too many rows to look them up one by one."""
         return self._rows > _MANY
 
     def number(self, rows: int) -> int:

@@ -1,4 +1,4 @@
-"""What a stream's user says and reads in rooms, over REST (docs/platforms/rocketchat.md#messages)."""
+"""Send and read messages as the user of a stream, over REST (docs/platforms/rocketchat.md#messages)."""
 
 from __future__ import annotations
 
