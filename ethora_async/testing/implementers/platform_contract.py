@@ -262,6 +262,7 @@ class PlatformContract(abc.ABC):
     async def test_what_it_can_do_it_can_do_whole(self, sandbox: ContractSandbox) -> None:  # noqa: ARG002
         """Check users, chats and revocation, if the client has them, against `ethora_async.capabilities`."""
         async with self.client.from_env() as client:
+            tokens = client.tokens
             if isinstance(client, ManagesUsers):
                 _check(callable(await client.users.reserved()), "users.reserved gave no test")
                 _check(client.users.key(self.user) == str(self.user), "users.key does not give the id")
@@ -270,8 +271,8 @@ class PlatformContract(abc.ABC):
             if isinstance(client, ManagesChats):
                 _check(callable(await client.chats.reserved()), "chats.reserved gave no test")
             # For `RevokesTokens`, `isinstance` looks no deeper than the client itself.
-            if isinstance(client.tokens, RevocableTokens):
-                await client.tokens.revoke(await client.tokens.for_user(self.user))
+            if isinstance(tokens, RevocableTokens):
+                await tokens.revoke(await tokens.for_user(self.user))
 
     def _secrets(self, sandbox: ContractSandbox) -> list[str]:
         return [sandbox.environment[name] for name in self.secrets]
