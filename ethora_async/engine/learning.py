@@ -94,7 +94,8 @@ class Learning:
             in_flight: number of requests in flight when it came, including its own.
             paced: whether requests are waiting for the pace.
 
-        Returns: Whether it was so slow that the limit was lowered.
+        Returns:
+            Whether it was so slow that the limit was lowered.
         """
         self._until_next_cut -= 1
         self._good += 1

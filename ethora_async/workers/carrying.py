@@ -109,7 +109,8 @@ class Round:
 async def carry_out(client: ManagesUsers, done: Round) -> ChatError | None:
     """Carry out the remaining items of a chunk.
 
-    Returns: The platform's error that prevented some items, which stay in `done.left`.
+    Returns:
+        The platform's error that prevented some items, which stay in `done.left`.
 
     Raises:
         UnauthorizedError, ForbiddenError, ConfigError: every further item would meet the same.

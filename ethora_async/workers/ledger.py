@@ -248,7 +248,8 @@ class Ledger:
     async def finish(self, chunk: Chunk, results: Sequence[Result]) -> bool:
         """Record the results of a chunk, its failures, and the end of its step, in one transaction.
 
-        Returns: Whether the claim was still valid; if not, nothing was recorded.
+        Returns:
+            Whether the claim was still valid; if not, nothing was recorded.
         """
         return await self._record(chunk, results, done=True)
 

@@ -70,7 +70,8 @@ class Tokens:
                 characters.
             ttl: 15 to 60 whole minutes, as a `timedelta` or in seconds (default 15 minutes).
 
-        Returns: A token from the cache, or a new one when that would expire within five minutes. `value` is Avaya's,
+        Returns:
+            A token from the cache, or a new one when that would expire within five minutes. `value` is Avaya's,
             unchanged; `refresh_at` is three minutes before its end; `extra` holds ``app_key``, ``integration_id`` and
             ``host``, which a browser may know.
 

@@ -314,7 +314,8 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
             timeout: how long to wait, after the last deletion, until listings no longer show deleted records (default
                 two minutes).
 
-        Returns: A report of what was ``deleted`` and what ``failed``. ``unknown`` records are still listed, although
+        Returns:
+            A report of what was ``deleted`` and what ``failed``. ``unknown`` records are still listed, although
             the platform reported them as deleted.
 
         Raises:

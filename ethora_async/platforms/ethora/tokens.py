@@ -61,7 +61,8 @@ class Tokens:
             id: your own id of the user, taken literally: no prefixed name, no JID, no `MongoId`.
             ttl: its lifetime (default 1 h); whole seconds, at least 1.
 
-        Returns: A token from the cache, or a new one when that would expire within a minute (or half its life, if
+        Returns:
+            A token from the cache, or a new one when that would expire within a minute (or half its life, if
             shorter).
 
         Raises:

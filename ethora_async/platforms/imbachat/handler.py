@@ -73,7 +73,8 @@ class UserInfoHandler:
                 name several times).
             headers: a mapping, or pairs.
 
-        Returns: 200 with JSON; 400 for invalid ids; 401 with the documented body, whatever the reason; 404 for
+        Returns:
+            200 with JSON; 400 for invalid ids; 401 with the documented body, whatever the reason; 404 for
             everything else.
 
         Raises:

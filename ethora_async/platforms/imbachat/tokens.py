@@ -68,7 +68,8 @@ class Tokens:
             id: the user's id, a whole number greater than 0.
             ttl: its lifetime (default 1 h); whole seconds, at least 1.
 
-        Returns: A token from the cache, or a new one when that would expire within a minute (or half its life, if
+        Returns:
+            A token from the cache, or a new one when that would expire within a minute (or half its life, if
             shorter). `extra` holds ``widget_id`` and ``script_url`` if the widget's id is set.
 
         Raises:

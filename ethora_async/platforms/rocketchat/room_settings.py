@@ -135,7 +135,8 @@ class RoomSettings(RoomAccess):
     async def add_role(self, id: Id, user: Id, role: RoomRole) -> Outcome[Id]:
         """Make a member ``owner``, ``moderator`` or ``leader`` of a channel or group.
 
-        Returns: An outcome that is ``updated``, or ``unchanged`` when they already are.
+        Returns:
+            An outcome that is ``updated``, or ``unchanged`` when they already are.
 
         Raises:
             NotFoundError: There is no such room or user, or the user is not in the room.

@@ -52,7 +52,8 @@ class Rooms(RoomContents):
             title: the topic.
             members: user names to add at once; they must exist.
 
-        Returns: An outcome ``created`` or ``existed``; an existing room is left unchanged. `value` holds the `Chat`
+        Returns:
+            An outcome ``created`` or ``existed``; an existing room is left unchanged. `value` holds the `Chat`
             when it was created.
 
         Raises:

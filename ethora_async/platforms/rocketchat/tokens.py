@@ -115,7 +115,8 @@ class Tokens:
             allow_privileged: True also creates tokens for administrators, bots, apps and the client's own account.
                 Leave it False if the id comes from a request.
 
-        Returns: The token; ``extra["userId"]`` is the record id that front ends also need, ``extra["url"]`` the site.
+        Returns:
+            The token; ``extra["userId"]`` is the record id that front ends also need, ``extra["url"]`` the site.
 
         Raises:
             InvalidInputError: the id cannot be a user name.
@@ -155,7 +156,8 @@ class Tokens:
     async def revoke(self, token: ChatToken) -> bool:
         """Revoke one token now: a log-out with the token itself, which does not affect the user's other sessions.
 
-        Returns: False if it had already ended.
+        Returns:
+            False if it had already ended.
 
         Raises:
             NotFoundError: the token does not name its user, and the user is gone.

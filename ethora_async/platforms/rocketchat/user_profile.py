@@ -185,7 +185,8 @@ class UserProfiles:
     async def add_role(self, id: Id, role: str) -> Outcome[Id]:
         """Add a server-wide role to a user, such as ``"bot"``.
 
-        Returns: An outcome that is ``updated``, or ``unchanged`` when they already have it.
+        Returns:
+            An outcome that is ``updated``, or ``unchanged`` when they already have it.
 
         Raises:
             NotFoundError: There is no such user.

@@ -60,7 +60,8 @@ class Users(UserProfiles):
             first_name, last_name: shown together as one name.
             password: for those who log in by themselves; None generates a random one.
 
-        Returns: An outcome ``created`` or ``existed``; an existing user is left unchanged. `value` holds the `User`.
+        Returns:
+            An outcome ``created`` or ``existed``; an existing user is left unchanged. `value` holds the `User`.
 
         Raises:
             InvalidInputError: an argument cannot be used.
@@ -151,7 +152,8 @@ class Users(UserProfiles):
     ) -> Outcome[UserChange]:
         """Update a user; None leaves a field unchanged. See `UserChange`. The server requires a second factor.
 
-        Returns: An outcome ``updated``; `value` holds the `User`.
+        Returns:
+            An outcome ``updated``; `value` holds the `User`.
 
         Raises:
             InvalidInputError: nothing is to be changed.

@@ -33,7 +33,8 @@ async def check_plan(client: ManagesUsers, plan: Plan, *, on_progress: OnProgres
     Changes that have been made in the meantime count as done. An item whose record changed since the plan was made
     becomes ``failed`` for good, with a reason that names the field, its old and its new value.
 
-    Returns: The number of items that changed since the plan was made.
+    Returns:
+        The number of items that changed since the plan was made.
 
     Raises:
         InvalidInputError: the plan was made for another client.

@@ -168,7 +168,8 @@ def _superfluous_memberships(db: sqlite3.Connection, action: str) -> None:
 def _grant(db: sqlite3.Connection) -> int:
     """Create items for the missing memberships, with the ids that chats and users will have then.
 
-    Returns: The number of memberships that must wait for a user or chat that is not created now.
+    Returns:
+        The number of memberships that must wait for a user or chat that is not created now.
     """
     missing = (
         "FROM wanted AS w WHERE w.kind = 'member' AND NOT w.refused AND NOT EXISTS (SELECT 1 FROM actual AS a"

@@ -27,7 +27,8 @@ async def cancel_at_every_step(
         check: awaited after each cancellation, to check that nothing was left behind.
         steps: number of awaits that counts as an endless loop (default 1,000).
 
-    Returns: The number of awaits of an uncancelled run, the larger number of the two passes.
+    Returns:
+        The number of awaits of an uncancelled run, the larger number of the two passes.
 
     Raises:
         AssertionError: a cancellation was swallowed, or the coroutine did not end.

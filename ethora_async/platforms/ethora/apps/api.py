@@ -181,7 +181,8 @@ class Apps:
         Args:
             fields: further settings by the platform's own names; None is sent as null.
 
-        Returns: An outcome ``updated``; its `value` is the `TenantApp` if the platform's reply contains it.
+        Returns:
+            An outcome ``updated``; its `value` is the `TenantApp` if the platform's reply contains it.
 
         Raises:
             InvalidInputError: nothing is to be changed, or an argument cannot be used.
@@ -226,7 +227,8 @@ class Apps:
         Args:
             timeout: how long ``await job`` waits.
 
-        Returns: An outcome ``deleted``, or ``absent`` when there is no such app. With `hard` a job that runs on the
+        Returns:
+            An outcome ``deleted``, or ``absent`` when there is no such app. With `hard` a job that runs on the
             platform: await it for the outcome, or keep its `id` for `purge_job`.
         """
         path = _path(app_id)
@@ -247,7 +249,8 @@ class Apps:
     async def restore(self, app_id: str) -> Outcome[str]:
         """Restore an archived app.
 
-        Returns: An outcome ``updated``.
+        Returns:
+            An outcome ``updated``.
 
         Raises:
             NotFoundError: there is no such app.

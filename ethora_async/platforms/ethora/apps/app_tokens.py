@@ -44,7 +44,8 @@ class AppTokens:
     async def create(self, *, label: str | None = None) -> AppToken:
         """Create a token. Never retried: a second request would create a second one.
 
-        Returns: The token; ``token.value.reveal()`` shows it, and no later call does.
+        Returns:
+            The token; ``token.value.reveal()`` shows it, and no later call does.
 
         Raises:
             ReplyLostError: a token may have been created whose value is lost: look for it in `list`, and revoke it.
@@ -57,7 +58,8 @@ class AppTokens:
     async def rotate(self, token_id: str, *, label: str | None = None) -> AppToken:
         """Replace a token by a new one; the old one ends at once. Never retried.
 
-        Returns: The new token, with a new id; ``token.value.reveal()`` shows it, and no later call does.
+        Returns:
+            The new token, with a new id; ``token.value.reveal()`` shows it, and no later call does.
 
         Raises:
             ReplyLostError: see `create`.
@@ -71,7 +73,8 @@ class AppTokens:
     async def revoke(self, token_id: str) -> Outcome[str]:
         """Revoke a token.
 
-        Returns: An outcome ``deleted``, or ``absent`` when the platform knows no such token.
+        Returns:
+            An outcome ``deleted``, or ``absent`` when the platform knows no such token.
         """
         id = required_text(token_id, "token_id")
         app = await self._context.open()

@@ -61,7 +61,8 @@ class AppBot:
             rag: whether it uses the app's sources for its answers.
             fields: further settings by the platform's own names; None is sent as null.
 
-        Returns: The new settings, as far as the platform's reply contains them.
+        Returns:
+            The new settings, as far as the platform's reply contains them.
 
         Raises:
             InvalidInputError: nothing is to be changed, or the trigger is invalid.

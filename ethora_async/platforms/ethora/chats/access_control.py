@@ -78,7 +78,8 @@ class AccessControl:
             access: rights, or their four-digit code such as ``"0011"``.
             expires_in: time limit in whole seconds; None (the default) for no limit.
 
-        Returns: An outcome ``created`` or ``existed`` for a member, ``deleted`` or ``absent`` for no access, and
+        Returns:
+            An outcome ``created`` or ``existed`` for a member, ``deleted`` or ``absent`` for no access, and
             ``updated`` from the older API, whose `value` is an `AccessSetting`. Its key is ``chat/user``.
 
         Raises:

@@ -83,7 +83,8 @@ class Chats(AccessControl):
             access: ``"private"`` (only members, the wire's ``group``) or ``"public"``.
             members: users who are members from the start; they must exist.
 
-        Returns: An outcome ``created`` or ``existed``; an existing chat is left unchanged. `value` holds the `Chat`
+        Returns:
+            An outcome ``created`` or ``existed``; an existing chat is left unchanged. `value` holds the `Chat`
             when it was created.
 
         Raises:
@@ -149,7 +150,8 @@ class Chats(AccessControl):
     async def delete(self, id: Id) -> Outcome[Id]:
         """Delete a chat with all its messages.
 
-        Returns: An outcome ``deleted``, or ``absent`` when there was no such chat. Real servers continue to list a
+        Returns:
+            An outcome ``deleted``, or ``absent`` when there was no such chat. Real servers continue to list a
             deleted chat for some ten seconds (docs/platforms/ethora.md#jobs-and-delays).
         """
         return (await self._delete_one(await self._context.open(), [id]))[0].raise_for_failure()
@@ -277,7 +279,8 @@ class Chats(AccessControl):
     async def clear_messages(self, id: Id) -> Outcome[str]:
         """Delete all messages of a chat; the chat and its members stay.
 
-        Returns: An outcome ``deleted``.
+        Returns:
+            An outcome ``deleted``.
 
         Raises:
             NotFoundError: there is no such chat.

@@ -60,7 +60,8 @@ class DefaultRooms:
     async def delete(self, id: Id) -> Outcome[str]:
         """Delete one, by its id, name or JID.
 
-        Returns: An outcome ``deleted``, or ``absent`` when there was none.
+        Returns:
+            An outcome ``deleted``, or ``absent`` when there was none.
         """
         app = await self._context.open()
         key = app.names.lookup(id)

@@ -125,7 +125,8 @@ class Sessions:
             utm: the user's campaign parameters.
             app_id, app_token: as for `login`.
 
-        Returns: An outcome ``created``; its key is the address.
+        Returns:
+            An outcome ``created``; its key is the address.
 
         Raises:
             ConflictError: the address has an account already.
@@ -193,7 +194,8 @@ class Sessions:
 
         An expired session is renewed first, since its refresh token would stay valid.
 
-        Returns: An outcome ``deleted``, or ``absent`` when the session had already ended; its key is the user's id.
+        Returns:
+            An outcome ``deleted``, or ``absent`` when the session had already ended; its key is the user's id.
 
         Raises:
             UnauthorizedError: the session has ended, and was to end others.

@@ -64,7 +64,8 @@ class ApiKeys:
             name: its display name.
             ttl: its lifetime, in whole days up to 365; by default the platform's 90.
 
-        Returns: The key; its `value` is returned only this once.
+        Returns:
+            The key; its `value` is returned only this once.
 
         Raises:
             InvalidInputError: the ttl is not a number of whole days from 1 to 365.
@@ -102,7 +103,8 @@ class ApiKeys:
     async def delete(self, id: str) -> Outcome[str]:
         """Revoke a key, by its id.
 
-        Returns: An outcome ``deleted``, or ``absent`` when there was no such key.
+        Returns:
+            An outcome ``deleted``, or ``absent`` when there was no such key.
         """
         key = id_text(id)
         app = await self._context.open()

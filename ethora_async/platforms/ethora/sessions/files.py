@@ -165,7 +165,8 @@ class Files:
 
         The sources name the method but not the place of the id; it is sent in the path.
 
-        Returns: An outcome ``deleted``, or ``absent`` when there was no such file.
+        Returns:
+            An outcome ``deleted``, or ``absent`` when there was no such file.
         """
         file = id_text(id)
         app = await self._context.open()

@@ -64,7 +64,8 @@ class UserAdministration:
             mode: ``"count"``, or ``"flag"`` to learn only whether there are any, which costs the platform less.
             cap: a number at which the platform may stop counting.
 
-        Returns: The numbers by your own id. Users missing from the platform's reply are left out. The reply's shape is
+        Returns:
+            The numbers by your own id. Users missing from the platform's reply are left out. The reply's shape is
             not
             public: a list of rows and an object by user id are both accepted.
 
@@ -134,7 +135,8 @@ class UserAdministration:
             id: your own id, the prefixed name, a JID or a `MongoId`.
             fields: further fields by the platform's own names, such as ``phone``; None is sent as null.
 
-        Returns: An outcome ``updated``.
+        Returns:
+            An outcome ``updated``.
 
         Raises:
             InvalidInputError: nothing is to be changed.

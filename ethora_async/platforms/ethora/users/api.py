@@ -53,7 +53,8 @@ class Users(UserAdministration):
     ) -> Outcome[NewUser]:
         """Create one user, and wait until the platform has done it.
 
-        Returns: An outcome ``created`` or ``existed``; an existing user is left unchanged. `value` holds the `User` if
+        Returns:
+            An outcome ``created`` or ``existed``; an existing user is left unchanged. `value` holds the `User` if
             the reply contains it.
 
         Raises:
