@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import signal
 import sys
 import warnings
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 _USAGE = 2
 _INTERRUPTED = 130
@@ -13,21 +15,43 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line and exit with one of the codes of docs/reference/exit-codes.md."""
+    answering = False
     try:
+        _interrupt_on_sigterm()
         _prepare_streams()
         from ethora_async.cli.app import app
-        from ethora_async.cli.runtime import interrupt_on_sigterm
+        from ethora_async.cli.json_reply import replying
 
-        interrupt_on_sigterm()
-        app()
+        with replying(sys.argv[1:]):
+            answering = True
+            app()
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in ("typer", "rich"):
             raise
-        sys.stderr.write(f"error: the command line needs {package}: pip install 'ethora-async[cli]'\n")
-        sys.exit(_USAGE)
+        message = f"the command line needs {package}: pip install 'ethora-async[cli]'"
+        sys.stderr.write(f"error: {message}\n")
+        _end(_USAGE, "usage", message, answered=answering)
     except KeyboardInterrupt:  # before a command was running
-        sys.exit(_INTERRUPTED)
+        _end(_INTERRUPTED, "interrupted", "interrupted", answered=answering)
+
+
+def _end(code: int, kind: str, message: str, *, answered: bool) -> NoReturn:
+    """Exit; with ``--json``, print the error first unless `replying` has done so."""
+    options = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
+    if "--json" in options and not answered:
+        error = {"kind": kind, "message": message, "exit_code": code}
+        sys.stdout.write(json.dumps({"error": error}) + "\n")
+    sys.exit(code)
+
+
+def _interrupt_on_sigterm() -> None:
+    """Make SIGTERM raise `KeyboardInterrupt` outside the event loop too, as in an import or a prompt."""
+
+    def interrupt(number: int, frame: object) -> None:  # noqa: ARG001
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def _prepare_streams() -> None:

@@ -60,18 +60,22 @@ def complain(message: str, error: BaseException | None = None) -> None:
 
 @contextmanager
 def replying(args: Sequence[str]) -> Generator[None, None, None]:
-    """Make sure that a command called with ``--json`` prints one JSON value on stdout, however it ends."""
+    """Make sure that a command called with ``--json`` prints one JSON value on stdout, however it ends.
+
+    Inside another `replying`, the first of the two to know the error prints it.
+    """
     options = args[: args.index("--")] if "--" in args else args
     if "--json" not in options:
         yield
         return
-    reply = _Reply()
+    reply = _current.get() or _Reply()
     token = _current.set(reply)
     try:
         yield
     except BaseException as error:
         code = _exit_code(error)
         if code and not reply.begun:
+            reply.begun = True
             _print_error(reply, error, code)
         raise
     finally:

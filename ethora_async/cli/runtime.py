@@ -213,15 +213,6 @@ async def _stopped_by_sigterm(work: Coroutine[Any, Any, int]) -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-def interrupt_on_sigterm() -> None:
-    """Make SIGTERM raise `KeyboardInterrupt` outside the event loop as well, for example during a prompt."""
-
-    def interrupt(number: int, frame: object) -> None:  # noqa: ARG001
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-
-
 def value_of(work: Coroutine[Any, Any, T]) -> T:
     """Run the first part of a command and return its value; an error or Ctrl-C ends the command as in `run`.
 

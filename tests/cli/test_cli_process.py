@@ -209,3 +209,45 @@ def test_at_a_terminal_an_import_shows_a_bar(settings: Env, csv: Csv) -> None:
     assert (code, stdout) == (0, "people.csv: 300 created\n")
     assert "300/300" in shown
     assert "━" in shown
+
+
+SIGNALLED = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+imported, number = sys.argv[1], int(sys.argv[2])
+
+class Signal:
+    def find_spec(self, name, path=None, target=None):
+        if name == imported:
+            os.kill(os.getpid(), number)
+
+sys.meta_path.insert(0, Signal())
+from ethora_async.cli import main
+sys.argv = ["ethora", "plan", *sys.argv[3:]]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("imported", "number"),
+    [
+        ("typer", signal.SIGTERM),
+        ("ethora_async.cli.verify", signal.SIGINT),
+        ("ethora_async.cli.json_reply", signal.SIGTERM),
+    ],
+)
+def test_a_signal_while_the_program_starts_is_answered_in_json(imported: str, number: signal.Signals) -> None:
+    """Cron's `timeout` and a stopping pod do not wait until the modules are imported."""
+    command = [sys.executable, "-c", SIGNALLED, imported, str(int(number)), "--users", "p.csv", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert json.loads(done.stdout) == {"error": {"kind": "interrupted", "message": "interrupted", "exit_code": 130}}
+    assert "Traceback" not in done.stderr
+
+
+def test_a_package_missing_for_the_command_line_is_told_in_json() -> None:
+    code = "import sys; sys.modules['typer'] = None; sys.argv = ['ethora', 'plan', '--json']; "
+    code += "from ethora_async.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'ethora-async[cli]'" in json.loads(done.stdout)["error"]["message"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +50,22 @@ def test_every_preset_has_an_export_to_be_tried_on_and_is_documented() -> None:
         for theirs in (*preset.mapping.columns.values(), preset.mapping.full_name or ""):
             for part in theirs.split("|"):
                 assert f"`{part.strip()}`" in document or not part.strip(), (name, part)
+
+
+async def test_google_accounts_that_are_suspended_or_archived_are_left_out(tmp_path: Path) -> None:
+    names = ("ines", "sus", "arc")
+    flags: tuple[dict[str, bool], ...] = (
+        {"suspended": False, "archived": False},
+        {"suspended": True},
+        {"archived": True},
+    )
+    users = [
+        {"primaryEmail": f"{name}@example.com", "name": {"givenName": "Jo", "familyName": "Park"}, **flag}
+        for name, flag in zip(names, flags, strict=True)
+    ]
+    path = tmp_path / "users.json"
+    path.write_text(json.dumps({"users": users}))
+    preset = named_preset("google")
+    options = ReadOptions(optional_where=preset.where, lists=preset.lists)
+    source = await open_source(path, USERS, mapping=preset.mapping, options=options)
+    assert [row.item.id async for row in source.rows() if isinstance(row, Row)] == ["ines"]

@@ -56,7 +56,7 @@ PRESETS: Mapping[str, Preset] = {
             },
             full_name="name.fullName",
         ),
-        where=("Status [READ ONLY] in ,active", "Status in ,active", "suspended not in true"),
+        where=("Status [READ ONLY] in ,active", "Status in ,active", "suspended not in true", "archived not in true"),
         lists=("users",),
     ),
     "okta": Preset(
