@@ -86,7 +86,7 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
     Several tasks may iterate; each event goes to one of them.
     """
 
-    _frames = frozenset({aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY})
+    _frames: frozenset[aiohttp.WSMsgType] = frozenset({aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY})
 
     def __init__(
         self,

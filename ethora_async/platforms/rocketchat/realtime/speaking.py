@@ -12,9 +12,12 @@ from ethora_async.platforms.rocketchat.names import RecordId
 from ethora_async.platforms.rocketchat.server_info import public_setting
 
 if TYPE_CHECKING:
+    from ethora_async.engine.events import Emitter
     from ethora_async.platforms.rocketchat.api import Api
+    from ethora_async.platforms.rocketchat.directory import Directory
     from ethora_async.platforms.rocketchat.message_records import Message
     from ethora_async.platforms.rocketchat.realtime.login_token import RealtimeToken
+    from ethora_async.protocols import Clock
     from ethora_async.records import Id
 
 _PAGE: Final = 100
@@ -25,9 +28,9 @@ class Speaking(ServerContext):
     """The server of a stream, called as the stream's user with the token that it is logged in with."""
 
     def __init__(self, own: ServerContext, token: RealtimeToken) -> None:
-        self.clock = own.clock
-        self.emitter = own.emitter
-        self.directory = own.directory
+        self.clock: Clock = own.clock
+        self.emitter: Emitter = own.emitter
+        self.directory: Directory = own.directory
         self._own = own
         self._token = token
         self._messages = Messages(self)
