@@ -75,3 +75,16 @@ def test_members_come_each_once_and_in_order() -> None:
 
 def test_chats_live_on_the_conference_host() -> None:
     assert conference_host("xmpp.example") == "conference.xmpp.example"
+
+
+@pytest.mark.parametrize("character", list("\"&'/:<>@"))
+@pytest.mark.parametrize("write", ["a{}b", "{}", "\u00e9{}"])
+def test_full_width_forms_of_what_no_jid_can_hold_are_rejected_too(character: str, write: str) -> None:
+    """RFC 7622 prepares a local part first, which makes U+FF20 an @, and rejects these characters after that."""
+    wide = write.format(chr(ord(character) + 0xFEE0))
+    with pytest.raises(InvalidInputError, match=f"holds {character} in full width"):
+        names.own(wide)
+
+
+def test_full_width_letters_are_ids_like_any_other() -> None:
+    assert names.own("\uff21\uff4e\uff4e") == "\uff21\uff4e\uff4e"

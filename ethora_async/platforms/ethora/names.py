@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _SIMPLE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,200}")
+_NOT_IN_JID = re.compile(r"[\"&'/:<>@]")
+"""Matches what RFC 7622 excludes from a prepared local part. `literal_id` rejects these characters, but not their
+full-width forms, which preparation makes narrow.
+"""
+
 _ALL_SIMPLE = re.compile(rf"(?:{_SIMPLE.pattern}\n)*")
 
 
@@ -56,7 +61,11 @@ class Names:
         if type(value) is str and _SIMPLE.fullmatch(value) and not value.lower().startswith(self._folded):
             return value  # nine of ten ids, at a third of the cost
         text = literal_id(value, field)
-        if _prepared(text, field).startswith(self._folded):
+        prepared = _prepared(text, field)
+        if found := _NOT_IN_JID.search(prepared):
+            msg = f"{field} {text!r} holds {found.group()} in full width: use letters, digits, '-', '.' or '_'"
+            raise InvalidInputError(msg, field=field)
+        if prepared.startswith(self._folded):
             msg = f"{field} {text!r} begins with the app's prefix: pass your own id, as it is in your database"
             raise InvalidInputError(msg, field=field)
         return text
