@@ -272,6 +272,12 @@ async def test_a_file_without_public_keys_is_refused_at_the_start(content: bytes
     assert SECRET not in str(caught.value)
 
 
+async def test_a_byte_order_mark_before_a_jwk_set_is_skipped(tmp_path: Path) -> None:
+    """PowerShell writes one before what it saves as UTF-8."""
+    content = json.dumps({"keys": [RSA.as_dict(private=False)]}).encode("utf-8-sig")
+    assert await asked(by_file(tmp_path / "keys.json", content), signed(key=RSA, alg="RS256")) == (200, "ann")
+
+
 async def test_keys_that_changed_are_read_again_and_broken_ones_are_not_taken(tmp_path: Path) -> None:
     path, clock = tmp_path / "key.pem", FakeClock(NOW)
     path.write_bytes(RSA.as_pem(private=False))

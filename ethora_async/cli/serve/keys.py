@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import os
 import re
@@ -245,6 +246,7 @@ def _of_bytes(source: str, data: bytes) -> list[Any]:
 
 def _entries(data: bytes) -> list[Any]:
     """Return every key of a file unparsed: a JWK, or a PEM block."""
+    data = data.removeprefix(codecs.BOM_UTF8)
     if not data.lstrip().startswith(b"{"):
         return [found.group() for found in _PEM_BLOCK.finditer(data)]
     try:
