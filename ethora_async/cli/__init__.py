@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import sys
 import warnings
@@ -55,6 +56,10 @@ def _interrupt_on_sigterm() -> None:
 
 
 def _prepare_streams() -> None:
+    # A stream that the caller has closed is None. The null device takes its descriptor, so that no other file gets it.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  it stays open
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's encoding lacks must not end the command.
         if isinstance(stream, io.TextIOWrapper):

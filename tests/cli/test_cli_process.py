@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -251,3 +252,26 @@ def test_a_package_missing_for_the_command_line_is_told_in_json() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "pip install 'ethora-async[cli]'" in json.loads(done.stdout)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("plan", "--users", "-"), 2, "stdin is empty"),
+        (("token",), 2, "Missing argument"),
+        (("resume", "no.journal"), 2, "no.journal does not exist"),
+    ],
+)
+@pytest.mark.parametrize("closed", ["<&-", "<&- 2>&-"])
+def test_closed_streams_are_as_good_as_the_null_device(
+    arguments: tuple[str, ...], code: int, message: str, closed: str, settings: Env
+) -> None:
+    """Some service managers start a program without stdin; Python then has None in its place."""
+    command = shlex.join([sys.executable, *MODULE, *arguments, "--json"])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{command} {closed}"], capture_output=True, text=True, check=False,
+        env={**os.environ, **settings},
+    )  # fmt: skip
+    assert done.returncode == code
+    assert message in json.loads(done.stdout)["error"]["message"]
+    assert "Traceback" not in done.stderr
