@@ -151,8 +151,10 @@ def _superfluous_memberships(db: sqlite3.Connection, action: str) -> None:
         "  WHERE w.kind = 'member' AND w.target = a.key AND w.other_target = a.other)"
         # A rejected user's memberships are kept.
         " AND NOT EXISTS (SELECT 1 FROM wanted AS u WHERE u.kind = 'user' AND u.refused AND u.target = a.other)"
+        # A rejected row may mean the user who has its address, unless another row is about that user.
         " AND NOT EXISTS (SELECT 1 FROM actual AS h JOIN wanted AS u ON u.email = h.email AND u.refused"
-        "  WHERE h.kind = 'user' AND h.key = a.other)"
+        "  WHERE h.kind = 'user' AND h.key = a.other AND NOT EXISTS (SELECT 1 FROM wanted AS m"
+        "   WHERE m.kind = 'user' AND NOT m.refused AND m.target = a.other))"
         f" AND NOT EXISTS ({gone.format('chat', 'key')}) AND NOT EXISTS ({gone.format('user', 'other')})"
         " ORDER BY key, other",
         (STEPS.get(("member", action), 0), action),
