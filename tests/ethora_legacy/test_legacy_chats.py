@@ -129,7 +129,7 @@ async def test_members_and_descriptions_are_refused_before_sending(clock: FakeCl
     wire = older(clock)
     with pytest.raises(InvalidInputError, match=r"does not accept members.*grant access once"):
         await wire.client.chats.create("c1", title="Chat", members=["u1"])
-    with pytest.raises(InvalidInputError, match="no description"):
+    with pytest.raises(InvalidInputError, match="does not accept description"):
         await wire.client.chats.create(title="Chat", description="About")
     outcomes = [
         outcome
