@@ -191,10 +191,6 @@ async def test_two_people_talk_in_the_vendors_component(tmp_path: Path) -> None:
         for page in (alice, robert):
             await page.until(shows("For everybody"))
 
-        await alice.call("Page.reload")
-        for text in ("Hello Robert", "Hello Alice", "For everybody"):
-            await alice.until(shows(text))
-
         await click(alice, "Hello Robert", "right")
         await click(alice, "Delete")
         await alice.until(shows("Delete Message") + " || " + shows("Are you sure"))
@@ -219,6 +215,11 @@ async def test_two_people_talk_in_the_vendors_component(tmp_path: Path) -> None:
         ]  # fmt: skip
         assert not await alice.value(shows("May I still?"))
         assert not await robert.value(shows("We go on"))
+
+        # Last: after a reload the component may open a second connection, which joins no room, and write through that.
+        await alice.call("Page.reload")
+        for text in ("Hello Alice", "For everybody", "We go on"):
+            await alice.until(shows(text))
 
 
 async def attach(page: Page, file: Path) -> None:
