@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from ethora_async.engine.retry import read_retry_after
 from ethora_async.errors import ConfigError, NotSentError
 from ethora_async.workers import schema
 from ethora_async.workers.database import WorkersDatabaseError
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 _BLOCK_SECONDS = 0.05
 _LONGEST_PUSH = 300.0
 _REFUSED = 429
+_ABSURD = 100_000.0
+"""Seconds, more than a day: a header that asks for so long is not believed."""
+_UNSTATED = 1.0
+"""Seconds to wait after a 429 that names no time."""
 
 
 class SharedRate:
@@ -31,6 +36,7 @@ class SharedRate:
 
     Attributes:
         name: may be changed, once the client knows its app.
+        clock: as passed in, or the system's.
 
     Raises:
         ConfigError: `per_second` is not above 0.
@@ -48,7 +54,7 @@ class SharedRate:
         self.name: str = name
         self._interval = 1.0 / per_second
         self._block = max(1, int(per_second * _BLOCK_SECONDS / max(1, workers)))
-        self._clock: Clock = clock or SystemClock()
+        self.clock: Clock = clock or SystemClock()
         self._lock = asyncio.Lock()
         self._left = 0
         self._next = 0.0
@@ -60,19 +66,19 @@ class SharedRate:
             WorkersDatabaseError: the database cannot be reached.
         """
         async with self._lock:
-            now = self._clock.monotonic()
+            now = self.clock.monotonic()
             # An unused permit expires: saved ones would allow a burst.
             if not self._left or self._next < now - self._interval * self._block:
                 values = {"name": self.name, "span": self._interval * self._block}
                 async with self._database.transaction(durable=False) as connection:
                     row = await (await connection.execute(schema.RESERVE.encode(), values)).fetchone()
-                self._next = self._clock.monotonic() + max(0.0, row[0] if row else 0.0)
+                self._next = self.clock.monotonic() + max(0.0, row[0] if row else 0.0)
                 self._left = self._block
             due, self._next = self._next, self._next + self._interval
             self._left -= 1
-        wait = due - self._clock.monotonic()
+        wait = due - self.clock.monotonic()
         if wait > 0:
-            await self._clock.sleep(wait)
+            await self.clock.sleep(wait)
 
     async def push_back(self, wait: float) -> None:
         """Give out no permits for so many seconds: the platform has rejected a request."""
@@ -106,10 +112,9 @@ class RateLimitedTransport:
             raise NotSentError(str(error)) from None
         response = await self._transport.send(request)
         if response.status == _REFUSED:
-            stated = response.headers.get("retry-after", "")
-            wait = float(stated) if stated.isascii() and stated.isdecimal() and len(stated) < 6 else 1.0
+            stated = read_retry_after(response.headers, self._rate.clock.now())
             try:
-                await self._rate.push_back(wait)
+                await self._rate.push_back(_UNSTATED if stated is None or stated >= _ABSURD else stated)
             except WorkersDatabaseError:
                 return response  # the engine's own limiter waits on this machine
         return response

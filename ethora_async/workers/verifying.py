@@ -13,7 +13,7 @@ from ethora_async.config import Seconds, seconds
 from ethora_async.sync.plan.plan import Plan, Summary, summary_of
 from ethora_async.sync.plan.progress import OnProgress, silent
 from ethora_async.sync.plan.stale_items import compare_with_plan
-from ethora_async.sync.plan.verify import SHOWN, Verification
+from ethora_async.sync.plan.verify import SHOWN, Verification, repeated
 from ethora_async.sync.store.items import STEPS_ASIDE
 from ethora_async.sync.store.journal import Journal
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from ethora_async.protocols import Clock
     from ethora_async.sync.store.items import Entry
     from ethora_async.workers.ledger import Ledger
-
-_FIRST_WAIT = 1.0
-_LONGEST_WAIT = 10.0
 
 
 async def verify_run(
@@ -50,14 +47,14 @@ async def verify_run(
         InvalidInputError: there is no such run, or it was made for another client.
         ChatError: the platform or the database cannot be reached.
     """
-    time = clock or SystemClock()
-    started, budget, pause = time.monotonic(), seconds(wait, "wait") if wait else 0.0, _FIRST_WAIT
+    budget = seconds(wait, "wait") if wait else 0.0
     async with await journal_of_run(ledger, run) as journal:
         plan = Plan(journal, {}, await summary_of(journal), None, await ledger.platform(run))
         compared: Counter[str] = Counter()
         for (kind, _), count in plan.summary.changes.items():
             compared[kind] += count
-        while True:
+
+        async def compare() -> Verification:
             differing: Counter[tuple[str, str]] = Counter()
             examples: list[Entry] = []
             async with aclosing(compare_with_plan(client, plan, on_progress=on_progress)) as items:
@@ -66,12 +63,9 @@ async def verify_run(
                         differing[entry.kind, entry.action] += 1
                         if len(examples) < SHOWN:
                             examples.append(attrs.evolve(entry, reason=otherwise))
-            waited = time.monotonic() - started
-            if not differing or waited >= budget:
-                summary = Summary(dict(differing), {}, {}, {}, compared=dict(compared))
-                return Verification(summary, tuple(examples), waited)
-            await time.sleep(min(pause, budget - waited))
-            pause = min(_LONGEST_WAIT, 2 * pause)
+            return Verification(Summary(dict(differing), {}, {}, {}, compared=dict(compared)), tuple(examples))
+
+        return await repeated(compare, budget, clock or SystemClock())
 
 
 async def journal_of_run(ledger: Ledger, run: str, *, known: bool = False) -> Journal:

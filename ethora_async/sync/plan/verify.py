@@ -14,7 +14,7 @@ from ethora_async.sync.plan.progress import OnProgress, silent
 from ethora_async.sync.store.items import Entry, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from ethora_async.capabilities import ManagesUsers
     from ethora_async.protocols import Clock
@@ -90,10 +90,10 @@ async def verify(
         InvalidInputError: as `make_plan`; or a source has no rows, so that it would agree with anything.
         ChatError: as `make_plan`.
     """
-    time = clock or SystemClock()
-    started, budget, pause = time.monotonic(), seconds(wait, "wait") if wait else 0.0, _FIRST_WAIT
+    budget = seconds(wait, "wait") if wait else 0.0
     parts = None if only is None else list(only)
-    while True:
+
+    async def compare() -> Verification:
         plan = await make_plan(
             client,
             users=users,
@@ -109,11 +109,20 @@ async def verify(
             examples = await plan.journal.first_changes(SHOWN)
             examples += await plan.journal.first_unchangeable(SHOWN - len(examples))
             problems = await plan.journal.first_problems(SHOWN)
-            waited = time.monotonic() - started
-            answer = Verification(plan.summary, tuple(examples), waited, tuple(problems))
-        if answer.verdict != "not in step" or plan.summary.problems or waited >= budget:
-            return answer
-        await time.sleep(min(pause, budget - waited))
+            return Verification(plan.summary, tuple(examples), problems=tuple(problems))
+
+    return await repeated(compare, budget, clock or SystemClock())
+
+
+async def repeated(compare: Callable[[], Awaitable[Verification]], budget: float, clock: Clock) -> Verification:
+    """Repeat a comparison, with growing pauses, while waiting may settle its differences and `budget` seconds last."""
+    started, pause = clock.monotonic(), _FIRST_WAIT
+    while True:
+        answer = await compare()
+        waited = clock.monotonic() - started
+        if answer.verdict != "not in step" or answer.summary.problems or waited >= budget:
+            return attrs.evolve(answer, waited=waited)
+        await clock.sleep(min(pause, budget - waited))
         pause = min(_LONGEST_WAIT, 2 * pause)
 
 
