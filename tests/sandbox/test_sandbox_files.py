@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 from typing import TYPE_CHECKING, Any
@@ -170,6 +171,29 @@ async def test_a_broken_multipart_body_is_a_bad_request(
     ):
         assert (reply.status, (await reply.json())["code"]) in ((400, "INVALID_MULTIPART"), (422, "VALIDATION_ERROR"))
     assert on_disk(sandbox) == []
+
+
+async def test_the_first_bytes_of_a_file_may_arrive_alone(
+    sandbox: EthoraSandbox, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every warning an error: aiohttp then calls a deprecated method of its own."""
+    monkeypatch.setattr(uploads, "PIECE", 64)
+    part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="f.txt"\r\n\r\n'
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for first in (part + b"a", b"a"):
+            yield first
+            for _ in range(100):  # until the sandbox has read it
+                await asyncio.sleep(0)
+        yield b"b" * 200 + b"\r\n--x--\r\n"
+
+    headers = {"Authorization": token, "Content-Type": "multipart/form-data; boundary=x"}
+    async with (
+        aiohttp.ClientSession(sandbox.url) as session,
+        session.post(MEDIA, data=pieces(), headers=headers) as reply,
+    ):
+        assert reply.status == 200, await reply.text()
+        assert [record["size"] for record in (await reply.json())["results"]] == [202]
 
 
 async def test_a_fault_on_an_upload_takes_the_body_whatever_its_size(upload: Upload, sandbox: EthoraSandbox) -> None:

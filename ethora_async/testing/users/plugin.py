@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from ethora_async.testing.users.clock import FakeClock
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let a sandbox read uploads where every warning is an error.
+
+    aiohttp's reader of multipart bodies calls its own deprecated method when the first bytes of a file arrive alone.
+    Whether that happens depends on the network, so the sandbox would answer 500 now and then.
+    """
+    config.addinivalue_line("filterwarnings", r"ignore:unread_data\(\):DeprecationWarning:aiohttp\.multipart")
+
+
 @pytest.fixture(scope="session")
 def _ethora_background() -> Iterator[BackgroundLoop]:
     from ethora_async.testing.users.background_loop import BackgroundLoop
