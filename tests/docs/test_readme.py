@@ -42,7 +42,7 @@ def sandbox(tmp_path: Path) -> dict[str, str]:
     )
     try:
         assert process.stdout is not None
-        exports = [process.stdout.readline() for _ in range(3)]
+        exports = [process.stdout.readline() for _ in range(5)]
         yield dict(shlex.split(line)[1].split("=", 1) for line in exports)
     finally:
         process.terminate()
