@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Status = Literal["created", "existed", "updated", "unchanged", "deleted", "absent", "failed", "unknown"]
-"""``unknown`` means that the operation may have taken effect: the reply was lost, or did not mention the item."""
+"""``existed`` and ``absent`` describe what the platform found; if `Outcome.attempts` is greater than 1, an earlier
+attempt, whose reply was lost, may be the cause. ``unknown`` means that the operation may have taken effect: the reply
+was lost, or did not mention the item.
+"""
 
 STATUSES: tuple[Status, ...] = (
     "created", "existed", "updated", "unchanged", "deleted", "absent", "failed", "unknown",

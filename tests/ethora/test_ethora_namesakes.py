@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from ethora_helpers import APP, Wire, ok, person, reply
+from ethora_helpers import APP, SECRET, URL, Wire, ok, person, reply
 
+from ethora_async import EthoraClient
 from ethora_async.errors import ConflictError, ServerFaultError
 from ethora_async.platforms.ethora.chats import namesakes
 from ethora_async.records import NewChat
 from ethora_async.sandbox.ethora.names import folded
 from ethora_async.sandbox.ethora.store import ChatData
+from ethora_async_secrets import SecretBundle
+from ethora_async_secrets.static import StaticProvider
 
 if TYPE_CHECKING:
-    from ethora_async import EthoraClient
     from ethora_async.request import Response
     from ethora_async.sandbox import EthoraSandbox
     from ethora_async.testing.users import FakeClock
@@ -93,6 +95,23 @@ async def test_a_listing_that_fails_leaves_the_chat_failed_with_the_reason(clock
 async def test_who_may_not_list_has_the_platforms_word(clock: FakeClock) -> None:
     wire = Wire(clock, EXISTS, reply(403, {"error": "Forbidden"}))
     assert (await wire.client.chats.create("c1", title="Chat")).status == "existed"
+
+
+@pytest.mark.parametrize("refusal", [reply(429), reply(401, {"error": "Invalid token"})])
+@pytest.mark.parametrize("holder", ["C1", "c1"])
+async def test_an_attempt_that_was_refused_created_nothing(refusal: Response, holder: str, clock: FakeClock) -> None:
+    wire = Wire(clock, refusal, EXISTS, listed(holder))
+    bundle = SecretBundle({"ETHORA_CHAT_APP_SECRET": SECRET}, previous={"ETHORA_CHAT_APP_SECRET": SECRET[::-1]})
+    wire.client = EthoraClient(
+        app_id=APP, secret=StaticProvider(bundle), api_url=URL, transport=wire.transport, clock=clock
+    )
+    (outcome,) = [one async for one in wire.client.chats.create_many([NewChat(id="c1", title="Chat")])]
+    assert outcome.attempts == 2
+    if holder == "c1":
+        assert outcome.status == "existed"
+    else:
+        assert isinstance(outcome.error, ConflictError)
+        assert "'C1'" in str(outcome.error)
 
 
 @pytest.mark.parametrize(("there", "wanted"), SPELLINGS)

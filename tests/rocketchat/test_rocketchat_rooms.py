@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rocketchat_helpers import Server, coded, ok, plain_failure
+from rocketchat_helpers import Server, coded, ok, plain_failure, reply
 
 from ethora_async import ForbiddenError, InvalidInputError, NewChat, NewUser, NotFoundError
 from ethora_async.platforms.rocketchat.names import RecordId
@@ -193,3 +193,30 @@ async def test_a_failed_description_is_told_and_leaves_the_room(clock: FakeClock
         report = await client.chats.create_many([NewChat(id="r", title="R", description="D")])
     assert report.counts == {"failed": 1}
     assert report.failures[0].error.operation == "chats.update"
+
+
+@pytest.mark.parametrize("run", [False, True])
+@pytest.mark.parametrize(
+    ("topic", "description", "set_again"), [("Seven", None, 1), ("Another", None, 0), ("Seven", "Mine", 0)]
+)
+async def test_a_room_whose_creation_lost_its_reply_gets_its_description(
+    clock: FakeClock, topic: str, description: str | None, set_again: int, *, run: bool
+) -> None:
+    """A room of before, as far as the topic or the description shows it, is left unchanged."""
+    room = {"_id": "r7", "name": "order-7", "t": "p", "topic": topic, "description": description}
+    server = Server(
+        groups__create=[reply(502), coded("error-duplicate-channel-name")],
+        rooms__info=ok(room=room),
+        groups__setDescription=ok(description="Two pizzas"),
+        rooms__saveRoomSettings=ok(rid="r7"),
+    )
+    async with server.client(clock) as client:
+        chat = NewChat(id="order-7", title="Seven", description="Two pizzas")
+        if run:
+            (outcome,) = [one async for one in client.chats.create_many([chat])]
+        else:
+            outcome = await client.chats.create("order-7", title="Seven", description="Two pizzas")
+    assert (outcome.status, outcome.attempts) == ("existed", 2)
+    written = [one for one in server.sent if one.method == "POST" and one.route != "groups.create"]
+    assert len(written) == set_again
+    assert all("Two pizzas" in str(one.body) for one in written)

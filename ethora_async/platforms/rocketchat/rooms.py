@@ -221,8 +221,8 @@ class Rooms(RoomContents):
         try:
             await self._check_names(api, chat.members)
             reply = await api.call(operation, data=data)
-        except ConflictError as error:
-            return Outcome(chat, chat.id, "existed", attempts=error.attempts, request_id=error.request_id)
+        except ConflictError as refusal:
+            return await self._existing(api, chat, refusal)
         except ChatError as error:
             return failed(chat, chat.id, error)
         self._context.directory.forget_room(chat.id)
@@ -231,13 +231,31 @@ class Rooms(RoomContents):
             made = wire.read_chat(reply.data.get(key), origin=reply.origin)
         except ReplyLostError:
             made = None  # a 2xx means success, even if the room in the reply is invalid
-        if chat.description:
-            try:
-                await self.update(chat.id, description=chat.description)
-            except ChatError as error:
-                # The room exists: only its description failed, and `update` sets it.
-                return failed(chat, chat.id, error)
-        return Outcome(chat, chat.id, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)
+        outcome = Outcome(chat, chat.id, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)
+        return await self._described(chat, outcome) if chat.description else outcome
+
+    async def _existing(self, api: Api, chat: NewChat, refusal: ConflictError) -> Outcome[NewChat]:
+        """Return the outcome for a taken name. A room that an earlier attempt created still lacks its description."""
+        outcome = Outcome(chat, chat.id, "existed", attempts=refusal.attempts, request_id=refusal.request_id)
+        if refusal.effect == "none" or not chat.description:
+            return outcome
+        try:
+            reply = await api.call(operations.GET_ROOM, query=room_query(chat.id))
+            room = wire.read_chat(reply.data.get("room"), origin=reply.origin)
+        except ChatError as error:
+            return failed(chat, chat.id, error)
+        # A room of before with another topic, kind or description is left unchanged.
+        ours = (room.title, room.access, room.description or "") == (chat.title, chat.access, "")
+        return await self._described(chat, outcome) if ours else outcome
+
+    async def _described(self, chat: NewChat, outcome: Outcome[NewChat]) -> Outcome[NewChat]:
+        """Set the description of a room, which creation does not take."""
+        try:
+            await self.update(chat.id, description=chat.description)
+        except ChatError as error:
+            # The room exists: only its description failed, and `update` sets it.
+            return failed(chat, chat.id, error)
+        return outcome
 
     async def _check_names(self, api: Api, names: Iterable[str]) -> None:
         # Given names, the server adds the users who have them in any spelling.

@@ -364,8 +364,8 @@ class Chats(AccessControl):
     async def _taken(self, app: App, chat: NewChat, refusal: ConflictError) -> Outcome[NewChat]:
         """Return what a refused creation means: the chat was there, or another one has its room."""
         existed = Outcome(chat, chat.id, "existed", attempts=refusal.attempts, request_id=refusal.request_id)
-        if refusal.attempts > 1:
-            return existed  # by the first attempt, whose reply was lost
+        if refusal.effect == "unknown":
+            return existed  # created by an earlier attempt, whose reply was lost; a 429 or a 401 creates nothing
         name = app.names.own_name(chat.id)
         try:
             holder = await self._namesakes.holder(name)
