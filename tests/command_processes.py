@@ -32,7 +32,12 @@ PATIENCE = 300.0
 """Seconds after which a command that hangs is killed, so that its test fails: far more than a busy machine needs."""
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["ethora_async.cli.app"])
+# The modules of the commands too, which are otherwise imported when they are called.
+_SERVER.set_forkserver_preload(
+    ["ethora_async.cli.app"]
+    + [f"ethora_async.cli.{name}" for name in ("apply", "chats", "demo", "doctor", "outbox.command", "plan", "users")]
+    + [f"ethora_async.cli.{name}" for name in ("resume", "sandbox", "serve.command", "verify", "workers.work")]
+)
 
 
 class Command:

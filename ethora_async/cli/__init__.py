@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import warnings
+from importlib.util import find_spec
 from typing import NoReturn, TextIO
 
 _USAGE = 2
@@ -20,6 +21,8 @@ def main() -> None:
     try:
         _interrupt_on_sigterm()
         _prepare_streams()
+        if find_spec("rich") is None:  # most commands need it; one that does not must not hide that it is missing
+            raise ModuleNotFoundError(name="rich")
         from ethora_async.cli.app import app
         from ethora_async.cli.json_reply import replying
 

@@ -3,60 +3,96 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Any
+from typing import Annotated, ClassVar
 
 import typer
-from typer.core import TyperGroup
 
 from ethora_async._version import __version__
-from ethora_async.cli import apply, chats, demo, doctor, plan, reset, resume, sandbox, token, users, verify
-from ethora_async.cli.json_reply import replying
+from ethora_async.cli.lazy_group import CommandEntry, LazyGroup
 from ethora_async.cli.observing import LogFormat, choose_log_format, log_to_stderr
-from ethora_async.cli.once import OnceCommand
-from ethora_async.cli.outbox import command as outbox
 from ethora_async.cli.platforms import ALL, ETHORA, MANAGING, Platform
-from ethora_async.cli.runtime import Options
-from ethora_async.cli.serve import command as serve
-from ethora_async.cli.shared_options import on_no_platform, on_platforms
-from ethora_async.cli.workers import runs, work
 
 
-class _Group(TyperGroup):
-    """The group of all commands; applies ``--json`` to errors too."""
-
-    _args: tuple[str, ...] = ()
-
-    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
-        self._args = tuple(args)
-        with replying(self._args):
-            return super().make_context(info_name, args, parent, **extra)
-
-    def invoke(self, ctx: Any) -> Any:
-        with replying(self._args):
-            return super().invoke(ctx)
+class _Commands(LazyGroup):
+    entries: ClassVar = {
+        "demo": CommandEntry(
+            "demo:demo",
+            "Import a thousand users, fifty chats and their members into a local Ethora, and log one of them in.",
+            ETHORA,
+        ),
+        "sandbox": CommandEntry(
+            "sandbox:sandbox",
+            "Run a local chat platform until Ctrl-C, and print the settings that point a client at it.",
+            ALL,
+        ),
+        "users": CommandEntry("users:app", "Manage the users of the app."),
+        "chats": CommandEntry("chats:app", "Manage the chats of the app and their members."),
+        "outbox": CommandEntry(
+            "outbox.command:app", "Carry out what your application wrote in its own database transactions."
+        ),
+        "plan": CommandEntry(
+            "plan:plan",
+            "Show what would make the platform agree with your lists. Changes nothing.",
+            MANAGING,
+            once=True,
+        ),
+        "apply": CommandEntry(
+            "apply:apply",
+            "Make the platform agree with your lists, after showing the plan and asking.",
+            MANAGING,
+            once=True,
+        ),
+        "resume": CommandEntry(
+            "resume:resume",
+            "Resume an interrupted apply: apply what is left, and retry what failed or is unknown.",
+            MANAGING,
+            once=True,
+        ),
+        "verify": CommandEntry(
+            "verify:verify", "Check that the platform agrees with your lists. Changes nothing.", MANAGING, once=True
+        ),
+        "work": CommandEntry(
+            "workers.work:work",
+            "Work on runs until SIGTERM or Ctrl-C; running chunks are finished first, a second signal cancels them.",
+            MANAGING,
+        ),
+        "runs": CommandEntry(
+            "workers.runs:runs",
+            "List the runs in a database, or show one and retry it. Exit code 1 if the shown run has failures.",
+        ),
+        "token": CommandEntry(
+            "token:token",
+            "Mint a chat token for one user and print it. Anyone who has it can act as that user until it expires.",
+            ALL,
+        ),
+        "reset": CommandEntry(
+            "reset:reset",
+            "Delete all users and chats of the app, with their messages. This cannot be undone.",
+            ETHORA,
+        ),
+        "doctor": CommandEntry(
+            "doctor:doctor",
+            "Check the secret store, settings, reachability, clocks, credentials and permissions. Changes nothing.",
+            ALL,
+        ),
+        "serve": CommandEntry(
+            "serve.command:serve",
+            "Serve POST /chat/token, /healthz and /readyz on loopback or a unix socket, behind a proxy that"
+            " authenticates.",
+            ALL,
+        ),
+    }
 
 
 app: typer.Typer = typer.Typer(
-    cls=_Group,
+    cls=_Commands,
     help="Keep the users, chats and access rights of an embedded chat platform in step with your own.",
     no_args_is_help=True,
+    # Plain text: Typer's boxes need rich, which takes longer to import than everything else that the help needs.
+    rich_markup_mode=None,
     # Typer's pretty tracebacks print local variables, and some of ours are secrets.
     pretty_exceptions_enable=False,
 )
-app.command("demo")(on_platforms(*ETHORA)(demo.demo))
-app.command("sandbox")(on_platforms(*ALL)(sandbox.sandbox))
-app.add_typer(users.app, name="users")
-app.add_typer(chats.app, name="chats")
-app.add_typer(outbox.app, name="outbox")
-for _name, _command in (("plan", plan.plan), ("apply", apply.apply), ("resume", resume.resume),
-                        ("verify", verify.verify)):  # fmt: skip
-    app.command(_name, cls=OnceCommand)(on_platforms(*MANAGING)(_command))
-app.command("work")(on_platforms(*MANAGING)(work.work))
-app.command("runs")(on_no_platform(runs.runs))
-app.command("token")(on_platforms(*ALL)(token.token))
-app.command("reset")(on_platforms(*ETHORA)(reset.reset))
-app.command("doctor")(on_platforms(*ALL)(doctor.doctor))
-app.command("serve")(on_platforms(*ALL)(serve.serve))
 
 
 def _show_version(wanted: bool) -> None:
@@ -87,6 +123,8 @@ def options(
     ] = False,
 ) -> None:
     """Define the options that go before the command."""
+    from ethora_async.cli.runtime import Options
+
     choose_log_format(log_format)
     if verbose:
         log_to_stderr(logging.DEBUG)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ethora_async.cli.lazy_group import CommandGroup
 from ethora_async.cli.output import JSON_OPTION, print_list, print_outcome, print_outcomes, print_report
 from ethora_async.cli.platforms import MANAGING
 from ethora_async.cli.runtime import DONE, run_with_client
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from ethora_async.cli.platforms import ManagingClient
     from ethora_async.records import Id
 
-app: typer.Typer = typer.Typer(help="Manage the chats of the app and their members.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(
+    cls=CommandGroup, help="Manage the chats of the app and their members.", no_args_is_help=True
+)
 
 _CHAT = typer.Argument(help="Your own id of the chat.")
 _USERS = typer.Argument(help="Your own ids of users.")

@@ -11,10 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-import attrs
 import typer
 
-from ethora_async import codec
 from ethora_async.errors import ChatError, InvalidInputError
 
 _KINDS = {
@@ -28,10 +26,10 @@ _KINDS = {
 }
 
 
-@attrs.define
 class _Reply:
-    begun: bool = False
-    error: dict[str, Any] | None = None
+    def __init__(self) -> None:
+        self.begun = False
+        self.error: dict[str, Any] | None = None
 
 
 _current: ContextVar[_Reply | None] = ContextVar("json_reply", default=None)
@@ -92,6 +90,8 @@ def _exit_code(error: BaseException) -> int:
 
 
 def _print_error(reply: _Reply, error: BaseException, code: int) -> None:
+    from ethora_async import codec
+
     found = reply.error or {"message": _message(error, code)}
     document = {"error": {"kind": _KINDS.get(code, "failed"), **found, "exit_code": code}}
     text = codec.dumps(_encodable(document))

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ethora_async.telemetry.logs import JsonFormatter
-
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
@@ -52,7 +50,11 @@ def choose_log_format(chosen: LogFormat) -> None:
 
 def log_formatter() -> logging.Formatter:
     """Return the formatter of all log lines."""
-    return JsonFormatter() if _format is LogFormat.json else logging.Formatter("%(asctime)s %(message)s")
+    if _format is LogFormat.text:
+        return logging.Formatter("%(asctime)s %(message)s")
+    from ethora_async.telemetry.logs import JsonFormatter
+
+    return JsonFormatter()
 
 
 def log_to_stderr(level: int) -> None:

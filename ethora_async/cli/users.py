@@ -10,6 +10,7 @@ import typer
 from ethora_async.cli import sync_options as say
 from ethora_async.cli.import_report import Tally
 from ethora_async.cli.import_run import import_lists, import_steps, print_import_report
+from ethora_async.cli.lazy_group import CommandGroup
 from ethora_async.cli.output import JSON_OPTION, line, print_json, print_list, print_outcome, print_outcomes
 from ethora_async.cli.platforms import MANAGING, Platform, check_only_on
 from ethora_async.cli.runtime import DONE, SOME_FAILED, prompt, run_with_client
@@ -19,7 +20,7 @@ from ethora_async.cli.users_export import ExportFormat, export_users
 if TYPE_CHECKING:
     from ethora_async.cli.platforms import ManagingClient
 
-app: typer.Typer = typer.Typer(help="Manage the users of the app.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(cls=CommandGroup, help="Manage the users of the app.", no_args_is_help=True)
 
 
 @app.command("import")

@@ -233,7 +233,7 @@ main()
     ("imported", "number"),
     [
         ("typer", signal.SIGTERM),
-        ("ethora_async.cli.verify", signal.SIGINT),
+        ("ethora_async.cli.plan", signal.SIGINT),
         ("ethora_async.cli.json_reply", signal.SIGTERM),
     ],
 )
