@@ -47,8 +47,9 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """`-n auto` means every processor that this process may use, and at most eight: each worker has its own servers."""
-    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+    """`-n auto` is one worker more than processors, for while one waits; eight at most: each has servers of its own."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable + 1, 8)
 
 
 @pytest.fixture(autouse=True)
