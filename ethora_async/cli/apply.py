@@ -18,6 +18,7 @@ from ethora_async.cli.observing import span
 from ethora_async.cli.output import JSON_OPTION, errors, shown
 from ethora_async.cli.plan import planned, show, verdict
 from ethora_async.cli.plan_view import LinePrinter
+from ethora_async.cli.platforms import MANAGING
 from ethora_async.cli.reject_option import Rejects, rejects_for
 from ethora_async.cli.report_page.run_report import ReportOption, RunReport
 from ethora_async.cli.runtime import INTERRUPTED, SOME_FAILED, STOPPED, USAGE, Options, SyncClient, run, value_of
@@ -136,7 +137,7 @@ class _Job:
             await clear_journal(self.journal)
         stays = False
         try:
-            async with self.options.client(self.secret) as client:
+            async with self.options.client(MANAGING, self.secret) as client:
                 made, found = await (self._planned(client) if self.plan is None else self._loaded(client, self.plan))
                 async with made:
                     rejects = await rejects_for(self.reject, found.sources) if self.reject is not None else None
@@ -204,7 +205,7 @@ class _Job:
             return await self._with_workers(place, prepared, self.workers)
         async with (
             self.page.running(),
-            self.options.client(self.secret) as client,
+            self.options.client(MANAGING, self.secret) as client,
             await Journal.open(place) as journal,
         ):
             recipe = {"sources": prepared.found.recipe, "confirmed": True}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ethora_async.cli.observing import span
 from ethora_async.cli.output import errors, shown
 from ethora_async.cli.plan_view import LinePrinter
+from ethora_async.cli.platforms import MANAGING
 from ethora_async.cli.reject_option import Rejects
 from ethora_async.cli.report_page.run_report import RunReport
 from ethora_async.cli.runtime import DONE, SOME_FAILED, Options
@@ -45,7 +46,7 @@ async def finish_journal(
         InvalidInputError: there is no such journal, or its sources are needed and cannot be read.
         ChatError: the platform cannot be reached or refuses us.
     """
-    async with page.running(), options.client(secret) as client, await Journal.open(path) as journal:
+    async with page.running(), options.client(MANAGING, secret) as client, await Journal.open(path) as journal:
         recipe = await journal.meta("recipe") or {}
         if recipe.get("confirmed") is False:
             msg = f"the plan in {path} was never confirmed, and nothing of it was carried out: run ethora apply again"

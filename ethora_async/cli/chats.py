@@ -59,7 +59,7 @@ def create(
         print_outcome(outcome, as_json=as_json)
         return DONE
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, MANAGING, work)
 
 
 @app.command("list")
@@ -71,7 +71,7 @@ def list_(context: typer.Context, as_json: Annotated[bool, JSON_OPTION] = False)
         await print_list(client.chats.list(), as_json=as_json)
         return DONE
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, MANAGING, work)
 
 
 @app.command("delete")
@@ -86,7 +86,7 @@ def delete(
     async def work(client: ManagingClient) -> int:
         return await print_outcomes(client.chats.delete_many(chats, ordered=True), as_json=as_json)
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, MANAGING, work)
 
 
 @app.command("grant")
@@ -103,7 +103,7 @@ def grant(
         report = await client.chats.grant_many([(chat, user) for user in users])
         return print_report(report, as_json=as_json, key=_user)
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, MANAGING, work)
 
 
 @app.command("revoke")
@@ -120,4 +120,4 @@ def revoke(
         report = await client.chats.revoke_many([(chat, user) for user in users])
         return print_report(report, as_json=as_json, key=_user)
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, MANAGING, work)

@@ -11,7 +11,7 @@ import typer
 
 from ethora_async.capabilities import AnswersPing, KnowsWhetherReady
 from ethora_async.cli.output import JSON_OPTION, print_json
-from ethora_async.cli.platforms import REGISTRY, Platform
+from ethora_async.cli.platforms import ALL, REGISTRY, Platform
 from ethora_async.cli.runtime import DONE, PLATFORM, USAGE, Options, run
 from ethora_async.errors import ChatError, ConfigError, ForbiddenError
 from ethora_async_secrets import ChainProvider, SecretError, provider_from_url
@@ -74,7 +74,7 @@ async def _checks(options: Options) -> AsyncGenerator[Check, None]:
             if check.verdict == "failed":
                 return
     try:
-        async with options.client() as client:
+        async with options.client(ALL) as client:
             yield Check("settings", "ok", repr(client))
             async for check in _platform(client):
                 yield check

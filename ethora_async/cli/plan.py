@@ -11,6 +11,7 @@ from ethora_async.cli import sync_options as say
 from ethora_async.cli.observing import span
 from ethora_async.cli.output import JSON_OPTION, errors, shown
 from ethora_async.cli.plan_view import LinePrinter
+from ethora_async.cli.platforms import MANAGING
 from ethora_async.cli.reject_option import Rejects, rejects_for
 from ethora_async.cli.report_page.run_report import ReportOption, RunReport
 from ethora_async.cli.runtime import DONE, SOME_FAILED, STOPPED, SyncClient, run_with_client
@@ -66,7 +67,7 @@ def plan(
                 errors.print(f"to carry it out: {context.obj.command('apply')} {shown(str(out))}", markup=False)
             return verdict(made)
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, MANAGING, work)
 
 
 async def planned(

@@ -5,16 +5,23 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ethora_async.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from ethora_async.platforms.avaya.client import AvayaClient
     from ethora_async.platforms.ethora.client import EthoraClient
+    from ethora_async.platforms.imbachat.client import ImbaChatClient
     from ethora_async.platforms.rocketchat.client import RocketChatClient
 
     ManagingClient = EthoraClient | RocketChatClient
     """A client of any platform in `MANAGING`."""
+
+    AnyClient = ManagingClient | AvayaClient | ImbaChatClient
+    """A client of any platform in `ALL`."""
+
+ClientT = TypeVar("ClientT")
 
 
 class Platform(StrEnum):
@@ -58,13 +65,20 @@ REGISTRY: Mapping[Platform, PlatformEntry] = {
     ),
 }
 
-ALL = tuple(Platform)
+
+class Platforms(tuple[Platform, ...], Generic[ClientT]):
+    """The platforms that a command supports; `ClientT` is the type of their clients."""
+
+    __slots__ = ()
+
+
+ALL: Platforms[AnyClient] = Platforms(Platform)
 """For commands that work with every platform."""
 
-MANAGING = (Platform.ethora, Platform.rocketchat)
+MANAGING: Platforms[ManagingClient] = Platforms((Platform.ethora, Platform.rocketchat))
 """For commands that manage users and chats: platforms with `ManagesUsers` and `ManagesChats`."""
 
-ETHORA = (Platform.ethora,)
+ETHORA: Platforms[EthoraClient] = Platforms((Platform.ethora,))
 """For commands that only Ethora supports."""
 
 

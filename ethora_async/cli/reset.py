@@ -9,6 +9,7 @@ import typer
 
 from ethora_async.cli.json_reply import complain
 from ethora_async.cli.output import JSON_OPTION, errors, print_report
+from ethora_async.cli.platforms import ETHORA
 from ethora_async.cli.runtime import INTERRUPTED, STOPPED, Options, run, value_of
 
 
@@ -33,7 +34,7 @@ def reset(
         confirm = _asked(_app_id(options, secret))
 
     async def work() -> int:
-        async with options.client(secret) as client:
+        async with options.client(ETHORA, secret) as client:
             if confirm != client.app_id:
                 complain(f"stopped: {confirm!r} is not the app's id; nothing was deleted")
                 return STOPPED
@@ -47,7 +48,7 @@ def _app_id(options: Options, secret: str | None) -> str:
     """Return the app's id. It may be in the secret store, which is read in an event loop."""
 
     async def look() -> str:
-        async with options.client(secret) as client:
+        async with options.client(ETHORA, secret) as client:
             return str(client.app_id)
 
     return value_of(look())

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from importlib import import_module
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import attrs
 import typer
@@ -18,7 +18,7 @@ import typer
 from ethora_async.capabilities import ManagesChats, ManagesUsers
 from ethora_async.cli.json_reply import complain
 from ethora_async.cli.observing import listeners, sends_traceparent, traceparent_transport
-from ethora_async.cli.platforms import REGISTRY, Platform
+from ethora_async.cli.platforms import REGISTRY, ClientT, Platform, Platforms
 from ethora_async.errors import (
     ChatError,
     ConfigError,
@@ -33,7 +33,11 @@ from ethora_async.errors import (
 from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.platforms.ethora.context import API_URL, APP_ID
 
+if TYPE_CHECKING:
+    from ethora_async.cli.platforms import AnyClient
+
 T = TypeVar("T")
+OpenedT = TypeVar("OpenedT", bound="AnyClient")
 
 DONE = 0
 SOME_FAILED = 1
@@ -72,29 +76,37 @@ class Options:
         chosen = "" if self.platform is Platform.ethora else f" --platform {self.platform.value}"
         return f"ethora{chosen} {name}"
 
-    def client(self, secret: str | None = None, **settings: Any) -> Any:
+    def client(self, supported: Platforms[ClientT], secret: str | None = None, **settings: Any) -> ClientT:
         """Return a client of the chosen platform.
 
         Its settings come from ``--secrets`` or ``ETHORA_SECRETS`` if given, else from the platform's own variables.
 
         Args:
+            supported: The platforms that the command supports.
             secret: The Ethora app secret that was typed at a prompt, in place of the environment's.
             settings: Further arguments of the client's constructor, for example ``timeout``.
 
         Raises:
             ConfigError: A setting is missing or cannot be used.
+            InvalidInputError: The chosen platform is not one of `supported`.
         """
+        if self.platform not in supported:
+            msg = f"this command does not support --platform {self.platform.value}"
+            raise InvalidInputError(msg, field="platform")
         client_class = REGISTRY[self.platform].client_class()
+        made: ClientT
         if on_event := listeners(settings.pop("on_event", ())):
             settings["on_event"] = on_event
         if sends_traceparent():
             settings["transport"] = traceparent_transport()
         if self.secrets is not None:
-            return client_class.from_secrets(self.secrets, **settings)
-        if self.platform is not Platform.ethora:
-            return client_class.from_env(**settings)
-        _check_ethora_settings(secret)
-        return client_class(secret=secret, **settings)
+            made = client_class.from_secrets(self.secrets, **settings)
+        elif self.platform is not Platform.ethora:
+            made = client_class.from_env(**settings)
+        else:
+            _check_ethora_settings(secret)
+            made = client_class(secret=secret, **settings)
+        return made
 
     def asked_secret(self) -> str | None:
         """Ask for the Ethora app secret on a terminal when no setting has it; otherwise return None."""
@@ -134,12 +146,18 @@ def prompt(text: str) -> str:
     return answer
 
 
-def run_with_client(options: Options, work: Callable[[Any], Awaitable[int]], **settings: Any) -> None:
+def run_with_client(
+    options: Options,
+    supported: Platforms[OpenedT],
+    work: Callable[[OpenedT], Awaitable[int]],
+    **settings: Any,
+) -> None:
     """Run a command with a client of the chosen platform, and exit with its code: see `run`."""
     secret = options.asked_secret()
 
     async def connected() -> int:
-        async with options.client(secret, **settings) as client:
+        client = options.client(supported, secret, **settings)
+        async with client:
             return await work(client)
 
     run(connected())

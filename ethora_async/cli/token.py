@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ethora_async.cli.output import JSON_OPTION, print_json
-from ethora_async.cli.platforms import Platform, check_only_on
+from ethora_async.cli.platforms import ALL, Platform, check_only_on
 from ethora_async.cli.runtime import DONE, run_with_client
 from ethora_async.errors import InvalidInputError
 
@@ -46,7 +46,7 @@ def token(
             typer.echo(minted.value)
         return DONE
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, ALL, work)
 
 
 def duration(text: str) -> int:

@@ -47,7 +47,7 @@ def import_(
                 print_import_report(tally, as_json=as_json)
             return SOME_FAILED if tally.failed else DONE
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, MANAGING, work)
 
 
 @app.command("export")
@@ -73,7 +73,7 @@ def export(
     async def work(client: ManagingClient) -> int:
         return await export_users(client, file, format, as_json=as_json)
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, MANAGING, work)
 
 
 @app.command("list")
@@ -89,7 +89,7 @@ def list_(
         await print_list(client.users.list() if chat is None else client.chats.members(chat), as_json=as_json)
         return DONE
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, MANAGING, work)
 
 
 @app.command("get")
@@ -109,7 +109,7 @@ def get(
             typer.echo(line(record))
         return DONE
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, MANAGING, work)
 
 
 @app.command("create")
@@ -141,7 +141,7 @@ def create(
         print_outcome(outcome, as_json=as_json)
         return DONE
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, MANAGING, work)
 
 
 @app.command("delete")
@@ -156,4 +156,4 @@ def delete(
     async def work(client: ManagingClient) -> int:
         return await print_outcomes(client.users.delete_many(users, ordered=True), as_json=as_json)
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, MANAGING, work)

@@ -10,6 +10,7 @@ from ethora_async.cli import sync_options as say
 from ethora_async.cli.observing import span
 from ethora_async.cli.output import JSON_OPTION, errors, print_json
 from ethora_async.cli.plan_view import LinePrinter, problem_line
+from ethora_async.cli.platforms import MANAGING
 from ethora_async.cli.report_page.run_report import ReportOption, RunReport
 from ethora_async.cli.runtime import CANNOT_CHANGE, DONE, NOT_IN_STEP, SyncClient, run_with_client
 from ethora_async.cli.shared_options import takes
@@ -89,7 +90,7 @@ def verify(
             _show(answer)
         return _CODES[answer.verdict]
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, MANAGING, work)
 
 
 def _database(context: typer.Context, url: str | None, run: str | None, *, lists: bool) -> str | None:

@@ -21,10 +21,17 @@ Draw = Callable[[], float]
 """A random number from 0 to 1."""
 
 
-def backoff(failures: int, policy: RetryPolicy, draw: Draw) -> float:
-    """Return the wait after the n-th failure: a random part of ``base · 2ⁿ⁻¹`` seconds, at most `cap` (full jitter)."""
+def backoff(failures: int, policy: RetryPolicy, draw: Draw, *, least: float = 0.0) -> float:
+    """Return the wait after the n-th failure: a random part of ``base · 2ⁿ⁻¹`` seconds, at most `cap` (full jitter).
+
+    Args:
+        failures: the number of failures so far.
+        policy: the base and the cap.
+        draw: returns a random number from 0 to 1.
+        least: the shortest wait, for retries without a limit.
+    """
     # 2.0 ** 1024 overflows; the cap is reached long before.
-    return draw() * min(policy.cap, policy.base * 2.0 ** min(failures - 1, 64))
+    return max(least, draw() * min(policy.cap, policy.base * 2.0 ** min(failures - 1, 64)))
 
 
 def wait_before_retry(

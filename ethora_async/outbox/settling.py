@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from ethora_async.config import RetryPolicy
+from ethora_async.engine.retry import backoff
 from ethora_async.errors import (
     ApiError,
     ChatError,
@@ -34,8 +36,7 @@ free.
 LONGEST = 7 * 86_400.0
 """Seconds after which an intent without any answer of the platform is given up."""
 
-_BASE = 0.5
-_CAP = 900.0
+_REFUSED = RetryPolicy(base=0.5, cap=900.0)
 _SHORT = 2.0
 _GATEWAY = (502, 504)
 
@@ -77,7 +78,7 @@ def settled(lane: Lane, error: ChatError | None, deadline: float) -> Verdict:
     attempts = lane.attempts + 1
     if attempts >= REFUSALS:
         return Verdict(lane, "dead", reason, attempts=attempts)
-    delay = random.uniform(0, min(_CAP, _BASE * 2**lane.attempts))  # noqa: S311
+    delay = backoff(attempts, _REFUSED, random.random)
     return Verdict(lane, "again", reason, delay, attempts)
 
 

@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from ethora_async.config import Seconds, seconds
+from ethora_async.config import RetryPolicy, Seconds, seconds
 from ethora_async.engine.events import Emitter
+from ethora_async.engine.retry import backoff
 from ethora_async.engine.time_limit import calls_limited_to
 from ethora_async.errors import ChatError, ConfigError
 from ethora_async.outbox.delivery import Claim, Delivery
@@ -46,8 +47,8 @@ MEASURE = 10.0
 KEEP = 3600.0
 
 _PURGE_EVERY = 60.0
-_LONGEST_PAUSE = 5.0
-_LONGEST_RECONNECT = 2.0
+_PLATFORM = RetryPolicy(base=0.4, cap=5.0)
+_RECONNECT = RetryPolicy(base=0.4, cap=2.0)
 _REFRESH_EVERY = 10.0
 _ACCESS_KEPT = 300.0
 
@@ -189,7 +190,7 @@ class Worker:
                 if not failures:
                     log.warning("%s", error)
                 failures += 1
-                await self._sleep(_backoff(failures, _LONGEST_RECONNECT))
+                await self._sleep(_pause(failures, _RECONNECT))
             else:
                 return
 
@@ -215,7 +216,7 @@ class Worker:
             self._failures += 1
             if self._failures == 1:
                 log.warning("%s; connecting again", error)
-            await self._sleep(_backoff(self._failures, _LONGEST_RECONNECT))
+            await self._sleep(_pause(self._failures, _RECONNECT))
 
     async def _turn(self, turn: Turn) -> None:
         trouble = await self._carry_out(turn)
@@ -223,7 +224,7 @@ class Worker:
             return
         # An error of the platform, not of an intent: all intents wait, and none is given up.
         self._troubled += 1
-        pause = max(_backoff(self._troubled, _LONGEST_PAUSE), trouble.retry_after or 0.0)
+        pause = max(_pause(self._troubled, _PLATFORM), trouble.retry_after or 0.0)
         self._pause_until = time.monotonic() + pause
         if self._troubled == 1:
             log.warning("the platform cannot carry out intents: %s; trying again", trouble)
@@ -304,7 +305,7 @@ class Worker:
                     except OutboxDatabaseError as error:
                         failures += 1
                         lost = error
-                    await asyncio.sleep(_backoff(failures, _LONGEST_RECONNECT))
+                    await asyncio.sleep(_pause(failures, _RECONNECT))
         raise lost
 
     async def _beat(self, claim: str) -> None:
@@ -326,7 +327,7 @@ class Worker:
                 failures += 1
                 if time.monotonic() > ends or (self._stopping.is_set() and failures > 3):
                     return 0
-                await asyncio.sleep(_backoff(failures, _LONGEST_RECONNECT))
+                await asyncio.sleep(_pause(failures, _RECONNECT))
 
     def _tell(self, verdicts: Sequence[Verdict], lost: int, took: float) -> None:
         counts = {"done": 0, "again": 0, "held": 0, "dead": 0}
@@ -491,8 +492,8 @@ class _Passwords:
             await provider.aclose()
 
 
-def _backoff(failures: int, cap: float) -> float:
-    return random.uniform(0.05, min(cap, 0.2 * 2 ** min(failures, 10)))  # noqa: S311  no secret
+def _pause(failures: int, policy: RetryPolicy) -> float:
+    return backoff(failures, policy, random.random, least=0.05)
 
 
 __all__ = ["IntentFinished", "TurnFinished", "Worker"]

@@ -6,15 +6,15 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.errors import ChatError, ConfigError, InvalidInputError
-from ethora_async.redaction import Secret, scrub
+from ethora_async.errors import ChatError
+from ethora_async.postgres import PostgresServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from psycopg import AsyncConnection
 
-_CONNECT_SECONDS = 10
+    from ethora_async.redaction import Secret
 
 
 class WorkersDatabaseError(ChatError):
@@ -30,24 +30,17 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            import psycopg
-            from psycopg.conninfo import conninfo_to_dict
-        except ModuleNotFoundError as error:
-            if error.name != "psycopg":
-                raise
-            msg = "several machines need PostgreSQL's driver: pip install 'ethora-async[workers]'"
-            raise ConfigError(msg) from None
-        parts: dict[str, Any] = {}
-        with suppress(psycopg.ProgrammingError):
-            parts = dict(conninfo_to_dict(url))
-        if not parts or not url.startswith(("postgresql://", "postgres://")):
-            msg = "the workers' database URL cannot be read: write it as postgresql://user@host:port/database"
-            raise InvalidInputError(msg, field="workers")
-        self.url: Secret = Secret(url)
-        self.name: str = f"postgresql://{parts.get('host', '')}:{parts.get('port', '')}/{parts.get('dbname', '')}"
-        self._known = [str(parts[name]) for name in ("password", "sslpassword") if parts.get(name)]
-        self._errors = (psycopg.Error, OSError)
+        self._server = PostgresServer(
+            url,
+            application="ethora workers",
+            needed_by="several machines need",
+            extra="workers",
+            called="the workers' database URL",
+            field="workers",
+            pooled=False,
+        )
+        self.url: Secret = self._server.url
+        self.name: str = self._server.name
         self._connection: AsyncConnection[Any] | None = None
         self._lock = asyncio.Lock()
 
@@ -74,9 +67,9 @@ class Database:
                         await connection.execute("SET LOCAL synchronous_commit TO off")
                     yield connection
                 return
-            except self._errors as error:
+            except self._server.errors as error:
                 # Without its cause: the driver's error may contain the URL or a statement's parameters.
-                reason = scrub(str(error), self._known).strip() or type(error).__name__
+                reason = self._server.reason(error)
                 await self._drop()
             except BaseException:
                 if self._connection is not None and self._connection.closed:
@@ -91,18 +84,14 @@ class Database:
             await self._drop()
 
     async def _connected(self) -> AsyncConnection[Any]:
-        from psycopg import AsyncConnection
-
         if self._connection is None or self._connection.closed:
-            self._connection = await AsyncConnection.connect(
-                self.url.reveal(), autocommit=True, connect_timeout=_CONNECT_SECONDS
-            )
+            self._connection = await self._server.connect_async()
         return self._connection
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(*self._errors):
+            with suppress(*self._server.errors):
                 await connection.close()
 
 

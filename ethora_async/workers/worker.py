@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.config import seconds
+from ethora_async.config import RetryPolicy, seconds
 from ethora_async.engine.events import Emitter
+from ethora_async.engine.retry import backoff
 from ethora_async.errors import ChatError, ConfigError, InvalidInputError
 from ethora_async.sync.plan.directories import check_identity
 from ethora_async.workers.carrying import REFUSED, Round, carry_out
@@ -42,7 +43,9 @@ KEEP_EVERY = 1.0
 PLANNER_SILENCE = 60.0
 
 _HEARTBEAT = 2.0
-_LONGEST_PAUSE = 30.0
+_ENGINE = RetryPolicy(base=0.4, cap=5.0)
+_ROUND = RetryPolicy(base=0.5, cap=30.0)
+_RECORD = RetryPolicy(attempts=8, base=0.2, cap=12.8)
 _HEALTHY = 10.0
 
 
@@ -121,7 +124,7 @@ class Worker:
                     if failures == 1:
                         log.warning("the workers' engine ended with %s; it is started again", type(error).__name__)
                     with suppress(TimeoutError):
-                        pause = random.uniform(0.1, min(5.0, 0.2 * 2 ** min(failures, 6)))  # noqa: S311  no secret
+                        pause = backoff(failures, _ENGINE, random.random, least=0.1)
                         await asyncio.wait_for(self._stopping.wait(), pause)
         finally:
             await self._database.aclose()
@@ -219,7 +222,7 @@ class Worker:
             where = (chunk.run, chunk.number, chunk.step)
             log.warning("run %s: chunk %d of step %d is tried again: %s", *where, type(trouble).__name__)
             await self._recorded(chunk, lambda: self.ledger.release(chunk, done.results, done.maybe_done))
-            await asyncio.sleep(random.uniform(0.0, min(_LONGEST_PAUSE, 0.5 * 2**chunk.troubles)))  # noqa: S311
+            await asyncio.sleep(backoff(chunk.troubles + 1, _ROUND, random.random))
             raise trouble
         done.give_up(trouble)
         return "done" if await self._recorded(chunk, lambda: self.ledger.finish(chunk, done.results)) else "lost"
@@ -236,18 +239,19 @@ class Worker:
 
     async def _recorded(self, chunk: Chunk, record: Callable[[], Any]) -> bool:
         """Record a chunk, retrying while the database is away: its restart must not cause the work to be repeated."""
-        for attempt in range(8):
+        failures = 0
+        while True:
             try:
                 stood: bool = await record()
             except WorkersDatabaseError:
-                if attempt == 7:
+                failures += 1
+                if failures >= _RECORD.attempts:
                     raise
-                await asyncio.sleep(0.1 * 2**attempt)
             else:
                 if not stood:
                     log.info("run %s: another worker took over chunk %d", chunk.run, chunk.number)
                 return stood
-        raise AssertionError  # the last attempt returns or raises
+            await asyncio.sleep(backoff(failures, _RECORD, random.random, least=0.1))
 
 
 def engine_schema() -> str:

@@ -20,6 +20,7 @@ HOMES = (
     "ethora_async.outbox.sqlite",
     "ethora_async.outbox.trigger",
     "ethora_async.outbox.writing",
+    "ethora_async.postgres",
     "ethora_async.web.scim.database",
     "ethora_async.sync.sources.sql",
     "ethora_async.sync.sources.parquet",

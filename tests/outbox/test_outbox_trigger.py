@@ -27,13 +27,13 @@ TABLE = 'CREATE TABLE person (number bigint PRIMARY KEY, "E ""mail""" text, name
 
 
 def dialect_of(store: Any) -> Any:
-    return "postgresql" if hasattr(store, "_url") else "sqlite"
+    return "postgresql" if hasattr(store, "_server") else "sqlite"
 
 
 def run(store: Any, *statements: str) -> None:
     """Statements of a program that knows nothing of the outbox."""
     if dialect_of(store) == "postgresql":
-        with psycopg.connect(store._url.reveal(), autocommit=True) as connection:
+        with psycopg.connect(store._server.url.reveal(), autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
         return

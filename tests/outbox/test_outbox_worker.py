@@ -35,8 +35,8 @@ def user(id: str, email: str | None = None, first: str = "Ann", last: str = "Lee
 
 async def want(store: Store, *calls: tuple[Any, ...]) -> None:
     """Write through a connection of an application's own, in one transaction."""
-    url = getattr(store, "_url", None)
-    connection: Any = psycopg.connect(url.reveal()) if url else sqlite3.connect(store._path, timeout=10)  # type: ignore[attr-defined]
+    server = getattr(store, "_server", None)
+    connection: Any = psycopg.connect(server.url.reveal()) if server else sqlite3.connect(store._path, timeout=10)  # type: ignore[attr-defined]
     try:
         with connection:
             for function, *args in calls:
@@ -343,7 +343,7 @@ async def _all_there(platform: Platform) -> bool:
 
 async def _reasons(store: Any) -> list[Any]:
     query = "SELECT attempts, reason FROM ethora_lane WHERE reason IS NOT NULL"
-    return list(await (store._rows(query, {}) if hasattr(store, "_url") else store._rows(query)))
+    return list(await (store._rows(query, {}) if hasattr(store, "_server") else store._rows(query)))
 
 
 async def test_a_conflict_that_stays_is_given_up_after_twelve_tries(store: Store) -> None:
@@ -361,7 +361,7 @@ async def test_a_conflict_that_stays_is_given_up_after_twelve_tries(store: Store
 
 async def _due_now(store: Any) -> None:
     query = "UPDATE ethora_lane SET due = {} WHERE due IS NOT NULL"
-    if hasattr(store, "_url"):
+    if hasattr(store, "_server"):
         await store._count(query.format("now()"), {})
     else:
         await store._count(query.format("0"))
@@ -375,7 +375,7 @@ async def test_a_sealed_password_is_used_and_never_stored_in_clear(store: Any) -
             (lambda connection, one: outbox.want_user(connection, one, seal=seal), one) for one in with_password
         ]
         await want(store, *connection_calls)
-        stored = await store._rows("SELECT * FROM ethora_wish", *([{}] if hasattr(store, "_url") else []))
+        stored = await store._rows("SELECT * FROM ethora_wish", *([{}] if hasattr(store, "_server") else []))
         assert "canary" not in str(stored)
         with pytest.raises(ConfigError, match="ETHORA_OUTBOX_KEY"):
             await applied(platform, store)

@@ -14,9 +14,9 @@ from source_helpers import ANN, BOB, HEADER, bad, fingerprint, items, json_lines
 
 from ethora_async.errors import ConfigError
 from ethora_async.sync.sources.formats import MEMBERS, USERS
-from ethora_async.sync.sources.json_lines import LONGEST_LINE
 from ethora_async.sync.sources.opening import open_source
 from ethora_async.sync.sources.source import BadRow, Row
+from ethora_async.sync.sources.text_file import LONGEST_LINE
 from ethora_async.testing.implementers import Canary
 
 if TYPE_CHECKING:

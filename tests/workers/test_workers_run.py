@@ -47,7 +47,7 @@ async def test_two_workers_carry_out_one_run(ledger: Ledger, url: str, sandbox: 
 async def test_trouble_of_the_platform_is_tried_again_and_counted_once(
     ledger: Ledger, url: str, sandbox: EthoraSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ethora_async.workers.worker.random.uniform", lambda *_: 0.0)
+    monkeypatch.setattr("ethora_async.workers.worker.random.random", lambda: 0.0)
     sandbox.faults.fail("POST *", status=503, times=4)
     async with client_of(sandbox.environment) as client:
         run = await pushed(ledger, client, (CREATE, chunks(users(30))))

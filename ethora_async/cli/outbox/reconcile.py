@@ -12,6 +12,7 @@ import typer
 from ethora_async.cli import sync_options as say
 from ethora_async.cli.outbox.database import OPTION, store_of
 from ethora_async.cli.output import JSON_OPTION, print_json, shown
+from ethora_async.cli.platforms import MANAGING
 from ethora_async.cli.runtime import DONE, NOT_IN_STEP, STOPPED, SyncClient, run_with_client
 from ethora_async.cli.shared_options import takes
 from ethora_async.cli.sources import open_lists
@@ -65,7 +66,7 @@ def reconcile(
                     _show(found, as_json)
         return DONE
 
-    run_with_client(context.obj, work)
+    run_with_client(context.obj, MANAGING, work)
 
 
 def _seconds(text: str) -> float:

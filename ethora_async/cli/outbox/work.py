@@ -10,6 +10,7 @@ import typer
 from ethora_async.cli.observing import METRICS, listeners, measured
 from ethora_async.cli.outbox.database import OPTION, store_of
 from ethora_async.cli.output import JSON_OPTION, errors, print_json
+from ethora_async.cli.platforms import MANAGING
 from ethora_async.cli.runtime import DONE, SOME_FAILED, Options, run
 from ethora_async.cli.signals import work_until_told
 from ethora_async.outbox.events import IntentFinished, TurnFinished
@@ -81,7 +82,7 @@ def work(
 
     async def observed() -> int:
         with measured(metrics) as watching:
-            async with context.obj.client(secret, timeout=timeout, on_event=watching) as client:
+            async with context.obj.client(MANAGING, secret, timeout=timeout, on_event=watching) as client:
                 return await working(client, watching)
 
     secret = context.obj.asked_secret()

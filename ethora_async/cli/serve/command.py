@@ -18,6 +18,7 @@ import typer
 from ethora_async.cli.functions import load_function
 from ethora_async.cli.observing import METRICS, log_formatter, measured
 from ethora_async.cli.output import errors
+from ethora_async.cli.platforms import ALL
 from ethora_async.cli.runtime import DONE, INTERRUPTED, Options, run
 from ethora_async.cli.serve import scim as scim_options
 from ethora_async.cli.serve.proxy import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from ethora_async.capabilities import MintsUserTokens
+    from ethora_async.cli.platforms import AnyClient
     from ethora_async.cli.serve.connections import Connections
     from ethora_async.cli.serve.scim import ScimSettings
     from ethora_async.web.clients import AppClient
@@ -242,7 +244,7 @@ async def _serve(options: Options, settings: ServeOptions) -> int:
             await _check_proof(settings.proof)
             checks["proof"] = settings.proof.check
         watching = stack.enter_context(measured(settings.metrics))
-        chat: AppClient[Any] = AppClient(partial(options.client, on_event=watching))
+        chat: AppClient[AnyClient] = AppClient(partial(options.client, ALL, on_event=watching))
         client = await stack.enter_async_context(chat)
         directory, endpoint = None, None
         if settings.scim is not None:
@@ -267,7 +269,7 @@ async def _check_proof(proof: Proof) -> None:
 
 
 def _routes(
-    chat: AppClient[Any],
+    chat: AppClient[AnyClient],
     client: MintsUserTokens,
     options: Options,
     settings: ServeOptions,

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from ethora_async.cli.platforms import MANAGING
 from ethora_async.cli.runtime import Options
 from ethora_async.config import Limits
 from ethora_async.sync.plan.directories import identity
@@ -42,7 +43,7 @@ async def limited_client(
             shared = SharedRate(database, "", rate)
             transport = default_transport(concurrency=Limits().concurrency)
             settings["transport"] = RateLimitedTransport(transport, shared)
-        async with options.client(secret, **settings) as client:
+        async with options.client(MANAGING, secret, **settings) as client:
             if shared is not None:
                 await client.users.reserved()  # afterwards the client knows its app
                 shared.name = identity(client)

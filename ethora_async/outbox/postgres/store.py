@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ethora_async import codec
-from ethora_async.errors import ConfigError, InvalidInputError
+from ethora_async.errors import ConfigError
 from ethora_async.outbox.errors import OutboxDatabaseError
 from ethora_async.outbox.lanes import DeadLetter, Lane, LaneKey, OutboxStatus, Turn, Verdict
 from ethora_async.outbox.mismatch import mismatch_text
 from ethora_async.outbox.postgres import schema
 from ethora_async.outbox.postgres import statements as sql
-from ethora_async.redaction import Secret, scrub
+from ethora_async.postgres import PostgresServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
 FOLDED_AT_ONCE = 10_000
-_CONNECT_SECONDS = 10
 _RECONNECT_SECONDS = 0.5
 _FAREWELL = 2.0
 
@@ -35,16 +34,15 @@ class PostgresStore:
     """
 
     def __init__(self, url: str) -> None:
-        psycopg = _driver()
-        parts: dict[str, Any] = {}
-        with suppress(psycopg.ProgrammingError):
-            parts = psycopg.conninfo.conninfo_to_dict(url)
-        if not parts:
-            msg = "the outbox's database URL cannot be read: write it as postgresql://user@host:port/database"
-            raise InvalidInputError(msg, field="database")
-        self._url = Secret(url)
-        self._known = [str(parts[name]) for name in ("password", "sslpassword") if parts.get(name)]
-        self.name: str = f"postgresql://{parts.get('host', '')}:{parts.get('port', '')}/{parts.get('dbname', '')}"
+        self._server = PostgresServer(
+            url,
+            application="ethora outbox",
+            needed_by="an outbox in PostgreSQL needs",
+            extra="outbox",
+            called="the outbox's database URL",
+            field="database",
+        )
+        self.name: str = self._server.name
         self._connection: AsyncConnection[Any] | None = None
         self._lock = asyncio.Lock()
         self._listening: asyncio.Task[None] | None = None
@@ -206,7 +204,8 @@ class PostgresStore:
         With `lock`, only one transaction that writes lanes runs at a time: they would lock the same rows in different
             orders.
         """
-        psycopg = _driver()
+        import psycopg
+
         reason: str | None = None
         async with self._lock:
             try:
@@ -219,7 +218,7 @@ class PostgresStore:
                     yield connection
             except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, OSError) as error:
                 # InternalError: the server ended a transaction that stood still for too long, or gave up on itself.
-                reason = self._reason(error)
+                reason = self._server.reason(error)
                 await self._drop()
             except asyncio.CancelledError:
                 # It is unknown whether the statement was executed: start again with a new connection.
@@ -231,19 +230,8 @@ class PostgresStore:
 
     async def _connected(self) -> AsyncConnection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = await self._connect()
+            self._connection = await self._server.connect_async()
         return self._connection
-
-    async def _connect(self) -> AsyncConnection[Any]:
-        psycopg = _driver()
-        connection: AsyncConnection[Any] = await psycopg.AsyncConnection.connect(
-            self._url.reveal(),
-            autocommit=True,
-            prepare_threshold=None,  # a pooler in transaction mode does not support prepared statements
-            connect_timeout=_CONNECT_SECONDS,
-            application_name="ethora outbox",
-        )
-        return connection
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -253,10 +241,9 @@ class PostgresStore:
 
     async def _listen(self) -> None:
         """Set `_news` at each notification, on a separate connection, which is reopened after a loss."""
-        psycopg = _driver()
         while True:
-            with suppress(psycopg.Error, OSError):
-                connection = await self._connect()
+            with suppress(*self._server.errors):
+                connection = await self._server.connect_async()
                 try:
                     await connection.execute(f"LISTEN {schema.CHANNEL}".encode())
                     self._news.set()  # earlier notifications are not repeated
@@ -266,18 +253,6 @@ class PostgresStore:
                     with suppress(Exception):
                         await connection.close()
             await asyncio.sleep(_RECONNECT_SECONDS)
-
-    def _reason(self, error: Exception) -> str:
-        return scrub(str(error) or type(error).__name__, self._known)
-
-
-def _driver() -> Any:
-    try:
-        import psycopg
-    except ImportError:
-        msg = "an outbox in PostgreSQL needs psycopg, which is not installed: pip install 'ethora-async[outbox]'"
-        raise ConfigError(msg) from None
-    return psycopg
 
 
 async def _version(connection: AsyncConnection[Any]) -> Any:

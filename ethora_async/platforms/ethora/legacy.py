@@ -17,7 +17,7 @@ from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.report import Report
 from ethora_async.errors import ChatError, ConflictError, NotFoundError, ReplyLostError, ValidationFailedError
 from ethora_async.platforms.ethora import legacy_wire, operations
-from ethora_async.platforms.ethora.chats.access_control import CHAT_NOT_FOUND, MEMBER, pair_key
+from ethora_async.platforms.ethora.chats.access_control import CHAT_NOT_FOUND, MEMBER, AccessControl, pair_key
 from ethora_async.platforms.ethora.chats.api import Chats
 from ethora_async.records import Id, NewChat
 
@@ -29,13 +29,8 @@ if TYPE_CHECKING:
     from ethora_async.request import Operation, Reply
 
 
-class LegacyChats(Chats):
-    """The chats of an app on a server with the older API: `Chats` of a client with ``legacy_api=True``.
-
-    `create`, `delete`, `grant`, `revoke` and `set_access`, and the methods built on them, use the older routes, one
-    request for each user. The older API takes neither members nor a description for a new chat. All other methods use
-    the current API, since the guide has no call for them.
-    """
+class LegacyAccessControl(AccessControl):
+    """Access to chats by ``/chat-access/``, one request for each user."""
 
     async def _set_access(self, pair: tuple[Id, Id], rights: Access, timer: int | None) -> Outcome[tuple[Id, Id]]:
         app = await self._context.open()
@@ -45,51 +40,6 @@ class LegacyChats(Chats):
         return Outcome(
             pair, pair_key(app, pair), "updated", value=setting, attempts=reply.attempts, request_id=reply.request_id
         )
-
-    async def _create_unnamed(
-        self, title: str, access: ChatAccess, description: str | None, members: Id | Iterable[Id]
-    ) -> Outcome[NewChat]:
-        app = await self._context.open()
-        # The record requires an id, but the request has none.
-        chat = NewChat(id="new", title=title, access=access, description=description, members=members)
-        operation = app.operations.create_chat_without_id
-        reply = await _sent(app, operation, legacy_wire.chat_body(chat, app.names, named=False))
-        made = legacy_wire.read_chat(chat, reply.data, app.names, origin=reply.origin)
-        # A JID may be the only name of the chat, and no caller could guess it.
-        named = attrs.evolve(chat, id=made.id) if "@" not in made.id else chat
-        return Outcome(named, made.id, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)
-
-    async def _create_one(self, app: App, chats: Sequence[NewChat]) -> Sequence[Outcome[NewChat]]:
-        (chat,) = chats
-        key = chat.id
-        operation = app.operations.create_chat
-        try:
-            reply = await _sent(app, operation, legacy_wire.chat_body(chat, app.names))
-        except ConflictError as refusal:
-            return [await self._taken(app, chat, refusal)]
-        except ChatError as error:
-            return [failed(chat, key, error)]
-        try:
-            made = legacy_wire.read_chat(chat, reply.data, app.names, origin=reply.origin)
-        except ReplyLostError:
-            made = None  # a 2xx means success, even if the chat in the reply is invalid
-        return [Outcome(chat, key, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)]
-
-    def _lists_nothing(self, error: ChatError) -> bool:
-        # An older server may answer a newer route in any way.
-        return super()._lists_nothing(error) or isinstance(error, ReplyLostError)
-
-    async def _delete_one(self, app: App, ids: Sequence[Id]) -> Sequence[Outcome[Id]]:
-        (id,) = ids
-        key = app.names.shown(id)
-        try:
-            body = legacy_wire.chat_reference(id, app.names, "UUID")
-            reply = await _sent(app, app.operations.delete_chat, body)
-        except NotFoundError as error:
-            return [Outcome(id, key, "absent", attempts=error.attempts, request_id=error.request_id)]
-        except ChatError as error:
-            return [failed(id, key, error)]
-        return [Outcome(id, key, "deleted", attempts=reply.attempts, request_id=reply.request_id)]
 
     async def _change_access(
         self, id: Id, users: Id | Iterable[Id], *, done: Literal["created", "deleted"], literal: bool = True
@@ -135,6 +85,62 @@ class LegacyChats(Chats):
         except ChatError as error:
             return failed(pair, key, error)
         return Outcome(pair, key, done, attempts=reply.attempts, request_id=reply.request_id)
+
+
+class LegacyChats(Chats):
+    """The chats of an app on a server with the older API: `Chats` of a client with ``legacy_api=True``.
+
+    `create`, `delete`, `grant`, `revoke` and `set_access`, and the methods built on them, use the older routes, one
+    request for each user. The older API takes neither members nor a description for a new chat. All other methods use
+    the current API, since the guide has no call for them.
+    """
+
+    _access_type = LegacyAccessControl
+
+    async def _create_unnamed(
+        self, title: str, access: ChatAccess, description: str | None, members: Id | Iterable[Id]
+    ) -> Outcome[NewChat]:
+        app = await self._context.open()
+        # The record requires an id, but the request has none.
+        chat = NewChat(id="new", title=title, access=access, description=description, members=members)
+        operation = app.operations.create_chat_without_id
+        reply = await _sent(app, operation, legacy_wire.chat_body(chat, app.names, named=False))
+        made = legacy_wire.read_chat(chat, reply.data, app.names, origin=reply.origin)
+        # A JID may be the only name of the chat, and no caller could guess it.
+        named = attrs.evolve(chat, id=made.id) if "@" not in made.id else chat
+        return Outcome(named, made.id, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)
+
+    async def _create_one(self, app: App, chats: Sequence[NewChat]) -> Sequence[Outcome[NewChat]]:
+        (chat,) = chats
+        key = chat.id
+        operation = app.operations.create_chat
+        try:
+            reply = await _sent(app, operation, legacy_wire.chat_body(chat, app.names))
+        except ConflictError as refusal:
+            return [await self._taken(app, chat, refusal)]
+        except ChatError as error:
+            return [failed(chat, key, error)]
+        try:
+            made = legacy_wire.read_chat(chat, reply.data, app.names, origin=reply.origin)
+        except ReplyLostError:
+            made = None  # a 2xx means success, even if the chat in the reply is invalid
+        return [Outcome(chat, key, "created", value=made, attempts=reply.attempts, request_id=reply.request_id)]
+
+    def _lists_nothing(self, error: ChatError) -> bool:
+        # An older server may answer a newer route in any way.
+        return super()._lists_nothing(error) or isinstance(error, ReplyLostError)
+
+    async def _delete_one(self, app: App, ids: Sequence[Id]) -> Sequence[Outcome[Id]]:
+        (id,) = ids
+        key = app.names.shown(id)
+        try:
+            body = legacy_wire.chat_reference(id, app.names, "UUID")
+            reply = await _sent(app, app.operations.delete_chat, body)
+        except NotFoundError as error:
+            return [Outcome(id, key, "absent", attempts=error.attempts, request_id=error.request_id)]
+        except ChatError as error:
+            return [failed(id, key, error)]
+        return [Outcome(id, key, "deleted", attempts=reply.attempts, request_id=reply.request_id)]
 
 
 async def _sent(app: App, operation: Operation, body: dict[str, object]) -> Reply:

@@ -8,7 +8,8 @@ from ethora_async.engine.wiring import BaseClient, LocalOptions
 from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.platforms.imbachat import settings
 from ethora_async.platforms.imbachat.handler import Lookup, Search, UserInfoHandler
-from ethora_async.platforms.imbachat.tokens import Tokens, user_number
+from ethora_async.platforms.imbachat.numbers import user_number
+from ethora_async.platforms.imbachat.tokens import Tokens
 from ethora_async.platforms.imbachat.widget import Html, snippet
 from ethora_async.redaction import Secret, masked_argument, masked_credential
 from ethora_async.tokens.rotating import RotatingKeys

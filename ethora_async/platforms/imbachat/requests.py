@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, unquote
 
 import attrs
 
+from ethora_async.platforms.imbachat.numbers import is_decimal
+
+if TYPE_CHECKING:
+    import re
+
 _USERS = frozenset({"users", "getusers"})
 _SEARCHES: Mapping[str, Literal["wrapped", "list"]] = {"search": "wrapped", "searchusers": "list"}
 _ID_PARAMETERS = ("user_ids", "ids")
-_DECIMAL = re.compile(r"[1-9][0-9]{0,18}").fullmatch
 _LONGEST_TEXT_ID = 256
 
 
@@ -87,7 +90,7 @@ def split_ids(
     if len(texts) > most:
         return [], f"at most {most} ids can be asked for at once"
     if pattern is None:
-        if not all(map(_DECIMAL, texts)):
+        if not all(map(is_decimal, texts)):
             return [], "an id is not a positive decimal number"
         return [int(one) for one in texts], None
     if not all(len(one) <= _LONGEST_TEXT_ID and pattern.fullmatch(one) for one in texts):

@@ -5,7 +5,6 @@ See docs/platforms/imbachat.md#settings-and-directions.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ import attrs
 
 from ethora_async.config import normal_api_url
 from ethora_async.errors import ConfigError
+from ethora_async.platforms.imbachat.numbers import is_decimal
 from ethora_async.tokens.hs256 import HS256Key
 from ethora_async.tokens.rotating import warn
 
@@ -38,7 +38,6 @@ ROTATING = (SECRET_KEY, API_LOGIN, API_PASSWORD)
 _SHORT = 32
 """In bytes: an HMAC-SHA256 key should be as long as its output (RFC 7518 §3.2)."""
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
-_DECIMAL = re.compile(r"[1-9][0-9]{0,18}").fullmatch
 
 
 class ShortKeyWarning(UserWarning):
@@ -76,7 +75,7 @@ def widget_id(values: Values) -> int | None:
     text = (values.get(WIDGET_ID) or "").strip()
     if not text:
         return None
-    if not _DECIMAL(text):
+    if not is_decimal(text):
         msg = f"widget_id ({WIDGET_ID}) must be a decimal number, as in the widget's settings"
         raise ConfigError(msg)
     return int(text)

@@ -5,12 +5,11 @@ See docs/platforms/imbachat.md#user-token.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from ethora_async.config import Seconds, seconds
 from ethora_async.engine.events import Emitter, TokenRefreshed
-from ethora_async.errors import InvalidInputError
+from ethora_async.platforms.imbachat.numbers import user_number
 from ethora_async.platforms.imbachat.settings import SigningKey, script_url, widget_id
 from ethora_async.records import ChatToken, Id
 from ethora_async.redaction import Secret
@@ -25,28 +24,6 @@ USER_TOKEN_TTL = 3600.0
 """Default lifetime of a user's token in seconds."""
 # The members' order is part of the signed bytes: this is the order of the vendor's samples.
 _HEADER = {"typ": "JWT", "alg": "HS256"}
-_DECIMAL = re.compile(r"[1-9][0-9]{0,18}").fullmatch
-_LARGEST = 2**63 - 1
-
-
-def user_number(id: Id) -> int:
-    """Return a user's id as ImbaChat's whole number: an `int`, or a text of its digits only.
-
-    Raises:
-        InvalidInputError: it is not, or not greater than 0.
-    """
-    number = id if isinstance(id, int) and not isinstance(id, bool) else None
-    if isinstance(id, str) and _DECIMAL(id):
-        number = int(id)
-    if number is None or not 0 < number <= _LARGEST:
-        # PHP's cast in the vendor's samples would turn a word into user 0, and "12abc" into user 12.
-        msg = f"an ImbaChat user's id is a whole number from 1 to {_LARGEST}: {_kind(id)} is not one"
-        raise InvalidInputError(msg, field="id")
-    return number
-
-
-def _kind(id: object) -> str:
-    return repr(id) if isinstance(id, int) else f"a {type(id).__name__} of another form"
 
 
 class Tokens:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ethora_async.sandbox.rocketchat import announce, membership, posting
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, not_allowed
-from ethora_async.sandbox.rocketchat.families import message_of, room_named, standing
+from ethora_async.sandbox.rocketchat.families import message_of, room_by_id, standing
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.records import Report
 from ethora_async.sandbox.rocketchat.routing import Routes
@@ -149,7 +149,7 @@ def report(call: Call) -> Reply:
 )
 def ignore_user(call: Call) -> Reply:
     """Hide a member's messages from the caller, or show them again."""
-    room = room_named(call, call.query["rid"])
+    room = room_by_id(call, call.query["rid"])
     member = standing(call, room)
     other = call.query["userId"]
     if other not in room.members:

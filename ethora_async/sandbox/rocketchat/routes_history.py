@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.rocketchat import routes_rooms_direct, routes_rooms_named
 from ethora_async.sandbox.rocketchat.announce import may_read
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.encoding import milliseconds, moment, read_iso
 from ethora_async.sandbox.rocketchat.errors import MeteorError, not_allowed
+from ethora_async.sandbox.rocketchat.families import any_room
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.schema import FILLED, NUMBER, TEXT, WORDS_OF_TRUTH, by_room, closed, maybe, one_of
 from ethora_async.sandbox.rocketchat.shapes import message_shape
@@ -39,9 +39,7 @@ def filled_room(optional: dict[str, Any]) -> dict[str, Any]:
 
 def _readable(call: Call) -> Room:
     """Find the room of a call by its family, and refuse callers who may not read it."""
-    direct = call.route.path.rpartition("/")[2].startswith(("im.", "dm."))
-    find = routes_rooms_direct.room_of if direct else routes_rooms_named.room_of
-    room = find(call, call.query)
+    room = any_room(call, call.query)
     if not may_read(call.user, room):
         raise not_allowed()
     return room

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ethora_async.sandbox.rocketchat import membership, posting
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, not_allowed
-from ethora_async.sandbox.rocketchat.families import room_named
+from ethora_async.sandbox.rocketchat.families import room_by_id
 from ethora_async.sandbox.rocketchat.records import File
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.shapes import message_shape
@@ -22,7 +22,7 @@ SECTION = "media"
 
 
 def _room(call: Call) -> Room:
-    room = room_named(call, call.params["rid"])
+    room = room_by_id(call, call.params["rid"])
     if call.user.id not in room.members:
         raise not_allowed()
     if room.archived:

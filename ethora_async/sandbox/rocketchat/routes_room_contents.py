@@ -9,7 +9,7 @@ from ethora_async.sandbox.rocketchat.announce import may_read
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.encoding import read_iso
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, not_allowed, room_not_found
-from ethora_async.sandbox.rocketchat.families import family_room, room_named
+from ethora_async.sandbox.rocketchat.families import family_room, room_by_id
 from ethora_async.sandbox.rocketchat.integrations import RIGHTS, shape
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routes_integrations import listed_in
@@ -78,7 +78,7 @@ def mentions(call: Call) -> Reply:
 def clean_history(call: Call) -> Reply:
     """Delete the messages between two times."""
     body = call.body
-    room = room_named(call, body["roomId"])
+    room = room_by_id(call, body["roomId"])
     oldest, latest = read_iso(body["oldest"]), read_iso(body["latest"])
     if oldest is None or latest is None:
         raise failure('Body params "latest" and "oldest" must be valid dates.')
@@ -117,7 +117,7 @@ def clean_history(call: Call) -> Reply:
 )
 def discuss(call: Call) -> Reply:
     """Create a discussion of a room, or of one of its messages."""
-    parent = room_named(call, call.body["prid"])
+    parent = room_by_id(call, call.body["prid"])
     if parent.parent_id is not None:
         raise MeteorError("error-nested-discussion", "Cannot create nested discussions")
     if not call.body["t_name"].strip():

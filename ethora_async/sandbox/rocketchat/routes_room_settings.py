@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ethora_async.sandbox.rocketchat import membership, room_changes
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, not_allowed
-from ethora_async.sandbox.rocketchat.families import NAMES, family_room, reply, room_named
+from ethora_async.sandbox.rocketchat.families import NAMES, family_room, reply, room_by_id
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.schema import FLAG, MAP, NUMBER, TEXT, TEXTS, by_room, closed, maybe, one_of
@@ -169,7 +169,7 @@ def unarchive(call: Call) -> Reply:
 )
 def change_archivation(call: Call) -> Reply:
     """Archive or unarchive a room, as `action` says."""
-    room = room_named(call, call.body["rid"])
+    room = room_by_id(call, call.body["rid"])
     archiving = call.body.get("action") != "unarchive"
     if not may(call.user, "archive-room" if archiving else "unarchive-room", room):
         raise not_allowed()
@@ -199,7 +199,7 @@ def save(call: Call) -> Reply:
     """Change several settings of a room at once."""
     if not isinstance(call.body.get("rid"), str):
         raise MeteorError("invalid-params", "must have required property 'rid'")
-    room = room_named(call, call.body["rid"])
+    room = room_by_id(call, call.body["rid"])
     if not may(call.user, "edit-room", room):
         raise MeteorError("error-action-not-allowed", "Editing room is not allowed", {"action": "Editing_room"})
     platform, body, now = call.platform, call.body, call.now

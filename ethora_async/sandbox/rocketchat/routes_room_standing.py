@@ -8,7 +8,7 @@ from ethora_async.sandbox.rocketchat import announce, membership
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.encoding import moment
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, missing_permission, room_not_found
-from ethora_async.sandbox.rocketchat.families import family_room, reply, room_named, standing
+from ethora_async.sandbox.rocketchat.families import family_room, reply, room_by_id, standing
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.schema import FILLED, FLAG, TEXT, by_room, closed, loose, maybe, one_of
@@ -55,14 +55,14 @@ def close_room(call: Call) -> Reply:
 @ROUTES.add("POST", "rooms.open", section=SECTION, body=closed({"roomId": FILLED}))
 def open_any(call: Call) -> Reply:
     """Show a room of any kind."""
-    _show(call, standing(call, room_named(call, call.body["roomId"])), shown=True)
+    _show(call, standing(call, room_by_id(call, call.body["roomId"])), shown=True)
     return success()
 
 
 @ROUTES.add("POST", "rooms.hide", section=SECTION, body=closed({"roomId": FILLED}))
 def hide_any(call: Call) -> Reply:
     """Hide a room of any kind."""
-    _show(call, standing(call, room_named(call, call.body["roomId"])), shown=False)
+    _show(call, standing(call, room_by_id(call, call.body["roomId"])), shown=False)
     return success()
 
 
@@ -125,7 +125,7 @@ def unread(call: Call) -> Reply:
         if room is None or room.messages[first].user_id == call.user.id:
             raise MeteorError("error-action-not-allowed", "Not allowed", {"method": "unreadMessages"})
     else:
-        room = room_named(call, call.body["roomId"])
+        room = room_by_id(call, call.body["roomId"])
     others = [message for message in room.messages.values() if message.user_id != call.user.id]
     if not others:
         raise MeteorError("error-no-message-for-unread", "There are no messages to mark unread")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ethora_async.sandbox.rocketchat import membership
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.encoding import moment
-from ethora_async.sandbox.rocketchat.errors import MeteorError, invalid_user, not_allowed, room_not_found
+from ethora_async.sandbox.rocketchat.errors import invalid_user, not_allowed, room_not_found
+from ethora_async.sandbox.rocketchat.families import direct_room
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.schema import FLAG, NUMBER, TEXT, TEXTS, closed, one_of
@@ -15,34 +16,12 @@ from ethora_async.sandbox.rocketchat.shapes import member_shape, room_shape
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
-    from ethora_async.sandbox.rocketchat.records import Membership, Room
+    from ethora_async.sandbox.rocketchat.records import Membership
     from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
 PAGED = {"count": NUMBER, "offset": NUMBER, "sort": TEXT, "query": TEXT, "fields": TEXT}
 MORE = {"status": TEXTS, "filter": TEXT, "query": TEXT, "sort": TEXT, "count": NUMBER, "offset": NUMBER}
-
-
-def room_of(call: Call, fields: dict[str, Any]) -> Room:
-    """Find the direct room that `roomId` names, or that the caller shares with `username`."""
-    if fields.get("roomId"):
-        room = call.platform.store.rooms.with_id(fields["roomId"])
-    elif fields.get("username"):
-        room = _shared(call, fields["username"])
-    else:
-        raise MeteorError("error-room-param-not-provided", 'Query param "roomId" or "username" is required')
-    if room is None or room.type != "d":
-        raise room_not_found()
-    return room
-
-
-def _shared(call: Call, username: str) -> Room | None:
-    other = call.platform.store.users.with_username(username)
-    if other is None:
-        return None
-    ids = {call.user.id, other.id}
-    rooms = (member.room for member in call.user.rooms.values())
-    return next((room for room in rooms if room.type == "d" and room.members.keys() == ids), None)
 
 
 @ROUTES.add(
@@ -98,7 +77,7 @@ def list_everyone(call: Call) -> Reply:
 )
 def members(call: Call) -> Reply:
     """List the members of a direct room."""
-    room = room_of(call, call.query)
+    room = direct_room(call, call.query)
     if call.user.id not in room.members:
         raise room_not_found()
     return call.listing("members", list(room.members.values()), _member)
@@ -114,7 +93,7 @@ def _member(member: Membership) -> dict[str, Any]:
 )
 def delete(call: Call) -> Reply:
     """Delete a direct room."""
-    room = room_of(call, call.body)
+    room = direct_room(call, call.body)
     if not may(call.user, "delete-d"):
         raise not_allowed()
     membership.delete(call.platform, room, call.now)

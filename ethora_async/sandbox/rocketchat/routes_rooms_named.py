@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ethora_async.sandbox.rocketchat import membership
 from ethora_async.sandbox.rocketchat.announce import may_read
@@ -14,6 +14,7 @@ from ethora_async.sandbox.rocketchat.errors import (
     not_allowed,
     room_not_found,
 )
+from ethora_async.sandbox.rocketchat.families import KINDS, named_room, reply
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.schema import FLAG, MAP, NUMBER, TEXT, TEXTS, by_room, closed, maybe
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
-KINDS = {"channels": "c", "groups": "p"}
-NAMES = {"c": "channel", "p": "group"}
 FLAGS = {"broadcast": FLAG, "encrypted": FLAG}
 NEW_CHANNEL = closed(
     {"name": TEXT},
@@ -62,29 +61,11 @@ MEMBERS = by_room(
 )
 
 
-def kind_of(call: Call) -> str:
-    """Return the kind of room in the call's name."""
-    return KINDS[call.route.path.rpartition("/")[2].partition(".")[0]]
-
-
-def room_of(call: Call, fields: dict[str, Any]) -> Room:
-    """Find the room of a call; a group that the caller is not in counts as unknown."""
-    kind = kind_of(call)
-    room = call.room_of(fields, kind)
-    if kind == "p" and call.user.id not in room.members:
-        raise room_not_found()
-    return room
-
-
-def _reply(room: Room) -> Reply:
-    return success(**{NAMES[room.type]: room_shape(room)})
-
-
 def _create(call: Call) -> Reply:
-    kind = kind_of(call)
+    kind = KINDS[call.family()]
     if not may(call.user, f"create-{kind}"):
         raise missing_permission()
-    return _reply(membership.create_named(call.platform, kind, call.body, call.user, call.now))
+    return reply(membership.create_named(call.platform, kind, call.body, call.user, call.now))
 
 
 @ROUTES.add("POST", "channels.create", section="rooms", body=NEW_CHANNEL)
@@ -134,16 +115,16 @@ def list_all_groups(call: Call) -> Reply:
 @ROUTES.add("GET", "channels.info", "groups.info", section="rooms", query=by_room())
 def info(call: Call) -> Reply:
     """Return a room."""
-    room = room_of(call, call.query)
+    room = named_room(call, call.query)
     if not may_read(call.user, room):
         raise room_not_found()
-    return _reply(room)
+    return reply(room)
 
 
 @ROUTES.add("GET", "channels.members", "groups.members", section="rooms", query=MEMBERS)
 def members(call: Call) -> Reply:
     """List the members of a room, by user name."""
-    room = room_of(call, call.query)
+    room = named_room(call, call.query)
     if not may_read(call.user, room):
         raise room_not_found()
     wanted = (call.query.get("filter") or "").lower()
@@ -154,12 +135,12 @@ def members(call: Call) -> Reply:
 @ROUTES.add("POST", "channels.invite", "groups.invite", section="rooms", body=by_room(None, PEOPLE))
 def invite(call: Call) -> Reply:
     """Add users to a room; members are ignored."""
-    room = room_of(call, call.body)
+    room = named_room(call, call.body)
     users = _people(call)
     if not may(call.user, f"add-user-to-any-{room.type}-room") and not _keeps(call, room, "add-user-to-joined-room"):
         raise not_allowed()
     membership.add(call.platform, room, users, call.user, call.now)
-    return _reply(room)
+    return reply(room)
 
 
 def _kick_body(version: Version) -> Schema:
@@ -171,34 +152,34 @@ def _kick_body(version: Version) -> Schema:
 @ROUTES.add("POST", "groups.kick", section="rooms", body=by_room(None, PEOPLE))
 def kick(call: Call) -> Reply:
     """Remove a user from a room."""
-    room = call.room_of(call.body, kind_of(call))
+    room = call.room_of(call.body, KINDS[call.family()])
     user = call.user_of(call.body)
     if not may(call.user, "remove-user", room):
         raise not_allowed()
     membership.kick(call.platform, room, user, call.user, call.now)
-    return _reply(room)
+    return reply(room)
 
 
 @ROUTES.add("POST", "channels.join", section="rooms", body=by_room(None, {"joinCode": maybe(TEXT)}))
 def join(call: Call) -> Reply:
     """Join a channel."""
-    room = room_of(call, call.body)
+    room = named_room(call, call.body)
     membership.enter(call.platform, room, call.user, call.now, code=call.body.get("joinCode"))
-    return _reply(room)
+    return reply(room)
 
 
 @ROUTES.add("POST", "channels.leave", "groups.leave", section="rooms", body=by_room())
 def leave(call: Call) -> Reply:
     """Leave a room."""
-    room = room_of(call, call.body)
+    room = named_room(call, call.body)
     membership.leave(call.platform, room, call.user, call.now)
-    return _reply(room)
+    return reply(room)
 
 
 @ROUTES.add("POST", "channels.delete", "groups.delete", section="rooms", body=by_room())
 def delete(call: Call) -> Reply:
     """Delete a room with its messages."""
-    room = call.room_of(call.body, kind_of(call))
+    room = call.room_of(call.body, KINDS[call.family()])
     if not may(call.user, f"delete-{room.type}", room):
         raise not_allowed()
     membership.delete(call.platform, room, call.now)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import attrs
 
 from ethora_async.errors import InvalidInputError
+from ethora_async.sync.sources.text_file import LONGEST_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -17,7 +18,6 @@ _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", 
 _WORDS = {"comma": ",", "semicolon": ";", "tab": "\t", r"\t": "\t", "pipe": "|", "colon": ":", "space": " "}
 _CANDIDATES = (",", ";", "\t", "|")
 _SEP = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
-_LONGEST_HEADER = 1 << 20
 
 
 @attrs.frozen
@@ -66,9 +66,9 @@ def detect_dialect(opened: Callable[[], TextIO], expected: Collection[str], deli
         OSError: The file cannot be read.
     """
     with opened() as file:
-        first = file.readline(_LONGEST_HEADER)
+        first = file.readline(LONGEST_LINE)
         said = _SEP.fullmatch(first)
-        header = file.readline(_LONGEST_HEADER) if said else first
+        header = file.readline(LONGEST_LINE) if said else first
     skipped = 1 if said else 0
     if delimiter is not None:
         return CsvDialect(delimiter, skipped)

@@ -15,7 +15,8 @@ from typing import TextIO
 
 import attrs
 
-from ethora_async.sync.sources.csv_recovery import LONGEST_LINE, Recovery
+from ethora_async.sync.sources.csv_recovery import Recovery
+from ethora_async.sync.sources.text_file import LONGEST_LINE
 
 _BLOCK = 1 << 16
 """Characters that are read together."""

@@ -11,11 +11,10 @@ import csv
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from ethora_async.sync.sources.text_file import LONGEST_LINE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-LONGEST_LINE = 1 << 20
-"""In characters. Nothing of a longer line or row is kept in memory."""
 
 _QUOTE = '"'
 _TRIES = 8

@@ -16,13 +16,10 @@ from ethora_async.errors import InvalidInputError
 from ethora_async.redaction import Secret
 from ethora_async.sync.sources.json_array import LISTS, ArrayReader, find_list
 from ethora_async.sync.sources.table import RawRow, Reader, guarded
-from ethora_async.sync.sources.text_file import UNREADABLE, check_text, open_bytes, unreadable
+from ethora_async.sync.sources.text_file import LONGEST_LINE, UNREADABLE, check_text, open_bytes, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-LONGEST_LINE = 1 << 20
-"""In bytes. A longer line is not a row, and is skipped without being kept in memory."""
 
 
 @attrs.frozen

@@ -18,6 +18,9 @@ GZIP = b"\x1f\x8b"
 UNREADABLE: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error)
 """The errors of reading a file; the latter two come from damaged gzip data."""
 
+LONGEST_LINE = 1 << 20
+"""In characters, or in bytes of JSON Lines. Nothing of a longer line or CSV row is kept in memory."""
+
 _ZIP = b"PK\x03\x04"
 _PAGE = re.compile(rb"\s*<(!doctype html|html|head|body|\?xml)", re.IGNORECASE)
 _LOOK = 512

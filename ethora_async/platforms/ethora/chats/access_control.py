@@ -32,70 +32,29 @@ _UNCHANGED: Mapping[str, Status] = {"created": "existed", "deleted": "absent"}
 
 
 class AccessControl:
-    """The part of `Chats` that adds and removes members."""
+    """The access methods of `Chats`."""
 
     def __init__(self, context: AppContext, *, bot_jid: str | None) -> None:
         self._context = context
         self._bot_jid = bot_jid
 
     async def grant(self, id: Id, users: Id | Iterable[Id]) -> Report:
-        """Add users to a chat: one id or several. Granting twice changes nothing.
-
-        Returns:
-            A report with an outcome for each user: ``created``, ``existed`` or ``failed``; `Report.raise_for_failures`
-            raises failures as an error.
-
-        Raises:
-            InvalidInputError: there is no user, or an id cannot be used.
-            NotFoundError: there is no such chat.
-        """
+        """See `Chats.grant`."""
         return await self._change_access(id, users, done="created")
 
     async def revoke(self, id: Id, users: Id | Iterable[Id]) -> Report:
-        """Remove users from a chat: one id or several.
-
-        Returns:
-            A report with an outcome for each user: ``deleted``, ``absent`` or ``failed``.
-
-        Raises:
-            InvalidInputError: there is no user, or an id cannot be used.
-            NotFoundError: there is no such chat.
-        """
+        """See `Chats.revoke`."""
         return await self._change_access(id, users, done="deleted")
 
     async def set_access(
-        self, chat: Id, user: Id, access: Access | str, *, expires_in: Seconds | None = None
+        self, chat: Id, user: Id, access: Access | str, *, expires_in: Seconds | None
     ) -> Outcome[tuple[Id, Id]]:
-        """Set one user's rights in one chat, as the guide's older call does (docs/platforms/ethora.md#older-guide).
-
-        The current platform has members, who read and write, and non-members, who do neither. So it supports
-        `Access.NONE` (`revoke`) and ``Access.READ | Access.WRITE`` (`grant`), both without a time limit; other rights
-        are rejected rather than widened or emulated. A client with ``legacy_api=True`` uses the older API, which
-        supports all of them.
-
-        Args:
-            chat, user: your own id, the prefixed name or a JID.
-            access: rights, or their four-digit code such as ``"0011"``.
-            expires_in: time limit in whole seconds; None (the default) for no limit.
-
-        Returns:
-            An outcome ``created`` or ``existed`` for a member, ``deleted`` or ``absent`` for no access, and
-            ``updated`` from the older API, whose `value` is an `AccessSetting`. Its key is ``chat/user``.
-
-        Raises:
-            InvalidInputError: the code or the time is invalid, or the current platform does not support the setting.
-            NotFoundError: there is no such chat, or no such user.
-        """
+        """See `Chats.set_access`."""
         rights, timer = Access.parse(access), timer_seconds(expires_in)
         return (await self._set_access((chat, user), rights, timer)).raise_for_failure()
 
     async def grant_bot(self, id: Id) -> Report:
-        """Add the app's bot, named by ``bot_jid=`` or ``ETHORA_CHAT_BOT_JID``, to a chat.
-
-        Raises:
-            InvalidInputError: no bot is named.
-            NotFoundError: there is no such chat.
-        """
+        """See `Chats.grant_bot`."""
         if not self._bot_jid:
             msg = "no bot is named: set ETHORA_CHAT_BOT_JID, or pass bot_jid= to the client"
             raise InvalidInputError(msg, field="bot_jid")
@@ -108,15 +67,10 @@ class AccessControl:
         self,
         grants: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]],
         *,
-        concurrency: int = CONCURRENCY,
-        ordered: bool = False,
+        concurrency: int,
+        ordered: bool,
     ) -> Run[tuple[Id, Id]]:
-        """Add users to chats: any number of pairs of chat and user, with `concurrency` concurrent requests.
-
-        Pairs are read in hundreds, and those of one chat within a hundred share a request: input sorted by chat needs
-        the fewest requests. Each pair ends ``created``, ``existed``, ``failed`` or ``unknown``; its key is
-        ``chat/user``.
-        """
+        """See `Chats.grant_many`."""
 
         return self._change_many(grants, "created", concurrency, ordered=ordered)
 
@@ -124,14 +78,10 @@ class AccessControl:
         self,
         revocations: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]],
         *,
-        concurrency: int = CONCURRENCY,
-        ordered: bool = False,
+        concurrency: int,
+        ordered: bool,
     ) -> Run[tuple[Id, Id]]:
-        """Remove users from chats: pairs as for `grant_many`, which share requests in the same way.
-
-        Each pair ends ``deleted``, ``absent``, ``failed`` or ``unknown``. A removed member may stay listed for up to a
-        minute on real servers (docs/platforms/ethora.md#jobs-and-delays).
-        """
+        """See `Chats.revoke_many`."""
         return self._change_many(revocations, "deleted", concurrency, ordered=ordered)
 
     def _change_many(

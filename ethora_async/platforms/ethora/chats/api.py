@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
@@ -21,7 +21,8 @@ from ethora_async.errors import (
     ServerFaultError,
     UnauthorizedError,
 )
-from ethora_async.platforms.ethora import names, operations, wire
+from ethora_async.platforms.ethora import operations, wire
+from ethora_async.platforms.ethora.app_records import AppRecords
 from ethora_async.platforms.ethora.chats.access_control import CONCURRENCY, AccessControl
 from ethora_async.platforms.ethora.chats.default_rooms import DefaultRooms
 from ethora_async.platforms.ethora.chats.messages import ChatMessages
@@ -38,8 +39,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Literal
 
+    from ethora_async.access import Access
+    from ethora_async.bulk.report import Report
     from ethora_async.bulk.run import WorkGenerator
     from ethora_async.capabilities import State
+    from ethora_async.config import Seconds
     from ethora_async.pages import Pages
     from ethora_async.platforms.ethora.chats.message_records import FoundMessage, History, Message
     from ethora_async.platforms.ethora.context import App, AppContext
@@ -50,12 +54,15 @@ _PASSING = (ServerFaultError, RateLimitedError, UnauthorizedError)
 """Refusals that a later attempt may not meet."""
 
 
-class Chats(AccessControl):
+class Chats(AppRecords):
     """The chats of one app."""
 
+    _access_type: ClassVar[type[AccessControl]] = AccessControl
+
     def __init__(self, context: AppContext, users: Users, *, xmpp_host: str | None, bot_jid: str | None) -> None:
-        super().__init__(context, bot_jid=bot_jid)
+        super().__init__(context)
         self._users = users
+        self._access = self._access_type(context, bot_jid=bot_jid)
         self._messages = ChatMessages(context)
         self._namesakes = Namesakes(context)
         self._xmpp_host = xmpp_host
@@ -214,6 +221,94 @@ class Chats(AccessControl):
         app = self._context.known()
         return f"{app.names.lookup_name(id)}@{conference_host(self._xmpp_host or app.xmpp_host())}"
 
+    async def grant(self, id: Id, users: Id | Iterable[Id]) -> Report:
+        """Add users to a chat: one id or several. Granting twice changes nothing.
+
+        Returns:
+            A report with an outcome for each user: ``created``, ``existed`` or ``failed``; `Report.raise_for_failures`
+            raises failures as an error.
+
+        Raises:
+            InvalidInputError: there is no user, or an id cannot be used.
+            NotFoundError: there is no such chat.
+        """
+        return await self._access.grant(id, users)
+
+    async def revoke(self, id: Id, users: Id | Iterable[Id]) -> Report:
+        """Remove users from a chat: one id or several.
+
+        Returns:
+            A report with an outcome for each user: ``deleted``, ``absent`` or ``failed``.
+
+        Raises:
+            InvalidInputError: there is no user, or an id cannot be used.
+            NotFoundError: there is no such chat.
+        """
+        return await self._access.revoke(id, users)
+
+    async def set_access(
+        self, chat: Id, user: Id, access: Access | str, *, expires_in: Seconds | None = None
+    ) -> Outcome[tuple[Id, Id]]:
+        """Set one user's rights in one chat, as the guide's older call does (docs/platforms/ethora.md#older-guide).
+
+        The current platform has members, who read and write, and non-members, who do neither. So it supports
+        `Access.NONE` (`revoke`) and ``Access.READ | Access.WRITE`` (`grant`), both without a time limit; other rights
+        are rejected rather than widened or emulated. A client with ``legacy_api=True`` uses the older API, which
+        supports all of them.
+
+        Args:
+            chat, user: your own id, the prefixed name or a JID.
+            access: rights, or their four-digit code such as ``"0011"``.
+            expires_in: time limit in whole seconds; None (the default) for no limit.
+
+        Returns:
+            An outcome ``created`` or ``existed`` for a member, ``deleted`` or ``absent`` for no access, and
+            ``updated`` from the older API, whose `value` is an `AccessSetting`. Its key is ``chat/user``.
+
+        Raises:
+            InvalidInputError: the code or the time is invalid, or the current platform does not support the setting.
+            NotFoundError: there is no such chat, or no such user.
+        """
+        return await self._access.set_access(chat, user, access, expires_in=expires_in)
+
+    async def grant_bot(self, id: Id) -> Report:
+        """Add the app's bot, named by ``bot_jid=`` or ``ETHORA_CHAT_BOT_JID``, to a chat.
+
+        Raises:
+            InvalidInputError: no bot is named.
+            NotFoundError: there is no such chat.
+        """
+        return await self._access.grant_bot(id)
+
+    def grant_many(
+        self,
+        grants: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]],
+        *,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[tuple[Id, Id]]:
+        """Add users to chats: any number of pairs of chat and user, with `concurrency` concurrent requests.
+
+        Pairs are read in hundreds, and those of one chat within a hundred share a request: input sorted by chat needs
+        the fewest requests. Each pair ends ``created``, ``existed``, ``failed`` or ``unknown``; its key is
+        ``chat/user``.
+        """
+        return self._access.grant_many(grants, concurrency=concurrency, ordered=ordered)
+
+    def revoke_many(
+        self,
+        revocations: Iterable[tuple[Id, Id]] | AsyncIterable[tuple[Id, Id]],
+        *,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[tuple[Id, Id]]:
+        """Remove users from chats: pairs as for `grant_many`, which share requests in the same way.
+
+        Each pair ends ``deleted``, ``absent``, ``failed`` or ``unknown``. A removed member may stay listed for up to a
+        minute on real servers (docs/platforms/ethora.md#jobs-and-delays).
+        """
+        return self._access.revoke_many(revocations, concurrency=concurrency, ordered=ordered)
+
     def messages(self, id: Id, *, limit: int = 100, before: str | int | None = None) -> History:
         """Return a chat's history: ``await`` for the first page, ``async for`` for all of it.
 
@@ -291,31 +386,6 @@ class Chats(AccessControl):
     def changeable(self) -> frozenset[str]:
         """The compared fields that can be changed: title and description."""
         return CHAT_FIELDS
-
-    def plain_id(self, id: Id) -> str:
-        """Return your own id, from any form of it; an invalid id is returned unchanged.
-
-        Raises:
-            ConfigError: the app id comes from the secret store, which has not been read yet.
-        """
-        return str(self._context.known().names.shown(id))
-
-    def own_id(self, id: Id, field: str = "id") -> str:
-        """Return one of your own ids, taken literally; plans use it to reject ids that cannot be sent.
-
-        Raises:
-            ConfigError: as `plain_id`.
-            InvalidInputError: it cannot be part of a JID, or begins with the app's prefix; `field` is the given one.
-        """
-        return self._context.known().names.own(id, field)
-
-    def key(self, id: Id) -> str:
-        """Return the key of an id: ids with equal keys name one chat, since they become the same JID.
-
-        Raises:
-            ConfigError: as `plain_id`.
-        """
-        return names.key(self.plain_id(id))
 
     def comparable(self, chat: NewChat | Chat) -> State:
         """Return ``title``, ``description`` and ``access``, which is None if the platform does not say.

@@ -1,12 +1,10 @@
-"""Administration of an app's users: tags, unread counts, import, export
-(docs/platforms/ethora.md#users).
-"""
+"""Administration of an app's users: tags, unread counts, import, export (docs/platforms/ethora.md#users)."""
 
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ethora_async.bulk.outcome import Outcome, failed
 from ethora_async.bulk.report import Report
@@ -34,44 +32,15 @@ BATCH_SIZE = 100
 
 
 class UserAdministration:
-    """The less common methods of `Users`.
+    """The administration methods of `Users`."""
 
-    The routes of tags, profiles, import and export require the session of a user who may manage the app (see
-    docs/platforms/ethora.md#users), not the app's own server token: use an `in_app` with such a session.
-    """
-
-    def __init__(self, context: AppContext, *, bot_jid: str | None = None) -> None:
+    def __init__(self, context: AppContext) -> None:
         self._context = context
-        self._bot_jid = bot_jid
-
-    @overload
-    async def unread_counts(
-        self, ids: Id | Iterable[Id], *, mode: Literal["count"] = "count", cap: int | None = None
-    ) -> dict[str, int]: ...
-
-    @overload
-    async def unread_counts(
-        self, ids: Id | Iterable[Id], *, mode: Literal["flag"], cap: int | None = None
-    ) -> dict[str, bool]: ...
 
     async def unread_counts(
-        self, ids: Id | Iterable[Id], *, mode: Literal["count", "flag"] = "count", cap: int | None = None
+        self, ids: Id | Iterable[Id], *, mode: Literal["count", "flag"], cap: int | None
     ) -> dict[str, int] | dict[str, bool]:
-        """Return the numbers of unread messages of users, with a hundred users per request.
-
-        Args:
-            ids: one user or several.
-            mode: ``"count"``, or ``"flag"`` to learn only whether there are any, which costs the platform less.
-            cap: a number at which the platform may stop counting.
-
-        Returns:
-            The numbers by your own id. Users missing from the platform's reply are left out. The reply's shape is
-            not
-            public: a list of rows and an object by user id are both accepted.
-
-        Raises:
-            InvalidInputError: there is no id, one cannot be used, or `cap` is less than 1.
-        """
+        """See `Users.unread_counts`."""
         if mode not in ("count", "flag"):
             msg = f"mode must be 'count' or 'flag', not {mode!r}"
             raise InvalidInputError(msg, field="mode")
@@ -89,60 +58,27 @@ class UserAdministration:
         return {id: bool(count) for id, count in found.items()} if mode == "flag" else found
 
     async def set_tags(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
-        """Set the tags of users, replacing the existing ones; an empty list removes all.
-
-        The route takes record ids. Pass them if you have them (`User.record_id`, a `MongoId`): your own ids are looked
-        up in the listing of users, which costs a request for every 500 users until all are found.
-
-        Returns:
-            A report with an outcome ``updated`` for each user.
-
-        Raises:
-            InvalidInputError: there is no user, or an id or a tag cannot be used.
-            NotFoundError: one of the users does not exist.
-            UnauthorizedError: the route requires a user's session.
-        """
+        """See `Users.set_tags`."""
         return await self._change_tags(operations.SET_TAGS, ids, _tags(tags))
 
     async def add_tags(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
-        """Add tags to users, keeping the existing ones; see `set_tags`.
-
-        Raises:
-            InvalidInputError: there is no user or no tag, or one cannot be used.
-        """
+        """See `Users.add_tags`."""
         return await self._change_tags(operations.ADD_TAGS, ids, _some_tags(tags))
 
     async def remove_tags(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
-        """Remove tags from users; see `set_tags`.
-
-        Raises:
-            InvalidInputError: there is no user or no tag, or one cannot be used.
-        """
+        """See `Users.remove_tags`."""
         return await self._change_tags(operations.DELETE_TAGS, ids, _some_tags(tags))
 
     async def update_profile(
         self,
         id: Id,
         *,
-        first_name: str | None = None,
-        last_name: str | None = None,
-        description: str | None = None,
-        fields: Mapping[str, Any] | None = None,
+        first_name: str | None,
+        last_name: str | None,
+        description: str | None,
+        fields: Mapping[str, Any] | None,
     ) -> Outcome[str]:
-        """Update a user's profile on their behalf. None leaves a field unchanged, an empty text clears it.
-
-        Args:
-            id: your own id, the prefixed name, a JID or a `MongoId`.
-            fields: further fields by the platform's own names, such as ``phone``; None is sent as null.
-
-        Returns:
-            An outcome ``updated``.
-
-        Raises:
-            InvalidInputError: nothing is to be changed.
-            NotFoundError: there is no such user.
-            UnauthorizedError: the route requires a user's session.
-        """
+        """See `Users.update_profile`."""
         texts = {"first_name": first_name, "last_name": last_name, "description": description}
         named = {"first_name": "firstName", "last_name": "lastName", "description": "description"}
         data: dict[str, Any] = {
@@ -158,11 +94,7 @@ class UserAdministration:
         return Outcome(key, key, "updated", attempts=reply.attempts, request_id=reply.request_id)
 
     async def export(self) -> bytes:
-        """Return the app's users in the platform's export format: a CSV file.
-
-        Raises:
-            UnauthorizedError: the route requires a user's session.
-        """
+        """See `Users.export`."""
         app = await self._context.open()
         return (await app.call(operations.EXPORT_USERS, decode=False)).body
 
@@ -170,42 +102,18 @@ class UserAdministration:
         self,
         users: Iterable[UserImport] | AsyncIterable[UserImport],
         *,
-        batch_size: int = BATCH_SIZE,
-        concurrency: int = CONCURRENCY,
-        ordered: bool = False,
+        batch_size: int,
+        concurrency: int,
+        ordered: bool,
     ) -> Run[UserImport]:
-        """Create users who have no id of yours: the import that an app's owner does before launch.
-
-        Each ends ``created`` (its `value` is the `User` with the id that the platform generated), ``existed`` when the
-        e-mail address is taken, ``failed`` or ``unknown``. A batch that is rejected because of one user is split around
-        that one. The route requires a user's session; with the app's own token use `Users.create_many`.
-
-        Raises:
-            InvalidInputError: `batch_size` is not from 1 to 100, or `concurrency` less than 1.
-        """
+        """See `Users.import_many`."""
 
         @asynccontextmanager
         async def working() -> WorkGenerator[UserImport]:
             send = partial(self._import_batch, await self._context.open())
             yield lambda batch: split_around(batch, send, lambda user: user.email)
 
-        return self._run(users, working, batch_size, concurrency, ordered=ordered)
-
-    def _run(
-        self,
-        items: Iterable[T] | AsyncIterable[T],
-        working: Callable[[], AbstractAsyncContextManager[Work[T]]],
-        batch_size: int,
-        concurrency: int,
-        *,
-        ordered: bool,
-    ) -> Run[T]:
-        if batch_size > BATCH_SIZE:
-            msg = f"batch_size must be from 1 to {BATCH_SIZE}, not {batch_size}"
-            raise InvalidInputError(msg, field="batch_size")
-        emitter = self._context.emitter
-        emit = emitter.emit if emitter.wanted else None
-        return Run(items, working, batch_size=batch_size, concurrency=concurrency, ordered=ordered, emit=emit)
+        return run_in_batches(self._context, users, working, batch_size, concurrency, ordered=ordered)
 
     async def _change_tags(self, operation: Operation, ids: Id | Iterable[Id], tags: list[str]) -> Report:
         app = await self._context.open()
@@ -238,6 +146,27 @@ class UserAdministration:
         return [*rows.traceable(rows.match_imported(users, reply.data, app.names, attempts=reply.attempts), reply)]
 
 
+def run_in_batches(
+    context: AppContext,
+    items: Iterable[T] | AsyncIterable[T],
+    working: Callable[[], AbstractAsyncContextManager[Work[T]]],
+    batch_size: int,
+    concurrency: int,
+    *,
+    ordered: bool,
+) -> Run[T]:
+    """Return a run over users with `batch_size` per request.
+
+    Raises:
+        InvalidInputError: `batch_size` is not from 1 to 100, or `concurrency` less than 1.
+    """
+    if batch_size > BATCH_SIZE:
+        msg = f"batch_size must be from 1 to {BATCH_SIZE}, not {batch_size}"
+        raise InvalidInputError(msg, field="batch_size")
+    emit = context.emitter.emit if context.emitter.wanted else None
+    return Run(items, working, batch_size=batch_size, concurrency=concurrency, ordered=ordered, emit=emit)
+
+
 def _plain(app: App, ids: Id | Iterable[Id]) -> list[str]:
     plain = list(dict.fromkeys(app.names.lookup(id, "ids") for id in several(ids)))
     if not plain:
@@ -267,4 +196,4 @@ def _some_tags(tags: str | Iterable[str]) -> list[str]:
     return cleaned
 
 
-__all__ = ["BATCH_SIZE", "CONCURRENCY", "UserAdministration"]
+__all__ = ["BATCH_SIZE", "CONCURRENCY", "UserAdministration", "run_in_batches"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ethora_async._distinct import Distinct
 from ethora_async.bulk.jobs import JOB_TIMEOUT, JobTimes, wait_for_job
@@ -14,21 +14,24 @@ from ethora_async.config import Seconds, seconds
 from ethora_async.errors import ConflictError, InvalidInputError, NotFoundError
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import names, wire
+from ethora_async.platforms.ethora.app_records import AppRecords
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, user_pages
 from ethora_async.platforms.ethora.platform_records import own_users
 from ethora_async.platforms.ethora.sync_support import USER_FIELDS, comparable_user, user_change
 from ethora_async.platforms.ethora.users import batch_rows as rows
-from ethora_async.platforms.ethora.users.admin import BATCH_SIZE, CONCURRENCY, UserAdministration
+from ethora_async.platforms.ethora.users.admin import BATCH_SIZE, CONCURRENCY, UserAdministration, run_in_batches
 from ethora_async.platforms.ethora.users.records import UserChange
 from ethora_async.records import Chat, Id, MongoId, NewUser, User, several
 from ethora_async.redaction import wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 
+    from ethora_async.bulk.report import Report
     from ethora_async.bulk.run import Run, WorkGenerator
     from ethora_async.capabilities import State
-    from ethora_async.platforms.ethora.context import App
+    from ethora_async.platforms.ethora.context import App, AppContext
+    from ethora_async.platforms.ethora.users.records import UserImport
     from ethora_async.redaction import Secret
     from ethora_async.request import Operation
 
@@ -37,8 +40,17 @@ _IDS_IN_MEMORY = 40_000
 """Ids of one run that are kept in memory, some 5 MB, to find those that occur twice."""
 
 
-class Users(UserAdministration):
-    """The users of one app."""
+class Users(AppRecords):
+    """The users of one app.
+
+    The routes of tags, profiles, import and export require the session of a user who may manage the app (see
+    docs/platforms/ethora.md#users), not the app's own server token: use an `in_app` with such a session.
+    """
+
+    def __init__(self, context: AppContext, *, bot_jid: str | None = None) -> None:
+        super().__init__(context)
+        self._bot_jid = bot_jid
+        self._administration = UserAdministration(context)
 
     async def create(
         self,
@@ -127,7 +139,7 @@ class Users(UserAdministration):
 
                 yield work
 
-        return self._run(users, working, batch_size, concurrency, ordered=ordered)
+        return run_in_batches(self._context, users, working, batch_size, concurrency, ordered=ordered)
 
     async def get(self, id: Id) -> User:
         """Return one user, by your own id, the prefixed name, a JID or a `MongoId`.
@@ -241,7 +253,7 @@ class Users(UserAdministration):
             send = partial(self._update_batch, app)
             yield lambda batch: split_around(batch, send, lambda change: app.names.shown(change.id))
 
-        return self._run(changes, working, batch_size, concurrency, ordered=ordered)
+        return run_in_batches(self._context, changes, working, batch_size, concurrency, ordered=ordered)
 
     async def delete(self, id: Id) -> Outcome[Id]:
         """Delete one user.
@@ -272,37 +284,127 @@ class Users(UserAdministration):
             send = partial(self._delete_batch, app)
             yield lambda batch: split_around(batch, send, app.names.shown)
 
-        return self._run(several(ids), working, batch_size, concurrency, ordered=ordered)
+        return run_in_batches(self._context, several(ids), working, batch_size, concurrency, ordered=ordered)
+
+    @overload
+    async def unread_counts(
+        self, ids: Id | Iterable[Id], *, mode: Literal["count"] = "count", cap: int | None = None
+    ) -> dict[str, int]: ...
+
+    @overload
+    async def unread_counts(
+        self, ids: Id | Iterable[Id], *, mode: Literal["flag"], cap: int | None = None
+    ) -> dict[str, bool]: ...
+
+    async def unread_counts(
+        self, ids: Id | Iterable[Id], *, mode: Literal["count", "flag"] = "count", cap: int | None = None
+    ) -> dict[str, int] | dict[str, bool]:
+        """Return the numbers of unread messages of users, with a hundred users per request.
+
+        Args:
+            ids: one user or several.
+            mode: ``"count"``, or ``"flag"`` to learn only whether there are any, which costs the platform less.
+            cap: a number at which the platform may stop counting.
+
+        Returns:
+            The numbers by your own id. Users missing from the platform's reply are left out. The reply's shape is
+            not public: a list of rows and an object by user id are both accepted.
+
+        Raises:
+            InvalidInputError: there is no id, one cannot be used, or `cap` is less than 1.
+        """
+        return await self._administration.unread_counts(ids, mode=mode, cap=cap)
+
+    async def set_tags(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
+        """Set the tags of users, replacing the existing ones; an empty list removes all.
+
+        The route takes record ids. Pass them if you have them (`User.record_id`, a `MongoId`): your own ids are looked
+        up in the listing of users, which costs a request for every 500 users until all are found.
+
+        Returns:
+            A report with an outcome ``updated`` for each user.
+
+        Raises:
+            InvalidInputError: there is no user, or an id or a tag cannot be used.
+            NotFoundError: one of the users does not exist.
+            UnauthorizedError: the route requires a user's session.
+        """
+        return await self._administration.set_tags(ids, tags)
+
+    async def add_tags(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
+        """Add tags to users, keeping the existing ones; see `set_tags`.
+
+        Raises:
+            InvalidInputError: there is no user or no tag, or one cannot be used.
+        """
+        return await self._administration.add_tags(ids, tags)
+
+    async def remove_tags(self, ids: Id | Iterable[Id], tags: str | Iterable[str]) -> Report:
+        """Remove tags from users; see `set_tags`.
+
+        Raises:
+            InvalidInputError: there is no user or no tag, or one cannot be used.
+        """
+        return await self._administration.remove_tags(ids, tags)
+
+    async def update_profile(
+        self,
+        id: Id,
+        *,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        description: str | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> Outcome[str]:
+        """Update a user's profile on their behalf. None leaves a field unchanged, an empty text clears it.
+
+        Args:
+            id: your own id, the prefixed name, a JID or a `MongoId`.
+            fields: further fields by the platform's own names, such as ``phone``; None is sent as null.
+
+        Returns:
+            An outcome ``updated``.
+
+        Raises:
+            InvalidInputError: nothing is to be changed.
+            NotFoundError: there is no such user.
+            UnauthorizedError: the route requires a user's session.
+        """
+        return await self._administration.update_profile(
+            id, first_name=first_name, last_name=last_name, description=description, fields=fields
+        )
+
+    async def export(self) -> bytes:
+        """Return the app's users in the platform's export format: a CSV file.
+
+        Raises:
+            UnauthorizedError: the route requires a user's session.
+        """
+        return await self._administration.export()
+
+    def import_many(
+        self,
+        users: Iterable[UserImport] | AsyncIterable[UserImport],
+        *,
+        batch_size: int = BATCH_SIZE,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = False,
+    ) -> Run[UserImport]:
+        """Create users who have no id of yours: the import that an app's owner does before launch.
+
+        Each ends ``created`` (its `value` is the `User` with the id that the platform generated), ``existed`` when the
+        e-mail address is taken, ``failed`` or ``unknown``. A batch that is rejected because of one user is split around
+        that one. The route requires a user's session; with the app's own token use `Users.create_many`.
+
+        Raises:
+            InvalidInputError: `batch_size` is not from 1 to 100, or `concurrency` less than 1.
+        """
+        return self._administration.import_many(users, batch_size=batch_size, concurrency=concurrency, ordered=ordered)
 
     @property
     def changeable(self) -> frozenset[str]:
         """The compared fields that can be changed: names and picture, not the e-mail address."""
         return USER_FIELDS
-
-    def plain_id(self, id: Id) -> str:
-        """Return your own id, from any form of it; an invalid id is returned unchanged.
-
-        Raises:
-            ConfigError: the app id comes from the secret store, which has not been read yet.
-        """
-        return str(self._context.known().names.shown(id))
-
-    def own_id(self, id: Id, field: str = "id") -> str:
-        """Return one of your own ids, taken literally; plans use it to reject ids that cannot be sent.
-
-        Raises:
-            ConfigError: as `plain_id`.
-            InvalidInputError: it cannot be part of a JID, or begins with the app's prefix; `field` is the given one.
-        """
-        return self._context.known().names.own(id, field)
-
-    def key(self, id: Id) -> str:
-        """Return the key of an id: ids with equal keys name one user, since they become the same JID.
-
-        Raises:
-            ConfigError: as `plain_id`.
-        """
-        return names.key(self.plain_id(id))
 
     def plain_keys(self, ids: Sequence[str]) -> Sequence[str] | None:
         """Return the `key` of each id, or None if one of them needs a closer look. `own_id` returns each as it is.

@@ -15,7 +15,7 @@ from ethora_async.outbox.errors import OutboxDatabaseError
 from ethora_async.outbox.mismatch import mismatch_text as outbox_mismatch
 from ethora_async.outbox.postgres import schema as postgres_outbox
 from ethora_async.outbox.sqlite import schema as sqlite_outbox
-from ethora_async.redaction import Secret, scrub
+from ethora_async.postgres import PostgresServer
 from ethora_async.web.scim.database import schema
 from ethora_async.web.scim.database import statements as sql
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 _BUSY_SECONDS = 10.0
-_CONNECT_SECONDS = 10
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 _LIST = re.compile(r"\bLIST\(:([a-z_]+)\)")
 _LIST_OF = re.compile(r"\bLIST_OF\(:([a-z_]+)\) AS (\w+)")
@@ -138,16 +137,15 @@ class PostgresConnection:
     """A connection to PostgreSQL, by psycopg."""
 
     def __init__(self, url: str) -> None:
-        psycopg = _driver()
-        parts: dict[str, Any] = {}
-        with suppress(psycopg.ProgrammingError):
-            parts = psycopg.conninfo.conninfo_to_dict(url)
-        if not parts:
-            msg = "the database URL cannot be read: write it as postgresql://user@host:port/database"
-            raise InvalidInputError(msg, field="database")
-        self._url = Secret(url)
-        self._known = [str(parts[name]) for name in ("password", "sslpassword") if parts.get(name)]
-        self.name: str = f"postgresql://{parts.get('host', '')}:{parts.get('port', '')}/{parts.get('dbname', '')}"
+        self._server = PostgresServer(
+            url,
+            application="ethora scim",
+            needed_by="SCIM records in PostgreSQL need",
+            extra="outbox",
+            called="the database URL",
+            field="database",
+        )
+        self.name: str = self._server.name
         self._connection: Any = None
         self._inside = False
 
@@ -162,7 +160,6 @@ class PostgresConnection:
         if self._inside:
             yield
             return
-        psycopg = _driver()
         reason: str | None = None
         try:
             connection = self._open()
@@ -171,8 +168,8 @@ class PostgresConnection:
                 if write:
                     connection.execute(sql.WRITE_LOCK)
                 yield
-        except (psycopg.Error, OSError) as error:
-            reason = scrub(str(error) or type(error).__name__, self._known).partition("\n")[0]
+        except self._server.errors as error:
+            reason = self._server.reason(error).partition("\n")[0]
             self.close()
         finally:
             self._inside = False
@@ -197,13 +194,7 @@ class PostgresConnection:
 
     def _open(self) -> Any:
         if self._connection is None or self._connection.closed:
-            self._connection = _driver().connect(
-                self._url.reveal(),
-                autocommit=True,
-                prepare_threshold=None,  # a pooler in transaction mode does not support prepared statements
-                connect_timeout=_CONNECT_SECONDS,
-                application_name="ethora scim",
-            )
+            self._connection = self._server.connect()
             try:
                 with self._connection.transaction():
                     self._connection.execute(sql.SCHEMA_LOCK)
@@ -297,15 +288,6 @@ def _for_postgres(statement: str) -> Any:
     statement = _LIST_OF.sub(r"jsonb_array_elements_text(CAST(:\1 AS jsonb)) AS \2 (value)", statement)
     statement = _LIST.sub(r"(SELECT jsonb_array_elements_text(CAST(:\1 AS jsonb)))", statement)
     return _PARAMETER.sub(r"%(\1)s", statement)
-
-
-def _driver() -> Any:
-    try:
-        import psycopg
-    except ImportError:
-        msg = "SCIM records in PostgreSQL need psycopg, which is not installed: pip install 'ethora-async[outbox]'"
-        raise ConfigError(msg) from None
-    return psycopg
 
 
 __all__ = ["DatabaseConnection", "PostgresConnection", "SqliteConnection", "connect"]

@@ -1,0 +1,85 @@
+"""Connections to PostgreSQL by psycopg, for the outbox, the workers and the SCIM records."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ethora_async.errors import ConfigError, InvalidInputError
+from ethora_async.redaction import Secret, scrub
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection, Connection
+
+_CONNECT_SECONDS = 10
+
+
+class PostgresServer:
+    """One database, and how to connect to it. Nothing is connected yet.
+
+    Args:
+        url: `postgresql://user@host:port/database`.
+        application: the name under which the server lists the connections.
+        needed_by: the beginning of the message when psycopg is not installed: what needs it.
+        extra: the extra that installs psycopg.
+        called: the URL's name in the message when it cannot be read.
+        field: the setting that holds the URL.
+        pooled: whether a pooler in transaction mode may be in between, which does not support prepared statements.
+
+    Attributes:
+        url: the URL.
+        name: the URL without user and password, for messages.
+        errors: the exceptions that psycopg raises.
+
+    Raises:
+        ConfigError: psycopg is not installed.
+        InvalidInputError: the URL cannot be read.
+    """
+
+    def __init__(
+        self, url: str, *, application: str, needed_by: str, extra: str, called: str, field: str, pooled: bool = True
+    ) -> None:
+        try:
+            import psycopg
+            from psycopg.conninfo import conninfo_to_dict
+        except ImportError:
+            msg = f"{needed_by} psycopg, which is not installed: pip install 'ethora-async[{extra}]'"
+            raise ConfigError(msg) from None
+        parts: dict[str, Any] = {}
+        with suppress(psycopg.ProgrammingError):
+            parts = dict(conninfo_to_dict(url))
+        if not parts or not url.startswith(("postgresql://", "postgres://")):
+            msg = f"{called} cannot be read: write it as postgresql://user@host:port/database"
+            raise InvalidInputError(msg, field=field)
+        self.url: Secret = Secret(url)
+        self.name: str = f"postgresql://{parts.get('host', '')}:{parts.get('port', '')}/{parts.get('dbname', '')}"
+        self.errors: tuple[type[Exception], ...] = (psycopg.Error, OSError)
+        self._passwords = [str(parts[name]) for name in ("password", "sslpassword") if parts.get(name)]
+        self._options: dict[str, Any] = {
+            "autocommit": True,
+            "connect_timeout": _CONNECT_SECONDS,
+            "application_name": application,
+            **({"prepare_threshold": None} if pooled else {}),
+        }
+
+    def __repr__(self) -> str:
+        return f"PostgresServer({self.name!r})"
+
+    def connect(self) -> Connection[Any]:
+        """Open a connection. Blocks."""
+        from psycopg import Connection
+
+        return Connection.connect(self.url.reveal(), **self._options)
+
+    async def connect_async(self) -> AsyncConnection[Any]:
+        """Open a connection."""
+        from psycopg import AsyncConnection
+
+        return await AsyncConnection.connect(self.url.reveal(), **self._options)
+
+    def reason(self, error: Exception) -> str:
+        """Return the text of a driver's error without passwords; the name of its class when it has no text."""
+        return scrub(str(error), self._passwords).strip() or type(error).__name__
+
+
+__all__ = ["PostgresServer"]
