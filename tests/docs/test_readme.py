@@ -23,7 +23,7 @@ def test_it_starts_with_two_commands_of_one_line() -> None:
         assert language == "sh"
         assert len(text.splitlines()) == 1
     assert INSTALL[1].rstrip().endswith("ethora demo")
-    assert " -m pytest" in TEST[1]
+    assert "&& .venv/bin/pytest " in TEST[1]
 
 
 def test_it_is_short() -> None:
