@@ -17,6 +17,8 @@ logger: logging.Logger = logging.getLogger("ethora_async.sandbox")
 
 KEPT = 10_000
 SECRETS = re.compile(r"token|secret|passw|auth|key|code|jwt|session", re.IGNORECASE)
+IN_PATH = re.compile(r"^(/hooks/[^/]*/).+")
+"""Tokens in paths: those of Rocket.Chat's incoming webhooks."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -88,6 +90,7 @@ class RequestLog:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """Add one request."""
+        path = IN_PATH.sub(r"\1***", path)
         record = RequestRecord(method, path, status)
         self.records.append(record)
         target = CONTROL.sub("?", f"{path}?{mask(query)}" if query else path)

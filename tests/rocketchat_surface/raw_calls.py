@@ -57,6 +57,16 @@ def hook_id(w: World) -> str:
     return next(iter(w.sandbox.store.integrations))
 
 
+def _everywhere(w: World) -> dict[str, Any]:
+    return {**hook(w, "webhook-outgoing"), "channel": "all_public_channels"}
+
+
+def _request(w: World) -> dict[str, Any]:
+    """The oldest request of an outgoing webhook."""
+    record = w.sandbox.store.webhook_history[0]
+    return {"integrationId": record["integration"]["_id"], "historyId": record["_id"]}
+
+
 def _named(routes: str, kinds: str = "cp", given: Any = _room, who: str = "admin", first: str = "") -> list[Raw]:
     family = {"c": "channels", "p": "groups", "d": "im"}
     return [
@@ -105,6 +115,11 @@ RAW: list[Raw] = [
     Raw("GET rooms.autocomplete.channelAndPrivate", given=lambda _: {"selector": '{"name": "gen"}'}),
     Raw("POST integrations.create", "c", lambda w: hook(w, "webhook-incoming")),
     Raw("POST integrations.create", "p", lambda w: hook(w, "webhook-outgoing")),
+    Raw("POST integrations.create", "c", _everywhere),
+    Raw("POST chat.postMessage", "c", lambda w: {**_room(w), "text": "to the webhook"}),
+    Raw("GET integrations.history", given=lambda w: {"id": _request(w)["integrationId"]}),
+    Raw("POST integrations.replayOutgoing", given=_request),
+    Raw("POST integrations.clearHistory", given=lambda w: {"integrationId": _request(w)["integrationId"]}),
     Raw("GET integrations.list"),
     Raw("GET integrations.get", given=lambda w: {"integrationId": hook_id(w)}),
     Raw("PUT integrations.update", "c", lambda w: {**hook(w, "webhook-incoming"), "integrationId": hook_id(w)}),
@@ -129,6 +144,10 @@ NOT_CALLED = {
     "GET /api/v1/chat.getMessageReadReceipts": "the community edition refuses it",
     "GET /api/v1/users.getAvatar": "it answers with a redirection to the picture",
     "GET /avatar/{username}": "it answers with a picture",
+    "POST /hooks/{integrationId}/{token}": "sites call it, without a log-in",
+    "POST /hooks/{integrationId}/{userId}/{token}": "likewise",
+    "GET /hooks/{integrationId}/{token}": "likewise",
+    "GET /hooks/{integrationId}/{userId}/{token}": "likewise",
     "GET /file-upload/{fileId}/{name}": "it answers with a file",
     "GET /api/v1/logout": "the same as with POST, which ends the client's session",
     "POST /api/v1/logout": "it ends the client's session",

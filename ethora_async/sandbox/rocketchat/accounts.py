@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.rocketchat import announce, integrations, membership
+from ethora_async.sandbox.rocketchat import announce, integrations, membership, webhook_events
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure
 from ethora_async.sandbox.rocketchat.ids import digest, new_token
 from ethora_async.sandbox.rocketchat.permissions import known_roles, may
@@ -13,6 +13,7 @@ from ethora_async.sandbox.rocketchat.platform import Mail
 from ethora_async.sandbox.rocketchat.records import User
 from ethora_async.sandbox.rocketchat.shapes import emails
 from ethora_async.sandbox.rocketchat.tokens import drop
+from ethora_async.sandbox.rocketchat.webhook_calls import Event
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.platform import Platform
@@ -67,6 +68,7 @@ def create(platform: Platform, data: dict[str, Any], actor: User, now: float) ->
     if data.get("joinDefaultChannels") is not False:
         for room in [room for room in platform.store.rooms if room.default]:
             membership.join(platform, room, user, now)
+    webhook_events.run(platform, Event(name="userCreated", at=now, user=user))
     return user
 
 
@@ -89,6 +91,7 @@ def register(platform: Platform, data: dict[str, Any], now: float) -> User:
     platform.store.users.add(user)
     for room in [room for room in platform.store.rooms if room.default]:
         membership.join(platform, room, user, now)
+    webhook_events.run(platform, Event(name="userCreated", at=now, user=user))
     return user
 
 

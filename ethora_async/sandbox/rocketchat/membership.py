@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.rocketchat import announce
+from ethora_async.sandbox.rocketchat import announce, webhook_events
 from ethora_async.sandbox.rocketchat.errors import MeteorError
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.records import DeletedMessage, Departure, Membership, Message, Room
 from ethora_async.sandbox.rocketchat.shapes import brief
+from ethora_async.sandbox.rocketchat.webhook_calls import Event
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.platform import Platform
@@ -45,6 +46,7 @@ def create_named(platform: Platform, kind: str, data: dict[str, Any], founder: U
         found.insert(0, founder)
     for user in found:
         join(platform, room, user, now, owner=user is founder)
+    webhook_events.run(platform, Event(name="roomCreated", at=now, room=room, user=founder))
     return room
 
 
@@ -81,6 +83,7 @@ def enter(platform: Platform, room: Room, user: User, now: float, *, code: str |
         raise MeteorError("error-code-invalid", "Invalid Room Password")
     join(platform, room, user, now)
     system_message(platform, room, user, "uj", user.username, now)
+    webhook_events.run(platform, Event(name="roomJoined", at=now, room=room, user=user))
 
 
 def archived(room: Room) -> MeteorError:
@@ -129,6 +132,7 @@ def add(platform: Platform, room: Room, users: list[User], actor: User, now: flo
     for user in users:
         if join(platform, room, user, now):
             system_message(platform, room, actor, "au", user.username, now)
+            webhook_events.run(platform, Event(name="roomJoined", at=now, room=room, user=user))
 
 
 def kick(platform: Platform, room: Room, user: User, actor: User, now: float) -> None:
@@ -143,6 +147,7 @@ def leave(platform: Platform, room: Room, user: User, now: float) -> None:
     member = _leaving(room, user)
     remove(platform, member, now)
     system_message(platform, room, user, "ul", user.username, now)
+    webhook_events.run(platform, Event(name="roomLeft", at=now, room=room, user=user))
 
 
 def _leaving(room: Room, user: User) -> Membership:

@@ -11,6 +11,7 @@ from ethora_async.sandbox.rocketchat.hub import Hub
 from ethora_async.sandbox.rocketchat.settings import Settings
 from ethora_async.sandbox.rocketchat.store import Store
 from ethora_async.sandbox.rocketchat.versions import Version
+from ethora_async.sandbox.rocketchat.webhook_calls import WebhookCall
 
 
 @attrs.frozen
@@ -41,6 +42,8 @@ class Platform:
     token_cap: the most login tokens of a user; older ones are dropped.
     two_factor_creation: whether `users.create` and `users.createToken` ask for a second factor too.
     fresh_user_bug: how many times `users.createToken` fails for a user who never logged in.
+    site_url: the address of the server, which outgoing webhooks pass on.
+    call_webhook: sends a request of an outgoing webhook.
     """
 
     clock: Callable[[], float]
@@ -55,6 +58,8 @@ class Platform:
     hub: Hub = attrs.field(factory=Hub)
     attempts: Attempts = attrs.field(factory=Attempts)
     outbox: list[Mail] = attrs.field(factory=list[Mail])
+    site_url: str = ""
+    call_webhook: Callable[[WebhookCall], None] = attrs.field(default=lambda _: None)
     email_codes: dict[str, EmailCode] = attrs.field(factory=dict[str, EmailCode])
 
     def now(self) -> float:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.rocketchat import announce, membership
+from ethora_async.sandbox.rocketchat import announce, membership, webhook_events
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, not_allowed
 from ethora_async.sandbox.rocketchat.ids import new_id
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.records import Message
+from ethora_async.sandbox.rocketchat.webhook_calls import Event
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.platform import Platform
@@ -20,8 +21,8 @@ EMOJI = re.compile(r":[a-zA-Z0-9_+-]+:")
 EXTRAS = ("tmid", "tshow", "alias", "emoji", "avatar", "attachments", "blocks", "customFields")
 
 
-def send(platform: Platform, room: Room, author: User, data: dict[str, Any], now: float) -> Message:
-    """Post a message; refuse one whose `_id` already exists."""
+def send(platform: Platform, room: Room, author: User, data: dict[str, Any], now: float, **more: Any) -> Message:
+    """Post a message; refuse one whose `_id` already exists. `more` are fields that only the server sets."""
     if author.id not in room.members:
         raise not_allowed()
     if room.archived:
@@ -48,12 +49,13 @@ def send(platform: Platform, room: Room, author: User, data: dict[str, Any], now
         at=now,
         updated_at=now,
         mentions=_mentions(platform, text),
-        extra={key: data[key] for key in EXTRAS if data.get(key) is not None},
+        extra={key: data[key] for key in EXTRAS if data.get(key) is not None} | more,
     )
     _count_unread(room, message, now)
     _answer_thread(platform, room, message, now)
     membership.store_message(platform, room, message)
     _tell(platform, room, message)
+    webhook_events.run(platform, Event(name="sendMessage", at=now, room=room, message=message))
     return message
 
 
@@ -65,6 +67,7 @@ def edit(platform: Platform, room: Room, message: Message, actor: User, text: st
     message.edited_at = message.updated_at = now
     message.edited_by = {"_id": actor.id, "username": actor.username}
     announce.message(platform, room, message)
+    webhook_events.run(platform, Event(name="sendMessage", at=now, room=room, message=message))
 
 
 def delete(platform: Platform, room: Room, message: Message, actor: User, now: float) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.rocketchat import announce, integrations, membership
+from ethora_async.sandbox.rocketchat import announce, integrations, membership, webhook_events
 from ethora_async.sandbox.rocketchat.encoding import moment
 from ethora_async.sandbox.rocketchat.errors import MeteorError
 from ethora_async.sandbox.rocketchat.ids import new_id
 from ethora_async.sandbox.rocketchat.records import Room
 from ethora_async.sandbox.rocketchat.shapes import brief
+from ethora_async.sandbox.rocketchat.webhook_calls import Event
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.platform import Platform
@@ -82,6 +83,8 @@ def archive(platform: Platform, room: Room, actor: User, now: float, *, archived
     for member in room.members.values():
         member.open = not archived
     tell_members(platform, room, now)
+    if archived:
+        webhook_events.run(platform, Event(name="roomArchived", at=now, room=room, user=actor))
 
 
 def set_role(platform: Platform, room: Room, member: Membership, role: str, actor: User, now: float) -> None:

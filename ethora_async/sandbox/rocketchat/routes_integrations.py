@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.rocketchat import integrations
+from ethora_async.sandbox.rocketchat import integrations, webhook_events
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure
 from ethora_async.sandbox.rocketchat.integrations import INCOMING, OUTGOING, RIGHTS
@@ -20,6 +20,7 @@ from ethora_async.sandbox.rocketchat.schema import (
     maybe,
     one_of,
 )
+from ethora_async.sandbox.rocketchat.webhook_calls import Event
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
@@ -87,6 +88,9 @@ LISTED = closed(
     },
 )
 
+OUTGOING_RIGHTS = ("manage-outgoing-integrations", "manage-own-outgoing-integrations")
+HISTORY_PAGE = {**dict.fromkeys(("offset", "count"), maybe(NUMBER)), **dict.fromkeys(("sort", "query"), maybe(TEXT))}
+
 
 @ROUTES.add("POST", "integrations.create", section=SECTION, body=creation)
 def create(call: Call) -> Reply:
@@ -141,6 +145,61 @@ def remove(call: Call) -> Reply:
     found = _named(call)
     del call.platform.store.integrations[found.id]
     return success(integration=integrations.shape(found))
+
+
+@ROUTES.add(
+    "GET", "integrations.history", section=SECTION, any_of=OUTGOING_RIGHTS, query=closed({"id": FILLED}, HISTORY_PAGE)
+)
+def history(call: Call) -> Reply:
+    """List the requests of an outgoing webhook, the latest first."""
+    records = [one for one in call.platform.store.webhook_history if one["integration"]["_id"] == call.query["id"]]
+    cut, numbers = call.page(records[::-1])
+    return success(history=cut, items=len(cut), **numbers)
+
+
+@ROUTES.add("POST", "integrations.clearHistory", section=SECTION, body=closed({"integrationId": FILLED}))
+def clear_history(call: Call) -> Reply:
+    """Forget the requests of an outgoing webhook."""
+    found = _outgoing(call)
+    kept = [one for one in call.platform.store.webhook_history if one["integration"]["_id"] != found.id]
+    call.platform.store.webhook_history.clear()
+    call.platform.store.webhook_history.extend(kept)
+    return success()
+
+
+@ROUTES.add(
+    "POST",
+    "integrations.replayOutgoing",
+    section=SECTION,
+    body=closed({"integrationId": FILLED, "historyId": FILLED}),
+)
+def replay(call: Call) -> Reply:
+    """Send a request of an outgoing webhook again."""
+    found = _outgoing(call)
+    for record in call.platform.store.webhook_history:
+        if record["_id"] == call.body["historyId"] and record["integration"]["_id"] == found.id:
+            if record.get("url"):
+                webhook_events.call(call.platform, found, record["url"], _event(call, record))
+            return success()
+    raise MeteorError("error-invalid-integration-history", "Invalid Integration History")
+
+
+def _event(call: Call, record: dict[str, Any]) -> Event:
+    """Return the event of an earlier request, as it is now."""
+    data, store = record["data"], call.platform.store
+    room = store.rooms.with_id(data.get("channel_id", ""))
+    message = None if room is None else room.messages.get(data.get("message_id", ""))
+    user = store.users.with_id(data.get("user_id", ""))
+    return Event(name=record["event"], at=call.now, room=room, message=message, user=user)
+
+
+def _outgoing(call: Call) -> Integration:
+    """Return the outgoing webhook that a body names."""
+    found = call.platform.store.integrations.get(call.body["integrationId"])
+    allowed = any(may(call.user, right) for right in OUTGOING_RIGHTS)
+    if not allowed or found is None or found.kind != OUTGOING:
+        raise MeteorError("error-invalid-integration", "Invalid integration")
+    return found
 
 
 def listed_in(call: Call, name: str, kind: str | None) -> list[Integration]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.rocketchat import membership, posting
+from ethora_async.sandbox.rocketchat import membership, posting, webhook_events
 from ethora_async.sandbox.rocketchat.call import success
 from ethora_async.sandbox.rocketchat.errors import MeteorError, failure, not_allowed
 from ethora_async.sandbox.rocketchat.families import room_by_id
 from ethora_async.sandbox.rocketchat.records import File
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.shapes import message_shape
+from ethora_async.sandbox.rocketchat.webhook_calls import Event
 from ethora_async.sandbox.wire import Reply
 
 if TYPE_CHECKING:
@@ -61,7 +62,6 @@ def _sent(call: Call, room: Room, file: File) -> Message:
         **({shown[kind]: address, f"{kind}_type": file.content_type} if kind in shown else {}),
     }
     data = {key: call.body[key] for key in ("msg", "tmid") if call.body.get(key)}
-    message = posting.send(call.platform, room, call.user, {**data, "attachments": [attachment]}, call.now)
     held = {
         "_id": file.id,
         "name": file.name,
@@ -69,8 +69,12 @@ def _sent(call: Call, room: Room, file: File) -> Message:
         "size": len(file.content),
         "format": file.name.rpartition(".")[2],
     }
-    message.extra |= {"file": held, "files": [held]}
+    sent = {**data, "attachments": [attachment]}
+    message = posting.send(call.platform, room, call.user, sent, call.now, file=held, files=[held])
     file.confirmed, file.description = True, description
+    webhook_events.run(
+        call.platform, Event(name="fileUploaded", at=call.now, room=room, message=message, user=call.user)
+    )
     return message
 
 

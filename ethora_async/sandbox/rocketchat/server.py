@@ -23,11 +23,12 @@ from ethora_async.sandbox.rocketchat.tokens import drop, mint_personal, sweep
 from ethora_async.sandbox.rocketchat.two_factor import new_totp_secret, totp
 from ethora_async.sandbox.rocketchat.versions import Version
 from ethora_async.sandbox.rocketchat.view import RocketChatView
+from ethora_async.sandbox.rocketchat.webhook_sender import WebhookSender
 from ethora_async.sandbox.rocketchat.wording import wording
 from ethora_async.sandbox.wire import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from aiohttp import web
 
@@ -64,6 +65,7 @@ class RocketChatSandbox(LocalServer):
         token_cap: login tokens per user; the oldest are dropped without a word.
         fresh_user_bug: how many times `users.createToken` fails for a user who never logged in (issue 40598).
         microservices: the realtime server of that build; see `Quirks`.
+        webhook_hosts: hosts beside this machine that outgoing webhooks may call; calls to others are only recorded.
         clock: seconds since 1970; drives tokens, limits and codes. Heartbeats run on real time.
         on_request: called after each request.
         ui: serve the page at `/_sandbox/`.
@@ -86,6 +88,7 @@ class RocketChatSandbox(LocalServer):
         token_cap: int = 50,
         fresh_user_bug: int = 0,
         microservices: bool = False,
+        webhook_hosts: Iterable[str] = (),
         clock: Callable[[], float] = time.time,
         on_request: Callable[[RequestRecord], None] | None = None,
         ui: bool = True,
@@ -101,6 +104,8 @@ class RocketChatSandbox(LocalServer):
             fresh_user_bug=fresh_user_bug,
         )
         self.faults: Faults = Faults(wording=wording(self._platform, legacy_rate_limit=legacy_rate_limit))
+        self._webhooks = WebhookSender(self._platform, webhook_hosts)
+        self._platform.call_webhook = self._webhooks.submit
         limits = CallLimits(enabled=rate_limit is not None)
         self.realtime: Realtime = Realtime(self._platform, Quirks.of(microservices=microservices), limits)
         limiter = RateLimiter(
@@ -125,8 +130,15 @@ class RocketChatSandbox(LocalServer):
         store = self._platform.store
         return f"<RocketChatSandbox {self._platform.version} users={len(store.users)} rooms={len(store.rooms)}>"
 
+    async def start(self) -> None:
+        """Listen; see `LocalServer.start`."""
+        await super().start()
+        self._platform.site_url = self.url
+        self._webhooks.start()
+
     async def aclose(self) -> None:
         """Stop listening and drop every connection; the state stays."""
+        await self._webhooks.aclose()
         await self.realtime.aclose()
         await super().aclose()
 
@@ -257,7 +269,3 @@ class RocketChatSandbox(LocalServer):
         )
         platform.store.rooms.add(room)
         membership.join(platform, room, self.admin, now)
-
-
-def _first_user() -> str:
-    return os.environ.get("ROCKETCHAT_USER", "").strip() or DEFAULT_ADMIN

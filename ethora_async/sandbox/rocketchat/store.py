@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Any
 
 from ethora_async.sandbox.rocketchat.ids import hash_token
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.records import Integration, LoginToken, Room, User
 
 SWEEP_SECONDS = 600.0
+HISTORY = 1_000
+"""Requests of outgoing webhooks that are kept."""
 
 
 class Users:
@@ -133,6 +136,7 @@ class Store:
         self.users: Users = Users()
         self.rooms: Rooms = Rooms()
         self.integrations: dict[str, Integration] = {}
+        self.webhook_history: deque[dict[str, Any]] = deque(maxlen=HISTORY)
         self._tokens: dict[str, tuple[User, LoginToken]] = {}
         self._swept = 0.0
 
