@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_DOUBLE_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?')
-_SINGLE_QUOTED: Final = re.compile(r"'([^']*)'\s*(?:#.*)?")
+_TO_LINE_END: Final = r"[^\S\n]*+(?:#[^\n]*+)?(?=\n|\Z)"
+_DOUBLE_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"' + _TO_LINE_END, re.DOTALL)
+_SINGLE_QUOTED: Final = re.compile(r"'((?:[^'\\]|\\.)*+)'" + _TO_LINE_END, re.DOTALL)
+_RAW_QUOTED: Final = re.compile(r"'([^'\n]*+)'" + _TO_LINE_END)
 # a single white space: \s+ would rescan a long run of it from each position
-_COMMENT: Final = re.compile(r"(?:^|\s)#.*")
-_ESCAPE: Final = re.compile(r"\\(.)")
+_COMMENT: Final = re.compile(r"\s#.*")
+_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+_SINGLE_ESCAPE: Final = re.compile(r"\\([\\'])")
 _KINDS: Final = {
     dict: "an object",
     list: "a list",
@@ -27,7 +30,7 @@ _KINDS: Final = {
     float: "a number",
     type(None): "null",
 }
-_ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
+_ESCAPED: Final = dict(zip("abfnrtv'\"\\$", "\a\b\f\n\r\t\v'\"\\$", strict=True))
 
 
 class FormatError(Exception):
@@ -46,7 +49,7 @@ def parser_for(file_name: str) -> Callable[[str], Parsed] | None:
     """Return the parser for a file name's ending, or None for an unknown ending."""
     if file_name.endswith(".json"):
         return parse_json
-    return _parse_env if file_name.endswith(".env") else None
+    return parse_dotenv if file_name.endswith(".env") else None
 
 
 def parse_json(text: str) -> Parsed:
@@ -86,51 +89,92 @@ def string_values(found: Mapping[str, object]) -> Parsed:
     return parsed
 
 
-def _parse_env(text: str) -> Parsed:
-    return Parsed(parse_dotenv(text), {})
+def parse_dotenv(text: str) -> Parsed:
+    r"""Parse `KEY=value` lines with comments, `export` and quotes, as python-dotenv does.
 
+    A quoted value may span lines. In double quotes, `\n \t \r \a \b \f \v \' \" \\ \$` are escapes; in single quotes,
+    `\'` and `\\`. Nothing is expanded, and a blank value counts as missing. Every line must end with a newline, since a
+    missing one is the only sign of a truncated file.
 
-def parse_dotenv(text: str) -> dict[str, str]:
-    r"""Parse `KEY=value` lines with comments, `export` and quotes; in double quotes, `\n \t \r \" \\ \$` are escapes.
-
-    A blank value counts as missing; nothing is expanded. Every line must end with a newline, since a missing one is the
-    only sign of a truncated file. Raises `FormatError`.
+    An assignment that cannot be read, or repeats a name, makes that name unusable, but is no reason to reject the
+    others. Raises `FormatError` if a line is not an assignment at all, or if nothing can be read.
     """
-    *lines, rest = text.split("\n")
-    if rest.strip():
-        raise FormatError(f"line {len(lines) + 1} does not end with a newline, so the file may be half-written")
-    values: dict[str, str] = {}
+    # python-dotenv itself searches for comments in quadratic time: it takes an hour for a megabyte of white space.
+    text = text.replace("\r\n", "\n")
+    if text.rpartition("\n")[2].strip():
+        number = text.count("\n") + 1
+        raise FormatError(f"line {number} does not end with a newline, so the file may be half-written")
+    parsed = Parsed({}, {})
     seen: set[str] = set()
-    for number, line in enumerate(lines, start=1):
-        statement = line.strip()
-        if not statement or statement.startswith("#"):
+    nameless = unclosed = ""
+    start, number = 0, 1
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        name, equals = _name_and_equals(text[start:end])
+        if name is None:
+            start, number = end + 1, number + 1
             continue
-        name, value = _assignment(statement, number)
-        if name in seen:
-            raise FormatError(f"line {number} gives {name} a second time")
+        if not equals:
+            # The line may continue a value whose quotes are wrong.
+            raise FormatError(unclosed or f"line {number} is not of the form KEY=value")
+        value, after = _value(text, start + equals, end)
+        if not _NAME.fullmatch(name):
+            nameless = nameless or f"line {number} is not of the form KEY=value"
+        elif name in seen:
+            parsed.values.pop(name, None)
+            parsed.unusable[name] = f"line {number} gives {name} a second time"
+        elif value is None:
+            kind = "double" if text[start + equals : end].lstrip().startswith('"') else "single"
+            unclosed = f"the {kind} quote of {name} on line {number} is not closed, or more text follows it"
+            parsed.unusable[name] = unclosed
+        elif value.strip():
+            parsed.values[name] = without_newline(value)
         seen.add(name)
-        if value.strip():
-            values[name] = without_newline(value)
-    return values
+        number += text.count("\n", start, after) + 1
+        start = after + 1
+    if nameless and not parsed.values and not parsed.unusable:
+        raise FormatError(nameless)
+    return parsed
 
 
-def _assignment(statement: str, number: int) -> tuple[str, str]:
-    if statement.startswith(("export ", "export\t")):
-        statement = statement[len("export") :].lstrip()
-    name, equals, written = statement.partition("=")
-    name = name.rstrip()
-    if not equals or not _NAME.fullmatch(name):
-        raise FormatError(f"line {number} is not of the form KEY=value")
-    written = written.strip()
-    if written.startswith('"'):
-        if not (match := _DOUBLE_QUOTED.fullmatch(written)):
-            raise FormatError(f"the double quote of {name} on line {number} is not closed at the end of the line")
-        return name, _ESCAPE.sub(_unescape, match[1])
-    if written.startswith("'"):
-        if not (match := _SINGLE_QUOTED.fullmatch(written)):
-            raise FormatError(f"the single quote of {name} on line {number} is not closed at the end of the line")
-        return name, match[1]
-    return name, _COMMENT.sub("", written).rstrip()
+def _name_and_equals(line: str) -> tuple[str | None, int]:
+    """Return the name that a line assigns to, and where its value begins.
+
+    The name is None for a line that assigns nothing: blank, a comment, or `export NAME`. The place is 0 for a line that
+    is not an assignment.
+    """
+    statement = line.strip()
+    if not statement or statement.startswith("#"):
+        return None, 0
+    head, equals, _ = line.partition("=")
+    name = head.strip()
+    if name.startswith(("export ", "export\t")):
+        name = name[len("export") :].lstrip()
+        if not equals and _NAME.fullmatch(name):
+            return None, 0
+    if len(name) > 1 and name[0] == name[-1] == "'":
+        name = name[1:-1]
+    return name, len(head) + 1 if equals else 0
+
+
+def _value(text: str, start: int, end: int) -> tuple[str | None, int]:
+    """Return the value that begins at `start`, on a line that ends at `end`, and the end of its last line.
+
+    The value is None if its quotes are wrong.
+    """
+    written = text[start:end]
+    at = start + len(written) - len(written.lstrip())
+    if text.startswith('"', at):
+        match = _DOUBLE_QUOTED.match(text, at)
+        return (_ESCAPE.sub(_unescape, match[1]), match.end()) if match else (None, end)
+    if text.startswith("'", at):
+        if match := _SINGLE_QUOTED.match(text, at):
+            return _SINGLE_ESCAPE.sub(r"\1", match[1]), match.end()
+        # A Windows path may end with a backslash.
+        match = _RAW_QUOTED.match(text, at, end)
+        return (match[1] if match else None), end
+    return _COMMENT.sub("", written).strip(), end
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -22,8 +22,9 @@ class FileProvider:
 
     A directory holds one file per name, as Docker and Kubernetes mount them: hidden entries and sub-directories are
     skipped, symlink swaps are followed. `.json` is one object. `.env` has `KEY=value` lines with comments, `export` and
-    quotes, each ended by a newline. `NAME_PREVIOUS` and `NAME_PENDING` are the other values of `NAME`. Files in the
-    directory, and values in the object, that are not text are left out (`SecretBundle.unusable`).
+    quotes, as python-dotenv reads them, each ended by a newline; a quoted value may span lines. `NAME_PREVIOUS` and
+    `NAME_PENDING` are the other values of `NAME`. Files in the directory and values in the object that are not text,
+    and `.env` values with wrong quotes, are left out (`SecretBundle.unusable`).
 
     A half-written file is never accepted. While new content does not parse, is empty, or has lost names within the last
     2 s, `fetch` serves the last good bundle (and logs it once) and `refresh` raises `SecretMalformedError`. Two kinds

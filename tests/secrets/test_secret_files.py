@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
+import dotenv.parser
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +23,8 @@ from ethora_async_secrets import (
     SecretUnavailableError,
     _snapshot,
 )
+from ethora_async_secrets._formats import parse_dotenv
+from ethora_async_secrets.text import without_newline
 
 CANARY = "canary-77aa10"
 OLD = {"ETHORA_A": "old-a", "ETHORA_B": "old-b"}
@@ -83,7 +87,7 @@ def test_a_megabyte_of_white_space_is_read_at_once(tmp_path: Path):
     (tmp_path / "x.env").write_text(f"ETHORA_A=a{' ' * 1_000_000}b\nETHORA_B=b   # comment\n")
     code = (
         "import sys; from ethora_async_secrets._formats import parse_dotenv;"
-        "print(sorted(map(len, parse_dotenv(open(sys.argv[1]).read()).values())))"
+        "print(sorted(map(len, parse_dotenv(open(sys.argv[1]).read()).values.values())))"
     )
     read = subprocess.run([sys.executable, "-c", code, tmp_path / "x.env"], capture_output=True, text=True, timeout=60)
     assert read.stdout == "[1, 1000002]\n", read.stderr
@@ -102,17 +106,70 @@ def test_a_megabyte_of_white_space_is_read_at_once(tmp_path: Path):
         ("' kept '", " kept "),
         ('"two\\nlines \\"q\\" \\\\ \\$ \\d"', 'two\nlines "q" \\ $ \\d'),
         ('"quoted" # comment', "quoted"),
+        ("# comment", None),
+        ("'it\\'s \\\\'", "it's \\"),
+        ("'C:\\keys\\'", "C:\\keys\\"),
+        (
+            "\"-----BEGIN KEY-----\nAb/+c==\n'x' # y\n-----END KEY-----\n\"",
+            "-----BEGIN KEY-----\nAb/+c==\n'x' # y\n-----END KEY-----",
+        ),
+        ("'one\r\ntwo'  # comment", "one\ntwo"),
     ],
 )
-async def test_dotenv_values(tmp_path: Path, written: str, value: str):
+async def test_dotenv_values(tmp_path: Path, written: str, value: str | None):
     path = tmp_path / "x.env"
     path.write_text(f"# head\n\n  export ETHORA_A = {written}\r\nB=1\nBLANK=\n")
-    assert await values_of(path) == {"ETHORA_A": value, "B": "1"}
+    assert await values_of(path) == {"B": "1"} | ({} if value is None else {"ETHORA_A": value})
+
+
+@pytest.mark.parametrize(
+    ("foreign", "unusable"),
+    [
+        ("PEM='-----BEGIN\nQUJD==\n-----END'", set()),
+        ("MOTD=\"say 'hi'\nNOT_A_NAME=inside\"", set()),
+        ("PS1='it's'", {"PS1"}),
+        ('PS1="$ ', {"PS1"}),
+        ("HOST=a\nHOST=b", {"HOST"}),
+        ("1A=x\nx/y.z=1\n'quoted name'=1\n=nothing", set()),
+        ("export HOME\nexport PATH=/bin", set()),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_foreign_neighbour_in_a_dotenv_file_does_not_hide_the_others(
+    tmp_path: Path, foreign: str, unusable: set[str], *, first: bool
+):
+    path = tmp_path / "x.env"
+    path.write_text(f"{foreign}\nETHORA_A=a\n" if first else f"ETHORA_A=a\n{foreign}\n")
+    bundle = await FileProvider(path).fetch()
+    assert bundle.reveal("ETHORA_A") == "a"
+    assert set(bundle.unusable) == unusable
+    for name in unusable:
+        with pytest.raises(SecretMalformedError, match="line"):
+            bundle.reveal(name)
+
+
+_WRITTEN = st.one_of(
+    st.text("ab #'\"\\\n\t=$", max_size=8),
+    st.text('ab #"\\\n=', max_size=8).map(lambda text: "'" + text.replace("\\", "\\\\") + "'"),
+    st.text("ab #'\n=", max_size=8).map('"{}"'.format),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["", "export ", "  "]), st.sampled_from("ABC"), _WRITTEN), max_size=4))
+def test_what_python_dotenv_reads_is_read_alike(assignments: list[tuple[str, str, str]]):
+    text = "".join(f"{before}{name}={written}\n" for before, name, written in assignments)
+    theirs = list(dotenv.parser.parse_stream(io.StringIO(text)))
+    names = [one.key for one in theirs if one.key is not None]
+    if any(one.error or (one.key is not None and one.value is None) for one in theirs) or len(names) > len(set(names)):
+        return
+    expected = {one.key: without_newline(one.value) for one in theirs if one.key and one.value and one.value.strip()}
+    assert parse_dotenv(text).values == {name: value for name, value in expected.items() if name in "ABC"}
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (f'A="{CANARY}\nB="x\nno assignment\n', "the double quote of B on line 2"),
         (f"A=1\n{CANARY}\n", "line 2 is not of the form KEY=value"),
         (f"1A={CANARY}\n", "line 1 is not"),
         (f'A="{CANARY}\n', "double quote of A on line 1"),

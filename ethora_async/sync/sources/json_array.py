@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ethora_async.codec import DEEPEST
 from ethora_async.errors import ConfigError, InvalidInputError
+from ethora_async.sync.sources.json_strings import INVALID, StringRepair
 from ethora_async.sync.sources.table import RawRow, Reader, guarded
 from ethora_async.sync.sources.text_file import open_bytes
 
@@ -28,11 +29,10 @@ _LONGEST_NUMBER = 640
 then crashes the process. 640 is the lowest limit that Python accepts.
 """
 
-_TOO_LONG = re.compile(rb"(?<![0-9])[0-9]{%d}" % (_LONGEST_NUMBER + 1))
+_TOO_LONG = re.compile(rf"(?<![0-9])[0-9]{{{_LONGEST_NUMBER + 1}}}")
 
-_ESCAPE = re.compile(rb"\\.", re.DOTALL)
-_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
+_BRACKET = re.compile(r"[\[{\]}]")
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 class ArrayReader(Reader):
@@ -147,7 +147,7 @@ class _Object(dict[str, Any]):
 
 
 class _Counted:
-    """A file without its byte order mark. It limits the bytes of one row, the digits of one number and the nesting.
+    """A file with its strings repaired. It limits the bytes of one row, the digits of one number and the nesting.
 
     ijson builds the path of every open value, so that its memory grows with the square of the nesting.
     """
@@ -156,42 +156,32 @@ class _Counted:
         self._file = file
         self._left = _LARGEST_ROW
         self._limited = limited
-        self._begun = False
-        self._open_string = b""
-        self._digits = b""
+        self._strings = StringRepair()
+        self._digits = ""
         self._level = 0
 
     def read(self, size: int = -1) -> bytes:
         """Read for ijson."""
-        data = self._file.read(size)
-        self._left -= len(data)
-        if self._limited and self._left < 0:
-            msg = f"a row is larger than {_LARGEST_ROW} bytes"
-            raise ValueError(msg)
-        self._check(self._without_strings(data))
-        if not self._begun and size:
-            self._begun = True
-            return data.removeprefix(b"\xef\xbb\xbf")
-        return data
+        if not size:
+            return b""  # ijson asks which type it gets
+        while data := self._file.read(size):
+            self._left -= len(data)
+            if self._limited and self._left < 0:
+                msg = f"a row is larger than {_LARGEST_ROW} bytes"
+                raise ValueError(msg)
+            repaired, outside = self._strings.repaired(data)
+            self._check(outside)
+            if repaired:
+                return repaired
+        return self._strings.repaired(b"")[0]
 
-    def _without_strings(self, data: bytes) -> bytes:
-        """Return what is outside strings. A string that goes on in the next piece is remembered."""
-        text = self._open_string + data
-        if b"\\" in text:  # in a string: nowhere else does JSON have one
-            text = _ESCAPE.sub(b"", text)
-        begun = b"\\" if text.endswith(b"\\") else b""
-        parts = text.split(b'"')
-        self._open_string = b"" if len(parts) % 2 else b'"' + begun
-        return b"".join(parts[::2])
-
-    def _check(self, bare: bytes) -> None:
+    def _check(self, bare: str) -> None:
         # The end of the last piece may be the beginning of a number.
         if _TOO_LONG.search(self._digits + bare):
             msg = f"a number has more than {_LONGEST_NUMBER} digits"
             raise ValueError(msg)
         self._digits = (self._digits + bare)[-_LONGEST_NUMBER:]
-        brackets = bare.translate(None, _NO_BRACKETS)
-        levels = list(accumulate((_STEPS[byte] for byte in brackets), initial=self._level))
+        levels = list(accumulate((_STEPS[one] for one in _BRACKET.findall(bare)), initial=self._level))
         if max(levels) > DEEPEST:
             msg = f"it is nested deeper than {DEEPEST} levels"
             raise ValueError(msg)
@@ -212,7 +202,18 @@ def _row(number: int, value: Any) -> RawRow:
     doubled = next(_doubled(value), None)
     if doubled is not None:
         return RawRow(number, {}, f"the object has the key {doubled!r} more than once")
+    if _holds_invalid(value):
+        problem = "the object holds half of a surrogate pair, an unknown escape, a control character or bytes that are"
+        return RawRow(number, {}, f"{problem} not UTF-8")
     return RawRow(number, value)
+
+
+def _holds_invalid(value: Any) -> bool:
+    if isinstance(value, str):
+        return INVALID in value
+    if isinstance(value, Mapping):
+        return any(INVALID in key or _holds_invalid(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(map(_holds_invalid, value))
 
 
 def _doubled(value: Any) -> Iterator[str]:

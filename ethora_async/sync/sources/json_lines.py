@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -96,9 +97,16 @@ class _JsonReader(Reader):
         begin = first.lstrip()
         if begin.startswith(b"["):
             return ArrayReader(self._path, self._name, "")
-        if begin.startswith(b"{") and (begin.rstrip() == b"{" or (not more and self._wraps(first))):
+        if begin.startswith(b"{") and (self._opens(begin) if more else begin.rstrip() == b"{" or self._wraps(first)):
             return ArrayReader(self._path, self._name, find_list(self._path, self._name, self._lists))
         return _LinesReader(self._path, self._name)
+
+    def _opens(self, line: bytes) -> bool:
+        """Return whether the first of several lines begins an object that goes on below it."""
+        if line.rstrip() == b"{":
+            return True
+        names = b"|".join(re.escape(name.encode()) for name in self._lists)
+        return _parsed(line)[0] is None and re.search(rb'"(?:%s)"\s*:\s*(?:\[|$)' % names, line) is not None
 
     def _wraps(self, line: bytes) -> bool:
         """Return whether the only line contains a list of objects rather than one row."""
