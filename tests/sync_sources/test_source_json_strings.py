@@ -46,7 +46,11 @@ async def test_an_invalid_string_refuses_its_row_alone(
         record["more"] = [{"x": "@@"}]
     else:
         record[where] = "@@"
-    people = [json.dumps(person("a")), json.dumps(record).replace("@@", "a@@b"), json.dumps(person("c", last_name="ü 😀"))]
+    people = [
+        json.dumps(person("a")),
+        json.dumps(record).replace("@@", "a@@b"),
+        json.dumps(person("c", last_name="ü 😀")),
+    ]
     path = tmp_path / "people.json"
     path.write_bytes(around % ",\n".join(people).encode().replace(b"@@", invalid))
     found = await rows(path)

@@ -31,8 +31,8 @@ then crashes the process. 640 is the lowest limit that Python accepts.
 
 _TOO_LONG = re.compile(rf"(?<![0-9])[0-9]{{{_LONGEST_NUMBER + 1}}}")
 
-_BRACKET = re.compile(r"[\[{\]}]")
-_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
 
 class ArrayReader(Reader):
@@ -74,7 +74,7 @@ class ArrayReader(Reader):
         for value in self._rows:
             self._last += 1
             self._file.begin_row()
-            rows.append(_row(self._last, value))
+            rows.append(_row(self._last, value, repaired=self._file.repaired))
             if len(rows) == count:
                 break
         return rows
@@ -181,11 +181,17 @@ class _Counted:
             msg = f"a number has more than {_LONGEST_NUMBER} digits"
             raise ValueError(msg)
         self._digits = (self._digits + bare)[-_LONGEST_NUMBER:]
-        levels = list(accumulate((_STEPS[one] for one in _BRACKET.findall(bare)), initial=self._level))
+        brackets = bare.encode().translate(None, _NO_BRACKETS)
+        levels = list(accumulate((_STEPS[byte] for byte in brackets), initial=self._level))
         if max(levels) > DEEPEST:
             msg = f"it is nested deeper than {DEEPEST} levels"
             raise ValueError(msg)
         self._level = levels[-1]
+
+    @property
+    def repaired(self) -> bool:
+        """Whether any string up to here was repaired."""
+        return self._strings.marked
 
     def begin_row(self) -> None:
         """Reset the count for a new row."""
@@ -196,13 +202,13 @@ class _Counted:
         self._file.close()
 
 
-def _row(number: int, value: Any) -> RawRow:
+def _row(number: int, value: Any, *, repaired: bool) -> RawRow:
     if not isinstance(value, Mapping):
         return RawRow(number, {}, "the element is not a JSON object")
     doubled = next(_doubled(value), None)
     if doubled is not None:
         return RawRow(number, {}, f"the object has the key {doubled!r} more than once")
-    if _holds_invalid(value):
+    if repaired and _holds_invalid(value):
         problem = "the object holds half of a surrogate pair, an unknown escape, a control character or bytes that are"
         return RawRow(number, {}, f"{problem} not UTF-8")
     return RawRow(number, value)

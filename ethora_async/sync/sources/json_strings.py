@@ -19,15 +19,21 @@ _ESCAPE = re.compile(
     r"|\\(?:u[0-9a-fA-F]{0,4}|.)",
     re.DOTALL,
 )
+_CLEAN = re.compile(r'(?:[^\\]++|\\["\\/bfnrt]|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4})*+')
 _ANY_ESCAPE = re.compile(r"\\.", re.DOTALL)
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _CONTROL = re.compile("[\x00-\x1f]")
 
 
 class StringRepair:
-    """Repairs a JSON text that arrives in pieces, and tells its strings from the rest."""
+    """Repairs a JSON text that arrives in pieces, and tells its strings from the rest.
+
+    Attributes:
+        marked: Whether a marker has been written, or was in the text.
+    """
 
     def __init__(self) -> None:
+        self.marked = False
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
         self._cut = ""
         self._in_string = False
@@ -42,7 +48,7 @@ class StringRepair:
         self._cut = ""
         if not text.isascii():
             text = _UNDECODED.sub(INVALID, text)
-        if "\\" in text and data:
+        if "\\" in text and data and not _CLEAN.fullmatch(text):
             text = _ESCAPE.sub(self._escape, text)
         # Of the same length, so that places in one are places in the other.
         parts = (_ANY_ESCAPE.sub("__", text) if "\\" in text else text).split('"')
@@ -51,6 +57,7 @@ class StringRepair:
             text = _without_control(text, parts, first)
         outside = "".join(parts[1 - first :: 2])
         self._in_string ^= not len(parts) % 2
+        self.marked = self.marked or (not text.isascii() and INVALID in text)
         return text.encode(), outside
 
     def _escape(self, match: re.Match[str]) -> str:
