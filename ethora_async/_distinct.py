@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING, Self
 
 from ethora_async_secrets.concurrency import OwnThread
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
     from types import TracebackType
 
@@ -98,6 +98,8 @@ def _found(database: sqlite3.Connection, keys: Sequence[str], *, before_call: in
 
 
 def _temporary_database() -> sqlite3.Connection:
+    import sqlite3  # only for more keys than memory should hold
+
     # With an empty name, SQLite opens a database that spills to a temporary file and is deleted when closed.
     database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
     database.executescript(

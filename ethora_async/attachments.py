@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 import os
 import re
 import stat
@@ -147,6 +146,8 @@ def _own_name(source: Any) -> str:
 
 
 def _guessed(name: str) -> str:
+    import mimetypes  # only for a file whose type nobody told
+
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import html
 import json
 import re
 from functools import lru_cache
@@ -182,6 +181,8 @@ def _spellings(value: str) -> Iterator[str]:
     yield value
     if value.isalnum() and value.isascii():
         return
+    import html  # a thousand names of characters, for the secrets that have special ones
+
     yield json.dumps(value)[1:-1]
     yield json.dumps(value, ensure_ascii=False)[1:-1]
     yield html.escape(value)

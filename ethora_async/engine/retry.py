@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from ethora_async.errors import ChatError, NotSentError, RateLimitedError, ReplyLostError, ReplyTooLargeError
@@ -82,6 +81,8 @@ def read_date(value: str | None) -> float | None:
     """Return an HTTP date in seconds since the epoch; None when it is not a date."""
     if value is None:
         return None
+    from email.utils import parsedate_to_datetime  # half of the mail package, for a header that few replies need
+
     try:
         date = parsedate_to_datetime(value)
         # "-0000" parses to a naive datetime, which `timestamp` would read as local time.

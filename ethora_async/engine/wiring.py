@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, cast
 
 from ethora_async import transport as transports
@@ -218,6 +217,7 @@ class Wiring:
 def _refuse_unknown(client: type, given: Mapping[str, Any], known: type) -> None:
     """Reject a misspelt option, and suggest the one that was meant."""
     import inspect
+    from difflib import get_close_matches
 
     shared = [name for base in known.__mro__ for name in getattr(base, "__annotations__", {})]
     unknown = sorted(given.keys() - set(shared))

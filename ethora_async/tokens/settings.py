@@ -23,7 +23,7 @@ import attrs
 from ethora_async.engine.events import Emitter, SecretRead, SecretRotated
 from ethora_async.errors import ConfigError
 from ethora_async.redaction import Secret, WrongType, masked_credential, wrapped
-from ethora_async_secrets import CachedProvider, SecretBundle, SecretError, provider_from_url
+from ethora_async_secrets import CachedProvider, SecretBundle, SecretError
 from ethora_async_secrets.text import is_text, without_newline
 
 if TYPE_CHECKING:
@@ -352,6 +352,8 @@ def provider_of(provider: SecretProvider | str | Secret, required: Iterable[str]
         raise ConfigError(msg)
     if not isinstance(given, Secret):
         return cast("SecretProvider", given)
+    from ethora_async_secrets import provider_from_url  # with it come providers that most processes do not use
+
     try:
         return provider_from_url(given.reveal(), required=required)
     except SecretError as error:

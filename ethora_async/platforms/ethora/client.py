@@ -1,8 +1,13 @@
-"""`EthoraClient`: a back end's client for one Ethora app."""
+"""`EthoraClient`: a back end's client for one Ethora app.
+
+What only some processes use (apps, sessions, broadcasts, the older API, `reset`) is imported when it is first used:
+creating the classes of its records takes a good part of the time that the import of a client takes.
+"""
 
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Self, Unpack
 
 import attrs
@@ -13,10 +18,8 @@ from ethora_async.engine.wiring import BaseClient, ClientOptions
 from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.ethora import operations
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, AppSecret
-from ethora_async.platforms.ethora.apps.api import Apps
 from ethora_async.platforms.ethora.auth import ServerCredentials, SigningSecret
 from ethora_async.platforms.ethora.chats.api import Chats
-from ethora_async.platforms.ethora.chats.broadcasts import Broadcasts
 from ethora_async.platforms.ethora.context import (
     API_URL,
     APP_ID,
@@ -27,14 +30,9 @@ from ethora_async.platforms.ethora.context import (
     OwnAppContext,
 )
 from ethora_async.platforms.ethora.dialect import EthoraDialect
-from ethora_async.platforms.ethora.in_app import InApp
-from ethora_async.platforms.ethora.legacy import LegacyChats
+from ethora_async.platforms.ethora.listings import RESET_LAG
 from ethora_async.platforms.ethora.names import Names
 from ethora_async.platforms.ethora.realtime.service import ChatService
-from ethora_async.platforms.ethora.reset import RESET_LAG, reset
-from ethora_async.platforms.ethora.sessions.api import Sessions
-from ethora_async.platforms.ethora.sessions.session import Session, token_secret
-from ethora_async.platforms.ethora.sessions.user_client import UserClient
 from ethora_async.platforms.ethora.tokens import Tokens
 from ethora_async.platforms.ethora.users.api import Users
 from ethora_async.records import ChatToken, id_text
@@ -48,9 +46,15 @@ if TYPE_CHECKING:
 
     from ethora_async.bulk.report import Report
     from ethora_async.config import Seconds
+    from ethora_async.platforms.ethora.apps.api import Apps
+    from ethora_async.platforms.ethora.chats.broadcasts import Broadcasts
+    from ethora_async.platforms.ethora.in_app import InApp
     from ethora_async.platforms.ethora.realtime.account import Account
     from ethora_async.platforms.ethora.realtime.connection import Realtime
+    from ethora_async.platforms.ethora.sessions.api import Sessions
     from ethora_async.platforms.ethora.sessions.credentials import OnRenewed, SessionCredentials
+    from ethora_async.platforms.ethora.sessions.session import Session
+    from ethora_async.platforms.ethora.sessions.user_client import UserClient
     from ethora_async.records import Id
     from ethora_async_secrets import SecretProvider
 
@@ -158,17 +162,34 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         self._chat = self._chat_service(xmpp_service)
         bot_jid = bot_jid or os.environ.get(BOT_JID, "").strip() or None
         self.users: Users = Users(self._context, bot_jid=bot_jid)
-        make_chats = LegacyChats if legacy_api else Chats
-        self.chats: Chats = make_chats(
+        self.chats: Chats = _chats_class(legacy_api=legacy_api)(
             self._context,
             self.users,
             xmpp_host=self._xmpp_host,
             bot_jid=bot_jid,
         )
         self.tokens: Tokens = Tokens(self._context, cache_size=token_cache_size)
-        self.sessions: Sessions = Sessions(self._context)
-        self.apps: Apps = Apps(self._context)
-        self.broadcasts: Broadcasts = Broadcasts(self._context)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Sessions of users: log-in, sign-up, refresh and log-out."""
+        from ethora_async.platforms.ethora.sessions.api import Sessions
+
+        return Sessions(self._context)
+
+    @cached_property
+    def apps(self) -> Apps:
+        """The apps of the tenant."""
+        from ethora_async.platforms.ethora.apps.api import Apps
+
+        return Apps(self._context)
+
+    @cached_property
+    def broadcasts(self) -> Broadcasts:
+        """Messages to many chats at once."""
+        from ethora_async.platforms.ethora.chats.broadcasts import Broadcasts
+
+        return Broadcasts(self._context)
 
     def _chat_service(self, service: str | None) -> ChatService:
         wiring = self._wiring
@@ -212,6 +233,8 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         Raises:
             InvalidInputError: the id is empty.
         """
+        from ethora_async.platforms.ethora.in_app import InApp
+
         other = id_text(app_id, "app_id")
         return InApp(OtherAppContext(self._context, other, None), other, xmpp_host=self._xmpp_host)
 
@@ -232,6 +255,9 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         Raises:
             InvalidInputError: there is neither a session nor an API key, or both.
         """
+        from ethora_async.platforms.ethora.sessions.session import token_secret
+        from ethora_async.platforms.ethora.sessions.user_client import UserClient
+
         if (session is None) == (api_key is None):
             msg = "pass a session or an api_key, and not both"
             raise InvalidInputError(msg, field="session")
@@ -322,9 +348,14 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
             InvalidInputError: `confirm` is not the app's id; nothing was deleted.
             ChatError: continuing is pointless; what has been deleted by then stays deleted.
         """
+        from ethora_async.platforms.ethora.reset import reset
+
         return await reset(self._context, self.users, self.chats, confirm=confirm, timeout=timeout)
 
     def _view_of(self, user: Session | UserClient) -> UserClient:
+        from ethora_async.platforms.ethora.sessions.session import Session
+        from ethora_async.platforms.ethora.sessions.user_client import UserClient
+
         if isinstance(user, UserClient):
             return user
         if not isinstance(user, Session):
@@ -336,7 +367,9 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         return await self._context.open()
 
     def _closing(self) -> Sequence[Callable[[], Awaitable[object]]]:
-        return self._chat.aclose, self.sessions.aclose, self._wiring.aclose, self._settings.aclose
+        sessions: Sessions | None = vars(self).get("sessions")  # unless nobody has used them
+        parts = (self._chat,) if sessions is None else (self._chat, sessions)
+        return *(part.aclose for part in parts), self._wiring.aclose, self._settings.aclose
 
     def __repr__(self) -> str:
         app = self._context.app
@@ -354,3 +387,11 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         )
         engine = self._wiring.engine(api_url, EthoraDialect(), credentials)
         return App(Names(app_id), engine, credentials, api_url, self._operations)
+
+
+def _chats_class(*, legacy_api: bool) -> type[Chats]:
+    if not legacy_api:
+        return Chats
+    from ethora_async.platforms.ethora.legacy import LegacyChats
+
+    return LegacyChats

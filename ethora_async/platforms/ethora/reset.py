@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", User, Chat)
 
-RESET_LAG = 120.0
-"""Seconds for which listings may still show deleted records: twice the known delay of real servers.
-
-See docs/platforms/ethora.md#jobs-and-delays.
-"""
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 10.0
 _TRIES = 3
@@ -153,4 +148,4 @@ def _summed(sweeps: Sequence[_Sweep[Any]], lag: float) -> Report:
     return report
 
 
-__all__ = ["RESET_LAG", "reset"]
+__all__ = ["reset"]

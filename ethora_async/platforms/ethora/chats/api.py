@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
@@ -24,8 +24,6 @@ from ethora_async.errors import (
 from ethora_async.platforms.ethora import operations, wire
 from ethora_async.platforms.ethora.app_records import AppRecords
 from ethora_async.platforms.ethora.chats.access_control import CONCURRENCY, AccessControl
-from ethora_async.platforms.ethora.chats.default_rooms import DefaultRooms
-from ethora_async.platforms.ethora.chats.messages import ChatMessages
 from ethora_async.platforms.ethora.chats.namesakes import Namesakes
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, chat_pages, find_chat
 from ethora_async.platforms.ethora.names import conference_host
@@ -45,7 +43,9 @@ if TYPE_CHECKING:
     from ethora_async.capabilities import State
     from ethora_async.config import Seconds
     from ethora_async.pages import Pages
+    from ethora_async.platforms.ethora.chats.default_rooms import DefaultRooms
     from ethora_async.platforms.ethora.chats.message_records import FoundMessage, History, Message
+    from ethora_async.platforms.ethora.chats.messages import ChatMessages
     from ethora_async.platforms.ethora.context import App, AppContext
     from ethora_async.platforms.ethora.users.api import Users
 
@@ -63,10 +63,23 @@ class Chats(AppRecords):
         super().__init__(context)
         self._users = users
         self._access = self._access_type(context, bot_jid=bot_jid)
-        self._messages = ChatMessages(context)
         self._namesakes = Namesakes(context)
         self._xmpp_host = xmpp_host
-        self.default_rooms: DefaultRooms = DefaultRooms(context)
+
+    # Both are imported when they are first used, for the sake of the import of a client.
+
+    @cached_property
+    def default_rooms(self) -> DefaultRooms:
+        """The chats that every user of the app is a member of from the start."""
+        from ethora_async.platforms.ethora.chats.default_rooms import DefaultRooms
+
+        return DefaultRooms(self._context)
+
+    @cached_property
+    def _messages(self) -> ChatMessages:
+        from ethora_async.platforms.ethora.chats.messages import ChatMessages
+
+        return ChatMessages(self._context)
 
     async def create(
         self,
