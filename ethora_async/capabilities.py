@@ -201,6 +201,19 @@ class ChecksIdsTogether(Protocol):
 
 
 @runtime_checkable
+class ComparesTexts(Protocol):
+    """A directory of users whose `UserDirectory.comparable` takes fields of a new user as they are."""
+
+    @property
+    def compared(self) -> frozenset[str]:
+        """The fields of a `NewUser` that `comparable` returns unchanged, None among them, and no others.
+
+        The e-mail address of a `NewUser` is in lower case.
+        """
+        ...
+
+
+@runtime_checkable
 class TellsOwnIds(Protocol):
     """A result of `UserDirectory.reserved` that needs the id alone, and no record made for it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from string import hexdigits
 from typing import Any, Literal, Self, overload
@@ -265,6 +265,29 @@ _set_id, _set_email, _set_first_name, _set_last_name, _set_password, _set_profil
 )
 
 
+_PLAIN_IDS = re.compile(rf"(?:{_PLAIN_ID.pattern}\n)*+")
+_EMAILS = re.compile(rf"(?:(?>{_EMAIL.pattern})\n)*+")
+
+
+def are_plain_users(
+    ids: Sequence[str], emails: Sequence[str], first_names: Sequence[str], last_names: Sequence[str]
+) -> bool:
+    """Return whether `NewUser` takes all these texts as they are. Checked together, at a fraction of the cost.
+
+    Args:
+        ids, emails, first_names, last_names: trimmed and printable.
+    """
+    lines = "\n".join([*emails, ""])
+    return (
+        all(first_names)
+        and all(last_names)
+        and lines == lines.lower()
+        and max(map(len, emails), default=0) <= LONGEST_EMAIL
+        and _EMAILS.fullmatch(lines) is not None
+        and _PLAIN_IDS.fullmatch("\n".join([*ids, ""])) is not None
+    )
+
+
 def new_user(
     id: str,
     email: str,
@@ -283,6 +306,7 @@ def new_user(
         and type(id) is type(email) is type(first_name) is type(last_name) is str
         and _PLAIN_ID.fullmatch(id)
         and email.islower()
+        and len(email) <= LONGEST_EMAIL
         and _EMAIL.fullmatch(email)
         and first_name.isprintable()
         and last_name.isprintable()

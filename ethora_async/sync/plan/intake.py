@@ -10,13 +10,14 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ethora_async.capabilities import ChecksIds, ChecksIdsTogether, TellsOwnIds
+from ethora_async.capabilities import ChecksIds, ChecksIdsTogether, ComparesTexts, TellsOwnIds
 from ethora_async.errors import InvalidInputError, NotFoundError
 from ethora_async.records import User
 from ethora_async.sync.sources.fingerprint import RowDigest
+from ethora_async.sync.sources.plain_users import PlainUsers
 from ethora_async.sync.sources.source import BadRow, Row
 from ethora_async.sync.sources.table_source import TableSource
-from ethora_async.sync.store.items import Actual, Problem, Wanted
+from ethora_async.sync.store.items import Actual, Problem, Wanted, WantedUsers
 from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
@@ -65,7 +66,15 @@ async def read_users(
             line=row.line,
         )
 
-    return await _read(journal, "user", source, wanted, told, before=ids.look_at)
+    def together(rows: PlainUsers[NewUser]) -> WantedUsers | None:
+        keys = ids.together(rows.ids) if isinstance(users, ComparesTexts) else None
+        if keys is None or not isinstance(users, ComparesTexts) or any(map(is_own, rows.ids)):
+            return None
+        compared = [name for name in rows.texts[0] if name in users.compared]
+        states = [{name: texts[name] for name in compared} for texts in rows.texts]
+        return WantedUsers(rows.ids, keys, states, rows.texts, rows.emails, rows.file, rows.lines)
+
+    return await _read(journal, "user", source, wanted, told, before=ids.look_at, together=together)
 
 
 class _UserIds:
@@ -74,13 +83,16 @@ class _UserIds:
     def __init__(self, users: UserDirectory[Any]) -> None:
         self._key = users.key
         self._literal = _literal_ids(users)
-        self._together = users.plain_keys if isinstance(users, ChecksIdsTogether) else lambda _: None
+        self.together: Callable[[Sequence[str]], Sequence[str] | None] = (
+            users.plain_keys if isinstance(users, ChecksIdsTogether) else lambda _: None
+        )
+        """Returns the keys of ids that need no closer look, else None."""
         self._keys: dict[str, str] = {}
 
     def look_at(self, rows: Sequence[Row[NewUser]]) -> None:
         """Check the ids of rows that come next."""
         ids = [row.item.id for row in rows]
-        self._keys = dict(zip(ids, self._together(ids) or (), strict=False))
+        self._keys = dict(zip(ids, self.together(ids) or (), strict=False))
 
     def checked(self, id: str) -> tuple[str, str]:
         """Return an id as the platform lists it, and its key.
@@ -162,6 +174,7 @@ async def _read(
     told: Callable[[int], None],
     *,
     before: Callable[[Sequence[Row[T]]], None] = lambda _: None,
+    together: Callable[[PlainUsers[Any]], WantedUsers | None] = lambda _: None,
 ) -> str:
     """Store the rows of a source.
 
@@ -172,17 +185,18 @@ async def _read(
         wanted: converts a row for the journal.
         told: called with the number of rows read.
         before: called with the rows before they are converted.
+        together: converts many rows at once, as `wanted` would; None if one of them needs a closer look.
 
     Returns:
         The source's fingerprint.
     """
     if isinstance(source, TableSource):
         digest = RowDigest()
-        await _keep(journal, kind, source.chunks(digest), wanted, told, before)
+        await _keep(journal, kind, source.chunks(digest), wanted, told, before, together)
         return await run_blocking(digest.text)
     # Before the rows: a change in between must not pass for what was read.
     fingerprint = await source.fingerprint()
-    await _keep(journal, kind, chunks(source.rows()), wanted, told, before)
+    await _keep(journal, kind, chunks(source.rows()), wanted, told, before, together)
     return fingerprint
 
 
@@ -193,10 +207,16 @@ async def _keep(
     wanted: Callable[[Row[T]], Wanted],
     told: Callable[[int], None],
     before: Callable[[Sequence[Row[T]]], None],
+    together: Callable[[PlainUsers[Any]], WantedUsers | None],
 ) -> None:
     done = 0
     async with aclosing(parts):
         async for part in parts:
+            if isinstance(part, PlainUsers) and (users := together(part)) is not None:
+                await journal.add_wanted_users(users)
+                done += len(part)
+                told(done)
+                continue
             before([row for row in part if isinstance(row, Row)])
             good: list[Wanted] = []
             bad: list[Problem] = []

@@ -6,19 +6,22 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
 from ethora_async.errors import InvalidInputError
 from ethora_async.redaction import Secret
-from ethora_async.sync.sources.checked_text import check_line, plain_id
+from ethora_async.sync.sources.checked_text import are_plain_ids, check_line, plain_id
 from ethora_async.sync.sources.formats import RowFormat
 from ethora_async.sync.sources.mapping import DISPLAY_NAME, NAMES, ColumnMapping
 from ethora_async.sync.sources.split_name import split_name
 from ethora_async.sync.sources.template import Template
 from ethora_async.sync.sources.values import text_of
 from ethora_async.sync.sources.where import Condition, lookup
+
+if TYPE_CHECKING:
+    from ethora_async.sync.sources.table import RawBlock
 
 T = TypeVar("T")
 
@@ -176,6 +179,18 @@ class Binding(Generic[T]):
             if not texts[ours].isalnum():
                 texts[ours] = plain_id(texts[ours], ours)
         return texts
+
+    def plain_columns(self, block: RawBlock) -> dict[str, list[str]] | None:
+        """Return the `texts` of all rows of a block, by field; None if a row needs a closer look or has a password."""
+        if self._cells is None or self._passwords or self._where:
+            return None
+        places = [block.columns.index(one.written) for one in self._columns]
+        columns = list(zip(*block.fields, strict=True))
+        cells = [columns[place] for place in places]
+        if not "".join(map("".join, cells)).isprintable():
+            return None
+        texts = {name: list(map(str.strip, column)) for name, column in zip(self._names, cells, strict=True)}
+        return texts if all(are_plain_ids(texts[ours]) for ours in self._ids) else None
 
     def _read(self, values: Mapping[str, Any]) -> dict[str, str]:
         texts: dict[str, str] = {}

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from ethora_async.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -61,6 +65,19 @@ def check_line(text: str, column: str, *, multiline: bool = False) -> None:
         what = f"the control character {character!r}"
     msg = f"{column} holds {what}"
     raise InvalidInputError(msg, field=column)
+
+
+_BEGINS_WITH_A_LETTER = re.compile(r"(?:[A-Za-z_][^\n]*\n)*+")
+
+
+def are_plain_ids(texts: Sequence[str]) -> bool:
+    """Return whether `plain_id` returns each of these printable ids as it is."""
+    if _BEGINS_WITH_A_LETTER.fullmatch("\n".join([*texts, ""])):
+        return True
+    try:
+        return all(text.isalnum() or plain_id(text, "id") == text for text in texts)
+    except InvalidInputError:
+        return False
 
 
 def plain_id(text: str, column: str) -> str:

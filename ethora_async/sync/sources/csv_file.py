@@ -14,7 +14,7 @@ from ethora_async.sync.sources.csv_dialect import CsvDialect, detect_dialect
 from ethora_async.sync.sources.csv_lines import CsvRow, Lines
 from ethora_async.sync.sources.encoding import Encoding, detect_encoding
 from ethora_async.sync.sources.mapping import ColumnMapping
-from ethora_async.sync.sources.table import RawRow, Reader, guarded
+from ethora_async.sync.sources.table import RawBlock, RawRow, Reader, guarded
 from ethora_async.sync.sources.table_source import TableSource
 from ethora_async.sync.sources.text_file import UNREADABLE, check_text, open_bytes, unreadable
 from ethora_async.sync.sources.values import undecodable
@@ -110,7 +110,7 @@ class _CsvReader(Reader):
             told.append(f"encoded in {self._encoding.title}")
         return (f"{self._name}: {', '.join(told)}",) if told else ()
 
-    def read(self, count: int) -> list[RawRow]:
+    def read(self, count: int) -> Sequence[RawRow]:
         self.columns()
         rows = guarded(partial(self._read, count), UNREADABLE, partial(unreadable, self._name, self._last))
         if rows:
@@ -156,13 +156,25 @@ class _CsvReader(Reader):
             raise InvalidInputError(msg, file=name, row=line)
         return columns
 
-    def _read(self, count: int) -> list[RawRow]:
+    def _read(self, count: int) -> Sequence[RawRow]:
         assert self._lines is not None  # noqa: S101  for the type checkers
-        while rows := self._lines.read(count):
+        while True:
+            first, plain = self._lines.read_plain(count)
+            if plain and self._are_regular(plain):
+                return RawBlock(first, self._columns, plain)
+            rows = [CsvRow(line, fields) for line, fields in enumerate(plain, first)]
+            rows = [row for row in rows if not row.is_blank] if plain else self._lines.read(count)
             # Concatenated files repeat the header.
-            if found := [self._raw(row) for row in rows if not self._is_header(row)]:
+            found = [self._raw(row) for row in rows if not self._is_header(row)]
+            if found or not (plain or rows):
                 return found
-        return []
+
+    def _are_regular(self, rows: Sequence[Sequence[str]]) -> bool:
+        """Return whether each row has a field for each column, and is neither blank nor the header."""
+        if {*map(len, rows)} != {len(self._columns)}:
+            return False
+        begins = [row[0].strip().lower() for row in rows]
+        return all(begins) and self._header[0] not in begins
 
     def _is_header(self, row: CsvRow) -> bool:
         fields = row.fields

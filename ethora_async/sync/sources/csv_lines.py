@@ -10,7 +10,7 @@ import csv
 import io
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count, islice
+from itertools import islice
 from typing import TextIO
 
 import attrs
@@ -36,6 +36,11 @@ class CsvRow:
     fields: Sequence[str] = attrs.field(repr=False)
     problem: str | None = None
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether it is a valid row without any text."""
+        return self.problem is None and not any(field.strip() for field in self.fields)
+
 
 class Lines:
     """The rows of an open file; every method blocks.
@@ -52,6 +57,9 @@ class Lines:
         self._delimiter = delimiter
         self._reader = csv.reader(self._source, delimiter=delimiter, strict=True)
         self._rows = self._raw_rows()
+        self._plain: deque[list[str]] = deque()
+        self._plain_line = 0
+        self._repairing = False
         for _ in range(skipped):
             self._source.skip_line()
 
@@ -64,8 +72,20 @@ class Lines:
 
     def read(self, count: int) -> list[CsvRow]:
         """Return the next rows, at most so many; none at the end. Rows without any text are skipped."""
-        found = (row for row in self._rows if row.problem is not None or any(field.strip() for field in row.fields))
-        return list(islice(found, count))
+        return list(islice((row for row in self._rows if not row.is_blank), count))
+
+    def read_plain(self, count: int) -> tuple[int, list[list[str]]]:
+        """Return the next rows, at most so many, blank ones among them, if each is one line without quotation marks.
+
+        Returns:
+            The line of the first, and the rows; none where `read` must be used.
+        """
+        if self._repairing or not (self._plain or self._read_block()):
+            return 0, []
+        rows = [self._plain.popleft() for _ in range(min(count, len(self._plain)))]
+        first = self._plain_line
+        self._plain_line += len(rows)
+        return first, rows
 
     def close(self) -> None:
         """Close the file."""
@@ -74,26 +94,34 @@ class Lines:
 
     def _raw_rows(self) -> Iterator[CsvRow]:
         while True:
-            yield from self._rows_without_quotes()
+            while self._plain or self._read_block():
+                self._plain_line += 1
+                yield CsvRow(self._plain_line - 1, self._plain.popleft())
             line = self._source.start_row()
             try:
                 fields = next(self._reader)
             except StopIteration:
                 return
             except csv.Error as error:
+                self._repairing = True
                 yield from self._refused(line, error)
+                self._repairing = False
                 continue
             yield CsvRow(line, fields)
 
-    def _rows_without_quotes(self) -> Iterator[CsvRow]:
-        """Yield rows up to the next quotation mark, many read at once: without one, every line is a row."""
-        while block := self._source.read_block():
-            try:
-                rows = list(csv.reader(io.StringIO(block, newline=""), delimiter=self._delimiter, strict=True))
-            except csv.Error:
-                self._source.put_back(block)
-                return
-            yield from map(CsvRow, count(self._source.passed(len(rows))), rows)
+    def _read_block(self) -> bool:
+        """Read many rows at once, if the next lines hold no quotation mark: without one, every line is a row."""
+        block = self._source.read_block()
+        if not block:
+            return False
+        try:
+            rows = list(csv.reader(io.StringIO(block, newline=""), delimiter=self._delimiter, strict=True))
+        except csv.Error:
+            self._source.put_back(block)
+            return False
+        self._plain_line = self._source.passed(len(rows))
+        self._plain.extend(rows)
+        return bool(rows)
 
     def _refused(self, line: int, error: csv.Error) -> Iterator[CsvRow]:
         if not isinstance(error, _TooLongError) and "field larger" not in str(error):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 import attrs
 
 from ethora_async.errors import InvalidInputError
-from ethora_async.records import ChatAccess, NewChat, NewUser, id_text, new_user
+from ethora_async.records import ChatAccess, NewChat, NewUser, are_plain_users, id_text, new_user
 
 T = TypeVar("T")
 
@@ -24,6 +24,8 @@ class RowFormat(Generic[T]):
         key: returns the text that must be unique, or None.
         ids: columns whose values may be integers or UUIDs if the source has such types; all others are text.
         multiline: columns whose texts may contain line breaks and tabs.
+        plain: given columns of trimmed, printable texts, returns whether `make` takes all of them as they are; None
+            where rows are only made one by one.
         own: columns that must differ from row to row, so that they cannot have a default.
     """
 
@@ -35,6 +37,7 @@ class RowFormat(Generic[T]):
     ids: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
     multiline: frozenset[str] = frozenset()
+    plain: Callable[[Mapping[str, Sequence[str]]], bool] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -46,6 +49,10 @@ def _user(row: Mapping[str, str]) -> NewUser:
     return new_user(
         row["id"], row["email"], row["first_name"], row["last_name"], row.get("password"), row.get("profile_image")
     )
+
+
+def _plain_users(columns: Mapping[str, Sequence[str]]) -> bool:
+    return are_plain_users(columns["id"], columns["email"], columns["first_name"], columns["last_name"])
 
 
 def _chat(row: Mapping[str, str]) -> NewChat:
@@ -71,6 +78,7 @@ USERS = RowFormat(
     name="users",
     ids=frozenset({"id"}),
     own=frozenset({"id", "email", "password"}),
+    plain=_plain_users,
 )
 CHATS = RowFormat(
     required=("id", "title"),

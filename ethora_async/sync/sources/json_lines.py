@@ -20,7 +20,7 @@ from ethora_async.sync.sources.table import RawRow, Reader, guarded
 from ethora_async.sync.sources.text_file import LONGEST_LINE, UNREADABLE, check_text, open_bytes, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @attrs.frozen
@@ -73,7 +73,7 @@ class _JsonReader(Reader):
     def notes(self) -> tuple[str, ...]:
         return self._chosen().notes()
 
-    def read(self, count: int) -> list[RawRow]:
+    def read(self, count: int) -> Sequence[RawRow]:
         return self._chosen().read(count)
 
     def close(self) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
 import attrs
 
@@ -35,6 +35,36 @@ class RawRow:
     broken: tuple[Secret, ...] = ()
 
 
+class RawBlock(Sequence[RawRow]):
+    """Rows that could be parsed, on consecutive lines; a `RawRow` is made on access.
+
+    Args:
+        first: the line of the first.
+        columns: the columns' original names.
+        fields: the texts of each row, as many as there are columns.
+    """
+
+    __slots__ = ("columns", "fields", "first")
+
+    def __init__(self, first: int, columns: tuple[str, ...], fields: Sequence[Sequence[str]]) -> None:
+        self.first: int = first
+        self.columns: tuple[str, ...] = columns
+        self.fields: Sequence[Sequence[str]] = fields
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    @overload
+    def __getitem__(self, place: int) -> RawRow: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[RawRow]: ...
+    def __getitem__(self, place: int | slice) -> RawRow | list[RawRow]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        number = range(len(self))[place]
+        return RawRow(self.first + number, dict(zip(self.columns, self.fields[number], strict=True)))
+
+
 class Reader(Protocol):
     """Reads rows. All calls but `interrupt` come from one thread, and block; the first one opens the source."""
 
@@ -47,7 +77,7 @@ class Reader(Protocol):
         """
         ...
 
-    def read(self, count: int) -> list[RawRow]:
+    def read(self, count: int) -> Sequence[RawRow]:
         """Return the next rows, at most so many; none at the end.
 
         Raises:
@@ -125,7 +155,7 @@ class Reading:
         """Return the same as `Reader.notes`."""
         return await self._thread.run(self._reader.notes)
 
-    async def read(self, count: int) -> list[RawRow]:
+    async def read(self, count: int) -> Sequence[RawRow]:
         """Return the same as `Reader.read`."""
         return await self._thread.run(self._reader.read, count)
 

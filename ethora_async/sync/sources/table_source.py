@@ -16,8 +16,9 @@ from ethora_async.sync.sources.checked_text import SUSPICIOUS
 from ethora_async.sync.sources.fingerprint import RowDigest
 from ethora_async.sync.sources.formats import RowFormat
 from ethora_async.sync.sources.mapping import ColumnMapping
+from ethora_async.sync.sources.plain_users import PlainUsers
 from ethora_async.sync.sources.source import BadRow, Row
-from ethora_async.sync.sources.table import RawRow, Table, reading
+from ethora_async.sync.sources.table import RawBlock, RawRow, Table, reading
 from ethora_async.sync.sources.where import Condition
 from ethora_async_secrets.concurrency import run_blocking
 
@@ -152,8 +153,37 @@ class TableSource(Generic[T]):
                 binder = _Binder(self.format, self.mapping, binding, self._where)
                 async with reading(table) as opened:
                     while raws := await opened.read(ROWS_AT_ONCE):
+                        if (plain := self._plain(raws, table, number, binding, digest)) is not None:
+                            yield await self._without_repeats(plain, number, seen)
+                            continue
                         read = [self._row(raw, table, number, binder, digest) for raw in raws]
                         yield await self._without_repeats([row for row in read if row is not None], number, seen)
+
+    def _plain(
+        self,
+        raws: Sequence[RawRow],
+        table: Table,
+        number: int,
+        binding: Binding[T] | None,
+        digest: RowDigest | None,
+    ) -> PlainUsers[T] | None:
+        """Return rows of users that need no closer look, as most do; None for any other.
+
+        `_row` gives the same, row by row.
+        """
+        check = self.format.plain
+        if not isinstance(raws, RawBlock) or check is None or binding is None or not table.ordered:
+            return None
+        columns = binding.plain_columns(raws)
+        if columns is None or not check(columns):
+            return None
+        if self._on_warning is not None and not all(map(SUSPICIOUS.isdisjoint, columns.values())):
+            return None
+        users = PlainUsers(raws, columns, table.name, binding)
+        if digest is not None:
+            for line, texts in zip(users.lines, users.texts, strict=True):
+                digest.add(texts, _place(number, line))
+        return users
 
     def _row(
         self, raw: RawRow, table: Table, number: int, binder: _Binder[T], digest: RowDigest | None
@@ -197,12 +227,15 @@ class TableSource(Generic[T]):
                     self._on_warning(f"{place}: {ours} is {text!r}; if this means no value, empty the cell")
 
     async def _without_repeats(
-        self, rows: list[Row[T] | BadRow], number: int, seen: Distinct
+        self, rows: Sequence[Row[T] | BadRow], number: int, seen: Distinct
     ) -> Sequence[Row[T] | BadRow]:
         key = self.format.key
         if key is None:
             return rows
-        good = [(key(row.item), _place(number, row.line)) for row in rows if isinstance(row, Row)]
+        if isinstance(rows, PlainUsers):
+            good = [(id, _place(number, line)) for id, line in zip(rows.ids, rows.lines, strict=True)]
+        else:
+            good = [(key(row.item), _place(number, row.line)) for row in rows if isinstance(row, Row)]
         places = await seen.add(good)
         if places.count(None) == len(places):
             return rows
@@ -304,7 +337,7 @@ def _check_conditions(table: Table, binding: Binding[Any], header: tuple[str, ..
 
 
 def _binding_of(
-    rows: list[RawRow],
+    rows: Sequence[RawRow],
     format: RowFormat[T],  # noqa: A002
     mapping: ColumnMapping,
     where: Sequence[Condition],

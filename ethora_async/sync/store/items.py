@@ -141,6 +141,34 @@ class Wanted:
 
 
 @attrs.define
+class WantedUsers:
+    """Many wanted users without passwords, as columns.
+
+    Attributes:
+        ids, identities, emails, lines: as in `Wanted`.
+        states: the records in comparable form, without fields that are not stated.
+        items: the records to send.
+        file: the file of all of them.
+    """
+
+    ids: Sequence[str]
+    identities: Sequence[str]
+    states: Sequence[Mapping[str, str]]
+    items: Sequence[Mapping[str, str]]
+    emails: Sequence[str]
+    file: str
+    lines: Sequence[int]
+
+    def rows(self) -> list[Wanted]:
+        """Return them one by one."""
+        columns = zip(self.ids, self.identities, self.states, self.items, self.emails, self.lines, strict=True)
+        return [
+            Wanted("user", id, identity=identity, state=state, item=item, email=email, file=self.file, line=line)
+            for id, identity, state, item, email, line in columns
+        ]
+
+
+@attrs.define
 class Actual:
     """A user, chat or membership that the platform lists.
 

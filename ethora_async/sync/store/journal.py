@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Result,
         ToSend,
         Wanted,
+        WantedUsers,
     )
     from ethora_async.sync.store.key_ranges import KeyRange
 
@@ -187,6 +188,10 @@ class Journal:
         Rows that contradict earlier ones (the same id, the same e-mail address) become problems.
         """
         await self._transaction(sides.add_wanted, rows, problems, self._seen, self._range)
+
+    async def add_wanted_users(self, users: WantedUsers) -> None:
+        """Add many users of a source at once, as `add_wanted` does."""
+        await self._transaction(sides.add_wanted_users, users, self._seen, self._range)
 
     async def add_actual(self, rows: Sequence[Actual]) -> None:
         """Add records that the platform lists."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from ethora_async.sync.store.items import Actual, Entry, Problem
+    from ethora_async.sync.store.items import Actual, Entry, Problem, WantedUsers
     from ethora_async.sync.store.key_ranges import KeyRange
 
 _PROBLEM = "INSERT INTO bad (rowid, kind, id, file, line, field, reason, unsafe) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -21,6 +21,10 @@ _WANTED = (
     "INSERT OR IGNORE INTO wanted"
     " (rowid, kind, key, other, identity, other_identity, state, item, needs_source, email, file, line)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_WANTED_USER = (
+    "INSERT OR IGNORE INTO wanted (rowid, kind, key, other, identity, state, item, needs_source, email, file, line)"
+    " VALUES (?, 'user', ?, '', ?, ?, ?, 0, ?, ?, ?)"
 )
 _REPEATED = " UNION ".join(
     f"SELECT rowid FROM wanted WHERE {which} AND ({columns}) IN"
@@ -75,21 +79,34 @@ class Seen:
         self._rows += rows
         return first
 
-    def may_repeat(self, rows: Sequence[Wanted]) -> bool:
-        """Return whether one of the rows may repeat an id or address of an earlier one; remember them."""
+    def may_repeat(self, hashes: Sequence[int]) -> bool:
+        """Return whether one of the rows with these hashes may repeat something of an earlier one; remember them."""
         if len(self._hashes) > self._limit:
             return True
-        hashes = [hash((row.kind, row.key, row.other)) for row in rows]
-        hashes += [
-            hash((row.kind, row.identity, ""))
-            for row in rows
-            if row.identity is not None and row.identity != row.key and row.kind != "member"
-        ]
-        hashes += [hash(row.email) for row in rows if row.email is not None]
         found = not self._hashes.isdisjoint(hashes)
         before = len(self._hashes)
         self._hashes.update(hashes)
         return found or len(self._hashes) != before + len(hashes)
+
+
+def _hashes(rows: Iterable[Wanted]) -> list[int]:
+    """Return the hashes of ids and addresses, which no two rows may share."""
+    hashes: list[int] = []
+    for row in rows:
+        hashes.append(hash((row.kind, row.key, row.other)))
+        if row.identity is not None and row.identity != row.key and row.kind != "member":
+            hashes.append(hash((row.kind, row.identity, "")))
+        if row.email is not None:
+            hashes.append(hash(row.email))
+    return hashes
+
+
+def _hashes_of_users(users: WantedUsers) -> list[int]:
+    hashes = [hash(("user", id, "")) for id in users.ids]
+    if users.identities != users.ids:
+        pairs = zip(users.identities, users.ids, strict=True)
+        hashes += [hash(("user", identity, "")) for identity, id in pairs if identity != id]
+    return hashes + list(map(hash, users.emails))
 
 
 def add_wanted(
@@ -104,7 +121,7 @@ def add_wanted(
         # Rows that are only appended cost a fraction of rows that are put into their place in three indexes.
         _drop_indexes(db)
         db.executemany(_WANTED, itertools.starmap(_columns, numbered))
-    elif seen.may_repeat(rows):
+    elif seen.may_repeat(_hashes(rows)):
         index_wanted(db)
         _look_up(db, numbered)
     else:
@@ -113,6 +130,23 @@ def add_wanted(
     add_problems(db, problems, first)
     if key_range is not None:
         key_ranges.note_problems(db, first, len(problems))
+
+
+def add_wanted_users(db: sqlite3.Connection, users: WantedUsers, seen: Seen, key_range: KeyRange | None) -> None:
+    """Add many users at once; `add_wanted` does the same with their rows."""
+    if key_range is not None:
+        add_wanted(db, users.rows(), (), seen, key_range)
+        return
+    first = seen.number(len(users.ids))
+    if seen.many:
+        _drop_indexes(db)
+    elif seen.may_repeat(_hashes_of_users(users)):
+        index_wanted(db)
+        _look_up(db, enumerate(users.rows(), first))
+        return
+    states, items = map(encoded, users.states), map(encoded, users.items)
+    columns = (users.ids, users.identities, states, items, users.emails, itertools.repeat(users.file), users.lines)
+    db.executemany(_WANTED_USER, zip(itertools.count(first), *columns, strict=False))
 
 
 def settle(db: sqlite3.Connection, seen: Seen) -> None:

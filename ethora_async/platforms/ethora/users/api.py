@@ -414,6 +414,11 @@ class Users(AppRecords):
         """
         return self._context.known().names.own_keys(ids)
 
+    @property
+    def compared(self) -> frozenset[str]:
+        """The fields that `comparable` returns: all of a new user but the id and the password."""
+        return USER_FIELDS | {"email"}
+
     def comparable(self, user: NewUser | User) -> State:
         """Return ``email``, ``first_name``, ``last_name`` and ``profile_image``; None for an unstated field."""
         return comparable_user(user)
