@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +60,26 @@ ROWS = st.lists(st.tuples(IDS, EMAILS, NAMES, NAMES) | st.just(PLAIN) | st.sampl
 HEADERS = st.sampled_from(["id,email,first_name,last_name", "ID, email ,first_name,last_name,profile_image"])
 
 
-async def _stored(file: Path) -> tuple[list[Any], list[Any], str, list[str]]:
+@cache
+def _users() -> Any:
+    """The users of a client that knows its app; nothing is asked of the platform."""
+
+    async def opened() -> Any:
+        async with EthoraClient(app_id=APP, secret="s" * 32, api_url="http://127.0.0.1:1") as client:
+            await client.users._context.open()
+            return client.users
+
+    return asyncio.run(opened())
+
+
+async def _stored(users: Any, file: Path) -> tuple[list[Any], list[Any], str, list[str]]:
     """What a journal holds of the file, its fingerprint and its warnings."""
     warned: list[str] = []
-    async with (
-        EthoraClient(app_id=APP, secret="s" * 32, api_url="http://127.0.0.1:1") as client,
-        await Journal.create() as journal,
-    ):
+    async with await Journal.create() as journal:
         source = await CsvFile.open(file, USERS)
         source._on_warning = warned.append
-        await client.users._context.open()
         own = _OwnUsers(frozenset({"bea"}))
-        told = await intake.read_users(journal, client.users, source, own, lambda _: None)
+        told = await intake.read_users(journal, users, source, own, lambda _: None)
         wanted, bad = await journal._transaction(
             lambda db: (
                 db.execute("SELECT rowid, * FROM wanted ORDER BY rowid").fetchall(),
@@ -95,9 +104,9 @@ def test_users_read_together_are_stored_as_if_read_one_by_one(
         file.write_bytes(end.join([*lines, ""]).encode("utf-8", "surrogatepass"))
         patch.setattr("hashlib.scrypt", lambda secret, *, salt, **_: hashlib.sha256(salt + secret).digest())
         patch.setattr(table_source, "ROWS_AT_ONCE", at_once)
-        together = asyncio.run(_stored(file))
+        together = asyncio.run(_stored(_users(), file))
         patch.setattr(TableSource, "_plain", lambda *_: None)
-        assert asyncio.run(_stored(file)) == together
+        assert asyncio.run(_stored(_users(), file)) == together
 
 
 def test_plain_rows_are_read_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +114,7 @@ def test_plain_rows_are_read_together(tmp_path: Path, monkeypatch: pytest.Monkey
     file = tmp_path / "users.csv"
     file.write_text("id,email,first_name,last_name\nann,ann@example.com,Ann,Lee\nbob,bob@example.com,Bob,Lee\n")
     monkeypatch.setattr(TableSource, "_row", None)
-    wanted, bad, _, _ = asyncio.run(_stored(file))
+    wanted, bad, _, _ = asyncio.run(_stored(_users(), file))
     assert [row[2] for row in wanted] == ["ann", "bob"]
     assert not bad
 
