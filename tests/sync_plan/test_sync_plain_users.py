@@ -90,7 +90,7 @@ async def _stored(users: Any, file: Path) -> tuple[list[Any], list[Any], str, li
     return wanted, bad, told, warned + rows
 
 
-@settings(max_examples=25)
+@settings(max_examples=6)
 @given(HEADERS, ROWS, st.sampled_from(["\n", "\r\n"]), st.integers(1, 4))
 @example("id,email,first_name,last_name", [PLAIN, ("bob", "bob@example.com", "Bob", "Lee")], "\n", 4)
 @example("id,email,first_name,last_name", [PLAIN, PLAIN], "\n", 1)
