@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.cli.observing import span
-from ethora_async.cli.output import errors, shown
+from ethora_async.cli.output import errors, print_document, shown
 from ethora_async.cli.plan_view import LinePrinter
 from ethora_async.cli.platforms import MANAGING
 from ethora_async.cli.reject_option import Rejects
 from ethora_async.cli.report_page.run_report import RunReport
 from ethora_async.cli.runtime import DONE, SOME_FAILED, Options
 from ethora_async.cli.sources import reopen_lists
-from ethora_async.cli.sync_json import failure_fields, print_document, problem_fields, result_fields, summary_fields
+from ethora_async.cli.sync_json import failure_fields, problem_fields, result_fields, summary_fields
 from ethora_async.errors import ChatError, InvalidInputError, StoppedByGuardError
 from ethora_async.sync.plan.apply import Applied, result_of
 from ethora_async.sync.plan.plan import PLANNED, summary_of

@@ -68,7 +68,7 @@ def list_(context: typer.Context, as_json: Annotated[bool, JSON_OPTION] = False)
     """List all chats."""
 
     async def work(client: ManagingClient) -> int:
-        await print_list(client.chats.list(), as_json=as_json)
+        await print_list("chats", client.chats.list(), as_json=as_json)
         return DONE
 
     run_with_client(context.obj, MANAGING, work)

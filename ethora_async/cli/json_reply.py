@@ -1,7 +1,7 @@
-"""One JSON value on stdout for every command that runs with ``--json``, whatever happens.
+"""One JSON object on stdout for every command that runs with ``--json``, whatever happens.
 
 A command prints its document itself. When it ends without one (wrong usage, an unreachable platform, Ctrl-C), the
-command group prints an object with the error in its place.
+command group prints an object with the error in its place. A document that breaks off ends with the error.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _KINDS = {
 class _Reply:
     def __init__(self) -> None:
         self.begun = False
+        self.broken = False
         self.error: dict[str, Any] | None = None
 
 
@@ -40,6 +41,15 @@ def begin_document() -> None:
     reply = _current.get()
     if reply is not None:
         reply.begun = True
+
+
+def break_off() -> None:
+    """End the document that the command has printed in part; the error that follows becomes its last field."""
+    reply = _current.get()
+    if reply is not None:
+        reply.broken = True
+    else:
+        typer.echo("}")
 
 
 def complain(message: str, error: BaseException | None = None) -> None:
@@ -58,7 +68,7 @@ def complain(message: str, error: BaseException | None = None) -> None:
 
 @contextmanager
 def replying(args: Sequence[str]) -> Generator[None, None, None]:
-    """Make sure that a command called with ``--json`` prints one JSON value on stdout, however it ends.
+    """Make sure that a command called with ``--json`` prints one JSON object on stdout, however it ends.
 
     Inside another `replying`, the first of the two to know the error prints it.
     """
@@ -72,8 +82,7 @@ def replying(args: Sequence[str]) -> Generator[None, None, None]:
         yield
     except BaseException as error:
         code = _exit_code(error)
-        if code and not reply.begun:
-            reply.begun = True
+        if code and (reply.broken or not reply.begun):
             _print_error(reply, error, code)
         raise
     finally:
@@ -95,7 +104,8 @@ def _print_error(reply: _Reply, error: BaseException, code: int) -> None:
     found = reply.error or {"message": _message(error, code)}
     document = {"error": {"kind": _KINDS.get(code, "failed"), **found, "exit_code": code}}
     text = codec.dumps(_encodable(document))
-    typer.echo(text)
+    typer.echo(b"," + text[1:] if reply.broken else text)
+    reply.begun, reply.broken = True, False
 
 
 def _message(error: BaseException, code: int) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 import typer
@@ -14,13 +14,11 @@ from rich.console import Console
 from ethora_async import codec
 from ethora_async.bulk.outcome import Outcome
 from ethora_async.bulk.report import Report
-from ethora_async.cli.json_reply import begin_document
+from ethora_async.cli.json_reply import begin_document, break_off
 from ethora_async.cli.runtime import DONE, PLATFORM, SOME_FAILED, DeliveryCheck
 from ethora_async.errors import ChatError
 from ethora_async.records import Chat, User
 from ethora_async.redaction import MASK, Secret
-
-T = TypeVar("T")
 
 JSON_OPTION = typer.Option("--json", help="Print JSON, and nothing else, on stdout.")
 
@@ -45,16 +43,42 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
 
-def print_json(value: Any) -> None:
-    """Print one JSON value on stdout, in UTF-8 whatever the terminal's encoding."""
+def print_json(value: Mapping[str, Any] | attrs.AttrsInstance) -> None:
+    """Print one JSON object on stdout, in UTF-8 whatever the terminal's encoding."""
     begin_document()
     typer.echo(codec.dumps(plain(value)))
 
 
-async def print_list(items: AsyncIterable[Any], *, as_json: bool) -> None:
-    """Print records as they come: a JSON array with one record a line, or plain lines."""
+async def print_document(head: Mapping[str, Any], **lists: tuple[AsyncIterable[Any], Callable[[Any], Any]]) -> None:
+    """Print one JSON object: `head`, and lists of any length, one element a line.
+
+    Args:
+        head: The first fields.
+        lists: By field, the elements as they come and a function that converts one to JSON.
+    """
+    text, begun = codec.dumps(plain(head))[:-1], False
+    for name, (items, fields) in lists.items():
+        text += (b"," if text != b"{" else b"") + codec.dumps(name) + b":["
+        try:
+            async for item in items:
+                begin_document()
+                typer.echo(text + codec.dumps(plain(fields(item))), nl=False)
+                text, begun = b",\n", True
+        except (ChatError, asyncio.CancelledError):
+            # The output so far stays valid, and the error ends it.
+            if begun:
+                typer.echo(b"]" if text == b",\n" else text + b"]", nl=False)
+                break_off()
+            raise
+        text = b"]" if text == b",\n" else text + b"]"
+    begin_document()
+    typer.echo(text + b"}")
+
+
+async def print_list(name: str, items: AsyncIterable[Any], *, as_json: bool) -> None:
+    """Print records as they come: a JSON object with the list `name`, or plain lines."""
     if as_json:
-        await _print_array(items, plain)
+        await print_document({}, **{name: (items, plain)})
         return
     async for item in items:
         typer.echo(line(item))
@@ -73,7 +97,7 @@ async def print_outcomes(outcomes: AsyncIterable[Outcome[Any]], *, as_json: bool
             yield outcome
 
     if as_json:
-        await _print_array(noticed(), _outcome_fields)
+        await print_document({}, outcomes=(noticed(), _outcome_fields))
     else:
         async for outcome in noticed():
             reason = f": {outcome.error}" if outcome.error is not None else ""
@@ -86,22 +110,6 @@ async def print_outcomes(outcomes: AsyncIterable[Outcome[Any]], *, as_json: bool
 def _outcome_fields(outcome: Outcome[Any]) -> dict[str, Any]:
     reason = str(outcome.error) if outcome.error is not None else None
     return {"id": outcome.key, "status": outcome.status, "reason": reason}
-
-
-async def _print_array(items: AsyncIterable[T], fields: Callable[[T], Any]) -> None:
-    opening = b"["
-    try:
-        async for item in items:
-            begin_document()
-            typer.echo(opening + codec.dumps(fields(item)), nl=False)
-            opening = b",\n"
-    except (ChatError, asyncio.CancelledError):
-        # The output so far stays valid; the exit code says that it is incomplete.
-        if opening != b"[":
-            typer.echo(b"]")
-        raise
-    begin_document()
-    typer.echo(b"[]" if opening == b"[" else b"]")
 
 
 def line(item: User | Chat) -> str:

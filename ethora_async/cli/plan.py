@@ -9,7 +9,7 @@ import typer
 
 from ethora_async.cli import sync_options as say
 from ethora_async.cli.observing import span
-from ethora_async.cli.output import JSON_OPTION, errors, shown
+from ethora_async.cli.output import JSON_OPTION, errors, print_document, shown
 from ethora_async.cli.plan_view import LinePrinter
 from ethora_async.cli.platforms import MANAGING
 from ethora_async.cli.reject_option import Rejects, rejects_for
@@ -17,7 +17,7 @@ from ethora_async.cli.report_page.run_report import ReportOption, RunReport
 from ethora_async.cli.runtime import DONE, SOME_FAILED, STOPPED, SyncClient, run_with_client
 from ethora_async.cli.shared_options import takes
 from ethora_async.cli.sources import OpenLists, open_lists
-from ethora_async.cli.sync_json import change_fields, print_document, problem_fields, summary_fields
+from ethora_async.cli.sync_json import change_fields, problem_fields, summary_fields
 from ethora_async.cli.sync_options import PlanOptions, SourceOptions, usage
 from ethora_async.sync.plan.plan import Plan, make_plan
 from ethora_async.sync.plan.plan_file import check_target, save_plan

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from ethora_async import codec
-from ethora_async.cli.json_reply import begin_document
-from ethora_async.cli.output import plain
 from ethora_async.redaction import scrub
 
 if TYPE_CHECKING:
     from ethora_async.sync.plan.apply import Applied
     from ethora_async.sync.plan.plan import Summary
     from ethora_async.sync.store.items import Entry, Problem
-
-
-async def print_document(head: dict[str, Any], **lists: tuple[AsyncIterable[Any], Callable[[Any], Any]]) -> None:
-    """Print `head` and lists of any length after it, each with a function that converts an element to JSON."""
-    begin_document()
-    typer.echo(codec.dumps(plain(head))[:-1], nl=False)
-    for name, (items, fields) in lists.items():
-        opening = b"," + codec.dumps(name) + b":["
-        async for item in items:
-            typer.echo(opening + b"\n" + codec.dumps(plain(fields(item))), nl=False)
-            opening = b","
-        typer.echo(b"]" if opening == b"," else opening + b"]", nl=False)
-    typer.echo(b"}")
 
 
 def summary_fields(summary: Summary) -> dict[str, Any]:

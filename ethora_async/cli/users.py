@@ -61,7 +61,7 @@ def export(
         ExportFormat | None, typer.Option("--format", help="Default: by the file's ending, else csv.")
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Without FILE the same as --format json; with FILE print a summary as JSON.")
+        bool, typer.Option("--json", help="With FILE print a summary as JSON; without, an object with the list users.")
     ] = False,
 ) -> None:
     """Write all users to a file or stdout, in the columns that users import reads.
@@ -86,7 +86,7 @@ def list_(
     """List all users."""
 
     async def work(client: ManagingClient) -> int:
-        await print_list(client.users.list() if chat is None else client.chats.members(chat), as_json=as_json)
+        await print_list("users", client.users.list() if chat is None else client.chats.members(chat), as_json=as_json)
         return DONE
 
     run_with_client(context.obj, MANAGING, work)

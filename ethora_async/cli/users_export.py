@@ -14,8 +14,7 @@ import attrs
 import typer
 
 from ethora_async import codec
-from ethora_async.cli.json_reply import begin_document
-from ethora_async.cli.output import errors, print_json, shown
+from ethora_async.cli.output import errors, print_document, print_json, shown
 from ethora_async.cli.runtime import DONE
 from ethora_async.errors import InvalidInputError
 from ethora_async.sync.sources.formats import USERS
@@ -53,12 +52,15 @@ async def export_users(client: ManagesUsers, file: Path | None, wanted: ExportFo
     """
     form = _format(file, wanted, as_json=as_json)
     count = _Count()
-    async with aclosing(_records(client, count)) as records, _sink(file, form) as write:
+    if file is None and as_json:
+        async with aclosing(_records(client, count)) as records:
+            await print_document({}, users=(records, _without_none))
+        _warn(count)
+        return DONE
+    async with aclosing(_records(client, count)) as records, _sink(file) as write:
         async for text in _texts(records, form):
             await write(text)
-    if count.unfit:
-        users = "1 user" if count.unfit == 1 else f"{count.unfit} users"
-        errors.print(f"warning: users import would refuse {users}; the first: {shown(count.first)}", markup=False)
+    _warn(count)
     if file is not None:
         if as_json:
             print_json({"file": str(file), "format": form.value, "users": count.all, "not_importable": count.unfit})
@@ -72,6 +74,12 @@ class _Count:
     all: int = 0
     unfit: int = 0
     first: str = ""
+
+
+def _warn(count: _Count) -> None:
+    if count.unfit:
+        users = "1 user" if count.unfit == 1 else f"{count.unfit} users"
+        errors.print(f"warning: users import would refuse {users}; the first: {shown(count.first)}", markup=False)
 
 
 def _format(file: Path | None, wanted: ExportFormat | None, *, as_json: bool) -> ExportFormat:
@@ -119,11 +127,15 @@ async def _texts(records: AsyncIterator[dict[str, str | None]], form: ExportForm
         return
     opening = "["
     async for record in records:
-        line = codec.dumps({name: value for name, value in record.items() if value is not None}).decode()
+        line = codec.dumps(_without_none(record)).decode()
         yield line + "\n" if form is ExportFormat.jsonl else opening + line
         opening = ",\n"
     if form is ExportFormat.json:
         yield "[]\n" if opening == "[" else "]\n"
+
+
+def _without_none(record: dict[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in record.items() if value is not None}
 
 
 def _csv_row(fields: Any) -> str:
@@ -133,15 +145,13 @@ def _csv_row(fields: Any) -> str:
 
 
 @asynccontextmanager
-async def _sink(file: Path | None, form: ExportFormat) -> AsyncGenerator[Callable[[str], Any], None]:
+async def _sink(file: Path | None) -> AsyncGenerator[Callable[[str], Any], None]:
     if file is not None:
         async with await NewFile.open(file) as target:
             yield target.write
         return
 
     async def write(text: str) -> None:
-        if form is ExportFormat.json:
-            begin_document()
         # Bytes: names may not fit the terminal's encoding, and csv writes its own line ends.
         typer.echo(text.encode("utf-8", "backslashreplace"), nl=False)
 

@@ -29,7 +29,10 @@ class Result:
 
     @property
     def json(self) -> Any:
-        return json.loads(self.stdout)
+        """What ``--json`` printed: always one object."""
+        document = json.loads(self.stdout)
+        assert isinstance(document, dict)
+        return document
 
     def is_only_an_error(self, code: int) -> bool:
         """Whether it ended with this code and stdout holds the error as one JSON object."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ethora_async.cli.json_reply import replying
 from ethora_async.cli.output import print_list
 from ethora_async.cli.token import duration
 from ethora_async.errors import InvalidInputError, ReplyLostError
@@ -67,7 +68,7 @@ def test_a_password_is_asked_for_and_never_an_option(cli: Cli, monkeypatch: pyte
 
 def test_users_are_listed_once_each_with_the_plain_id(cli: Cli, sandbox: EthoraSandbox) -> None:
     cli(*ANN)
-    listed = cli("users", "list", "--json").json
+    listed = cli("users", "list", "--json").json["users"]
     assert [user["id"] for user in listed if user["email"] == "ann@example.com"] == ["ann"]
     assert len({user["id"] for user in listed}) == len(listed) == 2
     assert listed[1]["xmpp_username"] == f"{sandbox.app_id}_ann"
@@ -96,14 +97,14 @@ def test_deleting_tells_who_was_deleted_and_who_was_absent(cli: Cli) -> None:
     cli(*ANN)
     result = cli("users", "delete", "ann", "nobody", "--json")
     assert result.code == 0
-    assert [(row["id"], row["status"]) for row in result.json] == [("ann", "deleted"), ("nobody", "absent")]
+    assert [(row["id"], row["status"]) for row in result.json["outcomes"]] == [("ann", "deleted"), ("nobody", "absent")]
     assert cli("users", "delete", "ann").stdout == "ann: absent\n"
 
 
 def test_an_id_that_cannot_be_fails_alone(cli: Cli) -> None:
     result = cli("chats", "delete", "team", "", "--json")
     assert result.code == 1
-    assert [(row["id"], row["status"]) for row in result.json] == [("team", "absent"), ("", "failed")]
+    assert [(row["id"], row["status"]) for row in result.json["outcomes"]] == [("team", "absent"), ("", "failed")]
 
 
 # Chats
@@ -114,24 +115,24 @@ def test_a_chat_is_created_listed_entered_left_and_deleted(cli: Cli) -> None:
     assert (
         outcome(cli("chats", "create", "team", "--title", "The Team", "--access", "public", "--json"))[2] == "created"
     )
-    (listed,) = cli("chats", "list", "--json").json
+    (listed,) = cli("chats", "list", "--json").json["chats"]
     assert (listed["id"], listed["title"]) == ("team", "The Team")
     assert cli("chats", "list").stdout == "team\tpublic\tThe Team\n"
     granted = cli("chats", "grant", "team", "ann", "--json")
     assert (granted.code, granted.json) == (0, {"counts": {"created": 1}, "failures": []})
-    assert [user["id"] for user in cli("users", "list", "--chat", "team", "--json").json] == ["ann"]
+    assert [user["id"] for user in cli("users", "list", "--chat", "team", "--json").json["users"]] == ["ann"]
     assert cli("chats", "revoke", "team", "ann").stdout == "1 deleted\n"
-    assert cli("users", "list", "--chat", "team", "--json").json == []
+    assert cli("users", "list", "--chat", "team", "--json").json == {"users": []}
     assert outcome(cli("chats", "create", "team", "--title", "Other", "--json"))[2] == "existed"
     assert cli("chats", "delete", "team").stdout == "team: deleted\n"
-    assert cli("chats", "list", "--json").json == []
+    assert cli("chats", "list", "--json").json == {"chats": []}
     assert cli("chats", "list").stdout == ""
 
 
 def test_a_chat_may_begin_with_members_and_not_with_unknown_ones(cli: Cli) -> None:
     cli(*ANN)
     assert cli("chats", "create", "team", "--title", "The Team", "--member", "ann").code == 0
-    assert len(cli("users", "list", "--chat", "team", "--json").json) == 1
+    assert len(cli("users", "list", "--chat", "team", "--json").json["users"]) == 1
     refused = cli("chats", "create", "crew", "--title", "Crew", "--member", "nobody")
     assert (refused.code, refused.stdout) == (1, "")
 
@@ -272,7 +273,7 @@ def test_a_platform_that_fails_at_every_item_is_exit_code_3(
     sandbox.faults.fail("*", times=None, status=403)
     result = cli(*args, "--json")
     assert result.code == 3
-    assert [row["status"] for row in result.json] == ["failed", "failed"]
+    assert [row["status"] for row in result.json["outcomes"]] == ["failed", "failed"]
 
 
 async def test_a_listing_that_breaks_off_is_valid_json_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
@@ -283,8 +284,13 @@ async def test_a_listing_that_breaks_off_is_valid_json_all_the_same(capsys: pyte
         raise ReplyLostError(msg)
 
     with pytest.raises(ReplyLostError):
-        await print_list(broken(2), as_json=True)
-    assert [chat["id"] for chat in json.loads(capsys.readouterr().out)] == ["c0", "c1"]
+        await print_list("chats", broken(2), as_json=True)
+    assert [chat["id"] for chat in json.loads(capsys.readouterr().out)["chats"]] == ["c0", "c1"]
     with pytest.raises(ReplyLostError):
-        await print_list(broken(0), as_json=True)
+        await print_list("chats", broken(0), as_json=True)
     assert capsys.readouterr().out == ""
+    with pytest.raises(ReplyLostError), replying(["--json"]):
+        await print_list("chats", broken(1), as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert [chat["id"] for chat in found["chats"]] == ["c0"]
+    assert found["error"]["exit_code"] == 1

@@ -135,7 +135,7 @@ def test_chats_and_members_follow_the_users(cli: Cli, csv: Csv) -> None:
         (7, "user", "team/@"),
         (8, "chat", ""),
     ]
-    assert [user["id"] for user in cli("users", "list", "--chat", "open", "--json").json] == ["u1"]
+    assert [user["id"] for user in cli("users", "list", "--chat", "open", "--json").json["users"]] == ["u1"]
     assert cli(*args).json["files"][1]["counts"] == {"existed": 2, "failed": 3}
 
 

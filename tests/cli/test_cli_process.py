@@ -190,7 +190,7 @@ def test_a_missing_secret_is_asked_for_at_a_terminal_and_not_shown(settings: Env
     terminal.type(SECRET + "\n")
     code, stdout, shown = terminal.finish()
     assert code == 0, shown
-    assert len(json.loads(stdout)) == 1
+    assert len(json.loads(stdout)["users"]) == 1
     assert SECRET not in shown
 
 

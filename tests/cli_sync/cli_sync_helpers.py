@@ -36,7 +36,10 @@ class Result:
 
     @property
     def json(self) -> Any:
-        return json.loads(self.stdout)
+        """What ``--json`` printed: always one object."""
+        document = json.loads(self.stdout)
+        assert isinstance(document, dict)
+        return document
 
 
 class Shell:

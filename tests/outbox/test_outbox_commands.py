@@ -77,7 +77,7 @@ def test_dead_letters_are_listed_retried_and_skipped(cli: Callable[..., Any], pa
     found = json.loads(cli("status", "--json", code=1))
     assert (found["dead"], found["waiting"], found["inbox"]) == ({"user": 2}, {"member": 1}, 0)
     assert "dead: 2 user" in cli("status", code=1)
-    assert [(one["kind"], one["key"], one["reason"]) for one in json.loads(cli("dead", "--json"))] == [
+    assert [(one["kind"], one["key"], one["reason"]) for one in json.loads(cli("dead", "--json"))["letters"]] == [
         ("user", "ann", "no ann"),
         ("user", "bob", "no bob"),
     ]

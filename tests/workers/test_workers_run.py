@@ -103,7 +103,7 @@ async def test_apply_with_workers_and_runs_from_anywhere(url: str, sandbox: Etho
     assert not (tmp_path / "journal").exists()
     listing = await start("runs", "--json", env=env)
     out, _ = await asyncio.wait_for(listing.communicate(), 60)
-    assert [one["run"] for one in json.loads(out)] == [document["run"]]
+    assert [one["run"] for one in json.loads(out)["runs"]] == [document["run"]]
     refused = await start("apply", "--workers", url, *options, env=env)
     await asyncio.wait_for(refused.communicate(), 60)
     assert refused.returncode == 2

@@ -81,12 +81,10 @@ def dead(
             await store.check()
             letters = await store.dead(limit)
         if as_json:
-            print_json(
-                [
-                    {**one.id._asdict(), **attrs.asdict(one, filter=lambda field, _: field.name != "id")}
-                    for one in letters
-                ]
-            )
+            listed = [
+                {**one.id._asdict(), **attrs.asdict(one, filter=lambda field, _: field.name != "id")} for one in letters
+            ]
+            print_json({"letters": listed})
         else:
             for one in letters:
                 typer.echo(f"{one.id.kind} {shown(one.id.name)}: {shown(one.reason)}")

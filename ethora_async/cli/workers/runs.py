@@ -36,7 +36,7 @@ def runs(
             if run_id is None:
                 found = await ledger.runs()
                 if as_json:
-                    print_json([status_fields(one) for one in found])
+                    print_json({"runs": [status_fields(one) for one in found]})
                 for one in [] if as_json else found:
                     typer.echo(_line(one))
                 return DONE
