@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
@@ -41,6 +42,9 @@ async def work_until_told(worker: Stoppable, name: str, under_way: str) -> int:
         The exit code.
     """
     told: list[int] = []
+    # What is imported by now stays. To traverse it in every collection takes a fifth of a worker's CPU time.
+    gc.collect()
+    gc.freeze()
     running = asyncio.ensure_future(worker.run())
 
     def tell(number: int) -> None:

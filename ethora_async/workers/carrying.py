@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ethora_async.bulk.outcome import Outcome, Status
     from ethora_async.capabilities import ManagesUsers
-    from ethora_async.sync.store.items import Entry
+    from ethora_async.sync.store.items import ToSend
 
 _AT_ONCE = 100
 """Items that are passed to the client together: about one request's worth."""
@@ -46,16 +46,17 @@ class Round:
 
     def __init__(self, chunk: Chunk) -> None:
         self.chunk = chunk
-        self._under_way: dict[int, tuple[Any, Entry]] = {}
+        self._under_way: dict[int, tuple[Any, ToSend]] = {}
         self.results: list[Result] = []
-        self.left: dict[int, tuple[Entry, bool]] = {
+        self.left: dict[int, tuple[ToSend, bool]] = {
             entry.number: (entry, letter == MAYBE_DONE)
             for entry, letter in zip(chunk.entries, chunk.outcomes, strict=True)
             if letter not in STATUSES
         }
         self.maybe_done: frozenset[int] = frozenset([number for number, (_, maybe) in self.left.items() if maybe])
+        self._begun_before = bool(self.maybe_done)
 
-    def begin(self, pairs: list[tuple[Any, Entry]]) -> list[Any]:
+    def begin(self, pairs: list[tuple[Any, ToSend]]) -> list[Any]:
         """Mark items as in progress, and return the values to send."""
         # By identity: the platform may return an item under another name, and two items may be equal.
         self._under_way.update({id(pair[0]): pair for pair in pairs})
@@ -68,8 +69,15 @@ class Round:
             UnauthorizedError, ForbiddenError, ConfigError: every further item would meet the same.
         """
         if isinstance(outcomes, Outcomes):  # no item failed
-            for item, status in zip(outcomes.items, outcomes.statuses, strict=True):
-                self._settle(self._under_way.pop(id(item))[1], status, None)
+            entries = [self._under_way.pop(id(item))[1] for item in outcomes.items]
+            pairs = zip(entries, outcomes.statuses, strict=True)
+            if self._begun_before:
+                for entry, status in pairs:
+                    self._settle(entry, status, None)
+                return None
+            self.results += [Result(entry.number, entry.name, status) for entry, status in pairs]
+            for entry in entries:
+                del self.left[entry.number]
             return None
         trouble: ChatError | None = None
         for outcome in outcomes:
@@ -90,8 +98,16 @@ class Round:
         self.maybe_done |= {entry.number for _, entry in self._under_way.values()}
         self._under_way.clear()
 
-    def _settle(self, entry: Entry, status: Status, error: ChatError | None) -> None:
-        self.known(_result(entry, status, error, again=self.left[entry.number][1]))
+    def _settle(self, entry: ToSend, status: Status, error: ChatError | None) -> None:
+        self.known(self._result(entry, status, error, again=self.left[entry.number][1]))
+
+    def _result(self, entry: ToSend, status: Status, error: ChatError | None, *, again: bool) -> Result:
+        """Return the result of an item. If it was possibly sent before and now exists, that attempt created it."""
+        if again and status == "existed" and self.chunk.action in ("create", "grant"):
+            status = "created"
+        if again and status == "absent" and self.chunk.action in ("delete", "revoke"):
+            status = "deleted"
+        return Result(entry.number, entry.name, status, None if error is None else str(error))
 
     def known(self, result: Result) -> None:
         """Record the result of an item."""
@@ -136,15 +152,6 @@ async def carry_out(client: ManagesUsers, done: Round) -> ChatError | None:
     finally:
         done.cut_off()
     return trouble
-
-
-def _result(entry: Entry, status: Status, error: ChatError | None, *, again: bool) -> Result:
-    """Return the result of an item. If it may have been sent before and now exists, the earlier attempt created it."""
-    if again and status == "existed" and entry.action in ("create", "grant"):
-        status = "created"
-    if again and status == "absent" and entry.action in ("delete", "revoke"):
-        status = "deleted"
-    return Result(entry.number, entry.name, status, None if error is None else str(error))
 
 
 __all__ = ["REFUSED", "Round", "carry_out"]

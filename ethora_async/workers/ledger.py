@@ -6,6 +6,7 @@ import uuid
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -13,7 +14,7 @@ import attrs
 from ethora_async import codec
 from ethora_async.bulk.outcome import Status
 from ethora_async.errors import ConfigError, InvalidInputError
-from ethora_async.sync.store.items import Entry
+from ethora_async.sync.store.items import Entry, ToSend
 from ethora_async.trace_context import current_traceparent
 from ethora_async.workers import schema
 
@@ -82,7 +83,7 @@ class Chunk:
     claim: uuid.UUID
     kind: str
     action: str
-    entries: Sequence[Entry] = attrs.field(repr=False)
+    entries: Sequence[ToSend] = attrs.field(repr=False)
     attempts: int
     troubles: int
     outcomes: str = attrs.field(repr=False)
@@ -91,7 +92,7 @@ class Chunk:
     uncreated: Mapping[int, str] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.frozen
+@attrs.define
 class Result:
     """The result of one item."""
 
@@ -237,7 +238,7 @@ class Ledger:
             if found is None:
                 return None
             kind, action, items, attempts, troubles, outcomes, platform, parent = found
-            entries = _unpack(items, step, kind, action)
+            entries = _unpack(items)
             if (kind, action) == ("member", "grant"):
                 uncreated = await _uncreated(connection, run, entries)
         return Chunk(
@@ -345,7 +346,7 @@ class Ledger:
             await self._lock(connection, run)
             while (found := await _row(connection, schema.LOCAL, {"run": run})) is not None:
                 step, number, kind, action, items, outcomes = found
-                entries = _unpack(items, step, kind, action)
+                entries = _unpack(items)
                 letters = outcomes or TO_DO * len(entries)
                 left = [one for one, letter in zip(entries, letters, strict=True) if letter not in STATUSES]
                 chunk = Chunk(run, step, number, uuid.uuid4(), kind, action, entries, 0, 0, letters)
@@ -451,11 +452,12 @@ class Ledger:
                     if set(_FAILED).intersection(outcomes or ""):
                         values = {"run": run, "step": step, "number": number}
                         found = dict(await (await _execute(connection, schema.REASONS, values)).fetchall())
-                    entries = _unpack(items, step, kind, action)
+                    entries = _unpack(items)
                     letters = outcomes or TO_DO * len(entries)
                     pages.append([
-                        attrs.evolve(
-                            one, needs_source=local, status=STATUSES.get(letter), reason=found.get(one.number)
+                        Entry(
+                            one.number, step, kind, action, one.key, one.other, after=one.after, needs_source=local,
+                            status=STATUSES.get(letter), reason=found.get(one.number),
                         )
                         for one, letter in zip(entries, letters, strict=True)
                     ])  # fmt: skip
@@ -506,7 +508,7 @@ async def _defer(connection: AsyncConnection[Any], run: str, step: int, deferred
     await _execute(connection, schema.DEFERRED, {"run": run, "found": len(numbers), "last": numbers[-1]})
 
 
-async def _uncreated(connection: AsyncConnection[Any], run: str, entries: Sequence[Entry]) -> dict[int, str]:
+async def _uncreated(connection: AsyncConnection[Any], run: str, entries: Sequence[ToSend]) -> dict[int, str]:
     """Return the memberships of users, or in chats, that could not be created, with the reason."""
     values = {"run": run, "users": [one.other for one in entries], "chats": list({one.key for one in entries})}
     gone = set(await (await _execute(connection, schema.UNCREATED, values)).fetchall())
@@ -543,9 +545,8 @@ def _pack(entries: Sequence[Entry]) -> bytes:
     return zlib.compress(codec.dumps([[one.number, one.key, one.other, one.after] for one in entries]), 1)
 
 
-def _unpack(items: bytes, step: int, kind: str, action: str) -> list[Entry]:
-    rows = codec.loads(zlib.decompress(items))
-    return [Entry(number, step, kind, action, key, other, None, after) for number, key, other, after in rows]
+def _unpack(items: bytes) -> list[ToSend]:
+    return [*starmap(ToSend, codec.loads(zlib.decompress(items)))]
 
 
 __all__ = ["CHUNK", "Chunk", "ChunkItems", "Ledger", "Result", "RunStatus", "Step"]

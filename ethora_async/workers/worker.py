@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import logging
 import random
+import select
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -135,7 +136,12 @@ class Worker:
         """Run procrastinate's worker until `stop`; it also ends when its database goes away."""
         import procrastinate
 
-        connector = procrastinate.PsycopgConnector(conninfo=self._database.url.reveal(), min_size=1, max_size=3)
+        connector = procrastinate.PsycopgConnector(
+            conninfo=self._database.url.reveal(),
+            min_size=1,
+            max_size=3,
+            pool_factory=_pool,
+        )
         app = procrastinate.App(connector=connector)
         # Without a limit: items that cannot be carried out end as failed in the ledger.
         app.task(name=TASK, queue=QUEUE, retry=procrastinate.RetryStrategy(wait=0))(self._chunk)
@@ -252,6 +258,32 @@ class Worker:
                     log.info("run %s: another worker took over chunk %d", chunk.run, chunk.number)
                 return stood
             await asyncio.sleep(backoff(failures, _RECORD, random.random, least=0.1))
+
+
+def _pool(**options: Any) -> Any:
+    """Return the engine's connection pool, which takes one round trip for each of its calls.
+
+    Each is one statement and needs no transaction, and only a connection that may be lost is checked.
+    """
+    from psycopg_pool import AsyncConnectionPool
+
+    async def check(connection: Any) -> None:
+        if _has_input(connection.pgconn.socket):
+            await AsyncConnectionPool.check_connection(connection)
+
+    async def configure(connection: Any) -> None:
+        await connection.set_autocommit(True)
+
+    return AsyncConnectionPool(**{**options, "check": check, "configure": configure})
+
+
+def _has_input(descriptor: int) -> bool:
+    """Return whether a socket has something to read; an idle connection has so only when the server has ended it."""
+    if not hasattr(select, "poll"):
+        return True
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def engine_schema() -> str:

@@ -12,7 +12,11 @@ from ethora_async.records import MongoId, NewUser, new_user
 
 TEXTS = st.text(max_size=6) | st.text(" aé\x00\n\u200b\ud800.@", max_size=6) | st.just("Ann")
 IDS = TEXTS | st.sampled_from(["user-1", "a.b", ".", "Ann", MongoId("a" * 24)])
-EMAILS = TEXTS | st.emails() | st.sampled_from(["ann@example.com", "Ann@Example.com", " ann@example.com", "1@2.3"])
+LENGTHS = st.sampled_from([1, 2, 60, 61, 62, 63, 64, 65, 120, 250])
+PARTS = st.builds(lambda letter, length: letter * length, st.sampled_from("a9-A"), LENGTHS)
+LONG = st.builds(lambda local, labels: f"{local}@{'.'.join(labels)}", PARTS, st.lists(PARTS, min_size=1, max_size=5))
+USUAL = st.sampled_from(["ann@example.com", "Ann@Example.com", " ann@example.com", "1@2.3", "ann@my-example.com"])
+EMAILS = TEXTS | st.emails() | LONG | USUAL
 
 
 def _made(make: Any, fields: tuple[Any, ...]) -> Any:
@@ -28,6 +32,7 @@ FIELDS = st.tuples(IDS, EMAILS, TEXTS, TEXTS, st.none() | TEXTS, st.none() | TEX
 
 @example(("user-1", "ann@example.com", "Ann", "Lee", None, None))
 @example(("user-1", "ann@example.com", "Ann", "Lee", None, ""))
+@example(("user-1", f"{'x' * 250}@example.com", "Ann", "Lee", None, None))
 @example(("user-1", "ann@example.com", 7, "Lee", None, None))
 @given(FIELDS)
 def test_a_user_made_the_quick_way_is_the_same(fields: tuple[Any, ...]) -> None:

@@ -96,6 +96,11 @@ class ToSend:
     other: str
     after: Mapping[str, Any] | None
 
+    @property
+    def name(self) -> str:
+        """The id, or ``chat/user`` for a membership."""
+        return f"{self.key}/{self.other}" if self.other else self.key
+
 
 @attrs.frozen
 class Problem:
