@@ -144,6 +144,7 @@ NOT_CALLED = {
     "GET /api/v1/chat.getMessageReadReceipts": "the community edition refuses it",
     "GET /api/v1/users.getAvatar": "it answers with a redirection to the picture",
     "GET /avatar/{username}": "it answers with a picture",
+    "GET /avatar/room/{rid}": "it answers with a picture",
     "POST /hooks/{integrationId}/{token}": "sites call it, without a log-in",
     "POST /hooks/{integrationId}/{userId}/{token}": "likewise",
     "GET /hooks/{integrationId}/{token}": "likewise",

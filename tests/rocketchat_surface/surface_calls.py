@@ -143,7 +143,7 @@ ROOMS = [
     room("read-only", "chats.set_read_only", "POST {}.setReadOnly", arguments=lambda _: (True,)),
     room("type", "chats.set_access", "POST channels.setType", kinds="c", arguments=lambda _: ("private",)),
     room("type back", "chats.set_access", "POST groups.setType", kinds="p", arguments=lambda _: ("public",)),
-    room("encrypted", "chats.set_encrypted", "POST rooms.saveRoomSettings", arguments=lambda _: (True,)),
+    room("encrypted", "chats.set_encrypted", "POST rooms.saveRoomSettings", kinds="p", arguments=lambda _: (True,)),
     room("custom fields", "chats.set_custom_fields", "POST {}.setCustomFields", arguments=lambda _: ({"a": 1},)),
     room("default", "chats.set_default", "POST rooms.saveRoomSettings", arguments=lambda _: (True,)),
     room("join code", "chats.set_join_code", "POST rooms.saveRoomSettings", kinds="c", arguments=lambda _: ("sesame",)),

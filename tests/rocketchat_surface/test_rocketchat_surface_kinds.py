@@ -41,6 +41,7 @@ SERVERS_ANSWER = {
         ],
         "done",
     ),
+    ("encrypted", "c"): "ForbiddenError error-action-not-allowed",
     # `rooms.saveRoomSettings` keeps these for rooms of any kind.
     **dict.fromkeys([("encrypted", "d"), ("default", "d"), ("join code", "d"), ("join code", "p")], "done"),
 }

@@ -74,7 +74,11 @@ async def test_texts_flags_and_fields_of_a_room(rocketchat: RocketChatClient, ac
     await rocketchat.chats.set_description("town", "All of it")
     await rocketchat.chats.set_announcement("town", "Closed on Monday")
     await rocketchat.chats.set_custom_fields("town", {"order": 7})
-    await rocketchat.chats.set_encrypted("town", True)
+    if access == "private":
+        await rocketchat.chats.set_encrypted("town", True)
+    else:
+        with pytest.raises(ForbiddenError):
+            await rocketchat.chats.set_encrypted("town", True)
     await rocketchat.chats.set_default("town", True)
     assert (await rocketchat.chats.set_read_only("town", True)).status == "updated"
     assert (await rocketchat.chats.set_read_only("town", True)).status == "unchanged"
@@ -82,7 +86,7 @@ async def test_texts_flags_and_fields_of_a_room(rocketchat: RocketChatClient, ac
     assert (room.title, room.description) == ("News", "All of it")
     extra = room.extra
     assert (extra["announcement"], extra["customFields"], extra["ro"]) == ("Closed on Monday", {"order": 7}, True)
-    assert (extra["encrypted"], extra["default"]) == (True, True)
+    assert (extra["encrypted"], extra["default"]) == (access == "private", True)
     with pytest.raises(ForbiddenError):
         await rocketchat.as_user("ada").messages.send("town", "may I?")
     await rocketchat.chats.set_announcement("town", "")

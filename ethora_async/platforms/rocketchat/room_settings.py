@@ -103,7 +103,13 @@ class RoomSettings(RoomAccess):
         return await self._set(id, operations.SET_CUSTOM_FIELDS, {"customFields": dict(fields)})
 
     async def set_encrypted(self, id: Id, encrypted: bool) -> Outcome[Id]:
-        """Switch end-to-end encryption of a room on or off. Only its members' devices can read encrypted messages."""
+        """Switch end-to-end encryption of a group or a direct room on or off; channels have none.
+
+        Only the devices of the members can read encrypted messages.
+
+        Raises:
+            ForbiddenError: It is a channel, or the caller lacks the permission ``toggle-room-e2e-encryption``.
+        """
         return await self._save(id, {"encrypted": encrypted})
 
     async def set_default(self, id: Id, default: bool) -> Outcome[Id]:

@@ -40,6 +40,7 @@ GRANTS: dict[str, frozenset[str]] = {
     "edit-other-user-totp": ADMIN,
     "edit-privileged-setting": ADMIN,
     "edit-room": KEEPERS,
+    "edit-room-avatar": KEEPERS,
     "join-without-join-code": frozenset({"admin", "bot", "app"}),
     "logout-other-user": ADMIN,
     "manage-incoming-integrations": ADMIN,

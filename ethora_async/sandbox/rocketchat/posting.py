@@ -91,6 +91,8 @@ def react(
         raise not_allowed()
     if room.archived:
         raise membership.archived(room)
+    if room.read_only and not room.react_when_read_only and not may(actor, "post-readonly", room):
+        raise failure("You can't send messages because the room is readonly.")
     name = f":{emoji.strip(':')}:"
     if not EMOJI.fullmatch(name):
         raise MeteorError("error-not-allowed", "Invalid emoji provided.", {"method": "setReaction"})

@@ -187,6 +187,12 @@ class Room:
     default: bool = False
     broadcast: bool = False
     encrypted: bool = False
+    featured: bool = False
+    react_when_read_only: bool = False
+    hidden_system_messages: list[str] | None = None
+    favorite: dict[str, bool] | None = None
+    retention: dict[str, Any] | None = None
+    avatar: Avatar | None = None
     usernames: list[str] = attrs.field(factory=list[str])
     custom_fields: dict[str, Any] = attrs.field(factory=dict[str, Any])
     members: dict[str, Membership] = attrs.field(factory=dict[str, Membership], repr=False)

@@ -1,4 +1,4 @@
-"""Pictures of users (docs/platforms/rocketchat.md#avatars)."""
+"""Pictures of users and rooms (docs/platforms/rocketchat.md#avatars)."""
 
 from __future__ import annotations
 
@@ -86,10 +86,23 @@ def picture(call: Call) -> Reply:
     user = call.platform.store.users.with_username(call.params["username"])
     if user is None:
         raise failure("Not found", 404)
-    if user.avatar is not None and user.avatar.address is not None:
-        return Reply(302, b"", headers={"Location": user.avatar.address})
-    if user.avatar is not None:
-        return Reply(200, user.avatar.content, user.avatar.content_type, {"ETag": f'"{user.avatar.etag}"'})
-    letter = html.escape(user.username[:1].upper())
+    return _shown(user.avatar, user.username)
+
+
+@ROUTES.add("GET", "/avatar/room/{rid}", section=SECTION, anonymous=True)
+def room_picture(call: Call) -> Reply:
+    """Return a room's picture, or its initial."""
+    room = call.platform.store.rooms.with_id(call.params["rid"])
+    if room is None:
+        raise failure("Not found", 404)
+    return _shown(room.avatar, room.fname or room.name or "")
+
+
+def _shown(avatar: Avatar | None, name: str) -> Reply:
+    if avatar is not None and avatar.address is not None:
+        return Reply(302, b"", headers={"Location": avatar.address})
+    if avatar is not None:
+        return Reply(200, avatar.content, avatar.content_type, {"ETag": f'"{avatar.etag}"'})
+    letter = html.escape(name[:1].upper())
     drawn = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 200"><text x="70" y="130">{letter}</text></svg>'
     return Reply(200, drawn.encode(), "image/svg+xml")

@@ -5,7 +5,7 @@ See docs/platforms/rocketchat.md#room-settings.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ethora_async.sandbox.rocketchat import membership, room_changes
 from ethora_async.sandbox.rocketchat.call import success
@@ -92,12 +92,13 @@ def set_type(call: Call) -> Reply:
     kind = call.body["type"]
     if kind == room.type:
         raise _same("type")
-    _check_type(call, kind)
+    check_type(call, kind)
     room_changes.set_type(call.platform, room, kind, call.user, call.now)
     return success(**{NAMES[call.family()]: room_shape(room)})
 
 
-def _check_type(call: Call, kind: str) -> None:
+def check_type(call: Call, kind: str) -> None:
+    """Refuse a type that is none, and one of which the caller may create no room."""
     if kind not in ("c", "p"):
         raise MeteorError("error-invalid-room-type", f"{kind} is not a valid room type", {"type": kind})
     if not may(call.user, f"create-{kind}"):
@@ -181,49 +182,6 @@ def _archive(call: Call, room: Room, *, archived: bool) -> None:
     if room.archived is archived:
         raise membership.archived(room) if archived else failure(f"The channel, {room.name}, is not archived")
     room_changes.archive(call.platform, room, call.user, call.now, archived=archived)
-
-
-SAVED: dict[str, tuple[str, str]] = {
-    "roomTopic": ("text", "topic"),
-    "roomAnnouncement": ("text", "announcement"),
-    "roomDescription": ("text", "description"),
-    "roomCustomFields": ("plain", "custom_fields"),
-    "default": ("plain", "default"),
-    "joinCode": ("plain", "join_code"),
-    "encrypted": ("plain", "encrypted"),
-}
-
-
-@ROUTES.add("POST", "rooms.saveRoomSettings", section=SECTION)
-def save(call: Call) -> Reply:
-    """Change several settings of a room at once."""
-    if not isinstance(call.body.get("rid"), str):
-        raise MeteorError("invalid-params", "must have required property 'rid'")
-    room = room_by_id(call, call.body["rid"])
-    if not may(call.user, "edit-room", room):
-        raise MeteorError("error-action-not-allowed", "Editing room is not allowed", {"action": "Editing_room"})
-    platform, body, now = call.platform, call.body, call.now
-    _save_plain(call, room)
-    if isinstance(body.get("roomName"), str) and body["roomName"] != room.name:
-        room_changes.rename(platform, room, body["roomName"], call.user, now)
-    if isinstance(body.get("roomType"), str) and body["roomType"] != room.type:
-        _check_type(call, body["roomType"])
-        room_changes.set_type(platform, room, body["roomType"], call.user, now)
-    if isinstance(body.get("readOnly"), bool) and body["readOnly"] is not room.read_only:
-        room_changes.set_read_only(platform, room, body["readOnly"], call.user, now)
-    return success(rid=room.id)
-
-
-def _save_plain(call: Call, room: Room) -> None:
-    kinds: dict[str, type] = {"roomCustomFields": dict, "default": bool, "encrypted": bool}
-    for key, (how, field) in SAVED.items():
-        value: Any = call.body.get(key)
-        if not isinstance(value, kinds.get(key, str)):
-            continue
-        if how == "text":
-            room_changes.set_text(call.platform, room, field, str(value), call.user, call.now)
-        else:
-            room_changes.set_plain(call.platform, room, field, value, call.now)
 
 
 CLEANED = closed(

@@ -137,6 +137,11 @@ def room_shape(room: Room) -> Shape:
             customFields=room.custom_fields or None,
             usernames=list(room.usernames) if room.type == "d" else None,
             uids=list(room.members) if room.type == "d" else None,
+            featured=room.featured or None,
+            reactWhenReadOnly=room.react_when_read_only or None,
+            favorite=room.favorite,
+            retention=room.retention,
+            avatarETag=None if room.avatar is None else room.avatar.etag,
         ),
         "msgs": len(room.messages),
         "usersCount": len(room.members),
@@ -145,7 +150,7 @@ def room_shape(room: Room) -> Shape:
         "default": room.default,
         "broadcast": room.broadcast,
         "encrypted": room.encrypted,
-        "sysMes": True,
+        "sysMes": True if room.hidden_system_messages is None else list(room.hidden_system_messages),
         "_updatedAt": moment(room.updated_at),
     }
 
