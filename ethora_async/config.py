@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from ethora_async.errors import ConfigError
+from ethora_async.redaction import Secret, wrapped
 from ethora_async.request import REPLY_LIMIT
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def setting(name: str, argument: str, environ: Mapping[str, str] | None = None) 
     return value
 
 
-def normal_api_url(url: str) -> str:
+def normal_api_url(url: str | Secret) -> str:
     """Return the origin of a platform's API, without a trailing slash, ``/v1`` or ``/v2``.
 
     See docs/platforms/ethora.md#hosts-and-paths.
@@ -121,6 +122,7 @@ def normal_api_url(url: str) -> str:
     Raises:
         ConfigError: it is not an http(s) URL, or contains credentials, a query or a fragment.
     """
+    url = wrapped(url)
     parts = urlsplit(normal_url(url, "api_url (ETHORA_CHAT_API_URL)", "https://api.chat.ethora.com"))
     path = parts.path
     for version in ("/v1", "/v2"):
@@ -128,31 +130,40 @@ def normal_api_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{path.rstrip('/')}"
 
 
-def normal_url(url: str, name: str, example: str) -> str:
+def normal_url(url: str | Secret, name: str, example: str) -> str:
     """Return an http(s) URL without its trailing slash. `name` and `example` are used in error messages.
 
     Raises:
         ConfigError: it is not an http(s) URL, or contains credentials, a query or a fragment.
     """
+    # The URL may contain a password: neither the message nor a frame of the error shows it.
+    url = masked = wrapped(url)
+    normal, problem = _normalized(masked)
+    if problem:
+        msg = f"{name} {problem}; an example is {example}"
+        raise ConfigError(msg)
+    return normal
 
-    def bad(reason: str) -> ConfigError:
-        # The URL itself is not quoted: it may contain a password.
-        return ConfigError(f"{name} {reason}; an example is {example}")
 
+def _normalized(secret: Secret) -> tuple[str, str]:
+    """Return the normal form of an http(s) URL, or an empty text and what is wrong with it."""
+    url = secret.reveal()
     try:
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise bad("is not a URL") from None
-    if parts.scheme not in ("http", "https"):
-        raise bad(f"must start with https:// or http://, not {parts.scheme or 'nothing'}")
-    if "@" in parts.netloc:
-        raise bad("must not hold a user name or password")
-    if not host:
-        raise bad("names no host")
-    if parts.query or parts.fragment or "?" in url or "#" in url:
-        raise bad("must not hold a query or a fragment")
+        return "", "is not a URL"
     path = parts.path.rstrip("/")
+    if parts.scheme not in ("http", "https"):
+        # A text that does not begin with https:// may be split anywhere, and its beginning may be a password.
+        scheme = parts.scheme if url.strip().lower().startswith(f"{parts.scheme}://") else ""
+        return "", f"must start with https:// or http://, not {scheme or 'nothing'}"
+    if "@" in parts.netloc:
+        return "", "must not hold a user name or password"
+    if not host:
+        return "", "names no host"
+    if parts.query or parts.fragment or "?" in url or "#" in url:
+        return "", "must not hold a query or a fragment"
     if any(character.isspace() for character in path + parts.netloc):
-        raise bad("must not hold spaces")
-    return f"{parts.scheme}://{parts.netloc}{path}"
+        return "", "must not hold spaces"
+    return f"{parts.scheme}://{parts.netloc}{path}", ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from ethora_async.errors import ConfigError, InvalidInputError
-from ethora_async.redaction import Secret, scrub
+from ethora_async.redaction import Secret, scrub, wrapped
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection, Connection
@@ -37,24 +38,31 @@ class PostgresServer:
     """
 
     def __init__(
-        self, url: str, *, application: str, needed_by: str, extra: str, called: str, field: str, pooled: bool = True
+        self,
+        url: str | Secret,
+        *,
+        application: str,
+        needed_by: str,
+        extra: str,
+        called: str,
+        field: str,
+        pooled: bool = True,
     ) -> None:
+        # It may contain a password: an error shows the frames.
+        url = masked = wrapped(url)
         try:
             import psycopg
-            from psycopg.conninfo import conninfo_to_dict
         except ImportError:
             msg = f"{needed_by} psycopg, which is not installed: pip install 'ethora-async[{extra}]'"
             raise ConfigError(msg) from None
-        parts: dict[str, Any] = {}
-        with suppress(psycopg.ProgrammingError):
-            parts = dict(conninfo_to_dict(url))
-        if not parts or not url.startswith(("postgresql://", "postgres://")):
+        address = _parsed(masked)
+        if address is None:
             msg = f"{called} cannot be read: write it as postgresql://user@host:port/database"
             raise InvalidInputError(msg, field=field)
-        self.url: Secret = Secret(url)
-        self.name: str = f"postgresql://{parts.get('host', '')}:{parts.get('port', '')}/{parts.get('dbname', '')}"
+        self.url: Secret = masked
+        self.name: str = address.name
         self.errors: tuple[type[Exception], ...] = (psycopg.Error, OSError)
-        self._passwords = [str(parts[name]) for name in ("password", "sslpassword") if parts.get(name)]
+        self._passwords = address.passwords
         self._options: dict[str, Any] = {
             "autocommit": True,
             "connect_timeout": _CONNECT_SECONDS,
@@ -79,7 +87,39 @@ class PostgresServer:
 
     def reason(self, error: Exception) -> str:
         """Return the text of a driver's error without passwords; the name of its class when it has no text."""
-        return scrub(str(error), self._passwords).strip() or type(error).__name__
+        known = [password.reveal() for password in self._passwords]
+        return scrub(str(error), known).strip() or type(error).__name__
 
 
-__all__ = ["PostgresServer"]
+def postgres_url(database: Secret) -> Secret | None:
+    """Return a database URL as libpq's; None when it names another database. A driver's name in it is dropped."""
+    scheme, colon, rest = database.reveal().strip().partition("://")
+    if not colon or scheme.partition("+")[0] not in ("postgresql", "postgres"):
+        return None
+    return Secret(f"postgresql://{rest}")
+
+
+@attrs.frozen
+class _Address:
+    """What a URL says, without and beside its passwords."""
+
+    name: str
+    passwords: list[Secret]
+
+
+def _parsed(url: Secret) -> _Address | None:
+    """Return what the URL says; None when it cannot be read."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    if not url.reveal().startswith(("postgresql://", "postgres://")):
+        return None
+    try:
+        parts = conninfo_to_dict(url.reveal())
+    except ProgrammingError:
+        return None
+    name = f"postgresql://{parts.get('host', '')}:{parts.get('port', '')}/{parts.get('dbname', '')}"
+    return _Address(name, [Secret(str(parts[one])) for one in ("password", "sslpassword") if parts.get(one)])
+
+
+__all__ = ["PostgresServer", "postgres_url"]

@@ -100,6 +100,11 @@ def masked_credential(value: object) -> Any:
     return value if hasattr(value, "fetch") else masked_argument(value)
 
 
+def masked_address(value: object) -> Any:
+    """Mask an argument that names a server, as `masked_argument` does: a password may have been typed into it."""
+    return masked_argument(value)
+
+
 _SENSITIVE_KEY = re.compile(r"pass(word|wd)?|secret|token|api_?key|authorization|credential|cookie|jwt", re.IGNORECASE)
 # Possessive quantifiers wherever one text could match twice: input from outside must not cause backtracking.
 _JWT = re.compile(r"(?<![\w-])(?:(?!eyJ)[\w-])*+eyJ[\w-]{4,}+(?:\.[\w-]*+){1,4}+")

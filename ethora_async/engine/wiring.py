@@ -76,6 +76,9 @@ class BaseClient(abc.ABC):
     _CREDENTIALS: ClassVar[frozenset[str]] = frozenset({"secret"})
     """The arguments of the constructor that are secrets."""
 
+    _ADDRESSES: ClassVar[frozenset[str]] = frozenset()
+    """The arguments of the constructor that name a server: a password may have been typed into them."""
+
     def __init__(self, options: LocalOptions, known: type = ClientOptions) -> None:
         self._mask(options)
         given = cast("Mapping[str, Any]", options)
@@ -112,7 +115,7 @@ class BaseClient(abc.ABC):
         for name, value in given.items():
             if name in cls._CREDENTIALS:
                 given[name] = masked_credential(value)
-            elif name == "proxy" or name not in known:
+            elif name == "proxy" or name in cls._ADDRESSES or name not in known:
                 given[name] = masked_argument(value)
 
     @abc.abstractmethod

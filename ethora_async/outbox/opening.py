@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 from ethora_async.errors import InvalidInputError
+from ethora_async.postgres import postgres_url
+from ethora_async.redaction import Secret, wrapped
 
 if TYPE_CHECKING:
     from ethora_async.outbox.lanes import Store
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 _FORMS = "write postgresql://user@host:port/database or sqlite:///file.db"
 
 
-def open_store(database: str | Store) -> Store:
+def open_store(database: str | Secret | Store) -> Store:
     """Return the outbox in the database at a URL. Nothing is connected yet.
 
     ``postgresql://…`` is libpq's URL; the password may be part of it, or come from ``PGPASSWORD`` or ``~/.pgpass``.
@@ -24,21 +26,28 @@ def open_store(database: str | Store) -> Store:
         ConfigError: psycopg is not installed (extra ``outbox``).
         InvalidInputError: the URL cannot be used.
     """
-    if not isinstance(database, str):
-        return database
-    scheme, colon, rest = database.strip().partition("://")
-    backend = scheme.partition("+")[0]
-    if colon and backend in ("postgresql", "postgres"):
+    # The URL may contain a password: neither the message nor a frame of the error shows it.
+    database = given = wrapped(database)
+    if not isinstance(given, Secret):
+        return cast("Store", given)
+    server = postgres_url(given)
+    if server is not None:
         from ethora_async.outbox.postgres.store import PostgresStore
 
-        return PostgresStore(f"postgresql://{rest}")
-    if colon and backend == "sqlite":
+        return PostgresStore(server)
+    rest = _sqlite_rest(given)
+    if rest is not None:
         from ethora_async.outbox.sqlite.store import SqliteStore
 
         return SqliteStore(_file(rest))
-    # The URL itself is not quoted: it may contain a password.
     msg = f"the outbox's database URL cannot be used: {_FORMS}"
     raise InvalidInputError(msg, field="database")
+
+
+def _sqlite_rest(database: Secret) -> str | None:
+    """Return what follows ``sqlite://`` in a URL; None when it names another database."""
+    scheme, colon, rest = database.reveal().strip().partition("://")
+    return rest if colon and scheme.partition("+")[0] == "sqlite" else None
 
 
 def _file(rest: str) -> str:

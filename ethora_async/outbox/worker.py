@@ -23,6 +23,7 @@ from ethora_async.outbox.lanes import Store, Turn, Verdict
 from ethora_async.outbox.opening import open_store
 from ethora_async.outbox.passwords import OUTBOX_KEY, PasswordSeal, UnopenedPasswordError
 from ethora_async.outbox.settling import may_still_arrive
+from ethora_async.redaction import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -104,6 +105,7 @@ class Worker:
             if number < 1:
                 msg = f"{name} must be at least 1, not {number}"
                 raise ConfigError(msg)
+        database = wrapped(database)
         self.store: Store = open_store(database)
         self._owns_store = self.store is not database
         self._client = client

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async.errors import ChatError
 from ethora_async.postgres import PostgresServer
+from ethora_async.redaction import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -29,7 +30,8 @@ class Database:
         InvalidInputError: the URL cannot be used.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | Secret) -> None:
+        url = wrapped(url)
         self._server = PostgresServer(
             url,
             application="ethora workers",

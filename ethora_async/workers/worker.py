@@ -17,6 +17,7 @@ from ethora_async.config import RetryPolicy, seconds
 from ethora_async.engine.events import Emitter
 from ethora_async.engine.retry import backoff
 from ethora_async.errors import ChatError, ConfigError, InvalidInputError
+from ethora_async.redaction import wrapped
 from ethora_async.sync.plan.directories import check_identity
 from ethora_async.workers.carrying import REFUSED, Round, carry_out
 from ethora_async.workers.database import Database, WorkersDatabaseError
@@ -82,6 +83,7 @@ class Worker:
         planner_silence: float = PLANNER_SILENCE,
         on_event: Listener | Sequence[Listener] | None = None,
     ) -> None:
+        database = wrapped(database)
         engine_schema()
         if parallel < 1:
             msg = f"parallel must be at least 1, not {parallel}"

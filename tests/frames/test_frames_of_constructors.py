@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import frame_walk
 import pytest
 from frame_walk import leaks
 
-from ethora_async import AvayaClient, ConfigError, EthoraClient, ImbaChatClient, RetryPolicy, RocketChatClient
+from ethora_async import AvayaClient, ConfigError, EthoraClient, ImbaChatClient, RetryPolicy, RocketChatClient, User
+from ethora_async.errors import InvalidInputError
+from ethora_async.outbox.opening import open_store
+from ethora_async.outbox.worker import Worker as OutboxWorker
 from ethora_async.redaction import Secret
 from ethora_async.tokens.settings import RotatingSettings, Values
 from ethora_async.transport import AiohttpTransport, HttpxTransport
+from ethora_async.web.scim.directory import ScimDirectory
+from ethora_async.workers.worker import Worker
 from ethora_async_secrets.testing import MemoryProvider
 
 if TYPE_CHECKING:
@@ -33,6 +39,8 @@ GOOD: dict[Client, dict[str, Any]] = {
         "app_id": "6540f2a1b3c4d5e6f7a8b9c0",
         "secret": value("secret"),
         "api_url": "https://api.example.com",
+        "xmpp_host": "xmpp.example.com",
+        "xmpp_service": "wss://xmpp.example.com/ws",
         "proxy": PROXY,
     },
     RocketChatClient: {
@@ -61,6 +69,7 @@ GOOD: dict[Client, dict[str, Any]] = {
 }
 KNOWN = (CANARY, "GEZDGNBVGY3TQOJQ")
 SECRETS = ("secret", "password", "token", "create_tokens_secret", "totp_secret", "api_password", "proxy")
+ADDRESSES = ("url", "api_url", "host", "region", "xmpp_host", "xmpp_service")
 BAD: tuple[Any, ...] = (
     "",
     " ",
@@ -96,7 +105,7 @@ def cases(client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
     for name in arguments(client):
         for bad in BAD:
             yield f"{name}={bad!r}", {**good, name: bad}
-        if name in SECRETS or name == "pasword":
+        if name in SECRETS or name in ADDRESSES or name == "pasword":
             for place, bad in enumerate(BAD_SECRETS):
                 yield f"{name}: bad secret {place}", {**good, name: bad}
     for name in good:
@@ -199,6 +208,79 @@ def _is_secret(setting: str, names: dict[str, str]) -> bool:
     return any(names.get(argument) == setting for argument in SECRETS)
 
 
+ADDRESS_FORMS = (
+    f"https://user:{CANARY}@host.example.com",
+    f"{CANARY}:word@host.example.com",
+    f"https://host.example.com/?password={CANARY}",
+    f"wss://user:{CANARY}@xmpp.example.com/ws",
+    f"https://[{CANARY}",
+    f"http://{CANARY}:port",
+    f"{CANARY} host",
+)
+
+
+@pytest.mark.parametrize("client", GOOD)
+@pytest.mark.parametrize("way", ["constructor", "from_env", "the environment", "a store"])
+async def test_an_error_about_an_address_shows_no_password_in_it(
+    client: Client, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {
+        "xmpp_host": "ETHORA_XMPP_HOST",
+        "xmpp_service": "ETHORA_XMPP_SERVICE",
+        "region": "AVAYA_REGION",
+        **{argument: name for name, argument in _settings_of(client).items()},
+    }
+    failed = 0
+    good = {name: what for name, what in GOOD[client].items() if not (name == "host" and way == "the environment")}
+    for name in sorted(set(ADDRESSES) & inspect.signature(client).parameters.keys()):
+        for form in ADDRESS_FORMS:
+            rest = {one: what for one, what in good.items() if one not in (name, "region", "host")}
+            kept = {"host": GOOD[client]["host"]} if client is AvayaClient and name not in ("host", "region") else {}
+            if way == "a store":
+                if name.startswith("xmpp"):
+                    continue
+                stored = {names[one]: str(what) for one, what in rest.items() if one in names}
+                error = await _first_error(client.from_secrets(MemoryProvider({**stored, names[name]: form})))
+            elif way == "the environment":
+                with monkeypatch.context() as environment:
+                    environment.setenv(names[name], form)
+                    error = await _made_and_used(client, {**rest, **kept})
+            else:
+                made = client.from_env if way == "from_env" else client
+                error = await _made_and_used(made, {**rest, **kept, name: form})
+            if isinstance(error, ConfigError):
+                failed += 1
+                assert CANARY not in str(error)
+                assert leaks(error, KNOWN) == [], (name, form)
+    assert failed >= 6
+
+
+async def _made_and_used(make: Callable[..., Any], given: dict[str, Any]) -> Exception | None:
+    """The error of a constructor, or of the first use of what it made."""
+    try:
+        made = make(**given)
+    except Exception as error:  # noqa: BLE001  whatever it is
+        return error
+    async with made:
+        if isinstance(made, ImbaChatClient):
+            return await _error_of(made.widget_snippet())
+        if isinstance(made, EthoraClient):
+            app = await made._context.open()
+            try:
+                made._chat.account(app, "ann", Secret("word"), User(id="ann"))
+            except ConfigError as error:
+                return error
+    return None
+
+
+async def _error_of(work: Any) -> Exception | None:
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001  whatever it is
+        return error
+    return None
+
+
 @pytest.mark.parametrize("transport", [AiohttpTransport, HttpxTransport])
 @pytest.mark.parametrize(
     "proxy",
@@ -215,6 +297,11 @@ def test_every_secret_argument_is_declared_to_be_one() -> None:
     for client in GOOD:
         hints = {name: str(one.annotation) for name, one in inspect.signature(client).parameters.items()}
         assert {name for name, hint in hints.items() if "Secret" in hint} == client._CREDENTIALS
+
+
+def test_every_argument_that_names_a_server_is_declared_to_do_so() -> None:
+    for client in GOOD:
+        assert set(ADDRESSES) & inspect.signature(client).parameters.keys() == client._ADDRESSES
 
 
 def test_secrets_may_be_passed_in_masked() -> None:
@@ -236,3 +323,22 @@ def _settings_of(client: Client) -> dict[str, str]:
     module = importlib.import_module(client.__module__)
     table: dict[str, str] = getattr(module, "ARGUMENTS", None) or module.settings.ARGUMENTS
     return table
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://user:{CANARY}@host/db?nonsense=1",
+        f"postgresql+asyncpg://user:{CANARY}@host/db?nonsense=1",
+        f"postgresql:/user:{CANARY}@host/db",
+        f"mysql://user:{CANARY}@host/db",
+        f"user:{CANARY}@host",
+    ],
+)
+@pytest.mark.parametrize("make", [open_store, ScimDirectory, partial(OutboxWorker, None), partial(Worker, None)])
+def test_an_error_about_a_database_url_shows_none_of_it(url: str, make: Any) -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(InvalidInputError) as caught:
+        make(url)
+    assert CANARY not in str(caught.value)
+    assert leaks(caught.value, KNOWN) == []

@@ -15,11 +15,14 @@ from ethora_async.outbox.mismatch import mismatch_text
 from ethora_async.outbox.postgres import schema
 from ethora_async.outbox.postgres import statements as sql
 from ethora_async.postgres import PostgresServer
+from ethora_async.redaction import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from psycopg import AsyncConnection
+
+    from ethora_async.redaction import Secret
 
 FOLDED_AT_ONCE = 10_000
 _RECONNECT_SECONDS = 0.5
@@ -33,7 +36,8 @@ class PostgresStore:
     call reopens a lost connection. It also works through pgbouncer, where notifications do not arrive.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | Secret) -> None:
+        url = wrapped(url)
         self._server = PostgresServer(
             url,
             application="ethora outbox",

@@ -11,7 +11,7 @@ from ethora_async.platforms.avaya import operations, settings
 from ethora_async.platforms.avaya.connection import AccountContext
 from ethora_async.platforms.avaya.dialect import AvayaDialect
 from ethora_async.platforms.avaya.tokens import Tokens
-from ethora_async.redaction import Secret, masked_credential
+from ethora_async.redaction import Secret, masked_address, masked_credential
 from ethora_async.tokens.oauth2 import SHARE_OF_TIME, AccessTokens
 from ethora_async.tokens.rotating import RotatingKeys
 from ethora_async.tokens.settings import RotatingSettings, passed_provider, provider_of
@@ -67,6 +67,8 @@ class AvayaClient(BaseClient, Requests):
         ConfigError: a setting is missing, empty or cannot be used; the text names it and where it was looked for.
     """
 
+    _ADDRESSES = frozenset({"region", "host"})
+
     def __init__(
         self,
         *,
@@ -81,6 +83,7 @@ class AvayaClient(BaseClient, Requests):
         **options: Unpack[ClientOptions],
     ) -> None:
         secret = masked_credential(secret)
+        region, host = masked_address(region), masked_address(host)
         super().__init__(options)
         self._settings = RotatingSettings(
             settings.ARGUMENTS,
@@ -182,7 +185,7 @@ _PAGING = Paging("pageSize", "pageNumber", 50, numbered=True)
 _NOT_OPENED = "AvayaClient(not opened yet)"
 
 
-def _host(region: str | None, host: str | None) -> str | None:
+def _host(region: str | Secret | None, host: str | Secret | None) -> str | Secret | None:
     """Return the host from the arguments, if they name one."""
     if region is None:
         return host

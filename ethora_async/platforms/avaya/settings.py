@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ethora_async.errors import ConfigError
-from ethora_async.redaction import Secret
+from ethora_async.redaction import Secret, wrapped
 from ethora_async.tokens.oauth2 import ClientLogin
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def origin(values: Values) -> str:
     Raises:
         ConfigError: neither is set, or the one that is cannot be used.
     """
-    host, region = values.get(HOST), values.get(REGION)
+    host, region = wrapped(values.get(HOST)), wrapped(values.get(REGION))
     if host is not None:
         return host_origin(host)
     if region is not None:
@@ -86,20 +86,22 @@ def origin(values: Values) -> str:
     raise ConfigError(msg)
 
 
-def region_origin(region: str) -> str:
+def region_origin(region: str | Secret) -> str:
     """Return the origin of a region; any code is accepted, since not all are published.
 
     Raises:
         ConfigError: it is not a code.
     """
-    code = region.strip().lower()
-    if not _CODE(code):
+    # Neither the message nor a frame of the error shows it: it may contain a password.
+    region = masked = wrapped(region)
+    found = _origin_of_region(masked)
+    if found is None:
         msg = f"region ({REGION}) must be a region's code such as 'eu' or 'na'; for a host pass host="
         raise ConfigError(msg)
-    return f"https://{code}.api.avayacloud.com"
+    return found
 
 
-def host_origin(host: str) -> str:
+def host_origin(host: str | Secret) -> str:
     """Return the origin of a host name, always https. A region's code is expanded to a host.
 
     Only this machine may be named with ``http://`` and a port, for a sandbox.
@@ -107,20 +109,30 @@ def host_origin(host: str) -> str:
     Raises:
         ConfigError: it is not a host name, or contains anything else.
     """
-    text = host.strip().lower().removesuffix("/")
+    host = masked = wrapped(host)
+    found = _origin_of_host(masked)
+    if found is None:
+        msg = (
+            f"host ({HOST}) must be a bare host name such as eu.api.avayacloud.com: no http://, path, port, user name"
+            " or spaces"
+        )
+        raise ConfigError(msg)
+    return found
+
+
+def _origin_of_region(region: Secret) -> str | None:
+    code = region.reveal().strip().lower()
+    return f"https://{code}.api.avayacloud.com" if _CODE(code) else None
+
+
+def _origin_of_host(host: Secret) -> str | None:
+    text = host.reveal().strip().lower().removesuffix("/")
     scheme, _, name = text.rpartition("://")
     if scheme in ("", "https", "http") and _LOOPBACK(name) and _port_fits(name):
         return f"{scheme or 'https'}://{name}"
     if scheme in ("", "https") and _HOSTNAME(name) and len(name) <= 253:
         return f"https://{name}"
-    if not scheme and _CODE(name):
-        return region_origin(name)
-    # The argument is not quoted: it may contain a password.
-    msg = (
-        f"host ({HOST}) must be a bare host name such as eu.api.avayacloud.com: no http://, path, port, user name or "
-        "spaces"
-    )
-    raise ConfigError(msg)
+    return None if scheme else _origin_of_region(host)
 
 
 def _port_fits(name: str) -> bool:

@@ -32,11 +32,12 @@ from ethora_async.platforms.ethora.context import (
 from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.platforms.ethora.listings import RESET_LAG
 from ethora_async.platforms.ethora.names import Names
+from ethora_async.platforms.ethora.realtime.account import chat_host
 from ethora_async.platforms.ethora.realtime.service import ChatService
 from ethora_async.platforms.ethora.tokens import Tokens
 from ethora_async.platforms.ethora.users.api import Users
 from ethora_async.records import ChatToken, id_text
-from ethora_async.redaction import Secret, masked_credential, wrapped
+from ethora_async.redaction import Secret, WrongType, masked_address, masked_credential, wrapped
 from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async.tokens.settings import RotatingSettings, passed_provider, provider_of
 from ethora_async.tokens.signing_clock import SigningClock
@@ -120,6 +121,8 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         ConfigError: a setting is missing, empty or cannot be used; the text names it and where it was looked for.
     """
 
+    _ADDRESSES = frozenset({"api_url", "xmpp_host", "xmpp_service"})
+
     def __init__(
         self,
         *,
@@ -135,6 +138,7 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         **options: Unpack[ClientOptions],
     ) -> None:
         secret = masked_credential(secret)
+        api_url, xmpp_host, xmpp_service = map(masked_address, (api_url, xmpp_host, xmpp_service))
         super().__init__(options)
         self._operations = operations.LEGACY_APP if legacy_api else operations.OWN_APP
         self._settings = RotatingSettings(
@@ -158,7 +162,7 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
             emitter=self._wiring.emitter,
         )
         RequestsAsUser.__init__(self, self._context.send, PAGING, self._view_of)
-        self._xmpp_host = xmpp_host or os.environ.get(XMPP_HOST, "").strip() or None
+        self._xmpp_host = chat_host(_or_variable(xmpp_host, XMPP_HOST))
         self._chat = self._chat_service(xmpp_service)
         bot_jid = bot_jid or os.environ.get(BOT_JID, "").strip() or None
         self.users: Users = Users(self._context, bot_jid=bot_jid)
@@ -191,9 +195,9 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
 
         return Broadcasts(self._context)
 
-    def _chat_service(self, service: str | None) -> ChatService:
+    def _chat_service(self, service: str | Secret | None) -> ChatService:
         wiring = self._wiring
-        service = service or os.environ.get(XMPP_SERVICE, "").strip() or None
+        service = _or_variable(service, XMPP_SERVICE)
         return ChatService(
             wiring.websocket, wiring.clock, timeout=wiring.timeout, service=service, host=self._xmpp_host
         )
@@ -395,3 +399,11 @@ def _chats_class(*, legacy_api: bool) -> type[Chats]:
     from ethora_async.platforms.ethora.legacy import LegacyChats
 
     return LegacyChats
+
+
+def _or_variable(argument: str | Secret | None, variable: str) -> Secret:
+    """Return the argument, masked, or the environment's value when it is None or empty."""
+    if argument or isinstance(argument, WrongType):
+        masked: Secret = wrapped(argument)
+        return masked
+    return Secret(os.environ.get(variable, "").strip())

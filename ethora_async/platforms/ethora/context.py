@@ -17,6 +17,7 @@ from ethora_async.platforms.ethora.auth import ServerCredentials
 from ethora_async.platforms.ethora.names import Names
 from ethora_async.platforms.ethora.operations import OTHER_APP, OWN_APP, AppOperations
 from ethora_async.protocols import Credentials
+from ethora_async.redaction import Secret, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -165,7 +166,7 @@ class OwnAppContext(AppContext):
         self._settings = settings
         self._connect = connect
         self._app: App | None = None
-        app_id, api_url = settings.fixed(APP_ID), settings.fixed(API_URL)
+        app_id, api_url = settings.fixed(APP_ID), wrapped(settings.fixed(API_URL))
         if not settings.has_store:
             secret.peek()  # raises, or warns about, an invalid secret that was passed in
         if app_id is not None and api_url is not None:
@@ -185,10 +186,10 @@ class OwnAppContext(AppContext):
         if self._app is None:
             current = (await self._settings.load()).current
             if self._app is None:  # another task may have been faster
-                self._app = self._made(current[APP_ID], current[API_URL])
+                self._app = self._made(current[APP_ID], Secret(current[API_URL]))
         return self._app
 
-    def _made(self, app_id: str, api_url: str) -> App:
+    def _made(self, app_id: str, api_url: Secret) -> App:
         return self._connect(app_id.strip(), normal_api_url(api_url))
 
 

@@ -11,7 +11,7 @@ from ethora_async.platforms.imbachat.handler import Lookup, Search, UserInfoHand
 from ethora_async.platforms.imbachat.numbers import user_number
 from ethora_async.platforms.imbachat.tokens import Tokens
 from ethora_async.platforms.imbachat.widget import Html, snippet
-from ethora_async.redaction import Secret, masked_argument, masked_credential
+from ethora_async.redaction import Secret, masked_address, masked_argument, masked_credential
 from ethora_async.tokens.rotating import RotatingKeys
 from ethora_async.tokens.settings import RotatingSettings, passed_provider, provider_of
 
@@ -61,6 +61,7 @@ class ImbaChatClient(BaseClient):
         ConfigError: a setting is missing, empty or cannot be used; the text names it and where it was looked for.
     """
 
+    _ADDRESSES = frozenset({"api_url"})
     _CREDENTIALS = frozenset({"secret", "api_password"})
 
     def __init__(
@@ -75,7 +76,7 @@ class ImbaChatClient(BaseClient):
         **options: Unpack[LocalOptions],
     ) -> None:
         secret = masked_credential(secret)
-        api_password = masked_argument(api_password)
+        api_password, api_url = masked_argument(api_password), masked_address(api_url)
         super().__init__(options, LocalOptions)
         self._settings = RotatingSettings(
             settings.ARGUMENTS,

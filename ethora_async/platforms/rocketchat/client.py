@@ -32,7 +32,7 @@ from ethora_async.platforms.rocketchat.two_factor import EmailCode, Factors
 from ethora_async.platforms.rocketchat.user_client import UserClient
 from ethora_async.platforms.rocketchat.users import Users
 from ethora_async.records import ChatToken, required_text
-from ethora_async.redaction import Secret, masked_argument, masked_credential
+from ethora_async.redaction import Secret, masked_address, masked_argument, masked_credential
 from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async.tokens.rotating import RotatingKeys
 from ethora_async.tokens.settings import provider_of
@@ -108,6 +108,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         ConfigError: a setting is missing, empty or cannot be used; the text names it and where it was looked for.
     """
 
+    _ADDRESSES = frozenset({"url"})
     _CREDENTIALS = frozenset({"secret", "password", "token", "create_tokens_secret", "totp_secret"})
 
     def __init__(
@@ -126,7 +127,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         token_grace: Seconds = 300.0,
         **options: Unpack[ClientOptions],
     ) -> None:
-        secret = masked_credential(secret)
+        secret, url = masked_credential(secret), masked_address(url)
         password, token = masked_argument(password), masked_argument(token)
         create_tokens_secret, totp_secret = masked_argument(create_tokens_secret), masked_argument(totp_secret)
         super().__init__(options)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ethora_async.config import normal_url
 from ethora_async.engine.open_requests import Paging
 from ethora_async.platforms.rocketchat.settings import URL
+from ethora_async.redaction import Secret, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,7 +66,7 @@ class AdminContext(ServerContext):
         self.emitter = emitter
         self.directory = directory
         self._connect = connect
-        url = settings.fixed(URL)
+        url = wrapped(settings.fixed(URL))
         self.api = self._made(url) if url is not None else None
 
     async def open(self) -> Api:
@@ -77,10 +78,10 @@ class AdminContext(ServerContext):
         if self.api is None:
             current = (await self.settings.load()).current
             if self.api is None:  # another task may have been faster
-                self.api = self._made(current[URL])
+                self.api = self._made(Secret(current[URL]))
         return self.api
 
-    def _made(self, url: str) -> Api:
+    def _made(self, url: Secret) -> Api:
         return self._connect(normal_url(url, f"url ({URL})", _EXAMPLE).removesuffix("/api/v1").removesuffix("/api"))
 
 

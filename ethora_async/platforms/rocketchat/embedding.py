@@ -15,6 +15,7 @@ from ethora_async import codec
 from ethora_async.config import normal_url
 from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.rocketchat.names import RecordId, lookup
+from ethora_async.redaction import masked_address
 
 if TYPE_CHECKING:
     from ethora_async.records import ChatToken, Id
@@ -34,6 +35,7 @@ class Embedding:
     """
 
     def __init__(self, site: str) -> None:
+        site = masked_address(site)
         self._site = normal_url(site, "site", "https://chat.example.com")
 
     @property

@@ -13,6 +13,7 @@ import attrs
 from ethora_async import codec
 from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.records import Id, literal_id
+from ethora_async.redaction import wrapped
 from ethora_async.web.scim.database import statements as sql
 from ethora_async.web.scim.database.connections import connect
 from ethora_async.web.scim.mapping import ScimMapping, chat_key, folded
@@ -83,6 +84,7 @@ class ScimDirectory:
         self.mapping: ScimMapping = mapping or ScimMapping()
         self._seal = seal
         self._clock = clock
+        database = wrapped(database)
         self._places = [(OwnThread("ethora-scim"), connect(database)) for _ in range(THREADS)]
         self._next = 0
         self._closed = False

@@ -25,12 +25,12 @@ class ChatService:
         open_socket: Opens a websocket.
         clock: The client's clock.
         timeout: Seconds that the server may take to confirm something.
-        service: The websocket's address; by default ``wss://<host>/ws``.
+        service: The websocket's address; if it is empty, ``wss://<host>/ws``.
         host: The XMPP domain; by default the host of `service`, else the one derived from the API's host.
     """
 
     def __init__(
-        self, open_socket: OpenSocket, clock: Clock, *, timeout: float, service: str | None, host: str | None
+        self, open_socket: OpenSocket, clock: Clock, *, timeout: float, service: Secret, host: str | None
     ) -> None:
         self._open_socket = open_socket
         self._clock = clock
@@ -45,7 +45,7 @@ class ChatService:
         Raises:
             ConfigError: The chat server's address is unknown, or is not a URL.
         """
-        service = None if self._service is None else service_url(self._service)
+        service = service_url(self._service) if self._service else None
         host = self._host or (urlsplit(service).hostname if service else None) or app.xmpp_host()
         return Account(
             service=service or f"https://{host}/ws",

@@ -15,7 +15,8 @@ from ethora_async.outbox.errors import OutboxDatabaseError
 from ethora_async.outbox.mismatch import mismatch_text as outbox_mismatch
 from ethora_async.outbox.postgres import schema as postgres_outbox
 from ethora_async.outbox.sqlite import schema as sqlite_outbox
-from ethora_async.postgres import PostgresServer
+from ethora_async.postgres import PostgresServer, postgres_url
+from ethora_async.redaction import Secret, wrapped
 from ethora_async.web.scim.database import schema
 from ethora_async.web.scim.database import statements as sql
 
@@ -136,7 +137,8 @@ class SqliteConnection:
 class PostgresConnection:
     """A connection to PostgreSQL, by psycopg."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | Secret) -> None:
+        url = wrapped(url)
         self._server = PostgresServer(
             url,
             application="ethora scim",
@@ -205,7 +207,7 @@ class PostgresConnection:
         return self._connection
 
 
-def connect(database: str) -> DatabaseConnection:
+def connect(database: str | Secret) -> DatabaseConnection:
     """Return a connection to the database at a URL. Nothing is connected yet.
 
     The URL is one of the outbox's, see `ethora_async.outbox.open_store`.
@@ -214,19 +216,26 @@ def connect(database: str) -> DatabaseConnection:
         ConfigError: psycopg is not installed (extra ``outbox``).
         InvalidInputError: the URL cannot be used.
     """
-    scheme, colon, rest = database.strip().partition("://")
-    backend = scheme.partition("+")[0]
-    if colon and backend in ("postgresql", "postgres"):
-        return PostgresConnection(f"postgresql://{rest}")
-    path = unquote(rest.partition("?")[0])
-    if colon and backend == "sqlite" and path.startswith("/") and path not in ("/", "/:memory:"):
-        return SqliteConnection(path.removeprefix("/"))
+    database = masked = wrapped(database)
+    server = postgres_url(masked)
+    if server is not None:
+        return PostgresConnection(server)
+    file = _sqlite_file(masked)
+    if file is not None:
+        return SqliteConnection(file)
     # The URL itself is not quoted: it may contain a password.
     msg = (
         "the database URL of the SCIM records cannot be used: write postgresql://user@host:port/database or"
         " sqlite:///file.db, the same as for the outbox"
     )
     raise InvalidInputError(msg, field="database")
+
+
+def _sqlite_file(database: Secret) -> str | None:
+    scheme, colon, rest = database.reveal().strip().partition("://")
+    path = unquote(rest.partition("?")[0])
+    usable = colon and scheme.partition("+")[0] == "sqlite" and path.startswith("/")
+    return path.removeprefix("/") if usable and path not in ("/", "/:memory:") else None
 
 
 def _ensure(connection: Any, dialect: str, outbox_tables: tuple[str, ...], outbox_version: int) -> None:
