@@ -7,8 +7,17 @@ handlers use clients only through these protocols.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -209,6 +218,37 @@ class ComparesTexts(Protocol):
         """The fields of a `NewUser` that `comparable` returns unchanged, None among them, and no others.
 
         The e-mail address of a `NewUser` is in lower case.
+        """
+        ...
+
+
+class ListedUser(NamedTuple):
+    """A user of a listing, as far as a comparison needs it.
+
+    Attributes:
+        name: the platform's name, by which repeats are found.
+        id: the `UserDirectory.plain_id`.
+        key: the `UserDirectory.key`.
+        state: the `UserDirectory.comparable` fields.
+        own: whether it is the platform's own.
+    """
+
+    name: str
+    id: str
+    key: str
+    state: State
+    own: bool
+
+
+@runtime_checkable
+class ListsForComparison(Protocol):
+    """A directory of users that can list them without making a record of each."""
+
+    def list_for_comparison(self, reserved: Callable[[User], bool], /) -> AsyncGenerator[Sequence[ListedUser], None]:
+        """Iterate over what `UserDirectory.list` lists, many at once.
+
+        Args:
+            reserved: a result of `UserDirectory.reserved`.
         """
         ...
 

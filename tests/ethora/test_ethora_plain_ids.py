@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ethora_async import EthoraClient
-from ethora_async.platforms.ethora.platform_records import _OwnUsers
+from ethora_async.platforms.ethora.platform_records import OwnUsers
 from ethora_async.records import User
 
 APP = "646cc8dc96d4a4dc8f7b2f2d"
@@ -32,5 +32,5 @@ def test_usual_ids_are_told_together() -> None:
 
 @given(st.sampled_from(["ann", "owner-1", "widget-", "bot", "BOT"]) | st.text(max_size=4))
 def test_an_id_alone_tells_the_platforms_own_accounts_as_a_record_does(id: str) -> None:
-    own = _OwnUsers(frozenset({"bot"}))
+    own = OwnUsers(frozenset({"bot"}))
     assert own.has_id(id) == own(User(id=id))

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ethora_async import EthoraClient, InvalidInputError, NewUser
-from ethora_async.platforms.ethora.platform_records import _OwnUsers
+from ethora_async.platforms.ethora.platform_records import OwnUsers
 from ethora_async.records import LONGEST_EMAIL, are_plain_users, new_user
 from ethora_async.sync import USERS
 from ethora_async.sync.plan import intake
@@ -78,7 +78,7 @@ async def _stored(users: Any, file: Path) -> tuple[list[Any], list[Any], str, li
     async with await Journal.create() as journal:
         source = await CsvFile.open(file, USERS)
         source._on_warning = warned.append
-        own = _OwnUsers(frozenset({"bea"}))
+        own = OwnUsers(frozenset({"bea"}))
         told = await intake.read_users(journal, users, source, own, lambda _: None)
         wanted, bad = await journal._transaction(
             lambda db: (

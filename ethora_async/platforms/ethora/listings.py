@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from ethora_async.errors import NotFoundError, ReplyLostError
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import wire
+from ethora_async.platforms.ethora.users.compared import read_compared
 from ethora_async.records import MongoId
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from ethora_async.capabilities import ListedUser
     from ethora_async.platforms.ethora.context import AppContext
     from ethora_async.records import Chat, Id, User
 
@@ -63,6 +65,17 @@ def user_pages(
         return wire.read_users(reply.data, app.names, origin=reply.origin)
 
     return Pages(fetch, lambda user: user.xmpp_username or user.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
+
+
+def compared_pages(context: AppContext, reserved: Callable[[User], bool]) -> Pages[ListedUser]:
+    """Return what a comparison needs of the users that `user_pages` lists."""
+
+    async def fetch(offset: int, limit: int) -> tuple[tuple[ListedUser, ...], int | None]:
+        app = await context.open()
+        reply = await app.call(app.operations.list_users, query={"limit": limit, "offset": offset})
+        return read_compared(reply.data, app.names, reserved, origin=reply.origin)
+
+    return Pages(fetch, lambda user: user.name, limit=LARGEST_PAGE, offset=0, largest=LARGEST_PAGE)
 
 
 async def find_record_ids(context: AppContext, ids: Sequence[str]) -> list[str]:

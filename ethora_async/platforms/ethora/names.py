@@ -161,6 +161,11 @@ class Names:
         return user if isinstance(user, MongoId) else self.prefix + self.own(user, field)
 
 
+def is_simple(id: str) -> bool:
+    """Return whether an id has only characters that need no preparation: its `key` is its lower case."""
+    return _SIMPLE.fullmatch(id) is not None
+
+
 def key(id: str) -> str:
     """Return the canonical form of an id, equal for two spellings of one account.
 

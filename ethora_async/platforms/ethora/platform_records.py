@@ -13,7 +13,7 @@ from ethora_async.errors import ApiError, RateLimitedError, ServerFaultError, Un
 from ethora_async.platforms.ethora import operations, wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ethora_async.platforms.ethora.context import App, AppContext
     from ethora_async.records import Chat, User
@@ -25,7 +25,7 @@ _NAMES_A_BOT = frozenset({"xmppusername", "botxmppusername", "jid", "botjid", "u
 
 
 @attrs.frozen
-class _OwnUsers:
+class OwnUsers:
     """A test for the platform's own accounts.
 
     Attributes:
@@ -35,8 +35,13 @@ class _OwnUsers:
     bots: frozenset[str]
 
     def __call__(self, user: User) -> bool:
-        marked = user.extra.get("isBot") is True or user.extra.get("type") == "bot"
-        return marked or self.has_id(user.id) or user.record_id in self.bots
+        """Return whether a user is one of the platform's own."""
+        return self.holds(user.id, user.record_id, user.extra)
+
+    def holds(self, id: str, record_id: str | None, fields: Mapping[str, Any]) -> bool:
+        """Return whether an account is the platform's own, by its ids and the reply's other fields."""
+        marked = fields.get("isBot") is True or fields.get("type") == "bot"
+        return marked or self.has_id(id) or record_id in self.bots
 
     def has_id(self, id: str) -> bool:
         """Return whether an account with this id is the platform's own."""
@@ -54,7 +59,7 @@ async def own_users(context: AppContext, bot_jid: str | None) -> Callable[[User]
     stated = await _told(app, operations.GET_BOT)
     bots = frozenset(_plain_names(app, [bot_jid, *_bot_names(stated)]))
 
-    return _OwnUsers(bots)
+    return OwnUsers(bots)
 
 
 async def own_chats(context: AppContext) -> Callable[[Chat], bool]:
@@ -102,4 +107,4 @@ def _plain_names(app: App, names: Sequence[Any]) -> Iterator[str]:
             yield app.names.strip(local)
 
 
-__all__ = ["own_chats", "own_users"]
+__all__ = ["OwnUsers", "own_chats", "own_users"]

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ethora_async.capabilities import ChecksIds, ChecksIdsTogether, ComparesTexts, TellsOwnIds
+from ethora_async.capabilities import ChecksIds, ChecksIdsTogether, ComparesTexts, ListsForComparison, TellsOwnIds
 from ethora_async.errors import InvalidInputError, NotFoundError
 from ethora_async.records import User
 from ethora_async.sync.sources.fingerprint import RowDigest
@@ -268,7 +268,15 @@ async def list_users(
         plain, state = users.plain_id(user.id), users.comparable(user)
         return Actual("user", plain, identity=users.key(user.id), state=state, own=reserved(user))
 
-    await _list(journal, users.list(), actual, told)
+    if not isinstance(users, ListsForComparison):
+        await _list(journal, users.list(), actual, told)
+        return
+    done = 0
+    async with aclosing(users.list_for_comparison(reserved)) as pages:
+        async for page in pages:
+            await journal.add_actual_users(page)
+            done += len(page)
+            told(done)
 
 
 async def list_chats(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
+    from ethora_async.capabilities import ListedUser
     from ethora_async.sync.store.items import (
         Actual,
         Compared,
@@ -196,6 +197,10 @@ class Journal:
     async def add_actual(self, rows: Sequence[Actual]) -> None:
         """Add records that the platform lists."""
         await self._transaction(sides.add_actual, rows, self._range)
+
+    async def add_actual_users(self, users: Sequence[ListedUser]) -> None:
+        """Add many users that the platform lists at once, as `add_actual` does."""
+        await self._transaction(sides.add_actual_users, users, self._range)
 
     async def forget_actual(self) -> None:
         """Delete the platform's records, to list them again."""

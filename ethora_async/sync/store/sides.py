@@ -6,14 +6,15 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.sync.store import key_ranges
-from ethora_async.sync.store.items import Wanted, decoded, encoded
+from ethora_async.sync.store.items import Actual, Wanted, decoded, encoded
 from ethora_async.sync.store.schema import ACTUAL_INDEXES, REPEAT_INDEXES, WANTED_INDEX_NAMES, WANTED_INDEXES
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from ethora_async.sync.store.items import Actual, Entry, Problem, WantedUsers
+    from ethora_async.capabilities import ListedUser
+    from ethora_async.sync.store.items import Entry, Problem, WantedUsers
     from ethora_async.sync.store.key_ranges import KeyRange
 
 _PROBLEM = "INSERT INTO bad (rowid, kind, id, file, line, field, reason, unsafe) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -26,6 +27,7 @@ _WANTED_USER = (
     "INSERT OR IGNORE INTO wanted (rowid, kind, key, other, identity, state, item, needs_source, email, file, line)"
     " VALUES (?, 'user', ?, '', ?, ?, ?, 0, ?, ?, ?)"
 )
+_ACTUAL = "INSERT OR REPLACE INTO actual (kind, key, other, identity, state, email, own) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _REPEATED = " UNION ".join(
     f"SELECT rowid FROM wanted WHERE {which} AND ({columns}) IN"
     f" (SELECT {columns} FROM wanted WHERE {which} GROUP BY {columns} HAVING COUNT(*) > 1)"
@@ -220,10 +222,17 @@ def add_actual(db: sqlite3.Connection, rows: Sequence[Actual], key_range: KeyRan
         (row.kind, row.key, row.other, row.identity, encoded(row.state), (row.state or {}).get("email"), row.own)
         for row in rows
     ]
-    db.executemany(
-        "INSERT OR REPLACE INTO actual (kind, key, other, identity, state, email, own) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        columns,
-    )
+    db.executemany(_ACTUAL, columns)
+
+
+def add_actual_users(db: sqlite3.Connection, users: Sequence[ListedUser], key_range: KeyRange | None) -> None:
+    """Add many listed users at once; `add_actual` does the same with their rows."""
+    if key_range is not None:
+        rows = [Actual("user", id, identity=key, state=state, own=own) for _, id, key, state, own in users]
+        add_actual(db, rows, key_range)
+        return
+    columns = [("user", id, "", key, encoded(state), state.get("email"), own) for _, id, key, state, own in users]
+    db.executemany(_ACTUAL, columns)
 
 
 def name_chats(db: sqlite3.Connection, chats: Iterable[str]) -> None:
