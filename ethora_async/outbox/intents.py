@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async.errors import InvalidInputError
 from ethora_async.outbox.validation import check_fields, checked_traceparent, listed, of_type
-from ethora_async.outbox.writing import Intent, write
+from ethora_async.outbox.writing import Intent, is_awaited, write
 from ethora_async.records import Id, NewChat, NewUser, literal_id, several
 from ethora_async.trace_context import current_traceparent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from ethora_async.outbox.passwords import PasswordSeal
 
@@ -54,7 +54,24 @@ def want_users(
         InvalidInputError: a user has a password and there is no `seal`, or the connection is of an unknown kind.
         ConfigError: the database has no outbox tables.
     """
-    return write(connection, [_user_intent(user, seal, traceparent) for user in listed(users, "users", "NewUser")])
+    wanted = listed(users, "users", "NewUser")
+
+    def intents() -> list[Intent]:
+        return [_user_intent(user, seal, traceparent) for user in wanted]
+
+    if seal is not None:
+        _check_seal(seal)
+        if seal.stale:
+            if is_awaited(connection):
+                return _written_afresh(connection, seal, intents)
+            seal.refresh_blocking()
+    return write(connection, intents())
+
+
+async def _written_afresh(connection: object, seal: PasswordSeal, intents: Callable[[], list[Intent]]) -> None:
+    """Write intents with the key that the secret store holds now."""
+    await seal.refresh()
+    await write(connection, intents())
 
 
 def want_no_user(connection: object, id: Id, *, traceparent: str | None = None) -> Awaitable[None]:
@@ -164,7 +181,6 @@ def _user_intent(user: NewUser, seal: PasswordSeal | None, traceparent: str | No
                 " or leave the password out and let the platform make one"
             )
             raise InvalidInputError(msg, field="password")
-        _check_seal(seal)
         wanted[SEALED_PASSWORD] = seal.seal(user.id, user.password)
     return _intent("user", user.id, "", wanted, traceparent)
 

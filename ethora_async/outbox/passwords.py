@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import logging
 import os
+import time
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from ethora_async import codec
@@ -17,6 +20,11 @@ if TYPE_CHECKING:
 
 OUTBOX_KEY = "ETHORA_OUTBOX_KEY"
 """The name of the key in the environment or in a secret store; its previous value decrypts older passwords."""
+
+log: logging.Logger = logging.getLogger("ethora_async.outbox")
+
+FOLLOWED_EVERY = 60.0
+"""Seconds after which a key from a secret store is read again before a password is encrypted."""
 
 _SHORTEST = 32
 _LONGEST_PASSWORD = 1024
@@ -32,7 +40,8 @@ class PasswordSeal:
 
     An encrypted password belongs to one user id: copied into another row it cannot be decrypted. Generate a key with
     ``openssl rand -base64 32``. To rotate it, set the new one and keep the old one as the previous value until no
-    intent encrypted with it is waiting.
+    intent encrypted with it is waiting. A seal of `from_secrets` follows the store: once a minute, before an intent with
+    a password is written, it reads the key again.
 
     Args:
         key: at least 32 characters.
@@ -42,9 +51,15 @@ class PasswordSeal:
         ConfigError: a key is too short.
     """
 
-    __slots__ = ("_keys", "_newest")
+    __slots__ = ("_keys", "_newest", "_read_at", "_reading", "_source")
 
     def __init__(self, key: str | Secret, *previous: str | Secret) -> None:
+        self._source: SecretProvider | str | None = None
+        self._read_at = 0.0
+        self._reading: asyncio.Task[None] | None = None
+        self._take(key, *previous)
+
+    def _take(self, key: str | Secret, *previous: str | Secret) -> None:
         keys = [_derived(one) for one in (key, *previous)]
         self._newest = keys[0][0]
         self._keys = dict(reversed(keys))
@@ -73,11 +88,33 @@ class PasswordSeal:
         Raises:
             ConfigError: the store cannot be read, or holds no such key.
         """
-        bundle = await _bundle(source)
-        if bundle is None or not (key := bundle.get(OUTBOX_KEY)):
-            msg = f"the secret store holds no {OUTBOX_KEY}: make a key with `openssl rand -base64 32` and put it there"
-            raise ConfigError(msg)
-        return cls(key, *_others(bundle))
+        made = cls(*await _keys(source))
+        made._source, made._read_at = source, time.monotonic()
+        return made
+
+    @property
+    def stale(self) -> bool:
+        """Whether the store may have another key by now, so that `refresh` should be called."""
+        return self._source is not None and time.monotonic() - self._read_at >= FOLLOWED_EVERY
+
+    async def refresh(self) -> None:
+        """Read the keys again from the store that they came from. If that fails, the known ones stay in use."""
+        if self._source is None:
+            return
+        self._read_at = time.monotonic()  # at once: other callers do not read as well
+        try:
+            self._take(*await _keys(self._source))
+        except ConfigError as error:
+            log.warning("%s; the key that was read before stays in use", error)
+
+    def refresh_blocking(self) -> None:
+        """Do the same in code that blocks. In a thread with a running event loop, it only starts the reading."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            asyncio.run(self.refresh())
+        else:
+            self._reading = loop.create_task(self.refresh())
 
     def seal(self, id: str, password: Secret) -> str:
         """Return the password encrypted for this user.
@@ -160,6 +197,19 @@ async def _bundle(source: SecretProvider | str) -> SecretBundle | None:
         reason = str(error)
     msg = f"{OUTBOX_KEY} cannot be read: {reason}"
     raise ConfigError(msg)
+
+
+async def _keys(source: SecretProvider | str) -> list[str]:
+    """Return the keys in a store, the newest first.
+
+    Raises:
+        ConfigError: the store cannot be read, or holds no such key.
+    """
+    bundle = await _bundle(source)
+    if bundle is None or not (key := bundle.get(OUTBOX_KEY)):
+        msg = f"the secret store holds no {OUTBOX_KEY}: make a key with `openssl rand -base64 32` and put it there"
+        raise ConfigError(msg)
+    return [key, *_others(bundle)]
 
 
 def _others(bundle: SecretBundle) -> list[str]:

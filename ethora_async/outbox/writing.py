@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
@@ -180,6 +181,15 @@ _WRITERS: dict[tuple[str, str], _Writer] = {
 }
 
 
+def is_awaited(connection: object) -> bool:
+    """Return whether writing through this connection must be awaited.
+
+    Raises:
+        InvalidInputError: the connection is of an unknown kind.
+    """
+    return inspect.iscoroutinefunction(_writer(connection))
+
+
 def _writer(connection: object) -> _Writer:
     # By name: this imports none of these packages, and also finds subclasses.
     for kind in type(connection).__mro__:
@@ -193,4 +203,4 @@ def _writer(connection: object) -> _Writer:
     raise InvalidInputError(msg, field="connection")
 
 
-__all__ = ["Intent", "write"]
+__all__ = ["Intent", "is_awaited", "write"]

@@ -60,6 +60,52 @@ async def test_permits_of_several_workers_never_exceed_the_rate_in_any_second(le
     assert min(gaps) > SLOWED / LIMIT
 
 
+async def started(count: int, env: dict[str, str], rate: int) -> list[asyncio.subprocess.Process]:
+    """So many ``ethora work`` that share one rate."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
+    command = (sys.executable, "-m", "ethora_async", "work", "--rate", str(rate))
+    return [
+        await asyncio.create_subprocess_exec(*command, env={**kept, **env}, stderr=asyncio.subprocess.DEVNULL)
+        for _ in range(count)
+    ]
+
+
+async def killed(processes: list[asyncio.subprocess.Process]) -> None:
+    for process in processes:
+        process.kill()
+        await process.wait()
+
+
+@pytest.mark.slow
+async def test_a_refusal_that_one_process_meets_stops_all_of_them(ledger: Ledger, url: str) -> None:
+    """The platform asks one worker to wait for 4 s: none of three sends anything until then."""
+    asked, in_flight = 4.0, 1.0
+    moments: list[float] = []
+
+    def count(record: Any) -> None:
+        moments.append(asyncio.get_running_loop().time())
+        if record.status == 429:
+            refused.append(moments[-1])
+
+    refused: list[float] = []
+    async with EthoraSandbox(on_request=count) as sandbox:
+        async with client_of(sandbox.environment) as client:
+            parts = [users(SIZE, 1 + start) for start in range(0, 5_000, SIZE)]
+            run = await pushed(ledger, client, (CREATE, chunks(*parts)))
+        processes = await started(WORKERS, {**sandbox.environment, "ETHORA_WORKERS_DATABASE": url}, 20)
+        try:
+            while len(moments) < 40:  # noqa: ASYNC110  all of them work
+                await asyncio.sleep(0.05)
+            sandbox.faults.rate_limit(times=1, retry_after=asked)
+            status = await follow(ledger, run)
+        finally:
+            await killed(processes)
+    assert status.counts == {("user", "create", "created"): 5_000}
+    (moment,) = refused
+    assert [one - moment for one in moments if moment + in_flight < one < moment + asked] == []
+    assert [one for one in moments if one >= moment + asked] != []
+
+
 @pytest.mark.slow
 async def test_no_request_is_refused_at_190_of_200(ledger: Ledger, url: str) -> None:
     """Real processes; the platform itself counts."""
@@ -73,19 +119,11 @@ async def test_no_request_is_refused_at_190_of_200(ledger: Ledger, url: str) -> 
         async with client_of(sandbox.environment) as client:
             parts = [users(SIZE, 1 + start) for start in range(0, ITEMS, SIZE)]
             run = await pushed(ledger, client, (CREATE, chunks(*parts)))
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
-        env = {**kept, **sandbox.environment, "ETHORA_WORKERS_DATABASE": url}
-        command = (sys.executable, "-m", "ethora_async", "work", "--rate", str(ASKED))
-        processes = [
-            await asyncio.create_subprocess_exec(*command, env=env, stderr=asyncio.subprocess.DEVNULL)
-            for _ in range(WORKERS)
-        ]
+        processes = await started(WORKERS, {**sandbox.environment, "ETHORA_WORKERS_DATABASE": url}, ASKED)
         try:
             status = await follow(ledger, run)
         finally:
-            for process in processes:
-                process.kill()
-                await process.wait()
+            await killed(processes)
         assert status.counts == {("user", "create", "created"): ITEMS}
         assert refusals.hits == 0
         assert len(await people(sandbox)) == ITEMS

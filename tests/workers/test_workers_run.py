@@ -15,7 +15,7 @@ from workers_helpers import CREATE, chunks, client_of, people, pushed, users
 from ethora_async.errors import InvalidInputError
 from ethora_async.workers.database import WorkersDatabaseError
 from ethora_async.workers.pushing import follow
-from ethora_async.workers.worker import Worker
+from ethora_async.workers.worker import PLANNER_SILENCE, Worker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +57,29 @@ async def test_trouble_of_the_platform_is_tried_again_and_counted_once(
         worker.stop()
         await finished(working)
     assert status.counts == {("user", "create", "created"): 30}
+
+
+async def test_a_planning_process_is_gone_after_a_minute_of_silence(
+    ledger: Ledger, url: str, sandbox: EthoraSandbox, postgres: Postgres
+) -> None:
+    """The database's clock counts: its planner has just been there, then has been silent for so long."""
+
+    def silent_for(seconds: int) -> None:
+        postgres.run(f"UPDATE ethora_run SET planner = now() - interval '{seconds} s'", "SELECT 1")
+
+    async with client_of(sandbox.environment) as client:
+        run = await pushed(ledger, client, (CREATE, chunks(users(2), local=users(2, 3))))
+        silent_for(int(PLANNER_SILENCE) - 5)
+        assert await ledger.give_up_silent_planners(PLANNER_SILENCE) == 0
+        silent_for(int(PLANNER_SILENCE) + 1)
+        worker = Worker(client, url)
+        working = asyncio.create_task(worker.run())
+        status = await follow(ledger, run)
+        worker.stop()
+        await finished(working)
+    assert status.counts == {("user", "create", "created"): 2, ("user", "create", "failed"): 2}
+    assert [one.name for one in await ledger.failures(run)] == ["u3", "u4"]
+    assert await people(sandbox) == {"u1", "u2"}
 
 
 async def test_a_worker_for_another_app_refuses_the_run(ledger: Ledger, url: str, sandbox: EthoraSandbox) -> None:
