@@ -40,8 +40,8 @@ class PasswordSeal:
 
     An encrypted password belongs to one user id: copied into another row it cannot be decrypted. Generate a key with
     ``openssl rand -base64 32``. To rotate it, set the new one and keep the old one as the previous value until no
-    intent encrypted with it is waiting. A seal of `from_secrets` follows the store: once a minute, before an intent with
-    a password is written, it reads the key again.
+    intent encrypted with it is waiting. A seal of `from_secrets` follows the store: once a minute, before an intent
+    with a password is written, it reads the key again.
 
     Args:
         key: at least 32 characters.

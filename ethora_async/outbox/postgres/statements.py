@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+BEGIN = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
+
 LOCK = "SELECT pg_advisory_xact_lock(745107, 'ethora_lane'::regclass::oid::int)"
 """Workers fold and claim one at a time: intents are folded in order, and no worker sees another's partial work."""
 

@@ -215,10 +215,8 @@ class PostgresStore:
             try:
                 connection = await self._connected()
                 async with connection.transaction():
-                    # A stalled worker must not block the others.
-                    await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '30s'")
-                    if lock:
-                        await connection.execute(sql.LOCK)
+                    # A stalled worker must not block the others. One text is one round trip.
+                    await connection.execute(f"{sql.BEGIN}; {sql.LOCK}" if lock else sql.BEGIN)
                     yield connection
             except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, OSError) as error:
                 # InternalError: the server ended a transaction that stood still for too long, or gave up on itself.
