@@ -40,8 +40,6 @@ python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
-# Of what is read later: a call that returns `Pages` or a `Run` sends nothing by itself.
-napoleon_custom_sections = [("Reading raises", "params_style")]
 
 html_theme = "furo"
 html_title = f"ethora-async {release}"

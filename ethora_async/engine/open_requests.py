@@ -155,9 +155,7 @@ class Requests:
 
         Raises:
             InvalidInputError: An argument cannot be used; nothing was sent.
-
-        Reading raises:
-            ReplyLostError: The reply holds no list under `key`.
+            ReplyLostError: On reading, the reply holds no list under `key`.
         """
         operation = _operation("GET", path, None)
         _check_key(key)
@@ -241,9 +239,7 @@ class RequestsAsUser(Requests, Generic[U]):
 
         Raises:
             InvalidInputError: An argument cannot be used; nothing was sent.
-
-        Reading raises:
-            ReplyLostError: The reply holds no list under `key`.
+            ReplyLostError: On reading, the reply holds no list under `key`.
         """
         if as_user is not None:
             return self._requests_of(as_user).pages(path, key=key, **options)

@@ -158,10 +158,10 @@ class MessageMarks:
         Args:
             room: The room's `RecordId`.
 
-        Reading raises:
-            ForbiddenError: The setting is off (code ``error-endpoint-disabled``), or the asker lacks the permission
-                ``view-room-administration``.
-            NotFoundError: There is no such direct room.
+        Raises:
+            ForbiddenError: On reading, the setting is off (code ``error-endpoint-disabled``), or the asker lacks the
+                permission ``view-room-administration``.
+            NotFoundError: On reading, there is no such direct room.
         """
         return self._listing(operations.OF_OTHERS, room, {}, limit, offset)
 
@@ -208,8 +208,8 @@ class MessageMarks:
     def thread(self, id: str, *, limit: int = LARGEST_PAGE, offset: int = 0) -> Pages[Message]:
         """Read the answers in the thread that begins with a message, the oldest first.
 
-        Reading raises:
-            NotFoundError: There is no such message.
+        Raises:
+            NotFoundError: On reading, there is no such message.
         """
         return self._listing(operations.THREAD, None, {"tmid": required_text(id, "id")}, limit, offset)
 

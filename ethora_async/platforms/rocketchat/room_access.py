@@ -103,9 +103,9 @@ class RoomAccess:
             limit: users in a page, 1 to 100 (default 100).
             offset: where to start; 0 is the first.
 
-        Reading raises:
-            NotFoundError: there is no such room, or it is a direct room that the asker is not in.
-            InvalidInputError: it is an omnichannel room.
+        Raises:
+            NotFoundError: on reading, there is no such room, or it is a direct room that the asker is not in.
+            InvalidInputError: on reading, it is an omnichannel room.
         """
 
         async def fetch(offset: int, limit: int) -> tuple[tuple[User, ...], int | None]:

@@ -249,8 +249,8 @@ class RoomContents(RoomSettings):
             name: A part of the name.
             kinds: Some of ``c``, ``p``, ``d``, ``discussions``, ``teams``.
 
-        Reading raises:
-            ForbiddenError: The caller lacks the permission ``view-room-administration``.
+        Raises:
+            ForbiddenError: On reading, the caller lacks the permission ``view-room-administration``.
         """
         operation = operations.ADMIN_ROOMS
         wanted = list(kinds)

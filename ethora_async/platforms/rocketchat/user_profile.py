@@ -234,8 +234,8 @@ class UserProfiles:
             kind: ``user``, ``bot`` or ``app``.
             roles: They have one of these.
 
-        Reading raises:
-            ForbiddenError: The caller lacks the permission ``view-full-other-user-info``.
+        Raises:
+            ForbiddenError: On reading, the caller lacks the permission ``view-full-other-user-info``.
         """
         query: dict[str, Any] = {"searchTerm": text} if text else {}
         if active is not None:

@@ -331,10 +331,8 @@ class Chats(AppRecords):
 
         Raises:
             InvalidInputError: an argument cannot be used.
-
-        Reading raises:
-            NotFoundError: there is no such chat.
-            ServerFaultError: the platform's message archive does not answer.
+            NotFoundError: on reading, there is no such chat.
+            ServerFaultError: on reading, the platform's message archive does not answer.
         """
         return self._messages.messages(id, limit=limit, before=before)
 
@@ -376,9 +374,7 @@ class Chats(AppRecords):
 
         Raises:
             InvalidInputError: an argument cannot be used.
-
-        Reading raises:
-            NotFoundError: there is no such chat.
+            NotFoundError: on reading, there is no such chat.
         """
         return self._messages.search(
             text, mode=mode, chat=chat, user=user, since=since, until=until, sort=sort, limit=limit, offset=offset

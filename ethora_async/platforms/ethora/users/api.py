@@ -186,9 +186,9 @@ class Users(AppRecords):
             limit: users in a page, 1 to 500 (default 500).
             offset: where to start; 0 is the first.
 
-        Reading raises, for a chat under `in_app`:
-            NotFoundError: there is no such chat.
-            ReplyLostError: the listing contains fewer of its members than its count.
+        Raises:
+            NotFoundError: on reading, under `in_app`: there is no such chat.
+            ReplyLostError: on reading, under `in_app`: the listing contains fewer members of the chat than its count.
         """
         return user_pages(self._context, chat=chat, limit=limit, offset=offset)
 
