@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ethora_async.sandbox.ethora.grants import OWNER, WRITE
 from ethora_async.sandbox.ethora.xmpp.content import content, marks, nick_of, stanza_id
 from ethora_async.sandbox.ethora.xmpp.elements import Element, element, quoted, write
+from ethora_async.sandbox.ethora.xmpp.moderation import Moderation
 from ethora_async.sandbox.ethora.xmpp.namespaces import CHANGES, CLIENT, FRAMING, MUC_USER
 from ethora_async.sandbox.ethora.xmpp.refusals import stream_error
 
@@ -32,6 +33,7 @@ class Hub:
         self.private: dict[User, dict[tuple[str, str], Element]] = {}
         self.looks: dict[Chat, tuple[str, str]] = {}
         """The background and the thumbnail that clients set for a room."""
+        self.moderation = Moderation()
         self._sessions: dict[User, dict[str, XmppSession]] = {}
         self._rooms: dict[Chat, Occupants] = {}
         self._entering: XmppSession | None = None
@@ -93,6 +95,7 @@ class Hub:
             return True
         self.end(session, "not-authorized", "The account is gone")
         self.private.pop(session.user, None)
+        self.moderation.blocked.pop(session.user, None)
         return False
 
     # -- who is in which room
@@ -237,6 +240,7 @@ class Hub:
     def chat_deleted(self, chat: Chat) -> None:
         """Destroy the room of a deleted chat."""
         self.looks.pop(chat, None)
+        self.moderation.bans.pop(chat, None)
         for user, sessions in self._rooms.pop(chat, {}).items():
             for session in sessions:
                 session.chats.discard(chat)

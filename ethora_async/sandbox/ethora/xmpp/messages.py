@@ -8,6 +8,7 @@ from ethora_async.sandbox.ethora.grants import OWNER, WRITE
 from ethora_async.sandbox.ethora.xmpp.addresses import Address
 from ethora_async.sandbox.ethora.xmpp.content import id_mark, rewrite
 from ethora_async.sandbox.ethora.xmpp.elements import Element, element, write_inner
+from ethora_async.sandbox.ethora.xmpp.moderation import BANNED
 from ethora_async.sandbox.ethora.xmpp.namespaces import CLIENT, HINTS, MUC_USER, REACTIONS
 from ethora_async.sandbox.ethora.xmpp.refusals import StanzaError
 from ethora_async.sandbox.ethora.xmpp.rooms import find_chat, require_owner
@@ -42,6 +43,8 @@ def receive(hub: Hub, session: XmppSession, stanza: Element) -> None:
         return
     if chat not in session.chats:
         raise StanzaError("not-acceptable", "Only occupants are allowed to send messages to the conference")
+    if hub.moderation.is_banned(chat, session.user, hub.platform.clock()):
+        raise StanzaError("forbidden", BANNED, kind="cancel")
     access = chat.access(session.user)
     if not access & WRITE:
         raise StanzaError("forbidden", "Visitors are not allowed to send messages to all occupants")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import orjson
 
 from ethora_async.sandbox.ethora.grants import READ
+from ethora_async.sandbox.ethora.xmpp import moderation_queries as moderation
 from ethora_async.sandbox.ethora.xmpp import namespaces as ns
 from ethora_async.sandbox.ethora.xmpp.addresses import CONFERENCE, Address
 from ethora_async.sandbox.ethora.xmpp.archive import history
@@ -128,11 +129,14 @@ def _room_profile(hub: Hub, session: XmppSession, iq: Element, query: Element) -
     return []
 
 
-def _room_last(_: Hub, session: XmppSession, iq: Element, query: Element) -> list[Element]:
+def _room_last(hub: Hub, session: XmppSession, iq: Element, query: Element) -> list[Element]:
     chat = find_room(session, query.get("room") or iq.get("to"))
     require_reader(session, chat)
     spoke = {message.sender: message.sent_at for message in chat.messages}
     rows = [_activity(session, chat, user, spoke.get(user, user.updated_at)) for user in chat.members]
+    now = hub.platform.clock()
+    for row, user in zip(rows, chat.members, strict=True):
+        row.attributes["ban_status"] = "ban" if hub.moderation.is_banned(chat, user, now) else "clear"
     return [_paged(query, rows, lambda row: row.get("jid"), USUAL)]
 
 
@@ -266,6 +270,11 @@ _KINDS: Final[dict[tuple[str, str, str], Query]] = {
     ("get", ns.MUC_OWNER, "query"): _configuration,
     ("set", ns.MUC_OWNER, "query"): _configure,
     ("set", ns.MUC_SUBSCRIPTIONS, "subscribe"): _subscribe,
+    ("set", ns.BAN, "query"): moderation.ban,
+    ("get", ns.BAN, "query"): moderation.ban,
+    ("set", ns.BLOCK, "query"): moderation.block,
+    ("set", ns.UNBLOCK, "query"): moderation.unblock,
+    ("get", ns.BLOCKLIST, "query"): moderation.blocklist,
     ("get", ns.MAM, "query"): history,
     ("set", ns.MAM, "query"): history,
 }

@@ -22,16 +22,17 @@ _TYPES: Final = {
 
 
 class StanzaError(Exception):
-    """A stanza is refused; the connection stays open."""
+    """A stanza is refused; the connection stays open. `kind` is the type of the error, if not the usual one."""
 
-    def __init__(self, condition: str, text: str = "") -> None:
+    def __init__(self, condition: str, text: str = "", *, kind: str = "") -> None:
         super().__init__(text or condition)
         self.condition = condition
         self.text = text
+        self.kind = kind or _TYPES[condition]
 
     def answer(self, stanza: Element, sender: str) -> Element:
         """Return the error stanza for `sender`: same kind and id, from the address it was sent to."""
-        error = element("error", stanza.xmlns, element(self.condition, STANZA_ERRORS), type=_TYPES[self.condition])
+        error = element("error", stanza.xmlns, element(self.condition, STANZA_ERRORS), type=self.kind)
         if self.text:
             error.children.append(element("text", STANZA_ERRORS, self.text))
         given = {"type": "error", "to": sender}
