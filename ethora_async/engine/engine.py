@@ -19,6 +19,7 @@ from ethora_async.engine.events import (
     RetryScheduled,
 )
 from ethora_async.engine.limiter import LONGEST_PAUSE, Limiter, in_bulk
+from ethora_async.engine.lost_attempts import note_lost_attempt
 from ethora_async.engine.retry import backoff, read_date, time_to_wait, wait_before_retry
 from ethora_async.engine.time_limit import call_time_limit
 from ethora_async.engine.urls import fill, with_query
@@ -221,6 +222,8 @@ class Engine:
                 error, rejection = lost, None
             if error.effect == "unknown":
                 call.effect = "unknown"
+                if call.operation.method != "GET":
+                    note_lost_attempt()
             call.last_error = error
             if rejection is not None:
                 credential = self._resigned(call, rejection, error) or await self._another(call, credential, error)

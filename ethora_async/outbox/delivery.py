@@ -23,6 +23,7 @@ import attrs
 from ethora_async.bulk.outcome import Outcome, Status
 from ethora_async.bulk.run import CONCURRENCY, Run
 from ethora_async.capabilities import ManagesChats
+from ethora_async.engine.lost_attempts import watching_lost_attempts
 from ethora_async.errors import ChatError, ConfigError, InvalidInputError, NotSentError
 from ethora_async.outbox.intents import SEALED_PASSWORD
 from ethora_async.outbox.lanes import Lane, LaneKey, Verdict
@@ -107,6 +108,7 @@ class Delivery:
         self._held = frozenset(self._by_id)
         self._users: dict[LaneKey, NewUser] = {}
         self._address_freed = False
+        self._in_flight: set[LaneKey] = set()
         self.verdicts: dict[LaneKey, Verdict] = {}
         self.answered: bool = False
         self.trouble: ChatError | None = None
@@ -145,7 +147,11 @@ class Delivery:
         return self._open(kind, which)
 
     def _settle(self, lane: Lane, error: ChatError | None) -> None:
-        self.verdicts[lane.id] = settled(lane, error, self._deadline)
+        verdict = settled(lane, error, self._deadline)
+        if lane.id in self._in_flight and verdict.state in ("done", "again"):
+            # A lost attempt may still arrive, and would undo a newer intent. The lane is carried out again after that.
+            verdict = attrs.evolve(verdict, state="held", delay=max(self._deadline, verdict.delay))
+        self.verdicts[lane.id] = verdict
 
     async def _client_knows_ids(self) -> bool:
         """Let a client whose app id is in the secret store read it. Return False when that failed."""
@@ -266,7 +272,10 @@ class Delivery:
                 continue
             lane = self._by_id[id]
             platform = type(self._client).__name__
-            self.verdicts[id] = _unchangeable(lane, stays[id], platform) if stays[id] else Verdict(lane, "done")
+            if stays[id]:
+                self.verdicts[id] = _unchangeable(lane, stays[id], platform)
+            else:
+                self._settle(lane, None)
 
     async def _update_fields(self, fields: Mapping[LaneKey, frozenset[str]], there: Mapping[LaneKey, Any]) -> None:
         users = self._client.users
@@ -422,20 +431,26 @@ class Delivery:
         # By identity: two items may be equal, and a run may return an item's key in another spelling.
         lane_of = {id(item): lane for lane, item in zip(lanes, items, strict=True)}
         ended: ChatError | None = None
-        try:
-            run = cast("AsyncGenerator[Outcome[Any], None]", aiter(start(list(items))))
-            async with aclosing(run) as outcomes:
-                async for outcome in outcomes:
-                    lane = lane_of[id(outcome.item)]
-                    errors[lane.id] = outcome.error
-                    if found is not None:
-                        found[lane.id] = outcome
-                    self._heed(outcome.error)
-        except ChatError as error:
-            if isinstance(error, FATAL):
-                raise
-            ended = error
-            self._heed(error)
+        repeated: set[LaneKey] = set()
+        with watching_lost_attempts() as lost:
+            try:
+                run = cast("AsyncGenerator[Outcome[Any], None]", aiter(start(list(items))))
+                async with aclosing(run) as outcomes:
+                    async for outcome in outcomes:
+                        lane = lane_of[id(outcome.item)]
+                        errors[lane.id] = outcome.error
+                        if outcome.attempts > 1:
+                            repeated.add(lane.id)
+                        if found is not None:
+                            found[lane.id] = outcome
+                        self._heed(outcome.error)
+            except ChatError as error:
+                if isinstance(error, FATAL):
+                    raise
+                ended = error
+                self._heed(error)
+        if lost.seen:
+            self._in_flight |= repeated
         for lane in lanes:
             if lane.id not in errors:
                 errors[lane.id] = ended or NotSentError("it was not sent")

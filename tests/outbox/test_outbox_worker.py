@@ -16,15 +16,19 @@ from ethora_async.outbox import PasswordSeal, Worker
 from ethora_async.outbox.lanes import LaneKey
 from ethora_async.outbox.sqlite.store import SqliteStore
 from ethora_async.outbox.worker import DEADLINE, MARGIN
+from ethora_async.request import Response
 from ethora_async.sandbox import EthoraSandbox
+from ethora_async.transport.memory import MemoryTransport
 from ethora_async_secrets.testing import MemoryProvider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
     from managed_platforms import Platform
 
     from ethora_async.outbox.lanes import Store
+    from ethora_async.request import Request
 
 PATIENCE = 60.0
 
@@ -403,3 +407,43 @@ async def test_a_worker_without_tables_says_so_at_once(sqlite_url: str) -> None:
     with pytest.raises(ConfigError, match="ethora outbox init"):
         async with Worker(None, sqlite_url):
             raise AssertionError
+
+
+@pytest.mark.parametrize(("lost", "held"), [(502, True), (429, False)])
+@pytest.mark.parametrize("wanted", [{"title": "Room"}, None])
+async def test_a_newer_intent_waits_for_a_request_that_lost_its_reply_though_its_repetition_succeeded(
+    lost: int, held: bool, wanted: dict[str, Any] | None, tmp_path: Path
+) -> None:
+    """A gateway may still deliver the first request; one that was refused is over."""
+    time, sent = [1000.0], list[str]()
+
+    def answer(request: Request) -> Response:
+        if request.method == "GET":
+            return Response(200, {}, b'{"results": [], "total": 0}')
+        sent.append(request.method)
+        return Response(lost if len(sent) == 1 else 200, {}, b"{}")
+
+    store = SqliteStore(tmp_path / "app.db", clock=lambda: time[0])
+    await store.init()
+    room = LaneKey("chat", "room")
+    client = EthoraClient(
+        app_id="a" * 24,
+        secret="s" * 40,
+        api_url="https://api.example.com",
+        transport=MemoryTransport(answer),
+        retry=RetryPolicy(base=0.001),
+    )
+    async with client:
+        worker = Worker(client, store)
+        await put(store, (room, wanted))
+        await worker.run_once()
+        assert len(sent) == 2
+        await put(store, (room, {"title": "Room"} if wanted is None else None))
+        await worker.run_once()
+        newer = "POST" if wanted is None else "DELETE"
+        assert (newer in sent) is not held
+        time[0] += DEADLINE + 0.1
+        await worker.run_once()
+        assert sent[-1] == newer
+        assert (await store.status()).waiting == {}
+    await store.aclose()

@@ -102,6 +102,20 @@ async def test_a_wrong_password_is_said_and_not_tried_again_for_a_minute(clock: 
         assert len(server.to("login")) == 2
 
 
+async def test_a_first_log_in_survives_a_rotation_since_the_store_was_read(clock: FakeClock) -> None:
+    """The password that was rejected is not tried again."""
+    store = MemoryProvider({"ROCKETCHAT_USER": "admin", "ROCKETCHAT_PASSWORD": "old-password-1"})
+
+    def log_in(sent: Sent) -> Response:
+        store.put({"ROCKETCHAT_USER": "admin", "ROCKETCHAT_PASSWORD": "new-password-2"})
+        return logged_in() if sent.body["password"] == "new-password-2" else REFUSED
+
+    server = Server(login=log_in)
+    async with server.client(clock, secret=store) as client:
+        await client.users.get("ann")
+    assert [sent.body["password"] for sent in server.to("login")] == ["old-password-1", "new-password-2"]
+
+
 async def test_a_blocked_account_is_forbidden_and_not_hammered(clock: FakeClock) -> None:
     blocked = reply(401, {"status": "error", "error": "error-login-blocked-for-user", "message": "blocked"})
     server = Server(login=blocked)

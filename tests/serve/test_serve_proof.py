@@ -391,6 +391,56 @@ async def test_keys_at_a_url_are_fetched_once_and_again_when_an_unknown_one_come
     await proof.aclose()
 
 
+class SlowTransport:
+    """Answers when it is told to."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._inner = provider.transport
+        self.go_on = asyncio.Event()
+
+    async def send(self, request: HttpRequest, /) -> Response:
+        await self.go_on.wait()
+        return await self._inner.send(request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+async def test_requests_that_come_while_new_keys_are_fetched_wait_for_them() -> None:
+    clock = FakeClock(NOW)
+    provider = Provider(a_set(("one", RSA)), a_set(("one", RSA), ("two", EC)))
+    slow = SlowTransport(provider)
+    keys = RemoteKeys("https://login.example/jwks.json", clock=clock, transport=slow)
+    proof = SignedIdentity("x-jwt", "x-jwt", keys, JWTRules(), clock=clock)
+    slow.go_on.set()
+    one, two = signed(key=RSA, alg="RS256", kid="one"), signed(key=EC, alg="ES256", kid="two")
+    assert await asked(proof, one) == (200, "ann")
+    slow.go_on.clear()
+    clock.advance(FETCH_AT_MOST_EVERY)
+    waiting = []
+    for _ in range(3):
+        waiting.append(asyncio.create_task(asked(proof, two)))
+        await asyncio.sleep(0.001)
+    assert await asked(proof, one) == (200, "ann")  # whose key is known waits for nothing
+    slow.go_on.set()
+    assert await asyncio.gather(*waiting) == [(200, "ann")] * 3
+    assert len(provider.transport.requests) == 2
+    await proof.aclose()
+
+
+async def test_a_url_that_never_answered_is_not_asked_for_every_request() -> None:
+    clock = FakeClock(NOW)
+    provider = Provider(NotSentError("down"), a_set(("one", RSA)))
+    proof = provider.proof(clock)
+    header = signed(key=RSA, alg="RS256", kid="one")
+    for _ in range(5):
+        assert await asked(proof, header) == (503, None)
+    assert len(provider.transport.requests) == 1
+    clock.advance(1.5)
+    assert await asked(proof, header) == (200, "ann")
+    await proof.aclose()
+
+
 @pytest.mark.parametrize("failure", [503, 302, {"keys": []}, {}, [], NotSentError("down"), ReplyTooLargeError("large")])
 async def test_while_the_url_fails_the_last_keys_serve(failure: Any) -> None:
     clock = FakeClock(NOW)

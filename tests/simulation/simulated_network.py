@@ -1,20 +1,21 @@
 """The network between a client and a platform: slow and lossy, with an exact record of its actions.
 
-Requests and replies of concurrent calls pass each other, as each has delays of its own. Not simulated:
+Requests and replies of concurrent calls pass each other, as each has delays of its own. A proxy may repeat any request:
+the platform then receives it twice, at once or later, and the client gets one of the two replies. A request may arrive
+after its client has given up, or was killed. Not simulated:
 
 * A reply given to another request than its own. The simulation stands in for the transport, and the pairing of
   requests with replies on one connection is the HTTP library's work below it.
-* A repeated reply to anything but the question for a job. The listings of a platform may be old for a minute, but a
+* A cached reply to anything but the question for a job. The listings of a platform may be old for a minute, but a
   plan made from an old one is right about nothing, so that no invariant would be left to check.
-* A rotation of the administrator's password on Rocket.Chat: it ends no session, and a wrong password at the first
-  log-in is an error by design, since repeating it locks the account. `tests/rotation` covers it.
-* Realtime connections and outbox workers. Their sockets and databases are real in `tests/realtime` and
-  `tests/outbox_storm`.
+* A request that arrives after its deadline. No client can protect a newer change from it.
+* Realtime connections. Their sockets are real in `tests/realtime`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import itertools
 import math
 from collections import Counter
@@ -70,6 +71,7 @@ class Weather:
     refused: float = 0.0
     cut_before: float = 0.0
     cut_after: float = 0.0
+    repeated: float = 0.0
     silent: float = 0.0
     stale_reply: float = 0.0
     burst: float = 0.0
@@ -80,7 +82,7 @@ class Weather:
         if dice.random() < 0.2:
             return cls()
         most = dice.choice((0.05, 0.1, 0.25))
-        return cls(dice.choice((0.05, 0.3, 2.0)), *(dice.choice((0.0, most)) for _ in range(6)))
+        return cls(dice.choice((0.05, 0.3, 2.0)), *(dice.choice((0.0, most)) for _ in range(7)))
 
 
 @attrs.define
@@ -95,6 +97,7 @@ class Attempt:
     end: str = "under way"
     retry_after: float | None = None
     ended: float = math.inf
+    repeated: bool = False
 
 
 class Network:
@@ -104,6 +107,8 @@ class Network:
         log: every attempt, in order.
         tokens: every token that was sent.
         open: how many requests are under way.
+        late_repeats: whether the copy of a request may arrive after its reply.
+        repeats: the body of each request that was delivered twice.
     """
 
     def __init__(self, gateway: Gateway, dice: random.Random, now: Callable[[], float], origin: str) -> None:
@@ -116,15 +121,23 @@ class Network:
         self.open = 0
         self.tokens: set[str] = set()
         self.dead = False
+        self.late_repeats = True
         self._burst: tuple[float, int, float | None] = (0.0, 0, None)
         self._begun = itertools.count(1)
         self._calls: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self._replies: dict[str, Response] = {}
+        self._late: list[tuple[float, int, Request]] = []
+        self._numbers = itertools.count()
+        self.repeats: list[bytes] = []
         self.faults: Counter[str] = Counter()
 
     def begin_call(self) -> None:
         """Number what the current task sends from now on: it is one call, with all its attempts."""
         self._calls[asyncio.current_task()] = next(self._begun)
+
+    def calm(self) -> None:
+        """Let fair weather begin, and end a burst of refusals."""
+        self.weather, self._burst = Weather(), (0.0, 0, None)
 
     async def send(self, request: Request) -> Response:
         """Carry one request there and its reply back."""
@@ -162,23 +175,36 @@ class Network:
         weather, dice = self.weather, self._dice
         fate = self._fate(weather)
         await asyncio.sleep(dice.random() * weather.delay)
-        if fate == "refused":
-            raise NotSentError("the platform could not be reached")
-        if fate == "cut before":
-            raise ReplyLostError("the connection broke before the reply was complete")
-        if fate == "silent":
-            if dice.random() < 0.5:
-                await self._delivered(request)
-            await asyncio.sleep(math.inf if request.timeout is not None else 3_600.0)
+        await self._lost_on_the_way(fate, request, attempt)
         if fate == "stale" and request.method == "GET" and request.url in self._replies:
             return self._replies[request.url]
         if (refusal := await self._in_a_burst(request, attempt)) is not None:
             return refusal
         response = await self._delivered(request)
+        if fate == "repeated":
+            attempt.repeated = True
+            self.repeats.append(attempt.body)
+            if not self.late_repeats or dice.random() < 0.5:
+                response = await self._delivered(request)
+            else:
+                self._deliver_later(request, attempt)
         await asyncio.sleep(dice.random() * weather.delay)
         if fate == "cut after":
             raise ReplyLostError("the connection broke before the reply was complete")
         return response
+
+    async def _lost_on_the_way(self, fate: str, request: Request, attempt: Attempt) -> None:
+        """Raise the error of a request whose reply will never come; return for any other."""
+        if fate == "refused":
+            raise NotSentError("the platform could not be reached")
+        if fate == "cut before":
+            if self._dice.random() < 0.5:
+                self._deliver_later(request, attempt)
+            raise ReplyLostError("the connection broke before the reply was complete")
+        if fate == "silent":
+            if self._dice.random() < 0.5:
+                self._deliver_later(request, attempt)
+            await asyncio.sleep(math.inf if request.timeout is not None else 3_600.0)
 
     def _fate(self, weather: Weather) -> str:
         chances = {
@@ -187,6 +213,7 @@ class Network:
             "cut after": weather.cut_after,
             "silent": weather.silent / 4,
             "stale": weather.stale_reply,
+            "repeated": weather.repeated,
         }
         point = self._dice.random()
         for name, chance in chances.items():
@@ -215,7 +242,22 @@ class Network:
             attempt.retry_after = wait
         return Response(status, headers, b'{"success":false,"error":"simulated"}')
 
+    def _deliver_later(self, request: Request, attempt: Attempt) -> None:
+        """Let a request arrive at some time before its deadline, whatever becomes of its client meanwhile."""
+        due = attempt.at + self._dice.uniform(self._now() - attempt.at, request.timeout or 10.0)
+        heapq.heappush(self._late, (due, next(self._numbers), request))
+
+    async def settle(self, until: float = math.inf) -> None:
+        """Deliver the late requests that are due."""
+        while self._late and self._late[0][0] <= until:
+            await self._answered(heapq.heappop(self._late)[2])
+            self.faults["late"] += 1
+
     async def _delivered(self, request: Request) -> Response:
+        await self.settle(self._now())
+        return await self._answered(request)
+
+    async def _answered(self, request: Request) -> Response:
         path, _, query = request.url.removeprefix(self._origin).partition("?")
         answer = await self._gateway.answer(Arriving(request), path, query)
         headers = CIMultiDict(answer.headers)

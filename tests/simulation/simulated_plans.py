@@ -7,7 +7,6 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from simulated_network import Attempt, Weather
 from simulated_world import PASSWORD, World
 
 from ethora_async.errors import ChatError
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import AsyncGenerator
     from pathlib import Path
+
+    from simulated_network import Attempt
 
 MOST_PROCESSES = 12
 
@@ -79,7 +80,7 @@ def synchronized(world: World) -> None:
     kills = world.dice.choice((0, 1, 1, 2, 3))
     for attempt in range(MOST_PROCESSES):
         if attempt >= MOST_PROCESSES - 3:
-            world.network.weather, world.store.failing = Weather(), 0.0
+            world.calm()
         kill_at = int(world.dice.triangular(2, 900, 60)) if kills > attempt else None
         sent = len(world.network.log)
         done = world.process(_in_step(world, wanted, journal, found=journal.exists()), kill_at=kill_at)
@@ -93,6 +94,7 @@ def synchronized(world: World) -> None:
             break
     else:
         world.fail("the list was not in step after all processes, the last three in fair weather")
+    world.settle()
     _check_in_step(world, wanted)
 
 

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ethora_async import EthoraClient, RocketChatClient
 from ethora_async.sandbox import EthoraSandbox, RocketChatSandbox
 from ethora_async.sandbox.ethora.store import ChatData, UserData
+from ethora_async.sandbox.rocketchat.accounts import hash_password
+from ethora_async.sandbox.rocketchat.ids import hash_token
+from ethora_async.sandbox.rocketchat.records import LoginToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ethora_async.sandbox.rocketchat.records import User
 
 APP = "6540f2a1b3c4d5e6f7a8b9c0"
 ORIGIN = "http://platform.example"
@@ -30,8 +35,12 @@ class Simulated(Protocol):
         """Return what the secret store holds now."""
         ...
 
-    def rotate(self, secret: str) -> None:
-        """Take another secret from now on, and the one before no longer."""
+    def kinds(self) -> tuple[str, ...]:
+        """Return the names of the secrets that can be rotated."""
+        ...
+
+    def rotate(self, kind: str, secret: str) -> None:
+        """Accept another secret from now on, and the one before no longer."""
         ...
 
     def users(self) -> dict[str, str]:
@@ -68,7 +77,10 @@ class SimulatedEthora:
     def settings(self) -> dict[str, str]:
         return {"ETHORA_CHAT_APP_SECRET": self._sandbox.secret}
 
-    def rotate(self, secret: str) -> None:
+    def kinds(self) -> tuple[str, ...]:
+        return ("ETHORA_CHAT_APP_SECRET",)
+
+    def rotate(self, kind: str, secret: str) -> None:
         self._sandbox.rotate_secret(secret, keep_previous=False)
 
     def users(self) -> dict[str, str]:
@@ -89,29 +101,57 @@ class SimulatedEthora:
 
 
 class SimulatedRocketChat:
-    """Rocket.Chat; the secret for making tokens rotates."""
+    """Rocket.Chat; the secret for making tokens rotates, and the admin's password or personal access token."""
 
     name = "rocketchat"
 
-    def __init__(self, secret: str, now: Callable[[], float], admin_password: str) -> None:
+    def __init__(
+        self, secret: str, now: Callable[[], float], admin_password: str, personal_token: str | None = None
+    ) -> None:
         self._sandbox = RocketChatSandbox(
             clock=now, admin_password=admin_password, create_tokens_secret=secret, rate_limit=None, ui=False
         )
         self.gateway = self._sandbox._listener._handler._service  # type: ignore[attr-defined]
+        self._now = now
         self._password = admin_password
+        self._personal_token = personal_token
+        if personal_token is not None:
+            self._replace_token(personal_token)
 
     def client(self, provider: Any, **options: Any) -> RocketChatClient:
         return RocketChatClient(url=ORIGIN, secret=provider, **options)
 
     def settings(self) -> dict[str, str]:
-        return {
-            "ROCKETCHAT_USER": "admin",
-            "ROCKETCHAT_PASSWORD": self._password,
-            "ROCKETCHAT_CREATE_TOKENS_SECRET": self._sandbox.secret,
-        }
+        admin = {"ROCKETCHAT_USER": "admin", "ROCKETCHAT_PASSWORD": self._password}
+        if self._personal_token is not None:
+            admin = {"ROCKETCHAT_USER_ID": self._admin.id, "ROCKETCHAT_TOKEN": self._personal_token}
+        return {**admin, "ROCKETCHAT_CREATE_TOKENS_SECRET": self._sandbox.secret}
 
-    def rotate(self, secret: str) -> None:
-        self._sandbox._platform.secret = secret
+    def kinds(self) -> tuple[str, ...]:
+        admin = "ROCKETCHAT_PASSWORD" if self._personal_token is None else "ROCKETCHAT_TOKEN"
+        return ("ROCKETCHAT_CREATE_TOKENS_SECRET", admin)
+
+    def rotate(self, kind: str, secret: str) -> None:
+        if kind == "ROCKETCHAT_CREATE_TOKENS_SECRET":
+            self._sandbox._platform.secret = secret
+        elif kind == "ROCKETCHAT_PASSWORD":
+            self._password = secret
+            self._admin.password = hash_password(secret)
+        else:
+            self._personal_token = secret
+            self._replace_token(secret)
+
+    @property
+    def _admin(self) -> User:
+        admin = self._sandbox.store.users.with_username("admin")
+        assert admin is not None
+        return admin
+
+    def _replace_token(self, text: str) -> None:
+        store, admin = self._sandbox.store, self._admin
+        for token in [token for token in admin.tokens if token.personal]:
+            store.drop_token(admin, token)
+        store.add_token(admin, LoginToken(hash_token(text), self._now(), "simulation", bypass_two_factor=True))
 
     def users(self) -> dict[str, str]:
         people = (one for one in self._sandbox.store.users if "admin" not in one.roles and "bot" not in one.roles)

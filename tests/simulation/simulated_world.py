@@ -23,6 +23,8 @@ from simulated_platforms import ORIGIN, SimulatedEthora, SimulatedRocketChat
 
 from ethora_async.config import RetryPolicy
 from ethora_async.engine.events import RequestFinished, RequestStarted
+from ethora_async.outbox import worker as outbox_worker
+from ethora_async.outbox.sqlite import store as outbox_store
 from ethora_async.sandbox.ethora import names
 from ethora_async.sync.store import file as journal_file
 from ethora_async_secrets import SecretBundle
@@ -38,6 +40,7 @@ TIMEOUT = 10.0
 JOB_TIMEOUT = 15.0
 PASSWORD = "sim-password-canary-77aa"
 ADMIN = "sim-admin-password-canary-01"
+PERSONAL = "sim-personal-token-canary-02"
 SETTLED = 3.0
 """Seconds after which a secret that both sides agree on must work."""
 MOST_PROCESSES = 12
@@ -71,10 +74,19 @@ class SimulatedStore:
         self._dice = dice
         self._version = itertools.count(1)
         self.failing = 0.0
+        self.may_fail = False
         self.put(values)
 
-    def put(self, values: dict[str, str]) -> None:
-        self.bundle = SecretBundle(values, version=f"v{next(self._version)}", source=self.source)
+    def put(
+        self,
+        values: dict[str, str],
+        *,
+        previous: dict[str, str] | None = None,
+        pending: dict[str, str] | None = None,
+    ) -> None:
+        """Store values, and what stood there before or will stand there next."""
+        version = f"v{next(self._version)}"
+        self.bundle = SecretBundle(values, version=version, source=self.source, previous=previous, pending=pending)
 
     async def fetch(self) -> SecretBundle:
         return await self.refresh()
@@ -117,12 +129,13 @@ class World:
         if self.dice.random() < 0.6:
             made = SimulatedEthora(self.secrets[0], self.clock.now, self.dice.choice((0, 1, 3)))
         else:
-            made = SimulatedRocketChat(self.secrets[0], self.clock.now, ADMIN)
+            token = PERSONAL if self.dice.random() < 0.3 else None
+            made = SimulatedRocketChat(self.secrets[0], self.clock.now, ADMIN, token)
         self.platform = made
         dice = random.Random(self.dice.random())
         self.network = Network(made.gateway, dice, self.clock.monotonic, ORIGIN)
         self.store = SimulatedStore(made.settings(), random.Random(self.dice.random()))
-        self.canaries = (*self.secrets, PASSWORD, ADMIN)
+        self.canaries = (*self.secrets, PASSWORD, ADMIN, PERSONAL)
         self.connections: list[weakref.ref[sqlite3.Connection]] = []
         self.dead = False
         self.steps = 0
@@ -137,6 +150,11 @@ class World:
             self.store, transport=self.line, clock=self.clock, timeout=timeout, retry=retry, on_event=self._heard
         )
 
+    def note(self, event: object) -> None:
+        """Keep an event, unless its process is dead."""
+        if not self.dead:
+            self.told.note(event)
+
     def _heard(self, event: object) -> None:
         if self.dead:
             return
@@ -149,7 +167,8 @@ class World:
             if event.seconds > TIMEOUT + LOOSE_END and event.error != "CancelledError":
                 self.fail(f"a call went on beyond its deadline: {event}")
             # A rotation is nobody's affair, as long as the store answers and there is time to ask it.
-            early = event.seconds < TIMEOUT / 2 and event.operation != "tokens.revoke"  # a log-out that was repeated
+            # A log-out may be repeated; a log-in with one of two passwords is part of another call.
+            early = event.seconds < TIMEOUT / 2 and event.operation not in ("tokens.revoke", "session.login")
             if event.error == "UnauthorizedError" and early and not self.store.failing:
                 self.fail(f"a call failed although the secret was rotated properly: {event}")
 
@@ -178,6 +197,16 @@ class World:
         self.connections.clear()
         return result
 
+    def calm(self) -> None:
+        """From now on nothing goes wrong."""
+        self.network.calm()
+        self.store.failing = 0.0
+
+    def settle(self) -> None:
+        """Let everything that is still on its way arrive."""
+        _, loop, _ = run_process(self.network.settle(), began=self.clock.elapsed, kill_at=None, bury=lambda: None)
+        self.clock.elapsed = loop.time()
+
     def _bury(self) -> None:
         self.dead = self.network.dead = True
         self.notes["kills"] += 1
@@ -200,21 +229,32 @@ class World:
                 kept.rename(f"{journal}{end}")
 
     async def rotations(self) -> None:
-        """Change the secret a few times, on the platform first or in the store first."""
+        """Change secrets a few times, on the platform first or in the store first.
+
+        A store holds the admin's next password or token before the change, and the last one after it: a client that
+        starts with a wrong one is told so at once by design, since repeated log-ins lock the account.
+        """
         for secret in self.secrets[1 : 1 + self.dice.randrange(3)]:
             await asyncio.sleep(self.dice.uniform(0.5, 12.0))
+            kind = self.dice.choice(self.platform.kinds())
+            staged = kind in ("ROCKETCHAT_PASSWORD", "ROCKETCHAT_TOKEN") or self.dice.random() < 0.3
             gap = self.dice.uniform(0.0, 1.0)
+            before = self.platform.settings()
+            after = {**before, kind: secret}
             self.notes["rotations"] += 1
+            self.notes[f"rotated {kind}"] += 1
+            if staged:
+                self.store.put(before, pending=after)
+                # A client may keep what it has read of the store for some time, unless it was rejected.
+                await asyncio.sleep(gap)
             if self.dice.random() < 0.5:
-                self.platform.rotate(secret)
+                self.platform.rotate(kind, secret)
                 await asyncio.sleep(gap)
-                self.store.put(self.platform.settings())
+                self.store.put(after, previous=before if staged else None)
             else:
-                now = self.platform.settings()
-                values = {name: secret if "SECRET" in name else value for name, value in now.items()}
-                self.store.put(values)
+                self.store.put(after, previous=before if staged else None)
                 await asyncio.sleep(gap)
-                self.platform.rotate(secret)
+                self.platform.rotate(kind, secret)
 
 
 @contextmanager
@@ -259,6 +299,7 @@ def simulated(world: World) -> Iterator[None]:
             world.connections.append(weakref.ref(self))
 
     connect = sqlite3.connect
+    virtual = SimpleNamespace(monotonic=world.clock.monotonic, time=world.clock.now)
 
     def connected(*args: Any, **named: Any) -> sqlite3.Connection:
         return connect(*args, **{**named, "factory": Kept})
@@ -267,5 +308,7 @@ def simulated(world: World) -> Iterator[None]:
         mock.patch.object(OwnThread, "run", run),
         mock.patch.object(OwnThread, "finish", finish),
         mock.patch.object(journal_file.sqlite3, "connect", connected),
+        mock.patch.object(outbox_worker, "time", virtual),
+        mock.patch.object(outbox_store, "time", virtual),
     ):
         yield

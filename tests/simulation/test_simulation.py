@@ -35,7 +35,11 @@ def run_schedules(seeds: range) -> Counter[str]:
 def test_a_few_schedules() -> None:
     seen = run_schedules(range(A_FEW))
     # A simulation in which nothing goes wrong proves nothing.
-    for what in ("direct", "plan", "kills", "rotations", "refused", "cut before", "cut after", "silent", "429", "503"):
+    for what in ("direct", "plan", "outbox", "kills", "refused", "cut before", "cut after", "silent", "429", "503"):
+        assert seen[what], (what, seen)
+    for what in ("repeated", "late", "rotated ETHORA_CHAT_APP_SECRET", "rotated ROCKETCHAT_PASSWORD"):
+        assert seen[what], (what, seen)
+    for what in ("rotated ROCKETCHAT_CREATE_TOKENS_SECRET", "rotated ROCKETCHAT_TOKEN"):
         assert seen[what], (what, seen)
 
 

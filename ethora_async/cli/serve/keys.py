@@ -27,6 +27,8 @@ FETCH_AT_MOST_EVERY = 30.0
 """Seconds between two fetches when JWTs name unknown keys, or when fetching fails."""
 
 _FETCH_TIMEOUT = 10.0
+_FAILED_FOR = 1.0
+"""Seconds for which a failed first fetch is not repeated: every request would start another one."""
 _LARGEST = 1024 * 1024
 _KINDS = ("RSA", "EC")
 _PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40}+)-----[^-]++-----END [A-Z0-9 ]{1,40}+-----")
@@ -115,6 +117,8 @@ class RemoteKeys:
         self._transport = transport
         self._keys: list[Any] = []
         self._fetch_at = self._next_allowed = float("-inf")
+        self._failed_at = float("-inf")
+        self._failure = ""
         self._fetching = SingleFlight(self._fetch)
 
     async def values(self) -> list[Any]:
@@ -124,14 +128,19 @@ class RemoteKeys:
             ConfigError: none could be fetched yet.
         """
         if not self._keys:
+            if self._clock.monotonic() < self._failed_at + _FAILED_FOR:
+                raise ConfigError(self._failure)
             await self._fetched()
         elif self._clock.monotonic() >= self._fetch_at:
             self._fetching.start()
         return self._keys
 
     async def newer(self) -> bool:
-        """Fetch the set again, unless that was done in the last half minute; return whether it was."""
-        if self._clock.monotonic() < self._next_allowed:
+        """Fetch the set again, unless that was done in the last half minute; return whether it was.
+
+        Requests that come during a fetch wait for it: they may name the same new key.
+        """
+        if self._clock.monotonic() < self._next_allowed and not self._fetching.running:
             return False
         try:
             await self._fetched()
@@ -174,10 +183,11 @@ class RemoteKeys:
         self._fetch_at = self._clock.monotonic() + FETCH_EVERY
 
     def _failed(self, reason: str) -> ConfigError:
-        error = ConfigError(f"--jwt-keys {self._url} cannot be fetched: {reason}")
+        self._failed_at = self._clock.monotonic()
+        self._failure = f"--jwt-keys {self._url} cannot be fetched: {reason}"
         if self._keys:
-            log.warning("the keys fetched before stay in use: %s", error)
-        return error
+            log.warning("the keys fetched before stay in use: %s", self._failure)
+        return ConfigError(self._failure)
 
 
 def _checked_url(url: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ethora_async.engine.events import Emitter, TokenRefreshed
-from ethora_async.errors import ChatError, ForbiddenError, NotSentError, UnauthorizedError
+from ethora_async.errors import ChatError, ConfigError, ForbiddenError, NotSentError, UnauthorizedError
 from ethora_async.platforms.rocketchat.settings import Admin
 from ethora_async.protocols import Credential
 from ethora_async.tokens.rotating import Acceptance
@@ -192,6 +192,20 @@ class AdminSession:
         session = self._session
         if session is not None and session.credential is not self._dead and self._holds(session, ring):
             return session.credential  # another task was faster
+        try:
+            return await self._opened(ring)
+        except UnauthorizedError as refusal:
+            # The password may have been rotated since the store was read. One that was rejected is not tried again.
+            try:
+                newer = await self._admins.newer(ring.version)
+            except ConfigError:
+                raise refusal from None
+            if newer.version == ring.version:
+                raise
+        return await self._opened(newer)
+
+    async def _opened(self, ring: KeyRing[Admin]) -> Credential:
+        """Log in with the first of the store's passwords that the platform accepts."""
         failure: ChatError | None = None
         queue = deque(ring.candidates())
         while queue:
