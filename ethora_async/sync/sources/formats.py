@@ -24,8 +24,7 @@ class RowFormat(Generic[T]):
         key: returns the text that must be unique, or None.
         ids: columns whose values may be integers or UUIDs if the source has such types; all others are text.
         multiline: columns whose texts may contain line breaks and tabs.
-        plain: given columns of trimmed, printable texts, returns whether `make` takes all of them as they are; None
-            where rows are only made one by one.
+        plain: returns whether `make` takes columns of trimmed, printable texts as they are; None checks each row.
         own: columns that must differ from row to row, so that they cannot have a default.
     """
 
