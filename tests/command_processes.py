@@ -1,4 +1,4 @@
-"""The command line in processes of its own that are forked, not started.
+"""Run the command line in forked processes instead of started ones.
 
 Python takes most of a second of processor time to start and to import the command line. Hundreds of tests need a
 process nevertheless: for its streams, its terminal, its signals, or its end. The fork server of `multiprocessing`
@@ -133,7 +133,7 @@ class Command:
         self.close()
 
     def close(self) -> None:
-        """Make sure that it is gone."""
+        """Make sure that it has ended."""
         self.kill()
         self.wait()
         for stream in (self.stdin, self.stdout, self.stderr):

@@ -1,10 +1,10 @@
-"""Django's settings are one to a process: every test that needs Django configures it here, with the same."""
+"""Django has one set of settings per process: every test that needs Django configures it here."""
 
 from __future__ import annotations
 
 
 def configure_django() -> None:
-    """Configure Django, once for the process."""
+    """Configure Django once per process."""
     import django
     from django.conf import settings
 

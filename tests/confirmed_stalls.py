@@ -25,7 +25,7 @@ _STALLS = pytest.StashKey["list[Stall]"]()
 
 @pytest.fixture(scope="session")
 def watched_packages() -> Sequence[str]:
-    """The packages that must not block a loop."""
+    """Return the packages that must not block a loop."""
     return ("ethora_async", "ethora_async_secrets")
 
 

@@ -1,4 +1,4 @@
-"""What every test has."""
+"""Fixtures and options for every test."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What ten thousand tests consist of stays for the whole run: no later collection of garbage walks through it."""
+    """Freeze the collected tests: garbage collections of the run then skip them."""
     gc.collect()
     gc.freeze()
 
@@ -54,14 +54,14 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.fixture(autouse=True)
 def _default_transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients send through the transport that was chosen for the whole run."""
+    """Clients send through the transport that was chosen for the run."""
     if request.config.getoption("--transport") == "httpx":
         monkeypatch.setattr(transport, "default_transport", transport.HttpxTransport)
 
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the developer's own settings, or sends through a proxy of theirs."""
+    """Hide the developer's own settings and proxies from every test."""
     for name in list(os.environ):
         if name.startswith(PREFIXES) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
@@ -83,5 +83,5 @@ def _no_command_leaves_a_log_behind() -> Iterator[None]:
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """Time that the test moves."""
+    """A clock that the test advances."""
     return FakeClock()

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _Skipping(selectors.SelectSelector):
-    """Answers at once, and tells the loop how long it would have waited."""
+    """Returns at once, and reports to the loop how long it would have waited."""
 
     skipped = 0.0
 
@@ -39,7 +39,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """The loop's time, as the engine wants it."""
+    """The loop's time as a `Clock` for the engine."""
 
     def now(self) -> float:
         return 1_700_000_000.0 + self.monotonic()
@@ -52,6 +52,6 @@ class VirtualClock:
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:
-    """Run to the end without waiting. A deadlock is an error, not a hanging test."""
+    """Run to the end without waiting. A deadlock raises an error instead of hanging."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)

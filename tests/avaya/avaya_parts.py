@@ -1,4 +1,4 @@
-"""A client of a scripted Avaya, and helpers for its tests."""
+"""A client of a scripted Avaya, and helpers for the tests."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def jwt(claims: Any, prefix: str = "jwt.") -> str:
 
 
 def reply(status: int, data: Any = None, content_type: str = "application/json", **headers: str) -> Response:
-    """A reply with JSON, or with what it is when `data` is bytes."""
+    """Return a reply with JSON, or with `data` itself if it is bytes."""
     body = data if isinstance(data, bytes) else b"" if data is None else json.dumps(data).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response(status, CIMultiDict({"Content-Type": content_type, **named}), body)
@@ -59,7 +59,7 @@ def problem(status: int, detail: str = "", /, **members: Any) -> Response:
 
 
 class Wire:
-    """Answers token requests with `tokens` and the others with `jwts`, one after the other, the last for good."""
+    """Answers token requests with `tokens` and the others with `jwts`, in order; the last one is repeated."""
 
     def __init__(self, clock: FakeClock, *jwts: Any, tokens: Any = (), **options: Any) -> None:
         self.clock = clock

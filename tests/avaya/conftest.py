@@ -23,7 +23,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def sandbox(clock: FakeClock) -> AsyncIterator[AvayaSandbox]:
-    """A local Avaya on the test's own time."""
+    """A local Avaya that reads the test's clock."""
     given = {name: SETTINGS[name] for name in SETTINGS if name not in ("host", "secret")}
     async with AvayaSandbox(clock=clock.now, client_secret=SETTINGS["secret"], **given) as made:
         yield made

@@ -169,7 +169,7 @@ async def test_the_token_request_is_tried_again_after_what_passes(clock: FakeClo
 
 
 class Side:
-    """An Avaya that takes some secrets, and its own app keys at its Generate JWT call."""
+    """An Avaya that accepts some secrets, and some application keys at Generate JWT."""
 
     def __init__(self, clock: FakeClock, provider: Any, *, secrets: set[str], keys: set[str] | None = None) -> None:
         self.secrets = secrets

@@ -25,7 +25,7 @@ KEY = "canary-app-key-90210"
 
 
 def echoes(status: int, secret: str) -> list[Any]:
-    """Refusals that repeat what was sent, as they may."""
+    """Return refusals that repeat the request, as real servers may."""
     form = quote_plus(secret)
     said = f"client_secret is {secret}, in the form {form}, Bearer {ACCESS}, appkey {KEY}"
     return [

@@ -1,4 +1,4 @@
-"""Who a token may be for: refused before anything is sent.
+"""Customers for whom no token can be minted are refused before anything is sent.
 
 See docs/platforms/avaya.md#generate-jwt, #lifetime-guests-and-verified-customers.
 """

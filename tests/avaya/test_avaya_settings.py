@@ -1,4 +1,4 @@
-"""Where an Avaya client's settings come from, and which it takes.
+"""The sources of an Avaya client's settings, and their checks.
 
 See docs/platforms/avaya.md#access-token, #hosts-and-regions.
 """

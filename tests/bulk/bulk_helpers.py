@@ -1,4 +1,4 @@
-"""Work that a test can delay, watch and make fail."""
+"""Work that a test can delay, observe and make fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Work:
-    """Ends every item as created; `spoil` may raise or answer an error for a batch instead."""
+    """Ends every item as created, unless `spoil` raises or returns an error for its batch."""
 
     def __init__(self, spoil: Callable[[list[int]], ChatError | None] | None = None) -> None:
         self.spoil = spoil
@@ -89,7 +89,7 @@ class Source:
 
 
 async def one_by_one(batches: AsyncGenerator[Sequence[Outcome[int]], None]) -> AsyncGenerator[Outcome[int], None]:
-    """The outcomes of batches, each by itself."""
+    """Return the outcomes of the batches, one by one."""
     async with aclosing(batches):
         async for outcomes in batches:
             for outcome in outcomes:
@@ -103,7 +103,7 @@ async def turns(count: int = 200) -> None:
 
 
 def others() -> set[asyncio.Task[Any]]:
-    """Every other task of the loop."""
+    """Return all other tasks of the loop."""
     current = asyncio.current_task()
     return {task for task in asyncio.all_tasks() if task is not current}
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Job:
-    """Answers one reply after the other, the last again and again; an exception is raised."""
+    """Answers with replies in order; the last one is repeated, and an exception is raised."""
 
     def __init__(self, *replies: Any) -> None:
         self.replies = list(replies)
@@ -72,7 +72,7 @@ async def test_a_question_too_many_is_put_again_when_the_platform_says(clock: Fa
 def _run_of_jobs(
     takes: Callable[[int], float], *, moves_on_when_asked: int | None = None, jobs: int = 400, workers: int = 16
 ) -> tuple[float, float]:
-    """Questions for each job, and the time from a job's start to its answer in parts of what it took, over a run."""
+    """Return the polls per job of a run, and the time until each answer as a share of the job's duration."""
     asked, waited, took = 0, 0.0, 0.0
 
     async def one(number: int, times: JobTimes) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Platform:
-    """Takes a batch when none of its items is bad; otherwise the whole batch is refused."""
+    """Accepts a batch only if none of its items is bad."""
 
     def __init__(
         self, bad: set[int], kind: type[ChatError] = ValidationFailedError, *, says_absent: bool = False

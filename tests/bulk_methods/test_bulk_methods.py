@@ -33,7 +33,7 @@ def user(number: int) -> NewUser:
 
 @attrs.frozen
 class Method:
-    """One of the seven: what to give it, what is there before, and how an item ends that is fit or is not."""
+    """One bulk method: its input, the records that exist before, and the outcomes of valid and invalid items."""
 
     call: Callable[[EthoraClient], Callable[..., Run[Any]]]
     item: Callable[[int], Any]
@@ -124,7 +124,7 @@ class Closing:
 
 
 class Later:
-    """An async iterable that is no generator."""
+    """An async iterable that is not a generator."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         self.items = iter(items)

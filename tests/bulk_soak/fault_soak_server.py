@@ -1,4 +1,4 @@
-"""A sandbox in a process of its own that misbehaves as its argument says.
+"""A sandbox in a separate process, with faults given by its argument.
 
 It prints its URL, app id and secret, and, once its standard input ends, what it has seen: one line of JSON.
 """

@@ -1,4 +1,4 @@
-"""A whole import through a bad day: connections reset, servers overloaded, jobs that stall."""
+"""A whole import while connections are reset, servers are overloaded and jobs stall."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BAD_DAY = (
 
 @attrs.define
 class Server:
-    """A sandbox elsewhere, and, once it was left, what it has seen."""
+    """Run a sandbox in another process; at the end, it reports the requests that it has seen."""
 
     url: str
     app_id: str
@@ -62,7 +62,7 @@ def people(count: int) -> Iterator[NewUser]:
 
 
 async def imported(count: int, spec: str) -> tuple[dict[str, Any], list[object]]:
-    """What the server saw of an import that must succeed whole; the client's events."""
+    """Run an import that must succeed completely; return the server's requests and the client's events."""
     events: list[object] = []
     async with (
         misbehaving(spec) as server,

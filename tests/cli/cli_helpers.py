@@ -29,13 +29,13 @@ class Result:
 
     @property
     def json(self) -> Any:
-        """What ``--json`` printed: always one object."""
+        """Return what ``--json`` printed: always one object."""
         document = json.loads(self.stdout)
         assert isinstance(document, dict)
         return document
 
     def is_only_an_error(self, code: int) -> bool:
-        """Whether it ended with this code and stdout holds the error as one JSON object."""
+        """Return whether it ended with this code, and stdout holds the error as one JSON object."""
         document = self.json
         return self.code == code and list(document) == ["error"] and document["error"]["exit_code"] == code
 
@@ -47,7 +47,7 @@ class Cli(Protocol):
 
 
 def start(*args: str, env: Mapping[str, str], cwd: Path | None = None, python: Sequence[str] | None = None) -> Process:
-    """Start the command in a process of its own; `python` is how a new interpreter does it, where one is needed."""
+    """Start the command in a separate process; `python` starts a new interpreter, where one is needed."""
     if python is None:
         return Process(Command(*args, env=clean(env), cwd=cwd))
     process = subprocess.Popen(
@@ -62,7 +62,7 @@ def start(*args: str, env: Mapping[str, str], cwd: Path | None = None, python: S
 
 
 def clean(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a user's shell with these settings, wide enough for any message."""
+    """Return the environment of a user's shell with these settings, with a terminal wide enough for any message."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
     return {**inherited, "COLUMNS": "200", **env}
 
@@ -81,7 +81,7 @@ class Process:
         self._timer.start()
 
     def lines_until(self, stream: IO[bytes], wanted: Callable[[str], bool]) -> list[str]:
-        """Read lines up to and with the wanted one."""
+        """Read lines up to and including the wanted one."""
         lines: list[str] = []
         while text := stream.readline():
             lines.append(text.decode().rstrip("\n"))
@@ -91,7 +91,7 @@ class Process:
         raise AssertionError(msg)
 
     def finish(self) -> Result:
-        """Wait for its end."""
+        """Wait until it has ended."""
         stdout, stderr = self.popen.communicate()
         self._timer.cancel()
         assert self.popen.returncode is not None

@@ -26,7 +26,7 @@ def loop_thread() -> Iterator[Loop]:
 
 @pytest.fixture
 def sandbox(loop_thread: Loop) -> Iterator[EthoraSandbox]:
-    """A local Ethora of the test's own, served beside it."""
+    """A local Ethora for one test, served in a thread."""
     sandbox = EthoraSandbox(app_id="app123", secret=SECRET)
     loop_thread.run(sandbox.start())
     yield sandbox
@@ -62,7 +62,7 @@ def cli(bare: Cli, settings: Mapping[str, str]) -> Cli:
 
 @pytest.fixture
 def launch() -> Iterator[Callable[..., Process]]:
-    """Starts commands in processes of their own, and sees to their end."""
+    """Starts commands in separate processes, and ends them after the test."""
     # A test run in the background of a shell ignores Ctrl-C, and what it starts would inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     started: list[Process] = []
@@ -79,7 +79,7 @@ def launch() -> Iterator[Callable[..., Process]]:
 
 @pytest.fixture
 def csv(tmp_path: Path) -> Callable[[str, str], str]:
-    """Writes a file and tells its path."""
+    """Write a file and return its path."""
 
     def write(name: str, text: str) -> str:
         path = tmp_path / name
@@ -91,7 +91,7 @@ def csv(tmp_path: Path) -> Callable[[str, str], str]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands of this process wait for nothing between two attempts."""
+    """Commands in this process do not wait between two attempts."""
 
     async def sleep(seconds: float) -> None:
         assert seconds >= 0

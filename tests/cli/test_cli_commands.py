@@ -23,7 +23,7 @@ ANN = ("users", "create", "ann", "--email", "ann@example.com", "--first-name", "
 
 
 def outcome(result: Result) -> tuple[int, str, str]:
-    """The exit code, and id and status of the one outcome."""
+    """Return the exit code, and the id and status of the only outcome."""
     return result.code, result.json["id"], result.json["status"]
 
 

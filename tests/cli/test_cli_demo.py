@@ -33,7 +33,7 @@ def shown() -> list[Result]:
 
 @pytest.fixture
 def demo(bare: Cli, shown: list[Result]) -> Result:
-    """The demo, run once for all."""
+    """The demo, run once for all tests."""
     if not shown:
         shown.append(bare("demo"))
     return shown[0]

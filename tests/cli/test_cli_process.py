@@ -1,4 +1,4 @@
-"""What only another process can see: streams, signals, terminals, exit codes."""
+"""Behaviour that needs a separate process: streams, signals, terminals, exit codes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MODULE = ("-m", "ethora_async")
 
 @pytest.fixture
 def slow_after_first(sandbox: EthoraSandbox) -> Iterator[None]:
-    """Once the first batch is in, the next two wait until their caller has gone."""
+    """After the first batch, the next two wait until their caller has disconnected."""
     armed = False
 
     def listen(_: object) -> None:
@@ -151,7 +151,7 @@ def test_a_weak_secret_is_a_warning_in_one_line(launch: Launch, settings: Env) -
 
 
 class Terminal:
-    """A command at a terminal of its own."""
+    """A command on its own terminal."""
 
     def __init__(self, *args: str, env: Env) -> None:
         self._ours, theirs = os.openpty()
@@ -168,7 +168,7 @@ class Terminal:
         os.write(self._ours, text.encode())
 
     def finish(self) -> tuple[int, str, str]:
-        """The exit code, what stood on stdout, and what the terminal showed."""
+        """Return the exit code, the text on stdout, and what the terminal showed."""
         stdout, _ = self.process.communicate()
         try:
             while piece := os.read(self._ours, 4096):

@@ -74,7 +74,7 @@ def test_settings_may_stand_in_the_secret_store(
 
 
 def answered(settings: Mapping[str, str], answer: bytes) -> Result:
-    """The command on a terminal, at which somebody types `answer`."""
+    """Run the command on a terminal, and type `answer`."""
     ours, theirs = os.openpty()
     try:
         os.write(ours, answer)

@@ -32,7 +32,7 @@ NAMES = [
 
 
 def exported(process: Process, names: Sequence[str] = NAMES) -> dict[str, str]:
-    """What a shell that evaluates the lines of settings would have in its environment."""
+    """Return the environment of a shell that has evaluated the lines of settings."""
     lines = [process.stdout.readline().decode() for _ in names]
     words = [shlex.split(line) for line in lines]
     assert [word[0] for word in words] == ["export"] * len(names)

@@ -61,7 +61,7 @@ CLIENTS: dict[str, Any] = {
 
 
 def exported(process: Process, count: int) -> dict[str, str]:
-    """What a shell that evaluates the first lines would have in its environment."""
+    """Return the environment of a shell that has evaluated the first lines."""
     lines = [process.stdout.readline().decode() for _ in range(count)]
     words = [shlex.split(line) for line in lines]
     assert all(len(word) == 2 and word[0] == "export" for word in words), lines

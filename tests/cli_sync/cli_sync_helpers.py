@@ -1,4 +1,4 @@
-"""Commands in processes of their own, on pipes or on a terminal, against a sandbox served beside them."""
+"""Commands in separate processes, on pipes or on a terminal, against a sandbox."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Result:
 
     @property
     def json(self) -> Any:
-        """What ``--json`` printed: always one object."""
+        """Return what ``--json`` printed: always one object."""
         document = json.loads(self.stdout)
         assert isinstance(document, dict)
         return document
@@ -82,7 +82,7 @@ class Shell:
     def on_terminal(
         self, *args: str, answer: bytes, env: Mapping[str, str] | None = None, columns: int = 100
     ) -> Result:
-        """Run a command on a terminal, and type `answer` once it asks; both streams end up in `stdout`."""
+        """Run a command on a terminal, and type `answer` when it asks; `stdout` receives both streams."""
         ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         process = Command(
@@ -118,7 +118,7 @@ class Shell:
             process.close()
 
     def files(self) -> bytes:
-        """All bytes of all files in the working directory."""
+        """Return all bytes of all files in the working directory."""
         return b"".join(path.read_bytes() for path in sorted(self.folder.iterdir()) if path.is_file())
 
 
@@ -129,7 +129,7 @@ def people(numbers: range, *, first: str = "Ann", password: str = "") -> str:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that happens in another process."""
+    """Wait until something has happened in another process."""
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "it did not happen"

@@ -25,7 +25,7 @@ def sandbox_loop() -> Iterator[Loop]:
 
 @pytest.fixture
 def sandbox(sandbox_loop: Loop) -> Iterator[EthoraSandbox]:
-    """A local Ethora of the test's own, served beside it."""
+    """A local Ethora for one test, served in a thread."""
     sandbox = EthoraSandbox(app_id="app123", secret="canary-secret-of-the-app")
     sandbox_loop.run(sandbox.start())
     yield sandbox
@@ -35,7 +35,7 @@ def sandbox(sandbox_loop: Loop) -> Iterator[EthoraSandbox]:
 
 @pytest.fixture
 def shell(sandbox: EthoraSandbox, tmp_path: Path) -> Iterator[Shell]:
-    """Runs commands against the sandbox, and sees to their end."""
+    """Runs commands against the sandbox, and ends them after the test."""
     # A test run in the background of a shell ignores Ctrl-C, and what it starts would inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     shell = Shell(tmp_path, sandbox.environment)
@@ -48,7 +48,7 @@ def shell(sandbox: EthoraSandbox, tmp_path: Path) -> Iterator[Shell]:
 
 @pytest.fixture
 def stalling(sandbox: EthoraSandbox) -> Iterator[None]:
-    """Once the first batch is known to be in, every further one waits until its caller has gone."""
+    """After the first batch is recorded, every further one waits until its caller has disconnected."""
     armed = False
 
     def listen(record: RequestRecord) -> None:

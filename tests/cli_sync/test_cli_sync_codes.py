@@ -1,4 +1,4 @@
-"""Every exit code of plan, apply and verify, and what each says."""
+"""Every exit code of plan, apply and verify, with its message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that are interrupted anywhere, and resumed."""
+"""Commands that are interrupted at any point, and resumed."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ FULL = ("disk", "too large", "No space", "full")
 
 @contextmanager
 def files_no_larger_than(size: int) -> Iterator[None]:
-    """Let every file of this process end there: the system's answer is that of a full disk, for each file by itself."""
+    """Limit the size of every file of this process: the system then answers as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

@@ -1,4 +1,4 @@
-"""Problems of people who run these commands every night."""
+"""Problems of users who run these commands every night."""
 
 from __future__ import annotations
 

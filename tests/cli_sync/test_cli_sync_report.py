@@ -40,7 +40,7 @@ ALLOWED = frozenset(
 
 
 class Reader(HTMLParser):
-    """What a browser makes of a page: its elements, and the text that is seen."""
+    """A page as a browser parses it: its elements, and the visible text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ def read(shell: Shell, name: str = "r.html") -> Reader:
 
 
 def check(reader: Reader) -> None:
-    """Nothing on it acts, and nothing comes from elsewhere."""
+    """The page has no scripts, and loads nothing from elsewhere."""
     assert set(reader.tags) <= ALLOWED
     assert not [name for name, _ in reader.attributes if name.startswith("on") or name == "style"]
     links = [value for name, value in reader.attributes if name in ("href", "src", "action", "xlink:href")]

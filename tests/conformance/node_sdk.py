@@ -1,4 +1,4 @@
-"""What each public method of the vendor's Node SDK sends (docs/platforms/ethora.md#methods-of-the-node-sdk,
+"""The requests of each public method of the vendor's Node SDK (docs/platforms/ethora.md#methods-of-the-node-sdk,
 #known-faults-of-the-node-sdk), and our call for the same.
 
 `DIFFERENCES` holds every deliberate difference with its reason: the one place to look for them. "Fault 9" is the ninth

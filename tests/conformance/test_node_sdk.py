@@ -77,7 +77,7 @@ NODE_CLAIMS = {"data": {"appId": APP, "type": "server"}, "iat": 1_700_000_000}
 
 
 def answer(request: Request) -> Response:
-    """What the platform answers, as far as our client looks at it."""
+    """Return the platform's answer, as far as our client reads it."""
     path = urlsplit(request.url).path
     last = path.rpartition("/")[2]
     app = CHILD if f"/{CHILD}" in path else APP
@@ -106,7 +106,7 @@ def answer(request: Request) -> Response:
 
 
 class Recorder:
-    """Our client, and what it sent."""
+    """Our client, and its requests."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.transport = MemoryTransport(answer)
@@ -156,7 +156,7 @@ def _fields(sent: Sent) -> dict[str, Any]:
 
 
 def _standing_differences(request: Request) -> set[str]:
-    """How the headers and the claims differ, which are the same on every request of the Node SDK."""
+    """Compare the headers and the claims, which are the same on every request of the Node SDK."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     token = headers["x-custom-token"]
     masked = {name: value.replace(token, "<token>") for name, value in headers.items()}

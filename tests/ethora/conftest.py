@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def sandbox(clock: FakeClock) -> AsyncIterator[EthoraSandbox]:
-    """A local Ethora on the test's own time."""
+    """A local Ethora that reads the test's clock."""
     async with EthoraSandbox(app_id=APP, secret=SECRET, clock=clock.now) as sandbox:
         yield sandbox
 

@@ -24,7 +24,7 @@ RECORD = "0123456789abcdef01234567"
 
 
 def reply(status: int, data: Any = None, **headers: str) -> Response:
-    """A reply with JSON, or with text when `data` is bytes."""
+    """Return a reply with JSON, or with `data` itself if it is bytes."""
     body = data if isinstance(data, bytes) else b"" if data is None else json.dumps(data).encode()
     return Response(status, CIMultiDictProxy(CIMultiDict(headers)), body)
 
@@ -51,7 +51,7 @@ class Sent:
 
 
 class Wire:
-    """Answers with `replies` one after the other, the last one again and again."""
+    """Answers with `replies` in order; the last one is repeated."""
 
     def __init__(self, clock: FakeClock, *replies: Response, **options: Any) -> None:
         self._replies = list(replies)
@@ -74,7 +74,7 @@ class Wire:
 
 
 def person(id: Any, /, **changes: Any) -> NewUser:
-    """A user that every platform would take."""
+    """Return a user that every platform accepts."""
     fields: dict[str, Any] = {"id": id, "email": f"{id}@example.com", "first_name": "Ann", "last_name": "Lee"}
     return NewUser(**{**fields, **changes})
 

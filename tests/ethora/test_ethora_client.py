@@ -1,4 +1,4 @@
-"""`EthoraClient` itself: where its settings come from, how it ends, what it shows."""
+"""`EthoraClient` itself: the sources of its settings, its end, and its repr."""
 
 from __future__ import annotations
 

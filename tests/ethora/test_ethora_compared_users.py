@@ -68,7 +68,7 @@ def test_users_are_compared_as_their_records_would_be(rows: list[Any]) -> None:
 
 
 def test_no_record_is_made_of_a_usual_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The property above would hold as well if one always was."""
+    """Check that most users need no record: the property above would also hold if all did."""
     monkeypatch.setattr(wire, "read_user", None)
     (user,), total = read_compared({"items": [USUAL], "total": 1}, NAMES, OWN, origin=ORIGIN)
     assert (user.name, user.id, user.key, user.own, total) == (f"{APP}_Ann", "Ann", "ann", False, 1)

@@ -46,7 +46,7 @@ async def by_key(ethora: EthoraClient) -> tuple[dict[str, User], dict[str, Chat]
 
 
 def is_met(wanted: NewUser | NewChat, ethora: EthoraClient, found: User | Chat) -> bool:
-    """Whether nothing that is stated differs, as `ethora_async.sync.plan.compare` has it."""
+    """Return whether no stated field differs, as `ethora_async.sync.plan.compare` decides it."""
     if isinstance(wanted, NewUser):
         assert isinstance(found, User)
         pair = ethora.users.comparable(wanted), ethora.users.comparable(found)

@@ -18,7 +18,7 @@ NAMES = Names(APP)
 
 @attrs.frozen
 class Case:
-    """A user to create, and the row by which the platform answers; `fate` is what it is to mean."""
+    """A user to create, and the row with which the platform answers; `fate` is its meaning."""
 
     id: str
     email: str

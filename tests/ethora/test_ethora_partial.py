@@ -34,7 +34,7 @@ def json(status: int, data: object, **headers: str) -> Response:
 
 
 def refusing_from(number: int) -> Callable[[Request], Response]:
-    """Does what it is asked, until its `number`-th request: the app is archived from then on."""
+    """Answers normally until its `number`-th request; from then on, the app is archived."""
     count = 0
 
     def answer(request: Request) -> Response:

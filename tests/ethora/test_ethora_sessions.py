@@ -1,4 +1,4 @@
-"""``ethora.tokens`` and ``ethora.sessions`` against the sandbox: what a front end gets, and whether it works."""
+"""``ethora.tokens`` and ``ethora.sessions`` against the sandbox: tokens for a front end, and their use."""
 
 from __future__ import annotations
 

@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def sandbox(clock: FakeClock) -> AsyncIterator[EthoraSandbox]:
-    """A local Ethora on the test's own time."""
+    """A local Ethora that reads the test's clock."""
     async with EthoraSandbox(app_id=APP, secret=SECRET, clock=clock.now, legacy_tokens=True) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 async def ethora(sandbox: EthoraSandbox, clock: FakeClock) -> AsyncIterator[EthoraClient]:
-    """A client of the sandbox that speaks today's API."""
+    """A client of the sandbox that uses the current API."""
     async with EthoraClient(app_id=APP, secret=SECRET, api_url=sandbox.url, clock=clock) as client:
         yield client
 
 
 @pytest.fixture
 async def older(sandbox: EthoraSandbox, clock: FakeClock) -> AsyncIterator[EthoraClient]:
-    """A client of the sandbox that speaks the guide's older API."""
+    """A client of the sandbox that uses the guide's older API."""
     async with EthoraClient(app_id=APP, secret=SECRET, api_url=sandbox.url, clock=clock, legacy_api=True) as client:
         yield client
 

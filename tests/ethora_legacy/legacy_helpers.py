@@ -29,7 +29,7 @@ def reply(status: int, data: Any = None, **headers: str) -> Response:
 
 
 class OnWire:
-    """Answers with `replies` one after the other, the last one again and again."""
+    """Answers with `replies` in order; the last one is repeated."""
 
     def __init__(self, clock: FakeClock, *replies: Response, **options: Any) -> None:
         self._replies = list(replies)

@@ -121,7 +121,7 @@ async def test_the_guides_token_logs_in_by_email(ethora: EthoraClient, sandbox: 
 
 
 async def test_what_a_server_repeats_of_our_token_gets_nowhere(clock: FakeClock) -> None:
-    """A server that answers 200, bad news, and our own token in it."""
+    """A server that answers 200 with an error that contains our own token."""
     wire = OnWire(clock, reply(200, {"ok": True}), legacy_api=True)
     await wire.client.chats.set_access("c1", "u1", MEMBER)
     token = wire.transport.requests[0].headers["x-custom-token"]

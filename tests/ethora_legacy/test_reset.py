@@ -129,7 +129,7 @@ async def test_a_child_app_is_emptied_by_its_owner(ethora: EthoraClient, sandbox
 
 
 class Platform:
-    """Lists what it is given, deletes what it is told to, and keeps the rest."""
+    """Lists the given records, deletes those that it is asked to, and keeps the rest."""
 
     def __init__(self, clock: FakeClock, *, users: list[Any], chats: list[Any], **answers: Response) -> None:
         self.users, self.chats, self.answers = users, chats, answers

@@ -29,7 +29,7 @@ ME = {"_id": RECORD, "xmppUsername": f"{APP}_u1", "firstName": "Ann", "xmppPassw
 
 
 def reply(status: int, data: Any = None, **headers: str) -> Response:
-    """A reply with JSON, or with what stands in `data` when that is bytes."""
+    """Return a reply with JSON, or with `data` itself if it is bytes."""
     body = data if isinstance(data, bytes) else b"" if data is None else json.dumps(data).encode()
     return Response(status, CIMultiDictProxy(CIMultiDict(headers)), body)
 
@@ -126,7 +126,7 @@ def session(token: str = "JWT access-1", refresh: str | None = "JWT refresh-1", 
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Let the event loop run until something holds."""
+    """Run the event loop until a condition holds."""
     for _ in range(10_000):
         if holds():
             return
@@ -136,7 +136,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 class Rotating:
-    """A platform's log-ins: access and refresh tokens that replace one another, each refresh token good for once."""
+    """A platform's log-ins: access and refresh tokens that replace one another; each refresh token is valid once."""
 
     def __init__(self) -> None:
         self.number = 1
@@ -148,7 +148,7 @@ class Rotating:
         return f"JWT access-{self.number}"
 
     def guarded(self, data: Any) -> Answer:
-        """A route that only the newest access token opens."""
+        """A route that accepts only the newest access token."""
         return lambda sent: ok(data) if sent.token == self.access else reply(401, {"error": "jwt expired"})
 
     def refresh(self, sent: Sent) -> Response:

@@ -69,7 +69,7 @@ class Again:
 
 
 class Uploaded:
-    """The file object of a web framework: `read` is awaited."""
+    """A web framework's file object: `read` is a coroutine."""
 
     filename = "from-web.gif"
 

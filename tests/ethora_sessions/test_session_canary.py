@@ -55,7 +55,7 @@ ANSWERS: dict[str, Any] = {
 
 
 class Anything(dict[str, Any]):
-    """Gives the same answer to every request."""
+    """Answers every request alike."""
 
     def __init__(self, answer: Any) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ async def test_no_failure_tells_a_secret(call: str, answer: str, clock: FakeCloc
 
 
 def sent_by(call: str) -> tuple[str, ...]:
-    """The secrets that a call sends: only those can it know in what comes back."""
+    """Return the secrets that a call sends: the client can recognise only those in a reply."""
     return {
         "login": (PASSWORD, "canary.app.token-1"),
         "mfa": (MFA_TOKEN, CODE, "canary.app.token-1"),

@@ -28,7 +28,7 @@ OTHER_RECORD = "89abcdef0123456701234567"
 
 
 def answer(status: int, data: Any = None, headers: Mapping[str, str] | None = None) -> Response:
-    """A reply with JSON, or with text when `data` is bytes."""
+    """Return a reply with JSON, or with `data` itself if it is bytes."""
     body = data if isinstance(data, bytes) else b"" if data is None else json.dumps(data).encode()
     return Response(status, CIMultiDictProxy(CIMultiDict(headers or {})), body)
 
@@ -54,7 +54,7 @@ class Asked:
 
 
 class Script:
-    """Answers with `replies` one after the other, the last one again and again."""
+    """Answers with `replies` in order; the last one is repeated."""
 
     def __init__(self, clock: FakeClock, *replies: Response, **options: Any) -> None:
         self._replies = list(replies)

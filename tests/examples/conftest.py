@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def settings() -> Iterator[dict[str, str]]:
-    """A sandbox's settings, everybody of the provisioning example already there."""
+    """A sandbox's settings; the users of the provisioning example exist."""
     with sandbox_process() as settings:
         with running(str(EXAMPLES / "provision.py"), env=settings) as process:
             output, _ = process.communicate()

@@ -1,4 +1,4 @@
-"""A sandbox and examples in processes of their own, started as their docstrings say."""
+"""A sandbox and the examples in separate processes, started as their docstrings say."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATIENCE = 300.0
 
 @contextmanager
 def running(*command: str, env: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A process with these settings and no others, ended and waited for at the end; its output comes in one stream."""
+    """Run a process with only these settings, and end it afterwards; its output is one stream."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     process = subprocess.Popen(
         [sys.executable, *command],
@@ -50,7 +50,7 @@ def running(*command: str, env: Mapping[str, str]) -> Iterator[subprocess.Popen[
 
 @contextmanager
 def sandbox_process() -> Iterator[dict[str, str]]:
-    """`ethora sandbox`; gives the settings that it prints."""
+    """Run `ethora sandbox`; yield the settings that it prints."""
     settings: dict[str, str] = {}
     with running("-m", "ethora_async", "sandbox", env={}) as process:
         assert process.stdout is not None
@@ -65,7 +65,7 @@ def sandbox_process() -> Iterator[dict[str, str]]:
 
 
 async def answering(url: str, process: subprocess.Popen[str]) -> None:
-    """Wait until somebody answers there."""
+    """Wait until a server answers there."""
     import asyncio
 
     async with ClientSession() as session:
@@ -82,5 +82,5 @@ async def answering(url: str, process: subprocess.Popen[str]) -> None:
 
 
 def visitor(url: str) -> ClientSession:
-    """Somebody with a cookie jar, as browsers have; cookies of bare addresses are kept too."""
+    """A client with a cookie jar, as browsers have; it also keeps cookies of IP addresses."""
     return ClientSession(url, cookie_jar=CookieJar(unsafe=True))

@@ -1,4 +1,4 @@
-"""Every example starts as it says, and does what it is for."""
+"""Every example starts as its docstring says, and works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example page in a real browser: it logs in to the chat, and stays in."""
+"""The example page in a real browser: it logs in to the chat, and stays logged in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an error reporter collects of an error: the local variables of every frame, and what they hold.
+"""Collect from an error what error reporters collect: the local variables of every frame, and their contents.
 
 The rule that the tests prove: from where a password, secret or token enters the library to where it is written to the
 wire, it stands in a frame as one of `MASKED` alone. These types print nothing of it, and reporters collect an object by
@@ -38,7 +38,7 @@ _CONTAINERS = (list, tuple, set, frozenset)
 
 
 def leaks(error: BaseException, values: tuple[str, ...]) -> list[str]:
-    """Where one of the values stands in clear in a frame that an error reporter shows."""
+    """Return the places in an error's frames that hold one of the values in clear."""
     return [
         f"{frame.f_code.co_qualname}: {place}"
         for frame in frames(error)
@@ -49,7 +49,7 @@ def leaks(error: BaseException, values: tuple[str, ...]) -> list[str]:
 
 
 def frames(error: BaseException) -> Iterator[FrameType]:
-    """All frames of an error, of its causes and contexts that are shown, and of the errors of a group."""
+    """Yield all frames of an error, of its visible causes and contexts, and of the errors of a group."""
     pending, seen = [error], set[int]()
     while pending:
         one = pending.pop()

@@ -57,7 +57,7 @@ def reply(status: int, data: Any = None) -> Response:
 
 
 def echo(request: Request) -> str:
-    """Everything that was sent."""
+    """Return everything that a request sends."""
     return f"{dict(request.headers)} {(request.body or b'').decode()}"
 
 
@@ -76,7 +76,7 @@ ENDS: dict[str, Any] = {
 
 
 def transport(end: str, *, first: Callable[[Request], Response | None] = lambda _: None) -> MemoryTransport:
-    """Answers what `first` has an answer to, and ends every other request as told."""
+    """Answers by `first`, and ends every other request in the given way."""
 
     def answer(request: Request) -> Response:
         sent.append(request)
@@ -92,7 +92,7 @@ def transport(end: str, *, first: Callable[[Request], Response | None] = lambda 
 
 
 async def raised(call: Callable[[], Awaitable[Any]]) -> BaseException | None:
-    """The error of a call; of a run, that of its first failure."""
+    """Return the error of a call, or that of a run's first failure."""
     try:
         result = await call()
     except ChatError as error:
@@ -102,7 +102,7 @@ async def raised(call: Callable[[], Awaitable[Any]]) -> BaseException | None:
 
 
 async def check(calls: dict[str, Callable[[], Awaitable[Any]]], *, known: tuple[str, ...] = EVERY) -> int:
-    """Every call that fails shows nothing; how many failed."""
+    """Check that no failing call shows a secret; return the number of failures."""
     failed = 0
     for name, call in calls.items():
         error = await raised(call)
@@ -218,7 +218,7 @@ async def test_rocketchat_whose_log_in_fails(end: str) -> None:
 
 
 def admitted(request: Request) -> Response | None:
-    """A log-in that works, and what comes before a token is minted."""
+    """Answer a successful log-in and the requests before a token is minted."""
     if request.url.endswith("/login"):
         return reply(200, {"status": "success", "data": {"userId": "adminadminadmin17", "authToken": GIVEN}})
     if "/info" in request.url and "users.info" not in request.url:

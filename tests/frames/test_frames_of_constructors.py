@@ -30,7 +30,7 @@ Client = type[EthoraClient] | type[RocketChatClient] | type[AvayaClient] | type[
 
 
 def value(name: str) -> str:
-    """A secret that is as long as the platforms want it, and tells where it was put."""
+    """Return a secret of the required length that contains the argument's name."""
     return f"{CANARY}-{name}-0123456789abcdef"
 
 
@@ -93,14 +93,14 @@ BAD_SECRETS: tuple[Any, ...] = (
 
 
 def arguments(client: Client) -> list[str]:
-    """The names of all arguments of a constructor, of those that every client takes too."""
+    """Return the names of all arguments of a constructor, including the shared ones."""
     own = [name for name, one in inspect.signature(client).parameters.items() if one.kind is one.KEYWORD_ONLY]
     network = ["timeout", "limits", "retry", "transport", "proxy", "trust_env", "verify", "cert", "on_event", "clock"]
     return [*own, *network, "pasword"]
 
 
 def cases(client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A good set of arguments with one that is bad, or that is left out."""
+    """Yield valid arguments in which one is replaced by an invalid value, or left out."""
     good = GOOD[client]
     for name in arguments(client):
         for bad in BAD:
@@ -114,7 +114,7 @@ def cases(client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def shown(make: Callable[[], object]) -> list[str] | None:
-    """What the frames of the constructor's error show; None when it raises none."""
+    """Return the leaks in the frames of the constructor's error; None when it raises none."""
     try:
         make()
     except Exception as error:  # noqa: BLE001  whatever it is
@@ -124,7 +124,7 @@ def shown(make: Callable[[], object]) -> list[str] | None:
 
 @pytest.fixture(autouse=True)
 def _looks_into_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is taken on trust here: an error reporter may show the attributes of a client, too."""
+    """Look into settings and transports as well: an error reporter may show the attributes of a client."""
     trusted = tuple(one for one in frame_walk.MASKED if one not in (RotatingSettings, Values, AiohttpTransport))
     monkeypatch.setattr(frame_walk, "MASKED", trusted)
 
@@ -256,7 +256,7 @@ async def test_an_error_about_an_address_shows_no_password_in_it(
 
 
 async def _made_and_used(make: Callable[..., Any], given: dict[str, Any]) -> Exception | None:
-    """The error of a constructor, or of the first use of what it made."""
+    """Return the error of a constructor, or of the first use of the client."""
     try:
         made = make(**given)
     except Exception as error:  # noqa: BLE001  whatever it is

@@ -1,4 +1,4 @@
-"""New inputs from those of the corpus: cut, spliced, repeated and bent, and JSON also by its structure."""
+"""Mutate the inputs of the corpus: cut, splice, repeat and change them, and JSON also by its structure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is fuzzed: every reader of something from outside, and the errors that it documents."""
+"""The fuzzed readers of outside input, and the errors that they document."""
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ def plan_files(data: bytes, _: Path) -> None:
 
 
 def journals(data: bytes, folder: Path) -> None:
-    """Open a journal whose file was bent, and ask what the commands ask."""
+    """Open a mutated journal file, and query it as the commands do."""
     path = folder / "fuzz.journal"
     for end in ("-wal", "-shm"):
         Path(f"{path}{end}").unlink(missing_ok=True)

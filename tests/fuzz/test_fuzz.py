@@ -49,7 +49,7 @@ class HangError(Exception):
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Let nothing hang, and nothing grow: `signal.setitimer` counts processor time, not the clock on the wall."""
+    """Limit processor time and memory: `signal.setitimer` counts processor time, not wall time."""
 
     def stop(*_: object) -> None:
         raise HangError
@@ -87,7 +87,7 @@ def feed(target: Target, data: bytes, folder: Path) -> None:
 
 
 def fuzz(count: int, seed: int, folder: Path) -> int:
-    """Feed so many inputs, shared out among the targets; return how many."""
+    """Feed this many inputs, divided among the targets; return the number."""
     fed = 0
     whole = sum(target.share for target in TARGETS)
     for place, target in enumerate(TARGETS):
@@ -120,7 +120,7 @@ def test_a_million_inputs(shard: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda one: one.run.__name__)
 def test_the_corpus_holds_something_that_is_taken(target: Target, tmp_path: Path) -> None:
-    """A corpus of nothing but refusals would fuzz the first check alone."""
+    """Check that the corpus also holds valid inputs: refused ones would fuzz the first check alone."""
     taken = 0
     for data in corpus(target.name):
         try:

@@ -1,4 +1,4 @@
-"""Settings that refuse what cannot work."""
+"""Settings that cannot work are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists as real platforms page them."""
+"""Paging as real platforms do it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ethora_async.testing.implementers import cancel_at_every_step
 
 
 class Listing:
-    """A server's list: `cap` items a page at the most, its own idea of the total."""
+    """A server's list: at most `cap` items a page, and a total that may be wrong."""
 
     def __init__(self, items: list[str], *, cap: int = 100, total: int | None = None, blind: bool = False) -> None:
         self.items, self.cap, self.total, self.blind = items, cap, total, blind

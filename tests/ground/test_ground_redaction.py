@@ -1,4 +1,4 @@
-"""What is masked, for any text."""
+"""Masking, for any text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where everything is, and which module imports which."""
+"""The layers of the packages, and the imports between modules."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CLOSED_TO_THE_SANDBOX = frozenset({"platforms", "engine", "tokens", "transport",
 
 
 def part(module: str) -> str:
-    """The part of the house that a module belongs to."""
+    """Return the part of the package that a module belongs to."""
     package, _, rest = module.partition(".")
     if package == "ethora_async_secrets":
         return package
@@ -50,7 +50,7 @@ def layer(name: str) -> int:
 
 
 def modules(root: Path) -> Iterator[tuple[str, Path]]:
-    """Every module of both packages under `root`, with its file."""
+    """Yield every module of both packages under `root`, with its file."""
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
             parts = path.relative_to(root).with_suffix("").parts

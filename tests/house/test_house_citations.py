@@ -21,7 +21,7 @@ LINK = re.compile(r"\]\(([^)\s:]*?\.md)?(#[\w-]+)?\)")
 
 
 def _texts() -> Iterator[tuple[str, str]]:
-    """Everything that people read, with its path from the root."""
+    """Yield every file that people read, with its path from the root."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in listed.splitlines():
         path = ROOT / name

@@ -30,7 +30,7 @@ ALL = [(platform, name) for platform in TABLES for name in operations(platform)]
 
 
 def test_every_platform_that_is_sent_requests_has_a_table() -> None:
-    """And nobody makes an operation elsewhere."""
+    """Operations are created nowhere else."""
     assert set(TABLES) == {"avaya", "rocketchat"}
     strays = [str(path.relative_to(PLATFORMS)) for path in PLATFORMS.rglob("*.py") if _makes_operations(path)]
     assert {path.rpartition("/")[2] for path in strays} == {"operations.py"}, strays

@@ -1,4 +1,4 @@
-"""What holds for every file: public names, docstrings, sizes, the table of operations."""
+"""Rules for every file: public names, docstrings, sizes, the table of operations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQL has few homes: the stores of the journal and of the outbox, an index of keys, and the readers of databases."""
+"""Only a few modules contain SQL: the stores of journal and outbox, an index of keys, and the readers of databases."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CONDITION = re.compile(r"\b\w+ (=|<>|<|>|IN|IS NOT|IS) (\?|:\w+|\(\?|NULL\b)|\bO
 
 
 def sql_in(text: str) -> Iterator[str]:
-    """What a module holds of SQL: imports of a driver, statements, and fragments of them."""
+    """Yield the SQL in a module: imports of a driver, statements, and fragments."""
     tree = ast.parse(text)
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):

@@ -75,7 +75,7 @@ def hold(seconds):
 
 @pytest.fixture
 def culprit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A package whose functions block."""
+    """Create a package whose functions block."""
     (tmp_path / "culprit").mkdir()
     (tmp_path / "culprit" / "__init__.py").write_text(CULPRIT)
     monkeypatch.syspath_prepend(tmp_path)

@@ -1,4 +1,4 @@
-"""Each platform with one victim on it, and every call that takes an id of theirs."""
+"""Each platform with one victim, and every call that takes the victim's id."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def forms(name: str, record: Any) -> dict[str, Any]:
 
 
 def variants(name: str) -> list[str]:
-    """What an attacker may call themselves to be taken for `name`."""
+    """Return names that an attacker may choose in order to be taken for `name`."""
     wide = "".join(chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter for letter in name)
     invisible = ["\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u202e", "\u180e", "\x00", "\x7f", "\x1f"]
     blanks = [" ", "\t", "\n", "\r\n", "\u00a0", "\u2003", "\u3000", "\u2028", "\x0b", "\x85"]

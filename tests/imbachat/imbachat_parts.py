@@ -1,4 +1,4 @@
-"""What the tests of ImbaChat share."""
+"""Helpers for the tests of ImbaChat."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def basic(login: str = LOGIN, password: str = PASSWORD) -> dict[str, str]:
 
 
 class People:
-    """A table of users that notes what it was asked."""
+    """A table of users that records the requested ids."""
 
     def __init__(self, *users: UserInfo) -> None:
         self.users = {str(user.user_id): user for user in users or (person(1), person(2), person(7))}

@@ -35,7 +35,7 @@ VECTOR = (
 
 
 def by_hand(key: str, exp: int, user: int) -> str:
-    """The vendor's rule, in other words and without our code."""
+    """The vendor's rule, implemented without our code."""
     head, body = (
         base64.urlsafe_b64encode(text.encode()).rstrip(b"=")
         for text in ('{"typ":"JWT","alg":"HS256"}', f'{{"exp":{exp},"user_id":{user}}}')

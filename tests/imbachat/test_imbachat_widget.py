@@ -33,7 +33,7 @@ HOSTILE = [
 
 
 class Page(HTMLParser):
-    """The elements of a page, and what stands between them, as a browser would see them."""
+    """The elements of a page and the text between them, as a browser parses them."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -50,7 +50,7 @@ class Page(HTMLParser):
 
 
 def parameters(html: str) -> Any:
-    """What `load` is called with, parsed back from the page."""
+    """Return the argument of `load`, parsed from the page."""
     page = Page(html)
     assert [tag for tag, _ in page.tags] == ["script", "script"]
     (script,) = [text for text in page.texts if text.strip()]

@@ -43,7 +43,7 @@ class JournalContract:
     """The tests; each gets an empty `journal`."""
 
     async def reopen(self, journal: Journal) -> Journal:
-        """Let the journal go, as its process would, and open it again."""
+        """Close the journal, as the end of its process does, and open it again."""
         raise NotImplementedError
 
     async def test_settings_are_kept(self, journal: Journal) -> None:

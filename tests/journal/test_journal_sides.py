@@ -35,7 +35,7 @@ MEMBERS = st.builds(
 
 
 async def stored(batches: list[list[Wanted]], listed: list[str], limit: int | None) -> tuple[list[Any], list[Any]]:
-    """What the journal holds after these rows; `limit` 0 looks up every row."""
+    """Return the journal's content after these rows; `limit` 0 looks up every row."""
     async with await Journal.create() as journal:
         if limit is not None:
             journal._seen = sides.Seen(limit)

@@ -28,7 +28,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 async def ethora(sandbox: RocketChatSandbox, folder: Path, *words: str, **changed: str) -> Done:
-    """One command in a process of its own, beside the sandbox."""
+    """Run one command in a separate process."""
     env = {**os.environ, **sandbox.environment, "COLUMNS": "200", **changed}
     with Command(*words, env=env, cwd=folder, text=True) as process:
         out, err = await asyncio.to_thread(process.communicate)

@@ -132,7 +132,7 @@ def test_its_abilities_are_seen_at_run_time_and_by_the_type_checker(toychat: Any
 
 
 def test_it_is_made_of_the_core_alone() -> None:
-    """No other platform is borrowed from, and its server knows nothing of its client."""
+    """It imports no other platform, and its server does not import its client."""
     client, sandbox = ((HERE / name).read_text("utf-8") for name in ("toy_client.py", "toy_sandbox.py"))
     assert "ethora_async.platforms" not in client + sandbox
     assert "ethora_async.sandbox" not in client
@@ -140,7 +140,7 @@ def test_it_is_made_of_the_core_alone() -> None:
 
 
 class Careless:
-    """What is done wrong in a hurry, one thing for each of the subclasses that the test below makes."""
+    """Return typical mistakes: one for each subclass that the test below creates."""
 
     @staticmethod
     def shows_its_key(toy: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Where a client's settings come from, and which options it takes: the same on every platform."""
+"""The sources of a client's settings, and its options: the same on every platform."""
 
 from __future__ import annotations
 

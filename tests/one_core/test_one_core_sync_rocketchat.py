@@ -74,7 +74,7 @@ def lists(tmp_path: Path) -> Lists:
 
 
 def people(sandbox: RocketChatSandbox) -> dict[str, str]:
-    """Everybody but the administrator, with their names."""
+    """Return all users but the administrator, with their names."""
     return {user.username: user.name for user in sandbox.store.users if "admin" not in user.roles}
 
 

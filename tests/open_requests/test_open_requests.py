@@ -81,7 +81,7 @@ def response(status: int, data: Any = None, **headers: str) -> Response:
 
 
 class Server:
-    """Answers requests in turn, the last answer again and again; Avaya's access token is given beside."""
+    """Answers requests in order and repeats the last answer; Avaya's access token is answered separately."""
 
     def __init__(self, *answers: Response | Callable[[Request], Response]) -> None:
         self.answers = list(answers)

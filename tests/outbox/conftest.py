@@ -31,7 +31,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 def postgres_url(postgres: Postgres) -> str:
-    """The URL of a database with no tables of ours."""
+    """The URL of a database without our tables."""
     url = postgres.url("postgresql", password=PASSWORD.replace("@", "%40").replace("/", "%2F").replace(":", "%3A"))
     with psycopg.connect(url, autocommit=True) as connection:
         tables_gone(connection)
@@ -58,7 +58,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
 
 @pytest.fixture(params=[*DRIVERS])
 async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    """A database with an outbox, and a way to talk to it, for every adapter."""
+    """A database with an outbox, for every adapter."""
     driver = DRIVERS[request.param]
     url = request.getfixturevalue("postgres_url" if driver.postgres else "sqlite_url")
     store: Any = PostgresStore(url) if driver.postgres else SqliteStore(url.removeprefix("sqlite:///"))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Stop(Exception):
-    """Ends a transaction as an application's bug does."""
+    """An exception that ends a transaction, like an application's bug."""
 
 
 def tables_gone(connection: Any) -> None:
@@ -51,7 +51,7 @@ class Database:
         return self.driver.transaction(self.url)
 
     async def write(self, want: Callable[..., Any], *args: Any) -> None:
-        """Write through a connection that may be a blocking one, without holding the loop up."""
+        """Write through a connection, without blocking the loop if the connection blocks."""
         if self.driver.blocking:
             await asyncio.to_thread(want, *args)
         else:
@@ -59,7 +59,7 @@ class Database:
 
 
 async def intents(store: Any) -> list[tuple[Any, ...]]:
-    """What waits in the inbox."""
+    """Return the intents in the inbox."""
     query = "SELECT kind, key, other, wanted, traceparent FROM ethora_wish ORDER BY id"
     if "postgresql" in store.name:
         return [tuple(row) for row in await store._rows(query, {})]

@@ -31,7 +31,7 @@ SHORT = "canary-short"
 
 
 def frames(error: BaseException) -> str:
-    """What an error reporter shows: the traceback with every local variable."""
+    """Return the traceback with every local variable, as error reporters show it."""
     return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
 

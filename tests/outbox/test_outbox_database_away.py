@@ -1,4 +1,4 @@
-"""A database that is away, or ends a transaction, ends no worker."""
+"""Workers survive a database that is unreachable or ends a transaction."""
 
 from __future__ import annotations
 

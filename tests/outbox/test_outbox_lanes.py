@@ -43,7 +43,7 @@ async def taken(store: Store, lease: float = LONG) -> tuple[Turn, list[Lane]]:
 
 
 async def carried_out(store: Store) -> list[LaneKey]:
-    """Everything that can be claimed now, done."""
+    """Claim everything that can be claimed now, and record it as done."""
     turn, lanes = await taken(store)
     assert await store.finish(turn.claim, [Verdict(lane, "done") for lane in lanes]) == len(lanes)
     return [lane.id for lane in lanes]

@@ -138,7 +138,10 @@ class Counted:
 
 @attrs.define
 class Result:
-    """What came of it. `longest` is the longest call, in seconds; `errors` those of the calls that failed."""
+    """The results of a soak.
+
+    `longest` is the longest call in seconds; `errors` are those of the failed calls.
+    """
 
     rotations: int = 0
     seen: int = 0
@@ -159,7 +162,7 @@ class Result:
 
 
 def new_secrets() -> Iterator[str]:
-    """Secrets that no two rotations share."""
+    """Yield secrets, a new one for each rotation."""
     return (f"rotated-{number:05d}-{os.urandom(12).hex()}" for number in itertools.count())
 
 

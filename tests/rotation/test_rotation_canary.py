@@ -142,7 +142,7 @@ def aws_case(name: str, moto: Moto) -> Case:
 
 
 def echo_case(code: str, servers: ExitStack) -> Case:
-    """An AWS that refuses in words that hold the secret."""
+    """An AWS whose refusals contain the secret."""
     answer = {"__type": code, "message": f"{SECRET} of Credential=AKIA/{SECRET}"}
     server = servers.enter_context(stub_aws(lambda *_: (400, answer)))
     said = {"ThrottlingException": "too many requests", "ExpiredTokenException": "the credentials have expired"}

@@ -21,7 +21,7 @@ CALLS = 1000
 
 
 class Held(Counted):
-    """Keeps every reading waiting while `gate` is cleared; `asked` is set by a reading that has begun."""
+    """Makes every read wait while `gate` is cleared; `asked` is set when a read begins."""
 
     def __init__(self, provider: SecretProvider) -> None:
         super().__init__(provider)
@@ -40,7 +40,7 @@ class Held(Counted):
 
 
 async def herd(client: EthoraClient, held: Held) -> list[object]:
-    """Start the calls, take every other one away once the store is being read, and give what became of each."""
+    """Start the calls, cancel every other one while the store is read, and return the results."""
     calls = [asyncio.ensure_future(client.users.list(limit=1)) for _ in range(CALLS)]
     async with asyncio.timeout(30):
         await held.asked.wait()

@@ -28,7 +28,7 @@ WORKERS = 16
 
 @pytest.fixture
 def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
-    """One that keeps what it has when it is killed."""
+    """A server that keeps its data when it is killed."""
     with OpenBao(tmp_path_factory.mktemp("outage"), durable=True) as server:
         root = server.client()
         root.sys.enable_auth_method("approle")
@@ -45,7 +45,7 @@ def login(bao: OpenBao) -> AppRoleLogin:
 
 
 async def together(client: EthoraClient) -> None:
-    """Some calls at once; raises what one of them fails with."""
+    """Make several concurrent calls; raise the error of the first that fails."""
     await asyncio.gather(*(client.users.list(limit=1) for _ in range(WORKERS)))
 
 
@@ -77,7 +77,7 @@ async def test_an_hour_without_the_store_fails_no_call_and_what_comes_after_it_i
 
 @attrs.define
 class Load:
-    """Calls without pause, and what became of them."""
+    """Continuous calls, and their results."""
 
     calls: int = 0
     errors: list[str] = attrs.field(factory=list)
@@ -101,7 +101,7 @@ class Load:
                 await asyncio.sleep(0.01)
 
     async def more(self, calls: int) -> None:
-        """Wait until so many further calls were made."""
+        """Wait until this many further calls were made."""
         wanted = self.calls + calls
         await self.until(lambda: self.calls >= wanted)
 

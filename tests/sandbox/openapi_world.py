@@ -56,7 +56,7 @@ class World:
         return case.call(base_url=self._sandbox.url, headers=headers, session=self._session)
 
     def renew(self) -> None:
-        """Make one more of everything, so that what an operation did does not spoil the next one."""
+        """Create fresh records, so that one operation does not affect the next."""
         self._round += 1
         one, two, chat = (f"{name}{self._round}" for name in ("u", "v", "chat"))
         users = {"usersList": [row(one, password=PASSWORD), row(two)]}
@@ -139,7 +139,7 @@ class World:
         return tokens.get(auth)
 
     def make_meaningful(self, case: Case, route: Route) -> None:
-        """Put known values where the call names something."""
+        """Replace generated values that name a record by known ones."""
         self._name_records(case.path_parameters or {}, route)
         for values in (case.query, case.body):
             if isinstance(values, dict):

@@ -51,7 +51,7 @@ class Reply:
 
 
 class Clock:
-    """A clock that stands still until told."""
+    """A clock that stands still until a test advances it."""
 
     def __init__(self) -> None:
         self.now = 1_700_000_000.0

@@ -1,4 +1,4 @@
-"""Absurd input gets a clear 4xx, never a 500 and never an unrequested change of state."""
+"""Absurd input gets a clear 4xx, never a 500, and changes nothing."""
 
 from __future__ import annotations
 

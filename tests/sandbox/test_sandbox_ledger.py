@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Counting(list):
-    """A list that counts how often somebody looks into it."""
+    """A list that counts its reads."""
 
     looks = 0
 

@@ -45,7 +45,7 @@ def signed(claims: Any, header: Any = None, key: str = KEY) -> str:
 
 @asynccontextmanager
 async def site(answer: Callable[[web.BaseRequest], Any]) -> AsyncIterator[str]:
-    """A web site that answers every request so; yields its origin."""
+    """Run a web site that answers every request alike; yield its origin."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         given = answer(request)

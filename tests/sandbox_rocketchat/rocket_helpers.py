@@ -23,7 +23,7 @@ SECRET = "create-tokens-secret"
 
 
 class Clock:
-    """A clock that stands still until told."""
+    """A clock that stands still until a test advances it."""
 
     def __init__(self) -> None:
         self.now = 1_700_000_000.0
@@ -52,7 +52,7 @@ class Who:
 
 
 class Rest:
-    """Calls the sandbox: as its administrator, or as somebody else, or as nobody (`who=None`)."""
+    """Calls the sandbox as its administrator, as another user, or without a token (`who=None`)."""
 
     def __init__(self, session: aiohttp.ClientSession, sandbox: RocketChatSandbox) -> None:
         self.session = session
@@ -123,12 +123,12 @@ class Ddp:
 
     @classmethod
     async def open(cls, rest: Rest) -> Self:
-        """Open the line without a word."""
+        """Open the connection without sending anything."""
         return cls(await rest.session.ws_connect("/websocket", autoping=True))
 
     @classmethod
     async def connect(cls, rest: Rest, who: Who | None = None) -> Self:
-        """Open the line, and log in if somebody is given."""
+        """Open the connection, and log in if a user is given."""
         ddp = await cls.open(rest)
         await ddp.send({"msg": "connect", "version": "1", "support": ["1"]})
         await ddp.until(msg="connected")
@@ -181,7 +181,7 @@ class Ddp:
                 return frame["fields"]["args"]
 
     async def quiet(self) -> list[Any]:
-        """What came since, once all that was under way is here."""
+        """Return the frames since the last look, after all pending ones have arrived."""
         mark = f"mark{next(self._ids)}"
         before = len(self.seen)
         await self.send({"msg": "ping", "id": mark})

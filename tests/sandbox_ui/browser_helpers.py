@@ -1,4 +1,4 @@
-"""A page as a person uses it: keys, pictures, and what axe-core says of it."""
+"""A page as a person uses it: keys, screenshots, and accessibility checks by axe-core."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def look(page: Page, scheme: str, width: int, height: int = 900) -> None:
 
 
 async def picture(page: Page, name: str, *, whole: bool = False) -> None:
-    """Take a picture, and keep it when pictures for the docs are wanted; `whole` takes what is below the edge too."""
+    """Take a screenshot, and keep it if the docs need it; `whole` includes what must be scrolled to."""
     taken = await page.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
     data = base64.b64decode(taken["data"])
     assert data.startswith(b"\x89PNG")

@@ -196,7 +196,7 @@ async def test_broadcasts_and_files_appear_as_they_come(page: Page, sandbox: Eth
 
 
 def react(sandbox: EthoraSandbox, chat: Chat, user: str, about: int, *kinds: str) -> None:
-    """Let somebody react to a message, as the vendor's front end does; without a kind, they take it back."""
+    """Add a reaction to a message, as the vendor's front end does; without a kind, remove it."""
     sender = next(one for one in chat.members if one.uuid == user)
     inside = "".join(f"<reaction>{html.escape(kind)}</reaction>" for kind in kinds)
     inner = (

@@ -1,4 +1,4 @@
-"""Calls to a sandbox's page, as the page and as others would send them."""
+"""Calls to a sandbox's page, as the page itself and other clients send them."""
 
 from __future__ import annotations
 

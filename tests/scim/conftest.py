@@ -28,7 +28,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 def postgres_url(postgres: Postgres) -> str:
-    """The URL of a database with no tables of ours."""
+    """The URL of a database without our tables."""
     url = postgres.url("postgresql", password=PASSWORD.replace("@", "%40").replace("/", "%2F").replace(":", "%3A"))
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in (*schema.DROP, *outbox_schema.DROP):

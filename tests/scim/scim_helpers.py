@@ -1,4 +1,4 @@
-"""SCIM served over a socket, and what an identity provider says to it."""
+"""SCIM served over a socket, and the requests of an identity provider."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Scim:
         return reply.data
 
     async def intents(self) -> list[tuple[str, str, str, Any]]:
-        """What is in the outbox's inbox, in order."""
+        """Return the intents in the outbox's inbox, in order."""
         query = "SELECT kind, key, other, CAST(wanted AS text) FROM ethora_wish ORDER BY id"
 
         def read(db: Any) -> Any:

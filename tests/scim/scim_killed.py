@@ -92,7 +92,7 @@ def ids(database: str, table: str) -> list[str]:
 
 
 def requests(database: str) -> Generator[tuple[str, str, Any]]:
-    """What an identity provider writes, one after the other."""
+    """Yield the writes of an identity provider, in order."""
     yield "POST", "/Users", user("ann")
     yield "POST", "/Groups", {"schemas": [GROUP], "displayName": "Team"}
     # A group whose reply was lost is written again, and is another one.

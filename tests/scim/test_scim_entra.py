@@ -40,7 +40,7 @@ async def test_filters_find_a_user(each_scim: Scim, expression: str) -> None:
 
 
 async def test_the_flag_of_the_tenant_url_is_no_obstacle(scim: Scim) -> None:
-    """``?aadOptscim062020`` stands in the tenant URL; whether Entra sends it along is its own affair."""
+    """``?aadOptscim062020`` is part of the tenant URL; Entra may or may not send it."""
     ann = await scim.create_user("ann")
     asked = quote('userName eq "ann@example.com"')
     for query in (

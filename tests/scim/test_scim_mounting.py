@@ -1,4 +1,4 @@
-"""The same service, mounted in every framework; and what never appears anywhere."""
+"""The same service, mounted in every framework, without leaks."""
 
 from __future__ import annotations
 

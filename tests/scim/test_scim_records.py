@@ -1,4 +1,4 @@
-"""What becomes of records: chat users, rooms, memberships, tokens, and who may speak to the service."""
+"""SCIM records become chat users, rooms and memberships; tokens and access to the service."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ async def full(sqlite_url: str) -> AsyncIterator[tuple[Scim, str]]:
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Every statement, and how many rows it gave or touched."""
+    """Return every statement, with the number of rows that it returned or changed."""
     seen: list[tuple[str, int]] = []
     for kind in (SqliteConnection, PostgresConnection):
         rows = kind.rows

@@ -4,7 +4,7 @@ import pytest
 
 
 class FakeClock:
-    """A clock that stands still until told."""
+    """A clock that stands still until a test advances it."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """What the logger ``ethora_async`` and its children write."""
+    """Return what the logger ``ethora_async`` and its children write."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(JsonFormatter())

@@ -1,4 +1,4 @@
-"""Metrics: what is measured, in both libraries, and how Prometheus gets it."""
+"""Metrics in both libraries, and how Prometheus reads them."""
 
 from __future__ import annotations
 

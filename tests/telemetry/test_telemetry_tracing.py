@@ -1,4 +1,4 @@
-"""Spans: what they say, whose children they are, and that none is made unasked."""
+"""Spans: their attributes and parents; none is created unless tracing is on."""
 
 from __future__ import annotations
 

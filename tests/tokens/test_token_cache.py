@@ -1,4 +1,4 @@
-"""The cache of tokens: bounded, and wary of both clocks."""
+"""The cache of tokens: bounded, and correct when either clock changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A machine whose clock is wrong: named in the error of a 401, corrected by the server's own time, and told."""
+"""A wrong clock is named in the error of a 401, corrected by the server's time, and reported."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Side:
         await self.engine.call(operation, **options)
 
     def sent(self) -> int:
-        """How many requests since last asked."""
+        """Return the number of requests since the last call."""
         count = len(self.transport.requests)
         self.transport.requests.clear()
         return count

@@ -1,4 +1,4 @@
-"""Tokens byte for byte as the vendor's SDK signs them, and what is wrapped around that.
+"""Tokens byte for byte as the vendor's SDK signs them, and their records.
 
 See docs/platforms/ethora.md#test-vectors.
 """

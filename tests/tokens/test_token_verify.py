@@ -1,4 +1,4 @@
-"""Checking tokens that others present."""
+"""Verification of tokens that were presented by others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of tokens share."""
+"""Helpers for the tests of tokens."""
 
 from __future__ import annotations
 

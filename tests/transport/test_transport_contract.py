@@ -36,7 +36,7 @@ class TestMemoryTransport(TransportContract):
 
 
 class PlainAiohttp:
-    """What somebody writes in a hurry: redirects followed, errors unsorted, GETs repeated, the session left open."""
+    """A careless transport: it follows redirects, classifies no errors, repeats GETs, and leaves the session open."""
 
     def __init__(self) -> None:
         self.session: aiohttp.ClientSession | None = None

@@ -1,4 +1,4 @@
-"""What is httpx's own: clients of others, and a product without it."""
+"""Specifics of httpx: clients that were passed in, and an installation without it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_without_httpx_the_error_names_the_extra() -> None:
 
 
 class _Crumbs(httpx.AsyncBaseTransport, httpx.AsyncByteStream):
-    """A reply in chunks of one byte, all of them there at once."""
+    """A reply in chunks of one byte, all available at once."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, stream=self)

@@ -1,4 +1,4 @@
-"""Proxies, certificates, sessions of others: what a company's network asks of a transport."""
+"""Proxies, certificates, and sessions that were passed in: the needs of a company's network."""
 
 from __future__ import annotations
 

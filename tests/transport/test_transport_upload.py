@@ -21,7 +21,7 @@ PIECES = 1_000
 
 
 class Counted:
-    """An upload of 64 MB that counts what was taken of it."""
+    """An upload of 64 MB that counts the bytes that were read."""
 
     content_type = "application/octet-stream"
     error: ChatError | None = None
@@ -43,7 +43,7 @@ class Counted:
 
 
 class Reader:
-    """A server that reads a request's body only once it is told to."""
+    """A server that reads a request's body only when the test says so."""
 
     def __init__(self, reply: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") -> None:
         self.go = asyncio.Event()

@@ -25,7 +25,7 @@ async def stream() -> AsyncIterator[bytes]:
 
 
 class FrameworkFile:
-    """A web framework's upload: `read` is awaited."""
+    """A web framework's upload: `read` is a coroutine."""
 
     filename = "a.png"
 

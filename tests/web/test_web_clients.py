@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Toy:
-    """A client that notes what becomes of it."""
+    """A client that records its life cycle."""
 
     made = 0
 

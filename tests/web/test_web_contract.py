@@ -96,7 +96,7 @@ CASES: dict[str, Case] = {
 
 
 async def core(case: Case) -> Reply:
-    """What the framework-free part answers, as a server would send it."""
+    """Return the framework-free part's answer, as a server would send it."""
     path, _, query = case.target.removeprefix("/chat").partition("?")
     headers = [("Host", "www.example.com"), *case.headers]
     answer = await made().routes.handle(
@@ -176,7 +176,7 @@ async def test_a_huge_body_is_cut_off(site: str) -> None:
             writer.write(b"0\r\n\r\n" if site == "django" else b"2000\r\n")
 
         async def nothing(writer: asyncio.StreamWriter) -> None:
-            """What was promised does not come."""
+            """A body that is shorter than its stated length."""
 
         reply = await ask(port, headers=(JSON, ANN, ("Transfer-Encoding", "chunked")), chunks=pour)
         assert reply.status == 413

@@ -28,7 +28,7 @@ async def ready(health: Health, method: str = "GET") -> tuple[int, Any]:
 
 
 class Checked:
-    """A check that counts, and fails when told to."""
+    """A check that counts its calls, and fails on request."""
 
     def __init__(self) -> None:
         self.calls = 0

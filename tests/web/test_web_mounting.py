@@ -203,7 +203,7 @@ class Threading(ThreadingMixIn, WSGIServer):
 
 class Silent(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -282,7 +282,7 @@ async def test_what_is_not_given_is_not_there() -> None:
 
 
 async def _through_asgi(method: str, path: str, *messages: dict[str, Any]) -> list[Any]:
-    """What an ASGI application sends when a server hands it these messages, one after the other."""
+    """Return what an ASGI application sends when a server passes it these messages in order."""
     waiting, sent = list(messages), list[Any]()
 
     async def receive() -> Any:

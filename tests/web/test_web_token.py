@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """A client and callbacks that note who was asked, in order."""
+    """A client and callbacks that record their calls in order."""
 
     def __init__(self, *, error: ChatError | None = None) -> None:
         self.asked: list[str] = []

@@ -8,5 +8,5 @@ from fastapi import Header
 
 
 async def current_user(x_user: Annotated[str | None, Header()] = None) -> str | None:
-    """Whose request it is."""
+    """Return the user of the request."""
     return x_user or None

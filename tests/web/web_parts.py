@@ -1,4 +1,4 @@
-"""What the tests of the web part share: routes over a client whose time stands still."""
+"""Helpers for the tests of the web part: routes over a client whose clock stands still."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOGIN, PASSWORD = "imba", "a-password-of-tests"
 
 
 def ethora(**changes: Any) -> EthoraClient:
-    """A client that mints tokens locally; nobody answers at its URL."""
+    """A client that mints tokens locally; no server answers at its URL."""
     options = {
         "app_id": "app",
         "secret": SECRET,
@@ -42,12 +42,12 @@ async def people(ids: Sequence[int]) -> Iterable[UserInfo]:
 
 
 async def may_enter(user: Any, room: str) -> bool:
-    """Everybody enters their own rooms."""
+    """Allow each user their own rooms."""
     return room.startswith(f"of-{user}")
 
 
 async def limited(user: Any, native: Any) -> float | None:
-    """One user has asked too often."""
+    """Reject one user for asking too often."""
     return 7.2 if user == "eager" else None
 
 

@@ -28,7 +28,7 @@ USER_HEADER = "x-user"
 
 @attrs.frozen
 class Reply:
-    """What came back."""
+    """One reply."""
 
     status: int
     headers: dict[str, str]
@@ -37,7 +37,7 @@ class Reply:
 
 @asynccontextmanager
 async def served_by_uvicorn(app: Any, lifespan: Any = "on") -> AsyncIterator[int]:
-    """Run an ASGI application in this loop; gives the port."""
+    """Run an ASGI application in this loop; yield the port."""
     config = uvicorn.Config(app, port=0, lifespan=lifespan, log_level="critical", access_log=False, ws="none")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
@@ -56,7 +56,7 @@ async def served_by_uvicorn(app: Any, lifespan: Any = "on") -> AsyncIterator[int
 
 @asynccontextmanager
 async def served_by_aiohttp(app: web.Application, *, handler_cancellation: bool = True) -> AsyncIterator[int]:
-    """Run an aiohttp application in this loop; gives the port."""
+    """Run an aiohttp application in this loop; yield the port."""
     runner = web.AppRunner(app, handler_cancellation=handler_cancellation, lingering_time=0.1)
     await runner.setup()
     try:
@@ -76,7 +76,7 @@ def header_of(native: Any, name: str) -> str | None:
 
 
 async def identify(native: Any) -> str | None:
-    """Whose request it is: anybody's who says so."""
+    """Return the user whom the request names, without any proof."""
     return header_of(native, USER_HEADER)
 
 

@@ -28,7 +28,7 @@ PASSWORD = "canary-user-password-8d2f"
 
 
 def frames(error: BaseException) -> str:
-    """What an error reporter shows: the traceback with every local variable, but for the test's own frame."""
+    """Return the traceback with every local variable but those of the test's frame, as error reporters show it."""
     assert error.__traceback__ is not None
     inside = error.__traceback__.tb_next
     return "".join(traceback.TracebackException(type(error), error, inside, capture_locals=True).format())

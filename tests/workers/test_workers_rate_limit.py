@@ -61,7 +61,7 @@ async def test_permits_of_several_workers_never_exceed_the_rate_in_any_second(le
 
 
 async def started(count: int, env: dict[str, str], rate: int) -> list[asyncio.subprocess.Process]:
-    """So many ``ethora work`` that share one rate."""
+    """Run this many ``ethora work`` that share one rate."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
     command = (sys.executable, "-m", "ethora_async", "work", "--rate", str(rate))
     return [

@@ -63,7 +63,7 @@ def write_lists(folder: Path) -> list[str]:
 
 
 class Storm:
-    """What is killed, and started again at once."""
+    """The processes to kill, which are restarted at once."""
 
     def __init__(self, cluster: Cluster, env: dict[str, str], lists: list[str], folder: Path) -> None:
         self.cluster = cluster
@@ -86,7 +86,7 @@ class Storm:
             process.kill()
 
     def strike(self) -> None:
-        """Kill one of them."""
+        """Kill one of the processes."""
         victim = self._chance.choices(("worker", "planner", "postgres"), (6, 2, 2))[0]
         self.kills[victim] += 1
         if victim == "worker":
@@ -112,7 +112,7 @@ class Storm:
 
 
 async def sums(ledger: Ledger) -> RunStatus | None:
-    """Those of the only run; None while there is none, or no database."""
+    """Return the state of the only run; None while there is none, or no database."""
     with suppress(WorkersDatabaseError):
         found = await ledger.runs()
         assert len(found) < 2
@@ -121,7 +121,7 @@ async def sums(ledger: Ledger) -> RunStatus | None:
 
 
 async def weather(storm: Storm, ledger: Ledger) -> str:
-    """Strike as long as there is something to do, then wait for the end; returns the run."""
+    """Kill processes until the run is done, then wait for the end; return the run."""
     async with asyncio.timeout(300):
         while True:
             await asyncio.sleep(storm.pause())

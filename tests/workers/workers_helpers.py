@@ -1,4 +1,4 @@
-"""What the tests of runs on several machines share."""
+"""Helpers for the tests of runs on several machines."""
 
 from __future__ import annotations
 

@@ -26,14 +26,14 @@ def options() -> dict[str, Any]:
 
 @pytest.fixture
 def world(clock: Clock, options: dict[str, Any]) -> World:
-    """A sandbox that does not listen: the state machine is talked to directly."""
+    """A sandbox that does not listen: tests call the state machine directly."""
     sandbox = EthoraSandbox(app_id=APP, secret=SECRET, clock=clock, **options)
     return World(sandbox, clock)
 
 
 @pytest_asyncio.fixture
 async def listening(world: World) -> AsyncIterator[World]:
-    """The same, listening."""
+    """The same sandbox, listening."""
     async with world.sandbox:
         yield world
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def answer(message: BotMessage) -> str | BotReply | None:
-    """What the bot of these tests says."""
+    """Return the answer of the tests' bot."""
     match message.text:
         case "ask me":
             return BotReply("Sure?", [("Yes", "yes"), ('"No"', "no & never")])

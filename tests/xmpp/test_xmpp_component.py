@@ -110,7 +110,7 @@ async def send(page: Page, text: str = "") -> None:
 
 
 async def click(page: Page, text: str, button: str = "left") -> None:
-    """Click on the last thing that says this."""
+    """Click on the last element with this text."""
     find = f"[...document.querySelectorAll('*')].filter(one => one.innerText?.trim() === {text!r}).at(-1)"
     await page.until(f"!!({find})")
     x, y = await page.value(

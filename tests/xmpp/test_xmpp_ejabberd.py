@@ -37,7 +37,7 @@ class Server(Protocol):
         ...
 
     async def revoke(self, name: str) -> None:
-        """Take a user out of the room."""
+        """Remove a user from the room."""
         ...
 
     async def destroy(self) -> None:
@@ -89,14 +89,14 @@ class OnSandbox:
 
 
 class Talker:
-    """One client of the conversation; what it is told is written down."""
+    """One client of the conversation; it records what it receives."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
         self.jid = ""
 
     async def told(self, frame: str, *ends: str) -> Told:
-        """Send a frame; everything until one comes that has all of these in it."""
+        """Send a frame; return everything up to a frame that contains all of these."""
         await self.client.send(frame)
         return await self.hears(*ends)
 
@@ -113,7 +113,7 @@ class Talker:
 
 
 def summary(frame: str) -> Any:
-    """What a frame says. None for what ejabberd alone says: a presence of the room itself, or without a room."""
+    """Return a frame's content. None for frames of ejabberd alone: a presence of the room itself, or without a room."""
     top = ElementTree.fromstring(frame)
     kind, given = _local(top.tag), top.attrib
     sender = given.get("from", "")
@@ -201,7 +201,7 @@ def history(inside: str, id: str) -> str:
 
 
 async def conversation(http: aiohttp.ClientSession, server: Server) -> dict[str, Told]:
-    """Log in, enter, talk, look back, be refused, be taken out, leave."""
+    """Log in, enter, send messages, read the archive, be refused, be removed, leave."""
     said: dict[str, Told] = {}
     ada = await log_in(http, server, "ada", said.setdefault("ada logs in", []), "web")
     bob = await log_in(http, server, "bob", said.setdefault("bob logs in", []), "app")

@@ -30,7 +30,7 @@ BIND = '<iq type="set" id="bind" xmlns="jabber:client"><bind xmlns="urn:ietf:par
 
 
 class Clock:
-    """A clock that stands still until told."""
+    """A clock that stands still until a test advances it."""
 
     def __init__(self) -> None:
         self.now = 1_700_000_000.0
@@ -93,7 +93,7 @@ class World:
 
 
 class Machine:
-    """A connection to the state machine, without any socket: what it is sent is a list."""
+    """A connection to the state machine without a socket: its frames are a list."""
 
     def __init__(self, world: World) -> None:
         self.jid = ""
@@ -111,7 +111,7 @@ class Machine:
         self.closed = True
 
     def __call__(self, frame: str) -> list[str]:
-        """Send a frame; what came since the last look."""
+        """Send a frame; return the frames since the last look."""
         self.stream.receive(frame)
         return self.take()
 
@@ -141,7 +141,7 @@ def plain(name: str, password: str, authzid: str = "") -> str:
 
 
 def seen(frame: str) -> str:
-    """A frame without what differs from run to run."""
+    """Return a frame without the parts that differ from run to run."""
     return re.sub(r"\d{16}", "STANZA", frame)
 
 
@@ -180,7 +180,7 @@ class Client:
         await self.socket.send_str(frame)
 
     async def until(self, part: str) -> str:
-        """The next frame that holds this."""
+        """Return the next frame that contains this."""
         async with asyncio.timeout(FOREVER):
             while True:
                 frame = await self.socket.receive_str()

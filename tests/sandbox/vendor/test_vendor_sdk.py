@@ -33,7 +33,7 @@ async def _npm_install(directory: Path) -> None:
 
 @attrs.frozen
 class Vendor:
-    """What the SDK's methods answered, and the sandbox that they left behind."""
+    """Return the results of the SDK's methods, and the sandbox after them."""
 
     methods: set[str]
     replies: dict[str, list[Any]]

@@ -19,7 +19,7 @@ BUILDS = [False, True]
 
 
 async def _steps(process: Process, sandbox: RocketChatSandbox) -> list[tuple[str, Any]]:
-    """What the script tells; its line is cut when it asks for it."""
+    """Return what the script prints; its connection is cut when it asks for that."""
     assert process.stdout is not None
     assert process.stdin is not None
     told = []

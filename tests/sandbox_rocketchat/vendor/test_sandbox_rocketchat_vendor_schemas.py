@@ -135,7 +135,7 @@ def _record(published: dict[str, Any], name: str) -> Any:
 
 @pytest_asyncio.fixture
 async def told() -> Any:
-    """Replies of a server with some data, by name."""
+    """Return replies of a server with some data, by name."""
     async with (
         RocketChatSandbox(version=VERSION, rate_limit=None) as sandbox,
         aiohttp.ClientSession(sandbox.url) as session,
