@@ -33,7 +33,7 @@ class StringRepair:
     """
 
     def __init__(self) -> None:
-        self.marked = False
+        self.marked: bool = False
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
         self._cut = ""
         self._in_string = False
@@ -57,7 +57,7 @@ class StringRepair:
             text = _without_control(text, parts, first)
         outside = "".join(parts[1 - first :: 2])
         self._in_string ^= not len(parts) % 2
-        self.marked = self.marked or (not text.isascii() and INVALID in text)
+        self.marked: bool = self.marked or (not text.isascii() and INVALID in text)
         return text.encode(), outside
 
     def _escape(self, match: re.Match[str]) -> str:
