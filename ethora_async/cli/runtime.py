@@ -34,10 +34,10 @@ from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.platforms.ethora.context import API_URL, APP_ID
 
 if TYPE_CHECKING:
-    from ethora_async.cli.platforms import AnyClient
+    from ethora_async.engine.wiring import BaseClient
 
 T = TypeVar("T")
-OpenedT = TypeVar("OpenedT", bound="AnyClient")
+OpenedT = TypeVar("OpenedT", bound="BaseClient")
 
 DONE = 0
 SOME_FAILED = 1

@@ -57,7 +57,7 @@ class StringRepair:
             text = _without_control(text, parts, first)
         outside = "".join(parts[1 - first :: 2])
         self._in_string ^= not len(parts) % 2
-        self.marked: bool = self.marked or (not text.isascii() and INVALID in text)
+        self.marked = self.marked or (not text.isascii() and INVALID in text)
         return text.encode(), outside
 
     def _escape(self, match: re.Match[str]) -> str:
