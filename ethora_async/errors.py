@@ -35,6 +35,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from ethora_async.wording import bounded
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -84,7 +86,7 @@ class ChatError(Exception):
         attempts: int = 0,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(bounded(message))
         if effect is not None:
             self.effect = effect
         self.operation = operation

@@ -7,6 +7,7 @@ from pathlib import Path
 from ethora_async.cli.output import errors, shown
 from ethora_async.sync.plan.plan_file import made_at_of
 from ethora_async.sync.store.journal import Journal
+from ethora_async.wording import counted
 from ethora_async_secrets.concurrency import run_blocking
 
 DEFAULT = "ethora-apply.journal"
@@ -50,7 +51,7 @@ async def clear_journal(path: Path) -> None:
     async with await Journal.open(path) as journal:
         begun, left = await journal.was_begun(), await journal.remaining()
     await remove(path)
-    what = f", which was cut off with {left:,} changes to go: making a new plan" if begun and left else ""
+    what = f", which was cut off with {counted(left, 'change')} to go: making a new plan" if begun and left else ""
     errors.print(f"replacing the journal of an earlier run, {shown(str(path))}{what}", markup=False)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from ethora_async.errors import ChatError, InvalidInputError
+from ethora_async.wording import bounded
 
 _KINDS = {
     1: "failed",
@@ -63,7 +64,8 @@ def complain(message: str, error: BaseException | None = None) -> None:
         reply.error["type"] = type(error).__name__
     if isinstance(error, InvalidInputError):
         place = {"field": error.field, "file": error.file, "row": error.row, "column": error.column}
-        reply.error |= {name: value for name, value in place.items() if value is not None}
+        cut = {name: bounded(value) if isinstance(value, str) else value for name, value in place.items()}
+        reply.error |= {name: value for name, value in cut.items() if value is not None}
 
 
 @contextmanager
@@ -74,12 +76,14 @@ def replying(args: Sequence[str]) -> Generator[None, None, None]:
     """
     options = args[: args.index("--")] if "--" in args else args
     if "--json" not in options:
-        yield
+        with _bounded():
+            yield
         return
     reply = _current.get() or _Reply()
     token = _current.set(reply)
     try:
-        yield
+        with _bounded():
+            yield
     except BaseException as error:
         code = _exit_code(error)
         if code and (reply.broken or not reply.begun):
@@ -87,6 +91,17 @@ def replying(args: Sequence[str]) -> Generator[None, None, None]:
         raise
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def _bounded() -> Generator[None, None, None]:
+    """Shorten the message of a usage error, which quotes the arguments."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(message := getattr(error, "message", None), str) and hasattr(error, "format_message"):
+            vars(error)["message"] = bounded(message)
+        raise
 
 
 def _exit_code(error: BaseException) -> int:

@@ -17,6 +17,7 @@ from ethora_async.bulk.outcome import STATUSES
 from ethora_async.cli.output import shown
 from ethora_async.redaction import scrub
 from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, STEPS
+from ethora_async.wording import counted
 
 if TYPE_CHECKING:
     from ethora_async.sync.plan.apply import Applied
@@ -28,7 +29,7 @@ SHOWN_FAILURES = 20
 _LONGEST = 60
 
 NAMES = {"user": "users", "chat": "chats", "member": "access"}
-_NOUNS = {"user": ("user", "users"), "chat": ("chat", "chats"), "member": ("membership", "memberships")}
+_NOUNS = {"user": "user", "chat": "chat", "member": "membership"}
 _MARKS = {
     "create": ("+", "green"),
     "grant": ("+", "green"),
@@ -116,7 +117,7 @@ class LinePrinter:
     async def _problems(self, problems: AsyncIterable[Problem], number: int) -> None:
         if not number:
             return
-        self.line(Text(f"\n  {number:,} {'row' if number == 1 else 'rows'} cannot be used", "red"))
+        self.line(Text(f"\n  {counted(number, 'row')} cannot be used", "red"))
         left = count(1)
         async with aclosing(problems) as rows:  # type: ignore[type-var]
             async for row in rows:
@@ -130,8 +131,7 @@ class LinePrinter:
         why = "by --limit" if limited else "since the users or chats that they need do not exist yet"
         later = f"; {summary.left:,} more are left for later {why}" if summary.left else ""
         if summary.total:
-            changes = "change" if summary.total == 1 else "changes"
-            self.line(Text.assemble((f"\n{summary.total:,} {changes}", "bold"), f" to make{later}."))
+            self.line(Text.assemble((f"\n{counted(summary.total, 'change')}", "bold"), f" to make{later}."))
         elif summary.left:
             self.line(f"\nNothing to do now{later}.", "bold")
         elif summary.in_step:
@@ -145,9 +145,9 @@ class LinePrinter:
         """Print in one sentence whether both sides agree, and how much was compared."""
         rows, waiting = sum(summary.problems.values()), summary.left
         found = [
-            f"{summary.total:,} {'difference' if summary.total == 1 else 'differences'}" if summary.total else "",
-            f"{waiting:,} more {'waits' if waiting == 1 else 'wait'} for users or chats to exist" if waiting else "",
-            f"{rows:,} {'row' if rows == 1 else 'rows'} cannot be used" if rows else "",
+            counted(summary.total, "difference") if summary.total else "",
+            f"{counted(waiting, 'more waits', 'more wait')} for users or chats to exist" if waiting else "",
+            f"{counted(rows, 'row')} cannot be used" if rows else "",
         ]
         compared = ", ".join(_number(number, kind) for kind, number in summary.compared.items())
         if summary.in_step:
@@ -211,8 +211,7 @@ def _counted(action: str, number: int) -> tuple[str, str]:
 
 
 def _number(number: int, kind: str) -> str:
-    one, many = _NOUNS[kind]
-    return f"{number:,} {one if number == 1 else many}"
+    return counted(number, _NOUNS[kind])
 
 
 def _quoted(value: Any) -> str:

@@ -17,6 +17,7 @@ from ethora_async.sync.sources.binding import REJECT_COLUMNS
 from ethora_async.sync.sources.opening import is_database
 from ethora_async.sync.sources.reject_file import RejectFile
 from ethora_async.sync.sources.source import BadRow, Row
+from ethora_async.wording import counted
 from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
@@ -91,8 +92,7 @@ def reject_paths(path: Path, names: Collection[str]) -> dict[str, Path]:
 def tell_rejected(file: RejectFile) -> None:
     """Print the paths of the reject files, if there are any."""
     if file.count:
-        rows = "row" if file.count == 1 else "rows"
-        errors.print(f"{file.count} refused {rows} for repair: {shown(str(file.path))}", markup=False)
+        errors.print(f"{counted(file.count, 'refused row')} for repair: {shown(str(file.path))}", markup=False)
 
 
 async def _keep(

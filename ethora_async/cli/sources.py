@@ -155,6 +155,7 @@ async def _open(name: str, one: Mapping[str, Any], places: Sequence[str]) -> Tab
         options=options,
         name="stdin" if piped else None,
         on_warning=lambda text: errors.print(f"warning: {shown(text)}", markup=False),
+        on_selected=lambda text: errors.print(shown(text), markup=False),
     )
 
 

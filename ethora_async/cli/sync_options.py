@@ -127,6 +127,10 @@ class SourceOptions:
             if query is not None and not self.places.get(kind):
                 msg = f"--{kind}-query needs --{kind} DATABASE-URL, which is missing"
                 raise InvalidInputError(msg, field=kind)
+        for kind, places in self.places.items():
+            if any(not place.strip() for place in places or ()):
+                msg = f"--{kind} is empty: name a file, a pattern, a database or - for stdin"
+                raise InvalidInputError(msg, field=kind)
         if [*chain.from_iterable(places or () for places in self.places.values())].count(STDIN) > 1:
             msg = "only one list can be read from stdin: name files for the others"
             raise InvalidInputError(msg, field="users")

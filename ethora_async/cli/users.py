@@ -11,6 +11,7 @@ from ethora_async.cli import sync_options as say
 from ethora_async.cli.import_report import Tally
 from ethora_async.cli.import_run import import_lists, import_steps, print_import_report
 from ethora_async.cli.lazy_group import CommandGroup
+from ethora_async.cli.once import OnceCommand
 from ethora_async.cli.output import JSON_OPTION, line, print_json, print_list, print_outcome, print_outcomes
 from ethora_async.cli.platforms import MANAGING, Platform, check_only_on
 from ethora_async.cli.runtime import DONE, SOME_FAILED, prompt, run_with_client
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 app: typer.Typer = typer.Typer(cls=CommandGroup, help="Manage the users of the app.", no_args_is_help=True)
 
 
-@app.command("import")
+@app.command("import", cls=OnceCommand)
 @on_platforms(*MANAGING)
 @takes(lists=say.import_options)
 def import_(
@@ -50,7 +51,7 @@ def import_(
     run_with_client(context.obj, MANAGING, work)
 
 
-@app.command("export")
+@app.command("export", cls=OnceCommand)
 @on_platforms(*MANAGING)
 def export(
     context: typer.Context,

@@ -19,6 +19,7 @@ from ethora_async.cli.runtime import DONE
 from ethora_async.errors import InvalidInputError
 from ethora_async.sync.sources.formats import USERS
 from ethora_async.sync.sources.new_file import NewFile
+from ethora_async.wording import counted
 
 if TYPE_CHECKING:
     from ethora_async.capabilities import ManagesUsers
@@ -65,7 +66,7 @@ async def export_users(client: ManagesUsers, file: Path | None, wanted: ExportFo
         if as_json:
             print_json({"file": str(file), "format": form.value, "users": count.all, "not_importable": count.unfit})
         else:
-            typer.echo(f"{count.all} {'user' if count.all == 1 else 'users'} written to {shown(str(file))}")
+            typer.echo(f"{counted(count.all, 'user')} written to {shown(str(file))}")
     return DONE
 
 
@@ -78,7 +79,7 @@ class _Count:
 
 def _warn(count: _Count) -> None:
     if count.unfit:
-        users = "1 user" if count.unfit == 1 else f"{count.unfit} users"
+        users = counted(count.unfit, "user")
         errors.print(f"warning: users import would refuse {users}; the first: {shown(count.first)}", markup=False)
 
 

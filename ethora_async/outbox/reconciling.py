@@ -17,6 +17,7 @@ from ethora_async.errors import ChatError, ConfigError, InvalidInputError
 from ethora_async.outbox.lanes import LaneKey, Store
 from ethora_async.outbox.opening import open_store
 from ethora_async.sync.plan.plan import make_plan
+from ethora_async.wording import counted
 
 if TYPE_CHECKING:
     from ethora_async.capabilities import ManagesUsers
@@ -230,11 +231,12 @@ async def _guard(plan: Plan, drift: Mapping[tuple[str, str], int], allow_delete:
     for one in await plan.journal.deletions():
         count = drift.get((one.kind, one.action), 0)
         if count and bad:
-            return f"{bad} rows cannot be used, so that removing {count} would be unsafe: fix them, or leave prune out"
+            unsafe = f"removing {count:,} would be unsafe: fix them, or leave prune out"
+            return f"{counted(bad, 'row')} cannot be used, so that {unsafe}"
         if count > max(_GUARD_SHARE * one.listed, allow_delete or 0):
             return (
                 f"it would {one.action} {count} of {one.listed} {one.kind}s, more than {_GUARD_SHARE:.0%}:"
-                f" allow {count} deletions if that is intended"
+                f" allow {counted(count, 'deletion')} if that is intended"
             )
     return None
 

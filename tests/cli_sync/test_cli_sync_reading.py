@@ -199,3 +199,35 @@ def test_ids_that_no_jid_can_hold_are_refused_by_plan_and_import_with_their_plac
     (failure,) = result.json["failures"]
     assert (failure["row"], failure["column"]) == (3, "Login")
     assert ids(sandbox) >= {"ok"}
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("plan", "--users", ""),
+        ("plan", "--users", "users.csv", "--out", ""),
+        ("apply", "--users", "users.csv", "--journal="),
+        ("verify", "--users", " "),
+        ("resume", ""),
+        ("users", "import", ""),
+        ("users", "export", ""),
+        ("users", "import", "users.csv", "--reject", ""),
+    ],
+)
+def test_an_empty_value_is_not_the_current_directory(shell: Shell, args: tuple[str, ...]) -> None:
+    shell.write("users.csv", "id,email,first_name,last_name\n")
+    result = shell(*args)
+    assert result.code == 2
+    assert " is empty: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    "option", ["--part", "--where", "--map", "--users", "--mapping", "--preset", "--delimiter", "--x"]
+)
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_long_value_is_not_repeated_whole(shell: Shell, option: str, more: tuple[str, ...]) -> None:
+    shell.write("users.csv", "id,email,first_name,last_name\n")
+    lists = () if option == "--users" else ("--users", "users.csv")
+    result = shell("plan", *lists, option, "9" * 100_000, *more)
+    assert result.code == 2
+    assert len(result.stdout + result.stderr) < 3_000

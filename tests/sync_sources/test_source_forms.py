@@ -396,6 +396,13 @@ async def test_an_array_that_breaks_off_is_told_with_the_row(tmp_path: Path) -> 
         (["status not in (gone, )"], "ac"),
         (["status="], "d"),
         (["status!=gone", "team=x"], "a"),
+        (["status in 'active','gone'"], "abc"),
+        (['status IN ("active", "gone")'], "abc"),
+        (["status  not  in ('gone', \"\")"], "ac"),
+        (["status='active'"], "ac"),
+        (['status != "gone"'], "acd"),
+        (["status in 'no''one','a,b',gone"], "b"),
+        (["status in 'a=b','gone'"], "b"),
     ],
 )
 async def test_conditions_choose_rows(tmp_path: Path, conditions: list[str], taken: str) -> None:
@@ -404,6 +411,70 @@ async def test_conditions_choose_rows(tmp_path: Path, conditions: list[str], tak
     path.write_text(HEADER[:-1] + ",status,team\n" + "".join(f"{i},{i}@example.com,A,B,{s},{t}\n" for i, s, t in lines))
     found = await items(path, options=ReadOptions(where=tuple(conditions)))
     assert "".join(user.id for user in found) == taken
+
+
+@pytest.mark.parametrize("text", ["s in 'a", "s in 'a'b,c", "s='a", "s=\"it's", "s='t Hooft", "s in a,'b', \"c"])
+def test_a_quote_that_is_not_closed_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="a quote that is not closed"):
+        Condition.of(text)
+
+
+async def test_how_many_rows_satisfy_the_conditions_is_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(HEADER + ANN + BOB + "broken,row\n")
+    told: list[str] = []
+    warned: list[str] = []
+    for condition in ("id=ann", "id!=nobody", "id='Ann Lee'"):
+        options = ReadOptions(where=(condition,))
+        source = await open_source(path, USERS, options=options, on_warning=warned.append, on_selected=told.append)
+        for _ in range(2):
+            async for _row in source.rows():
+                pass
+    assert told == [f"{path}: 1 of 2 rows satisfy id=ann", f"{path}: 2 of 2 rows satisfy id!=nobody"]
+    assert warned == [f"{path}: none of 2 rows satisfy id='Ann Lee'"]
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.json", "p.jsonl"])
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"id": "{email.foo}"},
+        {"id": "{email.locale}", "first_name": "{id.lower}"},
+        {"last_name": "x-{first_name.uper}"},
+        {"email": "{mail.localpart}@example.com"},
+    ],
+)
+async def test_a_misspelt_part_is_told_once_before_anything_is_read(
+    tmp_path: Path, name: str, mapping: dict[str, str]
+) -> None:
+    path = tmp_path / name
+    record = person("a", mail="a@example.com")
+    if name == "p.csv":
+        path.write_text(",".join(record) + "\n" + ",".join(record.values()) + "\n")
+    else:
+        path.write_text(json.dumps([record] if name == "p.json" else record))
+    error = await refused(path, mapping=ColumnMapping(mapping))
+    assert "its parts are local, domain, lower, upper" in error.message
+    assert f"{path}: " in error.message
+
+
+async def test_paths_into_the_texts_of_a_csv_file_are_missing_columns(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(HEADER + ANN)
+    assert "lacks the column email.address" in (await refused(path, mapping={"email": "email.address"})).message
+    error = await refused(path, options=ReadOptions(where=("email.domain=example.com",)))
+    assert "has no column email.domain" in error.message
+
+
+async def test_a_misspelt_path_into_json_is_noted_once(tmp_path: Path) -> None:
+    path = json_lines(tmp_path / "p.jsonl", [person("a", profile={"mail": "a@example.com"})] * 2)
+    source = await open_source(path, USERS, mapping={"email": "profile.email"})
+    assert [note.partition(": ")[2] for note in source.notes] == [
+        "its first row has no profile.email, to which email is mapped: is that its name?"
+    ]
+    people = json_lines(tmp_path / "q.jsonl", [person("a", profile={"mail": "b@example.com", "nick": "b"})])
+    (user,) = await items(people, mapping={"id": "{profile.nick}", "last_name": "{profile.mail.local}"})
+    assert (user.id, user.last_name) == ("b", "b")
 
 
 async def test_conditions_read_json_by_path_and_its_types(tmp_path: Path) -> None:

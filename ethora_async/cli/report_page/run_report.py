@@ -19,6 +19,7 @@ from ethora_async.cli.report_page.report_file import check_target, write_report
 from ethora_async.cli.report_page.timeline import Timeline
 from ethora_async.errors import ChatError
 from ethora_async.sync.plan.apply import result_of
+from ethora_async.wording import counted
 from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
@@ -176,4 +177,4 @@ class RunReport:
 
 
 def _changes(number: int) -> str:
-    return f"{number:,} {'change' if number == 1 else 'changes'}"
+    return counted(number, "change")

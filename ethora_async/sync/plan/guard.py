@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ethora_async.errors import StoppedByGuardError
+from ethora_async.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 GUARD_SHARE = 0.1
 """The share of existing records that may be deleted unless a number is allowed (docs/architecture.md#guards)."""
 
-_NOUNS = {"user": "users", "chat": "chats", "member": "memberships"}
+_NOUNS = {"user": "user", "chat": "chat", "member": "membership"}
 
 
 def judged(deletions: Iterable[Deletions], *, unsafe: int, prune: bool, allow_delete: int | None) -> str | None:
@@ -30,14 +31,14 @@ def judged(deletions: Iterable[Deletions], *, unsafe: int, prune: bool, allow_de
         return None
     for one in deletions:
         if one.count and unsafe:
-            rows = "row is" if unsafe == 1 else "rows are"
-            return f"{unsafe} {rows} invalid, so pruning is unsafe: fix them, or plan without prune"
+            invalid = counted(unsafe, "row is", "rows are")
+            return f"{invalid} invalid, so pruning is unsafe: fix them, or plan without prune"
         tenth = GUARD_SHARE * one.listed
         if one.count > (tenth if allow_delete is None else allow_delete):
-            share = f"{GUARD_SHARE:.0%}" if one.count > tenth else f"the {allow_delete} allowed"
+            share = f"{GUARD_SHARE:.0%}" if one.count > tenth else f"the {allow_delete:,} allowed"
             return (
-                f"it would {one.action} {one.count} of {one.listed} {_NOUNS[one.kind]}, more than {share}:"
-                f" allow {one.count} deletions if that is intended"
+                f"it would {one.action} {one.count:,} of {counted(one.listed, _NOUNS[one.kind])}, more than {share}:"
+                f" allow {counted(one.count, 'deletion')} if that is intended"
             )
     return None
 

@@ -61,6 +61,7 @@ class Binding(Generic[T]):
     _full_name: _Read | None
     _where: tuple[tuple[Condition, _Read | None], ...]
     _passwords: frozenset[str]
+    _nested: bool
     _cells: Callable[[Mapping[str, Any]], tuple[Any, ...]] | None = attrs.field(init=False, eq=False)
     """Takes the values of the columns out of a row, where nothing is made of them but trimmed texts."""
     _names: tuple[str, ...] = attrs.field(init=False)
@@ -82,6 +83,8 @@ class Binding(Generic[T]):
         format: RowFormat[T],  # noqa: A002
         mapping: ColumnMapping,
         where: Sequence[Condition] = (),
+        *,
+        nested: bool = True,
     ) -> Binding[T]:
         """Find the columns; `missing` reports the missing ones.
 
@@ -93,9 +96,9 @@ class Binding(Generic[T]):
         counts = Counter(name for column in names if (name := column.strip().lower()))
         derived = {ours: template for ours in mapping.columns if (template := mapping.template(ours)) is not None}
         bound = [found for ours in _wanted(format, mapping) if ours not in derived
-                 and (found := _bound(ours, mapping.theirs(ours), names))]  # fmt: skip
-        full = _bound("", mapping.full_name, names) if mapping.full_name is not None else None
-        conditions = tuple((one, lookup(names, one.column)) for one in where)
+                 and (found := _bound(ours, mapping.theirs(ours), names, nested=nested))]  # fmt: skip
+        full = _bound("", mapping.full_name, names, nested=nested) if mapping.full_name is not None else None
+        conditions = tuple((one, lookup(names, one.column, nested=nested)) for one in where)
         used = {name for column in (*bound, *((full,) if full else ())) for name in column.used}
         for one in (*derived.values(), *filter(None, map(Template.of, mapping.defaults.values()))):
             used |= {column for name in one.names for column in _written(names, name)}
@@ -114,7 +117,9 @@ class Binding(Generic[T]):
         }
         defaults = {ours: Template.of(text) or text for ours, text in mapping.defaults.items()}
         read = None if full is None else full.read or partial(_get, full.written)
-        return cls(format, mapping, tuple(unused), tuple(bound), names, derived, defaults, read, conditions, passwords)
+        return cls(
+            format, mapping, tuple(unused), tuple(bound), names, derived, defaults, read, conditions, passwords, nested
+        )
 
     def missing(self) -> str | None:
         """Return the first missing column without which no row can be read, as the table would name it."""
@@ -129,7 +134,36 @@ class Binding(Generic[T]):
         if DISPLAY_NAME in there:
             there |= set(NAMES)
         names = self._template_names()
-        return next((name for name in names if name not in there and lookup(self._all, name) is None), None)
+        return next(
+            (name for name in names if name not in there and lookup(self._all, name, nested=self._nested) is None), None
+        )
+
+    def wrong_part(self, values: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Return the first template value that names an unknown part of a text, as ``email.foo`` does, and its field.
+
+        Args:
+            values: A row, to tell a part of a text from a value inside an object.
+        """
+        for name in self._template_names():
+            base = name.rpartition(".")[0]
+            if not base or lookup(self._all, name, nested=False) is not None:
+                continue
+            read = lookup(self._all, base)
+            value = None if read is None else read(values)
+            ours = base in (self.mapping.columns if self._nested else self.format.columns)
+            known = value is not None or (ours if read is None else not self._nested)
+            if known and not isinstance(value, (Mapping, list)):
+                return name, self.mapping.user_of(name) or name
+        return None
+
+    def unfound(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield each required field that is mapped to something of which a row has nothing, with its column."""
+        for ours, theirs in self.mapping.columns.items():
+            if ours not in self.format.required or ours in self._derived:
+                continue
+            reads = [lookup(self._all, part) for part in theirs.split("|")]
+            if all(read is None or read(values) is None for read in reads):
+                yield ours, theirs
 
     def _template_names(self) -> Iterator[str]:
         """Yield the values that templates use and that no other template makes."""
@@ -284,13 +318,13 @@ def seal(values: Mapping[str, Any], columns: Collection[str]) -> Mapping[str, An
     }
 
 
-def _bound(ours: str, theirs: str, columns: tuple[str, ...]) -> _Column | None:
+def _bound(ours: str, theirs: str, columns: tuple[str, ...], *, nested: bool) -> _Column | None:
     """Find a column by its name, by a path, or as alternatives of which the first with a value is used."""
     written = _written(columns, theirs)
     if written and written[0].strip().lower() == theirs.strip().lower():
         return _Column(ours, written[0], None, written)
     parts = [part.strip() for part in theirs.split("|") if part.strip()]
-    found = [(part, read) for part in parts if (read := lookup(columns, part)) is not None]
+    found = [(part, read) for part in parts if (read := lookup(columns, part, nested=nested)) is not None]
     if not found:
         return None
     used = tuple(column for part, _ in found for column in _written(columns, part))

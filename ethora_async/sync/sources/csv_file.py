@@ -74,6 +74,7 @@ class CsvTable:
     title: str | None = None
     counted: Literal["line", "row"] = "line"
     ordered: bool = True
+    nested: bool = False
 
     @property
     def name(self) -> str:

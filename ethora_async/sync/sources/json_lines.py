@@ -37,6 +37,7 @@ class JsonTable:
     lists: tuple[str, ...] = ()
     title: str | None = None
     ordered: bool = True
+    nested: bool = True
 
     @property
     def counted(self) -> Literal["line", "row"]:

@@ -96,6 +96,7 @@ async def open_source(
     options: ReadOptions | None = None,
     name: str | None = None,
     on_warning: Callable[[str], None] | None = None,
+    on_selected: Callable[[str], None] | None = None,
 ) -> TableSource[T]:
     """Open users, chats or members (`USERS`, `CHATS`, `MEMBERS`), and check what can be checked before reading all
     rows.
@@ -112,7 +113,8 @@ async def open_source(
         options: Options for reading files.
         name: The source's name in messages, in place of the location.
         on_warning: Called for values that look like a tool's placeholder for a missing value (``NULL``, ``nan``,
-            ``#REF!``).
+            ``#REF!``), and when no row satisfies the conditions.
+        on_selected: Called after the first reading with the number of rows that satisfy the conditions.
 
     Raises:
         ConfigError: A library that is needed is not installed; the message says how to install it.
@@ -141,7 +143,9 @@ async def open_source(
     title = name or ", ".join(
         tables[0].name if isinstance(place, str) and is_database(place) else printable(str(place)) for place in places
     )
-    return await TableSource.of(title, tables, format, found, where=conditions, on_warning=on_warning)
+    return await TableSource.of(
+        title, tables, format, found, where=conditions, on_warning=on_warning, on_selected=on_selected
+    )
 
 
 def _paths(location: str | Path) -> list[Path]:

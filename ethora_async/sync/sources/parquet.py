@@ -32,6 +32,7 @@ class ParquetTable:
     title: str | None = None
     counted: Literal["line", "row"] = "row"
     ordered: bool = True
+    nested: bool = True
 
     @property
     def name(self) -> str:

@@ -42,6 +42,7 @@ class SqlTable:
     _query: str = attrs.field(repr=False)
     counted: Literal["line", "row"] = "row"
     ordered: bool = False
+    nested: bool = True
 
     def reader(self) -> Reader:
         """Return a reader of its rows."""

@@ -116,6 +116,11 @@ class Table(Protocol):
         """Whether the rows come in the same order each time."""
         ...
 
+    @property
+    def nested(self) -> bool:
+        """Whether a value may be an object or a list, with values inside."""
+        ...
+
     def reader(self) -> Reader:
         """Return a reader from the first row on. Opens nothing yet."""
         ...

@@ -19,11 +19,13 @@ from ethora_async.sync.sources.mapping import ColumnMapping
 from ethora_async.sync.sources.plain_users import PlainUsers
 from ethora_async.sync.sources.source import BadRow, Row
 from ethora_async.sync.sources.table import RawBlock, RawRow, Table, reading
+from ethora_async.sync.sources.template import PARTS
 from ethora_async.sync.sources.where import Condition
+from ethora_async.wording import counted
 from ethora_async_secrets.concurrency import run_blocking
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -56,6 +58,7 @@ class TableSource(Generic[T]):
     notes: tuple[str, ...] = ()
     _where: tuple[Condition, ...] = ()
     _on_warning: Callable[[str], None] | None = attrs.field(default=None, repr=False)
+    _on_selected: Callable[[str], None] | None = attrs.field(default=None, repr=False)
     _warned: set[tuple[str, str]] = attrs.field(factory=set, repr=False)
 
     @classmethod
@@ -68,6 +71,7 @@ class TableSource(Generic[T]):
         *,
         where: Sequence[Condition] = (),
         on_warning: Callable[[str], None] | None = None,
+        on_selected: Callable[[str], None] | None = None,
     ) -> Self:
         """Check that every table can be read and has the columns, before any row is processed.
 
@@ -78,7 +82,8 @@ class TableSource(Generic[T]):
             mapping: The columns' names in the tables.
             where: Conditions that rows must satisfy; other rows are left out.
             on_warning: Called for values that look like a tool's placeholder for a missing value, once for each column
-                and value.
+                and value; and when no row satisfies the conditions.
+            on_selected: Called after the first reading with the number of rows that satisfy the conditions.
 
         Raises:
             InvalidInputError: A table cannot be read, or lacks a column.
@@ -98,14 +103,12 @@ class TableSource(Generic[T]):
             if (bound := bindings[-1]) is not None:
                 _check_conditions(table, bound, header or ())
             seen = bindings[-1] or _binding_of(first, format, mapping, where)
-            if header is None and seen is not None and (lacking := seen.missing_condition()) is not None:
-                notes.append(
-                    f"{table.name}: its first row has no {lacking.column}, which --where is about: is that its name?"
-                )
+            if header is None and seen is not None:
+                notes += _notes_on(seen, first[0], table)
             unused |= dict.fromkeys(seen.unused if seen is not None else ())
         return cls(
             name, format, mapping, _union(headers), tuple(unused), tuple(tables), tuple(bindings),
-            tuple(notes), tuple(where), on_warning,
+            tuple(notes), tuple(where), on_warning, on_selected,
         )  # fmt: skip
 
     @property
@@ -148,6 +151,7 @@ class TableSource(Generic[T]):
         Raises:
             InvalidInputError: as `rows`.
         """
+        selected = rows = 0
         async with Distinct() as seen:
             for number, (table, binding) in enumerate(zip(self._tables, self._bindings, strict=True)):
                 binder = _Binder(self.format, self.mapping, binding, self._where)
@@ -157,7 +161,22 @@ class TableSource(Generic[T]):
                             yield await self._without_repeats(plain, number, seen)
                             continue
                         read = [self._row(raw, table, number, binder, digest) for raw in raws]
+                        if self._where:
+                            usable = [row for raw, row in zip(raws, read, strict=True) if raw.problem is None]
+                            rows, selected = rows + len(usable), selected + len(usable) - usable.count(None)
                         yield await self._without_repeats([row for row in read if row is not None], number, seen)
+
+        self._tell_selected(selected, rows)
+
+    def _tell_selected(self, selected: int, rows: int) -> None:
+        """Report once how many rows the conditions select."""
+        tell = self._on_selected if selected else self._on_warning
+        if not self._where or not rows or tell is None or ("", "where") in self._warned:
+            return
+        self._warned.add(("", "where"))
+        conditions = " and ".join(condition.text.strip() for condition in self._where)
+        found = f"{selected:,}" if selected else "none"
+        tell(f"{self.name}: {found} of {counted(rows, 'row satisfies', 'rows satisfy')} {conditions}")
 
     def _plain(
         self,
@@ -296,14 +315,40 @@ def _bound(
     where: Sequence[Condition],
 ) -> Binding[T]:
     try:
-        binding = Binding.of(header, format, mapping, where)
+        binding = Binding.of(header, format, mapping, where, nested=table.nested)
     except InvalidInputError as error:
         msg = f"{table.name} {error.message}"
         raise InvalidInputError(msg, file=table.name, row=1, column=error.column) from None
+    _check_parts(table, binding, {})
     missing = binding.missing()
     if missing is not None:
         raise _lacking(table, header, missing, format, mapping)
     return binding
+
+
+def _check_parts(table: Table, binding: Binding[Any], values: Mapping[str, Any]) -> None:
+    if (wrong := binding.wrong_part(values)) is not None:
+        name, ours = wrong
+        base, _, part = name.rpartition(".")
+        msg = f"{table.name}: {ours} is made of {{{name}}}, but {base} is a text without a part {part}: its parts are"
+        msg = f"{msg} {', '.join(PARTS)}"
+        raise InvalidInputError(msg, field="mapping", file=table.name, column=ours)
+
+
+def _notes_on(binding: Binding[Any], first: RawRow, table: Table) -> Iterator[str]:
+    """Yield what the first row lacks, in a table whose rows have columns of their own.
+
+    Raises:
+        InvalidInputError: A template names an unknown part of a text.
+    """
+    if first.problem is None:
+        _check_parts(table, binding, first.values)
+    lacking = binding.missing_condition()
+    if lacking is not None:
+        yield f"{table.name}: its first row has no {lacking.column}, which --where is about: is that its name?"
+    if first.problem is None:
+        for ours, theirs in binding.unfound(first.values):
+            yield f"{table.name}: its first row has no {theirs}, to which {ours} is mapped: is that its name?"
 
 
 def _lacking(

@@ -22,6 +22,10 @@ _CHANGES: Mapping[str, Callable[[str], str]] = {
 }
 
 
+PARTS = tuple(_CHANGES)
+"""The parts of a text: ``{email.local}``."""
+
+
 @attrs.frozen
 class Template:
     """A text with placeholders for the row's other values.

@@ -33,6 +33,7 @@ class XlsxTable:
     wanted: tuple[str, ...]
     title: str | None = None
     ordered: bool = True
+    nested: bool = False
 
     @property
     def counted(self) -> Literal["line", "row"]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ethora_async.errors import InvalidInputError
+from ethora_async.wording import quoted
 
 if TYPE_CHECKING:
     import sqlite3
@@ -79,7 +80,7 @@ class KeyRange:
         """
         found = _NAMED.fullmatch(text)
         if found is None:
-            msg = f"{text!r} is not a part: write 3/16 for the third of sixteen"
+            msg = f"{quoted(text)} is not a part: write 3/16 for the third of sixteen"
             raise InvalidInputError(msg, field="part")
         return cls(int(found[1]), int(found[2]))
 
