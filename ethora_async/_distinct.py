@@ -52,6 +52,19 @@ class Distinct:
         self._on_disk = self._on_disk or len(self._seen) + len(entries) > self._in_memory
         return await self._thread.run(self._add, entries) if self._on_disk else _added(self._seen, entries)
 
+    def add_new(self, keys: Sequence[str]) -> bool:
+        """Add keys, all with the place 0, if this can be done at once: none occurs twice, and none has moved to a file.
+
+        Return whether they were added. If not, `add` tells what each of them is.
+        """
+        if self._on_disk or len(self._seen) + len(keys) > self._in_memory:
+            return False
+        new = dict.fromkeys(keys, 0)
+        if len(new) < len(keys) or not self._seen.keys().isdisjoint(new):
+            return False
+        self._seen.update(new)
+        return True
+
     def _add(self, entries: Sequence[tuple[str, int]]) -> list[int | None]:
         database = self._database = self._database or _temporary_database()
         database.execute("BEGIN")

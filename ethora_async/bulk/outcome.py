@@ -153,6 +153,19 @@ class Outcomes(Sequence[Outcome[T]]):
             self.items[place], self._keys[place], self.statuses[place], None, value, self.attempts, self.request_id
         )
 
+    def drop_records(self) -> None:
+        """Forget the reply's records, when only the statuses are wanted: the `value` of each outcome is None.
+
+        A hundred users' records take a quarter of a megabyte. Freed before the next reply is read, their memory is
+        used again while the processor's cache still holds it.
+        """
+        self._records = (None,) * len(self.items)
+        self._read = _no_record
+
+
+def _no_record(record: Any, request_id: str | None) -> None:  # noqa: ARG001
+    return None
+
 
 def all_ok(outcomes: Sequence[Outcome[Any]]) -> bool:
     """Return whether no outcome has an error."""

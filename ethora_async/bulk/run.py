@@ -20,7 +20,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from ethora_async.bulk.events import BatchFinished, BatchStarted, RunFinished, RunStarted
-from ethora_async.bulk.outcome import ItemFinished, Outcome, all_ok
+from ethora_async.bulk.outcome import ItemFinished, Outcome, Outcomes, all_ok
 from ethora_async.bulk.report import Report
 from ethora_async.engine.limiter import mark_bulk
 from ethora_async.errors import (
@@ -106,6 +106,7 @@ class Run(Generic[T]):
         self._ordered = ordered
         self._emit = emit
         self._started = False
+        self._with_records = True
         self.report: Report = Report()
 
     def __await__(self) -> Generator[Any, None, Report]:
@@ -117,12 +118,18 @@ class Run(Generic[T]):
                 for outcome in outcomes:
                     yield outcome
 
-    async def by_batch(self) -> AsyncGenerator[Sequence[Outcome[T]], None]:
-        """Iterate over the outcomes one batch at a time, as a third way to consume the run."""
+    async def by_batch(self, *, records: bool = True) -> AsyncGenerator[Sequence[Outcome[T]], None]:
+        """Iterate over the outcomes one batch at a time, as a third way to consume the run.
+
+        Args:
+            records: False forgets the platform's records of batches without failures, which is faster: the `value` of
+                their outcomes is None.
+        """
         if self._started:
             msg = "a run is carried out once: call the method again for another one"
             raise InvalidInputError(msg)
         self._started = True
+        self._with_records = records
         run, started = next(_NUMBERS), time.monotonic()
         self._tell(RunStarted(run))
         error: BaseException | None = None
@@ -153,6 +160,8 @@ class Run(Generic[T]):
                     self._tell(BatchFinished(run, len(batch), time.monotonic() - started))
                 # Counted here and not when the loop reads it: a finished item stays finished.
                 self._count(outcomes)
+                if not self._with_records and isinstance(outcomes, Outcomes):
+                    outcomes.drop_records()
                 return outcomes
 
             batches = chunked(self._items, self._batch_size)
@@ -174,7 +183,7 @@ class Run(Generic[T]):
                 self._emit(ItemFinished(outcome.key, outcome.status, error))
 
     async def _finish(self) -> Report:
-        async with aclosing(self.by_batch()) as batches:
+        async with aclosing(self.by_batch(records=False)) as batches:
             async for _ in batches:
                 pass
         return self.report

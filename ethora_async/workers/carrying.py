@@ -144,7 +144,7 @@ async def carry_out(client: ManagesUsers, done: Round) -> ChatError | None:
 
     trouble: ChatError | None = None
     try:
-        async with aclosing(start(Batched(feed())).by_batch()) as batches:
+        async with aclosing(start(Batched(feed())).by_batch(records=False)) as batches:
             async for outcomes in batches:
                 trouble = done.note(outcomes) or trouble
     except _TROUBLE as error:

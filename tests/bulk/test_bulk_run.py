@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import pytest
 from bulk_helpers import Source, Work, nothing_left_behind, one_by_one, others, turns
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ethora_async.bulk import ItemFinished, Outcome
+from ethora_async.bulk.outcome import Outcomes
 from ethora_async.bulk.run import GIVE_UP_AFTER, Batched, Run, chunked, fan_out
 from ethora_async.errors import (
     ChatError,
@@ -26,7 +28,9 @@ from ethora_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+
+    from ethora_async.bulk import Status
 
 
 def _source_of(source: Source, kind: str) -> Any:
@@ -49,6 +53,43 @@ async def test_every_item_ends_once(kind: str, ordered: bool, batch_size: int) -
     assert not ordered or items == sorted(items)
     assert run.report.counts == {"created": 95}
     await nothing_left_behind()
+
+
+class _Record:
+    """Something that a reply held."""
+
+
+def _run_with_records(kept: WeakSet[_Record]) -> Run[int]:
+    async def work(batch: Sequence[int]) -> Outcomes[int]:
+        records = [_Record() for _ in batch]
+        kept.update(records)
+        status: Status = "created" if batch[0] % 2 else "existed"
+        return Outcomes(
+            batch, [str(one) for one in batch], [status] * len(batch), records, lambda one, _: one, 2, "r-1"
+        )
+
+    @asynccontextmanager
+    async def working() -> AsyncGenerator[Any, None]:
+        yield work
+
+    return Run(range(20), working, batch_size=3, concurrency=2, ordered=True)
+
+
+async def test_only_who_reads_outcomes_keeps_the_records_of_replies() -> None:
+    kept: WeakSet[_Record] = WeakSet()
+    streamed = _run_with_records(kept)
+    outcomes = [outcome async for outcome in streamed]
+    assert [type(outcome.value) for outcome in outcomes] == [_Record] * 20
+    bare_run = _run_with_records(kept)
+    bare = [outcome async for batch in bare_run.by_batch(records=False) for outcome in batch]
+    assert [outcome.value for outcome in bare] == [None] * 20
+    for one, other in zip(outcomes, bare, strict=True):
+        names = ("item", "key", "status", "error", "attempts", "request_id")
+        assert [getattr(one, name) for name in names] == [getattr(other, name) for name in names]
+    del outcomes, one
+    counted = await _run_with_records(kept)
+    assert counted.counts == streamed.report.counts == bare_run.report.counts
+    assert len(kept) == 0
 
 
 async def test_without_order_the_quick_do_not_wait_for_the_slow() -> None:

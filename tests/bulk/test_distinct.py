@@ -44,6 +44,24 @@ def test_in_memory_and_on_disk_are_one_index(batches: list[list[tuple[str, int]]
         assert asyncio.run(found()) == expected
 
 
+@given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=4), max_size=6), st.integers(0, 9))
+def test_keys_that_are_all_new_can_be_added_at_once(batches: list[list[str]], bound: int) -> None:
+    """`add_new` either does what `add` would do, or nothing."""
+
+    async def found() -> list[list[int | None]]:
+        async with Distinct(in_memory=bound) as seen:
+            return [
+                [None] * len(batch) if seen.add_new(batch) else await seen.add([(key, 0) for key in batch])
+                for batch in batches
+            ]
+
+    async def one_way() -> list[list[int | None]]:
+        async with Distinct(in_memory=bound) as seen:
+            return [await seen.add([(key, 0) for key in batch]) for batch in batches]
+
+    assert asyncio.run(found()) == asyncio.run(one_way())
+
+
 async def test_one_that_is_never_used_ends_as_well() -> None:
     async with Distinct():
         pass

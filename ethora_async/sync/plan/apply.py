@@ -180,7 +180,7 @@ class _Work:
         requests = 0
         try:
             # Closed at once: when the journal fails, nothing more must be sent.
-            async with aclosing(run.by_batch()) as batches:
+            async with aclosing(run.by_batch(records=False)) as batches:
                 async for outcomes in batches:
                     self._note(outcomes)
                     requests += 1

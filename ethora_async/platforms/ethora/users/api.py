@@ -120,11 +120,14 @@ class Users(AppRecords):
         async def working() -> WorkGenerator[NewUser]:
             app = await self._context.open()
             send = self._sender(app, job_timeout, synchronous=synchronous)
+            send_plain = partial(send, plain=True)
 
             async with Distinct(in_memory=_IDS_IN_MEMORY) as seen:
 
                 async def work(batch: Sequence[NewUser]) -> Sequence[Outcome[NewUser]]:
                     keys = app.names.own_keys([user.id for user in batch])
+                    if keys is not None and seen.add_new(keys):  # nearly always
+                        return await split_around(batch, send_plain, lambda user: user.id)
                     fit, unfit = (batch, {}) if keys is not None else _sorted_by_id(batch, app.names.own)
                     earlier = await seen.add([(one, 0) for one in keys or [names.key(user.id) for user in fit]])
                     if not unfit and earlier.count(None) == len(earlier):
@@ -454,7 +457,8 @@ class Users(AppRecords):
 
     def _sender(
         self, app: App, timeout: float, *, synchronous: bool
-    ) -> Callable[[Sequence[NewUser]], Awaitable[Sequence[Outcome[NewUser]]]]:
+    ) -> Callable[..., Awaitable[Sequence[Outcome[NewUser]]]]:
+        """Return the function that creates the users of one batch; `plain` tells it that `own_keys` takes their ids."""
         if not synchronous:
             return partial(self._create_batch, app, timeout=timeout, times=JobTimes())
         if app.operations.create_users_now is None:
@@ -463,9 +467,15 @@ class Users(AppRecords):
         return partial(self._create_now, app, app.operations.create_users_now)
 
     async def _create_batch(
-        self, app: App, users: Sequence[NewUser], *, timeout: float, times: JobTimes | None = None
+        self,
+        app: App,
+        users: Sequence[NewUser],
+        *,
+        timeout: float,
+        times: JobTimes | None = None,
+        plain: bool = False,
     ) -> Sequence[Outcome[NewUser]]:
-        reply = await app.call(app.operations.create_users, data=_creation(app, users))
+        reply = await app.call(app.operations.create_users, data=_creation(app, users, plain=plain))
         finished, attempts = reply.data, reply.attempts
         if job := rows.job_id(reply.data):
 
@@ -482,9 +492,11 @@ class Users(AppRecords):
             )
         return rows.traceable(rows.match_created(users, finished, app.names, attempts=attempts), reply)
 
-    async def _create_now(self, app: App, operation: Operation, users: Sequence[NewUser]) -> Sequence[Outcome[NewUser]]:
+    async def _create_now(
+        self, app: App, operation: Operation, users: Sequence[NewUser], *, plain: bool = False
+    ) -> Sequence[Outcome[NewUser]]:
         try:
-            reply = await app.call(operation, data=_creation(app, users))
+            reply = await app.call(operation, data=_creation(app, users, plain=plain))
         except ConflictError as refusal:
             if len(users) > 1:
                 raise
@@ -522,9 +534,9 @@ class Users(AppRecords):
         ]
 
 
-def _creation(app: App, users: Sequence[NewUser]) -> dict[str, Any]:
+def _creation(app: App, users: Sequence[NewUser], *, plain: bool) -> dict[str, Any]:
     ids = [user.id for user in users]
-    if app.names.own_keys(ids) is None:
+    if not plain and app.names.own_keys(ids) is None:
         ids = [app.names.own(id) for id in ids]
     return {"bypassEmailConfirmation": True, "usersList": list(map(wire.user_body, users, ids))}
 
