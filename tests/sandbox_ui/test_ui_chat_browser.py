@@ -6,6 +6,7 @@ import asyncio
 import base64
 import html
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -234,6 +235,63 @@ async def test_reactions_appear_change_and_go(page: Page, sandbox: EthoraSandbox
     await later.sees("Not yet")
     await later.until("document.querySelectorAll('.reactions').length === 1")
     assert await later.value(seen) == ["Robert Keller 👍 1"]
+
+
+async def test_one_reacts_with_the_mouse_and_with_the_keyboard(
+    page: Page, sandbox: EthoraSandbox, order: Chat, axe: str
+) -> None:
+    post(sandbox, order, "ada", "Ready?")
+    post(sandbox, order, "bob", "Yes")
+    react(sandbox, order, "bob", order.messages[0].stanza, "heart", ":own:")
+    ada, bob = await opened(page, sandbox, "ada", "bob")
+    await ada.sees("Yes")
+    await ada.until("document.querySelectorAll('.reacts button').length === 2")
+    seen = "[...document.querySelectorAll('.reactions li')].map((one) => one.title + ' ' + one.firstChild.textContent)"
+
+    async def both_see(*expected: str) -> None:
+        wanted = json.dumps(json.dumps(expected, ensure_ascii=False, separators=(",", ":")))
+        for seat in (ada, bob):
+            await seat.until(f"JSON.stringify({seen}) === {wanted}")
+
+    # From the list of emoji, to a message of one's own and to somebody else's.
+    for place, word in ((0, "+1"), (1, "tada")):
+        await ada.click(".reacts button", place)
+        await ada.until("document.activeElement.closest('.choice') !== null")
+        await ada.click(f".choice [aria-label='{word}']")
+        await ada.until("document.querySelector('.choice') === null")
+    await both_see("Robert Keller ❤️ 1", "Robert Keller :own: 1", "Ada Byron 👍 1", "Ada Byron 🎉 1")
+    assert await ada.value("document.activeElement.dataset.act") == "React"
+    # A reaction of somebody else's is joined with one click on it, and taken back with another.
+    await ada.click(".reactions .cover", 0)
+    await both_see("Robert Keller, Ada Byron ❤️ 2", "Robert Keller :own: 1", "Ada Byron 👍 1", "Ada Byron 🎉 1")
+    assert await ada.value("document.querySelector('.reactions .cover').ariaPressed") == "true"
+    assert await bob.value("document.querySelectorAll('.reactions .own').length") == 2
+    await ada.click(".reactions .cover", 0)
+    await both_see("Robert Keller ❤️ 1", "Robert Keller :own: 1", "Ada Byron 👍 1", "Ada Byron 🎉 1")
+    # With keys alone: open, choose, and Escape leaves it as it was.
+    await ada.value("(window.focus(), document.querySelectorAll('.reacts button')[1].focus())")
+    await press(page, "Enter")
+    await ada.until("document.activeElement.closest('.choice') !== null")
+    assert await ada.value("document.querySelector(\".choice [aria-label='tada']\").ariaPressed") == "true"
+    assert await violations(page, axe) == []
+    await press(page, "Escape")
+    await ada.until("document.querySelector('.choice') === null && document.activeElement.dataset.act === 'React'")
+    await press(page, "Enter")
+    await ada.until("document.activeElement.closest('.choice') !== null")
+    await press(page, "Enter")
+    await both_see("Robert Keller ❤️ 1", "Robert Keller :own: 1", "Ada Byron 👍 1", "Ada Byron 🎉 1", "Ada Byron 👍 1")
+    assert await ada.messages() == ["Ready?", "Yes"]
+    sent = order.conversation.archive[-1]
+    assert sent.sender.uuid == "ada"
+    assert re.search(r'<reactions [^>]*from="app123_ada@127\.0\.0\.1/.+?">', sent.inner)
+    assert "urn:xmpp:hints" in sent.inner
+    # Who may not write any more may not react either.
+    async with client(sandbox) as ethora:
+        await ethora.chats.revoke("o1", "ada")
+    await ada.until("document.getElementById('room').hasAttribute('data-locked')")
+    await ada.until("getComputedStyle(document.querySelector('.cover') ?? document.body).display !== 'inline-block'")
+    assert await ada.value("[...document.querySelectorAll('.reacts, .cover')].every((one) => !one.checkVisibility())")
+    assert page.console == []
 
 
 async def test_who_is_removed_is_told_and_cannot_write(page: Page, sandbox: EthoraSandbox, order: Chat) -> None:

@@ -22,6 +22,7 @@ let me = null;
 let current = null;
 let online = false;
 let editing = null;
+let choosing = null;  // the message whose reactions are being chosen
 let connected = 0;  // how often we were
 let told = 0, toldIn = null, quiet = 0;
 
@@ -287,6 +288,24 @@ function remove(message) {
   by("text").focus();
 }
 
+// Adds one of our reactions to a message, or takes it back. What we send replaces what we sent before.
+function react(message, kind) {
+  const own = current.reactionsOf(connection.user, message);
+  const kinds = own.includes(kind) ? own.filter((one) => one !== kind) : [...own, kind];
+  toRoom(current, `message-reaction:${Date.now()}`,
+    xml("reactions", { xmlns: "urn:xmpp:reactions:0", id: message.archive, from: connection.jid },
+      ...kinds.map((one) => xml("reaction", {}, one))),
+    about(current), xml("store", { xmlns: "urn:xmpp:hints" }));
+}
+
+function choose(message) {
+  const before = choosing;
+  choosing = message;
+  drawRoom();
+  const shown = elements.get((message ?? before)?.key)?.element;
+  shown?.querySelector(message ? ".choice button" : "[data-act=React]")?.focus();
+}
+
 function edit(message) {
   editing = message;
   by("editing").hidden = message === null;
@@ -423,7 +442,7 @@ function drawMessages(room) {
     if (newDay) wanted.push(element(`day ${dayOf(message.at)}`, "", () => node("li", { className: "day" }, dayOf(message.at))));
     const first = newDay || before.nick !== message.nick || before.system;
     const last = !after || after.nick !== message.nick || after.system || dayOf(after.at) !== dayOf(message.at);
-    const state = `${message.revision} ${message.archive !== null} ${first} ${last}`;
+    const state = `${message.revision} ${message.archive !== null} ${first} ${last} ${message === choosing}`;
     wanted.push(element(message.key, state, () => (message.system ? notice(message) : bubble(message, first, last))));
   });
   let place = list.firstChild;
@@ -445,9 +464,9 @@ function element(key, state, make) {
   if (known?.state === state) return known.element;
   const made = make();
   if (known?.element.isConnected) {
-    const focused = known.element.contains(document.activeElement);
+    const focused = known.element.contains(document.activeElement) ? document.activeElement.dataset.act ?? "" : null;
     known.element.replaceWith(made);
-    if (focused) by("text").focus();
+    if (focused !== null) (made.querySelector(`[data-act="${CSS.escape(focused)}"]`) ?? by("text")).focus();
   }
   elements.set(key, { state, element: made });
   return made;
@@ -462,18 +481,38 @@ function bubble(message, first, last) {
   return node("li", { className: kinds.filter(Boolean).join(" ") }, message.mine ? null : avatar(message.name, message.nick),
     node("div", { className: "bubble" },
       node("p", { className: "name" }, message.mine ? "" : message.name), content(message), reactions(message),
-      footer(message)));
+      message === choosing ? choice(message) : null, footer(message)));
 }
 
 function reactions(message) {
   const found = message.deleted ? [] : [...current.reactionsTo(message)];
   if (!found.length) return null;
   return node("ul", { className: "reactions", "aria-label": "Reactions" }, ...found.map(([kind, names]) => {
-    const word = kind.replace(/^:(.+):$/, "$1");
-    const seen = Object.hasOwn(EMOJI, word) ? EMOJI[word] : kind;
-    return node("li", { title: names.join(", ") }, node("span", { "aria-hidden": "true" }, `${seen} ${names.length}`),
-      node("span", { className: "hidden" }, `${names.join(", ")}: ${word}`));
+    const word = wordOf(kind), own = current.reactionsOf(connection.user, message).includes(kind);
+    return node("li", { title: names.join(", "), className: own ? "own" : "" },
+      node("span", { "aria-hidden": "true" }, `${Object.hasOwn(EMOJI, word) ? EMOJI[word] : kind} ${names.length}`),
+      node("span", { className: "hidden" }, `${names.join(", ")}: ${word}`),
+      mayReact(message) ? node("button", { type: "button", className: "cover", "data-act": `also ${kind}`,
+        "aria-label": `React with ${word}`, "aria-pressed": String(own), onclick: () => react(message, kind) }) : null);
   }));
+}
+
+const wordOf = (kind) => kind.replace(/^:(.+):$/, "$1");
+
+function mayReact(message) {
+  return message.archive !== null && !message.deleted && current.state === "in" && current.mayWrite;
+}
+
+// What one may react with: a reaction that is ours already is taken back.
+function choice(message) {
+  const own = current.reactionsOf(connection.user, message).map(wordOf);
+  return node("div", { className: "choice", role: "group", "aria-label": "Choose a reaction",
+    onkeydown: (event) => { if (event.key === "Escape") choose(null); } },
+  ...Object.entries(EMOJI).map(([word, seen]) => node("button", { type: "button", "aria-label": word,
+    "aria-pressed": String(own.includes(word)), onclick: () => {
+      react(message, current.reactionsOf(connection.user, message).find((one) => wordOf(one) === word) ?? word);
+      choose(null);
+    } }, seen)));
 }
 
 function content(message) {
@@ -497,6 +536,9 @@ function footer(message) {
   return node("footer", {},
     acts.length ? node("span", { className: message.failed ? "acts" : "acts quiet" }, ...acts.map(([label, act]) =>
       node("button", { type: "button", onclick: act }, label))) : null,
+    mayReact(message) ? node("span", { className: "reacts" }, node("button", { type: "button", "data-act": "React",
+      "aria-expanded": String(message === choosing), onclick: () => choose(message === choosing ? null : message) },
+    "React")) : null,
     state, node("time", { dateTime: message.at.toISOString() }, timeOf(message.at)));
 }
 
@@ -533,7 +575,7 @@ function follow() {
   document.body.dataset.view = named() === null ? "rooms" : "room";
   if (room !== current) {
     stopsTyping();
-    editing = null;
+    editing = choosing = null;
     by("editing").hidden = true;
     elements.clear();
     by("messages").replaceChildren();

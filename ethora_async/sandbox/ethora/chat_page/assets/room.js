@@ -72,6 +72,11 @@ export class Room {
     this.#change(about, {});
   }
 
+  // What somebody reacted with to a message.
+  reactionsOf(nick, message) {
+    return this.reactions.get(message.archive)?.get(nick)?.kinds ?? [];
+  }
+
   // Who reacted to a message, by the kind of reaction.
   reactionsTo(message) {
     const found = new Map();

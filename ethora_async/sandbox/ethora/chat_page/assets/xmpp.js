@@ -37,6 +37,7 @@ export class Connection {
   #on;
   #socket = null;
   #login = null;
+  #jid = null;
   #waiting = new Map();
   #number = 0;
   #attempts = 0;
@@ -55,6 +56,7 @@ export class Connection {
   }
 
   get user() { return this.#login.user; }
+  get jid() { return this.#jid; }
   get domain() { return this.#login.domain; }
 
   start() {
@@ -138,7 +140,8 @@ export class Connection {
       this.#socket.send(xml("auth", { xmlns: SASL, mechanism: "PLAIN" }, plain).text);
       return;
     }
-    this.query("set", null, xml("bind", { xmlns: BIND })).then(() => {
+    this.query("set", null, xml("bind", { xmlns: BIND })).then((answer) => {
+      this.#jid = answer.querySelector("jid").textContent;
       this.#attempts = 0;
       this.send(xml("presence", { xmlns: "jabber:client" }));
       this.#on.state("online");
