@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from scim_helpers import LIST, USER, user
+from scim_helpers import LIST, PATCH, USER, user
 
 from ethora_async.web.scim.database.connections import PostgresConnection, SqliteConnection
 
@@ -123,3 +123,42 @@ async def test_what_the_outbox_refuses_is_a_400_and_nothing_is_stored(each_scim:
     assert "control character U+0001" in reply.data["detail"]
     assert (await scim.get("/Users"))["totalResults"] == 0
     assert await scim.intents() == []
+
+
+async def test_a_user_has_another_version_when_their_groups_change(each_scim: Scim) -> None:
+    """RFC 7643, 3.1: the version is that of the answer, and an answer that has not changed need not be sent again."""
+    scim = each_scim
+    ann, bob = await scim.create_user("ann"), await scim.create_user("bob")
+    path = f"/Users/{ann['id']}"
+    others = await scim.get(f"/Users/{bob['id']}")
+    seen = [await scim.get(path)]
+    team = await scim.create_group("Team", ann["id"])
+    seen.append(await scim.get(path))
+    group = f"/Groups/{team['id']}"
+    some = {"value": [{"value": ann["id"]}]}
+    for change in (
+        {"op": "remove", "path": f'members[value eq "{ann["id"]}"]'},
+        {"op": "add", "path": "members", **some},
+        {"op": "remove", "path": "members"},
+        {"op": "replace", "path": "members", **some},
+        {"op": "replace", "value": {"members": [{"value": bob["id"]}]}},
+        {"op": "add", "value": {"members": some["value"]}},
+    ):
+        assert (await scim.patch(group, change)).status in (200, 204)
+        seen.append(await scim.get(path))
+        asked = await scim.ask("GET", path, **{"If-None-Match": seen[-2]["meta"]["version"]})
+        assert (asked.status, asked.data["meta"]["version"]) == (200, seen[-1]["meta"]["version"]), change
+    assert (await scim.ask("DELETE", group)).status == 204
+    seen.append(await scim.get(path))
+    versions = [one["meta"]["version"] for one in seen]
+    assert len({*versions}) == len(versions)
+    # What changes no group of theirs leaves the version, and so does an answer without the groups.
+    await scim.create_group("Board", bob["id"])
+    assert (await scim.ask("GET", path, **{"If-None-Match": versions[-1]})).status == 304
+    path = f"/Users/{bob['id']}"
+    version = (await scim.get(path))["meta"]["version"]
+    assert version != others["meta"]["version"]
+    assert (await scim.get(f"{path}?excludedAttributes=groups"))["meta"]["version"] == version
+    body = {"schemas": [PATCH], "Operations": [{"op": "replace", "path": "title", "value": "Dr"}]}
+    for named, status in ((others["meta"]["version"], 412), (version, 200), (version, 412)):
+        assert (await scim.ask("PATCH", path, body, **{"If-Match": named})).status == status

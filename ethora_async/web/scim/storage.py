@@ -276,6 +276,7 @@ class DirectoryStorage(ScimStorage):
         with self.operation():
             row = self._checked(resource_type, resource_id, expected_version)
             if _is_group(resource_type):
+                self._db.run(sql.TOUCH_MEMBERS, group=row[1])
                 self._db.run(sql.REMOVE_GROUP, id=row[1])
                 self._want(intents.want_no_chat, row[6])
                 return
@@ -420,6 +421,8 @@ class DirectoryStorage(ScimStorage):
             self._want(intents.want_no_members, gone)
         if added:
             self._add(group_id, chat, added)
+        if removed or added:
+            self._db.run(sql.TOUCH_USERS, ids=removed + added)
         for id, display in renamed:
             self._db.run(sql.NAME_MEMBER, group=group_id, usr=id, display=display)
         return bool(removed or added or renamed)

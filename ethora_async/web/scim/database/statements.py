@@ -72,6 +72,14 @@ UPDATE ethora_scim_user SET user_name = :user_name, external_id = :external_id, 
 WHERE id = :id
 """
 
+TOUCH_USERS = "UPDATE ethora_scim_user SET version = version + 1 WHERE id IN LIST(:ids)"
+TOUCH_MEMBERS = """
+UPDATE ethora_scim_user SET version = version + 1
+WHERE id IN (SELECT usr FROM ethora_scim_member WHERE grp = :group)
+"""
+"""A user's groups are part of the answer, so that it has another version when they join or leave one. A group's new
+name leaves it: that would write every member."""
+
 REMOVE_USER = "DELETE FROM ethora_scim_user WHERE id = :id"
 
 FORGET_EMAILS = "DELETE FROM ethora_scim_email WHERE usr = :id"
