@@ -24,7 +24,9 @@ class EnvironmentProxies:
     - ``*``: no proxy at all,
     - ``example.com``: this host and its subdomains; ``.example.com`` or ``*.example.com``: its subdomains alone,
     - ``10.1.2.3`` or ``::1``: this address; ``10.0.0.0/8``: this network,
-    - any of them with a port, ``example.com:8080`` or ``[::1]:8080``, or a scheme, ``https://example.com``: only that.
+    - any of them with a port, ``example.com:8080`` or ``[::1]:8080``: only that one,
+    - any of them with a scheme: only that scheme, and only the host itself, as in httpx: ``https://example.com``;
+      ``all://example.com`` is any scheme, and ``http://`` every host.
 
     Lower-case names take precedence over upper-case ones.
     """
@@ -50,9 +52,8 @@ class _Exception:
     """One entry of ``NO_PROXY``."""
 
     def __init__(self, entry: str) -> None:
-        self._scheme, separator, rest = entry.rpartition("://")
-        if not separator:
-            self._scheme = ""
+        scheme, separator, rest = entry.rpartition("://")
+        self._scheme = scheme.lower() if separator else ""
         self._network = _network(rest)
         self._port: int | None = None
         self.host = rest
@@ -71,8 +72,10 @@ class _Exception:
 
     def covers(self, url: URL) -> bool:
         host = (url.host or "").lower().rstrip(".")
-        if self._scheme and self._scheme != url.scheme:
+        if self._scheme not in ("", "all", url.scheme):
             return False
+        if self._scheme and not self.host:
+            return True
         if self._port is not None and self._port != url.port:
             return False
         if self._network is not None:
@@ -83,6 +86,8 @@ class _Exception:
         subdomains = self.host.removeprefix("*")
         if subdomains.startswith("."):
             return host.endswith(subdomains)
+        if self._scheme and subdomains == self.host:
+            return host == subdomains
         return bool(subdomains) and (host == subdomains or host.endswith(f".{subdomains}"))
 
 

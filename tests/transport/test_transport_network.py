@@ -8,9 +8,11 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
+import httpx
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
+from httpx._utils import URLPattern, get_environment_proxies
 from yarl import URL
 
 from ethora_async.errors import ConfigError, NotSentError, ReplyLostError
@@ -313,6 +315,35 @@ def test_what_no_proxy_covers(no_proxy: str, url: str, direct: bool, monkeypatch
     monkeypatch.setenv("ALL_PROXY", "proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", no_proxy)
     assert EnvironmentProxies().proxy_for(URL(url)) == (None if direct else "http://proxy.example:3128")
+
+
+HOSTS = (
+    "http://example.com", "https://example.com:8443", "https://api.example.com", "http://notexample.com",
+    "http://10.1.2.3:81", "http://[::1]", "http://localhost:3000",
+)  # fmt: skip
+
+
+AS_HTTPX_READS_IT = (
+    "", "*", "example.com", ".example.com", "example.com:8443", "EXAMPLE.COM, localhost", "com", "10.1.2.3", "::1",
+    "10.1.2.3:81", "localhost:3000", "https://example.com", "HTTPS://example.com:8443", "all://example.com", "http://",
+    "http://*.example.com", "foo,*",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("proxies", [("HTTP_PROXY", "HTTPS_PROXY"), ("ALL_PROXY",), ("https_proxy", "ALL_PROXY")])
+def test_the_environment_means_what_it_means_to_httpx(
+    proxies: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, name in enumerate(proxies):
+        monkeypatch.setenv(name, f"http://proxy{number}.example:3128")
+    for no_proxy in AS_HTTPX_READS_IT:
+        monkeypatch.setenv("NO_PROXY", no_proxy)
+        # What `httpx.Client(trust_env=True)` does with them, without its TLS contexts.
+        patterns = {URLPattern(pattern): proxy for pattern, proxy in get_environment_proxies().items()}
+        ours = EnvironmentProxies()
+        for url in HOSTS:
+            theirs = next((patterns[one] for one in sorted(patterns) if one.matches(httpx.URL(url))), None)
+            assert ours.proxy_for(URL(url)) == theirs, (no_proxy, url)
 
 
 async def test_a_netrc_entry_for_the_host_does_not_get_in_the_way(
