@@ -66,11 +66,12 @@ def _drive(world: World, operation, examples: int, *, meaningful: st.SearchStrat
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 def test_every_reply_is_as_the_document_says(operation, world: World) -> None:
-    seen = _drive(world, operation, 5, meaningful=st.just(True))
-    if not any(status < 300 for status in seen):
-        # Some forms are seldom met by chance: try for longer.
-        seen = _drive(world, operation, 100, meaningful=st.just(True))
-    assert any(status < 300 for status in seen), seen
+    seen: set[int] = set()
+    for examples in (5, 20, 100):  # some forms are seldom met by chance
+        seen = _drive(world, operation, examples, meaningful=st.just(True))
+        if any(status < 300 for status in seen):
+            return
+    pytest.fail(f"no call succeeded: {seen}")
 
 
 @pytest.mark.slow
