@@ -17,6 +17,8 @@ from ethora_async.testing.users import FakeClock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from postgres_server import Postgres
+
 pytest_plugins = ["confirmed_stalls"]
 
 # A loaded machine is slow, and a test that fails for it proves nothing. Fifty examples a run: new ones each time.
@@ -44,6 +46,12 @@ def pytest_collection_finish() -> None:
     """Freeze the collected tests: garbage collections of the run then skip them."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """End the servers that tests use one after another."""
+    if "moto_server" in sys.modules:
+        sys.modules["moto_server"].close_idle()
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -79,6 +87,15 @@ def _no_command_leaves_a_log_behind() -> Iterator[None]:
             if type(handler) is logging.StreamHandler and handler not in handlers:
                 one.removeHandler(handler)
                 one.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One PostgreSQL for all folders, each of which has a database of its own."""
+    from postgres_server import running_postgres
+
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from outbox_helpers import DRIVERS, Database, tables_gone
-from postgres_server import PASSWORD, running_postgres
+from postgres_server import PASSWORD
 
 from ethora_async.outbox.postgres.store import PostgresStore
 from ethora_async.outbox.sqlite.store import SqliteStore
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    with running_postgres() as server:
-        yield server
+def postgres(postgres_server: Postgres) -> Postgres:
+    return postgres_server.create("outbox")
 
 
 @pytest.fixture

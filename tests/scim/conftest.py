@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from postgres_server import PASSWORD, running_postgres
+from postgres_server import PASSWORD
 from scim_helpers import Scim, served
 
 from ethora_async.outbox.postgres import schema as outbox_schema
@@ -14,16 +14,15 @@ from ethora_async.web.scim.service import service
 service()  # pydantic's start takes half a second, in steps of which some hold the loop up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from postgres_server import Postgres
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    with running_postgres() as server:
-        yield server
+def postgres(postgres_server: Postgres) -> Postgres:
+    return postgres_server.create("scim")
 
 
 @pytest.fixture

@@ -32,19 +32,25 @@ _REQUIRED = os.environ.get("ETHORA_REQUIRE_SERVICES") == "1"
 
 @attrs.frozen
 class Postgres:
-    """Where it listens. `USER` logs in with `PASSWORD`, and may create tables."""
+    """A database of a server, and the port. `USER` logs in with `PASSWORD`, and may create tables."""
 
     port: int
+    name: str = "postgres"
 
     def url(self, driver: str = "postgresql+psycopg", *, password: str | None = None) -> str:
         """The SQLAlchemy URL; without a password unless one is given, as it stands in a URL."""
         login = USER if password is None else f"{USER}:{password}"
-        return f"{driver}://{login}@127.0.0.1:{self.port}/postgres"
+        return f"{driver}://{login}@127.0.0.1:{self.port}/{self.name}"
+
+    def create(self, name: str) -> Postgres:
+        """Create another database of the same server."""
+        self.run(f"CREATE DATABASE {name}")
+        return attrs.evolve(self, name=name)
 
     def run(self, *statements: str) -> list[tuple[Any, ...]]:
         """Carry them out, and give the rows of the last."""
         with psycopg.connect(
-            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname="postgres", autocommit=True
+            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname=self.name, autocommit=True
         ) as connection:
             for statement in statements[:-1]:
                 connection.execute(statement.encode())

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from postgres_server import PASSWORD, running_postgres
+from postgres_server import PASSWORD
 
 from ethora_async.sandbox import EthoraSandbox
 from ethora_async.workers.database import Database
@@ -11,16 +11,16 @@ from ethora_async.workers.ledger import Ledger
 from ethora_async.workers.worker import engine_schema
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from postgres_server import Postgres
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    with running_postgres() as server:
-        server.run("CREATE TABLE ready (yes int)")
-        yield server
+def postgres(postgres_server: Postgres) -> Postgres:
+    made = postgres_server.create("workers")
+    made.run("CREATE TABLE ready (yes int)")
+    return made
 
 
 @pytest.fixture

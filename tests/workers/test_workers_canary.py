@@ -47,7 +47,7 @@ async def test_a_run_leaves_no_secret_anywhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     parts = urlsplit(url)
-    public = f"postgresql://{parts.username}@{parts.hostname}:{parts.port}/postgres"
+    public = f"postgresql://{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
     database_password = unquote(parts.password or "")
     for name, value in {**sandbox.environment, "PGPASSWORD": database_password}.items():
         monkeypatch.setenv(name, value)

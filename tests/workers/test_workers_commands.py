@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def environment(url: str, sandbox: EthoraSandbox, monkeypatch: pytest.MonkeyPatch) -> str:
     """The settings of a machine; gives the database's URL without its password."""
     parts = urlsplit(url)
-    public = f"postgresql://{parts.username}@{parts.hostname}:{parts.port}/postgres"
+    public = f"postgresql://{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
     more = {"ETHORA_WORKERS_DATABASE": public, "PGPASSWORD": unquote(parts.password or "")}
     for name, value in {**sandbox.environment, **more}.items():
         monkeypatch.setenv(name, value)

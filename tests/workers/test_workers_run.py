@@ -116,7 +116,7 @@ async def test_apply_with_workers_and_runs_from_anywhere(url: str, sandbox: Etho
 
     parts = urlsplit(url)
     env["PGPASSWORD"] = unquote(parts.password or "")
-    public = f"postgresql://{parts.username}@{parts.hostname}:{parts.port}/postgres"
+    public = f"postgresql://{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
     process = await start("apply", "--workers", public, *options, env=env)
     out, _ = await asyncio.wait_for(process.communicate(), 60)
     document = json.loads(out)
