@@ -37,6 +37,9 @@ _SERVER.set_forkserver_preload(
     ["ethora_async.cli.app"]
     + [f"ethora_async.cli.{name}" for name in ("apply", "chats", "demo", "doctor", "outbox.command", "plan", "users")]
     + [f"ethora_async.cli.{name}" for name in ("resume", "sandbox", "serve.command", "verify", "workers.work")]
+    # What the commands import once they run: most of their time otherwise.
+    + [f"ethora_async.sandbox.{name}.server" for name in ("avaya", "ethora", "imbachat", "rocketchat")]
+    + ["ethora_async.transport.aiohttp", "ethora_async.web.aiohttp", "aiohttp.web", "joserfc.jwt", "pydantic.main"]
 )
 
 
