@@ -57,7 +57,7 @@ async def content(plan: Plan) -> Counter[Any]:
     return Counter(told) + Counter((one.kind, one.id, one.line, one.column, one.reason) for one in problems)
 
 
-WORLDS = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+WORLDS = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 UNION: dict[str, Any] = {
     "world": worlds(),
     "fields": st.sampled_from(FIELDS),

@@ -238,7 +238,7 @@ def in_a_directory(scenario: Callable[[Path], Coroutine[Any, Any, None]]) -> Non
 THOROUGH = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@THOROUGH
+@settings(THOROUGH, max_examples=20)
 @given(platform=platforms(), desired=desires(), faults=FAULTS, deaths=DEATHS, prune=st.booleans())
 def test_both_sides_agree_in_the_end(
     platform: FakePlatform, desired: Desired, faults: list[Fault], deaths: list[Death], prune: bool

@@ -7,9 +7,11 @@ import json
 import os
 import signal
 import sys
+from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from command_processes import Command
 from workers_helpers import CREATE, chunks, client_of, people, pushed, users
 
 from ethora_async.errors import InvalidInputError
@@ -105,6 +107,14 @@ async def start(*args: str, env: dict[str, str]) -> asyncio.subprocess.Process:
     )
 
 
+async def ran(*args: str, env: dict[str, str]) -> tuple[int | None, bytes]:
+    """Run a command to its end; return its exit code and its output."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    with Command(*args, env={**kept, **env}, stderr=DEVNULL) as process:
+        out, _ = await asyncio.to_thread(process.communicate)
+        return process.returncode, out
+
+
 async def test_apply_with_workers_and_runs_from_anywhere(url: str, sandbox: EthoraSandbox, tmp_path: Path) -> None:
     rows = [f"u{number},u{number}@example.com,Given,Family," for number in range(60)]
     rows[5] += "a-password-of-its-own"
@@ -117,19 +127,16 @@ async def test_apply_with_workers_and_runs_from_anywhere(url: str, sandbox: Etho
     parts = urlsplit(url)
     env["PGPASSWORD"] = unquote(parts.password or "")
     public = f"postgresql://{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
-    process = await start("apply", "--workers", public, *options, env=env)
-    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    code, out = await ran("apply", "--workers", public, *options, env=env)
     document = json.loads(out)
-    assert process.returncode == 0
+    assert code == 0
     assert document["results"] == [{"kind": "user", "action": "create", "status": "created", "count": 60}]
     assert await people(sandbox) == {f"u{number}" for number in range(60)}
     assert not (tmp_path / "journal").exists()
-    listing = await start("runs", "--json", env=env)
-    out, _ = await asyncio.wait_for(listing.communicate(), 60)
+    _, out = await ran("runs", "--json", env=env)
     assert [one["run"] for one in json.loads(out)["runs"]] == [document["run"]]
-    refused = await start("apply", "--workers", url, *options, env=env)
-    await asyncio.wait_for(refused.communicate(), 60)
-    assert refused.returncode == 2
+    code, _ = await ran("apply", "--workers", url, *options, env=env)
+    assert code == 2
 
 
 async def under_way(ledger: Ledger, run: str) -> bool:
@@ -161,7 +168,7 @@ async def test_soak_kill_9_of_workers_loses_and_doubles_nothing(
             kills += 1
             if kills % 4 == 0:
                 others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-                await asyncio.to_thread(postgres.run, f"{others} AND datname = 'postgres'")
+                await asyncio.to_thread(postgres.run, f"{others} AND datname = current_database()")
             if kills > 25:
                 break
         status = await follow(ledger, run)
