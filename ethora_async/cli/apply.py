@@ -41,7 +41,9 @@ from ethora_async.workers.database import Database
 def apply(
     context: typer.Context,
     wanted: SourceOptions,
-    plan: Annotated[Path | None, typer.Argument(metavar="[PLAN]", help="A plan that ethora plan --out kept.")] = None,
+    plan: Annotated[
+        Path | None, typer.Argument(metavar="[PLAN]", help="A plan that ethora plan --out has saved.")
+    ] = None,
     journal: Annotated[
         Path | None,
         typer.Option(help="The journal; by default beside the plan, or here."),

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 def plan(
     context: typer.Context,
     wanted: SourceOptions,
-    out: Annotated[Path | None, typer.Option("--out", metavar="PLAN.json", help="Keep the plan for apply.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="PLAN.json", help="Save the plan for ethora apply.")
+    ] = None,
     prune: Annotated[bool, say.PRUNE] = False,
     allow_delete: Annotated[int | None, say.ALLOW_DELETE] = None,
     replace_renamed: Annotated[bool, say.REPLACE] = False,

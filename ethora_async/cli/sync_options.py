@@ -34,8 +34,8 @@ _PLACE = (
 )
 
 USERS = typer.Option(metavar="SOURCE", help=f"The users that should exist: {_PLACE}. Several are read as one list.")
-CHATS = typer.Option(metavar="SOURCE", help="The chats that should exist; likewise.")
-MEMBERS = typer.Option(metavar="SOURCE", help="The members that chats should have; likewise.")
+CHATS = typer.Option(metavar="SOURCE", help="The chats that should exist, in the same formats.")
+MEMBERS = typer.Option(metavar="SOURCE", help="The members that chats should have, in the same formats.")
 USERS_QUERY = typer.Option(
     "--users-query",
     "--query",
@@ -62,7 +62,7 @@ DELIMITER = typer.Option(
     "--delimiter", metavar="CHAR", help="CSV: comma, semicolon, tab or a character. Default: detected."
 )
 ENCODING = typer.Option("--encoding", metavar="NAME", help="CSV: utf-8, utf-16, windows-1252, … Default: detected.")
-PRUNE = typer.Option("--prune", help="Delete (or revoke) what exists and is in no list.")
+PRUNE = typer.Option("--prune", help="Delete items, and revoke memberships, that are in no list.")
 REPLACE = typer.Option(
     "--replace-renamed",
     help="With --prune: delete and create again a user whose id changed but not the e-mail address, where the platform"
@@ -81,7 +81,7 @@ LIMIT = typer.Option(
 PART = typer.Option(
     "--part",
     metavar="K/N",
-    help="Only the K-th of N parts, by key range: each needs an N-th of the disk, and together they are the whole.",
+    help="Only the K-th of N parts, by key range; each part needs 1/N of the disk. Together they make the whole plan.",
 )
 REJECT = typer.Option(
     "--reject",
@@ -90,7 +90,7 @@ REJECT = typer.Option(
     " earlier run is kept as FILE.previous.csv.",
 )
 YES = typer.Option("--yes", "-y", help="Do not ask for confirmation.")
-WHERE_NOW = typer.Option(metavar="SOURCE", help="Where the list is now, if it has moved.")
+WHERE_NOW = typer.Option(metavar="SOURCE", help="The list's new place, if it has moved.")
 
 KINDS = ("users", "chats", "members")
 

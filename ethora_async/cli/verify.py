@@ -36,9 +36,11 @@ def verify(
     wanted: SourceOptions,
     wait: Annotated[
         float,
-        typer.Option(min=0, metavar="SECONDS", help="Repeat for so long: listings lag behind deletions."),
+        typer.Option(
+            min=0, metavar="SECONDS", help="Compare again for at most this long: listings lag behind deletions."
+        ),
     ] = 0.0,
-    prune: Annotated[bool, typer.Option("--prune", help="Count what exists in no list as a difference.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Count items that are in no list as differences.")] = False,
     only: Annotated[list[say.Part] | None, say.ONLY] = None,
     part: Annotated[str | None, say.PART] = None,
     report: ReportOption = None,

@@ -17,7 +17,7 @@ from ethora_async.outbox.lanes import KINDS, LaneKey, Store
 _KIND = typer.Argument(metavar="[KIND]", help="user, chat or member.")
 _ID = typer.Argument(metavar="[ID]", help="The id; of a membership the chat's.")
 _USER = typer.Argument(metavar="[USER]", help="Of a membership, the user's id.")
-_ALL = typer.Option("--all", help="All of them.")
+_ALL = typer.Option("--all", help="All dead letters.")
 
 
 def init(

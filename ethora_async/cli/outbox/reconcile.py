@@ -35,7 +35,9 @@ def reconcile(
         str | None,
         typer.Option(metavar="TIME", help="Repeat at this interval (30m, 1h) until Ctrl-C or SIGTERM."),
     ] = None,
-    prune: Annotated[bool, typer.Option("--prune", help="Delete (or revoke) what exists and is in no list.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete items, and revoke memberships, that are in no list.")
+    ] = False,
     allow_delete: Annotated[int | None, say.ALLOW_DELETE] = None,
     lag: Annotated[
         float,

@@ -30,7 +30,7 @@ class OutboxDatabase(StrEnum):
 
 def trigger(
     table: Annotated[str, typer.Option("--table", metavar="NAME", help="Your table: users or app.users.")],
-    kind: Annotated[Kind, typer.Option(help="What a row of it describes.")] = Kind.user,
+    kind: Annotated[Kind, typer.Option(help="What a row of the table describes.")] = Kind.user,
     map_: Annotated[
         list[str] | None,
         typer.Option(

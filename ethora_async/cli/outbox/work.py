@@ -33,14 +33,14 @@ def work(
         typer.Option(
             min=0.1,
             metavar="SECONDS",
-            help="How long a call may take, repeats included; more for a platform that is slow.",
+            help="Time limit of a call, including its retries; raise it for a slow platform.",
         ),
     ] = DEADLINE,
     lease: Annotated[
         float | None,
         typer.Option(
             metavar="SECONDS",
-            help="How long a worker claims intents: after it was killed, they wait so long. Longer than --timeout;"
+            help="How long a worker claims intents; those of a killed worker wait this long. Longer than --timeout;"
             " default: 1.6 times --timeout.",
         ),
     ] = None,

@@ -85,7 +85,7 @@ def serve(
     host: Annotated[str, typer.Option(help="The loopback address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8080,
     unix: Annotated[Path | None, typer.Option(help="Listen on a unix socket in place of an address.")] = None,
-    unix_mode: Annotated[str, typer.Option(metavar="OCTAL", help="Who may connect to the socket.")] = "660",
+    unix_mode: Annotated[str, typer.Option(metavar="OCTAL", help="File mode of the socket: who may connect.")] = "660",
     identity_header: Annotated[
         str | None, typer.Option(metavar="NAME", help="The header in which the proxy sends the user's id.")
     ] = None,

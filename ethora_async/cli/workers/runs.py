@@ -19,7 +19,7 @@ def runs(
     context: typer.Context,
     url: Annotated[str | None, typer.Argument(metavar="[URL]", envvar=DATABASE, show_envvar=True)] = None,
     run_id: Annotated[str | None, typer.Option("--run", metavar="RUN", help="This run, with its failures.")] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Retry what failed or is unknown.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Retry items that failed or are unknown.")] = False,
     give_up_local: Annotated[
         bool,
         typer.Option("--give-up-local", help="Fail the users with passwords at once: their planning process is gone."),

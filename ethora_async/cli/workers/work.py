@@ -26,7 +26,7 @@ def work(
     url: Annotated[str | None, URL] = None,
     parallel: Annotated[int, typer.Option(min=1, help="Number of concurrent chunks.")] = PARALLEL,
     timeout: Annotated[
-        float, typer.Option(min=0.1, metavar="SECONDS", help="How long a call may take, repeats included.")
+        float, typer.Option(min=0.1, metavar="SECONDS", help="Time limit of a call, including its retries.")
     ] = DEADLINE,
     rate: Annotated[float | None, RATE] = None,
     metrics: Annotated[str | None, METRICS] = None,
