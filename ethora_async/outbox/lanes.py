@@ -24,6 +24,11 @@ class LaneKey(NamedTuple):
         return f"{self.key}/{self.other}" if self.other else self.key
 
 
+def key_or_any(id: LaneKey | None) -> dict[str, str | None]:
+    """Return the fields of a key as parameters of a statement; all are None without a key, which selects any record."""
+    return dict.fromkeys(LaneKey._fields) if id is None else id._asdict()
+
+
 @attrs.frozen(eq=False)
 class Lane:
     """The wanted state of one record, claimed by a worker.
@@ -209,4 +214,16 @@ class Store(Protocol):
         ...
 
 
-__all__ = ["KINDS", "DeadLetter", "Kind", "Lane", "LaneKey", "OutboxStatus", "State", "Store", "Turn", "Verdict"]
+__all__ = [
+    "KINDS",
+    "DeadLetter",
+    "Kind",
+    "Lane",
+    "LaneKey",
+    "OutboxStatus",
+    "State",
+    "Store",
+    "Turn",
+    "Verdict",
+    "key_or_any",
+]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ethora_async import codec
 from ethora_async.errors import ConfigError
 from ethora_async.outbox.errors import OutboxDatabaseError
-from ethora_async.outbox.lanes import DeadLetter, Lane, LaneKey, OutboxStatus, Turn, Verdict
+from ethora_async.outbox.lanes import DeadLetter, Lane, LaneKey, OutboxStatus, Turn, Verdict, key_or_any
 from ethora_async.outbox.mismatch import mismatch_text
 from ethora_async.outbox.postgres import schema
 from ethora_async.outbox.postgres import statements as sql
@@ -93,14 +93,14 @@ class PostgresStore:
 
     async def note_deleted(self, claim: str, lanes: Sequence[Lane]) -> frozenset[LaneKey]:
         """Record deletions. See `Store.note_deleted`."""
-        rows = [{**_fields(lane.id), "gone": lane.gone} for lane in lanes]
+        rows = [{**lane.id._asdict(), "gone": lane.gone} for lane in lanes]
         return await self._ids(sql.NOTE_DELETED, {"claim": claim, "lanes": codec.dumps(rows).decode()})
 
     async def finish(self, claim: str, verdicts: Sequence[Verdict]) -> int:
         """Record the results of lanes. See `Store.finish`."""
         rows = [
             {
-                **_fields(verdict.lane.id),
+                **verdict.lane.id._asdict(),
                 "version": verdict.lane.version,
                 "state": verdict.state,
                 "reason": verdict.reason,
@@ -144,11 +144,11 @@ class PostgresStore:
 
     async def retry(self, id: LaneKey | None = None) -> int:
         """Retry dead letters. See `Store.retry`."""
-        return await self._count(sql.RETRY, _one(id))
+        return await self._count(sql.RETRY, key_or_any(id))
 
     async def skip(self, id: LaneKey | None = None) -> int:
         """Drop dead letters. See `Store.skip`."""
-        return await self._count(sql.SKIP, _one(id))
+        return await self._count(sql.SKIP, key_or_any(id))
 
     async def now(self) -> float:
         """Return the database's time. See `Store.now`."""
@@ -156,11 +156,11 @@ class PostgresStore:
 
     async def unsettled(self, ids: Sequence[LaneKey], since: float) -> frozenset[LaneKey]:
         """Look up unsettled records. See `Store.unsettled`."""
-        return await self._ids(sql.UNSETTLED, {"ids": _text([_fields(id) for id in ids]), "since": since})
+        return await self._ids(sql.UNSETTLED, {"ids": _text([id._asdict() for id in ids]), "since": since})
 
     async def reopen(self, wanted: Sequence[tuple[LaneKey, Mapping[str, Any] | None]], since: float) -> int:
         """Write intents for states. See `Store.reopen`."""
-        rows = [{**_fields(id), "wanted": state} for id, state in wanted]
+        rows = [{**id._asdict(), "wanted": state} for id, state in wanted]
         return await self._count(sql.REOPEN, {"ids": _text(rows), "since": since})
 
     async def note(self, name: str, value: Any) -> None:
@@ -279,14 +279,6 @@ async def _version(connection: AsyncConnection[Any]) -> Any:
 
 def _mismatch(name: str, state: Any) -> ConfigError:
     return ConfigError(mismatch_text(name, state, schema.VERSION))
-
-
-def _fields(id: LaneKey) -> dict[str, str]:
-    return {"kind": id.kind, "key": id.key, "other": id.other}
-
-
-def _one(id: LaneKey | None) -> dict[str, str | None]:
-    return {"kind": None, "key": None, "other": None} if id is None else {**_fields(id)}
 
 
 def _text(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ethora_async import codec
 from ethora_async.errors import ConfigError
 from ethora_async.outbox.errors import OutboxDatabaseError
-from ethora_async.outbox.lanes import DeadLetter, Lane, LaneKey, OutboxStatus, Turn, Verdict
+from ethora_async.outbox.lanes import DeadLetter, Lane, LaneKey, OutboxStatus, Turn, Verdict, key_or_any
 from ethora_async.outbox.mismatch import mismatch_text
 from ethora_async.outbox.sqlite import schema
 from ethora_async.outbox.sqlite import statements as sql
@@ -68,7 +68,7 @@ class SqliteStore:
 
     async def note_deleted(self, claim: str, lanes: Sequence[Lane]) -> frozenset[LaneKey]:
         """Record deletions. See `Store.note_deleted`."""
-        values = [{**_fields(lane.id), "gone": lane.gone, "claim": claim} for lane in lanes]
+        values = [{**lane.id._asdict(), "gone": lane.gone, "claim": claim} for lane in lanes]
         return frozenset(LaneKey(*row) for row in await self._transaction(_each, sql.NOTE_DELETED, values))
 
     async def finish(self, claim: str, verdicts: Sequence[Verdict]) -> int:
@@ -76,7 +76,7 @@ class SqliteStore:
         now = self._clock()
         values = [
             {
-                **_fields(verdict.lane.id),
+                **verdict.lane.id._asdict(),
                 "version": verdict.lane.version,
                 "state": verdict.state,
                 "reason": verdict.reason,
@@ -111,11 +111,11 @@ class SqliteStore:
 
     async def retry(self, id: LaneKey | None = None) -> int:
         """Retry dead letters. See `Store.retry`."""
-        return await self._count(sql.RETRY, **_one(id))
+        return await self._count(sql.RETRY, **key_or_any(id))
 
     async def skip(self, id: LaneKey | None = None) -> int:
         """Drop dead letters. See `Store.skip`."""
-        return await self._count(sql.SKIP, **_one(id))
+        return await self._count(sql.SKIP, **key_or_any(id))
 
     async def now(self) -> float:
         """Return this machine's time. See `Store.now`."""
@@ -123,7 +123,7 @@ class SqliteStore:
 
     async def unsettled(self, ids: Sequence[LaneKey], since: float) -> frozenset[LaneKey]:
         """Look up unsettled records. See `Store.unsettled`."""
-        values = [{**_fields(id), "since": since} for id in ids]
+        values = [{**id._asdict(), "since": since} for id in ids]
 
         def look(db: sqlite3.Connection) -> frozenset[LaneKey]:
             pairs = zip(ids, values, strict=True)
@@ -135,7 +135,7 @@ class SqliteStore:
         """Write intents for states. See `Store.reopen`."""
         now = self._clock()
         values = [
-            {**_fields(id), "wanted": None if state is None else _text(state), "since": since, "now": now}
+            {**id._asdict(), "wanted": None if state is None else _text(state), "since": since, "now": now}
             for id, state in wanted
         ]
         return await self._transaction(_many, sql.REOPEN, values)
@@ -247,7 +247,7 @@ def _take(db: sqlite3.Connection, limit: int, lease: float, now: float) -> Turn:
     for kind, key, other, wanted, *rest in db.execute(sql.CLAIM, {"limit": limit, "now": now}).fetchall():
         id = LaneKey(kind, key, other)
         lanes.append(Lane(id, None if wanted is None else codec.loads(wanted.encode()), *rest))
-        db.execute(sql.TAKE, {**_fields(id), "claim": claim, "due": now + lease})
+        db.execute(sql.TAKE, {**id._asdict(), "claim": claim, "due": now + lease})
     return Turn(claim, lanes, folded)
 
 
@@ -271,14 +271,6 @@ def _each(db: sqlite3.Connection, statement: str, values: Sequence[Mapping[str, 
 
 def _many(db: sqlite3.Connection, statement: str, values: Sequence[Mapping[str, Any]]) -> int:
     return sum(db.execute(statement, one).rowcount for one in values)
-
-
-def _fields(id: LaneKey) -> dict[str, str]:
-    return {"kind": id.kind, "key": id.key, "other": id.other}
-
-
-def _one(id: LaneKey | None) -> dict[str, str | None]:
-    return {"kind": None, "key": None, "other": None} if id is None else {**_fields(id)}
 
 
 def _text(value: Any) -> str:
