@@ -98,12 +98,30 @@ async def test_active_as_text_makes_a_user_inactive_and_the_user_is_still_found(
     assert (reply.status, reply.data["active"]) == (200, True)
 
 
-@pytest.mark.parametrize("value", ["perhaps", 3, {}])
+@pytest.mark.parametrize("value", ["perhaps", 3, {}, [False], "2"])
 async def test_what_is_no_boolean_is_refused(scim: Scim, value: object) -> None:
     ann = await scim.create_user("ann")
     reply = await scim.patch(f"/Users/{ann['id']}", {"op": "Replace", "path": "active", "value": value})
     assert reply.status == 400
+    assert "active" in reply.data["detail"]
+    assert "\n" not in reply.data["detail"]
     assert (await scim.get(f"/Users/{ann['id']}"))["active"] is True
+
+
+@pytest.mark.parametrize("name", ["", "  ", None])
+async def test_a_user_name_is_required_and_not_empty(each_scim: Scim, name: str | None) -> None:
+    """RFC 7643, 4.1.1."""
+    created = await each_scim.ask("POST", "/Users", user("ann", userName=name))
+    assert (created.status, created.data["scimType"]) == (400, "invalidValue")
+    ann = await each_scim.create_user("ann")
+    await each_scim.forget_intents()
+    replaced = await each_scim.ask("PUT", f"/Users/{ann['id']}", user("ann", userName=name))
+    patched = await each_scim.patch(f"/Users/{ann['id']}", {"op": "Replace", "path": "userName", "value": name})
+    assert (replaced.status, patched.status) == (400, 400)
+    removed = await each_scim.patch(f"/Users/{ann['id']}", {"op": "remove", "path": "userName"})
+    assert removed.status == 400
+    assert (await each_scim.get(f"/Users/{ann['id']}"))["userName"] == "ann@example.com"
+    assert await each_scim.intents() == []
 
 
 @pytest.mark.parametrize("active", ["True", "False", True, False])

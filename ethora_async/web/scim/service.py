@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
 from scim2_models import (
     AuthenticationScheme,
     Bulk,
@@ -13,6 +14,7 @@ from scim2_models import (
     Filter,
     InvalidSyntaxException,
     Patch,
+    PatchOp,
     Resource,
     ResourceType,
     ResponseParameters,
@@ -24,7 +26,7 @@ from scim2_models import (
 )
 from scim2_server.handler import ScimHandler
 from scim2_server.routing import Operation
-from scim2_server.service import ScimService
+from scim2_server.service import ScimService, scim_exception_of
 from scim2_server.utils import load_default_resource_types, load_default_schemas
 
 from ethora_async import codec
@@ -101,6 +103,17 @@ class Service(ScimService):
         if getattr(replacement, "active", ...) is None:
             replacement.active = getattr(current, "active", None)  # type: ignore[attr-defined]
         return super().apply_replacement(current, replacement, conditions)
+
+    def apply_patch(
+        self, current: Resource[Any], patch_op: PatchOp[Any], conditions: Conditions
+    ) -> Resource[Any] | None:
+        """Apply a PATCH. A value that does not fit is named as in a POST."""
+        try:
+            return super().apply_patch(current, patch_op, conditions)
+        except SCIMException as error:
+            if isinstance(error.__cause__, ValidationError):
+                raise scim_exception_of(error.__cause__) from error.__cause__
+            raise
 
 
 @cache

@@ -345,6 +345,8 @@ class DirectoryStorage(ScimStorage):
         )
 
     def _check_user_name(self, doc: Mapping[str, Any], id: str) -> None:
+        if not (doc.get("userName") or "").strip():
+            raise InvalidValueException(detail="userName is missing or empty")
         owner = self._db.rows(sql.USER_NAME_OWNER, user_name=folded(doc["userName"]))
         if owner and owner[0][0] != id:
             raise UniquenessException(detail="Another user has this userName")
