@@ -314,7 +314,7 @@ async def summary_of(journal: Journal) -> Summary:
     changes: dict[tuple[str, str], int] = {}
     cannot: dict[str, int] = {}
     extras: dict[str, int] = {}
-    for (kind, action, _), count in (await journal.counts()).items():
+    for (kind, action), count in (await journal.planned_counts()).items():
         if action == CANNOT_CHANGE:
             cannot[kind] = cannot.get(kind, 0) + count
         elif action == EXTRA:

@@ -29,16 +29,20 @@ _PARTS: tuple[Kind, ...] = ("user", "chat")
 
 def write_differences(db: sqlite3.Connection, what: Comparison) -> Compared:
     """Create an item for every difference."""
-    sides.index_wanted(db)
+    listed = db.execute("SELECT 1 FROM actual LIMIT 1").fetchone() is not None
+    # Without anything to match, rows are only read in the order of their keys.
+    sides.index_wanted(db, by_key_only=not listed and "member" not in what.sources)
     sides.index_actual(db)
     db.execute("INSERT OR IGNORE INTO source_file (name) SELECT DISTINCT file FROM wanted WHERE file IS NOT NULL")
     matching.match_records(db, replace=what.replace and what.prune and "id" not in what.changeable.get("user", ()))
     for kind in _PARTS:
         if kind in what.kinds:
             _missing(db, kind)
+            if not listed:
+                continue
             add_rows(db, _changed(db, kind, what.changeable[kind]))
             _superfluous(db, kind, "delete" if what.prune else EXTRA)
-    if "user" in what.kinds:
+    if "user" in what.kinds and listed:
         addresses.order(db)
     matching.match_memberships(db, what)
     if "member" in what.kinds:

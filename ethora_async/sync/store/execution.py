@@ -144,8 +144,17 @@ def fail_grants_of_the_uncreated(db: sqlite3.Connection, step: int) -> None:
 
 def steps(db: sqlite3.Connection) -> list[tuple[int, str, str]]:
     """Return the steps with items to do, each with its kind and action, in order."""
-    rows = db.execute(f"SELECT DISTINCT step, kind, action FROM item WHERE {_TO_DO} ORDER BY step, kind, action")
-    return list(rows.fetchall())
+    found: list[tuple[int, str, str]] = []
+    place: Any = (0, "~", "")  # behind all of step 0
+    # From one to the next by the index: there are few, of very many items each.
+    following = (
+        "SELECT step, kind, action FROM item WHERE (step, kind, action) > (?, ?, ?) ORDER BY step, kind, action LIMIT 1"
+    )
+    to_do = f"SELECT 1 FROM item WHERE step = ? AND kind = ? AND action = ? AND state < {KNOWN} LIMIT 1"
+    while (place := db.execute(following, place).fetchone()) is not None:
+        if db.execute(to_do, place).fetchone() is not None:
+            found.append(place)
+    return found
 
 
 def counts(db: sqlite3.Connection) -> dict[tuple[str, str, str | None], int]:
@@ -154,13 +163,27 @@ def counts(db: sqlite3.Connection) -> dict[tuple[str, str, str | None], int]:
     return {(kind, action, None if status == PENDING else status): count for kind, action, status, count in rows}
 
 
+def planned_counts(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    """Return the number of items by kind and action."""
+    found: dict[tuple[str, str], int] = {}
+    # In the order of the index, which is all that is read.
+    for _, kind, action, count in db.execute(
+        "SELECT step, kind, action, COUNT(*) FROM item GROUP BY step, kind, action"
+    ):
+        found[kind, action] = found.get((kind, action), 0) + count
+    return found
+
+
 def deletions(db: sqlite3.Connection) -> list[Deletions]:
     """Return the planned deletions of each kind."""
     found = []
+    planned = planned_counts(db)
     for kind, action in _DELETIONS:
         mine = " AND key NOT IN (SELECT key FROM other_chat)" if kind == "chat" else ""
-        query = f"SELECT COUNT(*) FROM item WHERE kind = ? AND action = ?{mine}"
-        gone = db.execute(query, (kind, action)).fetchone()[0]
+        gone = planned.get((kind, action), 0)
+        if gone and mine:
+            query = f"SELECT COUNT(*) FROM item WHERE kind = ? AND action = ?{mine}"
+            gone = db.execute(query, (kind, action)).fetchone()[0]
         listed = db.execute(f"SELECT COUNT(*) FROM actual WHERE kind = ? AND NOT own{mine}", (kind,)).fetchone()[0]
         found.append(Deletions(kind, action, gone, listed))
     return found

@@ -287,6 +287,10 @@ class Journal:
         """Return the number of items by kind, action and status; an unknown status is None."""
         return await self._transaction(execution.counts)
 
+    async def planned_counts(self) -> dict[tuple[str, str], int]:
+        """Return the number of items by kind and action."""
+        return await self._transaction(execution.planned_counts)
+
     # Rows that cannot be used
 
     async def problems(self) -> AsyncGenerator[Problem, None]:

@@ -193,9 +193,9 @@ def _drop_indexes(db: sqlite3.Connection) -> None:
         db.execute(f"DROP INDEX IF EXISTS temp.{name}")
 
 
-def index_wanted(db: sqlite3.Connection) -> None:
+def index_wanted(db: sqlite3.Connection, *, by_key_only: bool = False) -> None:
     """Index the wanted rows for looking up single ones."""
-    for index in WANTED_INDEXES:
+    for index in WANTED_INDEXES[:1] if by_key_only else WANTED_INDEXES:
         db.execute(index)
 
 
