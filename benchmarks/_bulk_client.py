@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import orjson
+from _measure import event_loops
 from yarl import URL
 
 from ethora_async import EthoraClient, NewUser
@@ -208,4 +209,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=event_loops()[os.environ.get("BENCHMARK_LOOP", "asyncio")]) as runner:
+        runner.run(main())

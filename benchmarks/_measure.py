@@ -8,11 +8,13 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Generator, Mapping, Sequence
 
 HERE = Path(__file__).parent
@@ -52,6 +54,15 @@ def interleaved(variants: Mapping[str, Callable[[], float]], rounds: int) -> Sam
             gc.collect()
             samples[name].append(variants[name]())
     return samples
+
+
+def event_loops() -> dict[str, Callable[[], asyncio.AbstractEventLoop] | None]:
+    """The event loops to measure, by name: asyncio's, and uvloop's if it is installed (extra ``speed``)."""
+    try:
+        uvloop = import_module("uvloop")
+    except ImportError:
+        return {"asyncio": None}
+    return {"asyncio": None, "uvloop": uvloop.new_event_loop}
 
 
 def ratio(samples: Samples, of: str, to: str) -> float:

@@ -74,9 +74,10 @@ def node_worker(port: str, tokens: str) -> Generator[Worker, None, None]:
 
 
 @contextmanager
-def python_worker(port: str, tree: Path = HERE.parent) -> Generator[Worker, None, None]:
+def python_worker(port: str, tree: Path = HERE.parent, *, loop: str = "asyncio") -> Generator[Worker, None, None]:
     """This package, and bare aiohttp beside it. `tree` is the checkout that the package is imported from."""
-    with _started(python_command(), port, PYTHONPATH=str(tree)) as worker:
+    path = os.pathsep.join([str(tree), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with _started(python_command(), port, PYTHONPATH=path, BENCHMARK_LOOP=loop) as worker:
         yield worker
 
 

@@ -15,7 +15,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import attrs
-from _measure import Samples, interleaved, pin, quick, ratio, server, show
+from _measure import Samples, event_loops, interleaved, pin, quick, ratio, server, show
 from _workers import (
     NodeMissingError,
     Worker,
@@ -142,6 +142,21 @@ def compare(sizes: Sizes, tokens: list[str], files: Callable[[int], str]) -> Com
     return comparison
 
 
+def compare_loops(sizes: Sizes, files: Callable[[int], str]) -> Comparison:
+    """Batches and a whole import on asyncio's event loop and, where it is installed, on uvloop's."""
+    comparison = Comparison(sizes.rounds)
+    users, options = sizes.many, {"count": sizes.many, "in_flight": BATCHES_IN_FLIGHT}
+    with ExitStack() as stack:
+        (port,) = stack.enter_context(server("_bulk_server.py"))
+        for loop in event_loops():
+            worker = stack.enter_context(python_worker(port, loop=loop))
+            comparison.add(f"{loop}: batches, {OURS}", worker, "batches", users, **options)
+            comparison.add(f"{loop}: batches, bare aiohttp", worker, "bare", users, **options)
+            comparison.add(f"{loop}: {APPLY}", worker, "plan_and_apply", users, file=files(users))
+        comparison.run()
+    return comparison
+
+
 def compare_brief(sizes: Sizes, tokens: list[str]) -> Comparison:
     """Batches, on a server whose rows tell no more than what became of whom."""
     comparison = Comparison(sizes.rounds)
@@ -253,13 +268,18 @@ def main() -> None:
 
         made = compare(sizes, tokens, file_of)
         whole = compare_cold(sizes, tokens, file_of)
-    report(made, compare_brief(sizes, tokens), compare_on_slow_server(sizes, tokens), whole, missing)
+        loops = compare_loops(sizes, file_of)
+    report(made, compare_brief(sizes, tokens), loops, compare_on_slow_server(sizes, tokens), whole, missing)
 
 
-def report(made: Comparison, brief: Comparison, slow: Comparison, whole: Samples, missing: str) -> None:
+def report(
+    made: Comparison, brief: Comparison, loops: Comparison, slow: Comparison, whole: Samples, missing: str
+) -> None:
     ceiling = IN_FLIGHT / DELAY
-    share = slow.rate(f"20 ms, 64 in flight, {OURS}") / ceiling
-    reached = f"{share:.0%} of the ceiling of a server that takes 20 ms, 64 in flight  (aim: 92%)"
+    share, limit = (slow.rate(f"20 ms, 64 in flight, {client}") / ceiling for client in (OURS, "bare aiohttp"))
+    reached = (
+        f"{share:.0%} of the ceiling of a server that takes 20 ms, 64 in flight; bare aiohttp {limit:.0%}  (aim: 92%)"
+    )
     headline, aim = f"{to_bare(made)}; the Node SDK was not measured: {missing}", "needs the Node SDK"
     ratios = [import_to_bare(made), to_bare(brief, BRIEFLY), reached]
     if not missing:
@@ -270,6 +290,7 @@ def report(made: Comparison, brief: Comparison, slow: Comparison, whole: Samples
         "CPU per user, users a second:",
         *made.lines(),
         *brief.lines(),
+        *loops.lines(),
         *(f"{slow.line(name)} {slow.rate(name) / ceiling:6.1%} of the ceiling" for name in slow.works),
         *(f"  {name:52} {median(taken) * 1e6:8.1f} us" for name, taken in whole.items()),
     ]

@@ -1,4 +1,7 @@
-"""The cost of a typed call over hand-written aiohttp code: CPU of the client's process per call."""
+"""The cost of a typed call over hand-written aiohttp code: CPU of the client's process per call.
+
+With uvloop too, where it is installed (extra ``speed``).
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,19 @@ import asyncio
 import time
 from functools import partial
 from statistics import median
+from typing import TYPE_CHECKING
 
 import aiohttp
 import orjson
 from _calls import APP, CREATE, CREATE_AND_READ, GET, UPDATE, Call, Kind, by_client, by_expert, by_hand, expert_session
-from _measure import Samples, interleaved, pin, quick, ratio, server, show
+from _measure import Samples, event_loops, interleaved, pin, quick, ratio, server, show
 
 from ethora_async import EthoraClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 IN_FLIGHT = (1, 64)
 SECRET = "only-for-this-benchmark-0123456789"
@@ -51,9 +60,10 @@ async def close(client: EthoraClient, sessions: list[aiohttp.ClientSession]) -> 
         await session.close()
 
 
-def measure(kind: Kind, *, rounds: int, size: int) -> dict[int, Samples]:
+def measure(kind: Kind, loop: LoopFactory | None, *, rounds: int, size: int) -> dict[int, Samples]:
     """CPU seconds per call, by how many were in flight."""
-    with server("_fixed_server.py", orjson.dumps(kind.reply).decode()) as (port,), asyncio.Runner() as runner:
+    reply = orjson.dumps(kind.reply).decode()
+    with server("_fixed_server.py", reply) as (port,), asyncio.Runner(loop_factory=loop) as runner:
         client, sessions, calls = runner.run(prepare(kind, f"http://127.0.0.1:{port}"))
         samples = {
             in_flight: interleaved(
@@ -65,23 +75,27 @@ def measure(kind: Kind, *, rounds: int, size: int) -> dict[int, Samples]:
     return samples
 
 
-def describe(name: str, in_flight: int, samples: Samples) -> str:
+def describe(name: str, loop: str, in_flight: int, samples: Samples) -> str:
     times = "  ".join(f"{variant} {median(taken) * 1e6:.0f} us" for variant, taken in samples.items())
     tuned, plain = ratio(samples, "typed", "tuned"), ratio(samples, "typed", "plain")
-    return f"{name:24} {in_flight:2} in flight: {times}  typed/tuned {tuned:.3f}  typed/plain {plain:.3f}"
+    return f"{name:24} {loop:7} {in_flight:2} in flight: {times}  typed/tuned {tuned:.3f}  typed/plain {plain:.3f}"
 
 
 def main() -> None:
     rounds, size = (5, 128) if quick(__doc__ or "") else (61, 512)
     pin(0)
-    measured = {kind.name: measure(kind, rounds=rounds, size=size) for kind in (UPDATE, GET, CREATE, CREATE_AND_READ)}
-    headline = ratio(measured[UPDATE.name][IN_FLIGHT[-1]], "typed", "tuned")
+    measured = {
+        (kind.name, name): measure(kind, loop, rounds=rounds, size=size)
+        for name, loop in event_loops().items()
+        for kind in (UPDATE, GET, CREATE, CREATE_AND_READ)
+    }
+    headline = ratio(measured[UPDATE.name, "asyncio"][IN_FLIGHT[-1]], "typed", "tuned")
     show(
         "request_overhead",
         f"{headline:.2f} x tuned aiohttp ({UPDATE.name}, {IN_FLIGHT[-1]} in flight)",
         [
-            describe(name, in_flight, samples)
-            for name, by_number in measured.items()
+            describe(name, loop, in_flight, samples)
+            for (name, loop), by_number in measured.items()
             for in_flight, samples in by_number.items()
         ],
         aim="at most 1.10, users.get and chats.create 1.15, each below plain aiohttp",
