@@ -12,17 +12,26 @@ from hypothesis import strategies as st
 
 from ethora_async import ForbiddenError, NotSentError
 from ethora_async.platforms.rocketchat.realtime.events import (
+    AccountChanged,
     AvatarChanged,
     HistoryCleaned,
     MessagesRead,
+    Notified,
     PresenceChanged,
     RoleChanged,
+    SettingChanged,
     StreamEvent,
     Typing,
     UserDeleted,
     UserRenamed,
 )
-from ethora_async.platforms.rocketchat.realtime.people_events import about_people, about_room, read_people_event
+from ethora_async.platforms.rocketchat.realtime.people_events import (
+    about_account,
+    about_people,
+    about_room,
+    about_settings,
+    read_people_event,
+)
 
 if TYPE_CHECKING:
     from ethora_async import RocketChatClient
@@ -50,6 +59,51 @@ async def events(stream: Any, *kinds: type) -> list[Any]:
                 if len(found) == len(kinds):
                     break
     return found
+
+
+async def test_the_user_and_the_server(rocketchat: RocketChatClient, room_id: str, sandbox: RocketChatSandbox) -> None:
+    ann = (await rocketchat.users.get("ann")).record_id
+    async with rocketchat.realtime("ann") as stream:
+        await stream.watch_settings()
+        await stream.watch_account()
+        await stream.watch_account()  # once more changes nothing
+        said = await rocketchat.as_user("bob").messages.send("town", "@ann come here")
+        await rocketchat.users.update("ann", name="Annie")
+        await rocketchat.request("POST", "/api/v1/settings/Site_Name", json={"value": "Ours"})
+        sandbox.add_personal_token("ann", "phone")
+        told = await events(stream, Notified, AccountChanged, SettingChanged)
+    assert told[0] == Notified("town", "@ann come here", room_id, said.id, "bob")
+    assert "come here" not in repr(told[0])
+    assert (told[1].action, told[1].user_id, told[1].changes["name"]) == ("updated", ann, "Annie")
+    assert "Annie" not in repr(told[1])
+    assert told[2] == SettingChanged("updated", "Site_Name", "Ours")
+
+
+async def test_the_same_stream_may_be_watched_as_it_is(rocketchat: RocketChatClient, room_id: str) -> None:
+    ann = (await rocketchat.users.get("ann")).record_id
+    async with rocketchat.realtime("ann") as stream:
+        await stream.watch_settings()  # by now the server has confirmed what every connection subscribes to
+        await stream.watch("stream-notify-user", f"{ann}/userData")
+        await rocketchat.users.update("ann", name="Annie")
+        (told,) = await events(stream, StreamEvent)
+    assert (told.name, told.args[0]["type"]) == (f"{ann}/userData", "updated")
+    del room_id
+
+
+def test_an_account_shows_no_credentials() -> None:
+    tokens = [{"hashedToken": "h"}]
+    hashed = {"services.resume.loginTokens": tokens, "services": {"totp": {}}, "e2e": {"private_key": "k"}}
+    (topic,) = [one for one in about_account("u1") if one.name == "u1/userData"]
+
+    def told(**more: Any) -> list[Any]:
+        return read_people_event(topic, [{"type": "updated", "id": "u1", **more}])
+
+    assert told(diff=hashed, unset={"services.email2fa": 1}) == []
+    assert told(diff={**hashed, "name": "A"}, unset={"bio": 1, "services.x": 1}) == [
+        AccountChanged("updated", "u1", {"name": "A"}, ("bio",))
+    ]
+    (new,) = read_people_event(topic, [{"type": "inserted", "id": "u1", "data": {**hashed, "name": "A"}}])
+    assert new == AccountChanged("inserted", "u1", {"name": "A"})
 
 
 async def test_people(rocketchat: RocketChatClient, room_id: str) -> None:
@@ -136,5 +190,5 @@ async def test_a_room_of_others_is_refused(rocketchat: RocketChatClient, room_id
     )
 )
 def test_whatever_comes_is_read_or_passed_over(args: list[Any]) -> None:
-    for topic in (*about_people(), *about_room("r1")):
+    for topic in (*about_people(), *about_room("r1"), *about_account("u1"), *about_settings()):
         assert len(read_people_event(topic, args)) <= 1

@@ -40,7 +40,13 @@ from ethora_async.platforms.rocketchat.realtime.events import (
     RoomLeft,
 )
 from ethora_async.platforms.rocketchat.realtime.login_token import RealtimeToken, user_id
-from ethora_async.platforms.rocketchat.realtime.people_events import about_people, about_room, read_people_event
+from ethora_async.platforms.rocketchat.realtime.people_events import (
+    about_account,
+    about_people,
+    about_room,
+    about_settings,
+    read_people_event,
+)
 from ethora_async.platforms.rocketchat.realtime.speaking import Speaking
 from ethora_async.platforms.rocketchat.realtime.wire import read_event, read_messages
 from ethora_async.records import Id, several
@@ -215,6 +221,23 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
         """
         await self._watch_typed(about_room(await self._speaking.room_id(room)))
 
+    async def watch_account(self) -> None:
+        """Report notifications and changes of the user's own account: `Notified`, `AccountChanged`.
+
+        Raises:
+            NotSentError: the server did not confirm it in time, or the stream is not open.
+        """
+        self._opened()
+        await self._watch_typed(about_account(user_id(await self._token.current())))
+
+    async def watch_settings(self) -> None:
+        """Report changes of the server's public settings: `SettingChanged`.
+
+        Raises:
+            NotSentError: the server did not confirm it in time, or the stream is not open.
+        """
+        await self._watch_typed(about_settings())
+
     async def _watch_typed(self, topics: list[Topic]) -> None:
         for topic in topics:
             self._typed.add(topic)
@@ -255,6 +278,8 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
         waiting = self._waiting[topic] = asyncio.get_running_loop().create_future()
         waiting.add_done_callback(read_error)
         machine.subscribe(topic)
+        if machine.holds(topic):  # one of the topics that every connection subscribes to
+            waiting.set_result(None)
         try:
             await self._flush()
             await self._within_time(waiting, f"the subscription to {topic.stream}")

@@ -272,6 +272,8 @@ class DdpMachine:
             if topic is not None and topic in self._lost:
                 del self._lost[topic]
                 self._wanted[topic] = None
+            if topic in self._own:
+                self._confirmed.add(topic)  # somebody may want it later
             if topic in self._wanted:
                 self._failures.pop(topic, None)
                 self._confirmed.add(topic)

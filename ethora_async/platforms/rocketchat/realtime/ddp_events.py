@@ -11,6 +11,7 @@ ROOM_MESSAGES = "stream-room-messages"
 NOTIFY_ROOM = "stream-notify-room"
 NOTIFY_USER = "stream-notify-user"
 NOTIFY_LOGGED = "stream-notify-logged"
+NOTIFY_ALL = "stream-notify-all"
 TOO_MANY = "too-many-requests"
 
 

@@ -154,6 +154,47 @@ class HistoryCleaned:
     users: tuple[str, ...] = ()
 
 
+@attrs.frozen
+class Notified:
+    """A message that the platform notifies the user of: a mention, or a message in a direct room.
+
+    Attributes:
+        message_id, room_id: The message; None if the notification is about something else.
+        sender: The user name of its author.
+    """
+
+    title: str
+    text: str = attrs.field(repr=False)
+    room_id: str | None = None
+    message_id: str | None = None
+    sender: str | None = None
+
+
+@attrs.frozen
+class AccountChanged:
+    """The user's own account changed; `action` is ``inserted``, ``updated`` or ``removed``.
+
+    Attributes:
+        changes: The new values in the platform's format, by dotted name, such as ``emails``; without tokens and
+            other credentials.
+        removed: The names of values that are gone.
+    """
+
+    action: str
+    user_id: str
+    changes: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=False)
+    removed: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class SettingChanged:
+    """A public setting of the server changed; `action` is ``inserted``, ``updated``, ``removed`` or ``changed``."""
+
+    action: str
+    name: str
+    value: Any = None
+
+
 RealtimeEvent = (
     MessageReceived
     | MessageDeleted
@@ -171,4 +212,7 @@ RealtimeEvent = (
     | Typing
     | MessagesRead
     | HistoryCleaned
+    | Notified
+    | AccountChanged
+    | SettingChanged
 )

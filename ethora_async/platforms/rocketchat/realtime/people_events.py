@@ -1,17 +1,26 @@
-"""Events about people and about what they do in rooms, read from streams (docs/platforms/rocketchat.md#streams)."""
+"""Events about people, what they do in rooms, the user and the server (docs/platforms/rocketchat.md#streams)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.platforms.rocketchat.realtime.ddp_events import NOTIFY_LOGGED, NOTIFY_ROOM, Topic
+from ethora_async.platforms.rocketchat.realtime.ddp_events import (
+    NOTIFY_ALL,
+    NOTIFY_LOGGED,
+    NOTIFY_ROOM,
+    NOTIFY_USER,
+    Topic,
+)
 from ethora_async.platforms.rocketchat.realtime.events import (
+    AccountChanged,
     AvatarChanged,
     HistoryCleaned,
     MessagesRead,
+    Notified,
     PresenceChanged,
     RealtimeEvent,
     RoleChanged,
+    SettingChanged,
     Typing,
     UserDeleted,
     UserRenamed,
@@ -34,10 +43,22 @@ def about_room(room_id: str) -> list[Topic]:
     return [Topic(NOTIFY_ROOM, f"{room_id}/{name}") for name in _OF_ROOMS]
 
 
+def about_account(user_id: str) -> list[Topic]:
+    """Return the topics about the stream's user."""
+    return [Topic(NOTIFY_USER, f"{user_id}/{name}") for name in _OF_THE_USER]
+
+
+def about_settings() -> list[Topic]:
+    """Return the topics about the server's public settings."""
+    return [Topic(NOTIFY_ALL, name) for name in _OF_THE_SERVER]
+
+
 def read_people_event(topic: Topic, args: Sequence[Any]) -> list[RealtimeEvent]:
     """Return what an event of these topics says; one of an unexpected shape says nothing."""
-    if topic.stream == NOTIFY_LOGGED:
-        read = _OF_PEOPLE.get(topic.name)
+    named = {NOTIFY_LOGGED: _OF_PEOPLE, NOTIFY_ALL: _OF_THE_SERVER, NOTIFY_USER: _OF_THE_USER}.get(topic.stream)
+    if named is not None:
+        name = topic.name.rpartition("/")[2] if topic.stream == NOTIFY_USER else topic.name
+        read = named.get(name)
         event = None if read is None else read(args)
     else:
         room_id, _, name = topic.name.partition("/")
@@ -105,6 +126,45 @@ def _cleaned(room_id: str, args: Sequence[Any]) -> RealtimeEvent | None:
     return HistoryCleaned(room_id, tuple(name for name in names if isinstance(name, str)))
 
 
+def _notified(args: Sequence[Any]) -> RealtimeEvent | None:
+    row = _object(args)
+    title, text, payload = _text(row, "title"), _text(row, "text"), row.get("payload")
+    if title is None or text is None:
+        return None
+    payload = payload if isinstance(payload, dict) else {}
+    sender = payload.get("sender")
+    author = _text(sender, "username") if isinstance(sender, dict) else None
+    room_id = _text(payload, "rid")
+    return Notified(title, text, room_id, None if room_id is None else _text(payload, "_id"), author)
+
+
+def _account(args: Sequence[Any]) -> RealtimeEvent | None:
+    row = _object(args)
+    action, user_id = _text(row, "type"), _text(row, "id")
+    if action is None or user_id is None:
+        return None
+    found = row.get("diff") if action == "updated" else row.get("data")
+    unset = row.get("unset")
+    changes = {name: value for name, value in found.items() if _shown(name)} if isinstance(found, dict) else {}
+    removed = tuple(name for name in unset if _shown(name)) if isinstance(unset, dict) else ()
+    if action == "updated" and not changes and not removed:
+        return None
+    return AccountChanged(action, user_id, changes, removed)
+
+
+def _shown(name: Any) -> bool:
+    """Return whether a value of an account is none of its credentials."""
+    return isinstance(name, str) and name.partition(".")[0] not in _CREDENTIALS
+
+
+def _setting(args: Sequence[Any]) -> RealtimeEvent | None:
+    action, row = (*args, None, None)[:2]
+    if not isinstance(action, str) or not isinstance(row, dict):
+        return None
+    name = _text(row, "_id")
+    return None if name is None else SettingChanged(action, name, row.get("value"))
+
+
 def _object(args: Sequence[Any]) -> Mapping[str, Any]:
     return args[0] if args and isinstance(args[0], dict) else {}
 
@@ -114,6 +174,13 @@ def _text(row: Mapping[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+_CREDENTIALS = frozenset({"services", "e2e"})
+"""The parts of an account that hold hashed tokens, second factors and keys."""
+_OF_THE_USER: Mapping[str, Callable[[Sequence[Any]], RealtimeEvent | None]] = {
+    "notification": _notified,
+    "userData": _account,
+}
+_OF_THE_SERVER: Mapping[str, Callable[[Sequence[Any]], RealtimeEvent | None]] = {"public-settings-changed": _setting}
 _OF_PEOPLE: Mapping[str, Callable[[Sequence[Any]], RealtimeEvent | None]] = {
     "user-status": _presence,
     "roles-change": _role,
