@@ -77,8 +77,8 @@ class Credential:
 class SignsWithTime(Protocol):
     """Credentials whose tokens carry a time: the platform rejects them if the clock is wrong."""
 
-    def resign(self, offset: float) -> Credential | None:
-        """Return a credential signed with a clock that is `offset` seconds ahead of this machine's.
+    def resign(self, offset: float, rejected: Credential) -> Credential | None:
+        """Return `rejected` signed anew with a clock that is `offset` seconds ahead of this machine's.
 
         Return None when that would give the same token.
         """

@@ -14,7 +14,8 @@ class Call:
     """The state of one call across its attempts.
 
     `bulk` says whether it belongs to a run, `told` whether anybody listens to its events. `tried` holds the keys that
-    were rejected since the last pause, `rounds` the number of such pauses.
+    were rejected since the last pause, `resigned` those that were signed anew with the platform's time, `rounds` the
+    number of such pauses.
     """
 
     operation: Operation
@@ -31,6 +32,7 @@ class Call:
     started: float = 0.0
     effect: Effect = "none"
     tried: frozenset[str] = frozenset()
+    resigned: frozenset[str] = frozenset()
     rounds: int = 0
     last_error: ChatError | None = None
 

@@ -12,7 +12,6 @@ from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
 from ethora_async.engine.call_state import Call
 from ethora_async.engine.events import (
     AttemptFinished,
-    ClockCorrected,
     Emitter,
     RequestFinished,
     RequestStarted,
@@ -226,7 +225,9 @@ class Engine:
                     note_lost_attempt()
             call.last_error = error
             if rejection is not None:
-                credential = self._resigned(call, rejection, error) or await self._another(call, credential, error)
+                credential = self._resigned(call, rejection, credential, error) or await self._another(
+                    call, credential, error
+                )
                 continue
             if isinstance(error, _AFTER_THE_TOKEN):
                 call.credentials.accepted(credential)
@@ -346,10 +347,10 @@ class Engine:
         )
         return error, failure.token_rejected
 
-    def _resigned(self, call: Call, response: Response, error: ChatError) -> Credential | None:
+    def _resigned(self, call: Call, response: Response, rejected: Credential, error: ChatError) -> Credential | None:
         """Return a credential with the platform's time, if a wrong clock may be why the token was rejected.
 
-        A difference that is not corrected is named in the error.
+        It is tried once for each secret. A difference that is not corrected is named in the error.
         """
         stated = read_date(response.headers.get("date"))
         offset = 0.0 if stated is None else stated - self._clock.now()
@@ -357,12 +358,10 @@ class Engine:
             return None
         ahead = "behind" if offset > 0 else "ahead of"
         error.args = (f"{error.message}; this machine's clock is {abs(offset):.0f} s {ahead} the platform's",)
-        if call.spent or not isinstance(call.credentials, SignsWithTime):
+        if call.spent or rejected.key in call.resigned or not isinstance(call.credentials, SignsWithTime):
             return None
-        credential = call.credentials.resign(offset)
-        if credential is not None:
-            self._emitter.emit(ClockCorrected(offset))
-        return credential
+        call.resigned |= {rejected.key}
+        return call.credentials.resign(offset, rejected)
 
     async def _another(self, call: Call, rejected: Credential, error: ChatError) -> Credential:
         """Return the next credential to try after `rejected`, or raise `error` when there is none."""
@@ -383,7 +382,7 @@ class Engine:
             await self._announce_and_sleep(call, wait, "waiting for a newer secret")
             # The platform may also have changed: if the store was changed first, it may now accept a credential that it
             # rejected.
-            call.tried = frozenset()
+            call.tried = call.resigned = frozenset()
 
     async def _pause(self, call: Call, error: ChatError) -> None:
         """Wait before the next attempt, or raise `error` when there must not be one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from base64 import urlsafe_b64decode
@@ -95,6 +96,39 @@ async def test_a_difference_that_does_not_help_is_named_and_tried_once() -> None
         with pytest.raises(UnauthorizedError, match="this machine's clock is 300 s behind the platform's"):
             [chat async for chat in ethora.chats.list()]
     assert len(transport.requests) == 2
+
+
+async def test_a_time_that_did_not_help_is_not_kept() -> None:
+    """The `Date` of a cache or a wrong server must not make users' tokens valid for longer."""
+    clock, told = FakeClock(NOW), []
+    date = {"date": formatdate(NOW + 7200, usegmt=True)}
+    transport = MemoryTransport(lambda _: Response(401, date, b'{"error":"Invalid token"}'))
+    async with client(transport, clock, told) as ethora:
+        for _ in range(2):
+            with pytest.raises(UnauthorizedError, match="7200 s behind"):
+                [chat async for chat in ethora.chats.list()]
+        assert (await ethora.tokens.for_user("ann", ttl=600)).expires_at == NOW + 600
+    assert not [event for event in told if isinstance(event, ClockCorrected)]
+
+
+async def _all(ethora: EthoraClient) -> list[object]:
+    return [chat async for chat in ethora.chats.list()]
+
+
+@pytest.mark.parametrize("ahead", [-7200.0, 7200.0])
+async def test_calls_at_once_are_all_corrected(ahead: float) -> None:
+    clock, told = FakeClock(NOW), []
+    answer = server(clock, ahead)
+
+    async def later(request: Request) -> Response:
+        response = answer(request)
+        await asyncio.sleep(0)
+        return response
+
+    async with client(MemoryTransport(later), clock, told) as ethora:
+        pages = await asyncio.gather(*(_all(ethora) for _ in range(10)))
+    assert pages == [[]] * 10
+    assert len([event for event in told if isinstance(event, ClockCorrected)]) == 1
 
 
 async def test_tokens_that_carry_no_time_are_not_signed_anew() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ethora_async.engine.events import Emitter, TokenRefreshed
+import attrs
+
+from ethora_async.engine.events import ClockCorrected, Emitter, TokenRefreshed
 from ethora_async.protocols import Credential
 from ethora_async.tokens.cache import TokenCache
 from ethora_async.tokens.rotating import STARTUP_GRACE, Acceptance
-from ethora_async.tokens.signing_clock import SigningClock
+from ethora_async.tokens.signing_clock import LARGEST, SigningClock
 
 if TYPE_CHECKING:
     from ethora_async.platforms.ethora.app_secret import AppSecret, SigningKeys
@@ -36,6 +38,17 @@ def sign(key: HS256Key, claims: dict[str, Any], ttl: float, now: float) -> tuple
     return key.sign({**claims, "iat": issued, "exp": expires}), float(expires)
 
 
+@attrs.frozen(eq=False)
+class _Trial:
+    """A corrected time that the platform has not accepted yet: the credential that carries it, and the time before."""
+
+    credential: Credential
+    before: float
+
+    def holds(self, credential: Credential) -> bool:
+        return credential is self.credential
+
+
 class ServerCredentials:
     """Signs this client's requests as its app's server; one token serves many requests.
 
@@ -59,6 +72,7 @@ class ServerCredentials:
         self._tokens: TokenCache[Credential] = TokenCache(clock, size=8)
         self._acceptance = Acceptance(rotates=secret.rotates, clock=clock, grace=STARTUP_GRACE)
         self._at_hand: tuple[KeyRing[SigningKeys], Credential, float] | None = None
+        self._trial: _Trial | None = None
 
     def peek(self) -> Credential | None:
         """Return the available credential, made from the newest available keys."""
@@ -82,7 +96,10 @@ class ServerCredentials:
         return self._credential(ring, self.chosen(ring))
 
     def accepted(self, credential: Credential) -> None:
-        """Keep the secret of this credential until the store has a newer version."""
+        """Keep the secret of this credential until the store has a newer version, and the time that it carries."""
+        if self._trial is not None and self._trial.holds(credential):
+            self._trial = None
+            self._emitter.emit(ClockCorrected(self._signing_clock.offset))
         if credential is not self._acceptance.credential:
             self._acceptance.accept(credential)
             self._at_hand = None
@@ -90,19 +107,34 @@ class ServerCredentials:
     async def replace(self, rejected: Credential, tried: frozenset[str]) -> Credential | None:
         """Return a credential from a newer secret, or from the next untried candidate."""
         self._acceptance.refuse()
+        if self._trial is not None and self._trial.holds(rejected):
+            # It did not help, and a `Date` may be wrong: users' tokens must not carry its time.
+            self._signing_clock.offset = self._trial.before
+            self._trial = self._at_hand = None
         ring = await self._secret.newer(rejected.version)
         for keys in ring.candidates():
             if keys.key not in tried:
                 return self._credential(ring, keys)
         return None
 
-    def resign(self, offset: float) -> Credential | None:
-        """Return the credential signed with the platform's time; None if that was already used."""
+    def resign(self, offset: float, rejected: Credential) -> Credential | None:
+        """Return the credential signed with the platform's time; None if it already was.
+
+        The time is kept once the platform accepts such a credential.
+        """
         ring = self._secret.peek()
-        if ring is None or not self._signing_clock.correct(offset):
+        if ring is None or abs(offset) > LARGEST:
             return None
-        self._at_hand = None
-        return self._credential(ring, self.chosen(ring))
+        keys = next((one for one in ring.candidates() if one.key == rejected.key), None)
+        if keys is None:
+            return None
+        before = self._signing_clock.offset
+        changed = self._signing_clock.correct(offset)
+        credential = self._credential(ring, keys)
+        if changed:
+            self._at_hand = None
+            self._trial = _Trial(credential, before if self._trial is None else self._trial.before)
+        return None if credential is rejected else credential
 
     def may_change(self) -> bool:
         """Return whether a rejection may be caused by a rotation in progress."""
