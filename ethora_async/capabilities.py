@@ -20,6 +20,7 @@ from collections.abc import (
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
+    import re
     from types import TracebackType
 
     from ethora_async.bulk.outcome import Outcome
@@ -194,6 +195,22 @@ class ChecksIds(Protocol):
         Raises:
             InvalidInputError: the platform could not store it; `field` is the given one.
         """
+        ...
+
+
+class NameRule(NamedTuple):
+    """What the names of new records must match entirely, and where that is set."""
+
+    pattern: re.Pattern[str]
+    source: str
+
+
+@runtime_checkable
+class RulesNames(Protocol):
+    """A directory of users or chats whose server has a rule for the names of new ones."""
+
+    async def name_rule(self) -> NameRule | None:
+        """Return the rule; None if it is unknown. Existing records may break it."""
         ...
 
 

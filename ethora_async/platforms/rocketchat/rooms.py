@@ -10,6 +10,7 @@ from ethora_async.errors import ChatError, ConflictError, InvalidInputError, Not
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.directory import A_MOMENT, room_query
+from ethora_async.platforms.rocketchat.name_rules import ROOM_NAMES, name_rule
 from ethora_async.platforms.rocketchat.names import RecordId, lookup, own
 from ethora_async.platforms.rocketchat.names import key as folded
 from ethora_async.platforms.rocketchat.room_contents import RoomContents
@@ -19,7 +20,7 @@ from ethora_async.records import Chat, ChatAccess, Id, NewChat, optional_text, r
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 
-    from ethora_async.capabilities import State
+    from ethora_async.capabilities import NameRule, State
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.request import Operation, Reply
 
@@ -176,6 +177,10 @@ class Rooms(RoomContents):
     ) -> Run[Id]:
         """Delete any number of rooms; each ends ``deleted``, ``absent``, ``failed`` or ``unknown``."""
         return each(self._context, several(ids), self._delete_one, concurrency, ordered=ordered)
+
+    async def name_rule(self) -> NameRule | None:
+        """Return what the server demands of new names, if it tells: a public setting."""
+        return await name_rule(self._context, ROOM_NAMES)
 
     def plain_id(self, id: Id) -> str:
         """Return the room's name."""

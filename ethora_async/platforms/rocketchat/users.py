@@ -11,6 +11,7 @@ from ethora_async.errors import ChatError, ConflictError, InvalidInputError, Not
 from ethora_async.pages import Pages
 from ethora_async.platforms.rocketchat import operations, wire
 from ethora_async.platforms.rocketchat.directory import check_name, user_query
+from ethora_async.platforms.rocketchat.name_rules import USER_NAMES, name_rule
 from ethora_async.platforms.rocketchat.names import key as folded
 from ethora_async.platforms.rocketchat.names import lookup
 from ethora_async.platforms.rocketchat.user_profile import UserProfiles
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 
     from ethora_async.bulk.run import WorkGenerator
-    from ethora_async.capabilities import State
+    from ethora_async.capabilities import NameRule, State
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.context import ServerContext
     from ethora_async.redaction import Secret
@@ -228,6 +229,10 @@ class Users(UserProfiles):
         return self._run(
             several(ids), lambda api, id: self._delete_one(api, id, confirm_relinquish), concurrency, ordered=ordered
         )
+
+    async def name_rule(self) -> NameRule | None:
+        """Return what the server demands of new names, if it tells: a public setting."""
+        return await name_rule(self._context, USER_NAMES)
 
     def plain_id(self, id: Id) -> str:
         """Return the user name."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 
+from ethora_async.capabilities import RulesNames
 from ethora_async.errors import InvalidInputError
 from ethora_async.sync.plan import guard, intake
 from ethora_async.sync.plan.directories import chats_of, identity
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from ethora_async.capabilities import ManagesUsers
+    from ethora_async.capabilities import ManagesUsers, NameRule
     from ethora_async.records import NewChat, NewUser
 
 Part = Literal["users", "chats", "access"]
 PARTS: tuple[Part, ...] = ("users", "chats", "access")
+_NAMED: tuple[Kind, ...] = ("user", "chat")
 _KIND_OF: Mapping[str, Kind] = {"users": "user", "chats": "chat", "access": "member"}
 
 PLANNING, PLANNED = "planning", "planned"
@@ -215,6 +217,7 @@ async def plan_in(
             sources=frozenset(sources),
             replace=options.get("replace", False),
             limit=options["limit"],
+            names=await _name_rules(client, kinds),
         )
     )
     unsafe = await journal.unsafe_rows()
@@ -224,6 +227,17 @@ async def plan_in(
         state=PLANNED, sources=prints, left=found.left, compared=dict(found.counts), guard=verdict, platform=platform
     )
     return Plan(journal, sources, await summary_of(journal), verdict, platform)
+
+
+async def _name_rules(client: ManagesUsers, kinds: frozenset[Kind]) -> dict[Kind, NameRule]:
+    found: dict[Kind, NameRule] = {}
+    for kind in _NAMED:
+        if kind not in kinds:
+            continue
+        directory: object = client.users if kind == "user" else chats_of(client)
+        if isinstance(directory, RulesNames) and (rule := await directory.name_rule()) is not None:
+            found[kind] = rule
+    return found
 
 
 async def read_both_sides(

@@ -35,6 +35,8 @@ def write_differences(db: sqlite3.Connection, what: Comparison) -> Compared:
     sides.index_actual(db)
     db.execute("INSERT OR IGNORE INTO source_file (name) SELECT DISTINCT file FROM wanted WHERE file IS NOT NULL")
     matching.match_records(db, replace=what.replace and what.prune and "id" not in what.changeable.get("user", ()))
+    for kind, rule in what.names.items():
+        matching.refuse_names(db, kind, rule)
     for kind in _PARTS:
         if kind in what.kinds:
             _missing(db, kind)

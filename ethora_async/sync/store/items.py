@@ -9,6 +9,7 @@ import attrs
 
 from ethora_async import codec
 from ethora_async.bulk.outcome import Status
+from ethora_async.capabilities import NameRule
 from ethora_async.errors import ChatError
 
 Kind = Literal["user", "chat", "member"]
@@ -249,6 +250,7 @@ class Comparison:
         replace: whether a user whose id changed may be deleted and created again, if the platform cannot rename users.
         changeable: by kind, the fields that can be changed on the platform; ``id`` if it can rename.
         limit: maximum number of changes of each kind and action; None for all.
+        names: by kind, the platform's rule for the names of new records.
     """
 
     kinds: frozenset[Kind]
@@ -257,6 +259,7 @@ class Comparison:
     sources: frozenset[Kind] = frozenset()
     replace: bool = False
     limit: int | None = None
+    names: Mapping[Kind, NameRule] = attrs.field(factory=dict)
 
 
 @attrs.frozen

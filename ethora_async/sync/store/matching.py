@@ -14,6 +14,7 @@ from ethora_async.sync.store.schema import TARGET_INDEX
 if TYPE_CHECKING:
     import sqlite3
 
+    from ethora_async.capabilities import NameRule
     from ethora_async.sync.store.items import Comparison
 
 _RECORDS = "kind IN ('user', 'chat')"
@@ -81,6 +82,17 @@ def _match_addresses(db: sqlite3.Connection) -> None:
         f"'email ''' || w.email || ''' belongs to ''' || (SELECT MIN(a.key) {holder} AND a.own) || ''','"
         " || ' one of the platform''s own accounts'",
     )
+
+
+def refuse_names(db: sqlite3.Connection, kind: str, rule: NameRule) -> None:
+    """Reject wanted records that would get a name which the platform does not allow.
+
+    Existing names may break the rule.
+    """
+    db.create_function("fits", 1, lambda name: rule.pattern.fullmatch(name) is not None, deterministic=True)
+    reason = f"the platform allows only names that match {rule.pattern.pattern} ({rule.source})".replace("'", "''")
+    new = "(w.target IS NULL OR (w.kind = 'user' AND w.target <> w.key))"
+    _refuse(db, f"kind = '{kind}' AND NOT refused AND {new} AND NOT fits(w.key)", "id", f"'{reason}'")
 
 
 def match_memberships(db: sqlite3.Connection, what: Comparison) -> None:
