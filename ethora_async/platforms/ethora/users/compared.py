@@ -70,4 +70,4 @@ def _read_usual(row: Any, names: Names, reserved: OwnUsers) -> ListedUser | None
         "profile_image": image,
     }
     own = reserved.holds(id, None if record is None else record_id(record), row)
-    return ListedUser(name, id, id.lower(), state, own)
+    return ListedUser(names.prefix + id, id, id.lower(), state, own)
