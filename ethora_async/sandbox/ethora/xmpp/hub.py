@@ -33,7 +33,7 @@ class Hub:
         self.private: dict[User, dict[tuple[str, str], Element]] = {}
         self.looks: dict[Chat, tuple[str, str]] = {}
         """The background and the thumbnail that clients set for a room."""
-        self.moderation = Moderation()
+        self.moderation: Moderation = Moderation()
         self._sessions: dict[User, dict[str, XmppSession]] = {}
         self._rooms: dict[Chat, Occupants] = {}
         self._entering: XmppSession | None = None

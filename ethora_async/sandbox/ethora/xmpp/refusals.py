@@ -28,7 +28,7 @@ class StanzaError(Exception):
         super().__init__(text or condition)
         self.condition = condition
         self.text = text
-        self.kind = kind or _TYPES[condition]
+        self.kind: str = kind or _TYPES[condition]
 
     def answer(self, stanza: Element, sender: str) -> Element:
         """Return the error stanza for `sender`: same kind and id, from the address it was sent to."""
