@@ -22,6 +22,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.counts: dict[str, Counter[Status]] = {}
+        self._ended: set[str] = set()
         self._failures: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  closed by us
 
     def __enter__(self) -> Self:
@@ -35,6 +36,16 @@ class Tally:
     def begin(self, file: str) -> None:
         """Start a file, so that it is reported even if none of its rows is processed."""
         self.counts.setdefault(_printable(file), Counter())
+
+    def end(self, file: str) -> None:
+        """Note that a file was read to its end."""
+        self._ended.add(_printable(file))
+
+    def summary(self, file: str) -> str:
+        """Return a file's counts in words."""
+        counts = self.counts[file]
+        words = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+        return words or ("no rows" if file in self._ended else "no row was done")
 
     def add(self, result: RowResult) -> None:
         """Record one result."""

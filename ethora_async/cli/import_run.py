@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import typer
 
-from ethora_async.bulk.outcome import STATUSES
 from ethora_async.cli.import_report import Tally
 from ethora_async.cli.json_reply import begin_document
 from ethora_async.cli.progress import counting
@@ -86,6 +85,8 @@ async def import_lists(steps: list[ImportStep], tally: Tally) -> None:
                 if step.reject is not None:
                     await stack.enter_async_context(step.reject)
                 await import_rows(step.source, step.start, on_result, reject=step.reject)
+        for file in step.source.files:
+            tally.end(file)
         if step.reject is not None:
             tell_rejected(step.reject)
         if delivery.failure is not None:
@@ -100,9 +101,8 @@ def print_import_report(tally: Tally, *, as_json: bool) -> None:
             typer.echo(part, nl=False)
         typer.echo()
         return
-    for file, counts in tally.counts.items():
-        summary = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
-        typer.echo(f"{Path(file).name}: {summary or 'no rows'}")
+    for file in tally.counts:
+        typer.echo(f"{Path(file).name}: {tally.summary(file)}")
     files = list(tally.counts)
     for failure in nsmallest(SHOWN_FAILURES, tally.failures(), lambda one: (files.index(one["file"]), one["row"])):
         place = f"{Path(failure['file']).name} line {failure['row']}"

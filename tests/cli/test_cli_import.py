@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cli_helpers import people
 
+from ethora_async.cli.import_report import Tally
+from ethora_async.cli.import_run import print_import_report
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -108,6 +111,17 @@ def test_a_list_without_rows_is_done_and_says_so(cli: Cli, csv: Csv) -> None:
     }
     result = cli("users", "import", path)
     assert (result.code, result.stdout) == (0, "people.csv: no rows\n")
+
+
+def test_a_list_that_was_interrupted_at_its_beginning_is_not_called_empty(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Tally() as tally:
+        for file in ("empty.csv", "long.csv"):
+            tally.begin(file)
+        tally.end("empty.csv")
+        print_import_report(tally, as_json=False)
+    assert capsys.readouterr().out == "empty.csv: no rows\nlong.csv: no row was done\n"
 
 
 def test_chats_and_members_follow_the_users(cli: Cli, csv: Csv) -> None:
