@@ -117,12 +117,15 @@ LOOSER_THAN_THE_TYPES = {
     "POST /v1/rooms.saveRoomSettings": "7.x publishes a validator without `joinCode`, which its own front end sends",
     "POST /v1/login": "user may be a text, as the documentation and the vendor's own clients have it",
 }
-"""Requests that the server takes although the published types do not have them (docs/platforms/rocketchat.md)."""
+"""Requests that the server takes although the published types do not have them.
+
+See docs/platforms/rocketchat.md#types-and-replies.
+"""
 MORE_IN_THE_TYPES = {
     ("GET /v1/channels.history", ""): "the route gives no numbers of pages",
     ("GET /v1/groups.history", ""): "likewise",
     ("GET /v1/chat.syncMessages", "result"): "a cursor comes only with `next` or `previous`",
-    ("GET /v1/chat.getDeletedMessages", "messages.*"): "ids and moments alone are shown",
+    ("GET /v1/chat.getDeletedMessages", "messages.*"): "ids alone are shown",
     ("GET /v1/channels.members", "members.*"): "of members, names and presence alone are shown",
     ("GET /v1/groups.members", "members.*"): "likewise",
     ("GET /v1/rooms.membersOrderedByRole", "members.*"): "likewise",
@@ -138,7 +141,10 @@ MORE_IN_THE_TYPES = {
     ("GET /v1/statistics.list", "statistics.*"): "likewise",
     ("POST /v1/chat.postMessage", "channel"): "the text that named the channel",
 }
-"""By route and place: replies of which the published types have more than the server sends, and why."""
+"""By route and place: replies of which the published types have more than the server sends, and why.
+
+See docs/platforms/rocketchat.md#types-and-replies.
+"""
 
 
 async def test_what_is_sent_is_what_the_vendor_takes(types: Any, traffic: list[Exchange]) -> None:

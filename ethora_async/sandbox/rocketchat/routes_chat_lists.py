@@ -89,7 +89,7 @@ def deleted(call: Call) -> Reply:
     """List the ids of messages deleted since a time."""
     since = _moment(call, "since")
     found = [gone for gone in _room(call).deleted if gone.at > since]
-    return call.listing("messages", found, lambda gone: {"_id": gone.id, "_deletedAt": moment(gone.at)})
+    return call.listing("messages", found, lambda gone: {"_id": gone.id})
 
 
 @ROUTES.add(

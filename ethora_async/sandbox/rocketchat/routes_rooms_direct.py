@@ -12,7 +12,7 @@ from ethora_async.sandbox.rocketchat.families import direct_room
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routing import Routes
 from ethora_async.sandbox.rocketchat.schema import FLAG, NUMBER, TEXT, TEXTS, closed, one_of
-from ethora_async.sandbox.rocketchat.shapes import member_shape, room_shape
+from ethora_async.sandbox.rocketchat.shapes import direct_member_shape, room_shape
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
@@ -85,7 +85,7 @@ def members(call: Call) -> Reply:
 
 def _member(member: Membership) -> dict[str, Any]:
     standing = {"_id": member.id, "ts": moment(member.since), "open": member.open}
-    return {**member_shape(member), "subscription": standing}
+    return {**direct_member_shape(member), "subscription": standing}
 
 
 @ROUTES.add(

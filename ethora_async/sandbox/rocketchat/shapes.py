@@ -261,6 +261,20 @@ def _reactions(message: Message) -> Shape:
 
 
 def member_shape(member: Membership) -> Shape:
-    """Return a member of a room, as the lists of members show them."""
+    """Return a member of a channel or group, as the lists of members show them."""
+    user = member.user
+    return _present(
+        _id=user.id,
+        username=user.username,
+        name=user.name,
+        nickname=user.nickname,
+        status=user.status,
+        avatarETag=None if user.avatar is None else user.avatar.etag,
+        _updatedAt=moment(user.updated_at),
+    )
+
+
+def direct_member_shape(member: Membership) -> Shape:
+    """Return a member of a direct room, as the list of members shows them."""
     user = member.user
     return {**brief(user), "status": user.status, "statusText": user.status_text, "utcOffset": 0}
