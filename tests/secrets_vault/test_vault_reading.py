@@ -12,7 +12,13 @@ import pytest
 from vault_helpers import NAME, READ, approle, check_silent, error_of, requests_of, secret
 
 from ethora_async.testing.implementers import Canary
-from ethora_async_secrets import SecretDeniedError, SecretMalformedError, SecretUnavailableError, VaultProvider
+from ethora_async_secrets import (
+    SecretDeniedError,
+    SecretMalformedError,
+    SecretUnavailableError,
+    VaultProvider,
+    provider_from_url,
+)
 from ethora_async_secrets.vault.provider import AppRoleLogin, TokenLogin
 from ethora_async_secrets.vault.session import VaultSession
 from ethora_async_secrets.vault.wire import Target, Wire
@@ -108,6 +114,23 @@ async def test_a_secret_deleted_and_made_again_has_another_version(bao: OpenBao,
     assert before.version.startswith("1@")
     assert after.version.startswith("1@")
     assert before.version != after.version
+    await provider.aclose()
+
+
+@pytest.mark.parametrize("kv", [1, 2])
+@pytest.mark.parametrize("form", ["team/a{kv}/{path}?mount=team/a{kv}", "team%2Fa{kv}/{path}?", "team%2fa{kv}/{path}?"])
+async def test_a_url_names_a_mount_with_a_slash(
+    bao: OpenBao, name: str, form: str, kv: int, monkeypatch: pytest.MonkeyPatch
+):
+    client = bao.client()
+    mount = f"team/a{kv}"
+    if f"{mount}/" not in client.sys.list_mounted_secrets_engines():
+        client.sys.enable_secrets_engine("kv", path=mount, options={"version": str(kv)})
+    monkeypatch.setenv("VAULT_ADDR", bao.address)
+    monkeypatch.setenv("VAULT_TOKEN", bao.token)
+    bao.write(f"below/{name}", {NAME: "one"}, mount=mount, kv=kv)
+    provider = provider_from_url(f"vault:///{form.format(path=f'below/{name}', kv=kv)}&kv={kv}".replace("?&", "?"))
+    assert (await provider.fetch()).reveal(NAME) == "one"
     await provider.aclose()
 
 
