@@ -17,7 +17,7 @@ ROWS = [
     {"id": name, "email": f"{name}@example.com", "first_name": name.capitalize(), "last_name": "Byron"}
     for name in ("ada", "bob")
 ]
-ASSETS = ("chat.js", "room.js", "xmpp.js", "live.js", "chat.css", "live.css", "base.css")
+ASSETS = ("chat.js", "elements.js", "emoji.js", "room.js", "xmpp.js", "live.js", "chat.css", "live.css", "base.css")
 
 
 @pytest.fixture

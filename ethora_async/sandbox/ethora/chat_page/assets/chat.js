@@ -1,5 +1,7 @@
 // The page: a list of chats, one of them open. Everything that people wrote goes into the page as text.
 
+import { EMOJI, wordOf } from "./emoji.js";
+import { avatar, node } from "./elements.js";
 import { Room } from "./room.js";
 import { Connection, Refused, child, refusal, xml } from "./xmpp.js";
 
@@ -10,9 +12,6 @@ const RSM = "http://jabber.org/protocol/rsm";
 const PAGE = 30;
 const TYPING_EVERY = 3_000;  // ms between two signs that we are typing
 const TYPING_ENDS = 5_000;   // ms without a key
-// The names that front ends send, and what people see; any other reaction is shown as it was written.
-const EMOJI = { "+1": "👍", "-1": "👎", heart: "❤️", joy: "😂", smile: "😄", open_mouth: "😮", cry: "😢", pray: "🙏",
-  clap: "👏", fire: "🔥", tada: "🎉", eyes: "👀", rocket: "🚀", white_check_mark: "✅" };
 const by = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search).get("user") ?? "";
 const rooms = new Map();
@@ -25,25 +24,6 @@ let editing = null;
 let choosing = null;  // the message whose reactions are being chosen
 let connected = 0;  // how often we were
 let told = 0, toldIn = null, quiet = 0;
-
-function node(name, properties = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(properties)) {
-    if (value === undefined || value === null || value === false) continue;
-    if (key in made) made[key] = value;
-    else made.setAttribute(key, value === true ? "" : value);
-  }
-  made.append(...children.filter((one) => one !== null));
-  return made;
-}
-
-function avatar(name, key) {
-  const letters = name.split(/\s+/).filter(Boolean).map((word) => [...word][0]);
-  const initials = [letters[0], letters.length > 1 ? letters.at(-1) : ""].join("").toUpperCase();
-  const made = node("span", { className: "avatar", "aria-hidden": "true" }, initials || "?");
-  made.dataset.tint = [...key].reduce((sum, one) => Math.imul(sum ^ one.codePointAt(0), 16777619) >>> 0, 2166136261) % 6;
-  return made;
-}
 
 // -- logging in, as a front end does: a token of the back end, exchanged for a session
 
@@ -496,8 +476,6 @@ function reactions(message) {
         "aria-label": `React with ${word}`, "aria-pressed": String(own), onclick: () => react(message, kind) }) : null);
   }));
 }
-
-const wordOf = (kind) => kind.replace(/^:(.+):$/, "$1");
 
 function mayReact(message) {
   return message.archive !== null && !message.deleted && current.state === "in" && current.mayWrite;
