@@ -210,7 +210,7 @@ async def test_the_client_lets_no_secret_out(case: Case, monkeypatch: pytest.Mon
     async with EthoraSandbox(secret=SECRET) as sandbox:
         with Canary(SECRET, NEXT, SERVER_TOKEN, *case.secrets) as canary:
             client = EthoraClient.from_secrets(
-                case.url, app_id=sandbox.app_id, api_url=sandbox.url, timeout=2.0, on_event=events.append
+                case.url, app_id=sandbox.app_id, api_url=sandbox.url, timeout=3.0, on_event=events.append
             )
             async with client:
                 try:
