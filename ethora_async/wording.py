@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import normalize
+
 _LONGEST_QUOTED = 120
 _LONGEST_MESSAGE = 1_000
 _TAIL = 300
@@ -23,6 +25,12 @@ def quoted(text: str) -> str:
     if len(text) <= _LONGEST_QUOTED:
         return repr(text)
     return f"{text[:_LONGEST_QUOTED] + '…'!r} ({len(text):,} characters)"
+
+
+def quoted_apart(text: str, other: str) -> str:
+    """Return text as `quoted` does; if it only looks like the other one, escape its letters beyond ASCII."""
+    alike = text != other and normalize("NFC", text) == normalize("NFC", other)
+    return ascii(text) if alike else quoted(text)
 
 
 def bounded(message: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 from ethora_async.errors import InvalidInputError
 from ethora_async.sync.plan.guard import judged
 from ethora_async.sync.store.items import Deletions
-from ethora_async.wording import bounded, counted, quoted
+from ethora_async.wording import bounded, counted, quoted, quoted_apart
 
 
 def test_a_number_agrees_with_its_noun() -> None:
@@ -21,6 +21,12 @@ def test_a_guard_speaks_of_one_deletion_in_the_singular() -> None:
 @pytest.mark.parametrize("text", ["", "it's", "\x1b[1m", "x" * 120])
 def test_short_input_is_quoted_whole(text: str) -> None:
     assert quoted(text) == repr(text)
+
+
+def test_texts_that_look_alike_are_told_apart() -> None:
+    assert quoted_apart("caf\u00e9", "cafe\u0301") == "'caf\\xe9'"
+    assert quoted_apart("cafe\u0301", "caf\u00e9") == "'cafe\\u0301'"
+    assert quoted_apart("Jörg", "jörg") == "'Jörg'"
 
 
 def test_long_input_is_cut_with_its_length() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ethora_async.sync.store.schema import TARGET_INDEX
+from ethora_async.wording import quoted_apart
 
 if TYPE_CHECKING:
     import sqlite3
@@ -57,11 +58,13 @@ def _match_spellings(db: sqlite3.Connection) -> None:
         f" AND EXISTS (SELECT 1 FROM actual AS a WHERE {same} AND a.email = w.email)"
     )
     db.execute(f"UPDATE wanted AS w SET target = {listed} WHERE {unmatched} AND {certain}")
+    db.create_function("apart", 2, quoted_apart, deterministic=True)
     _refuse(
         db,
         unmatched,
         "id",
-        f"'id ''' || w.key || ''' names the same ' || w.kind || ' as ''' || {listed} || ''' on the platform'"
+        f"'id ' || apart(w.key, {listed}) || ' names the same ' || w.kind || ' as ' || apart({listed}, w.key)"
+        " || ' on the platform'"
         " || CASE w.kind WHEN 'user' THEN ', who has another e-mail address' ELSE '' END"
         " || ': write it as the platform does, or choose another id'",
         target=listed,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ethora_async.sync.store import key_ranges
 from ethora_async.sync.store.items import Actual, Wanted, decoded, encoded
 from ethora_async.sync.store.schema import ACTUAL_INDEXES, REPEAT_INDEXES, WANTED_INDEX_NAMES, WANTED_INDEXES
+from ethora_async.wording import quoted_apart
 
 if TYPE_CHECKING:
     import sqlite3
@@ -298,13 +299,12 @@ def _shares_identity(db: sqlite3.Connection, number: int, row: Wanted) -> bool:
     if same is None:
         return False
     first, file, line = same
-    reason = f"ids {row.key!r} and {first!r} ({_where(file, line)}) name the same {row.kind} on this platform"
+    this, that = quoted_apart(row.key, first), quoted_apart(first, row.key)
+    reason = f"ids {this} and {that} ({_where(file, line)}) name the same {row.kind} on this platform"
     exact = "SELECT 1 FROM actual WHERE kind = ? AND key = ?"
     if db.execute(exact, (row.kind, row.key)).fetchone() and not db.execute(exact, (row.kind, first)).fetchone():
         # The platform's spelling of the id decides between them.
-        reason = (
-            f"ids {first!r} and {row.key!r} ({_where(row.file, row.line)}) name the same {row.kind} on this platform"
-        )
+        reason = f"ids {that} and {this} ({_where(row.file, row.line)}) name the same {row.kind} on this platform"
         db.execute(_PROBLEM, (number, row.kind, first, file, line, "id", reason, 0))
         db.execute("UPDATE wanted SET refused = 1 WHERE kind = ? AND key = ?", (row.kind, first))
         return False
