@@ -195,6 +195,23 @@ async def test_the_token_in_the_path_is_in_no_log(
     assert hook["token"] not in repr(sandbox.store.integrations)
 
 
+async def test_what_is_no_message_is_refused(rest: Rest, sandbox: RocketChatSandbox) -> None:
+    hook = await incoming(rest, overrideDestinationChannelEnabled=True)
+    odd = ({"a": 1}, [1], 7, True)
+    wrong = [
+        *({"text": "x", name: value} for name in ("text", "alias", "icon_emoji", "avatar", "tmid") for value in odd),
+        *({"text": "x", "customFields": value} for value in odd[1:]),
+        {"text": "x", "attachments": [1]},
+        {"text": "x", "tmid": "nothing"},
+        {"text": "x" * 5001},
+        *({"text": "x", "channel": value} for value in ({"a": 1}, [None], [["#general"]], 7)),
+    ]
+    for body in wrong:
+        reply = await rest.post(path(hook), body, who=None)
+        assert (reply.status, reply.body["success"]) == (400, False), body
+    assert texts(sandbox) == []
+
+
 # -- outgoing
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ethora_async.sandbox.rocketchat import membership, posting, webhook_events
-from ethora_async.sandbox.rocketchat.errors import MeteorError, RestError
+from ethora_async.sandbox.rocketchat.errors import MeteorError, RestError, failure
 from ethora_async.sandbox.rocketchat.shapes import message_shape
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ JSON_TYPES = frozenset(
     {"application/json", "text/javascript", "application/javascript", "application/x-javascript"},
 )
 GONE, BROKEN = 410, 500
+TEXT_FIELDS = ("text", "msg", "username", "alias", "icon_emoji", "emoji", "icon_url", "avatar", "tmid")
 
 
 def post(
@@ -66,8 +67,15 @@ def reason(error: MeteorError | RestError) -> str:
 
 
 def _message(integration: Integration, body: Mapping[str, Any]) -> dict[str, Any]:
+    for name in TEXT_FIELDS:
+        if not isinstance(body.get(name), (str, type(None))):
+            raise failure(f"Match error: Expected string in field {name}")
+    if not isinstance(body.get("customFields"), (dict, type(None))):
+        raise failure("Match error: Expected object in field customFields")
     fields = integration.fields
     attachments = body.get("attachments")
+    if isinstance(attachments, list) and not all(isinstance(one, dict) for one in attachments):
+        raise failure("Match error: Expected objects in field attachments")
     message = {
         "msg": str(body.get("text") or body.get("msg") or "").strip(),
         "alias": body.get("username") or body.get("alias") or fields.get("alias"),
@@ -77,9 +85,9 @@ def _message(integration: Integration, body: Mapping[str, Any]) -> dict[str, Any
     }
     own = {"avatar": body.get("icon_url") or body.get("avatar"), "emoji": body.get("icon_emoji") or body.get("emoji")}
     for looks in (own, fields):
-        name = next((name for name in ("avatar", "emoji") if looks.get(name)), None)
-        if name is not None:
-            return {**message, name: looks[name]}
+        chosen = next((one for one in ("avatar", "emoji") if looks.get(one)), None)
+        if chosen is not None:
+            return {**message, chosen: looks[chosen]}
     return message
 
 
