@@ -56,9 +56,9 @@ async def test_names_that_the_server_refuses_are_rejected_in_the_plan(
     assert done.ok, done.failures
     assert {id for kind, id in problems if kind == "user"} == {"süß", "a+b", "名"}
     assert {id for kind, id in problems if kind == "chat"} == {"räume"}
-    reason = "the platform allows only names that match [0-9a-zA-Z-_.]+ (the server's setting {})"
-    assert problems["user", "süß"] == reason.format(USER_NAMES)
-    assert problems["chat", "räume"] == reason.format(ROOM_NAMES)
+    reason = "id {!r} is not allowed: names must match [0-9a-zA-Z-_.]+ (the server's setting {})"
+    assert problems["user", "süß"] == reason.format("süß", USER_NAMES)
+    assert problems["chat", "räume"] == reason.format("räume", ROOM_NAMES)
     assert problems["member", "board/süß"] == "the user süß cannot be used"
     assert [user.id async for user in client.chats.members("board") if user.id != "admin"] == ["ann", "jörg"]
 

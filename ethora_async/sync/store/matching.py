@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ethora_async.sync.store.schema import TARGET_INDEX
-from ethora_async.wording import quoted_apart
+from ethora_async.wording import quoted, quoted_apart
 
 if TYPE_CHECKING:
     import sqlite3
@@ -93,9 +93,15 @@ def refuse_names(db: sqlite3.Connection, kind: str, rule: NameRule) -> None:
     Existing names may break the rule.
     """
     db.create_function("fits", 1, lambda name: rule.pattern.fullmatch(name) is not None, deterministic=True)
-    reason = f"the platform allows only names that match {rule.pattern.pattern} ({rule.source})".replace("'", "''")
+    db.create_function("shown", 1, quoted, deterministic=True)
+    reason = f" is not allowed: names must match {rule.pattern.pattern} ({rule.source})".replace("'", "''")
     new = "(w.target IS NULL OR (w.kind = 'user' AND w.target <> w.key))"
-    _refuse(db, f"kind = '{kind}' AND NOT refused AND {new} AND NOT fits(w.key)", "id", f"'{reason}'")
+    _refuse(
+        db,
+        f"kind = '{kind}' AND NOT refused AND {new} AND NOT fits(w.key)",
+        "id",
+        f"'id ' || shown(w.key) || '{reason}'",
+    )
 
 
 def match_memberships(db: sqlite3.Connection, what: Comparison) -> None:
