@@ -94,6 +94,7 @@ BUILT: dict[str, tuple[AnyPattern, frozenset[str]]] = {
         re.compile(r"(?:.+/)?auth/approle/role/[^/]+/(?:custom-)?secret-id"),
         frozenset({"fullmatch"}),
     ),
+    "platforms.rocketchat.name_rules.name_rule": (re.compile(r"[0-9a-zA-Z-_.]+", re.ASCII), frozenset({"fullmatch"})),
     "sandbox.faults.InjectedFault.__init__": (re.compile(r"GET /v1/users/[^/]+/.*"), frozenset({"fullmatch"})),
 }
 """Patterns with a part that is known only at run time, by the function that builds them: an example of each."""
