@@ -75,6 +75,8 @@ class Cluster:
                 psycopg.connect(self.url(), connect_timeout=5).close()
             except psycopg.OperationalError:
                 assert time.monotonic() < ends, "PostgreSQL does not start"
+                if self._process is not None and self._process.poll() is not None:
+                    self.start()  # it ended at once: processes of the one that was killed still held its memory
                 time.sleep(0.05)
             else:
                 return
@@ -87,7 +89,11 @@ class Cluster:
             os.killpg(self._process.pid, how)
         else:
             self._process.send_signal(how)
-        self._process.wait(PATIENCE)
+        try:
+            self._process.wait(PATIENCE / 4)
+        except subprocess.TimeoutExpired:  # a shutdown that waits for its clients is cut short
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(PATIENCE)
 
     def close(self) -> None:
         with suppress(ProcessLookupError):

@@ -13,17 +13,21 @@ from typer.testing import CliRunner
 from workers_helpers import CREATE, chunks, client_of, people, pushed, users
 
 from ethora_async.cli.app import app
+from ethora_async.cli.runtime import Options
 from ethora_async.cli.sources import open_lists
 from ethora_async.cli.sync_options import SourceOptions
+from ethora_async.cli.workers import rate
+from ethora_async.redaction import wrapped
 from ethora_async.sync.plan.plan import make_plan
 from ethora_async.sync.store.journal import Journal
+from ethora_async.workers.database import WorkersDatabaseError
+from ethora_async.workers.ledger import Ledger
 from ethora_async.workers.pushing import RUN, push
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ethora_async.sandbox import EthoraSandbox
-    from ethora_async.workers.ledger import Ledger
 
 
 @pytest.fixture
@@ -177,9 +181,9 @@ async def test_wrong_options_are_named(sandbox: EthoraSandbox, monkeypatch: pyte
     assert "secret" not in done.stderr.replace("secrets", "")
 
 
-@pytest.mark.parametrize("rate", ["0", "-3", "nan"])
-async def test_a_rate_that_is_none_is_refused(environment: str, rate: str) -> None:
-    done = await called("work", "--rate", rate)
+@pytest.mark.parametrize("limit", ["0", "-3", "nan"])
+async def test_a_rate_that_is_none_is_refused(environment: str, limit: str) -> None:
+    done = await called("work", "--rate", limit)
     assert (done.exit_code, "requests a second" in done.stderr) == (2, True)
 
 
@@ -187,6 +191,32 @@ async def test_a_worker_without_its_secret_says_so(environment: str, monkeypatch
     monkeypatch.delenv("ETHORA_CHAT_APP_SECRET")
     done = await called("work")
     assert (done.exit_code, "ETHORA_CHAT_APP_SECRET" in done.stderr) == (2, True)
+
+
+async def test_a_worker_that_starts_while_its_database_restarts_waits_for_it(
+    environment: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(rate.random, "random", lambda: 0.0)
+    real, tries = Ledger.init, 0
+
+    async def init(ledger: Ledger, engine: str) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            msg = "the database is starting up"
+            raise WorkersDatabaseError(msg)
+        await real(ledger, engine)
+
+    monkeypatch.setattr(Ledger, "init", init)
+    url = wrapped(environment)
+    async with rate.limited_client(Options(), None, url, None, patience=rate.RESTART):
+        assert tries == 3
+    assert capsys.readouterr().err == "the database is starting up; trying again for 60 s\n"
+    tries = 0
+    with pytest.raises(WorkersDatabaseError):
+        async with rate.limited_client(Options(), None, url, None):
+            pass
+    assert tries == 1
 
 
 @pytest.mark.parametrize("module", ["psycopg", "procrastinate"])

@@ -163,7 +163,7 @@ async def test_a_storm_loses_and_doubles_nothing(cluster: Cluster, tmp_path: Pat
         }
         assert (status.done, status.failed, status.state) == (status.total, 0, "done")
         assert verified["in_step"] is True
-        assert [one["run"] for one in listed] == [run]
+        assert [one["run"] for one in listed["runs"]] == [run]
         assert await people(sandbox) == {f"u{number}" for number in range(USERS)}
         app = sandbox.store.app(sandbox.app_id)
         assert len([user for user in app.users if user.uuid.startswith("u")]) == USERS

@@ -10,7 +10,7 @@ from ethora_async.cli.observing import METRICS, listeners, measured
 from ethora_async.cli.runtime import run
 from ethora_async.cli.signals import work_until_told
 from ethora_async.cli.workers.database import DATABASE, workers_url
-from ethora_async.cli.workers.rate import RATE, limited_client
+from ethora_async.cli.workers.rate import RATE, RESTART, limited_client
 from ethora_async.workers.worker import DEADLINE, PARALLEL, Worker
 
 URL = typer.Argument(
@@ -37,7 +37,7 @@ def work(
         with measured(metrics) as watching:
             database = workers_url(context, url, "url")
             settings = {"timeout": timeout, "on_event": watching}
-            async with limited_client(context.obj, secret, database, rate, **settings) as client:
+            async with limited_client(context.obj, secret, database, rate, patience=RESTART, **settings) as client:
                 worker = Worker(client, database, parallel=parallel, deadline=timeout, on_event=listeners(watching))
                 return await work_until_told(worker, worker.ledger.name, "chunks")
 
