@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ethora_async.errors import ReplyLostError
@@ -61,6 +61,7 @@ def _read(rows: list[Any], reserved: Callable[[User], bool]) -> Any:
         return error.message, error.operation, error.request_id
 
 
+@example([{**USUAL, "tags": ""}])
 @given(st.lists(ROWS | MATCHING | st.sampled_from([None, [], "row", 1]), max_size=3))
 def test_users_are_compared_as_their_records_would_be(rows: list[Any]) -> None:
     # Any other predicate needs the records.

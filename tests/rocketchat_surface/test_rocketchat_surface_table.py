@@ -19,8 +19,8 @@ NOT_ONE_CALL = {"aclose", "ready", "from_env", "from_secrets", "request", "pages
 """Of the client itself: no operation on rooms, messages or people."""
 BULK = {"create_many", "update_many", "delete_many", "grant_many", "revoke_many"}
 """The same operations for many; `tests/rocketchat` has them."""
-LOCAL = {"plain_id", "key", "comparable", "change", "reserved", "forget", "has_replaced", "list"}
-"""These send nothing, or are lists of two lists."""
+LOCAL = {"plain_id", "key", "comparable", "change", "reserved", "forget", "has_replaced", "list", "name_rule"}
+"""These send nothing, are lists of two lists, or read a public setting as the client does itself."""
 ELSEWHERE = {"tokens.aclose", "tokens.revoke", "send_email_code", "chats.update"}
 """`tests/rocketchat` has them."""
 

@@ -55,7 +55,7 @@ def _read_usual(row: Any, names: Names, reserved: OwnUsers) -> ListedUser | None
     email, first_name, last_name, image, record = texts = tuple(map(get, _TEXTS))
     if any(type(text) is not str and text is not None for text in texts):
         return None
-    if tags and (type(tags) is not list or not all(type(tag) is str for tag in tags)):
+    if tags is not None and (type(tags) is not list or not all(type(tag) is str for tag in tags)):
         return None
     try:
         for time in map(get, _TIMES):
