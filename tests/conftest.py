@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from postgres_server import Postgres
 
-pytest_plugins = ["confirmed_stalls", "shared_bytecode"]
+pytest_plugins = ["confirmed_stalls"]
 
 # A loaded machine is slow, and a test that fails for it proves nothing. Fifty examples a run: new ones each time.
 settings.register_profile("house", deadline=None, max_examples=50)

@@ -144,17 +144,8 @@ def fail_grants_of_the_uncreated(db: sqlite3.Connection, step: int) -> None:
 
 def steps(db: sqlite3.Connection) -> list[tuple[int, str, str]]:
     """Return the steps with items to do, each with its kind and action, in order."""
-    found: list[tuple[int, str, str]] = []
-    place: Any = (0, "~", "")  # behind all of step 0
-    # From one to the next by the index: there are few, of very many items each.
-    following = (
-        "SELECT step, kind, action FROM item WHERE (step, kind, action) > (?, ?, ?) ORDER BY step, kind, action LIMIT 1"
-    )
-    to_do = f"SELECT 1 FROM item WHERE step = ? AND kind = ? AND action = ? AND state < {KNOWN} LIMIT 1"
-    while (place := db.execute(following, place).fetchone()) is not None:
-        if db.execute(to_do, place).fetchone() is not None:
-            found.append(place)
-    return found
+    rows = db.execute(f"SELECT DISTINCT step, kind, action FROM item WHERE {_TO_DO} ORDER BY step, kind, action")
+    return list(rows.fetchall())
 
 
 def counts(db: sqlite3.Connection) -> dict[tuple[str, str, str | None], int]:
@@ -165,13 +156,8 @@ def counts(db: sqlite3.Connection) -> dict[tuple[str, str, str | None], int]:
 
 def planned_counts(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
     """Return the number of items by kind and action."""
-    found: dict[tuple[str, str], int] = {}
-    # In the order of the index, which is all that is read.
-    for _, kind, action, count in db.execute(
-        "SELECT step, kind, action, COUNT(*) FROM item GROUP BY step, kind, action"
-    ):
-        found[kind, action] = found.get((kind, action), 0) + count
-    return found
+    rows = db.execute("SELECT kind, action, COUNT(*) FROM item GROUP BY kind, action")
+    return {(kind, action): count for kind, action, count in rows}
 
 
 def deletions(db: sqlite3.Connection) -> list[Deletions]:

@@ -28,7 +28,7 @@ CREATE TABLE item (
     state INTEGER DEFAULT 0, status TEXT DEFAULT '{PENDING}', reason TEXT, attempts INTEGER DEFAULT 0,
     lost INTEGER DEFAULT 0
 );
-CREATE INDEX item_by_step ON item (step, kind, action);
+CREATE INDEX item_by_step ON item (step);
 CREATE TABLE bad (kind TEXT, id TEXT, file TEXT, line INTEGER, field TEXT, reason TEXT, unsafe INTEGER DEFAULT 0);
 """
 
