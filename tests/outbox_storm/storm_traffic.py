@@ -88,9 +88,10 @@ class Traffic:
         await self._put(session, first, f"{first}-{self._version}@example.com")
 
     async def _leave(self, session: aiohttp.ClientSession, first: str, _: str) -> None:
-        await self._ask(session, "DELETE", f"/people/{first}")
-        # They come back with another address.
-        self._addresses.pop(first, None)
+        done = await self._ask(session, "DELETE", f"/people/{first}")
+        # They come back with another address; who may still be there keeps theirs where addresses never change.
+        if done is not None or self._addresses_change:
+            self._addresses.pop(first, None)
 
     async def _join(self, session: aiohttp.ClientSession, first: str, _: str) -> None:
         await self._ask(session, "PUT", f"/rooms/r{self._random.randrange(ROOMS)}/people/{first}")
