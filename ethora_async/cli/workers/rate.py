@@ -16,7 +16,7 @@ from ethora_async.cli.platforms import MANAGING
 from ethora_async.cli.runtime import Options
 from ethora_async.config import Limits, RetryPolicy
 from ethora_async.engine.retry import backoff
-from ethora_async.errors import ChatError, NotSentError, ReplyLostError, ServerFaultError
+from ethora_async.errors import NotSentError, ReplyLostError, ServerFaultError
 from ethora_async.sync.plan.directories import identity
 from ethora_async.transport import default_transport
 from ethora_async.workers.database import Database, WorkersDatabaseError
@@ -84,9 +84,6 @@ async def _patiently(call: Callable[[], Awaitable[object]], patience: float) -> 
                 raise
             failures += 1
             if failures == 1:
-                errors.print(f"{_first_line(error)}; trying again for {patience:.0f} s", markup=False)
+                reason = str(error).partition("\n")[0]  # PostgreSQL's hints follow
+                errors.print(f"{reason}; trying again for {patience:.0f} s", markup=False)
         await asyncio.sleep(backoff(failures, _PAUSES, random.random, least=0.1))
-
-
-def _first_line(error: ChatError) -> str:
-    return str(error).partition("\n")[0]
