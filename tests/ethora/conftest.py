@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from ethora_helpers import APP, SECRET
+from scripted_ethora import APP, SECRET
 
 from ethora_async import EthoraClient
 from ethora_async.sandbox import EthoraSandbox

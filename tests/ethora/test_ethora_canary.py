@@ -8,7 +8,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ethora_helpers import APP, SECRET, Wire, ok, person, reply
+from scripted_ethora import APP, SECRET, Scripted, ok, person, reply
 
 from ethora_async import ChatError, EthoraClient
 from ethora_async.platforms.ethora.tokens import Tokens
@@ -52,7 +52,7 @@ async def test_a_password_that_the_platform_echoes_is_shown_nowhere(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     events: list[object] = []
-    wire = Wire(clock, *answers, on_event=events.append)
+    wire = Scripted(clock, *answers, on_event=events.append)
     run = wire.client.users.create_many([person("u1", password=CANARY)])
     outcomes = [outcome async for outcome in run]
     assert CANARY in wire.sent[0].body["usersList"][0]["password"]  # it was sent, so it could have leaked
@@ -98,7 +98,7 @@ async def test_a_chat_token_is_not_shown(ethora: EthoraClient) -> None:
 
 async def test_no_error_of_a_lookup_holds_the_token(clock: FakeClock) -> None:
     for status in (400, 401, 403, 404, 409, 418, 422, 500):
-        wire = Wire(clock, reply(status, {"error": "bad"}))
+        wire = Scripted(clock, reply(status, {"error": "bad"}))
         with pytest.raises(ChatError) as caught:
             await wire.client.users.get("u1")
         text = "".join(traceback.format_exception(caught.value)) + pickle.dumps(caught.value).decode("latin-1")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from ethora_helpers import APP, SECRET, person
+from scripted_ethora import APP, SECRET, person
 
 from ethora_async import Chat, EthoraClient, InvalidInputError, MongoId, NewChat, NotFoundError, ValidationFailedError
 

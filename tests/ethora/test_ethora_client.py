@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ethora_helpers import APP, SECRET, URL, Wire, ok, person, reply
+from scripted_ethora import APP, SECRET, URL, Scripted, ok, person, reply
 
 from ethora_async import ConfigError, EthoraClient, NotSentError, WrongLoopError
 from ethora_async.bulk import ItemFinished
@@ -295,7 +295,7 @@ def test_the_xmpp_host_comes_from_the_environment_too(monkeypatch: pytest.Monkey
 
 async def test_the_bot_comes_from_the_environment_too(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> None:
     monkeypatch.setenv("ETHORA_CHAT_BOT_JID", f"{APP}_bot-1@xmpp.local")
-    wire = Wire(clock, ok({"ok": True}))
+    wire = Scripted(clock, ok({"ok": True}))
     assert (await wire.client.chats.grant_bot("c1")).counts == {"created": 1}
     assert wire.only.body == {"chatName": f"{APP}_c1", "members": [f"{APP}_bot-1"]}
 
@@ -304,7 +304,7 @@ async def test_listeners_are_told_of_requests_and_of_every_item(clock: FakeClock
     events: list[object] = []
     more: list[object] = []
     rows = [{"status": "created", "xmppUsername": f"{APP}_u1"}, {"status": "error", "xmppUsername": f"{APP}_u2"}]
-    wire = Wire(clock, ok({"results": rows}), on_event=[events.append, more.append])
+    wire = Scripted(clock, ok({"results": rows}), on_event=[events.append, more.append])
     await wire.client.users.create_many([person("u1"), person("u2")])
     assert events == more
     assert [event for event in events if isinstance(event, ItemFinished)] == [
@@ -315,5 +315,5 @@ async def test_listeners_are_told_of_requests_and_of_every_item(clock: FakeClock
 
 
 async def test_a_ping_needs_no_right_and_no_json(clock: FakeClock) -> None:
-    ping = await Wire(clock, reply(200, b"<html>pong</html>")).client.ping()
+    ping = await Scripted(clock, reply(200, b"<html>pong</html>")).client.ping()
     assert (ping.latency, ping.server_time) == (0.0, None)

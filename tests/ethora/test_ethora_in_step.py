@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from ethora_helpers import APP, SECRET, URL, Wire, ok, person, reply
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_ethora import APP, SECRET, URL, Scripted, ok, person, reply
 
 from ethora_async import ConfigError, EthoraClient, InvalidInputError, MongoId, NewChat, NewUser, ServerFaultError
 from ethora_async.capabilities import ManagesChats, ManagesUsers
@@ -236,7 +236,7 @@ async def test_telling_costs_one_request_each(ethora: EthoraClient, sandbox: Eth
 
 async def test_without_a_bot_or_a_route_the_rest_is_told_all_the_same(clock: FakeClock) -> None:
     for missing in (reply(404, b"Cannot GET"), reply(422, {"error": "no bot", "code": "BOT_NOT_INITIALIZED"})):
-        ethora = Wire(clock, missing).client
+        ethora = Scripted(clock, missing).client
         own_user, own_chat = await ethora.users.reserved(), await ethora.chats.reserved()
         assert [own_user(User(id=id)) for id in ("owner-1", "u1")] == [True, False]
         assert [own_chat(Chat(id="c", name="c", type=kind)) for kind in ("widget", "group")] == [True, False]
@@ -244,7 +244,7 @@ async def test_without_a_bot_or_a_route_the_rest_is_told_all_the_same(clock: Fak
 
 async def test_what_cannot_be_asked_is_an_error_and_no_guess(clock: FakeClock) -> None:
     for status in (500, 503):
-        ethora = Wire(clock, reply(status)).client
+        ethora = Scripted(clock, reply(status)).client
         with pytest.raises(ServerFaultError):
             await ethora.users.reserved()
         with pytest.raises(ServerFaultError):
@@ -253,5 +253,5 @@ async def test_what_cannot_be_asked_is_an_error_and_no_guess(clock: FakeClock) -
 
 async def test_default_rooms_named_by_the_app_are_told_without_a_mark(clock: FakeClock) -> None:
     about = {"app": {"_id": APP, "defaultRooms": [{"jid": f"{APP}_lobby@conference.host"}]}}
-    own = await Wire(clock, ok(about)).client.chats.reserved()
+    own = await Scripted(clock, ok(about)).client.chats.reserved()
     assert [own(Chat(id=id, name=f"{APP}_{id}", type="public")) for id in ("lobby", "lobby2")] == [True, False]

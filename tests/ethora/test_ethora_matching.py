@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from ethora_helpers import APP, person
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_ethora import APP, person
 
 from ethora_async import ConflictError, ReplyLostError, ValidationFailedError
 from ethora_async.platforms.ethora.names import Names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from ethora_helpers import APP, SECRET, URL, Wire, ok, person, reply
+from scripted_ethora import APP, SECRET, URL, Scripted, ok, person, reply
 
 from ethora_async import EthoraClient
 from ethora_async.errors import ConflictError, ServerFaultError
@@ -80,27 +80,27 @@ async def test_a_chat_that_was_replaced_by_another_spelling_is_told_from_it(
 
 
 async def test_a_room_that_nobody_lists_is_a_conflict(clock: FakeClock) -> None:
-    wire = Wire(clock, EXISTS, listed("other"))
+    wire = Scripted(clock, EXISTS, listed("other"))
     with pytest.raises(ConflictError, match="does not list it"):
         await wire.client.chats.create("c1", title="Chat")
 
 
 async def test_a_listing_that_fails_leaves_the_chat_failed_with_the_reason(clock: FakeClock) -> None:
-    wire = Wire(clock, EXISTS, reply(500))
+    wire = Scripted(clock, EXISTS, reply(500))
     (outcome,) = [one async for one in wire.client.chats.create_many([NewChat(id="c1", title="Chat")])]
     assert outcome.status == "failed"
     assert isinstance(outcome.error, ServerFaultError)
 
 
 async def test_who_may_not_list_has_the_platforms_word(clock: FakeClock) -> None:
-    wire = Wire(clock, EXISTS, reply(403, {"error": "Forbidden"}))
+    wire = Scripted(clock, EXISTS, reply(403, {"error": "Forbidden"}))
     assert (await wire.client.chats.create("c1", title="Chat")).status == "existed"
 
 
 @pytest.mark.parametrize("refusal", [reply(429), reply(401, {"error": "Invalid token"})])
 @pytest.mark.parametrize("holder", ["C1", "c1"])
 async def test_an_attempt_that_was_refused_created_nothing(refusal: Response, holder: str, clock: FakeClock) -> None:
-    wire = Wire(clock, refusal, EXISTS, listed(holder))
+    wire = Scripted(clock, refusal, EXISTS, listed(holder))
     bundle = SecretBundle({"ETHORA_CHAT_APP_SECRET": SECRET}, previous={"ETHORA_CHAT_APP_SECRET": SECRET[::-1]})
     wire.client = EthoraClient(
         app_id=APP, secret=StaticProvider(bundle), api_url=URL, transport=wire.transport, clock=clock
@@ -121,7 +121,7 @@ async def test_a_user_of_another_spelling_is_a_conflict_on_the_synchronous_route
     assert folded(there) == folded(wanted)
     found = {"_id": "0" * 24, "xmppUsername": f"{APP}_{there}", "firstName": "Ann", "lastName": "Lee"}
     taken = reply(422, {"error": "user already exists", "code": "USER_ALREADY_EXISTS"})
-    wire = Wire(clock, taken, ok({"result": found}))
+    wire = Scripted(clock, taken, ok({"result": found}))
     (outcome,) = [one async for one in wire.client.users.create_many([person("b", id=wanted)], synchronous=True)]
     assert outcome.status == "failed"
     assert isinstance(outcome.error, ConflictError)

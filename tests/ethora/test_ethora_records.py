@@ -10,9 +10,9 @@ from uuid import UUID
 
 import attrs
 import pytest
-from ethora_helpers import APP, RECORD, person
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_ethora import APP, RECORD, person
 
 from ethora_async import Chat, InvalidInputError, MongoId, NewChat, NewUser, User
 from ethora_async.platforms.ethora import wire

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import attrs
 import pytest
-from ethora_helpers import APP, SECRET, Wire, ok, person, reply
+from scripted_ethora import APP, SECRET, Scripted, ok, person, reply
 
 from ethora_async import (
     ConfigError,
@@ -70,7 +70,7 @@ async def test_tokens_that_are_not_users_own_are_refused(ethora: EthoraClient, c
 
 @pytest.mark.parametrize("token", ["", "  ", "abc\r\nx-admin: 1", "abc\x00"])
 async def test_texts_that_cannot_be_tokens_are_refused_before_sending(token: str, clock: FakeClock) -> None:
-    wire = Wire(clock, ok())
+    wire = Scripted(clock, ok())
     with pytest.raises(InvalidInputError, match="token"):
         await wire.client.sessions.exchange(token)
     assert not wire.sent
@@ -78,14 +78,14 @@ async def test_texts_that_cannot_be_tokens_are_refused_before_sending(token: str
 
 @pytest.mark.parametrize("data", [None, [], {}, {"token": 5, "user": {}}, {"token": "t"}, {"token": "t", "user": []}])
 async def test_a_session_without_its_parts_is_a_lost_reply(data: Any, clock: FakeClock) -> None:
-    wire = Wire(clock, ok(data))
+    wire = Scripted(clock, ok(data))
     with pytest.raises(ReplyLostError, match="unexpected shape"):
         await wire.client.sessions.exchange("some-token")
 
 
 async def test_an_exchange_carries_the_users_token_and_not_ours(clock: FakeClock) -> None:
     user = {"_id": "0" * 24, "xmppUsername": f"{APP}_{APP}_u1", "xmppPassword": "pw-pw-pw"}
-    wire = Wire(clock, ok({"success": True, "token": "t", "user": user, "wsToken": "w", "more": 1}))
+    wire = Scripted(clock, ok({"success": True, "token": "t", "user": user, "wsToken": "w", "more": 1}))
     session = await wire.client.sessions.exchange("users-token")
     (request,) = wire.transport.requests
     assert (wire.only.method, wire.only.path, wire.only.body) == ("POST", "/v1/users/client", None)
@@ -157,7 +157,7 @@ async def test_a_raw_secret_signs_for_old_servers(sandbox: EthoraSandbox, clock:
 
 
 async def test_a_refused_exchange_tells_the_platforms_reason(clock: FakeClock) -> None:
-    wire = Wire(clock, reply(401, {"error": "jwt expired"}))
+    wire = Scripted(clock, reply(401, {"error": "jwt expired"}))
     with pytest.raises(UnauthorizedError, match="jwt expired") as caught:
         await wire.client.sessions.exchange("users-secret-token")
     assert "users-secret-token" not in str(caught.value)

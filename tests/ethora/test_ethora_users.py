@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from ethora_helpers import APP, people, person
+from scripted_ethora import APP, people, person
 
 from ethora_async import (
     ConflictError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ethora_helpers import APP, RECORD, Wire, ok, person, reply
+from scripted_ethora import APP, RECORD, Scripted, ok, person, reply
 
 from ethora_async import EthoraClient, InvalidInputError, MongoId, NewChat
 from ethora_async.platforms.ethora.users.api import UserChange
@@ -178,7 +178,7 @@ CALLS: list[tuple[str, Callable[[EthoraClient], Awaitable[Any]], Any, tuple[str,
 async def test_a_call_sends_exactly_this(
     act: Callable[[EthoraClient], Awaitable[Any]], data: Any, expected: tuple[Any, ...], clock: FakeClock
 ) -> None:
-    wire = Wire(clock, ok(data))
+    wire = Scripted(clock, ok(data))
     await act(wire.client)
     sent = wire.only
     assert (sent.method, sent.path, sent.query, sent.body) == expected
@@ -204,7 +204,7 @@ OTHER_CALLS: list[tuple[Callable[[InApp], Awaitable[Any]], Any, tuple[str, str]]
 async def test_another_app_is_asked_by_paths_and_names_of_its_own(
     act: Callable[[InApp], Awaitable[Any]], data: Any, expected: tuple[str, str], clock: FakeClock
 ) -> None:
-    wire = Wire(clock, ok(data))
+    wire = Scripted(clock, ok(data))
     await act(wire.client.in_app(CHILD))
     assert (wire.only.method, wire.only.path) == (expected[0], f"/v2/apps/{CHILD}/{expected[1]}")
     assert APP not in str(wire.only.body)
@@ -213,13 +213,13 @@ async def test_another_app_is_asked_by_paths_and_names_of_its_own(
 
 async def test_a_job_of_another_app_is_asked_for_there(clock: FakeClock) -> None:
     done = ok({"state": "completed", "result": {"results": [{"status": "created", "xmppUsername": f"{CHILD}_u1"}]}})
-    wire = Wire(clock, reply(202, {"jobId": "j1"}), done)
+    wire = Scripted(clock, reply(202, {"jobId": "j1"}), done)
     assert (await wire.client.in_app(CHILD).users.create_many([person("u1")])).counts == {"created": 1}
     assert wire.sent[1].path == f"/v2/apps/{CHILD}/users/batch/j1"
 
 
 async def test_every_request_but_the_ping_is_signed_in_both_headers(clock: FakeClock) -> None:
-    wire = Wire(clock, ok(EMPTY_LIST))
+    wire = Scripted(clock, ok(EMPTY_LIST))
     await wire.client.users.list()
     await wire.client.ping()
     signed, ping = wire.transport.requests
@@ -230,14 +230,14 @@ async def test_every_request_but_the_ping_is_signed_in_both_headers(clock: FakeC
 
 @pytest.mark.parametrize("id", [".", "..", " .. "])
 async def test_ids_that_name_another_place_in_a_url_are_refused(id: str, clock: FakeClock) -> None:
-    wire = Wire(clock, ok(EMPTY_LIST))
+    wire = Scripted(clock, ok(EMPTY_LIST))
     with pytest.raises(InvalidInputError, match="another"):
         await wire.client.users.chats(id)
     assert not wire.sent
 
 
 async def test_a_chat_without_an_id_is_never_made_twice(clock: FakeClock) -> None:
-    wire = Wire(clock, reply(503), ok({"result": {"name": f"{APP}_c1"}}))
+    wire = Scripted(clock, reply(503), ok({"result": {"name": f"{APP}_c1"}}))
     with pytest.raises(Exception, match="503") as caught:
         await wire.client.chats.create(title="Chat")
     assert getattr(caught.value, "effect", None) == "unknown"
@@ -245,12 +245,12 @@ async def test_a_chat_without_an_id_is_never_made_twice(clock: FakeClock) -> Non
 
 
 async def test_a_chat_with_an_id_is_asked_for_again(clock: FakeClock) -> None:
-    wire = Wire(clock, reply(503), reply(422, {"error": "Chat already exists", "code": "CHAT_ALREADY_EXISTS"}))
+    wire = Scripted(clock, reply(503), reply(422, {"error": "Chat already exists", "code": "CHAT_ALREADY_EXISTS"}))
     outcome = await wire.client.chats.create("c1", title="Chat")
     assert (outcome.status, outcome.attempts, len(wire.sent)) == ("existed", 2, 2)
 
 
 async def test_a_batch_holds_what_its_size_says(clock: FakeClock) -> None:
-    wire = Wire(clock, ok({"results": []}))
+    wire = Scripted(clock, ok({"results": []}))
     await wire.client.users.create_many([person(f"u{n}") for n in range(25)], batch_size=10, concurrency=1)
     assert [len(sent.body["usersList"]) for sent in wire.sent] == [10, 10, 5]

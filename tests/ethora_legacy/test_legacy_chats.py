@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from legacy_helpers import APP, CHAT_JID, USER_JID, OnWire, reply
+from scripted_ethora import APP, CHAT_JID, USER_JID, Scripted, SentRequest, reply
 
 from ethora_async import (
     Access,
@@ -31,8 +31,8 @@ OK = reply(200, {"ok": True})
 FOREIGN = "team-chat@conference.other.example.com"
 
 
-def older(clock: FakeClock, *replies: Any) -> OnWire:
-    return OnWire(clock, *(replies or (OK,)), legacy_api=True)
+def older(clock: FakeClock, *replies: Any) -> Scripted:
+    return Scripted(clock, *(replies or (OK,)), legacy_api=True)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def older(clock: FakeClock, *replies: Any) -> OnWire:
 async def test_a_chat_is_created_by_its_uuid_whole_numbers_as_such(id: Any, sent: Any, clock: FakeClock) -> None:
     wire = older(clock, reply(200, {"ok": True, "jid": CHAT_JID}))
     outcome = await wire.client.chats.create(id, title="Order", access="public")
-    assert wire.only == ("POST", "/chats/", {"access": "public", "title": "Order", "UUID": sent})
+    assert wire.only == SentRequest("POST", "/chats/", body={"access": "public", "title": "Order", "UUID": sent})
     assert (outcome.status, outcome.key) == ("created", str(sent))
 
 
@@ -89,7 +89,7 @@ async def test_a_chat_without_an_id_goes_by_its_address(clock: FakeClock) -> Non
     wire = older(clock, reply(200, {"ok": True, "jid": CHAT_JID}), reply(200, {"ok": True, "jid": FOREIGN}))
     ours = await wire.client.chats.create(title="Ours")
     foreign = await wire.client.chats.create(title="Foreign")
-    assert wire.sent[0] == ("POST", "/chats/", {"access": "private", "title": "Ours"})
+    assert wire.sent[0] == SentRequest("POST", "/chats/", body={"access": "private", "title": "Ours"})
     assert (ours.key, ours.item.id) == ("c1", "c1")
     assert (foreign.key, foreign.value.id, foreign.value.name) == (FOREIGN, FOREIGN, FOREIGN)
 
@@ -154,7 +154,7 @@ async def test_members_and_descriptions_are_refused_before_sending(clock: FakeCl
 async def test_a_chat_is_deleted_by_uuid_or_by_address(id: Any, body: Any, clock: FakeClock) -> None:
     wire = older(clock)
     assert (await wire.client.chats.delete(id)).status == "deleted"
-    assert wire.only == ("DELETE", "/chats/", body)
+    assert wire.only == SentRequest("DELETE", "/chats/", body=body)
 
 
 @pytest.mark.parametrize(
@@ -173,11 +173,8 @@ async def test_a_chat_that_is_not_there_is_absent(replied: Any, clock: FakeClock
 async def test_every_code_goes_out_as_it_is(access: Access, clock: FakeClock) -> None:
     wire = older(clock)
     outcome = await wire.client.chats.set_access("c1", "u1", access)
-    assert wire.only == (
-        "POST",
-        "/chat-access/",
-        {"chatUuid": "c1", "userUuid": "u1", "accessCode": access.code},
-    )
+    body = {"chatUuid": "c1", "userUuid": "u1", "accessCode": access.code}
+    assert wire.only == SentRequest("POST", "/chat-access/", body=body)
     assert (outcome.status, outcome.key) == ("updated", "c1/u1")
     assert outcome.value == AccessSetting(access=access, extra={"ok": True})
 
@@ -197,14 +194,14 @@ async def test_chat_and_user_are_named_by_address_or_by_uuid(
 ) -> None:
     wire = older(clock)
     await wire.client.chats.set_access(chat, user, "0100")
-    assert wire.only[2] == {**names, "accessCode": "0100"}
+    assert wire.only.body == {**names, "accessCode": "0100"}
 
 
 @pytest.mark.parametrize("timer", [60, 60.0, timedelta(minutes=1)])
 async def test_a_timer_goes_out_in_seconds(timer: Any, clock: FakeClock) -> None:
     wire = older(clock)
     await wire.client.chats.set_access("c1", "u1", Access.NONE, expires_in=timer)
-    body = wire.only[2]
+    body = wire.only.body
     assert (body["accessCode"], body["accessTimer"]) == ("0000", 60)
     assert type(body["accessTimer"]) is int
 
@@ -259,9 +256,9 @@ async def test_grants_and_revocations_are_a_request_for_each_user(clock: FakeClo
     assert report.counts == {"created": 1, "failed": 2}
     assert [type(outcome.error) for outcome in report.failures] == [NotFoundError, ValidationFailedError]
     assert (await wire.client.chats.revoke(CHAT_JID, "u1")).counts == {"deleted": 1}
-    assert {path for _, path, _ in wire.sent} == {"/chat-access/"}
-    assert wire.sent[0][2] == {"chatUuid": "c1", "userUuid": "u1", "accessCode": "0011"}
-    assert wire.sent[-1][2] == {"chatJid": CHAT_JID, "userUuid": "u1", "accessCode": "0000"}
+    assert {request.path for request in wire.sent} == {"/chat-access/"}
+    assert wire.sent[0].body == {"chatUuid": "c1", "userUuid": "u1", "accessCode": "0011"}
+    assert wire.sent[-1].body == {"chatJid": CHAT_JID, "userUuid": "u1", "accessCode": "0000"}
 
 
 async def test_granting_nobody_is_refused(clock: FakeClock) -> None:
@@ -298,7 +295,7 @@ async def test_revoke_many_takes_access_away_pair_by_pair(clock: FakeClock) -> N
     outcomes = [outcome async for outcome in wire.client.chats.revoke_many(pairs, ordered=True)]
     assert [outcome.status for outcome in outcomes] == ["deleted", "failed"]
     assert [outcome.key for outcome in outcomes] == ["c1/u1", "c1/nobody"]
-    assert [body["accessCode"] for *_, body in wire.sent] == ["0000"] * 2
+    assert [request.body["accessCode"] for request in wire.sent] == ["0000"] * 2
 
 
 async def test_refusals_carry_code_and_request_id(clock: FakeClock) -> None:
@@ -331,7 +328,7 @@ async def test_what_the_guide_has_no_call_for_is_todays(clock: FakeClock) -> Non
     await wire.client.chats.list()
     await wire.client.chats.update("c1", title="New")
     await wire.client.users.list()
-    assert [path for _, path, _ in wire.sent] == [
+    assert [request.path for request in wire.sent] == [
         f"/v2/apps/{APP}/chats",
         f"/v2/apps/{APP}/chats/{APP}_c1",
         "/v2/chats/users",

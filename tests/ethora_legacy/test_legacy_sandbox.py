@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from legacy_helpers import APP, CHAT_JID, URL, OnWire, person, reply
+from scripted_ethora import APP, CHAT_JID, URL, Scripted, person, reply
 
 from ethora_async import Access, EthoraClient, NotFoundError, ValidationFailedError
 from ethora_async.testing.implementers import Canary
@@ -122,10 +122,10 @@ async def test_the_guides_token_logs_in_by_email(ethora: EthoraClient, sandbox: 
 
 async def test_what_a_server_repeats_of_our_token_gets_nowhere(clock: FakeClock) -> None:
     """A server that answers 200 with an error that contains our own token."""
-    wire = OnWire(clock, reply(200, {"ok": True}), legacy_api=True)
+    wire = Scripted(clock, reply(200, {"ok": True}), legacy_api=True)
     await wire.client.chats.set_access("c1", "u1", MEMBER)
     token = wire.transport.requests[0].headers["x-custom-token"]
-    refusing = OnWire(clock, reply(200, {"ok": False, "error": f"bad token {token}", "code": token}), legacy_api=True)
+    refusing = Scripted(clock, reply(200, {"ok": False, "error": f"bad token {token}", "code": token}), legacy_api=True)
     with Canary(token, "a-secret-that-is-long-enough-for-anyone") as canary:
         with pytest.raises(ValidationFailedError) as caught:
             await refusing.client.chats.set_access("c1", "u1", MEMBER)

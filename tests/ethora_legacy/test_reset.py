@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from legacy_helpers import APP, SECRET, URL, person, reply
+from scripted_ethora import APP, SECRET, URL, person, reply
 
 from ethora_async import (
     EthoraClient,

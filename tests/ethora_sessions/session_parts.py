@@ -8,66 +8,20 @@ import json
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
 
-import attrs
-from multidict import CIMultiDict, CIMultiDictProxy
+from scripted_ethora import APP, RECORD, SECRET, URL, SentRequest, ok, reply
 
 from ethora_async import EthoraClient, Session, User
-from ethora_async.request import Response
 from ethora_async.transport import MemoryTransport
 
 if TYPE_CHECKING:
-    from ethora_async.request import Request
+    from ethora_async.request import Request, Response
     from ethora_async.testing.users import FakeClock
 
-APP = "6540f2a1b3c4d5e6f7a8b9c0"
-SECRET = "a-secret-that-is-long-enough-for-anyone"
-URL = "https://api.chat.example.com"
-RECORD = "0123456789abcdef01234567"
 ME = {"_id": RECORD, "xmppUsername": f"{APP}_u1", "firstName": "Ann", "xmppPassword": "pw-of-u1"}
 
 
-def reply(status: int, data: Any = None, **headers: str) -> Response:
-    """Return a reply with JSON, or with `data` itself if it is bytes."""
-    body = data if isinstance(data, bytes) else b"" if data is None else json.dumps(data).encode()
-    return Response(status, CIMultiDictProxy(CIMultiDict(headers)), body)
-
-
-def ok(data: Any = None) -> Response:
-    return reply(200, data)
-
-
-@attrs.frozen
-class Sent:
-    """One request: the path as it stood on the wire, still percent-encoded."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    body: Any
-    headers: dict[str, str]
-
-    @classmethod
-    def of(cls, request: Request) -> Sent:
-        parts = urlsplit(request.url)
-        assert f"{parts.scheme}://{parts.netloc}" == URL
-        body: Any = request.body
-        if body and request.headers["Content-Type"] == "application/json":
-            body = json.loads(body)
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        return cls(request.method, parts.path, query, body, dict(request.headers))
-
-    @property
-    def line(self) -> str:
-        return f"{self.method} {self.path}"
-
-    @property
-    def token(self) -> str | None:
-        return self.headers.get("Authorization")
-
-
-Answer = Callable[[Sent], "Response | Awaitable[Response]"]
+Answer = Callable[[SentRequest], "Response | Awaitable[Response]"]
 
 
 class Platform:
@@ -82,7 +36,7 @@ class Platform:
         )
 
     async def _answer(self, request: Request) -> Response:
-        sent = Sent.of(request)
+        sent = SentRequest.of(request)
         answer = self._answers[sent.line]
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
@@ -95,15 +49,15 @@ class Platform:
         return answer
 
     @property
-    def sent(self) -> list[Sent]:
-        return [Sent.of(request) for request in self.transport.requests]
+    def sent(self) -> list[SentRequest]:
+        return [SentRequest.of(request) for request in self.transport.requests]
 
     @property
     def lines(self) -> list[str]:
         return [sent.line for sent in self.sent]
 
     @property
-    def only(self) -> Sent:
+    def only(self) -> SentRequest:
         (one,) = self.sent
         return one
 
@@ -151,7 +105,7 @@ class Rotating:
         """A route that accepts only the newest access token."""
         return lambda sent: ok(data) if sent.token == self.access else reply(401, {"error": "jwt expired"})
 
-    def refresh(self, sent: Sent) -> Response:
+    def refresh(self, sent: SentRequest) -> Response:
         self.refreshes += 1
         if self.refused is not None:
             return self.refused

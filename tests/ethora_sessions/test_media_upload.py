@@ -8,7 +8,8 @@ from email import message_from_bytes
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from session_parts import APP, RECORD, Platform, Rotating, Sent, ok, reply, session
+from scripted_ethora import APP, RECORD, SentRequest, ok, reply
+from session_parts import Platform, Rotating, session
 
 from ethora_async import (
     Attachment,
@@ -35,7 +36,7 @@ TAKEN = {"success": True, "results": [FILE]}
 Part = tuple[str, str | None, str, bytes]
 
 
-def parts_of(sent: Sent) -> list[Part]:
+def parts_of(sent: SentRequest) -> list[Part]:
     """Field, file name, content type and content of every part, as the standard library reads them."""
     whole = message_from_bytes(b"Content-Type: " + sent.headers["Content-Type"].encode() + b"\r\n\r\n" + sent.body)
     assert whole.is_multipart()

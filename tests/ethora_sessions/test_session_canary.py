@@ -6,7 +6,8 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from session_parts import ME, Platform, Rotating, ok, reply, session
+from scripted_ethora import ok, reply
+from session_parts import ME, Platform, Rotating, session
 
 from ethora_async import ChatError, MfaRequiredError, ReplyLostError
 from ethora_async.config import RetryPolicy

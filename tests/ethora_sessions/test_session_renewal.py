@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from session_parts import APP, ME, RECORD, Platform, Rotating, jwt, ok, reply, session, until
+from scripted_ethora import APP, RECORD, ok, reply
+from session_parts import ME, Platform, Rotating, jwt, session, until
 
 from ethora_async import ChatError, InvalidInputError, NotSentError, ReplyLostError, Session, UnauthorizedError, User
 from ethora_async.config import RetryPolicy

@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from session_parts import APP, SECRET
+from scripted_ethora import APP, SECRET
 
 from ethora_async import (
     Attachment,

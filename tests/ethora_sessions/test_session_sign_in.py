@@ -7,7 +7,8 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from session_parts import APP, ME, RECORD, Platform, ok, reply
+from scripted_ethora import APP, RECORD, ok, reply
+from session_parts import ME, Platform
 
 from ethora_async import (
     ConflictError,

@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from session_parts import APP, ME, RECORD, SECRET, URL, Platform, ok, reply, session
+from scripted_ethora import APP, RECORD, SECRET, URL, ok, reply
+from session_parts import ME, Platform, session
 
 from ethora_async import (
     ChatError,

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tenant_parts import APP, CHILD, SECRET
+from scripted_ethora import APP, CHILD, SECRET
 
 from ethora_async import EthoraClient
 from ethora_async.sandbox import EthoraSandbox

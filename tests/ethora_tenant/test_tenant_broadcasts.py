@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tenant_parts import APP, CHILD, OTHER_RECORD, RECORD, Asked, Script, answer, fine
+from scripted_ethora import APP, CHILD, OTHER_RECORD, RECORD, Scripted, SentRequest, ok, reply
 
 from ethora_async import (
     ConfigError,
@@ -27,11 +27,11 @@ from ethora_async.platforms.ethora.users.batch_rows import match_sent
 if TYPE_CHECKING:
     from ethora_async.testing.users import FakeClock
 
-STARTED = answer(202, {"jobId": "b1", "statusUrl": "/v2/…/b1"})
+STARTED = reply(202, {"jobId": "b1", "statusUrl": "/v2/…/b1"})
 
 
 def done(*rows: dict[str, Any], **more: Any) -> Any:
-    return fine({"state": "completed", "result": {"total": len(rows), "results": list(rows), **more}})
+    return ok({"state": "completed", "result": {"total": len(rows), "results": list(rows), **more}})
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,14 @@ def done(*rows: dict[str, Any], **more: Any) -> Any:
 async def test_chats_are_named_in_the_form_that_cannot_be_mistaken(
     clock: FakeClock, arguments: dict[str, Any], target: dict[str, Any]
 ) -> None:
-    script = Script(clock, STARTED)
+    script = Scripted(clock, STARTED)
     job = await script.client.broadcasts.send(" hi ", **arguments)
-    assert script.only == Asked("POST", f"/v2/apps/{APP}/chats/broadcast", {}, {"text": "hi", **target})
+    assert script.only == SentRequest("POST", f"/v2/apps/{APP}/chats/broadcast", {}, {"text": "hi", **target})
     assert (job.id, repr(job)) == ("b1", "BroadcastJob('b1')")
 
 
 async def test_metadata_and_a_rehearsal_are_sent_when_asked_for(clock: FakeClock) -> None:
-    script = Script(clock, STARTED, done({"status": "sent", "chatName": f"{APP}_c1"}))
+    script = Scripted(clock, STARTED, done({"status": "sent", "chatName": f"{APP}_c1"}))
     job = await script.client.broadcasts.send("hi", chats="c1", metadata={"k": [1]}, dry_run=True)
     body = {"text": "hi", "chatNames": [f"{APP}_c1"], "metadata": {"k": [1]}, "dryRun": True}
     assert script.only.body == body
@@ -72,11 +72,11 @@ async def test_the_results_come_as_a_report_and_as_outcomes(clock: FakeClock) ->
         {"status": "queued", "chatName": f"{APP}_c3"},
         {"status": "failed", "chatName": f"{APP}_c5", "error": "too long"},
     )
-    script = Script(clock, STARTED, fine({"state": "waiting"}), fine({"state": "active"}), done(*rows))
+    script = Scripted(clock, STARTED, ok({"state": "waiting"}), ok({"state": "active"}), done(*rows))
     job = await script.client.broadcasts.send("hi", chats=["c1", "gone", "c3", "c4", "c5"])
     report = await job
     assert str(report) == "1 created, 2 failed, 2 unknown"
-    assert script.asked[-1] == Asked("GET", f"/v2/apps/{APP}/chats/broadcast/b1")
+    assert script.sent[-1] == SentRequest("GET", f"/v2/apps/{APP}/chats/broadcast/b1")
     outcomes = {outcome.key: outcome async for outcome in job}
     assert {key: outcome.status for key, outcome in outcomes.items()} == {
         "c1": "created",
@@ -174,58 +174,58 @@ def test_whatever_comes_back_each_chat_has_exactly_one_outcome(chats: list[str],
 
 
 async def test_a_job_is_found_again_by_its_id(clock: FakeClock) -> None:
-    script = Script(
-        clock, fine({"state": "running", "progress": 3}), done({"status": "sent", "chatName": f"{CHILD}_c1"})
+    script = Scripted(
+        clock, ok({"state": "running", "progress": 3}), done({"status": "sent", "chatName": f"{CHILD}_c1"})
     )
     broadcasts = script.client.in_app(CHILD).broadcasts
     job = broadcasts.job(" b/1 ")
     status = await job.status()
     assert (status.state, status.ended, status.extra) == ("running", False, {"progress": 3})
     assert [(outcome.key, outcome.status) async for outcome in job] == [("c1", "created")]
-    assert script.asked == [Asked("GET", f"/v2/apps/{CHILD}/chats/broadcast/b%2F1")] * 2
+    assert script.sent == [SentRequest("GET", f"/v2/apps/{CHILD}/chats/broadcast/b%2F1")] * 2
 
 
 async def test_a_rehearsal_that_is_answered_at_once_needs_no_job(clock: FakeClock) -> None:
     row = {"status": "dry-run", "chatName": f"{APP}_c1"}
     for data in ({"result": {"results": [row]}}, {"results": [row]}):
-        script = Script(clock, fine(data))
+        script = Scripted(clock, ok(data))
         job = await script.client.broadcasts.send("hi", chats="c1", dry_run=True)
         assert job.id == ""
         assert str(await job) == "1 unchanged"
         assert (await job.status()).ended
-        assert len(script.asked) == 1
+        assert len(script.sent) == 1
 
 
 async def test_a_job_says_by_itself_that_it_was_a_rehearsal(clock: FakeClock) -> None:
-    script = Script(clock, done({"status": "ok", "chatName": "c1"}, dryRun=True))
+    script = Scripted(clock, done({"status": "ok", "chatName": "c1"}, dryRun=True))
     assert str(await script.client.broadcasts.job("b1")) == "1 unchanged"
 
 
 async def test_a_job_that_is_named_by_its_url_only(clock: FakeClock) -> None:
-    script = Script(clock, answer(202, {"statusUrl": "https://x/v2/apps/a/chats/broadcast/b%209?x=1"}))
+    script = Scripted(clock, reply(202, {"statusUrl": "https://x/v2/apps/a/chats/broadcast/b%209?x=1"}))
     assert (await script.client.broadcasts.send("hi", all_chats=True)).id == "b 9"
 
 
 async def test_a_broadcast_without_a_job_or_results_is_lost(clock: FakeClock) -> None:
     for data in (None, {}, [], {"result": {"results": 3}}):
         with pytest.raises(ReplyLostError) as caught:
-            await Script(clock, answer(202, data)).client.broadcasts.send("hi", all_chats=True)
+            await Scripted(clock, reply(202, data)).client.broadcasts.send("hi", all_chats=True)
         assert caught.value.effect == "unknown"
 
 
 @pytest.mark.parametrize("status", [500, 503])
 async def test_a_broadcast_is_never_sent_twice(clock: FakeClock, status: int) -> None:
-    script = Script(clock, answer(status))
+    script = Scripted(clock, reply(status))
     with pytest.raises(ServerFaultError) as caught:
         await script.client.broadcasts.send("hi", all_chats=True)
-    assert (len(script.asked), caught.value.effect) == (1, "unknown")
+    assert (len(script.sent), caught.value.effect) == (1, "unknown")
 
 
 async def test_a_job_that_fails_or_does_not_end_is_typed(clock: FakeClock) -> None:
-    script = Script(clock, STARTED, fine({"state": "failed", "error": "archive full"}))
+    script = Scripted(clock, STARTED, ok({"state": "failed", "error": "archive full"}))
     with pytest.raises(JobFailedError, match="archive full"):
         await (await script.client.broadcasts.send("hi", all_chats=True))
-    script = Script(clock, STARTED, fine({"state": "active"}))
+    script = Scripted(clock, STARTED, ok({"state": "active"}))
     job = await script.client.broadcasts.send("hi", all_chats=True, timeout=5)
     with pytest.raises(JobTimeoutError, match="after 5 s"):
         await job
@@ -251,20 +251,20 @@ async def test_a_job_that_fails_or_does_not_end_is_typed(clock: FakeClock) -> No
 async def test_a_broadcast_without_a_clear_target_is_refused_before_sending(
     clock: FakeClock, arguments: dict[str, Any], field: str
 ) -> None:
-    script = Script(clock, STARTED)
+    script = Scripted(clock, STARTED)
     with pytest.raises(InvalidInputError) as caught:
         await script.client.broadcasts.send(**{"text": "hi", **arguments})
     assert caught.value.field == field
-    assert script.asked == []
+    assert script.sent == []
 
 
 async def test_a_deadline_that_cannot_be_is_refused(clock: FakeClock) -> None:
-    script = Script(clock, STARTED)
+    script = Scripted(clock, STARTED)
     with pytest.raises(ConfigError, match="timeout"):
         await script.client.broadcasts.send("hi", all_chats=True, timeout=0)
     with pytest.raises(InvalidInputError):
         script.client.broadcasts.job(" ")
-    assert script.asked == []
+    assert script.sent == []
 
 
 @pytest.mark.parametrize(
@@ -278,4 +278,4 @@ async def test_a_deadline_that_cannot_be_is_refused(clock: FakeClock) -> None:
 )
 async def test_refusals_are_typed(clock: FakeClock, status: int, data: Any, kind: type[Exception]) -> None:
     with pytest.raises(kind):
-        await Script(clock, answer(status, data)).client.broadcasts.send("hi", chats="c1")
+        await Scripted(clock, reply(status, data)).client.broadcasts.send("hi", chats="c1")

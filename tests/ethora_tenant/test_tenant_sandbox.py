@@ -6,7 +6,7 @@ import csv
 from typing import TYPE_CHECKING
 
 import pytest
-from tenant_parts import APP, CHILD
+from scripted_ethora import APP, CHILD
 
 from ethora_async import (
     ConflictError,

@@ -6,7 +6,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tenant_parts import CHILD, RECORD, SECRET, Asked, Script, answer, fine
+from scripted_ethora import CHILD, RECORD, SECRET, Scripted, SentRequest, ok, reply
 
 from ethora_async import ChatError, NotFoundError, ReplyLostError, ServerFaultError, ValidationFailedError
 from ethora_async.platforms.ethora.apps.records import Bot
@@ -23,7 +23,7 @@ VALUE = "canary-app-token-value"
 @pytest.mark.parametrize("wrap", [lambda token: token, lambda token: {"ok": True, "result": token}])
 async def test_a_token_is_made_and_its_value_is_masked(clock: FakeClock, wrap: Callable[[Any], Any]) -> None:
     row = {"tokenId": "t/1", "token": VALUE, "label": "web", "createdAt": "2026-01-01T00:00:00Z", "kind": "v2"}
-    script = Script(clock, answer(201, wrap(row)))
+    script = Scripted(clock, reply(201, wrap(row)))
     tokens = script.client.apps.tokens(CHILD)
     with Canary(VALUE, SECRET) as canary:
         token = await tokens.create(label=" web ")
@@ -35,16 +35,16 @@ async def test_a_token_is_made_and_its_value_is_masked(clock: FakeClock, wrap: C
     assert (token.id, token.label, token.extra) == ("t/1", "web", {"kind": "v2"})
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(token)
-    assert script.asked == [
-        Asked("POST", f"/v2/apps/{CHILD}/tokens", {}, {"label": "web"}),
-        Asked("POST", f"/v2/apps/{CHILD}/tokens/t%2F1/rotate", {}, {}),
-        Asked("POST", f"/v2/apps/{CHILD}/tokens", {}, {}),
+    assert script.sent == [
+        SentRequest("POST", f"/v2/apps/{CHILD}/tokens", {}, {"label": "web"}),
+        SentRequest("POST", f"/v2/apps/{CHILD}/tokens/t%2F1/rotate", {}, {}),
+        SentRequest("POST", f"/v2/apps/{CHILD}/tokens", {}, {}),
     ]
 
 
 @pytest.mark.parametrize("data", [{"tokenId": "t1"}, {"tokenId": "t1", "token": ""}, {"tokenId": "t1", "token": None}])
 async def test_a_token_that_nobody_will_see_is_an_error_that_names_it(clock: FakeClock, data: Any) -> None:
-    tokens = Script(clock, fine(data)).client.apps.tokens(CHILD)
+    tokens = Scripted(clock, ok(data)).client.apps.tokens(CHILD)
     with pytest.raises(ReplyLostError, match=r"'t1'.*revoke") as caught:
         await tokens.create()
     assert caught.value.effect == "unknown"
@@ -54,11 +54,11 @@ async def test_a_token_that_nobody_will_see_is_an_error_that_names_it(clock: Fak
 
 @pytest.mark.parametrize("method", ["create", "rotate"])
 async def test_tokens_are_never_made_twice(clock: FakeClock, method: str) -> None:
-    script = Script(clock, answer(500))
+    script = Scripted(clock, reply(500))
     tokens = script.client.apps.tokens(CHILD)
     with pytest.raises(ServerFaultError) as caught:
         await (tokens.create() if method == "create" else tokens.rotate("t1"))
-    assert (len(script.asked), caught.value.effect) == (1, "unknown")
+    assert (len(script.sent), caught.value.effect) == (1, "unknown")
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ async def test_tokens_are_never_made_twice(clock: FakeClock, method: str) -> Non
 )
 async def test_tokens_are_listed_without_their_values(clock: FakeClock, data: Callable[[Any], Any]) -> None:
     rows = [{"tokenId": "t1", "status": "active"}, {"_id": RECORD, "status": "revoked", "rotatedAt": 1_700_000_000_000}]
-    script = Script(clock, fine(data(rows)))
+    script = Scripted(clock, ok(data(rows)))
     tokens = [token async for token in script.client.apps.tokens(CHILD).list()]
-    assert script.only == Asked("GET", f"/v2/apps/{CHILD}/tokens")
+    assert script.only == SentRequest("GET", f"/v2/apps/{CHILD}/tokens")
     assert [(token.id, token.status, token.value) for token in tokens] == [
         ("t1", "active", None),
         (RECORD, "revoked", None),
@@ -85,22 +85,22 @@ async def test_tokens_are_listed_without_their_values(clock: FakeClock, data: Ca
 
 
 async def test_revoking_twice_is_no_error_but_a_missing_app_is(clock: FakeClock) -> None:
-    script = Script(
-        clock, answer(204), answer(404, {"error": "Token not found"}), answer(404, {"code": "APP_NOT_FOUND"})
+    script = Scripted(
+        clock, reply(204), reply(404, {"error": "Token not found"}), reply(404, {"code": "APP_NOT_FOUND"})
     )
     tokens = script.client.apps.tokens(CHILD)
     assert [(await tokens.revoke("t1")).status for _ in range(2)] == ["deleted", "absent"]
     with pytest.raises(NotFoundError):
         await tokens.revoke("t1")
-    assert script.asked == [Asked("DELETE", f"/v2/apps/{CHILD}/tokens/t1")] * 3
+    assert script.sent == [SentRequest("DELETE", f"/v2/apps/{CHILD}/tokens/t1")] * 3
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 500])
 async def test_no_error_shows_a_token_that_the_platform_echoes(clock: FakeClock, status: int) -> None:
     # A reply that is an error and holds a token all the same, as a gateway's dump of the upstream's reply would.
     events: list[object] = []
-    echo = answer(status, {"error": f"token: {VALUE}", "code": f"token={VALUE}"})
-    script = Script(clock, echo, on_event=events.append)
+    echo = reply(status, {"error": f"token: {VALUE}", "code": f"token={VALUE}"})
+    script = Scripted(clock, echo, on_event=events.append)
     with Canary(VALUE, SECRET) as canary, pytest.raises(ChatError) as caught:
         await script.client.apps.tokens(CHILD).create()
     canary.check(caught.value, *events)
@@ -109,7 +109,7 @@ async def test_no_error_shows_a_token_that_the_platform_echoes(clock: FakeClock,
 async def test_the_secrets_of_an_app_are_masked_wherever_they_stand(clock: FakeClock) -> None:
     secret, token, nested = "canary-app-secret", "JWT canary-app-token", "canary-nested-password"
     row = {"_id": CHILD, "appSecret": secret, "appToken": token, "smtp": {"password": nested}}
-    script = Script(clock, fine({"apps": [row]}), fine({"app": row}))
+    script = Scripted(clock, ok({"apps": [row]}), ok({"app": row}))
     with Canary(secret, token, nested) as canary:
         page = await script.client.apps.list()
         app = await script.client.apps.create("Shop")
@@ -120,7 +120,7 @@ async def test_the_secrets_of_an_app_are_masked_wherever_they_stand(clock: FakeC
 
 
 async def test_a_reply_that_does_not_fit_is_not_repeated_in_the_error(clock: FakeClock) -> None:
-    script = Script(clock, fine({"app": {"_id": CHILD, "appSecret": [VALUE], "domainName": {VALUE: VALUE}}}))
+    script = Scripted(clock, ok({"app": {"_id": CHILD, "appSecret": [VALUE], "domainName": {VALUE: VALUE}}}))
     with Canary(VALUE) as canary, pytest.raises(ReplyLostError) as caught:
         await script.client.apps.create("Shop")
     canary.check(caught.value)
@@ -152,9 +152,9 @@ SETTINGS = {
     ],
 )
 async def test_a_bot_is_read_in_every_form(clock: FakeClock, wrap: Callable[[Any], Any]) -> None:
-    script = Script(clock, fine(wrap(SETTINGS)))
+    script = Scripted(clock, ok(wrap(SETTINGS)))
     bot = await script.client.apps.bot(CHILD).get()
-    assert script.only == Asked("GET", f"/v2/apps/{CHILD}/bot")
+    assert script.only == SentRequest("GET", f"/v2/apps/{CHILD}/bot")
     assert bot == Bot(
         status="on",
         trigger="/bot",
@@ -172,10 +172,10 @@ async def test_a_bot_is_read_in_every_form(clock: FakeClock, wrap: Callable[[Any
 
 
 async def test_a_bots_settings_are_sent_as_given_and_cleared_by_empty_texts(clock: FakeClock) -> None:
-    script = Script(clock, fine(SETTINGS), answer(204))
+    script = Scripted(clock, ok(SETTINGS), reply(204))
     handle = script.client.apps.bot(CHILD)
     assert (await handle.update(enabled=False, trigger="any_message", greeting="", rag=False)).enabled
-    assert script.asked[0] == Asked(
+    assert script.sent[0] == SentRequest(
         "PUT",
         f"/v2/apps/{CHILD}/bot",
         {},
@@ -191,7 +191,7 @@ async def test_a_bots_settings_are_sent_as_given_and_cleared_by_empty_texts(cloc
         saved_agent_id="a",
         fields={"model": None},
     )
-    assert script.asked[1].body == {
+    assert script.sent[1].body == {
         "status": "on",
         "prompt": "p",
         "chatId": "c",
@@ -206,7 +206,7 @@ async def test_a_bots_settings_are_sent_as_given_and_cleared_by_empty_texts(cloc
 
 
 async def test_an_app_without_a_bot_says_so_by_code(clock: FakeClock) -> None:
-    script = Script(clock, answer(422, {"error": "no bot", "code": "BOT_NOT_INITIALIZED", "requestId": "r1"}))
+    script = Scripted(clock, reply(422, {"error": "no bot", "code": "BOT_NOT_INITIALIZED", "requestId": "r1"}))
     with pytest.raises(ValidationFailedError) as caught:
         await script.client.apps.bot(CHILD).update(enabled=True)
     assert (caught.value.code, caught.value.request_id) == ("BOT_NOT_INITIALIZED", "r1")
