@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import threading
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
-import attrs
 from command_processes import PATIENCE, Command
+from command_result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 SECRET = "canary-secret-of-the-app"
-
-
-@attrs.frozen
-class Result:
-    """The result of a command."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def json(self) -> Any:
-        """Return what ``--json`` printed: always one object."""
-        document = json.loads(self.stdout)
-        assert isinstance(document, dict)
-        return document
-
-    def is_only_an_error(self, code: int) -> bool:
-        """Return whether it ended with this code, and stdout holds the error as one JSON object."""
-        document = self.json
-        return self.code == code and list(document) == ["error"] and document["error"]["exit_code"] == code
 
 
 class Cli(Protocol):

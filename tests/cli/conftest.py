@@ -4,8 +4,9 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cli_helpers import SECRET, Cli, Process, Result, start
+from cli_helpers import SECRET, Cli, Process, start
 from cli_runner import CliRunner
+from command_result import Result
 from loop_thread import Loop
 
 from ethora_async.cli.app import app

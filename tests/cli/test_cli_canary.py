@@ -12,7 +12,8 @@ from ethora_async.testing.implementers import Canary
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cli_helpers import Cli, Process, Result
+    from cli_helpers import Cli, Process
+    from command_result import Result
 
     from ethora_async.sandbox import EthoraSandbox
 

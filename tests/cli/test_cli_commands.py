@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from cli_helpers import Cli, Result
+    from cli_helpers import Cli
+    from command_result import Result
 
     from ethora_async.sandbox import EthoraSandbox
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from cli_helpers import Cli, Result
+    from cli_helpers import Cli
+    from command_result import Result
 
 DATA = files("ethora_async.cli") / "demo_data"
 LISTS = ["users.csv", "chats.csv", "members.csv"]

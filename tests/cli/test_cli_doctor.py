@@ -12,7 +12,8 @@ from cli_helpers import SECRET
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cli_helpers import Cli, Result
+    from cli_helpers import Cli
+    from command_result import Result
 
     from ethora_async.sandbox import EthoraSandbox
 

@@ -6,12 +6,14 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_helpers import Cli, Process, Result, clean
+from cli_helpers import Cli, Process, clean
 from command_processes import Command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from command_result import Result
 
     from ethora_async.sandbox import EthoraSandbox
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import struct
 import termios
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import attrs
 from cli_runner import CliRunner
 from command_processes import PATIENCE, Command
+from command_result import Result
 
 from ethora_async.cli.app import app
 
@@ -24,22 +23,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 DONE, SOME_FAILED, USAGE, PLATFORM, NOT_IN_STEP, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
-
-
-@attrs.frozen
-class Result:
-    """The result of a command."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def json(self) -> Any:
-        """Return what ``--json`` printed: always one object."""
-        document = json.loads(self.stdout)
-        assert isinstance(document, dict)
-        return document
 
 
 class Shell:

@@ -5,15 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_sync_helpers import (
-    DONE,
-    NOT_IN_STEP,
-    PLATFORM,
-    SOME_FAILED,
-    STOPPED,
-    USAGE,
-    people,
-)
+from cli_sync_helpers import DONE, NOT_IN_STEP, PLATFORM, SOME_FAILED, STOPPED, USAGE, people
 
 from ethora_async.platforms.ethora.app_secret import APP_SECRET
 from ethora_async.platforms.ethora.context import API_URL

@@ -7,7 +7,8 @@ import random
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from engine_parts import engine, reply
+from engine_parts import engine
+from scripted_transport import reply
 from virtual_time import VirtualClock
 
 from ethora_async.config import Limits, RetryPolicy

@@ -6,9 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from engine_parts import READ, WRITE, OneToken, engine, reply, scripted
+from engine_parts import READ, WRITE, OneToken, engine
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_transport import reply, scripted
 
 from ethora_async.config import Limits
 from ethora_async.engine.time_limit import calls_limited_to

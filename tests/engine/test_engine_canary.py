@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from engine_parts import READ, WRITE, engine, reply, scripted
+from engine_parts import READ, WRITE, engine
+from scripted_transport import reply, scripted
 
 from ethora_async.engine.events import Emitter
 from ethora_async.errors import ChatError, UnauthorizedError

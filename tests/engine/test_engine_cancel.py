@@ -7,7 +7,8 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from engine_parts import READ, OneToken, engine, reply, scripted
+from engine_parts import READ, OneToken, engine
+from scripted_transport import reply, scripted
 
 from ethora_async.config import Limits
 from ethora_async.errors import ServerFaultError

@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 import pytest
-from engine_parts import READ, WRITE, engine, reply, scripted
+from engine_parts import READ, WRITE, engine
+from scripted_transport import reply, scripted
 
 from ethora_async.engine import (
     AttemptFinished,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-from engine_parts import TOKEN, OneToken, engine, reply, scripted
+from engine_parts import TOKEN, OneToken, engine
+from scripted_transport import reply, scripted
 
 from ethora_async.config import RetryPolicy
 from ethora_async.engine.events import AttemptFinished

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from sandbox_helpers import APP, SECRET, Api, Clock
+from sandbox_helpers import APP, SECRET, Api
+from still_clock import Clock
 
 from ethora_async.sandbox import EthoraSandbox
 

@@ -50,16 +50,6 @@ class Reply:
     headers: Any
 
 
-class Clock:
-    """A clock that stands still until a test advances it."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Api:
     """Calls the sandbox as an app's backend; `token=None` sends no token, another token replaces it."""
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-from sandbox_helpers import APP, Api, Clock, row
+from sandbox_helpers import APP, Api, row
 
 if TYPE_CHECKING:
+    from still_clock import Clock
+
     from ethora_async.sandbox import EthoraSandbox
     from ethora_async.sandbox.ethora.records import User
 

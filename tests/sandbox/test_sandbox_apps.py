@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sandbox_helpers import APP, Api, Clock, client_token, row, server_token
+from sandbox_helpers import APP, Api, client_token, row, server_token
 
 if TYPE_CHECKING:
+    from still_clock import Clock
+
     from ethora_async.sandbox import EthoraSandbox
 
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from sandbox_helpers import APP, Api, Clock
+from sandbox_helpers import APP, Api
 
 from ethora_async.sandbox import RocketChatSandbox
 
 if TYPE_CHECKING:
+    from still_clock import Clock
+
     from ethora_async.sandbox import EthoraSandbox
 
 ORIGIN = {"Origin": "https://shop.example"}

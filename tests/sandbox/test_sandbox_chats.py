@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from sandbox_helpers import APP, Api, Clock
+from sandbox_helpers import APP, Api
 
 if TYPE_CHECKING:
+    from still_clock import Clock
+
     from ethora_async.sandbox import EthoraSandbox
 
 CREATE = ["/v1/chats", "/v2/chats", "/v2/apps/app123/chats"]

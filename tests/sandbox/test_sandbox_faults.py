@@ -9,12 +9,14 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sandbox_helpers import APP, Api, Clock, row, server_token
+from sandbox_helpers import APP, Api, row, server_token
 from yarl import URL
 
 from ethora_async.sandbox import Faults
 
 if TYPE_CHECKING:
+    from still_clock import Clock
+
     from ethora_async.sandbox import EthoraSandbox
 
 BATCH = "/v2/users/batch"

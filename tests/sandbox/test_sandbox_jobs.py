@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from sandbox_helpers import APP, Api, Clock, row, server_token
+from sandbox_helpers import APP, Api, row, server_token
 
 if TYPE_CHECKING:
+    from still_clock import Clock
+
     from ethora_async.sandbox import EthoraSandbox
 
 BATCH = "/v2/users/batch"

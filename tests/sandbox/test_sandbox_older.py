@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sandbox_helpers import APP, Api, Clock
+from sandbox_helpers import APP, Api
 
 if TYPE_CHECKING:
+    from still_clock import Clock
+
     from ethora_async.sandbox import EthoraSandbox
     from ethora_async.sandbox.ethora.records import Chat, User
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from sandbox_helpers import APP, Api, Clock, client_token, row
+from sandbox_helpers import APP, Api, client_token, row
 
 if TYPE_CHECKING:
+    from still_clock import Clock
+
     from ethora_async.sandbox import EthoraSandbox
 
 LOGIN = "/v2/users/login-with-email"

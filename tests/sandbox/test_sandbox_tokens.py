@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sandbox_helpers import APP, SECRET, Api, Clock, client_token, row, scoped, server_token, sign
+from sandbox_helpers import APP, SECRET, Api, client_token, row, scoped, server_token, sign
 
 if TYPE_CHECKING:
+    from still_clock import Clock
+
     from ethora_async.sandbox import EthoraSandbox
 
 SERVER_VECTOR = (

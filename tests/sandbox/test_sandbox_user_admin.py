@@ -7,9 +7,11 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sandbox_helpers import APP, Api, Clock, row
+from sandbox_helpers import APP, Api, row
 
 if TYPE_CHECKING:
+    from still_clock import Clock
+
     from ethora_async.sandbox import EthoraSandbox
 
 CREATE_MANY = f"/v1/users/create-many-with-app-id/{APP}"

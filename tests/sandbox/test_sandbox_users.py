@@ -8,7 +8,7 @@ import pytest
 from sandbox_helpers import APP, Api, row
 
 if TYPE_CHECKING:
-    from sandbox_helpers import Clock
+    from still_clock import Clock
 
     from ethora_async.sandbox import EthoraSandbox
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from rocket_helpers import ADMIN_PASSWORD, SECRET, Clock, Rest
+from rocket_helpers import ADMIN_PASSWORD, SECRET, Rest
+from still_clock import Clock
 
 from ethora_async.sandbox import RocketChatSandbox
 

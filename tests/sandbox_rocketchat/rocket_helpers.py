@@ -22,16 +22,6 @@ ADMIN_PASSWORD = "admin-password"
 SECRET = "create-tokens-secret"
 
 
-class Clock:
-    """A clock that stands still until a test advances it."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @attrs.frozen
 class Reply:
     status: int

@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 if TYPE_CHECKING:
-    from rocket_helpers import Clock, Rest, Who
+    from rocket_helpers import Rest, Who
+    from still_clock import Clock
 
 REQUIRED = {"_id", "rid", "msg", "ts", "u", "_updatedAt"}
 

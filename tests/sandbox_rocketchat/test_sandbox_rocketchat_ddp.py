@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-from rocket_helpers import ADMIN_PASSWORD, Clock, Ddp, Rest, Who, eventually
+from rocket_helpers import ADMIN_PASSWORD, Ddp, Rest, Who, eventually
+
+if TYPE_CHECKING:
+    from still_clock import Clock
 
 MESSAGES = "stream-room-messages"
 NOTIFY_USER = "stream-notify-user"

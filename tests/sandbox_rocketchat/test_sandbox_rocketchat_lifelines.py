@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
-from rocket_helpers import Clock, Ddp, Rest, Who, eventually
+from rocket_helpers import Ddp, Rest, Who, eventually
 
 from ethora_async.sandbox.rocketchat.ids import hash_token
+
+if TYPE_CHECKING:
+    from still_clock import Clock
 
 MESSAGES = "stream-room-messages"
 NOTIFY_USER = "stream-notify-user"

@@ -9,7 +9,8 @@ import pytest
 from ethora_async.sandbox import RocketChatSandbox
 
 if TYPE_CHECKING:
-    from rocket_helpers import Clock, Rest
+    from rocket_helpers import Rest
+    from still_clock import Clock
 
 TEXT = (
     "Error, too many requests. Please slow down. You must wait {} seconds before trying this endpoint again. "

@@ -6,9 +6,11 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rocket_helpers import ADMIN_PASSWORD, Clock, Rest, Who
+from rocket_helpers import ADMIN_PASSWORD, Rest, Who
 
 if TYPE_CHECKING:
+    from still_clock import Clock
+
     from ethora_async.sandbox import RocketChatSandbox
 
 LOGGED_OUT = "You must be logged in to do this."

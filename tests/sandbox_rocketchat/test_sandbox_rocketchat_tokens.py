@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rocket_helpers import SECRET, Clock, Ddp, Rest, Who
+from rocket_helpers import SECRET, Ddp, Rest, Who
 
 if TYPE_CHECKING:
+    from still_clock import Clock
+
     from ethora_async.sandbox import RocketChatSandbox
 
 DAY = 86_400.0

@@ -6,11 +6,13 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rocket_helpers import ADMIN_PASSWORD, Clock, Ddp, Rest, Who
+from rocket_helpers import ADMIN_PASSWORD, Ddp, Rest, Who
 
 from ethora_async.sandbox.rocketchat.two_factor import totp
 
 if TYPE_CHECKING:
+    from still_clock import Clock
+
     from ethora_async.sandbox import RocketChatSandbox
 
 

@@ -4,47 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from multidict import CIMultiDict
-
 from ethora_async import EthoraClient, NewUser, RetryPolicy
-from ethora_async.codec import dumps
 from ethora_async.engine import Engine
 from ethora_async.engine.events import Emitter
 from ethora_async.platforms.ethora.dialect import EthoraDialect
-from ethora_async.request import Operation, Request, Response
+from ethora_async.request import Operation
 from ethora_async.testing.users import FakeClock
 from ethora_async.tokens.fixed import FixedCredentials
-from ethora_async.transport import MemoryTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
     from ethora_async.engine import Listener
     from ethora_async.sandbox import EthoraSandbox
+    from ethora_async.transport import MemoryTransport
 
 
 READ = Operation("things.read", "GET", "/things", repeatable=True, source="test")
 WRITE = Operation("things.write", "POST", "/things/{id}", repeatable=False, source="test")
-
-
-def reply(status: int = 200, data: Any = None, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(status, CIMultiDict(headers or {}), b"" if data is None else dumps(data))
-
-
-def scripted(*answers: Response | Exception) -> MemoryTransport:
-    """Gives the answers in order, the last one for good."""
-    left = list(answers)
-
-    def answer(_: Request) -> Response:
-        one = left.pop(0) if len(left) > 1 else left[0]
-        if isinstance(one, Exception):
-            raise one
-        return one
-
-    return MemoryTransport(answer)
 
 
 def engine(transport: MemoryTransport, url: str = "http://api.example", *, listeners: list[Listener]) -> Engine:

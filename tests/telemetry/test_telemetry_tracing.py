@@ -10,19 +10,8 @@ import attrs
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from telemetry_helpers import (
-    READ,
-    WRITE,
-    attributes,
-    client_of,
-    engine,
-    named,
-    own,
-    parent,
-    reply,
-    scripted,
-    user,
-)
+from scripted_transport import reply, scripted
+from telemetry_helpers import READ, WRITE, attributes, client_of, engine, named, own, parent, user
 
 from ethora_async import outbox
 from ethora_async.errors import ChatError, NotSentError, ReplyLostError

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from xmpp_helpers import APP, SECRET, Clock, World
+from still_clock import Clock
+from xmpp_helpers import APP, SECRET, World
 
 from ethora_async.sandbox import EthoraSandbox
 

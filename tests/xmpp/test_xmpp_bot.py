@@ -15,7 +15,7 @@ from ethora_async.sandbox import BotMessage, BotReply, EthoraSandbox
 
 if TYPE_CHECKING:
     import aiohttp
-    from xmpp_helpers import Clock
+    from still_clock import Clock
 
 
 async def answer(message: BotMessage) -> str | BotReply | None:

@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 import attrs
 import pytest
 from ejabberd_server import HOST, Ejabberd, ejabberd
-from xmpp_helpers import APP, BIND, CLOSE, OPEN, Client, Clock, World, plain, presence
+from still_clock import Clock
+from xmpp_helpers import APP, BIND, CLOSE, OPEN, Client, World, plain, presence
 
 from ethora_async.sandbox import EthoraSandbox
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
-from xmpp_helpers import APP, HOST, Clock, World, room
+from xmpp_helpers import APP, HOST, World, room
+
+if TYPE_CHECKING:
+    from still_clock import Clock
 
 CHATJSON = '<chatjson xmlns="chatjson:store" value="{}"/>'
 RSM = "http://jabber.org/protocol/rsm"

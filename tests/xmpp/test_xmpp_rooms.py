@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from xmpp_helpers import APP, HOST, Clock, World, presence, room, seen
+from xmpp_helpers import APP, HOST, World, presence, room, seen
 
 from ethora_async.sandbox import EthoraSandbox
 from ethora_async.sandbox.ethora.access import set_access
 from ethora_async.sandbox.ethora.xmpp import presence as presences
 
 if TYPE_CHECKING:
+    from still_clock import Clock
     from xmpp_helpers import Machine
 
 MUC_USER = "http://jabber.org/protocol/muc#user"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from xmpp_helpers import APP, BIND, CLOSE, HOST, OPEN, Clock, World, plain, presence, room
+from still_clock import Clock
+from xmpp_helpers import APP, BIND, CLOSE, HOST, OPEN, World, plain, presence, room
 
 from ethora_async.sandbox import EthoraSandbox
 from ethora_async.sandbox.ethora.sessions import XMPP_TTL

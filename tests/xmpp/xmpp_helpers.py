@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import aiohttp
+    from still_clock import Clock
 
     from ethora_async.sandbox import EthoraSandbox
     from ethora_async.sandbox.ethora.records import Chat, User
@@ -27,16 +28,6 @@ FOREVER = 30.0
 OPEN = f'<open xmlns="urn:ietf:params:xml:ns:xmpp-framing" to="{HOST}" version="1.0"/>'
 CLOSE = '<close xmlns="urn:ietf:params:xml:ns:xmpp-framing"/>'
 BIND = '<iq type="set" id="bind" xmlns="jabber:client"><bind xmlns="urn:ietf:params:xml:ns:xmpp-bind">{}</bind></iq>'
-
-
-class Clock:
-    """A clock that stands still until a test advances it."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class World:

@@ -1,0 +1,13 @@
+"""The clock of a sandbox under test."""
+
+from __future__ import annotations
+
+
+class Clock:
+    """A clock that stands still until a test advances it."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
