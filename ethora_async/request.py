@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import attrs
 
 from ethora_async.errors import ReplyLostError
-from ethora_async.redaction import request_id
+from ethora_async.redaction import Secret, request_id
 
 if TYPE_CHECKING:
     from ethora_async.errors import ChatError
@@ -36,7 +36,7 @@ class Operation:
         repeatable: whether doing it twice leaves the same state as doing it once. Only such an operation is retried
             when it is unknown whether the first attempt took effect.
         source: the documentation of the wire fact, e.g. ``"docs/platforms/ethora.md#users"``.
-        literal: whether `path` is a caller's own path and not a template.
+        literal: a caller's own path, in place of `path`. It may hold a secret, and events do not contain it.
     """
 
     name: str
@@ -44,12 +44,7 @@ class Operation:
     path: str
     repeatable: bool
     source: str
-    literal: bool = False
-
-    @property
-    def template(self) -> str:
-        """The path's template for events; empty for a literal path, which may contain ids."""
-        return "" if self.literal else self.path
+    literal: Secret | None = None
 
 
 class Upload(Protocol):
@@ -85,7 +80,7 @@ class Request:
     """
 
     method: Method
-    url: str
+    url: str = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
     timeout: float | None = None

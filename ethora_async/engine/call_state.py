@@ -19,7 +19,7 @@ class Call:
     """
 
     operation: Operation
-    url: str
+    url: str = attrs.field(repr=False)
     body: bytes | None = attrs.field(repr=False)
     budget: float
     deadline: float

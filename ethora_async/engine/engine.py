@@ -6,6 +6,7 @@ import asyncio
 import random
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from ethora_async import codec
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
@@ -41,7 +42,7 @@ from ethora_async.redaction import request_id, scrub, sensitive_values
 from ethora_async.request import Operation, Reply, Request, Response, Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Iterator, Mapping
 
     from ethora_async.engine.retry import Draw
     from ethora_async.engine.urls import QueryValue
@@ -60,6 +61,8 @@ _OVERLOADED = frozenset({429, 503})
 """Statuses that mean that too much was sent."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_OPAQUE = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w~+=-]{16,}")
+"""A part of a path that may be a token, such as that of a webhook's URL; names of routes have no digits, or dots."""
 _SHORTEST_SECRET = 8
 """In characters: shorter header values ("Bearer", "1") are ordinary words, and masking them would garble the message.
 """
@@ -158,12 +161,9 @@ class Engine:
         limit = call_time_limit()
         if limit is not None and limit < budget:
             budget = limit
-        url = self._base_url + (fill(operation.path, path) if path else operation.path)
-        if query:
-            url = with_query(url, query)
         call = Call(
             operation,
-            url,
+            self._url(operation, path, query),
             None if data is None else codec.dumps_revealed(data),
             budget,
             self._monotonic() + budget,
@@ -173,7 +173,7 @@ class Engine:
             self._emitter.wanted,
         )
         if call.told:
-            self._emitter.emit(RequestStarted(operation.name, operation.method, operation.template, self._base_url))
+            self._emitter.emit(RequestStarted(operation.name, operation.method, operation.path, self._base_url))
         try:
             reply = await self._until_done(call, decode=decode)
         except ChatError as error:
@@ -181,10 +181,19 @@ class Engine:
             raise self._complete(error, call)  # noqa: B904  it is the same error
         except BaseException as error:  # cancelled, or a bug of ours: report the end too
             self._tell_finished(call, error)
+            _forget(call)
             raise
         if call.told:
             self._tell_finished(call)
         return reply
+
+    def _url(self, operation: Operation, path: Mapping[str, str] | None, query: Mapping[str, QueryValue] | None) -> str:
+        # Separate from `call`, whose frame appears in tracebacks: a literal path and a query may hold secrets.
+        if operation.literal is not None:
+            url = self._base_url + operation.literal.reveal()
+        else:
+            url = self._base_url + (fill(operation.path, path) if path else operation.path)
+        return with_query(url, query) if query else url
 
     async def aclose(self) -> None:
         """Close the transport. Pending calls fail with `NotSentError` or `ReplyLostError`. Idempotent."""
@@ -336,8 +345,7 @@ class Engine:
         known = [
             part for value in credential.headers.values() for part in value.split() if len(part) >= _SHORTEST_SECRET
         ]
-        if call.body is not None:
-            known += sensitive_values(codec.loads(call.body))
+        known += _secrets_sent(call)
         error = failure.kind(
             scrub(failure.message, known),
             status=response.status,
@@ -428,7 +436,7 @@ class Engine:
                 effect,
                 stated,
                 what.method,
-                what.template,
+                what.path,
                 self._base_url,
             )
         )
@@ -442,7 +450,7 @@ class Engine:
     def _complete(self, error: ChatError, call: Call) -> ChatError:
         error.operation = call.operation.name
         error.attempts = call.attempts
-        call.body = None  # the frames of the traceback hold the call
+        _forget(call)
         if call.effect == "unknown":
             # An earlier attempt may have taken effect, whatever happened to the last one.
             error.effect = "unknown"
@@ -451,6 +459,21 @@ class Engine:
 
 def _fit_for_headers(credential: Credential) -> bool:
     return not any(_CONTROL.search(value) for value in credential.headers.values())
+
+
+def _forget(call: Call) -> None:
+    """Drop what was sent: the frames of the traceback hold the call."""
+    call.url, call.body = "", None
+
+
+def _secrets_sent(call: Call) -> Iterator[str]:
+    """Yield what an error must not repeat of a request's body, query and literal path."""
+    if call.body is not None:
+        yield from sensitive_values(codec.loads(call.body))
+    if query := urlsplit(call.url).query:
+        yield from sensitive_values(parse_qs(query))
+    if call.operation.literal is not None:
+        yield from (part for part in unquote(call.operation.literal.reveal()).split("/") if _OPAQUE.fullmatch(part))
 
 
 def _check_upload(request: Request) -> None:

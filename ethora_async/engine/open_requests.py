@@ -15,7 +15,7 @@ from ethora_async import codec
 from ethora_async.engine.urls import QueryValue
 from ethora_async.errors import InvalidInputError, ReplyLostError
 from ethora_async.pages import Pages
-from ethora_async.redaction import DEEPEST, sealed
+from ethora_async.redaction import DEEPEST, Secret, sealed, wrapped
 from ethora_async.request import Method, Operation, Reply
 
 if TYPE_CHECKING:
@@ -125,9 +125,10 @@ class Requests:
             ConfigError: `timeout` is not a duration greater than 0; nothing was sent.
             NotSentError, ReplyLostError, ApiError: As for every call.
         """
-        json = _body(json)
+        # Wrapped before anything can fail: a later error shows this frame.
+        path, (query, json) = wrapped(path), _masked(query, json)
         operation = _operation(method, path, repeatable)
-        return await self._send_open(operation, query=_query(query), data=json, timeout=timeout)
+        return await self._send_open(operation, query=_query(query), data=_body(json), timeout=timeout)
 
     def pages(
         self,
@@ -157,9 +158,10 @@ class Requests:
             InvalidInputError: An argument cannot be used; nothing was sent.
             ReplyLostError: On reading, the reply holds no list under `key`.
         """
+        path, (query, _) = wrapped(path), _masked(query, None)
+        base, paging = _query(query), self._paging
         operation = _operation("GET", path, None)
         _check_key(key)
-        base, paging = _query(query), self._paging
         if paged := {paging.limit, paging.offset} & base.keys():
             msg = f"query must not hold {' or '.join(sorted(paged))}: pass limit= and offset="
             raise InvalidInputError(msg, field="query")
@@ -223,7 +225,8 @@ class RequestsAsUser(Requests, Generic[U]):
             ConfigError: `timeout` is not a duration greater than 0; nothing was sent.
             NotSentError, ReplyLostError, ApiError: As for every call.
         """
-        options["json"] = _body(options.pop("json", None))
+        path = wrapped(path)
+        options["query"], options["json"] = _masked(options.get("query"), options.get("json"))
         if as_user is not None:
             return await self._requests_of(as_user).request(method, path, **options)
         return await super().request(method, path, **options)
@@ -241,6 +244,7 @@ class RequestsAsUser(Requests, Generic[U]):
             InvalidInputError: An argument cannot be used; nothing was sent.
             ReplyLostError: On reading, the reply holds no list under `key`.
         """
+        path, (options["query"], _) = wrapped(path), _masked(options.get("query"), None)
         if as_user is not None:
             return self._requests_of(as_user).pages(path, key=key, **options)
         return super().pages(path, key=key, **options)
@@ -257,7 +261,7 @@ def _operation(method: object, path: object, repeatable: bool | None) -> Operati
         raise InvalidInputError(msg, field="repeatable")
     again = _REPEATABLE[known] if repeatable is None else bool(repeatable)
     return Operation(
-        _OPERATIONS[known, again], known, relative_path(path), repeatable=again, source=_SOURCE, literal=True
+        _OPERATIONS[known, again], known, "", repeatable=again, source=_SOURCE, literal=Secret(relative_path(path))
     )
 
 
@@ -268,13 +272,24 @@ def relative_path(path: object) -> str:
     Some take look-alikes, such as a full-width full stop, for the character itself. So the path is checked in all these
     readings.
 
+    Args:
+        path: Text, or a `Secret` with it.
+
     Raises:
         InvalidInputError: It names another host, climbs by ``..``, or is not a path. The message does not repeat it: a
             path may hold a secret.
     """
-    if not isinstance(path, str) or not path.strip("/"):
-        msg = "path must be the part of the URL after the host, such as '/api/v1/things'"
-        raise InvalidInputError(msg, field="path")
+    path = secret = wrapped(path)
+    if fault := _fault_in_path(secret):
+        raise InvalidInputError(fault, field="path")
+    return quote("/" + secret.reveal().removeprefix("/"), safe=_SAFE_IN_PATH)
+
+
+def _fault_in_path(secret: Any) -> str | None:
+    # It returns the fault, and its caller raises: the error shows no frame that holds the path in clear.
+    path = secret.reveal() if isinstance(secret, Secret) else ""
+    if not path.strip("/"):
+        return "path must be the part of the URL after the host, such as '/api/v1/things'"
     readings = [path]
     try:
         path.encode()
@@ -284,22 +299,17 @@ def relative_path(path: object) -> str:
         # Servers that read bytes themselves take some that are not UTF-8 for a full stop or a slash.
         readings.clear()
     if not readings or _NO_ESCAPE.search(path):
-        msg = "path must be UTF-8 text, and its '%' must begin a percent-encoded byte: write '%25' for itself"
-        raise InvalidInputError(msg, field="path")
+        return "path must be UTF-8 text, and its '%' must begin a percent-encoded byte: write '%25' for itself"
     for reading in (*readings, *(normalize("NFKC", one) for one in readings)):
         if _ORIGIN.match(reading):
-            msg = "path must not name a scheme or a host: it is relative to the client's URL"
-            raise InvalidInputError(msg, field="path")
+            return "path must not name a scheme or a host: it is relative to the client's URL"
         if _UNSAFE.search(reading):
-            msg = "path must not hold white space, control characters or backslashes, encoded ones included"
-            raise InvalidInputError(msg, field="path")
+            return "path must not hold white space, control characters or backslashes, encoded ones included"
         if any(segment.partition(";")[0] in (".", "..") for segment in _SEGMENTS.split(reading)):
-            msg = "path must not hold '.' or '..' as a segment, encoded ones included"
-            raise InvalidInputError(msg, field="path")
+            return "path must not hold '.' or '..' as a segment, encoded ones included"
     if "?" in path or "#" in path:
-        msg = "path must not hold '?' or '#': pass query=, and percent-encode them where they are part of a name"
-        raise InvalidInputError(msg, field="path")
-    return quote("/" + path.removeprefix("/"), safe=_SAFE_IN_PATH)
+        return "path must not hold '?' or '#': pass query=, and percent-encode them where they are part of a name"
+    return None
 
 
 def _check_key(key: object) -> None:
@@ -308,39 +318,64 @@ def _check_key(key: object) -> None:
         raise InvalidInputError(msg, field="key")
 
 
-def _query(query: Query | None) -> dict[str, QueryValue]:
-    given: object = {} if query is None else query
+class _Unusable:
+    """A query or body that cannot be sent, in its place: the frames of the error must not show it."""
+
+    def __init__(self, fault: str) -> None:
+        self.fault = fault
+
+
+def _masked(query: Any, json: Any) -> tuple[Any, Any]:
+    """Return a query and a body with their secrets wrapped, or with an `_Unusable` in the place of one."""
+    if not isinstance(query, _Unusable):
+        query = _read_query({} if query is None else query)
+    if not isinstance(json, _Unusable):
+        fault = _fault_in_json(json)
+        json = _Unusable(fault) if fault else sealed(json)
+    return query, json
+
+
+def _query(masked: Any) -> dict[str, QueryValue]:
+    if isinstance(masked, _Unusable):
+        raise InvalidInputError(masked.fault, field="query")
+    query: dict[str, QueryValue] = masked
+    return query
+
+
+def _body(masked: Any) -> Any:
+    if isinstance(masked, _Unusable):
+        raise InvalidInputError(masked.fault, field="json")
+    return masked
+
+
+def _read_query(given: object) -> dict[str, Any] | _Unusable:
     if not isinstance(given, Mapping):
-        msg = "query must be a mapping of names to values"
-        raise InvalidInputError(msg, field="query")
-    found: dict[str, QueryValue] = {}
+        return _Unusable("query must be a mapping of names to values")
+    found: dict[str, Any] = {}
     for name, value in given.items():
         if value is None:
             continue
-        values = value if isinstance(value, (list, tuple)) else (value,)
+        listed = isinstance(value, (list, tuple))
+        values = list(value) if listed else [value]
         if not (isinstance(name, str) and name and _is_sendable(name) and all(_is_sendable(one) for one in values)):
-            msg = f"query[{name!r}] must be a text, a finite number, a boolean, or a list of them"
-            raise InvalidInputError(msg, field="query")
-        found[name] = value
-    return found
+            return _Unusable(f"query[{name!r}] must be a text, a finite number, a boolean, or a list of them")
+        if name in found:  # a mapping such as MultiDict yields a name once for each of its values
+            earlier = found[name]
+            found[name] = [*(earlier if isinstance(earlier, list) else [earlier]), *values]
+        else:
+            found[name] = values if listed else value
+    masked: dict[str, Any] = sealed(found)
+    return masked
 
 
 def _is_sendable(value: object) -> bool:
+    if isinstance(value, Secret):
+        value = value.reveal()
     if isinstance(value, str):
         return not _SURROGATES.search(value)
     if isinstance(value, int):
         return value.bit_length() <= _LONGEST_NUMBER
     return isinstance(value, float) and isfinite(value)
-
-
-def _body(value: Any) -> Any:
-    """Return a body with its secrets wrapped, because the frames of a later error hold the body."""
-    # When an error is raised, no variable of this frame holds the original body.
-    fault = _fault_in_json(value)
-    value = None if fault else sealed(value)
-    if fault:
-        raise InvalidInputError(fault, field="json")
-    return value
 
 
 def _fault_in_json(value: Any) -> str | None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ethora_async.errors import InvalidInputError
+from ethora_async.redaction import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-QueryValue = str | int | float | Sequence[str | int | float]
-"""A value in a query; a sequence repeats the name."""
+QueryValue = str | int | float | Secret | Sequence[str | int | float | Secret]
+"""A value in a query; a sequence repeats the name. A `Secret` is revealed in the URL alone."""
 
 _NEEDS_NO_QUOTING = re.compile(r"[\w.~-]+", re.ASCII).fullmatch
 
@@ -55,4 +56,4 @@ def with_query(url: str, query: Mapping[str, QueryValue]) -> str:
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return _quoted(str(value))
+    return _quoted(value.reveal() if isinstance(value, Secret) else str(value))

@@ -134,7 +134,7 @@ class AiohttpTransport:
                 self._deadlines.end(task)
         # Raised outside the handler: aiohttp's errors hold the request's headers, and would become the context of ours.
         # This frame stays in the traceback.
-        del headers, data
+        del url, headers, data
         raise lost
 
     def _whole(self, request: Request, response: aiohttp.ClientResponse, session: aiohttp.ClientSession) -> bytes:

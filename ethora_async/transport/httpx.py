@@ -6,6 +6,7 @@ See docs/architecture.md#speed.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -213,13 +214,30 @@ def _prepared(request: Request) -> httpx.Request:
     headers: Mapping[str, str] = {**request.headers, "Accept-Encoding": ACCEPT_ENCODING}
     if request.upload is not None and request.upload.length is not None:
         headers = {**headers, "Content-Length": str(request.upload.length)}
-    return httpx.Request(
+    prepared = httpx.Request(
         request.method,
         request.url,
         headers=headers,
         content=request.body if request.upload is None else request.upload.chunks(),
         extensions={"timeout": {"connect": CONNECT_TIMEOUT, "read": None, "write": None, "pool": None}},
     )
+    prepared.url = _UnloggedURL(prepared.url)
+    return prepared
+
+
+class _UnloggedURL(httpx.URL):
+    """The URL of one of our requests, of which httpx logs only the origin: the rest may hold ids and secrets."""
+
+
+def _origin_only(record: logging.LogRecord) -> bool:
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            f"{one.scheme}://{one.netloc.decode()}" if isinstance(one, _UnloggedURL) else one for one in record.args
+        )
+    return True
+
+
+logging.getLogger("httpx").addFilter(_origin_only)
 
 
 def _proxy(settings: ProxySettings) -> httpx.Proxy:

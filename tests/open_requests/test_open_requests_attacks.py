@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from multidict import MultiDict
 from test_open_requests import AVAYA, SECRET, Server, avaya, clients, ethora, response, rocketchat
 from test_open_requests_paths import ESCAPES
 
@@ -119,6 +120,19 @@ async def test_a_query_stays_a_query(make: Any, clock: FakeClock) -> None:
     parts = urlsplit(sent.url)
     assert (parts.path.removeprefix("/sub"), parts.fragment) == ("/api/x", "")
     assert dict(parse_qsl(parts.query)) == told
+
+
+@clients
+async def test_a_name_that_is_given_twice_is_sent_twice(make: Any, clock: FakeClock) -> None:
+    server = Server(response(200, {"rows": []}))
+    given = MultiDict[Any]([("a", "1"), ("b", None), ("a", ["2", "3"]), ("a", 4)])
+    async with make(server.transport, clock, []) as client:
+        await client.request("GET", "/x", query=given)
+        await client.pages("/x", key="rows", query=given)
+    for sent in server.sent:
+        assert [pair for pair in parse_qsl(urlsplit(sent.url).query) if pair[0] in "ab"] == [
+            ("a", value) for value in "1234"
+        ]
 
 
 @clients

@@ -53,6 +53,17 @@ async def test_other_routes_and_the_admin_go_on(clock: FakeClock) -> None:
         assert clock.slept == []
 
 
+async def test_a_limit_is_that_of_a_method_and_is_shared_with_open_requests(clock: FakeClock) -> None:
+    server = users_server(lambda _: reply(200, {**ME, "success": True}, **closing(clock, 0, 20)))
+    async with server.client(clock) as client:
+        ann = client.as_user("ann")
+        await ann.me()
+        await ann.request("POST", "/api/v1/me")
+        assert clock.slept == []
+        await ann.request("GET", "/api/v1/me")
+        assert clock.slept == [pytest.approx(20)]
+
+
 async def test_what_is_left_is_used(clock: FakeClock) -> None:
     server = users_server(lambda _: reply(200, {**ME, "success": True}, **closing(clock, 1, 20)))
     async with server.client(clock) as client:

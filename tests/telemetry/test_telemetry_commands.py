@@ -80,7 +80,8 @@ async def test_the_web_endpoints_serve_metrics_beside_them(sandbox: EthoraSandbo
     process = started("serve", *options, "--drain", "0", env=env)
     try:
         url = await asyncio.to_thread(address, process)
-        assert "ethora_secret_read_timestamp_seconds 1" in await asyncio.to_thread(scraped, url)
+        # The endpoint may listen before the secret store has answered.
+        assert await asyncio.to_thread(until, url, "ethora_secret_read_timestamp_seconds 1")
     finally:
         process.send_signal(signal.SIGTERM)
         await asyncio.to_thread(process.communicate)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ethora_async.platforms.rocketchat.dialect import until_reset
+from ethora_async.redaction import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from ethora_async.protocols import Clock
     from ethora_async.request import Operation
 
-Route = tuple[str, bool]
-"""The path, and whether the caller is the admin: an admin often has no limit where users have one."""
+Route = tuple[str, Secret, bool]
+"""The method, the path, and whether the caller is the admin, who often has no limit where users have one. A path may
+hold a secret.
+"""
 
 
 class RouteLimits:
@@ -29,7 +32,7 @@ class RouteLimits:
     @staticmethod
     def route(operation: Operation, *, admin: bool) -> Route:
         """Return the key that the limit is counted by, as far as one client can know."""
-        return operation.path, admin
+        return operation.method, operation.literal or Secret(operation.path), admin
 
     def wait(self, route: Route) -> float:
         """Return the seconds until the route is open again; 0 when it is."""
