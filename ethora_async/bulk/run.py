@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 from ethora_async.bulk.events import BatchFinished, BatchStarted, RunFinished, RunStarted
 from ethora_async.bulk.outcome import ItemFinished, Outcome, Outcomes, all_ok
 from ethora_async.bulk.report import Report
-from ethora_async.engine.limiter import mark_bulk
+from ethora_async.engine.patience import mark_bulk
 from ethora_async.errors import (
     ConfigError,
     InvalidInputError,

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -19,6 +19,7 @@ from ethora_async.capabilities import ManagesChats, ManagesUsers
 from ethora_async.cli.json_reply import complain
 from ethora_async.cli.observing import listeners, sends_traceparent, traceparent_transport
 from ethora_async.cli.platforms import REGISTRY, ClientT, Platform, Platforms
+from ethora_async.engine.patience import patience
 from ethora_async.errors import (
     ChatError,
     ConfigError,
@@ -48,6 +49,9 @@ STOPPED = 5
 CANNOT_CHANGE = 6
 INTERRUPTED = 130
 """Exit codes (docs/reference/exit-codes.md)."""
+
+_WORTH_TELLING = 2.0
+"""Seconds of a wait from which a command tells it."""
 
 
 class SyncClient(ManagesUsers, ManagesChats, Protocol):
@@ -163,14 +167,18 @@ def run_with_client(
     run(connected())
 
 
-def run(work: Coroutine[Any, Any, int]) -> None:
+def run(work: Coroutine[Any, Any, int], *, serves: bool = False) -> None:
     """Run a command and exit with its code.
 
     An error that ends the command is printed in one line on stderr. Ctrl-C and SIGTERM cancel the command, let it
-    report what it has done, and exit with 130.
+    report what it has done, and exit with 130. Calls wait as long as the platform asks, and stderr says so.
+
+    Args:
+        work: The command.
+        serves: The command answers requests of others: its calls fail within their deadlines.
     """
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with nullcontext() if serves else patience(_WaitTold()), asyncio.Runner(loop_factory=loop_factory()) as runner:
             code = runner.run(_stopped_by_sigterm(work))
     except KeyboardInterrupt:
         complain("interrupted")
@@ -189,6 +197,22 @@ def run(work: Coroutine[Any, Any, int]) -> None:
         _abandon_stdout()
         code = SOME_FAILED
     raise typer.Exit(code)
+
+
+class _WaitTold:
+    """Tells on stderr that a call waits, once for each operation."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def __call__(self, operation: str, wait: float) -> None:
+        if wait < _WORTH_TELLING or operation in self._told:
+            return
+        self._told.add(operation)
+        from ethora_async.cli.output import errors  # it imports this module
+
+        text = f"the platform allows no more calls of {operation} for now: waiting {wait:.0f} s, as it asks"
+        errors.print(text, markup=False)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

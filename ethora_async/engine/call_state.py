@@ -13,9 +13,9 @@ from ethora_async.request import Operation, Upload
 class Call:
     """The state of one call across its attempts.
 
-    `bulk` says whether it belongs to a run, `told` whether anybody listens to its events. `tried` holds the keys that
-    were rejected since the last pause, `resigned` those that were signed anew with the platform's time, `rounds` the
-    number of such pauses.
+    `bulk` says whether it belongs to a run, `patient` whether it waits as long as the platform asks, `told` whether
+    anybody listens to its events. `tried` holds the keys that were rejected since the last pause, `resigned` those that
+    were signed anew with the platform's time, `rounds` the number of such pauses.
     """
 
     operation: Operation
@@ -26,6 +26,7 @@ class Call:
     credentials: Credentials
     upload: Upload | None = attrs.field(default=None, repr=False)
     bulk: bool = False
+    patient: bool = False
     told: bool = False
     attempts: int = 0
     failures: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -18,8 +19,9 @@ from ethora_async.engine.events import (
     RequestStarted,
     RetryScheduled,
 )
-from ethora_async.engine.limiter import LONGEST_PAUSE, Limiter, in_bulk
+from ethora_async.engine.limiter import Limiter
 from ethora_async.engine.lost_attempts import note_lost_attempt
+from ethora_async.engine.patience import LONGEST_PAUSE, in_bulk, is_patient, shared_by_callers, tell_waiting
 from ethora_async.engine.retry import backoff, read_date, time_to_wait, wait_before_retry
 from ethora_async.engine.time_limit import call_time_limit
 from ethora_async.engine.urls import fill, with_query
@@ -32,6 +34,7 @@ from ethora_async.errors import (
     ForbiddenError,
     NotFoundError,
     NotSentError,
+    RateLimitedError,
     ReplyLostError,
     TransportError,
     ValidationFailedError,
@@ -42,7 +45,7 @@ from ethora_async.redaction import request_id, scrub, sensitive_values
 from ethora_async.request import Operation, Reply, Request, Response, Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from ethora_async.engine.retry import Draw
     from ethora_async.engine.urls import QueryValue
@@ -79,8 +82,8 @@ class Engine:
         dialect: reads the platform's error replies.
         credentials: sign requests that name no others.
         timeout: seconds for one call: queueing, signing, all attempts and the waits between them. For a request of a
-            bulk run the clock stops while it queues behind others, and while it waits as long as the platform asked (at
-            most `limiter.LONGEST_PAUSE`).
+            bulk run the clock stops while it queues behind others; for a patient one (see `engine.patience`), also
+            while it waits as long as the platform asked.
     """
 
     def __init__(
@@ -170,6 +173,7 @@ class Engine:
             credentials or self._credentials,
             upload,
             in_bulk(),
+            is_patient(),
             self._emitter.wanted,
         )
         if call.told:
@@ -245,7 +249,19 @@ class Engine:
             credential = call.credentials.peek() or await self._acquired(call)
 
     async def _acquired(self, call: Call) -> Credential:
-        return await self._in_time(call, call.credentials.acquire(), _THE_SECRET)
+        return await self._signing(call, call.credentials.acquire)
+
+    async def _signing(self, call: Call, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return a credential. If a request for it is rejected for a stated time, a patient call waits, and asks again."""
+        while True:
+            try:
+                with shared_by_callers():
+                    return await self._in_time(call, ask(), _THE_SECRET)
+            except ChatError as error:
+                if not call.patient or error.retry_after is None:
+                    raise
+                refusal = error
+            await self._pause(call, refusal, sent=False)
 
     async def _in_time(self, call: Call, waiting: Awaitable[T], what: str) -> T:
         """Await the result, if it comes before the deadline.
@@ -377,8 +393,7 @@ class Engine:
             raise error
         call.tried |= {rejected.key}
         while True:
-            replacing = call.credentials.replace(rejected, call.tried)
-            replacement = await self._in_time(call, replacing, _THE_SECRET)
+            replacement = await self._signing(call, partial(call.credentials.replace, rejected, call.tried))
             if replacement is not None:
                 if replacement.version != rejected.version:
                     call.rounds = 0  # the store has a newer version: the wait is over
@@ -392,13 +407,23 @@ class Engine:
             # rejected.
             call.tried = call.resigned = frozenset()
 
-    async def _pause(self, call: Call, error: ChatError) -> None:
-        """Wait before the next attempt, or raise `error` when there must not be one."""
+    async def wait_as_asked(self, operation: Operation, wait: float) -> None:
+        """Wait before a call that the platform would reject until then. An event and the `patience` block tell it."""
+        self._emitter.emit(RetryScheduled(operation.name, 0, wait, RateLimitedError.__name__))
+        tell_waiting(operation.name, wait)
+        await self._clock.sleep(wait)
+
+    async def _pause(self, call: Call, error: ChatError, *, sent: bool = True) -> None:
+        """Wait before the next attempt, or raise `error` when there must not be one.
+
+        Args:
+            sent: False says that the error is not about the operation, but about a request that it depends on.
+        """
         call.failures += 1
-        patient = call.bulk and error.retry_after is not None
+        patient = call.patient and error.retry_after is not None
         wait = wait_before_retry(
             error,
-            repeatable=call.operation.repeatable,
+            repeatable=call.operation.repeatable or not sent,
             failures=call.failures,
             policy=self._retry,
             remaining=LONGEST_PAUSE if patient else call.deadline - self._clock.monotonic(),
@@ -408,6 +433,7 @@ class Engine:
             raise error
         if patient:
             call.deadline += wait
+            tell_waiting(error.operation or call.operation.name, wait)
         await self._announce_and_sleep(call, wait, type(error).__name__)
 
     async def _announce_and_sleep(self, call: Call, wait: float, reason: str) -> None:

@@ -6,35 +6,20 @@ import asyncio
 import math
 from collections import deque
 from contextlib import suppress
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from ethora_async.clock import SystemClock
 from ethora_async.engine.events import ConcurrencyChanged, Emitter, PaceChanged, Paused
 from ethora_async.engine.learning import Learning
+from ethora_async.engine.patience import LONGEST_PAUSE
 from ethora_async.errors import NotSentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ethora_async.config import Limits
     from ethora_async.protocols import Clock
 
-LONGEST_PAUSE = 300.0
-"""Maximum time in seconds that a bulk request waits at the platform's request; longer waits fail at once."""
-
 _BULK_TURN = 8
 """While both kinds wait, every eighth slot goes to a bulk run."""
-
-_bulk: ContextVar[bool] = ContextVar("ethora_async_bulk", default=False)
-
-in_bulk: Callable[[], bool] = _bulk.get
-"""Whether the current task belongs to a bulk run."""
-
-
-def mark_bulk() -> None:
-    """Mark the requests of this task, and of tasks that it starts, as bulk: other requests go first."""
-    _bulk.set(True)
 
 
 class Limiter:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ethora_async.engine.events import Emitter, TokenRefreshed
+from ethora_async.engine.patience import joined, shared_by_callers
 from ethora_async.errors import ChatError, NotSentError, ReplyLostError
 from ethora_async.protocols import Credential
 from ethora_async.redaction import Secret
 from ethora_async.tokens.cache import margin
 from ethora_async.tokens.rotating import Acceptance
 from ethora_async.tokens.settings import Values
-from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
+from ethora_async_secrets.concurrency import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -246,7 +247,8 @@ class AccessTokens:
         if held is None or held.ended(self._clock):
             return None
         if held.due(self._clock) and self._clock.monotonic() >= self._retry_at:
-            self._flight.start()
+            with shared_by_callers():
+                self._flight.start()
         return self._credential
 
     async def acquire(self) -> Credential:
@@ -295,11 +297,7 @@ class AccessTokens:
         await self._flight.aclose()
 
     async def _fetched(self) -> Credential:
-        try:
-            return await self._flight.join()
-        except FlightCancelledError:
-            msg = "the client is closed"
-            raise NotSentError(msg) from None
+        return await joined(self._flight, self._clock)
 
     async def _fetching(self) -> Credential:
         grant = Grant(self._logins, self._acceptance)

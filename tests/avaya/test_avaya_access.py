@@ -16,11 +16,13 @@ from ethora_async import (
     ConfigError,
     Limits,
     NotSentError,
+    RateLimitedError,
     RetryPolicy,
     ServerFaultError,
     UnauthorizedError,
 )
 from ethora_async.engine import SecretRotated, TokenRefreshed
+from ethora_async.engine.patience import patience
 from ethora_async.testing.implementers import cancel_at_every_step
 from ethora_async_secrets import SecretBundle, SecretUnavailableError
 from ethora_async_secrets.testing import MemoryProvider
@@ -371,3 +373,16 @@ async def test_a_real_server_that_was_away_for_a_while(avaya: AvayaClient, sandb
     assert sandbox.log_in(token.value).customer_id == "c1"
     assert len(sandbox.minted) == 2  # the one whose reply was cut has no other effect
     assert SETTINGS["account_id"] in repr(avaya)
+
+
+async def test_patient_work_waits_for_the_access_token_and_a_web_request_does_not(clock: FakeClock) -> None:
+    full = reply(429, {"title": "Too many"}, Retry_After="43")
+    wire = Wire(clock, tokens=[full, full, access()])
+    async with wire.client as avaya:
+        with pytest.raises(RateLimitedError) as caught:
+            await avaya.tokens.for_user("ann")
+        assert (caught.value.retry_after, clock.slept) == (43, [])
+        told: list[float] = []
+        with patience(lambda _, wait: told.append(wait)):
+            await avaya.tokens.for_user("ann")
+    assert clock.slept == told == [43]

@@ -11,7 +11,9 @@ from cli_runner import CliRunner
 from ethora_async.capabilities import ManagesChats, ManagesUsers, MintsUserTokens
 from ethora_async.cli.app import app
 from ethora_async.cli.platforms import ALL, MANAGING, REGISTRY, Platform
+from ethora_async.clock import SystemClock
 from ethora_async.sandbox import AvayaSandbox, ImbaChatSandbox, RocketChatSandbox
+from ethora_async.testing.users import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,6 +112,47 @@ def rocket(loop_thread: Loop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rocke
 
 
 PEOPLE = "id,email,first_name,last_name\nann,ann@example.com,Ann,Lee\nbob,bob@example.com,Bob,Ray\n"
+
+
+@pytest.fixture
+def virtual_time(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The clock of commands in this process: it moves only when they wait."""
+    clock = FakeClock()
+    for name in ("now", "monotonic", "sleep"):
+        monkeypatch.setattr(SystemClock, name, staticmethod(getattr(clock, name)))
+    return clock
+
+
+def test_a_command_waits_as_long_as_a_rate_limit_asks_and_says_so_once(
+    bare: Cli,
+    csv: Callable[[str, str], str],
+    loop_thread: Loop,
+    monkeypatch: pytest.MonkeyPatch,
+    virtual_time: FakeClock,
+) -> None:
+    server = RocketChatSandbox(clock=virtual_time.now, rate_limit=1)
+    loop_thread.run(server.start())
+    try:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        on = ("--platform", "rocketchat")
+        people = csv("people.csv", PEOPLE)
+        for command in (
+            ("users", "import", people),
+            ("apply", "--users", people, "--yes"),
+            ("token", "ann"),
+        ):
+            before = len(virtual_time.slept)
+            result = bare(*command, *on, "--json")
+            assert result.code == 0, (command, result.stderr)
+            assert "error" not in result.json
+            waited = [wait for wait in virtual_time.slept[before:] if wait > 2]
+            lines = [line for line in result.stderr.splitlines() if "allows no more calls" in line]
+            assert len(lines) == len(set(lines))
+            assert bool(waited) == bool(lines), command
+    finally:
+        loop_thread.run(server.aclose())
+    assert sum(virtual_time.slept) > 100
 
 
 @pytest.mark.usefixtures("rocket")

@@ -14,7 +14,7 @@ from virtual_time import run_virtual
 
 from ethora_async.config import Limits
 from ethora_async.engine import Paused, RetryScheduled
-from ethora_async.engine.limiter import LONGEST_PAUSE, mark_bulk
+from ethora_async.engine.patience import LONGEST_PAUSE, mark_bulk
 from ethora_async.errors import ChatError, NotSentError, RateLimitedError, ServerFaultError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from ethora_async.request import Response
 from ethora_async.transport import MemoryTransport
 
 if TYPE_CHECKING:
+    from ethora_async.protocols import Clock
     from ethora_async.request import Request
-    from ethora_async.testing.users import FakeClock
 
 URL = "https://chat.example.com/sub"
 ADMIN_ID = "adminadminadmin17"
@@ -120,7 +120,7 @@ class Server:
     def to(self, route: str) -> list[Sent]:
         return [one for one in self.sent if one.route == route]
 
-    def client(self, clock: FakeClock, **options: Any) -> RocketChatClient:
+    def client(self, clock: Clock, **options: Any) -> RocketChatClient:
         """A client with a personal access token, unless `options` say otherwise."""
         if not {"user", "secret", "user_id"} & options.keys():
             options |= {"user_id": ADMIN_ID, "token": PAT}

@@ -172,7 +172,7 @@ def serve(
         )
         return await _serve(context.obj, settings)
 
-    run(work())
+    run(work(), serves=True)
 
 
 def _mode(text: str) -> int:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ethora_async.engine.events import Emitter, TokenRefreshed
-from ethora_async.errors import ChatError, ConfigError, ForbiddenError, NotSentError, UnauthorizedError
+from ethora_async.engine.patience import joined
+from ethora_async.errors import ChatError, ConfigError, ForbiddenError, UnauthorizedError
 from ethora_async.platforms.rocketchat.settings import Admin
 from ethora_async.protocols import Credential
 from ethora_async.tokens.rotating import Acceptance
-from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
+from ethora_async_secrets.concurrency import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -181,11 +182,7 @@ class AdminSession:
         return credential
 
     async def _logged_in(self) -> Credential:
-        try:
-            return await self._flight.join()
-        except FlightCancelledError:
-            msg = "the client is closed"
-            raise NotSentError(msg) from None
+        return await joined(self._flight, self._clock)
 
     async def _logging_in(self) -> Credential:
         ring = await self._admins.load()

@@ -12,6 +12,7 @@ import attrs
 
 from ethora_async.config import Seconds, seconds
 from ethora_async.engine.engine import Engine
+from ethora_async.engine.patience import LONGEST_PAUSE, is_patient
 from ethora_async.engine.urls import QueryValue
 from ethora_async.errors import ChatError, RateLimitedError, ReplyLostError
 from ethora_async.platforms.rocketchat.admin_session import AdminSession
@@ -140,7 +141,7 @@ class Api:
     ) -> Reply:
         limits = self.shared.limits
         route = limits.route(operation, admin=signer is None or isinstance(signer, WithCode))
-        await self._wait_for(operation, limits.wait(route), deadline)
+        deadline = await self._wait_for(operation, limits.wait(route), deadline)
         left = max(0.001, deadline - self.clock.monotonic())
         try:
             reply = await self.engine.call(operation, **given.arguments(), credentials=signer, timeout=left)
@@ -155,13 +156,18 @@ class Api:
             raise refusal
         return reply
 
-    async def _wait_for(self, operation: Operation, wait: float, deadline: float) -> None:
+    async def _wait_for(self, operation: Operation, wait: float, deadline: float) -> float:
+        """Wait until a route is open again, and return the deadline, which is later for a patient call."""
         if wait <= 0:
-            return
+            return deadline
+        if is_patient() and wait <= LONGEST_PAUSE:
+            await self.engine.wait_as_asked(operation, wait)
+            return deadline + wait
         if wait >= deadline - self.clock.monotonic():
             msg = f"the platform has closed this route to us for {wait:.0f} s more"
             raise RateLimitedError(msg, operation=operation.name, retry_after=wait)
         await self.clock.sleep(wait)
+        return deadline
 
     def _refusal(self, operation: Operation, reply: Reply, *, enveloped: bool) -> ChatError | None:
         data = reply.data

@@ -10,6 +10,7 @@ import attrs
 
 from ethora_async.config import Seconds, seconds
 from ethora_async.engine.open_requests import RequestsAsUser
+from ethora_async.engine.patience import patiently, shared_by_callers
 from ethora_async.engine.wiring import BaseClient, ClientOptions
 from ethora_async.errors import ChatError, InvalidInputError
 from ethora_async.platforms.rocketchat import operations, settings
@@ -202,7 +203,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         api = await self._context.open()
         user_id = await self._context.directory.user_id(api, user, fresh=True)
         # Without the id, the route would log the caller out: it is always sent (docs/platforms/rocketchat.md#users).
-        await self._session.acquire()
+        await self._signed_in()
         if user_id == self._session.user_id:
             msg = f"{lookup(user)!r} is the admin account of this client: logging out would end its own credentials"
             raise InvalidInputError(msg, field="user")
@@ -214,8 +215,11 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
             self.tokens.forget(user_id)
 
     async def _own_id(self) -> str:
-        await self._session.acquire()
+        await self._signed_in()
         return self._session.user_id or ""
+
+    async def _signed_in(self) -> None:
+        await patiently(self._session.acquire, self._wiring.clock)
 
     def as_user(self, user: Id | ChatToken, *, allow_privileged: bool = False) -> UserClient:
         """Return a client that acts as one user: rooms, messages and events. No request is sent.
@@ -274,7 +278,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
             NotSentError, ReplyLostError, ApiError: the log-in failed.
         """
         await self._context.open()
-        await self._session.acquire()
+        await self._signed_in()
 
     async def ping(self, *, timeout: Seconds | None = None) -> Ping:
         """Read the server's version; needs no permission.
@@ -322,7 +326,7 @@ class RocketChatClient(BaseClient, RequestsAsUser["Id | ChatToken | UserClient"]
         api = self._context.api
         if credential is None or api is None:
             return
-        with suppress(ChatError):
+        with suppress(ChatError), shared_by_callers():  # nobody waits long for this
             await end_session(api, FixedCredentials(credential.headers), timeout=_FAREWELL)
 
     async def _log_in(self, admin: Admin, ring: KeyRing[Admin]) -> Login:

@@ -6,20 +6,19 @@ See docs/platforms/rocketchat.md#token-lifetime, #server-info.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from ethora_async.errors import NotSentError, ReplyLostError
+from ethora_async.engine.patience import joined, shared_by_callers
+from ethora_async.errors import ReplyLostError
 from ethora_async.platforms.rocketchat import operations
 from ethora_async.platforms.rocketchat.api import NOBODY
-from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
+from ethora_async_secrets.concurrency import SingleFlight
 
 if TYPE_CHECKING:
     from typing import Any
 
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.context import ServerContext
-
-T = TypeVar("T")
 
 LOGIN_EXPIRATION = "Accounts_LoginExpiration"
 _DEFAULT_DAYS = 90
@@ -54,7 +53,7 @@ class ServerInfo:
             ReplyLostError: the reply has no version.
         """
         if self._version is None:
-            return await _shared(self._reading_version)
+            return await joined(self._reading_version, self._context.clock)
         return self._version
 
     def forget_version(self) -> None:
@@ -67,11 +66,12 @@ class ServerInfo:
         Waits for the server only while no value is known.
         """
         if self._lifetime is None:
-            return await _shared(self._reading_lifetime)
+            return await joined(self._reading_lifetime, self._context.clock)
         if self._context.clock.monotonic() >= self._refresh_at:
             # Set before the answer: a failing server is not asked again for every token.
             self._refresh_at = self._context.clock.monotonic() + _AFTER_A_FAILURE
-            self._reading_lifetime.start()
+            with shared_by_callers():
+                self._reading_lifetime.start()
         return self._lifetime
 
     async def aclose(self) -> None:
@@ -112,14 +112,6 @@ async def public_setting(api: Api, name: str) -> Any:
         offset += len(settings)
         if not settings or not isinstance(total, int) or offset >= total:
             return None
-
-
-async def _shared(flight: SingleFlight[T]) -> T:
-    try:
-        return await flight.join()
-    except FlightCancelledError:
-        msg = "the client is closed"
-        raise NotSentError(msg) from None
 
 
 def read_version(data: Any) -> tuple[int, int]:

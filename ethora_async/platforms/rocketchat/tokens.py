@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ethora_async.engine.events import TokenRefreshed
+from ethora_async.engine.patience import joined, shared_by_callers
 from ethora_async.errors import (
     ApiError,
     ChatError,
     ForbiddenError,
     NotFoundError,
-    NotSentError,
     PrivilegedAccountError,
     ValidationFailedError,
 )
@@ -29,7 +29,7 @@ from ethora_async.records import ChatToken, Id
 from ethora_async.redaction import Secret
 from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async.tokens.rotating import Acceptance, first_accepted
-from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
+from ethora_async_secrets.concurrency import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -200,11 +200,7 @@ class Tokens:
         flight = self._checking.get(key)
         if flight is None:
             flight = self._checking[key] = SingleFlight(lambda: self._check(key, name, token))
-        try:
-            same = await flight.join()
-        except FlightCancelledError:
-            msg = "the client is closed"
-            raise NotSentError(msg) from None
+        same = await joined(flight, self._context.clock)
         if not same:
             return await self._minted(key, name, allow_privileged)
         if token.privileged and not allow_privileged:
@@ -240,11 +236,7 @@ class Tokens:
         if flight is None:
             flight = SingleFlight(lambda: self._mint(key, flying, name, allow_privileged))
             self._minting[flying] = flight
-        try:
-            return await flight.join()
-        except FlightCancelledError:
-            msg = "the client is closed"
-            raise NotSentError(msg) from None
+        return await joined(flight, self._context.clock)
 
     async def _mint(self, key: str, flying: str, name: str, allow_privileged: bool) -> Minted:
         ended = self._ended_meanwhile[flying] = set()
@@ -337,7 +329,8 @@ class Tokens:
 
     def _sweep(self) -> None:
         if self._store.any_due():
-            self._sweeping.start()
+            with shared_by_callers():
+                self._sweeping.start()
 
     async def _revoke_due(self) -> None:
         api = await self._context.open()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import attrs
 
 from ethora_async.capabilities import RulesNames
+from ethora_async.engine.patience import patience
 from ethora_async.errors import InvalidInputError
 from ethora_async.sync.plan import guard, intake
 from ethora_async.sync.plan.directories import chats_of, identity
@@ -202,11 +203,13 @@ async def plan_in(
         kind for part, kind in _KIND_OF.items() if part in options["only"] and kind in sources
     )
     await journal.clear()
-    if options.get("part") is not None:
-        await journal.keep_range(KeyRange(*options["part"]))
-        read = await read_a_part(client, journal, sources, on_progress)
-    else:
-        read = await read_both_sides(client, journal, sources, on_progress)
+    with patience():
+        if options.get("part") is not None:
+            await journal.keep_range(KeyRange(*options["part"]))
+            read = await read_a_part(client, journal, sources, on_progress)
+        else:
+            read = await read_both_sides(client, journal, sources, on_progress)
+        names = await _name_rules(client, kinds)
     prints = {kind: {"name": one.name, "fingerprint": read[kind]} for kind, one in sources.items()}
     on_progress(Progress("comparing", 0))
     found = await journal.compare(
@@ -217,7 +220,7 @@ async def plan_in(
             sources=frozenset(sources),
             replace=options.get("replace", False),
             limit=options["limit"],
-            names=await _name_rules(client, kinds),
+            names=names,
         )
     )
     unsafe = await journal.unsafe_rows()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakSet
 
 from ethora_async.bulk.outcome import Outcome
-from ethora_async.errors import ChatError, InvalidInputError, NotSentError, UnauthorizedError
+from ethora_async.engine.patience import joined
+from ethora_async.errors import ChatError, InvalidInputError, UnauthorizedError
 from ethora_async.platforms.ethora import operations
 from ethora_async.platforms.ethora.sessions.credentials import OnRenewed, SessionCredentials
 from ethora_async.platforms.ethora.sessions.mfa import MfaRequiredError
@@ -22,7 +23,7 @@ from ethora_async.records import ChatToken, email_text, id_text, optional_text, 
 from ethora_async.redaction import Secret, scrub, sealed, wrapped
 from ethora_async.tokens.cache import TokenCache
 from ethora_async.tokens.fixed import FixedCredentials
-from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
+from ethora_async_secrets.concurrency import SingleFlight
 
 if TYPE_CHECKING:
     from ethora_async.platforms.ethora.context import App, AppContext
@@ -168,11 +169,7 @@ class Sessions:
         flight = self._flights.get(token)
         if flight is None:
             flight = self._flights[token] = SingleFlight(partial(self._refresh, session, token))
-        try:
-            return await flight.join()
-        except FlightCancelledError:
-            msg = "the client is closed"
-            raise NotSentError(msg, operation=operations.REFRESH.name) from None
+        return await joined(flight, self._context.clock, operations.REFRESH.name)
 
     async def me(self, session: Session) -> Session:
         """Return the current user of a session, as a session with the tokens of the reply.

@@ -9,11 +9,12 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING
 
 from ethora_async.engine.events import Emitter, TokenRefreshed
-from ethora_async.errors import ChatError, NotSentError, UnauthorizedError
+from ethora_async.engine.patience import joined, shared_by_callers
+from ethora_async.errors import ChatError, UnauthorizedError
 from ethora_async.platforms.ethora.sessions.session import Session, authorization, life
 from ethora_async.protocols import Credential
 from ethora_async.redaction import scrub
-from ethora_async_secrets.concurrency import FlightCancelledError, SingleFlight
+from ethora_async_secrets.concurrency import SingleFlight
 
 if TYPE_CHECKING:
     from ethora_async.protocols import Clock
@@ -76,7 +77,8 @@ class SessionCredentials:
         if now >= self._due and self._can_renew():
             if now >= self._ends:
                 return None
-            self._flight.start()
+            with shared_by_callers():
+                self._flight.start()
         return self._credential
 
     async def acquire(self) -> Credential:
@@ -146,11 +148,7 @@ class SessionCredentials:
         return self._session.refresh_token is not None and self._refused is None
 
     async def _renewed(self) -> None:
-        try:
-            await self._flight.join()
-        except FlightCancelledError:
-            msg = "the client is closed"
-            raise NotSentError(msg) from None
+        await joined(self._flight, self._clock)
 
     async def _renewing(self) -> None:
         try:
