@@ -39,7 +39,7 @@ is_patient: Callable[[], bool] = _patient.get
 
 
 def mark_bulk() -> None:
-    """Mark the calls of this task, and of tasks that it starts, as bulk: other calls go first, and these are patient."""
+    """Mark the calls of this task, and of tasks that it starts, as bulk and patient: other calls go first."""
     _bulk.set(True)
     _patient.set(True)
 
