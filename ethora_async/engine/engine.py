@@ -252,7 +252,7 @@ class Engine:
         return await self._signing(call, call.credentials.acquire)
 
     async def _signing(self, call: Call, ask: Callable[[], Awaitable[T]]) -> T:
-        """Return a credential. If a request for it is rejected for a stated time, a patient call waits, and asks again."""
+        """Return a credential. A patient call waits, and asks again, when a request for it is rejected for a time."""
         while True:
             try:
                 with shared_by_callers():
