@@ -209,10 +209,8 @@ class _WaitTold:
         if wait < _WORTH_TELLING or operation in self._told:
             return
         self._told.add(operation)
-        from ethora_async.cli.output import errors  # it imports this module
-
         text = f"the platform allows no more calls of {operation} for now: waiting {wait:.0f} s, as it asks"
-        errors.print(text, markup=False)
+        typer.echo(text, err=True)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
