@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -32,6 +33,7 @@ from ethora_async.errors import (
     ConflictError,
     Effect,
     ForbiddenError,
+    InvalidInputError,
     NotFoundError,
     NotSentError,
     RateLimitedError,
@@ -155,7 +157,8 @@ class Engine:
 
         Raises:
             NotSentError, ReplyLostError, ApiError: as `ethora_async.errors` describes them, after all attempts.
-            InvalidInputError: a part of the path is ``.`` or ``..``, or the upload cannot be read to its end.
+            InvalidInputError: a part of the path is ``.`` or ``..``, the body holds something that JSON has no form
+                for, or the upload cannot be read to its end.
             WrongLoopError: the client belongs to another event loop.
         """
         if self._loop is not asyncio.get_running_loop() or self._closed:
@@ -167,7 +170,7 @@ class Engine:
         call = Call(
             operation,
             self._url(operation, path, query),
-            None if data is None else codec.dumps_revealed(data),
+            None if data is None else _body(data),
             budget,
             self._monotonic() + budget,
             credentials or self._credentials,
@@ -481,6 +484,13 @@ class Engine:
             # An earlier attempt may have taken effect, whatever happened to the last one.
             error.effect = "unknown"
         return error
+
+
+def _body(data: Any) -> bytes:
+    with suppress(TypeError, RecursionError):
+        return codec.dumps_revealed(data)
+    msg = "the call holds half of a surrogate pair, or something else that JSON has no form for"
+    raise InvalidInputError(msg)
 
 
 def _fit_for_headers(credential: Credential) -> bool:

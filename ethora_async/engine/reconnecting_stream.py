@@ -14,6 +14,7 @@ from ethora_async.config import RetryPolicy
 from ethora_async.engine.retry import backoff
 from ethora_async.errors import (
     ChatError,
+    InvalidInputError,
     NotSentError,
     RateLimitedError,
     ReplyLostError,
@@ -244,10 +245,38 @@ class ReconnectingStream(abc.ABC, Generic[E]):
                 yield event
 
 
+def check_text(text: str) -> None:
+    """Check that a message's text is one.
+
+    Raises:
+        InvalidInputError: It is empty, or not text.
+    """
+    if not isinstance(text, str):
+        msg = f"text must be text, not {type(text).__name__}"
+        raise InvalidInputError(msg, field="text")
+    if not text:
+        msg = "the text is empty: pass at least one character"
+        raise InvalidInputError(msg, field="text")
+
+
+def check_limit(limit: int) -> None:
+    """Check the maximum number of messages of a history.
+
+    Raises:
+        InvalidInputError: It is less than 1, or not a whole number.
+    """
+    if type(limit) is not int:
+        msg = f"limit must be a whole number, not {type(limit).__name__}"
+        raise InvalidInputError(msg, field="limit")
+    if limit < 1:
+        msg = f"limit must be at least 1, not {limit}"
+        raise InvalidInputError(msg, field="limit")
+
+
 def read_error(future: asyncio.Future[Any]) -> None:
     """Mark a future's error as seen: asyncio prints "exception was never retrieved" for one that nobody awaits."""
     if future.done() and not future.cancelled():
         future.exception()
 
 
-__all__ = ["AT_ONCE", "OPERATION", "ReconnectingStream", "StreamMachine", "read_error"]
+__all__ = ["AT_ONCE", "OPERATION", "ReconnectingStream", "StreamMachine", "check_limit", "check_text", "read_error"]

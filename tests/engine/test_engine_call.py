@@ -44,6 +44,16 @@ async def test_path_query_body_and_headers_go_out_encoded() -> None:
     assert sent.headers["Authorization"].startswith("Bearer ")
 
 
+@pytest.mark.parametrize("value", ["half of \ud800 a pair", b"bytes", {"deep": object()}])
+async def test_a_body_that_json_cannot_hold_is_refused_before_anything_is_sent(value: object) -> None:
+    transport = scripted(reply())
+    with pytest.raises(InvalidInputError, match="surrogate pair") as caught:
+        await engine(transport).call(WRITE, path={"id": "1"}, data={"a": value})
+    assert transport.requests == []
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
 async def test_the_headers_are_one_object_while_the_token_lives() -> None:
     transport = scripted(reply())
     using = engine(transport)

@@ -229,6 +229,52 @@ async def test_a_stream_speaks_inside_its_block(place: Place) -> None:
             await attempt
 
 
+@pytest.mark.parametrize("text", [None, 3, b"x", "", "half of \ud800 a pair"])
+async def test_what_is_no_text_is_not_sent(place: Place, text: Any) -> None:
+    async with place.stream(["one"]) as stream:
+        with pytest.raises(InvalidInputError):
+            await stream.send("one", text)
+        await stream.send("one", "still here")
+        assert await texts(place, stream, 1) == ["still here"]
+
+
+@pytest.mark.parametrize("limit", [None, True, 1.5, "3", -1])
+async def test_a_limit_is_a_whole_number(place: Place, limit: Any) -> None:
+    async with place.stream([]) as stream:
+        with pytest.raises(InvalidInputError, match="limit"):
+            await stream.history("one", limit=limit)
+
+
+@pytest.mark.parametrize("before", ["", "no such message"])
+async def test_history_goes_back_from_messages_only(place: Place, before: Any) -> None:
+    async with place.stream([]) as stream:
+        with pytest.raises((InvalidInputError, NotFoundError)):
+            await stream.history("one", before=before)
+
+
+async def test_a_chat_that_is_left_and_entered_again_is_not_lost(place: Place) -> None:
+    async with place.stream(["one"]) as stream:
+        for _ in range(3):
+            await stream.unsubscribe("one")
+            await stream.subscribe("one")
+        await place.say("one", "here")
+        async with asyncio.timeout(SOON):
+            event = await anext(stream)
+        assert (type(event).__name__, place.said(event)) == ("MessageReceived", "here")
+
+
+async def test_who_gives_up_entering_takes_nobody_with_them(place: Place) -> None:
+    async with place.stream([]) as stream:
+        first = asyncio.ensure_future(stream.subscribe("one"))
+        second = asyncio.ensure_future(stream.subscribe("one"))
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.wait({first})
+        await second
+        await place.say("one", "here")
+        assert await texts(place, stream, 1) == ["here"]
+
+
 async def test_a_queue_holds_something(place: Place) -> None:
     with pytest.raises(InvalidInputError):
         place.stream([], queue_size=0)

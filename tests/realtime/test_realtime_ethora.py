@@ -15,13 +15,23 @@ from ethora_async import (
     EthoraClient,
     ForbiddenError,
     InvalidInputError,
+    MongoId,
     NotFoundError,
     ReplyLostError,
     UnauthorizedError,
 )
-from ethora_async.platforms.ethora.realtime.events import MessageDeleted, MessageEdited, RoomJoined, Typing
+from ethora_async.platforms.ethora.realtime.events import (
+    MessageDeleted,
+    MessageEdited,
+    MessageReceived,
+    RoomJoined,
+    Typing,
+)
 from ethora_async.platforms.ethora.realtime.machine import Broken, LoggedIn, LoginRefused, XmppMachine
+from ethora_async.platforms.ethora.realtime.stanzas import MAX_TEXT
 from ethora_async.redaction import Secret
+from ethora_async.sandbox.ethora.xmpp.content import rewrite
+from ethora_async.sandbox.ethora.xmpp.elements import Element
 from ethora_async.testing.implementers import cancel_at_every_step
 
 if TYPE_CHECKING:
@@ -96,6 +106,60 @@ async def test_history_goes_back_page_by_page(place: OnEthora) -> None:
         older = await ann.history("one", limit=1000, before=newest[0].id)
         assert [message.body for message in older] == [str(number) for number in range(120)]
         assert await ann.history("two") == []
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\x0b", "\ufffe", "x" * 300_000, "<" * 100_000])
+async def test_what_a_stanza_cannot_hold_is_refused_and_the_stream_goes_on(place: OnEthora, text: str) -> None:
+    async with await opened(place, "ann", "one") as ann:
+        with pytest.raises(InvalidInputError, match="the text cannot be sent"):
+            await ann.send("one", text)
+        sent = await ann.send("one", "line\r\n\r line\t")
+        assert sent.body == "line\r\n\r line\t"
+        assert (await anext(ann)).message == sent  # no Reconnected before it
+
+
+async def test_a_longest_text_arrives(place: OnEthora) -> None:
+    async with await opened(place, "ann", "one") as ann:
+        text = "x" * MAX_TEXT
+        assert (await ann.send("one", text)).body == text
+
+
+@pytest.mark.parametrize("room", ["x/y", "a\x01b", MongoId("0123456789abcdef01234567")])
+async def test_what_is_no_name_of_a_room_is_refused(place: OnEthora, room: Any) -> None:
+    async with await opened(place, "ann", "one") as ann:
+        for attempt in (ann.subscribe, ann.unsubscribe, ann.typing, ann.history, lambda name: ann.send(name, "x")):
+            with pytest.raises(InvalidInputError, match="room"):
+                await attempt(room)
+        await ann.send("one", "still here")
+
+
+async def test_a_name_that_xml_cannot_hold_is_shown_without_it(place: OnEthora) -> None:
+    ann = place.sandbox.store.app(place.sandbox.app_id).users.find("ann")
+    assert ann is not None
+    ann.first_name = "An\x01n"
+    async with await opened(place, "ann", "one") as stream:
+        await stream.typing("one")
+        assert (await stream.send("one", "x")).nick == "An\ufffdn Byron"
+
+
+async def test_what_was_deleted_in_a_gap_does_not_come_and_a_mark_alone_hides_nothing(place: OnEthora) -> None:
+    async with await opened(place, "ann", "one") as ann:
+        await place.say("one", "0")
+        await following(ann, MessageReceived)
+        app = place.sandbox.store.app(place.sandbox.app_id)
+        room, bob = app.chats.find("one"), app.users.find("bob")
+        assert room is not None
+        place.drop()
+        # Nothing waits from here to the last message, so the stream cannot be back before it.
+        for number in range(130):  # more than a page of deleted ones
+            text = str(number) if number in (0, 7) else "wrong"
+            message = place.sandbox.store.post(room, text, place.clock.now(), sender=bob)
+            if text == "wrong":
+                rewrite(room, message, "localhost", "deleted", Element("deleted", attributes={"timestamp": "1"}))
+        spoofed = "<body>rude</body><deleted timestamp='1'/>"
+        place.sandbox.store.post(room, "rude", place.clock.now(), sender=bob, inner=spoofed)
+        heard = [(await following(ann, MessageReceived)).message.body for _ in range(3)]
+        assert heard == ["0", "7", "rude"]
 
 
 async def test_edits_and_deletions_are_told(place: OnEthora) -> None:

@@ -170,7 +170,7 @@ async def test_users_chats_and_messages_are_shown_and_found(ask: Caller, sandbox
 async def test_more_rows_come_up_to_a_limit_and_nonsense_is_the_default(ask: Caller, sandbox: EthoraSandbox) -> None:
     rows = [{**ROWS[0], "id": f"u{n}", "email": f"u{n}@example.com"} for n in range(1200)]
     await sandbox.seed_users(rows)
-    for limit, shown in (("5", 5), ("100000", 1000), ("-3", 100), ("x", 100), ("0", 1)):
+    for limit, shown in (("5", 5), ("100000", 1000), ("-3", 100), ("x", 100), ("0", 1), ("9" * 5000, 1000)):
         assert len((await ask.state(limit=limit))["table"]["rows"]) == shown
     assert (await ask.state(table="nothing"))["key"] == "users"
 

@@ -201,6 +201,15 @@ def history(inside: str, id: str) -> str:
     return f'<iq type="set" to="{PLACE}" id="{id}"><query xmlns="{MAM}" queryid="q-{id}">{rsm}</query></iq>'
 
 
+def chosen(name: str, value: str, id: str) -> str:
+    form = (
+        f'<field var="FORM_TYPE" type="hidden"><value>{MAM}</value></field>'
+        f'<field var="{name}"><value>{value}</value></field>'
+    )
+    query = f'<query xmlns="{MAM}"><x xmlns="jabber:x:data" type="submit">{form}</x></query>'
+    return f'<iq type="set" to="{PLACE}" id="{id}">{query}</iq>'
+
+
 async def conversation(http: aiohttp.ClientSession, server: Server) -> dict[str, Told]:
     """Log in, enter, send messages, read the archive, be refused, be removed, leave."""
     said: dict[str, Told] = {}
@@ -228,6 +237,19 @@ async def conversation(http: aiohttp.ClientSession, server: Server) -> dict[str,
     )
     said["a ping"] = await bob.told(f'<iq type="get" to="{HOST}" id="c-12"><ping xmlns="urn:xmpp:ping"/></iq>', "c-12")
     said["unknown"] = await bob.told(f'<iq type="get" to="{HOST}" id="c-13"><x xmlns="urn:unknown"/></iq>', "c-13")
+    for number, (who, to) in enumerate(
+        ((bob, f"{PLACE}/{APP}_bob"), (bob, f"{PLACE}/{APP}_eve"), (eve, f"{PLACE}/{APP}_eve"), (bob, PLACE),
+         (bob, f"conference.{HOST}"), (bob, f"{APP}_ada@{HOST}"), (bob, f"{APP}_none@conference.{HOST}/{APP}_bob"))
+    ):  # fmt: skip
+        said[f"a ping of {to}"] = await who.told(
+            f'<iq type="get" to="{to}" id="c-p{number}"><ping xmlns="urn:xmpp:ping"/></iq>', f"c-p{number}"
+        )
+    for number, inside in enumerate(("<max>0</max>", "<max>-1</max>", "<max/>", "<max>2</max><index>1</index>")):
+        said[f"a page of {inside}"] = await bob.told(history(inside, f"c-r{number}"), f"c-r{number}")
+    for number, (name, value) in enumerate((("start", ""), ("end", "soon"), ("other", "x"))):
+        said[f"{name} of {value}"] = await bob.told(chosen(name, value, f"c-f{number}"), f"c-f{number}")
+    storage = '<query xmlns="jabber:iq:private"><a xmlns="urn:a"/></query>'
+    said["another's storage"] = await bob.told(f'<iq type="get" to="{APP}_ada@{HOST}" id="c-s">{storage}</iq>', "c-s")
     second = await log_in(http, server, "ada", [], "second")
     said["ada enters once more"] = await second.told(presence(f"{PLACE}/{APP}_ada", "c-20"), "<subject")
     gone = presence(f"{PLACE}/{APP}_ada", "c-22", "", type="unavailable")

@@ -64,6 +64,59 @@ def test_what_is_not_served_is_said(world: World, frame: str, condition: str) ->
     refused(world.log_in("ada")(frame), condition)
 
 
+PING = "<ping xmlns='urn:xmpp:ping'/>"
+PLACE = f"{APP}_room@conference.{HOST}"
+
+
+@pytest.mark.parametrize(
+    ("to", "condition"),
+    [
+        (f"{PLACE}/{APP}_ada", ""),
+        (f"{PLACE}/{APP}_BOB", ""),
+        (f"{APP}_bob@{HOST}", ""),
+        ("elsewhere.example", ""),  # a front end pings the host of its websocket
+        (f"{PLACE}/{APP}_eve", "item-not-found"),
+        (f"{APP}_hall@conference.{HOST}/{APP}_ada", "not-acceptable"),
+        (f"{APP}_none@conference.{HOST}/{APP}_ada", "item-not-found"),
+        (f"other_room@conference.{HOST}/{APP}_ada", "forbidden"),
+        (PLACE, "service-unavailable"),
+        (f"conference.{HOST}", "service-unavailable"),
+        ("@@@", "jid-malformed"),
+    ],
+)
+def test_a_ping_says_whether_one_is_in_a_room(world: World, to: str, condition: str) -> None:
+    ada, _ = world.join("ada", world.room), world.join("bob", world.room)
+    answer = ada(iq(PING, to=to))
+    if condition:
+        refused(answer, condition)
+    else:
+        assert children(answer) == ""
+
+
+def test_who_was_removed_learns_it_from_a_ping(world: World, clock: Clock) -> None:
+    bob = world.join("bob", world.room)
+    me = f"{PLACE}/{APP}_bob"
+    assert children(bob(iq(PING, to=me))) == ""
+    world.sandbox.store.leave(world.room, world.users["bob"], clock(), 0.0)
+    bob.take()
+    refused(bob(iq(PING, to=me)), "not-acceptable")
+
+
+@pytest.mark.parametrize("inside", ["<x xmlns='urn:unknown'/>", "<query xmlns='urn:xmpp:mam:2'/>"])
+def test_occupants_answer_nothing_else(world: World, inside: str) -> None:
+    ada, _ = world.join("ada", world.room), world.join("bob", world.room)
+    refused(ada(iq(inside, "set", to=f"{PLACE}/{APP}_bob")), "service-unavailable")
+
+
+def test_private_storage_is_its_owners_alone(world: World) -> None:
+    inside = "<query xmlns='jabber:iq:private'><a xmlns='urn:a'>{}</a></query>"
+    ada, bob = world.log_in("ada"), world.log_in("bob")
+    children(bob(iq(inside.format("mine"), "set", to=f"{APP}_bob@{HOST}")))
+    for kind in ("get", "set"):
+        refused(ada(iq(inside.format(""), kind, to=f"{APP}_bob@{HOST}")), "forbidden")
+    assert "mine" in children(bob(iq(inside.format(""), to=f"{APP}_BOB@{HOST}")))
+
+
 @pytest.mark.parametrize("kind", ["result", "error"])
 def test_answers_to_nothing_are_passed_over(world: World, kind: str) -> None:
     assert world.log_in("ada")(iq("", kind)) == []
@@ -144,6 +197,7 @@ def test_rooms_come_in_pages_when_they_are_asked_for_so(world: World) -> None:
     assert page("<max>2</max><before/>")[0] == ["c8", "c9"]
     assert page(f"<max>2</max><before>{APP}_c8@conference.{HOST}</before>")[0] == ["c6", "c7"]
     assert page("<max>2</max><after>nobody</after>")[0] == []
+    assert page("<max>2</max><index>4</index>")[0] == ["c3", "c4"]
 
 
 def test_an_owner_gives_a_room_its_look(world: World) -> None:

@@ -526,6 +526,8 @@ def test_history_is_turned_over_page_by_page_in_both_directions(talk: Machine, w
     assert texts(talk, asked())[0] == list(range(10))
     assert "<count>10</count>" in texts(talk, page("<max>0</max>"))[1]
     assert texts(talk, page(f"<max>5</max><before>{ids[3]}</before><after>{ids[0]}</after>"))[0] == [1, 2]
+    for size in ("", "9" * 5000):  # none, and more digits than Python reads
+        assert texts(talk, page(f"<max>{size}</max>"))[0] == list(range(10))
 
 
 def form(**fields: str) -> str:
@@ -537,6 +539,7 @@ def test_history_is_chosen_by_time_and_author(talk: Machine, world: World) -> No
     between = form(start="2023-11-14T22:13:23Z", end="2023-11-14T22:13:25Z")
     assert texts(talk, between)[0] == [3, 4, 5]
     assert texts(talk, form(with_=f"{APP}_ada@{HOST}"))[0] == list(range(10))
+    assert texts(talk, form(with_=f"{APP.upper()}_ADA@{HOST}"))[0] == list(range(10))
     assert texts(talk, form(with_=f"{room(world.room)}/{APP}_bob"))[0] == []
     (answer,) = talk(asked().replace('type="set"', 'type="get"'))
     assert 'var="start"' in answer
@@ -546,6 +549,11 @@ def test_history_is_chosen_by_time_and_author(talk: Machine, world: World) -> No
     ("frame", "condition"),
     [
         (page("<max>many</max>"), "bad-request"),
+        (page("<max>-1</max>"), "bad-request"),
+        (page("<max>2</max><index>1</index>"), "feature-not-implemented"),
+        (form(after_id="1"), "bad-request"),
+        (form(start=""), "bad-request"),
+        (form(with_="@@"), "jid-malformed"),
         (page("<before>x</before>"), "item-not-found"),
         (page("<after>²</after>"), "item-not-found"),
         (form(start="yesterday"), "bad-request"),

@@ -17,6 +17,8 @@ from ethora_async.sandbox.ethora.xmpp.elements import MAX_BYTES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ethora_async.sandbox.ethora.xmpp.session import XmppSession
+
 pytestmark = pytest.mark.usefixtures("listening")
 
 
@@ -209,6 +211,38 @@ async def test_who_asks_for_more_than_they_read_is_not_read_from(http: aiohttp.C
             await ada.send(asked.format(f"h{number}"))
         for number in range(40):
             await ada.until(f'id="h{number}"')
+
+
+@pytest.mark.parametrize("ends", ["the line breaks", "it lasts too long"])
+async def test_who_reads_nothing_of_what_they_asked_for_does_not_stay(
+    http: aiohttp.ClientSession, world: World, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    if ends == "it lasts too long":
+        monkeypatch.setattr(sockets, "STALLED_SECONDS", 0.05)
+    for _ in range(8):
+        world.sandbox.store.post(world.room, "x" * 120_000, world.clock(), sender=world.users["ada"])
+    async with await joined(http, world, "ada") as ada, await joined(http, world, "bob") as bob:
+        line = bob.socket._response.connection
+        assert line is not None
+        transport = line.transport
+        assert transport is not None
+        transport.pause_reading()
+        (connection,) = [one for one in world.sandbox.realtime.connections if one._stream.session in _sessions(world)]
+        asked = f'<iq type="set" to="{room(world.room)}" id="h"><query xmlns="urn:xmpp:mam:2"/></iq>'
+        async with asyncio.timeout(60):
+            while connection._room.is_set():  # the sockets' own buffers take some megabytes
+                await bob.send(asked)
+                await asyncio.sleep(0)
+            if ends == "the line breaks":
+                transport.abort()
+            await connection.gone.wait()
+        assert _sessions(world) == []
+        await ada.until("unavailable")
+        transport.abort()
+
+
+def _sessions(world: World) -> list[XmppSession]:
+    return world.sandbox.realtime.hub.sessions_of(world.users["bob"])
 
 
 async def test_a_connection_that_never_logs_in_is_closed(

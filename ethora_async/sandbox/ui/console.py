@@ -38,6 +38,7 @@ CSS = "text/css; charset=utf-8"
 JAVASCRIPT = "text/javascript; charset=utf-8"
 ASSETS = {"": ("index.html", HTML), "base.css": ("base.css", CSS), "console.css": ("console.css", CSS),
           "console.js": ("console.js", JAVASCRIPT)}  # fmt: skip
+USUAL_ROWS = 100
 MOST_ROWS = 1_000
 SHOWN_REQUESTS = 100
 HEADERS = {
@@ -132,14 +133,14 @@ class Console:
         counts = view.counts()
         key = asked.get("table", "")
         key = key if key in counts else next(iter(counts))
-        limit = int(asked["limit"]) if asked.get("limit", "").isdecimal() else 100
+        limit = _limit(asked.get("limit", ""))
         opened, _, record = asked.get("open", "").partition("/")
         return {
             "platform": view.platform,
             "facts": view.facts(),
             "tables": [{"key": one, "title": title, "count": count} for one, (title, count) in counts.items()],
             "key": key,
-            "table": as_json(view.table(key, asked.get("search", ""), min(max(limit, 1), MOST_ROWS))),
+            "table": as_json(view.table(key, asked.get("search", ""), limit)),
             "open": asked.get("open", ""),
             "detail": as_json(view.detail(opened, unquote(record))) if record else None,
             "requests": [
@@ -191,6 +192,13 @@ class Console:
             case _:
                 msg = "These keys are not known."
                 raise ValueError(msg)
+
+
+def _limit(text: str) -> int:
+    """Return the number of rows to show; Python does not read numbers of any length."""
+    if not text.isdecimal():
+        return USUAL_ROWS
+    return min(max(int(text), 1), MOST_ROWS) if len(text) < 10 else MOST_ROWS
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -10,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
-from ethora_async.engine.reconnecting_stream import OPERATION, ReconnectingStream, read_error
+from ethora_async.engine.reconnecting_stream import (
+    OPERATION,
+    ReconnectingStream,
+    check_limit,
+    check_text,
+    read_error,
+)
 from ethora_async.errors import (
     ChatError,
     ForbiddenError,
@@ -21,6 +28,7 @@ from ethora_async.errors import (
     UnauthorizedError,
 )
 from ethora_async.platforms.ethora.realtime import machine as told
+from ethora_async.platforms.ethora.realtime import stanzas
 from ethora_async.platforms.ethora.realtime.events import (
     MessageDeleted,
     MessageEdited,
@@ -32,7 +40,7 @@ from ethora_async.platforms.ethora.realtime.events import (
 )
 from ethora_async.platforms.ethora.realtime.machine import XmppMachine
 from ethora_async.platforms.ethora.realtime.rooms import ListenedRooms
-from ethora_async.records import Id, several
+from ethora_async.records import Id, MongoId, several
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +57,7 @@ AccountOf = Callable[[], Awaitable["Account"]]
 
 _SUBPROTOCOLS: Final = ("xmpp",)
 _PAGE: Final = 100
+_ARCHIVE_ID: Final = re.compile(r"[0-9]{1,17}").fullmatch
 _NOT_THERE: Final = frozenset({"item-not-found"})
 
 
@@ -107,18 +116,27 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
             ForbiddenError: The user may not enter it.
             NotSentError: The server did not answer in time, or the stream is not open.
         """
-        machine, rooms, name = self._opened(room)
-        if name in rooms and name not in self._entering and name not in self._lost:
-            return
-        waiting = self._entering.get(name)
-        if waiting is None:
-            waiting = self._entering[name] = asyncio.get_running_loop().create_future()
-            waiting.add_done_callback(read_error)
-            self._lost.discard(name)
-            rooms.add(name)
-            machine.enter(name)
-            await self._flush()
+        while True:
+            machine, rooms, name = self._opened(room)
+            waiting = self._entering.get(name)
+            if waiting is None:
+                if name not in rooms or name in self._lost:
+                    await self._enter(machine, rooms, name)
+                return
+            # Another task is entering the same chat. If it gives up, this one goes on.
+            await asyncio.wait({waiting})
+            if not waiting.cancelled():
+                waiting.result()
+                return
+
+    async def _enter(self, machine: XmppMachine, rooms: ListenedRooms, name: str) -> None:
+        waiting = self._entering[name] = asyncio.get_running_loop().create_future()
+        waiting.add_done_callback(read_error)
+        self._lost.discard(name)
+        rooms.add(name)
+        machine.enter(name)
         try:
+            await self._flush()
             await self._within_time(waiting, "that the user is in the chat")
         except BaseException:
             rooms.discard(name)
@@ -126,7 +144,8 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
             await self._flush()
             raise
         finally:
-            self._entering.pop(name, None)
+            del self._entering[name]
+            waiting.cancel()
 
     async def unsubscribe(self, room: Id) -> None:
         """Stop receiving a chat's messages. The user stays a member."""
@@ -142,14 +161,16 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
         Subscribe to the chat first.
 
         Raises:
-            InvalidInputError: The text is empty.
+            InvalidInputError: The text is empty or too long, or holds a character that the chat cannot carry.
             ForbiddenError: The user is not in the chat, or may not write there.
             NotFoundError: There is no such chat.
             NotSentError: There is no connection now.
             ReplyLostError: The connection broke, or the server did not confirm in time: the message may have been sent.
         """
-        if not text:
-            msg = "the text is empty: pass at least one character"
+        check_text(text)
+        why = stanzas.refusal(text)
+        if why is not None:
+            msg = f"the text cannot be sent: {why}"
             raise InvalidInputError(msg, field="text")
         machine, _, name = self._opened(room)
         if not machine.live or self._account is None:
@@ -188,12 +209,13 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
 
         Raises:
             ForbiddenError, NotFoundError: The user may not read it, or there is no such chat.
-            InvalidInputError: The limit is less than 1.
+            InvalidInputError: The limit is less than 1, or `before` is not the id of a message.
             NotSentError: The server did not answer in time, or there is no connection now.
         """
-        if limit < 1:
-            msg = f"limit must be at least 1, not {limit}"
-            raise InvalidInputError(msg, field="limit")
+        check_limit(limit)
+        if before is not None and not _ARCHIVE_ID(str(before)):
+            msg = f"before must be the id of a message (`Message.id`), not {before!r}"
+            raise InvalidInputError(msg, field="before")
         machine, _, name = self._opened(room)
         pages: list[list[Message]] = []
         left, edge = limit, before or ""
@@ -233,7 +255,11 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
     def _opened(self, room: Id) -> tuple[XmppMachine, ListenedRooms, str]:
         if self._machine is None or self._rooms is None or not self._is_open:
             raise _not_open()
-        return self._machine, self._rooms, self._names.lookup_name(room, "room")
+        name = self._names.lookup_name(room, "room")
+        if isinstance(name, MongoId) or not stanzas.is_room_name(name):
+            msg = f"room {room!r} cannot be the name of a chat: pass your own id of it"
+            raise InvalidInputError(msg, field="room")
+        return self._machine, self._rooms, name
 
     @property
     def _names(self) -> Names:

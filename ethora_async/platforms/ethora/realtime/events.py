@@ -16,7 +16,7 @@ class MessageReceived:
     Attributes:
         chat_id: The chat.
         message: The message as in the history; `message.sender` is the sender's prefixed name.
-        missed: Whether it was fetched after a gap in the connection.
+        missed: Whether it was fetched after a gap in the connection. A message that was deleted in the gap is left out.
     """
 
     chat_id: str

@@ -25,6 +25,8 @@ QUIET: Final = 45.0
 PATIENCE: Final = 15.0
 """Maximum seconds until the answer to a ping."""
 _NEVER: Final = float("inf")
+_DELETED: Final = "deleted"
+"""The text that the platform gives a deleted message."""
 
 
 @attrs.frozen
@@ -119,10 +121,11 @@ class SendRefused:
 
 @attrs.frozen
 class Found:
-    """A message of the history."""
+    """A message of the history. `deleted` tells that its sender has deleted it: its text is the platform's."""
 
     query: str
     message: Message
+    deleted: bool = False
 
 
 @attrs.frozen
@@ -333,7 +336,8 @@ class XmppMachine:
         codes = [] if about is None else [one.get("code") for one in about.iter(f"{MUC_USER}status")]
         if kind == "unavailable":
             destroyed = about is not None and about.find(f"{MUC_USER}destroy") is not None
-            return [Left(room)] if "110" in codes or destroyed else []
+            # 110 alone confirms that the user has left by a request, perhaps to enter again at once.
+            return [Left(room)] if destroyed or {"110"} < {*codes} else []
         return [Entered(room)] if "110" in codes and not kind else []
 
     def _message(self, element: Element) -> list[Event]:
@@ -344,7 +348,11 @@ class XmppMachine:
         if result is not None:
             inner = result.find(f"{stanzas.FORWARD}forwarded/{CLIENT}message")
             message = None if inner is None else _read_message(inner, result.get("id"))
-            return [] if message is None else [Found(result.get("queryid", ""), message)]
+            if inner is None or message is None:
+                return []
+            # The mark alone proves nothing: a sender may write one beside any text.
+            is_deleted = message.body == _DELETED and _child(inner, "deleted") is not None
+            return [Found(result.get("queryid", ""), message, is_deleted)]
         if not room:
             return []
         if element.find(f"{MUC_USER}x/{MUC_USER}invite") is not None:

@@ -86,7 +86,10 @@ class ListenedRooms:
         if room is None:
             return False
         if room.newest is not None:
-            await self._deliver(name, room, found.message, missed=True)
+            if found.deleted:
+                room.newest = max(room.newest, int(found.message.id))
+            else:
+                await self._deliver(name, room, found.message, missed=True)
         else:
             room.begun = int(found.message.id)
         return True

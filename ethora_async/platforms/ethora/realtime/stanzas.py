@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
 if TYPE_CHECKING:
     from ethora_async.redaction import Secret
+
+MAX_TEXT: Final = 250 * 1024
+"""Bytes of a message's text, escaped: the platform takes stanzas of at most 256 KiB."""
+
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 CLIENT: Final = "{jabber:client}"
 FRAMING: Final = "{urn:ietf:params:xml:ns:xmpp-framing}"
@@ -47,6 +53,30 @@ def parse(frame: str) -> ElementTree.Element:
     except ElementTree.ParseError as error:
         msg = f"not well-formed: {error.code}"
         raise ValueError(msg) from None
+
+
+def refusal(text: str) -> str | None:
+    """Return why a text cannot be sent; None if it can."""
+    found = _NOT_XML.search(text)
+    if found is not None:
+        return f"it holds the character U+{ord(found[0]):04X} at position {found.start()}, which XML cannot hold"
+    size = len(_escaped(text).encode())
+    return None if size <= MAX_TEXT else f"it is too long: {size} bytes as XML, and a message has at most {MAX_TEXT}"
+
+
+def is_room_name(name: str) -> bool:
+    """Return whether a name can be the local part of a room's JID."""
+    return "/" not in name and "@" not in name and _NOT_XML.search(name) is None
+
+
+def _escaped(text: str) -> str:
+    # An XML reader would make a line feed of a bare carriage return.
+    return escape(text, {"\r": "&#13;"})
+
+
+def _attribute(value: str) -> str:
+    """Write the value of an attribute. Names come from the platform: what XML cannot hold is replaced."""
+    return quoteattr(_NOT_XML.sub("\ufffd", value))
 
 
 def local_name(element: ElementTree.Element) -> str:
@@ -96,15 +126,15 @@ def leaving(room: str, nick: str) -> str:
 
 def message(id: str, room: str, text: str, data: dict[str, str]) -> str:
     """Return a message to a room, with the data that front ends need to show it."""
-    about = " ".join(f"{name}={quoteattr(value)}" for name, value in data.items())
-    inside = f"<data {about}/><body>{escape(text)}</body>"
+    about = " ".join(f"{name}={_attribute(value)}" for name, value in data.items())
+    inside = f"<data {about}/><body>{_escaped(text)}</body>"
     return f'<message xmlns="jabber:client" type="groupchat" id="{id}" to={quoteattr(room)}>{inside}</message>'
 
 
 def typing(id: str, room: str, name: str, *, composing: bool) -> str:
     """Return the notice that somebody is typing, or has stopped."""
     state = "composing" if composing else "paused"
-    inside = f'<{state} xmlns="http://jabber.org/protocol/chatstates"/><data fullName={quoteattr(name)}/>'
+    inside = f'<{state} xmlns="http://jabber.org/protocol/chatstates"/><data fullName={_attribute(name)}/>'
     return f'<message xmlns="jabber:client" type="groupchat" id="{id}" to={quoteattr(room)}>{inside}</message>'
 
 

@@ -184,7 +184,7 @@ class Realtime(ReconnectingStream[RealtimeEvent]):
 
         Raises:
             ForbiddenError, NotFoundError: The user may not read it, or there is no such room or message.
-            InvalidInputError: The limit is less than 1.
+            InvalidInputError: The limit is less than 1, or `before` is empty.
             NotSentError: The server did not answer in time, or the stream is not open.
         """
         self._opened()

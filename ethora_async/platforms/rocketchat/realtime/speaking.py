@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ethora_async.engine.reconnecting_stream import check_limit, check_text
 from ethora_async.errors import ForbiddenError, InvalidInputError, NotFoundError
 from ethora_async.platforms.rocketchat import operations
 from ethora_async.platforms.rocketchat.context import ServerContext
@@ -50,6 +51,7 @@ class Speaking(ServerContext):
 
     async def write(self, room: Id, text: str) -> Message:
         """Send a message; see `Realtime.send`."""
+        check_text(text)
         if not text.strip():
             msg = "text is empty"
             raise InvalidInputError(msg, field="text")
@@ -66,9 +68,10 @@ class Speaking(ServerContext):
 
     async def history(self, room: Id, *, limit: int, before: str | None) -> list[Message]:
         """Return the latest messages of a room, oldest first; see `Realtime.history`."""
-        if limit < 1:
-            msg = f"limit must be at least 1, not {limit}"
-            raise InvalidInputError(msg, field="limit")
+        check_limit(limit)
+        if before is not None and not before:
+            msg = "before is empty: pass the id of a message"
+            raise InvalidInputError(msg, field="before")
         id = RecordId(await self.room_id(room))
         try:
             return await self._read_back(id, limit, before)

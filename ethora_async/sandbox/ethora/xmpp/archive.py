@@ -6,6 +6,7 @@ from bisect import bisect_left
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from ethora_async.sandbox.ethora.names import folded
 from ethora_async.sandbox.ethora.xmpp.addresses import Address
 from ethora_async.sandbox.ethora.xmpp.content import content, marks, nick_of, stanza_id
 from ethora_async.sandbox.ethora.xmpp.elements import Element, element, quoted
@@ -43,6 +44,8 @@ def history(_: Hub, session: XmppSession, iq: Element, query: Element) -> list[E
         return [element("query", MAM, _form())]
     messages, low, high = _selected(chat, query)
     total, page = high - low, Page.read(query)
+    if page.index is not None:
+        raise StanzaError("feature-not-implemented", "Pages of the archive are selected by before and after")
     if page.before:
         high = min(high, _position(messages, _number(page.before)))
     if page.after:
@@ -88,18 +91,26 @@ def _result(session: XmppSession, chat: Chat, message: Message[User], queryid: s
 def _selected(chat: Chat, query: Element) -> tuple[Sequence[Message[User]], int, int]:
     """Return messages, and the range of them that the query's form selects."""
     form = query.find("x", DATA_FORM)
-    fields = {} if form is None else {child.get("var"): child.text_of("value") or "" for child in form.elements}
+    fields = {} if form is None else _values(form)
+    unknown = fields.keys() - {*_FIELDS, "FORM_TYPE"}
+    if unknown:
+        # Ignoring a filter would return messages that were not asked for.
+        raise StanzaError("bad-request", f"The archive is not filtered by {min(unknown)!r}")
     messages: Sequence[Message[User]] = chat.conversation.archive
-    if fields.get("with"):
+    if "with" in fields:
         address = Address.read(fields["with"])
-        nick = address.resource if address.of_room else address.local
-        messages = [message for message in messages if nick_of(chat, message) == nick]
+        nick = folded(address.resource if address.of_room else address.local)
+        messages = [message for message in messages if folded(nick_of(chat, message)) == nick]
     low, high = 0, len(messages)
-    if fields.get("start"):
+    if "start" in fields:
         low = _position(messages, _micros(fields["start"]))
-    if fields.get("end"):
+    if "end" in fields:
         high = max(low, _position(messages, _micros(fields["end"]) + 1))
     return messages, low, high
+
+
+def _values(form: Element) -> dict[str, str]:
+    return {field.get("var"): field.text_of("value") or "" for field in form.elements if field.name == "field"}
 
 
 def _form() -> Element:

@@ -16,15 +16,21 @@ if TYPE_CHECKING:
 USUAL: Final = 50
 MOST: Final = 250
 """The default and the largest number of items on a page, as on ejabberd."""
+_DIGITS: Final = 9
+"""A larger number selects everything."""
 
 
 @attrs.frozen
 class Page:
-    """The requested page: at most `size` items; `before` selects the last ones before an id, or of all with ""."""
+    """The requested page: at most `size` items.
+
+    `before` selects the last ones before an id, or of all with "", and `index` those from a position on.
+    """
 
     size: int = USUAL
     before: str | None = None
     after: str | None = None
+    index: int | None = None
 
     @classmethod
     def read(cls, query: Element) -> Page:
@@ -36,10 +42,23 @@ class Page:
         asked = query.find("set", RSM)
         if asked is None:
             return cls()
-        size = asked.text_of("max")
-        if size is not None and not (size.isascii() and size.isdigit() and len(size) < 10):
-            raise StanzaError("bad-request", "max is a number")
-        return cls(USUAL if size is None else min(int(size), MOST), asked.text_of("before"), asked.text_of("after"))
+        size = _number(asked, "max")
+        return cls(
+            USUAL if size is None else min(size, MOST),
+            asked.text_of("before"),
+            asked.text_of("after"),
+            _number(asked, "index"),
+        )
+
+
+def _number(asked: Element, name: str) -> int | None:
+    """Return the number in an element of a `<set>`; None if it is missing or empty."""
+    text = asked.text_of(name)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise StanzaError("bad-request", f"{name} is a number")
+    return int(text) if len(text) <= _DIGITS else 10**_DIGITS
 
 
 def page_set(ids: Sequence[str], total: int, index: int | None = None) -> Element:

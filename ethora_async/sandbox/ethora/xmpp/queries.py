@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import orjson
 
 from ethora_async.sandbox.ethora.grants import READ
+from ethora_async.sandbox.ethora.names import folded
 from ethora_async.sandbox.ethora.xmpp import moderation_queries as moderation
 from ethora_async.sandbox.ethora.xmpp import namespaces as ns
 from ethora_async.sandbox.ethora.xmpp.addresses import CONFERENCE, Address
@@ -15,7 +16,7 @@ from ethora_async.sandbox.ethora.xmpp.elements import Element, element
 from ethora_async.sandbox.ethora.xmpp.hub import affiliation, role
 from ethora_async.sandbox.ethora.xmpp.paging import MOST, USUAL, Page, page_set
 from ethora_async.sandbox.ethora.xmpp.refusals import StanzaError
-from ethora_async.sandbox.ethora.xmpp.rooms import find_room, require_owner, require_reader, room_of
+from ethora_async.sandbox.ethora.xmpp.rooms import find_chat, find_room, require_owner, require_reader, room_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,6 +53,7 @@ def receive(hub: Hub, session: XmppSession, iq: Element) -> None:
     if kind not in ("get", "set") or not iq.get("id") or len(children) != 1:
         raise StanzaError("bad-request", "A query has an id, the type get or set, and one child")
     answer = _KINDS.get((kind, children[0].xmlns, children[0].name))
+    _check_addressee(hub, session, iq.get("to"), answer)
     if answer is None:
         raise StanzaError("service-unavailable")
     result = answer(hub, session, iq, children[0])
@@ -61,18 +63,54 @@ def receive(hub: Hub, session: XmppSession, iq: Element) -> None:
     session.send(Element("iq", ns.CLIENT, given, [*result]))
 
 
+def _check_addressee(hub: Hub, session: XmppSession, to: str, answer: Query | None) -> None:
+    """Check that there is somebody at this address who answers such a query.
+
+    A room's occupants are reached from inside only, and for them the server answers pings alone: so clients ask whether
+    they are still in a room (XEP-0410).
+    """
+    address = Address.read(to) if to else None
+    if address is None or not address.of_room:
+        if answer is _ping and to.startswith(CONFERENCE):
+            raise StanzaError("service-unavailable")
+        return
+    if not address.resource:
+        if answer is _ping:
+            raise StanzaError("service-unavailable")
+        return
+    chat = find_chat(session, address.local)
+    if chat not in session.chats:
+        raise StanzaError("not-acceptable", "Only occupants are allowed to send queries to the conference")
+    if not any(folded(user.xmpp_username) == folded(address.resource) for user in hub.occupants(chat)):
+        raise StanzaError("item-not-found", "There is no such occupant")
+    if answer is not _ping:
+        raise StanzaError("service-unavailable")
+
+
+def _ping(*_: Any) -> list[Element]:
+    return []
+
+
 def _nothing(*_: Any) -> list[Element]:
     return []
 
 
-def _private_get(hub: Hub, session: XmppSession, _: Element, query: Element) -> list[Element]:
+def _private_get(hub: Hub, session: XmppSession, iq: Element, query: Element) -> list[Element]:
+    _require_own(session, iq.get("to"))
     # Leave out items that were never stored: the published front end fails on an empty element.
     stored = hub.private.get(session.user, {})
     found = [stored[key] for key in ((child.xmlns, child.name) for child in query.elements) if key in stored]
     return [element("query", ns.PRIVATE, *found)]
 
 
-def _private_set(hub: Hub, session: XmppSession, _: Element, query: Element) -> list[Element]:
+def _require_own(session: XmppSession, to: str) -> None:
+    local = Address.read(to).local if to else ""
+    if local and folded(local) != folded(session.nick):
+        raise StanzaError("forbidden", "Private storage is its owner's alone")
+
+
+def _private_set(hub: Hub, session: XmppSession, iq: Element, query: Element) -> list[Element]:
+    _require_own(session, iq.get("to"))
     stored = hub.private.setdefault(session.user, {})
     fresh = {(child.xmlns, child.name): child for child in query.elements}
     if len(stored.keys() | fresh.keys()) > MAX_PRIVATE:
@@ -160,7 +198,7 @@ def _paged(query: Element, rows: Sequence[Element], key: Callable[[Element], str
     answer = Element(query.name, query.xmlns, {}, [*rows[:usual]])
     if query.has("set", ns.RSM):
         page, ids = Page.read(query), [key(row) for row in rows]
-        start, end = 0, len(rows)
+        start, end = page.index or 0, len(rows)
         if page.after:
             start = ids.index(page.after) + 1 if page.after in ids else end
         if page.before:
@@ -256,7 +294,7 @@ def _subscribe(_: Hub, session: XmppSession, iq: Element, query: Element) -> lis
 
 
 _KINDS: Final[dict[tuple[str, str, str], Query]] = {
-    ("get", ns.PING, "ping"): _nothing,
+    ("get", ns.PING, "ping"): _ping,
     ("set", ns.SESSION, "session"): _nothing,
     ("set", ns.VCARD, "vCard"): _nothing,
     ("get", ns.PRIVATE, "query"): _private_get,

@@ -10,6 +10,7 @@ from ethora_async.sandbox.ethora.xmpp.namespaces import STANZA_ERRORS, STREAM, S
 _TYPES: Final = {
     "bad-request": "modify",
     "conflict": "cancel",
+    "feature-not-implemented": "cancel",
     "forbidden": "auth",
     "item-not-found": "cancel",
     "jid-malformed": "modify",

@@ -24,6 +24,8 @@ BACKLOG: Final = 4 * 1024 * 1024
 """Bytes that may be queued for one client."""
 LOGIN_SECONDS: Final = 30.0
 HEARTBEAT_SECONDS: Final = 60.0
+STALLED_SECONDS: Final = 60.0
+"""How long more than half of the backlog may wait for a client that has asked for it."""
 CLOSE_SECONDS: Final = 1.0
 _HARD_LIMIT: Final = 4 * MAX_BYTES
 """Frames up to this size get a protocol error; longer ones are not read from the socket."""
@@ -47,6 +49,7 @@ class Connection:
         self._frames: deque[tuple[bytes, bytes]] = deque()
         self._waiting = 0
         self._closing = False
+        self._broken = False
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -116,10 +119,28 @@ class Connection:
                 self._stream.receive(message.data)
             elif message.type is WSMsgType.BINARY:
                 self._stream.receive("\0")  # not XML: the protocol has no binary frames
-            await self._room.wait()
+            if not await self._has_room():
+                return
             await asyncio.sleep(0)  # frames that arrive together must not block other clients
 
+    async def _has_room(self) -> bool:
+        """Wait until the queue is short enough to read on; drop a client that takes nothing."""
+        try:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await self._room.wait()
+        except TimeoutError:
+            self.drop()
+            return False
+        return not self._broken
+
     async def _write(self) -> None:
+        try:
+            await self._write_all()
+        finally:
+            self._broken = True
+            self._room.set()  # the reader would wait for ever for a queue that nobody empties any more
+
+    async def _write_all(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
