@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from typing import Literal
@@ -20,7 +22,10 @@ _FIELDS: Mapping[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """The required and the optional fields of each kind."""
 
-_NO_WORD = re.compile(r"\W+")
+_NO_WORD = re.compile(r"\W+", re.ASCII)
+_CONSTANT = re.compile(r"'(?:[^']|'')*'")
+_NAME = r'(?:"(?:[^"]|"")+"(?=\.|$)|[^.]+)'
+_NAMES = re.compile(rf"{_NAME}(?:\.{_NAME})*")
 
 _IDS = {"user": ("id",), "chat": ("id",), "member": ("chat", "user")}
 
@@ -62,24 +67,33 @@ class Trigger:
             if field not in (*required, *optional):
                 msg = f"a {self.kind} has no field {field!r}: known fields are {', '.join((*required, *optional))}"
                 raise InvalidInputError(msg, field="map")
+        for field, column in self.columns.items():
+            if column.startswith("'") and not _CONSTANT.fullmatch(column):
+                msg = f"{field}={column}: write a constant in single quotes, and a quote inside it twice: 'O''Lee'"
+                raise InvalidInputError(msg, field="map")
         for field in _IDS[self.kind]:
             if self.columns.get(field, "").startswith("'"):
                 msg = f"{field} must be a column: all rows would share the constant"
                 raise InvalidInputError(msg, field="map")
-        for part in self.table.split("."):
-            _quoted(part, "table")
-        if self.table.count(".") > 1:
+        if len(self._names()) > 2:
             msg = f"table {self.table!r} has more than a schema and a name"
             raise InvalidInputError(msg, field="table")
 
     @property
     def name(self) -> str:
-        """The name of the functions and triggers."""
-        return (
-            "ethora_follow_"
-            + _NO_WORD.sub("_", self.table).lower()[:40]
-            + ("" if self.kind == "user" else f"_{self.kind}")
-        )
+        """The name of the functions and triggers, which no other table or kind shares."""
+        names = self._names()
+        readable = _NO_WORD.sub("_", ".".join(names)).lower()[:24]
+        if [readable] != names:  # another table may have the same readable name
+            readable += "_" + hashlib.sha256(json.dumps(names).encode()).hexdigest()[:8]
+        return f"ethora_follow_{self.kind}_{readable}"
+
+    def _names(self) -> list[str]:
+        """Return the schema, if there is one, and the table; a quoted name may contain dots."""
+        if not _NAMES.fullmatch(self.table):
+            msg = f"{self.table!r} is not the name of a table"
+            raise InvalidInputError(msg, field="table")
+        return [_unquoted(name, "table") for name in re.findall(_NAME, self.table)]
 
     def sql(self, dialect: Dialect = "postgresql") -> str:
         """Return the statements that create or replace the triggers."""
@@ -92,13 +106,13 @@ class Trigger:
 
     def place(self) -> str:
         """Return the table's name, quoted."""
-        return ".".join(_quoted(part, "table") for part in self.table.split("."))
+        return ".".join(_quoted_text(name) for name in self._names())
 
     def column(self, field: str, row: str, cast: str) -> str:
         """Return the SQL text of one field of a row."""
         source = self.columns.get(field, field)
         if source.startswith("'"):
-            return "'" + source.strip("'").replace("''", "'").replace("'", "''") + "'"
+            return source
         return cast.format(f"{row}.{_quoted(source, 'map')}")
 
     def stated(self) -> list[str]:
@@ -113,30 +127,47 @@ class Trigger:
         return first, second[0] if second else "''"
 
     def watched(self) -> list[str]:
-        """Return the columns whose changes cause an intent."""
-        fields = [*_IDS[self.kind], *self.stated()]
-        names = [self.columns.get(field, field) for field in fields]
-        names += [name for name in (self.active, self.deleted) if name is not None]
+        """Return the columns of the fields whose changes cause an intent, without those of the ids."""
+        names = [self.columns.get(field, field) for field in self.stated()]
         return list(dict.fromkeys(name for name in names if not name.startswith("'")))
 
 
-def _quoted(name: str, field: str) -> str:
+def _unquoted(name: str, field: str) -> str:
     text = name[1:-1].replace('""', '"') if len(name) > 1 and name[0] == name[-1] == '"' else name
     if not text or "\x00" in text or not text.isprintable():
         msg = f"{name!r} is not the name of a table or column"
         raise InvalidInputError(msg, field=field)
+    return text
+
+
+def _quoted_text(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
+def _quoted(name: str, field: str) -> str:
+    return _quoted_text(_unquoted(name, field))
+
+
+def _present(trigger: Trigger, row: str) -> list[str]:
+    """Return the conditions that a row has ids: a membership of nobody is none."""
+    columns = [_quoted(trigger.columns.get(field, field), "map") for field in _IDS[trigger.kind]]
+    return [f"{row}.{column} IS NOT NULL" for column in columns]
+
+
 def _wanted(trigger: Trigger, row: str) -> str:
-    conditions = []
+    conditions = _present(trigger, row)
     if trigger.active is not None:
         conditions.append(f"coalesce({row}.{_quoted(trigger.active, 'active')}, false)")
     if trigger.deleted is not None:
         conditions.append(
             f"coalesce(to_jsonb({row}.{_quoted(trigger.deleted, 'deleted')}), 'null') IN ('null', 'false')"
         )
-    return " AND ".join(conditions) or "true"
+    return " AND ".join(conditions)
+
+
+# Values are compared as the platform would see them, byte by byte: the equality of their own type may ignore letter
+# case (citext), or be missing (json).
+_POSTGRES_TEXT = '{}::text COLLATE "C"'
 
 
 def _postgres(trigger: Trigger) -> str:
@@ -152,45 +183,74 @@ def _postgres(trigger: Trigger) -> str:
             ("TRUNCATE", "BEFORE", ""),
         )
     ]
-    return "\n".join(["BEGIN;", *_postgres_drop(trigger), *_postgres_function(trigger), *created, "COMMIT;", ""])
+    return "\n".join(["BEGIN;", *_postgres_drop(trigger), *_postgres_functions(trigger), *created, "COMMIT;", ""])
 
 
-def _postgres_function(trigger: Trigger) -> list[str]:
-    kind, cast = trigger.kind, "{}::text"
-    key, other = trigger.ids("new_row", cast)
-    old_key, old_other = trigger.ids("old_row", cast)
-    fields = ", ".join(f"'{field}', {trigger.column(field, 'new_row', cast)}" for field in trigger.stated())
+def _postgres_functions(trigger: Trigger) -> list[str]:
+    key, other = trigger.ids("new_row", _POSTGRES_TEXT)
+    old_key, old_other = trigger.ids("old_row", _POSTGRES_TEXT)
+    fields = ", ".join(f"'{field}', {trigger.column(field, 'new_row', '{}::text')}" for field in trigger.stated())
     body = f"jsonb_strip_nulls(jsonb_build_object({fields}))"
+    wanted, was_wanted = _wanted(trigger, "new_row"), _wanted(trigger, "old_row")
+    same_id = f"{key} = {old_key}" + (f" AND {other} = {old_other}" if trigger.kind == "member" else "")
     # The equality of ids first: only an equality can be hashed, and a bulk UPDATE changes many rows.
-    ids = [trigger.columns.get(field, field) for field in _IDS[kind]]
     same = " AND ".join(
-        f"old_row.{_quoted(name, 'map')} {'=' if name in ids else 'IS NOT DISTINCT FROM'}"
-        f" new_row.{_quoted(name, 'map')}"
-        for name in trigger.watched()
+        [same_id]
+        + [f"({was_wanted}) = ({wanted})"]
+        + [
+            _POSTGRES_TEXT.format(f"old_row.{_quoted(name, 'map')}")
+            + " IS NOT DISTINCT FROM "
+            + _POSTGRES_TEXT.format(f"new_row.{_quoted(name, 'map')}")
+            for name in trigger.watched()
+        ]
     )
-    still = f"{key} = {old_key} AND {other} = {old_other} AND {_wanted(trigger, 'new_row')}"
     wish = "INSERT INTO ethora_wish (kind, key, other, wanted) SELECT"
-    gone = f"{wish} '{kind}', {old_key}, {old_other}, NULL FROM {{}} AS old_row WHERE {_wanted(trigger, 'old_row')}"
-    there = f"{wish} '{kind}', {key}, {other}, {body} FROM new_rows AS new_row WHERE {_wanted(trigger, 'new_row')}"
-    return [
-        f'CREATE FUNCTION "{trigger.name}"() RETURNS trigger LANGUAGE plpgsql AS $ethora$',
+    gone = f"{wish} '{trigger.kind}', {old_key}, {old_other}, NULL FROM {{}} AS old_row WHERE {was_wanted}"
+    there = f"{wish} '{trigger.kind}', {key}, {other}, {body} FROM new_rows AS new_row WHERE {wanted}"
+    place = trigger.place()
+    lines = [
         "BEGIN",
         "    IF TG_OP = 'INSERT' THEN",
         f"        {there};",
         "    ELSIF TG_OP = 'DELETE' THEN",
         f"        {gone.format('old_rows')};",
         "    ELSIF TG_OP = 'TRUNCATE' THEN",
-        f"        {gone.format(trigger.place())};",
+        f"        {gone.format(place)};",
         "    ELSE",
         f"        {gone.format('old_rows')}",
-        f"            AND NOT EXISTS (SELECT 1 FROM new_rows AS new_row WHERE {still});",
+        f"            AND NOT EXISTS (SELECT 1 FROM new_rows AS new_row WHERE {same_id} AND {wanted});",
         f"        {there}",
         f"            AND NOT EXISTS (SELECT 1 FROM old_rows AS old_row WHERE {same});",
         "    END IF;",
         "    RETURN NULL;",
         "END",
-        "$ethora$;",
     ]
+    # PL/pgSQL looks names up when a statement runs. A wrong column must be found here, not by the application.
+    tried = [
+        "BEGIN",
+        f"    PERFORM {key}, {other}, {body} FROM {place} AS new_row WHERE {wanted} LIMIT 0;",
+        "    PERFORM kind, key, other, wanted FROM ethora_wish LIMIT 0;",
+        "END",
+    ]
+    tag = _unused_tag("\n".join(lines))
+    return [
+        f"DO {tag}",
+        *tried,
+        f"{tag};",
+        # The application's search path need not contain the outbox's schema.
+        f'CREATE FUNCTION "{trigger.name}"() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS {tag}',
+        *lines,
+        f"{tag};",
+    ]
+
+
+def _unused_tag(text: str) -> str:
+    """Return a quote that is not part of a text, which names and constants of the caller may contain."""
+    tag, number = "$ethora$", 0
+    while tag in text:
+        number += 1
+        tag = f"$ethora{number}$"
+    return tag
 
 
 def _postgres_drop(trigger: Trigger) -> list[str]:
@@ -201,20 +261,27 @@ def _sqlite(trigger: Trigger) -> str:
     cast = "CAST({} AS TEXT)"
     conditions = {}
     for row in ("OLD", "NEW"):
-        parts = []
+        parts = _present(trigger, row)
         if trigger.active is not None:
             parts.append(f"coalesce({row}.{_quoted(trigger.active, 'active')}, 0)")
         if trigger.deleted is not None:
-            parts.append(f"NOT coalesce({row}.{_quoted(trigger.deleted, 'deleted')}, 0)")
-        conditions[row] = " AND ".join(parts) or "1"
+            deleted = f"{row}.{_quoted(trigger.deleted, 'deleted')}"
+            parts.append(f"({deleted} IS NULL OR {deleted} = 0)")
+        conditions[row] = " AND ".join(parts)
     fields = ", ".join(f"'{field}', {trigger.column(field, 'NEW', cast)}" for field in trigger.stated())
     key, other = trigger.ids("NEW", cast)
     old_key, old_other = trigger.ids("OLD", cast)
     wish = "INSERT INTO ethora_wish (kind, key, other, wanted) SELECT"
     gone = f"{wish} '{trigger.kind}', {old_key}, {old_other}, NULL WHERE {conditions['OLD']}"
     there = f"{wish} '{trigger.kind}', {key}, {other}, json_object({fields}) WHERE {conditions['NEW']};"
-    changed = " OR ".join(f"OLD.{_quoted(name, 'map')} IS NOT NEW.{_quoted(name, 'map')}" for name in trigger.watched())
-    left = f"({old_key} <> {key} OR {old_other} <> {other} OR NOT ({conditions['NEW']}))"
+    # A column's own collation may ignore letter case, which the platform would not.
+    exact = "{} COLLATE BINARY IS NOT {}"
+    other_id = f"({exact.format(old_key, key)} OR {exact.format(old_other, other)})"
+    changed = " OR ".join(
+        [other_id, f"({conditions['OLD']}) <> ({conditions['NEW']})"]
+        + [exact.format(f"OLD.{_quoted(name, 'map')}", f"NEW.{_quoted(name, 'map')}") for name in trigger.watched()]
+    )
+    left = f"({other_id} OR NOT ({conditions['NEW']}))"
     place = trigger.place()
     created = [f'CREATE TRIGGER "{trigger.name}_{event}" AFTER {event.upper()} ON {place}' for event in _EVENTS]
     return "\n".join(

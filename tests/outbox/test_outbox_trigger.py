@@ -12,6 +12,7 @@ from outbox_helpers import intents
 
 from ethora_async import InvalidInputError
 from ethora_async.outbox import Trigger
+from ethora_async.outbox.postgres import schema as postgres_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,6 +148,9 @@ async def test_memberships_and_chats(store: Any) -> None:
         ({"columns": {"password": "secret"}}, "map"),
         ({"columns": {"colour": "x"}}, "map"),
         ({"columns": {"id": "'constant'"}}, "map"),
+        ({"columns": {"last_name": "'"}}, "map"),
+        ({"columns": {"last_name": "'O'Lee'"}}, "map"),
+        ({"table": "a."}, "table"),
         ({"table": "a.b.c"}, "table"),
         ({"table": ""}, "table"),
         ({"kind": "animal"}, "kind"),
@@ -171,3 +175,91 @@ async def test_names_are_taken_literally(store: Any, name: str) -> None:
         f"DROP TABLE {quoted}",
     )
     assert [row[:2] for row in await seen(store)] == [("user", "1")]
+
+
+async def test_a_change_of_letter_case_is_a_change(store: Any) -> None:
+    """The equality of citext, and of a NOCASE column, ignores letter case; json has no equality at all."""
+    postgres = dialect_of(store) == "postgresql"
+    text, document = ("citext", "json") if postgres else ("text COLLATE NOCASE", "text")
+    if postgres:
+        run(store, "CREATE EXTENSION IF NOT EXISTS citext")
+    trigger = Trigger("person", columns={"profile_image": "picture"})
+    run(
+        store,
+        f"CREATE TABLE person (id {text} PRIMARY KEY, email {text}, first_name text, last_name text,"
+        f" picture {document})",
+        trigger.sql(dialect_of(store)),
+        "INSERT INTO person VALUES ('Ann', 'a@b.cd', 'Ann', 'Lee', '{}')",
+    )
+    await seen(store)
+    there = {"email": "A@b.cd", "first_name": "Ann", "last_name": "Lee", "profile_image": "{}"}
+    run(store, "UPDATE person SET email = 'A@b.cd'")
+    assert await seen(store) == [("user", "Ann", "", there)]
+    run(store, "UPDATE person SET id = 'ann'")
+    assert await seen(store) == [("user", "Ann", "", None), ("user", "ann", "", there)]
+
+
+async def test_a_row_without_an_id_stops_no_statement(store: Any) -> None:
+    trigger = Trigger("seat", kind="member", columns={"chat": "room", "user": "person"})
+    run(store, "CREATE TABLE seat (room text, person integer)", trigger.sql(dialect_of(store)))
+    run(store, "INSERT INTO seat VALUES ('7', NULL), (NULL, 1), ('7', 2)")
+    assert await seen(store) == [("member", "7", "2", {})]
+    run(store, "UPDATE seat SET person = NULL WHERE person = 2")
+    assert await seen(store) == [("member", "7", "2", None)]
+    run(store, "UPDATE seat SET person = 3 WHERE room IS NULL", "DELETE FROM seat", "DROP TABLE seat")
+    assert await seen(store) == []
+
+
+def test_no_two_tables_share_a_trigger() -> None:
+    triggers = [
+        *map(Trigger, ("seat", "Seat", "s.seat", "s_seat", '"s.seat"', "seat_member", "ä", "ö", "x" * 60, "x" * 61)),
+        Trigger("seat", kind="member", columns={"chat": "a", "user": "b"}),
+        Trigger("seat", kind="chat"),
+    ]
+    names = [trigger.name for trigger in triggers]
+    assert len({*names}) == len(names)
+    longest = max(len(f"{name}_truncate".encode()) for name in names)
+    assert longest <= 63, "PostgreSQL would cut it"
+    assert Trigger('"seat"').name == Trigger("seat").name
+
+
+async def test_a_quoted_name_may_contain_a_dot(store: Any) -> None:
+    name = '"odd.table"' if dialect_of(store) == "sqlite" else 'public."odd.table"'
+    run(
+        store,
+        f"CREATE TABLE {name} (id text, email text, first_name text, last_name text)",
+        Trigger(name).sql(dialect_of(store)),
+        f"INSERT INTO {name} VALUES ('1', 'a@b.cd', 'A', 'B')",
+        f"DROP TABLE {name}",
+    )
+    assert [row[:2] for row in await seen(store)] == [("user", "1")]
+
+
+async def test_a_wrong_column_is_found_before_the_application_meets_it(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(TABLE.encode())
+        for statement in postgres_schema.CREATE:
+            connection.execute(statement.encode())
+        connection.execute(PEOPLE.sql().encode())
+        wrong = Trigger("person", columns={**PEOPLE.columns, "first_name": "nmae"})
+        with pytest.raises(psycopg.errors.UndefinedColumn, match="nmae"):
+            connection.execute(wrong.sql().encode())
+        connection.execute("ROLLBACK")
+        connection.execute(rows((1, "a@b.cd", "Ann")).encode())
+        assert connection.execute("SELECT count(*) FROM ethora_wish").fetchone() == (1,), "the old trigger is there"
+
+
+async def test_the_application_may_have_another_search_path(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS shop CASCADE")
+        connection.execute("CREATE SCHEMA shop")
+        connection.execute("CREATE TABLE shop.person (id int, email text, first_name text, last_name text)")
+        for statement in postgres_schema.CREATE:
+            connection.execute(statement.encode())
+        trigger = Trigger("shop.person", columns={"last_name": "'$ethora$'"})
+        connection.execute(trigger.sql().encode())
+        connection.execute("SET search_path TO shop")
+        connection.execute("INSERT INTO person VALUES (1, 'a@b.cd', 'Ann', 'Lee')")
+        found = connection.execute("SELECT key, wanted ->> 'last_name' FROM public.ethora_wish").fetchall()
+        assert found == [("1", "$ethora$")]
+        connection.execute("DROP SCHEMA shop CASCADE")
