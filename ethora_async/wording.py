@@ -33,6 +33,11 @@ def quoted_apart(text: str, other: str) -> str:
     return ascii(text) if alike else quoted(text)
 
 
+def storable(text: str) -> str:
+    """Return text without the characters that databases reject: NUL and lone surrogates become U+FFFD."""
+    return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def bounded(message: str) -> str:
     """Return a message of bounded length: its middle, where the input is quoted, is left out when it is too long."""
     if len(message) <= _LONGEST_MESSAGE:

@@ -26,7 +26,7 @@ from ethora_async.capabilities import ManagesChats
 from ethora_async.engine.lost_attempts import watching_lost_attempts
 from ethora_async.errors import ChatError, ConfigError, InvalidInputError, NotSentError
 from ethora_async.outbox.intents import SEALED_PASSWORD
-from ethora_async.outbox.lanes import Lane, LaneKey, Verdict
+from ethora_async.outbox.lanes import UNREADABLE, Lane, LaneKey, Verdict
 from ethora_async.outbox.settling import FATAL, collides, is_trouble, settled, was_not_there
 from ethora_async.outbox.validation import check_fields
 from ethora_async.records import NewChat, NewUser, User, literal_id
@@ -472,15 +472,18 @@ def _fields(lane: Lane, names: Iterable[str]) -> dict[str, str]:
         InvalidInputError: one is not text, or is unknown.
     """
     wanted = lane.wanted if isinstance(lane.wanted, Mapping) else {}
+    if wanted is UNREADABLE:
+        msg = f"the fields of this {lane.id.kind} cannot be read: write a JSON object of texts"
+        raise InvalidInputError(msg)
     if unknown := sorted(set(wanted) - set(names)):
         msg = f"a {lane.id.kind} has no field {unknown[0]!r}"
         raise InvalidInputError(msg, field=unknown[0])
-    check_fields(wanted)
     stated = {name: value for name, value in wanted.items() if value is not None}
     for name, value in stated.items():
         if not isinstance(value, str):
             msg = f"{name} must be text, not {type(value).__name__}"
             raise InvalidInputError(msg, field=name)
+    check_fields(stated)
     return stated
 
 

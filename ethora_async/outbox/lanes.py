@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import attrs
 
+from ethora_async import codec
+
 Kind = Literal["user", "chat", "member"]
 KINDS: tuple[Kind, ...] = ("user", "chat", "member")
 
@@ -27,6 +29,21 @@ class LaneKey(NamedTuple):
 def key_or_any(id: LaneKey | None) -> dict[str, str | None]:
     """Return the fields of a key as parameters of a statement; all are None without a key, which selects any record."""
     return dict.fromkeys(LaneKey._fields) if id is None else id._asdict()
+
+
+UNREADABLE: Mapping[str, Any] = {}
+"""The wanted state, compared by identity, of an intent whose fields cannot be read. It becomes a dead letter."""
+
+
+def wanted_fields(text: str | None) -> Mapping[str, Any] | None:
+    """Return the wanted state that a database stores as JSON; None for a deletion."""
+    if text is None:
+        return None
+    try:
+        fields = codec.loads(text.encode())
+    except ValueError:
+        return UNREADABLE
+    return fields if isinstance(fields, dict) else UNREADABLE
 
 
 @attrs.frozen(eq=False)
@@ -216,6 +233,7 @@ class Store(Protocol):
 
 __all__ = [
     "KINDS",
+    "UNREADABLE",
     "DeadLetter",
     "Kind",
     "Lane",
@@ -226,4 +244,5 @@ __all__ = [
     "Turn",
     "Verdict",
     "key_or_any",
+    "wanted_fields",
 ]

@@ -24,6 +24,7 @@ from ethora_async.errors import (
     WrongLoopError,
 )
 from ethora_async.outbox.lanes import Verdict
+from ethora_async.wording import storable
 
 if TYPE_CHECKING:
     from ethora_async.outbox.lanes import Lane
@@ -66,7 +67,7 @@ def settled(lane: Lane, error: ChatError | None, deadline: float) -> Verdict:
     """
     if error is None:
         return Verdict(lane, "done")
-    reason = f"{type(error).__name__}: {error}"
+    reason = storable(f"{type(error).__name__}: {error}")  # the platform's message may contain anything
     if isinstance(error, _FOR_GOOD):
         return Verdict(lane, "dead", reason, attempts=lane.attempts + 1)
     if is_trouble(error):

@@ -16,6 +16,7 @@ from ethora_async.bulk.outcome import Status
 from ethora_async.errors import ConfigError, InvalidInputError
 from ethora_async.sync.store.items import Entry, ToSend
 from ethora_async.trace_context import current_traceparent
+from ethora_async.wording import storable
 from ethora_async.workers import schema
 
 if TYPE_CHECKING:
@@ -528,7 +529,7 @@ async def _fail(connection: AsyncConnection[Any], chunk: Chunk, failed: Sequence
     values = {
         "run": chunk.run, "step": chunk.step, "number": chunk.number, "kind": chunk.kind, "action": chunk.action,
         "items": [one.item for one in failed], "names": [one.name for one in failed],
-        "statuses": [one.status for one in failed], "reasons": [one.reason for one in failed],
+        "statuses": [one.status for one in failed], "reasons": [one.reason and storable(one.reason) for one in failed],
     }  # fmt: skip
     return sum([new for (new,) in await (await _execute(connection, schema.FAIL, values)).fetchall()])
 

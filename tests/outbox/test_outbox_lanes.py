@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from ethora_async import ConfigError
+from ethora_async import ConfigError, InvalidInputError, ValidationFailedError
+from ethora_async.outbox.delivery import _fields
 from ethora_async.outbox.lanes import LaneKey, Verdict
 from ethora_async.outbox.postgres.store import PostgresStore
+from ethora_async.outbox.settling import settled
+from ethora_async.outbox.sqlite.store import SqliteStore
 from ethora_async.outbox.writing import Intent, write
+from ethora_async.records import literal_id
 
 if TYPE_CHECKING:
     from ethora_async.outbox.lanes import Lane, Store, Turn
@@ -297,3 +302,64 @@ async def test_no_tables_are_told_with_the_command_that_makes_them(postgres_url:
     with pytest.raises(ConfigError, match="no outbox tables: run `ethora outbox init`"):
         await store.check()
     await store.aclose()
+
+
+@pytest.mark.parametrize(
+    ("key", "wanted"),
+    [
+        ("".join(hashlib.sha512(bytes([number])).hexdigest() for number in range(50)), "{}"),
+        ("\U0001f600" * 3000, "{}"),
+        ("ann", '{"email": ' + "9" * 400 + "}"),
+        ("ann", '{"email": 18446744073709551616, "first_name": "A", "last_name": "B"}'),
+        ("ann", '{"email": ' + "[" * 1100 + "]" * 1100 + "}"),
+        ("ann", '{"last_name": "' + "x" * 100_000 + '"}'),
+    ],
+)
+async def test_no_intent_of_a_trigger_stops_the_others(store: Any, key: str, wanted: str) -> None:
+    """A trigger of the application's own may write anything."""
+    for other in ("", key):
+        kind = "member" if other else "user"
+        if isinstance(store, PostgresStore):
+            values = {"kind": kind, "key": key, "other": other, "wanted": wanted}
+            insert = "INSERT INTO ethora_wish (kind, key, other, wanted) VALUES (%(kind)s, %(key)s, %(other)s, "
+            await store._count(insert + "CAST(%(wanted)s AS jsonb))", values)
+        else:
+            insert = "INSERT INTO ethora_wish (kind, key, other, wanted) VALUES (:kind, :key, :other, :wanted)"
+            await store._count(insert, kind=kind, key=key, other=other, wanted=wanted)
+    await put(store, (BOB, {"email": "1"}))
+    turn, lanes = await taken(store)
+    assert {lane.id.kind for lane in lanes} == {"user"}, "the membership waits for its user"
+    assert BOB in [lane.id for lane in lanes]
+    odd = next(lane for lane in lanes if lane.id != BOB)
+    if len(key) > 3:
+        with pytest.raises(InvalidInputError, match="longer than 998 bytes"):
+            literal_id(odd.id.key)
+    else:
+        with pytest.raises(InvalidInputError):
+            _fields(odd, ("email", "first_name", "last_name"))
+    assert await store.finish(turn.claim, [Verdict(lane, "dead", "a reason") for lane in lanes]) == 2
+    (member,) = (await taken(store))[1]
+    assert member.id.kind == "member"
+
+
+async def test_a_text_that_is_not_utf_8_stops_nobody(sqlite_url: str) -> None:
+    store = SqliteStore(sqlite_url.removeprefix("sqlite:///"))
+    await store.init()
+    odd = "CAST(x'ff41' AS TEXT)"
+    await store._count(
+        f"INSERT INTO ethora_wish (kind, key, wanted) VALUES ('user', {odd}, json_object('email', {odd})),"
+        f" ('user', 'bob', '{{}}')"
+    )
+    turn, lanes = await taken(store)
+    assert [lane.id.key for lane in lanes] == ["\\xffA", "bob"]
+    assert await store.finish(turn.claim, [Verdict(lane, "done") for lane in lanes]) == 2
+    await store.aclose()
+
+
+async def test_a_reason_may_contain_anything_that_a_platform_says(store: Any) -> None:
+    await put(store, (ANN, {"email": "1"}))
+    turn, (ann,) = await taken(store)
+    verdict = settled(ann, ValidationFailedError("no \0 and no \ud800, but \U0001f600"), 5.0)
+    assert await store.finish(turn.claim, [verdict]) == 1
+    (letter,) = await store.dead()
+    assert letter.reason == "ValidationFailedError: no \ufffd and no \ufffd, but \U0001f600"

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from ethora_async.records import LONGEST_ID
+
 BEGIN = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
 
 LOCK = "SELECT pg_advisory_xact_lock(745107, 'ethora_lane'::regclass::oid::int)"
 """Workers fold and claim one at a time: intents are folded in order, and no worker sees another's partial work."""
 
-FOLD = """
+
+def _fitting(column: str) -> str:
+    """Return the SQL of an id that fits into an index, however long the id is that a trigger wrote.
+
+    A shortened id is longer than any valid one, so that it becomes a dead letter.
+    """
+    shortened = f"rpad(left({column}, 100), {LONGEST_ID + 1}, '.')"
+    return f"CASE WHEN octet_length({column}) > {LONGEST_ID} THEN {shortened} ELSE {column} END"
+
+
+FOLD = f"""
 WITH taken AS (
     DELETE FROM ethora_wish WHERE id IN (SELECT id FROM ethora_wish ORDER BY id LIMIT %(limit)s)
-    RETURNING id, kind, key, other, wanted, traceparent, at
+    RETURNING id, kind, {_fitting("key")} AS key, {_fitting("other")} AS other, wanted, traceparent, at
 ), newest AS (
     SELECT DISTINCT ON (kind, key, other) kind, key, other, wanted, id AS version, traceparent
     FROM taken ORDER BY kind, key, other, id DESC
@@ -76,7 +88,7 @@ WITH ready AS (
 )
 UPDATE ethora_lane AS lane SET claim = %(claim)s, due = statement_timestamp() + make_interval(secs => %(lease)s)
 FROM ready WHERE lane.kind = ready.kind AND lane.key = ready.key AND lane.other = ready.other
-RETURNING lane.kind, lane.key, lane.other, lane.wanted, lane.version, lane.gone, lane.done, lane.attempts,
+RETURNING lane.kind, lane.key, lane.other, lane.wanted::text, lane.version, lane.gone, lane.done, lane.attempts,
     extract(epoch FROM statement_timestamp() - lane.since)::float8, lane.traceparent
 """
 """`due` is the lease of a claimed lane. Memberships wait for their user and chat, and those wait for claimed

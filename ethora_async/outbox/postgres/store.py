@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ethora_async import codec
 from ethora_async.errors import ConfigError
 from ethora_async.outbox.errors import OutboxDatabaseError
-from ethora_async.outbox.lanes import DeadLetter, Lane, LaneKey, OutboxStatus, Turn, Verdict, key_or_any
+from ethora_async.outbox.lanes import DeadLetter, Lane, LaneKey, OutboxStatus, Turn, Verdict, key_or_any, wanted_fields
 from ethora_async.outbox.mismatch import mismatch_text
 from ethora_async.outbox.postgres import schema
 from ethora_async.outbox.postgres import statements as sql
@@ -84,7 +84,10 @@ class PostgresStore:
             if gone:
                 await connection.execute(sql.END_MEMBERSHIPS, {"gone": codec.dumps(gone).decode()})
             found = await connection.execute(sql.CLAIM, {"limit": limit, "claim": claim, "lease": lease})
-            lanes = [Lane(LaneKey(kind, key, other), *rest) async for kind, key, other, *rest in found]
+            lanes = [
+                Lane(LaneKey(kind, key, other), wanted_fields(wanted), *rest)
+                async for kind, key, other, wanted, *rest in found
+            ]
         return Turn(str(claim), lanes, folded)
 
     async def hold(self, claim: str, lease: float) -> frozenset[LaneKey]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 # Row by row, in order: each intent is applied to the lane as the one before it left it.
 FOLD = """
 INSERT INTO ethora_lane AS lane (kind, key, other, wanted, version, gone, due, traceparent, since, at)
-SELECT kind, key, other, wanted, id, CASE WHEN wanted IS NULL THEN id ELSE 0 END, :now, traceparent, at, :now
+SELECT kind, ethora_text(CAST(key AS BLOB)), ethora_text(CAST(other AS BLOB)), wanted, id,
+    CASE WHEN wanted IS NULL THEN id ELSE 0 END, :now, traceparent, at, :now
 FROM ethora_wish WHERE id <= :last ORDER BY id
 ON CONFLICT (kind, key, other) DO UPDATE SET
     gone = max(lane.gone, excluded.gone),

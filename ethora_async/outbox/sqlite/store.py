@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ethora_async import codec
 from ethora_async.errors import ConfigError
 from ethora_async.outbox.errors import OutboxDatabaseError
-from ethora_async.outbox.lanes import DeadLetter, Lane, LaneKey, OutboxStatus, Turn, Verdict, key_or_any
+from ethora_async.outbox.lanes import DeadLetter, Lane, LaneKey, OutboxStatus, Turn, Verdict, key_or_any, wanted_fields
 from ethora_async.outbox.mismatch import mismatch_text
 from ethora_async.outbox.sqlite import schema
 from ethora_async.outbox.sqlite import statements as sql
@@ -204,10 +204,17 @@ class SqliteStore:
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
             database = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            # A text that is not UTF-8 must not stop every other intent.
+            database.text_factory = _decoded
+            database.create_function("ethora_text", 1, _decoded, deterministic=True)
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = NORMAL")
             self._database = database
         return self._database
+
+
+def _decoded(raw: bytes) -> str:
+    return raw.decode(errors="backslashreplace")  # and not "replace": different ids stay different
 
 
 def _version(db: sqlite3.Connection) -> Any:
@@ -246,7 +253,7 @@ def _take(db: sqlite3.Connection, limit: int, lease: float, now: float) -> Turn:
     lanes = []
     for kind, key, other, wanted, *rest in db.execute(sql.CLAIM, {"limit": limit, "now": now}).fetchall():
         id = LaneKey(kind, key, other)
-        lanes.append(Lane(id, None if wanted is None else codec.loads(wanted.encode()), *rest))
+        lanes.append(Lane(id, wanted_fields(wanted), *rest))
         db.execute(sql.TAKE, {**id._asdict(), "claim": claim, "due": now + lease})
     return Turn(claim, lanes, folded)
 
