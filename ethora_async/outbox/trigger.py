@@ -192,30 +192,20 @@ def _postgres_functions(trigger: Trigger) -> list[str]:
     fields = ", ".join(f"'{field}', {trigger.column(field, 'new_row', '{}::text')}" for field in trigger.stated())
     body = f"jsonb_strip_nulls(jsonb_build_object({fields}))"
     wanted, was_wanted = _wanted(trigger, "new_row"), _wanted(trigger, "old_row")
-    same_id = f"{key} = {old_key}" + (f" AND {other} = {old_other}" if trigger.kind == "member" else "")
     # The equality of ids first: only an equality can be hashed, and a bulk UPDATE changes many rows.
-    same = " AND ".join(
-        [same_id]
-        + [f"({was_wanted}) = ({wanted})"]
-        + [
-            _POSTGRES_TEXT.format(f"old_row.{_quoted(name, 'map')}")
-            + " IS NOT DISTINCT FROM "
-            + _POSTGRES_TEXT.format(f"new_row.{_quoted(name, 'map')}")
-            for name in trigger.watched()
-        ]
-    )
+    same_id = f"{key} = {old_key}" + (f" AND {other} = {old_other}" if trigger.kind == "member" else "")
+    same = f"{same_id} AND ({was_wanted}) = ({wanted})"
+    for name in trigger.watched():
+        old, new = (_POSTGRES_TEXT.format(f"{row}.{_quoted(name, 'map')}") for row in ("old_row", "new_row"))
+        same += f" AND {old} IS NOT DISTINCT FROM {new}"
     wish = "INSERT INTO ethora_wish (kind, key, other, wanted) SELECT"
     gone = f"{wish} '{trigger.kind}', {old_key}, {old_other}, NULL FROM {{}} AS old_row WHERE {was_wanted}"
     there = f"{wish} '{trigger.kind}', {key}, {other}, {body} FROM new_rows AS new_row WHERE {wanted}"
-    place = trigger.place()
     lines = [
         "BEGIN",
-        "    IF TG_OP = 'INSERT' THEN",
-        f"        {there};",
-        "    ELSIF TG_OP = 'DELETE' THEN",
-        f"        {gone.format('old_rows')};",
-        "    ELSIF TG_OP = 'TRUNCATE' THEN",
-        f"        {gone.format(place)};",
+        f"    IF TG_OP = 'INSERT' THEN {there};",
+        f"    ELSIF TG_OP = 'DELETE' THEN {gone.format('old_rows')};",
+        f"    ELSIF TG_OP = 'TRUNCATE' THEN {gone.format(trigger.place())};",
         "    ELSE",
         f"        {gone.format('old_rows')}",
         f"            AND NOT EXISTS (SELECT 1 FROM new_rows AS new_row WHERE {same_id} AND {wanted});",
@@ -225,18 +215,13 @@ def _postgres_functions(trigger: Trigger) -> list[str]:
         "    RETURN NULL;",
         "END",
     ]
-    # PL/pgSQL looks names up when a statement runs. A wrong column must be found here, not by the application.
-    tried = [
-        "BEGIN",
-        f"    PERFORM {key}, {other}, {body} FROM {place} AS new_row WHERE {wanted} LIMIT 0;",
-        "    PERFORM kind, key, other, wanted FROM ethora_wish LIMIT 0;",
-        "END",
-    ]
     tag = _unused_tag("\n".join(lines))
     return [
-        f"DO {tag}",
-        *tried,
-        f"{tag};",
+        # PL/pgSQL looks names up when a statement runs. A wrong column must be found here, not by the application.
+        f"DO {tag} BEGIN",
+        f"    PERFORM {key}, {other}, {body} FROM {trigger.place()} AS new_row WHERE {wanted} LIMIT 0;",
+        "    PERFORM kind, key, other, wanted FROM ethora_wish LIMIT 0;",
+        f"END {tag};",
         # The application's search path need not contain the outbox's schema.
         f'CREATE FUNCTION "{trigger.name}"() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS {tag}',
         *lines,
