@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.sandbox.rocketchat import announce, webhook_events
+from ethora_async.sandbox.rocketchat.encoding import moment
 from ethora_async.sandbox.rocketchat.errors import MeteorError
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.records import DeletedMessage, Departure, Membership, Message, Room
@@ -119,10 +120,16 @@ def remove(platform: Platform, member: Membership, now: float, *, room_deleted: 
 
 
 def delete(platform: Platform, room: Room, now: float) -> None:
-    """Delete a room with its messages."""
+    """Delete a room with its messages and its discussions."""
+    for discussion_id in room.discussions:
+        if (discussion := platform.store.rooms.with_id(discussion_id)) is not None:
+            delete(platform, discussion, now)
     for member in list(room.members.values()):
         remove(platform, member, now, room_deleted=True)
     platform.store.rooms.remove(room)
+    if (shown := _in_parent(platform, room)) is not None:
+        for name in ("drid", "dcount", "dlm"):
+            shown.extra.pop(name, None)
 
 
 def add(platform: Platform, room: Room, users: list[User], actor: User, now: float) -> None:
@@ -183,13 +190,63 @@ def store_message(platform: Platform, room: Room, message: Message) -> None:
     room.updated_at = message.at
     announce.message(platform, room, message)
     announce.room_to_members(platform, room)
+    _count_discussion(platform, room, message.at)
+
+
+def _count_discussion(platform: Platform, room: Room, now: float) -> None:
+    """Write the number of a discussion's messages into the message that represents it."""
+    parent, shown = platform.store.rooms.with_id(room.parent_id or ""), _in_parent(platform, room)
+    if parent is not None and shown is not None:
+        shown.extra |= {"dcount": len(room.messages), "dlm": moment(now)}
+        shown.updated_at = now
+        announce.message(platform, parent, shown)
+
+
+def _in_parent(platform: Platform, room: Room) -> Message | None:
+    """Return the message that represents a discussion in its parent."""
+    parent = platform.store.rooms.with_id(room.parent_id or "")
+    messages = () if parent is None else parent.messages.values()
+    return next((one for one in messages if one.extra.get("drid") == room.id), None)
+
+
+def _end_thread(room: Room, first: Message, now: float) -> None:
+    first.thread_count, first.thread_last, first.updated_at = 0, None, now
+    first.followers.clear()
+    for member in room.members.values():
+        if first.id in member.unread_threads:
+            member.unread_threads.remove(first.id)
+
+
+def _take_answer_back(platform: Platform, room: Room, answer: Message, now: float) -> None:
+    """Take a deleted answer from the counts of its thread, which ends with its last answer."""
+    first = room.messages.get(answer.extra.get("tmid", ""))
+    if first is None:
+        return
+    left = [one.at for one in room.messages.values() if one.extra.get("tmid") == first.id]
+    if left:
+        first.thread_count, first.thread_last, first.updated_at = len(left), left[-1], now
+    else:
+        _end_thread(room, first, now)
+    announce.message(platform, room, first)
 
 
 def drop_message(platform: Platform, room: Room, message: Message, now: float) -> None:
-    """Delete a message."""
+    """Delete a message with its file and its discussion. A thread without its first message is none."""
     del room.messages[message.id]
     room.deleted.append(DeletedMessage(message.id, now))
+    room.files.pop(message.extra.get("file", {}).get("_id"), None)
+    discussion = platform.store.rooms.with_id(message.extra.get("drid", ""))
+    if discussion is not None:
+        delete(platform, discussion, now)
+    if message.thread_last is not None:
+        _end_thread(room, message, now)
+        for answer in room.messages.values():
+            if answer.extra.get("tmid") == message.id:
+                del answer.extra["tmid"]
+                answer.updated_at = now
+    _take_answer_back(platform, room, message, now)
     if room.last_message is message:
         room.last_message = next(reversed(room.messages.values()), None)
     room.updated_at = now
     announce.deleted_message(platform, room, message.id)
+    _count_discussion(platform, room, now)

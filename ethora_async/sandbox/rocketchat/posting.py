@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MENTION = re.compile(r"@([0-9a-zA-Z._-]*[0-9a-zA-Z_-])")
 EMOJI = re.compile(r":[a-zA-Z0-9_+-]+:")
+EVERYBODY = frozenset({"all", "here"})
 EXTRAS = ("tmid", "tshow", "alias", "emoji", "avatar", "attachments", "blocks", "customFields")
 
 
@@ -31,8 +32,7 @@ def send(platform: Platform, room: Room, author: User, data: dict[str, Any], now
         raise MeteorError("error-not-allowed", "You can't send messages because the room is readonly.")
     if (data.get("alias") or data.get("avatar")) and not may(author, "message-impersonate"):
         raise MeteorError("error-not-allowed", "Not enough permission")
-    if len(data.get("msg") or "") > platform.settings["Message_MaxAllowedSize"]:
-        raise MeteorError("error-message-size-exceeded", "Message size exceeds Message_MaxAllowedSize")
+    _check_size(platform, data.get("msg") or "")
     message_id = data.get("_id") or new_id()
     if message_id in room.messages:
         raise failure("The message was stored before: its _id is taken.")
@@ -62,6 +62,9 @@ def send(platform: Platform, room: Room, author: User, data: dict[str, Any], now
 def edit(platform: Platform, room: Room, message: Message, actor: User, text: str, now: float) -> None:
     """Change the text of a message."""
     _may_touch(room, message, actor, "edit-message")
+    if room.archived:
+        raise membership.archived(room)
+    _check_size(platform, text)
     message.text = text
     message.mentions = _mentions(platform, text)
     message.edited_at = message.updated_at = now
@@ -109,12 +112,17 @@ def react(
     announce.message(platform, room, message)
 
 
+def quote(message: Message) -> dict[str, Any]:
+    """Return the attachment that quotes a message."""
+    return {"text": message.text, "author_name": message.username, "message_link": f"?msg={message.id}"}
+
+
 def mark_read(platform: Platform, room: Room, reader: User, now: float) -> None:
     """Mark everything in a room as read by a member."""
     member = room.members.get(reader.id)
     if member is None:
         raise MeteorError("error-invalid-subscription", "Invalid subscription")
-    member.unread = member.mentions = 0
+    member.unread = member.mentions = member.group_mentions = 0
     member.unread_threads.clear()
     member.alert = False
     member.seen_at = member.updated_at = now
@@ -129,6 +137,11 @@ def find(platform: Platform, message_id: str) -> tuple[Room, Message] | None:
         if message is not None:
             return room, message
     return None
+
+
+def _check_size(platform: Platform, text: str) -> None:
+    if len(text) > platform.settings["Message_MaxAllowedSize"]:
+        raise MeteorError("error-message-size-exceeded", "Message size exceeds Message_MaxAllowedSize")
 
 
 def _may_touch(room: Room, message: Message, actor: User, permission: str) -> None:
@@ -156,7 +169,9 @@ def _mentions(platform: Platform, text: str) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     for name in dict.fromkeys(MENTION.findall(text)):
         user = platform.store.users.with_username(name)
-        if user is not None:
+        if name in EVERYBODY:
+            found.append({"_id": name, "username": name, "type": "user"})
+        elif user is not None:
             found.append({"_id": user.id, "username": user.username, "name": user.name, "type": "user"})
     return found
 
@@ -170,14 +185,17 @@ def _count_unread(room: Room, message: Message, now: float) -> None:
             member.seen_at = now
             continue
         member.alert = True
-        if room.type == "d" or member.user.id in mentioned:
+        everybody = not mentioned.isdisjoint(EVERYBODY)
+        if room.type == "d" or everybody or member.user.id in mentioned:
             member.unread += 1
             member.mentions += member.user.id in mentioned
+            member.group_mentions += everybody
 
 
 def _tell(platform: Platform, room: Room, message: Message) -> None:
     mentioned = {mention["_id"] for mention in message.mentions}
     for member in room.members.values():
         announce.subscription(platform, "updated", member)
-        if member.user.id != message.user_id and (room.type == "d" or member.user.id in mentioned):
+        called = {member.user.id, "all", *(["here"] if member.user.status == "online" else [])}
+        if member.user.id != message.user_id and (room.type == "d" or not mentioned.isdisjoint(called)):
             announce.notification(platform, member, message)

@@ -99,6 +99,7 @@ class Membership:
     seen_at: float | None = None
     unread: int = 0
     mentions: int = 0
+    group_mentions: int = 0
     open: bool = True
     alert: bool = False
     favorite: bool = False
@@ -181,6 +182,7 @@ class Room:
     archived: bool = False
     join_code: str | None = attrs.field(default=None, repr=False)
     parent_id: str | None = None
+    discussions: list[str] = attrs.field(factory=list[str])
     team_id: str | None = None
     team_main: bool = False
     read_only: bool = False

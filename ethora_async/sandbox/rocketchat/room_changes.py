@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sandbox.rocketchat import announce, integrations, membership, webhook_events
+from ethora_async.sandbox.rocketchat import announce, integrations, membership, posting, webhook_events
 from ethora_async.sandbox.rocketchat.encoding import moment
 from ethora_async.sandbox.rocketchat.errors import MeteorError
 from ethora_async.sandbox.rocketchat.ids import new_id
@@ -148,8 +148,6 @@ def clean(
     if limit > 0:
         doomed = doomed[:limit]
     for message in doomed:
-        if "file" in message.extra:
-            room.files.pop(message.extra["file"]["_id"], None)
         membership.drop_message(platform, room, message, now)
     if doomed:
         told = {
@@ -179,13 +177,20 @@ def discuss(platform: Platform, parent: Room, data: dict[str, Any], founder: Use
         parent_id=parent.id,
     )
     platform.store.rooms.add(room)
+    parent.discussions.append(room.id)
     membership.join(platform, room, founder, now, owner=True)
     for username in data.get("users") or ():
         user = platform.store.users.with_username(username)
         if user is not None:
             membership.join(platform, room, user, now)
-    more = {"drid": room.id}
+    more: dict[str, Any] = {"drid": room.id}
+    about = parent.messages.get(data.get("pmid") or "")
+    if about is not None:
+        more["attachments"] = [posting.quote(about)]
+        posting.send(platform, room, founder, {"attachments": more["attachments"]}, now)
     membership.system_message(platform, parent, founder, "discussion-created", data["t_name"], now, **more)
+    if data.get("reply"):
+        posting.send(platform, room, founder, {"msg": data["reply"]}, now)
     return room
 
 

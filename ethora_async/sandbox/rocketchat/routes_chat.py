@@ -71,7 +71,7 @@ def _target(call: Call, target: str, *, by_name: bool) -> Room:
     if room is None or not may_read(call.user, room):
         raise MeteorError("invalid-channel")
     if room.type == "c":
-        membership.join(call.platform, room, call.user, call.now)
+        membership.enter(call.platform, room, call.user, call.now)
     return room
 
 

@@ -63,9 +63,8 @@ def pin(call: Call) -> Reply:
         message.pinned_at = call.now
         message.pinned_by = {"_id": call.user.id, "username": call.user.username}
         _changed(call, room, message)
-        attachment = {"text": message.text, "author_name": message.username, "message_link": f"?msg={message.id}"}
         membership.system_message(
-            call.platform, room, call.user, "message_pinned", "", call.now, attachments=[attachment]
+            call.platform, room, call.user, "message_pinned", "", call.now, attachments=[posting.quote(message)]
         )
     return success(message=message_shape(next(reversed(room.messages.values()))))
 

@@ -16,7 +16,7 @@ from ethora_async.sandbox.rocketchat.shapes import brief, room_shape
 
 if TYPE_CHECKING:
     from ethora_async.sandbox.rocketchat.call import Call
-    from ethora_async.sandbox.rocketchat.records import Membership
+    from ethora_async.sandbox.rocketchat.records import Membership, Room
     from ethora_async.sandbox.wire import Reply
 
 ROUTES: Routes[Call] = Routes()
@@ -31,9 +31,9 @@ def open_room(call: Call) -> Reply:
     room = family_room(call, call.body)
     member = room.members.get(call.user.id)
     if member is None:
-        raise failure(f'The user/callee is not in the channel "{room.name}".')
+        raise failure(f'The user/callee is not in the channel "{room.name or room.id}".')
     if member.open and room.type != "d":
-        raise failure(f'The channel, "{room.name}", is already open to the sender')
+        raise failure(f"The {_title(room)} is already open to the sender")
     _show(call, member, shown=True)
     return success()
 
@@ -45,9 +45,9 @@ def close_room(call: Call) -> Reply:
     room = family_room(call, call.body)
     member = room.members.get(call.user.id)
     if member is None:
-        raise failure(f'The user/callee is not in the channel "{room.name}".')
+        raise failure(f'The user/callee is not in the channel "{room.name or room.id}".')
     if not member.open:
-        raise failure(f'The channel, "{room.name}", is already closed to the sender')
+        raise failure(f"The {_title(room)} is already closed to the sender")
     _show(call, member, shown=False)
     return success()
 
@@ -64,6 +64,10 @@ def hide_any(call: Call) -> Reply:
     """Hide a room of any kind."""
     _show(call, standing(call, room_by_id(call, call.body["roomId"])), shown=False)
     return success()
+
+
+def _title(room: Room) -> str:
+    return f'direct message room, "{room.id}",' if room.type == "d" else f'channel, "{room.name}",'
 
 
 def _show(call: Call, member: Membership, *, shown: bool) -> None:

@@ -171,7 +171,7 @@ def subscription_shape(member: Membership) -> Shape:
         "ts": moment(member.since),
         "unread": member.unread,
         "userMentions": member.mentions,
-        "groupMentions": 0,
+        "groupMentions": member.group_mentions,
         **({"roles": list(member.roles)} if member.roles else {}),
         **({"f": True} if member.favorite else {}),
         **({"archived": True} if room.archived else {}),
