@@ -8,7 +8,6 @@ handlers use clients only through these protocols.
 from __future__ import annotations
 
 from collections.abc import (
-    AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
     Awaitable,
@@ -18,6 +17,8 @@ from collections.abc import (
     Sequence,
 )
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
+
+import attrs
 
 if TYPE_CHECKING:
     import re
@@ -239,33 +240,39 @@ class ComparesTexts(Protocol):
         ...
 
 
-class ListedUser(NamedTuple):
-    """A user of a listing, as far as a comparison needs it.
+@attrs.frozen
+class ListedUsers:
+    """Users of a listing, as far as a comparison needs them, by column.
 
     Attributes:
-        name: the platform's name, by which repeats are found.
-        id: the `UserDirectory.plain_id`.
-        key: the `UserDirectory.key`.
-        state: the `UserDirectory.comparable` fields.
-        own: whether it is the platform's own.
+        ids: the `UserDirectory.plain_id` of each.
+        keys: the `UserDirectory.key` of each.
+        states: the `UserDirectory.comparable` fields of each.
+        own: whether each is the platform's own.
     """
 
-    name: str
-    id: str
-    key: str
-    state: State
-    own: bool
+    ids: Sequence[str]
+    keys: Sequence[str]
+    states: Sequence[State]
+    own: Sequence[bool]
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 @runtime_checkable
 class ListsForComparison(Protocol):
     """A directory of users that can list them without making a record of each."""
 
-    def list_for_comparison(self, reserved: Callable[[User], bool], /) -> AsyncGenerator[Sequence[ListedUser], None]:
-        """Iterate over what `UserDirectory.list` lists, many at once.
+    async def list_for_comparison(
+        self, reserved: Callable[[User], bool], keep: Callable[[ListedUsers], Awaitable[int]], /
+    ) -> None:
+        """List what `UserDirectory.list` lists, many users at once.
 
         Args:
             reserved: a result of `UserDirectory.reserved`.
+            keep: called with the users of each page; returns how many of them were not listed before. Of users who are
+                listed again, the first record counts.
         """
         ...
 

@@ -12,9 +12,10 @@ from ethora_async._distinct import Distinct
 from ethora_async.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sized
 
 T = TypeVar("T")
+S = TypeVar("S", bound="Sized")
 
 _FRUITLESS_PAGES = 5
 
@@ -89,7 +90,29 @@ class Pages(Generic[T]):
 
     async def _page(self, offset: int) -> Page[T]:
         items, total = await self._fetch(offset, self._limit)
-        # Advance by the number received, not by `limit`: a platform that caps the limit would make us skip the rest.
-        after = offset + len(items)
-        last = not items or (total is not None and after >= total)
-        return Page(items, total, offset, None if last else after)
+        return Page(items, total, offset, _following(offset, len(items), total))
+
+
+async def read_all(
+    fetch: Callable[[int, int], Awaitable[tuple[S, int | None]]], keep: Callable[[S], Awaitable[int]], *, limit: int
+) -> None:
+    """Read a list to its end, as `Pages.by_page` does, for a caller who finds repeats by itself.
+
+    Args:
+        fetch: reads one page, as for `Pages`.
+        keep: takes each page; returns how many of its items are new.
+        limit: number of items to request at once.
+    """
+    offset: int | None = 0
+    fruitless = 0
+    while offset is not None and fruitless < _FRUITLESS_PAGES:
+        items, total = await fetch(offset, limit)
+        fruitless = 0 if await keep(items) else fruitless + 1
+        offset = _following(offset, len(items), total)
+
+
+def _following(offset: int, received: int, total: int | None) -> int | None:
+    """Return the start of the next page, or None after the last."""
+    # Advance by the number received, not by `limit`: a platform that caps the limit would make us skip the rest.
+    after = offset + received
+    return None if not received or (total is not None and after >= total) else after

@@ -71,9 +71,9 @@ def test_users_are_compared_as_their_records_would_be(rows: list[Any]) -> None:
 def test_no_record_is_made_of_a_usual_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """Check that most users need no record: the property above would also hold if all did."""
     monkeypatch.setattr(wire, "read_user", None)
-    (user,), total = read_compared({"items": [USUAL], "total": 1}, NAMES, OWN, origin=ORIGIN)
-    assert (user.name, user.id, user.key, user.own, total) == (f"{APP}_Ann", "Ann", "ann", False, 1)
-    assert user.state == {"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee", "profile_image": ""}
+    users, total = read_compared({"items": [USUAL], "total": 1}, NAMES, OWN, origin=ORIGIN)
+    assert (users.ids, users.keys, users.own, total) == (["Ann"], ["ann"], [False], 1)
+    assert users.states == [{"email": "ann@example.com", "first_name": "Ann", "last_name": "Lee", "profile_image": ""}]
 
 
 def test_what_a_record_holds_beside_the_compared_fields_is_not_kept() -> None:

@@ -9,15 +9,15 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from ethora_async.errors import NotFoundError, ReplyLostError
-from ethora_async.pages import Pages
+from ethora_async.pages import Pages, read_all
 from ethora_async.platforms.ethora import wire
 from ethora_async.platforms.ethora.users.compared import read_compared
 from ethora_async.records import MongoId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from ethora_async.capabilities import ListedUser
+    from ethora_async.capabilities import ListedUsers
     from ethora_async.platforms.ethora.context import AppContext
     from ethora_async.records import Chat, Id, User
 
@@ -67,15 +67,17 @@ def user_pages(
     return Pages(fetch, lambda user: user.xmpp_username or user.id, limit=limit, offset=offset, largest=LARGEST_PAGE)
 
 
-def compared_pages(context: AppContext, reserved: Callable[[User], bool]) -> Pages[ListedUser]:
-    """Return what a comparison needs of the users that `user_pages` lists."""
+async def list_for_comparison(
+    context: AppContext, reserved: Callable[[User], bool], keep: Callable[[ListedUsers], Awaitable[int]]
+) -> None:
+    """List what a comparison needs of the users that `user_pages` lists; see `ListsForComparison`."""
 
-    async def fetch(offset: int, limit: int) -> tuple[tuple[ListedUser, ...], int | None]:
+    async def fetch(offset: int, limit: int) -> tuple[ListedUsers, int | None]:
         app = await context.open()
         reply = await app.call(app.operations.list_users, query={"limit": limit, "offset": offset})
         return read_compared(reply.data, app.names, reserved, origin=reply.origin)
 
-    return Pages(fetch, lambda user: user.name, limit=LARGEST_PAGE, offset=0, largest=LARGEST_PAGE)
+    await read_all(fetch, keep, limit=LARGEST_PAGE)
 
 
 async def find_record_ids(context: AppContext, ids: Sequence[str]) -> list[str]:

@@ -43,6 +43,19 @@ class OwnUsers:
         marked = fields.get("isBot") is True or fields.get("type") == "bot"
         return marked or self.has_id(id) or record_id in self.bots
 
+    def may_hold(
+        self, ids: Sequence[str], record_ids: Sequence[str | None], fields: Sequence[Mapping[str, Any]]
+    ) -> bool:
+        """Return False if `holds` is false for every one of many accounts; True tells nothing."""
+        return (
+            True in [one.get("isBot") for one in fields]
+            or "bot" in [one.get("type") for one in fields]
+            or any(map(self.has_id, ids))
+            or not self.bots.isdisjoint(record_ids)
+            # A record id is compared in lower case.
+            or not self.bots.isdisjoint([id.lower() for id in record_ids if id is not None] if self.bots else ())
+        )
+
     def has_id(self, id: str) -> bool:
         """Return whether an account with this id is the platform's own."""
         return id.startswith(_OWN_ACCOUNTS) or id in self.bots

@@ -130,6 +130,16 @@ def read_list(
     Raises:
         ReplyLostError: there is no list, or one of its items has an unexpected shape.
     """
+    rows, path, total = list_in(data, keys, origin=origin)
+    return tuple(read(row, f"{path}[{index}]") for index, row in enumerate(rows)), total
+
+
+def list_in(data: Any, keys: tuple[str, ...], *, origin: Origin) -> tuple[list[Any], str, int | None]:
+    """Return the list of a listing, its path in the reply and its total; see `read_list`.
+
+    Raises:
+        ReplyLostError: there is no list.
+    """
     key, rows = "", data
     if isinstance(data, dict):
         key = _list_key(data, keys)
@@ -137,8 +147,7 @@ def read_list(
     if not isinstance(rows, list):
         msg = f"the platform's reply has an unexpected shape: no list under any of {', '.join((*_LIST_KEYS, *keys))}"
         raise origin.lost(msg)
-    path = f"reply.{key}" if key else "reply"
-    return tuple(read(row, f"{path}[{index}]") for index, row in enumerate(rows)), _total(data)
+    return rows, f"reply.{key}" if key else "reply", _total(data)
 
 
 def holds_list(data: Any, *keys: str) -> bool:

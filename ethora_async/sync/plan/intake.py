@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ethora_async._distinct import Distinct
 from ethora_async.capabilities import ChecksIds, ChecksIdsTogether, ComparesTexts, ListsForComparison, TellsOwnIds
 from ethora_async.errors import InvalidInputError, NotFoundError
 from ethora_async.records import User
@@ -23,7 +24,7 @@ from ethora_async_secrets.concurrency import run_blocking
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Sequence
 
-    from ethora_async.capabilities import ChatDirectory, UserDirectory
+    from ethora_async.capabilities import ChatDirectory, ListedUsers, UserDirectory
     from ethora_async.records import Chat, NewChat, NewUser
     from ethora_async.sync.sources.source import Source
     from ethora_async.sync.store.items import Kind
@@ -272,11 +273,18 @@ async def list_users(
         await _list(journal, users.list(), actual, told)
         return
     done = 0
-    async with aclosing(users.list_for_comparison(reserved)) as pages:
-        async for page in pages:
-            await journal.add_actual_users(page)
-            done += len(page)
+    async with Distinct() as seen:
+
+        async def keep(page: ListedUsers) -> int:
+            nonlocal done
+            new = await journal.add_actual_users(page)
+            if journal.keeps_a_range:  # and drops most users, who were nevertheless listed
+                new = (await seen.add([(id, 0) for id in page.ids])).count(None)
+            done += new
             told(done)
+            return new
+
+        await users.list_for_comparison(reserved, keep)
 
 
 async def list_chats(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async.sync.store import addresses, execution, key_ranges, matching, sides
 from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, LEAVES_FIRST, STEPS, Compared, decoded, encoded
-from ethora_async.sync.store.schema import FILE_NUMBER, ITEM_INDEX
+from ethora_async.sync.store.schema import FILE_NUMBER, ITEM_INDEX, TARGET_INDEX
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,7 +32,6 @@ def write_differences(db: sqlite3.Connection, what: Comparison) -> Compared:
     listed = db.execute("SELECT 1 FROM actual LIMIT 1").fetchone() is not None
     # Without anything to match, rows are only read in the order of their keys.
     sides.index_wanted(db, by_key_only=not listed and "member" not in what.sources)
-    sides.index_actual(db)
     db.execute("INSERT OR IGNORE INTO source_file (name) SELECT DISTINCT file FROM wanted WHERE file IS NOT NULL")
     matching.match_records(db, replace=what.replace and what.prune and "id" not in what.changeable.get("user", ()))
     for kind, rule in what.names.items():
@@ -44,23 +43,25 @@ def write_differences(db: sqlite3.Connection, what: Comparison) -> Compared:
                 continue
             add_rows(db, _changed(db, kind, what.changeable[kind]))
             _superfluous(db, kind, "delete" if what.prune else EXTRA)
-    if "user" in what.kinds and listed:
+    if listed and db.execute("SELECT 1 FROM item WHERE kind = 'user' AND step > 0 LIMIT 1").fetchone() is not None:
+        sides.index_actual(db)
         addresses.order(db)
     matching.match_memberships(db, what)
     if "member" in what.kinds:
         db.execute(ITEM_INDEX)
-    if "member" in what.kinds:
+        db.execute(TARGET_INDEX)
         _superfluous_memberships(db, "revoke" if what.prune else EXTRA)
     deletions = execution.deletions(db)
     mine = "(kind <> 'chat' OR key NOT IN (SELECT key FROM other_chat))"
-    found = db.execute(f"SELECT kind, COUNT(*) FROM wanted WHERE NOT refused AND {mine} GROUP BY kind")
-    counts = dict(found.fetchall())
+    kinds = sorted(what.kinds)
+    counted = ", ".join(f"TOTAL(kind = '{kind}' AND NOT refused AND {mine})" for kind in kinds)
+    counts = db.execute(f"SELECT {counted} FROM wanted").fetchone()
     left = _cut(db, "kind <> 'member'", what.limit)
     if "member" in what.kinds:
         left += _grant(db)
         left += _cut(db, "kind = 'member'", what.limit)
     key_ranges.drop_other_chats(db)
-    return Compared(deletions, left, {kind: counts.get(kind, 0) for kind in what.kinds})
+    return Compared(deletions, left, dict(zip(kinds, map(int, counts), strict=True)))
 
 
 def add_rows(db: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -96,7 +97,7 @@ def _missing(db: sqlite3.Connection, kind: Kind) -> None:
     db.execute(
         f"{_INSERT} SELECT ?, kind, 'create', key, '', NULL, item, needs_source, {FILE_NUMBER.format('file')}, line"
         " FROM wanted"
-        " WHERE kind = ? AND NOT refused AND target IS NULL ORDER BY key",
+        " WHERE kind = ? AND NOT same AND NOT refused AND target IS NULL ORDER BY key",
         (STEPS[kind, "create"], kind),
     )
 
@@ -104,7 +105,7 @@ def _missing(db: sqlite3.Connection, kind: Kind) -> None:
 def _changed(db: sqlite3.Connection, kind: Kind, changeable: frozenset[str]) -> Iterator[tuple[Any, ...]]:
     pairs = db.execute(
         "SELECT w.key, a.key, w.state, a.state, w.item, w.file, w.line FROM wanted AS w JOIN actual AS a"
-        " ON a.kind = w.kind AND a.key = w.target AND a.other = '' WHERE w.kind = ? AND NOT w.refused"
+        " ON a.kind = w.kind AND a.key = w.target AND a.other = '' WHERE w.kind = ? AND NOT w.same AND NOT w.refused"
         # Most are equal, and need no closer look: what is stated changes nothing of what is there.
         " AND (json_patch(a.state, w.state) <> a.state OR w.key <> a.key)",
         (kind,),
@@ -139,6 +140,11 @@ def _row(
 
 
 def _superfluous(db: sqlite3.Connection, kind: Kind, action: str) -> None:
+    # Two rows are never the same record: if there are as many of these as of records, all records are wanted.
+    same = db.execute("SELECT TOTAL(same AND kind = ?) FROM wanted", (kind,)).fetchone()
+    if same == db.execute("SELECT COUNT(*) FROM actual WHERE kind = ? AND NOT own", (kind,)).fetchone():
+        return
+    db.execute(TARGET_INDEX)
     db.execute(
         f"{_INSERT} SELECT ?, kind, ?, key, '', state, NULL, 0, NULL, NULL FROM actual AS a WHERE kind = ? AND NOT own"
         " AND NOT EXISTS (SELECT 1 FROM wanted AS w WHERE w.kind = a.kind AND w.target = a.key)"

@@ -131,6 +131,8 @@ class Wanted:
         state: the record in comparable form; None for a membership.
         item: the record to send, without a password.
         email: a user's address, which must be unique.
+        target: the id of the record that it was found to mean, if any.
+        same: whether it was found to change nothing of that record.
     """
 
     kind: Kind
@@ -144,6 +146,8 @@ class Wanted:
     email: str | None = None
     file: str | None = None
     line: int | None = None
+    target: str | None = None
+    same: bool = False
 
 
 @attrs.define
@@ -164,6 +168,18 @@ class WantedUsers:
     emails: Sequence[str]
     file: str
     lines: Sequence[int]
+
+    def only(self, places: Sequence[int]) -> WantedUsers:
+        """Return those at some places."""
+        return WantedUsers(
+            ids=[self.ids[place] for place in places],
+            identities=[self.identities[place] for place in places],
+            states=[self.states[place] for place in places],
+            items=[self.items[place] for place in places],
+            emails=[self.emails[place] for place in places],
+            file=self.file,
+            lines=[self.lines[place] for place in places],
+        )
 
     def rows(self) -> list[Wanted]:
         """Return them one by one."""

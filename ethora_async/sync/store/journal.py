@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from ethora_async.capabilities import ListedUser
+    from ethora_async.capabilities import ListedUsers
     from ethora_async.sync.store.items import (
         Actual,
         Compared,
@@ -164,6 +164,11 @@ class Journal:
         self._range = key_range
         await self._transaction(key_ranges.begin)
 
+    @property
+    def keeps_a_range(self) -> bool:
+        """Whether it keeps the records of one range only."""
+        return self._range is not None
+
     async def forget_users(self) -> None:
         """Drop both sides of the users, to read them once more for a range."""
         self._seen = sides.Seen()
@@ -198,9 +203,12 @@ class Journal:
         """Add records that the platform lists."""
         await self._transaction(sides.add_actual, rows, self._range)
 
-    async def add_actual_users(self, users: Sequence[ListedUser]) -> None:
-        """Add many users that the platform lists at once, as `add_actual` does."""
-        await self._transaction(sides.add_actual_users, users, self._range)
+    async def add_actual_users(self, users: ListedUsers) -> int:
+        """Add many users that the platform lists at once; return how many were not listed before.
+
+        Of users who are listed again, the first record is kept.
+        """
+        return await self._transaction(sides.add_actual_users, users, self._range)
 
     async def forget_actual(self) -> None:
         """Delete the platform's records, to list them again."""

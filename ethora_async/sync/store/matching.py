@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ethora_async.sync.store.schema import TARGET_INDEX
+from ethora_async.sync.store import sides
+from ethora_async.sync.store.schema import TARGET_INDEX, UNLIKE_INDEX
 from ethora_async.wording import quoted, quoted_apart
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ethora_async.sync.store.items import Comparison
 
 _RECORDS = "kind IN ('user', 'chat')"
+_NEW = "NOT w.same AND NOT w.refused AND w.target IS NULL"
 _PROBLEM = "INSERT INTO bad (kind, id, file, line, field, reason)"
 
 
@@ -31,15 +33,19 @@ def match_records(db: sqlite3.Connection, *, replace: bool) -> None:
     """
     if db.execute("SELECT 1 FROM actual LIMIT 1").fetchone() is None:
         return
-    db.execute(
-        f"UPDATE wanted SET target = key WHERE {_RECORDS} AND EXISTS"
-        " (SELECT 1 FROM actual AS a WHERE a.kind = wanted.kind AND a.key = wanted.key AND a.other = '')"
-    )
+    db.execute(UNLIKE_INDEX)
+    if db.execute("SELECT 1 FROM wanted WHERE NOT same LIMIT 1").fetchone() is None:
+        return
+    sides.index_actual(db)
     db.execute(TARGET_INDEX)
+    db.execute(
+        f"UPDATE wanted AS w SET target = key WHERE {_RECORDS} AND NOT w.same AND EXISTS"
+        " (SELECT 1 FROM actual AS a WHERE a.kind = w.kind AND a.key = w.key AND a.other = '')"
+    )
     _match_spellings(db)
     _refuse(
         db,
-        f"{_RECORDS} AND NOT refused AND EXISTS"
+        f"{_RECORDS} AND NOT refused AND NOT w.same AND EXISTS"
         " (SELECT 1 FROM actual AS a WHERE a.kind = w.kind AND a.key = w.target AND a.other = '' AND a.own)",
         "id",
         "'the ' || w.kind || ' is one of the platform''s own, which are left alone'",
@@ -52,7 +58,7 @@ def _match_spellings(db: sqlite3.Connection) -> None:
     """Match ids that the platform treats as equal; for users, only if the e-mail address agrees."""
     same = "a.kind = w.kind AND a.identity = w.identity AND a.other = ''"
     listed = f"(SELECT MIN(a.key) FROM actual AS a WHERE {same})"
-    unmatched = f"{_RECORDS} AND NOT w.refused AND w.target IS NULL AND EXISTS (SELECT 1 FROM actual AS a WHERE {same})"
+    unmatched = f"{_RECORDS} AND {_NEW} AND EXISTS (SELECT 1 FROM actual AS a WHERE {same})"
     certain = (
         f"w.kind = 'user' AND (SELECT COUNT(*) FROM actual AS a WHERE {same}) = 1"
         f" AND EXISTS (SELECT 1 FROM actual AS a WHERE {same} AND a.email = w.email)"
@@ -76,7 +82,7 @@ def _match_addresses(db: sqlite3.Connection) -> None:
     holder = "FROM actual AS a WHERE a.kind = 'user' AND a.email = w.email"
     taken = "SELECT 1 FROM wanted AS o WHERE o.kind = 'user' AND o.target = a.key"
     free = f"{holder} AND NOT a.own AND NOT EXISTS ({taken})"
-    new = "kind = 'user' AND NOT refused AND w.target IS NULL"
+    new = f"kind = 'user' AND {_NEW}"
     db.execute(f"UPDATE wanted AS w SET target = (SELECT MIN(a.key) {free}) WHERE {new} AND EXISTS (SELECT 1 {free})")
     _refuse(
         db,
@@ -98,7 +104,7 @@ def refuse_names(db: sqlite3.Connection, kind: str, rule: NameRule) -> None:
     new = "(w.target IS NULL OR (w.kind = 'user' AND w.target <> w.key))"
     _refuse(
         db,
-        f"kind = '{kind}' AND NOT refused AND {new} AND NOT fits(w.key)",
+        f"kind = '{kind}' AND NOT w.same AND NOT refused AND {new} AND NOT fits(w.key)",
         "id",
         f"'id ' || shown(w.key) || '{reason}'",
     )

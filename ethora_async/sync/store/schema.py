@@ -5,8 +5,10 @@ again, so they need not survive the process, and the file stays small.
 
 ``wanted`` and ``actual`` are the two sides. ``identity`` is the platform's key of an id: ids with equal keys name one
 user or chat. ``target`` is the platform's id of the record that a row wants, ``other_target`` likewise the user of a
-membership; ``refused`` rows protect the records that they name from deletion and are otherwise ignored. ``bundle``
-joins items that depend on each other. An ``unsafe`` row may name a record that would be deleted.
+membership; ``refused`` rows protect the records that they name from deletion and are otherwise ignored. A row is the
+``same`` if it changes nothing of its target, which is not the platform's own: nothing is left to compare, and its
+``state`` and ``item`` are not kept. ``bundle`` joins items that depend on each other. An ``unsafe`` row may name a
+record that would be deleted.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ CREATE TABLE bad (kind TEXT, id TEXT, file TEXT, line INTEGER, field TEXT, reaso
 SIDES = """
 CREATE TEMP TABLE IF NOT EXISTS wanted (
     kind TEXT, key TEXT, other TEXT, identity TEXT, other_identity TEXT, state TEXT, item TEXT, needs_source INTEGER,
-    email TEXT, file TEXT, line INTEGER, refused INTEGER DEFAULT 0, target TEXT, other_target TEXT
+    email TEXT, file TEXT, line INTEGER, refused INTEGER DEFAULT 0, target TEXT, other_target TEXT,
+    same INTEGER DEFAULT 0
 );
 CREATE TEMP TABLE IF NOT EXISTS actual (
     kind TEXT, key TEXT, other TEXT, identity TEXT, state TEXT, email TEXT, own INTEGER, PRIMARY KEY (kind, key, other)
@@ -58,6 +61,7 @@ ACTUAL_INDEXES = (
     "CREATE INDEX IF NOT EXISTS temp.actual_by_identity ON actual (kind, identity)",
     "CREATE INDEX IF NOT EXISTS temp.actual_by_email ON actual (email)",
 )
+UNLIKE_INDEX = "CREATE INDEX IF NOT EXISTS temp.wanted_unlike ON wanted (kind, key) WHERE NOT same"
 TARGET_INDEX = "CREATE INDEX IF NOT EXISTS temp.wanted_by_target ON wanted (kind, target, other_target)"
 ITEM_INDEX = "CREATE INDEX IF NOT EXISTS item_by_key ON item (kind, key, other)"
 """Indexes that are created when they are first needed: indexing many rows at once is several times cheaper."""

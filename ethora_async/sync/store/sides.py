@@ -14,21 +14,28 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from ethora_async.capabilities import ListedUser
+    from ethora_async.capabilities import ListedUsers
     from ethora_async.sync.store.items import Entry, Problem, WantedUsers
     from ethora_async.sync.store.key_ranges import KeyRange
 
 _PROBLEM = "INSERT INTO bad (rowid, kind, id, file, line, field, reason, unsafe) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _WANTED = (
     "INSERT OR IGNORE INTO wanted"
-    " (rowid, kind, key, other, identity, other_identity, state, item, needs_source, email, file, line)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " (rowid, kind, key, other, identity, other_identity, state, item, needs_source, email, file, line, target, same)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _WANTED_USER = (
     "INSERT OR IGNORE INTO wanted (rowid, kind, key, other, identity, state, item, needs_source, email, file, line)"
     " VALUES (?, 'user', ?, '', ?, ?, ?, 0, ?, ?, ?)"
 )
-_ACTUAL = "INSERT OR REPLACE INTO actual (kind, key, other, identity, state, email, own) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_SAME_USER = (
+    "INSERT OR IGNORE INTO wanted (rowid, kind, key, other, identity, needs_source, email, file, line, target, same)"
+    " SELECT ?, 'user', key, '', ?, 0, ?, ?, ?, key, 1 FROM actual"
+    " WHERE kind = 'user' AND key = ? AND other = '' AND state = ? AND NOT own"
+)
+"""Adds a user if the listed record with the same id is exactly this one."""
+
+_ACTUAL = "INSERT OR {} INTO actual (kind, key, other, identity, state, email, own) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _REPEATED = " UNION ".join(
     f"SELECT rowid FROM wanted WHERE {which} AND ({columns}) IN"
     f" (SELECT {columns} FROM wanted WHERE {which} GROUP BY {columns} HAVING COUNT(*) > 1)"
@@ -147,9 +154,37 @@ def add_wanted_users(db: sqlite3.Connection, users: WantedUsers, seen: Seen, key
         index_wanted(db)
         _look_up(db, enumerate(users.rows(), first))
         return
+    rest = _add_same_users(db, users, first)
+    if not rest:
+        return
+    if len(rest) < len(users.ids):
+        users = users.only([number - first for number in rest])
     states, items = map(encoded, users.states), map(encoded, users.items)
     columns = (users.ids, users.identities, states, items, users.emails, itertools.repeat(users.file), users.lines)
-    db.executemany(_WANTED_USER, zip(itertools.count(first), *columns, strict=False))
+    db.executemany(_WANTED_USER, zip(rest, *columns, strict=False))
+
+
+def _add_same_users(db: sqlite3.Connection, users: WantedUsers, first: int) -> Sequence[int]:
+    """Add the users who change nothing of their listed records; return the numbers of the others.
+
+    A record also holds what the source does not state. That is taken from the record of the first user: where another
+    one's differs, `comparison` finds out that nothing changes, as it does for every user who is not added here.
+    """
+    numbers = range(first, first + len(users.ids))
+    listed = "SELECT state FROM actual WHERE kind = 'user' AND key = ? AND other = ''"
+    row = db.execute(listed, users.ids[:1]).fetchone()
+    if row is None:
+        return numbers
+    unstated = {name: text for name, text in (decoded(row[0]) or {}).items() if name not in users.states[0]}
+    states = [encoded({**unstated, **state}) for state in users.states]
+    columns = (users.identities, users.emails, itertools.repeat(users.file), users.lines, users.ids, states)
+    before = db.total_changes
+    db.executemany(_SAME_USER, zip(numbers, *columns, strict=False))
+    if db.total_changes - before == len(numbers):
+        return ()
+    found = db.execute("SELECT rowid FROM wanted WHERE rowid BETWEEN ? AND ?", (numbers[0], numbers[-1]))
+    added = {number for (number,) in found}
+    return [number for number in numbers if number not in added]
 
 
 def settle(db: sqlite3.Connection, seen: Seen) -> None:
@@ -182,11 +217,14 @@ def _look_up(db: sqlite3.Connection, rows: Iterable[tuple[int, Wanted]]) -> None
 
 
 def _row(columns: Sequence[Any]) -> Wanted:
-    kind, key, other, identity, other_identity, state, item, needs_source, email, file, line, *_ = columns
+    (kind, key, other, identity, other_identity, state, item, needs_source, email, file, line, _, target, _, same) = (
+        columns
+    )
     record = decoded(item) or {}
     return Wanted(
-        kind, key, other, identity, other_identity, decoded(state), record, bool(needs_source), email, file, line
-    )
+        kind, key, other, identity, other_identity, decoded(state), record, bool(needs_source), email, file, line,
+        target, bool(same),
+    )  # fmt: skip
 
 
 def _drop_indexes(db: sqlite3.Connection) -> None:
@@ -219,21 +257,26 @@ def add_actual(db: sqlite3.Connection, rows: Sequence[Actual], key_range: KeyRan
     """Add records that the platform lists; those of the range only, if there is one."""
     if key_range is not None:
         rows = key_ranges.kept_actual(db, rows, key_range)
-    columns = [
-        (row.kind, row.key, row.other, row.identity, encoded(row.state), (row.state or {}).get("email"), row.own)
-        for row in rows
-    ]
-    db.executemany(_ACTUAL, columns)
+    db.executemany(_ACTUAL.format("REPLACE"), map(_actual_columns, rows))
 
 
-def add_actual_users(db: sqlite3.Connection, users: Sequence[ListedUser], key_range: KeyRange | None) -> None:
-    """Add many listed users at once; `add_actual` does the same with their rows."""
-    if key_range is not None:
-        rows = [Actual("user", id, identity=key, state=state, own=own) for _, id, key, state, own in users]
-        add_actual(db, rows, key_range)
-        return
-    columns = [("user", id, "", key, encoded(state), state.get("email"), own) for _, id, key, state, own in users]
-    db.executemany(_ACTUAL, columns)
+def add_actual_users(db: sqlite3.Connection, users: ListedUsers, key_range: KeyRange | None) -> int:
+    """Add many listed users at once; return how many were added. Of users who are listed again, the first counts."""
+    listed = zip(users.ids, users.keys, users.states, users.own, strict=True)
+    columns: Iterable[tuple[Any, ...]]
+    if key_range is None:
+        columns = [("user", id, "", key, encoded(state), state.get("email"), own) for id, key, state, own in listed]
+    else:
+        rows = [Actual("user", id, identity=key, state=state, own=own) for id, key, state, own in listed]
+        columns = map(_actual_columns, key_ranges.kept_actual(db, rows, key_range))
+    before = db.total_changes
+    db.executemany(_ACTUAL.format("IGNORE"), columns)
+    return db.total_changes - before
+
+
+def _actual_columns(row: Actual) -> tuple[Any, ...]:
+    email = (row.state or {}).get("email")
+    return (row.kind, row.key, row.other, row.identity, encoded(row.state), email, row.own)
 
 
 def name_chats(db: sqlite3.Connection, chats: Iterable[str]) -> None:
@@ -319,7 +362,7 @@ def _columns(number: int, row: Wanted) -> tuple[Any, ...]:
     stated = None if row.state is None else {name: value for name, value in row.state.items() if value is not None}
     return (
         number, row.kind, row.key, row.other, row.identity, row.other_identity, encoded(stated), encoded(row.item),
-        row.needs_source, row.email, row.file, row.line,
+        row.needs_source, row.email, row.file, row.line, row.target, row.same,
     )  # fmt: skip
 
 

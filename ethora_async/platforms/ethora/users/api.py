@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -15,7 +15,7 @@ from ethora_async.errors import ConflictError, InvalidInputError, NotFoundError
 from ethora_async.pages import Pages
 from ethora_async.platforms.ethora import names, wire
 from ethora_async.platforms.ethora.app_records import AppRecords
-from ethora_async.platforms.ethora.listings import LARGEST_PAGE, compared_pages, user_pages
+from ethora_async.platforms.ethora.listings import LARGEST_PAGE, list_for_comparison, user_pages
 from ethora_async.platforms.ethora.platform_records import own_users
 from ethora_async.platforms.ethora.sync_support import USER_FIELDS, comparable_user, user_change
 from ethora_async.platforms.ethora.users import batch_rows as rows
@@ -25,11 +25,11 @@ from ethora_async.records import Chat, Id, MongoId, NewUser, User, several
 from ethora_async.redaction import wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from ethora_async.bulk.report import Report
     from ethora_async.bulk.run import Run, WorkGenerator
-    from ethora_async.capabilities import ListedUser, State
+    from ethora_async.capabilities import ListedUsers, State
     from ethora_async.platforms.ethora.context import App, AppContext
     from ethora_async.platforms.ethora.users.records import UserImport
     from ethora_async.redaction import Secret
@@ -404,15 +404,16 @@ class Users(AppRecords):
         """
         return self._administration.import_many(users, batch_size=batch_size, concurrency=concurrency, ordered=ordered)
 
-    async def list_for_comparison(self, reserved: Callable[[User], bool]) -> AsyncGenerator[Sequence[ListedUser], None]:
-        """Iterate over what `list` lists, a page at a time, with the fields that a comparison needs.
+    async def list_for_comparison(
+        self, reserved: Callable[[User], bool], keep: Callable[[ListedUsers], Awaitable[int]]
+    ) -> None:
+        """List what `list` lists, a page at a time, with the fields that a comparison needs.
 
         Args:
             reserved: a result of `reserved`.
+            keep: takes each page; returns how many of its users were not listed before.
         """
-        async with aclosing(compared_pages(self._context, reserved).by_page()) as pages:
-            async for page in pages:
-                yield page.items
+        await list_for_comparison(self._context, reserved, keep)
 
     @property
     def changeable(self) -> frozenset[str]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.capabilities import ListedUser
+from ethora_async.capabilities import ListedUsers
 from ethora_async.platforms.ethora import wire
-from ethora_async.platforms.ethora.names import is_simple
 from ethora_async.platforms.ethora.platform_records import OwnUsers
 from ethora_async.platforms.ethora.sync_support import comparable_user
 from ethora_async.records import record_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ethora_async.platforms.ethora.names import Names
     from ethora_async.records import User
@@ -21,53 +22,82 @@ if TYPE_CHECKING:
 
 _TEXTS = ("email", "firstName", "lastName", "profileImage", "_id")
 _TIMES = ("createdAt", "updatedAt")
+_TEXT_OR_NONE = {str, type(None)}
 
 
 def read_compared(
     data: Any, names: Names, reserved: Callable[[User], bool], *, origin: Origin
-) -> tuple[tuple[ListedUser, ...], int | None]:
+) -> tuple[ListedUsers, int | None]:
     """Read the users of a listing, and its total.
 
     Raises:
         ReplyLostError: as `wire.read_users`.
     """
+    rows, path, total = wire.list_in(data, ("users",), origin=origin)
+    if isinstance(reserved, OwnUsers) and (usual := _read_usual(rows, names, reserved)) is not None:
+        return usual, total
 
-    def read(row: Any, path: str) -> ListedUser:
-        usual = _read_usual(row, names, reserved) if isinstance(reserved, OwnUsers) else None
-        return usual or _of(wire.read_user(row, names, origin=origin, path=path), names, reserved)
+    def read(row: Any, place: str) -> ListedUsers:
+        usual = _read_usual([row], names, reserved) if isinstance(reserved, OwnUsers) else None
+        return usual or _of(wire.read_user(row, names, origin=origin, path=place), names, reserved)
 
-    return wire.read_list(data, ("users",), read, origin=origin)
+    return _joined([read(row, f"{path}[{number}]") for number, row in enumerate(rows)]), total
 
 
-def _of(user: User, names: Names, reserved: Callable[[User], bool]) -> ListedUser:
+def _joined(parts: Sequence[ListedUsers]) -> ListedUsers:
+    ids, keys, states, own = (
+        [value for part in parts for value in column(part)]
+        for column in map(attrgetter, ("ids", "keys", "states", "own"))
+    )
+    return ListedUsers(ids, keys, states, own)
+
+
+def _of(user: User, names: Names, reserved: Callable[[User], bool]) -> ListedUsers:
     plain = str(names.shown(user.id))
-    return ListedUser(user.xmpp_username or user.id, plain, names.key(plain), comparable_user(user), reserved(user))
+    return ListedUsers([plain], [names.key(plain)], [comparable_user(user)], [reserved(user)])
 
 
-def _read_usual(row: Any, names: Names, reserved: OwnUsers) -> ListedUser | None:
-    """Return a user whose record is as most are; None for any other. `_of` gives the same."""
-    if type(row) is not dict:
+def _read_usual(rows: Sequence[Any], names: Names, reserved: OwnUsers) -> ListedUsers | None:
+    """Return the users if the records of all are as most are, else None. `_of` gives the same, one by one.
+
+    Checked by column, a record costs less than half of what it costs by itself.
+    """
+    if not {*map(type, rows)} <= {dict}:
         return None
-    get = row.get
-    id, name, tags = get("uuid"), get("xmppUsername"), get("tags")
-    if type(id) is not str or name != names.prefix + id or not is_simple(id) or id.startswith(names.prefix):
+    ids = [row.get("uuid") for row in rows]
+    if not {*map(type, ids)} <= {str}:
         return None
-    email, first_name, last_name, image, record = texts = tuple(map(get, _TEXTS))
-    if any(type(text) is not str and text is not None for text in texts):
+    keys = names.own_keys(ids)
+    prefix = names.prefix
+    if keys is None or [row.get("xmppUsername") for row in rows] != [prefix + id for id in ids]:
         return None
-    if tags is not None and (type(tags) is not list or not all(type(tag) is str for tag in tags)):
+    emails, first_names, last_names, images, records = texts = [[row.get(name) for row in rows] for name in _TEXTS]
+    if any(not {*map(type, column)} <= _TEXT_OR_NONE for column in texts):
+        return None
+    tags = [row.get("tags") for row in rows]
+    if not {*map(type, tags)} <= {list, type(None)}:
+        return None
+    if any(tags) and not {type(tag) for some in tags for tag in some or ()} <= {str}:
         return None
     try:
-        for time in map(get, _TIMES):
-            if time is not None:
-                datetime.fromisoformat(time)
+        for name in _TIMES:
+            deque(map(datetime.fromisoformat, [time for row in rows if (time := row.get(name)) is not None]), maxlen=0)
     except (TypeError, ValueError):
         return None
-    state = {
-        "email": None if email is None else email.strip().lower(),
-        "first_name": first_name,
-        "last_name": last_name,
-        "profile_image": image,
-    }
-    own = reserved.holds(id, None if record is None else record_id(record), row)
-    return ListedUser(names.prefix + id, id, id.lower(), state, own)
+    states = [
+        {
+            "email": None if email is None else email.strip().lower(),
+            "first_name": first_name,
+            "last_name": last_name,
+            "profile_image": image,
+        }
+        for email, first_name, last_name, image in zip(emails, first_names, last_names, images, strict=True)
+    ]
+    if reserved.may_hold(ids, records, rows):
+        own = [
+            reserved.holds(id, None if record is None else record_id(record), row)
+            for id, record, row in zip(ids, records, rows, strict=True)
+        ]
+    else:
+        own = [False] * len(rows)
+    return ListedUsers(ids, keys, states, own)
