@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
-from ethora_async.sandbox.cors import allow_origin, is_preflight, preflight
+from ethora_async.sandbox.cors import allow_origin, preflight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ class Front:
         return response
 
     async def _serve(self, request: web.BaseRequest, path: str, query: str) -> Served:
-        if self._cross_origin and is_preflight(request.method, request.headers):
+        if self._cross_origin and request.method == "OPTIONS":
             answer = preflight(request.headers)
             return _response(answer), answer.status
         if self._faults.armed:

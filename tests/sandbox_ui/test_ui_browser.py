@@ -27,7 +27,7 @@ ROWS = [
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def sandbox() -> AsyncIterator[EthoraSandbox]:
-    async with EthoraSandbox(app_id="app123") as sandbox:
+    async with EthoraSandbox(app_id="app123", admin_email="ops@example.com") as sandbox:
         await sandbox.seed_users(ROWS)
         store = sandbox.store
         app = store.app("app123")
@@ -155,6 +155,10 @@ async def test_its_picture_for_the_docs(scheme: str, place: str, page: Page, san
         for path in ("/ping", "/v1/users/my", "/v1/apps/get-config?domainName=app"):
             async with session.get(path):
                 pass
+    chat = sandbox.store.app(sandbox.app_id).chats.find("o1")
+    assert chat is not None
+    for message in chat.messages:
+        message.body = "Where is my parcel?"  # what the other tests need would puzzle readers of the docs
     await look(page, scheme, 1280, 800)
     await opened(page, sandbox, place)
     await page.until("document.querySelectorAll('#requests tbody tr').length === 3")

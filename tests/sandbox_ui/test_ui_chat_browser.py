@@ -418,7 +418,7 @@ def talk(sandbox: EthoraSandbox, order: Chat) -> None:
         ("ada", "Great, I am at home until two."),
         (None, "Your order 1001 is out for delivery."),
         ("bob", "He just sent a picture: the parcel is on the van."),
-        ("ada", "Thank you! Could he ring at the side door? The bell at the front <does not> work."),
+        ("ada", "Thank you! Could he ring at the side door? The bell at the front does not work."),
         ("bob", "I have passed that on."),
     )
     for number, (user, text) in enumerate(said):

@@ -287,6 +287,29 @@ def test_a_deletion_leaves_its_mark(world: World) -> None:
     assert len(world.room.messages) == 1
 
 
+def test_what_is_deleted_stays_deleted(world: World) -> None:
+    ada, bob = world.join("ada", world.room), world.join("bob", world.room)
+    ada.say(world.room, "oops")
+    kept = world.room.messages[0]
+    ada(groupchat(f"<delete id='{kept.stanza}'/>"))
+    bob.take()
+    for again in (f"<replace id='{kept.stanza}' text='back'/>", f"<delete id='{kept.stanza}'/>"):
+        assert ada(groupchat(again)) == []
+        assert bob.take() == []
+    assert kept.body == "deleted"
+
+
+def test_a_reaction_gets_no_text(world: World) -> None:
+    ada = world.join("ada", world.room)
+    ada(groupchat("<reactions xmlns='urn:xmpp:reactions:0' id='1'><reaction>+1</reaction></reactions>"))
+    (reaction,) = world.room.conversation.archive
+    for change in ("<replace id='{}' text='x'/>", "<delete id='{}'/>"):
+        ada(groupchat(change.format(reaction.stanza)))
+    assert reaction.body == ""
+    assert "<body>" not in str(reaction.inner)
+    assert world.room.messages == []
+
+
 @pytest.mark.parametrize("what", ["<delete id='{}'/>", "<replace id='{}' text='mine'/>"])
 def test_another_ones_message_and_one_that_is_not_there_are_left_alone(world: World, what: str) -> None:
     ada, bob = world.join("ada", world.room), world.join("bob", world.room)

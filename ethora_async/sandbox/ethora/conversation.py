@@ -21,6 +21,7 @@ class Message(Generic[UserT]):
     """A message kept in a chat. `stanza` orders the archive, as the platform's own ids do: microseconds.
 
     `inner` is the content from an XMPP client, without the server's marks; None for a message posted by REST.
+    `deleted_at` is when its sender deleted it: its place in the archive stays, its text does not.
     """
 
     stanza: int
@@ -30,6 +31,7 @@ class Message(Generic[UserT]):
     sender: UserT | None
     metadata: dict[str, Any] | None = None
     inner: str | None = attrs.field(default=None, repr=False)
+    deleted_at: float | None = None
 
 
 @attrs.frozen(eq=False)

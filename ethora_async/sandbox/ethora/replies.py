@@ -150,6 +150,7 @@ _HIT: dict[str, Schema] = {
     **dict.fromkeys(("_id", "chatId", "chatType", "room", "from", "body", "messageId", "stanzaId"), TEXT),
     "fromUserId": MAYBE_TEXT,
     "createdAt": TIME,
+    "deletedAt?": TIME,
 }
 _FILE: dict[str, Schema] = {
     **dict.fromkeys(("_id", "userId", "ownerKey", "location", "locationPreview"), TEXT),

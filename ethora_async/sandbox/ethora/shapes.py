@@ -159,7 +159,8 @@ def sender_name(chat: Chat, message: Message[User]) -> str:
 def message_record(chat: Chat, message: Message[User]) -> dict[str, Any]:
     """Return a message of a chat's archive; `ts` is in milliseconds."""
     sender = message.sender
-    metadata = {} if message.metadata is None else {"metadata": message.metadata}
+    is_shown = message.metadata is not None and message.deleted_at is None
+    metadata = {"metadata": message.metadata} if is_shown else {}
     return {
         "id": str(message.stanza),
         "originId": message.id,
@@ -174,6 +175,7 @@ def message_record(chat: Chat, message: Message[User]) -> dict[str, Any]:
 def found_message(chat: Chat, message: Message[User]) -> dict[str, Any]:
     """Return a message that a search found."""
     sender = message.sender
+    deleted = {} if message.deleted_at is None else {"deletedAt": timestamp(message.deleted_at)}
     return {
         "_id": message.id,
         "chatId": chat.id,
@@ -185,6 +187,7 @@ def found_message(chat: Chat, message: Message[User]) -> dict[str, Any]:
         "messageId": message.id,
         "stanzaId": str(message.stanza),
         "createdAt": timestamp(message.sent_at),
+        **deleted,
     }
 
 

@@ -46,15 +46,16 @@ def content(chat: Chat, message: Message[User], domain: str) -> str:
 def rewrite(chat: Chat, message: Message[User], domain: str, body: str, note: Element) -> None:
     """Replace the body of a stored message, and mark it as edited."""
     changed = Element("message", CLIENT, {}, reparse(content(chat, message, domain)))
-    for child in changed.elements:
-        if child.name == "body":
-            child.children = [body]
+    bodies = [child for child in changed.elements if child.name == "body"]
+    for child in bodies:
+        child.children = [body]
     changed.children = [
         child for child in changed.children if not (isinstance(child, Element) and child.name == note.name)
     ]
     changed.children.append(note)
     message.inner = write_inner(changed)
-    message.body = body
+    if bodies:  # a reaction has no text, and gets none
+        message.body = body
 
 
 def _is_file(message: Message[User]) -> bool:

@@ -69,6 +69,7 @@ def _say(hub: Hub, session: XmppSession, chat: Chat, stanza: Element) -> None:
         if message is not None:
             note = element("deleted", CLIENT, timestamp=str(int(now * 1000)))
             rewrite(chat, message, session.domain, "deleted", note)
+            message.deleted_at = now
             _pass_on(hub, session, chat, stanza, now, marked=True)
     elif replace is not None and "text" in replace.attributes:
         message = _own_message(session, chat, replace)
@@ -85,10 +86,12 @@ def _say(hub: Hub, session: XmppSession, chat: Chat, stanza: Element) -> None:
 
 
 def _own_message(session: XmppSession, chat: Chat, reference: Element) -> Message[User] | None:
-    """Return the message to edit or delete; None if another user sent it."""
+    """Return the message to edit or delete; None if another user sent it, or it is deleted already."""
     id = reference.get("id")
     message = chat.conversation.with_stanza(int(id)) if id.isascii() and id.isdigit() and len(id) < 20 else None
-    return message if message is not None and message.sender is session.user else None
+    if message is None or message.sender is not session.user or message.deleted_at is not None:
+        return None
+    return message
 
 
 def _pass_on(hub: Hub, session: XmppSession, chat: Chat, stanza: Element, now: float, *, marked: bool = False) -> None:
