@@ -16,7 +16,7 @@ import typer
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from ethora_async.engine.events import Listener
+    from ethora_async.engine.emitter import Listener
     from ethora_async.protocols import Transport
     from ethora_async.telemetry.tracing import Tracing
 

@@ -9,7 +9,7 @@ from ethora_async.protocols import Credentials
 from ethora_async.request import Operation, Upload
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Call:
     """The state of one call across its attempts.
 
@@ -19,12 +19,12 @@ class Call:
     """
 
     operation: Operation
-    url: str = attrs.field(repr=False)
-    body: bytes | None = attrs.field(repr=False)
+    url: str
+    body: bytes | None
     budget: float
     deadline: float
     credentials: Credentials
-    upload: Upload | None = attrs.field(default=None, repr=False)
+    upload: Upload | None = None
     bulk: bool = False
     patient: bool = False
     told: bool = False

@@ -10,16 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ethora_async import codec
+from ethora_async import codec, engine
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
 from ethora_async.engine.call_state import Call
-from ethora_async.engine.events import (
-    AttemptFinished,
-    Emitter,
-    RequestFinished,
-    RequestStarted,
-    RetryScheduled,
-)
+from ethora_async.engine.emitter import Emitter
 from ethora_async.engine.limiter import Limiter
 from ethora_async.engine.lost_attempts import note_lost_attempt
 from ethora_async.engine.patience import LONGEST_PAUSE, in_bulk, is_patient, shared_by_callers, tell_waiting
@@ -180,7 +174,7 @@ class Engine:
             self._emitter.wanted,
         )
         if call.told:
-            self._emitter.emit(RequestStarted(operation.name, operation.method, operation.path, self._base_url))
+            self._emitter.emit(engine.RequestStarted(operation.name, operation.method, operation.path, self._base_url))
         try:
             reply = await self._until_done(call, decode=decode)
         except ChatError as error:
@@ -412,7 +406,7 @@ class Engine:
 
     async def wait_as_asked(self, operation: Operation, wait: float) -> None:
         """Wait before a call that the platform would reject until then. An event and the `patience` block tell it."""
-        self._emitter.emit(RetryScheduled(operation.name, 0, wait, RateLimitedError.__name__))
+        self._emitter.emit(engine.RetryScheduled(operation.name, 0, wait, RateLimitedError.__name__))
         tell_waiting(operation.name, wait)
         await self._clock.sleep(wait)
 
@@ -441,7 +435,7 @@ class Engine:
 
     async def _announce_and_sleep(self, call: Call, wait: float, reason: str) -> None:
         if call.told:
-            self._emitter.emit(RetryScheduled(call.operation.name, call.attempts, wait, reason))
+            self._emitter.emit(engine.RetryScheduled(call.operation.name, call.attempts, wait, reason))
         await self._in_time(call, self._clock.sleep(wait), "the next attempt")
 
     def _tell_attempt(self, call: Call, taken: float, ended: Response | TransportError) -> None:
@@ -456,7 +450,7 @@ class Engine:
                 effect = "unknown" if status >= 500 else "none"
         what = call.operation
         self._emitter.emit(
-            AttemptFinished(
+            engine.AttemptFinished(
                 what.name,
                 call.attempts,
                 taken,
@@ -474,7 +468,7 @@ class Engine:
         if call.told:
             taken = self._clock.monotonic() - (call.deadline - call.budget)
             name = None if error is None else type(error).__name__
-            self._emitter.emit(RequestFinished(call.operation.name, call.attempts, taken, name))
+            self._emitter.emit(engine.RequestFinished(call.operation.name, call.attempts, taken, name))
 
     def _complete(self, error: ChatError, call: Call) -> ChatError:
         error.operation = call.operation.name

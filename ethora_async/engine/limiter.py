@@ -8,8 +8,9 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ethora_async import engine
 from ethora_async.clock import SystemClock
-from ethora_async.engine.events import ConcurrencyChanged, Emitter, PaceChanged, Paused
+from ethora_async.engine.emitter import Emitter
 from ethora_async.engine.learning import Learning
 from ethora_async.engine.patience import LONGEST_PAUSE
 from ethora_async.errors import NotSentError
@@ -146,7 +147,7 @@ class Limiter:
             self._adopt("slow replies" if slow else "replies come well")
         if pace is not None and learning.pace is None:
             if self._emitter.wanted:
-                self._emitter.emit(PaceChanged(None, "it was learned long ago"))
+                self._emitter.emit(engine.PaceChanged(None, "it was learned long ago"))
             self._hand_out()
 
     def refused(self, status: int, retry_after: float | None) -> None:
@@ -159,7 +160,7 @@ class Limiter:
             wait = max(wait, learning.refused(status, retry_after, in_flight=self._in_flight, now=now))
             self._adopt(f"HTTP {status}")
             if learning.pace != pace and self._emitter.wanted:
-                self._emitter.emit(PaceChanged(learning.pace, f"HTTP {status}"))
+                self._emitter.emit(engine.PaceChanged(learning.pace, f"HTTP {status}"))
         if wait:
             self._pause(wait, now, status, asked=bool(retry_after))
 
@@ -171,7 +172,7 @@ class Limiter:
         news = until > self._paused_until + max(1.0, 0.1 * wait)
         self._paused_until = until
         if asked and news:
-            self._emitter.emit(Paused(wait, f"HTTP {status}"))
+            self._emitter.emit(engine.Paused(wait, f"HTTP {status}"))
         if wait > LONGEST_PAUSE:
             for waiter in self._waiting_bulk:
                 if not waiter.done():
@@ -187,7 +188,7 @@ class Limiter:
         self._foreground_limit = self._ceiling if self._learning.untouched else limit
         if changed:
             if self._emitter.wanted:
-                self._emitter.emit(ConcurrencyChanged(limit, reason))
+                self._emitter.emit(engine.ConcurrencyChanged(limit, reason))
             self._hand_out()
 
     def _fits(self) -> bool:

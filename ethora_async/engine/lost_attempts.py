@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-import attrs
-
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-@attrs.define
 class LostAttempts:
     """`seen` is True once an attempt had an unknown effect."""
 
-    seen: bool = False
+    __slots__ = ("seen",)
+
+    def __init__(self) -> None:
+        self.seen: bool = False
 
 
 _WATCHING: ContextVar[LostAttempts | None] = ContextVar("ethora_async_lost_attempts", default=None)

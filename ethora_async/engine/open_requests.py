@@ -1,53 +1,29 @@
-"""Requests to routes that a client has no method for: signed, limited, retried and reported like any other."""
+"""Requests to routes that a client has no method for: signed, limited, retried and reported like any other.
+
+Every client inherits from a class in here, and few use it: what it needs beside is imported when it is used.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar, Unpack
-from unicodedata import normalize
-from urllib.parse import quote, unquote
 
 import attrs
 
 from ethora_async import codec
-from ethora_async.engine.urls import QueryValue
+from ethora_async.engine.urls import Query, QueryValue
 from ethora_async.errors import InvalidInputError, ReplyLostError
-from ethora_async.pages import Pages
-from ethora_async.redaction import DEEPEST, Secret, sealed, wrapped
-from ethora_async.request import Method, Operation, Reply
+from ethora_async.redaction import wrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
     from ethora_async.config import Seconds
+    from ethora_async.pages import Pages
+    from ethora_async.request import Operation, Reply
 
 U = TypeVar("U")
 
-_SOURCE = "docs/architecture.md#call-a-route-that-has-no-method"
-_REPEATABLE: Mapping[Method, bool] = {
-    "GET": True,
-    "HEAD": True,
-    "PUT": True,
-    "DELETE": True,
-    "POST": False,
-    "PATCH": False,
-}
-_OPERATIONS: Mapping[tuple[Method, bool], str] = {
-    (method, repeatable): f"request.{method.lower()}" for method in _REPEATABLE for repeatable in (True, False)
-}
-_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[/\\]{2}")
-_UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\\]")
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_NOT_FINITE = "json holds NaN or an infinite number, which JSON has no form for"
-_LONGEST_NUMBER = 1024
-"""Bits of an integer in a query. Python refuses to write out much longer ones."""
-_SEGMENTS = re.compile(r"[/?#]")
-_SAFE_IN_PATH = "/%:@!$&'()*+,;=~-._"
 _IDS = ("_id", "id", "uuid")
-
-Query = Mapping[str, QueryValue | None]
-"""A query: texts, numbers, booleans, and lists of them; None values are left out."""
 
 
 class Send(Protocol):
@@ -60,7 +36,7 @@ class Send(Protocol):
         ...
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Paging:
     """The paging parameters of a platform's listings.
 
@@ -125,10 +101,14 @@ class Requests:
             ConfigError: `timeout` is not a duration greater than 0; nothing was sent.
             NotSentError, ReplyLostError, ApiError: As for every call.
         """
+        from ethora_async.engine import request_arguments as arguments
+
         # Wrapped before anything can fail: a later error shows this frame.
-        path, (query, json) = wrapped(path), _masked(query, json)
-        operation = _operation(method, path, repeatable)
-        return await self._send_open(operation, query=_query(query), data=_body(json), timeout=timeout)
+        path, (query, json) = wrapped(path), arguments.mask_arguments(query, json)
+        operation = arguments.read_operation(method, path, repeatable)
+        return await self._send_open(
+            operation, query=arguments.usable_query(query), data=arguments.usable_body(json), timeout=timeout
+        )
 
     def pages(
         self,
@@ -158,10 +138,13 @@ class Requests:
             InvalidInputError: An argument cannot be used; nothing was sent.
             ReplyLostError: On reading, the reply holds no list under `key`.
         """
-        path, (query, _) = wrapped(path), _masked(query, None)
-        base, paging = _query(query), self._paging
-        operation = _operation("GET", path, None)
-        _check_key(key)
+        from ethora_async.engine import request_arguments as arguments
+        from ethora_async.pages import Pages
+
+        path, (query, _) = wrapped(path), arguments.mask_arguments(query, None)
+        base, paging = arguments.usable_query(query), self._paging
+        operation = arguments.read_operation("GET", path, None)
+        arguments.check_key(key)
         if paged := {paging.limit, paging.offset} & base.keys():
             msg = f"query must not hold {' or '.join(sorted(paged))}: pass limit= and offset="
             raise InvalidInputError(msg, field="query")
@@ -225,8 +208,10 @@ class RequestsAsUser(Requests, Generic[U]):
             ConfigError: `timeout` is not a duration greater than 0; nothing was sent.
             NotSentError, ReplyLostError, ApiError: As for every call.
         """
+        from ethora_async.engine import request_arguments as arguments
+
         path = wrapped(path)
-        options["query"], options["json"] = _masked(options.get("query"), options.get("json"))
+        options["query"], options["json"] = arguments.mask_arguments(options.get("query"), options.get("json"))
         if as_user is not None:
             return await self._requests_of(as_user).request(method, path, **options)
         return await super().request(method, path, **options)
@@ -244,161 +229,12 @@ class RequestsAsUser(Requests, Generic[U]):
             InvalidInputError: An argument cannot be used; nothing was sent.
             ReplyLostError: On reading, the reply holds no list under `key`.
         """
-        path, (options["query"], _) = wrapped(path), _masked(options.get("query"), None)
+        from ethora_async.engine import request_arguments as arguments
+
+        path, (options["query"], _) = wrapped(path), arguments.mask_arguments(options.get("query"), None)
         if as_user is not None:
             return self._requests_of(as_user).pages(path, key=key, **options)
         return super().pages(path, key=key, **options)
-
-
-def _operation(method: object, path: object, repeatable: bool | None) -> Operation:
-    wanted = method.upper() if isinstance(method, str) else ""
-    known: Method | None = next((one for one in _REPEATABLE if one == wanted), None)
-    if known is None:
-        msg = f"method must be one of {', '.join(_REPEATABLE)}"
-        raise InvalidInputError(msg, field="method")
-    if repeatable not in (None, True, False):
-        msg = "repeatable must be True, False or None"
-        raise InvalidInputError(msg, field="repeatable")
-    again = _REPEATABLE[known] if repeatable is None else bool(repeatable)
-    return Operation(
-        _OPERATIONS[known, again], known, "", repeatable=again, source=_SOURCE, literal=Secret(relative_path(path))
-    )
-
-
-def relative_path(path: object) -> str:
-    """Return a path below a client's URL, with the remaining characters percent-encoded.
-
-    Servers and proxies decode paths once or more, treat ``\\`` as ``/``, and drop what follows ``;`` in a segment.
-    Some take look-alikes, such as a full-width full stop, for the character itself. So the path is checked in all these
-    readings.
-
-    Args:
-        path: Text, or a `Secret` with it.
-
-    Raises:
-        InvalidInputError: It names another host, climbs by ``..``, or is not a path. The message does not repeat it: a
-            path may hold a secret.
-    """
-    path = secret = wrapped(path)
-    if fault := _fault_in_path(secret):
-        raise InvalidInputError(fault, field="path")
-    return quote("/" + secret.reveal().removeprefix("/"), safe=_SAFE_IN_PATH)
-
-
-def _fault_in_path(secret: Any) -> str | None:
-    # It returns the fault, and its caller raises: the error shows no frame that holds the path in clear.
-    path = secret.reveal() if isinstance(secret, Secret) else ""
-    if not path.strip("/"):
-        return "path must be the part of the URL after the host, such as '/api/v1/things'"
-    readings = [path]
-    try:
-        path.encode()
-        while (decoded := unquote(readings[-1], errors="strict")) != readings[-1]:
-            readings.append(decoded)
-    except UnicodeError:
-        # Servers that read bytes themselves take some that are not UTF-8 for a full stop or a slash.
-        readings.clear()
-    if not readings or _NO_ESCAPE.search(path):
-        return "path must be UTF-8 text, and its '%' must begin a percent-encoded byte: write '%25' for itself"
-    for reading in (*readings, *(normalize("NFKC", one) for one in readings)):
-        if _ORIGIN.match(reading):
-            return "path must not name a scheme or a host: it is relative to the client's URL"
-        if _UNSAFE.search(reading):
-            return "path must not hold white space, control characters or backslashes, encoded ones included"
-        if any(segment.partition(";")[0] in (".", "..") for segment in _SEGMENTS.split(reading)):
-            return "path must not hold '.' or '..' as a segment, encoded ones included"
-    if "?" in path or "#" in path:
-        return "path must not hold '?' or '#': pass query=, and percent-encode them where they are part of a name"
-    return None
-
-
-def _check_key(key: object) -> None:
-    if not isinstance(key, str) or not all(key.split(".")):
-        msg = "key must name where the reply holds the list, such as 'users'"
-        raise InvalidInputError(msg, field="key")
-
-
-class _Unusable:
-    """A query or body that cannot be sent, in its place: the frames of the error must not show it."""
-
-    def __init__(self, fault: str) -> None:
-        self.fault = fault
-
-
-def _masked(query: Any, json: Any) -> tuple[Any, Any]:
-    """Return a query and a body with their secrets wrapped, or with an `_Unusable` in the place of one."""
-    if not isinstance(query, _Unusable):
-        query = _read_query({} if query is None else query)
-    if not isinstance(json, _Unusable):
-        fault = _fault_in_json(json)
-        json = _Unusable(fault) if fault else sealed(json)
-    return query, json
-
-
-def _query(masked: Any) -> dict[str, QueryValue]:
-    if isinstance(masked, _Unusable):
-        raise InvalidInputError(masked.fault, field="query")
-    query: dict[str, QueryValue] = masked
-    return query
-
-
-def _body(masked: Any) -> Any:
-    if isinstance(masked, _Unusable):
-        raise InvalidInputError(masked.fault, field="json")
-    return masked
-
-
-def _read_query(given: object) -> dict[str, Any] | _Unusable:
-    if not isinstance(given, Mapping):
-        return _Unusable("query must be a mapping of names to values")
-    found: dict[str, Any] = {}
-    for name, value in given.items():
-        if value is None:
-            continue
-        listed = isinstance(value, (list, tuple))
-        values = list(value) if listed else [value]
-        if not (isinstance(name, str) and name and _is_sendable(name) and all(_is_sendable(one) for one in values)):
-            return _Unusable(f"query[{name!r}] must be a text, a finite number, a boolean, or a list of them")
-        if name in found:  # a mapping such as MultiDict yields a name once for each of its values
-            earlier = found[name]
-            found[name] = [*(earlier if isinstance(earlier, list) else [earlier]), *values]
-        else:
-            found[name] = values if listed else value
-    masked: dict[str, Any] = sealed(found)
-    return masked
-
-
-def _is_sendable(value: object) -> bool:
-    if isinstance(value, Secret):
-        value = value.reveal()
-    if isinstance(value, str):
-        return not _SURROGATES.search(value)
-    if isinstance(value, int):
-        return value.bit_length() <= _LONGEST_NUMBER
-    return isinstance(value, float) and isfinite(value)
-
-
-def _fault_in_json(value: Any) -> str | None:
-    try:
-        codec.dumps_revealed(value)
-    except (TypeError, RecursionError):
-        return "json holds something that JSON has no form for, or nests too deep"
-    level, depth = [value], 0
-    if isinstance(value, float) and not isfinite(value):
-        return _NOT_FINITE
-    while level := [item for one in level for item in _inner(one)]:
-        if any(isinstance(one, float) and not isfinite(one) for one in level):
-            return _NOT_FINITE
-        depth += 1
-        if depth >= DEEPEST:
-            return f"json nests deeper than {DEEPEST} levels"
-    return None
-
-
-def _inner(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _items(reply: Reply, key: str, operation: Operation) -> tuple[Any, ...]:
@@ -425,4 +261,4 @@ def _identity(item: Any) -> str:
     return codec.dumps(item).decode()
 
 
-__all__ = ["Paging", "Query", "Requests", "RequestsAsUser", "relative_path"]
+__all__ = ["Paging", "Query", "Requests", "RequestsAsUser"]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from ethora_async.errors import InvalidInputError
 from ethora_async.redaction import Secret
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 QueryValue = str | int | float | Secret | Sequence[str | int | float | Secret]
 """A value in a query; a sequence repeats the name. A `Secret` is revealed in the URL alone."""
+
+Query = Mapping[str, QueryValue | None]
+"""A query: texts, numbers, booleans, and lists of them; None values are left out."""
 
 _NEEDS_NO_QUOTING = re.compile(r"[\w.~-]+", re.ASCII).fullmatch
 

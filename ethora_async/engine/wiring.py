@@ -11,8 +11,8 @@ from ethora_async import transport as transports
 from ethora_async._version import __version__
 from ethora_async.clock import SystemClock
 from ethora_async.config import Limits, RetryPolicy, Seconds, seconds
+from ethora_async.engine.emitter import Emitter
 from ethora_async.engine.engine import Engine
-from ethora_async.engine.events import Emitter
 from ethora_async.redaction import masked_argument, masked_credential
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from aiohttp import ClientWebSocketResponse
 
-    from ethora_async.engine.events import Listener
+    from ethora_async.engine.emitter import Listener
     from ethora_async.protocols import Clock, Credentials, Dialect, Transport
     from ethora_async.redaction import Secret
     from ethora_async.transport import AiohttpTransport

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from ethora_async.config import RetryPolicy, Seconds, seconds
-from ethora_async.engine.events import Emitter
+from ethora_async.engine.emitter import Emitter
 from ethora_async.engine.retry import backoff
 from ethora_async.engine.time_limit import calls_limited_to
 from ethora_async.errors import ChatError, ConfigError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ethora_async.capabilities import ManagesUsers
-    from ethora_async.engine.events import Listener
+    from ethora_async.engine.emitter import Listener
     from ethora_async.redaction import Secret
     from ethora_async_secrets import SecretProvider
 

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from ethora_async import codec
-from ethora_async.engine.events import EVENT
+from ethora_async.engine.emitter import EVENT
 from ethora_async.redaction import scrub
 from ethora_async.trace_context import current_traceparent
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ethora_async.engine.events import Emitter, TokenRefreshed
+from ethora_async import engine
 from ethora_async.engine.patience import joined, shared_by_callers
 from ethora_async.errors import ChatError, NotSentError, ReplyLostError
 from ethora_async.protocols import Credential
@@ -26,6 +26,7 @@ from ethora_async_secrets.concurrency import SingleFlight
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from ethora_async.engine.emitter import Emitter
     from ethora_async.protocols import Clock
     from ethora_async.request import Reply
     from ethora_async.tokens.rotating import KeyRing, RotatingKeys
@@ -315,7 +316,7 @@ class AccessTokens:
         self._acceptance.accept(used)
         self._held = _Held.of(self._number, token, used.version, started, wall)
         self._credential = _signed(self._held, login)
-        self._emitter.emit(TokenRefreshed("access", used.version))
+        self._emitter.emit(engine.TokenRefreshed("access", used.version))
         return self._credential
 
 

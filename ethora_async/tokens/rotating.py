@@ -49,7 +49,7 @@ K = TypeVar("K", bound=Keyed)
 T = TypeVar("T")
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class KeyRing(Generic[K]):
     """The keys from one answer of the store: the current keys, and others that the platform may accept during a
     rotation.

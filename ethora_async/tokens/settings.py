@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 import attrs
 
-from ethora_async.engine.events import Emitter, SecretRead, SecretRotated
+from ethora_async import engine
 from ethora_async.errors import ConfigError
 from ethora_async.redaction import Secret, WrongType, masked_credential, wrapped
 from ethora_async_secrets import CachedProvider, SecretBundle, SecretError
@@ -29,6 +29,7 @@ from ethora_async_secrets.text import is_text, without_newline
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from ethora_async.engine.emitter import Emitter
     from ethora_async.protocols import Clock
     from ethora_async_secrets import SecretProvider
 
@@ -87,7 +88,7 @@ class Values:
         raise TypeError(msg)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class SettingsVersion:
     """All settings from one answer of the store, with those that may also be valid during a rotation."""
 
@@ -243,10 +244,11 @@ class RotatingSettings:
         version = self._version = SettingsVersion(
             bundle, current, self._side(current, bundle.previous), self._side(current, bundle.pending)
         )
-        self._emitter.emit(SecretRead(bundle.version))
+        if self._emitter.wanted:
+            self._emitter.emit(engine.SecretRead(bundle.version))
         # A store's answer also holds other values, which may change independently.
         if before is not None and before.current.only(self._changing).key != current.only(self._changing).key:
-            self._emitter.emit(SecretRotated(before.bundle.version, bundle.version))
+            self._emitter.emit(engine.SecretRotated(before.bundle.version, bundle.version))
         return version
 
     def values(self) -> Iterator[Values]:

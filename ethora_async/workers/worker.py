@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ethora_async.config import RetryPolicy, seconds
-from ethora_async.engine.events import Emitter
+from ethora_async.engine.emitter import Emitter
 from ethora_async.engine.retry import backoff
 from ethora_async.errors import ChatError, ConfigError, InvalidInputError
 from ethora_async.redaction import wrapped
@@ -27,7 +27,7 @@ from ethora_async.workers.schema import QUEUE, TASK
 
 if TYPE_CHECKING:
     from ethora_async.capabilities import ManagesUsers
-    from ethora_async.engine.events import Listener
+    from ethora_async.engine.emitter import Listener
 
 log: logging.Logger = logging.getLogger("ethora_async.workers")
 

@@ -14,7 +14,7 @@ import pytest
 from engine_parts import READ, WRITE, engine
 from scripted_transport import reply, scripted
 
-from ethora_async.engine.events import Emitter
+from ethora_async.engine.emitter import Emitter
 from ethora_async.errors import ChatError, UnauthorizedError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, AppSecret
 from ethora_async.platforms.ethora.auth import ServerCredentials

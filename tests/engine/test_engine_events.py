@@ -20,7 +20,7 @@ from ethora_async.engine import (
     RetryScheduled,
     SecretRotated,
 )
-from ethora_async.engine.events import Emitter
+from ethora_async.engine.emitter import Emitter
 from ethora_async.errors import ReplyLostError, ServerFaultError
 from ethora_async.request import Request, Response
 from ethora_async.testing.implementers import BadServer, Fault

@@ -15,7 +15,7 @@ from virtual_time import VirtualClock, VirtualLoop, run_virtual
 
 from ethora_async.config import Limits
 from ethora_async.engine import ConcurrencyChanged, PaceChanged, Paused
-from ethora_async.engine.events import Emitter
+from ethora_async.engine.emitter import Emitter
 from ethora_async.engine.learning import START
 from ethora_async.engine.limiter import LONGEST_PAUSE, Limiter
 from ethora_async.errors import ConfigError, NotSentError

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ethora_async.engine.open_requests import relative_path
+from ethora_async.engine.request_arguments import relative_path
 from ethora_async.errors import InvalidInputError
 
 BASE = "https://chat.example.com/sub"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ethora_async import EthoraClient, NewUser, RetryPolicy
 from ethora_async.engine import Engine
-from ethora_async.engine.events import Emitter
+from ethora_async.engine.emitter import Emitter
 from ethora_async.platforms.ethora.dialect import EthoraDialect
 from ethora_async.request import Operation
 from ethora_async.testing.users import FakeClock

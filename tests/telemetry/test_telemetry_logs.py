@@ -13,7 +13,8 @@ import pytest
 from telemetry_helpers import client_of, user
 
 from ethora_async import outbox
-from ethora_async.engine.events import Paused, SecretRotated, log_event
+from ethora_async.engine import Paused, SecretRotated
+from ethora_async.engine.emitter import log_event
 from ethora_async.telemetry import JsonFormatter, Tracing
 from ethora_async.testing.implementers import Canary
 

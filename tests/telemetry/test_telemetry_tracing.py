@@ -181,7 +181,7 @@ async def test_without_a_listener_no_event_and_no_span_is_made(
         raise AssertionError
 
     for module, names in {
-        "engine.engine": ("RequestStarted", "AttemptFinished", "RequestFinished"),
+        "engine": ("RequestStarted", "AttemptFinished", "RequestFinished"),
         "outbox.worker": ("TurnStarted", "IntentFinished", "TurnFinished", "OutboxMeasured"),
     }.items():
         for name in names:

@@ -9,7 +9,7 @@ import pytest
 
 from ethora_async.config import Limits, RetryPolicy
 from ethora_async.engine import Engine, RetryScheduled, SecretRotated, TokenRefreshed
-from ethora_async.engine.events import Emitter
+from ethora_async.engine.emitter import Emitter
 from ethora_async.errors import ConfigError, UnauthorizedError
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, AppSecret, SigningKeys
 from ethora_async.platforms.ethora.auth import ServerCredentials

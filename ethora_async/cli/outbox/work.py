@@ -19,7 +19,7 @@ from ethora_async.outbox.worker import BATCH, DEADLINE, PARALLEL, Worker
 
 if TYPE_CHECKING:
     from ethora_async.capabilities import ManagesUsers
-    from ethora_async.engine.events import Listener
+    from ethora_async.engine.emitter import Listener
 
 
 def work(

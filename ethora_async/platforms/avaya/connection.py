@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ethora_async.config import Seconds
-    from ethora_async.engine.events import Emitter
+    from ethora_async.engine.emitter import Emitter
     from ethora_async.engine.urls import QueryValue
     from ethora_async.protocols import Clock
     from ethora_async.request import Operation, Reply

@@ -9,8 +9,7 @@ import base64
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from ethora_async import codec
-from ethora_async.engine.events import TokenRefreshed
+from ethora_async import codec, engine
 from ethora_async.errors import InvalidTokenError
 from ethora_async.platforms.avaya import operations
 from ethora_async.platforms.avaya.customers import Customer, Identifiers, whole_minutes
@@ -92,7 +91,7 @@ class Tokens:
         if token is None:
             token = await self._minted(connection, customer, minutes)
             if self._context.emitter.wanted:
-                self._context.emitter.emit(TokenRefreshed("client", answer.version))
+                self._context.emitter.emit(engine.TokenRefreshed("client", answer.version))
             self._cache.put(key, token, token.expires_at - self._context.clock.now(), early=LEAST_LEFT)
         return token
 

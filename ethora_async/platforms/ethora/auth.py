@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from ethora_async.engine.events import ClockCorrected, Emitter, TokenRefreshed
+from ethora_async import engine
 from ethora_async.protocols import Credential
 from ethora_async.tokens.cache import TokenCache
 from ethora_async.tokens.rotating import STARTUP_GRACE, Acceptance
 from ethora_async.tokens.signing_clock import LARGEST, SigningClock
 
 if TYPE_CHECKING:
+    from ethora_async.engine.emitter import Emitter
     from ethora_async.platforms.ethora.app_secret import AppSecret, SigningKeys
     from ethora_async.protocols import Clock
     from ethora_async.tokens.hs256 import HS256Key
@@ -38,7 +39,7 @@ def sign(key: HS256Key, claims: dict[str, Any], ttl: float, now: float) -> tuple
     return key.sign({**claims, "iat": issued, "exp": expires}), float(expires)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Trial:
     """A corrected time that the platform has not accepted yet: the credential that carries it, and the time before."""
 
@@ -99,7 +100,7 @@ class ServerCredentials:
         """Keep the secret of this credential until the store has a newer version, and the time that it carries."""
         if self._trial is not None and self._trial.holds(credential):
             self._trial = None
-            self._emitter.emit(ClockCorrected(self._signing_clock.offset))
+            self._emitter.emit(engine.ClockCorrected(self._signing_clock.offset))
         if credential is not self._acceptance.credential:
             self._acceptance.accept(credential)
             self._at_hand = None
@@ -163,5 +164,6 @@ class ServerCredentials:
             headers = {"Authorization": f"Bearer {token}", "x-custom-token": token}
             credential = Credential(headers, keys.key, ring.version)
             self._tokens.put(cache_key, credential, SERVER_TOKEN_TTL)
-            self._emitter.emit(TokenRefreshed("server", ring.version))
+            if self._emitter.wanted:
+                self._emitter.emit(engine.TokenRefreshed("server", ring.version))
         return credential

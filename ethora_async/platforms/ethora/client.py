@@ -1,7 +1,7 @@
 """`EthoraClient`: a back end's client for one Ethora app.
 
-What only some processes use (apps, sessions, broadcasts, the older API, `reset`) is imported when it is first used:
-creating the classes of its records takes a good part of the time that the import of a client takes.
+Each part (`users`, `chats`, `tokens`, …) is imported when it is first used. Many processes use only one or two of them,
+and most of the time that an import takes goes into the classes of the parts' records.
 """
 
 from __future__ import annotations
@@ -19,24 +19,20 @@ from ethora_async.errors import InvalidInputError
 from ethora_async.platforms.ethora import operations
 from ethora_async.platforms.ethora.app_secret import APP_SECRET, AppSecret
 from ethora_async.platforms.ethora.auth import ServerCredentials, SigningSecret
-from ethora_async.platforms.ethora.chats.api import Chats
 from ethora_async.platforms.ethora.context import (
     API_URL,
     APP_ID,
     ARGUMENTS,
     PAGING,
+    RESET_LAG,
     App,
     OtherAppContext,
     OwnAppContext,
 )
 from ethora_async.platforms.ethora.dialect import EthoraDialect
-from ethora_async.platforms.ethora.listings import RESET_LAG
 from ethora_async.platforms.ethora.names import Names
-from ethora_async.platforms.ethora.realtime.account import chat_host
+from ethora_async.platforms.ethora.realtime.addresses import chat_host
 from ethora_async.platforms.ethora.realtime.service import ChatService
-from ethora_async.platforms.ethora.tokens import Tokens
-from ethora_async.platforms.ethora.users.api import Users
-from ethora_async.records import ChatToken, id_text
 from ethora_async.redaction import Secret, WrongType, masked_address, masked_credential, wrapped
 from ethora_async.tokens.fixed import FixedCredentials
 from ethora_async.tokens.settings import RotatingSettings, passed_provider, provider_of
@@ -48,6 +44,7 @@ if TYPE_CHECKING:
     from ethora_async.bulk.report import Report
     from ethora_async.config import Seconds
     from ethora_async.platforms.ethora.apps.api import Apps
+    from ethora_async.platforms.ethora.chats.api import Chats
     from ethora_async.platforms.ethora.chats.broadcasts import Broadcasts
     from ethora_async.platforms.ethora.in_app import InApp
     from ethora_async.platforms.ethora.realtime.account import Account
@@ -56,7 +53,9 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.sessions.credentials import OnRenewed, SessionCredentials
     from ethora_async.platforms.ethora.sessions.session import Session
     from ethora_async.platforms.ethora.sessions.user_client import UserClient
-    from ethora_async.records import Id
+    from ethora_async.platforms.ethora.tokens import Tokens
+    from ethora_async.platforms.ethora.users.api import Users
+    from ethora_async.records import ChatToken, Id
     from ethora_async_secrets import SecretProvider
 
 XMPP_HOST = "ETHORA_XMPP_HOST"
@@ -164,15 +163,35 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         RequestsAsUser.__init__(self, self._context.send, PAGING, self._view_of)
         self._xmpp_host = chat_host(_or_variable(xmpp_host, XMPP_HOST))
         self._chat = self._chat_service(xmpp_service)
-        bot_jid = bot_jid or os.environ.get(BOT_JID, "").strip() or None
-        self.users: Users = Users(self._context, bot_jid=bot_jid)
-        self.chats: Chats = _chats_class(legacy_api=legacy_api)(
-            self._context,
-            self.users,
-            xmpp_host=self._xmpp_host,
-            bot_jid=bot_jid,
-        )
-        self.tokens: Tokens = Tokens(self._context, cache_size=token_cache_size)
+        self._bot_jid = bot_jid or os.environ.get(BOT_JID, "").strip() or None
+        self._legacy_api = legacy_api
+        self._token_cache_size = token_cache_size
+
+    @cached_property
+    def users(self) -> Users:
+        """The users of the app."""
+        from ethora_async.platforms.ethora.users.api import Users
+
+        return Users(self._context, bot_jid=self._bot_jid)
+
+    @cached_property
+    def chats(self) -> Chats:
+        """The chats of the app, and their members."""
+        from ethora_async.platforms.ethora.chats.api import Chats
+
+        kind = Chats
+        if self._legacy_api:
+            from ethora_async.platforms.ethora.legacy import LegacyChats
+
+            kind = LegacyChats
+        return kind(self._context, self.users, xmpp_host=self._xmpp_host, bot_jid=self._bot_jid)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Tokens with which front ends log in."""
+        from ethora_async.platforms.ethora.tokens import Tokens
+
+        return Tokens(self._context, cache_size=self._token_cache_size)
 
     @cached_property
     def sessions(self) -> Sessions:
@@ -238,6 +257,7 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
             InvalidInputError: the id is empty.
         """
         from ethora_async.platforms.ethora.in_app import InApp
+        from ethora_async.records import id_text
 
         other = id_text(app_id, "app_id")
         return InApp(OtherAppContext(self._context, other, None), other, xmpp_host=self._xmpp_host)
@@ -282,6 +302,8 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
             rooms: The chats to enter at the start; `Realtime.subscribe` adds more.
             queue_size: Maximum number of unread events.
         """
+        from ethora_async.records import ChatToken
+
         made: list[UserClient] = []
 
         async def account() -> Account:
@@ -391,14 +413,6 @@ class EthoraClient(BaseClient, RequestsAsUser["Session | UserClient"]):
         )
         engine = self._wiring.engine(api_url, EthoraDialect(), credentials)
         return App(Names(app_id), engine, credentials, api_url, self._operations)
-
-
-def _chats_class(*, legacy_api: bool) -> type[Chats]:
-    if not legacy_api:
-        return Chats
-    from ethora_async.platforms.ethora.legacy import LegacyChats
-
-    return LegacyChats
 
 
 def _or_variable(argument: str | Secret | None, variable: str) -> Secret:

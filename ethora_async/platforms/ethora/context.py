@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from ethora_async.config import Seconds
-    from ethora_async.engine.events import Emitter
+    from ethora_async.engine.emitter import Emitter
     from ethora_async.engine.urls import QueryValue
     from ethora_async.platforms.ethora.app_secret import AppSecret
     from ethora_async.protocols import Clock
@@ -35,10 +35,15 @@ API_URL = "ETHORA_CHAT_API_URL"
 APP_ID = "ETHORA_CHAT_APP_ID"
 PAGING = Paging("limit", "offset", 500)
 """See docs/platforms/ethora.md#hosts-and-paths."""
+RESET_LAG = 120.0
+"""Seconds for which listings may still show deleted records: twice the known delay of real servers.
+
+See docs/platforms/ethora.md#jobs-and-delays.
+"""
 ARGUMENTS = {API_URL: "api_url", APP_ID: "app_id", APP_SECRET: "secret"}
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class App:
     """One app, ready for requests."""
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from ethora_async.engine.open_requests import Requests
 from ethora_async.platforms.ethora.chats.api import Chats
 from ethora_async.platforms.ethora.chats.broadcasts import Broadcasts
-from ethora_async.platforms.ethora.context import PAGING
-from ethora_async.platforms.ethora.listings import RESET_LAG
+from ethora_async.platforms.ethora.context import PAGING, RESET_LAG
 from ethora_async.platforms.ethora.reset import reset
 from ethora_async.platforms.ethora.users.api import Users
 

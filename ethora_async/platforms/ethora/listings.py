@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from ethora_async.platforms.ethora.context import AppContext
     from ethora_async.records import Chat, Id, User
 
-RESET_LAG = 120.0
-"""Seconds for which listings may still show deleted records: twice the known delay of real servers.
-
-See docs/platforms/ethora.md#jobs-and-delays.
-"""
 LARGEST_PAGE = 500
 """Maximum number of items in a page of any list (docs/platforms/ethora.md#hosts-and-paths)."""
 

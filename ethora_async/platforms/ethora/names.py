@@ -9,7 +9,7 @@ from unicodedata import normalize
 import attrs
 
 from ethora_async.errors import InvalidInputError
-from ethora_async.records import Id, MongoId, id_text, literal_id, several
+from ethora_async.ids import Id, MongoId, id_text, literal_id, several
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ full-width forms, which preparation makes narrow.
 _ALL_SIMPLE = re.compile(rf"(?:{_SIMPLE.pattern}\n)*")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Names:
     """Converts between the ids and the platform's names of one app's users and chats.
 
@@ -34,7 +34,7 @@ class Names:
 
     app_id: str
     prefix: str = attrs.field(init=False)
-    _folded: str = attrs.field(init=False, repr=False)
+    _folded: str = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "prefix", f"{self.app_id}_")

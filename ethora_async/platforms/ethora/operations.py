@@ -22,7 +22,7 @@ def _once(name: str, method: Method, path: str, source: str) -> Operation:
     return Operation(name, method, path, repeatable=False, source=f"docs/platforms/ethora.md#{source}")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class AppOperations:
     """The operations on one app's users and chats. Every path may contain the app as ``{app}``."""
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
+from ethora_async import engine
 from ethora_async.config import Seconds, seconds
-from ethora_async.engine.events import TokenRefreshed
 from ethora_async.errors import InvalidInputError, InvalidTokenError
 from ethora_async.platforms.ethora.auth import SERVER_TOKEN_TTL, server_claims, sign
 from ethora_async.records import ChatToken, Id, email_text
@@ -165,7 +165,7 @@ class Tokens:
             )
             self._cache.put(cache_key, token, lifetime)
             if self._context.emitter.wanted:
-                self._context.emitter.emit(TokenRefreshed(purpose, ring.version))
+                self._context.emitter.emit(engine.TokenRefreshed(purpose, ring.version))
         return token
 
 

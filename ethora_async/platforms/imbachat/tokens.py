@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ethora_async import engine
 from ethora_async.config import Seconds, seconds
-from ethora_async.engine.events import Emitter, TokenRefreshed
 from ethora_async.platforms.imbachat.numbers import user_number
 from ethora_async.platforms.imbachat.settings import SigningKey, script_url, widget_id
 from ethora_async.records import ChatToken, Id
@@ -16,6 +16,7 @@ from ethora_async.redaction import Secret
 from ethora_async.tokens.cache import TokenCache, margin
 
 if TYPE_CHECKING:
+    from ethora_async.engine.emitter import Emitter
     from ethora_async.protocols import Clock
     from ethora_async.tokens.rotating import RotatingKeys
     from ethora_async.tokens.settings import Values
@@ -74,7 +75,7 @@ class Tokens:
             )
             self._cache.put(cache_key, token, left)
             if self._emitter.wanted:
-                self._emitter.emit(TokenRefreshed("client", ring.version))
+                self._emitter.emit(engine.TokenRefreshed("client", ring.version))
         return token
 
 

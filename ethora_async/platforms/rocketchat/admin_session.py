@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from ethora_async.engine.events import Emitter, TokenRefreshed
+from ethora_async import engine
 from ethora_async.engine.patience import joined
 from ethora_async.errors import ChatError, ConfigError, ForbiddenError, UnauthorizedError
 from ethora_async.platforms.rocketchat.settings import Admin
@@ -23,6 +23,7 @@ from ethora_async_secrets.concurrency import SingleFlight
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from ethora_async.engine.emitter import Emitter
     from ethora_async.protocols import Clock
     from ethora_async.tokens.rotating import KeyRing, RotatingKeys
 
@@ -227,7 +228,7 @@ class AdminSession:
             self._logged_in_as = admin.key
             self._logins += 1
             credential = self._take(admin, login.user_id, login.headers, f"login {self._logins}", ring)
-            self._emitter.emit(TokenRefreshed("admin", credential.key))
+            self._emitter.emit(engine.TokenRefreshed("admin", credential.key))
             return credential
         if failure is None:
             msg = "the admin could not be logged in: there is no user name and password"

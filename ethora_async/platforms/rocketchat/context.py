@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ethora_async.config import Seconds
-    from ethora_async.engine.events import Emitter
+    from ethora_async.engine.emitter import Emitter
     from ethora_async.engine.urls import QueryValue
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.directory import Directory

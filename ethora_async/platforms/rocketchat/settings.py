@@ -13,7 +13,7 @@ from ethora_async.tokens.settings import RotatingSettings, passed_provider
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ethora_async.engine.events import Emitter
+    from ethora_async.engine.emitter import Emitter
     from ethora_async.protocols import Clock
     from ethora_async.tokens.settings import Values
     from ethora_async_secrets import SecretProvider

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from ethora_async.engine.events import TokenRefreshed
+from ethora_async import engine
 from ethora_async.engine.patience import joined, shared_by_callers
 from ethora_async.errors import (
     ApiError,
@@ -251,7 +251,7 @@ class Tokens:
             self._minting.pop(flying, None)
             self._ended_meanwhile.pop(flying, None)
         if self._context.emitter.wanted:
-            self._context.emitter.emit(TokenRefreshed("client", token.user_id))
+            self._context.emitter.emit(engine.TokenRefreshed("client", token.user_id))
         return token
 
     async def _made(self, name: str, allow_privileged: bool) -> Minted:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
-from ethora_async.platforms.ethora.realtime.account import Account, service_url
+from ethora_async.platforms.ethora.realtime.addresses import service_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ethora_async.platforms.ethora.context import App
+    from ethora_async.platforms.ethora.realtime.account import Account
     from ethora_async.platforms.ethora.realtime.connection import AccountOf, OpenSocket, Realtime
     from ethora_async.protocols import Clock
     from ethora_async.records import Id, User
@@ -45,6 +46,8 @@ class ChatService:
         Raises:
             ConfigError: The chat server's address is unknown, or is not a URL.
         """
+        from ethora_async.platforms.ethora.realtime.account import Account
+
         service = service_url(self._service) if self._service else None
         host = self._host or (urlsplit(service).hostname if service else None) or app.xmpp_host()
         return Account(

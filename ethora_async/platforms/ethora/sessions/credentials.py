@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
-from ethora_async.engine.events import Emitter, TokenRefreshed
+from ethora_async import engine
 from ethora_async.engine.patience import joined, shared_by_callers
 from ethora_async.errors import ChatError, UnauthorizedError
 from ethora_async.platforms.ethora.sessions.session import Session, authorization, life
@@ -17,6 +17,7 @@ from ethora_async.redaction import scrub
 from ethora_async_secrets.concurrency import SingleFlight
 
 if TYPE_CHECKING:
+    from ethora_async.engine.emitter import Emitter
     from ethora_async.protocols import Clock
 
 MARGIN = 30.0
@@ -160,7 +161,7 @@ class SessionCredentials:
                 self._refused = failure
             raise failure from None
         self._take(session, fresh=True)
-        self._emitter.emit(TokenRefreshed("session", self._credential.key))
+        self._emitter.emit(engine.TokenRefreshed("session", self._credential.key))
         await self._tell(session)
 
     async def _tell(self, session: Session) -> None:

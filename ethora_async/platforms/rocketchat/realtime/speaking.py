@@ -13,7 +13,7 @@ from ethora_async.platforms.rocketchat.names import RecordId
 from ethora_async.platforms.rocketchat.server_info import public_setting
 
 if TYPE_CHECKING:
-    from ethora_async.engine.events import Emitter
+    from ethora_async.engine.emitter import Emitter
     from ethora_async.platforms.rocketchat.api import Api
     from ethora_async.platforms.rocketchat.directory import Directory
     from ethora_async.platforms.rocketchat.message_records import Message
