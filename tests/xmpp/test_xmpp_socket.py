@@ -76,11 +76,11 @@ async def test_rest_and_chat_show_the_same(http: aiohttp.ClientSession, world: W
         assert f'id="{history["results"][0]["id"]}"' in await bob.until("<body>first")
 
         stanza = history["results"][0]["id"]
-        for change, body in (
+        for stanza_child, body in (
             (f"<replace id='{stanza}' text='second thoughts'/>", "second thoughts"),
             (f"<delete id='{stanza}'/>", "deleted"),
         ):
-            await ada.send(f'<message to="{room(world.room)}" type="groupchat" id="c">{change}</message>')
+            await ada.send(f'<message to="{room(world.room)}" type="groupchat" id="c">{stanza_child}</message>')
             await bob.until(f'id="{stanza}"')
             (row,) = (await rest("GET", f"/v2/apps/{APP}/messages/search?q={body[:7]}"))["results"]
             assert (row["body"], "deletedAt" in row) == (body, body == "deleted")
