@@ -152,6 +152,8 @@ ROOMS = [
              arguments=lambda _, role=role: ("ada", role), before=f"add {role}" if verb == "remove" else "")
         for role in ("owner", "moderator", "leader") for verb in ("add", "remove")
     ),
+    room("mute a user", "chats.mute_user", "POST rooms.muteUser", arguments=lambda _: ("ada",)),
+    room("unmute a user", "chats.unmute_user", "POST rooms.unmuteUser", arguments=lambda _: ("ada",)),
     room("list roles", "chats.roles", "GET {}.roles"),
     room("members", "chats.members", "GET {}.members"),
     room("members of a direct room", "ada.chats.members", "GET im.members", kinds="d"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ethora_async.attachments import Attachment
 from ethora_async.errors import (
     ConflictError,
     ForbiddenError,
@@ -242,3 +243,44 @@ async def test_who_is_online_and_everybody_let_in(rocketchat: RocketChatClient, 
     assert [user.id for user in await rocketchat.chats.online("town")] == ["ada"]
     await rocketchat.chats.invite_all("town")
     assert {"eve", "ada", "bob"} <= {member.id async for member in rocketchat.chats.members("town")}
+
+
+@pytest.mark.parametrize("version", ["6.8.0", "8.8.1", "9.0"], indirect=True)
+@pytest.mark.parametrize("access", ["public", "private"])
+async def test_who_is_muted_neither_writes_nor_reacts(rocketchat: RocketChatClient, access: Any) -> None:
+    ada = rocketchat.as_user("ada")
+    await rocketchat.chats.create("town", title="Town", access=access, members=["ada"])
+    message = await ada.messages.send("town", "mine")
+    for _ in range(2):
+        assert (await rocketchat.chats.mute_user("town", "ada")).status == "updated"
+    for call in (
+        lambda: ada.messages.send("town", "no"),
+        lambda: ada.messages.edit("town", message.id, "no"),
+        lambda: ada.messages.react(message.id, "tada"),
+        lambda: ada.messages.send_file("town", Attachment(source=b"no", name="no.txt")),
+        lambda: ada.chats.unmute_user("town", "ada"),
+    ):
+        with pytest.raises(ForbiddenError):
+            await call()
+    assert (await rocketchat.chats.get("town")).extra["muted"] == ["ada"]
+    await rocketchat.chats.unmute_user("town", "ada")
+    await ada.messages.send("town", "again")
+    await rocketchat.chats.set_read_only("town", True)
+    with pytest.raises(ForbiddenError):
+        await ada.messages.send("town", "read-only")
+    await rocketchat.chats.unmute_user("town", "ada")
+    await ada.messages.send("town", "unmuted")
+    said = {one.text for one in await rocketchat.messages.history("town") if one.type is None}
+    assert said == {"unmuted", "again", "mine"}
+
+
+async def test_only_members_of_channels_and_groups_are_muted(rocketchat: RocketChatClient) -> None:
+    await rocketchat.chats.create("town", title="Town", access="public")
+    with pytest.raises(NotFoundError) as absent:
+        await rocketchat.chats.mute_user("town", "ada")
+    assert absent.value.code == "error-user-not-in-room"
+    with pytest.raises(NotFoundError):
+        await rocketchat.chats.mute_user("town", "nobody")
+    direct = await rocketchat.chats.direct(["ada", "bob"])
+    with pytest.raises(InvalidInputError):
+        await rocketchat.as_user("ada").chats.mute_user(RecordId(direct.record_id or ""), "bob")

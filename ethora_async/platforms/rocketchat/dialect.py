@@ -88,6 +88,7 @@ _CODE_IN_TEXT = re.compile(r"\[([A-Za-z0-9_-]+)\]\s*$")
 _MISSING = re.compile(
     r"(?:user|room|channel|group|message|resource) not found|no message found|does not exist", re.IGNORECASE
 )
+_SILENCED = re.compile(r"you[_ ]have[_ ]been[_ ]muted|because the room is readonly|room_is_blocked", re.IGNORECASE)
 _TAKEN = re.compile(r"already (?:exists|in use)", re.IGNORECASE)
 _BARE_CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 _WAIT = re.compile(r"wait (\d+(?:\.\d+)?) seconds?", re.IGNORECASE)
@@ -193,6 +194,8 @@ def _kind(status: int, code: str | None, message: str, details: Mapping[str, Any
     if status in (200, 400, 403):
         if code in _NOT_FOUND or (code is None and _MISSING.search(message)):
             return NotFoundError
+        if code is None and _SILENCED.search(message):
+            return ForbiddenError
         if code in _CONFLICT or (code is None and _TAKEN.search(message)):
             return ConflictError
     return _BY_STATUS.get(status, ValidationFailedError if status == 200 else ApiError)

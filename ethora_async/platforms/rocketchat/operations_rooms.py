@@ -45,6 +45,8 @@ REMOVE_ROLE = {
     role: _kinds("chats.remove_role", "POST", f"remove{role.title()}", _ROLES)
     for role in ("owner", "moderator", "leader")
 }
+MUTE = dict.fromkeys("cp", route("chats.mute_user", "POST", "rooms.muteUser", _ROLES))
+UNMUTE = dict.fromkeys("cp", route("chats.unmute_user", "POST", "rooms.unmuteUser", _ROLES))
 ROLES = _kinds("chats.roles", "GET", "roles", _ROLES)
 
 OPEN = route("chats.open", "POST", "rooms.open", _STANDING)

@@ -158,6 +158,19 @@ class RoomSettings(RoomAccess):
         """
         return await self._set_role(id, user, role, operations.REMOVE_ROLE, f"error-user-not-{role}")
 
+    async def mute_user(self, id: Id, user: Id) -> Outcome[Id]:
+        """Forbid a member of a channel or group to write and to react there.
+
+        Raises:
+            NotFoundError: There is no such room or user, or the user is not in the room.
+            ForbiddenError: The caller lacks the permission ``mute-user``.
+        """
+        return await self._set_voice(id, user, operations.MUTE)
+
+    async def unmute_user(self, id: Id, user: Id) -> Outcome[Id]:
+        """Let a muted member write again; in a read-only room, let them write at all. See `mute_user`."""
+        return await self._set_voice(id, user, operations.UNMUTE)
+
     async def roles(self, id: Id) -> tuple[RoleHolder, ...]:
         """Return the members with roles in a channel or group."""
         api = await self._context.open()
@@ -188,6 +201,11 @@ class RoomSettings(RoomAccess):
         api = await self._context.open()
         user_id = await self._context.directory.user_id(api, user, fresh=True)
         return await self._set(id, table[role], {"userId": user_id}, done)
+
+    async def _set_voice(self, id: Id, user: Id, kinds: Mapping[str, Operation]) -> Outcome[Id]:
+        api = await self._context.open()
+        user_id = await self._context.directory.user_id(api, user, fresh=True)
+        return await self._set(id, kinds, {"userId": user_id})
 
     async def _set(self, id: Id, kinds: Mapping[str, Operation], data: Mapping[str, Any], *done: str) -> Outcome[Id]:
         api = await self._context.open()

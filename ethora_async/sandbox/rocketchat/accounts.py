@@ -110,6 +110,7 @@ def update(platform: Platform, user: User, data: dict[str, Any], actor: User, no
     if email is not None and email != user.email:
         check_email(platform, email, user)
         user.verified = False
+    _rename_in_rooms(user, username)
     renamed = username != user.username or data.get("name") not in (None, user.name)
     user.name = data.get("name") or user.name
     user.roles = list(data.get("roles") or user.roles)
@@ -124,6 +125,12 @@ def update(platform: Platform, user: User, data: dict[str, Any], actor: User, no
     if renamed:
         announce.renamed(platform, user)
     announce.user_data(platform, user, {"name": user.name, "username": user.username, "emails": emails(user)})
+
+
+def _rename_in_rooms(user: User, username: str) -> None:
+    for member in user.rooms.values():
+        for names in (member.room.muted, member.room.unmuted):
+            names[:] = [username if one == user.username else one for one in names]
 
 
 def set_active(platform: Platform, user: User, *, active: bool, confirmed: bool, now: float) -> None:

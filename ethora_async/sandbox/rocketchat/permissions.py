@@ -48,6 +48,7 @@ GRANTS: dict[str, frozenset[str]] = {
     "manage-own-incoming-integrations": ADMIN,
     "manage-own-outgoing-integrations": ADMIN,
     "message-impersonate": frozenset({"bot", "app"}),
+    "mute-user": KEEPERS,
     "pin-message": KEEPERS,
     "post-readonly": KEEPERS,
     "preview-c-room": frozenset({"admin", "user", "anonymous"}),

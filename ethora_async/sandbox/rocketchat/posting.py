@@ -28,8 +28,7 @@ def send(platform: Platform, room: Room, author: User, data: dict[str, Any], now
         raise not_allowed()
     if room.archived:
         raise membership.archived(room)
-    if room.read_only and not may(author, "post-readonly", room):
-        raise MeteorError("error-not-allowed", "You can't send messages because the room is readonly.")
+    _check_voice(room, author)
     if (data.get("alias") or data.get("avatar")) and not may(author, "message-impersonate"):
         raise MeteorError("error-not-allowed", "Not enough permission")
     _check_size(platform, data.get("msg") or "")
@@ -64,6 +63,7 @@ def edit(platform: Platform, room: Room, message: Message, actor: User, text: st
     _may_touch(room, message, actor, "edit-message")
     if room.archived:
         raise membership.archived(room)
+    _check_voice(room, actor)
     _check_size(platform, text)
     message.text = text
     message.mentions = _mentions(platform, text)
@@ -96,6 +96,8 @@ def react(
         raise membership.archived(room)
     if room.read_only and not room.react_when_read_only and not may(actor, "post-readonly", room):
         raise failure("You can't send messages because the room is readonly.")
+    if actor.username in room.muted:
+        raise not_allowed("You have been muted and cannot speak in this room")
     name = f":{emoji.strip(':')}:"
     if not EMOJI.fullmatch(name):
         raise MeteorError("error-not-allowed", "Invalid emoji provided.", {"method": "setReaction"})
@@ -137,6 +139,14 @@ def find(platform: Platform, message_id: str) -> tuple[Room, Message] | None:
         if message is not None:
             return room, message
     return None
+
+
+def _check_voice(room: Room, author: User) -> None:
+    """Refuse a member who was muted, and one of a read-only room who was not unmuted."""
+    if room.read_only and author.username not in room.unmuted and not may(author, "post-readonly", room):
+        raise MeteorError("error-not-allowed", "You can't send messages because the room is readonly.")
+    if author.username in room.muted:
+        raise failure("You_have_been_muted")
 
 
 def _check_size(platform: Platform, text: str) -> None:

@@ -191,6 +191,8 @@ class Room:
     encrypted: bool = False
     featured: bool = False
     react_when_read_only: bool = False
+    muted: list[str] = attrs.field(factory=list[str])
+    unmuted: list[str] = attrs.field(factory=list[str])
     hidden_system_messages: list[str] | None = None
     favorite: dict[str, bool] | None = None
     retention: dict[str, Any] | None = None

@@ -43,6 +43,19 @@ def set_read_only(platform: Platform, room: Room, value: bool, actor: User, now:
     membership.system_message(platform, room, actor, kind, actor.username, now)
 
 
+def mute(platform: Platform, room: Room, user: User, actor: User, now: float, *, muted: bool) -> None:
+    """Take the right to write from a member, or give it back, in a read-only room too."""
+    name = user.username
+    room.muted = [one for one in room.muted if one != name]
+    room.unmuted = [one for one in room.unmuted if one != name]
+    if muted and not room.read_only:
+        room.muted.append(name)
+    elif not muted and room.read_only:
+        room.unmuted.append(name)
+    membership.system_message(platform, room, actor, "user-muted" if muted else "user-unmuted", name, now)
+    touch(platform, room, now)
+
+
 def set_type(platform: Platform, room: Room, kind: str, actor: User, now: float) -> None:
     """Turn a group into a channel, or a channel into a group."""
     room.type = kind

@@ -11,7 +11,7 @@ from ethora_async.sandbox.rocketchat.families import family_room
 from ethora_async.sandbox.rocketchat.permissions import may
 from ethora_async.sandbox.rocketchat.routes_rooms_named import PEOPLE
 from ethora_async.sandbox.rocketchat.routing import Routes
-from ethora_async.sandbox.rocketchat.schema import TEXT, by_room, maybe
+from ethora_async.sandbox.rocketchat.schema import FILLED, TEXT, by_room, closed, maybe, one_of
 from ethora_async.sandbox.rocketchat.shapes import brief
 
 if TYPE_CHECKING:
@@ -57,6 +57,31 @@ def moderators(call: Call) -> Reply:
     """List the moderators of a room."""
     room = family_room(call, call.query)
     return success(moderators=[brief(member.user) for member in room.members.values() if "moderator" in member.roles])
+
+
+MUTED = one_of(closed({"userId": FILLED, "roomId": FILLED}), closed({"username": FILLED, "roomId": FILLED}))
+
+
+def _mute_route(name: str, *, muted: bool) -> None:
+    def change(call: Call) -> Reply:
+        user = call.user_of(call.body)
+        room = call.platform.store.rooms.with_id(call.body["roomId"])
+        if not may(call.user, "mute-user", room):
+            raise not_allowed()
+        if room is None:
+            raise MeteorError("error-invalid-room", "Invalid room")
+        if room.type not in ("c", "p"):
+            raise MeteorError("error-invalid-room-type", f"{room.type} is not a valid room type")
+        if user.id not in room.members:
+            raise MeteorError("error-user-not-in-room", "User is not in this room")
+        room_changes.mute(call.platform, room, user, call.user, call.now, muted=muted)
+        return success()
+
+    ROUTES.add("POST", name, section=SECTION, body=MUTED)(change)
+
+
+_mute_route("rooms.muteUser", muted=True)
+_mute_route("rooms.unmuteUser", muted=False)
 
 
 @ROUTES.add("GET", "channels.roles", "groups.roles", section=SECTION, query=by_room())

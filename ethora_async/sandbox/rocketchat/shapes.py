@@ -139,6 +139,8 @@ def room_shape(room: Room) -> Shape:
             uids=list(room.members) if room.type == "d" else None,
             featured=room.featured or None,
             reactWhenReadOnly=room.react_when_read_only or None,
+            muted=list(room.muted) or None,
+            unmuted=list(room.unmuted) or None,
             favorite=room.favorite,
             retention=room.retention,
             avatarETag=None if room.avatar is None else room.avatar.etag,
