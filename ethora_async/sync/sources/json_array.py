@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ethora_async.codec import DEEPEST
 from ethora_async.errors import ConfigError, InvalidInputError
-from ethora_async.sync.sources.json_strings import INVALID, StringRepair
+from ethora_async.sync.sources.json_repair import INVALID, LONGEST_WORD, NO_VALUE, JsonRepair
 from ethora_async.sync.sources.table import RawRow, Reader, guarded
 from ethora_async.sync.sources.text_file import open_bytes
 
@@ -24,7 +24,7 @@ _LARGEST_ROW = 1 << 24
 """Maximum size of one row in bytes of JSON."""
 
 
-_LONGEST_NUMBER = 640
+_LONGEST_NUMBER = LONGEST_WORD
 """Maximum number of digits of a number. Python refuses to parse integers of more than some thousand digits, and ijson
 then crashes the process. 640 is the lowest limit that Python accepts.
 """
@@ -147,7 +147,7 @@ class _Object(dict[str, Any]):
 
 
 class _Counted:
-    """A file with its strings repaired. It limits the bytes of one row, the digits of one number and the nesting.
+    """A file with its strings and words repaired. It limits the bytes of a row, the digits of a number and the nesting.
 
     ijson builds the path of every open value, so that its memory grows with the square of the nesting.
     """
@@ -156,7 +156,7 @@ class _Counted:
         self._file = file
         self._left = _LARGEST_ROW
         self._limited = limited
-        self._strings = StringRepair()
+        self._strings = JsonRepair()
         self._digits = ""
         self._level = 0
 
@@ -190,7 +190,7 @@ class _Counted:
 
     @property
     def repaired(self) -> bool:
-        """Whether any string up to here was repaired."""
+        """Whether anything up to here was repaired."""
         return self._strings.marked
 
     def begin_row(self) -> None:
@@ -205,21 +205,37 @@ class _Counted:
 def _row(number: int, value: Any, *, repaired: bool) -> RawRow:
     if not isinstance(value, Mapping):
         return RawRow(number, {}, "the element is not a JSON object")
+    if repaired and (problem := _invalid(value)) is not None:
+        return RawRow(number, {}, problem)
     doubled = next(_doubled(value), None)
     if doubled is not None:
         return RawRow(number, {}, f"the object has the key {doubled!r} more than once")
-    if repaired and _holds_invalid(value):
-        problem = "the object holds half of a surrogate pair, an unknown escape, a control character or bytes that are"
-        return RawRow(number, {}, f"{problem} not UTF-8")
     return RawRow(number, value)
 
 
-def _holds_invalid(value: Any) -> bool:
+_INVALID_STRING = (
+    "the object holds half of a surrogate pair, an unknown escape, a control character or bytes that are not UTF-8"
+)
+_INVALID_KEY = "a key of the object is not a text in double quotation marks"
+_NO_VALUE = "has no JSON value: write a text in double quotation marks, a number without leading zeros, true, false or"
+
+
+def _invalid(value: Any, name: str = "the object") -> str | None:
+    """Return what is invalid in a row, or None. The value itself is not repeated: it may be a password."""
     if isinstance(value, str):
-        return INVALID in value
+        if value == NO_VALUE:
+            return f"{name} {_NO_VALUE} null (NaN and Infinity are none)"
+        return _INVALID_STRING if INVALID in value else None
+    found: Iterator[str | None] = iter(())
     if isinstance(value, Mapping):
-        return any(INVALID in key or _holds_invalid(inner) for key, inner in value.items())
-    return isinstance(value, list) and any(map(_holds_invalid, value))
+        if NO_VALUE in value:
+            return _INVALID_KEY
+        if any(INVALID in key for key in value):
+            return _INVALID_STRING
+        found = (_invalid(inner, repr(key)) for key, inner in value.items())
+    elif isinstance(value, list):
+        found = (_invalid(inner, name) for inner in value)
+    return next(filter(None, found), None)
 
 
 def _doubled(value: Any) -> Iterator[str]:
