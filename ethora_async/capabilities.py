@@ -215,6 +215,40 @@ class RulesNames(Protocol):
         ...
 
 
+class ShortNames(NamedTuple):
+    """Names that some servers of the platform refuse because they are short, and others accept.
+
+    Attributes:
+        fields: the fields of a `NewUser` that it concerns.
+        length: the number of letters up to which a name is short.
+        reason: what is said of them.
+    """
+
+    fields: tuple[str, ...]
+    length: int
+    reason: str
+
+
+@runtime_checkable
+class DoubtsShortNames(Protocol):
+    """A directory of users some of whose servers refuse short names. They are warned of, not rejected."""
+
+    @property
+    def short_names(self) -> ShortNames:
+        """The names to warn of."""
+        ...
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A directory of users that does not hold every field of a `NewUser`."""
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """By field that is neither stored nor compared, the reason and what to do instead."""
+        ...
+
+
 @runtime_checkable
 class ChecksIdsTogether(Protocol):
     """A directory of users that can check many ids together, at a fraction of the cost."""

@@ -73,6 +73,7 @@ class LinePrinter:
                 await self._kind(plan, kind, name, here)
         await self._set_aside(plan)
         await self._problems(plan.problems(), sum(summary.problems.values()))
+        self.warnings(summary)
         self.total(summary, limited=bool((await plan.journal.meta("options") or {}).get("limit")))
 
     async def _kind(self, plan: Plan, kind: str, name: str, here: Mapping[str, int]) -> None:
@@ -125,6 +126,13 @@ class LinePrinter:
                     self.line(f"      {self._dots} and {number - SHOWN_FAILURES:,} more; --json or --reject has all")
                     return
                 self.line(f"    {problem_line(row)}")
+
+    def warnings(self, summary: Summary) -> None:
+        """Print what the platform may refuse."""
+        if summary.warnings:
+            self.line(Text("\n  may be refused", "yellow"))
+        for text in summary.warnings:
+            self.line(f"    {scrub(text)}")
 
     def total(self, summary: Summary, *, limited: bool) -> None:
         """Print the plan in one sentence."""

@@ -22,6 +22,7 @@ def summary_fields(summary: Summary) -> dict[str, Any]:
         "problems": dict(summary.problems),
         "left": summary.left,
         "compared": dict(summary.compared),
+        "warnings": [scrub(text) for text in summary.warnings],
         "in_step": summary.in_step,
     }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_platform import USER_FIELDS, FakePlatform
+from fake_source import bad_row
 from sync_world import chats_of, members_of, person, users_of
 
 from ethora_async.sync import apply_plan, make_plan, save_plan
@@ -127,6 +128,30 @@ async def test_a_new_id_with_the_same_address_is_renamed_where_the_platform_can(
     assert (sorted(platform.users), platform.members["board"]) == (["guest", "new"], {"new"})
 
 
+async def test_the_former_id_of_a_renamed_user_is_told_and_they_stay_inside() -> None:
+    platform = able()
+    platform.seed_user("old", email="s@example.com")
+    platform.seed_chat("board", members=["old"])
+    sources = {"users": users_of([user("new", "s")]), "chats": chats_of("board"),
+               "members": members_of(("board", "old"))}  # fmt: skip
+    async with await make_plan(platform.client(), **sources, prune=True, allow_delete=9) as plan:  # type: ignore[arg-type]
+        assert await reasons(plan) == [("board/old", "the user old is renamed to new: write the new id")]
+        assert await changes(plan) == [("update", "old")]
+        assert (await apply_plan(platform.client(), plan)).ok
+    assert (sorted(platform.users), platform.members["board"]) == (["new"], {"new"})
+
+
+async def test_a_row_that_cannot_be_read_names_its_user_all_the_same() -> None:
+    platform = able()
+    platform.seed_user("there", email="t@example.com")
+    sources = {"users": users_of([bad_row("there", 2, "people.csv"), bad_row("new", 3, "people.csv")]),
+               "chats": chats_of("board"), "members": members_of(("board", "there"), ("board", "new"))}  # fmt: skip
+    async with await make_plan(platform.client(), **sources) as plan:  # type: ignore[arg-type]
+        assert plan.summary.extras == {}
+        assert await changes(plan) == [("create", "board"), ("grant", "board/there")]
+        assert (await reasons(plan))[-1] == ("board/new", "the user new cannot be used: its own row is not valid")
+
+
 async def test_a_conflict_names_the_holder() -> None:
     platform = FakePlatform(page=50)
     platform.seed_user("a", email="s@example.com")
@@ -171,6 +196,16 @@ async def test_an_exchange_steps_aside_in_the_plan() -> None:
     aside, *_ = [(key, address) for _, key, address in sorted(sent)]
     assert aside[0] == "a"
     assert aside[1].startswith("2+moving-")
+
+
+async def test_the_examples_of_an_exchange_are_in_the_order_in_which_they_are_applied() -> None:
+    platform = able()
+    platform.seed_user("a", email="1@example.com")
+    platform.seed_user("b", email="2@example.com")
+    async with await make_plan(platform.client(), users=users_of([user("a", "2"), user("b", "1")])) as plan:
+        found = await plan.journal.examples("user", "update", 9)
+    assert [entry.key for entry in found] == ["a", "b", "a"]
+    assert [(entry.reason or "").partition(":")[0] for entry in found] == ["temporary", "", ""]
 
 
 async def test_a_plan_file_is_created_exclusively(tmp_path: Path) -> None:

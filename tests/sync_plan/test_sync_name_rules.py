@@ -1,4 +1,4 @@
-"""Names that the server would refuse are in the plan, by the rule that the server itself states."""
+"""What the platform would refuse, may refuse, or does not hold is in the plan."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fake_source import FakeSource
 
-from ethora_async import RocketChatClient
+from ethora_async import EthoraClient, RocketChatClient
 from ethora_async.platforms.rocketchat.name_rules import ROOM_NAMES, USER_NAMES
 from ethora_async.records import NewChat, NewUser
-from ethora_async.sandbox import RocketChatSandbox
-from ethora_async.sync import apply_plan, make_plan
+from ethora_async.sandbox import EthoraSandbox, RocketChatSandbox
+from ethora_async.sync import apply_plan, make_plan, verify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -76,3 +76,39 @@ async def test_a_rule_that_is_not_one_class_of_characters_is_left_to_the_server(
     sandbox.settings[USER_NAMES] = pattern
     async with await make_plan(client, users=FakeSource([person("a" * 50 + "!")], "people.csv")) as plan:
         assert plan.summary.total == 1
+
+
+async def test_a_picture_that_is_neither_set_nor_compared_is_no_agreement(client: RocketChatClient) -> None:
+    people = [NewUser(id=id, email=f"{id}@example.com", first_name="Ann", last_name="Lee", profile_image=picture)
+              for id, picture in (("ann", "https://example.com/a.png"), ("bob", ""), ("cid", None))]  # fmt: skip
+    users = FakeSource(people, "people.csv")
+    async with await make_plan(client, users=users) as plan:
+        assert (await apply_plan(client, plan)).ok
+        told = [(entry.key, entry.after, entry.line) async for entry in plan.cannot_change()]
+    assert told == [("ann", {"fields": {"profile_image": "https://example.com/a.png"}}, 2)]
+    found = await verify(client, users=users)
+    assert (found.verdict, found.summary.cannot_change) == ("cannot change", {"user": 1})
+    assert "neither set nor compared" in (found.examples[0].reason or "")
+    assert (await verify(client, users=FakeSource(people[1:], "people.csv"))).in_step
+
+
+async def test_short_names_that_some_servers_refuse_are_warned_of_with_their_place() -> None:
+    people = [
+        NewUser(id=f"u{number}", email=f"u{number}@example.com", first_name=first, last_name=last)
+        for number, (first, last) in enumerate([("Ann", "Lee"), ("Z", "Lee"), ("李", "王"), ("Bo", "Ng")])
+    ]
+    async with (
+        EthoraSandbox(lenient=True) as sandbox,
+        EthoraClient(app_id=sandbox.app_id, secret=sandbox.secret, api_url=sandbox.url) as client,
+    ):
+        users = FakeSource(people, "people.csv")
+        async with await make_plan(client, users=users) as plan:
+            first, last = plan.summary.warnings
+            assert (await apply_plan(client, plan)).ok
+        assert first.startswith("people.csv line 3, first_name: 'Z' (and 1 more row): ")
+        assert last.startswith("people.csv line 4, last_name: '王': ")
+        # What this server has accepted is not warned of again.
+        assert (await verify(client, users=users)).summary.warnings == ()
+        people[3] = NewUser(id="u3", email="u3@example.com", first_name="B", last_name="Ng")
+        async with await make_plan(client, users=FakeSource(people, "people.csv")) as plan:
+            assert [text[:31] for text in plan.summary.warnings] == ["people.csv line 5, first_name: "]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ethora_async.capabilities import ShortNames
 from ethora_async.platforms.ethora.users.records import UserChange
 from ethora_async.records import NewChat
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 USER_FIELDS = frozenset({"first_name", "last_name", "profile_image"})
 """The fields of a user that can be changed: no route changes an e-mail address for the app."""
+
+SHORT_NAMES = ShortNames(
+    ("first_name", "last_name"), 1, "some Ethora servers require two letters, and refuse the row; repeat the name there"
+)
+"""The minimum has changed between versions, and no route tells it: see docs/platforms/ethora.md#users-batch."""
 
 CHAT_FIELDS = frozenset({"title", "description"})
 """The fields of a chat that can be changed: its access is fixed at its creation."""
@@ -53,4 +59,4 @@ def comparable_chat(chat: NewChat | Chat) -> State:
     }
 
 
-__all__ = ["CHAT_FIELDS", "USER_FIELDS", "comparable_chat", "comparable_user", "user_change"]
+__all__ = ["CHAT_FIELDS", "SHORT_NAMES", "USER_FIELDS", "comparable_chat", "comparable_user", "user_change"]

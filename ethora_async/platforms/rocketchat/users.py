@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ethora_async.bulk.outcome import Outcome, failed
@@ -20,7 +21,7 @@ from ethora_async.records import Chat, Id, NewUser, User, several
 from ethora_async.redaction import wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from ethora_async.bulk.run import WorkGenerator
     from ethora_async.capabilities import NameRule, State
@@ -39,6 +40,11 @@ class Users(UserProfiles):
     """The users of one server. Your own id of a user is the user name; a `RecordId` names Rocket.Chat's own."""
 
     changeable: frozenset[str] = frozenset({"name", "email", "id"})
+
+    left_out: Mapping[str, str] = MappingProxyType(
+        {"profile_image": "Rocket.Chat lists no pictures, so it is neither set nor compared: users.set_avatar sets one"}
+    )
+    """Fields of a `NewUser` that are neither stored nor compared, with the reason."""
 
     def __init__(self, context: ServerContext, forget: Callable[[str], None]) -> None:
         self._context = context

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 
-from ethora_async.capabilities import RulesNames
+from ethora_async.capabilities import DoubtsShortNames, LeavesOut, RulesNames
 from ethora_async.engine.patience import patience
 from ethora_async.errors import InvalidInputError
 from ethora_async.sync.plan import guard, intake
@@ -49,6 +49,7 @@ class Summary:
         left: number of changes left for later, because of `limit`, or because the user or chat that they need does not
             exist yet.
         compared: by kind, number of wanted records that were compared.
+        warnings: what is to be applied, but may be refused by the platform.
     """
 
     changes: Mapping[tuple[str, str], int]
@@ -57,6 +58,7 @@ class Summary:
     problems: Mapping[str, int]
     left: int = 0
     compared: Mapping[str, int] = attrs.field(factory=dict, eq=False)
+    warnings: tuple[str, ...] = attrs.field(default=(), eq=False)
 
     @property
     def total(self) -> int:
@@ -221,14 +223,17 @@ async def plan_in(
             replace=options.get("replace", False),
             limit=options["limit"],
             names=names,
+            short_names=client.users.short_names if isinstance(client.users, DoubtsShortNames) else None,
+            left_out=client.users.left_out if isinstance(client.users, LeavesOut) else {},
         )
     )
     unsafe = await journal.unsafe_rows()
     verdict = guard.judged(found.deletions, unsafe=unsafe, prune=prune, allow_delete=options["allow_delete"])
     platform = identity(client)
     await journal.set_meta(
-        state=PLANNED, sources=prints, left=found.left, compared=dict(found.counts), guard=verdict, platform=platform
-    )
+        state=PLANNED, sources=prints, left=found.left, compared=dict(found.counts), guard=verdict, platform=platform,
+        warnings=list(found.warnings),
+    )  # fmt: skip
     return Plan(journal, sources, await summary_of(journal), verdict, platform)
 
 
@@ -341,7 +346,15 @@ async def summary_of(journal: Journal) -> Summary:
     problems = await journal.problem_counts() or await journal.meta(
         "problems", {}
     )  # of a plan from a file, only the numbers are known
-    return Summary(changes, cannot, extras, problems, await journal.meta("left", 0), await journal.meta("compared", {}))
+    return Summary(
+        changes,
+        cannot,
+        extras,
+        problems,
+        left=await journal.meta("left", 0),
+        compared=await journal.meta("compared", {}),
+        warnings=tuple(await journal.meta("warnings", [])),
+    )
 
 
 def _check(

@@ -24,6 +24,7 @@ _TAKES = (
     "CASE action WHEN 'create' THEN json_extract(after, '$.email')"
     " WHEN 'update' THEN json_extract(after, '$.fields.email') END"
 )
+_ASIDE = "temporary: addresses are exchanged, and one user must let go first"
 
 
 @attrs.define(eq=False)
@@ -192,10 +193,13 @@ def _step_aside(db: sqlite3.Connection, move: _Move) -> int:
     # The id, too, is the one that the record has until its own change.
     record["id"] = move.key
     cursor = db.execute(
-        "INSERT INTO item (step, kind, action, key, other, before, after, needs_source, file, line)"
-        " VALUES (?, 'user', 'update', ?, '', ?, ?, 0, ?, ?)",
-        (STEPS_ASIDE, move.key, encoded(old), encoded({"item": record, "fields": {"email": address}}), file, line),
-    )
+        "INSERT INTO item (step, kind, action, key, other, before, after, needs_source, file, line, reason)"
+        " VALUES (?, 'user', 'update', ?, '', ?, ?, 0, ?, ?, ?)",
+        (
+            STEPS_ASIDE, move.key, encoded(old), encoded({"item": record, "fields": {"email": address}}), file, line,
+            _ASIDE,
+        ),
+    )  # fmt: skip
     return int(cursor.lastrowid or 0)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ethora_async.sync.store import addresses, execution, key_ranges, matching, sides
+from ethora_async.sync.store import addresses, advice, execution, key_ranges, matching, sides
 from ethora_async.sync.store.items import CANNOT_CHANGE, EXTRA, LEAVES_FIRST, STEPS, Compared, decoded, encoded
 from ethora_async.sync.store.schema import FILE_NUMBER, ITEM_INDEX, TARGET_INDEX
 
@@ -43,6 +43,8 @@ def write_differences(db: sqlite3.Connection, what: Comparison) -> Compared:
                 continue
             add_rows(db, _changed(db, kind, what.changeable[kind]))
             _superfluous(db, kind, "delete" if what.prune else EXTRA)
+    if "user" in what.kinds:
+        advice.add_left_out(db, what.left_out)
     if listed and db.execute("SELECT 1 FROM item WHERE kind = 'user' AND step > 0 LIMIT 1").fetchone() is not None:
         sides.index_actual(db)
         addresses.order(db)
@@ -61,7 +63,8 @@ def write_differences(db: sqlite3.Connection, what: Comparison) -> Compared:
         left += _grant(db)
         left += _cut(db, "kind = 'member'", what.limit)
     key_ranges.drop_other_chats(db)
-    return Compared(deletions, left, dict(zip(kinds, map(int, counts), strict=True)))
+    warnings = advice.short_names(db, what.short_names)
+    return Compared(deletions, left, dict(zip(kinds, map(int, counts), strict=True)), warnings)
 
 
 def add_rows(db: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -145,12 +148,15 @@ def _superfluous(db: sqlite3.Connection, kind: Kind, action: str) -> None:
     if same == db.execute("SELECT COUNT(*) FROM actual WHERE kind = ? AND NOT own", (kind,)).fetchone():
         return
     db.execute(TARGET_INDEX)
+    # A row that could not be read is in the list all the same. Deletions are stopped by the guard then.
+    unread = " AND key NOT IN (SELECT b.id FROM bad AS b WHERE b.kind = ? AND b.id IS NOT NULL)"
     db.execute(
         f"{_INSERT} SELECT ?, kind, ?, key, '', state, NULL, 0, NULL, NULL FROM actual AS a WHERE kind = ? AND NOT own"
         " AND NOT EXISTS (SELECT 1 FROM wanted AS w WHERE w.kind = a.kind AND w.target = a.key)"
         # A rejected row may mean the user who has its address.
-        " AND NOT EXISTS (SELECT 1 FROM wanted AS w WHERE w.refused AND w.email = a.email) ORDER BY key",
-        (STEPS.get((kind, action), 0), action, kind),
+        " AND NOT EXISTS (SELECT 1 FROM wanted AS w WHERE w.refused AND w.email = a.email)"
+        f"{unread if action == EXTRA else ''} ORDER BY key",
+        (STEPS.get((kind, action), 0), action, kind, *([kind] if action == EXTRA else [])),
     )
 
 

@@ -28,10 +28,16 @@ _DELETIONS: tuple[tuple[Kind, str], ...] = (("user", "delete"), ("chat", "delete
 
 
 def select_entries(
-    db: sqlite3.Connection, condition: str, values: Sequence[Any] = (), *, after: int = 0, limit: int
+    db: sqlite3.Connection,
+    condition: str,
+    values: Sequence[Any] = (),
+    *,
+    after: int = 0,
+    limit: int,
+    order: str = "number",
 ) -> list[Entry]:
-    """Return the items after number `after` that meet a condition, by number."""
-    query = f"SELECT {COLUMNS} FROM item WHERE number > ? AND ({condition}) ORDER BY number LIMIT ?"
+    """Return the items after number `after` that meet a condition, by number or in another order."""
+    query = f"SELECT {COLUMNS} FROM item WHERE number > ? AND ({condition}) ORDER BY {order} LIMIT ?"
     return [_entry(row) for row in db.execute(query, (after, *values, limit))]
 
 

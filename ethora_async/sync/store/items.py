@@ -9,7 +9,7 @@ import attrs
 
 from ethora_async import codec
 from ethora_async.bulk.outcome import Status
-from ethora_async.capabilities import NameRule
+from ethora_async.capabilities import NameRule, ShortNames
 from ethora_async.errors import ChatError
 
 Kind = Literal["user", "chat", "member"]
@@ -267,6 +267,8 @@ class Comparison:
         changeable: by kind, the fields that can be changed on the platform; ``id`` if it can rename.
         limit: maximum number of changes of each kind and action; None for all.
         names: by kind, the platform's rule for the names of new records.
+        short_names: the names of users to warn of.
+        left_out: by field of users that the platform neither stores nor compares, the reason.
     """
 
     kinds: frozenset[Kind]
@@ -276,6 +278,8 @@ class Comparison:
     replace: bool = False
     limit: int | None = None
     names: Mapping[Kind, NameRule] = attrs.field(factory=dict)
+    short_names: ShortNames | None = None
+    left_out: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -286,11 +290,13 @@ class Compared:
         deletions: the deletions of each kind, before any limit.
         left: number of changes left for later.
         counts: by kind, number of wanted records that were compared.
+        warnings: what the platform may refuse.
     """
 
     deletions: Sequence[Deletions]
     left: int
     counts: Mapping[str, int]
+    warnings: Sequence[str] = ()
 
 
 @attrs.frozen

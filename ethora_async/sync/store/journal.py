@@ -287,9 +287,9 @@ class Journal:
         return await self._transaction(execution.select_entries, "action = ?", (CANNOT_CHANGE,), limit=limit)
 
     async def examples(self, kind: str, action: str, limit: int) -> list[Entry]:
-        """Return the first items of a kind and action."""
-        condition, values = "kind = ? AND action = ?", (kind, action)
-        return await self._transaction(execution.select_entries, condition, values, limit=limit)
+        """Return the first items of a kind and action, in the order in which they are applied."""
+        condition, values, order = "kind = ? AND action = ?", (kind, action), "step, number"
+        return await self._transaction(execution.select_entries, condition, values, limit=limit, order=order)
 
     async def counts(self) -> dict[tuple[str, str, str | None], int]:
         """Return the number of items by kind, action and status; an unknown status is None."""

@@ -127,8 +127,12 @@ def match_memberships(db: sqlite3.Connection, what: Comparison) -> None:
         _refuse(db, f"{member} AND EXISTS (SELECT 1 {actual} AND s.own)", kind,
                 f"{name} is one of the platform''s own, which are left alone'")  # fmt: skip
         _refuse(db, f"{member} AND EXISTS (SELECT 1 {wanted} AND s.refused)", kind, f"{name} cannot be used'")
+        if kind == "user" and kind in what.kinds and "id" in what.changeable.get(kind, ()):
+            _refuse_former_ids(db, f"{member} AND NOT EXISTS (SELECT 1 {wanted})")
         neither = f"{member} AND NOT EXISTS (SELECT 1 {wanted}) AND NOT EXISTS (SELECT 1 {actual})"
         _refuse_spellings(db, kind, column, target, neither)
+        unread = f"w.{column} IN (SELECT id FROM bad WHERE kind = '{kind}' AND id IS NOT NULL)"
+        _refuse(db, f"{neither} AND {unread}", kind, f"{name} cannot be used: its own row is not valid'")
         _refuse(db, neither, kind, f"{name} is neither among those wanted nor on the platform'")
         if what.prune and kind in what.kinds:
             unwanted = (
@@ -136,6 +140,20 @@ def match_memberships(db: sqlite3.Connection, what: Comparison) -> None:
                 f" (SELECT 1 FROM wanted AS s WHERE s.kind = '{kind}' AND s.target = w.{column})"
             )
             _refuse(db, unwanted, kind, f"{name} is to be deleted, since no other source wants it'")
+
+
+def _refuse_former_ids(db: sqlite3.Connection, unlisted: str) -> None:
+    """Reject memberships under the former id of a user whom the plan renames: afterwards nobody has that id.
+
+    The user stays a member.
+    """
+    renamed = "FROM wanted AS s WHERE s.kind = 'user' AND s.target = w.other AND s.key <> w.other AND NOT s.refused"
+    _refuse(
+        db,
+        f"{unlisted} AND EXISTS (SELECT 1 {renamed})",
+        "user",
+        f"'the user ' || w.other || ' is renamed to ' || (SELECT MIN(s.key) {renamed}) || ': write the new id'",
+    )
 
 
 def _refuse_spellings(db: sqlite3.Connection, kind: str, column: str, target: str, unknown: str) -> None:

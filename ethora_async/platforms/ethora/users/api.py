@@ -17,7 +17,7 @@ from ethora_async.platforms.ethora import names, wire
 from ethora_async.platforms.ethora.app_records import AppRecords
 from ethora_async.platforms.ethora.listings import LARGEST_PAGE, list_for_comparison, user_pages
 from ethora_async.platforms.ethora.platform_records import own_users
-from ethora_async.platforms.ethora.sync_support import USER_FIELDS, comparable_user, user_change
+from ethora_async.platforms.ethora.sync_support import SHORT_NAMES, USER_FIELDS, comparable_user, user_change
 from ethora_async.platforms.ethora.users import batch_rows as rows
 from ethora_async.platforms.ethora.users.admin import BATCH_SIZE, CONCURRENCY, UserAdministration, run_in_batches
 from ethora_async.platforms.ethora.users.records import UserChange
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ethora_async.bulk.report import Report
     from ethora_async.bulk.run import Run, WorkGenerator
-    from ethora_async.capabilities import ListedUsers, State
+    from ethora_async.capabilities import ListedUsers, ShortNames, State
     from ethora_async.platforms.ethora.context import App, AppContext
     from ethora_async.platforms.ethora.users.records import UserImport
     from ethora_async.redaction import Secret
@@ -427,6 +427,11 @@ class Users(AppRecords):
             ConfigError: as `plain_id`.
         """
         return self._context.known().names.own_keys(ids)
+
+    @property
+    def short_names(self) -> ShortNames:
+        """Names of one letter, which some servers refuse."""
+        return SHORT_NAMES
 
     @property
     def compared(self) -> frozenset[str]:
